@@ -1,0 +1,1 @@
+"""Data about models: the registry of VMAF models."""

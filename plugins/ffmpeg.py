@@ -1,0 +1,151 @@
+"""The default scorer: ffmpeg's libvmaf filter. Decodes and scores in one process, without a temporary video."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pluggy
+
+from pytest_vmaf.quality.clip import input_arguments
+from pytest_vmaf.quality.errors import ScorerError
+from pytest_vmaf.quality.ffmpeg import DECODED, INSTALL
+from pytest_vmaf.quality.logs import Log, read_log
+from pytest_vmaf.quality.process import Command, Finished, printable, run
+from pytest_vmaf.quality.scorer import Capabilities, ModelRun, ScoreLog, ScoreRequest, Tools
+
+hookimpl = pluggy.HookimplMarker("pytest")
+LOG = "vmaf.xml"
+#: ffmpeg converts pixels in silence when the two inputs differ; both chains end in one format, so it never should.
+CONVERTED = re.compile(r"auto-inserting filter '(\S+)' between .* and the filter 'Parsed_libvmaf")
+PROGRESS = re.compile(r"frame=\s*(\d+)")
+
+
+@hookimpl
+def pytest_vmaf_scorer(config: Any, name: str) -> FfmpegScorer | None:
+    """Answers to the name ``ffmpeg``."""
+    return FfmpegScorer() if name == "ffmpeg" else None
+
+
+class FfmpegScorer:
+    """Scores with the libvmaf filter of the ffmpeg that was found."""
+
+    def capabilities(self, tools: Tools) -> Capabilities:
+        """The ffmpeg's version. Raises ScorerError when it was built without libvmaf."""
+        if not tools.ffmpeg.has_libvmaf:
+            raise ScorerError(
+                f"{printable(tools.ffmpeg.path)} ({tools.ffmpeg.version}) was built without libvmaf.\n{INSTALL}"
+            )
+        return Capabilities(name="ffmpeg", version=tools.ffmpeg.version)
+
+    def score(self, request: ScoreRequest) -> ScoreLog:
+        """Run the filter once over both clips. Raises ScorerError with ffmpeg's last lines when it fails."""
+        decoded: dict[int, tuple[int, int]] = {}
+        converted: list[str] = []
+
+        def heard(line: str) -> None:
+            if match := DECODED.search(line):
+                decoded[int(match[1])] = int(match[2]), int(match[3])
+            elif match := CONVERTED.search(line):
+                converted.append(match[1])
+
+        with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as folder:
+            models = _copy_models(request.models, Path(folder))
+            argv = arguments(request, models)
+            command = Command(tuple(argv), cwd=folder, on_stderr=heard, on_stdout=_on_progress(request.progress))
+            end = run(command, request.timeout)
+            log = _read(Path(folder, LOG), end, request)
+        repeat = "".join(f"cp {shlex.quote(str(m.path))} {name} && " for m, name in models.items() if m.path)
+        _check(end, decoded, converted)
+        return ScoreLog(
+            columns=log.columns,
+            reference_frames=decoded[1][0],
+            distorted_frames=decoded[0][0],
+            libvmaf=log.version,
+            command=printable(repeat) + str(command),
+            pooled_means=log.pooled_means,
+        )
+
+
+def arguments(request: ScoreRequest, models: dict[ModelRun, str]) -> list[str]:
+    """ffmpeg's argument list: first input distorted, second reference, both to their end."""
+    threads = str(request.threads)
+    graph = (
+        f"[0:v:0]{request.distorted.filters}[distorted];[1:v:0]{request.reference.filters}[reference];"
+        f"[distorted][reference]libvmaf=model='{'|'.join(_model(model, models[model]) for model in request.models)}'"
+    )
+    if request.features:
+        graph += f":feature='{'|'.join(f'name={feature}' for feature in request.features)}'"
+    # No shortest=1 and the like: when the lengths differ, both clips must be decoded to their ends and be counted.
+    graph += f":log_path={LOG}:log_fmt=xml:n_threads={threads}[scored]"
+    argv = [request.tools.ffmpeg.path, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-xerror"]
+    argv += ["-nostats", "-stats_period", "0.5", "-progress", "pipe:1"]
+    argv += input_arguments(request.distorted.clip)
+    argv += input_arguments(request.reference.clip)
+    return [*argv, "-filter_complex", graph, "-map", "[scored]", "-fps_mode", "passthrough", "-f", "null", "-"]
+
+
+def _model(model: ModelRun, file: str) -> str:
+    # Only the literal "true" counts here; "1" is ignored in silence. Without a name the second model is lost.
+    parts = [f"path={file}" if model.path else f"version={model.version}", f"name={model.column}", "disable_clip=true"]
+    if model.transform:
+        parts.append("enable_transform=true")
+    parts += [f"{option}={value}" for option, value in model.overrides]
+    return r"\:".join(parts)
+
+
+def _copy_models(models: tuple[ModelRun, ...], folder: Path) -> dict[ModelRun, str]:
+    """Model files under names that need no escaping in a filter graph."""
+    names = {}
+    for number, model in enumerate(models):
+        names[model] = f"model{number}.json" if model.path else ""
+        if model.path:
+            shutil.copyfile(model.path, folder / names[model])
+    return names
+
+
+def _on_progress(progress: Callable[[int], None] | None) -> Callable[[str], None]:
+    def heard(line: str) -> None:
+        if progress is not None and (match := PROGRESS.match(line)):
+            progress(int(match[1]))
+
+    return heard
+
+
+def _read(path: Path, end: Finished, request: ScoreRequest) -> Log:
+    if end.returncode == 0 and path.exists():
+        return read_log(path, request.columns)
+    said = "\n".join(end.tail)
+    if end.returncode < 0:
+        what = "ffmpeg crashed while scoring. libvmaf does so on frames that are too small for a model, for one."
+    elif "could not load" in said or "no such built-in model" in said:
+        versions = ", ".join(str(model.version or model.path) for model in request.models)
+        what = (
+            f"The libvmaf in {printable(request.tools.ffmpeg.path)} has not all of the models {versions}.\n"
+            f"  `pytest-vmaf doctor` lists what it has; a newer build may have more.\n{INSTALL}"
+        )
+    elif "No such filter: 'libvmaf'" in said:
+        what = f"{printable(request.tools.ffmpeg.path)} was built without libvmaf.\n{INSTALL}"
+    elif end.returncode == 0:
+        what = "ffmpeg ended well but wrote no log, so nothing was scored. Is the disk full, or a clip without frames?"
+    else:
+        what = "ffmpeg could not decode or score the clips."
+    raise ScorerError(f"{what}\n{end.explain()}")
+
+
+def _check(end: Finished, decoded: dict[int, tuple[int, int]], converted: list[str]) -> None:
+    if set(decoded) != {0, 1}:
+        raise ScorerError(f"ffmpeg did not say how many frames it decoded of both clips.\n{end.explain()}")
+    for number, what in ((0, "distorted clip"), (1, "reference")):
+        if decoded[number][1]:
+            raise ScorerError(f"The {what} has {decoded[number][1]} decoding errors; its file is damaged.")
+    if converted:
+        raise ScorerError(
+            f"ffmpeg converted pixels on its own ({', '.join(converted)}) before scoring; the score would not be of "
+            f"these clips.\n{end.explain()}"
+        )

@@ -1,0 +1,29 @@
+"""What can go wrong before there is a score. A gate that is violated is a failure; these are errors."""
+
+
+class MeasurementError(Exception):
+    """The quality could not be measured; the message says why and what to do. A test error, not a failure."""
+
+
+class ClipError(MeasurementError):
+    """A clip cannot be read, or is not what it was said to be."""
+
+
+class PairError(MeasurementError):
+    """Two clips cannot be compared frame by frame."""
+
+
+class ModelError(MeasurementError):
+    """A VMAF model is unknown, or does not fit the clip."""
+
+
+class ScorerError(MeasurementError):
+    """A scorer or its tool is missing, failed, timed out, or left an incomplete log."""
+
+
+class SettingsError(ValueError):
+    """An option, marker argument or gate is not what it should be. Under pytest this becomes a usage error."""
+
+
+class IncomparableScores(TypeError):
+    """Two scores do not lie on one scale: their models, generations or geometries differ."""

@@ -1,0 +1,187 @@
+"""The ffmpeg that decodes, and by default scores: which one, what it can, what it sees in a clip."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+
+from pytest_vmaf.quality.clip import Clip, input_arguments, is_picture
+from pytest_vmaf.quality.errors import ClipError, ScorerError
+from pytest_vmaf.quality.process import Command, Finished, printable, run
+
+#: Shape of a thumbnail, in pixels: 8-bit luma, enough to tell one frame from its neighbours.
+THUMBNAIL = (64, 36)
+#: Which input chain, first frame, colour and end-of-run lines ffmpeg prints at -loglevel verbose.
+CONFIG = re.compile(r"^\[Parsed_showinfo_0 @ [^]]*\] config in time_base: \S+, frame_rate: (\d+)/(\d+)$")
+FRAME = re.compile(
+    r"^\[Parsed_showinfo_0 @ [^]]*\] n: *\d+ .*?fmt:(?P<fmt>\S+) .*?s:(?P<w>\d+)x(?P<h>\d+) i:(?P<field>[PTB?])"
+)
+COLOUR = re.compile(
+    r"^\[Parsed_showinfo_0 @ [^]]*\] color_range:(\S+) color_space:(\S+) color_primaries:(\S+) color_trc:(\S+)"
+)
+DECODED = re.compile(r"Input stream #(\d+):\d+ \(video\): .*?(\d+) frames decoded; (\d+) decode errors")
+
+INSTALL = (
+    "  Say which with --vmaf-ffmpeg=PATH (ini: vmaf_ffmpeg), install the wheel `imageio-ffmpeg` for this platform,\n"
+    "  or put an ffmpeg built with --enable-libvmaf on PATH. `pytest-vmaf doctor` shows what is found."
+)
+
+
+@dataclass(frozen=True)
+class Ffmpeg:
+    """One ffmpeg binary: its path, its own version string, and whether it was built with libvmaf."""
+
+    path: str
+    version: str
+    has_libvmaf: bool
+    origin: str
+
+
+@dataclass(frozen=True)
+class Video:
+    """What the ffmpeg that scores sees in a clip: the first frame's geometry and tags, and small early frames.
+
+    ``width`` and ``height`` in pixels as displayed (rotation applied); colour tags by ffmpeg's names or "unknown";
+    ``thumbnails`` holds one 64x36 8-bit luma picture for each of the first frames.
+    """
+
+    clip: Clip
+    width: int
+    height: int
+    pix_fmt: str
+    frame_rate: Fraction | None
+    color_range: str
+    matrix: str
+    primaries: str
+    transfer: str
+    interlaced: bool
+    is_picture: bool
+    thumbnails: bytes
+
+    @property
+    def is_rgb(self) -> bool:
+        """Whether the samples are not YUV with chroma: RGB, palette or grey."""
+        return not self.pix_fmt.startswith(("yuv", "nv", "p0", "p2", "p4"))
+
+
+def find_ffmpeg(explicit: str | None = None) -> Ffmpeg:
+    """The ffmpeg to use: the one named, else the embedded one (imageio-ffmpeg), else PATH's.
+
+    Of the last two the first with libvmaf; one without it still decodes for other scorers.
+    Raises ScorerError when there is none.
+    """
+    if explicit:
+        path = shutil.which(os.path.expanduser(explicit))
+        if path is None:
+            raise ScorerError(f"The ffmpeg {printable(explicit)!r} does not exist or cannot be run.\n{INSTALL}")
+        return _identify(os.path.abspath(path), "named")
+    places = ((_embedded(), "embedded"), (shutil.which("ffmpeg"), "PATH"))
+    found = [_identify(os.path.abspath(path), origin) for path, origin in places if path is not None]
+    if not found:
+        raise ScorerError(f"No ffmpeg was found.\n{INSTALL}")
+    return next((ffmpeg for ffmpeg in found if ffmpeg.has_libvmaf), found[0])
+
+
+def inspect(clip: Clip, ffmpeg: str, frames: int) -> Video:
+    """Decode the first ``frames`` frames as the scorer will, and say what they are.
+
+    Raises ClipError when the clip holds no picture that this ffmpeg can decode.
+    """
+    seen: dict[str, re.Match[str]] = {}
+
+    def heard(line: str) -> None:
+        # The first frame's line of each kind; the others say the same again.
+        for kind, form in (("config", CONFIG), ("frame", FRAME), ("colour", COLOUR)):
+            if kind not in seen and (match := form.match(line)):
+                seen[kind] = match
+
+    width, height = THUMBNAIL
+    thumbnails = bytearray()
+    argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "verbose", *input_arguments(clip)]
+    argv += ["-map", "0:v:0", "-frames:v", str(frames), "-fps_mode", "passthrough"]
+    argv += ["-vf", f"showinfo=checksum=0,scale={width}:{height}:flags=area,format=gray", "-f", "rawvideo", "pipe:1"]
+    end = run(Command(tuple(argv), on_stderr=heard, stdout_bytes=thumbnails.extend))
+    if end.returncode != 0 or "frame" not in seen or not thumbnails:
+        raise ClipError(_why_unreadable(clip, end))
+    frame, colour = seen["frame"], seen.get("colour")
+    rate = clip.frame_rate
+    if rate is None and not clip.is_raw and "config" in seen and seen["config"][2] != "0":
+        rate = Fraction(int(seen["config"][1]), int(seen["config"][2])) or None
+    tags = [tag.removesuffix(",") for tag in colour.groups()] if colour else ["unknown"] * 4
+    return Video(
+        clip=clip,
+        width=int(frame["w"]),
+        height=int(frame["h"]),
+        pix_fmt=frame["fmt"],
+        frame_rate=rate,
+        color_range="pc" if frame["fmt"].startswith("yuvj") else tags[0],
+        matrix=tags[1],
+        primaries=tags[2],
+        transfer=tags[3],
+        interlaced=frame["field"] in "TB",
+        is_picture=is_picture(clip),
+        thumbnails=bytes(thumbnails),
+    )
+
+
+def count_frames(clip: Clip, ffmpeg: str) -> int:
+    """Decode the whole clip and count its frames. Raises ClipError when it cannot be decoded without errors."""
+    counts: list[int] = []
+
+    def heard(line: str) -> None:
+        if match := DECODED.search(line):
+            counts.append(int(match[2]))
+
+    argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-xerror", *input_arguments(clip)]
+    argv += ["-map", "0:v:0", "-fps_mode", "passthrough", "-c:v", "wrapped_avframe", "-f", "null", "-"]
+    end = run(Command(tuple(argv), on_stderr=heard))
+    if end.returncode != 0 or not counts:
+        raise ClipError(_why_unreadable(clip, end))
+    return counts[-1]
+
+
+def _why_unreadable(clip: Clip, end: Finished) -> str:
+    said = "\n".join(end.tail)
+    if "not on whitelist" in said.lower() or "format not on" in said.lower():
+        reason = "is a playlist, a script or another format that points elsewhere; clips are read from their own file"
+    elif "matches no streams" in said:
+        reason = "has no video stream"
+    elif "Decoder" in said and "not found" in said:
+        reason = "is coded in a format that this ffmpeg cannot decode"
+    else:
+        reason = "cannot be decoded as video"
+    return f"{clip} {reason}.\n{end.explain()}"
+
+
+def _embedded() -> str | None:
+    try:
+        import imageio_ffmpeg
+
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except (ImportError, RuntimeError):
+        return None
+
+
+def _identify(path: str, origin: str) -> Ffmpeg:
+    stat = Path(path).stat()
+    return _version(path, stat.st_mtime_ns, stat.st_size, origin)
+
+
+@lru_cache(maxsize=16)
+def _version(path: str, mtime_ns: int, size: int, origin: str) -> Ffmpeg:
+    """Asked once a process and binary; a binary that was replaced is asked again."""
+    try:
+        said = subprocess.run([path, "-version"], capture_output=True, timeout=30, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ScorerError(f"{printable(path)} -version cannot be run: {error}.\n{INSTALL}") from error
+    text = said.stdout.decode("utf-8", "replace")
+    match = re.match(r"ffmpeg version (\S+)", text)
+    if said.returncode != 0 or match is None:
+        raise ScorerError(f"{printable(path)} does not answer -version as an ffmpeg does.\n{INSTALL}")
+    return Ffmpeg(path, match[1], "--enable-libvmaf" in text, origin)

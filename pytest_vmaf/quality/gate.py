@@ -1,0 +1,238 @@
+"""Gates: thresholds with their place of origin, and how a violation is worded. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from pytest_vmaf.quality.errors import SettingsError
+from pytest_vmaf.quality.models import feature_columns, nearest, resolve_feature
+from pytest_vmaf.quality.result import Result
+from pytest_vmaf.quality.score import POOLS
+
+ABOVE = "above_100"
+BASE_METRICS = ("vmaf", "neg", "gap")
+OFF_WORDS = ("off", "none", "false", "no")
+#: The gates that `check` applies when nothing else is said. FACTS: honest encodes have gaps of 0.8 to 2.7.
+DEFAULT_GATES: Mapping[str, float | bool] = {"max_gap": 3.0, ABOVE: True}
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One threshold: ``bound`` "min" or "max" of a metric's pool, or the number of frames above 100 ("max").
+
+    ``limit`` None switches the gate off (a nearer origin takes back what a farther one asked). ``origin`` says who set
+    it: "call", "marker", "command line", "ini" or "default".
+    """
+
+    name: str
+    bound: str
+    metric: str
+    pool: str
+    limit: float | None
+    origin: str
+
+    @property
+    def feature(self) -> str | None:
+        """The libvmaf feature that must be measured for this gate, if it is not VMAF itself."""
+        return resolve_feature(self.metric) if self.metric in feature_columns() else None
+
+    def __str__(self) -> str:
+        if self.metric == ABOVE:
+            return f"{ABOVE} ({self.origin})"
+        return f"{self.name}={self.limit:g} ({self.origin})"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A gate held against a result: the measured ``value``, and the ``margin`` to the limit (negative: violated)."""
+
+    gate: Gate
+    value: float
+    margin: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the gate held."""
+        return self.margin >= 0
+
+
+def parse_gate(name: str, limit: object, origin: str) -> Gate:
+    """Read ``{min,max}_{metric}[_{pool}]`` with its limit, or ``above_100`` with on, off or a number of frames.
+
+    Raises SettingsError that names the nearest metric or pool for an unknown one.
+    """
+    if name == ABOVE:
+        return Gate(name, "max", ABOVE, "count", _frames_allowed(limit, origin), origin)
+    bound, _, rest = name.partition("_")
+    if bound not in ("min", "max") or not rest:
+        raise SettingsError(
+            f"{name!r} ({origin}) is not a gate; did you mean {nearest(name, _examples())!r}? Gates are "
+            "{min,max}_{metric}[_{pool}] as min_neg, min_neg_p5, max_gap, min_psnr_y, and above_100."
+        )
+    metric, pool = _metric_and_pool(rest, name, origin)
+    return Gate(name, bound, metric, pool, _limit(name, limit, origin), origin)
+
+
+def parse_assignment(text: str, origin: str) -> Gate:
+    """Read ``NAME=LIMIT`` as on the command line and in ini files. Raises SettingsError."""
+    name, equals, limit = (part.strip() for part in text.partition("="))
+    if not equals:
+        raise SettingsError(f"{text!r} ({origin}) is not a gate; write NAME=LIMIT, as min_neg=93.")
+    return parse_gate(name, limit, origin)
+
+
+def effective(layers: Iterable[Iterable[Gate]]) -> tuple[Gate, ...]:
+    """The gates in force: each name from the first layer that sets it, without those switched off."""
+    chosen: dict[str, Gate] = {}
+    for layer in layers:
+        for gate in {gate.name: gate for gate in layer}.values():
+            chosen.setdefault(_canonical(gate), gate)
+    return tuple(gate for gate in chosen.values() if gate.limit is not None)
+
+
+def judge(result: Result, gates: Iterable[Gate]) -> tuple[Verdict, ...]:
+    """Hold each gate against the result. Equality passes."""
+    verdicts = []
+    for gate in gates:
+        if gate.limit is None:
+            continue
+        value = _value(result, gate)
+        margin = value - gate.limit if gate.bound == "min" else gate.limit - value
+        verdicts.append(Verdict(gate, value, margin))
+    return tuple(verdicts)
+
+
+def describe(result: Result, verdicts: Iterable[Verdict]) -> str:
+    """All violations at once, each with its worst frames, and what was measured how."""
+    verdicts = list(verdicts)
+    failed = [verdict for verdict in verdicts if not verdict.passed]
+    context = result.context
+    count = f"{len(failed)} of {len(verdicts)} quality gates {'is' if len(failed) == 1 else 'are'} violated"
+    lines = [f"{count}: {'; '.join(_short(verdict) for verdict in failed)}"]
+    for verdict in failed:
+        lines.append(f"  {_long(verdict)}")
+        lines.extend(f"    {line}" for line in worst_lines(result, verdict.gate.metric))
+    held = [f"{_short(verdict)}" for verdict in verdicts if verdict.passed]
+    if held:
+        lines.append(f"  held: {'; '.join(held)}")
+    lines += [f"  {line}" for line in provenance_lines(result)]
+    if any(verdict.gate.metric in (ABOVE, "gap") for verdict in failed):
+        lines.append(
+            "  A large gap, and frames above the reference's own score, mean that the default score was raised by "
+            "enhancement (sharpening, contrast), not by fidelity. Trust NEG, and look for a filter before the encoder "
+            f"or a tune inside it. Reference: {context.reference}"
+        )
+    return "\n".join(lines)
+
+
+def worst_lines(result: Result, metric: str, n: int = 3) -> list[str]:
+    """The worst frames of a metric with their time codes, one line."""
+    context = result.context
+    if metric == ABOVE:
+        frames = [
+            f"{context.time_code(i)} {score:.2f}, self-score {own:.2f}" for i, score, own in result.above_100.worst(n)
+        ]
+    else:
+        frames = [f"{context.time_code(i)} {value:.2f}" for i, value in result[metric].worst(n)]
+    return [f"worst frames: {'; '.join(frames)}"] if frames else []
+
+
+def provenance_lines(result: Result) -> list[str]:
+    """What was measured and with what, in a few lines."""
+    provenance, context = result.provenance, result.context
+    scorer = f"{provenance.get('scorer', '?')} (libvmaf {provenance.get('libvmaf') or '?'})"
+    return [
+        f"VMAF {result.vmaf:.2f}, NEG {result.neg:.2f}, gap {result.gap:.2f} (unclipped), "
+        f"{len(result.vmaf.frames)} frames",
+        f"reference: {context.reference}",
+        f"distorted: {context.distorted}",
+        f"models: {result.vmaf.scale.model} / {result.neg.scale.model}; scorer: {scorer}",
+    ]
+
+
+def _short(verdict: Verdict) -> str:
+    gate, limit = verdict.gate, verdict.gate.limit or 0
+    if gate.metric == ABOVE:
+        return f"{verdict.value:g} frames above 100 and their self-score, {limit:g} allowed"
+    pool = "" if gate.pool == "mean" else f" {gate.pool}"
+    compared = "<" if verdict.value < limit else ">" if verdict.value > limit else "="
+    return f"{_shown(gate.metric)}{pool} {verdict.value:.3f} {compared} {limit:g}"
+
+
+def _long(verdict: Verdict) -> str:
+    gate = verdict.gate
+    unit = "frames" if gate.metric == ABOVE else "points"
+    return f"{gate.name}: {_short(verdict)} (missed by {-verdict.margin:.3g} {unit}; set by the {gate.origin})"
+
+
+def _shown(metric: str) -> str:
+    return {"vmaf": "VMAF", "neg": "NEG"}.get(metric, metric)
+
+
+def _value(result: Result, gate: Gate) -> float:
+    if gate.metric == ABOVE:
+        return float(len(result.above_100))
+    score = result[gate.metric]
+    return score.stdev if gate.pool == "stdev" else float(score.pooled(gate.pool))
+
+
+def _canonical(gate: Gate) -> str:
+    # min_neg and min_neg_mean are one gate.
+    return f"{gate.bound}_{gate.metric}_{gate.pool}"
+
+
+def _metric_and_pool(rest: str, name: str, origin: str) -> tuple[str, str]:
+    metrics = (*BASE_METRICS, *feature_columns())
+    if rest in metrics:
+        return rest, "mean"
+    for pool in POOLS:
+        if rest.endswith(f"_{pool}") and rest.removesuffix(f"_{pool}") in metrics:
+            return rest.removesuffix(f"_{pool}"), pool
+    metric = next((m for m in sorted(metrics, key=len, reverse=True) if rest.startswith(f"{m}_")), None)
+    bound = name.partition("_")[0]
+    if metric is not None:
+        pool = nearest(rest.removeprefix(f"{metric}_"), POOLS)
+        raise SettingsError(
+            f"{name!r} ({origin}) asks for an unknown pool of {metric}; did you mean {f'{bound}_{metric}_{pool}'!r}? "
+            f"There are {', '.join(POOLS)}."
+        )
+    near = nearest(rest, (*metrics, *(f"{m}_{pool}" for m in metrics for pool in POOLS)))
+    raise SettingsError(
+        f"{name!r} ({origin}) asks for an unknown metric; did you mean {f'{bound}_{near}'!r}? "
+        f"There are {', '.join(metrics)}."
+    )
+
+
+def _limit(name: str, limit: object, origin: str) -> float | None:
+    if limit is None or limit is False or (isinstance(limit, str) and limit.lower() in OFF_WORDS):
+        return None
+    try:
+        if isinstance(limit, bool) or not isinstance(limit, str | int | float):
+            raise ValueError
+        value = float(limit)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise SettingsError(f"The limit of {name} ({origin}) is {limit!r}; it is a finite number, or off.")
+    return value
+
+
+def _frames_allowed(limit: object, origin: str) -> float | None:
+    words = {"on": 0.0, "true": 0.0, "yes": 0.0, **dict.fromkeys(OFF_WORDS)}
+    if limit is None or limit is False:
+        return None
+    if limit is True:
+        return 0.0
+    if isinstance(limit, str) and limit.lower() in words:
+        return words[limit.lower()]
+    value = _limit(ABOVE, limit, origin)
+    if value is None or value < 0 or value != int(value):
+        raise SettingsError(f"above_100 ({origin}) is {limit!r}; it is on, off, or how many frames are allowed.")
+    return value
+
+
+def _examples() -> tuple[str, ...]:
+    metrics = (*BASE_METRICS, *feature_columns())
+    return (ABOVE, *(f"{bound}_{metric}" for bound in ("min", "max") for metric in metrics))

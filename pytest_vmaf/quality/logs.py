@@ -1,0 +1,127 @@
+"""libvmaf's logs, read: XML, JSON and CSV, frame by frame, so that long clips need little memory."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import re
+from array import array
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from pytest_vmaf.quality.errors import ScorerError
+from pytest_vmaf.quality.process import printable
+
+
+MALFORMED = (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
+
+
+@dataclass(frozen=True)
+class Log:
+    """A libvmaf log: each column's value per frame, the log's own pooled means, and libvmaf's version ("" in CSV)."""
+
+    columns: Mapping[str, tuple[float, ...]]
+    pooled_means: Mapping[str, float]
+    version: str
+
+
+def read_log(path: Path, only: Collection[str] | None = None) -> Log:
+    """Read a log in any of libvmaf's three forms; ``only`` names the columns wanted.
+
+    Every frame must be there, in order, without a hole. Raises ScorerError naming the file and what is wrong with it.
+    """
+    shown = printable(str(path))
+    try:
+        with path.open("rb") as file:
+            start = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
+        if start.startswith(b"<"):
+            return _read_xml(path, only)
+        if start.startswith(b"{"):
+            return _read_json(path, only)
+        if start.startswith(b"Frame,"):
+            return _read_csv(path, only)
+    except OSError as error:
+        raise ScorerError(f"The log {shown} cannot be read: {error.strerror or error}.") from error
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        ElementTree.ParseError,
+        csv.Error,
+    ) as error:
+        raise ScorerError(
+            f"{shown} is not a whole libvmaf log ({type(error).__name__}: {error}). Is it cut off?"
+        ) from error
+    raise ScorerError(f"{shown} is not a libvmaf log: neither XML, JSON nor CSV with a Frame column.")
+
+
+class _Columns:
+    """Collects values frame by frame, and refuses holes."""
+
+    def __init__(self, only: Collection[str] | None) -> None:
+        self.only = only
+        self.frames = 0
+        self.values: dict[str, array[float]] = {}
+
+    def add(self, number: int, metrics: Mapping[str, object]) -> None:
+        if self.frames and number != self.frames:
+            raise ValueError(
+                f"frame {number} follows frame {self.frames - 1}; frames are missing (n_subsample is no measure for a "
+                "gate)"
+            )
+        if not self.frames and number:
+            raise ValueError(f"the first frame is {number}")
+        for name, value in metrics.items():
+            if self.only is None or name in self.only:
+                column = self.values.setdefault(name, array("d"))
+                # A feature that begins late or stops early shows as a column of another length.
+                column.append(math.nan if value is None else float(str(value)))
+        self.frames += 1
+
+    def done(self) -> dict[str, tuple[float, ...]]:
+        return {name: tuple(column) for name, column in self.values.items()}
+
+
+def _read_xml(path: Path, only: Collection[str] | None) -> Log:
+    columns, means, version = _Columns(only), dict[str, float](), ""
+    parents: list[ElementTree.Element] = []
+    for event, element in ElementTree.iterparse(path, events=("start", "end")):  # noqa: S314  (expat bounds entities)
+        if event == "start":
+            parents.append(element)
+            continue
+        parents.pop()
+        if element.tag == "frame":
+            metrics = dict(element.attrib)
+            columns.add(int(metrics.pop("frameNum")), metrics)
+            parents[-1].clear()
+        elif element.tag == "metric" and "mean" in element.attrib:
+            if only is None or element.attrib["name"] in only:
+                means[element.attrib["name"]] = float(element.attrib["mean"])
+        elif element.tag == "VMAF":
+            version = element.attrib.get("version", "")
+    return Log(columns.done(), means, version)
+
+
+def _read_json(path: Path, only: Collection[str] | None) -> Log:
+    log = json.loads(path.read_bytes())
+    columns = _Columns(only)
+    for frame in log["frames"]:
+        columns.add(frame["frameNum"], frame["metrics"])
+    pooled = log.get("pooled_metrics", {})
+    means = {name: float(pool["mean"]) for name, pool in pooled.items() if pool.get("mean") is not None}
+    return Log(columns.done(), means, str(log.get("version", "")))
+
+
+def _read_csv(path: Path, only: Collection[str] | None) -> Log:
+    columns = _Columns(only)
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        for row in csv.DictReader(file):
+            number = int(row.pop("Frame"))
+            metrics = {name: value for name, value in row.items() if name and re.search(r"\S", value or "")}
+            columns.add(number, metrics)
+    return Log(columns.done(), {}, "")

@@ -1,0 +1,190 @@
+"""The one path from a request to a Result: check the pair, run the scorer, verify the log, build the values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from importlib.metadata import version
+from typing import Any
+
+from pytest_vmaf.quality.clip import Clip
+from pytest_vmaf.quality.errors import ModelError
+from pytest_vmaf.quality.ffmpeg import find_ffmpeg
+from pytest_vmaf.quality.models import ModelPair, higher_is_better, registry, resolve_feature, resolve_model
+from pytest_vmaf.quality.pair import Pair, check_pair
+from pytest_vmaf.quality.result import FramesAbove, Result
+from pytest_vmaf.quality.score import Context, Scale, Score
+from pytest_vmaf.quality.scorer import Capabilities, Scorer, ScoreLog, ScoreRequest, Source, Tools, verify
+
+BOOTSTRAP_COLUMNS = ("bagging", "stddev", "ci_p95_lo", "ci_p95_hi")
+#: Self-scores kept for other encodes of the same reference.
+LARGEST_CACHE = 64
+
+
+@dataclass(frozen=True)
+class MeasureRequest:
+    """Two clips and how to score them; see :class:`pytest_vmaf.Vmaf` for what each setting means."""
+
+    reference: Clip
+    distorted: Clip
+    model: str = "auto"
+    generation: str = "v0"
+    phone: bool = False
+    features: tuple[str, ...] = ()
+    scale: str | None = None
+    align: bool = False
+    allow: tuple[str, ...] = ()
+    threads: int = 1
+    timeout: float | None = None
+    ffmpeg: str | None = None
+    vmaf_bin: str = "vmaf"
+    progress: Callable[[int], None] | None = None
+
+
+def measure(request: MeasureRequest, scorer: Scorer) -> Result:
+    """Score the pair with and without enhancement credit in one pass.
+
+    Raises MeasurementError (ClipError, PairError, ModelError, ScorerError) for all that keeps the numbers from being
+    what was asked, and SettingsError for unknown words.
+    """
+    features = tuple(dict.fromkeys(resolve_feature(name) for name in request.features))
+    tools = Tools(find_ffmpeg(request.ffmpeg), request.vmaf_bin)
+    can = scorer.capabilities(tools)
+    pair = None
+    width, height = 1920, 1080
+    sources = Source(request.reference, ""), Source(request.distorted, "")
+    if can.reads_clips:
+        pair = check_pair(
+            request.reference,
+            request.distorted,
+            tools.ffmpeg.path,
+            scale=request.scale,
+            align=request.align,
+            allow=request.allow,
+        )
+        width, height = pair.width, pair.height
+        sources = Source(request.reference, pair.reference_filters), Source(request.distorted, pair.distorted_filters)
+    models = resolve_model(
+        request.model, generation=request.generation, phone=request.phone, width=width, height=height
+    )
+    if models.credit.bootstrap and not can.bootstrap:
+        raise ModelError(
+            f"{models.name} gives a confidence interval, which the scorer {can.name!r} cannot; use --vmaf-scorer=vmaf."
+        )
+    job = ScoreRequest(
+        reference=sources[0],
+        distorted=sources[1],
+        models=(models.credit, models.neg),
+        features=features,
+        columns=_columns(models, features),
+        tools=tools,
+        threads=request.threads,
+        timeout=request.timeout,
+        progress=request.progress,
+    )
+    log = scorer.score(job)
+    verify(log, job, can.name)
+    provenance = _provenance(job, log, can, models, pair, (width, height))
+    context = Context(
+        reference=str(request.reference),
+        distorted=str(request.distorted),
+        frame_rate=pair.frame_rate if pair else Fraction(request.reference.frame_rate or 25),
+        provenance=provenance,
+    )
+    above = _above(job, log, models, context, lambda: _self_score(job, scorer, can))
+    return _result(log, models, context, above, (width, height))
+
+
+def _columns(models: ModelPair, features: tuple[str, ...]) -> tuple[str, ...]:
+    known = registry()["features"]
+    columns = [models.credit.column, models.neg.column]
+    if models.credit.bootstrap:
+        columns += [f"{column}_{part}" for column in tuple(columns) for part in BOOTSTRAP_COLUMNS]
+    return (*columns, *(column for feature in features for column in known[feature]["columns"]))
+
+
+def _above(
+    job: ScoreRequest,
+    log: ScoreLog,
+    models: ModelPair,
+    context: Context,
+    self_score: Callable[[], tuple[float, ...]],
+) -> FramesAbove:
+    credited = log.columns[models.credit.column]
+    past = [frame for frame, score in enumerate(credited) if score > models.high]
+    lifted: list[tuple[int, float, float]] = []
+    # An honest encode passes 100 too; what it never passes is the reference's score against itself. And a clip that
+    # is the reference cannot.
+    if past and job.reference != job.distorted:
+        own = self_score()
+        lifted = [(frame, credited[frame], own[frame]) for frame in past if credited[frame] > own[frame]]
+    return FramesAbove(tuple(lifted), len(credited), len(past), models.high, context)
+
+
+_self_scores: dict[tuple[Any, ...], tuple[float, ...]] = {}
+
+
+def _self_score(job: ScoreRequest, scorer: Scorer, can: Capabilities) -> tuple[float, ...]:
+    """The reference against itself, unclipped, with credit; kept in this process for as long as the file is the same."""
+    alone = replace(job, distorted=job.reference, features=(), columns=job.columns[:2])
+    clip = job.reference.clip
+    stat = clip.path.stat() if clip.path.exists() else None
+    key = (job.reference, job.models, can, job.tools, stat and (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns))
+    if stat is None or key not in _self_scores:
+        log = scorer.score(alone)
+        verify(log, alone, can.name)
+        if len(_self_scores) >= LARGEST_CACHE:
+            _self_scores.clear()
+        _self_scores[key] = log.columns[job.models[0].column]
+    return _self_scores[key]
+
+
+def _result(
+    log: ScoreLog, models: ModelPair, context: Context, above: FramesAbove, size: tuple[int, int]
+) -> Result:
+    def score(metric: str, frames: tuple[float, ...], model: str, low: float | None, high: float | None) -> Score:
+        scale = Scale(metric, model, models.generation, *size, low, high, higher_is_better(metric))
+        return Score(frames, scale, context)
+
+    credited, neg = log.columns[models.credit.column], log.columns[models.neg.column]
+    phone = " (phone)" if models.phone else ""
+    rest = [column for column in log.columns if column not in (models.credit.column, models.neg.column)]
+    return Result(
+        vmaf=score("vmaf", credited, models.name + phone, models.low, models.high),
+        neg=score("neg", neg, models.neg_name + phone, models.low, models.high),
+        # Near the ceiling the clip would hide the gap.
+        gap=score("gap", tuple(a - b for a, b in zip(credited, neg, strict=True)), models.label, None, None),
+        above_100=above,
+        features={column: score(column, log.columns[column], "", None, None) for column in rest},
+    )
+
+
+def _provenance(
+    job: ScoreRequest,
+    log: ScoreLog,
+    can: Capabilities,
+    models: ModelPair,
+    pair: Pair | None,
+    size: tuple[int, int],
+) -> Mapping[str, Any]:
+    return {
+        "pytest_vmaf": version("pytest-vmaf"),
+        "model": models.name,
+        "neg_model": models.neg_name,
+        "generation": models.generation,
+        "phone": models.phone,
+        "clip": f"{models.low:g} to {models.high:g} (the gap and above_100 are unclipped)",
+        "scorer": can.name,
+        "scorer_version": can.version,
+        "fake": not can.reads_clips,
+        "ffmpeg": job.tools.ffmpeg.version,
+        "ffmpeg_path": job.tools.ffmpeg.path,
+        "libvmaf": log.libvmaf,
+        "threads": job.threads,
+        "frames": log.reference_frames,
+        "width": size[0],
+        "height": size[1],
+        "notes": list(pair.notes) if pair else [],
+        "command": log.command,
+    }

@@ -1,0 +1,236 @@
+"""Child processes that never outlive the work they were started for."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import queue
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+
+from pytest_vmaf.quality.errors import ScorerError
+
+TAIL_LINES = 40
+PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Command:
+    """One child process: its argument list, and who gets what it prints.
+
+    ``argv`` may hold surrogate-escaped file names. ``on_stderr`` and ``on_stdout`` get each line without its end;
+    stdout is thrown away where ``on_stdout`` is None. ``pass_fds`` stay open in the child and are closed here.
+    """
+
+    argv: tuple[str, ...]
+    cwd: str | None = None
+    on_stderr: Callable[[str], None] | None = None
+    on_stdout: Callable[[str], None] | None = None
+    stdout_bytes: Callable[[bytes], None] | None = None
+    pass_fds: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        return printable(shlex.join(self.argv))
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a child process ended: its exit code (negative: the signal that killed it) and its last lines of stderr."""
+
+    command: Command
+    returncode: int
+    tail: tuple[str, ...]
+
+    @property
+    def how(self) -> str:
+        """The end in words, for an error message."""
+        if self.returncode < 0:
+            with contextlib.suppress(ValueError):
+                return f"was killed by {signal.Signals(-self.returncode).name}"
+        return f"ended with exit code {self.returncode}"
+
+    def explain(self, lines: int = 12) -> str:
+        """The command, how it ended and the last lines of its output."""
+        said = "\n".join(f"    {line}" for line in self.tail[-lines:]) or "    (nothing)"
+        return f"  command: {self.command}\n  it {self.how}; its last lines were:\n{said}"
+
+
+def printable(text: str) -> str:
+    """The text with undecodable bytes and control characters shown as escapes, safe to print anywhere."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
+def run(command: Command, timeout: float | None = None) -> Finished:
+    """Run one child process to its end. Raises as :func:`run_together`."""
+    return run_together([command], timeout)[0]
+
+
+def run_together(commands: Sequence[Command], timeout: float | None = None) -> list[Finished]:
+    """Run child processes side by side until all have ended; if one fails, the others are stopped.
+
+    ``timeout`` is in seconds for the whole. Whatever happens here, Ctrl-C included, no child is left behind.
+    Raises ScorerError when a program cannot be started or the time is over.
+    """
+    ends: queue.Queue[int] = queue.Queue()
+    tails: list[deque[str]] = [deque(maxlen=TAIL_LINES) for _ in commands]
+    children: list[subprocess.Popen[bytes]] = []
+    threads: list[threading.Thread] = []
+    deadline = None if timeout is None else time.monotonic() + timeout
+    started = 0
+    try:
+        for number, command in enumerate(commands):
+            started += 1
+            child = _start(command)
+            children.append(child)
+            reader = threading.Thread(
+                target=_follow, args=(number, command, child, tails[number], ends), name="pytest-vmaf", daemon=True
+            )
+            reader.start()
+            threads.append(reader)
+        for _ in commands:
+            number = _next_end(ends, deadline, commands, timeout)
+            if children[number].returncode != 0:
+                for child in children:
+                    _kill(child)
+    finally:
+        for child in children:
+            _kill(child)
+        for command in commands[started:]:
+            for fd in command.pass_fds:
+                os.close(fd)
+        for reader in threads:
+            reader.join(timeout=5)
+    return [
+        Finished(command, child.returncode, tuple(tail))
+        for command, child, tail in zip(commands, children, tails, strict=True)
+    ]
+
+
+def _start(command: Command) -> subprocess.Popen[bytes]:
+    wants_stdout = command.on_stdout is not None or command.stdout_bytes is not None
+    options: dict[str, Any] = {}
+    if os.name == "posix":
+        options["process_group"] = 0
+        options["pass_fds"] = command.pass_fds
+        if sys.platform == "linux":
+            options["preexec_fn"] = _die_with_parent
+    else:  # pragma: no cover  (Windows)
+        options["creationflags"] = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+    try:
+        child = subprocess.Popen(
+            command.argv,
+            cwd=command.cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if wants_stdout else subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            **options,
+        )
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ScorerError(
+            f"{printable(command.argv[0])} cannot be started: {reason}.\n"
+            "  `pytest-vmaf doctor` shows which tools are found, and where."
+        ) from error
+    finally:
+        # The child has its own copy; a reader would wait for ever for the end of a pipe that this process holds open.
+        for fd in command.pass_fds:
+            os.close(fd)
+    return child
+
+
+def _follow(
+    number: int, command: Command, child: subprocess.Popen[bytes], tail: deque[str], ends: queue.Queue[int]
+) -> None:
+    """Drain what the child prints, wait for its end and say so. Runs in a thread of its own."""
+
+    def heard(line: str) -> None:
+        tail.append(printable(line))
+        if command.on_stderr is not None:
+            command.on_stderr(line)
+
+    assert child.stderr is not None  # noqa: S101  (for the type checker: it was asked for)
+    try:
+        other = None
+        if child.stdout is not None:
+            other = threading.Thread(target=_drain_stdout, args=(command, child.stdout), daemon=True)
+            other.start()
+        _lines(child.stderr, heard)
+        if other is not None:
+            other.join()
+        child.wait()
+    finally:
+        _kill(child)
+        ends.put(number)
+
+
+def _drain_stdout(command: Command, stream: IO[bytes]) -> None:
+    if command.stdout_bytes is not None:
+        while chunk := stream.read(1 << 16):
+            command.stdout_bytes(chunk)
+        stream.close()
+    elif command.on_stdout is not None:
+        _lines(stream, command.on_stdout)
+
+
+def _lines(stream: IO[bytes], heard: Callable[[str], None]) -> None:
+    # A line is cut at 64 KiB, so that a child which never ends its line cannot fill the memory.
+    while line := stream.readline(1 << 16):
+        heard(line.decode("utf-8", "replace").rstrip("\r\n"))
+    stream.close()
+
+
+def _next_end(
+    ends: queue.Queue[int], deadline: float | None, commands: Sequence[Command], timeout: float | None
+) -> int:
+    while True:
+        # In slices, because on Windows a wait without end cannot be interrupted by Ctrl-C.
+        left = 0.5 if deadline is None else min(0.5, deadline - time.monotonic())
+        if left <= 0:
+            raise ScorerError(
+                f"The time limit of {timeout:g} s was over before the scoring ended; it was stopped.\n"
+                f"  command: {commands[-1]}\n"
+                "  Raise --vmaf-timeout, or score a shorter clip."
+            )
+        with contextlib.suppress(queue.Empty):
+            return ends.get(timeout=left)
+
+
+def _kill(child: subprocess.Popen[bytes]) -> None:
+    """End a child and all it has started. Nothing happens to one that has ended and been waited for."""
+    if child.returncode is None:
+        if os.name == "posix":
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(child.pid, signal.SIGKILL)
+        else:  # pragma: no cover  (Windows)
+            child.kill()
+        child.wait()
+
+
+def _load_prctl() -> Callable[..., int] | None:
+    if sys.platform != "linux":
+        return None
+    with contextlib.suppress(OSError, AttributeError):
+        prctl: Callable[..., int] = ctypes.CDLL(None).prctl
+        return prctl
+    return None
+
+
+_prctl = _load_prctl()
+
+
+def _die_with_parent() -> None:
+    """Runs in the child before exec: the kernel kills it when the thread that started it is gone (prctl(2)).
+
+    A worker that is killed outright has no chance to stop its scorer; on other systems the scorer then runs to its end.
+    """
+    if _prctl is not None:
+        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

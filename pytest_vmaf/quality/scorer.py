@@ -1,0 +1,155 @@
+"""What a scorer backend is: it gets a request, runs libvmaf over two clips, and returns the log, whole."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from pytest_vmaf.quality.clip import Clip
+from pytest_vmaf.quality.errors import ScorerError
+from pytest_vmaf.quality.ffmpeg import Ffmpeg
+
+
+@dataclass(frozen=True)
+class ModelRun:
+    """One model in one pass: a built-in ``version`` or a JSON file at ``path``, logged as ``column``.
+
+    ``overrides`` are libvmaf's feature options ("adm.adm_enhn_gain_limit", "1"); ``transform`` is the phone mode. A
+    scorer always runs it with ``disable_clip=true``: the clip to the model's range is applied afterwards, exactly.
+    """
+
+    column: str
+    version: str | None = None
+    path: Path | None = None
+    overrides: tuple[tuple[str, str], ...] = ()
+    transform: bool = False
+    bootstrap: bool = False
+
+
+@dataclass(frozen=True)
+class Source:
+    """A clip, and the ffmpeg filter chain that brings its frames into the form that is scored."""
+
+    clip: Clip
+    filters: str
+
+
+@dataclass(frozen=True)
+class Tools:
+    """The programs a scorer may run: the ffmpeg that was found, and the path or name of Netflix's ``vmaf``."""
+
+    ffmpeg: Ffmpeg
+    vmaf_bin: str = "vmaf"
+
+
+@dataclass(frozen=True)
+class ScoreRequest:
+    """What to score: two sources of equal geometry, the models and libvmaf features of one pass, and with what.
+
+    ``features`` are libvmaf's feature names, ``columns`` every column the log must have. ``timeout`` is in seconds;
+    ``progress`` is called with the number of frames scored so far.
+    """
+
+    reference: Source
+    distorted: Source
+    models: tuple[ModelRun, ...]
+    features: tuple[str, ...]
+    columns: tuple[str, ...]
+    tools: Tools
+    threads: int = 1
+    timeout: float | None = None
+    progress: Callable[[int], None] | None = None
+
+
+@dataclass(frozen=True)
+class ScoreLog:
+    """What a scorer returns: one value per frame for every column, and how the run can be repeated.
+
+    ``reference_frames`` and ``distorted_frames`` are the frames really decoded of each clip. ``pooled_means`` are the
+    tool's own means, by column, where it gives them. ``command`` is a shell command that repeats the run.
+    """
+
+    columns: Mapping[str, tuple[float, ...]]
+    reference_frames: int
+    distorted_frames: int
+    libvmaf: str
+    command: str
+    pooled_means: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a scorer is and can do. One that does not ``read_clips`` invents its numbers and is shown as fake."""
+
+    name: str
+    version: str
+    bootstrap: bool = False
+    reads_clips: bool = True
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """A scorer backend. Both methods may raise ScorerError with what is wrong and what to do about it."""
+
+    def capabilities(self, tools: Tools) -> Capabilities:
+        """What this scorer is, with these tools."""
+        ...
+
+    def score(self, request: ScoreRequest) -> ScoreLog:
+        """Score every frame of both clips, paired by index."""
+        ...
+
+
+def verify(log: ScoreLog, request: ScoreRequest, scorer: str) -> None:
+    """Refuse a log that does not hold a finite number for each asked column of each frame of both clips.
+
+    ffmpeg and libvmaf exit with 0 after a failed feature, a lost model, an unwritable log and unequal lengths.
+    """
+    ref, dis = log.reference_frames, log.distorted_frames
+    names = f"{request.reference.clip.name} against {request.distorted.clip.name}, scorer {scorer}"
+    if ref != dis:
+        longer = "reference" if ref > dis else "distorted clip"
+        raise ScorerError(
+            f"The clips have different lengths: {ref} frames decoded of the reference, {dis} of the distorted clip "
+            f"({abs(ref - dis)} more in the {longer}). Frames are paired by index, so nothing can be said.\n"
+            f"  {names}.\n"
+            "  Did the encoder drop or repeat frames, or is one file cut off? align=True skips frames that only one "
+            "clip has at its start."
+        )
+    if ref == 0:
+        raise ScorerError(f"No frame was decoded: {names}.\n  command: {log.command}")
+    for column in request.columns:
+        values = log.columns.get(column)
+        if values is None:
+            raise ScorerError(
+                f"The log has no column {column!r}; it has {', '.join(sorted(log.columns)) or 'none'}. {names}.\n"
+                f"  A model or feature failed without saying so.\n  command: {log.command}"
+            )
+        if len(values) != ref:
+            raise ScorerError(
+                f"The log has {len(values)} values of {column!r} for {ref} frames: {names}.\n"
+                "  Does the size or pixel format change within a clip? That restarts the scoring.\n"
+                f"  command: {log.command}"
+            )
+        _refuse_not_finite(column, values, names)
+        mean = log.pooled_means.get(column)
+        if mean is not None and abs(mean - math.fsum(values) / ref) > 1e-4:
+            raise ScorerError(
+                f"The log's own mean of {column!r} is {mean}, its frames' mean {math.fsum(values) / ref:.6f}: {names}."
+            )
+
+
+def _refuse_not_finite(column: str, values: tuple[float, ...], names: str) -> None:
+    bad = [frame for frame, value in enumerate(values) if not math.isfinite(value)]
+    if not bad:
+        return
+    where = f"frame {bad[0]}" if len(bad) == 1 else f"{len(bad)} frames, the first is {bad[0]}"
+    if all(values[frame] == math.inf for frame in bad):
+        raise ScorerError(
+            f"{column} is infinite in {where}, where both clips are identical; no mean can be built: {names}.\n"
+            "  Leave it out, or use psnr_y, which libvmaf caps."
+        )
+    raise ScorerError(f"{column} is not a number in {where}: {names}.")

@@ -1,0 +1,104 @@
+"""Real clips for the tests: made here by the embedded ffmpeg, or found by path where they cannot be made."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pytest_vmaf.quality.ffmpeg import find_ffmpeg
+
+pytest_plugins = ["pytester"]
+
+#: Moving, textured footage that any ffmpeg can make: a fractal zoom, with noise so that there is something to lose.
+SCENE = "mandelbrot=size={size}:rate={rate}:end_scale=0.002,noise=alls=6:allf=t:all_seed=7,format=yuv420p"
+
+
+@pytest.fixture(scope="session")
+def ffmpeg() -> str:
+    """The ffmpeg that scores."""
+    return find_ffmpeg().path
+
+
+@pytest.fixture(scope="session")
+def make(ffmpeg: str) -> Callable[..., Path]:
+    """make("-i", x, "-c:v", "libx264", output): run ffmpeg and return the output's path."""
+
+    def run(*arguments: object) -> Path:
+        argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", "-y", *map(os.fspath, map(str, arguments))]
+        subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
+        return Path(str(arguments[-1]))
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def footage(make: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """footage(size="320x180", frames=24, rate=25): a lossless reference clip, made once a session."""
+    made: dict[tuple[str, int, object], Path] = {}
+    folder = tmp_path_factory.mktemp("footage")
+
+    def reference(size: str = "320x180", frames: int = 24, rate: object = 25) -> Path:
+        key = (size, frames, rate)
+        if key not in made:
+            path = folder / f"reference-{size}-{frames}-{str(rate).replace('/', '_')}.mkv"
+            scene = SCENE.format(size=size, rate=rate)
+            made[key] = make("-f", "lavfi", "-i", scene, "-frames:v", frames, "-c:v", "ffv1", path)
+        return made[key]
+
+    return reference
+
+
+@pytest.fixture(scope="session")
+def reference(footage: Callable[..., Path]) -> Path:
+    """A small lossless reference: 320x180, 24 frames at 25 frames/s, yuv420p."""
+    return footage()
+
+
+@pytest.fixture(scope="session")
+def encode(make: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """encode(reference, crf=28, filters=None): an x264 encode of a clip, in mp4."""
+    folder = tmp_path_factory.mktemp("encodes")
+
+    def x264(source: Path, crf: int = 28, filters: str | None = None, *extra: str, name: str = "") -> Path:
+        output = folder / (name or f"{source.stem}-{crf}-{abs(hash((filters, extra)))}.mp4")
+        chain = ["-vf", filters] if filters else []
+        return make("-i", source, *chain, "-c:v", "libx264", "-preset", "veryfast", "-crf", crf, *extra, output)
+
+    return x264
+
+
+@pytest.fixture(scope="session")
+def encoded(reference: Path, encode: Callable[..., Path]) -> Path:
+    """An honest encode of the reference."""
+    return encode(reference, 28)
+
+
+@pytest.fixture(scope="session")
+def sharpened(reference: Path, encode: Callable[..., Path]) -> Path:
+    """An encode whose default score was raised by a sharpening filter."""
+    return encode(reference, 16, "unsharp=5:5:1.0")
+
+
+def shared(name: str) -> Path:
+    """A folder of published clips: $PYTEST_VMAF_SHARED/name, or ../shared/name beside the project; skips without."""
+    root = Path(os.environ.get("PYTEST_VMAF_SHARED", Path(__file__).parents[2] / "shared"))
+    folder = root / name
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not there; set PYTEST_VMAF_SHARED to the folder that holds {name}/ to run this")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """Netflix's clips with published scores."""
+    return shared("golden")
+
+
+@pytest.fixture(scope="session")
+def bunny() -> Path:
+    """Big Buck Bunny, 1280x720."""
+    return shared("footage") / "bigbuckbunny.mp4"
