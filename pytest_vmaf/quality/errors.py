@@ -27,3 +27,21 @@ class SettingsError(ValueError):
 
 class IncomparableScores(TypeError):
     """Two scores do not lie on one scale: their models, generations or geometries differ."""
+
+
+class GateViolation(AssertionError):
+    """A clip was measured and at least one gate does not hold. The message lists every violation at once."""
+
+
+# Shown and pickled under the name they are imported by.
+for _public in (
+    MeasurementError,
+    ClipError,
+    PairError,
+    ModelError,
+    ScorerError,
+    SettingsError,
+    IncomparableScores,
+    GateViolation,
+):
+    _public.__module__ = "pytest_vmaf"

@@ -25,6 +25,7 @@ FRAME = re.compile(
 COLOUR = re.compile(
     r"^\[Parsed_showinfo_0 @ [^]]*\] color_range:(\S+) color_space:(\S+) color_primaries:(\S+) color_trc:(\S+)"
 )
+DURATION = re.compile(r"^  Duration: (\d+):(\d\d):(\d\d\.\d+)")
 DECODED = re.compile(r"Input stream #(\d+):\d+ \(video\): .*?(\d+) frames decoded; (\d+) decode errors")
 
 INSTALL = (
@@ -63,6 +64,12 @@ class Video:
     interlaced: bool
     is_picture: bool
     thumbnails: bytes
+    duration: float | None = None
+
+    @property
+    def frames_expected(self) -> int | None:
+        """How many frames the file says it has; good for a progress bar, not for a check."""
+        return round(self.duration * self.frame_rate) if self.duration and self.frame_rate else None
 
     @property
     def is_rgb(self) -> bool:
@@ -97,7 +104,7 @@ def inspect(clip: Clip, ffmpeg: str, frames: int) -> Video:
 
     def heard(line: str) -> None:
         # The first frame's line of each kind; the others say the same again.
-        for kind, form in (("config", CONFIG), ("frame", FRAME), ("colour", COLOUR)):
+        for kind, form in (("config", CONFIG), ("frame", FRAME), ("colour", COLOUR), ("duration", DURATION)):
             if kind not in seen and (match := form.match(line)):
                 seen[kind] = match
 
@@ -127,7 +134,12 @@ def inspect(clip: Clip, ffmpeg: str, frames: int) -> Video:
         interlaced=frame["field"] in "TB",
         is_picture=is_picture(clip),
         thumbnails=bytes(thumbnails),
+        duration=_seconds(seen.get("duration")),
     )
+
+
+def _seconds(duration: re.Match[str] | None) -> float | None:
+    return int(duration[1]) * 3600 + int(duration[2]) * 60 + float(duration[3]) if duration else None
 
 
 def count_frames(clip: Clip, ffmpeg: str) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pytest_vmaf.quality.errors import SettingsError
 from pytest_vmaf.quality.models import feature_columns, nearest, resolve_feature
 from pytest_vmaf.quality.result import Result
-from pytest_vmaf.quality.score import POOLS
+from pytest_vmaf.quality.score import POOLS, Score
 
 ABOVE = "above_100"
 BASE_METRICS = ("vmaf", "neg", "gap")
@@ -108,9 +108,9 @@ def describe(result: Result, verdicts: Iterable[Verdict]) -> str:
     """All violations at once, each with its worst frames, and what was measured how."""
     verdicts = list(verdicts)
     failed = [verdict for verdict in verdicts if not verdict.passed]
-    context = result.context
-    count = f"{len(failed)} of {len(verdicts)} quality gates {'is' if len(failed) == 1 else 'are'} violated"
-    lines = [f"{count}: {'; '.join(_short(verdict) for verdict in failed)}"]
+    violations = "; ".join(_short(verdict) for verdict in failed)
+    # The numbers come first: pytest's short summary shows the start of the first line.
+    lines = [f"{violations} ({len(failed)} of {len(verdicts)} gates violated)"]
     for verdict in failed:
         lines.append(f"  {_long(verdict)}")
         lines.extend(f"    {line}" for line in worst_lines(result, verdict.gate.metric))
@@ -120,35 +120,42 @@ def describe(result: Result, verdicts: Iterable[Verdict]) -> str:
     lines += [f"  {line}" for line in provenance_lines(result)]
     if any(verdict.gate.metric in (ABOVE, "gap") for verdict in failed):
         lines.append(
-            "  A large gap, and frames above the reference's own score, mean that the default score was raised by "
-            "enhancement (sharpening, contrast), not by fidelity. Trust NEG, and look for a filter before the encoder "
-            f"or a tune inside it. Reference: {context.reference}"
+            "  A large gap, and frames above the reference's own score, mean that enhancement (sharpening, contrast)\n"
+            "  raised the default score, not fidelity. Trust NEG; look for a filter before the encoder or a tune in it."
         )
     return "\n".join(lines)
 
 
-def worst_lines(result: Result, metric: str, n: int = 3) -> list[str]:
-    """The worst frames of a metric with their time codes, one line."""
-    context = result.context
-    if metric == ABOVE:
-        frames = [
-            f"{context.time_code(i)} {score:.2f}, self-score {own:.2f}" for i, score, own in result.above_100.worst(n)
-        ]
-    else:
-        frames = [f"{context.time_code(i)} {value:.2f}" for i, value in result[metric].worst(n)]
+def worst_lines(result: Result, metric: str) -> list[str]:
+    """The worst frames of a metric with their time codes, in one line."""
+    if metric != ABOVE:
+        return worst_lines_of(result[metric])
+    lifted, context = result.above_100.worst(3), result.context
+    frames = [f"{context.time_code(index)} {score:.2f}, self-score {own:.2f}" for index, score, own in lifted]
     return [f"worst frames: {'; '.join(frames)}"] if frames else []
+
+
+def worst_lines_of(score: Score) -> list[str]:
+    """The worst frames of a score with their time codes, in one line."""
+    frames = [f"{score.context.time_code(index)} {value:.2f}" for index, value in score.worst(3)]
+    return [f"worst frames: {'; '.join(frames)}"]
 
 
 def provenance_lines(result: Result) -> list[str]:
     """What was measured and with what, in a few lines."""
-    provenance, context = result.provenance, result.context
-    scorer = f"{provenance.get('scorer', '?')} (libvmaf {provenance.get('libvmaf') or '?'})"
+    numbers = f"VMAF {result.vmaf:.2f}, NEG {result.neg:.2f}, gap {result.gap:.2f} (unclipped)"
+    return [f"{numbers}, {len(result.vmaf.frames)} frames", *provenance_lines_of(result.neg)]
+
+
+def provenance_lines_of(score: Score) -> list[str]:
+    """The clips, the models and the scorer behind a score."""
+    provenance, context = score.context.provenance, score.context
+    libvmaf = provenance.get("libvmaf") or "?"
+    models = f"{provenance.get('model')} / {provenance.get('neg_model')}"
     return [
-        f"VMAF {result.vmaf:.2f}, NEG {result.neg:.2f}, gap {result.gap:.2f} (unclipped), "
-        f"{len(result.vmaf.frames)} frames",
         f"reference: {context.reference}",
         f"distorted: {context.distorted}",
-        f"models: {result.vmaf.scale.model} / {result.neg.scale.model}; scorer: {scorer}",
+        f"models: {models}; scorer: {provenance.get('scorer')} (libvmaf {libvmaf})",
     ]
 
 

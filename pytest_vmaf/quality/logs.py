@@ -15,7 +15,6 @@ from xml.etree import ElementTree
 from pytest_vmaf.quality.errors import ScorerError
 from pytest_vmaf.quality.process import printable
 
-
 MALFORMED = (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
 
 

@@ -15,7 +15,7 @@ from pytest_vmaf.quality.models import ModelPair, higher_is_better, registry, re
 from pytest_vmaf.quality.pair import Pair, check_pair
 from pytest_vmaf.quality.result import FramesAbove, Result
 from pytest_vmaf.quality.score import Context, Scale, Score
-from pytest_vmaf.quality.scorer import Capabilities, Scorer, ScoreLog, ScoreRequest, Source, Tools, verify
+from pytest_vmaf.quality.scorer import Capabilities, ScoreLog, Scorer, ScoreRequest, Source, Tools, verify
 
 BOOTSTRAP_COLUMNS = ("bagging", "stddev", "ci_p95_lo", "ci_p95_hi")
 #: Self-scores kept for other encodes of the same reference.
@@ -39,7 +39,7 @@ class MeasureRequest:
     timeout: float | None = None
     ffmpeg: str | None = None
     vmaf_bin: str = "vmaf"
-    progress: Callable[[int], None] | None = None
+    progress: Callable[[int, int | None], None] | None = None
 
 
 def measure(request: MeasureRequest, scorer: Scorer) -> Result:
@@ -81,7 +81,7 @@ def measure(request: MeasureRequest, scorer: Scorer) -> Result:
         tools=tools,
         threads=request.threads,
         timeout=request.timeout,
-        progress=request.progress,
+        progress=_counting(request.progress, pair),
     )
     log = scorer.score(job)
     verify(log, job, can.name)
@@ -94,6 +94,12 @@ def measure(request: MeasureRequest, scorer: Scorer) -> Result:
     )
     above = _above(job, log, models, context, lambda: _self_score(job, scorer, can))
     return _result(log, models, context, above, (width, height))
+
+
+def _counting(progress: Callable[[int, int | None], None] | None, pair: Pair | None) -> Callable[[int], None] | None:
+    if progress is None:
+        return None
+    return lambda done: progress(done, pair.reference.frames_expected if pair else None)
 
 
 def _columns(models: ModelPair, features: tuple[str, ...]) -> tuple[str, ...]:
@@ -126,11 +132,17 @@ _self_scores: dict[tuple[Any, ...], tuple[float, ...]] = {}
 
 
 def _self_score(job: ScoreRequest, scorer: Scorer, can: Capabilities) -> tuple[float, ...]:
-    """The reference against itself, unclipped, with credit; kept in this process for as long as the file is the same."""
+    """The reference against itself, unclipped, with credit; kept in this process while the file stays the same."""
     alone = replace(job, distorted=job.reference, features=(), columns=job.columns[:2])
     clip = job.reference.clip
     stat = clip.path.stat() if clip.path.exists() else None
-    key = (job.reference, job.models, can, job.tools, stat and (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns))
+    key = (
+        job.reference,
+        job.models,
+        can,
+        job.tools,
+        stat and (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns),
+    )
     if stat is None or key not in _self_scores:
         log = scorer.score(alone)
         verify(log, alone, can.name)
@@ -140,9 +152,7 @@ def _self_score(job: ScoreRequest, scorer: Scorer, can: Capabilities) -> tuple[f
     return _self_scores[key]
 
 
-def _result(
-    log: ScoreLog, models: ModelPair, context: Context, above: FramesAbove, size: tuple[int, int]
-) -> Result:
+def _result(log: ScoreLog, models: ModelPair, context: Context, above: FramesAbove, size: tuple[int, int]) -> Result:
     def score(metric: str, frames: tuple[float, ...], model: str, low: float | None, high: float | None) -> Score:
         scale = Scale(metric, model, models.generation, *size, low, high, higher_is_better(metric))
         return Score(frames, scale, context)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
@@ -51,7 +52,7 @@ class FramesAbove:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """What one measurement found. ``vmaf`` and ``neg`` are clipped Scores, ``gap`` is their unclipped difference.
 
@@ -64,6 +65,10 @@ class Result:
     gap: Score
     above_100: FramesAbove
     features: Mapping[str, Score] = field(hash=False)
+
+    def __repr__(self) -> str:
+        scores = f"NEG {self.neg:.2f}, VMAF {self.vmaf:.2f}, gap {self.gap:.2f}"
+        return f"<Result {scores}, {len(self.vmaf.frames)} frames of {self.context.distorted}>"
 
     @property
     def context(self) -> Context:
@@ -110,11 +115,11 @@ class Result:
             rate = data["context"].pop("frame_rate")
             context = Context(**data["context"], frame_rate=Fraction(rate) if rate else None)
             scores = {
-                name: Score(tuple(map(float, s["frames"])), Scale(**s["scale"]), context)
+                name: Score(tuple(map(_finite, s["frames"])), Scale(**s["scale"]), context)
                 for name, s in data["scores"].items()
             }
             above = data["above_100"]
-            above["frames"] = tuple((int(index), float(a), float(b)) for index, a, b in above["frames"])
+            above["frames"] = tuple((int(index), _finite(a), _finite(b)) for index, a, b in above["frames"])
             return cls(
                 vmaf=scores.pop("vmaf"),
                 neg=scores.pop("neg"),
@@ -122,8 +127,14 @@ class Result:
                 above_100=FramesAbove(**above, context=context),
                 features=scores,
             )
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
             raise MeasurementError(f"This is not a result in JSON ({type(error).__name__}: {error}).") from error
+
+
+def _finite(number: float) -> float:
+    if not math.isfinite(number := float(number)):
+        raise ValueError(f"{number} is not a number")
+    return number
 
 
 def _refuse_constant(name: str) -> float:

@@ -139,6 +139,8 @@ class Score(float):
 
     def pooled(self, pool: str) -> Score:
         """The same frames pooled by another of POOLS (but stdev). Raises ValueError for unknown pools."""
+        if pool == "stdev":
+            raise ValueError("'stdev' is a spread, not a score on this scale; it is .stdev")
         return Score(self._frames, self.scale, self._context, pool)
 
     def worst(self, n: int = 1) -> tuple[tuple[int, float], ...]:
@@ -208,8 +210,8 @@ def pooled(frames: tuple[float, ...], pool: str) -> float:
     """Pool one value per frame; percentiles interpolate linearly. Raises ValueError for unknown pools."""
     n = len(frames)
     if pool == "mean":
-        # The mean of equal numbers is that number; fsum keeps the last bit right whatever the order.
-        return math.fsum(frames) / n
+        # fsum: the same bits whatever the order. The division rounds once more, past the frames' own bounds at worst.
+        return min(max(math.fsum(frames) / n, min(frames)), max(frames))
     if pool == "min":
         return min(frames)
     if pool == "max":

@@ -1,0 +1,257 @@
+"""A scorer that runs Netflix's ``vmaf`` tool: two ffmpegs decode into pipes, and the tool scores what comes out."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import tempfile
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pluggy
+
+from pytest_vmaf.quality.clip import input_arguments
+from pytest_vmaf.quality.errors import ScorerError
+from pytest_vmaf.quality.ffmpeg import DECODED
+from pytest_vmaf.quality.logs import Log, read_log
+from pytest_vmaf.quality.process import Command, Finished, printable, run, run_together
+from pytest_vmaf.quality.scorer import Capabilities, ModelRun, ScoreLog, ScoreRequest, Source, Tools, verify
+
+hookimpl = pluggy.HookimplMarker("pytest")
+LOG = "log.xml"
+FD_FOLDER = "/dev/fd"
+#: What the tool reads from y4m as it is. It resamples the chroma of 8-bit 4:2:2 (older ones) or crashes on it (newer
+#: ones), and knows no 16 bits.
+Y4M_FORMATS = re.compile(r"yuv(?:420p|444p|4(?:20|22|44)p1[02]le)")
+OUTPUT = re.compile(r"^ *Stream #0:0[^:]*: Video: wrapped_avframe,(?: \d+ reference frames?,)? (\w+)")
+DELIVERED = re.compile(r"Output stream #0:0 \(video\): \d+ frames encoded; (\d+) packets muxed")
+#: ffmpeg would go on, and scale the rest of the clip to the size of its beginning.
+RECONFIGURED = re.compile(r"^\[vf#[^]]*\] Reconfiguring filter graph because (.*)")
+PROGRESS = re.compile(r"frame=\s*(\d+)")
+#: 10 and 12 bits are beyond y4m's official formats, which is what -strict -1 allows.
+Y4M = ("-strict", "-1", "-f", "yuv4mpegpipe")
+#: SIGKILL: how a child ends that run_together() stopped, by no fault of its own.
+STOPPED = -9
+
+INSTALL = (
+    "  Say where it is with --vmaf-bin=PATH (ini: vmaf_bin). It comes with libvmaf (`brew install libvmaf`), or is\n"
+    "  built from https://github.com/Netflix/vmaf (libvmaf/tools). The scorer `ffmpeg` does without it:\n"
+    "  --vmaf-scorer=ffmpeg. `pytest-vmaf doctor` shows what is found."
+)
+
+
+@hookimpl
+def pytest_vmaf_scorer(config: Any, name: str) -> VmafCliScorer | None:
+    """Answers to the name ``vmaf``."""
+    return VmafCliScorer() if name == "vmaf" else None
+
+
+class VmafCliScorer:
+    """Scores with the ``vmaf`` tool that ``Tools.vmaf_bin`` names; gives the bootstrap models' confidence intervals."""
+
+    def capabilities(self, tools: Tools) -> Capabilities:
+        """The tool's version. Raises ScorerError when it is missing, does not run, or this system has no /dev/fd."""
+        tool = _find(tools.vmaf_bin)
+        stat = os.stat(tool)
+        return Capabilities(name="vmaf", version=_version(tool, stat.st_mtime_ns, stat.st_size), bootstrap=True)
+
+    def score(self, request: ScoreRequest) -> ScoreLog:
+        """Decode both clips and score them, all three processes side by side, without a temporary video.
+
+        Raises ScorerError with the last lines of the process that failed, and when the lengths differ.
+        """
+        tool = _find(request.tools.vmaf_bin)
+        ffmpeg = request.tools.ffmpeg.path
+        reference = _Decoder("reference", request.reference, ffmpeg)
+        distorted = _Decoder("distorted clip", request.distorted, ffmpeg)
+        with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as folder:
+            models = _copy_models(request.models, Path(folder))
+            repeat = _shell(tool, request, models, reference, distorted)
+            (ref_out, ref_in), (dis_out, dis_in) = os.pipe(), os.pipe()
+            argv = arguments(tool, request, models, f"{FD_FOLDER}/{ref_out}", f"{FD_FOLDER}/{dis_out}")
+            ends = run_together(
+                [
+                    reference.command(ref_in, None),
+                    distorted.command(dis_in, request.progress),
+                    Command(tuple(argv), cwd=folder, pass_fds=(ref_out, dis_out)),
+                ],
+                request.timeout,
+            )
+            for decoder, end in zip((reference, distorted), ends, strict=False):
+                decoder.refuse(end)
+            log = _read(Path(folder, LOG), ends, (reference, distorted), request, repeat)
+        return ScoreLog(
+            columns=log.columns,
+            reference_frames=reference.delivered,
+            distorted_frames=distorted.delivered,
+            libvmaf=log.version,
+            command=repeat,
+            pooled_means=log.pooled_means,
+        )
+
+
+class _Decoder:
+    """An ffmpeg that decodes one source into y4m, and what it says about it."""
+
+    def __init__(self, what: str, source: Source, ffmpeg: str) -> None:
+        self.what, self.filters, self.ffmpeg = what, source.filters, ffmpeg
+        self.input = input_arguments(source.clip)
+        self.delivered = self.errors = 0
+        self.pix_fmt = self.reconfigured = ""
+        self.broken_pipe = False
+
+    def argv(self, loglevel: str, *output: str) -> list[str]:
+        """The argument list; ``output`` is all that says where to and how."""
+        # Only tags, not samples: the tool refuses interlaced y4m, and resamples chroma (or crashes) when its location
+        # is other than left or centre.
+        chain = f"{self.filters},setfield=prog" if self.filters else "setfield=prog"
+        argv = [self.ffmpeg, "-nostdin", "-hide_banner", "-loglevel", loglevel, "-xerror", "-nostats", *self.input]
+        argv += ["-map", "0:v:0", "-vf", chain, "-chroma_sample_location", "left", "-fps_mode", "passthrough"]
+        # The frames are numbered in the filters' time base; in the clip's own one their times would coincide.
+        return [*argv, "-enc_time_base", "1:1000000", *output]
+
+    def command(self, fd: int, progress: Callable[[int], None] | None) -> Command:
+        """The process that writes y4m to an open file descriptor."""
+
+        def heard(line: str) -> None:
+            if progress is not None and (match := PROGRESS.match(line)):
+                progress(int(match[1]))
+
+        output = ("-stats_period", "0.5", "-progress", "pipe:1", *Y4M, f"pipe:{fd}")
+        return Command(tuple(self.argv("verbose", *output)), on_stderr=self.heard, on_stdout=heard, pass_fds=(fd,))
+
+    def heard(self, line: str) -> None:
+        """Keep what a line of the verbose log says. Statistics come last, so no clip's metadata can pass for them."""
+        if match := DELIVERED.search(line):
+            self.delivered = int(match[1])
+        elif match := DECODED.search(line):
+            self.errors = int(match[3])
+        elif match := OUTPUT.match(line):
+            self.pix_fmt = match[1]
+        elif match := RECONFIGURED.match(line):
+            self.reconfigured = match[1]
+        elif line.startswith("[") and "Broken pipe" in line:
+            self.broken_pipe = True
+
+    def refuse(self, end: Finished) -> None:
+        """Raise ScorerError for what is wrong with this clip, rather than with the tool that it is written to."""
+        if self.pix_fmt and not Y4M_FORMATS.fullmatch(self.pix_fmt):
+            raise ScorerError(
+                f"The vmaf tool does not read {self.pix_fmt} as it is ({self.what}); it takes yuv420p, yuv444p, and "
+                "4:2:0, 4:2:2 and 4:4:4 in 10 or 12 bits.\n  Use --vmaf-scorer=ffmpeg for these clips."
+            )
+        if self.reconfigured:
+            raise ScorerError(
+                f"The size or pixel format changes within the {self.what} ({self.reconfigured}); such a clip cannot be "
+                f"scored as one.\n  command: {end.command}"
+            )
+        if self.errors:
+            raise ScorerError(f"The {self.what} has {self.errors} decoding errors; its file is damaged.")
+        if end.returncode not in (0, STOPPED) and not self.broken_pipe:
+            raise ScorerError(f"ffmpeg could not decode the {self.what}.\n{end.explain()}")
+
+    def recount(self, timeout: float | None) -> None:
+        """Count the frames again, all of them, for the pipe was closed before the last one."""
+        self.delivered = 0
+        end = run(Command(tuple(self.argv("verbose", "-f", "null", "-")), on_stderr=self.heard), timeout)
+        if end.returncode != 0:
+            raise ScorerError(f"ffmpeg could not decode the {self.what}.\n{end.explain()}")
+
+
+def arguments(
+    tool: str, request: ScoreRequest, models: dict[ModelRun, str], reference: str, distorted: str
+) -> list[str]:
+    """The tool's argument list; the models' files are in its working directory, and the log will be."""
+    argv = [tool, "-r", reference, "-d", distorted]
+    for model in request.models:
+        argv += ["--model", _model(model, models[model])]
+    for feature in request.features:
+        argv += ["--feature", feature]
+    return [*argv, "--threads", str(request.threads), "-q", "--xml", "-o", LOG]
+
+
+def _model(model: ModelRun, file: str) -> str:
+    parts = [f"path={file}" if model.path else f"version={model.version}", f"name={model.column}", "disable_clip=true"]
+    if model.transform:
+        parts.append("enable_transform=true")
+    return ":".join([*parts, *(f"{option}={value}" for option, value in model.overrides)])
+
+
+def _copy_models(models: tuple[ModelRun, ...], folder: Path) -> dict[ModelRun, str]:
+    """Model files under plain names: the tool splits its argument at ":" and "=" and knows no escape."""
+    names = {}
+    for number, model in enumerate(models):
+        names[model] = f"model{number}.json" if model.path else ""
+        if model.path:
+            shutil.copyfile(model.path, folder / names[model])
+    return names
+
+
+def _shell(
+    tool: str, request: ScoreRequest, models: dict[ModelRun, str], reference: _Decoder, distorted: _Decoder
+) -> str:
+    """The run as a command for bash, whose process substitution stands for the pipes."""
+    pipes = [f"<({shlex.join(decoder.argv('error', *Y4M, '-'))})" for decoder in (reference, distorted)]
+    argv = arguments(tool, request, models, *pipes)
+    copies = [f"cp {shlex.quote(str(model.path))} {name} && " for model, name in models.items() if model.path]
+    return printable("".join(copies) + " ".join(part if part in pipes else shlex.quote(part) for part in argv))
+
+
+def _read(
+    path: Path, ends: list[Finished], decoders: tuple[_Decoder, _Decoder], request: ScoreRequest, repeat: str
+) -> Log:
+    scored, said = ends[2], "\n".join(ends[2].tail)
+    whole = [end.returncode == 0 for end in ends[:2]]
+    # The tool stops at the end of the shorter clip, and finds that good. The other decoder then has nobody to write to.
+    if any(whole) and (scored.returncode in (0, STOPPED) or "ended before" in said):
+        for decoder, ended in zip(decoders, whole, strict=True):
+            if not ended:
+                decoder.recount(request.timeout)
+        reference, distorted = (decoder.delivered for decoder in decoders)
+        if reference != distorted:
+            verify(ScoreLog({}, reference, distorted, "", repeat), request, "vmaf")
+    if all(whole) and scored.returncode == 0 and path.exists():
+        return read_log(path, request.columns)
+    versions = ", ".join(str(model.version or model.path) for model in request.models)
+    if "problem loading model" in said:
+        what = (
+            f"The vmaf tool cannot load all of the models {printable(versions)}; a newer one may have more.\n{INSTALL}"
+        )
+    elif scored.returncode < 0:
+        what = "The vmaf tool crashed. libvmaf does so on frames that are too small for a model, for one."
+    elif scored.returncode != 0:
+        what = "The vmaf tool failed."
+    elif not path.exists():
+        what = "The vmaf tool ended well but wrote no log, so nothing was scored. Is the disk full?"
+    else:
+        what = "The vmaf tool ended before it had read both clips to their ends."
+    raise ScorerError(f"{what}\n{scored.explain()}")
+
+
+def _find(vmaf_bin: str) -> str:
+    if not os.path.isdir(FD_FOLDER):
+        raise ScorerError(
+            f"The scorer `vmaf` reads its clips from pipes under {FD_FOLDER}, which this system does not have.\n"
+            "  Use --vmaf-scorer=ffmpeg, which gives the same scores."
+        )
+    path = shutil.which(os.path.expanduser(vmaf_bin))
+    if path is None:
+        raise ScorerError(f"Netflix's vmaf tool {printable(vmaf_bin)!r} does not exist or cannot be run.\n{INSTALL}")
+    return os.path.abspath(path)
+
+
+@lru_cache(maxsize=16)
+def _version(path: str, mtime_ns: int, size: int) -> str:
+    """Asked once a process and binary. The tool says its version on stderr."""
+    said: list[str] = []
+    end = run(Command((path, "--version"), on_stderr=said.append, on_stdout=said.append), timeout=60)
+    versions = [line.strip() for line in said if line.strip()]
+    if end.returncode != 0 or not versions:
+        raise ScorerError(
+            f"{printable(path)} does not answer --version as a vmaf tool does.\n{end.explain()}\n{INSTALL}"
+        )
+    return printable(versions[-1].removeprefix("v"))

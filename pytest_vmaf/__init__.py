@@ -1,0 +1,83 @@
+"""Gate video encoders on perceptual quality in pytest: VMAF, VMAF-NEG and the gap between them."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_vmaf.quality.clip import Clip
+    from pytest_vmaf.quality.errors import (
+        ClipError,
+        GateViolation,
+        IncomparableScores,
+        MeasurementError,
+        ModelError,
+        PairError,
+        ScorerError,
+        SettingsError,
+    )
+    from pytest_vmaf.quality.fake import FakeScorer
+    from pytest_vmaf.quality.gate import Gate
+    from pytest_vmaf.quality.result import FramesAbove, Result
+    from pytest_vmaf.quality.score import Score
+    from pytest_vmaf.quality.scorer import Capabilities, ScoreLog, Scorer, ScoreRequest, Tools
+    from pytest_vmaf.session import Vmaf
+
+__all__ = [
+    "Capabilities",
+    "Clip",
+    "ClipError",
+    "FakeScorer",
+    "FramesAbove",
+    "Gate",
+    "GateViolation",
+    "IncomparableScores",
+    "MeasurementError",
+    "ModelError",
+    "PairError",
+    "Result",
+    "Score",
+    "ScoreLog",
+    "ScoreRequest",
+    "Scorer",
+    "ScorerError",
+    "SettingsError",
+    "Tools",
+    "Vmaf",
+]
+
+_ROOMS = {
+    "Clip": "quality.clip",
+    "FakeScorer": "quality.fake",
+    "FramesAbove": "quality.result",
+    "Gate": "quality.gate",
+    "Result": "quality.result",
+    "Score": "quality.score",
+    "Vmaf": "session",
+    **dict.fromkeys(("Capabilities", "ScoreLog", "ScoreRequest", "Scorer", "Tools"), "quality.scorer"),
+    **dict.fromkeys(
+        (
+            "ClipError",
+            "GateViolation",
+            "IncomparableScores",
+            "MeasurementError",
+            "ModelError",
+            "PairError",
+            "ScorerError",
+            "SettingsError",
+        ),
+        "quality.errors",
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Resolved when first asked for (PEP 562), so that a run without VMAF tests imports none of it.
+    if name in _ROOMS:
+        return getattr(import_module(f"pytest_vmaf.{_ROOMS[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,194 @@
+"""The `pytest-vmaf` command: the same rooms without pytest.
+
+Exit codes: 0 all gates hold, 1 at least one does not, 2 wrong usage, 3 the quality could not be measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_vmaf.quality.clip import Clip
+from pytest_vmaf.quality.errors import GateViolation, MeasurementError, SettingsError
+from pytest_vmaf.settings import OPTIONS, make_layer
+
+PASSED, VIOLATED, USAGE, NOT_MEASURED = 0, 1, 2, 3
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand and return its exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        code: int = options.run(options)
+    except SettingsError as error:
+        code = _say(USAGE, f"usage: {error}")
+    except MeasurementError as error:
+        code = _say(NOT_MEASURED, f"error: {error}")
+    except OSError as error:
+        code = _say(NOT_MEASURED, f"error: {error}")
+    except KeyboardInterrupt:
+        code = _say(130, "stopped")
+    return code
+
+
+def _say(code: int, text: str) -> int:
+    print(f"pytest-vmaf: {text}", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pytest-vmaf", description="VMAF and VMAF-NEG quality gates.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    score = commands.add_parser(
+        "score",
+        help="score an encode against its reference and hold gates against it",
+        epilog="exit codes: 0 gates hold, 1 violated, 2 usage, 3 could not measure",
+    )
+    score.set_defaults(run=_score)
+    score.add_argument("reference", type=Path)
+    score.add_argument("distorted", type=Path)
+    score.add_argument("--width", type=int, help="of raw video, in pixels")
+    score.add_argument("--height", type=int, help="of raw video, in pixels")
+    score.add_argument("--pix-fmt", help="of raw video, as ffmpeg names it (default yuv420p)")
+    score.add_argument("--frame-rate", help='frames/s, as 24 or "30000/1001"')
+    score.add_argument("--gate", action="append", default=[], metavar="NAME=LIMIT", help="as min_neg=93 (repeatable)")
+    for option in OPTIONS:
+        flag = f"--{option.flag.removeprefix('--vmaf-')}"
+        flag = "--vmaf-bin" if flag == "--bin" else flag
+        common: dict[str, Any] = {"dest": option.name, "default": None, "help": option.help}
+        if option.ini_type == "bool":
+            score.add_argument(flag, action="store_true", **common)
+        elif option.ini_type == "args":
+            score.add_argument(flag, action="append", metavar="NAME", **common)
+        else:
+            score.add_argument(flag, type={"int": int, "float": float}.get(option.ini_type, str), **common)
+    _add_output(score)
+
+    gap = commands.add_parser(
+        "gap",
+        help="the gap between default and NEG in libvmaf logs",
+        epilog="exit codes: 0 nothing to flag, 1 a large gap or frames above 100, 2 usage, 3 a log could not be read",
+    )
+    gap.set_defaults(run=_gap)
+    gap.add_argument("log", type=Path, help="libvmaf log (XML, JSON or CSV) with both models, or with the default one")
+    gap.add_argument("neg_log", type=Path, nargs="?", help="the log of the NEG model, if it is in one of its own")
+    gap.add_argument("--default-column", help="column of the default model")
+    gap.add_argument("--neg-column", help="column of the NEG model")
+    gap.add_argument("--max-gap", type=float, default=3.0, help="flag a larger mean gap (default 3.0)")
+    _add_output(gap)
+
+    doctor = commands.add_parser("doctor", help="which ffmpeg, libvmaf and models there are, and what is missing")
+    doctor.set_defaults(run=_doctor)
+    doctor.add_argument("--ffmpeg", help="the ffmpeg to look at")
+    doctor.add_argument("--vmaf-bin", default="vmaf", help="Netflix's vmaf tool")
+    return parser
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=("table", "json"), default="table")
+    parser.add_argument("--output", type=Path, help="write there instead of to standard output")
+
+
+def _score(options: argparse.Namespace) -> int:
+    from pytest_vmaf.report.progress import progress_on
+    from pytest_vmaf.session import Vmaf
+
+    keywords = {option.name: getattr(options, option.name) for option in OPTIONS}
+    layer = make_layer("command line", {k: v for k, v in keywords.items() if v is not None}, options.gate)
+    session = Vmaf(layers=[layer], progress=progress_on(sys.stderr))
+    geometry = {"width": options.width, "height": options.height, "pix_fmt": options.pix_fmt}
+    if geometry["pix_fmt"] and not (options.width and options.height):
+        raise SettingsError("--pix-fmt is of raw video, which needs --width and --height too.")
+    clips = [
+        Clip(path, frame_rate=options.frame_rate, **(geometry if _is_raw(path) else {}))
+        for path in (options.reference, options.distorted)
+    ]
+    code = PASSED
+    try:
+        session.check(*clips)
+    except GateViolation as violation:
+        code = _say(VIOLATED, str(violation))
+    record = session.records[-1]
+    if options.format == "json":
+        _write(options.output, json.dumps(record, indent=2, allow_nan=False) + "\n")
+    else:
+        from pytest_vmaf.report.terminal import result_table
+
+        _write_table(options.output, result_table(record))
+    return code
+
+
+def _is_raw(path: Path) -> bool:
+    # One set of flags for both clips, as vmaf-tune has it: --width is about the raw one of a mixed pair.
+    from pytest_vmaf.quality.clip import RAW_SUFFIXES
+
+    return path.suffix.lower() in RAW_SUFFIXES
+
+
+def _gap(options: argparse.Namespace) -> int:
+    from pytest_vmaf.quality.gain import check_logs
+    from pytest_vmaf.report.terminal import gain_table
+
+    if not options.max_gap >= 0:
+        raise SettingsError(f"--max-gap is {options.max_gap}; it is a number of points from 0.")
+    report = check_logs(
+        options.log, options.neg_log, default_column=options.default_column, neg_column=options.neg_column
+    )
+    pools = report.pools()
+    flags = []
+    if pools["gap"]["mean"] > options.max_gap:
+        flags.append(f"the gap of {pools['gap']['mean']:.3f} is above {options.max_gap:g}: enhancement is paid for")
+    if report.above_100:
+        flags.append(f"{len(report.above_100)} of {len(report.default)} frames are above 100")
+    if report.clipped:
+        flags_note = "the log was clipped at 100, which hides a part of the gap; log with disable_clip=true"
+        print(f"pytest-vmaf: note: {flags_note}", file=sys.stderr)
+    if options.format == "json":
+        data = {
+            "schema": 1,
+            "columns": {"vmaf": report.default_column, "neg": report.neg_column},
+            "libvmaf": report.libvmaf,
+            "frames": len(report.default),
+            "pooled": pools,
+            "gap_per_frame": report.gap,
+            "above_100": report.above_100,
+            "clipped": report.clipped,
+            "flags": flags,
+        }
+        _write(options.output, json.dumps(data, indent=2, allow_nan=False) + "\n")
+    else:
+        _write_table(options.output, gain_table(report, pools))
+    for flag in flags:
+        print(f"pytest-vmaf: flagged: {flag}", file=sys.stderr)
+    return VIOLATED if flags else PASSED
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from pytest_vmaf.doctor import examine
+
+    lines, healthy = examine(options.ffmpeg, options.vmaf_bin)
+    print("\n".join(lines))
+    return PASSED if healthy else NOT_MEASURED
+
+
+def _write_table(output: Path | None, table: Any) -> None:
+    from pytest_vmaf.report.terminal import render
+
+    to_terminal = output is None and sys.stdout.isatty()
+    _write(output, render(table, shutil.get_terminal_size((120, 24)).columns, colour=to_terminal))
+
+
+def _write(output: Path | None, text: str) -> None:
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        # Beside its place and moved there, so that nobody ever reads half of it.
+        partial = output.with_name(f"{output.name}.partial")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(output)

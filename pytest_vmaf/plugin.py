@@ -1,0 +1,206 @@
+"""What pytest loads: options, ini, marker, the `vmaf` fixture and the hooks. Standard library and pytest only."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_vmaf.quality.errors import MeasurementError, SettingsError
+from pytest_vmaf.settings import OPTIONS, Layer, make_layer
+
+if TYPE_CHECKING:
+    from pytest_vmaf.session import Vmaf
+
+MARKER = (
+    "vmaf(**settings): settings and gates for this test's vmaf fixture, as min_neg=93, max_gap=3, "
+    'model="vmaf_4k_v0.6.1"; a marked test that measures nothing fails'
+)
+
+_session = pytest.StashKey["Vmaf"]()
+_layers = pytest.StashKey[tuple[Layer, ...]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Every setting as a command-line option and an ini name."""
+    group = parser.getgroup("vmaf", "VMAF quality gates")
+    for option in OPTIONS:
+        common: dict[str, Any] = {"dest": option.dest, "default": None, "help": option.help}
+        if option.ini_type == "bool":
+            group.addoption(option.flag, action="store_true", **common)
+        elif option.ini_type == "args":
+            group.addoption(option.flag, action="append", metavar="NAME", **common)
+        else:
+            kind = {"int": int, "float": float}.get(option.ini_type, str)
+            group.addoption(option.flag, type=kind, metavar=option.name.upper(), **common)
+        parser.addini(option.ini, option.help, type=option.ini_type, default=None)
+    gate_help = "gate for every vmaf.check, as min_neg=93, min_neg_p5=85, max_gap=off, above_100=on (repeatable)"
+    group.addoption("--vmaf-gate", action="append", dest="vmaf_gates", metavar="NAME=LIMIT", default=[], help=gate_help)
+    parser.addini("vmaf_gates", f"{gate_help}; one a line", type="linelist", default=[])
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """The hooks that plugins and conftest files may implement."""
+    from pytest_vmaf import hookspecs
+
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker; refuse wrong options before any test runs."""
+    config.addinivalue_line("markers", MARKER)
+    try:
+        config.stash[_layers] = _config_layers(config)
+    except SettingsError as error:
+        raise pytest.UsageError(f"pytest-vmaf: {error}") from None
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Summary(), "vmaf-summary")
+
+
+def _config_layers(config: pytest.Config) -> tuple[Layer, ...]:
+    command_line = {option.name: config.getoption(option.dest) for option in OPTIONS}
+    ini = {}
+    for option in OPTIONS:
+        try:
+            # An unset "args" comes back as [], whatever the default.
+            ini[option.name] = config.getini(option.ini) or None
+        except (TypeError, ValueError) as error:
+            raise SettingsError(f"{option.ini} (ini): {error}") from None
+    layers = []
+    for origin, values, gates in (
+        ("command line", command_line, config.getoption("vmaf_gates")),
+        ("ini", ini, config.getini("vmaf_gates")),
+    ):
+        said = {name: value for name, value in values.items() if value is not None}
+        if said or gates:
+            layers.append(make_layer(origin, said, gates))
+    return tuple(layers)
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """One line, only when an option or ini value was given, or with -v."""
+    layers = config.stash[_layers]
+    if not layers and config.get_verbosity() < 1:
+        return None
+    from importlib.metadata import version
+
+    said = [
+        *(f"{name}={value}" for layer in layers for name, value in layer.options.items()),
+        *(str(gate) for layer in layers for gate in layer.gates),
+    ]
+    return f"vmaf: pytest-vmaf {version('pytest-vmaf')}{', ' if said else ''}{', '.join(said)}"
+
+
+@pytest.fixture
+def vmaf(request: pytest.FixtureRequest) -> Generator[Vmaf]:
+    """Score encodes against references with VMAF and VMAF-NEG, and hold gates against them.
+
+    ``vmaf.score(reference, distorted)`` measures, ``vmaf.check(...)`` measures and asserts every gate in force.
+    """
+    from pytest_vmaf.report.progress import progress_under_pytest
+    from pytest_vmaf.session import Vmaf
+
+    config = request.config
+    session = Vmaf(
+        layers=(*_marker_layer(request.node), *config.stash[_layers]),
+        hook=request.node.ihook,
+        plugins=config.pluginmanager,
+        config=config,
+        workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
+        progress=progress_under_pytest(config),
+    )
+    request.node.stash[_session] = session
+    yield session
+    del request.node.stash[_session]
+
+
+def _marker_layer(node: pytest.Item) -> tuple[Layer, ...]:
+    keywords: dict[str, object] = {}
+    # iter_markers goes from the nearest (function) to the farthest (module).
+    for mark in node.iter_markers("vmaf"):
+        if mark.args:
+            pytest.fail(f"The vmaf marker takes keywords only, as min_neg=93, not {mark.args[0]!r}.", pytrace=False)
+        keywords = {**mark.kwargs, **keywords}
+    wrong = ""
+    try:
+        return (make_layer("marker", keywords),) if keywords else ()
+    except SettingsError as error:
+        wrong = str(error)
+    # Outside of the except, so that pytest shows the sentence alone.
+    pytest.fail(f"The vmaf marker of this test is wrong: {wrong}", pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """A marked test that measured nothing has gated nothing: it fails."""
+    outcome = yield
+    if item.get_closest_marker("vmaf") is not None:
+        session = item.stash.get(_session, None)
+        if session is None or not session.records:
+            pytest.fail(
+                "This test is marked vmaf but measured nothing, so its gates were held against nothing.\n"
+                "Call vmaf.check(reference, distorted) or vmaf.score(...) with the vmaf fixture, or remove the marker.",
+                pytrace=False,
+            )
+    return outcome
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Hang the records on the report, where they survive xdist; make what others put there fit to send."""
+    report = yield
+    session = item.stash.get(_session, None)
+    if report.when == "call" and session is not None:
+        report.vmaf = list(session.records)  # type: ignore[attr-defined]
+    if call.excinfo is not None and call.excinfo.errisinstance((MeasurementError, SettingsError)):
+        report.vmaf_error = True  # type: ignore[attr-defined]
+    if report.user_properties:
+        from pytest_vmaf.report.record import sendable
+
+        report.user_properties = [(name, sendable(value)) for name, value in report.user_properties]
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
+    """What could not be measured is an error, not a failed gate."""
+    if report.failed and report.when == "call" and getattr(report, "vmaf_error", False):
+        return "error", "E", ("ERROR", {"red": True})
+    return None
+
+
+def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, right: object) -> list[str] | None:
+    """Say what a score in a plain assert is made of."""
+    score = sys.modules.get("pytest_vmaf.quality.score")
+    if score is None or not (isinstance(left, score.Score) or isinstance(right, score.Score)):
+        return None
+    from pytest_vmaf.report.terminal import explain_comparison
+
+    return explain_comparison(op, left, right)
+
+
+class _Summary:
+    """Collects the records of all tests where the terminal is: on the controller, as without xdist."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, list[dict[str, Any]]] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep what the last attempt of each test measured."""
+        if (records := getattr(report, "vmaf", None)) is not None:
+            self.records[report.nodeid] = records
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+        """A table of what was measured; nothing where nothing was."""
+        rows = [{"test": test, **record} for test, records in self.records.items() for record in records]
+        if rows:
+            from pytest_vmaf.report.terminal import write_summary
+
+            layers = config.stash[_layers]
+            asked = [gate for layer in layers if layer.origin == "command line" for gate in layer.gates]
+            write_summary(terminalreporter, config, rows, [str(gate) for gate in asked])

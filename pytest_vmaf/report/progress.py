@@ -1,0 +1,95 @@
+"""A progress bar for scorings that take long: frames, frames/s and the time that is left."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    import pytest
+
+    Update = Callable[[int, int | None], None]
+    Progress = Callable[[str], AbstractContextManager[Update | None]]
+
+#: Seconds before a bar appears; most scorings of a test suite are over by then.
+PATIENCE = 2.0
+
+
+def no_progress(label: str) -> AbstractContextManager[None]:
+    """No bar."""
+    return nullcontext(None)
+
+
+def progress_under_pytest(config: pytest.Config) -> Progress:
+    """A bar on the terminal that pytest writes to; none without a terminal, under CI, in workers, or with -q."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if (
+        hasattr(config, "workerinput")
+        or os.environ.get("CI")
+        or not getattr(reporter, "isatty", False)
+        or config.get_verbosity() < 0
+    ):
+        return no_progress
+    capture = config.pluginmanager.getplugin("capturemanager")
+
+    def pause() -> AbstractContextManager[object]:
+        paused: AbstractContextManager[object] = capture.global_and_fixture_disabled() if capture else nullcontext()
+        return paused
+
+    return lambda label: bar(label, sys.__stderr__ or sys.stderr, pause)
+
+
+def progress_on(stream: TextIO) -> Progress:
+    """A bar on a stream, if that is a terminal."""
+    if os.environ.get("CI") or not stream.isatty():
+        return no_progress
+    return lambda label: bar(label, stream, nullcontext)
+
+
+@contextmanager
+def bar(label: str, stream: TextIO, pause: Callable[[], AbstractContextManager[object]]) -> Iterator[Update]:
+    """Yields what to call with (frames done, frames in all or None). Drawn only when the work takes long."""
+    begun = time.monotonic()
+    with ExitStack() as stack:
+        draw: list[Update] = []
+
+        def update(done: int, total: int | None) -> None:
+            if not draw and time.monotonic() - begun >= PATIENCE:
+                # Only now: pytest's capture is taken off, and rich imported, for a bar that is really seen.
+                stack.enter_context(pause())
+                draw.append(_start(label, stream, stack))
+            for show in draw:
+                show(done, total)
+
+        yield update
+
+
+def _start(label: str, stream: TextIO, stack: ExitStack) -> Update:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TextColumn("frames, {task.fields[rate]:.1f}/s,"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+    )
+    stream.write("\n")
+    shown = stack.enter_context(Progress(*columns, console=Console(file=stream), transient=True, auto_refresh=False))
+    task = shown.add_task(f"scoring {escape(label)}", total=None, rate=0.0)
+    begun = time.monotonic()
+    first: list[int] = []
+
+    def update(done: int, total: int | None) -> None:
+        first.append(done) if not first else None
+        rate = (done - first[0]) / max(time.monotonic() - begun, 1e-3)
+        shown.update(task, completed=done, total=total, rate=rate, refresh=True)
+
+    return update

@@ -1,0 +1,90 @@
+"""The JSON-safe record of one measurement; the only thing that crosses processes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_vmaf.quality.gate import Gate, Verdict
+    from pytest_vmaf.quality.result import Result
+
+SCHEMA = 1
+
+
+def measured(result: Result, verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """What a measurement found: pooled scores, each gate with value and margin, clips and provenance. No frames."""
+    return {
+        "schema": SCHEMA,
+        "status": "passed" if all(verdict.passed for verdict in verdicts) else "failed",
+        "reference": result.context.reference,
+        "distorted": result.context.distorted,
+        "vmaf": float(result.vmaf),
+        "neg": float(result.neg),
+        "gap": float(result.gap),
+        "above_100": len(result.above_100),
+        "features": {name: float(score) for name, score in result.features.items()},
+        "gates": [_gate(verdict) for verdict in verdicts],
+        "provenance": plain(result.provenance),
+    }
+
+
+def not_measured(reference: str, distorted: str, error: Exception, gates: Sequence[Gate] = ()) -> dict[str, Any]:
+    """What could not be measured, and why."""
+    return {
+        "schema": SCHEMA,
+        "status": "error",
+        "reference": reference,
+        "distorted": distorted,
+        "error": str(error),
+        "gates": [{"name": gate.name, "limit": gate.limit, "origin": gate.origin} for gate in gates],
+    }
+
+
+def plain(value: Any) -> Any:
+    """The value in exact JSON types: execnet, which xdist sends reports with, refuses subclasses of them."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, Enum):
+        return plain(value.value)
+    for kind in (str, float, int):
+        if isinstance(value, kind):
+            return kind(value)
+    if isinstance(value, PathLike):
+        return plain(fspath(value))
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, Sequence | set | frozenset) and not isinstance(value, bytes | bytearray):
+        return [plain(each) for each in value]
+    item = getattr(value, "item", None)
+    if callable(item) and getattr(value, "ndim", None) == 0:
+        return plain(item())
+    return str(value)
+
+
+def sendable(value: Any) -> Any:
+    """The value as it is where a report may hold it, else made plain; for what others have put into a report."""
+    if type(value) in (type(None), bool, int, float, str, bytes):
+        return value
+    if type(value) in (list, tuple):
+        return type(value)(sendable(each) for each in value)
+    if type(value) is dict:
+        return {sendable(key): sendable(each) for key, each in value.items()}
+    return plain(value)
+
+
+def _gate(verdict: Verdict) -> dict[str, Any]:
+    gate = verdict.gate
+    return {
+        "name": gate.name,
+        "metric": gate.metric,
+        "pool": gate.pool,
+        "bound": gate.bound,
+        "limit": gate.limit,
+        "origin": gate.origin,
+        "value": verdict.value,
+        "margin": verdict.margin,
+        "passed": verdict.passed,
+    }

@@ -1,0 +1,160 @@
+"""What a person reads in the terminal: the summary table, one result's table, and what a plain assert compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+from pytest_vmaf.quality.gate import provenance_lines_of, worst_lines_of
+from pytest_vmaf.quality.score import Score
+
+if TYPE_CHECKING:
+    import pytest
+    from rich.table import Table
+
+    from pytest_vmaf.quality.gain import GainReport
+
+#: Rows of the summary without -v; the worst come first, and what is left out is said.
+MOST_ROWS = 25
+STATUS = {"passed": ("green", "passed"), "failed": ("red", "FAILED"), "error": ("red", "ERROR")}
+
+
+def explain_comparison(op: str, left: object, right: object) -> list[str]:
+    """Facts about a comparison with a score in it, for pytest to show; no verdict, since it may hold."""
+    score, other, sign = (left, right, 1) if isinstance(left, Score) else (right, left, -1)
+    assert isinstance(score, Score)  # noqa: S101
+    shown = [_operand(left), _operand(right)]
+    lines = [f"{shown[0]} {op} {shown[1]}"]
+    if isinstance(other, int | float) and not isinstance(other, bool):
+        lines[0] += f"   (left minus right: {sign * (float(score) - float(other)):+.4g})"
+    return [*lines, *worst_lines_of(score), *provenance_lines_of(score)]
+
+
+def write_summary(
+    reporter: pytest.TerminalReporter, config: pytest.Config, rows: Sequence[dict[str, Any]], asked: Sequence[str]
+) -> None:
+    """The table of all measurements, worst first; ``asked`` are the gates of the command line."""
+    if config.get_verbosity() < -1:
+        return
+    writer = config.get_terminal_writer()
+    reporter.write_sep("=", "vmaf: what was measured")
+    ordered = sorted(rows, key=_badness)
+    most = len(ordered) if config.get_verbosity() > 0 else MOST_ROWS
+    table = _summary_table(ordered[:most])
+    reporter.write(render(table, writer.fullwidth, colour=writer.hasmarkup))
+    if len(ordered) > most:
+        reporter.write_line(f"{len(ordered) - most} more with larger margins; -v shows all.")
+    if any(row.get("provenance", {}).get("fake") for row in rows):
+        reporter.write_line("FAKE: some of these numbers were invented by FakeScorer; nothing was measured.", red=True)
+    unchecked = [row for row in rows if row["status"] != "error" and not row.get("every_gate")]
+    if asked and unchecked:
+        reporter.write_line(
+            f"{len(unchecked)} of {len(rows)} measurements used vmaf.score, which {', '.join(asked)} does not reach; "
+            "vmaf.check holds every gate.",
+            yellow=True,
+        )
+
+
+def result_table(record: dict[str, Any]) -> Table:
+    """One record as a table, for the command line."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    rows = [
+        ("reference", record["reference"]),
+        ("distorted", record["distorted"]),
+        ("VMAF", f"{record['vmaf']:.4f}  ({record['provenance']['model']})"),
+        ("NEG", f"{record['neg']:.4f}  ({record['provenance']['neg_model']})"),
+        ("gap", f"{record['gap']:.4f}  (unclipped)"),
+        ("above 100", f"{record['above_100']} of {record['provenance']['frames']} frames, and above the self-score"),
+        *((name, f"{value:.4f}") for name, value in record["features"].items()),
+        ("scorer", _scorer(record["provenance"])),
+        *(("note", note) for note in record["provenance"]["notes"]),
+    ]
+    for name, value in rows:
+        table.add_row(Text(name, style="bold"), Text(value))
+    for gate in record["gates"]:
+        word = Text("held", style="green") if gate["passed"] else Text("VIOLATED", style="red")
+        limit = (
+            f"{gate['name']} {gate['limit']:g} ({gate['origin']}): {gate['value']:.4f}, margin {gate['margin']:+.4f} "
+        )
+        table.add_row(Text("gate", style="bold"), Text(limit) + word)
+    return table
+
+
+def render(renderable: Any, width: int, *, colour: bool) -> str:
+    """The renderable as text of this width, with colours or without."""
+    from rich.console import Console
+
+    file = StringIO()
+    console = Console(file=file, width=max(width, 60), force_terminal=colour, no_color=not colour, highlight=False)
+    console.print(renderable)
+    return file.getvalue()
+
+
+def _summary_table(rows: Sequence[dict[str, Any]]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("test", "distorted"):
+        table.add_column(name, overflow="fold")
+    for name in ("NEG", "VMAF", "gap", ">100", "margin"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    several = len({row["test"].partition("::")[0] for row in rows}) > 1
+    for row in rows:
+        colour, word = STATUS[row["status"]]
+        test = row["test"] if several else row["test"].partition("::")[2]
+        names = (Text(test), Text(row["distorted"].rpartition("/")[2]))
+        if row["status"] == "error":
+            table.add_row(*names, "–", "–", "–", "–", "–", Text(word, style=colour))
+            continue
+        numbers = (f"{row['neg']:.2f}", f"{row['vmaf']:.2f}", f"{row['gap']:.2f}", f"{row['above_100']}")
+        table.add_row(*names, *numbers, _margin(row), Text(word if row["gates"] else "measured", style=colour))
+    return table
+
+
+def _margin(row: dict[str, Any]) -> str:
+    """The smallest margin, with the gate it belongs to."""
+    if not row["gates"]:
+        return "–"
+    # A count of frames that is as it should be is no margin worth showing, unless there is no other.
+    gate = min(row["gates"], key=lambda gate: (gate["passed"] and gate["metric"] == "above_100", gate["margin"]))
+    return f"{gate['margin']:+.2f} {gate['name']}"
+
+
+def _badness(row: dict[str, Any]) -> tuple[int, float]:
+    margins = [gate["margin"] for gate in row["gates"]] if row["status"] != "error" else []
+    return ("error", "failed", "passed").index(row["status"]), min(margins, default=float("inf"))
+
+
+def _operand(value: object) -> str:
+    if isinstance(value, Score):
+        pool = "" if value.pool == "mean" else f" {value.pool}"
+        return f"{value.scale.name}{pool} {float(value):.4f}"
+    return repr(value)
+
+
+def _scorer(provenance: dict[str, Any]) -> str:
+    libvmaf = provenance["libvmaf"] or "?"
+    return f"{provenance['scorer']} {provenance['scorer_version']} (libvmaf {libvmaf}, ffmpeg {provenance['ffmpeg']})"
+
+
+def gain_table(report: GainReport, pools: dict[str, dict[str, float]]) -> Table:
+    """Pooled default, NEG and gap of a log, and the frames with the largest gaps."""
+    from rich.table import Table
+
+    frames = sorted(range(len(report.gap)), key=lambda frame: -report.gap[frame])[:5]
+    table = Table(box=None, pad_edge=False)
+    for name in ("", report.default_column, report.neg_column, "gap"):
+        table.add_column(name, justify="right" if name else "left")
+    for pool in pools["vmaf"]:
+        gap = f"{pools['gap'][pool]:.4f}" if pool in pools["gap"] else "–"
+        table.add_row(pool, f"{pools['vmaf'][pool]:.4f}", f"{pools['neg'][pool]:.4f}", gap)
+    for frame in frames:
+        row = (report.default[frame], report.neg[frame], report.gap[frame])
+        table.add_row(f"frame {frame}", *(f"{value:.4f}" for value in row))
+    return table

@@ -1,0 +1,176 @@
+"""Vmaf: what the `vmaf` fixture yields, and what works the same without pytest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from pytest_vmaf import hookspecs
+from pytest_vmaf.quality.clip import Clip, as_clip
+from pytest_vmaf.quality.errors import GateViolation, MeasurementError, SettingsError
+from pytest_vmaf.quality.gate import DEFAULT_GATES, Gate, describe, effective, judge, parse_gate
+from pytest_vmaf.quality.measure import MeasureRequest, measure
+from pytest_vmaf.quality.models import nearest
+from pytest_vmaf.quality.result import Result
+from pytest_vmaf.report.record import measured, not_measured
+from pytest_vmaf.settings import Layer, Settings, make_layer, resolve
+
+if TYPE_CHECKING:
+    from pytest_vmaf.quality.scorer import Scorer
+
+    Path = str | os.PathLike[str] | Clip
+    Progress = Callable[[str], AbstractContextManager[Callable[[int, int | None], None] | None]]
+
+SCORER_GROUP = "pytest_vmaf.scorers"
+#: Where a gate must come from to hold for `score` too; `check` adds the run's and the default ones.
+OWN_ORIGINS = ("call", "marker")
+
+
+class Vmaf:
+    """Scores encodes against their references with VMAF and VMAF-NEG in one pass, and holds gates against them.
+
+    Every setting may be given here, and again in each call, where it wins: ``model`` ("auto", a built-in name or the
+    path of a JSON file), ``generation`` ("v0", "v1"), ``phone``, ``features`` (libvmaf's names, as "psnr"), ``scale``
+    ("bicubic" scales a smaller distorted clip up), ``align`` (skip frames only one clip has at its start), ``allow``
+    ("hdr", "interlaced", "frame_rate"), ``scorer`` (a name or a Scorer), ``ffmpeg``, ``vmaf_bin``, ``threads``,
+    ``timeout`` (seconds). Gates are keywords too: ``min_neg=93``, ``min_neg_p5=85``, ``max_gap=3``,
+    ``min_psnr_y=38``, ``above_100=False``.
+
+    Under pytest the ``vmaf`` fixture is one of these, with the marker, the command line and the ini file behind it.
+    """
+
+    def __init__(
+        self,
+        *,
+        layers: Sequence[Layer] = (),
+        hook: Any = None,
+        plugins: pluggy.PluginManager | None = None,
+        config: Any = None,
+        workers: int = 1,
+        progress: Progress | None = None,
+        **settings: Any,
+    ) -> None:
+        self._layers = (make_layer("call", settings), *layers) if settings else tuple(layers)
+        self._plugins = plugins or _standalone_plugins()
+        self._hook = hook or self._plugins.hook
+        self._config = config
+        self._workers = workers
+        self._progress = progress or (lambda label: nullcontext(None))
+        #: One plain record per measurement, in order.
+        self.records: list[dict[str, Any]] = []
+
+    def __repr__(self) -> str:
+        return f"<Vmaf, {len(self.records)} measured>"
+
+    def score(self, reference: Path, distorted: Path, **settings: Any) -> Result:
+        """Measure, and hold the gates of the call and of the marker against the result.
+
+        Raises GateViolation (an AssertionError) that lists all violations, MeasurementError when there is no score
+        that can be trusted, SettingsError for unknown or impossible settings.
+        """
+        __tracebackhide__ = True
+        return self._run(reference, distorted, settings, every_gate=False)
+
+    def check(self, reference: Path, distorted: Path, **settings: Any) -> Result:
+        """As :meth:`score`, with every effective gate: call > marker > command line > ini > default.
+
+        By default that is ``max_gap=3`` and ``above_100``; ``max_gap=None`` or ``above_100=False`` switch them off.
+        """
+        __tracebackhide__ = True
+        return self._run(reference, distorted, settings, every_gate=True)
+
+    def self_score(self, reference: Path, **settings: Any) -> Result:
+        """The reference scored against itself; the means are the ceilings that no honest encode passes."""
+        __tracebackhide__ = True
+        return self._run(reference, reference, settings, every_gate=False, gates=False)
+
+    def _run(
+        self,
+        reference: Path,
+        distorted: Path,
+        keywords: Mapping[str, Any],
+        *,
+        every_gate: bool,
+        gates: bool = True,
+    ) -> Result:
+        __tracebackhide__ = True
+        layers = (make_layer("call", keywords), *self._layers)
+        settings = resolve(layers)
+        applied = _gates(layers, every_gate) if gates else ()
+        try:
+            request, scorer = self._request(as_clip(reference), as_clip(distorted), settings, applied)
+            with self._progress(f"{request.distorted.path.name}") as shown:
+                result = measure(_with_progress(request, shown), scorer)
+        except MeasurementError as error:
+            self.records.append(not_measured(str(reference), str(distorted), error, applied))
+            # The caller's line is what matters; ours say nothing that the message does not.
+            raise error.with_traceback(None) from error.__cause__
+        verdicts = judge(result, applied)
+        record = measured(result, verdicts)
+        record["every_gate"] = every_gate
+        self.records.append(record)
+        if not all(verdict.passed for verdict in verdicts):
+            raise GateViolation(describe(result, verdicts))
+        return result
+
+    def _request(
+        self, reference: Clip, distorted: Clip, settings: Settings, gates: Sequence[Gate]
+    ) -> tuple[MeasureRequest, Scorer]:
+        values = dict(settings.values)
+        scorer = values.pop("scorer")
+        if isinstance(scorer, str):
+            scorer = load_scorer(scorer, self._hook, self._plugins, self._config)
+        needed = [gate.feature for gate in gates if gate.feature]
+        values["features"] = (*values["features"], *needed)
+        values["threads"] = values["threads"] or max(1, _cores() // self._workers)
+        return MeasureRequest(reference=reference, distorted=distorted, **values), scorer
+
+
+def load_scorer(name: str, hook: Any, plugins: pluggy.PluginManager, config: Any) -> Scorer:
+    """The scorer of this name: from a conftest or plugin that is loaded, else by its entry point.
+
+    Raises SettingsError that lists the names there are.
+    """
+    scorer: Scorer | None = hook.pytest_vmaf_scorer(config=config, name=name)
+    if scorer is None:
+        plugins.load_setuptools_entrypoints(SCORER_GROUP, name=name)
+        scorer = plugins.hook.pytest_vmaf_scorer(config=config, name=name)
+    if scorer is None:
+        names = tuple(sorted({entry.name for entry in entry_points(group=SCORER_GROUP)}))
+        raise SettingsError(
+            f"There is no scorer {name!r}; did you mean {nearest(name, names or ('ffmpeg',))!r}? Installed are "
+            f"{', '.join(names)}; a conftest.py may add one with the hook pytest_vmaf_scorer."
+        )
+    return scorer
+
+
+def _gates(layers: Sequence[Layer], every_gate: bool) -> tuple[Gate, ...]:
+    if not every_gate:
+        return effective(layer.gates for layer in layers if layer.origin in OWN_ORIGINS)
+    defaults = [parse_gate(name, limit, "default") for name, limit in DEFAULT_GATES.items()]
+    return effective([*(layer.gates for layer in layers), defaults])
+
+
+def _with_progress(request: MeasureRequest, shown: Callable[[int, int | None], None] | None) -> MeasureRequest:
+    from dataclasses import replace
+
+    return replace(request, progress=shown) if shown else request
+
+
+def _standalone_plugins() -> pluggy.PluginManager:
+    plugins = pluggy.PluginManager("pytest")
+    plugins.add_hookspecs(hookspecs)
+    return plugins
+
+
+def _cores() -> int:
+    if hasattr(os, "process_cpu_count"):
+        return os.process_cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

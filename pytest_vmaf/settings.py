@@ -1,0 +1,190 @@
+"""Options and gates, each from the nearest place that sets it: call > marker > command line > ini > default.
+
+Light enough for pytest to load in every run: what needs the quality room imports it when called.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_vmaf.quality.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pytest_vmaf.quality.gate import Gate
+
+
+@dataclass(frozen=True)
+class Option:
+    """One setting: its name in Python, its command-line flag, its ini type (ini name: ``vmaf_`` + name) and help."""
+
+    name: str
+    flag: str
+    ini_type: Any
+    default: object
+    check: Callable[[object], object]
+    help: str
+
+    @property
+    def ini(self) -> str:
+        """The ini name."""
+        return f"vmaf_{self.name.removeprefix('vmaf_')}"
+
+    @property
+    def dest(self) -> str:
+        """Where the command line keeps it."""
+        return f"vmaf_option_{self.name}"
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("a text")
+    return value
+
+
+def _path_text(value: object) -> str:
+    import os
+
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    return _text(value)
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("True or False")
+    return value
+
+
+def _words(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = [word for part in value.split(",") if (word := part.strip())]
+    if not isinstance(value, Sequence) or not all(isinstance(word, str) and word for word in value):
+        raise ValueError("a list of names")
+    return tuple(value)
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError("a whole number from 1")
+    return value
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and value > 0):
+        raise ValueError("a number of seconds above 0")
+    return float(value)
+
+
+def _scorer(value: object) -> object:
+    if isinstance(value, str):
+        return _text(value)
+    if not (callable(getattr(value, "score", None)) and callable(getattr(value, "capabilities", None))):
+        raise ValueError("a scorer's name, or an object with score() and capabilities()")
+    return value
+
+
+#: Every setting but the gates; `plugin` makes the command line and the ini names of it, README its table.
+OPTIONS = (
+    Option(
+        "model",
+        "--vmaf-model",
+        "string",
+        "auto",
+        _path_text,
+        "VMAF model: a name (either twin selects the pair), the path of a JSON file, or auto (by the reference's size)",
+    ),
+    Option("generation", "--vmaf-generation", "string", "v0", _text, "generation of the automatic model: v0 or v1"),
+    Option("phone", "--vmaf-phone", "bool", False, _flag, "score for viewing on a phone"),
+    Option(
+        "features",
+        "--vmaf-feature",
+        "args",
+        (),
+        _words,
+        "libvmaf feature to measure too, as psnr or float_ssim (repeatable)",
+    ),
+    Option(
+        "scale",
+        "--vmaf-scale",
+        "string",
+        None,
+        _text,
+        "scale a smaller distorted clip up to the reference with this filter, as bicubic",
+    ),
+    Option("align", "--vmaf-align", "bool", False, _flag, "skip frames that only one clip has at its start"),
+    Option(
+        "allow",
+        "--vmaf-allow",
+        "args",
+        (),
+        _words,
+        "score all the same what VMAF was not made for: hdr, interlaced, frame_rate (repeatable)",
+    ),
+    Option("scorer", "--vmaf-scorer", "string", "ffmpeg", _scorer, "scorer backend: ffmpeg, vmaf, or a plugin's name"),
+    Option("ffmpeg", "--vmaf-ffmpeg", "string", None, _path_text, "ffmpeg to use (default: embedded, then PATH)"),
+    Option("vmaf_bin", "--vmaf-bin", "string", "vmaf", _path_text, "Netflix's vmaf tool, for --vmaf-scorer=vmaf"),
+    Option(
+        "threads", "--vmaf-threads", "int", None, _whole, "libvmaf threads (default: the cores, shared by the workers)"
+    ),
+    Option("timeout", "--vmaf-timeout", "float", None, _seconds, "seconds after which a scoring is stopped"),
+)
+BY_NAME = {option.name: option for option in OPTIONS}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What one place says: its options, checked, and its gates."""
+
+    origin: str
+    options: Mapping[str, object]
+    gates: tuple[Gate, ...]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings in force for one measurement, and where each came from."""
+
+    values: Mapping[str, Any]
+    origins: Mapping[str, str]
+
+
+def make_layer(origin: str, keywords: Mapping[str, object], gates: Iterable[str] = ()) -> Layer:
+    """Split keywords into options and gates; ``gates`` are further ones as NAME=LIMIT text.
+
+    Raises SettingsError that says what is wrong, where, and the nearest right name.
+    """
+    from pytest_vmaf.quality.gate import ABOVE, parse_assignment, parse_gate
+    from pytest_vmaf.quality.models import nearest
+
+    options: dict[str, object] = {}
+    parsed = [parse_assignment(text, origin) for text in gates]
+    for name, value in keywords.items():
+        if name in BY_NAME:
+            if value is not None:
+                options[name] = _checked(BY_NAME[name], value, origin)
+        elif name == ABOVE or name.startswith(("min_", "max_")):
+            parsed.append(parse_gate(name, value, origin))
+        else:
+            near = nearest(name, (*BY_NAME, "min_neg", "max_gap", "min_vmaf", ABOVE))
+            raise SettingsError(f"{name!r} ({origin}) is neither an option nor a gate; did you mean {near!r}?")
+    return Layer(origin, options, tuple(parsed))
+
+
+def resolve(layers: Iterable[Layer]) -> Settings:
+    """Each option from the first layer that sets it, else its default."""
+    values: dict[str, Any] = {option.name: option.default for option in OPTIONS}
+    origins = dict.fromkeys(values, "default")
+    for layer in reversed(list(layers)):
+        for name, value in layer.options.items():
+            values[name], origins[name] = value, layer.origin
+    return Settings(values, origins)
+
+
+def _checked(option: Option, value: object, origin: str) -> object:
+    try:
+        return option.check(value)
+    except ValueError as error:
+        raise SettingsError(f"{option.name} ({origin}) is {value!r}; it is {error}.") from None
