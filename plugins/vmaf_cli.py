@@ -8,6 +8,7 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,11 @@ DELIVERED = re.compile(r"Output stream #0:0 \(video\): \d+ frames encoded; (\d+)
 #: ffmpeg would go on, and scale the rest of the clip to the size of its beginning.
 RECONFIGURED = re.compile(r"^\[vf#[^]]*\] Reconfiguring filter graph because (.*)")
 PROGRESS = re.compile(r"frame=\s*(\d+)")
+#: What the verbose log ends with after any failure; the reason stands before it.
+CHATTER = re.compile(
+    r"Terminating thread|(?:received|returned) EOF|All (?:consumers|streams)|Statistics:|put file #0|packets read|"
+    r"mux(?:ed|ing)|^frame=|^Conversion failed|^Exiting with|^\s*$"
+)
 #: 10 and 12 bits are beyond y4m's official formats, which is what -strict -1 allows.
 Y4M = ("-strict", "-1", "-f", "yuv4mpegpipe")
 #: SIGKILL: how a child ends that run_together() stopped, by no fault of its own.
@@ -152,14 +158,18 @@ class _Decoder:
         if self.errors:
             raise ScorerError(f"The {self.what} has {self.errors} decoding errors; its file is damaged.")
         if end.returncode not in (0, STOPPED) and not self.broken_pipe:
-            raise ScorerError(f"ffmpeg could not decode the {self.what}.\n{end.explain()}")
+            raise ScorerError(self._failed(end))
 
     def recount(self, timeout: float | None) -> None:
         """Count the frames again, all of them, for the pipe was closed before the last one."""
         self.delivered = 0
         end = run(Command(tuple(self.argv("verbose", "-f", "null", "-")), on_stderr=self.heard), timeout)
         if end.returncode != 0:
-            raise ScorerError(f"ffmpeg could not decode the {self.what}.\n{end.explain()}")
+            raise ScorerError(self._failed(end))
+
+    def _failed(self, end: Finished) -> str:
+        reason = tuple(line for line in end.tail if not CHATTER.search(line))
+        return f"ffmpeg could not decode the {self.what}.\n{replace(end, tail=reason).explain()}"
 
 
 def arguments(

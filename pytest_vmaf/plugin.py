@@ -65,8 +65,9 @@ def _config_layers(config: pytest.Config) -> tuple[Layer, ...]:
     ini = {}
     for option in OPTIONS:
         try:
+            value = config.getini(option.ini)
             # An unset "args" comes back as [], whatever the default.
-            ini[option.name] = config.getini(option.ini) or None
+            ini[option.name] = None if value == [] else value
         except (TypeError, ValueError) as error:
             raise SettingsError(f"{option.ini} (ini): {error}") from None
     layers = []

@@ -64,7 +64,7 @@ def encode(make: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) 
     folder = tmp_path_factory.mktemp("encodes")
 
     def x264(source: Path, crf: int = 28, filters: str | None = None, *extra: str, name: str = "") -> Path:
-        output = folder / (name or f"{source.stem}-{crf}-{abs(hash((filters, extra)))}.mp4")
+        output = folder / (name or f"crf{crf}-{len(list(folder.iterdir()))}.mp4")
         chain = ["-vf", filters] if filters else []
         return make("-i", source, *chain, "-c:v", "libx264", "-preset", "veryfast", "-crf", crf, *extra, output)
 

@@ -16,10 +16,10 @@ from pytest_vmaf.quality.process import printable
 DEMUXERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h261,h263,h264,hevc,vvc,evc,av1,obu,ivf,"
     "flv,mxf,gxf,nut,yuv4mpegpipe,rawvideo,ogg,asf,dv,mjpeg,rm,vc1,dirac,cavsvideo,avs2,avs3,apv,gif,apng,webp_anim,"
-    "jpegxl_anim,image2,png_pipe,jpeg_pipe,jpegls_pipe,webp_pipe,jpegxl_pipe,j2k_pipe,bmp_pipe,tiff_pipe,exr_pipe,"
-    "dpx_pipe,qoi_pipe,ppm_pipe,pgm_pipe,pam_pipe,y4m_pipe"
+    "jpegxl_anim,jpegls_pipe"
 )
-#: Still pictures are recognised by how their bytes begin; an ffmpeg that goes by the name reads `%d` as a pattern.
+#: Still pictures are recognised by how their bytes begin; an ffmpeg that goes by the name (image2) reads `%d` as a
+#: pattern, and other files than the one that was named.
 PICTURES = (
     (re.compile(rb"\x89PNG\r\n\x1a\n"), "png_pipe"),
     (re.compile(rb"\xff\xd8\xff"), "jpeg_pipe"),
@@ -28,10 +28,16 @@ PICTURES = (
     (re.compile(rb"BM"), "bmp_pipe"),
     (re.compile(rb"II\*\x00|MM\x00\*"), "tiff_pipe"),
     (re.compile(rb"qoif"), "qoi_pipe"),
+    (re.compile(rb"P[2356]\s"), "ppm_pipe"),
+    (re.compile(rb"P7\n"), "pam_pipe"),
+    (re.compile(rb"SDPX|XPDS"), "dpx_pipe"),
+    (re.compile(rb"v/1\x01"), "exr_pipe"),
+    (re.compile(rb"\xff\x4f\xff\x51|\x00\x00\x00\x0cjP  "), "j2k_pipe"),
 )
 #: An animation in a picture format must not be read as its first frame alone.
 ANIMATED = {"png_pipe": "apng", "webp_pipe": "webp_anim"}
 AVIF = re.compile(rb"....ftyp(avif|mif1|miaf|heic)", re.DOTALL)
+AVIF_SEQUENCE = re.compile(rb"....ftyp(avis|msf1|hevc|hevx)", re.DOTALL)
 RAW_SUFFIXES = (".yuv", ".raw", ".rgb", ".i420", ".nv12")
 CONTAINER_MAGIC = re.compile(
     rb"....ftyp|\x1aE\xdf\xa3|YUV4MPEG2|RIFF....AVI |DKIF|\x89PNG|\xff\xd8\xff|RIFF....WEBP|G@|OggS|FLV\x01", re.DOTALL
@@ -134,7 +140,7 @@ def input_arguments(clip: Clip) -> list[str]:
     if clip.is_sequence:
         return [*arguments, *_sequence_arguments(clip)]
     head = _head(clip)
-    form = _picture_demuxer(head)
+    form = _picture_demuxer(clip, head)
     if clip.is_raw:
         _check_raw_size(clip, head)
         arguments += ["-f", "rawvideo", "-video_size", f"{clip.width}x{clip.height}"]
@@ -146,6 +152,11 @@ def input_arguments(clip: Clip) -> list[str]:
             raise ClipError(
                 f"{clip.name} looks like raw video, whose geometry is not in the file.\n"
                 f'  Say it: Clip({str(clip.path)!r}, width=1920, height=1080, pix_fmt="yuv420p", frame_rate=24).'
+            )
+        if AVIF_SEQUENCE.match(head):
+            raise ClipError(
+                f"{clip.name} is an animated AVIF or HEIF, of which ffmpeg would show one picture.\n"
+                "  Take its frames out first: ffmpeg -i IN -map 0:v:1 -c copy OUT.mp4"
             )
         arguments += ["-f", form] if form else ["-format_whitelist", DEMUXERS]
         if clip.frame_rate and form is None:
@@ -160,16 +171,27 @@ def is_picture(clip: Clip) -> bool:
     if clip.is_sequence:
         return True
     head = _head(clip)
-    form = _picture_demuxer(head)
+    form = _picture_demuxer(clip, head)
     return form not in (None, *ANIMATED.values()) or AVIF.match(head) is not None
 
 
-def _picture_demuxer(head: bytes) -> str | None:
+def _picture_demuxer(clip: Clip, head: bytes) -> str | None:
     form = next((demuxer for magic, demuxer in PICTURES if magic.match(head)), None)
-    animated = (form == "png_pipe" and b"acTL" in head.partition(b"IDAT")[0]) or (
-        form == "webp_pipe" and head[12:16] == b"VP8X" and bool(head[20] & 2)
+    animated = (form == "png_pipe" and _is_apng(clip.path)) or (
+        form == "webp_pipe" and head[12:16] == b"VP8X" and any(flags & 2 for flags in head[20:21])
     )
     return ANIMATED[form] if form and animated else form
+
+
+def _is_apng(path: Path) -> bool:
+    """Whether a PNG's animation chunk stands before its first picture, however much metadata precedes it."""
+    with path.open("rb") as file:
+        file.seek(8)
+        while len(chunk := file.read(8)) == 8 and chunk[4:] != b"IDAT":
+            if chunk[4:] == b"acTL":
+                return True
+            file.seek(int.from_bytes(chunk[:4]) + 4, os.SEEK_CUR)
+    return False
 
 
 def _path(path: str | os.PathLike[str] | bytes) -> Path:

@@ -219,7 +219,7 @@ def _limit(name: str, limit: object, origin: str) -> float | None:
         if isinstance(limit, bool) or not isinstance(limit, str | int | float):
             raise ValueError
         value = float(limit)
-    except ValueError:
+    except (ValueError, OverflowError):
         value = math.nan
     if not math.isfinite(value):
         raise SettingsError(f"The limit of {name} ({origin}) is {limit!r}; it is a finite number, or off.")

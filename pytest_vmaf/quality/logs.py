@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import re
 from array import array
 from collections.abc import Collection, Mapping
@@ -118,6 +119,10 @@ def _read_json(path: Path, only: Collection[str] | None) -> Log:
 
 def _read_csv(path: Path, only: Collection[str] | None) -> Log:
     columns = _Columns(only)
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        if file.read() != b"\n":  # the only sign that the last number is whole
+            raise ValueError("its last line has no end")
     with path.open(newline="", encoding="utf-8-sig") as file:
         for row in csv.DictReader(file):
             number = int(row.pop("Frame"))

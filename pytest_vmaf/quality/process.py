@@ -174,18 +174,19 @@ def _follow(
 
 def _drain_stdout(command: Command, stream: IO[bytes]) -> None:
     if command.stdout_bytes is not None:
-        while chunk := stream.read(1 << 16):
-            command.stdout_bytes(chunk)
-        stream.close()
+        with stream:
+            while chunk := stream.read(1 << 16):
+                command.stdout_bytes(chunk)
     elif command.on_stdout is not None:
         _lines(stream, command.on_stdout)
 
 
 def _lines(stream: IO[bytes], heard: Callable[[str], None]) -> None:
-    # A line is cut at 64 KiB, so that a child which never ends its line cannot fill the memory.
-    while line := stream.readline(1 << 16):
-        heard(line.decode("utf-8", "replace").rstrip("\r\n"))
-    stream.close()
+    # Closed too when the listener fails, or the child would wait for ever for somebody to read.
+    with stream:
+        # A line is cut at 64 KiB, so that a child which never ends its line cannot fill the memory.
+        while line := stream.readline(1 << 16):
+            heard(line.decode("utf-8", "replace").rstrip("\r\n"))
 
 
 def _next_end(

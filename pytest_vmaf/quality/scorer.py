@@ -136,7 +136,7 @@ def verify(log: ScoreLog, request: ScoreRequest, scorer: str) -> None:
             )
         _refuse_not_finite(column, values, names)
         mean = log.pooled_means.get(column)
-        if mean is not None and abs(mean - math.fsum(values) / ref) > 1e-4:
+        if mean is not None and not abs(mean - math.fsum(values) / ref) <= 1e-4:
             raise ScorerError(
                 f"The log's own mean of {column!r} is {mean}, its frames' mean {math.fsum(values) / ref:.6f}: {names}."
             )

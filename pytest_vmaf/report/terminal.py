@@ -41,8 +41,8 @@ def write_summary(
     reporter.write_sep("=", "vmaf: what was measured")
     ordered = sorted(rows, key=_badness)
     most = len(ordered) if config.get_verbosity() > 0 else MOST_ROWS
-    table = _summary_table(ordered[:most])
-    reporter.write(render(table, writer.fullwidth, colour=writer.hasmarkup))
+    # As wide as it gets: names stand last, and a terminal that is narrower wraps them as it does for pytest's own.
+    reporter.write(render(_summary_table(ordered[:most]), 2000, colour=writer.hasmarkup))
     if len(ordered) > most:
         reporter.write_line(f"{len(ordered) - most} more with larger margins; -v shows all.")
     if any(row.get("provenance", {}).get("fake") for row in rows):
@@ -77,10 +77,10 @@ def result_table(record: dict[str, Any]) -> Table:
         table.add_row(Text(name, style="bold"), Text(value))
     for gate in record["gates"]:
         word = Text("held", style="green") if gate["passed"] else Text("VIOLATED", style="red")
-        limit = (
-            f"{gate['name']} {gate['limit']:g} ({gate['origin']}): {gate['value']:.4f}, margin {gate['margin']:+.4f} "
+        found = (
+            f"{gate['name']}={gate['limit']:g} ({gate['origin']}): {gate['value']:.4f}, margin {gate['margin']:+.4f} "
         )
-        table.add_row(Text("gate", style="bold"), Text(limit) + word)
+        table.add_row(Text("gate", style="bold"), Text(found) + word)
     return table
 
 
@@ -91,7 +91,7 @@ def render(renderable: Any, width: int, *, colour: bool) -> str:
     file = StringIO()
     console = Console(file=file, width=max(width, 60), force_terminal=colour, no_color=not colour, highlight=False)
     console.print(renderable)
-    return file.getvalue()
+    return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
 
 
 def _summary_table(rows: Sequence[dict[str, Any]]) -> Table:
@@ -99,35 +99,33 @@ def _summary_table(rows: Sequence[dict[str, Any]]) -> Table:
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
-    for name in ("test", "distorted"):
-        table.add_column(name, overflow="fold")
+    table.add_column("")
     for name in ("NEG", "VMAF", "gap", ">100", "margin"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
+        table.add_column(name, justify="right")
+    table.add_column("test (distorted clip)")
     several = len({row["test"].partition("::")[0] for row in rows}) > 1
     for row in rows:
         colour, word = STATUS[row["status"]]
         test = row["test"] if several else row["test"].partition("::")[2]
-        names = (Text(test), Text(row["distorted"].rpartition("/")[2]))
+        name = Text(f"{test} ({row['distorted'].rpartition('/')[2]})")
         if row["status"] == "error":
-            table.add_row(*names, "–", "–", "–", "–", "–", Text(word, style=colour))
+            table.add_row(Text(word, style=colour), "–", "–", "–", "–", "–", name)
             continue
         numbers = (f"{row['neg']:.2f}", f"{row['vmaf']:.2f}", f"{row['gap']:.2f}", f"{row['above_100']}")
-        table.add_row(*names, *numbers, _margin(row), Text(word if row["gates"] else "measured", style=colour))
+        table.add_row(Text(word if row["gates"] else "measured", style=colour), *numbers, _margin(row), name)
     return table
 
 
 def _margin(row: dict[str, Any]) -> str:
-    """The smallest margin, with the gate it belongs to."""
+    """The smallest margin with its gate; a number of frames only where no gate on a score says more."""
     if not row["gates"]:
         return "–"
-    # A count of frames that is as it should be is no margin worth showing, unless there is no other.
-    gate = min(row["gates"], key=lambda gate: (gate["passed"] and gate["metric"] == "above_100", gate["margin"]))
+    gate = min(row["gates"], key=lambda gate: (gate["passed"], gate["metric"] == "above_100", gate["margin"]))
     return f"{gate['margin']:+.2f} {gate['name']}"
 
 
 def _badness(row: dict[str, Any]) -> tuple[int, float]:
-    margins = [gate["margin"] for gate in row["gates"]] if row["status"] != "error" else []
+    margins = [gate["margin"] for gate in row["gates"] if gate.get("metric") not in (None, "above_100")]
     return ("error", "failed", "passed").index(row["status"]), min(margins, default=float("inf"))
 
 

@@ -1,0 +1,7 @@
+"""``python -m pytest_vmaf`` is the ``pytest-vmaf`` command."""
+
+import sys
+
+from pytest_vmaf.cli import main
+
+sys.exit(main())
