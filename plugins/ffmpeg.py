@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +12,15 @@ import pluggy
 
 from pytest_vmaf.quality.clip import input_arguments
 from pytest_vmaf.quality.errors import ScorerError
-from pytest_vmaf.quality.ffmpeg import DECODED, INSTALL
+from pytest_vmaf.quality.ffmpeg import DECODED, INSTALL, on_progress
 from pytest_vmaf.quality.logs import Log, read_log
 from pytest_vmaf.quality.process import Command, Finished, printable, run
-from pytest_vmaf.quality.scorer import Capabilities, ModelRun, ScoreLog, ScoreRequest, Tools
+from pytest_vmaf.quality.scorer import Capabilities, ModelRun, ScoreLog, ScoreRequest, Tools, copy_models
 
 hookimpl = pluggy.HookimplMarker("pytest")
 LOG = "vmaf.xml"
 #: ffmpeg converts pixels in silence when the two inputs differ; both chains end in one format, so it never should.
 CONVERTED = re.compile(r"auto-inserting filter '(\S+)' between .* and the filter 'Parsed_libvmaf")
-PROGRESS = re.compile(r"frame=\s*(\d+)")
 
 
 @hookimpl
@@ -55,17 +52,17 @@ class FfmpegScorer:
                 converted.append(match[1])
 
         with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as folder:
-            models = _copy_models(request.models, Path(folder))
+            models = copy_models(request.models, Path(folder))
             argv = arguments(request, models)
-            command = Command(tuple(argv), cwd=folder, on_stderr=heard, on_stdout=_on_progress(request.progress))
+            command = Command(tuple(argv), cwd=folder, on_stderr=heard, on_stdout=on_progress(request.progress))
             end = run(command, request.timeout)
             log = _read(Path(folder, LOG), end, request)
         repeat = "".join(f"cp {shlex.quote(str(m.path))} {name} && " for m, name in models.items() if m.path)
         _check(end, decoded, converted)
         return ScoreLog(
             columns=log.columns,
-            reference_frames=decoded[1][0],
-            distorted_frames=decoded[0][0],
+            reference_frames=request.reference.scored(decoded[1][0]),
+            distorted_frames=request.distorted.scored(decoded[0][0]),
             libvmaf=log.version,
             command=printable(repeat) + str(command),
             pooled_means=log.pooled_means,
@@ -97,24 +94,6 @@ def _model(model: ModelRun, file: str) -> str:
         parts.append("enable_transform=true")
     parts += [f"{option}={value}" for option, value in model.overrides]
     return r"\:".join(parts)
-
-
-def _copy_models(models: tuple[ModelRun, ...], folder: Path) -> dict[ModelRun, str]:
-    """Model files under names that need no escaping in a filter graph."""
-    names = {}
-    for number, model in enumerate(models):
-        names[model] = f"model{number}.json" if model.path else ""
-        if model.path:
-            shutil.copyfile(model.path, folder / names[model])
-    return names
-
-
-def _on_progress(progress: Callable[[int], None] | None) -> Callable[[str], None]:
-    def heard(line: str) -> None:
-        if progress is not None and (match := PROGRESS.match(line)):
-            progress(int(match[1]))
-
-    return heard
 
 
 def _read(path: Path, end: Finished, request: ScoreRequest) -> Log:

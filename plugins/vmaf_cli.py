@@ -8,7 +8,6 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,29 +16,27 @@ import pluggy
 
 from pytest_vmaf.quality.clip import input_arguments
 from pytest_vmaf.quality.errors import ScorerError
-from pytest_vmaf.quality.ffmpeg import DECODED
+from pytest_vmaf.quality.ffmpeg import DECODED, on_progress
 from pytest_vmaf.quality.logs import Log, read_log
 from pytest_vmaf.quality.process import Command, Finished, printable, run, run_together
-from pytest_vmaf.quality.scorer import Capabilities, ModelRun, ScoreLog, ScoreRequest, Source, Tools, verify
+from pytest_vmaf.quality.scorer import (
+    Capabilities,
+    ModelRun,
+    ScoreLog,
+    ScoreRequest,
+    Source,
+    Tools,
+    copy_models,
+    verify,
+)
 
 hookimpl = pluggy.HookimplMarker("pytest")
 LOG = "log.xml"
 FD_FOLDER = "/dev/fd"
-#: What the tool reads from y4m as it is. It resamples the chroma of 8-bit 4:2:2 (older ones) or crashes on it (newer
-#: ones), and knows no 16 bits.
-Y4M_FORMATS = re.compile(r"yuv(?:420p|444p|4(?:20|22|44)p1[02]le)")
-OUTPUT = re.compile(r"^ *Stream #0:0[^:]*: Video: wrapped_avframe,(?: \d+ reference frames?,)? (\w+)")
+PLANAR = re.compile(r"yuv(?P<chroma>420|422|444)p(?:(?P<depth>10|12|16)le)?")
 DELIVERED = re.compile(r"Output stream #0:0 \(video\): \d+ frames encoded; (\d+) packets muxed")
 #: ffmpeg would go on, and scale the rest of the clip to the size of its beginning.
 RECONFIGURED = re.compile(r"^\[vf#[^]]*\] Reconfiguring filter graph because (.*)")
-PROGRESS = re.compile(r"frame=\s*(\d+)")
-#: What the verbose log ends with after any failure; the reason stands before it.
-CHATTER = re.compile(
-    r"Terminating thread|(?:received|returned) EOF|All (?:consumers|streams)|Statistics:|put file #0|packets read|"
-    r"mux(?:ed|ing)|^frame=|^Conversion failed|^Exiting with|^\s*$"
-)
-#: 10 and 12 bits are beyond y4m's official formats, which is what -strict -1 allows.
-Y4M = ("-strict", "-1", "-f", "yuv4mpegpipe")
 #: SIGKILL: how a child ends that run_together() stopped, by no fault of its own.
 STOPPED = -9
 
@@ -72,10 +69,10 @@ class VmafCliScorer:
         """
         tool = _find(request.tools.vmaf_bin)
         ffmpeg = request.tools.ffmpeg.path
-        reference = _Decoder("reference", request.reference, ffmpeg)
-        distorted = _Decoder("distorted clip", request.distorted, ffmpeg)
+        reference = _Decoder("reference", request.reference, ffmpeg, request.pix_fmt)
+        distorted = _Decoder("distorted clip", request.distorted, ffmpeg, request.pix_fmt)
         with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as folder:
-            models = _copy_models(request.models, Path(folder))
+            models = copy_models(request.models, Path(folder))
             repeat = _shell(tool, request, models, reference, distorted)
             (ref_out, ref_in), (dis_out, dis_in) = os.pipe(), os.pipe()
             argv = arguments(tool, request, models, f"{FD_FOLDER}/{ref_out}", f"{FD_FOLDER}/{dis_out}")
@@ -101,34 +98,27 @@ class VmafCliScorer:
 
 
 class _Decoder:
-    """An ffmpeg that decodes one source into y4m, and what it says about it."""
+    """An ffmpeg that decodes one source into raw video, and what it says about it."""
 
-    def __init__(self, what: str, source: Source, ffmpeg: str) -> None:
+    def __init__(self, what: str, source: Source, ffmpeg: str, pix_fmt: str) -> None:
         self.what, self.filters, self.ffmpeg = what, source.filters, ffmpeg
         self.input = input_arguments(source.clip)
+        # Raw, not y4m: the tool refuses interlaced y4m and 16 bits, and crashes on 4:2:2 in 8.
+        self.output = ("-f", "rawvideo", "-pix_fmt", pix_fmt)
         self.delivered = self.errors = 0
-        self.pix_fmt = self.reconfigured = ""
+        self.reconfigured = ""
         self.broken_pipe = False
 
     def argv(self, loglevel: str, *output: str) -> list[str]:
         """The argument list; ``output`` is all that says where to and how."""
-        # Only tags, not samples: the tool refuses interlaced y4m, and resamples chroma (or crashes) when its location
-        # is other than left or centre.
-        chain = f"{self.filters},setfield=prog" if self.filters else "setfield=prog"
         argv = [self.ffmpeg, "-nostdin", "-hide_banner", "-loglevel", loglevel, "-xerror", "-nostats", *self.input]
-        argv += ["-map", "0:v:0", "-vf", chain, "-chroma_sample_location", "left", "-fps_mode", "passthrough"]
-        # The frames are numbered in the filters' time base; in the clip's own one their times would coincide.
-        return [*argv, "-enc_time_base", "1:1000000", *output]
+        return [*argv, "-map", "0:v:0", "-vf", self.filters, "-fps_mode", "passthrough", *output]
 
     def command(self, fd: int, progress: Callable[[int], None] | None) -> Command:
-        """The process that writes y4m to an open file descriptor."""
-
-        def heard(line: str) -> None:
-            if progress is not None and (match := PROGRESS.match(line)):
-                progress(int(match[1]))
-
-        output = ("-stats_period", "0.5", "-progress", "pipe:1", *Y4M, f"pipe:{fd}")
-        return Command(tuple(self.argv("verbose", *output)), on_stderr=self.heard, on_stdout=heard, pass_fds=(fd,))
+        """The process that writes the frames to an open file descriptor."""
+        output = ("-stats_period", "0.5", "-progress", "pipe:1", *self.output, f"pipe:{fd}")
+        argv = tuple(self.argv("verbose", *output))
+        return Command(argv, on_stderr=self.heard, on_stdout=on_progress(progress), pass_fds=(fd,))
 
     def heard(self, line: str) -> None:
         """Keep what a line of the verbose log says. Statistics come last, so no clip's metadata can pass for them."""
@@ -136,8 +126,6 @@ class _Decoder:
             self.delivered = int(match[1])
         elif match := DECODED.search(line):
             self.errors = int(match[3])
-        elif match := OUTPUT.match(line):
-            self.pix_fmt = match[1]
         elif match := RECONFIGURED.match(line):
             self.reconfigured = match[1]
         elif line.startswith("[") and "Broken pipe" in line:
@@ -145,11 +133,6 @@ class _Decoder:
 
     def refuse(self, end: Finished) -> None:
         """Raise ScorerError for what is wrong with this clip, rather than with the tool that it is written to."""
-        if self.pix_fmt and not Y4M_FORMATS.fullmatch(self.pix_fmt):
-            raise ScorerError(
-                f"The vmaf tool does not read {self.pix_fmt} as it is ({self.what}); it takes yuv420p, yuv444p, and "
-                "4:2:0, 4:2:2 and 4:4:4 in 10 or 12 bits.\n  Use --vmaf-scorer=ffmpeg for these clips."
-            )
         if self.reconfigured:
             raise ScorerError(
                 f"The size or pixel format changes within the {self.what} ({self.reconfigured}); such a clip cannot be "
@@ -168,15 +151,18 @@ class _Decoder:
             raise ScorerError(self._failed(end))
 
     def _failed(self, end: Finished) -> str:
-        reason = tuple(line for line in end.tail if not CHATTER.search(line))
-        return f"ffmpeg could not decode the {self.what}.\n{replace(end, tail=reason).explain()}"
+        return f"ffmpeg could not decode the {self.what}.\n{end.explain()}"
 
 
 def arguments(
     tool: str, request: ScoreRequest, models: dict[ModelRun, str], reference: str, distorted: str
 ) -> list[str]:
     """The tool's argument list; the models' files are in its working directory, and the log will be."""
-    argv = [tool, "-r", reference, "-d", distorted]
+    form = PLANAR.fullmatch(request.pix_fmt)
+    if form is None:
+        raise ScorerError(f"The vmaf tool does not read {request.pix_fmt}; use --vmaf-scorer=ffmpeg.")
+    argv = [tool, "-r", reference, "-d", distorted, "-w", str(request.width), "-h", str(request.height)]
+    argv += ["-p", form["chroma"], "-b", form["depth"] or "8"]
     for model in request.models:
         argv += ["--model", _model(model, models[model])]
     for feature in request.features:
@@ -191,21 +177,11 @@ def _model(model: ModelRun, file: str) -> str:
     return ":".join([*parts, *(f"{option}={value}" for option, value in model.overrides)])
 
 
-def _copy_models(models: tuple[ModelRun, ...], folder: Path) -> dict[ModelRun, str]:
-    """Model files under plain names: the tool splits its argument at ":" and "=" and knows no escape."""
-    names = {}
-    for number, model in enumerate(models):
-        names[model] = f"model{number}.json" if model.path else ""
-        if model.path:
-            shutil.copyfile(model.path, folder / names[model])
-    return names
-
-
 def _shell(
     tool: str, request: ScoreRequest, models: dict[ModelRun, str], reference: _Decoder, distorted: _Decoder
 ) -> str:
     """The run as a command for bash, whose process substitution stands for the pipes."""
-    pipes = [f"<({shlex.join(decoder.argv('error', *Y4M, '-'))})" for decoder in (reference, distorted)]
+    pipes = [f"<({shlex.join(decoder.argv('error', *decoder.output, '-'))})" for decoder in (reference, distorted)]
     argv = arguments(tool, request, models, *pipes)
     copies = [f"cp {shlex.quote(str(model.path))} {name} && " for model, name in models.items() if model.path]
     return printable("".join(copies) + " ".join(part if part in pipes else shlex.quote(part) for part in argv))

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -25,6 +26,7 @@ FRAME = re.compile(
 COLOUR = re.compile(
     r"^\[Parsed_showinfo_0 @ [^]]*\] color_range:(\S+) color_space:(\S+) color_primaries:(\S+) color_trc:(\S+)"
 )
+PROGRESS = re.compile(r"frame=\s*(\d+)")
 DURATION = re.compile(r"^  Duration: (\d+):(\d\d):(\d\d\.\d+)")
 DECODED = re.compile(r"Input stream #(\d+):\d+ \(video\): .*?(\d+) frames decoded; (\d+) decode errors")
 
@@ -156,6 +158,16 @@ def count_frames(clip: Clip, ffmpeg: str) -> int:
     if end.returncode != 0 or not counts:
         raise ClipError(_why_unreadable(clip, end))
     return counts[-1]
+
+
+def on_progress(progress: Callable[[int], None] | None) -> Callable[[str], None]:
+    """What to do with the lines of ``-progress pipe:1``: tell the number of frames."""
+
+    def heard(line: str) -> None:
+        if progress is not None and (match := PROGRESS.match(line)):
+            progress(int(match[1]))
+
+    return heard
 
 
 def _why_unreadable(clip: Clip, end: Finished) -> str:

@@ -52,7 +52,7 @@ def measure(request: MeasureRequest, scorer: Scorer) -> Result:
     tools = Tools(find_ffmpeg(request.ffmpeg), request.vmaf_bin)
     can = scorer.capabilities(tools)
     pair = None
-    width, height = 1920, 1080
+    width, height, pix_fmt = 1920, 1080, "yuv420p"
     sources = Source(request.reference, ""), Source(request.distorted, "")
     if can.reads_clips:
         pair = check_pair(
@@ -63,8 +63,11 @@ def measure(request: MeasureRequest, scorer: Scorer) -> Result:
             align=request.align,
             allow=request.allow,
         )
-        width, height = pair.width, pair.height
-        sources = Source(request.reference, pair.reference_filters), Source(request.distorted, pair.distorted_filters)
+        width, height, pix_fmt = pair.width, pair.height, pair.pix_fmt
+        sources = (
+            Source(request.reference, pair.reference_filters, pair.starts[0], pair.frames),
+            Source(request.distorted, pair.distorted_filters, pair.starts[1], pair.frames),
+        )
     models = resolve_model(
         request.model, generation=request.generation, phone=request.phone, width=width, height=height
     )
@@ -75,6 +78,9 @@ def measure(request: MeasureRequest, scorer: Scorer) -> Result:
     job = ScoreRequest(
         reference=sources[0],
         distorted=sources[1],
+        width=width,
+        height=height,
+        pix_fmt=pix_fmt,
         models=(models.credit, models.neg),
         features=features,
         columns=_columns(models, features),
@@ -166,8 +172,16 @@ def _result(log: ScoreLog, models: ModelPair, context: Context, above: FramesAbo
         # Near the ceiling the clip would hide the gap.
         gap=score("gap", tuple(a - b for a, b in zip(credited, neg, strict=True)), models.label, None, None),
         above_100=above,
-        features={column: score(column, log.columns[column], "", None, None) for column in rest},
+        # A bootstrap model's interval belongs to that model; a feature is the same whatever model stands beside it.
+        features={
+            column: score(column, log.columns[column], _interval_model(column, models), None, None) for column in rest
+        },
     )
+
+
+def _interval_model(column: str, models: ModelPair) -> str:
+    parts = {f"{run.column}_{part}" for run in (models.credit, models.neg) for part in BOOTSTRAP_COLUMNS}
+    return models.label if models.credit.bootstrap and column in parts else ""
 
 
 def _provenance(

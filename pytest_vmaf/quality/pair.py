@@ -32,7 +32,9 @@ RATE_TOLERANCE = Fraction(1, 2000)
 class Pair:
     """Two clips that can be compared, and the ffmpeg filter chain of each that makes them so.
 
-    ``width`` and ``height`` are those of the scored frames, in pixels. ``notes`` say in words what the chains change.
+    ``width``, ``height`` (pixels) and ``pix_fmt`` are those of the scored frames. The chains let ``frames`` frames
+    through, from ``starts`` of reference and distorted on; all where ``frames`` is None. ``notes`` say in words what
+    the chains change.
     """
 
     reference: Video
@@ -41,7 +43,10 @@ class Pair:
     distorted_filters: str
     width: int
     height: int
+    pix_fmt: str
     offset: int
+    starts: tuple[int, int]
+    frames: int | None
     notes: tuple[str, ...]
 
     @property
@@ -174,13 +179,13 @@ def _plan(ref: Video, dis: Video, scale: str | None, offset: int, ffmpeg: str) -
     # settb before setpts pairs frames by index; the other order does not (the time base would scale the numbers).
     ref_chain, dis_chain = ["settb=AVTB", "setpts=N"], ["settb=AVTB", "setpts=N"]
     notes: list[str] = []
+    starts, frames = (max(offset, 0), max(-offset, 0)), None
     if offset:
         counts = [count_frames(video.clip, ffmpeg) for video in (ref, dis)]
-        starts = [max(offset, 0), max(-offset, 0)]
-        length = min(count - start for count, start in zip(counts, starts, strict=True))
+        frames = min(count - start for count, start in zip(counts, starts, strict=True))
         for chain, start in zip((ref_chain, dis_chain), starts, strict=True):
-            chain.insert(0, f"trim=start_frame={start}:end_frame={start + length}")
-        notes.append(f"{_describe_offset(offset)} {length} frames that both have are scored.")
+            chain.insert(0, f"trim=start_frame={start}:end_frame={start + frames}")
+        notes.append(f"{_describe_offset(offset)} {frames} frames that both have are scored.")
     through_rgb = _goes_through_rgb(ref, dis)
     if (ref.width, ref.height) != (dis.width, dis.height):
         dis_chain.append(f"scale={ref.width}:{ref.height}:flags={scale}")
@@ -204,7 +209,10 @@ def _plan(ref: Video, dis: Video, scale: str | None, offset: int, ffmpeg: str) -
         distorted_filters=",".join(dis_chain),
         width=ref.width,
         height=ref.height,
+        pix_fmt=pix_fmt,
         offset=offset,
+        starts=starts,
+        frames=frames,
         notes=tuple(notes),
     )
 

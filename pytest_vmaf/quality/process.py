@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import os
 import queue
+import re
 import shlex
 import signal
 import subprocess
@@ -21,6 +22,11 @@ from pytest_vmaf.quality.errors import ScorerError
 
 TAIL_LINES = 40
 PR_SET_PDEATHSIG = 1
+#: What ffmpeg's verbose log ends with after any failure; the reason stands before it.
+CHATTER = re.compile(
+    r"Terminating thread|(?:received|returned) EOF|All (?:consumers|streams)|Statistics:|put file #0|packets read|"
+    r"mux(?:ed|ing)|^frame=|^Conversion failed|^Exiting with|^\s*$"
+)
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,8 @@ class Finished:
 
     def explain(self, lines: int = 12) -> str:
         """The command, how it ended and the last lines of its output."""
-        said = "\n".join(f"    {line}" for line in self.tail[-lines:]) or "    (nothing)"
+        telling = [line for line in self.tail if not CHATTER.search(line)]
+        said = "\n".join(f"    {line}" for line in telling[-lines:]) or "    (nothing)"
         return f"  command: {self.command}\n  it {self.how}; its last lines were:\n{said}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,10 +32,20 @@ class ModelRun:
 
 @dataclass(frozen=True)
 class Source:
-    """A clip, and the ffmpeg filter chain that brings its frames into the form that is scored."""
+    """A clip, and the ffmpeg filter chain that brings its frames into the form that is scored.
+
+    The chain lets ``frames`` frames through from frame ``start`` on; all of them where ``frames`` is None.
+    """
 
     clip: Clip
     filters: str
+    start: int = 0
+    frames: int | None = None
+
+    def scored(self, decoded: int) -> int:
+        """How many of this many decoded frames are scored."""
+        left = max(0, decoded - self.start)
+        return left if self.frames is None else min(left, self.frames)
 
 
 @dataclass(frozen=True)
@@ -49,12 +60,16 @@ class Tools:
 class ScoreRequest:
     """What to score: two sources of equal geometry, the models and libvmaf features of one pass, and with what.
 
-    ``features`` are libvmaf's feature names, ``columns`` every column the log must have. ``timeout`` is in seconds;
-    ``progress`` is called with the number of frames scored so far.
+    Both chains give frames of ``width`` x ``height`` pixels in ``pix_fmt``, planar YUV. ``features`` are libvmaf's
+    feature names, ``columns`` every column the log must have. ``timeout`` is in seconds; ``progress`` is called with
+    the number of frames scored so far.
     """
 
     reference: Source
     distorted: Source
+    width: int
+    height: int
+    pix_fmt: str
     models: tuple[ModelRun, ...]
     features: tuple[str, ...]
     columns: tuple[str, ...]
@@ -68,7 +83,8 @@ class ScoreRequest:
 class ScoreLog:
     """What a scorer returns: one value per frame for every column, and how the run can be repeated.
 
-    ``reference_frames`` and ``distorted_frames`` are the frames really decoded of each clip. ``pooled_means`` are the
+    ``reference_frames`` and ``distorted_frames`` are the frames really decoded of each clip (and let through by its
+    chain). ``pooled_means`` are the
     tool's own means, by column, where it gives them. ``command`` is a shell command that repeats the run.
     """
 
@@ -101,6 +117,15 @@ class Scorer(Protocol):
     def score(self, request: ScoreRequest) -> ScoreLog:
         """Score every frame of both clips, paired by index."""
         ...
+
+
+def copy_models(models: tuple[ModelRun, ...], folder: Path) -> dict[ModelRun, str]:
+    """Copy model files to plain names in this folder, for tools that split their arguments at ":" and "="."""
+    names = {model: f"model{number}.json" if model.path else "" for number, model in enumerate(models)}
+    for model, name in names.items():
+        if model.path:
+            shutil.copyfile(model.path, folder / name)
+    return names
 
 
 def verify(log: ScoreLog, request: ScoreRequest, scorer: str) -> None:

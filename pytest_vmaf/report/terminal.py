@@ -107,12 +107,12 @@ def _summary_table(rows: Sequence[dict[str, Any]]) -> Table:
     for row in rows:
         colour, word = STATUS[row["status"]]
         test = row["test"] if several else row["test"].partition("::")[2]
-        name = Text(f"{test} ({row['distorted'].rpartition('/')[2]})")
+        shown = Text(f"{test} ({row['distorted'].rpartition('/')[2]})")
         if row["status"] == "error":
-            table.add_row(Text(word, style=colour), "–", "–", "–", "–", "–", name)
+            table.add_row(Text(word, style=colour), "–", "–", "–", "–", "–", shown)
             continue
         numbers = (f"{row['neg']:.2f}", f"{row['vmaf']:.2f}", f"{row['gap']:.2f}", f"{row['above_100']}")
-        table.add_row(Text(word if row["gates"] else "measured", style=colour), *numbers, _margin(row), name)
+        table.add_row(Text(word if row["gates"] else "measured", style=colour), *numbers, _margin(row), shown)
     return table
 
 

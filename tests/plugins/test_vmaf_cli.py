@@ -1,0 +1,433 @@
+"""The scorer `vmaf`, with Netflix's tool where it is on PATH, and everywhere with a stand-in for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pytest_vmaf.plugins import vmaf_cli
+from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
+from pytest_vmaf.plugins.vmaf_cli import VmafCliScorer, pytest_vmaf_scorer
+
+from pytest_vmaf.quality.clip import Clip
+from pytest_vmaf.quality.errors import ModelError, ScorerError
+from pytest_vmaf.quality.ffmpeg import find_ffmpeg
+from pytest_vmaf.quality.measure import MeasureRequest, measure
+from pytest_vmaf.quality.result import Result
+from pytest_vmaf.quality.scorer import ModelRun, ScoreRequest, Source, Tools
+
+pytestmark = pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="the scorer needs /dev/fd; this system has none")
+
+STANDIN = Path(__file__).with_name("standin_vmaf.py")
+NO_TOOL = "no `vmaf` on PATH; install libvmaf's tools (Netflix/vmaf) to run this against the real one"
+#: A whole VMAF model, small enough to be written out: half adm and half vif, times 100.
+SMALL_MODEL = {
+    "model_dict": {
+        "model": "svm_type nu_svr\nkernel_type linear\nnr_class 2\ntotal_sv 1\nrho 0\nSV\n1 1:50 2:50 \n",
+        "model_type": "LIBSVMNUSVR",
+        "norm_type": "none",
+        "score_clip": [0.0, 100.0],
+        "feature_names": ["VMAF_integer_feature_adm2_score", "VMAF_integer_feature_vif_scale0_score"],
+    }
+}
+
+
+def script(path: Path, *lines: str) -> str:
+    """An executable that answers --version, and then does what the lines say."""
+    version = 'case "$1" in --version) echo 0.0.0 >&2; exit 0;; esac'
+    path.write_text("\n".join(["#!/bin/sh", version, *lines, ""]))
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def standin(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("stand-in") / "vmaf"
+    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STANDIN}" "$@"\n')
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def real() -> str:
+    return shutil.which("vmaf") or pytest.skip(NO_TOOL)
+
+
+@pytest.fixture(params=["standin", "real"])
+def tool(request: pytest.FixtureRequest) -> str:
+    path: str = request.getfixturevalue(request.param)
+    return path
+
+
+@pytest.fixture
+def marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: Path, encoded: Path) -> Iterator[list[Path]]:
+    """Two clips whose paths no other process has. Afterwards no child, temporary file or descriptor may be left."""
+    clips = [tmp_path / reference.name, tmp_path / encoded.name]
+    for clip, original in zip(clips, (reference, encoded), strict=True):
+        clip.symlink_to(original)
+    temp = tmp_path / "temp"
+    temp.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temp))
+    descriptors = os.listdir("/dev/fd")
+    yield clips
+    assert os.listdir("/dev/fd") == descriptors
+    assert list(temp.iterdir()) == []
+    assert running(str(tmp_path)) == []
+
+
+def running(word: str) -> list[str]:
+    """The command lines of all processes that have this word in them; empty where there is no /proc."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = process.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        except OSError:
+            continue
+        if word in line:
+            found.append(line)
+    return found
+
+
+def run(tool: str, reference: Path | Clip, distorted: Path | Clip, **settings: object) -> Result:
+    clips = [clip if isinstance(clip, Clip) else Clip(clip) for clip in (reference, distorted)]
+    return measure(MeasureRequest(*clips, vmaf_bin=tool, **settings), VmafCliScorer())  # type: ignore[arg-type]
+
+
+def assert_equal_to_the_ffmpeg_scorer(
+    tool: str, reference: Path | Clip, distorted: Path | Clip, **settings: object
+) -> Result:
+    clips = [clip if isinstance(clip, Clip) else Clip(clip) for clip in (reference, distorted)]
+    request = MeasureRequest(*clips, vmaf_bin=tool, **settings)  # type: ignore[arg-type]
+    ours, other = measure(request, VmafCliScorer()), measure(request, FfmpegScorer())
+    for name in ("vmaf", "neg", "gap", *other.features):
+        assert ours[name].frames == pytest.approx(other[name].frames, abs=1e-3), name
+    assert set(ours.features) == set(other.features)
+    return ours
+
+
+def test_answers_to_its_name_only() -> None:
+    assert isinstance(pytest_vmaf_scorer(None, "vmaf"), VmafCliScorer)
+    assert pytest_vmaf_scorer(None, "ffmpeg") is None
+
+
+def test_says_what_it_is_and_that_it_gives_confidence_intervals(tool: str) -> None:
+    can = VmafCliScorer().capabilities(Tools(find_ffmpeg(), tool))
+    assert (can.name, can.bootstrap, can.reads_clips) == ("vmaf", True, True)
+    assert can.version
+    assert "\n" not in can.version
+
+
+def test_scores_as_the_ffmpeg_scorer_does(tool: str, reference: Path, encoded: Path) -> None:
+    result = assert_equal_to_the_ffmpeg_scorer(tool, reference, encoded)
+    assert len(result.neg.frames) == 24
+    assert result.gap > 0
+
+
+def test_scores_raw_video(tool: str, make: Callable[..., Path], reference: Path, encoded: Path, tmp_path: Path) -> None:
+    raw = [make("-i", path, "-f", "rawvideo", tmp_path / f"{path.stem}.yuv") for path in (reference, encoded)]
+    clips = [Clip(path, width=320, height=180, pix_fmt="yuv420p", frame_rate=25) for path in raw]
+    result = assert_equal_to_the_ffmpeg_scorer(tool, *clips)
+    assert result.vmaf == pytest.approx(run(tool, reference, encoded).vmaf, abs=1e-9)
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p10le", "yuv422p", "yuv422p10le", "yuv444p", "yuv444p12le", "yuv444p16le"])
+def test_scores_other_depths_and_chroma(
+    tool: str, make: Callable[..., Path], reference: Path, tmp_path: Path, pix_fmt: str
+) -> None:
+    source = make("-i", reference, "-frames:v", 6, "-pix_fmt", pix_fmt, "-c:v", "ffv1", tmp_path / "source.mkv")
+    blurred = make("-i", source, "-vf", "avgblur=2", "-pix_fmt", pix_fmt, "-c:v", "ffv1", tmp_path / "blurred.mkv")
+    assert_equal_to_the_ffmpeg_scorer(tool, source, blurred, features=("psnr",))
+
+
+@pytest.mark.parametrize("tag", ["setfield=tff", "setparams=chroma_location=topleft"])
+def test_tags_that_the_tool_cannot_read_do_not_change_the_score(
+    tool: str, make: Callable[..., Path], reference: Path, encoded: Path, tmp_path: Path, tag: str
+) -> None:
+    output = tmp_path / "tagged.mkv"
+    tagged = make("-i", encoded, "-vf", tag, "-c:v", "ffv1", output)
+    settings = {"features": ("psnr",), "allow": ("interlaced",)}
+    result = assert_equal_to_the_ffmpeg_scorer(tool, reference, tagged, **settings)
+    assert result["psnr_cb"] == pytest.approx(run(tool, reference, encoded, **settings)["psnr_cb"], abs=1e-9)
+
+
+def test_scores_generation_v1(tool: str, reference: Path, encoded: Path) -> None:
+    assert_equal_to_the_ffmpeg_scorer(tool, reference, encoded, generation="v1")
+
+
+def test_scores_phone_mode(tool: str, reference: Path, encoded: Path) -> None:
+    phone = assert_equal_to_the_ffmpeg_scorer(tool, reference, encoded, phone=True)
+    assert phone.neg > run(tool, reference, encoded).neg + 1
+
+
+def test_gives_libvmaf_features(tool: str, reference: Path, encoded: Path) -> None:
+    features = ("psnr", "float_ssim", "ciede")
+    result = assert_equal_to_the_ffmpeg_scorer(tool, reference, encoded, features=features)
+    assert {"psnr_y", "psnr_cb", "psnr_cr", "float_ssim", "ciede2000"} <= set(result.features)
+
+
+def test_scales_a_smaller_encode(tool: str, reference: Path, encode: Callable[..., Path]) -> None:
+    assert_equal_to_the_ffmpeg_scorer(tool, reference, encode(reference, 24, "scale=160:90"), scale="bicubic")
+
+
+def test_scores_do_not_depend_on_threads(tool: str, reference: Path, encoded: Path) -> None:
+    assert run(tool, reference, encoded, threads=1).neg.frames == run(tool, reference, encoded, threads=3).neg.frames
+
+
+def test_one_frame_that_fits_into_the_pipe_is_scored(
+    tool: str, make: Callable[..., Path], reference: Path, tmp_path: Path
+) -> None:
+    # Both decoders are then gone before the tool has opened anything.
+    small = make("-i", reference, "-vf", "scale=128:72", "-frames:v", 1, tmp_path / "small.y4m")
+    assert len(run(tool, small, small).vmaf.frames) == 1
+
+
+def test_enhancement_above_100_is_seen(tool: str, reference: Path, sharpened: Path) -> None:
+    request = MeasureRequest(Clip(reference), Clip(sharpened), vmaf_bin=tool)
+    ours, other = measure(request, VmafCliScorer()), measure(request, FfmpegScorer())
+    assert [frame for frame, *_ in ours.above_100.frames] == [frame for frame, *_ in other.above_100.frames]
+
+
+def golden_rows() -> list[tuple[int, str]]:
+    return [(number, name) for number in range(8) for name in ("standin", "real")]
+
+
+@pytest.mark.parametrize(("number", "which"), golden_rows())
+def test_gives_the_published_scores(request: pytest.FixtureRequest, golden: Path, number: int, which: str) -> None:
+    tool = request.getfixturevalue(which)
+    row = json.loads((golden / "golden.json").read_text())["scores"][number]
+    raw = row["reference"].endswith(".yuv")
+    geometry = {key: row[key] for key in ("width", "height", "pix_fmt")} if raw else {}
+    clips = [
+        Clip(golden / row[which], frame_rate=row.get("frame_rate"), **geometry) for which in ("reference", "distorted")
+    ]
+    result = run(tool, *clips, model=row["model"], scale=row.get("scale"))
+    score = result.neg if row["model"].endswith("neg") else result.vmaf
+    assert (score if row["clip_scores"] else score.unclipped) == pytest.approx(row["published"], abs=1e-3)
+
+
+@pytest.mark.parametrize("missing", [1, 6])
+@pytest.mark.parametrize("size", ["64x64", "320x180"])
+def test_a_shorter_distorted_clip_is_refused_with_both_lengths(
+    tool: str, footage: Callable[..., Path], make: Callable[..., Path], tmp_path: Path, size: str, missing: int
+) -> None:
+    whole = footage(size)
+    short = make("-i", whole, "-frames:v", 24 - missing, "-c:v", "ffv1", tmp_path / "short.mkv")
+    with pytest.raises(
+        ScorerError, match=rf"24 frames .* reference, {24 - missing} .*\({missing} more in the reference\)"
+    ):
+        run(tool, whole, short)
+
+
+def test_a_shorter_reference_is_refused_with_both_lengths(
+    tool: str, reference: Path, make: Callable[..., Path], tmp_path: Path
+) -> None:
+    short = make("-i", reference, "-frames:v", 18, "-c:v", "ffv1", tmp_path / "short.mkv")
+    with pytest.raises(ScorerError, match=r"18 frames .* reference, 24 .*\(6 more in the distorted clip\)"):
+        run(tool, short, reference)
+
+
+def test_frames_are_counted_after_the_filters(tool: str, reference: Path) -> None:
+    cut = "trim=start_frame={}:end_frame={},settb=AVTB,setpts=N"
+    log = VmafCliScorer().score(request_for(tool, reference, reference, cut.format(2, 12), cut.format(2, 12)))
+    assert (log.reference_frames, log.distorted_frames, len(log.columns["vmaf"])) == (10, 10, 10)
+    with pytest.raises(ScorerError, match="24 frames decoded of the reference, 10 of the distorted clip"):
+        VmafCliScorer().score(request_for(tool, reference, reference, distorted=cut.format(2, 12)))
+
+
+def request_for(
+    tool: str,
+    reference_clip: Path,
+    distorted_clip: Path,
+    reference: str = "settb=AVTB,setpts=N",
+    distorted: str = "settb=AVTB,setpts=N",
+    model: str = "vmaf_v0.6.1",
+) -> ScoreRequest:
+    return ScoreRequest(
+        reference=Source(Clip(reference_clip), reference),
+        distorted=Source(Clip(distorted_clip), distorted),
+        width=320,
+        height=180,
+        pix_fmt="yuv420p",
+        models=(ModelRun("vmaf", version=model),),
+        features=(),
+        columns=("vmaf",),
+        tools=Tools(find_ffmpeg(), tool),
+        timeout=60,
+    )
+
+
+def test_clips_whose_starts_differ_are_scored_where_they_overlap(
+    tool: str, reference: Path, make: Callable[..., Path], tmp_path: Path
+) -> None:
+    chain = "trim=start_frame=5,setpts=PTS-STARTPTS"
+    late = make("-i", reference, "-vf", chain, "-c:v", "libx264", "-crf", 20, tmp_path / "late.mkv")
+    assert len(run(tool, reference, late, align=True).neg.frames) == 19
+
+
+def test_progress_counts_up_to_the_last_frame(tool: str, reference: Path, encoded: Path) -> None:
+    seen: list[int] = []
+    VmafCliScorer().score(replace(request_for(tool, reference, encoded), progress=seen.append))
+    assert seen[-1] == 24
+    assert seen == sorted(seen)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="the command is written for bash")
+def test_the_command_in_the_provenance_repeats_the_run(
+    tool: str, reference: Path, encoded: Path, tmp_path: Path
+) -> None:
+    result = run(tool, reference, encoded)
+    command = result.vmaf.context.provenance["command"]
+    subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True, stdin=subprocess.DEVNULL, capture_output=True)
+    assert f'mean="{result.vmaf.unclipped:.6f}' in (tmp_path / "log.xml").read_text()
+
+
+@pytest.mark.parametrize("folder", ["models: new = old", "plain"])
+def test_a_model_by_path_needs_no_plain_name(tool: str, marked: list[Path], tmp_path: Path, folder: str) -> None:
+    path = tmp_path / folder / "half of: both.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(SMALL_MODEL))
+    result = assert_equal_to_the_ffmpeg_scorer(tool, *marked, model=str(path))
+    assert 0 < float(result.neg) < float(result.vmaf) < 100
+
+
+def test_a_bootstrap_model_gives_its_confidence_interval(real: str, reference: Path, encoded: Path) -> None:
+    result = run(real, reference, encoded, model="vmaf_b_v0.6.3")
+    for twin in ("vmaf", "neg"):
+        low, middle, high = (float(result[f"{twin}_{part}"]) for part in ("ci_p95_lo", "bagging", "ci_p95_hi"))
+        assert 0 < low < middle < high
+        assert low < float(result[twin]) < high
+        assert result[f"{twin}_stddev"] > 0
+    assert result.gap > 0
+
+
+def test_a_bootstrap_model_is_refused_by_the_ffmpeg_scorer(reference: Path, encoded: Path) -> None:
+    with pytest.raises(ModelError, match=r"confidence interval.*--vmaf-scorer=vmaf"):
+        measure(MeasureRequest(Clip(reference), Clip(encoded), model="vmaf_b_v0.6.3"), FfmpegScorer())
+
+
+def test_a_system_without_dev_fd_is_sent_to_the_ffmpeg_scorer(
+    standin: str, reference: Path, encoded: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(vmaf_cli, "FD_FOLDER", str(tmp_path / "none"))
+    with pytest.raises(ScorerError, match="--vmaf-scorer=ffmpeg"):
+        run(standin, reference, encoded)
+
+
+def test_a_missing_tool_is_an_error_that_says_how_to_name_or_install_it(reference: Path, encoded: Path) -> None:
+    with pytest.raises(ScorerError, match="'no-such-vmaf' does not exist") as error:
+        run("no-such-vmaf", reference, encoded)
+    for word in ("--vmaf-bin", "libvmaf", "--vmaf-scorer=ffmpeg"):
+        assert word in str(error.value)
+
+
+def test_another_program_of_that_name_is_an_error(tmp_path: Path, reference: Path, encoded: Path) -> None:
+    other = tmp_path / "vmaf"
+    other.write_text("#!/bin/sh\necho unknown option >&2; exit 2\n")
+    other.chmod(0o755)
+    with pytest.raises(ScorerError, match=r"does not answer --version[\s\S]*exit code 2[\s\S]*--vmaf-bin"):
+        run(str(other), reference, encoded)
+
+
+def test_an_unknown_model_names_it_and_the_remedy(tool: str, reference: Path, encoded: Path) -> None:
+    with pytest.raises(ScorerError, match=r"cannot load all of the models vmaf_v0\.0\.0[\s\S]*command: "):
+        VmafCliScorer().score(request_for(tool, reference, encoded, model="vmaf_v0.0.0"))
+
+
+FAILURES = {
+    "exits with 1 at once": (["echo no good >&2", "exit 1"], r"failed[\s\S]*exit code 1[\s\S]*no good"),
+    "exits with 1 at the end": (['cat "$2" "$4" >/dev/null', "exit 1"], r"failed[\s\S]*exit code 1"),
+    "crashes at once": (["kill -SEGV $$"], r"crashed[\s\S]*killed by SIGSEGV"),
+    "crashes at the end": (['cat "$2" "$4" >/dev/null', "kill -ABRT $$"], r"crashed[\s\S]*killed by SIGABRT"),
+    "is killed": (["kill -KILL $$"], r"crashed[\s\S]*killed by SIGKILL"),
+    "leaves no log at once": (["exit 0"], r"wrote no log"),
+    "leaves no log at the end": (['cat "$2" "$4" >/dev/null', "exit 0"], r"wrote no log"),
+    "leaves half a log": (['cat "$2" "$4" >/dev/null', "echo '<VMAF version=\"1\"><frames>' >log.xml"], "not a whole"),
+    "stops early but well": (
+        ['head -c 200000 "$2" >/dev/null', 'head -c 200000 "$4" >/dev/null', "echo '<VMAF/>' >log.xml"],
+        "before it had read both clips",
+    ),
+    "reads one clip only": (['cat "$2" >/dev/null', "echo '<VMAF/>' >log.xml"], "before it had read both clips"),
+}
+
+
+@pytest.mark.parametrize("how", FAILURES)
+def test_a_tool_that_fails_is_an_error_with_its_command_and_last_lines(
+    how: str, tmp_path: Path, marked: list[Path]
+) -> None:
+    lines, says = FAILURES[how]
+    began = time.monotonic()
+    with pytest.raises(ScorerError, match=says) as error:
+        run(script(tmp_path / "vmaf", *lines), *marked)
+    if how != "leaves half a log":
+        assert f"command: {tmp_path / 'vmaf'} -r /dev/fd/" in str(error.value)
+    assert time.monotonic() - began < 20
+
+
+# It has a child of its own, with a path in its command line by which it is found if it is left behind.
+HANGS = ['touch "$0.started"', "sh -c 'sleep 300; :' \"$0\""]
+
+
+def test_a_tool_that_hangs_is_stopped_by_the_time_limit(tmp_path: Path, marked: list[Path]) -> None:
+    with pytest.raises(ScorerError, match=r"time limit of 1\.5 s[\s\S]*command: \S+vmaf -r /dev/fd"):
+        run(script(tmp_path / "vmaf", *HANGS), *marked, timeout=1.5)
+    assert (tmp_path / "vmaf.started").exists()
+
+
+def test_ctrl_c_stops_everything(tmp_path: Path, marked: list[Path]) -> None:
+    def interrupt() -> None:
+        while not (tmp_path / "vmaf.started").exists():
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    tool = script(tmp_path / "vmaf", *HANGS)
+    thread = threading.Thread(target=interrupt, daemon=True)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        run(tool, *marked, timeout=60)
+    thread.join()
+
+
+@pytest.mark.parametrize("broken", ["reference", "distorted"])
+def test_a_decoder_that_fails_at_once_is_named_and_blocks_nothing(tool: str, marked: list[Path], broken: str) -> None:
+    request = request_for(tool, *marked, **{broken: "crop=5000:5000"})
+    began = time.monotonic()
+    with pytest.raises(ScorerError, match=rf"could not decode the {broken}[\s\S]*Invalid too big"):
+        VmafCliScorer().score(request)
+    assert time.monotonic() - began < 20
+
+
+def test_a_damaged_clip_is_an_error_that_names_it(
+    tool: str, marked: list[Path], make: Callable[..., Path], tmp_path: Path
+) -> None:
+    whole = make("-i", marked[0], "-c:v", "libx264", "-crf", 10, "-g", 4, tmp_path / "whole.mkv")
+    data = bytearray(whole.read_bytes())
+    middle = len(data) * 3 // 4
+    data[middle : middle + 3000] = bytes(range(250)) * 12
+    damaged = tmp_path / "damaged.mkv"
+    damaged.write_bytes(data)
+    with pytest.raises(ScorerError, match=r"(could not decode|decoding errors)") as error:
+        run(tool, marked[0], damaged)
+    assert "distorted clip" in str(error.value)
+
+
+def test_a_clip_that_changes_its_size_is_refused(
+    tool: str, footage: Callable[..., Path], make: Callable[..., Path], tmp_path: Path
+) -> None:
+    parts = [
+        make("-i", footage(size), "-frames:v", 12, "-c:v", "libx264", tmp_path / f"{size}.h264")
+        for size in ("320x180", "160x90")
+    ]
+    joined = tmp_path / "joined.h264"
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    with pytest.raises(ScorerError, match="size or pixel format changes within the distorted clip"):
+        run(tool, footage("320x180"), joined, allow=("frame_rate",))
