@@ -1,0 +1,38 @@
+"""Run two commands in turn, A B A B …, and compare medians: what is left when the machine's speed drifts."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+Argv = Sequence[str]
+
+
+def seconds(argv: Argv, cwd: Path) -> tuple[float, float]:
+    """Wall and CPU seconds (children included) of one run; its output is thrown away, its failure is not."""
+    before, begun = os.times(), time.perf_counter()
+    done = subprocess.run(argv, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    wall, after = time.perf_counter() - begun, os.times()
+    if done.returncode != 0:
+        raise SystemExit(f"{argv[0]} failed:\n{done.stderr.decode(errors='replace')[-2000:]}")
+    spent = after.children_user + after.children_system - before.children_user - before.children_system
+    return wall, spent
+
+
+def compare(name_a: str, a: Argv, name_b: str, b: Argv, cwd: Path, runs: int) -> None:
+    """Print the medians of both and of the ratio and difference, pair by pair, after one warm-up of each."""
+    seconds(a, cwd)
+    seconds(b, cwd)
+    pairs = [(seconds(a, cwd), seconds(b, cwd)) for _ in range(runs)]
+    for number, what in ((0, "wall"), (1, "cpu")):
+        in_a, in_b = [p[0][number] for p in pairs], [p[1][number] for p in pairs]
+        ratio = statistics.median(x / y for x, y in zip(in_a, in_b, strict=True))
+        extra = statistics.median(x - y for x, y in zip(in_a, in_b, strict=True))
+        print(
+            f"{what:4}  {name_a} {statistics.median(in_a):.3f} s   {name_b} {statistics.median(in_b):.3f} s   "
+            f"ratio {ratio:.3f}   difference {extra * 1000:+.1f} ms   ({runs} pairs)"
+        )
