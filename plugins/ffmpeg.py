@@ -19,6 +19,7 @@ from pytest_vmaf.quality.scorer import Capabilities, ModelRun, ScoreLog, ScoreRe
 
 hookimpl = pluggy.HookimplMarker("pytest")
 LOG = "vmaf.xml"
+WATCHING = ("-protocol_whitelist", "-format_whitelist", "-loglevel", "-stats_period", "-progress")
 #: ffmpeg converts pixels in silence when the two inputs differ; both chains end in one format, so it never should.
 CONVERTED = re.compile(r"auto-inserting filter '(\S+)' between .* and the filter 'Parsed_libvmaf")
 
@@ -64,7 +65,7 @@ class FfmpegScorer:
             reference_frames=request.reference.scored(decoded[1][0]),
             distorted_frames=request.distorted.scored(decoded[0][0]),
             libvmaf=log.version,
-            command=printable(repeat) + str(command),
+            command=printable(repeat + shlex.join(_by_hand(argv))),
             pooled_means=log.pooled_means,
         )
 
@@ -72,8 +73,9 @@ class FfmpegScorer:
 def arguments(request: ScoreRequest, models: dict[ModelRun, str]) -> list[str]:
     """ffmpeg's argument list: first input distorted, second reference, both to their end."""
     threads = str(request.threads)
+    # V and not v: a cover picture is no clip.
     graph = (
-        f"[0:v:0]{request.distorted.filters}[distorted];[1:v:0]{request.reference.filters}[reference];"
+        f"[0:V:0]{request.distorted.filters}[distorted];[1:V:0]{request.reference.filters}[reference];"
         f"[distorted][reference]libvmaf=model='{'|'.join(_model(model, models[model]) for model in request.models)}'"
     )
     if request.features:
@@ -85,6 +87,17 @@ def arguments(request: ScoreRequest, models: dict[ModelRun, str]) -> list[str]:
     argv += input_arguments(request.distorted.clip)
     argv += input_arguments(request.reference.clip)
     return [*argv, "-filter_complex", graph, "-map", "[scored]", "-fps_mode", "passthrough", "-f", "null", "-"]
+
+
+def _by_hand(argv: list[str]) -> list[str]:
+    """The arguments that make the score, without those that guard the run and watch it."""
+    kept, rest = [], iter(argv)
+    for argument in rest:
+        if argument in WATCHING:
+            next(rest)
+        elif argument != "-nostats":
+            kept.append(argument)
+    return kept
 
 
 def _model(model: ModelRun, file: str) -> str:

@@ -112,7 +112,7 @@ class _Decoder:
     def argv(self, loglevel: str, *output: str) -> list[str]:
         """The argument list; ``output`` is all that says where to and how."""
         argv = [self.ffmpeg, "-nostdin", "-hide_banner", "-loglevel", loglevel, "-xerror", "-nostats", *self.input]
-        return [*argv, "-map", "0:v:0", "-vf", self.filters, "-fps_mode", "passthrough", *output]
+        return [*argv, "-map", "0:V:0", "-vf", self.filters, "-fps_mode", "passthrough", *output]
 
     def command(self, fd: int, progress: Callable[[int], None] | None) -> Command:
         """The process that writes the frames to an open file descriptor."""

@@ -396,6 +396,42 @@ def test_a_command_line_gate_that_score_does_not_see_is_said(run: Run, clips: No
     )
 
 
+def test_ini_gates_that_no_measurement_met_are_said(run: Run, clips: None, pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nvmaf_gates = min_neg=99\n")
+    pytester.makepyfile(
+        test_note="""
+        from clips import *
+
+        def test_score(vmaf):
+            vmaf.score(REF, GOOD)
+
+        def test_check(vmaf):
+            vmaf.check(REF, GOOD, min_neg=10)
+        """
+    )
+    run("-k", "score").stdout.fnmatch_lines(["1 of 1 measurements used vmaf.score, which min_neg=99 (ini) does not*"])
+    run().stdout.no_fnmatch_line("*does not reach*")
+
+
+def test_a_swallowed_error_does_not_count_as_a_measurement(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        from pytest_vmaf import MeasurementError
+
+        @pytest.mark.vmaf(min_neg=93)
+        def test_careless(vmaf):
+            try:
+                vmaf.check("missing.mkv", "missing.mp4")
+            except MeasurementError:
+                pass
+        """
+    )
+    result = run()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*This test is marked vmaf but measured nothing*"])
+
+
 def test_only_the_last_attempt_of_a_rerun_is_listed(run: Run, clips: None, pytester: pytest.Pytester) -> None:
     pytest.importorskip("pytest_rerunfailures", reason="pytest-rerunfailures is not installed")
     pytester.makepyfile(

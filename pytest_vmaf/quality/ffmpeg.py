@@ -113,7 +113,7 @@ def inspect(clip: Clip, ffmpeg: str, frames: int) -> Video:
     width, height = THUMBNAIL
     thumbnails = bytearray()
     argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "verbose", *input_arguments(clip)]
-    argv += ["-map", "0:v:0", "-frames:v", str(frames), "-fps_mode", "passthrough"]
+    argv += ["-map", "0:V:0", "-frames:v", str(frames), "-fps_mode", "passthrough"]
     argv += ["-vf", f"showinfo=checksum=0,scale={width}:{height}:flags=area,format=gray", "-f", "rawvideo", "pipe:1"]
     end = run(Command(tuple(argv), on_stderr=heard, stdout_bytes=thumbnails.extend))
     if end.returncode != 0 or "frame" not in seen or not thumbnails:
@@ -153,7 +153,7 @@ def count_frames(clip: Clip, ffmpeg: str) -> int:
             counts.append(int(match[2]))
 
     argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-xerror", *input_arguments(clip)]
-    argv += ["-map", "0:v:0", "-fps_mode", "passthrough", "-c:v", "wrapped_avframe", "-f", "null", "-"]
+    argv += ["-map", "0:V:0", "-fps_mode", "passthrough", "-c:v", "wrapped_avframe", "-f", "null", "-"]
     end = run(Command(tuple(argv), on_stderr=heard))
     if end.returncode != 0 or not counts:
         raise ClipError(_why_unreadable(clip, end))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -190,11 +191,11 @@ def _from_file(path: Path) -> ModelPair:
         names = [str(name) for name in model["feature_names"]]
         options = [dict(each) for each in model.get("feature_opts_dicts") or [{} for _ in names]]
         low, high = (float(bound) for bound in model["score_clip"])
-        if not low < high:
-            raise ValueError("score_clip is empty")
+        if not -math.inf < low < high < math.inf:
+            raise ValueError(f"score_clip goes from {low} to {high}")
     except OSError as error:
         raise ModelError(f"The VMAF model {shown} cannot be read: {error.strerror or error}.") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
         raise ModelError(
             f"{shown} is not a VMAF model in JSON with feature_names and score_clip ({type(error).__name__}: {error})."
         ) from error

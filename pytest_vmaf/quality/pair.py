@@ -182,7 +182,14 @@ def _plan(ref: Video, dis: Video, scale: str | None, offset: int, ffmpeg: str) -
     starts, frames = (max(offset, 0), max(-offset, 0)), None
     if offset:
         counts = [count_frames(video.clip, ffmpeg) for video in (ref, dis)]
-        frames = min(count - start for count, start in zip(counts, starts, strict=True))
+        tails = [count - start for count, start in zip(counts, starts, strict=True)]
+        frames = min(tails)
+        # A shift leaves both clips as long as they were, or ends them together; anything else is a loss.
+        if tails[0] != tails[1] and counts[0] != counts[1]:
+            raise PairError(
+                f"{ref.clip.name} and {dis.clip.name} have different lengths: aligned, {tails[0]} frames of the "
+                f"reference face {tails[1]} of the distorted clip. align=True skips frames at the start alone."
+            )
         for chain, start in zip((ref_chain, dis_chain), starts, strict=True):
             chain.insert(0, f"trim=start_frame={start}:end_frame={start + frames}")
         notes.append(f"{_describe_offset(offset)} {frames} frames that both have are scored.")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from pytest_vmaf.quality.gain import GainReport
+    from pytest_vmaf.quality.gate import Gate
 
 #: Rows of the summary without -v; the worst come first, and what is left out is said.
 MOST_ROWS = 25
@@ -32,9 +33,9 @@ def explain_comparison(op: str, left: object, right: object) -> list[str]:
 
 
 def write_summary(
-    reporter: pytest.TerminalReporter, config: pytest.Config, rows: Sequence[dict[str, Any]], asked: Sequence[str]
+    reporter: pytest.TerminalReporter, config: pytest.Config, rows: Sequence[dict[str, Any]], gates: Sequence[Gate]
 ) -> None:
-    """The table of all measurements, worst first; ``asked`` are the gates of the command line."""
+    """The table of all measurements, worst first; ``gates`` are those of the command line and the ini file."""
     if config.get_verbosity() < -1:
         return
     writer = config.get_terminal_writer()
@@ -48,12 +49,12 @@ def write_summary(
     if any(row.get("provenance", {}).get("fake") for row in rows):
         reporter.write_line("FAKE: some of these numbers were invented by FakeScorer; nothing was measured.", red=True)
     unchecked = [row for row in rows if row["status"] != "error" and not row.get("every_gate")]
-    if asked and unchecked:
-        reporter.write_line(
-            f"{len(unchecked)} of {len(rows)} measurements used vmaf.score, which {', '.join(asked)} does not reach; "
-            "vmaf.check holds every gate.",
-            yellow=True,
-        )
+    # Somebody who asks on the command line means this run; ini gates may rightly be for other tests than these.
+    unreached = [str(gate) for gate in gates if gate.origin == "command line" or len(unchecked) == len(rows)]
+    if unreached and unchecked:
+        used = f"{len(unchecked)} of {len(rows)} measurements used vmaf.score"
+        missed = f"which {', '.join(unreached)} does not reach; vmaf.check holds every gate."
+        reporter.write_line(f"{used}, {missed}", yellow=True)
 
 
 def result_table(record: dict[str, Any]) -> Table:
