@@ -1,0 +1,93 @@
+"""A bar on a terminal, for long scorings, and nowhere else."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_vmaf.report import progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_long_scoring_shows_frames_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    stream = Terminal()
+    with progress.progress_on(stream)("[b]a.mp4") as update:
+        assert update is not None
+        update(10, 100)
+        update(50, 100)
+    assert "scoring [b]a.mp4" in stream.getvalue()
+    said = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
+    assert "50/100 frames" in said
+    assert "left" in said
+
+
+def test_a_short_scoring_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    stream = Terminal()
+    with progress.progress_on(stream)("a.mp4") as update:
+        assert update is not None
+        update(10, None)
+    assert stream.getvalue() == ""
+
+
+def test_nothing_is_shown_without_a_terminal_or_under_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    assert progress.progress_on(io.StringIO()) is progress.no_progress
+    monkeypatch.setenv("CI", "true")
+    assert progress.progress_on(Terminal()) is progress.no_progress
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize("ci", [False, True])
+def test_pytest_on_a_terminal_shows_the_bar_unless_under_ci(
+    ci: bool, pytester: pytest.Pytester, reference: Path, encoded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    if ci:
+        monkeypatch.setenv("CI", "true")
+    pytester.makeconftest("import pytest_vmaf.report.progress as p\np.PATIENCE = 0.0\n")
+    pytester.makepyfile(
+        test_bar=f"""
+        def test_a(vmaf):
+            print("captured")
+            vmaf.check({str(reference)!r}, {str(encoded)!r})
+        """
+    )
+    said = on_a_terminal([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "test_bar.py"])
+    assert "1 passed" in said
+    assert ("scoring " in said) is not ci
+    assert "captured" not in said
+
+
+def on_a_terminal(argv: list[str]) -> str:
+    """Run a command on a pseudo-terminal of its own and return all it wrote there."""
+    import pty
+
+    terminal, other_end = pty.openpty()
+    with subprocess.Popen(argv, stdin=other_end, stdout=other_end, stderr=other_end, start_new_session=True):
+        os.close(other_end)
+        said = b""
+        while chunk := read(terminal):
+            said += chunk
+    os.close(terminal)
+    return said.decode("utf-8", "replace")
+
+
+def read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:
+        # Linux says so when the other end is closed.
+        return b""

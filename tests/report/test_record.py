@@ -1,0 +1,63 @@
+"""Records are exact JSON types, whatever was measured."""
+
+from __future__ import annotations
+
+import enum
+import json
+import pathlib
+
+import numpy as np
+import pytest
+
+from pytest_vmaf import FakeScorer, GateViolation, Vmaf
+from pytest_vmaf.report.record import plain, sendable
+
+
+class Codec(enum.Enum):
+    X264 = "libx264"
+
+
+class Named(str):
+    """A subclass, which execnet refuses."""
+
+
+def exact(value: object) -> bool:
+    if type(value) is dict:
+        return all(type(key) is str and exact(each) for key, each in value.items())
+    if type(value) in (list, tuple):
+        return all(map(exact, value))
+    return type(value) in (type(None), bool, int, float, str)
+
+
+def test_a_record_holds_nothing_but_exact_json_types() -> None:
+    vmaf = Vmaf(scorer=FakeScorer(features={"psnr_y": 40, "psnr_cb": 41, "psnr_cr": 42}), features=["psnr"])
+    vmaf.score("a.mkv", "b.mkv", min_neg=90)
+    with pytest.raises(GateViolation):
+        vmaf.check("a.mkv", "b.mkv", min_psnr_y=50)
+    assert exact(vmaf.records)
+    assert json.loads(json.dumps(vmaf.records, allow_nan=False)) == vmaf.records
+    assert [record["status"] for record in vmaf.records] == ["passed", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [
+        (np.float64(1.5), 1.5),
+        (np.int32(3), 3),
+        (Codec.X264, "libx264"),
+        (pathlib.PurePosixPath("a/b"), "a/b"),
+        (Named("x"), "x"),
+        ({1: {2.5}}, {"1": [2.5]}),
+        ((1, [True, None]), [1, [True, None]]),
+        (1 + 2j, "(1+2j)"),
+    ],
+)
+def test_plain_gives_exact_types(value: object, wanted: object) -> None:
+    assert plain(value) == wanted
+    assert exact(plain(value))
+
+
+def test_sendable_leaves_what_a_report_may_hold_as_it_is() -> None:
+    value = [("a", b"bytes"), {"b": (1, 2.5, None)}]
+    assert sendable(value) == value
+    assert type(sendable({"n": np.float32(2)})["n"]) is float

@@ -1,0 +1,60 @@
+"""What a person reads: tables that hold at any width, and facts about comparisons."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_vmaf import FakeScorer, Vmaf
+from pytest_vmaf.report.terminal import MOST_ROWS, explain_comparison, render, result_table
+
+
+def test_a_comparison_states_facts_on_either_side() -> None:
+    neg = Vmaf(scorer=FakeScorer(neg=[90, 94])).score("a.mkv", "b.mkv").neg
+    assert explain_comparison(">=", neg, 93)[0] == "NEG 92.0000 >= 93   (left minus right: -1)"
+    assert explain_comparison("<=", 93, neg.p5)[0] == "93 <= NEG p5 90.2000   (left minus right: +2.8)"
+    lines = explain_comparison(">=", neg, neg.max)
+    assert lines[0] == "NEG 92.0000 >= NEG max 94.0000   (left minus right: -2)"
+    assert lines[1] == "worst frames: frame 0 (0:00:00.000) 90.00; frame 1 (0:00:00.040) 94.00"
+
+
+def test_a_comparison_with_something_else_is_shown_without_a_difference() -> None:
+    neg = Vmaf(scorer=FakeScorer(neg=92)).score("a.mkv", "b.mkv").neg
+    assert explain_comparison("==", neg, "93")[0] == "NEG 92.0000 == '93'"
+    assert explain_comparison("is", neg, True)[0] == "NEG 92.0000 is True"
+
+
+def test_names_are_shown_as_they_are_and_not_as_markup() -> None:
+    vmaf = Vmaf(scorer=FakeScorer())
+    vmaf.score("[bold]a[/bold].mkv", "[link=x]b.mkv")
+    text = render(result_table(vmaf.records[0]), 120, colour=False)
+    assert "[bold]a[/bold].mkv" in text
+    assert "[link=x]b.mkv" in text
+    assert "\x1b" not in text
+
+
+TESTS = """
+    import pytest
+    from pytest_vmaf import FakeScorer
+
+    @pytest.mark.parametrize("number", range({count}))
+    def test_many(vmaf, number):
+        vmaf.check("a.mkv", "[red]b.mkv", scorer=FakeScorer(neg=95 - number / 100), min_neg=80, max_gap=50)
+"""
+
+
+@pytest.mark.parametrize("workers", [["-p", "no:xdist"], ["-n2"]], ids=["alone", "xdist"])
+def test_a_long_summary_is_cut_and_says_so(pytester: pytest.Pytester, workers: list[str]) -> None:
+    pytester.makepyfile(test_many=TESTS.format(count=MOST_ROWS + 5))
+    result = pytester.runpytest_subprocess(*workers)
+    rows = [line for line in result.outlines if "([red]b.mkv)" in line]
+    assert len(rows) == MOST_ROWS
+    # Worst first.
+    assert f"test_many[{MOST_ROWS + 4}]" in rows[0]
+    result.stdout.fnmatch_lines(["5 more with larger margins; -v shows all."])
+    verbose = pytester.runpytest_subprocess("-v", *workers)
+    assert len([line for line in verbose.outlines if "([red]b.mkv)" in line]) == MOST_ROWS + 5
+
+
+def test_qq_is_quiet(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_many=TESTS.format(count=1))
+    pytester.runpytest_subprocess("-qq").stdout.no_fnmatch_line("*what was measured*")
