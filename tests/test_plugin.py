@@ -432,6 +432,23 @@ def test_a_swallowed_error_does_not_count_as_a_measurement(run: Run, pytester: p
     result.stdout.fnmatch_lines(["*This test is marked vmaf but measured nothing*"])
 
 
+def test_threads_are_divided_among_workers(run: Run, clips: None, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import os
+        from clips import *
+        from pytest_vmaf.session import _cores
+
+        def test_a(vmaf):
+            workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+            assert workers in (1, 2)
+            assert vmaf.score(REF, GOOD).provenance["threads"] == max(1, _cores() // workers)
+            assert vmaf.score(REF, GOOD, threads=3).provenance["threads"] == 3
+        """
+    )
+    run().assert_outcomes(passed=1)
+
+
 def test_only_the_last_attempt_of_a_rerun_is_listed(run: Run, clips: None, pytester: pytest.Pytester) -> None:
     pytest.importorskip("pytest_rerunfailures", reason="pytest-rerunfailures is not installed")
     pytester.makepyfile(
