@@ -12,7 +12,7 @@ import pluggy
 
 from pytest_vmaf.quality.clip import input_arguments
 from pytest_vmaf.quality.errors import ScorerError
-from pytest_vmaf.quality.ffmpeg import DECODED, INSTALL, on_progress
+from pytest_vmaf.quality.ffmpeg import DAMAGED, DECODED, INSTALL, on_progress
 from pytest_vmaf.quality.logs import Log, read_log
 from pytest_vmaf.quality.process import Command, Finished, printable, run
 from pytest_vmaf.quality.scorer import Capabilities, ModelRun, ScoreLog, ScoreRequest, Tools, copy_models
@@ -45,12 +45,15 @@ class FfmpegScorer:
         """Run the filter once over both clips. Raises ScorerError with ffmpeg's last lines when it fails."""
         decoded: dict[int, tuple[int, int]] = {}
         converted: list[str] = []
+        damaged: list[str] = []
 
         def heard(line: str) -> None:
             if match := DECODED.search(line):
                 decoded[int(match[1])] = int(match[2]), int(match[3])
             elif match := CONVERTED.search(line):
                 converted.append(match[1])
+            elif DAMAGED.match(line):
+                damaged.append(printable(line))
 
         with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as folder:
             models = copy_models(request.models, Path(folder))
@@ -59,7 +62,7 @@ class FfmpegScorer:
             end = run(command, request.timeout)
             log = _read(Path(folder, LOG), end, request)
         repeat = "".join(f"cp {shlex.quote(str(m.path))} {name} && " for m, name in models.items() if m.path)
-        _check(end, decoded, converted)
+        _check(end, decoded, converted, damaged)
         return ScoreLog(
             columns=log.columns,
             reference_frames=request.reference.scored(decoded[1][0]),
@@ -130,12 +133,16 @@ def _read(path: Path, end: Finished, request: ScoreRequest) -> Log:
     raise ScorerError(f"{what}\n{end.explain()}")
 
 
-def _check(end: Finished, decoded: dict[int, tuple[int, int]], converted: list[str]) -> None:
+def _check(end: Finished, decoded: dict[int, tuple[int, int]], converted: list[str], damaged: list[str]) -> None:
     if set(decoded) != {0, 1}:
         raise ScorerError(f"ffmpeg did not say how many frames it decoded of both clips.\n{end.explain()}")
     for number, what in ((0, "distorted clip"), (1, "reference")):
         if decoded[number][1]:
             raise ScorerError(f"The {what} has {decoded[number][1]} decoding errors; its file is damaged.")
+    if damaged:
+        raise ScorerError(
+            f"One of the clips is cut off or damaged; ffmpeg says: {damaged[0]}\n  command: {end.command}"
+        )
     if converted:
         raise ScorerError(
             f"ffmpeg converted pixels on its own ({', '.join(converted)}) before scoring; the score would not be of "

@@ -13,10 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_vmaf.quality.clip import Clip
+from pytest_vmaf.quality.clip import RAW_SUFFIXES, Clip
 from pytest_vmaf.quality.errors import GateViolation, MeasurementError, SettingsError
 from pytest_vmaf.settings import OPTIONS, make_layer
 
+#: Streams without a container, which state no frame rate, or not reliably.
+BARE_STREAMS = (".264", ".h264", ".avc", ".265", ".h265", ".hevc", ".266", ".vvc", ".obu", ".m4v", ".m2v")
 PASSED, VIOLATED, USAGE, NOT_MEASURED = 0, 1, 2, 3
 
 
@@ -44,6 +46,7 @@ def _say(code: int, text: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pytest-vmaf", description="VMAF and VMAF-NEG quality gates.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     score = commands.add_parser(
         "score",
@@ -51,19 +54,19 @@ def _parser() -> argparse.ArgumentParser:
         epilog="exit codes: 0 gates hold, 1 violated, 2 usage, 3 could not measure",
     )
     score.set_defaults(run=_score)
-    score.add_argument("reference", type=Path)
-    score.add_argument("distorted", type=Path)
+    score.add_argument("reference", type=Path, help="what the encoder was given")
+    score.add_argument("distorted", type=Path, help="what it made of it")
     score.add_argument("--width", type=int, help="of raw video, in pixels")
     score.add_argument("--height", type=int, help="of raw video, in pixels")
     score.add_argument("--pix-fmt", help="of raw video, as ffmpeg names it (default yuv420p)")
-    score.add_argument("--frame-rate", help='frames/s, as 24 or "30000/1001"')
-    score.add_argument("--gate", action="append", default=[], metavar="NAME=LIMIT", help="as min_neg=93 (repeatable)")
+    score.add_argument("--frame-rate", help="of raw video, sequences and bare streams, e.g. 24, 30000/1001")
+    score.add_argument("--gate", action="append", default=[], metavar="NAME=LIMIT", help="e.g. min_neg=93 (repeatable)")
     for option in OPTIONS:
         flag = f"--{option.flag.removeprefix('--vmaf-')}"
         flag = "--vmaf-bin" if flag == "--bin" else flag
         common: dict[str, Any] = {"dest": option.name, "default": None, "help": option.help}
         if option.ini_type == "bool":
-            score.add_argument(flag, action="store_true", **common)
+            score.add_argument(flag, action=argparse.BooleanOptionalAction, **common)
         elif option.ini_type == "args":
             score.add_argument(flag, action="append", metavar="NAME", **common)
         else:
@@ -91,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--format", choices=("table", "json"), default="table")
+    parser.add_argument("--format", choices=("table", "json"), default="table", help="of the output (default table)")
     parser.add_argument("--output", type=Path, help="write there instead of to standard output")
 
 
@@ -102,13 +105,11 @@ def _score(options: argparse.Namespace) -> int:
     keywords = {option.name: getattr(options, option.name) for option in OPTIONS}
     layer = make_layer("command line", {k: v for k, v in keywords.items() if v is not None}, options.gate)
     session = Vmaf(layers=[layer], progress=progress_on(sys.stderr))
-    geometry = {"width": options.width, "height": options.height, "pix_fmt": options.pix_fmt}
-    if geometry["pix_fmt"] and not (options.width and options.height):
-        raise SettingsError("--pix-fmt is of raw video, which needs --width and --height too.")
-    clips = [
-        Clip(path, frame_rate=options.frame_rate, **(geometry if _is_raw(path) else {}))
-        for path in (options.reference, options.distorted)
-    ]
+    _check_output(options.output)
+    clips = [_clip(path, options) for path in (options.reference, options.distorted)]
+    for flag in ("width", "height", "pix_fmt", "frame_rate"):
+        if getattr(options, flag) is not None and all(getattr(clip, flag) is None for clip in clips):
+            raise SettingsError(f"--{flag.replace('_', '-')} says what a file does not; both of these files say it.")
     code = PASSED
     try:
         session.check(*clips)
@@ -124,17 +125,36 @@ def _score(options: argparse.Namespace) -> int:
     return code
 
 
-def _is_raw(path: Path) -> bool:
-    # One set of flags for both clips, as vmaf-tune has it: --width is about the raw one of a mixed pair.
-    from pytest_vmaf.quality.clip import RAW_SUFFIXES
+def _clip(path: Path, options: argparse.Namespace) -> Clip:
+    """One set of flags serves both clips; each takes what its own file does not say."""
+    suffix = path.suffix.lower()
+    if suffix in RAW_SUFFIXES and options.width and options.height:
+        geometry = {"width": options.width, "height": options.height, "pix_fmt": options.pix_fmt}
+        return Clip(path, **geometry, frame_rate=options.frame_rate)
+    silent = suffix in (*RAW_SUFFIXES, *BARE_STREAMS) or Clip(path).is_sequence
+    return Clip(path, frame_rate=options.frame_rate if silent else None)
 
-    return path.suffix.lower() in RAW_SUFFIXES
+
+def _check_output(output: Path | None) -> None:
+    if output is not None and not output.absolute().parent.is_dir():
+        raise SettingsError(f"--output: there is no folder {str(output.absolute().parent)!r}.")
+
+
+class _Version(argparse.Action):
+    """Prints the version; asked for only then, since it is looked up in the installed package's data."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"pytest-vmaf {version('pytest-vmaf')}")
+        parser.exit()
 
 
 def _gap(options: argparse.Namespace) -> int:
     from pytest_vmaf.quality.gain import check_logs
     from pytest_vmaf.report.terminal import gain_table
 
+    _check_output(options.output)
     if not options.max_gap >= 0:
         raise SettingsError(f"--max-gap is {options.max_gap}; it is a number of points from 0.")
     report = check_logs(

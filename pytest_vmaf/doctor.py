@@ -26,7 +26,7 @@ def examine(ffmpeg: str | None, vmaf_bin: str) -> tuple[list[str], bool]:
     try:
         found = find_ffmpeg(ffmpeg)
     except MeasurementError as error:
-        lines += [f"ffmpeg: missing. {error}"]
+        lines += [f"ffmpeg: missing. {str(error).splitlines()[0]}"]
     else:
         lines.append(f"ffmpeg: {printable(found.path)} ({found.origin}), version {found.version}")
         lines += _encoders(found)

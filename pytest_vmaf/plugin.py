@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Generator
@@ -30,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for option in OPTIONS:
         common: dict[str, Any] = {"dest": option.dest, "default": None, "help": option.help}
         if option.ini_type == "bool":
-            group.addoption(option.flag, action="store_true", **common)
+            group.addoption(option.flag, action=argparse.BooleanOptionalAction, **common)
         elif option.ini_type == "args":
             group.addoption(option.flag, action="append", metavar="NAME", **common)
         else:
@@ -89,10 +90,14 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     from importlib.metadata import version
 
     said = [
-        *(f"{name}={value}" for layer in layers for name, value in layer.options.items()),
+        *(f"{name}={_shown(value)} ({layer.origin})" for layer in layers for name, value in layer.options.items()),
         *(str(gate) for layer in layers for gate in layer.gates),
     ]
     return f"vmaf: pytest-vmaf {version('pytest-vmaf')}{', ' if said else ''}{', '.join(said)}"
+
+
+def _shown(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 @pytest.fixture

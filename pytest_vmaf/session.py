@@ -99,14 +99,14 @@ class Vmaf:
         gates: bool = True,
     ) -> Result:
         __tracebackhide__ = True
-        layers = (make_layer("call", keywords), *self._layers)
-        settings = resolve(layers)
-        applied = _gates(layers, every_gate) if gates else ()
+        applied: tuple[Gate, ...] = ()
         try:
-            request, scorer = self._request(as_clip(reference), as_clip(distorted), settings, applied)
+            layers = (make_layer("call", keywords), *self._layers)
+            applied = _gates(layers, every_gate) if gates else ()
+            request, scorer = self._request(as_clip(reference), as_clip(distorted), resolve(layers), applied)
             with self._progress(f"{request.distorted.path.name}") as shown:
                 result = measure(_with_progress(request, shown), scorer)
-        except MeasurementError as error:
+        except (MeasurementError, SettingsError) as error:
             self.records.append(not_measured(str(reference), str(distorted), error, applied))
             # The caller's line is what matters; ours say nothing that the message does not.
             raise error.with_traceback(None) from error.__cause__
@@ -137,9 +137,13 @@ def load_scorer(name: str, hook: Any, plugins: pluggy.PluginManager, config: Any
     Raises SettingsError that lists the names there are.
     """
     scorer: Scorer | None = hook.pytest_vmaf_scorer(config=config, name=name)
-    if scorer is None:
-        plugins.load_setuptools_entrypoints(SCORER_GROUP, name=name)
-        scorer = plugins.hook.pytest_vmaf_scorer(config=config, name=name)
+    # Not pluggy's load_setuptools_entrypoints: it passes over a scorer that has the name of any loaded plugin, as the
+    # scorer `vmaf` has pytest's own name for this one.
+    plugin_name = f"{SCORER_GROUP}:{name}"
+    if scorer is None and not (plugins.has_plugin(plugin_name) or plugins.is_blocked(plugin_name)):
+        for entry in entry_points(group=SCORER_GROUP, name=name):
+            plugins.register(entry.load(), plugin_name)
+            scorer = plugins.hook.pytest_vmaf_scorer(config=config, name=name)
     if scorer is None:
         names = tuple(sorted({entry.name for entry in entry_points(group=SCORER_GROUP)}))
         raise SettingsError(

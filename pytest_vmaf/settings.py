@@ -78,6 +78,37 @@ def _seconds(value: object) -> float:
     return float(value)
 
 
+def _generation(value: object) -> object:
+    from pytest_vmaf.quality.models import registry
+
+    if value not in registry()["auto"]:
+        raise ValueError(f"one of {', '.join(registry()['auto'])}")
+    return value
+
+
+def _scale(value: object) -> object:
+    from pytest_vmaf.quality.pair import SCALERS
+
+    if value not in SCALERS:
+        raise ValueError(f"one of {', '.join(SCALERS)}")
+    return value
+
+
+def _allowances(value: object) -> tuple[str, ...]:
+    from pytest_vmaf.quality.pair import ALLOWANCES
+
+    words = _words(value)
+    if set(words) - set(ALLOWANCES):
+        raise ValueError(f"a list of {', '.join(ALLOWANCES)}")
+    return words
+
+
+def _features(value: object) -> tuple[str, ...]:
+    from pytest_vmaf.quality.models import resolve_feature
+
+    return tuple(resolve_feature(word) for word in _words(value))
+
+
 def _scorer(value: object) -> object:
     if isinstance(value, str):
         return _text(value)
@@ -96,23 +127,18 @@ OPTIONS = (
         _path_text,
         "VMAF model: a name (either twin selects the pair), the path of a JSON file, or auto (by the reference's size)",
     ),
-    Option("generation", "--vmaf-generation", "string", "v0", _text, "generation of the automatic model: v0 or v1"),
+    Option("generation", "--vmaf-generation", "string", "v0", _generation, "the automatic model's generation: v0, v1"),
     Option("phone", "--vmaf-phone", "bool", False, _flag, "score for viewing on a phone"),
     Option(
-        "features",
-        "--vmaf-feature",
-        "args",
-        (),
-        _words,
-        "libvmaf feature to measure too, as psnr or float_ssim (repeatable)",
+        "features", "--vmaf-feature", "args", (), _features, "measure this libvmaf feature too, e.g. psnr (repeatable)"
     ),
     Option(
         "scale",
         "--vmaf-scale",
         "string",
         None,
-        _text,
-        "scale a smaller distorted clip up to the reference with this filter, as bicubic",
+        _scale,
+        "scale a smaller distorted clip up to the reference: bicubic, bilinear, lanczos, spline, neighbor, area",
     ),
     Option("align", "--vmaf-align", "bool", False, _flag, "skip frames that only one clip has at its start"),
     Option(
@@ -120,14 +146,14 @@ OPTIONS = (
         "--vmaf-allow",
         "args",
         (),
-        _words,
-        "score all the same what VMAF was not made for: hdr, interlaced, frame_rate (repeatable)",
+        _allowances,
+        "score clips in spite of this: hdr, interlaced, frame_rate (repeatable)",
     ),
     Option("scorer", "--vmaf-scorer", "string", "ffmpeg", _scorer, "scorer backend: ffmpeg, vmaf, or a plugin's name"),
     Option("ffmpeg", "--vmaf-ffmpeg", "string", None, _path_text, "ffmpeg to use (default: embedded, then PATH)"),
     Option("vmaf_bin", "--vmaf-bin", "string", "vmaf", _path_text, "Netflix's vmaf tool, for --vmaf-scorer=vmaf"),
     Option(
-        "threads", "--vmaf-threads", "int", None, _whole, "libvmaf threads (default: the cores, shared by the workers)"
+        "threads", "--vmaf-threads", "int", None, _whole, "libvmaf threads (default: all cores, divided by workers)"
     ),
     Option("timeout", "--vmaf-timeout", "float", None, _seconds, "seconds after which a scoring is stopped"),
 )
@@ -186,5 +212,7 @@ def resolve(layers: Iterable[Layer]) -> Settings:
 def _checked(option: Option, value: object, origin: str) -> object:
     try:
         return option.check(value)
+    except SettingsError:
+        raise
     except ValueError as error:
         raise SettingsError(f"{option.name} ({origin}) is {value!r}; it is {error}.") from None

@@ -64,7 +64,9 @@ def test_score_reads_raw_video_with_the_seeds_flags(
     ("arguments", "code", "message"),
     [
         (("--gate=min_nge=9",), 2, "did you mean 'min_neg'"),
-        (("--pix-fmt=yuv420p",), 2, "--pix-fmt is of raw video"),
+        (("--pix-fmt=yuv420p",), 2, "--pix-fmt says what a file does not"),
+        (("--frame-rate=24",), 2, "--frame-rate says what a file does not"),
+        (("--generation=v2",), 2, "generation (command line) is 'v2'; it is one of v0, v1"),
         (("--threads=zero",), 2, "invalid int value"),
         (("--model=vmaf_v9",), 3, "is not a known VMAF model"),
         (("--ffmpeg=/no/such/ffmpeg",), 3, "does not exist or cannot be run"),
@@ -171,6 +173,21 @@ def test_gap_refuses_broken_logs_with_3(tmp_path: Path, text: str, message: str)
     assert "Traceback" not in done.stderr
 
 
+def test_gap_refuses_swapped_logs_and_one_log_twice(tmp_path: Path) -> None:
+    a, b = tmp_path / "a.csv", tmp_path / "b.csv"
+    a.write_text("Frame,vmaf,\n0,97.5,\n1,96.5,\n")
+    b.write_text("Frame,vmaf,\n0,95.5,\n1,94.5,\n")
+    assert command("gap", a, b).returncode == 0
+    swapped = command("gap", b, a)
+    assert swapped.returncode == 3
+    assert "Are the two swapped?" in swapped.stderr
+    assert "Both logs hold the same scores" in command("gap", a, a).stderr
+
+
+def test_the_version_is_said() -> None:
+    assert command("--version").stdout.startswith("pytest-vmaf ")
+
+
 def test_gap_of_logs_of_different_lengths_is_refused(tmp_path: Path) -> None:
     a, b = tmp_path / "a.csv", tmp_path / "b.csv"
     a.write_text("Frame,vmaf,\n0,97.5,\n1,96.5,\n")
@@ -207,5 +224,6 @@ def test_no_command_is_usage(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_output_to_a_folder_that_is_not_there_is_an_error(reference: Path, encoded: Path, tmp_path: Path) -> None:
     done = command("score", reference, encoded, "--output", tmp_path / "no" / "such" / "file")
-    assert done.returncode == 3
+    assert done.returncode == 2
+    assert "there is no folder" in done.stderr
     assert "Traceback" not in done.stderr

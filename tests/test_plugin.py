@@ -41,7 +41,7 @@ def test_an_honest_encode_passes_and_is_listed(run: Run, clips: None, pytester: 
     )
     result = run()
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["*vmaf: what was measured*", "passed *test_quality (*"])
+    result.stdout.fnmatch_lines(["*vmaf: what was measured*", "held *test_quality (*"])
 
 
 def test_a_sharpened_encode_fails_on_gap_and_above_100_at_once(
@@ -59,11 +59,11 @@ def test_a_sharpened_encode_fails_on_gap_and_above_100_at_once(
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            "*GateViolation: gap * > 3; * frames above 100 and their self-score, 0 allowed (2 of 2 gates violated)",
-            "*max_gap: gap * (missed by * points; set by the default)",
+            "*GateViolation: gap * > 3; * frames above 100 and the reference*, 0 allowed (2 of 2 gates violated)",
+            "*max_gap: gap * (missed by *; set by the default)",
             "*worst frames: frame * (0:00:0*",
             "*models: vmaf_v0.6.1 / vmaf_v0.6.1neg; scorer: ffmpeg (libvmaf *",
-            "FAILED *test_quality (*",
+            "VIOLATED *test_quality (*",
         ]
     )
 
@@ -125,7 +125,7 @@ def test_what_cannot_be_measured_is_an_error_not_a_failure(run: Run, clips: None
     result = run()
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["*ERROR at call of test_missing*", "*ClipError: missing.mp4 does not exist.*"])
-    result.stdout.fnmatch_lines(["ERROR *test_missing (missing.mp4)", "*1 error in*"])
+    result.stdout.fnmatch_lines(["no score *test_missing (missing.mp4): missing.mp4 does not exist.", "*1 error in*"])
     result.stdout.no_fnmatch_line("*measure.py*")
 
 
@@ -156,7 +156,7 @@ def test_marker_gates_hold_for_check_and_for_score(run: Run, clips: None, pytest
     )
     result = run()
     result.assert_outcomes(failed=2, passed=2)
-    result.stdout.fnmatch_lines(["*min_neg: NEG * < 99.5 (missed by * points; set by the marker)"])
+    result.stdout.fnmatch_lines(["*min_neg: NEG * < 99.5 (missed by *; set by the marker)"])
 
 
 @pytest.mark.parametrize("body", ["pass", "vmaf"])
@@ -368,7 +368,7 @@ def test_an_unused_plugin_prints_nothing_and_imports_nothing_heavy(run: Run, pyt
 def test_the_header_says_what_was_asked(run: Run, pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_a(): ...")
     result = run("--vmaf-gate=min_neg=93", "--vmaf-generation=v1")
-    result.stdout.fnmatch_lines(["vmaf: pytest-vmaf *, generation=v1, min_neg=93 (command line)"])
+    result.stdout.fnmatch_lines(["vmaf: pytest-vmaf *, generation=v1 (command line), min_neg=93 (command line)"])
     run("-v").stdout.fnmatch_lines(["vmaf: pytest-vmaf *"])
 
 
@@ -432,6 +432,62 @@ def test_a_swallowed_error_does_not_count_as_a_measurement(run: Run, pytester: p
     result.stdout.fnmatch_lines(["*This test is marked vmaf but measured nothing*"])
 
 
+def test_a_gate_can_be_switched_off_on_the_command_line(run: Run, clips: None, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_off="""
+        from clips import *
+
+        def test_a(vmaf):
+            vmaf.check(REF, SHARP)
+        """
+    )
+    result = run("--vmaf-gate=max_gap=off", "--vmaf-gate=above_100=off")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["vmaf: *, max_gap=off (command line), above_100=off (command line)"])
+
+
+def test_the_scorer_that_has_the_plugins_own_name_is_found(run: Run, clips: None, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_tool="""
+        from clips import *
+
+        def test_a(vmaf):
+            vmaf.score(REF, GOOD)
+        """
+    )
+    result = run("--vmaf-scorer=vmaf", "--vmaf-bin=no-such-vmaf")
+    result.stdout.fnmatch_lines(["*ScorerError: Netflix's vmaf tool 'no-such-vmaf' does not exist*"])
+
+
+def test_a_check_without_a_floor_is_said(run: Run, clips: None, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_floor="""
+        from clips import *
+
+        def test_a(vmaf):
+            vmaf.check(REF, GOOD)
+
+        def test_b(vmaf):
+            vmaf.check(REF, GOOD, min_neg=10)
+        """
+    )
+    run().stdout.fnmatch_lines(["1 of 2 checks had no min_ gate, so no floor was held; add e.g. min_neg=90."])
+
+
+def test_a_flag_of_the_ini_file_can_be_taken_back(run: Run, clips: None, pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nvmaf_phone = true\n")
+    pytester.makepyfile(
+        test_phone="""
+        from clips import *
+
+        def test_a(vmaf):
+            assert vmaf.score(REF, GOOD).provenance["phone"] is False
+        """
+    )
+    run("--no-vmaf-phone").assert_outcomes(passed=1)
+    run().assert_outcomes(failed=1)
+
+
 def test_threads_are_divided_among_workers(run: Run, clips: None, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
@@ -467,7 +523,7 @@ def test_only_the_last_attempt_of_a_rerun_is_listed(run: Run, clips: None, pytes
     assert result.ret == 0
     rows = [line for line in result.outlines if " test_flaky (" in line]
     assert len(rows) == 1
-    assert rows[0].startswith("passed")
+    assert rows[0].startswith("held")
 
 
 def test_every_parameter_has_its_row(run: Run, clips: None, pytester: pytest.Pytester) -> None:
@@ -484,7 +540,7 @@ def test_every_parameter_has_its_row(run: Run, clips: None, pytester: pytest.Pyt
     result = run()
     result.assert_outcomes(passed=1, failed=1)
     # The worst comes first.
-    result.stdout.fnmatch_lines(["FAILED *test_p?99? (*", "passed *test_p?10? (*"])
+    result.stdout.fnmatch_lines(["VIOLATED *test_p?99? (*", "held *test_p?10? (*"])
 
 
 def test_a_worker_that_dies_leaves_no_scorer_behind(clips: None, pytester: pytest.Pytester, footage: object) -> None:
@@ -504,7 +560,7 @@ def test_a_worker_that_dies_leaves_no_scorer_behind(clips: None, pytester: pytes
     )
     result = pytester.runpytest_subprocess("-n1", "-p", "no:cacheprovider", timeout=60)
     result.stdout.fnmatch_lines(["*worker*crashed*"])
-    result.stdout.fnmatch_lines(["passed *test_ends (*"])
+    result.stdout.fnmatch_lines(["held *test_ends (*"])
     running = [entry for entry in Path("/proc").glob("[0-9]*/cmdline") if str(long).encode() in _read(entry)]
     assert not running
 

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 
 from pytest_vmaf.quality.ffmpeg import THUMBNAIL
 
-#: The largest offset looked for, in frames either way.
-MAX_OFFSET = 8
-#: How many frames are looked at, first and, where nothing moves in those, second.
-LOOKS = (16, 240)
+#: How many frames are looked at and how far a shift may reach, in frames: first, and where that does not settle it.
+LOOKS = ((16, 8), (240, 60))
 #: By how much, in dB, a shift must beat no shift to be believed.
 MARGIN_DB = 3.0
-#: A shift whose PSNR is lower than this, in dB, pairs pictures that are not the same.
+#: Below this PSNR, in dB, two pictures are not the same one, however badly encoded.
 FLOOR_DB = 24.0
 
 
@@ -20,17 +18,19 @@ FLOOR_DB = 24.0
 class Alignment:
     """``offset``: the distorted clip's frame 0 shows the reference's frame ``offset`` (negative: it starts late).
 
-    ``certain`` is False when nothing moved in the frames looked at, so that every offset looks alike.
+    ``certain`` is False where more frames may tell more: nothing moved, nothing fitted, or the best offset is the
+    largest that was tried.
     """
 
     offset: int
     certain: bool
 
 
-def find_offset(reference: bytes, distorted: bytes) -> Alignment:
+def find_offset(reference: bytes, distorted: bytes, reach: int) -> Alignment:
     """Compare thumbnails (64x36 8-bit luma, one after the other) of the first frames of both clips.
 
-    An offset is believed when it raises the mean PSNR of the overlap by at least 3 dB over no offset.
+    Shifts of up to ``reach`` frames either way are tried. One is believed when it raises the mean PSNR of the overlap
+    by at least 3 dB over no shift.
     """
     import numpy as np
 
@@ -47,12 +47,11 @@ def find_offset(reference: bytes, distorted: bytes) -> Alignment:
         # 0.25 is below what rounding to 8 bits leaves, so that identical frames count as very like, not infinitely.
         return float((10 * np.log10(255**2 / np.maximum(mse, 0.25))).mean())
 
-    shifts = [s for s in range(-MAX_OFFSET, MAX_OFFSET + 1) if psnr(ref, dis, s) is not None]
-    if 0 not in shifts:
+    by_shift = {s: value for s in range(-reach, reach + 1) if (value := psnr(ref, dis, s)) is not None}
+    if 0 not in by_shift:
         return Alignment(0, certain=False)
-    by_shift = {s: psnr(ref, dis, s) or 0.0 for s in shifts}
-    best = max(shifts, key=lambda s: (by_shift[s], -abs(s)))
-    moves = any((psnr(ref, ref, s) or 99.0) < 45.0 for s in shifts if s)
+    best = max(by_shift, key=lambda s: (by_shift[s], -abs(s)))
     if best and by_shift[best] >= max(by_shift[0] + MARGIN_DB, FLOOR_DB):
-        return Alignment(best, certain=True)
-    return Alignment(0, certain=moves)
+        return Alignment(best, certain=abs(best) < max(by_shift))
+    moves = any((psnr(ref, ref, s) or 99.0) < 45.0 for s in by_shift if s)
+    return Alignment(0, certain=moves and by_shift[0] >= FLOOR_DB)

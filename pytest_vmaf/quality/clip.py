@@ -221,8 +221,7 @@ def _rate(rate: Fraction | float | str | None) -> Fraction | None:
 def _head(clip: Clip) -> bytes:
     try:
         if not clip.path.is_file():
-            kind = "is not a regular file" if clip.path.exists() else "does not exist"
-            raise ClipError(f"{clip.name} {kind}.\n  It was looked for as {printable(str(clip.path.absolute()))}.")
+            raise ClipError(_why_no_file(clip))
         with clip.path.open("rb") as file:
             head = file.read(4096)
     except OSError as error:
@@ -230,6 +229,15 @@ def _head(clip: Clip) -> bytes:
     if not head:
         raise ClipError(f"{clip.name} is empty.")
     return head
+
+
+def _why_no_file(clip: Clip) -> str:
+    if clip.path.exists():
+        return f"{clip.name} is not a regular file."
+    if re.match(r"[a-z][a-z0-9+.-]+:/", clip.name, re.IGNORECASE):
+        return f"{clip.name} is an address; clips are local files. Download it first."
+    where = "" if clip.path.is_absolute() else f"\n  It was looked for in {printable(os.getcwd())}."
+    return f"{clip.name} does not exist.{where}"
 
 
 def _check_raw_size(clip: Clip, head: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from pytest_vmaf.quality.errors import ScorerError
 from pytest_vmaf.quality.scorer import Capabilities, ScoreLog, ScoreRequest, Tools
 
 Frames = float | Sequence[float]
@@ -39,10 +40,13 @@ class FakeScorer:
     def score(self, request: ScoreRequest) -> ScoreLog:
         """The numbers, as a log of a run that never was."""
         columns = dict(self._columns)
+        missing = [column for column in request.columns if column not in columns]
+        if missing:
+            raise ScorerError(f"FakeScorer was not given {missing[0]!r}; pass features={{{missing[0]!r}: 40.0}} to it.")
         if request.reference == request.distorted:
             columns["vmaf"] = columns["neg"] = self._self_score
         return ScoreLog(
-            columns={name: self._per_frame(columns[name]) for name in request.columns if name in columns},
+            columns={name: self._per_frame(columns[name]) for name in request.columns},
             reference_frames=self._frames,
             distorted_frames=self._frames,
             libvmaf="none",

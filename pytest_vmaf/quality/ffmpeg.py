@@ -29,6 +29,8 @@ COLOUR = re.compile(
 PROGRESS = re.compile(r"frame=\s*(\d+)")
 DURATION = re.compile(r"^  Duration: (\d+):(\d\d):(\d\d\.\d+)")
 DECODED = re.compile(r"Input stream #(\d+):\d+ \(video\): .*?(\d+) frames decoded; (\d+) decode errors")
+#: What ffmpeg says of a file that is cut off or damaged, although it goes on, makes something up and ends well.
+DAMAGED = re.compile(r"^\[[^]]*\] (File ended prematurely|slice CRC mismatch|concealing \d+ DC).*")
 
 INSTALL = (
     "  Say which with --vmaf-ffmpeg=PATH (ini: vmaf_ffmpeg), install the wheel `imageio-ffmpeg` for this platform,\n"
@@ -120,7 +122,8 @@ def inspect(clip: Clip, ffmpeg: str, frames: int) -> Video:
         raise ClipError(_why_unreadable(clip, end))
     frame, colour = seen["frame"], seen.get("colour")
     rate = clip.frame_rate
-    if rate is None and not clip.is_raw and "config" in seen and seen["config"][2] != "0":
+    # A picture has no rate of its own; ffmpeg says 25 for want of a better one.
+    if rate is None and not clip.is_raw and not is_picture(clip) and "config" in seen and seen["config"][2] != "0":
         rate = Fraction(int(seen["config"][1]), int(seen["config"][2])) or None
     tags = [tag.removesuffix(",") for tag in colour.groups()] if colour else ["unknown"] * 4
     return Video(
@@ -173,7 +176,7 @@ def on_progress(progress: Callable[[int], None] | None) -> Callable[[str], None]
 def _why_unreadable(clip: Clip, end: Finished) -> str:
     said = "\n".join(end.tail)
     if "not on whitelist" in said.lower() or "format not on" in said.lower():
-        reason = "is a playlist, a script or another format that points elsewhere; clips are read from their own file"
+        reason = "is a playlist, a script or in a format that is not read; clips are read from their own file alone"
     elif "matches no streams" in said:
         reason = "has no video stream"
     elif "Decoder" in said and "not found" in said:

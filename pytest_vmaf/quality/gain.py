@@ -15,6 +15,8 @@ from pytest_vmaf.quality.score import POOLS, pooled
 
 #: A model's column: "vmaf", "vmaf_neg", "neg", "vmaf_v0.6.1neg"; not libvmaf's features nor a bootstrap's parts.
 MODEL_COLUMN = re.compile(r"(?!.*feature)(?:vmaf|neg).*(?<!_bagging)(?<!_stddev)(?<!_ci_p95_lo)(?<!_ci_p95_hi)", re.I)
+#: How far the mean NEG may be above the mean default score before the two are taken to be swapped, in points.
+SWAPPED = 0.1
 BOOTSTRAP_MODEL = re.compile(r"_\d{4}")
 
 
@@ -74,6 +76,13 @@ def check_logs(
         raise ScorerError(
             f"The logs have different lengths: {len(default)} frames of {default_column!r} and {len(neg)} of "
             f"{neg_column!r}. They are not of one measurement."
+        )
+    if second is not None and default == neg:
+        raise ScorerError("Both logs hold the same scores; give the default model's log and the NEG model's.")
+    if math.fsum(default) / len(default) < math.fsum(neg) / len(neg) - SWAPPED:
+        raise ScorerError(
+            f"The NEG scores ({neg_column!r}) are higher than the default ones ({default_column!r}), which cannot be: "
+            "NEG leaves out what the default model adds. Are the two swapped?"
         )
     return GainReport(default_column, neg_column, default, neg, one.version)
 

@@ -39,9 +39,7 @@ class Gate:
         return resolve_feature(self.metric) if self.metric in feature_columns() else None
 
     def __str__(self) -> str:
-        if self.metric == ABOVE:
-            return f"{ABOVE} ({self.origin})"
-        return f"{self.name}={self.limit:g} ({self.origin})"
+        return f"{self.name}={'off' if self.limit is None else f'{self.limit:g}'} ({self.origin})"
 
 
 @dataclass(frozen=True)
@@ -113,38 +111,55 @@ def describe(result: Result, verdicts: Iterable[Verdict]) -> str:
     lines = [f"{violations} ({len(failed)} of {len(verdicts)} gates violated)"]
     for verdict in failed:
         lines.append(f"  {_long(verdict)}")
-        lines.extend(f"    {line}" for line in worst_lines(result, verdict.gate.metric))
-    held = [f"{_short(verdict)}" for verdict in verdicts if verdict.passed]
+        lines.extend(f"    {line}" for line in worst_lines(result, verdict.gate))
+    held = [_short(verdict) for verdict in verdicts if verdict.passed]
     if held:
-        lines.append(f"  held: {'; '.join(held)}")
+        lines.append(f"  also held: {'; '.join(held)}")
     lines += [f"  {line}" for line in provenance_lines(result)]
     if any(verdict.gate.metric in (ABOVE, "gap") for verdict in failed):
         lines.append(
             "  A large gap, and frames above the reference's own score, mean that enhancement (sharpening, contrast)\n"
-            "  raised the default score, not fidelity. Trust NEG; look for a filter before the encoder or a tune in it."
+            "  raised the default score, not fidelity: look for a filter before the encoder, or a tune inside it.\n"
+            "  If there is none, look whether the reference is the first argument, and at the range and matrix tags."
         )
     return "\n".join(lines)
 
 
-def worst_lines(result: Result, metric: str) -> list[str]:
-    """The worst frames of a metric with their time codes, in one line."""
-    if metric != ABOVE:
-        return worst_lines_of(result[metric])
+def worst_lines(result: Result, gate: Gate) -> list[str]:
+    """The frames that are furthest on the wrong side of a gate, with their time codes, in one line."""
+    if gate.metric != ABOVE:
+        return worst_lines_of(result[gate.metric], lowest=gate.bound == "min")
     lifted, context = result.above_100.worst(3), result.context
     frames = [f"{context.time_code(index)} {score:.2f}, self-score {own:.2f}" for index, score, own in lifted]
     return [f"worst frames: {'; '.join(frames)}"] if frames else []
 
 
-def worst_lines_of(score: Score) -> list[str]:
-    """The worst frames of a score with their time codes, in one line."""
-    frames = [f"{score.context.time_code(index)} {value:.2f}" for index, value in score.worst(3)]
+def worst_lines_of(score: Score, lowest: bool | None = None) -> list[str]:
+    """The worst frames of a score with their time codes, in one line; ``lowest`` as in Score.worst."""
+    worst = score.worst(3, lowest=lowest)
+    if len(score.frames) == 1:
+        return []
+    frames = [f"{score.context.time_code(index)} {value:.2f}" for index, value in worst]
     return [f"worst frames: {'; '.join(frames)}"]
 
 
 def provenance_lines(result: Result) -> list[str]:
     """What was measured and with what, in a few lines."""
-    numbers = f"VMAF {result.vmaf:.2f}, NEG {result.neg:.2f}, gap {result.gap:.2f} (unclipped)"
-    return [f"{numbers}, {len(result.vmaf.frames)} frames", *provenance_lines_of(result.neg)]
+    return [
+        f"VMAF {_with_unclipped(result.vmaf)}, NEG {_with_unclipped(result.neg)}, gap {result.gap:.2f} (unclipped), "
+        f"{_count(len(result.vmaf.frames))}",
+        *provenance_lines_of(result.neg),
+    ]
+
+
+def _with_unclipped(score: Score) -> str:
+    # Without it the gap would not be the difference of the two numbers beside it.
+    unclipped = float(score.unclipped)
+    return f"{score:.2f}" if abs(unclipped - score) < 0.005 else f"{score:.2f} ({unclipped:.2f} unclipped)"
+
+
+def _count(frames: float) -> str:
+    return f"{frames:g} frame{'' if frames == 1 else 's'}"
 
 
 def provenance_lines_of(score: Score) -> list[str]:
@@ -156,22 +171,25 @@ def provenance_lines_of(score: Score) -> list[str]:
         f"reference: {context.reference}",
         f"distorted: {context.distorted}",
         f"models: {models}; scorer: {provenance.get('scorer')} (libvmaf {libvmaf})",
+        *(f"note: {note}" for note in provenance.get("notes", ())),
     ]
 
 
 def _short(verdict: Verdict) -> str:
     gate, limit = verdict.gate, verdict.gate.limit or 0
     if gate.metric == ABOVE:
-        return f"{verdict.value:g} frames above 100 and their self-score, {limit:g} allowed"
+        return f"{_count(verdict.value)} above 100 and the reference's own score, {limit:g} allowed"
     pool = "" if gate.pool == "mean" else f" {gate.pool}"
-    compared = "<" if verdict.value < limit else ">" if verdict.value > limit else "="
+    compared = {("min", True): "≥", ("min", False): "<", ("max", True): "≤", ("max", False): ">"}[
+        gate.bound, verdict.passed
+    ]
     return f"{_shown(gate.metric)}{pool} {verdict.value:.3f} {compared} {limit:g}"
 
 
 def _long(verdict: Verdict) -> str:
     gate = verdict.gate
-    unit = "frames" if gate.metric == ABOVE else "points"
-    return f"{gate.name}: {_short(verdict)} (missed by {-verdict.margin:.3g} {unit}; set by the {gate.origin})"
+    missed = _count(-verdict.margin) if gate.metric == ABOVE else f"{-verdict.margin:.3g}"
+    return f"{gate.name}: {_short(verdict)} (missed by {missed}; set by the {gate.origin})"
 
 
 def _shown(metric: str) -> str:
@@ -207,8 +225,8 @@ def _metric_and_pool(rest: str, name: str, origin: str) -> tuple[str, str]:
         )
     near = nearest(rest, (*metrics, *(f"{m}_{pool}" for m in metrics for pool in POOLS)))
     raise SettingsError(
-        f"{name!r} ({origin}) asks for an unknown metric; did you mean {f'{bound}_{near}'!r}? "
-        f"There are {', '.join(metrics)}."
+        f"{name!r} ({origin}) asks for an unknown metric; did you mean {f'{bound}_{near}'!r}? There are "
+        f"{', '.join(metric for metric in metrics if not metric.startswith('float_moment'))}."
     )
 
 
@@ -222,7 +240,8 @@ def _limit(name: str, limit: object, origin: str) -> float | None:
     except (ValueError, OverflowError):
         value = math.nan
     if not math.isfinite(value):
-        raise SettingsError(f"The limit of {name} ({origin}) is {limit!r}; it is a finite number, or off.")
+        hint = " Write one gate a line." if "," in str(limit) else ""
+        raise SettingsError(f"The limit of {name} ({origin}) is {limit!r}; it is a finite number, or off.{hint}")
     return value
 
 

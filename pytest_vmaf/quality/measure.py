@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_vmaf.quality.clip import Clip
-from pytest_vmaf.quality.errors import ModelError
+from pytest_vmaf.quality.errors import ModelError, ScorerError
 from pytest_vmaf.quality.ffmpeg import find_ffmpeg
 from pytest_vmaf.quality.models import ModelPair, higher_is_better, registry, resolve_feature, resolve_model
 from pytest_vmaf.quality.pair import Pair, check_pair
@@ -20,6 +20,9 @@ from pytest_vmaf.quality.scorer import Capabilities, ScoreLog, Scorer, ScoreRequ
 BOOTSTRAP_COLUMNS = ("bagging", "stddev", "ci_p95_lo", "ci_p95_hi")
 #: Self-scores kept for other encodes of the same reference.
 LARGEST_CACHE = 64
+
+
+Answer = TypeVar("Answer", Capabilities, ScoreLog)
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def measure(request: MeasureRequest, scorer: Scorer) -> Result:
     """
     features = tuple(dict.fromkeys(resolve_feature(name) for name in request.features))
     tools = Tools(find_ffmpeg(request.ffmpeg), request.vmaf_bin)
-    can = scorer.capabilities(tools)
+    can = _answered(scorer.capabilities(tools), Capabilities, scorer)
     pair = None
     width, height, pix_fmt = 1920, 1080, "yuv420p"
     sources = Source(request.reference, ""), Source(request.distorted, "")
@@ -89,7 +92,7 @@ def measure(request: MeasureRequest, scorer: Scorer) -> Result:
         timeout=request.timeout,
         progress=_counting(request.progress, pair),
     )
-    log = scorer.score(job)
+    log = _answered(scorer.score(job), ScoreLog, scorer)
     verify(log, job, can.name)
     provenance = _provenance(job, log, can, models, pair, (width, height))
     context = Context(
@@ -100,6 +103,15 @@ def measure(request: MeasureRequest, scorer: Scorer) -> Result:
     )
     above = _above(job, log, models, context, lambda: _self_score(job, scorer, can))
     return _result(log, models, context, above, (width, height))
+
+
+def _answered(answer: Answer, kind: type[Answer], scorer: Scorer) -> Answer:
+    if not isinstance(answer, kind):
+        raise ScorerError(
+            f"The scorer {type(scorer).__name__} returned {type(answer).__name__}, not {kind.__name__}; "
+            "pytest_vmaf.quality.scorer says what a scorer is."
+        )
+    return answer
 
 
 def _counting(progress: Callable[[int, int | None], None] | None, pair: Pair | None) -> Callable[[int], None] | None:
@@ -150,7 +162,7 @@ def _self_score(job: ScoreRequest, scorer: Scorer, can: Capabilities) -> tuple[f
         stat and (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns),
     )
     if stat is None or key not in _self_scores:
-        log = scorer.score(alone)
+        log = _answered(scorer.score(alone), ScoreLog, scorer)
         verify(log, alone, can.name)
         if len(_self_scores) >= LARGEST_CACHE:
             _self_scores.clear()
@@ -164,11 +176,10 @@ def _result(log: ScoreLog, models: ModelPair, context: Context, above: FramesAbo
         return Score(frames, scale, context)
 
     credited, neg = log.columns[models.credit.column], log.columns[models.neg.column]
-    phone = " (phone)" if models.phone else ""
     rest = [column for column in log.columns if column not in (models.credit.column, models.neg.column)]
     return Result(
-        vmaf=score("vmaf", credited, models.name + phone, models.low, models.high),
-        neg=score("neg", neg, models.neg_name + phone, models.low, models.high),
+        vmaf=score("vmaf", credited, models.name, models.low, models.high),
+        neg=score("neg", neg, models.neg_name, models.low, models.high),
         # Near the ceiling the clip would hide the gap.
         gap=score("gap", tuple(a - b for a, b in zip(credited, neg, strict=True)), models.label, None, None),
         above_100=above,

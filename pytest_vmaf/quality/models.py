@@ -43,11 +43,12 @@ class ModelPair:
     min_side: int
     min_long_side: int
     phone: bool
+    has_transform: bool
 
     @property
     def label(self) -> str:
         """The pair in words, for people."""
-        return f"{self.name} / {self.neg_name}{' (phone)' if self.phone else ''}"
+        return f"{self.name} / {self.neg_name}"
 
 
 def resolve_model(
@@ -62,7 +63,7 @@ def resolve_model(
     if model == "auto":
         model = _automatic(generation, phone, min(width, height))
     pair = _from_file(Path(model)) if _is_path(model) else _built_in(model, phone)
-    if phone and _is_path(model):
+    if phone and not pair.phone:
         pair = _on_phone(pair)
     short, long = sorted((width, height))
     if short < pair.min_side or long < pair.min_long_side:
@@ -150,7 +151,6 @@ def _built_in(name: str, phone: bool) -> ModelPair:
         column="vmaf",
         version=entry["name"],
         overrides=tuple(entry["credit_overrides"].items()),
-        transform=phone,
         bootstrap=entry.get("bootstrap", False),
     )
     neg = replace(
@@ -173,12 +173,22 @@ def _built_in(name: str, phone: bool) -> ModelPair:
         high=entry["range"][1],
         min_side=entry["min_side"],
         min_long_side=entry["min_long_side"],
-        phone=phone,
+        phone=False,
+        has_transform=entry["phone"] == "transform",
     )
 
 
 def _on_phone(pair: ModelPair) -> ModelPair:
-    return replace(pair, credit=replace(pair.credit, transform=True), neg=replace(pair.neg, transform=True), phone=True)
+    if not pair.has_transform:
+        raise ModelError(f"{pair.name} has no score_transform, so it has no phone mode; leave out phone.")
+    return replace(
+        pair,
+        name=f"{pair.name} (phone)",
+        neg_name=f"{pair.neg_name} (phone)",
+        credit=replace(pair.credit, transform=True),
+        neg=replace(pair.neg, transform=True),
+        phone=True,
+    )
 
 
 def _from_file(path: Path) -> ModelPair:
@@ -220,6 +230,7 @@ def _from_file(path: Path) -> ModelPair:
         min_side=known["min_side"] if known else 319 if v1 else 18,
         min_long_side=known["min_long_side"] if known else 319 if v1 else 18,
         phone=False,
+        has_transform=isinstance(model.get("score_transform"), dict),
     )
 
 

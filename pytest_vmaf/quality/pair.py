@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 
-from pytest_vmaf.quality.align import LOOKS, find_offset
+from pytest_vmaf.quality.align import LOOKS, Alignment, find_offset
 from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.errors import PairError, SettingsError
 from pytest_vmaf.quality.ffmpeg import THUMBNAIL, Video, count_frames, inspect
@@ -67,29 +67,35 @@ def check_pair(
         raise SettingsError(f"scale is {scale!r}; it is one of {', '.join(SCALERS)}.")
     for word in set(allow) - set(ALLOWANCES):
         raise SettingsError(f"allow has {word!r}; it takes {', '.join(ALLOWANCES)}.")
-    ref, dis, offset = _look(reference, distorted, ffmpeg)
+    ref, dis, found = _look(reference, distorted, ffmpeg)
+    offset = found.offset
     problems = [
         *_size_problems(ref, dis, scale),
         *_rate_problems(ref, dis, allow),
         *_colour_problems(ref, dis, allow),
         *_interlacing_problems(ref, dis, allow),
     ]
-    if offset and not align:
+    if offset and not found.certain:
+        problems.append(
+            f"alignment: the clips start {abs(offset)} frames apart or more; no more is looked for. Cut them first."
+        )
+    elif offset and not align:
         problems.append(_describe_offset(offset) + " Pass align=True (--vmaf-align) to skip the frames only one has.")
     if problems:
-        listed = "\n".join(f"  - {problem}" for problem in problems)
-        raise PairError(f"{ref.clip.name} and {dis.clip.name} are not comparable:\n{listed}")
+        # What is wrong comes first: pytest's short summary shows the start of the first line.
+        listed = "\n  - ".join(problems)
+        raise PairError(f"not comparable: {listed}\n  reference: {ref.clip}\n  distorted: {dis.clip}")
     return _plan(ref, dis, scale, offset, ffmpeg)
 
 
-def _look(reference: Clip, distorted: Clip, ffmpeg: str) -> tuple[Video, Video, int]:
-    for frames in LOOKS:
+def _look(reference: Clip, distorted: Clip, ffmpeg: str) -> tuple[Video, Video, Alignment]:
+    for frames, reach in LOOKS:
         with ThreadPoolExecutor(2) as pool:
             ref, dis = pool.map(partial(inspect, ffmpeg=ffmpeg, frames=frames), (reference, distorted))
-        found = find_offset(ref.thumbnails, dis.thumbnails)
+        found = find_offset(ref.thumbnails, dis.thumbnails, reach)
         if found.certain or ref.is_picture or len(ref.thumbnails) < frames * THUMBNAIL[0] * THUMBNAIL[1]:
             break
-    return ref, dis, found.offset
+    return ref, dis, found
 
 
 def _describe_offset(offset: int) -> str:

@@ -143,9 +143,12 @@ class Score(float):
             raise ValueError("'stdev' is a spread, not a score on this scale; it is .stdev")
         return Score(self._frames, self.scale, self._context, pool)
 
-    def worst(self, n: int = 1) -> tuple[tuple[int, float], ...]:
-        """The ``n`` worst frames as (index, score), worst first: the lowest, or for a gap the highest."""
-        sign = 1 if self.scale.higher_is_better else -1
+    def worst(self, n: int = 1, *, lowest: bool | None = None) -> tuple[tuple[int, float], ...]:
+        """The ``n`` worst frames as (index, score), worst first: the lowest, or for a gap the highest.
+
+        ``lowest`` says which end is meant where the metric's own direction is not.
+        """
+        sign = 1 if (self.scale.higher_is_better if lowest is None else lowest) else -1
         order = sorted(enumerate(self.frames), key=lambda pair: (sign * pair[1], pair[0]))
         return tuple(order[:n])
 
@@ -155,6 +158,7 @@ class Score(float):
         return self._context
 
     def _comparable(self, other: object) -> None:
+        __tracebackhide__ = True
         if isinstance(other, Score):
             a, b = self.scale, other.scale
             if (a.metric, a.model, a.generation, a.width, a.height) != (
@@ -171,26 +175,32 @@ class Score(float):
                 )
 
     def __lt__(self, other: float) -> bool:
+        __tracebackhide__ = True
         self._comparable(other)
         return float.__lt__(self, other)
 
     def __le__(self, other: float) -> bool:
+        __tracebackhide__ = True
         self._comparable(other)
         return float.__le__(self, other)
 
     def __gt__(self, other: float) -> bool:
+        __tracebackhide__ = True
         self._comparable(other)
         return float.__gt__(self, other)
 
     def __ge__(self, other: float) -> bool:
+        __tracebackhide__ = True
         self._comparable(other)
         return float.__ge__(self, other)
 
     def __eq__(self, other: object) -> bool:
+        __tracebackhide__ = True
         self._comparable(other)
         return float.__eq__(self, other)
 
     def __ne__(self, other: object) -> bool:
+        __tracebackhide__ = True
         self._comparable(other)
         return float.__ne__(self, other)
 

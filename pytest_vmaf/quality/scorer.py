@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from pytest_vmaf.quality.clip import Clip
-from pytest_vmaf.quality.errors import ScorerError
+from pytest_vmaf.quality.errors import PairError, ScorerError
 from pytest_vmaf.quality.ffmpeg import Ffmpeg
 
 
@@ -137,12 +137,11 @@ def verify(log: ScoreLog, request: ScoreRequest, scorer: str) -> None:
     names = f"{request.reference.clip.name} against {request.distorted.clip.name}, scorer {scorer}"
     if ref != dis:
         longer = "reference" if ref > dis else "distorted clip"
-        raise ScorerError(
+        raise PairError(
             f"The clips have different lengths: {ref} frames decoded of the reference, {dis} of the distorted clip "
             f"({abs(ref - dis)} more in the {longer}). Frames are paired by index, so nothing can be said.\n"
             f"  {names}.\n"
-            "  Did the encoder drop or repeat frames, or is one file cut off? align=True skips frames that only one "
-            "clip has at its start."
+            "  Did the encoder drop or repeat frames, or is one file cut off?"
         )
     if ref == 0:
         raise ScorerError(f"No frame was decoded: {names}.\n  command: {log.command}")

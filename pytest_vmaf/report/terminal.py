@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 #: Rows of the summary without -v; the worst come first, and what is left out is said.
 MOST_ROWS = 25
-STATUS = {"passed": ("green", "passed"), "failed": ("red", "FAILED"), "error": ("red", "ERROR")}
+STATUS = {"passed": ("green", "held"), "failed": ("red", "VIOLATED"), "error": ("red", "no score")}
 
 
 def explain_comparison(op: str, left: object, right: object) -> list[str]:
@@ -48,6 +48,14 @@ def write_summary(
         reporter.write_line(f"{len(ordered) - most} more with larger margins; -v shows all.")
     if any(row.get("provenance", {}).get("fake") for row in rows):
         reporter.write_line("FAKE: some of these numbers were invented by FakeScorer; nothing was measured.", red=True)
+    checks = [row for row in rows if row.get("every_gate")]
+    floorless = [row for row in checks if not any(gate["bound"] == "min" for gate in row["gates"])]
+    if floorless:
+        # The default gates look for enhancement; a ruined picture has none.
+        reporter.write_line(
+            f"{len(floorless)} of {len(checks)} checks had no min_ gate, so no floor was held; add e.g. min_neg=90.",
+            yellow=True,
+        )
     unchecked = [row for row in rows if row["status"] != "error" and not row.get("every_gate")]
     # Somebody who asks on the command line means this run; ini gates may rightly be for other tests than these.
     unreached = [str(gate) for gate in gates if gate.origin == "command line" or len(unchecked) == len(rows)]
@@ -69,7 +77,7 @@ def result_table(record: dict[str, Any]) -> Table:
         ("VMAF", f"{record['vmaf']:.4f}  ({record['provenance']['model']})"),
         ("NEG", f"{record['neg']:.4f}  ({record['provenance']['neg_model']})"),
         ("gap", f"{record['gap']:.4f}  (unclipped)"),
-        ("above 100", f"{record['above_100']} of {record['provenance']['frames']} frames, and above the self-score"),
+        ("above 100", f"{record['above_100']} of {record['provenance']['frames']} frames (and above the self-score)"),
         *((name, f"{value:.4f}") for name, value in record["features"].items()),
         ("scorer", _scorer(record["provenance"])),
         *(("note", note) for note in record["provenance"]["notes"]),
@@ -78,9 +86,9 @@ def result_table(record: dict[str, Any]) -> Table:
         table.add_row(Text(name, style="bold"), Text(value))
     for gate in record["gates"]:
         word = Text("held", style="green") if gate["passed"] else Text("VIOLATED", style="red")
-        found = (
-            f"{gate['name']}={gate['limit']:g} ({gate['origin']}): {gate['value']:.4f}, margin {gate['margin']:+.4f} "
-        )
+        limit = f"{gate['name']}={gate['limit']:g} ({gate['origin']})"
+        digits = 0 if gate["metric"] == "above_100" else 4
+        found = f"{limit}: {gate['value']:.{digits}f}, margin {gate['margin']:+.{digits}f} "
         table.add_row(Text("gate", style="bold"), Text(found) + word)
     return table
 
@@ -100,7 +108,7 @@ def _summary_table(rows: Sequence[dict[str, Any]]) -> Table:
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
-    table.add_column("")
+    table.add_column("gates")
     for name in ("NEG", "VMAF", "gap", ">100", "margin"):
         table.add_column(name, justify="right")
     table.add_column("test (distorted clip)")
@@ -110,10 +118,12 @@ def _summary_table(rows: Sequence[dict[str, Any]]) -> Table:
         test = row["test"] if several else row["test"].partition("::")[2]
         shown = Text(f"{test} ({row['distorted'].rpartition('/')[2]})")
         if row["status"] == "error":
-            table.add_row(Text(word, style=colour), "–", "–", "–", "–", "–", shown)
+            reason = Text(f": {row['error'].splitlines()[0]}", style="red")
+            table.add_row(Text(word, style=colour), "–", "–", "–", "–", "–", shown + reason)
             continue
         numbers = (f"{row['neg']:.2f}", f"{row['vmaf']:.2f}", f"{row['gap']:.2f}", f"{row['above_100']}")
-        table.add_row(Text(word if row["gates"] else "measured", style=colour), *numbers, _margin(row), shown)
+        gates = Text(word, style=colour) if row["gates"] else Text("none")
+        table.add_row(gates, *numbers, _margin(row), shown)
     return table
 
 
@@ -125,9 +135,10 @@ def _margin(row: dict[str, Any]) -> str:
     return f"{gate['margin']:+.2f} {gate['name']}"
 
 
-def _badness(row: dict[str, Any]) -> tuple[int, float]:
+def _badness(row: dict[str, Any]) -> tuple[int, float, float, str]:
     margins = [gate["margin"] for gate in row["gates"] if gate.get("metric") not in (None, "above_100")]
-    return ("error", "failed", "passed").index(row["status"]), min(margins, default=float("inf"))
+    order = ("error", "failed", "passed").index(row["status"])
+    return order, min(margins, default=float("inf")), row.get("neg", 0.0), row["test"]
 
 
 def _operand(value: object) -> str:
@@ -138,8 +149,7 @@ def _operand(value: object) -> str:
 
 
 def _scorer(provenance: dict[str, Any]) -> str:
-    libvmaf = provenance["libvmaf"] or "?"
-    return f"{provenance['scorer']} {provenance['scorer_version']} (libvmaf {libvmaf}, ffmpeg {provenance['ffmpeg']})"
+    return f"{provenance['scorer']} {provenance['scorer_version']} (libvmaf {provenance['libvmaf'] or '?'})"
 
 
 def gain_table(report: GainReport, pools: dict[str, dict[str, float]]) -> Table:
@@ -148,7 +158,7 @@ def gain_table(report: GainReport, pools: dict[str, dict[str, float]]) -> Table:
 
     frames = sorted(range(len(report.gap)), key=lambda frame: -report.gap[frame])[:5]
     table = Table(box=None, pad_edge=False)
-    for name in ("", report.default_column, report.neg_column, "gap"):
+    for name in ("", f"default ({report.default_column})", f"NEG ({report.neg_column})", "gap"):
         table.add_column(name, justify="right" if name else "left")
     for pool in pools["vmaf"]:
         gap = f"{pools['gap'][pool]:.4f}" if pool in pools["gap"] else "–"

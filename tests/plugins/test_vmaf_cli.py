@@ -20,7 +20,7 @@ from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.plugins.vmaf_cli import VmafCliScorer, pytest_vmaf_scorer
 
 from pytest_vmaf.quality.clip import Clip
-from pytest_vmaf.quality.errors import ModelError, ScorerError
+from pytest_vmaf.quality.errors import ModelError, PairError, ScorerError
 from pytest_vmaf.quality.ffmpeg import find_ffmpeg
 from pytest_vmaf.quality.measure import MeasureRequest, measure
 from pytest_vmaf.quality.result import Result
@@ -223,7 +223,7 @@ def test_a_shorter_distorted_clip_is_refused_with_both_lengths(
     whole = footage(size)
     short = make("-i", whole, "-frames:v", 24 - missing, "-c:v", "ffv1", tmp_path / "short.mkv")
     with pytest.raises(
-        ScorerError, match=rf"24 frames .* reference, {24 - missing} .*\({missing} more in the reference\)"
+        PairError, match=rf"24 frames .* reference, {24 - missing} .*\({missing} more in the reference\)"
     ):
         run(tool, whole, short)
 
@@ -232,7 +232,7 @@ def test_a_shorter_reference_is_refused_with_both_lengths(
     tool: str, reference: Path, make: Callable[..., Path], tmp_path: Path
 ) -> None:
     short = make("-i", reference, "-frames:v", 18, "-c:v", "ffv1", tmp_path / "short.mkv")
-    with pytest.raises(ScorerError, match=r"18 frames .* reference, 24 .*\(6 more in the distorted clip\)"):
+    with pytest.raises(PairError, match=r"18 frames .* reference, 24 .*\(6 more in the distorted clip\)"):
         run(tool, short, reference)
 
 
@@ -240,7 +240,7 @@ def test_frames_are_counted_after_the_filters(tool: str, reference: Path) -> Non
     cut = "trim=start_frame={}:end_frame={},settb=AVTB,setpts=N"
     log = VmafCliScorer().score(request_for(tool, reference, reference, cut.format(2, 12), cut.format(2, 12)))
     assert (log.reference_frames, log.distorted_frames, len(log.columns["vmaf"])) == (10, 10, 10)
-    with pytest.raises(ScorerError, match="24 frames decoded of the reference, 10 of the distorted clip"):
+    with pytest.raises(PairError, match="24 frames decoded of the reference, 10 of the distorted clip"):
         VmafCliScorer().score(request_for(tool, reference, reference, distorted=cut.format(2, 12)))
 
 
