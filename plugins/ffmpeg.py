@@ -10,11 +10,11 @@ from typing import Any
 
 import pluggy
 
-from pytest_vmaf.quality.clip import input_arguments
 from pytest_vmaf.quality.errors import ScorerError
 from pytest_vmaf.quality.ffmpeg import DAMAGED, DECODED, INSTALL, on_progress
 from pytest_vmaf.quality.logs import Log, read_log
 from pytest_vmaf.quality.process import Command, Finished, printable, run
+from pytest_vmaf.quality.reading import input_arguments
 from pytest_vmaf.quality.scorer import Capabilities, ModelRun, ScoreLog, ScoreRequest, Tools, copy_models
 
 hookimpl = pluggy.HookimplMarker("pytest")

@@ -14,11 +14,11 @@ from typing import Any
 
 import pluggy
 
-from pytest_vmaf.quality.clip import input_arguments
 from pytest_vmaf.quality.errors import ScorerError
-from pytest_vmaf.quality.ffmpeg import DECODED, on_progress
+from pytest_vmaf.quality.ffmpeg import DAMAGED, DECODED, on_progress
 from pytest_vmaf.quality.logs import Log, read_log
 from pytest_vmaf.quality.process import Command, Finished, printable, run, run_together
+from pytest_vmaf.quality.reading import input_arguments
 from pytest_vmaf.quality.scorer import (
     Capabilities,
     ModelRun,
@@ -106,7 +106,7 @@ class _Decoder:
         # Raw, not y4m: the tool refuses interlaced y4m and 16 bits, and crashes on 4:2:2 in 8.
         self.output = ("-f", "rawvideo", "-pix_fmt", pix_fmt)
         self.delivered = self.errors = 0
-        self.reconfigured = ""
+        self.reconfigured = self.damaged = ""
         self.broken_pipe = False
 
     def argv(self, loglevel: str, *output: str) -> list[str]:
@@ -126,6 +126,8 @@ class _Decoder:
             self.delivered = int(match[1])
         elif match := DECODED.search(line):
             self.errors = int(match[3])
+        elif DAMAGED.match(line):
+            self.damaged = printable(line)
         elif match := RECONFIGURED.match(line):
             self.reconfigured = match[1]
         elif line.startswith("[") and "Broken pipe" in line:
@@ -138,6 +140,8 @@ class _Decoder:
                 f"The size or pixel format changes within the {self.what} ({self.reconfigured}); such a clip cannot be "
                 f"scored as one.\n  command: {end.command}"
             )
+        if self.damaged:
+            raise ScorerError(f"The {self.what} is cut off or damaged; ffmpeg says: {self.damaged}")
         if self.errors:
             raise ScorerError(f"The {self.what} has {self.errors} decoding errors; its file is damaged.")
         if end.returncode not in (0, STOPPED) and not self.broken_pipe:

@@ -12,9 +12,10 @@ from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 
-from pytest_vmaf.quality.clip import Clip, input_arguments, is_picture
+from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.errors import ClipError, ScorerError
 from pytest_vmaf.quality.process import Command, Finished, printable, run
+from pytest_vmaf.quality.reading import input_arguments, is_picture
 
 #: Shape of a thumbnail, in pixels: 8-bit luma, enough to tell one frame from its neighbours.
 THUMBNAIL = (64, 36)

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_vmaf.quality.clip import Clip, as_clip, input_arguments, is_picture
+from pytest_vmaf.quality.clip import Clip, as_clip
 from pytest_vmaf.quality.errors import ClipError, PairError
 from pytest_vmaf.quality.ffmpeg import count_frames, inspect
+from pytest_vmaf.quality.reading import input_arguments, is_picture
 
 PICTURE = "testsrc2=size=64x48:rate=5"
 STILLS = ("png", "jpg", "webp", "jxl", "bmp", "tiff", "qoi", "ppm", "pgm", "pam", "dpx", "exr", "j2k", "jp2")
@@ -379,3 +380,14 @@ def test_any_first_bytes_give_arguments_or_a_clip_error(tmp_path, head):
         assert arguments[:2] == ["-protocol_whitelist", "file"]
         assert {"-f", "-format_whitelist"} & set(arguments)
         assert arguments[-2:] == ["-i", f"file:{path}"]
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p10le", "yuv444p"])
+@pytest.mark.parametrize("size", ["64x48", "35x27"])
+def test_a_y4m_that_is_cut_inside_a_frame_is_refused(make, tmp_path, pix_fmt, size):
+    scene = f"testsrc2=size={size},format={pix_fmt}"
+    path = make("-f", "lavfi", "-i", scene, "-frames:v", 3, "-strict", "-1", tmp_path / "a.y4m")
+    assert input_arguments(Clip(path))
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(ClipError, match=r"a\.y4m is cut off: its last frame is not whole"):
+        input_arguments(Clip(path))
