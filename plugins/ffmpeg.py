@@ -11,7 +11,7 @@ from typing import Any
 import pluggy
 
 from pytest_vmaf.quality.errors import ScorerError
-from pytest_vmaf.quality.ffmpeg import DAMAGED, DECODED, INSTALL, on_progress
+from pytest_vmaf.quality.ffmpeg import DAMAGED, DECODED, INSTALL, by_hand, on_progress
 from pytest_vmaf.quality.logs import Log, read_log
 from pytest_vmaf.quality.process import Command, Finished, printable, run
 from pytest_vmaf.quality.reading import input_arguments
@@ -19,7 +19,6 @@ from pytest_vmaf.quality.scorer import Capabilities, ModelRun, ScoreLog, ScoreRe
 
 hookimpl = pluggy.HookimplMarker("pytest")
 LOG = "vmaf.xml"
-WATCHING = ("-protocol_whitelist", "-format_whitelist", "-loglevel", "-stats_period", "-progress")
 #: ffmpeg converts pixels in silence when the two inputs differ; both chains end in one format, so it never should.
 CONVERTED = re.compile(r"auto-inserting filter '(\S+)' between .* and the filter 'Parsed_libvmaf")
 
@@ -58,7 +57,8 @@ class FfmpegScorer:
         with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as folder:
             models = copy_models(request.models, Path(folder))
             argv = arguments(request, models)
-            command = Command(tuple(argv), cwd=folder, on_stderr=heard, on_stdout=on_progress(request.progress))
+            follow = on_progress(request.progress)
+            command = Command(tuple(argv), cwd=folder, on_stderr=heard, on_stdout=follow, shown=by_hand(argv))
             end = run(command, request.timeout)
             log = _read(Path(folder, LOG), end, request)
         repeat = "".join(f"cp {shlex.quote(str(m.path))} {name} && " for m, name in models.items() if m.path)
@@ -68,7 +68,7 @@ class FfmpegScorer:
             reference_frames=request.reference.scored(decoded[1][0]),
             distorted_frames=request.distorted.scored(decoded[0][0]),
             libvmaf=log.version,
-            command=printable(repeat + shlex.join(_by_hand(argv))),
+            command=printable(repeat + shlex.join(by_hand(argv))),
             pooled_means=log.pooled_means,
         )
 
@@ -90,17 +90,6 @@ def arguments(request: ScoreRequest, models: dict[ModelRun, str]) -> list[str]:
     argv += input_arguments(request.distorted.clip)
     argv += input_arguments(request.reference.clip)
     return [*argv, "-filter_complex", graph, "-map", "[scored]", "-fps_mode", "passthrough", "-f", "null", "-"]
-
-
-def _by_hand(argv: list[str]) -> list[str]:
-    """The arguments that make the score, without those that guard the run and watch it."""
-    kept, rest = [], iter(argv)
-    for argument in rest:
-        if argument in WATCHING:
-            next(rest)
-        elif argument != "-nostats":
-            kept.append(argument)
-    return kept
 
 
 def _model(model: ModelRun, file: str) -> str:

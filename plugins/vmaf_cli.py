@@ -34,7 +34,9 @@ hookimpl = pluggy.HookimplMarker("pytest")
 LOG = "log.xml"
 FD_FOLDER = "/dev/fd"
 PLANAR = re.compile(r"yuv(?P<chroma>420|422|444)p(?:(?P<depth>10|12|16)le)?")
-DELIVERED = re.compile(r"Output stream #0:0 \(video\): \d+ frames encoded; (\d+) packets muxed")
+DELIVERED = re.compile(
+    r"^(?:\[out#\d+[^]]*\] )?  Output stream #0:0 \(video\): \d+ frames encoded; (\d+) packets muxed"
+)
 #: ffmpeg would go on, and scale the rest of the clip to the size of its beginning.
 RECONFIGURED = re.compile(r"^\[vf#[^]]*\] Reconfiguring filter graph because (.*)")
 #: SIGKILL: how a child ends that run_together() stopped, by no fault of its own.

@@ -6,15 +6,19 @@ Exit codes: 0 all gates hold, 1 at least one does not, 2 wrong usage, 3 the qual
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import shutil
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pytest_vmaf.quality.clip import RAW_SUFFIXES, Clip
 from pytest_vmaf.quality.errors import GateViolation, MeasurementError, SettingsError
+from pytest_vmaf.quality.reading import is_known
 from pytest_vmaf.settings import OPTIONS, make_layer
 
 #: Streams without a container, which state no frame rate, or not reliably.
@@ -26,6 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand and return its exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that the terminal's encoding has not must not end the command with a traceback.
+            stream.reconfigure(errors="backslashreplace")
+    if threading.current_thread() is threading.main_thread():
+        # So that a scorer is stopped and its folder removed, as after Ctrl-C.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         code: int = options.run(options)
     except SettingsError as error:
@@ -128,7 +139,7 @@ def _score(options: argparse.Namespace) -> int:
 def _clip(path: Path, options: argparse.Namespace) -> Clip:
     """One set of flags serves both clips; each takes what its own file does not say."""
     suffix = path.suffix.lower()
-    if suffix in RAW_SUFFIXES and options.width and options.height:
+    if options.width and options.height and (suffix in RAW_SUFFIXES or not is_known(path)):
         geometry = {"width": options.width, "height": options.height, "pix_fmt": options.pix_fmt}
         return Clip(path, **geometry, frame_rate=options.frame_rate)
     silent = suffix in (*RAW_SUFFIXES, *BARE_STREAMS) or Clip(path).is_sequence
@@ -166,9 +177,6 @@ def _gap(options: argparse.Namespace) -> int:
         flags.append(f"the gap of {pools['gap']['mean']:.3f} is above {options.max_gap:g}: enhancement is paid for")
     if report.above_100:
         flags.append(f"{len(report.above_100)} of {len(report.default)} frames are above 100")
-    if report.clipped:
-        flags_note = "the log was clipped at 100, which hides a part of the gap; log with disable_clip=true"
-        print(f"pytest-vmaf: note: {flags_note}", file=sys.stderr)
     if options.format == "json":
         data = {
             "schema": 1,
@@ -186,6 +194,9 @@ def _gap(options: argparse.Namespace) -> int:
         _write_table(options.output, gain_table(report, pools))
     for flag in flags:
         print(f"pytest-vmaf: flagged: {flag}", file=sys.stderr)
+    if report.clipped:
+        clipped = "the log was clipped at 100, which hides a part of the gap; log with disable_clip=true"
+        return _say(VIOLATED if flags else NOT_MEASURED, clipped)
     return VIOLATED if flags else PASSED
 
 
@@ -207,8 +218,16 @@ def _write_table(output: Path | None, table: Any) -> None:
 def _write(output: Path | None, text: str) -> None:
     if output is None:
         sys.stdout.write(text)
-    else:
-        # Beside its place and moved there, so that nobody ever reads half of it.
-        partial = output.with_name(f"{output.name}.partial")
+        return
+    output = output.resolve()
+    if output.exists() and not output.is_file():
+        # A device or a pipe is written to, not replaced.
+        output.write_text(text, encoding="utf-8")
+        return
+    # Beside its place and moved there, so that nobody ever reads half of it.
+    partial = output.with_name(f"{output.name}.partial")
+    try:
         partial.write_text(text, encoding="utf-8")
         partial.replace(output)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from importlib.metadata import entry_points, version
 from pytest_vmaf.quality.errors import MeasurementError
 from pytest_vmaf.quality.ffmpeg import INSTALL, Ffmpeg, find_ffmpeg
 from pytest_vmaf.quality.models import model_names, registry
-from pytest_vmaf.quality.process import printable
+from pytest_vmaf.quality.process import environment, printable
 from pytest_vmaf.session import SCORER_GROUP
 
 #: Large enough for every model of the registry; two frames, so that motion is there.
@@ -75,14 +75,18 @@ def _loads(ffmpeg: str, model: str) -> bool:
     ]
     with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as folder:
         try:
-            end = subprocess.run(argv, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+            end = subprocess.run(
+                argv, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, env=environment()
+            )
         except (OSError, subprocess.TimeoutExpired):
             return False
     return end.returncode == 0
 
 
 def _encoders(ffmpeg: Ffmpeg) -> list[str]:
-    said = subprocess.run([ffmpeg.path, "-hide_banner", "-encoders"], capture_output=True, timeout=60)
+    said = subprocess.run(
+        [ffmpeg.path, "-hide_banner", "-encoders"], capture_output=True, timeout=60, env=environment()
+    )
     names = {words[1] for line in said.stdout.decode("utf-8", "replace").splitlines() if len(words := line.split()) > 1}
     wanted = ("libx264", "libx265", "libsvtav1", "libaom-av1", "libvpx-vp9", "libvvenc", "librav1e")
     return [f"encoders: {', '.join(name for name in wanted if name in names) or 'none of ' + ', '.join(wanted)}"]
@@ -92,6 +96,6 @@ def _vmaf_tool(vmaf_bin: str) -> list[str]:
     path = shutil.which(vmaf_bin)
     if path is None:
         return [f"vmaf tool: {printable(vmaf_bin)} is not there; only --vmaf-scorer=vmaf needs it (--vmaf-bin)."]
-    said = subprocess.run([path, "--version"], capture_output=True, timeout=60)
+    said = subprocess.run([path, "--version"], capture_output=True, timeout=60, env=environment())
     answer = (said.stdout or said.stderr).decode("utf-8", "replace").strip().splitlines()
     return [f"vmaf tool: {printable(path)}, version {printable(answer[0]) if answer else '?'}"]

@@ -112,7 +112,7 @@ class Vmaf:
             raise error.with_traceback(None) from error.__cause__
         verdicts = judge(result, applied)
         record = measured(result, verdicts)
-        record["every_gate"] = every_gate
+        record["gated"], record["every_gate"] = gates, every_gate
         self.records.append(record)
         if not all(verdict.passed for verdict in verdicts):
             raise GateViolation(describe(result, verdicts))

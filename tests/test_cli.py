@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -117,10 +118,41 @@ def test_gap_flags_a_large_gap_and_frames_above_100(tmp_path: Path) -> None:
     assert "flagged: the gap of 5.500 is above 3" in done.stderr
 
 
-def test_gap_says_that_a_clipped_log_hides_the_gap(tmp_path: Path) -> None:
+def test_gap_of_a_clipped_log_cannot_be_green(tmp_path: Path) -> None:
     log = tmp_path / "log.xml"
     log.write_text(LOG.format(last="100.000000"))
-    assert "the log was clipped at 100" in command("gap", log, "--max-gap=9").stderr
+    done = command("gap", log, "--max-gap=9")
+    assert done.returncode == 3
+    assert "clipped at 100, which hides a part of the gap" in done.stderr
+    assert command("gap", log, "--max-gap=2").returncode == 1
+
+
+def test_gap_shows_names_of_columns_as_they_are(tmp_path: Path) -> None:
+    log = tmp_path / "log.json"
+    frames = [{"frameNum": 0, "metrics": {"vmaf[/x]": 97.0, "neg\x1b[2J": 95.0}}]
+    log.write_text(json.dumps({"frames": frames}))
+    done = command("gap", log)
+    assert done.returncode == 0, done.stderr
+    assert "vmaf[/x]" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<frame frameNum="0" vmaf="97" neg="95"/>',
+        '<?xml version="1.0" encoding="foo"?><VMAF/>',
+        '{"frames": [{"frameNum": 0, "metrics": {"vmaf": 1e308, "neg": 1e308}}]}',
+        '{"frames": [{"frameNum": 0, "metrics": {"vmaf": 99, "vmaf": 95, "neg": 95}}]}',
+        "Frame,vmaf,neg,vmaf,\n0,99,95,95,\n",
+    ],
+)
+def test_gap_refuses_odd_logs_without_a_traceback(tmp_path: Path, text: str) -> None:
+    log = tmp_path / "log"
+    log.write_text(text)
+    done = command("gap", log)
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("form", ["xml", "json", "csv"])
@@ -157,9 +189,9 @@ def test_gap_reads_two_logs_in_either_order(tmp_path: Path, swapped: bool) -> No
         ('{"frames": [', "is not a whole libvmaf log"),
         ('{"frames": 3}', "is not a whole libvmaf log"),
         ("Frame,vmaf,neg,\n0,97,95,\n2,97,95,\n", "frames are missing"),
-        ("Frame,vmaf,neg,\n0,97,95,\n1,97,,\n", "has not a finite number"),
+        ("Frame,vmaf,neg,\n0,97,95,\n1,97,,\n", "has not a finite score"),
         ("Frame,vmaf,neg,\n0,97,,\n", "does not say which columns"),
-        ("Frame,vmaf,neg,\n0,97,nan,\n", "has not a finite number"),
+        ("Frame,vmaf,neg,\n0,97,nan,\n", "has not a finite score"),
         ("Frame,vmaf,\n0,97,\n", "does not say which columns"),
         ('<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><VMAF>&x;</VMAF>', "libvmaf log"),
     ],
@@ -227,3 +259,48 @@ def test_output_to_a_folder_that_is_not_there_is_an_error(reference: Path, encod
     assert done.returncode == 2
     assert "there is no folder" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a FIFO")
+def test_output_writes_to_a_pipe_and_through_a_link_and_replaces_neither(
+    reference: Path, encoded: Path, tmp_path: Path
+) -> None:
+    target, link, pipe = tmp_path / "target.json", tmp_path / "link.json", tmp_path / "pipe"
+    target.write_text("old")
+    link.symlink_to(target)
+    assert command("score", reference, encoded, "--format=json", "--output", link).returncode == 0
+    assert link.is_symlink()
+    assert json.loads(target.read_text())["status"] == "passed"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE)
+    assert command("score", reference, encoded, "--format=json", "--output", pipe).returncode == 0
+    assert json.loads(reader.communicate(timeout=30)[0])["status"] == "passed"
+    assert pipe.is_fifo()
+
+
+def test_a_name_beyond_the_terminals_encoding_is_shown_as_an_escape(reference: Path, tmp_path: Path) -> None:
+    clip = tmp_path / "é中.mkv"
+    clip.symlink_to(reference)
+    argv = [sys.executable, "-m", "pytest_vmaf", "score", str(clip), str(clip)]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(argv, capture_output=True, text=True, env=environment, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_raw_video_of_any_name_is_raw_where_its_geometry_is_given(
+    reference: Path, encoded: Path, make: Callable[..., Path], tmp_path: Path
+) -> None:
+    raw = make("-i", reference, "-f", "rawvideo", tmp_path / "frames.bin")
+    done = command("score", raw, encoded, "--width", 320, "--height", 180, "--frame-rate", 25)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_ffmpeg_finds_in_the_environment_neither_colours_nor_litters(
+    reference: Path, encoded: Path, tmp_path: Path
+) -> None:
+    environment = {**os.environ, "FFREPORT": "level=32", "AV_LOG_FORCE_COLOR": "1"}
+    argv = [sys.executable, "-m", "pytest_vmaf", "score", str(reference), str(encoded)]
+    done = subprocess.run(argv, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.iterdir()) == []

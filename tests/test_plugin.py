@@ -488,6 +488,74 @@ def test_a_flag_of_the_ini_file_can_be_taken_back(run: Run, clips: None, pyteste
     run().assert_outcomes(failed=1)
 
 
+def test_one_gate_in_two_spellings_is_refused(run: Run, clips: None, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_twice="""
+        import pytest
+        from clips import *
+
+        @pytest.mark.vmaf(min_neg=1, min_neg_mean=99.9)
+        def test_marker(vmaf):
+            vmaf.check(REF, GOOD)
+
+        def test_call(vmaf):
+            vmaf.check(REF, GOOD, min_vmaf=1, min_vmaf_mean=99.9)
+        """
+    )
+    result = run()
+    result.assert_outcomes(errors=2)
+    result.stdout.fnmatch_lines(["*min_neg and min_neg_mean (marker) are one gate; give it once."])
+
+
+def test_the_last_of_a_repeated_option_wins(run: Run, clips: None, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_last="""
+        from clips import *
+
+        def test_a(vmaf):
+            vmaf.check(REF, GOOD)
+        """
+    )
+    run("--vmaf-gate=min_neg=10", "--vmaf-gate=min_neg=99.9").assert_outcomes(failed=1)
+
+
+def test_a_self_score_alone_does_not_satisfy_the_marker(run: Run, clips: None, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_self="""
+        import pytest
+        from clips import *
+
+        @pytest.mark.vmaf(min_neg=99.9)
+        def test_a(vmaf):
+            vmaf.self_score(REF)
+        """
+    )
+    result = run()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*marked vmaf but measured nothing*"])
+
+
+def test_names_that_no_terminal_can_show_do_not_end_the_run(run: Run, clips: None, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        r"""
+        from clips import *
+
+        def test_surrogate(vmaf):
+            vmaf.check(REF, "x\udcff.mp4")
+
+        def test_escape(vmaf):
+            vmaf.check(REF, "\x1b[2Jevil.mp4")
+
+        def test_good(vmaf):
+            vmaf.check(REF, GOOD)
+        """
+    )
+    result = run()
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*2 error*"])
+    assert "\x1b[2J" not in result.stdout.str()
+
+
 def test_threads_are_divided_among_workers(run: Run, clips: None, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """

@@ -50,8 +50,14 @@ def find_offset(reference: bytes, distorted: bytes, reach: int) -> Alignment:
     by_shift = {s: value for s in range(-reach, reach + 1) if (value := psnr(ref, dis, s)) is not None}
     if 0 not in by_shift:
         return Alignment(0, certain=False)
+
+    def unshifted(shift: int) -> float:
+        # The same distorted frames without the shift: else bad frames that a shift leaves out make it look good.
+        first, overlap = max(-shift, 0), min(len(ref) - max(shift, 0), len(dis) - max(-shift, 0))
+        return psnr(ref[first : first + overlap], dis[first : first + overlap], 0) or 0.0
+
     best = max(by_shift, key=lambda s: (by_shift[s], -abs(s)))
-    if best and by_shift[best] >= max(by_shift[0] + MARGIN_DB, FLOOR_DB):
+    if best and by_shift[best] >= max(by_shift[0] + MARGIN_DB, unshifted(best) + MARGIN_DB, FLOOR_DB):
         return Alignment(best, certain=abs(best) < max(by_shift))
     moves = any((psnr(ref, ref, s) or 99.0) < 45.0 for s in by_shift if s)
     return Alignment(0, certain=moves and by_shift[0] >= FLOOR_DB)

@@ -13,7 +13,7 @@ from pytest_vmaf.quality.process import printable
 
 RAW_SUFFIXES = (".yuv", ".raw", ".rgb", ".i420", ".nv12")
 #: The number in the names of a picture sequence, as printf and ffmpeg write it.
-SEQUENCE = re.compile(r"%(?:0(?P<digits>\d+))?d")
+SEQUENCE = re.compile(r"%(?:0(?P<digits>\d{1,2}))?d")
 RAW_PIX_FMT = re.compile(r"yuvj?(?P<chroma>420|422|444)p(?:(?P<depth>9|10|12|14|16)le)?")
 CHROMA_SHIFT = {"420": (1, 1), "422": (1, 0), "444": (0, 0)}
 
@@ -62,7 +62,11 @@ class Clip:
     @property
     def is_sequence(self) -> bool:
         """Whether the name is a pattern of a numbered picture sequence."""
-        return not self.is_raw and SEQUENCE.search(self.path.name) is not None and not self.path.exists()
+        try:
+            return not self.is_raw and SEQUENCE.search(self.path.name) is not None and not self.path.exists()
+        except OSError:
+            # A name that no file can have; whoever opens it says so.
+            return False
 
     @property
     def name(self) -> str:
@@ -115,6 +119,8 @@ def _path(path: str | os.PathLike[str] | bytes) -> Path:
 def _rate(rate: Fraction | float | str | None) -> Fraction | None:
     if rate is None:
         return None
+    if isinstance(rate, str) and len(rate) > 32:
+        raise ClipError("frame_rate is too long a text for a frame rate.")
     try:
         exact = Fraction(rate) if not isinstance(rate, float) else Fraction(rate).limit_denominator(1001)
     except (ValueError, TypeError, OverflowError, ZeroDivisionError):

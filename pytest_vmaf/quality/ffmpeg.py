@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.errors import ClipError, ScorerError
-from pytest_vmaf.quality.process import Command, Finished, printable, run
+from pytest_vmaf.quality.process import Command, Finished, environment, printable, run
 from pytest_vmaf.quality.reading import input_arguments, is_picture
 
 #: Shape of a thumbnail, in pixels: 8-bit luma, enough to tell one frame from its neighbours.
@@ -27,9 +27,17 @@ FRAME = re.compile(
 COLOUR = re.compile(
     r"^\[Parsed_showinfo_0 @ [^]]*\] color_range:(\S+) color_space:(\S+) color_primaries:(\S+) color_trc:(\S+)"
 )
+#: Seconds for a look at a few frames, where the user sets no time limit.
+LOOK_TIMEOUT = 120.0
+STREAM = re.compile(r"^  Stream #0:(\d+).*?: Video: ")
+#: ffmpeg's options, with a value each, that guard a run or watch it and change nothing about its result.
+WATCHING = ("-protocol_whitelist", "-format_whitelist", "-loglevel", "-stats_period", "-progress")
 PROGRESS = re.compile(r"frame=\s*(\d+)")
 DURATION = re.compile(r"^  Duration: (\d+):(\d\d):(\d\d\.\d+)")
-DECODED = re.compile(r"Input stream #(\d+):\d+ \(video\): .*?(\d+) frames decoded; (\d+) decode errors")
+#: Anchored, since ffmpeg prints the names of files between these lines, and a name may look like one.
+DECODED = re.compile(
+    r"^(?:\[in#\d+[^]]*\] )?  Input stream #(\d+):\d+ \(video\): .*?(\d+) frames decoded; (\d+) decode errors"
+)
 #: What ffmpeg says of a file that is cut off or damaged, although it goes on, makes something up and ends well.
 DAMAGED = re.compile(r"^\[[^]]*\] (File ended prematurely|slice CRC mismatch|concealing \d+ DC).*")
 
@@ -70,6 +78,7 @@ class Video:
     is_picture: bool
     thumbnails: bytes
     duration: float | None = None
+    streams: int = 1
 
     @property
     def frames_expected(self) -> int | None:
@@ -100,14 +109,20 @@ def find_ffmpeg(explicit: str | None = None) -> Ffmpeg:
     return next((ffmpeg for ffmpeg in found if ffmpeg.has_libvmaf), found[0])
 
 
-def inspect(clip: Clip, ffmpeg: str, frames: int) -> Video:
+def inspect(clip: Clip, ffmpeg: str, frames: int, timeout: float | None = None) -> Video:
     """Decode the first ``frames`` frames as the scorer will, and say what they are.
 
     Raises ClipError when the clip holds no picture that this ffmpeg can decode.
     """
     seen: dict[str, re.Match[str]] = {}
+    fields: set[str] = set()
+    streams: set[str] = set()
 
     def heard(line: str) -> None:
+        if match := FRAME.match(line):
+            fields.add(match["field"])
+        elif (match := STREAM.match(line)) and "(attached pic)" not in line:
+            streams.add(match[1])
         # The first frame's line of each kind; the others say the same again.
         for kind, form in (("config", CONFIG), ("frame", FRAME), ("colour", COLOUR), ("duration", DURATION)):
             if kind not in seen and (match := form.match(line)):
@@ -115,10 +130,11 @@ def inspect(clip: Clip, ffmpeg: str, frames: int) -> Video:
 
     width, height = THUMBNAIL
     thumbnails = bytearray()
-    argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "verbose", *input_arguments(clip)]
+    argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-xerror", *input_arguments(clip)]
     argv += ["-map", "0:V:0", "-frames:v", str(frames), "-fps_mode", "passthrough"]
     argv += ["-vf", f"showinfo=checksum=0,scale={width}:{height}:flags=area,format=gray", "-f", "rawvideo", "pipe:1"]
-    end = run(Command(tuple(argv), on_stderr=heard, stdout_bytes=thumbnails.extend))
+    command = Command(tuple(argv), shown=by_hand(argv), on_stderr=heard, stdout_bytes=thumbnails.extend)
+    end = run(command, timeout or LOOK_TIMEOUT)
     if end.returncode != 0 or "frame" not in seen or not thumbnails:
         raise ClipError(_why_unreadable(clip, end))
     frame, colour = seen["frame"], seen.get("colour")
@@ -137,10 +153,11 @@ def inspect(clip: Clip, ffmpeg: str, frames: int) -> Video:
         matrix=tags[1],
         primaries=tags[2],
         transfer=tags[3],
-        interlaced=frame["field"] in "TB",
+        interlaced=bool(fields & {"T", "B"}),
         is_picture=is_picture(clip),
         thumbnails=bytes(thumbnails),
         duration=_seconds(seen.get("duration")),
+        streams=len(streams),
     )
 
 
@@ -148,20 +165,37 @@ def _seconds(duration: re.Match[str] | None) -> float | None:
     return int(duration[1]) * 3600 + int(duration[2]) * 60 + float(duration[3]) if duration else None
 
 
-def count_frames(clip: Clip, ffmpeg: str) -> int:
+def count_frames(clip: Clip, ffmpeg: str, timeout: float | None = None) -> int:
     """Decode the whole clip and count its frames. Raises ClipError when it cannot be decoded without errors."""
     counts: list[int] = []
+
+    damaged: list[str] = []
 
     def heard(line: str) -> None:
         if match := DECODED.search(line):
             counts.append(int(match[2]))
+        elif DAMAGED.match(line):
+            damaged.append(printable(line))
 
     argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-xerror", *input_arguments(clip)]
     argv += ["-map", "0:V:0", "-fps_mode", "passthrough", "-c:v", "wrapped_avframe", "-f", "null", "-"]
-    end = run(Command(tuple(argv), on_stderr=heard))
+    end = run(Command(tuple(argv), shown=by_hand(argv), on_stderr=heard), timeout)
     if end.returncode != 0 or not counts:
         raise ClipError(_why_unreadable(clip, end))
+    if damaged:
+        raise ClipError(f"{clip} is cut off or damaged; ffmpeg says: {damaged[0]}")
     return counts[-1]
+
+
+def by_hand(argv: Sequence[str]) -> tuple[str, ...]:
+    """The arguments that somebody would type: without those that guard a run and watch it."""
+    kept, rest = [], iter(argv)
+    for argument in rest:
+        if argument in WATCHING:
+            next(rest)
+        elif argument != "-nostats":
+            kept.append(argument)
+    return tuple(kept)
 
 
 def on_progress(progress: Callable[[int], None] | None) -> Callable[[str], None]:
@@ -178,6 +212,8 @@ def _why_unreadable(clip: Clip, end: Finished) -> str:
     said = "\n".join(end.tail)
     if "not on whitelist" in said.lower() or "format not on" in said.lower():
         reason = "is a playlist, a script or in a format that is not read; clips are read from their own file alone"
+    elif "corrupt decoded frame" in said or "error while decoding" in said:
+        reason = "is damaged: it has frames that cannot be decoded"
     elif "matches no streams" in said:
         reason = "has no video stream"
     elif "Decoder" in said and "not found" in said:
@@ -205,7 +241,9 @@ def _identify(path: str, origin: str) -> Ffmpeg:
 def _version(path: str, mtime_ns: int, size: int, origin: str) -> Ffmpeg:
     """Asked once a process and binary; a binary that was replaced is asked again."""
     try:
-        said = subprocess.run([path, "-version"], capture_output=True, timeout=30, stdin=subprocess.DEVNULL)
+        said = subprocess.run(
+            [path, "-version"], capture_output=True, timeout=30, stdin=subprocess.DEVNULL, env=environment()
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ScorerError(f"{printable(path)} -version cannot be run: {error}.\n{INSTALL}") from error
     text = said.stdout.decode("utf-8", "replace")

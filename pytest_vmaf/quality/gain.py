@@ -17,6 +17,8 @@ from pytest_vmaf.quality.score import POOLS, pooled
 MODEL_COLUMN = re.compile(r"(?!.*feature)(?:vmaf|neg).*(?<!_bagging)(?<!_stddev)(?<!_ci_p95_lo)(?<!_ci_p95_hi)", re.I)
 #: How far the mean NEG may be above the mean default score before the two are taken to be swapped, in points.
 SWAPPED = 0.1
+#: No score is this large; also keeps infinities and NaN out, and sums finite.
+ABSURD = 1e6
 BOOTSTRAP_MODEL = re.compile(r"_\d{4}")
 
 
@@ -49,9 +51,13 @@ class GainReport:
         """Default, NEG and gap, each pooled in every way (the harmonic mean not for the gap)."""
         series = {"vmaf": self.default, "neg": self.neg, "gap": self.gap}
         return {
-            name: {pool: pooled(frames, pool) for pool in POOLS if name != "gap" or pool != "harmonic_mean"}
+            # n / Σ 1/(s+1) − 1 is for scores, which are not −1 or less.
+            name: {pool: pooled(frames, pool) for pool in POOLS if pool != "harmonic_mean" or self._positive(name)}
             for name, frames in series.items()
         }
+
+    def _positive(self, name: str) -> bool:
+        return name != "gap" and min(min(self.default), min(self.neg)) > -1
 
 
 def check_logs(
@@ -130,6 +136,6 @@ def _column(log: Log, name: str, path: Path) -> tuple[float, ...]:
         raise ScorerError(f"{printable(str(path))} has no column {name!r}; it has {', '.join(log.columns) or 'none'}.")
     frames = log.columns[name]
     length = max(len(column) for column in log.columns.values())
-    if len(frames) != length or not all(map(math.isfinite, frames)):
-        raise ScorerError(f"{printable(str(path))}: {name!r} has not a finite number for each of the {length} frames.")
+    if len(frames) != length or not all(abs(frame) < ABSURD for frame in frames):
+        raise ScorerError(f"{printable(str(path))}: {name!r} has not a finite score for each of the {length} frames.")
     return frames

@@ -85,7 +85,7 @@ def effective(layers: Iterable[Iterable[Gate]]) -> tuple[Gate, ...]:
     """The gates in force: each name from the first layer that sets it, without those switched off."""
     chosen: dict[str, Gate] = {}
     for layer in layers:
-        for gate in {gate.name: gate for gate in layer}.values():
+        for gate in {_canonical(gate): gate for gate in layer}.values():
             chosen.setdefault(_canonical(gate), gate)
     return tuple(gate for gate in chosen.values() if gate.limit is not None)
 

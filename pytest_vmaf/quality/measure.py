@@ -18,6 +18,8 @@ from pytest_vmaf.quality.score import Context, Scale, Score
 from pytest_vmaf.quality.scorer import Capabilities, ScoreLog, Scorer, ScoreRequest, Source, Tools, verify
 
 BOOTSTRAP_COLUMNS = ("bagging", "stddev", "ci_p95_lo", "ci_p95_hi")
+#: Below this luma PSNR (dB), above this NEG and within this gap a frame's score says nothing.
+BLIND_PSNR, BLIND_NEG, BLIND_GAP = 15.0, 60.0, 3.0
 #: Self-scores kept for other encodes of the same reference.
 LARGEST_CACHE = 64
 
@@ -51,9 +53,11 @@ def measure(request: MeasureRequest, scorer: Scorer) -> Result:
     Raises MeasurementError (ClipError, PairError, ModelError, ScorerError) for all that keeps the numbers from being
     what was asked, and SettingsError for unknown words.
     """
-    features = tuple(dict.fromkeys(resolve_feature(name) for name in request.features))
     tools = Tools(find_ffmpeg(request.ffmpeg), request.vmaf_bin)
     can = _answered(scorer.capabilities(tools), Capabilities, scorer)
+    # PSNR always goes along: it costs next to nothing, and sees what VMAF is blind to.
+    names = (*request.features, *(("psnr",) if can.reads_clips else ()))
+    features = tuple(dict.fromkeys(resolve_feature(name) for name in names))
     pair = None
     width, height, pix_fmt = 1920, 1080, "yuv420p"
     sources = Source(request.reference, ""), Source(request.distorted, "")
@@ -65,6 +69,7 @@ def measure(request: MeasureRequest, scorer: Scorer) -> Result:
             scale=request.scale,
             align=request.align,
             allow=request.allow,
+            timeout=request.timeout,
         )
         width, height, pix_fmt = pair.width, pair.height, pair.pix_fmt
         sources = (
@@ -94,6 +99,7 @@ def measure(request: MeasureRequest, scorer: Scorer) -> Result:
     )
     log = _answered(scorer.score(job), ScoreLog, scorer)
     verify(log, job, can.name)
+    _refuse_blindness(log, job)
     provenance = _provenance(job, log, can, models, pair, (width, height))
     context = Context(
         reference=str(request.reference),
@@ -126,6 +132,31 @@ def _columns(models: ModelPair, features: tuple[str, ...]) -> tuple[str, ...]:
     if models.credit.bootstrap:
         columns += [f"{column}_{part}" for column in tuple(columns) for part in BOOTSTRAP_COLUMNS]
     return (*columns, *(column for feature in features for column in known[feature]["columns"]))
+
+
+def _refuse_blindness(log: ScoreLog, job: ScoreRequest) -> None:
+    """VMAF v0 gives a flat frame (black, a title) about 97 whatever the other clip shows; PSNR knows better.
+
+    Measured: honest encodes down to x264 crf 51 keep above 20 dB, and fall to a NEG of 11 before that; frames that are
+    enhanced beyond recognition have a large gap instead.
+    """
+    psnr = log.columns.get("psnr_y")
+    if psnr is None:
+        return
+    credited, neg = (log.columns[run.column] for run in job.models)
+    blind = [
+        frame
+        for frame, score in enumerate(neg)
+        if psnr[frame] < BLIND_PSNR and score > BLIND_NEG and credited[frame] - score < BLIND_GAP
+    ]
+    if blind:
+        first = blind[0]
+        raise ScorerError(
+            f"VMAF is blind in {len(blind)} of {len(neg)} frames: frame {first} has a NEG of {neg[first]:.1f} although "
+            f"its luma PSNR is {psnr[first]:.1f} dB.\n"
+            "  The reference is flat there (black, a title card), or the brightness is far off, and VMAF says nothing\n"
+            f"  about such frames. Look at them: {job.reference.clip.name} and {job.distorted.clip.name}."
+        )
 
 
 def _above(

@@ -194,12 +194,15 @@ def _on_phone(pair: ModelPair) -> ModelPair:
 def _from_file(path: Path) -> ModelPair:
     shown = printable(str(path))
     try:
+        if path.exists() and not path.is_file():
+            raise ModelError(f"The VMAF model {shown} is not a regular file.")
         if path.stat().st_size > LARGEST_MODEL_FILE:
             raise ModelError(f"{shown} is too large for a VMAF model.")
         data = path.read_bytes()
         model = json.loads(data)["model_dict"]
         names = [str(name) for name in model["feature_names"]]
         options = [dict(each) for each in model.get("feature_opts_dicts") or [{} for _ in names]]
+        given = [float(value) for each in options for key, value in each.items() if "enhn_gain" in key]
         low, high = (float(bound) for bound in model["score_clip"])
         if not -math.inf < low < high < math.inf:
             raise ValueError(f"score_clip goes from {low} to {high}")
@@ -212,11 +215,12 @@ def _from_file(path: Path) -> ModelPair:
     limits = {f"{extractor}.{extractor.removeprefix('float_')}_enhn_gain_limit" for extractor in _gain_limited(names)}
     if not limits:
         raise ModelError(f"{shown} uses neither adm nor vif, so it has no enhancement gain to leave out (NEG).")
-    # A model that limits the gain itself is the NEG one; its twin gets the credit, and the other way round.
-    limited = any(str(v).rstrip("0").rstrip(".") == "1" for o in options for k, v in o.items() if "enhn_gain" in k)
+    # Both twins are overridden whatever the file says, so that it cannot pass off the one as the other; what it says
+    # only names them.
+    limited = bool(given) and all(limit == 1 for limit in given)
     label = f"{shown} (sha256 {hashlib.sha256(data).hexdigest()[:12]})"
-    on = tuple((limit, ON) for limit in sorted(limits)) if limited else ()
-    off = () if limited else tuple((limit, OFF) for limit in sorted(limits))
+    on = tuple((limit, ON) for limit in sorted(limits))
+    off = tuple((limit, OFF) for limit in sorted(limits))
     known = next((e for e in registry()["models"] if e["name"] == path.stem or e.get("neg") == path.stem), None)
     v1 = any(name.startswith("Speed_chroma") for name in names)
     return ModelPair(

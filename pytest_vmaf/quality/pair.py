@@ -23,6 +23,7 @@ ALLOWANCES = {
 SCALERS = ("bicubic", "bilinear", "lanczos", "spline", "neighbor", "area")
 HDR_TRANSFERS = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
 CHROMA = re.compile(r"yuv[ja]?(?P<planar>420|422|444)p(?:\d+[lb]e)?|(?P<semi>nv\d\d|p[024])(?:1[0-6][lb]e)?")
+ALPHA = re.compile(r"yuva|rgba|bgra|argb|abgr|gbrap|ya\d|pal8")
 SEMIPLANAR = {"nv12": "420", "nv21": "420", "nv16": "422", "nv24": "444", "p0": "420", "p2": "422", "p4": "444"}
 #: Frame rates differ when they are further apart than rounded time stamps of a short clip can explain.
 RATE_TOLERANCE = Fraction(1, 2000)
@@ -56,7 +57,14 @@ class Pair:
 
 
 def check_pair(
-    reference: Clip, distorted: Clip, ffmpeg: str, *, scale: str | None, align: bool, allow: Collection[str]
+    reference: Clip,
+    distorted: Clip,
+    ffmpeg: str,
+    *,
+    scale: str | None,
+    align: bool,
+    allow: Collection[str],
+    timeout: float | None = None,
 ) -> Pair:
     """Look into both clips and refuse what would not be a frame-by-frame comparison of like with like.
 
@@ -67,7 +75,7 @@ def check_pair(
         raise SettingsError(f"scale is {scale!r}; it is one of {', '.join(SCALERS)}.")
     for word in set(allow) - set(ALLOWANCES):
         raise SettingsError(f"allow has {word!r}; it takes {', '.join(ALLOWANCES)}.")
-    ref, dis, found = _look(reference, distorted, ffmpeg)
+    ref, dis, found = _look(reference, distorted, ffmpeg, timeout)
     offset = found.offset
     problems = [
         *_size_problems(ref, dis, scale),
@@ -88,10 +96,10 @@ def check_pair(
     return _plan(ref, dis, scale, offset, ffmpeg)
 
 
-def _look(reference: Clip, distorted: Clip, ffmpeg: str) -> tuple[Video, Video, Alignment]:
+def _look(reference: Clip, distorted: Clip, ffmpeg: str, timeout: float | None) -> tuple[Video, Video, Alignment]:
     for frames, reach in LOOKS:
         with ThreadPoolExecutor(2) as pool:
-            ref, dis = pool.map(partial(inspect, ffmpeg=ffmpeg, frames=frames), (reference, distorted))
+            ref, dis = pool.map(partial(inspect, ffmpeg=ffmpeg, frames=frames, timeout=timeout), (reference, distorted))
         found = find_offset(ref.thumbnails, dis.thumbnails, reach)
         if found.certain or ref.is_picture or len(ref.thumbnails) < frames * THUMBNAIL[0] * THUMBNAIL[1]:
             break
@@ -184,7 +192,7 @@ def _goes_through_rgb(ref: Video, dis: Video) -> bool:
 def _plan(ref: Video, dis: Video, scale: str | None, offset: int, ffmpeg: str) -> Pair:
     # settb before setpts pairs frames by index; the other order does not (the time base would scale the numbers).
     ref_chain, dis_chain = ["settb=AVTB", "setpts=N"], ["settb=AVTB", "setpts=N"]
-    notes: list[str] = []
+    notes = [*_left_out(ref, "reference"), *_left_out(dis, "distorted")]
     starts, frames = (max(offset, 0), max(-offset, 0)), None
     if offset:
         counts = [count_frames(video.clip, ffmpeg) for video in (ref, dis)]
@@ -228,6 +236,16 @@ def _plan(ref: Video, dis: Video, scale: str | None, offset: int, ffmpeg: str) -
         frames=frames,
         notes=tuple(notes),
     )
+
+
+def _left_out(video: Video, what: str) -> list[str]:
+    """What of a clip is not looked at, in words."""
+    notes = []
+    if video.streams > 1:
+        notes.append(f"{what} has {video.streams} video streams; the first is scored")
+    if ALPHA.match(video.pix_fmt):
+        notes.append(f"{what} has transparency ({video.pix_fmt}), which is left out")
+    return notes
 
 
 def _common_pix_fmt(ref: Video, dis: Video, through_rgb: bool) -> str:

@@ -25,7 +25,7 @@ PR_SET_PDEATHSIG = 1
 #: What ffmpeg's verbose log ends with after any failure; the reason stands before it.
 CHATTER = re.compile(
     r"Terminating thread|(?:received|returned) EOF|All (?:consumers|streams)|Statistics:|put file #0|packets read|"
-    r"mux(?:ed|ing)|^frame=|^Conversion failed|^Exiting with|^\s*$"
+    r"mux(?:ed|ing)|Parsed_showinfo|^frame=|^Conversion failed|^Exiting with|^\s*$"
 )
 
 
@@ -35,6 +35,7 @@ class Command:
 
     ``argv`` may hold surrogate-escaped file names. ``on_stderr`` and ``on_stdout`` get each line without its end;
     stdout is thrown away where ``on_stdout`` is None. ``pass_fds`` stay open in the child and are closed here.
+    ``shown`` is what a message shows, where the whole list would bury what matters.
     """
 
     argv: tuple[str, ...]
@@ -43,9 +44,10 @@ class Command:
     on_stdout: Callable[[str], None] | None = None
     stdout_bytes: Callable[[bytes], None] | None = None
     pass_fds: tuple[int, ...] = ()
+    shown: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return printable(shlex.join(self.argv))
+        return printable(shlex.join(self.shown or self.argv))
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,7 @@ def _start(command: Command) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if wants_stdout else subprocess.DEVNULL,
             stderr=subprocess.PIPE,
+            env=environment(),
             **options,
         )
     except (OSError, ValueError) as error:
@@ -152,6 +155,12 @@ def _start(command: Command) -> subprocess.Popen[bytes]:
         for fd in command.pass_fds:
             os.close(fd)
     return child
+
+
+def environment() -> dict[str, str]:
+    """This process's environment, in which ffmpeg neither colours its lines nor leaves reports where it runs."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("FFREPORT", "AV_LOG_FORCE_COLOR")}
+    return {**kept, "AV_LOG_FORCE_NOCOLOR": "1"}
 
 
 def _follow(

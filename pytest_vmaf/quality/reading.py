@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from itertools import pairwise
 from pathlib import Path
 
 from pytest_vmaf.quality.clip import RAW_SUFFIXES, SEQUENCE, Clip
@@ -38,7 +39,8 @@ ANIMATED = {"png_pipe": "apng", "webp_pipe": "webp_anim"}
 AVIF = re.compile(rb"....ftyp(avif|mif1|miaf|heic)", re.DOTALL)
 AVIF_SEQUENCE = re.compile(rb"....ftyp(avis|msf1|hevc|hevx)", re.DOTALL)
 CONTAINER_MAGIC = re.compile(
-    rb"....ftyp|\x1aE\xdf\xa3|YUV4MPEG2|RIFF....AVI |DKIF|\x89PNG|\xff\xd8\xff|RIFF....WEBP|G@|OggS|FLV\x01", re.DOTALL
+    rb"....ftyp|\x1aE\xdf\xa3|YUV4MPEG2|RIFF....AVI |DKIF|\x89PNG|\xff\xd8\xff|RIFF....WEBP|G.{187}G|OggS|FLV\x01",
+    re.DOTALL,
 )
 #: What a y4m file says of its frames; bare frame headers are six bytes long.
 Y4M_HEADER = re.compile(rb"YUV4MPEG2 (?=.*\bW(?P<w>\d{1,5})\b)(?=.*\bH(?P<h>\d{1,5})\b)[^\n]*\n(?P<bare>FRAME\n)?")
@@ -77,6 +79,11 @@ def input_arguments(clip: Clip) -> list[str]:
         if clip.frame_rate and form is None:
             arguments += ["-r", str(clip.frame_rate)]
     return [*arguments, "-i", f"file:{clip.path.absolute()}"]
+
+
+def is_known(path: Path) -> bool:
+    """Whether a file begins as a container or a picture does. A file that is not there counts as one."""
+    return not path.is_file() or CONTAINER_MAGIC.match(_head(Clip(path))) is not None
 
 
 def is_picture(clip: Clip) -> bool:
@@ -172,12 +179,18 @@ def _sequence_arguments(clip: Clip) -> list[str]:
     numbers = sorted(int(m[1]) for m in found if m and m[1] == f"{int(m[1]):0{digits}d}")
     if not numbers:
         raise ClipError(f"{clip.name} does not exist, and no file matches it as a numbered sequence.")
-    missing = sorted(set(range(numbers[0], numbers[-1] + 1)) - set(numbers))
+    missing = numbers[-1] - numbers[0] + 1 - len(numbers)
     if missing:
+        first = next(number + 1 for number, following in pairwise(numbers) if following != number + 1)
         raise ClipError(
-            f"{clip.name}: the sequence goes from {numbers[0]} to {numbers[-1]}, but number {missing[0]} is missing "
-            f"({len(missing)} missing in all)."
+            f"{clip.name}: the sequence goes from {numbers[0]} to {numbers[-1]}, but number {first} is missing "
+            f"({missing} missing in all)."
         )
+    for number in numbers:
+        # ffmpeg would end the sequence at an empty file without a word, and wait for ever for a pipe.
+        picture = folder / f"{before}{number:0{digits}d}{after}"
+        if not picture.is_file() or picture.stat().st_size == 0:
+            raise ClipError(f"{clip.name}: number {number} is empty or not a regular file.")
     # ffmpeg reads a % as the start of a number; elsewhere in the path it stands for itself.
     where = str(folder / "x")[:-1].replace("%", "%%")
     pattern = before.replace("%", "%%") + match[0] + after.replace("%", "%%")

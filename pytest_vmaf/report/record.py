@@ -32,12 +32,14 @@ def measured(result: Result, verdicts: Sequence[Verdict]) -> dict[str, Any]:
 
 
 def not_measured(reference: str, distorted: str, error: Exception, gates: Sequence[Gate] = ()) -> dict[str, Any]:
-    """What could not be measured, and why."""
+    """What could not be measured, and why. The names have been through no check, so they may hold anything."""
+    from pytest_vmaf.quality.process import printable
+
     return {
         "schema": SCHEMA,
         "status": "error",
-        "reference": reference,
-        "distorted": distorted,
+        "reference": printable(reference),
+        "distorted": printable(distorted),
         "error": str(error),
         "gates": [{"name": gate.name, "limit": gate.limit, "origin": gate.origin} for gate in gates],
     }

@@ -7,7 +7,8 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from pytest_vmaf.quality.gate import provenance_lines_of, worst_lines_of
-from pytest_vmaf.quality.score import Score
+from pytest_vmaf.quality.process import printable
+from pytest_vmaf.quality.score import POOLS, Score
 
 if TYPE_CHECKING:
     import pytest
@@ -155,14 +156,16 @@ def _scorer(provenance: dict[str, Any]) -> str:
 def gain_table(report: GainReport, pools: dict[str, dict[str, float]]) -> Table:
     """Pooled default, NEG and gap of a log, and the frames with the largest gaps."""
     from rich.table import Table
+    from rich.text import Text
 
     frames = sorted(range(len(report.gap)), key=lambda frame: -report.gap[frame])[:5]
     table = Table(box=None, pad_edge=False)
-    for name in ("", f"default ({report.default_column})", f"NEG ({report.neg_column})", "gap"):
-        table.add_column(name, justify="right" if name else "left")
-    for pool in pools["vmaf"]:
-        gap = f"{pools['gap'][pool]:.4f}" if pool in pools["gap"] else "–"
-        table.add_row(pool, f"{pools['vmaf'][pool]:.4f}", f"{pools['neg'][pool]:.4f}", gap)
+    columns = (f"default ({printable(report.default_column)})", f"NEG ({printable(report.neg_column)})", "gap")
+    table.add_column("")
+    for name in columns:
+        table.add_column(Text(name), justify="right")
+    for pool in POOLS:
+        table.add_row(pool, *(f"{pools[name][pool]:.4f}" if pool in pools[name] else "–" for name in pools))
     for frame in frames:
         row = (report.default[frame], report.neg[frame], report.gap[frame])
         table.add_row(f"frame {frame}", *(f"{value:.4f}" for value in row))

@@ -20,7 +20,7 @@ from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.plugins.vmaf_cli import VmafCliScorer, pytest_vmaf_scorer
 
 from pytest_vmaf.quality.clip import Clip
-from pytest_vmaf.quality.errors import ModelError, PairError, ScorerError
+from pytest_vmaf.quality.errors import MeasurementError, ModelError, PairError, ScorerError
 from pytest_vmaf.quality.ffmpeg import find_ffmpeg
 from pytest_vmaf.quality.measure import MeasureRequest, measure
 from pytest_vmaf.quality.result import Result
@@ -413,9 +413,8 @@ def test_a_damaged_clip_is_an_error_that_names_it(
     data[middle : middle + 3000] = bytes(range(250)) * 12
     damaged = tmp_path / "damaged.mkv"
     damaged.write_bytes(data)
-    with pytest.raises(ScorerError, match=r"(could not decode|decoding errors|cut off or damaged)") as error:
+    with pytest.raises(MeasurementError, match=r"damaged\.mkv is damaged|distorted clip (has|is cut off)"):
         run(tool, marked[0], damaged)
-    assert "distorted clip" in str(error.value)
 
 
 def test_a_clip_that_changes_its_size_is_refused(

@@ -180,7 +180,9 @@ def test_less_is_better_in_gaps_banding_and_distortion():
 @pytest.mark.parametrize("feature", registry()["features"])
 def test_every_feature_gives_the_columns_the_registry_names(feature, score, reference, encoded):
     result = score(reference, encoded, features=(feature,))
-    assert set(result.features) == set(registry()["features"][feature]["columns"])
+    known = registry()["features"]
+    # PSNR always goes along.
+    assert set(result.features) == {*known[feature]["columns"], *known["psnr"]["columns"]}
     assert all(len(feature.frames) == 24 for feature in result.features.values())
     assert all(feature.scale.low is None for feature in result.features.values())
 
@@ -208,7 +210,7 @@ def test_a_file_is_paired_with_its_gain_limited_self(tmp_path):
     path = model_json(tmp_path)
     pair = resolve_model(str(path), **HD)
     assert pair.credit.path == pair.neg.path == path
-    assert pair.credit.overrides == ()
+    assert dict(pair.credit.overrides) == {"adm.adm_enhn_gain_limit": "100", "vif.vif_enhn_gain_limit": "100"}
     assert dict(pair.neg.overrides) == {"adm.adm_enhn_gain_limit": "1", "vif.vif_enhn_gain_limit": "1"}
     assert (pair.low, pair.high, pair.generation) == (0, 100, "v0")
     assert "sha256" in pair.name
@@ -219,9 +221,23 @@ def test_a_file_is_paired_with_its_gain_limited_self(tmp_path):
 def test_a_file_that_limits_the_gain_itself_is_the_neg_one(tmp_path, limit):
     options = [{"adm_enhn_gain_limit": limit}, {}, {"vif_enhn_gain_limit": limit}]
     pair = resolve_model(str(model_json(tmp_path, feature_opts_dicts=options)), **HD)
-    assert pair.neg.overrides == ()
+    assert dict(pair.neg.overrides) == {"adm.adm_enhn_gain_limit": "1", "vif.vif_enhn_gain_limit": "1"}
     assert dict(pair.credit.overrides) == {"adm.adm_enhn_gain_limit": "100", "vif.vif_enhn_gain_limit": "100"}
     assert pair.name == f"{pair.neg_name} credited"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [{"adm_enhn_gain_limit": 100.0}, {}, {"vif_enhn_gain_limit": 100.0}],
+        [{"adm_enhn_gain_limit": 10}, {}, {"vif_enhn_gain_limit": "10.0"}],
+        [{"adm_enhn_gain_limit": 1}, {}, {"vif_enhn_gain_limit": 100}],
+    ],
+)
+def test_a_file_cannot_pass_its_credited_self_off_as_neg(tmp_path, options):
+    pair = resolve_model(str(model_json(tmp_path, feature_opts_dicts=options)), **HD)
+    assert pair.neg_name == f"{pair.name} gain-limited"
+    assert dict(pair.neg.overrides) == {"adm.adm_enhn_gain_limit": "1", "vif.vif_enhn_gain_limit": "1"}
 
 
 def test_a_file_of_float_features_limits_those(tmp_path):
@@ -299,7 +315,7 @@ def test_a_model_whose_range_is_not_finite_is_refused(tmp_path):
 def test_a_missing_or_huge_file_is_refused(tmp_path):
     with pytest.raises(ModelError, match=r"none\.json cannot be read: No such file"):
         resolve_model(str(tmp_path / "none.json"), **HD)
-    with pytest.raises(ModelError, match="cannot be read: Is a directory"):
+    with pytest.raises(ModelError, match="is not a regular file"):
         resolve_model(f"{tmp_path}/", **HD)
     with (tmp_path / "huge.json").open("wb") as file:
         file.truncate(17 << 20)

@@ -6,6 +6,8 @@ Where it can be shown, the trap itself is sprung by hand first: a test that find
 from __future__ import annotations
 
 import math
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -320,7 +322,8 @@ def test_a_clip_of_two_parts_that_does_not_change_is_scored(changing, reference,
 
 
 UNREADABLE = (
-    "different lengths|could not decode or score|cannot be decoded|cut off or damaged|is cut off: its last frame|decoding errors|not comparable"
+    "different lengths|could not decode or score|cannot be decoded|cut off or damaged|is cut off: its last frame|"
+    "decoding errors|not comparable"
 )
 
 
@@ -391,3 +394,80 @@ def test_range_tags_are_compared_and_never_converted_in_silence(make, reference,
     assert abs(wrong - right) > 3
     with pytest.raises(PairError, match=r"colour range: the reference is tagged \w+, the distorted clip pc"):
         score(reference, full)
+
+
+# What VMAF cannot see, and names that look like what a tool says
+
+
+@pytest.mark.parametrize("scorer_frames", [(30, 0), (12, 6)], ids=["all black", "a black start"])
+def test_a_flat_reference_does_not_hide_what_the_distorted_clip_shows(scorer_frames, make, tmp_path, score, footage):
+    total, scene_from = scorer_frames
+    black = f"color=black:size=320x180:rate=25:duration={total / 25}"
+    if scene_from:
+        scene = footage(frames=12)
+        join = f"color=black:size=320x180:rate=25:duration={scene_from / 25},format=yuv420p[b];[b][0:v]concat=n=2"
+        reference = make("-i", scene, "-filter_complex", join, "-c:v", "ffv1", tmp_path / "r.mkv")
+        broken = "noise=alls=100:allf=t:enable='lt(n,6)',lutyuv=y=255-val:enable='lt(n,6)'"
+    else:
+        reference = make("-f", "lavfi", "-i", black, "-c:v", "ffv1", "-pix_fmt", "yuv420p", tmp_path / "r.mkv")
+        broken = "lutyuv=y=128,noise=alls=100:allf=t"
+    distorted = make("-i", reference, "-vf", broken, "-c:v", "ffv1", "-pix_fmt", "yuv420p", tmp_path / "d.mkv")
+    with pytest.raises(MeasurementError, match=r"VMAF is blind in \d+ of \d+ frames: frame 0 has a NEG of 9\d\.\d"):
+        score(reference, distorted)
+    honest = make("-i", reference, "-c:v", "libx264", "-crf", 30, tmp_path / "honest.mp4")
+    assert score(reference, honest).neg.min > 50
+
+
+@pytest.mark.parametrize("crf", [40, 51])
+def test_the_worst_honest_encodes_are_still_measured(crf, encode, reference, score):
+    assert score(reference, encode(reference, crf)).neg < 60
+
+
+def test_a_picture_enhanced_beyond_recognition_is_still_measured(make, reference, tmp_path, score):
+    equalised = make("-i", reference, "-vf", "histeq=strength=1,format=yuv420p", "-c:v", "ffv1", tmp_path / "h.mkv")
+    assert score(reference, equalised).gap > -20
+
+
+def test_a_name_that_reads_like_statistics_does_not_hide_a_length(make, reference, tmp_path, score):
+    short = make("-i", reference, "-frames:v", 10, "-c:v", "ffv1", tmp_path / "short.mkv")
+    name = "Input stream #0:0 (video): 24 frames decoded; 0 decode errors.mkv"
+    liar = tmp_path / name
+    liar.write_bytes(reference.read_bytes())
+    with pytest.raises(PairError, match="different lengths: 24 frames decoded of the reference, 10 of the distorted"):
+        score(liar, short)
+
+
+def test_bad_frames_at_the_start_are_not_taken_for_a_shift(make, tmp_path, score):
+    """A picture that stands still fits at every shift; leaving out the bad frames must not look like a better fit."""
+    scene = "mandelbrot=size=320x180:rate=25,format=yuv420p,trim=end_frame=1,loop=loop=-1:size=1"
+    still = make("-f", "lavfi", "-i", scene, "-frames:v", 40, "-c:v", "ffv1", tmp_path / "still.mkv")
+    blur = "boxblur=12:enable='lt(n,5)'"
+    bad = make("-i", still, "-vf", blur, "-c:v", "ffv1", tmp_path / "bad.mkv")
+    result = score(still, bad, align=True)
+    assert len(result.neg.frames) == 40
+    assert result.neg.min < 60
+
+
+@pytest.mark.parametrize("what", ["empty", "fifo"])
+def test_a_hole_in_the_files_of_a_sequence_is_refused(what, make, reference, tmp_path, score):
+    make("-i", reference, "-frames:v", 6, tmp_path / "f_%d.png")
+    third = tmp_path / "f_3.png"
+    third.unlink()
+    os.mkfifo(third) if what == "fifo" else third.touch()
+    with pytest.raises(ClipError, match="number 3 is empty or not a regular file"):
+        score(tmp_path / "f_%d.png", tmp_path / "f_%d.png")
+
+
+def test_a_sequence_with_a_huge_number_names_its_first_hole(make, reference, tmp_path, score):
+    make("-i", reference, "-frames:v", 3, tmp_path / "f_%d.png")
+    shutil.copy(tmp_path / "f_1.png", tmp_path / "f_99999999999.png")
+    with pytest.raises(ClipError, match=r"from 1 to 99999999999, but number 4 is missing \(99999999995 missing"):
+        score(tmp_path / "f_%d.png", tmp_path / "f_%d.png")
+
+
+def test_what_is_left_out_is_noted(make, reference, tmp_path, score):
+    two = ("-i", reference, "-i", reference, "-map", "0:v", "-map", "1:v", "-c:v", "ffv1", tmp_path / "two.mkv")
+    assert "distorted has 2 video streams; the first is scored" in score(reference, make(*two)).provenance["notes"]
+    picture = make("-i", reference, "-frames:v", 1, "-pix_fmt", "rgba", tmp_path / "a.png")
+    notes = score(picture, picture).provenance["notes"]
+    assert "reference has transparency (rgba), which is left out" in notes
