@@ -11,7 +11,7 @@ from importlib.metadata import entry_points, version
 from pytest_vmaf.quality.errors import MeasurementError
 from pytest_vmaf.quality.ffmpeg import INSTALL, Ffmpeg, find_ffmpeg
 from pytest_vmaf.quality.models import model_names, registry
-from pytest_vmaf.quality.process import environment, printable
+from pytest_vmaf.quality.process import printable
 from pytest_vmaf.session import SCORER_GROUP
 
 #: Large enough for every model of the registry; two frames, so that motion is there.
@@ -96,6 +96,6 @@ def _vmaf_tool(vmaf_bin: str) -> list[str]:
     path = shutil.which(vmaf_bin)
     if path is None:
         return [f"vmaf tool: {printable(vmaf_bin)} is not there; only --vmaf-scorer=vmaf needs it (--vmaf-bin)."]
-    said = subprocess.run([path, "--version"], capture_output=True, timeout=60, env=environment())
+    said = subprocess.run([path, "--version"], capture_output=True, timeout=60)
     answer = (said.stdout or said.stderr).decode("utf-8", "replace").strip().splitlines()
     return [f"vmaf tool: {printable(path)}, version {printable(answer[0]) if answer else '?'}"]

@@ -141,7 +141,7 @@ def _start(command: Command) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if wants_stdout else subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            env=environment(),
+            env=_environment(),
             **options,
         )
     except (OSError, ValueError) as error:
@@ -157,9 +157,9 @@ def _start(command: Command) -> subprocess.Popen[bytes]:
     return child
 
 
-def environment() -> dict[str, str]:
-    """This process's environment, in which ffmpeg neither colours its lines nor leaves reports where it runs."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("FFREPORT", "AV_LOG_FORCE_COLOR")}
+def _environment() -> dict[str, str]:
+    # ffmpeg must not colour the lines that are read here.
+    kept = {name: value for name, value in os.environ.items() if name != "AV_LOG_FORCE_COLOR"}
     return {**kept, "AV_LOG_FORCE_NOCOLOR": "1"}
 
 
