@@ -75,18 +75,14 @@ def _loads(ffmpeg: str, model: str) -> bool:
     ]
     with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as folder:
         try:
-            end = subprocess.run(
-                argv, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, env=environment()
-            )
+            end = subprocess.run(argv, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
         except (OSError, subprocess.TimeoutExpired):
             return False
     return end.returncode == 0
 
 
 def _encoders(ffmpeg: Ffmpeg) -> list[str]:
-    said = subprocess.run(
-        [ffmpeg.path, "-hide_banner", "-encoders"], capture_output=True, timeout=60, env=environment()
-    )
+    said = subprocess.run([ffmpeg.path, "-hide_banner", "-encoders"], capture_output=True, timeout=60)
     names = {words[1] for line in said.stdout.decode("utf-8", "replace").splitlines() if len(words := line.split()) > 1}
     wanted = ("libx264", "libx265", "libsvtav1", "libaom-av1", "libvpx-vp9", "libvvenc", "librav1e")
     return [f"encoders: {', '.join(name for name in wanted if name in names) or 'none of ' + ', '.join(wanted)}"]

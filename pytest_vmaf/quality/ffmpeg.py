@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.errors import ClipError, ScorerError
-from pytest_vmaf.quality.process import Command, Finished, environment, printable, run
+from pytest_vmaf.quality.process import Command, Finished, printable, run
 from pytest_vmaf.quality.reading import input_arguments, is_picture
 
 #: Shape of a thumbnail, in pixels: 8-bit luma, enough to tell one frame from its neighbours.
@@ -242,7 +242,10 @@ def _version(path: str, mtime_ns: int, size: int, origin: str) -> Ffmpeg:
     """Asked once a process and binary; a binary that was replaced is asked again."""
     try:
         said = subprocess.run(
-            [path, "-version"], capture_output=True, timeout=30, stdin=subprocess.DEVNULL, env=environment()
+            [path, "-version"],
+            capture_output=True,
+            timeout=30,
+            stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ScorerError(f"{printable(path)} -version cannot be run: {error}.\n{INSTALL}") from error
