@@ -12,10 +12,11 @@ import pluggy
 
 from pytest_vmaf import hookspecs
 from pytest_vmaf.quality.clip import Clip, as_clip
-from pytest_vmaf.quality.errors import GateViolation, MeasurementError, SettingsError
+from pytest_vmaf.quality.errors import GateViolation, MeasurementError, ScorerError, SettingsError
 from pytest_vmaf.quality.gate import DEFAULT_GATES, Gate, describe, effective, judge, parse_gate
 from pytest_vmaf.quality.measure import MeasureRequest, measure
 from pytest_vmaf.quality.models import nearest
+from pytest_vmaf.quality.process import printable
 from pytest_vmaf.quality.result import Result
 from pytest_vmaf.report.record import measured, not_measured
 from pytest_vmaf.settings import Layer, Settings, make_layer, resolve
@@ -106,10 +107,14 @@ class Vmaf:
             request, scorer = self._request(as_clip(reference), as_clip(distorted), resolve(layers), applied)
             with self._progress(f"{request.distorted.path.name}") as shown:
                 result = measure(_with_progress(request, shown), scorer)
-        except (MeasurementError, SettingsError) as error:
+        except (MeasurementError, SettingsError, OSError) as caught:
+            error = caught
+            if isinstance(caught, OSError):
+                # A full disk, a temporary folder that is gone: whatever it is, nothing was measured.
+                error = ScorerError(f"The system refused what scoring needs: {printable(str(caught))}.")
             self.records.append(not_measured(str(reference), str(distorted), error, applied))
-            # The caller's line is what matters; ours say nothing that the message does not.
-            raise error.with_traceback(None) from error.__cause__
+            # The caller's line is what matters; ours, and what led here, say nothing that the message does not.
+            raise error.with_traceback(None) from None
         verdicts = judge(result, applied)
         record = measured(result, verdicts)
         record["gated"], record["every_gate"] = gates, every_gate

@@ -197,3 +197,13 @@ def test_an_installed_package_brings_a_scorer_loaded_when_asked_for(
         """
     )
     pytester.runpytest_subprocess(*workers).assert_outcomes(passed=1)
+
+
+def test_what_the_system_refuses_is_an_error_about_the_measurement(
+    reference: Path, encoded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    vmaf = Vmaf()
+    with pytest.raises(ScorerError, match=r"The system refused what scoring needs: .*No such file or directory"):
+        vmaf.score(reference, encoded)
+    assert vmaf.records[0]["status"] == "error"
