@@ -117,6 +117,8 @@ def _score(options: argparse.Namespace) -> int:
     layer = make_layer("command line", {k: v for k, v in keywords.items() if v is not None}, options.gate)
     session = Vmaf(layers=[layer], progress=progress_on(sys.stderr))
     _check_output(options.output)
+    if (options.width is None) != (options.height is None):
+        raise SettingsError("Raw video needs both --width and --height.")
     clips = [_clip(path, options) for path in (options.reference, options.distorted)]
     for flag in ("width", "height", "pix_fmt", "frame_rate"):
         if getattr(options, flag) is not None and all(getattr(clip, flag) is None for clip in clips):
@@ -139,7 +141,8 @@ def _score(options: argparse.Namespace) -> int:
 def _clip(path: Path, options: argparse.Namespace) -> Clip:
     """One set of flags serves both clips; each takes what its own file does not say."""
     suffix = path.suffix.lower()
-    if options.width and options.height and (suffix in RAW_SUFFIXES or not is_known(path)):
+    raw = suffix in RAW_SUFFIXES or (suffix not in BARE_STREAMS and not is_known(path))
+    if options.width and options.height and raw:
         geometry = {"width": options.width, "height": options.height, "pix_fmt": options.pix_fmt}
         return Clip(path, **geometry, frame_rate=options.frame_rate)
     silent = suffix in (*RAW_SUFFIXES, *BARE_STREAMS) or Clip(path).is_sequence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import subprocess
@@ -26,7 +27,7 @@ def examine(ffmpeg: str | None, vmaf_bin: str) -> tuple[list[str], bool]:
     try:
         found = find_ffmpeg(ffmpeg)
     except MeasurementError as error:
-        lines += [f"ffmpeg: missing. {str(error).splitlines()[0]}"]
+        lines += [f"ffmpeg: missing. {str(error).partition(chr(10))[0]}"]
     else:
         lines.append(f"ffmpeg: {printable(found.path)} ({found.origin}), version {found.version}")
         lines += _encoders(found)
@@ -82,16 +83,24 @@ def _loads(ffmpeg: str, model: str) -> bool:
 
 
 def _encoders(ffmpeg: Ffmpeg) -> list[str]:
-    said = subprocess.run([ffmpeg.path, "-hide_banner", "-encoders"], capture_output=True, timeout=60)
-    names = {words[1] for line in said.stdout.decode("utf-8", "replace").splitlines() if len(words := line.split()) > 1}
+    said = _said([ffmpeg.path, "-hide_banner", "-encoders"])
+    names = {words[1] for line in said.splitlines() if len(words := line.split()) > 1}
     wanted = ("libx264", "libx265", "libsvtav1", "libaom-av1", "libvpx-vp9", "libvvenc", "librav1e")
     return [f"encoders: {', '.join(name for name in wanted if name in names) or 'none of ' + ', '.join(wanted)}"]
 
 
 def _vmaf_tool(vmaf_bin: str) -> list[str]:
-    path = shutil.which(vmaf_bin)
+    path = shutil.which(os.path.expanduser(vmaf_bin))
     if path is None:
         return [f"vmaf tool: {printable(vmaf_bin)} is not there; only --vmaf-scorer=vmaf needs it (--vmaf-bin)."]
-    said = subprocess.run([path, "--version"], capture_output=True, timeout=60)
-    answer = (said.stdout or said.stderr).decode("utf-8", "replace").strip().splitlines()
+    answer = _said([path, "--version"]).strip().splitlines()
     return [f"vmaf tool: {printable(path)}, version {printable(answer[0]) if answer else '?'}"]
+
+
+def _said(argv: list[str]) -> str:
+    """What a tool prints, or why it cannot be run."""
+    try:
+        end = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"({error})"
+    return (end.stdout or end.stderr).decode("utf-8", "replace")

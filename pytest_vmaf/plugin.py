@@ -77,6 +77,11 @@ def _config_layers(config: pytest.Config) -> tuple[Layer, ...]:
         ("ini", ini, config.getini("vmaf_gates")),
     ):
         said = {name: value for name, value in values.items() if value is not None}
+        # As pytest has it: relative to where it was started, or to the ini file; never to where a test changes to.
+        base = config.inipath.parent if origin == "ini" and config.inipath else config.invocation_params.dir
+        for name in {"model", "ffmpeg", "vmaf_bin"} & said.keys():
+            if os.sep in said[name] or "/" in said[name]:
+                said[name] = str(base / os.path.expanduser(said[name]))
         if said or gates:
             layers.append(make_layer(origin, said, gates))
     return tuple(layers)
@@ -115,7 +120,6 @@ def vmaf(request: pytest.FixtureRequest) -> Generator[Vmaf]:
         hook=request.node.ihook,
         plugins=config.pluginmanager,
         config=config,
-        workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
         progress=progress_under_pytest(config),
     )
     request.node.stash[_session] = session
@@ -165,7 +169,7 @@ def pytest_runtest_makereport(
         report.vmaf = list(session.records)  # type: ignore[attr-defined]
     if call.excinfo is not None and call.excinfo.errisinstance((MeasurementError, SettingsError)):
         report.vmaf_error = True  # type: ignore[attr-defined]
-    if report.user_properties:
+    if report.user_properties and "vmaf" in getattr(item, "fixturenames", ()):
         from pytest_vmaf.report.record import sendable
 
         report.user_properties = [(name, sendable(value)) for name, value in report.user_properties]
@@ -204,8 +208,11 @@ class _Summary:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
         """A table of what was measured; nothing where nothing was."""
         rows = [{"test": test, **record} for test, records in self.records.items() for record in records]
+        gates = [gate for layer in config.stash[_layers] for gate in layer.gates]
         if rows:
             from pytest_vmaf.report.terminal import write_summary
 
-            gates = [gate for layer in config.stash[_layers] for gate in layer.gates]
             write_summary(terminalreporter, config, rows, gates)
+        elif asked := [str(gate) for gate in gates if gate.origin == "command line"]:
+            missed = f"vmaf: nothing was measured, so {', '.join(asked)} was held against nothing."
+            terminalreporter.write_line(missed, yellow=True)

@@ -52,7 +52,6 @@ class Vmaf:
         hook: Any = None,
         plugins: pluggy.PluginManager | None = None,
         config: Any = None,
-        workers: int = 1,
         progress: Progress | None = None,
         **settings: Any,
     ) -> None:
@@ -60,7 +59,6 @@ class Vmaf:
         self._plugins = plugins or _standalone_plugins()
         self._hook = hook or self._plugins.hook
         self._config = config
-        self._workers = workers
         self._progress = progress or (lambda label: nullcontext(None))
         #: One plain record per measurement, in order.
         self.records: list[dict[str, Any]] = []
@@ -103,6 +101,8 @@ class Vmaf:
         applied: tuple[Gate, ...] = ()
         try:
             layers = (make_layer("call", keywords), *self._layers)
+            if not gates and layers[0].gates:
+                raise SettingsError("self_score holds no gates; assert on what it returns.")
             applied = _gates(layers, every_gate) if gates else ()
             request, scorer = self._request(as_clip(reference), as_clip(distorted), resolve(layers), applied)
             with self._progress(f"{request.distorted.path.name}") as shown:
@@ -132,7 +132,8 @@ class Vmaf:
             scorer = load_scorer(scorer, self._hook, self._plugins, self._config)
         needed = [gate.feature for gate in gates if gate.feature]
         values["features"] = (*values["features"], *needed)
-        values["threads"] = values["threads"] or max(1, _cores() // self._workers)
+        workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+        values["threads"] = values["threads"] or max(1, _cores() // workers)
         return MeasureRequest(reference=reference, distorted=distorted, **values), scorer
 
 
@@ -147,7 +148,10 @@ def load_scorer(name: str, hook: Any, plugins: pluggy.PluginManager, config: Any
     plugin_name = f"{SCORER_GROUP}:{name}"
     if scorer is None and not (plugins.has_plugin(plugin_name) or plugins.is_blocked(plugin_name)):
         for entry in entry_points(group=SCORER_GROUP, name=name):
-            plugins.register(entry.load(), plugin_name)
+            try:
+                plugins.register(entry.load(), plugin_name)
+            except Exception as error:
+                raise ScorerError(f"The scorer {name!r} cannot be loaded: {printable(repr(error))}.") from error
             scorer = plugins.hook.pytest_vmaf_scorer(config=config, name=name)
     if scorer is None:
         names = tuple(sorted({entry.name for entry in entry_points(group=SCORER_GROUP)}))

@@ -556,6 +556,77 @@ def test_names_that_no_terminal_can_show_do_not_end_the_run(run: Run, clips: Non
     assert "\x1b[2J" not in result.stdout.str()
 
 
+def test_a_command_line_gate_held_against_nothing_is_said(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_a(): ...")
+    result = run("--vmaf-gate=min_neg=50")
+    result.stdout.fnmatch_lines(["vmaf: nothing was measured, so min_neg=50 (command line) was held against nothing."])
+
+
+def test_a_self_score_is_not_counted_as_ungated(run: Run, clips: None, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_both="""
+        from clips import *
+
+        def test_a(vmaf):
+            vmaf.self_score(REF)
+            vmaf.check(REF, GOOD)
+        """
+    )
+    run("--vmaf-gate=min_neg=10").stdout.no_fnmatch_line("*does not reach*")
+
+
+def test_an_error_without_words_does_not_break_the_summary(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        """
+        from pytest_vmaf import FakeScorer, ScorerError
+
+        class Mute(FakeScorer):
+            def score(self, request):
+                raise ScorerError()
+
+        def pytest_vmaf_scorer(config, name):
+            return Mute() if name == "mute" else None
+        """
+    )
+    pytester.makepyfile("def test_a(vmaf): vmaf.score('a', 'b', scorer='mute')")
+    result = run()
+    result.assert_outcomes(failed=0, errors=1)
+    result.stdout.fnmatch_lines(["no score *test_a (b)*"])
+
+
+def test_tools_are_found_from_where_pytest_was_started(
+    run: Run, clips: None, pytester: pytest.Pytester, ffmpeg: str
+) -> None:
+    pytester.mkdir("bin")
+    (pytester.path / "bin" / "ffmpeg").symlink_to(ffmpeg)
+    pytester.makepyfile(
+        test_tool="""
+        from clips import *
+
+        def test_a(vmaf, monkeypatch, tmp_path):
+            monkeypatch.chdir(tmp_path)
+            assert vmaf.score(REF, GOOD).provenance["ffmpeg_path"].endswith("bin/ffmpeg")
+        """
+    )
+    run("--vmaf-ffmpeg=bin/ffmpeg").assert_outcomes(passed=1)
+    pytester.makeini("[pytest]\nvmaf_ffmpeg = bin/ffmpeg\n")
+    run().assert_outcomes(passed=1)
+
+
+def test_other_plugins_properties_are_left_alone(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        """
+        import pathlib
+
+        def pytest_runtest_logreport(report):
+            if report.when == "call":
+                assert isinstance(dict(report.user_properties)["path"], pathlib.Path)
+        """
+    )
+    pytester.makepyfile("import pathlib\ndef test_a(record_property): record_property('path', pathlib.Path('x'))")
+    pytester.runpytest_subprocess("-p", "no:xdist").assert_outcomes(passed=1)
+
+
 def test_threads_are_divided_among_workers(run: Run, clips: None, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """

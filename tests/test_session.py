@@ -207,3 +207,20 @@ def test_what_the_system_refuses_is_an_error_about_the_measurement(
     with pytest.raises(ScorerError, match=r"The system refused what scoring needs: .*No such file or directory"):
         vmaf.score(reference, encoded)
     assert vmaf.records[0]["status"] == "error"
+
+
+def test_a_self_score_takes_no_gates(reference: Path) -> None:
+    with pytest.raises(SettingsError, match="self_score holds no gates"):
+        Vmaf().self_score(reference, min_neg=10)
+
+
+def test_invented_self_scores_are_not_kept_for_another_scorer(reference: Path, encoded: Path) -> None:
+    high = Vmaf(scorer=FakeScorer(vmaf=105, self_score=110, frames=10)).score(reference, encoded)
+    low = Vmaf(scorer=FakeScorer(vmaf=105, self_score=90, frames=24)).score(reference, encoded)
+    assert len(high.above_100) == 0
+    assert len(low.above_100) == 24
+
+
+def test_features_compare_across_generations(reference: Path, encoded: Path) -> None:
+    v0, v1 = (Vmaf().score(reference, encoded, generation=name) for name in ("v0", "v1"))
+    assert v0["psnr_y"] == v1["psnr_y"]

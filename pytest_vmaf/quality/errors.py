@@ -22,7 +22,7 @@ class ScorerError(MeasurementError):
 
 
 class SettingsError(ValueError):
-    """An option, marker argument or gate is not what it should be. Under pytest this becomes a usage error."""
+    """An option, marker argument or gate is not what it should be; from command line and ini file a usage error."""
 
 
 class IncomparableScores(TypeError):

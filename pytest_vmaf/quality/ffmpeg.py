@@ -19,6 +19,8 @@ from pytest_vmaf.quality.reading import input_arguments, is_picture
 
 #: Shape of a thumbnail, in pixels: 8-bit luma, enough to tell one frame from its neighbours.
 THUMBNAIL = (64, 36)
+#: How ffmpeg's names of YUV formats begin: planar, semi-planar, packed.
+YUV = ("yuv", "nv", "p0", "p2", "p4", "uyvy", "uyyvyy", "yuyv", "yvyu", "y2", "xv", "v30", "vuy", "vyu", "ayuv", "uyva")
 #: Which input chain, first frame, colour and end-of-run lines ffmpeg prints at -loglevel verbose.
 CONFIG = re.compile(r"^\[Parsed_showinfo_0 @ [^]]*\] config in time_base: \S+, frame_rate: (\d+)/(\d+)$")
 FRAME = re.compile(
@@ -88,7 +90,7 @@ class Video:
     @property
     def is_rgb(self) -> bool:
         """Whether the samples are not YUV with chroma: RGB, palette or grey."""
-        return not self.pix_fmt.startswith(("yuv", "nv", "p0", "p2", "p4"))
+        return not self.pix_fmt.startswith(YUV)
 
 
 def find_ffmpeg(explicit: str | None = None) -> Ffmpeg:
@@ -103,10 +105,20 @@ def find_ffmpeg(explicit: str | None = None) -> Ffmpeg:
             raise ScorerError(f"The ffmpeg {printable(explicit)!r} does not exist or cannot be run.\n{INSTALL}")
         return _identify(os.path.abspath(path), "named")
     places = ((_embedded(), "embedded"), (shutil.which("ffmpeg"), "PATH"))
-    found = [_identify(os.path.abspath(path), origin) for path, origin in places if path is not None]
+    found: list[Ffmpeg] = []
+    broken = ScorerError(f"No ffmpeg was found.\n{INSTALL}")
+    for path, origin in places:
+        try:
+            if path is not None:
+                found.append(_identify(os.path.abspath(path), origin))
+        except ScorerError as error:
+            # One that does not run must not stand in the way of the other.
+            broken = error
+        if found and found[-1].has_libvmaf:
+            return found[-1]
     if not found:
-        raise ScorerError(f"No ffmpeg was found.\n{INSTALL}")
-    return next((ffmpeg for ffmpeg in found if ffmpeg.has_libvmaf), found[0])
+        raise broken
+    return found[0]
 
 
 def inspect(clip: Clip, ffmpeg: str, frames: int, timeout: float | None = None) -> Video:

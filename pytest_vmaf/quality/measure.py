@@ -173,6 +173,8 @@ def _above(
     # is the reference cannot.
     if past and job.reference != job.distorted:
         own = self_score()
+        if len(own) != len(credited):
+            raise ScorerError(f"The reference has {len(own)} frames against itself, and {len(credited)} in the pair.")
         lifted = [(frame, credited[frame], own[frame]) for frame in past if credited[frame] > own[frame]]
     return FramesAbove(tuple(lifted), len(credited), len(past), models.high, context)
 
@@ -186,13 +188,14 @@ def _self_score(job: ScoreRequest, scorer: Scorer, can: Capabilities) -> tuple[f
     clip = job.reference.clip
     stat = clip.path.stat() if clip.path.exists() else None
     key = (
+        type(scorer),
         job.reference,
         job.models,
         can,
         job.tools,
         stat and (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns),
     )
-    if stat is None or key not in _self_scores:
+    if stat is None or not can.reads_clips or key not in _self_scores:
         log = _answered(scorer.score(alone), ScoreLog, scorer)
         verify(log, alone, can.name)
         if len(_self_scores) >= LARGEST_CACHE:
@@ -203,7 +206,7 @@ def _self_score(job: ScoreRequest, scorer: Scorer, can: Capabilities) -> tuple[f
 
 def _result(log: ScoreLog, models: ModelPair, context: Context, above: FramesAbove, size: tuple[int, int]) -> Result:
     def score(metric: str, frames: tuple[float, ...], model: str, low: float | None, high: float | None) -> Score:
-        scale = Scale(metric, model, models.generation, *size, low, high, higher_is_better(metric))
+        scale = Scale(metric, model, models.generation if model else "", *size, low, high, higher_is_better(metric))
         return Score(frames, scale, context)
 
     credited, neg = log.columns[models.credit.column], log.columns[models.neg.column]

@@ -22,9 +22,20 @@ ALLOWANCES = {
 }
 SCALERS = ("bicubic", "bilinear", "lanczos", "spline", "neighbor", "area")
 HDR_TRANSFERS = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
-CHROMA = re.compile(r"yuv[ja]?(?P<planar>420|422|444)p(?:\d+[lb]e)?|(?P<semi>nv\d\d|p[024])(?:1[0-6][lb]e)?")
+CHROMA = re.compile(
+    r"yuv[ja]?(?P<planar>420|422|444)p(?:\d+[lb]e)?|(?P<other>nv\d\d|p[024]|uyvy|yuyv|yvyu|y2)(?:1[0-6][lb]e|422)?"
+)
 ALPHA = re.compile(r"yuva|rgba|bgra|argb|abgr|gbrap|ya\d|pal8")
-SEMIPLANAR = {"nv12": "420", "nv21": "420", "nv16": "422", "nv24": "444", "p0": "420", "p2": "422", "p4": "444"}
+CHROMA_OF = {
+    "nv12": "420",
+    "nv21": "420",
+    "nv16": "422",
+    "nv24": "444",
+    "p0": "420",
+    "p2": "422",
+    "p4": "444",
+    **dict.fromkeys(("uyvy", "yuyv", "yvyu", "y2"), "422"),
+}
 #: Frame rates differ when they are further apart than rounded time stamps of a short clip can explain.
 RATE_TOLERANCE = Fraction(1, 2000)
 
@@ -93,7 +104,7 @@ def check_pair(
         # What is wrong comes first: pytest's short summary shows the start of the first line.
         listed = "\n  - ".join(problems)
         raise PairError(f"not comparable: {listed}\n  reference: {ref.clip}\n  distorted: {dis.clip}")
-    return _plan(ref, dis, scale, offset, ffmpeg)
+    return _plan(ref, dis, scale, offset, ffmpeg, timeout)
 
 
 def _look(reference: Clip, distorted: Clip, ffmpeg: str, timeout: float | None) -> tuple[Video, Video, Alignment]:
@@ -189,13 +200,13 @@ def _goes_through_rgb(ref: Video, dis: Video) -> bool:
     return ref.is_rgb or dis.is_rgb or (ref.is_picture and dis.is_picture)
 
 
-def _plan(ref: Video, dis: Video, scale: str | None, offset: int, ffmpeg: str) -> Pair:
+def _plan(ref: Video, dis: Video, scale: str | None, offset: int, ffmpeg: str, timeout: float | None) -> Pair:
     # settb before setpts pairs frames by index; the other order does not (the time base would scale the numbers).
     ref_chain, dis_chain = ["settb=AVTB", "setpts=N"], ["settb=AVTB", "setpts=N"]
     notes = [*_left_out(ref, "reference"), *_left_out(dis, "distorted")]
     starts, frames = (max(offset, 0), max(-offset, 0)), None
     if offset:
-        counts = [count_frames(video.clip, ffmpeg) for video in (ref, dis)]
+        counts = [count_frames(video.clip, ffmpeg, timeout) for video in (ref, dis)]
         tails = [count - start for count, start in zip(counts, starts, strict=True)]
         frames = min(tails)
         # A shift leaves both clips as long as they were, or ends them together; anything else is a loss.
@@ -261,14 +272,14 @@ def _depth(pix_fmt: str) -> int:
     # yuv420p10le, gbrp12le, gray16le end in their depth, p010le in its second half, rgb48le has three times 16.
     if match := re.fullmatch(r"(?:yuva?\d+p|gray|ya|gbra?p)(\d+)(?:le|be)", pix_fmt):
         return int(match[1])
-    if match := re.fullmatch(r"p[024](1[0-6])(?:le|be)", pix_fmt):
+    if match := re.fullmatch(r"[py][024](1[0-6])(?:le|be)", pix_fmt):
         return int(match[1])
     return 16 if re.match(r"(?:rgb|bgr)48|(?:rgb|bgr)a64|.*f(?:16|32)[lb]e$", pix_fmt) else 8
 
 
 def _chroma(video: Video) -> str:
     if match := CHROMA.fullmatch(video.pix_fmt):
-        return match["planar"] or SEMIPLANAR[match["semi"]]
+        return match["planar"] or CHROMA_OF[match["other"]]
     raise PairError(
         f"{video.clip.name} is {video.pix_fmt}, whose chroma libvmaf does not know; convert it to planar 4:2:0, 4:2:2 "
         "or 4:4:4 first."

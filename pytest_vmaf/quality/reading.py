@@ -39,7 +39,9 @@ ANIMATED = {"png_pipe": "apng", "webp_pipe": "webp_anim"}
 AVIF = re.compile(rb"....ftyp(avif|mif1|miaf|heic)", re.DOTALL)
 AVIF_SEQUENCE = re.compile(rb"....ftyp(avis|msf1|hevc|hevx)", re.DOTALL)
 CONTAINER_MAGIC = re.compile(
-    rb"....ftyp|\x1aE\xdf\xa3|YUV4MPEG2|RIFF....AVI |DKIF|\x89PNG|\xff\xd8\xff|RIFF....WEBP|G.{187}G|OggS|FLV\x01",
+    rb"....ftyp|\x1aE\xdf\xa3|YUV4MPEG2|RIFF....AVI |DKIF|\x89PNG|\xff\xd8\xff|RIFF....WEBP|OggS|FLV\x01|"
+    # Two packets of MPEG-TS; raw video may begin with a G too.
+    rb"G..[\x10-\x3f\x50-\x7f\x90-\xbf\xd0-\xff].{184}G",
     re.DOTALL,
 )
 #: What a y4m file says of its frames; bare frame headers are six bytes long.

@@ -16,7 +16,7 @@ POOLS = ("mean", "min", "max", *PERCENTILES, "harmonic_mean", "stdev")
 
 @dataclass(frozen=True)
 class Scale:
-    """What a score is measured on. Two scores compare only when all of this is equal.
+    """What a score is measured on. Two scores compare only when metric, model, generation and size are equal.
 
     ``metric`` is "vmaf", "neg", "gap" or a feature's column, ``model`` the model's name ("" for features), ``width``
     and ``height`` the scored frames in pixels. ``low`` and ``high`` are the bounds scores are clipped to, or None.

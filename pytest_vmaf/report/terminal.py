@@ -57,7 +57,7 @@ def write_summary(
             f"{len(floorless)} of {len(checks)} checks had no min_ gate, so no floor was held; add e.g. min_neg=90.",
             yellow=True,
         )
-    unchecked = [row for row in rows if row["status"] != "error" and not row.get("every_gate")]
+    unchecked = [row for row in rows if row.get("gated") and not row["every_gate"]]
     # Somebody who asks on the command line means this run; ini gates may rightly be for other tests than these.
     unreached = [str(gate) for gate in gates if gate.origin == "command line" or len(unchecked) == len(rows)]
     if unreached and unchecked:
@@ -119,7 +119,7 @@ def _summary_table(rows: Sequence[dict[str, Any]]) -> Table:
         test = row["test"] if several else row["test"].partition("::")[2]
         shown = Text(f"{test} ({row['distorted'].rpartition('/')[2]})")
         if row["status"] == "error":
-            reason = Text(f": {row['error'].splitlines()[0]}", style="red")
+            reason = Text(f": {row['error'].partition(chr(10))[0]}", style="red")
             table.add_row(Text(word, style=colour), "–", "–", "–", "–", "–", shown + reason)
             continue
         numbers = (f"{row['neg']:.2f}", f"{row['vmaf']:.2f}", f"{row['gap']:.2f}", f"{row['above_100']}")

@@ -471,3 +471,17 @@ def test_what_is_left_out_is_noted(make, reference, tmp_path, score):
     picture = make("-i", reference, "-frames:v", 1, "-pix_fmt", "rgba", tmp_path / "a.png")
     notes = score(picture, picture).provenance["notes"]
     assert "reference has transparency (rgba), which is left out" in notes
+
+
+@pytest.mark.parametrize("packed", ["uyvy422", "yuyv422"])
+def test_packed_yuv_is_yuv(packed, make, reference, tmp_path, score):
+    """Not RGB: its samples are scored as they are, and its tags count."""
+    source = make("-i", reference, "-pix_fmt", packed, "-c:v", "rawvideo", tmp_path / "source.avi")
+    tagged = "format=yuv422p,setparams=colorspace=bt709"
+    same = make("-i", source, "-vf", tagged, "-c:v", "ffv1", tmp_path / "same.mkv")
+    result = score(source, same)
+    assert result["psnr_y"] == 60
+    assert f"reference converted from {packed} to yuv422p" in result.provenance["notes"]
+    full = make("-i", same, "-color_range", "pc", "-c:v", "ffv1", tmp_path / "full.mkv")
+    with pytest.raises(PairError, match="colour range"):
+        score(source, full)
