@@ -22,26 +22,32 @@ if TYPE_CHECKING:
     from pytest_vmaf.quality.result import FramesAbove, Result
     from pytest_vmaf.quality.score import Score
     from pytest_vmaf.quality.scorer import Capabilities, ScoreLog, Scorer, ScoreRequest, Tools
+    from pytest_vmaf.report.section import Chart, DataTable, Line, Paragraph, Section
     from pytest_vmaf.session import Vmaf
 
 __all__ = [
     "Capabilities",
+    "Chart",
     "Clip",
     "ClipError",
+    "DataTable",
     "FakeScorer",
     "FramesAbove",
     "Gate",
     "GateViolation",
     "IncomparableScores",
+    "Line",
     "MeasurementError",
     "ModelError",
     "PairError",
+    "Paragraph",
     "Result",
     "Score",
     "ScoreLog",
     "ScoreRequest",
     "Scorer",
     "ScorerError",
+    "Section",
     "SettingsError",
     "Tools",
     "Vmaf",
@@ -55,6 +61,7 @@ _ROOMS = {
     "Result": "quality.result",
     "Score": "quality.score",
     "Vmaf": "session",
+    **dict.fromkeys(("Chart", "DataTable", "Line", "Paragraph", "Section"), "report.section"),
     **dict.fromkeys(("Capabilities", "ScoreLog", "ScoreRequest", "Scorer", "Tools"), "quality.scorer"),
     **dict.fromkeys(
         (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_vmaf.quality.scorer import Scorer
+    from pytest_vmaf.report.section import Section
 
 hookspec = pluggy.HookspecMarker("pytest")
 
@@ -31,4 +33,25 @@ def pytest_vmaf_scorer(config: pytest.Config | None, name: str) -> Scorer | None
 
     ``config`` is None where there is no pytest: under ``pytest_vmaf.Vmaf()`` and the ``pytest-vmaf`` command. Marked
     with ``pluggy.HookimplMarker("pytest")``, one module serves both.
+    """
+
+
+@hookspec
+def pytest_vmaf_test_sections(item: pytest.Item, measurements: Sequence[Mapping[str, Any]]) -> Sequence[Section]:
+    """Return sections for this test's entry in the report, from what it measured (``schema.MEASUREMENT``).
+
+    Called where the test ran, after its call, whatever the outcome; under xdist on the worker. An implementation that
+    raises costs its section, not the test. ``Section``, ``Paragraph``, ``DataTable``, ``Chart`` and ``Line`` come from
+    :mod:`pytest_vmaf`::
+
+        def pytest_vmaf_test_sections(item, measurements):
+            return [Section("Bitrate", [DataTable(["clip", "bit/s"], [["out.mp4", 1_800_000]])])]
+    """
+
+
+@hookspec
+def pytest_vmaf_run_sections(config: pytest.Config, document: Mapping[str, Any]) -> Sequence[Section]:
+    """Return sections about the whole run, shown after its tests. Called once, on the controller, when all is known.
+
+    ``document`` is the report as data (``schema.DOCUMENT``); it is not to be changed.
     """

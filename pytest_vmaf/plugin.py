@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_vmaf.evidence import Evidence, Outputs, outputs_of
 from pytest_vmaf.quality.errors import MeasurementError, SettingsError
 from pytest_vmaf.settings import OPTIONS, Layer, make_layer
 
@@ -23,6 +24,8 @@ MARKER = (
 
 _session = pytest.StashKey["Vmaf"]()
 _layers = pytest.StashKey[tuple[Layer, ...]]()
+_outputs = pytest.StashKey[Outputs]()
+_sent = pytest.StashKey[int]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,6 +44,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     gate_help = "gate for every vmaf.check, as min_neg=93, min_neg_p5=85, max_gap=off, above_100=on (repeatable)"
     group.addoption("--vmaf-gate", action="append", dest="vmaf_gates", metavar="NAME=LIMIT", default=[], help=gate_help)
     parser.addini("vmaf_gates", f"{gate_help}; one a line", type="linelist", default=[])
+    group.addoption("--vmaf-html", metavar="PATH", help="write an HTML report")
+    group.addoption(
+        "--vmaf-html-assets",
+        action="store_true",
+        help="put style, script and pictures of the HTML report into a folder beside it, for strict content policies",
+    )
+    group.addoption("--vmaf-json", metavar="PATH", help="write the report as data; pytest-vmaf report merges several")
+    group.addoption(
+        "--vmaf-pictures",
+        type=int,
+        default=2,
+        metavar="N",
+        help="worst frames shown as pictures for each failed measurement in a report (default 2, at most 10)",
+    )
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -57,8 +74,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[_layers] = _config_layers(config)
     except SettingsError as error:
         raise pytest.UsageError(f"pytest-vmaf: {error}") from None
+    config.stash[_outputs] = outputs_of(config)
     if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(_Summary(), "vmaf-summary")
+        gates = [gate for layer in config.stash[_layers] for gate in layer.gates]
+        config.pluginmanager.register(Evidence(config, config.stash[_outputs], gates), "vmaf-evidence")
 
 
 def _config_layers(config: pytest.Config) -> tuple[Layer, ...]:
@@ -122,7 +141,7 @@ def vmaf(request: pytest.FixtureRequest) -> Generator[Vmaf]:
         config=config,
         progress=progress_under_pytest(config),
     )
-    request.node.stash[_session] = session
+    request.node.stash[_session], request.node.stash[_sent] = session, 0
     yield session
     del request.node.stash[_session]
 
@@ -165,8 +184,15 @@ def pytest_runtest_makereport(
     """Hang the records on the report, where they survive xdist; make what others put there fit to send."""
     report = yield
     session = item.stash.get(_session, None)
+    if session is not None or "vmaf" in getattr(item, "fixturenames", ()):
+        # On every phase: of a test whose worker dies, the controller knows at least that it was to measure.
+        report.vmaf = {"measurements": [], "sections": []}  # type: ignore[attr-defined]
     if report.when == "call" and session is not None:
-        report.vmaf = list(session.records)  # type: ignore[attr-defined]
+        from pytest_vmaf.report.attach import attach
+
+        # A subtest's report comes before its test's own; each carries what was measured since the last.
+        attach(item, report, session, item.stash.get(_sent, 0), item.config.stash[_outputs])
+        item.stash[_sent] = len(session.records)
     if call.excinfo is not None and call.excinfo.errisinstance((MeasurementError, SettingsError)):
         report.vmaf_error = True  # type: ignore[attr-defined]
     if report.user_properties and "vmaf" in getattr(item, "fixturenames", ()):
@@ -192,27 +218,3 @@ def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, righ
     from pytest_vmaf.report.terminal import explain_comparison
 
     return explain_comparison(op, left, right)
-
-
-class _Summary:
-    """Collects the records of all tests where the terminal is: on the controller, as without xdist."""
-
-    def __init__(self) -> None:
-        self.records: dict[str, list[dict[str, Any]]] = {}
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep what the last attempt of each test measured."""
-        if (records := getattr(report, "vmaf", None)) is not None:
-            self.records[report.nodeid] = records
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-        """A table of what was measured; nothing where nothing was."""
-        rows = [{"test": test, **record} for test, records in self.records.items() for record in records]
-        gates = [gate for layer in config.stash[_layers] for gate in layer.gates]
-        if rows:
-            from pytest_vmaf.report.terminal import write_summary
-
-            write_summary(terminalreporter, config, rows, gates)
-        elif asked := [str(gate) for gate in gates if gate.origin == "command line"]:
-            missed = f"vmaf: nothing was measured, so {', '.join(asked)} was held against nothing."
-            terminalreporter.write_line(missed, yellow=True)

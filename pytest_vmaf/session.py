@@ -62,6 +62,8 @@ class Vmaf:
         self._progress = progress or (lambda label: nullcontext(None))
         #: One plain record per measurement, in order.
         self.records: list[dict[str, Any]] = []
+        #: The reference and distorted clip of each record.
+        self.clips: list[tuple[Clip, Clip] | None] = []
 
     def __repr__(self) -> str:
         return f"<Vmaf, {len(self.records)} measured>"
@@ -113,12 +115,14 @@ class Vmaf:
                 # A full disk, a temporary folder that is gone: whatever it is, nothing was measured.
                 error = ScorerError(f"The system refused what scoring needs: {printable(str(caught))}.")
             self.records.append(not_measured(str(reference), str(distorted), error, applied))
+            self.clips.append(None)
             # The caller's line is what matters; ours, and what led here, say nothing that the message does not.
             raise error.with_traceback(None) from None
         verdicts = judge(result, applied)
         record = measured(result, verdicts)
         record["gated"], record["every_gate"] = gates, every_gate
         self.records.append(record)
+        self.clips.append((request.reference, request.distorted))
         if not all(verdict.passed for verdict in verdicts):
             raise GateViolation(describe(result, verdicts))
         return result

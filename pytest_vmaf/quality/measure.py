@@ -254,6 +254,10 @@ def _provenance(
         "frames": log.reference_frames,
         "width": size[0],
         "height": size[1],
+        "pix_fmt": job.pix_fmt,
+        "matrix": pair.matrix if pair else "unknown",
+        "color_range": pair.color_range if pair else "tv",
+        "filters": {"reference": job.reference.filters, "distorted": job.distorted.filters},
         "notes": list(pair.notes) if pair else [],
         "command": log.command,
     }

@@ -44,7 +44,8 @@ RATE_TOLERANCE = Fraction(1, 2000)
 class Pair:
     """Two clips that can be compared, and the ffmpeg filter chain of each that makes them so.
 
-    ``width``, ``height`` (pixels) and ``pix_fmt`` are those of the scored frames. The chains let ``frames`` frames
+    ``width``, ``height`` (pixels), ``pix_fmt``, ``matrix`` and ``color_range`` ("tv", "pc") are those of the scored
+    frames, whose own tags the chains take away. The chains let ``frames`` frames
     through, from ``starts`` of reference and distorted on; all where ``frames`` is None. ``notes`` say in words what
     the chains change.
     """
@@ -56,6 +57,8 @@ class Pair:
     width: int
     height: int
     pix_fmt: str
+    matrix: str
+    color_range: str
     offset: int
     starts: tuple[int, int]
     frames: int | None
@@ -242,6 +245,8 @@ def _plan(ref: Video, dis: Video, scale: str | None, offset: int, ffmpeg: str, t
         width=ref.width,
         height=ref.height,
         pix_fmt=pix_fmt,
+        matrix="bt709" if through_rgb else ref.matrix if ref.matrix != "unknown" else dis.matrix,
+        color_range="pc" if ref.color_range == "pc" and not through_rgb else "tv",
         offset=offset,
         starts=starts,
         frames=frames,

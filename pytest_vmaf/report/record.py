@@ -1,4 +1,4 @@
-"""The JSON-safe record of one measurement; the only thing that crosses processes."""
+"""The JSON-safe record of one measurement; the only thing that crosses processes. `schema` documents its shape."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ SCHEMA = 1
 
 
 def measured(result: Result, verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    """What a measurement found: pooled scores, each gate with value and margin, clips and provenance. No frames."""
+    """What a measurement found: pooled scores, each gate with value and margin, thinned frames, clips, provenance."""
+    from pytest_vmaf.report.series import frame_data
+
     return {
         "schema": SCHEMA,
         "status": "passed" if all(verdict.passed for verdict in verdicts) else "failed",
@@ -27,6 +29,7 @@ def measured(result: Result, verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "above_100": len(result.above_100),
         "features": {name: float(score) for name, score in result.features.items()},
         "gates": [_gate(verdict) for verdict in verdicts],
+        **frame_data(result, verdicts),
         "provenance": plain(result.provenance),
     }
 

@@ -1,0 +1,205 @@
+"""Where the terminal is (the controller, as without xdist): collects what was measured, shows it and writes it down."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_vmaf.quality.gate import Gate
+    from pytest_vmaf.report.collect import Collector
+
+
+class Outputs(NamedTuple):
+    """Where the evidence goes; absolute paths. ``pictures`` is how many worst frames a failed measurement shows."""
+
+    html: Path | None = None
+    assets: bool = False
+    json: Path | None = None
+    pictures: int = 2
+
+    @property
+    def asked(self) -> bool:
+        """Whether anything is to be written."""
+        return self.html is not None or self.json is not None
+
+
+class Evidence:
+    """Takes the reports of all tests; writes the report when the session ends, however it ends."""
+
+    def __init__(self, config: pytest.Config, outputs: Outputs, gates: list[Gate]) -> None:
+        self._config, self._outputs, self._gates = config, outputs, gates
+        self._collector: Collector | None = None
+        self._ran = 0
+        self._tests: list[dict[str, Any]] = []
+        self._said: list[tuple[str, bool]] = []
+        self._began = 0.0
+
+    def pytest_sessionstart(self) -> None:
+        """Note when it began."""
+        import time
+
+        self._began = time.time()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep what each attempt of each test measured. Last, so that who re-runs tests has had its say."""
+        crashed = report.when not in ("setup", "call", "teardown")
+        self._ran += report.when == "setup"
+        if self._collector is None:
+            if not crashed and not hasattr(report, "vmaf"):
+                return
+            from pytest_vmaf.report.collect import Collector
+
+            self._collector = Collector()
+        self._collector.add(report)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Write the report: after Ctrl-C, -x and internal errors too. What goes wrong here is said, and no more."""
+        if self._collector is not None:
+            self._tests = self._collector.records()
+        if not session.config.option.collectonly:
+            try:
+                self._publish(session, int(exitstatus))
+            except Exception as error:
+                # The evidence could not be kept; the verdict of the tests stands.
+                self._said.append((f"vmaf: the report could not be made: {_reason(error)}", True))
+        if exitstatus == pytest.ExitCode.INTERNAL_ERROR and (reporter := self._reporter()):
+            # pytest shows no summary then.
+            self._say(reporter)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+        """A table of what was measured, and where the report lies; nothing where nothing was asked or measured."""
+        rows = [{"test": test["id"], **each} for test in self._tests for each in test["measurements"]]
+        if rows:
+            from pytest_vmaf.report.terminal import write_summary
+
+            write_summary(terminalreporter, config, rows, self._gates)
+        elif asked := [str(gate) for gate in self._gates if gate.origin == "command line"]:
+            missed = f"vmaf: nothing was measured, so {', '.join(asked)} was held against nothing."
+            terminalreporter.write_line(missed, yellow=True)
+        self._say(terminalreporter)
+
+    def _reporter(self) -> Any:
+        return self._config.pluginmanager.get_plugin("terminalreporter")
+
+    def _say(self, reporter: Any) -> None:
+        for line, red in self._said:
+            reporter.write_line(line, red=red)
+        self._said.clear()
+
+    def _publish(self, session: pytest.Session, exitstatus: int) -> None:
+        on_github = os.environ.get("GITHUB_ACTIONS") == "true" and bool(self._tests)
+        if not (self._outputs.asked or on_github):
+            return
+        document = self._document(session, exitstatus)
+        if self._outputs.json:
+            self._write("JSON", self._outputs.json, lambda path: _write_json(path, document))
+        if self._outputs.html:
+            from pytest_vmaf.report.html import write_html
+
+            assets = self._outputs.assets
+            self._write("HTML report", self._outputs.html, lambda path: write_html(path, document, assets=assets))
+        if on_github:
+            from pytest_vmaf.report.ci import annotations, step_summary
+
+            summary = os.environ.get("GITHUB_STEP_SUMMARY")
+            if summary:
+                self._write("step summary", Path(summary), lambda path: step_summary(path, document), quiet=True)
+            # A workflow command is one only where a line begins.
+            self._said += [(line, False) for line in annotations(document, session.config.rootpath)]
+
+    def _write(self, what: str, path: Path, write: Any, *, quiet: bool = False) -> None:
+        from pytest_vmaf.quality.process import printable
+
+        name = printable(str(path))
+        try:
+            write(path)
+        except Exception as error:
+            said = f"vmaf: the {what} could not be written to {name}: {_reason(error)}. The tests' results stand."
+            self._said.append((said, True))
+            return
+        if not quiet:
+            self._said.append((f"vmaf: {what}: {name} ({_size(path.stat().st_size)})", False))
+
+    def _document(self, session: pytest.Session, exitstatus: int) -> dict[str, Any]:
+        import platform
+        import shlex
+        import time
+        from datetime import UTC, datetime
+        from importlib.metadata import version
+
+        from pytest_vmaf.report.record import plain
+        from pytest_vmaf.report.schema import merge
+        from pytest_vmaf.report.section import gathered
+
+        config = session.config
+        stopped = session.shouldstop or session.shouldfail
+        ended = {2: "interrupted", 3: "internal error"}.get(exitstatus, "interrupted" if stopped else "finished")
+        run = {
+            "name": "",
+            "ended": ended,
+            "why": stopped if isinstance(stopped, str) else "",
+            "exit": exitstatus,
+            "command": shlex.join(["pytest", *map(str, config.invocation_params.args)]),
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "duration": round(time.time() - self._began, 3),
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "pytest": pytest.__version__,
+            "pytest_vmaf": version("pytest-vmaf"),
+            "gates": [str(gate) for gate in self._gates],
+            "ran": self._ran,
+        }
+        document = merge([])
+        document["runs"], document["tests"] = [plain(run)], self._tests
+        if self._collector is not None and (left := self._collector.without_pictures):
+            document["left_out"].append(f"The pictures of {left} tests with smaller violations were left out.")
+        document["sections"] = gathered(
+            lambda: config.hook.pytest_vmaf_run_sections(config=config, document=document), "pytest_vmaf_run_sections"
+        )
+        return document
+
+
+def _write_json(path: Path, document: dict[str, Any]) -> None:
+    import json
+
+    from pytest_vmaf.report.files import write_whole
+
+    encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+    write_whole(path, encoder.iterencode(document))
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1000:.1f} KB"
+
+
+def _reason(error: Exception) -> str:
+    from pytest_vmaf.quality.process import printable
+
+    said = error.strerror if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}: {error}"
+    return printable(said)
+
+
+def outputs_of(config: pytest.Config) -> Outputs:
+    """What the command line asks to be written, with absolute paths. Raises pytest.UsageError."""
+    paths: dict[str, Path | None] = {}
+    for name in ("html", "json"):
+        given = config.getoption(f"vmaf_{name}")
+        # A test may change the folder it runs in; the path is where pytest was started.
+        paths[name] = config.invocation_params.dir / os.path.expanduser(given) if given else None
+        path = paths[name]
+        if path is not None and path.is_dir():
+            raise pytest.UsageError(f"pytest-vmaf: --vmaf-{name}={given} is a folder; give the name of a file in it.")
+    assets, pictures = config.getoption("vmaf_html_assets"), config.getoption("vmaf_pictures")
+    if assets and paths["html"] is None:
+        raise pytest.UsageError("pytest-vmaf: --vmaf-html-assets needs --vmaf-html=PATH, the page beside the assets.")
+    if paths["html"] is not None and paths["html"] == paths["json"]:
+        raise pytest.UsageError("pytest-vmaf: --vmaf-html and --vmaf-json name one and the same file.")
+    if not 0 <= pictures <= 10:
+        raise pytest.UsageError(f"pytest-vmaf: --vmaf-pictures={pictures}; it is a number from 0 to 10.")
+    return Outputs(html=paths["html"], assets=assets, json=paths["json"], pictures=pictures)

@@ -1,0 +1,57 @@
+"""Hangs what a test measured on its report, in the process where it ran: the only way to the controller."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_vmaf.report.ci import junit_properties, to_allure, to_pytest_html
+from pytest_vmaf.report.record import plain
+from pytest_vmaf.report.section import gathered
+
+if TYPE_CHECKING:
+    import pytest
+
+    from pytest_vmaf.evidence import Outputs
+    from pytest_vmaf.session import Vmaf
+
+#: Failed measurements of one test that get pictures.
+MOST_PICTURED = 3
+
+
+def attach(item: pytest.Item, report: Any, session: Vmaf, start: int, outputs: Outputs) -> None:
+    """Put the measurements from number ``start`` on onto the report of a test's call, with pictures where it failed."""
+    records = session.records[start:]
+    if report.outcome == "failed" and outputs.asked and outputs.pictures:
+        _picture(records, session, start, outputs.pictures)
+    sections = gathered(
+        lambda: item.ihook.pytest_vmaf_test_sections(item=item, measurements=records), "pytest_vmaf_test_sections"
+    )
+    report.vmaf = {"measurements": plain(records), "sections": sections}
+    if not records:
+        return
+    properties = [pair for pair in item.user_properties if not str(pair[0]).startswith("vmaf.")]
+    # The teardown's report carries the item's own list, and JUnit XML is written from that one.
+    item.user_properties[:] = [*properties, *junit_properties(session.records)]
+    report.user_properties = list(item.user_properties)
+    if outputs.html is not None and report.outcome == "failed":
+        report.sections.append(("vmaf report", str(outputs.html)))
+    to_pytest_html(item.config, report, records, outputs.html)
+    to_allure(item.config, records)
+
+
+def _picture(records: list[dict[str, Any]], session: Vmaf, start: int, most: int) -> None:
+    from pytest_vmaf.report.images import worst_pictures
+
+    failed = [index for index, record in enumerate(records) if record["status"] == "failed"]
+    # A plain assert failed, and which measurement it was about nobody says; the last is the likeliest.
+    for index in failed[:MOST_PICTURED] or [i for i, r in enumerate(records) if r["status"] == "passed"][-1:]:
+        clips = session.clips[start + index]
+        if clips is None:
+            continue
+        try:
+            records[index]["pictures"], records[index]["left_out"] = worst_pictures(records[index], *clips, most)
+        except Exception as error:
+            # An error here would end the whole run; the verdict needs no pictures.
+            records[index]["left_out"] = f"The pictures could not be made: {type(error).__name__}: {error}"
+    for index in failed[MOST_PICTURED:]:
+        records[index]["left_out"] = f"Only the first {MOST_PICTURED} failed measurements of a test have pictures."

@@ -1,0 +1,279 @@
+"""Charts as SVG, drawn here and not in the browser. Colours come from classes, so that no style stands in the markup.
+
+Plots are nested <svg> elements whose own units are frames (or buckets) and tenths of a point: small to write, exact to
+a tenth, and a script that zooms or reads values needs no other data. Pure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from markupsafe import Markup
+
+from pytest_vmaf.report.view import NAMES, moment, seconds_of, time_code
+
+WIDTH, HEIGHT = 720, 230
+LEFT, TOP, PLOT_WIDTH, PLOT_HEIGHT = 44, 8, 668, 192
+#: Plot units in one point of a score.
+UNIT = 10
+
+
+def score_chart(measurement: Mapping[str, Any]) -> Markup:
+    """Default VMAF and NEG per frame (unclipped), the gap between them shaded, with limits and worst frames."""
+    worst = measurement["series"]["worst"]
+    limits = _limits(measurement, ("vmaf", "neg"))
+    above = measurement["above"]
+    low, high = _range([*worst["vmaf"], *worst["neg"], *(value for value, *_ in limits)])
+    parts = [
+        # NEG's area covers the default's, so what stays to be seen of it is the gap; two paths instead of three.
+        _line("vmaf", worst["vmaf"], low, high),
+        _line("neg", worst["neg"], low, high),
+    ]
+    if high > above["limit"] > low:
+        parts.append(_level("top", above["limit"], high, len(worst["neg"])))
+    parts += [_level("limit bad" if bad else "limit", value, high, len(worst["neg"])) for value, _, bad in limits]
+    if above["buckets"]:
+        # At a height of its own: the top of the plot.
+        runs = "".join(f"M{start} {UNIT}h{length}" for start, length in _runs(above["buckets"]))
+        parts.append(Markup('<path class="above" d="{}"/>').format(runs))
+    parts.append(_dots(measurement, "neg", low, high))
+    return _plot(measurement, parts, low, high, limits, _describe(measurement))
+
+
+def metric_chart(measurement: Mapping[str, Any], metric: str) -> Markup:
+    """One metric per frame with its limits and worst frames: the gap, or a feature."""
+    values = measurement["series"]["worst"][metric]
+    limits = _limits(measurement, (metric,))
+    low, high = _range([*values, *(value for value, *_ in limits)])
+    parts = [_line("other", values, low, high)]
+    parts += [_level("limit bad" if bad else "limit", value, high, len(values)) for value, _, bad in limits]
+    parts.append(_dots(measurement, metric, low, high))
+    said = f"{NAMES.get(metric, metric)} per frame: from {min(values):.2f} to {max(values):.2f}."
+    return _plot(measurement, parts, low, high, limits, said)
+
+
+def histogram(counts: Mapping[str, Any], said: str) -> Markup:
+    """How often each score occurs: default and NEG as two outlines over common bins."""
+    tallest = max(*counts["vmaf"], *counts["neg"], 1)
+    bins = len(counts["neg"])
+    shapes = Markup("").join(
+        Markup('<path class="{}" d="M0 100{}V100z"/>').format(
+            name, "".join(f"V{_y(n, tallest)}h1" for n in counts[name])
+        )
+        for name in ("vmaf", "neg")
+    )
+    return Markup(
+        '<svg class="chart hist" viewBox="0 0 240 110" role="img" aria-label="{}">'
+        '<svg x="4" y="4" width="232" height="90" viewBox="0 0 {} 100" preserveAspectRatio="none">{}</svg>'
+        '<text x="4" y="107">{:g}</text><text x="236" y="107" class="e">{:g}</text></svg>'
+    ).format(said, bins, shapes, counts["low"], counts["high"])
+
+
+def _y(count: int, tallest: int) -> int:
+    return 100 - round(count / tallest * 96)
+
+
+def xy_chart(block: Mapping[str, Any]) -> Markup:
+    """A section's chart: lines over a common axis, with dots at each point and named levels."""
+    lines = [line for line in block["lines"] or () if line["points"]]
+    xs = [point[0] for line in lines for point in line["points"]] or [0.0, 1.0]
+    levels = block["levels"] or ()
+    ys = [point[1] for line in lines for point in line["points"]] + [level["value"] for level in levels] or [0.0, 1.0]
+    (x0, x1), (y0, y1) = _wide(xs), _wide(ys)
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return (
+            round(LEFT + (x - x0) / (x1 - x0) * PLOT_WIDTH, 1),
+            round(TOP + (y1 - y) / (y1 - y0) * PLOT_HEIGHT, 1),
+        )
+
+    parts = []
+    for level in levels:
+        _, y = at(x0, level["value"])
+        parts.append(Markup('<path class="limit" d="M{} {}h{}"/>').format(LEFT, y, PLOT_WIDTH))
+        parts.append(Markup('<text x="{}" y="{}" class="e">{}</text>').format(LEFT + PLOT_WIDTH, y - 3, level["name"]))
+    for number, line in enumerate(lines):
+        points = [at(*point) for point in line["points"]]
+        colour = f"l{number % 6}"
+        parts.append(
+            Markup('<polyline class="xy {}" points="{}"/>').format(colour, " ".join(f"{x},{y}" for x, y in points))
+        )
+        marked = set(line["marked"] or ())
+        for index, (x, y) in enumerate(points):
+            title = (
+                f"{line['name']}: {block['x']} {line['points'][index][0]:g}, {block['y']} {line['points'][index][1]:g}"
+            )
+            radius = 5 if index in marked else 2.5
+            parts.append(
+                Markup('<circle class="{}" cx="{}" cy="{}" r="{}"><title>{}</title></circle>').format(
+                    colour, x, y, radius, title
+                )
+            )
+    for tick in _ticks(y0, y1):
+        parts.append(Markup('<text x="{}" y="{}" class="e">{:g}</text>').format(LEFT - 6, at(x0, tick)[1] + 4, tick))
+    for tick in _ticks(x0, x1):
+        parts.append(Markup('<text x="{}" y="{}" class="m">{:g}</text>').format(at(tick, y0)[0], HEIGHT - 14, tick))
+    said = f"{block['y']} over {block['x']}: {', '.join(line['name'] for line in lines)}."
+    axis = Markup('<text x="{}" y="{}" class="e">{}</text>').format(LEFT + PLOT_WIDTH, HEIGHT - 2, block["x"])
+    return Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}{}</svg>').format(
+        WIDTH, HEIGHT, said, _frame(), Markup("").join(parts), axis
+    )
+
+
+def series_rows(measurement: Mapping[str, Any], rows: int = 12) -> list[tuple[str, str, str, str]]:
+    """The chart as a table: for each stretch of the clip its lowest NEG and VMAF and its largest gap."""
+    series = measurement["series"]
+    worst, size = series["worst"], series["frames_per_bucket"]
+    count = len(worst["neg"])
+    step = math.ceil(count / rows)
+    table = []
+    for start in range(0, count, step):
+        end = min(start + step, count)
+        stretch = [start * size, min(end * size, measurement["frames"]) - 1]
+        times = [seconds_of(measurement, frame) for frame in stretch]
+        when = "–".join(str(f) if t is None else time_code(t) for f, t in zip(stretch, times, strict=True))
+        table.append(
+            (
+                when,
+                f"{min(worst['neg'][start:end]):.2f}",
+                f"{min(worst['vmaf'][start:end]):.2f}",
+                f"{max(worst['gap'][start:end]):.2f}",
+            )
+        )
+    return table
+
+
+def _plot(
+    measurement: Mapping[str, Any],
+    parts: Sequence[Markup],
+    low: float,
+    high: float,
+    limits: Sequence[tuple[float, str, bool]],
+    said: str,
+) -> Markup:
+    count = len(next(iter(measurement["series"]["worst"].values())))
+    size, rate = measurement["series"]["frames_per_bucket"], measurement.get("frame_rate") or ""
+    labels: list[Markup] = []
+    for tick in _ticks(low, high):
+        y = round(TOP + (high - tick) / (high - low) * PLOT_HEIGHT + 4)
+        labels.append(Markup('<text x="{}" y="{}" class="e">{:g}</text>').format(LEFT - 6, y, tick))
+    for value, name, _ in limits:
+        y = round(TOP + (high - value) / (high - low) * PLOT_HEIGHT - 3)
+        labels.append(Markup('<text x="{}" y="{}" class="e k">{}</text>').format(LEFT + PLOT_WIDTH - 4, y, name))
+    first, last = _end_labels(measurement)
+    labels.append(Markup('<text x="{}" y="{}">{}</text>').format(LEFT, HEIGHT - 14, first))
+    labels.append(Markup('<text x="{}" y="{}" class="e">{}</text>').format(LEFT + PLOT_WIDTH, HEIGHT - 14, last))
+    return Markup(
+        '<svg class="chart series" viewBox="0 0 {} {}" role="img" aria-label="{}" data-top="{:g}" data-size="{}" '
+        'data-rate="{}">{}<svg x="{}" y="{}" width="{}" height="{}" viewBox="0 0 {} {}" preserveAspectRatio="none">{}'
+        "</svg>{}</svg>"
+    ).format(
+        WIDTH,
+        HEIGHT,
+        said,
+        high,
+        size,
+        rate,
+        _frame(),
+        LEFT,
+        TOP,
+        PLOT_WIDTH,
+        PLOT_HEIGHT,
+        max(count - 1, 1),
+        round((high - low) * UNIT),
+        Markup("").join(parts),
+        Markup("").join(labels),
+    )
+
+
+def _frame() -> Markup:
+    return Markup('<rect class="plot" x="{}" y="{}" width="{}" height="{}"/>').format(
+        LEFT, TOP, PLOT_WIDTH, PLOT_HEIGHT
+    )
+
+
+def _end_labels(measurement: Mapping[str, Any]) -> tuple[str, str]:
+    last = measurement["frames"] - 1
+    return moment(measurement, 0), moment(measurement, last)
+
+
+def _line(name: str, values: Sequence[float], low: float, high: float) -> Markup:
+    """A line with the area under it. It begins and ends outside of the plot, so that only its upper edge is seen."""
+    heights = [round((high - value) * UNIT) for value in values]
+    if len(heights) == 1:
+        heights *= 2
+    steps = "".join(f" 1{b - a:+d}" if b < a else f" 1 {b - a}" for a, b in pairwise(heights))
+    bottom = round((high - low) * UNIT) + 99
+    return Markup('<path class="{}" d="M-9 {}h9l{}h9V{}H-9z"/>').format(name, heights[0], steps.lstrip(), bottom)
+
+
+def _level(name: str, value: float, high: float, count: int) -> Markup:
+    return Markup('<path class="{}" d="M-9 {}h{}"/>').format(name, round((high - value) * UNIT), count + 18)
+
+
+def _dots(measurement: Mapping[str, Any], metric: str, low: float, high: float) -> Markup:
+    size = measurement["series"]["frames_per_bucket"]
+    return Markup("").join(
+        # A line of no length with round ends stays a dot however the plot is stretched.
+        Markup('<path class="dot" d="M{} {}h0"><title>{}</title></path>').format(
+            worst["frame"] // size,
+            round((high - max(worst["value"], low)) * UNIT),
+            f"{moment(measurement, worst['frame'])}: {worst['value']:.2f}",
+        )
+        for worst in measurement["worst"] or ()
+        if worst["metric"] == metric
+    )
+
+
+def _limits(measurement: Mapping[str, Any], metrics: Sequence[str]) -> list[tuple[float, str, bool]]:
+    return [
+        (gate["limit"], f"{gate['name']} {gate['limit']:g}", not gate["passed"])
+        for gate in measurement["gates"]
+        if gate.get("metric") in metrics and gate["pool"] != "stdev"
+    ]
+
+
+def _describe(measurement: Mapping[str, Any]) -> str:
+    pools = measurement["pools"]
+    lowest = next((worst for worst in measurement["worst"] or () if worst["metric"] == "neg"), None)
+    where = f" in {moment(measurement, lowest['frame'])}" if lowest else ""
+    above = measurement["above_100"]
+    lifted = f" {above} frames are above 100 and above the reference's own score." if above else ""
+    return (
+        f"Scores per frame, {measurement['frames']} frames. NEG: mean {pools['neg']['mean']:.2f}, lowest "
+        f"{pools['neg']['min']:.2f}{where}. Default VMAF: mean {pools['vmaf']['mean']:.2f}. Gap: mean "
+        f"{pools['gap']['mean']:.2f}.{lifted}"
+    )
+
+
+def _range(values: Iterable[float]) -> tuple[float, float]:
+    values = list(values)
+    low, high = math.floor((min(values) - 0.5) / 5) * 5, math.ceil((max(values) + 0.5) / 5) * 5
+    return float(low), float(high if high - low >= 10 else low + 10)
+
+
+def _wide(values: Sequence[float]) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    pad = (high - low) * 0.04 or abs(high) * 0.04 or 1.0
+    return low - pad, high + pad
+
+
+def _ticks(low: float, high: float, about: int = 5) -> list[float]:
+    rough = (high - low) / about
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next((power * factor for factor in (1, 2, 5) if power * factor >= rough), power * 10)
+    first = math.ceil(low / step)
+    return [round(number * step, 10) for number in range(first, math.floor(high / step) + 1)]
+
+
+def _runs(buckets: Sequence[int]) -> list[tuple[int, int]]:
+    runs: list[tuple[int, int]] = []
+    for bucket in buckets:
+        if runs and sum(runs[-1]) == bucket:
+            runs[-1] = runs[-1][0], runs[-1][1] + 1
+        else:
+            runs.append((bucket, 1))
+    return runs

@@ -1,0 +1,185 @@
+"""What comes in from the tests, wherever they ran, becomes one document. Light: every run with a report loads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+#: All pictures of one report together, as base64 characters; the worst tests keep theirs.
+MOST_PICTURES = 16_000_000
+LONGEST_MESSAGE = 4000
+PHASES = ("setup", "call", "teardown")
+#: The worst first. What is not finished is an error: nobody knows how it would have ended.
+SEVERITY = ("error", "failed", "xfailed", "skipped", "passed")
+
+
+@dataclass
+class Attempt:
+    """One run of one test, as its reports come in."""
+
+    worker: str = ""
+    statuses: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+    duration: float = 0.0
+    measurements: list[dict[str, Any]] = field(default_factory=list)
+    sections: list[dict[str, Any]] = field(default_factory=list)
+    called: bool = False
+    again: bool = False
+
+    @property
+    def status(self) -> str:
+        """The worst of what its reports said."""
+        if not self.called:
+            return "error"
+        return min(self.statuses, key=SEVERITY.index, default="passed")
+
+    def record(self) -> dict[str, Any]:
+        """As `schema.ATTEMPT`."""
+        messages = self.messages if self.called else [*self.messages, "The run ended while this test was running."]
+        return {
+            "status": self.status,
+            "message": "\n".join(dict.fromkeys(messages))[:LONGEST_MESSAGE],
+            "duration": round(self.duration, 3),
+            "worker": self.worker,
+            "measurements": self.measurements,
+        }
+
+
+@dataclass
+class Test:
+    """A test with all its attempts; the last one counts."""
+
+    id: str
+    location: tuple[str, int | None, str]
+    attempts: list[Attempt] = field(default_factory=list)
+
+    @property
+    def last(self) -> Attempt:
+        """The attempt that counts."""
+        return self.attempts[-1]
+
+
+class Collector:
+    """Takes pytest's reports in the order they come, and gives the tests with measurements as records."""
+
+    def __init__(self) -> None:
+        # By node id; more than one only where several workers run the same test (xdist's --dist each).
+        self._tests: dict[str, list[Test]] = {}
+        self._pictures = 0
+        #: Tests whose pictures were dropped to keep the report small.
+        self.without_pictures = 0
+
+    def add(self, report: Any) -> None:
+        """Take one report: of a phase, of a subtest, or of a test whose worker died."""
+        sent = getattr(report, "vmaf", None)
+        crashed = report.when not in PHASES
+        if not isinstance(sent, dict) and not crashed and report.nodeid not in self._tests:
+            return
+        attempt = self._attempt(report, crashed)
+        subtest = _subtest(report)
+        attempt.duration += getattr(report, "duration", 0.0)
+        attempt.again |= report.outcome == "rerun"
+        # A setup that did not pass is the end; after a crash nothing comes any more.
+        attempt.called |= subtest is None and (report.when == "call" or report.outcome != "passed")
+        attempt.statuses.append(_status(report))
+        if message := _message(report):
+            attempt.messages.append(f"{subtest}: {message}" if subtest else message)
+        if isinstance(sent, dict):
+            measurements = [{**each, "subtest": subtest} if subtest else each for each in sent["measurements"]]
+            attempt.measurements += measurements
+            attempt.sections += sent["sections"]
+            self._pictures += sum(map(_picture_size, measurements))
+            self._hold_budget()
+
+    def records(self) -> list[dict[str, Any]]:
+        """Each test as `schema.TEST`, in the order they began."""
+        records = []
+        for tests in self._tests.values():
+            for test in tests:
+                file, line, _ = test.location
+                worker = f" [{test.last.worker}]" if len(tests) > 1 else ""
+                records.append(
+                    {
+                        **test.last.record(),
+                        "run": 0,
+                        "id": f"{test.id}{worker}",
+                        "file": file or None,
+                        "line": line + 1 if line is not None else None,
+                        "earlier": [attempt.record() for attempt in test.attempts[:-1]],
+                        "sections": test.last.sections,
+                    }
+                )
+        return records
+
+    def _attempt(self, report: Any, crashed: bool) -> Attempt:
+        """The attempt this report belongs to; a setup begins the next one."""
+        worker = getattr(report, "worker_id", "") or _worker_of(report)
+        tests = self._tests.setdefault(report.nodeid, [])
+        # Another worker takes over from one that died; else each runs the test for itself.
+        ours = next((test for test in tests if test.last.worker == worker or test.last.again), None)
+        if ours is None:
+            ours = Test(report.nodeid, report.location, [Attempt(worker)])
+            tests.append(ours)
+        elif (report.when == "setup" or (crashed and ours.last.again)) and ours.last.statuses:
+            for attempt in ours.attempts:
+                self._drop_pictures(attempt)
+            ours.attempts.append(Attempt(worker))
+        return ours.last
+
+    def _hold_budget(self) -> None:
+        while self._pictures > MOST_PICTURES:
+            lasts = [test.last for tests in self._tests.values() for test in tests]
+            mildest = max((last for last in lasts if any(map(_picture_size, last.measurements))), key=_mildness)
+            self._drop_pictures(mildest)
+            self.without_pictures += 1
+
+    def _drop_pictures(self, attempt: Attempt) -> None:
+        for measurement in attempt.measurements:
+            self._pictures -= _picture_size(measurement)
+            if measurement.pop("pictures", None):
+                measurement["left_out"] = "Its pictures were left out; those of worse tests fill the report."
+
+
+def _status(report: Any) -> str:
+    if report.outcome in ("failed", "rerun"):
+        error = report.when != "call" or (getattr(report, "vmaf_error", False))
+        return "error" if error else "failed"
+    if report.outcome == "skipped":
+        return "xfailed" if hasattr(report, "wasxfail") else "skipped"
+    return "passed"
+
+
+def _message(report: Any) -> str:
+    """Why a report is not a plain pass, in its own words."""
+    longrepr = report.longrepr
+    if report.outcome == "passed":
+        return "It was expected to fail, and passed." if hasattr(report, "wasxfail") else ""
+    crash = getattr(longrepr, "reprcrash", None)
+    if crash is not None:
+        return str(crash.message)
+    if isinstance(longrepr, tuple):
+        return str(longrepr[-1])
+    return str(longrepr or "")
+
+
+def _subtest(report: Any) -> str | None:
+    context = getattr(report, "context", None)
+    if context is None or not hasattr(context, "kwargs"):
+        return None
+    said = [context.msg or "", ", ".join(f"{name}={value}" for name, value in context.kwargs.items())]
+    return " ".join(filter(None, said)) or "subtest"
+
+
+def _worker_of(report: Any) -> str:
+    gateway = getattr(getattr(report, "node", None), "gateway", None)
+    return str(getattr(gateway, "id", ""))
+
+
+def _picture_size(measurement: dict[str, Any]) -> int:
+    pictures = measurement.get("pictures") or ()
+    return sum(len(picture[name]) for picture in pictures for name in ("reference", "distorted", "difference"))
+
+
+def _mildness(attempt: Attempt) -> tuple[float, float]:
+    margins = [gate["margin"] for m in attempt.measurements for gate in m["gates"] if gate.get("margin") is not None]
+    return min(margins, default=0.0), max((m.get("neg") or 0.0 for m in attempt.measurements), default=0.0)

@@ -1,0 +1,184 @@
+"""The HTML report: one self-contained file, or a page with its assets in a folder beside it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shlex
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+from markupsafe import Markup
+
+import pytest_vmaf.templates
+from pytest_vmaf.report import charts, view
+from pytest_vmaf.report.files import write_whole
+from pytest_vmaf.report.schema import MEASUREMENT
+from pytest_vmaf.report.series import BINS
+
+#: Assets of an earlier report in the same folder are removed when they are this old (s); younger ones may belong to a
+#: run that is writing now.
+STALE = 3600.0
+ASSET = ("style-", "script-", "icon-", "frame-")
+
+
+@dataclass(frozen=True)
+class Form:
+    """How style, script and pictures reach the page: ``link`` gives what stands in ``src`` or ``href`` for some bytes."""
+
+    self_contained: bool
+    link: Callable[[str, str, bytes], str]
+
+
+def write_html(path: Path, document: Mapping[str, Any], *, assets: bool = False) -> None:
+    """Write the report of a `schema.DOCUMENT`, atomically. Raises OSError.
+
+    With ``assets`` the page has no inline script or style and no data: address, and shows everything under a policy
+    that forbids them; what it needs lies in ``<name>_assets/`` beside it, under names made of their content.
+    """
+    path = path.resolve()
+    if not assets:
+        write_whole(path, page(document, Form(True, _data)))
+        return
+    folder = path.with_name(f"{path.stem}_assets")
+    written: set[str] = set()
+
+    def put(kind: str, suffix: str, content: bytes) -> str:
+        name = f"{kind}-{hashlib.sha256(content).hexdigest()[:16]}.{suffix}"
+        if name not in written:
+            # Anew even if it is there: its age says that it is in use.
+            write_whole(folder / name, content)
+            written.add(name)
+        return f"{quote(folder.name)}/{name}"
+
+    write_whole(path, page(document, Form(False, put)))
+    _remove_stale(folder, written)
+
+
+def page(document: Mapping[str, Any], form: Form) -> Iterator[str]:
+    """The page in chunks, so that thousands of tests need no memory for it as a whole."""
+    tests = [_filled(test) for test in view.worst_first(document["tests"])]
+    style, script = _template("style.css"), _template("script.js")
+    context = {
+        "document": document,
+        "runs": document["runs"],
+        "tests": tests,
+        "verdict": view.verdict(document),
+        "state": _state(document),
+        "counts": {status: sum(test["status"] == status for test in tests) for status in view.ORDER},
+        "overall": _overall(tests),
+        "self_contained": form.self_contained,
+        "style": Markup(style),
+        "script": Markup(script),
+        "policy": _policy(style, script) if form.self_contained else "",
+        "style_link": "" if form.self_contained else form.link("style", "css", style.encode()),
+        "script_link": "" if form.self_contained else form.link("script", "js", script.encode()),
+        "icon_link": form.link("icon", "svg", _template(f"icon-{_state(document)}.svg").encode()),
+        "picture": lambda encoded: form.link("frame", "jpg", base64.b64decode(encoded)),
+    }
+    stream = _environment().get_template("report.html").stream(context)
+    stream.enable_buffering(64)
+    return iter(stream)
+
+
+def _filled(test: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The test with None where a measurement leaves a key out, so that a template names no key that is unknown."""
+    return {**test, "measurements": [{**dict.fromkeys(MEASUREMENT), **each} for each in test["measurements"]]}
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_folder()),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        # Whatever comes from names and messages goes through here before it is escaped.
+        finalize=lambda value: _clean(value) if type(value) is str else value,
+    )
+    environment.globals.update(
+        charts=charts,
+        view=view,
+        words=view.WORDS,
+        names=view.NAMES,
+        opened=("error", "failed"),
+    )
+    environment.filters.update(two=lambda value: f"{value:.2f}", command=_command, when=_when)
+    return environment
+
+
+def _clean(text: str) -> str:
+    """The text without what HTML cannot hold: control characters and half characters of undecodable names."""
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape", "surrogatepass").decode() for c in text
+    )
+
+
+def _command(test: Mapping[str, Any]) -> str:
+    return f"pytest {shlex.quote(test['id'])}"
+
+
+def _when(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else view.time_code(seconds).rpartition(".")[0]
+
+
+def _state(document: Mapping[str, Any]) -> str:
+    """What the icon shows; anything but a whole run whose tests passed is bad."""
+    statuses = {test["status"] for test in document["tests"]}
+    whole = all(run["ended"] == "finished" for run in document["runs"])
+    return "good" if "passed" in statuses and not statuses & {"error", "failed"} and whole else "bad"
+
+
+def _overall(tests: list[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """How the mean scores of all measurements are distributed."""
+    found = [each for test in tests for each in test["measurements"] if each["status"] != "error"]
+    if len(found) < 2:
+        return None
+    low = min(min(each["neg"], each["vmaf"]) for each in found) // 5 * 5
+    high = max(max(each["neg"], each["vmaf"]) for each in found) // 5 * 5 + 5
+    bins: dict[str, Any] = {"low": low, "high": high, "count": len(found)}
+    for name in ("vmaf", "neg"):
+        counts = [0] * BINS
+        for each in found:
+            counts[int((each[name] - low) / (high - low) * BINS)] += 1
+        bins[name] = counts
+    return bins
+
+
+def _data(kind: str, suffix: str, content: bytes) -> str:
+    media = {"svg": "image/svg+xml", "jpg": "image/jpeg"}[suffix]
+    return f"data:{media};base64,{base64.b64encode(content).decode()}"
+
+
+def _policy(style: str, script: str) -> str:
+    """The page may use its own style, script and pictures, and ask nobody for anything."""
+
+    def digest(text: str) -> str:
+        return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+    return (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{digest(style)}'; script-src 'sha256-{digest(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _folder() -> Path:
+    return Path(pytest_vmaf.templates.__path__[0])
+
+
+def _template(name: str) -> str:
+    return (_folder() / name).read_text(encoding="utf-8").strip()
+
+
+def _remove_stale(folder: Path, used: set[str]) -> None:
+    for file in folder.iterdir():
+        ours = file.name.startswith(ASSET) and file.name not in used
+        if ours and time.time() - file.stat().st_mtime > STALE:
+            file.unlink(missing_ok=True)

@@ -1,0 +1,163 @@
+"""What a report says in words, and in which order. Pure; shared by terminal, HTML and CI."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+#: A status as a word with a shape, so that it needs no colour.
+WORDS = {
+    "error": ("⚠", "not measured"),
+    "failed": ("✘", "failed"),
+    "xfailed": ("○", "failed as expected"),
+    "skipped": ("–", "skipped"),
+    "passed": ("✔", "passed"),
+}
+ORDER = tuple(WORDS)
+NAMES = {"vmaf": "VMAF", "neg": "NEG", "above_100": "frames above 100"}
+
+
+def worst_first(tests: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Tests in the order somebody wants to read them: errors, failures by how much, then the closest to a limit."""
+
+    def badness(test: Mapping[str, Any]) -> tuple[int, float, float, str]:
+        margins = [gate["margin"] for each in test["measurements"] if (gate := smallest_margin(each))]
+        scores = [each["neg"] for each in test["measurements"] if each.get("neg") is not None]
+        return ORDER.index(test["status"]), min(margins, default=1e9), min(scores, default=0.0), test["id"]
+
+    return sorted(tests, key=badness)
+
+
+def smallest_margin(measurement: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The gate with the smallest margin; a number of frames only where no gate on a score says more."""
+    gates = [gate for gate in measurement["gates"] if gate.get("margin") is not None]
+    return min(gates, key=lambda gate: (gate["passed"], gate["metric"] == "above_100", gate["margin"]), default=None)
+
+
+def verdict(document: Mapping[str, Any]) -> str:
+    """What happened, in a few sentences."""
+    tests = document["tests"]
+    counts = {status: sum(test["status"] == status for test in tests) for status in ORDER}
+    said = []
+    bad = worst_first(test for test in tests if test["status"] in ("error", "failed"))
+    if not tests:
+        said.append("Nothing was measured: no VMAF test ran, so no gate was held.")
+    elif bad:
+        parts = []
+        if counts["failed"]:
+            parts.append(f"{counts['failed']} of {_tests(len(tests))} failed")
+        if counts["error"]:
+            of = "" if counts["failed"] else f" of {_tests(len(tests))}"
+            parts.append(f"{counts['error']}{of} could not be measured")
+        said.append(f"{' and '.join(parts)}.")
+        worst = next((test for test in bad if test["status"] == "failed"), bad[0])
+        if reason := _reason(worst):
+            said.append(f"Worst: {short_id(worst['id'])}, {reason}.")
+    elif counts["passed"] == 0:
+        said.append(f"Of {_tests(len(tests))} none ran to its end and passed; no gate was held.")
+    else:
+        everything = counts["passed"] == len(tests)
+        all_of = "The test" if len(tests) == 1 else f"All {len(tests)} tests"
+        said.append(f"{all_of} passed." if everything else f"{counts['passed']} of {_tests(len(tests))} passed.")
+        if closest := _closest(tests):
+            said.append(closest)
+    said += _cautions(document, counts)
+    return " ".join(said)
+
+
+def _tests(count: int) -> str:
+    return f"{count} test{'' if count == 1 else 's'}"
+
+
+def _closest(tests: Sequence[Mapping[str, Any]]) -> str:
+    held = [
+        (gate["margin"], short_id(test["id"]), gate["name"])
+        for test in tests
+        if test["status"] == "passed"
+        for each in test["measurements"]
+        for gate in each["gates"]
+        if gate.get("margin") is not None and gate["metric"] != "above_100"
+    ]
+    if not held:
+        return "None of them held a score against a limit."
+    margin, name, gate = min(held)
+    return f"Closest to its limit: {name}, {margin:+.2f} on {gate}."
+
+
+def _cautions(document: Mapping[str, Any], counts: Mapping[str, int]) -> list[str]:
+    """What keeps a reader from trusting too much."""
+    said = []
+    for status, words in (("xfailed", "failed as expected"), ("skipped", "skipped")):
+        if count := counts[status]:
+            said.append(f"{count} {'was ' if count == 1 and status == 'skipped' else ''}{words}.")
+    stopped = [run for run in document["runs"] if run["ended"] != "finished"]
+    for run in stopped:
+        where = f" of {run['name']}" if run["name"] else ""
+        how = "ended by an internal error of pytest" if run["ended"] == "internal error" else "stopped before its end"
+        why = f" ({run['why']})" if run["why"] else ""
+        said.append(f"The run{where} was {how}{why}; what did not run was not gated.")
+    measurements = [each for test in document["tests"] for each in test["measurements"]]
+    if any((each.get("provenance") or {}).get("fake") for each in measurements):
+        said.append("FAKE: some numbers were invented by FakeScorer; nothing was measured for them.")
+    checks = [each for each in measurements if each.get("every_gate")]
+    floorless = sum(not any(gate.get("bound") == "min" for gate in each["gates"]) for each in checks)
+    if floorless:
+        said.append(f"{floorless} of {len(checks)} checks had no min_ gate, so no floor was held there.")
+    return said
+
+
+def _reason(test: Mapping[str, Any]) -> str:
+    """Why a test is bad, as short as it gets."""
+    for each in test["measurements"]:
+        gate = smallest_margin(each)
+        if each["status"] == "failed" and gate is not None:
+            return f"{says(gate)}{_where(each, gate['metric'])}"
+    first = test["message"].strip().partition("\n")[0]
+    return first.removeprefix("pytest_vmaf.").rstrip(".")[:200]
+
+
+def says(gate: Mapping[str, Any]) -> str:
+    """A gate with the value held against it, as "NEG p5 84.10 where at least 87 is asked"."""
+    pool = "" if gate["pool"] in ("mean", "count") else f" {gate['pool']}"
+    bound = "at least" if gate["bound"] == "min" else "at most"
+    if gate["metric"] == "above_100":
+        count = f"{gate['value']:.0f} frame{'' if gate['value'] == 1 else 's'}"
+        return f"{count} above 100 and the reference's own score, where {gate['limit']:g} are allowed"
+    metric = NAMES.get(gate["metric"], gate["metric"])
+    return f"{metric}{pool} {gate['value']:.2f} where {bound} {gate['limit']:g} is asked"
+
+
+def _where(measurement: Mapping[str, Any], metric: str) -> str:
+    frame = next((worst["frame"] for worst in measurement.get("worst") or () if worst["metric"] == metric), None)
+    return "" if frame is None else f" (worst in {moment(measurement, frame)})"
+
+
+def moment(measurement: Mapping[str, Any], frame: int) -> str:
+    """A frame with its time code, as "frame 31 (0:01.240)"; without one where the frame rate is unknown."""
+    seconds = seconds_of(measurement, frame)
+    return f"frame {frame}" if seconds is None else f"frame {frame} ({time_code(seconds)})"
+
+
+def seconds_of(measurement: Mapping[str, Any], frame: float) -> float | None:
+    """When a frame is shown, in seconds; None where the frame rate is unknown."""
+    rate = measurement.get("frame_rate")
+    return float(frame / Fraction(rate)) if rate and Fraction(rate) > 0 else None
+
+
+def time_code(seconds: float) -> str:
+    """Seconds as m:ss.mmm, from an hour on as h:mm:ss.mmm."""
+    ms = round(seconds * 1000)
+    hours, minutes = ms // 3_600_000, ms // 60_000 % 60
+    rest = f"{ms // 1000 % 60:02d}.{ms % 1000:03d}"
+    return f"{hours}:{minutes:02d}:{rest}" if hours else f"{minutes}:{rest}"
+
+
+def short_id(test_id: str) -> str:
+    """A test id without its file."""
+    return test_id.partition("::")[2] or test_id
+
+
+def short_clip(path: str) -> str:
+    """A clip's name without its folders; raw geometry stays."""
+    return path.replace("\\", "/").rpartition("/")[2] or path

@@ -1,0 +1,57 @@
+(function(){
+var root=document.documentElement;root.classList.add("on");
+function each(list,f){Array.prototype.forEach.call(list,f)}
+var search=document.getElementById("search");
+if(search)search.addEventListener("input",function(){
+var words=search.value.toLowerCase().split(/\s+/);
+each(document.querySelectorAll(".tests tbody tr"),function(tr){
+var text=tr.textContent.toLowerCase();
+tr.classList.toggle("hid",!words.every(function(w){return text.indexOf(w)>=0}))})});
+function reveal(){
+var target=location.hash&&document.getElementById(decodeURIComponent(location.hash.slice(1)));
+if(target&&target.parentNode.tagName=="DETAILS"){target.parentNode.open=true;target.scrollIntoView()}}
+addEventListener("hashchange",reveal);reveal();
+each(document.querySelectorAll(".divider input"),function(input){
+function move(){input.closest(".views").querySelector(".frames").style.setProperty("--x",input.value+"%")}
+input.addEventListener("input",move);move()});
+function values(path,top){
+var n=path.getAttribute("d").split("h9")[1].slice(1).match(/-?\d+/g)||[];
+var y=+path.getAttribute("d").match(/M-9 (-?\d+)/)[1],all=[top-y/10];
+for(var i=1;i<n.length;i+=2){y+=+n[i];all.push(top-y/10)}
+return all}
+function clock(s){var m=Math.floor(s/60);return m+":"+(s%60<10?"0":"")+(s%60).toFixed(3)}
+function prepare(chart){
+var plot=chart.querySelector("svg"),top=+chart.dataset.top,size=+chart.dataset.size,lines=[];
+each(plot.querySelectorAll(".vmaf,.neg,.other"),function(p){lines.push([p.getAttribute("class"),values(p,top)])});
+var box=plot.getAttribute("viewBox").split(" ").map(Number),full=box[2],last=lines[0][1].length-1,at=-1;
+var cursor=document.createElementNS("http://www.w3.org/2000/svg","path"),out=document.createElement("output");
+cursor.setAttribute("class","cursor");plot.appendChild(cursor);chart.after(out);
+var rate=(chart.dataset.rate||"").split("/"),fps=rate[0]/(rate[1]||1);
+var first=chart.lastElementChild.previousElementSibling,end=chart.lastElementChild;
+function name(i,stop){var f=Math.max(0,Math.round(i))*size;if(stop)f+=size-1;return "frame "+f+(fps?" ("+clock(f/fps)+")":"")}
+function show(i){
+at=Math.max(0,Math.min(last,i));
+cursor.setAttribute("d","M"+at+" -99V9999");
+var said=name(at);if(size>1)said+=" to "+name(at,1);
+each(lines,function(l){said+=", "+({vmaf:"default",neg:"NEG",other:"value"})[l[0]]+" "+l[1][at].toFixed(1)});
+if(lines.length>1)said+=", gap "+(lines[0][1][at]-lines[1][1][at]).toFixed(1);
+out.textContent=said}
+function zoom(factor){
+var middle=at<0?box[0]+box[2]/2:at,width=Math.min(full,Math.max(Math.min(8,full),box[2]*factor));
+box[0]=Math.max(0,Math.min(full-width,middle-width/2));box[2]=width;view()}
+function view(){
+plot.setAttribute("viewBox",box.join(" "));
+first.textContent=name(box[0]);end.textContent=name(box[0]+box[2],1)}
+function under(e){var r=chart.getBoundingClientRect();
+return Math.round(box[0]+((e.clientX-r.left)/r.width*720-44)/668*box[2])}
+chart.setAttribute("tabindex","0");chart.setAttribute("aria-keyshortcuts","ArrowLeft ArrowRight + - 0");
+chart.addEventListener("pointermove",function(e){show(under(e))});
+chart.addEventListener("dblclick",function(e){at=under(e);zoom(.5)});
+chart.addEventListener("keydown",function(e){
+var keys={ArrowLeft:function(){show(at-1)},ArrowRight:function(){show(at+1)},"+":function(){zoom(.5)},"-":function(){zoom(2)},"0":function(){box=[0,box[1],full,box[3]];view()}};
+if(keys[e.key]&&!e.ctrlKey&&!e.metaKey){keys[e.key]();e.preventDefault()
+if(at<box[0]||at>box[0]+box[2]){box[0]=Math.max(0,Math.min(full-box[2],at-box[2]/2));view()}}})}
+var watch=new IntersectionObserver(function(seen){each(seen,function(s){
+if(s.isIntersecting){watch.unobserve(s.target);prepare(s.target)}})});
+each(document.querySelectorAll(".series.chart"),function(chart){watch.observe(chart)})
+})();
