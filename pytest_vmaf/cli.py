@@ -97,6 +97,24 @@ def _parser() -> argparse.ArgumentParser:
     gap.add_argument("--max-gap", type=float, default=3.0, help="flag a larger mean gap (default 3.0)")
     _add_output(gap)
 
+    report = commands.add_parser(
+        "report",
+        help="one report of several runs, as the shards of a build matrix",
+        epilog="exit codes: 0 all gates hold, 1 some do not, 2 usage, 3 a file cannot be read, or something was not "
+        "measured: a test, the rest of a run that was stopped, or everything",
+    )
+    report.set_defaults(run=_report)
+    report.add_argument("files", type=Path, nargs="+", metavar="JSON", help="what pytest --vmaf-json wrote")
+    report.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        action="append",
+        required=True,
+        help="where to write; .html, .md or .json says what (repeatable)",
+    )
+    report.add_argument("--html-assets", action="store_true", help="style, script and pictures in a folder beside it")
+
     doctor = commands.add_parser("doctor", help="which ffmpeg, libvmaf and models there are, and what is missing")
     doctor.set_defaults(run=_doctor)
     doctor.add_argument("--ffmpeg", help="the ffmpeg to look at")
@@ -203,6 +221,46 @@ def _gap(options: argparse.Namespace) -> int:
     return VIOLATED if flags else PASSED
 
 
+def _report(options: argparse.Namespace) -> int:
+    from pytest_vmaf.report import schema
+    from pytest_vmaf.report.ci import markdown
+    from pytest_vmaf.report.html import write_html
+    from pytest_vmaf.report.view import verdict
+
+    for output in options.output:
+        if output.suffix not in (".html", ".md", ".json"):
+            raise SettingsError(f"-o {output}: a report ends in .html, .md or .json.")
+        if output.resolve() in [file.resolve() for file in options.files]:
+            raise SettingsError(f"-o {output} is one of the files to read.")
+        _check_output(output)
+    documents = [schema.read(file) for file in options.files]
+    document = schema.merge(documents, _names(options.files))
+    for output in options.output:
+        if output.suffix == ".html":
+            write_html(output, document, assets=options.html_assets)
+        elif output.suffix == ".md":
+            _write(output, markdown(document))
+        else:
+            _write(output, json.dumps(document, allow_nan=False))
+    print(f"pytest-vmaf: {verdict(document)}")
+    statuses = {test["status"] for test in document["tests"]}
+    if "failed" in statuses:
+        return VIOLATED
+    whole = all(run["ended"] == "finished" for run in document["runs"])
+    return PASSED if whole and "passed" in statuses and "error" not in statuses else NOT_MEASURED
+
+
+def _names(files: Sequence[Path]) -> list[str]:
+    """What tells the files apart: their stems, or where these are equal the folders they lie in."""
+    if len(files) == 1:
+        return [""]
+    parts = [list(file.with_suffix("").parts) for file in files]
+    while len({part[-1] for part in parts}) == 1 and min(map(len, parts)) > 1:
+        for part in parts:
+            part.pop()
+    return [part[-1] if len({each[-1] for each in parts}) == len(parts) else "/".join(part) for part in parts]
+
+
 def _doctor(options: argparse.Namespace) -> int:
     from pytest_vmaf.doctor import examine
 
@@ -222,15 +280,6 @@ def _write(output: Path | None, text: str) -> None:
     if output is None:
         sys.stdout.write(text)
         return
-    output = output.resolve()
-    if output.exists() and not output.is_file():
-        # A device or a pipe is written to, not replaced.
-        output.write_text(text, encoding="utf-8")
-        return
-    # Beside its place and moved there, so that nobody ever reads half of it.
-    partial = output.with_name(f"{output.name}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)
+    from pytest_vmaf.report.files import write_whole
+
+    write_whole(output, [text])

@@ -37,7 +37,7 @@ def pytest_vmaf_scorer(config: pytest.Config | None, name: str) -> Scorer | None
 
 
 @hookspec
-def pytest_vmaf_test_sections(item: pytest.Item, measurements: Sequence[Mapping[str, Any]]) -> Sequence[Section]:
+def pytest_vmaf_test_sections(item: pytest.Item, measurements: Sequence[Mapping[str, Any]]) -> Sequence[Section] | None:
     """Return sections for this test's entry in the report, from what it measured (``schema.MEASUREMENT``).
 
     Called where the test ran, after its call, whatever the outcome; under xdist on the worker. An implementation that
@@ -50,7 +50,7 @@ def pytest_vmaf_test_sections(item: pytest.Item, measurements: Sequence[Mapping[
 
 
 @hookspec
-def pytest_vmaf_run_sections(config: pytest.Config, document: Mapping[str, Any]) -> Sequence[Section]:
+def pytest_vmaf_run_sections(config: pytest.Config, document: Mapping[str, Any]) -> Sequence[Section] | None:
     """Return sections about the whole run, shown after its tests. Called once, on the controller, when all is known.
 
     ``document`` is the report as data (``schema.DOCUMENT``); it is not to be changed.

@@ -188,7 +188,7 @@ def pytest_runtest_makereport(
         # On every phase: of a test whose worker dies, the controller knows at least that it was to measure.
         report.vmaf = {"measurements": [], "sections": []}  # type: ignore[attr-defined]
     if report.when == "call" and session is not None:
-        from pytest_vmaf.report.attach import attach
+        from pytest_vmaf.attach import attach
 
         # A subtest's report comes before its test's own; each carries what was measured since the last.
         attach(item, report, session, item.stash.get(_sent, 0), item.config.stash[_outputs])

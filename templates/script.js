@@ -43,7 +43,7 @@ function view(){
 plot.setAttribute("viewBox",box.join(" "));
 first.textContent=name(box[0]);end.textContent=name(box[0]+box[2],1)}
 function under(e){var r=chart.getBoundingClientRect();
-return Math.round(box[0]+((e.clientX-r.left)/r.width*720-44)/668*box[2])}
+return Math.round(box[0]+((e.clientX-r.left)/r.width*960-40)/912*box[2])}
 chart.setAttribute("tabindex","0");chart.setAttribute("aria-keyshortcuts","ArrowLeft ArrowRight + - 0");
 chart.addEventListener("pointermove",function(e){show(under(e))});
 chart.addEventListener("dblclick",function(e){at=under(e);zoom(.5)});

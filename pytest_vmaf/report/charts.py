@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 
 from markupsafe import Markup
 
 from pytest_vmaf.report.view import NAMES, moment, seconds_of, time_code
 
-WIDTH, HEIGHT = 720, 230
-LEFT, TOP, PLOT_WIDTH, PLOT_HEIGHT = 44, 8, 668, 192
+WIDTH, HEIGHT = 960, 230
+LEFT, TOP, PLOT_WIDTH, PLOT_HEIGHT = 40, 8, 912, 192
 #: Plot units in one point of a score.
 UNIT = 10
 
@@ -60,9 +60,7 @@ def histogram(counts: Mapping[str, Any], said: str) -> Markup:
     tallest = max(*counts["vmaf"], *counts["neg"], 1)
     bins = len(counts["neg"])
     shapes = Markup("").join(
-        Markup('<path class="{}" d="M0 100{}V100z"/>').format(
-            name, "".join(f"V{_y(n, tallest)}h1" for n in counts[name])
-        )
+        Markup('<path class="{}" d="M0 100{}V100z"/>').format(name, _steps(counts[name], tallest))
         for name in ("vmaf", "neg")
     )
     return Markup(
@@ -72,8 +70,9 @@ def histogram(counts: Mapping[str, Any], said: str) -> Markup:
     ).format(said, bins, shapes, counts["low"], counts["high"])
 
 
-def _y(count: int, tallest: int) -> int:
-    return 100 - round(count / tallest * 96)
+def _steps(counts: Sequence[int], tallest: int) -> str:
+    heights = [100 - round(count / tallest * 96) for count in counts]
+    return "".join(f"V{height}h{len(list(equal))}" for height, equal in groupby(heights))
 
 
 def xy_chart(block: Mapping[str, Any]) -> Markup:
@@ -123,7 +122,7 @@ def xy_chart(block: Mapping[str, Any]) -> Markup:
     )
 
 
-def series_rows(measurement: Mapping[str, Any], rows: int = 12) -> list[tuple[str, str, str, str]]:
+def series_rows(measurement: Mapping[str, Any], rows: int) -> list[tuple[str, str, str, str]]:
     """The chart as a table: for each stretch of the clip its lowest NEG and VMAF and its largest gap."""
     series = measurement["series"]
     worst, size = series["worst"], series["frames_per_bucket"]

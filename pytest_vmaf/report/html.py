@@ -8,15 +8,14 @@ import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import jinja2
-from markupsafe import Markup
 
-import pytest_vmaf.templates
-from pytest_vmaf.report import charts, view
+from pytest_vmaf.report import charts, series, view
 from pytest_vmaf.report.files import write_whole
 from pytest_vmaf.report.schema import MEASUREMENT
 from pytest_vmaf.report.series import BINS
@@ -29,7 +28,7 @@ ASSET = ("style-", "script-", "icon-", "frame-")
 
 @dataclass(frozen=True)
 class Form:
-    """How style, script and pictures reach the page: ``link`` gives what stands in ``src`` or ``href`` for some bytes."""
+    """How style, script and pictures reach the page: ``link(kind, suffix, content)`` gives what stands in ``src``."""
 
     self_contained: bool
     link: Callable[[str, str, bytes], str]
@@ -73,8 +72,8 @@ def page(document: Mapping[str, Any], form: Form) -> Iterator[str]:
         "counts": {status: sum(test["status"] == status for test in tests) for status in view.ORDER},
         "overall": _overall(tests),
         "self_contained": form.self_contained,
-        "style": Markup(style),
-        "script": Markup(script),
+        "style": style,
+        "script": script,
         "policy": _policy(style, script) if form.self_contained else "",
         "style_link": "" if form.self_contained else form.link("style", "css", style.encode()),
         "script_link": "" if form.self_contained else form.link("script", "js", script.encode()),
@@ -93,7 +92,7 @@ def _filled(test: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_folder()),
+        loader=jinja2.FunctionLoader(_template),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -103,6 +102,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.globals.update(
         charts=charts,
+        series=series,
         view=view,
         words=view.WORDS,
         names=view.NAMES,
@@ -169,12 +169,8 @@ def _policy(style: str, script: str) -> str:
     )
 
 
-def _folder() -> Path:
-    return Path(pytest_vmaf.templates.__path__[0])
-
-
 def _template(name: str) -> str:
-    return (_folder() / name).read_text(encoding="utf-8").strip()
+    return files("pytest_vmaf.templates").joinpath(name).read_text(encoding="utf-8").strip()
 
 
 def _remove_stale(folder: Path, used: set[str]) -> None:

@@ -243,8 +243,11 @@ def read(path: Path) -> dict[str, Any]:
     return document
 
 
-def merge(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """One document of several: the shards of a build matrix, each with its own runs. Nothing is taken for the same."""
+def merge(documents: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> dict[str, Any]:
+    """One document of several: the shards of a build matrix, each with its own runs. Nothing is taken for the same.
+
+    ``names`` says what to call each one's runs.
+    """
     merged: dict[str, Any] = {
         "kind": "pytest-vmaf report",
         "schema": SCHEMA,
@@ -253,9 +256,9 @@ def merge(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "sections": [],
         "left_out": [],
     }
-    for document in documents:
+    for document, name in zip(documents, names or [""] * len(documents), strict=True):
         first = len(merged["runs"])
-        merged["runs"] += document["runs"]
+        merged["runs"] += [{**run, "name": " ".join(filter(None, (name, run["name"])))} for run in document["runs"]]
         merged["tests"] += [{**test, "run": test["run"] + first} for test in document["tests"]]
         merged["sections"] += document["sections"]
         merged["left_out"] += document["left_out"]

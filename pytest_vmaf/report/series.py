@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_vmaf.quality.errors import MeasurementError
 from pytest_vmaf.quality.gate import ABOVE, Verdict
+from pytest_vmaf.quality.models import higher_is_better
 from pytest_vmaf.quality.result import Result
 from pytest_vmaf.quality.score import POOLS, Score
 
@@ -31,6 +32,22 @@ def thinned(frames: Sequence[float], *, lowest: bool, buckets: int = MOST_BUCKET
 def frames_per_bucket(frames: int, buckets: int = MOST_BUCKETS) -> int:
     """How many frames one bucket of :func:`thinned` stands for."""
     return max(1, math.ceil(frames / buckets))
+
+
+def coarser(measurement: Mapping[str, Any], buckets: int = 100) -> Mapping[str, Any]:
+    """A measurement's record with at most ``buckets`` points in each series, each still the worst of its frames."""
+    series = measurement.get("series")
+    if series is None or len(series["worst"]["neg"]) <= buckets:
+        return measurement
+    count = len(series["worst"]["neg"])
+    size = frames_per_bucket(count, buckets)
+    thinner = {
+        name: thinned(values, lowest=higher_is_better(name), buckets=buckets)
+        for name, values in series["worst"].items()
+    }
+    above = {**measurement["above"], "buckets": sorted({at // size for at in measurement["above"]["buckets"]})}
+    per_bucket = series["frames_per_bucket"] * size
+    return {**measurement, "series": {"frames_per_bucket": per_bucket, "worst": thinner}, "above": above}
 
 
 def frame_data(result: Result, verdicts: Sequence[Verdict]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_vmaf.quality.gate import provenance_lines_of, worst_lines_of
 from pytest_vmaf.quality.process import printable
 from pytest_vmaf.quality.score import POOLS, Score
+from pytest_vmaf.report.view import smallest_margin
 
 if TYPE_CHECKING:
     import pytest
@@ -129,11 +130,8 @@ def _summary_table(rows: Sequence[dict[str, Any]]) -> Table:
 
 
 def _margin(row: dict[str, Any]) -> str:
-    """The smallest margin with its gate; a number of frames only where no gate on a score says more."""
-    if not row["gates"]:
-        return "–"
-    gate = min(row["gates"], key=lambda gate: (gate["passed"], gate["metric"] == "above_100", gate["margin"]))
-    return f"{gate['margin']:+.2f} {gate['name']}"
+    gate = smallest_margin(row)
+    return "–" if gate is None else f"{gate['margin']:+.2f} {gate['name']}"
 
 
 def _badness(row: dict[str, Any]) -> tuple[int, float, float, str]:

@@ -114,7 +114,7 @@ def _reason(test: Mapping[str, Any]) -> str:
         if each["status"] == "failed" and gate is not None:
             return f"{says(gate)}{_where(each, gate['metric'])}"
     first = test["message"].strip().partition("\n")[0]
-    return first.removeprefix("pytest_vmaf.").rstrip(".")[:200]
+    return str(first.removeprefix("pytest_vmaf.").rstrip(".")[:200])
 
 
 def says(gate: Mapping[str, Any]) -> str:
@@ -126,6 +126,14 @@ def says(gate: Mapping[str, Any]) -> str:
         return f"{count} above 100 and the reference's own score, where {gate['limit']:g} are allowed"
     metric = NAMES.get(gate["metric"], gate["metric"])
     return f"{metric}{pool} {gate['value']:.2f} where {bound} {gate['limit']:g} is asked"
+
+
+def found(gate: Mapping[str, Any]) -> str:
+    """What was found at a gate, and how far from its limit: "NEG p5 84.10, margin -2.90"."""
+    if gate["metric"] == "above_100":
+        return f"{gate['value']:.0f} frames above 100 and the reference's own score"
+    pool = "" if gate["pool"] == "mean" else f" {gate['pool']}"
+    return f"{NAMES.get(gate['metric'], gate['metric'])}{pool} {gate['value']:.2f}, margin {gate['margin']:+.2f}"
 
 
 def _where(measurement: Mapping[str, Any], metric: str) -> str:
