@@ -301,3 +301,98 @@ def test_colours_that_the_environment_forces_on_ffmpeg_do_no_harm(reference: Pat
     argv = [sys.executable, "-m", "pytest_vmaf", "score", str(reference), str(encoded)]
     done = subprocess.run(argv, capture_output=True, text=True, env=environment, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def shards(pytester: pytest.Pytester) -> list[Path]:
+    """What two shards of a build matrix leave: one whose gates hold, one with a failure."""
+    pytester.makepyfile(
+        """
+        import os
+        from pytest_vmaf import FakeScorer
+
+        def test_rung(vmaf):
+            neg = float(os.environ["NEG"])
+            vmaf.check("ref.mkv", "out|<b>.mp4", scorer=FakeScorer(vmaf=neg + 2, neg=neg), min_neg=93)
+        """
+    )
+    files = []
+    for name, neg in (("arm", "94.25"), ("x86", "91.5")):
+        files.append(pytester.mkdir(name) / "vmaf.json")
+        argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--vmaf-json={files[-1]}"]
+        subprocess.run(argv, cwd=pytester.path, env={**os.environ, "NEG": neg}, stdout=subprocess.DEVNULL, check=False)
+    return files
+
+
+def test_report_merges_shards_into_every_form(shards: list[Path], tmp_path: Path) -> None:
+    outputs = [tmp_path / f"all{suffix}" for suffix in (".html", ".md", ".json")]
+    done = command("report", *shards, *(part for output in outputs for part in ("-o", output)))
+    assert done.returncode == 1, done.stderr
+    assert "1 of 2 tests failed. Worst: test_rung, NEG 91.50 where at least 93 is asked" in done.stdout
+    page = outputs[0].read_text()
+    assert page.index("91.50") < page.index("94.25")
+    for shard in ("arm", "x86"):
+        assert f"<small>{shard}</small>" in page
+    assert "out|&lt;b&gt;.mp4" in page
+    assert "out|<b>" not in outputs[1].read_text()
+    merged = json.loads(outputs[2].read_text())
+    assert [run["name"] for run in merged["runs"]] == ["arm", "x86"]
+    assert [(test["run"], test["status"]) for test in merged["tests"]] == [(0, "passed"), (1, "failed")]
+    # What was merged can be merged again.
+    again = command("report", outputs[2], shards[0], "-o", tmp_path / "again.json")
+    assert again.returncode == 1
+    names = [run["name"] for run in json.loads((tmp_path / "again.json").read_text())["runs"]]
+    assert len(set(names)) == 3
+
+
+def test_report_exits_0_only_where_everything_was_measured_and_held(
+    shards: list[Path], tmp_path: Path, pytester: pytest.Pytester
+) -> None:
+    output = tmp_path / "r.html"
+    assert command("report", shards[0], "-o", output).returncode == 0
+    (pytester.path / "test_nothing.py").write_text("def test_nothing(): pass\n")
+    empty = tmp_path / "empty.json"
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--vmaf-json={empty}", "test_nothing.py"]
+    subprocess.run(argv, cwd=pytester.path, stdout=subprocess.DEVNULL, check=True)
+    assert command("report", empty, "-o", output).returncode == 3
+    # A shard that was stopped did not gate what it did not run.
+    data = json.loads(shards[0].read_text())
+    data["runs"][0]["ended"] = "interrupted"
+    shards[0].write_text(json.dumps(data))
+    assert command("report", shards[0], "-o", output).returncode == 3
+
+
+def test_report_writes_the_form_with_assets(shards: list[Path], tmp_path: Path) -> None:
+    assert command("report", shards[0], "--html-assets", "-o", tmp_path / "r.html").returncode == 0
+    names = {path.suffix for path in (tmp_path / "r_assets").iterdir()}
+    assert names == {".css", ".js", ".svg"}
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "{}", '{"kind": "pytest-vmaf report", "schema": 99}', "[" * 100_000]
+)
+def test_report_refuses_what_is_no_report_and_leaves_the_old_one(tmp_path: Path, content: str) -> None:
+    bad, output = tmp_path / "bad.json", tmp_path / "r.html"
+    bad.write_text(content)
+    output.write_text("the old one")
+    done = command("report", bad, "-o", output)
+    assert done.returncode == 3
+    assert "bad.json is no report that can be read" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert output.read_text() == "the old one"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["-o", "r.pdf"], "a report ends in .html, .md or .json"),
+        (["-o", "nowhere/r.html"], "there is no folder"),
+        (["-o", "a.json"], "is one of the files to read"),
+        ([], "required: -o"),
+    ],
+)
+def test_report_refuses_wrong_usage(tmp_path: Path, arguments: list[str], said: str) -> None:
+    (tmp_path / "a.json").write_text("{}")
+    done = command("report", "a.json", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr

@@ -22,6 +22,13 @@ INSTALLED = (
     "pytest_vmaf/plugins/vmaf_cli.py",
     "pytest_vmaf/model/registry.json",
     "pytest_vmaf/templates/__init__.py",
+    "pytest_vmaf/templates/report.html",
+    "pytest_vmaf/templates/parts.html",
+    "pytest_vmaf/templates/style.css",
+    "pytest_vmaf/templates/script.js",
+    "pytest_vmaf/templates/icon-good.svg",
+    "pytest_vmaf/templates/icon-bad.svg",
+    "pytest_vmaf/report/html.py",
 )
 TRY = (
     "import pytest_vmaf, pytest_vmaf.plugins.ffmpeg, pytest_vmaf.plugins.vmaf_cli, pytest_vmaf.templates;"

@@ -21,7 +21,7 @@ LEFT, TOP, PLOT_WIDTH, PLOT_HEIGHT = 40, 8, 912, 192
 UNIT = 10
 
 
-def score_chart(measurement: Mapping[str, Any]) -> Markup:
+def score_chart(measurement: Mapping[str, Any], most_dots: int = 3) -> Markup:
     """Default VMAF and NEG per frame (unclipped), the gap between them shaded, with limits and worst frames."""
     worst = measurement["series"]["worst"]
     limits = _limits(measurement, ("vmaf", "neg"))
@@ -39,7 +39,7 @@ def score_chart(measurement: Mapping[str, Any]) -> Markup:
         # At a height of its own: the top of the plot.
         runs = "".join(f"M{start} {UNIT}h{length}" for start, length in _runs(above["buckets"]))
         parts.append(Markup('<path class="above" d="{}"/>').format(runs))
-    parts.append(_dots(measurement, "neg", low, high))
+    parts.append(_dots(measurement, "neg", low, high, most_dots))
     return _plot(measurement, parts, low, high, limits, _describe(measurement))
 
 
@@ -158,7 +158,8 @@ def _plot(
     labels: list[Markup] = []
     for tick in _ticks(low, high):
         y = round(TOP + (high - tick) / (high - low) * PLOT_HEIGHT + 4)
-        labels.append(Markup('<text x="{}" y="{}" class="e">{:g}</text>').format(LEFT - 6, y, tick))
+        labels.append(Markup('<text x="{}" y="{}">{:g}</text>').format(LEFT - 6, y, tick))
+    labels = [Markup('<g class="e">{}</g>').format(Markup("").join(labels))]
     for value, name, _ in limits:
         y = round(TOP + (high - value) / (high - low) * PLOT_HEIGHT - 3)
         labels.append(Markup('<text x="{}" y="{}" class="e k">{}</text>').format(LEFT + PLOT_WIDTH - 4, y, name))
@@ -213,8 +214,9 @@ def _level(name: str, value: float, high: float, count: int) -> Markup:
     return Markup('<path class="{}" d="M-9 {}h{}"/>').format(name, round((high - value) * UNIT), count + 18)
 
 
-def _dots(measurement: Mapping[str, Any], metric: str, low: float, high: float) -> Markup:
+def _dots(measurement: Mapping[str, Any], metric: str, low: float, high: float, most: int = 3) -> Markup:
     size = measurement["series"]["frames_per_bucket"]
+    frames = [worst for worst in measurement["worst"] or () if worst["metric"] == metric]
     return Markup("").join(
         # A line of no length with round ends stays a dot however the plot is stretched.
         Markup('<path class="dot" d="M{} {}h0"><title>{}</title></path>').format(
@@ -222,8 +224,7 @@ def _dots(measurement: Mapping[str, Any], metric: str, low: float, high: float) 
             round((high - max(worst["value"], low)) * UNIT),
             f"{moment(measurement, worst['frame'])}: {worst['value']:.2f}",
         )
-        for worst in measurement["worst"] or ()
-        if worst["metric"] == metric
+        for worst in frames[:most]
     )
 
 
