@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from pytest_vmaf.report.ci import junit_properties, to_allure, to_pytest_html
 from pytest_vmaf.report.record import plain
 from pytest_vmaf.report.section import gathered
 
 if TYPE_CHECKING:
-    import pytest
-
     from pytest_vmaf.evidence import Outputs
     from pytest_vmaf.session import Vmaf
 
 #: Failed measurements of one test that get pictures.
 MOST_PICTURED = 3
+_properties = pytest.StashKey[list[tuple[str, object]]]()
 
 
 def attach(item: pytest.Item, report: Any, session: Vmaf, start: int, outputs: Outputs) -> None:
@@ -29,14 +30,24 @@ def attach(item: pytest.Item, report: Any, session: Vmaf, start: int, outputs: O
     report.vmaf = {"measurements": plain(records), "sections": sections}
     if not records:
         return
-    properties = [pair for pair in item.user_properties if not str(pair[0]).startswith("vmaf.")]
+    forget(item)
+    ours: list[tuple[str, object]] = list(junit_properties(session.records))
+    item.stash[_properties] = ours
     # The teardown's report carries the item's own list, and JUnit XML is written from that one.
-    item.user_properties[:] = [*properties, *junit_properties(session.records)]
+    item.user_properties += ours
     report.user_properties = list(item.user_properties)
     if outputs.html is not None and report.outcome == "failed":
         report.sections.append(("vmaf report", str(outputs.html)))
-    to_pytest_html(item.config, report, records, outputs.html)
+    to_pytest_html(item.config, report, session.records, outputs.html)
     to_allure(item.config, records)
+
+
+def forget(item: pytest.Item) -> None:
+    """Take back the properties of an earlier attempt, and only these."""
+    for pair in item.stash.get(_properties, ()):
+        if pair in item.user_properties:
+            item.user_properties.remove(pair)
+    item.stash[_properties] = []
 
 
 def _picture(records: list[dict[str, Any]], session: Vmaf, start: int, most: int) -> None:

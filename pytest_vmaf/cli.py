@@ -223,8 +223,8 @@ def _gap(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     from pytest_vmaf.report import schema
-    from pytest_vmaf.report.ci import markdown
     from pytest_vmaf.report.html import write_html
+    from pytest_vmaf.report.markdown import markdown
     from pytest_vmaf.report.view import verdict
 
     for output in options.output:

@@ -105,13 +105,14 @@ class Evidence:
             assets = self._outputs.assets
             self._write("HTML report", self._outputs.html, lambda path: write_html(path, document, assets=assets))
         if on_github:
-            from pytest_vmaf.report.ci import annotations, step_summary
+            from pytest_vmaf.report.ci import error_commands
+            from pytest_vmaf.report.markdown import step_summary
 
             summary = os.environ.get("GITHUB_STEP_SUMMARY")
             if summary:
                 self._write("step summary", Path(summary), lambda path: step_summary(path, document), quiet=True)
             # A workflow command is one only where a line begins.
-            self._said += [(line, False) for line in annotations(document, session.config.rootpath)]
+            self._said += [(line, False) for line in error_commands(document, session.config.rootpath)]
 
     def _write(self, what: str, path: Path, write: Any, *, quiet: bool = False) -> None:
         from pytest_vmaf.quality.process import printable

@@ -162,6 +162,15 @@ def _marker_layer(node: pytest.Item) -> tuple[Layer, ...]:
     pytest.fail(f"The vmaf marker of this test is wrong: {wrong}", pytrace=False)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A test that is run again must not carry the numbers of its last attempt."""
+    if "pytest_vmaf.attach" in sys.modules:
+        from pytest_vmaf.attach import forget
+
+        forget(item)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """A marked test that measured nothing has gated nothing: it fails."""

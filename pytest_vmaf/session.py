@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import entry_points
@@ -101,6 +102,7 @@ class Vmaf:
     ) -> Result:
         __tracebackhide__ = True
         applied: tuple[Gate, ...] = ()
+        started = time.time()
         try:
             layers = (make_layer("call", keywords), *self._layers)
             if not gates and layers[0].gates:
@@ -114,13 +116,14 @@ class Vmaf:
             if isinstance(caught, OSError):
                 # A full disk, a temporary folder that is gone: whatever it is, nothing was measured.
                 error = ScorerError(f"The system refused what scoring needs: {printable(str(caught))}.")
-            self.records.append(not_measured(str(reference), str(distorted), error, applied))
+            record = not_measured(str(reference), str(distorted), error, applied)
+            self.records.append({**record, "started": started})
             self.clips.append(None)
             # The caller's line is what matters; ours, and what led here, say nothing that the message does not.
             raise error.with_traceback(None) from None
         verdicts = judge(result, applied)
         record = measured(result, verdicts)
-        record["gated"], record["every_gate"] = gates, every_gate
+        record["started"], record["gated"], record["every_gate"] = started, gates, every_gate
         self.records.append(record)
         self.clips.append((request.reference, request.distorted))
         if not all(verdict.passed for verdict in verdicts):

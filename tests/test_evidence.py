@@ -209,15 +209,17 @@ def test_subtests_name_their_measurements(run: Run, pytester: pytest.Pytester) -
     run()
     [test] = read(pytester)["tests"]
     assert test["status"] == "failed"
-    found = [(m["neg"], m["status"], m.get("subtest")) for m in test["measurements"]]
+    # pytest itself quotes the values once more when they come from a worker.
+    names = [m.get("subtest") and m["subtest"].replace("'", "") for m in test["measurements"]]
+    found = [(m["neg"], m["status"], name) for m, name in zip(test["measurements"], names, strict=True)]
     assert found == [
-        # What was measured before a subtest comes with its report.
+        # What was measured before a subtest comes with its report, and is not its own.
         (96, "passed", None),
         (91, "failed", "rung neg=91"),
         (95, "passed", "rung neg=95"),
         (97, "passed", None),
     ]
-    assert "rung neg=91: " in test["message"]
+    assert "rung neg=91: " in test["message"].replace("'", "")
 
 
 def test_dash_x_leaves_what_was_measured(run: Run, pytester: pytest.Pytester) -> None:
@@ -532,3 +534,52 @@ def test_the_pictures_of_all_tests_together_are_bounded() -> None:
     assert kept == [f"t::{number}" for number in range(15, 20)]
     assert collector.without_pictures == 15
     json.dumps(collector.records())
+
+
+def test_subtests_of_a_test_that_is_run_again_stay_with_their_attempt(run: Run, pytester: pytest.Pytester) -> None:
+    pytest.importorskip("pytest_rerunfailures", reason="pytest-rerunfailures is not installed; pip install '.[test]'")
+    if not hasattr(pytest, "Subtests"):
+        pytest.skip("this pytest has no subtests; install pytest 9 to run this")
+    pytester.makepyfile(
+        test_it="""
+        import pathlib
+        from fake import fake
+
+        def test_it(vmaf, subtests):
+            path = pathlib.Path("again")
+            for neg in (91, 95):
+                with subtests.test(neg=neg):
+                    fake(vmaf, neg)
+            fake(vmaf, 96)
+            first = not path.exists()
+            path.touch()
+            assert not first
+        """
+    )
+    run("--reruns=1")
+    [test] = read(pytester)["tests"]
+    assert test["status"] == "passed"
+    assert [m["neg"] for m in test["measurements"]] == [91, 95, 96]
+    assert [[m["neg"] for m in attempt["measurements"]] for attempt in test["earlier"]] == [[91, 95, 96]]
+
+
+def test_junit_has_the_last_attempts_numbers_and_the_users_own(run: Run, pytester: pytest.Pytester) -> None:
+    pytest.importorskip("pytest_rerunfailures", reason="pytest-rerunfailures is not installed; pip install '.[test]'")
+    pytester.makepyfile(
+        test_it="""
+        import pathlib
+        from fake import fake
+
+        def test_it(vmaf, record_property):
+            record_property("vmaf.commit", "abc")
+            if not pathlib.Path("again").exists():
+                pathlib.Path("again").touch()
+                fake(vmaf, 80, min_neg=90)
+        """
+    )
+    run("--reruns=1", "--junitxml=junit.xml")
+    # pytest writes one testcase for each attempt.
+    first, last = (pytester.path / "junit.xml").read_text().split("<testcase")[1:]
+    assert 'name="vmaf.neg" value="80.0000"' in first
+    assert "vmaf.commit" in last
+    assert "vmaf.neg" not in last

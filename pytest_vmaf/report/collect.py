@@ -23,8 +23,10 @@ class Attempt:
     duration: float = 0.0
     measurements: list[dict[str, Any]] = field(default_factory=list)
     sections: list[dict[str, Any]] = field(default_factory=list)
+    set_up: bool = False
     called: bool = False
     again: bool = False
+    ended: bool = False
 
     @property
     def status(self) -> str:
@@ -79,13 +81,20 @@ class Collector:
         subtest = _subtest(report)
         attempt.duration += getattr(report, "duration", 0.0)
         attempt.again |= report.outcome == "rerun"
+        attempt.set_up |= report.when == "setup"
+        attempt.ended |= attempt.again or report.when == "teardown" or crashed
         # A setup that did not pass is the end; after a crash nothing comes any more.
         attempt.called |= subtest is None and (report.when == "call" or report.outcome != "passed")
         attempt.statuses.append(_status(report))
         if message := _message(report):
             attempt.messages.append(f"{subtest}: {message}" if subtest else message)
         if isinstance(sent, dict):
-            measurements = [{**each, "subtest": subtest} if subtest else each for each in sent["measurements"]]
+            # What was measured before the subtest began comes with its report, but is not its own.
+            began = getattr(report, "start", 0.0)
+            measurements = [
+                {**each, "subtest": subtest} if subtest and each["started"] >= began else each
+                for each in sent["measurements"]
+            ]
             attempt.measurements += measurements
             attempt.sections += sent["sections"]
             self._pictures += sum(map(_picture_size, measurements))
@@ -112,7 +121,7 @@ class Collector:
         return records
 
     def _attempt(self, report: Any, crashed: bool) -> Attempt:
-        """The attempt this report belongs to; a setup begins the next one."""
+        """The attempt this report belongs to. What comes after the end of one begins the next."""
         worker = getattr(report, "worker_id", "") or _worker_of(report)
         tests = self._tests.setdefault(report.nodeid, [])
         # Another worker takes over from one that died; else each runs the test for itself.
@@ -120,7 +129,8 @@ class Collector:
         if ours is None:
             ours = Test(report.nodeid, report.location, [Attempt(worker)])
             tests.append(ours)
-        elif (report.when == "setup" or (crashed and ours.last.again)) and ours.last.statuses:
+        elif (ours.last.ended and report.when != "teardown") or (ours.last.set_up and report.when == "setup"):
+            # Not by the setup alone: where tests are run again, it comes after the test's subtests.
             for attempt in ours.attempts:
                 self._drop_pictures(attempt)
             ours.attempts.append(Attempt(worker))

@@ -23,7 +23,7 @@ AMPLIFIED = 8
 LONGEST = 960
 MOST_BYTES = 400_000
 #: JPEG quantisers, best first. Each picture is coded with all, since decoding again would cost far more.
-QUALITIES = (3, 12)
+QUALITIES = (3, 8, 20)
 TIMEOUT = 120.0
 JPEG_MAGIC = b"\xff\xd8\xff"
 #: Matrices that swscale computes with; it refuses frames that are tagged otherwise.
@@ -77,7 +77,8 @@ def _pictures(
     argv = _arguments(made, frames, clips, (width, height))
     end = run(Command(tuple(argv), cwd=str(folder)), TIMEOUT)
     if end.returncode != 0:
-        raise ScorerError(f"ffmpeg {end.how} and said: {end.explain().splitlines()[-1].strip()}")
+        # The first error is the cause; the rest tells how all else ended for it.
+        raise ScorerError(f"ffmpeg {end.how} and said: {end.tail[0].strip() if end.tail else 'nothing'}")
     wanted = len(QUALITIES) * len(KINDS) * len(frames)
     if (got := len(list(folder.iterdir()))) != wanted:
         raise ScorerError(f"ffmpeg wrote {got} files in place of {wanted}; has a clip changed since it was scored?")
@@ -130,6 +131,8 @@ def _arguments(
     to_rgb = (
         # trim closes its input behind the last wanted frame, which ends the decoding.
         f"trim=end_frame={frames[-1] + 1},select='{'+'.join(f'eq(n,{frame})' for frame in frames)}',"
+        # An encoder that counts in frames, not in microseconds, would find several at one time.
+        "settb=1,setpts=N,"
         f"setparams=range={made['color_range']}:colorspace={matrix},"
         "scale=flags=bicubic+accurate_rnd+full_chroma_int:in_h_chr_pos=0:in_v_chr_pos=128,format=gbrp,"
         "setsar=1,sidedata=mode=delete"
@@ -150,8 +153,8 @@ def _arguments(
     argv += ["-filter_complex", ";".join(graph)]
     for kind in KINDS:
         for quality in QUALITIES:
-            argv += ["-map", f"[{kind}-q{quality}]", "-fps_mode", "passthrough", "-c:v", "mjpeg", "-bitexact"]
-            argv += ["-q:v", str(quality), "-f", "image2", f"{kind}-{quality}-%d.jpg"]
+            argv += ["-map", f"[{kind}-q{quality}]", "-fps_mode", "passthrough", "-enc_time_base", "1/1"]
+            argv += ["-c:v", "mjpeg", "-bitexact", "-q:v", str(quality), "-f", "image2", f"{kind}-{quality}-%d.jpg"]
     return argv
 
 

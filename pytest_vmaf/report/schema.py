@@ -1,7 +1,7 @@
 """The shape of a report as data (`--vmaf-json`), version 1: what may stand where, and the check that it does.
 
 A document holds the ``runs`` it comes from and their ``tests``, each with one entry per measurement. Everything is
-exact JSON. Scores are VMAF points, times seconds, sizes pixels; ``frame`` counts from 0.
+exact JSON. Scores are VMAF points, times seconds (``started`` from 1970 on), sizes pixels; ``frame`` counts from 0.
 """
 
 from __future__ import annotations
@@ -120,6 +120,7 @@ MEASUREMENT = {
     "status": OneOf(("passed", "failed", "error")),
     "reference": str,
     "distorted": str,
+    "started": float,
     "subtest": Optional(str),
     "error": Optional(str),
     "gates": [GATE],
@@ -268,6 +269,8 @@ def merge(documents: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> 
 def _require_whole(measurement: Mapping[str, Any], where: str) -> None:
     """What a shape alone cannot say: a measurement that is no error has all its numbers, and they fit together."""
     if measurement["status"] == "error":
+        for gate in measurement["gates"]:
+            _require(gate.get("margin") is None, f"{where}.gates", "without a margin, as nothing was measured", gate)
         return
     for key in ("vmaf", "neg", "gap", "above_100", "frames", "pools", "series", "histogram", "above", "provenance"):
         _require(measurement.get(key) is not None, f"{where}.{key}", "there", None)

@@ -1,0 +1,677 @@
+"""The report in a real browser: it shows everything, runs nothing that it should not, and works without a mouse."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+
+from pytest_vmaf.report import schema
+from pytest_vmaf.report.html import write_html
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
+
+Visit = Callable[..., tuple["Page", "Seen"]]
+
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+#: What Jenkins sends with every file that a build archived.
+JENKINS = "sandbox allow-same-origin; default-src 'none'; img-src 'self'; style-src 'self';"
+
+IMAGE, SCRIPT, STYLE = "<img src=x onerror=alert(1)>", "\"'><script>alert(1)</script>", "</style><h1>x</h1></title>"
+REVERSED, LONG = "a\u202eb", "n" * 300
+HOSTILE = (IMAGE, SCRIPT, STYLE, REVERSED, LONG)
+
+SUITE = """
+import pytest
+from clips import *
+from pytest_vmaf import FakeScorer
+
+def test_passes(vmaf):
+    vmaf.check(REF, GOOD, min_neg=60)
+
+def test_fails(vmaf):
+    vmaf.check(REF, SHARP, min_neg=99, features=["psnr"], min_psnr_y=99)
+
+def test_is_not_measured(vmaf):
+    vmaf.check(REF, IMAGE + ".mp4", min_neg=93)
+
+def test_is_skipped(vmaf):
+    pytest.skip(SCRIPT)
+
+@pytest.mark.xfail
+def test_fails_as_expected(vmaf):
+    vmaf.check(REF, GOOD, min_neg=99.5)
+
+@pytest.mark.flaky(reruns=1)
+def test_runs_again(vmaf, request):
+    again = request.node.execution_count > 1
+    vmaf.check(REF, GOOD, min_neg=60 if again else 99.5)
+
+@pytest.mark.skipif(not hasattr(pytest, "Subtests"), reason="this pytest has no subtests")
+def test_has_subtests(vmaf, request):
+    subtests = request.getfixturevalue("subtests")
+    for name in (IMAGE, "rung"):
+        with subtests.test(name):
+            vmaf.check(REF, GOOD, min_neg=99 if name == IMAGE else 60)
+
+@pytest.mark.parametrize("name", HOSTILE, ids=HOSTILE)
+def test_named(vmaf, name):
+    vmaf.check(REF, "fake.mp4", scorer=FakeScorer())
+    assert name == REVERSED, name
+
+@pytest.mark.parametrize("frames", [1, 30, 5001])
+def test_long(vmaf, frames):
+    # Of 5001 frames the last bucket is not full.
+    series = [95 + frame % 7 / 10 for frame in range(frames)]
+    vmaf.check(REF, "fake.mp4", scorer=FakeScorer(vmaf=series, neg=[value - 1.5 for value in series]))
+"""
+HOOKS = """
+from clips import *
+from pytest_vmaf import Chart, DataTable, Line, Paragraph, Section
+
+def pytest_vmaf_test_sections(item, measurements):
+    if item.name == "test_passes":
+        lines = [Line(name, [(1, 90 + i), (2, 93 + i)], marked=[1]) for i, name in enumerate(HOSTILE)]
+        chart = Chart(IMAGE, "NEG", lines, levels=[(STYLE, 92)], caption=SCRIPT)
+        return [Section(IMAGE, [Paragraph(STYLE), DataTable([SCRIPT, "b"], [[IMAGE, LONG]], caption=STYLE), chart])]
+
+def pytest_vmaf_run_sections(config, document):
+    return [Section(STYLE, [Paragraph(IMAGE)])]
+"""
+# A test id escapes what is not ASCII, unless this is set.
+SETTINGS = "[pytest]\ndisable_test_id_escaping_and_forfeit_all_rights_to_community_support = true\n"
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report in both forms, and the document that they show."""
+
+    document: dict[str, Any]
+    file: Path
+    assets: Path
+
+    def test(self, name: str) -> dict[str, Any]:
+        """The record of one test."""
+        return next(test for test in self.document["tests"] if test["id"].endswith(f"::{name}"))
+
+
+@dataclass
+class Seen:
+    """What a page did, besides showing itself."""
+
+    console: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    dialogs: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="session")
+def report(reference: Path, encoded: Path, sharpened: Path, tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """The report of one pytest run that has every outcome, pictures, sections, and names that want to be markup."""
+    folder = tmp_path_factory.mktemp("report")
+    clips = {"REF": reference, "GOOD": encoded, "SHARP": sharpened}
+    names = {"IMAGE": IMAGE, "SCRIPT": SCRIPT, "STYLE": STYLE, "REVERSED": REVERSED, "LONG": LONG, "HOSTILE": HOSTILE}
+    said = {**{name: str(path) for name, path in clips.items()}, **names}
+    (folder / "clips.py").write_text("".join(f"{name} = {value!a}\n" for name, value in said.items()))
+    (folder / "conftest.py").write_text(HOOKS)
+    (folder / "test_hostile.py").write_text(SUITE)
+    (folder / "pytest.ini").write_text(SETTINGS)
+    argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "--vmaf-json=report.json"]
+    end = subprocess.run(argv, cwd=folder, capture_output=True, text=True, encoding="utf-8", timeout=120)
+    assert end.returncode == pytest.ExitCode.TESTS_FAILED, end.stdout + end.stderr
+    document = schema.read(folder / "report.json")
+    write_html(folder / "file" / "report.html", document)
+    write_html(folder / "assets" / "a report.html", document, assets=True)
+    return Report(document, folder / "file" / "report.html", folder / "assets" / "a report.html")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium. Of the module and no longer: while it lives, nothing else can run an asyncio loop."""
+    pytest.importorskip("playwright.sync_api", reason="pip install playwright to run this")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        given = os.environ.get("PYTEST_VMAF_CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUMS)), None)
+        executable = given or playwright.chromium.executable_path
+        if not Path(executable).is_file():
+            pytest.skip(
+                "there is no Chromium; install one (Debian: apt install chromium; anywhere: playwright install "
+                "chromium), or set PYTEST_VMAF_CHROMIUM to one, to run this"
+            )
+        launched = playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., tuple[Page, Seen]]]:
+    """visit(path or address, scheme="light", scripts=True, width=1200): a fresh page, and what it does."""
+    contexts = []
+
+    def opened(
+        place: Path | str, scheme: Any = "light", *, scripts: bool = True, width: int = 1200
+    ) -> tuple[Page, Seen]:
+        context = browser.new_context(
+            color_scheme=scheme, java_script_enabled=scripts, viewport={"width": width, "height": 900}
+        )
+        contexts.append(context)
+        context.set_default_timeout(5000)
+        page, seen = context.new_page(), Seen()
+        # Everything that is said counts, not only errors: the page has nothing to say.
+        page.on("console", lambda message: seen.console.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: seen.errors.append(str(error)))
+        page.on("request", lambda request: seen.requests.append(request.url))
+        page.on("dialog", lambda dialog: (seen.dialogs.append(dialog.message), dialog.dismiss()))
+        page.goto(place.as_uri() if isinstance(place, Path) else place)
+        return page, seen
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+class _AsJenkins(SimpleHTTPRequestHandler):
+    def end_headers(self) -> None:
+        self.send_header("Content-Security-Policy", JENKINS)
+        super().end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def jenkins(report: Report) -> Iterator[str]:
+    """The address of the report with assets on a server that sends Jenkins' policy."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_AsJenkins, directory=str(report.assets.parent)))
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/{quote(report.assets.name)}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+FORMS = ("file", "assets")
+SCHEMES = ("light", "dark")
+each_form = pytest.mark.parametrize("form", FORMS)
+each_scheme = pytest.mark.parametrize("scheme", SCHEMES)
+READING = re.compile(r"frame (\d+)(?: \(([\d:.]+)\))?.*, default ([\d.-]+), NEG ([\d.-]+)(?:, gap ([\d.-]+))?")
+#: What Chromium says of the script under Jenkins' policy; the sandbox and the list of sources each refuse it.
+SCRIPT_REFUSED = re.compile(r"Blocked script execution in|Loading the script|Refused to (load|execute) the script")
+
+
+def details(page: Page, name: str) -> Locator:
+    """A test's entry in the page."""
+    return page.locator(".details > details").filter(has=page.locator(f"> summary bdi:text-is('{name}')"))
+
+
+def unfold(page: Page) -> None:
+    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+
+
+def width_of(page: Page) -> int:
+    found = page.evaluate("document.scrollingElement.scrollWidth")
+    assert isinstance(found, int)
+    return found
+
+
+def visible_rows(page: Page) -> int:
+    return page.locator(".tests tbody tr:visible").count()
+
+
+def in_view(page: Page, name: str, number: int = 0) -> Locator:
+    """A chart of a test, prepared by the script, which does it when the chart comes into view."""
+    entry = details(page, name)
+    if entry.get_attribute("open") is None:
+        entry.locator("> summary").click()
+    chart = entry.locator("svg.series").nth(number)
+    chart.scroll_into_view_if_needed()
+    chart.and_(page.locator("[tabindex]")).wait_for()
+    return chart
+
+
+def output(chart: Locator) -> str:
+    return chart.locator("+ output").inner_text()
+
+
+def ends(chart: Locator) -> list[str]:
+    return chart.locator("> text").all_inner_texts()[-2:]
+
+
+def view_box(chart: Locator) -> list[float]:
+    return [float(number) for number in str(chart.locator("> svg").get_attribute("viewBox")).split()]
+
+
+def read(chart: Locator) -> tuple[int, float, float, float | None]:
+    """Frame, default, NEG and gap as the chart says them."""
+    found = READING.fullmatch(output(chart))
+    assert found, output(chart)
+    frame, _, vmaf, neg, gap = found.groups()
+    return int(frame), float(vmaf), float(neg), None if gap is None else float(gap)
+
+
+# ---------------------------------------------------------------- quiet, and nothing from elsewhere
+
+
+@each_form
+@each_scheme
+def test_the_page_has_nothing_to_complain_about(visit: Visit, report: Report, form: str, scheme: str) -> None:
+    page, seen = visit(getattr(report, form), scheme)
+    unfold(page)
+    in_view(page, "test_fails")
+    assert (seen.console, seen.errors) == ([], [])
+
+
+def test_a_self_contained_page_asks_for_nothing_but_itself(visit: Visit, report: Report) -> None:
+    page, seen = visit(report.file)
+    unfold(page)
+    assert page.locator("img").count() > 0
+    assert {url for url in seen.requests if not url.startswith("data:")} == {report.file.as_uri()}
+
+
+def test_a_page_with_assets_asks_for_nothing_but_files_in_its_folder(visit: Visit, report: Report) -> None:
+    page, seen = visit(report.assets)
+    unfold(page)
+    folder = report.assets.with_name("a report_assets").as_uri() + "/"
+    assert [url for url in seen.requests if url != report.assets.as_uri() and not url.startswith(folder)] == []
+    wanted = {"style", "script", "frame"}
+    assert {url.removeprefix(folder).partition("-")[0] for url in seen.requests[1:]} >= wanted
+
+
+def test_the_pages_own_policy_lets_its_style_and_its_script_through(visit: Visit, report: Report) -> None:
+    page, seen = visit(report.file)
+    assert page.locator("meta[http-equiv=Content-Security-Policy]").count() == 1
+    assert "on" in str(page.locator("html").get_attribute("class"))
+    assert page.locator("body").evaluate("body => getComputedStyle(body).maxWidth") != "none"
+    assert seen.console == []
+
+
+def test_the_pages_own_policy_holds_back_other_scripts(visit: Visit, report: Report) -> None:
+    page, _ = visit(report.file)
+    add = "document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.ran = 1'}))"
+    page.evaluate(add)
+    assert page.evaluate("window.ran") is None
+
+
+# ---------------------------------------------------------------- names that want to be markup
+
+
+@each_form
+def test_hostile_names_add_no_element_and_run_nothing(visit: Visit, report: Report, form: str) -> None:
+    page, seen = visit(getattr(report, form))
+    unfold(page)
+    assert page.locator("img[src=x], [onerror]").count() == 0
+    assert page.locator("script").count() == 1
+    assert page.locator("h1").count() == 1
+    assert page.locator("title:not(svg title)").count() == 1
+    assert page.locator("style").count() == (1 if form == "file" else 0)
+    assert seen.dialogs == []
+
+
+@pytest.mark.parametrize("name", [IMAGE, SCRIPT, STYLE, LONG], ids=["image", "script", "style", "long"])
+def test_hostile_names_are_shown_as_they_are(visit: Visit, report: Report, name: str) -> None:
+    page, _ = visit(report.file)
+    shown = page.locator(".tests tbody a").all_inner_texts()
+    assert f"test_named[{name}]" in shown
+    assert name in page.locator("details.failed pre.message").evaluate_all(
+        "all => all.map(each => each.textContent).join('')"
+    )
+
+
+def test_a_name_that_reverses_text_is_spelt_out(visit: Visit, report: Report) -> None:
+    page, _ = visit(report.file)
+    assert "test_named[a\\u202eb]" in page.locator(".tests tbody a").all_inner_texts()
+    assert REVERSED not in page.content()
+
+
+@each_form
+def test_what_plugins_add_is_shown_as_text(visit: Visit, report: Report, form: str) -> None:
+    page, _ = visit(getattr(report, form))
+    entry = details(page, "test_passes")
+    entry.locator("> summary").click()
+    assert entry.locator("h4").inner_text() == IMAGE
+    assert entry.locator("caption").inner_text() == STYLE
+    assert SCRIPT in entry.locator("figure:has(.xy) figcaption").inner_text()
+    assert entry.locator("polyline.xy").count() == len(HOSTILE)
+
+
+# ---------------------------------------------------------------- without scripts
+
+
+@pytest.fixture
+def still(visit: Visit, report: Report) -> Page:
+    """The page where scripts are switched off."""
+    return visit(report.file, scripts=False)[0]
+
+
+def test_without_scripts_verdict_and_table_are_there(still: Page, report: Report) -> None:
+    assert "failed" in still.locator(".verdict").inner_text()
+    measured = sum(max(1, len(test["measurements"])) for test in report.document["tests"])
+    assert visible_rows(still) == measured
+
+
+def test_without_scripts_charts_and_pictures_of_what_failed_are_visible(still: Page) -> None:
+    entry = details(still, "test_fails")
+    for line in ("neg", "vmaf"):
+        box = entry.locator(f"svg.series path.{line}").first.bounding_box()
+        assert box is not None
+        assert min(box["width"], box["height"]) > 20
+    pictures = entry.locator("img:visible")
+    assert pictures.count() == 4
+    assert all(box is not None and box["width"] > 100 for box in (each.bounding_box() for each in pictures.all()))
+
+
+def test_without_scripts_what_is_folded_unfolds_by_keyboard(still: Page, report: Report) -> None:
+    entry = details(still, "test_passes")
+    table = entry.locator("details").filter(has_text="lowest NEG").first
+    assert not table.locator("table").is_visible()
+    for summary in (entry.locator("> summary"), table.locator("> summary")):
+        summary.focus()
+        still.keyboard.press("Enter")
+    assert table.locator("td").first.is_visible()
+    entry.locator("> summary").focus()
+    still.keyboard.press("Space")
+    assert not table.locator("table").is_visible()
+
+
+def test_without_scripts_nothing_is_offered_that_needs_one(still: Page) -> None:
+    assert still.locator("#search, .divider, .sl").count() > 2
+    assert still.locator("#search:visible, .divider:visible, .sl:visible").count() == 0
+
+
+def test_without_scripts_the_status_filter_works_by_keyboard(still: Page, report: Report) -> None:
+    still.locator("#show-all").focus()
+    still.keyboard.press("ArrowRight")
+    assert still.locator("#show-error").is_checked()
+    errors = [test for test in report.document["tests"] if test["status"] == "error"]
+    assert visible_rows(still) == sum(max(1, len(test["measurements"])) for test in errors)
+    assert "test_is_not_measured" in still.locator(".tests tbody tr:visible").first.inner_text()
+
+
+def test_without_scripts_the_picture_views_work_by_keyboard(still: Page) -> None:
+    views = details(still, "test_fails").locator(".views").first
+    views.locator("input.pair").focus()
+    shown = {}
+    for view in ("ref", "dis", "dif"):
+        still.keyboard.press("ArrowRight")
+        assert views.locator(f"input.{view}").is_checked()
+        shown[view] = [each.get_attribute("class") for each in views.locator("figure:visible").all()]
+    assert shown == {"ref": ["ref"], "dis": ["dis"], "dif": ["dif"]}
+
+
+def test_without_scripts_actual_size_shows_a_picture_pixel_by_pixel(still: Page) -> None:
+    views = details(still, "test_fails").locator(".views").first
+    views.locator("input.zoom").focus()
+    still.keyboard.press("Space")
+    box = views.locator("img").first.bounding_box()
+    assert box is not None
+    assert (box["width"], box["height"]) == (320, 180)
+
+
+# ---------------------------------------------------------------- with the script
+
+
+@each_form
+def test_a_link_of_the_table_opens_the_test(visit: Visit, report: Report, form: str) -> None:
+    page, _ = visit(getattr(report, form))
+    entry = details(page, "test_passes")
+    assert not entry.locator("> div").is_visible()
+    page.locator(".tests tbody a").filter(has_text="test_passes").focus()
+    page.keyboard.press("Enter")
+    entry.locator("> div").wait_for(state="visible")
+    top = entry.locator("> summary").evaluate("each => each.getBoundingClientRect().top")
+    assert 0 <= top < 900
+
+
+@pytest.mark.parametrize("fragment", ["#%", "#%E0%A4%A", "#nothing"])
+def test_an_address_with_a_strange_fragment_costs_nothing(visit: Visit, report: Report, fragment: str) -> None:
+    page, seen = visit(report.file.as_uri() + fragment)
+    in_view(page, "test_fails")
+    assert seen.errors == []
+
+
+def test_search_narrows_the_table(visit: Visit, report: Report) -> None:
+    page, _ = visit(report.file)
+    everything = visible_rows(page)
+    page.locator("#search").fill("FAKE.mp4 long")
+    assert visible_rows(page) == 3
+    page.locator("#search").fill("")
+    assert visible_rows(page) == everything
+
+
+def test_the_slider_uncovers_the_reference(visit: Visit, report: Report) -> None:
+    page, _ = visit(report.file)
+    views = details(page, "test_fails").locator(".views").first
+    views.locator("input.sl").check()
+    distorted = views.locator("figure.dis")
+
+    def cut() -> str:
+        return str(distorted.evaluate("each => getComputedStyle(each).clipPath"))
+
+    before = cut()
+    assert "50%" in before
+    views.locator("input[type=range]").focus()
+    page.keyboard.press("ArrowRight")
+    assert "51%" in cut()
+    reference, over = views.locator("figure.ref img").bounding_box(), distorted.locator("img").bounding_box()
+    assert reference == over
+
+
+def test_a_chart_reads_out_the_values_under_the_arrow_keys(visit: Visit, report: Report) -> None:
+    page, _ = visit(report.file)
+    chart, worst = in_view(page, "test_fails"), series(report, "test_fails")
+    chart.focus()
+    for frame in range(3):
+        page.keyboard.press("ArrowRight")
+        assert read(chart) == pytest.approx(
+            (frame, worst["vmaf"][frame], worst["neg"][frame], worst["gap"][frame]), abs=0.11
+        )
+    page.keyboard.press("ArrowLeft")
+    assert read(chart)[0] == 1
+    assert "(0:00.040)" in output(chart)
+
+
+def test_a_chart_reads_out_the_values_under_the_pointer(visit: Visit, report: Report) -> None:
+    page, _ = visit(report.file)
+    chart, worst = in_view(page, "test_fails"), series(report, "test_fails")
+    box = chart.locator("rect.plot").bounding_box()
+    assert box is not None
+    last = len(worst["neg"]) - 1
+    for frame in (0, 7, last):
+        page.mouse.move(box["x"] + box["width"] * frame / last, box["y"] + box["height"] / 2)
+        assert read(chart) == pytest.approx(
+            (frame, worst["vmaf"][frame], worst["neg"][frame], worst["gap"][frame]), abs=0.11
+        )
+
+
+def test_a_chart_of_one_metric_reads_out_its_values(visit: Visit, report: Report) -> None:
+    page, _ = visit(report.file)
+    worst = series(report, "test_fails")
+    metrics = [name for name in worst if name not in ("vmaf", "neg")]
+    assert set(metrics) == {"gap", "psnr_y"}
+    for number, metric in enumerate(metrics, 1):
+        chart = in_view(page, "test_fails", number)
+        chart.focus()
+        page.keyboard.press("ArrowRight")
+        assert float(output(chart).rpartition(" ")[2]) == pytest.approx(worst[metric][0], abs=0.051)
+
+
+def test_a_chart_zooms_in_and_out_and_back(visit: Visit, report: Report) -> None:
+    page, _ = visit(report.file)
+    chart = in_view(page, "test_fails")
+    whole, labels = view_box(chart), ends(chart)
+    chart.focus()
+    page.keyboard.press("+")
+    assert view_box(chart)[2] == pytest.approx(whole[2] / 2)
+    assert ends(chart) != labels
+    page.keyboard.press("-")
+    assert (view_box(chart), ends(chart)) == (whole, labels)
+    page.keyboard.press("+")
+    page.keyboard.press("+")
+    page.keyboard.press("0")
+    assert (view_box(chart), ends(chart)) == (whole, labels)
+
+
+def test_a_zoomed_chart_reads_out_the_frame_under_the_pointer(visit: Visit, report: Report) -> None:
+    page, _ = visit(report.file)
+    chart, worst = in_view(page, "test_fails"), series(report, "test_fails")
+    chart.focus()
+    page.keyboard.press("+")
+    start, _, shown, _ = view_box(chart)
+    box = chart.locator("rect.plot").bounding_box()
+    assert box is not None
+    frame = 12
+    page.mouse.move(box["x"] + box["width"] * (frame - start) / shown, box["y"] + box["height"] / 2)
+    assert read(chart)[:3] == pytest.approx((frame, worst["vmaf"][frame], worst["neg"][frame]), abs=0.051)
+
+
+def test_a_chart_never_names_a_frame_past_the_last(visit: Visit, report: Report) -> None:
+    page, _ = visit(report.file)
+    for name, last in (("test_long[1]", 0), ("test_long[5001]", 5000)):
+        chart = in_view(page, name)
+        labels = ends(chart)
+        chart.focus()
+        page.keyboard.press("+")
+        page.keyboard.press("0")
+        assert ends(chart) == labels
+        for _ in range(110):
+            page.keyboard.press("ArrowRight")
+        assert max(map(int, re.findall(r"frame (\d+)", output(chart)))) == last
+
+
+def test_a_chart_of_many_frames_says_which_ones_a_point_stands_for(visit: Visit, report: Report) -> None:
+    page, _ = visit(report.file)
+    chart = in_view(page, "test_long[5001]")
+    chart.focus()
+    page.keyboard.press("ArrowRight")
+    first, last = map(int, re.findall(r"frame (\d+)", output(chart)))
+    assert first == 0
+    assert last > 1
+    # The worst default and the worst NEG of these frames need not be of one frame, so their difference says nothing.
+    assert "gap" not in output(chart)
+    assert read(chart)[1:3] == pytest.approx((95, 93.5), abs=0.051)
+
+
+# ---------------------------------------------------------------- on a server with Jenkins' policy
+
+
+def test_under_jenkins_policy_nothing_is_refused_but_the_script(visit: Visit, jenkins: str) -> None:
+    _, seen = visit(jenkins)
+    assert seen.console
+    assert [said for said in seen.console if not SCRIPT_REFUSED.search(said)] == []
+
+
+@each_scheme
+def test_under_jenkins_policy_the_page_has_its_style(visit: Visit, jenkins: str, scheme: str) -> None:
+    page, _ = visit(jenkins, scheme)
+    assert page.locator(".tests tbody tr").count() > 10
+    body = page.locator("body").evaluate("each => getComputedStyle(each).backgroundColor")
+    assert body == {"light": "rgb(255, 255, 255)", "dark": "rgb(13, 17, 23)"}[scheme]
+
+
+@each_scheme
+def test_under_jenkins_policy_charts_have_colours(visit: Visit, jenkins: str, scheme: str) -> None:
+    page, _ = visit(jenkins, scheme)
+    entry = details(page, "test_fails")
+    found = {}
+    for name in ("neg", "vmaf", "bad"):
+        path = entry.locator(f"svg.series path.{name}").first
+        found[name] = path.evaluate("each => getComputedStyle(each).stroke")
+    gap = entry.locator("svg.series path.vmaf").first.evaluate("each => getComputedStyle(each).fill")
+    assert len({*found.values(), gap}) == 4
+    assert not {"none", "rgb(0, 0, 0)"} & {*found.values(), gap}
+
+
+def test_under_jenkins_policy_every_picture_arrives(visit: Visit, jenkins: str) -> None:
+    page, _ = visit(jenkins)
+    unfold(page)
+    pictures = page.locator("img").evaluate_all("all => all.map(each => [each.complete, each.naturalWidth])")
+    assert len(pictures) >= 6
+    assert {tuple(each) for each in pictures} == {(True, 320)}
+
+
+def test_under_jenkins_policy_pictures_can_be_switched(visit: Visit, jenkins: str) -> None:
+    page, _ = visit(jenkins)
+    views = details(page, "test_fails").locator(".views").first
+    views.locator("input.dif").check(force=True)
+    assert views.locator("figure.dif").is_visible()
+    assert not views.locator("figure.ref").is_visible()
+
+
+# ---------------------------------------------------------------- paper, phones, assistive technology
+
+
+def test_print_shows_what_failed_and_no_controls(visit: Visit, report: Report) -> None:
+    page, _ = visit(report.file)
+    page.emulate_media(media="print")
+    entry = details(page, "test_fails")
+    assert entry.locator(".gates").first.is_visible()
+    assert entry.locator("svg.series").first.is_visible()
+    assert entry.locator("img:visible").count() == 4
+    assert page.locator("label:visible, input:visible").count() == 0
+    assert page.pdf().startswith(b"%PDF-")
+
+
+@pytest.mark.parametrize("width", [320, 390, 768])
+@each_form
+def test_no_page_is_wider_than_the_screen(visit: Visit, report: Report, form: str, width: int) -> None:
+    page, _ = visit(getattr(report, form), width=width)
+    unfold(page)
+    for chart in page.locator("svg.series").all()[:2]:
+        chart.scroll_into_view_if_needed()
+    assert width_of(page) <= width
+
+
+def test_on_a_phone_a_choice_and_its_name_stand_on_one_line(visit: Visit, report: Report) -> None:
+    page, _ = visit(report.file, width=390)
+    apart = page.locator(".views").first.evaluate(
+        """views => {
+            const top = each => each.getBoundingClientRect().top;
+            const labels = [...views.querySelectorAll("input + label")].filter(label => label.offsetParent);
+            const apart = labels.filter(label => Math.abs(top(label) - top(label.previousElementSibling)) > 12);
+            return apart.map(label => label.textContent);
+        }"""
+    )
+    assert apart == []
+
+
+@each_form
+@each_scheme
+@pytest.mark.parametrize("width", [390, 1200])
+def test_axe_finds_nothing_serious(visit: Visit, report: Report, form: str, scheme: str, width: int) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python")
+    page, _ = visit(getattr(report, form), scheme, width=width)
+    unfold(page)
+    in_view(page, "test_fails").focus()
+    page.keyboard.press("ArrowRight")
+    found = axe.Axe().run(page).response["violations"]
+    serious = [
+        f"{each['id']}: {node['html']:.200} {node['failureSummary']:.300}"
+        for each in found
+        for node in each["nodes"]
+        if each["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+
+
+def series(report: Report, name: str) -> dict[str, Any]:
+    """The series of a test's only measurement."""
+    [measurement] = report.test(name)["measurements"]
+    worst = measurement["series"]["worst"]
+    assert isinstance(worst, dict)
+    return worst
