@@ -39,7 +39,7 @@ def attach(item: pytest.Item, report: Any, session: Vmaf, start: int, outputs: O
     if outputs.html is not None and report.outcome == "failed":
         report.sections.append(("vmaf report", str(outputs.html)))
     to_pytest_html(item.config, report, session.records, outputs.html)
-    to_allure(item.config, records)
+    to_allure(item.config, records, outputs.html)
 
 
 def forget(item: pytest.Item) -> None:

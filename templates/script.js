@@ -8,7 +8,7 @@ each(document.querySelectorAll(".tests tbody tr"),function(tr){
 var text=tr.textContent.toLowerCase();
 tr.classList.toggle("hid",!words.every(function(w){return text.indexOf(w)>=0}))})});
 function reveal(){
-var target=location.hash&&document.getElementById(decodeURIComponent(location.hash.slice(1)));
+var target=document.getElementById(location.hash.slice(1));
 if(target&&target.parentNode.tagName=="DETAILS"){target.parentNode.open=true;target.scrollIntoView()}}
 addEventListener("hashchange",reveal);reveal();
 each(document.querySelectorAll(".divider input"),function(input){
@@ -19,22 +19,25 @@ var n=path.getAttribute("d").split("h9")[1].slice(1).match(/-?\d+/g)||[];
 var y=+path.getAttribute("d").match(/M-9 (-?\d+)/)[1],all=[top-y/10];
 for(var i=1;i<n.length;i+=2){y+=+n[i];all.push(top-y/10)}
 return all}
-function clock(s){var m=Math.floor(s/60);return m+":"+(s%60<10?"0":"")+(s%60).toFixed(3)}
+function clock(s){
+var t=Math.round(s*1000),h=Math.floor(t/36e5),m=Math.floor(t/6e4)%60,r=(t%6e4/1000).toFixed(3);
+return(h?h+":"+(m<10?"0":""):"")+m+":"+(r<10?"0":"")+r}
 function prepare(chart){
 var plot=chart.querySelector("svg"),top=+chart.dataset.top,size=+chart.dataset.size,lines=[];
 each(plot.querySelectorAll(".vmaf,.neg,.other"),function(p){lines.push([p.getAttribute("class"),values(p,top)])});
-var box=plot.getAttribute("viewBox").split(" ").map(Number),full=box[2],last=lines[0][1].length-1,at=-1;
+var box=plot.getAttribute("viewBox").split(" ").map(Number),full=box[2],at=-1;
 var cursor=document.createElementNS("http://www.w3.org/2000/svg","path"),out=document.createElement("output");
 cursor.setAttribute("class","cursor");plot.appendChild(cursor);chart.after(out);
 var rate=(chart.dataset.rate||"").split("/"),fps=rate[0]/(rate[1]||1);
 var first=chart.lastElementChild.previousElementSibling,end=chart.lastElementChild;
-function name(i,stop){var f=Math.max(0,Math.round(i))*size;if(stop)f+=size-1;return "frame "+f+(fps?" ("+clock(f/fps)+")":"")}
+var frames=+/\d+/.exec(end.textContent)[0],last=Math.min(lines[0][1].length-1,Math.floor(frames/size));
+function name(i,stop){var f=Math.min(frames,Math.max(0,Math.round(i))*size+(stop?size-1:0));return "frame "+f+(fps?" ("+clock(f/fps)+")":"")}
 function show(i){
 at=Math.max(0,Math.min(last,i));
 cursor.setAttribute("d","M"+at+" -99V9999");
 var said=name(at);if(size>1)said+=" to "+name(at,1);
 each(lines,function(l){said+=", "+({vmaf:"default",neg:"NEG",other:"value"})[l[0]]+" "+l[1][at].toFixed(1)});
-if(lines.length>1)said+=", gap "+(lines[0][1][at]-lines[1][1][at]).toFixed(1);
+if(lines.length>1&&size==1)said+=", gap "+(lines[0][1][at]-lines[1][1][at]).toFixed(1);
 out.textContent=said}
 function zoom(factor){
 var middle=at<0?box[0]+box[2]/2:at,width=Math.min(full,Math.max(Math.min(8,full),box[2]*factor));
@@ -50,7 +53,10 @@ chart.addEventListener("dblclick",function(e){at=under(e);zoom(.5)});
 chart.addEventListener("keydown",function(e){
 var keys={ArrowLeft:function(){show(at-1)},ArrowRight:function(){show(at+1)},"+":function(){zoom(.5)},"-":function(){zoom(2)},"0":function(){box=[0,box[1],full,box[3]];view()}};
 if(keys[e.key]&&!e.ctrlKey&&!e.metaKey){keys[e.key]();e.preventDefault()
-if(at<box[0]||at>box[0]+box[2]){box[0]=Math.max(0,Math.min(full-box[2],at-box[2]/2));view()}}})}
+if(at>=0&&(at<box[0]||at>box[0]+box[2])){box[0]=Math.max(0,Math.min(full-box[2],at-box[2]/2));view()}}})}
+var sizes=new ResizeObserver(function(seen){each(seen,function(s){var t=s.target;
+if(t.scrollWidth>t.clientWidth||t.scrollHeight>t.clientHeight)t.tabIndex=0;else t.removeAttribute("tabindex")})});
+each(document.querySelectorAll("figure,.cols,.message"),function(part){sizes.observe(part)});
 var watch=new IntersectionObserver(function(seen){each(seen,function(s){
 if(s.isIntersecting){watch.unobserve(s.target);prepare(s.target)}})});
 each(document.querySelectorAll(".series.chart"),function(chart){watch.observe(chart)})

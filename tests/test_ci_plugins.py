@@ -249,3 +249,12 @@ def allure_texts(folder: Path) -> dict[str, list[list[str]]]:
         ours = [each["source"] for each in result.get("attachments", ()) if each["name"] == "VMAF"]
         found.setdefault(result["name"], []).append([(folder / source).read_text("utf-8") for source in ours])
     return found
+
+
+def test_allure_links_to_the_report(run: Run, tests: None, pytester: pytest.Pytester) -> None:
+    pytest.importorskip("allure_pytest", reason="pip install allure-pytest to test what Allure gets")
+    run("--alluredir=allure", "--vmaf-html=r.html")
+    results = [json.loads(path.read_text()) for path in (pytester.path / "allure").glob("*-result.json")]
+    wanted = {"type": "link", "url": (pytester.path / "r.html").as_uri(), "name": "VMAF report"}
+    assert [result["links"] for result in results] == [[wanted]] * len(results)
+    assert results

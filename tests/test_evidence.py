@@ -583,3 +583,27 @@ def test_junit_has_the_last_attempts_numbers_and_the_users_own(run: Run, pyteste
     assert 'name="vmaf.neg" value="80.0000"' in first
     assert "vmaf.commit" in last
     assert "vmaf.neg" not in last
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes; run on Linux or macOS")
+def test_a_disk_that_fills_half_way_keeps_the_old_report_whole(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        """
+        import pytest, resource
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_sessionfinish(session):
+            if not hasattr(session.config, "workerinput"):
+                resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+        """
+    )
+    pytester.makepyfile(test_it="from fake import fake\ndef test_a(vmaf): fake(vmaf, min_neg=90)")
+    for name in ("r.html", "r.json"):
+        (pytester.path / name).write_text("the old one")
+    result = run("--vmaf-html-assets")
+    result.assert_outcomes(passed=1)
+    assert result.ret == 0
+    for what in ("JSON", "HTML report"):
+        result.stdout.fnmatch_lines([f"vmaf: the {what} could not be written to *: File too large. *results stand."])
+    assert (pytester.path / "r.html").read_text() == (pytester.path / "r.json").read_text() == "the old one"
+    assert not [path for path in pytester.path.rglob(".*") if path.is_file() and "r." in path.name]

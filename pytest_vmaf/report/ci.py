@@ -81,14 +81,16 @@ def to_pytest_html(config: Any, report: Any, records: Sequence[Mapping[str, Any]
     report.extras = [*getattr(report, "extras", []), *extras]
 
 
-def to_allure(config: Any, records: Sequence[Mapping[str, Any]]) -> None:
-    """Attach the numbers to the test that runs, where allure-pytest writes results."""
+def to_allure(config: Any, records: Sequence[Mapping[str, Any]], html_path: Path | None) -> None:
+    """Attach the numbers and a link to the report to the test that runs, where allure-pytest writes results."""
     if not records or not config.pluginmanager.hasplugin("allure_listener"):
         return
     import allure
 
     shown = "\n".join(headlines(records, MOST_MEASUREMENTS))
     allure.attach(shown, name="VMAF", attachment_type=allure.attachment_type.TEXT)
+    if html_path is not None:
+        allure.dynamic.link(html_path.absolute().as_uri(), name="VMAF report")
 
 
 def _data(text: str) -> str:

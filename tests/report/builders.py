@@ -1,0 +1,169 @@
+"""Measurements by FakeScorer, and whole documents of them, for the tests of the report room."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+from pytest_vmaf import FakeScorer, GateViolation, MeasurementError, Vmaf
+from pytest_vmaf.report import schema
+from pytest_vmaf.report.record import not_measured
+from pytest_vmaf.report.section import Chart, DataTable, Line, Paragraph, Section
+
+Document = dict[str, Any]
+Frames = float | list[float]
+Way = tuple[str | int, ...]
+
+#: Markup that must arrive as text, wherever it is put.
+HOSTILE = "\"'><script>alert(1)</script></title></style><img src=x onerror=alert(2)>&lt;{{ 7*7 }}"
+JPEG = "/9j/4AAQSkZJRgABAQAAAQABAAD/2Q=="
+#: The start of a JPEG that is none, as base64; only its form counts here.
+PICTURE = {
+    "frame": 1,
+    "time": 0.04,
+    "metric": "neg",
+    "value": 93.0,
+    "width": 320,
+    "height": 180,
+    "full_width": 1920,
+    "full_height": 1080,
+    "amplified": 8,
+    "reference": JPEG,
+    "distorted": JPEG,
+    "difference": "/9j/4AAQSkZJRgABAQAAAQABAAD/AAA=",
+}
+RUN = {
+    "name": "",
+    "ended": "finished",
+    "why": "",
+    "exit": 0,
+    "command": "pytest --vmaf-html=r.html",
+    "created": "2026-01-02T03:04:05+00:00",
+    "duration": 61.25,
+    "python": "3.13.1",
+    "platform": "Linux",
+    "pytest": "9.0.0",
+    "pytest_vmaf": "0.1.0",
+    "gates": ["min_neg=93 (ini)"],
+    "ran": 3,
+}
+
+
+def a_measurement(vmaf: Frames = 95.0, neg: Frames = 93.0, **settings: Any) -> dict[str, Any]:
+    """The record that ``Vmaf.check`` leaves for these frames, whether its gates hold or not."""
+    features = settings.pop("columns", None)
+    session = Vmaf(scorer=FakeScorer(vmaf=vmaf, neg=neg, features=features))
+    with contextlib.suppress(GateViolation, MeasurementError):
+        session.check("clips/ref.mkv", "out/crf23.mp4", **settings)
+    return session.records[0]
+
+
+def an_error(said: str = "out/crf23.mp4 does not exist.") -> dict[str, Any]:
+    """The record of a measurement that failed, with the gate that was not held."""
+    from pytest_vmaf.quality.gate import parse_gate
+
+    gates = [parse_gate("min_neg", 93, "ini")]
+    return {**not_measured("clips/ref.mkv", "out/crf23.mp4", MeasurementError(said), gates), "started": 1.0}
+
+
+def an_attempt(status: str, *measurements: dict[str, Any], message: str = "") -> dict[str, Any]:
+    """As `schema.ATTEMPT`."""
+    return {
+        "status": status,
+        "message": message,
+        "duration": 1.5,
+        "worker": "gw0",
+        "measurements": list(measurements),
+    }
+
+
+def a_test(status: str, *measurements: dict[str, Any], name: str = "test_x", **more: Any) -> dict[str, Any]:
+    """As `schema.TEST`."""
+    return {
+        **an_attempt(status, *measurements),
+        "run": 0,
+        "id": f"tests/test_it.py::{name}",
+        "file": "tests/test_it.py",
+        "line": 12,
+        "earlier": [],
+        "sections": [],
+        **more,
+    }
+
+
+def a_document(*tests: dict[str, Any], sections: list[dict[str, Any]] | None = None, **run: Any) -> Document:
+    """A document of one run, in the shape that `schema` asks for."""
+    made = {**schema.merge([]), "runs": [{**RUN, **run}], "tests": list(tests), "sections": sections or []}
+    schema.conform(made, schema.DOCUMENT)
+    return copy.deepcopy(made)
+
+
+def a_full_document() -> Document:
+    """A small document with something in every key that there is, optional ones included."""
+    return copy.deepcopy(_full())
+
+
+@cache
+def _full() -> Document:
+    blocks = [
+        Paragraph("a paragraph"),
+        DataTable(["clip", "kbit/s"], [["a", 1.5], ["b", None]], "a caption"),
+        Chart("kbit/s", "NEG", [Line("x264", [(1, 90), (2, 95)], [1]), Line("x265", [(1, 91)])], [("floor", 93)], "rd"),
+    ]
+    sections = [Section("a section", blocks).to_record()]
+    columns = {"psnr_y": [30.0, 41.0, 42.0], "psnr_cb": 44.0, "psnr_cr": 45.0}
+    bad = a_measurement([95, 96, 101], [80.5, 94, 95.5], columns=columns, min_neg=95, min_psnr_y=40, max_gap_stdev=9)
+    bad.update(pictures=[dict(PICTURE)], left_out="some were left out", subtest="codec=x264")
+    bad["provenance"]["notes"] = ["a note"]
+    bad["provenance"]["filters"] = {"reference": "null", "distorted": "scale=2:2"}
+    good = a_measurement(95.0, 93.0, min_neg=90)
+    tests = [
+        a_test("failed", bad, message="NEG 90.0 < 95", earlier=[an_attempt("error", an_error(), good, message="gone")]),
+        a_test("passed", good, name="test_good", sections=sections),
+        a_test("error", an_error(), name="test_error", message="out/crf23.mp4 does not exist."),
+        a_test("xfailed", bad, name="test_xfailed", message="as expected"),
+        a_test("skipped", name="test_skipped", message="no clip"),
+    ]
+    made = a_document(*tests, sections=sections, why="stopped", ended="interrupted", name="linux")
+    made["left_out"] = ["pictures of two tests"]
+    return made
+
+
+def leaves(value: Any, way: Way = ()) -> Iterator[Way]:
+    """The way to each value in nested lists and dicts that holds no other; empty ones count."""
+    parts: list[tuple[str | int, Any]] = []
+    if isinstance(value, dict):
+        parts = list(value.items())
+    elif isinstance(value, list):
+        parts = list(enumerate(value))
+    if not parts:
+        yield way
+    for key, part in parts:
+        yield from leaves(part, (*way, key))
+
+
+def get(value: Any, way: Way) -> Any:
+    """What lies at the end of a way."""
+    for key in way:
+        value = value[key]
+    return value
+
+
+def put(value: Any, way: Way, new: Any) -> None:
+    """Replace what lies at the end of a way."""
+    get(value, way[:-1])[way[-1]] = new
+
+
+def with_texts(made: Document, change: Callable[[Way, str], str]) -> Document:
+    """The document with each of its free texts changed; those of a fixed set of words or form stay."""
+    fixed = {"kind", "status", "ended", "bound", "frame_rate", "reference", "distorted", "difference"}
+    made = copy.deepcopy(made)
+    for way in list(leaves(made)):
+        old = get(made, way)
+        pictured = "pictures" in way
+        if isinstance(old, str) and (way[-1] not in fixed or (way[-1] in ("reference", "distorted") and not pictured)):
+            put(made, way, change(way, old))
+    return made
