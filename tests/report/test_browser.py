@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -22,7 +22,7 @@ from pytest_vmaf.report import schema
 from pytest_vmaf.report.html import write_html
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, Page
 
 Visit = Callable[..., tuple["Page", "Seen"]]
 
@@ -118,25 +118,10 @@ class Seen:
     requests: list[str] = field(default_factory=list)
     dialogs: list[str] = field(default_factory=list)
 
-
-@pytest.fixture(scope="session")
-def report(reference: Path, encoded: Path, sharpened: Path, tmp_path_factory: pytest.TempPathFactory) -> Report:
-    """The report of one pytest run that has every outcome, pictures, sections, and names that want to be markup."""
-    folder = tmp_path_factory.mktemp("report")
-    clips = {"REF": reference, "GOOD": encoded, "SHARP": sharpened}
-    names = {"IMAGE": IMAGE, "SCRIPT": SCRIPT, "STYLE": STYLE, "REVERSED": REVERSED, "LONG": LONG, "HOSTILE": HOSTILE}
-    said = {**{name: str(path) for name, path in clips.items()}, **names}
-    (folder / "clips.py").write_text("".join(f"{name} = {value!a}\n" for name, value in said.items()))
-    (folder / "conftest.py").write_text(HOOKS)
-    (folder / "test_hostile.py").write_text(SUITE)
-    (folder / "pytest.ini").write_text(SETTINGS)
-    argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "--vmaf-json=report.json"]
-    end = subprocess.run(argv, cwd=folder, capture_output=True, text=True, encoding="utf-8", timeout=120)
-    assert end.returncode == pytest.ExitCode.TESTS_FAILED, end.stdout + end.stderr
-    document = schema.read(folder / "report.json")
-    write_html(folder / "file" / "report.html", document)
-    write_html(folder / "assets" / "a report.html", document, assets=True)
-    return Report(document, folder / "file" / "report.html", folder / "assets" / "a report.html")
+    def dismiss(self, dialog: Dialog) -> None:
+        """Note a dialog; the page would wait for its answer."""
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
 
 
 @pytest.fixture(scope="module")
@@ -158,31 +143,65 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
+@pytest.fixture(scope="module")
+def report(
+    browser: Browser, reference: Path, encoded: Path, sharpened: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Report:
+    """The report of one pytest run that has every outcome, pictures, sections, and names that want to be markup."""
+    folder = tmp_path_factory.mktemp("report")
+    clips = {"REF": reference, "GOOD": encoded, "SHARP": sharpened}
+    names = {"IMAGE": IMAGE, "SCRIPT": SCRIPT, "STYLE": STYLE, "REVERSED": REVERSED, "LONG": LONG, "HOSTILE": HOSTILE}
+    said = {**{name: str(path) for name, path in clips.items()}, **names}
+    (folder / "clips.py").write_text("".join(f"{name} = {value!a}\n" for name, value in said.items()))
+    (folder / "conftest.py").write_text(HOOKS)
+    (folder / "test_hostile.py").write_text(SUITE)
+    (folder / "pytest.ini").write_text(SETTINGS)
+    argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "--vmaf-json=report.json"]
+    # On a build server this run is not the one whose summary is wanted.
+    outside = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "GITHUB_"))}
+    end = subprocess.run(argv, cwd=folder, env=outside, capture_output=True, text=True, encoding="utf-8", timeout=120)
+    assert end.returncode == pytest.ExitCode.TESTS_FAILED, end.stdout + end.stderr
+    document = schema.read(folder / "report.json")
+    write_html(folder / "file" / "report.html", document)
+    write_html(folder / "assets" / "a report.html", document, assets=True)
+    return Report(document, folder / "file" / "report.html", folder / "assets" / "a report.html")
+
+
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> Callable[..., BrowserContext]:
+    """context(scheme, scripts): as a profile of the browser; kept, since making one takes longer than a page."""
+
+    @cache
+    def made(scheme: Any, scripts: bool) -> BrowserContext:
+        new = browser.new_context(color_scheme=scheme, java_script_enabled=scripts)
+        new.set_default_timeout(10_000)
+        return new
+
+    return made
+
+
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Callable[..., tuple[Page, Seen]]]:
+def visit(context: Callable[..., BrowserContext]) -> Iterator[Visit]:
     """visit(path or address, scheme="light", scripts=True, width=1200): a fresh page, and what it does."""
-    contexts = []
+    pages = []
 
     def opened(
-        place: Path | str, scheme: Any = "light", *, scripts: bool = True, width: int = 1200
+        place: Path | str, scheme: str = "light", *, scripts: bool = True, width: int = 1200
     ) -> tuple[Page, Seen]:
-        context = browser.new_context(
-            color_scheme=scheme, java_script_enabled=scripts, viewport={"width": width, "height": 900}
-        )
-        contexts.append(context)
-        context.set_default_timeout(5000)
-        page, seen = context.new_page(), Seen()
+        page, seen = context(scheme, scripts).new_page(), Seen()
+        pages.append(page)
+        page.set_viewport_size({"width": width, "height": 900})
         # Everything that is said counts, not only errors: the page has nothing to say.
         page.on("console", lambda message: seen.console.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: seen.errors.append(str(error)))
         page.on("request", lambda request: seen.requests.append(request.url))
-        page.on("dialog", lambda dialog: (seen.dialogs.append(dialog.message), dialog.dismiss()))
+        page.on("dialog", seen.dismiss)
         page.goto(place.as_uri() if isinstance(place, Path) else place)
         return page, seen
 
     yield opened
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
 
 
 class _AsJenkins(SimpleHTTPRequestHandler):
@@ -194,7 +213,7 @@ class _AsJenkins(SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def jenkins(report: Report) -> Iterator[str]:
     """The address of the report with assets on a server that sends Jenkins' policy."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_AsJenkins, directory=str(report.assets.parent)))
