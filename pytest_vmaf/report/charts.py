@@ -13,7 +13,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from pytest_vmaf.report.view import NAMES, moment, seconds_of, time_code
+from pytest_vmaf.report.view import NAMES, clean, moment, seconds_of, time_code
 
 WIDTH, HEIGHT = 960, 230
 LEFT, TOP, PLOT_WIDTH, PLOT_HEIGHT = 40, 8, 912, 192
@@ -77,7 +77,9 @@ def _steps(counts: Sequence[int], tallest: int) -> str:
 
 def xy_chart(block: Mapping[str, Any]) -> Markup:
     """A section's chart: lines over a common axis, with dots at each point and named levels."""
-    lines = [line for line in block["lines"] or () if line["points"]]
+    # What comes from templates is cleaned there; names of plugins go into the chart here.
+    x_name, y_name = clean(block["x"] or ""), clean(block["y"] or "")
+    lines = [{**line, "name": clean(line["name"])} for line in block["lines"] or () if line["points"]]
     xs = [point[0] for line in lines for point in line["points"]] or [0.0, 1.0]
     levels = block["levels"] or ()
     ys = [point[1] for line in lines for point in line["points"]] + [level["value"] for level in levels] or [0.0, 1.0]
@@ -93,7 +95,9 @@ def xy_chart(block: Mapping[str, Any]) -> Markup:
     for level in levels:
         _, y = at(x0, level["value"])
         parts.append(Markup('<path class="limit" d="M{} {}h{}"/>').format(LEFT, y, PLOT_WIDTH))
-        parts.append(Markup('<text x="{}" y="{}" class="e">{}</text>').format(LEFT + PLOT_WIDTH, y - 3, level["name"]))
+        parts.append(
+            Markup('<text x="{}" y="{}" class="e">{}</text>').format(LEFT + PLOT_WIDTH, y - 3, clean(level["name"]))
+        )
     for number, line in enumerate(lines):
         points = [at(*point) for point in line["points"]]
         colour = f"l{number % 6}"
@@ -102,9 +106,7 @@ def xy_chart(block: Mapping[str, Any]) -> Markup:
         )
         marked = set(line["marked"] or ())
         for index, (x, y) in enumerate(points):
-            title = (
-                f"{line['name']}: {block['x']} {line['points'][index][0]:g}, {block['y']} {line['points'][index][1]:g}"
-            )
+            title = f"{line['name']}: {x_name} {line['points'][index][0]:g}, {y_name} {line['points'][index][1]:g}"
             radius = 5 if index in marked else 2.5
             parts.append(
                 Markup('<circle class="{}" cx="{}" cy="{}" r="{}"><title>{}</title></circle>').format(
@@ -115,8 +117,8 @@ def xy_chart(block: Mapping[str, Any]) -> Markup:
         parts.append(Markup('<text x="{}" y="{}" class="e">{:g}</text>').format(LEFT - 6, at(x0, tick)[1] + 4, tick))
     for tick in _ticks(x0, x1):
         parts.append(Markup('<text x="{}" y="{}" class="m">{:g}</text>').format(at(tick, y0)[0], HEIGHT - 14, tick))
-    said = f"{block['y']} over {block['x']}: {', '.join(line['name'] for line in lines)}."
-    axis = Markup('<text x="{}" y="{}" class="e">{}</text>').format(LEFT + PLOT_WIDTH, HEIGHT - 2, block["x"])
+    said = f"{y_name} over {x_name}: {', '.join(line['name'] for line in lines)}."
+    axis = Markup('<text x="{}" y="{}" class="e">{}</text>').format(LEFT + PLOT_WIDTH, HEIGHT - 2, x_name)
     return Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}{}</svg>').format(
         WIDTH, HEIGHT, said, _frame(), Markup("").join(parts), axis
     )

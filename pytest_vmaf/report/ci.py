@@ -90,7 +90,7 @@ def to_allure(config: Any, records: Sequence[Mapping[str, Any]], html_path: Path
     shown = "\n".join(headlines(records, MOST_MEASUREMENTS))
     allure.attach(shown, name="VMAF", attachment_type=allure.attachment_type.TEXT)
     if html_path is not None:
-        allure.dynamic.link(html_path.absolute().as_uri(), name="VMAF report")
+        allure.dynamic.link(html_path.absolute().as_uri(), name="VMAF report")  # type: ignore[no-untyped-call]
 
 
 def _data(text: str) -> str:

@@ -98,7 +98,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         # Whatever comes from names and messages goes through here before it is escaped.
-        finalize=lambda value: _clean(value) if type(value) is str else value,
+        finalize=lambda value: view.clean(value) if type(value) is str else value,
     )
     environment.globals.update(
         charts=charts,
@@ -110,15 +110,6 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters.update(two=lambda value: f"{value:.2f}", command=_command, when=_when)
     return environment
-
-
-def _clean(text: str) -> str:
-    """The text without what HTML cannot hold: control characters and half characters of undecodable names."""
-    if text.isprintable():
-        return text
-    return "".join(
-        c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape", "surrogatepass").decode() for c in text
-    )
 
 
 def _command(test: Mapping[str, Any]) -> str:
@@ -147,7 +138,7 @@ def _overall(tests: list[Mapping[str, Any]]) -> dict[str, Any] | None:
     for name in ("vmaf", "neg"):
         counts = [0] * BINS
         for each in found:
-            counts[int((each[name] - low) / (high - low) * BINS)] += 1
+            counts[min(BINS - 1, int((each[name] - low) / (high - low) * BINS))] += 1
         bins[name] = counts
     return bins
 

@@ -21,7 +21,7 @@ STATUSES = ("error", "failed", "xfailed", "skipped", "passed")
 LARGEST_BYTES = 512 * 1024 * 1024
 #: Larger numbers stand nowhere; the bytes of a film and the bits of an hour are far below.
 LARGEST = 10**15
-JPEG = re.compile(r"/9j/[A-Za-z0-9+/]*={0,2}")
+JPEG = re.compile(r"/9j/(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 
 
 class Optional(NamedTuple):
@@ -132,7 +132,7 @@ MEASUREMENT = {
     "above_100": Optional(int),
     "features": Optional(Each(float)),
     "frames": Optional(int),
-    "frame_rate": Optional(Text(re.compile(r"\d+(/\d+)?"))),
+    "frame_rate": Optional(Text(re.compile(r"[1-9][0-9]{0,18}(/[1-9][0-9]{0,18})?"))),
     "pools": Optional(Each(Each(float))),
     "series": Optional({"frames_per_bucket": int, "worst": Each([float])}),
     "histogram": Optional({"low": float, "high": float, "vmaf": [int], "neg": [int]}),
@@ -269,6 +269,7 @@ def merge(documents: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> 
 def _require_whole(measurement: Mapping[str, Any], where: str) -> None:
     """What a shape alone cannot say: a measurement that is no error has all its numbers, and they fit together."""
     if measurement["status"] == "error":
+        _require(measurement.get("error") is not None, f"{where}.error", "there", None)
         for gate in measurement["gates"]:
             _require(gate.get("margin") is None, f"{where}.gates", "without a margin, as nothing was measured", gate)
         return
@@ -292,7 +293,6 @@ def _require_whole(measurement: Mapping[str, Any], where: str) -> None:
     _require(bins["neg"] and len(bins["neg"]) == len(bins["vmaf"]), f"{where}.histogram", "of equal bins", None)
     for gate in measurement["gates"]:
         _require(None not in map(gate.get, list(GATE)), f"{where}.gates", "held against a value", gate)
-    _require(not (measurement.get("frame_rate") or "1").endswith("/0"), f"{where}.frame_rate", "a number", None)
 
 
 def _require(right: object, where: str, wanted: str, value: Any) -> None:

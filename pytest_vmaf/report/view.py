@@ -30,9 +30,13 @@ def worst_first(tests: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def smallest_margin(measurement: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The gate with the smallest margin; a number of frames only where no gate on a score says more."""
-    gates = [gate for gate in measurement["gates"] if gate.get("margin") is not None]
-    return min(gates, key=lambda gate: (gate["passed"], gate["metric"] == "above_100", gate["margin"]), default=None)
+    """The gate with the smallest margin, violated ones first; of NEG, VMAF and the gap before those in other units."""
+
+    def key(gate: Mapping[str, Any]) -> tuple[bool, int, float]:
+        unit = 0 if gate["metric"] in ("neg", "vmaf", "gap") else 2 if gate["metric"] == "above_100" else 1
+        return gate["passed"], unit, gate["margin"]
+
+    return min((gate for gate in measurement["gates"] if gate.get("margin") is not None), key=key, default=None)
 
 
 def verdict(document: Mapping[str, Any]) -> str:
@@ -159,6 +163,15 @@ def time_code(seconds: float) -> str:
     hours, minutes = ms // 3_600_000, ms // 60_000 % 60
     rest = f"{ms // 1000 % 60:02d}.{ms % 1000:03d}"
     return f"{hours}:{minutes:02d}:{rest}" if hours else f"{minutes}:{rest}"
+
+
+def clean(text: str) -> str:
+    """The text without what HTML cannot hold or show: control characters, half characters of undecodable names."""
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape", "surrogatepass").decode() for c in text
+    )
 
 
 def short_id(test_id: str) -> str:

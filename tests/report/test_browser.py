@@ -391,7 +391,7 @@ def test_without_scripts_charts_and_pictures_of_what_failed_are_visible(still: P
         assert box is not None
         assert min(box["width"], box["height"]) > 20
     pictures = entry.locator("img:visible")
-    assert pictures.count() == 4
+    assert pictures.count() == 6
     assert all(box is not None and box["width"] > 100 for box in (each.bounding_box() for each in pictures.all()))
 
 
@@ -641,7 +641,7 @@ def test_print_shows_what_failed_and_no_controls(visit: Visit, report: Report) -
     entry = details(page, "test_fails")
     assert entry.locator(".gates").first.is_visible()
     assert entry.locator("svg.series").first.is_visible()
-    assert entry.locator("img:visible").count() == 4
+    assert entry.locator("img:visible").count() == 6
     assert page.locator("label:visible, input:visible").count() == 0
     page.set_viewport_size({"width": 720, "height": 900})
     assert width_of(page) <= 720

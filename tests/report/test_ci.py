@@ -43,6 +43,7 @@ def measurement(*gates: dict[str, Any], **more: Any) -> dict[str, Any]:
     failed = any(not each["passed"] for each in gates)
     return {
         "schema": 1,
+        "started": 1_800_000_000.5,
         "status": "failed" if failed else "passed",
         "reference": "clips/ref.mkv",
         "distorted": "out/crf23.mp4",
@@ -58,7 +59,7 @@ def measurement(*gates: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 def unmeasured(error: str = "ClipError: out.mp4 does not exist.") -> dict[str, Any]:
     names = {"reference": "ref.mkv", "distorted": "out.mp4", "error": error}
-    return {"schema": 1, "status": "error", **names, "gates": [{"name": "min_neg", "limit": 93.0, "origin": "call"}]}
+    return {"schema": 1, "started": 1.8e9, "status": "error", **names, "gates": [{"name": "min_neg", "limit": 93.0, "origin": "call"}]}
 
 
 def a_test(test_id: str = "tests/test_x.py::test_x", status: str = "failed", **more: Any) -> dict[str, Any]:
@@ -371,7 +372,7 @@ def test_pytest_html_gets_nothing_where_it_writes_nothing(tmp_path: Path) -> Non
     ci.to_pytest_html(config(tmp_path), report, [], None)
     # pytest-html would end the run at such an id.
     ci.to_pytest_html(config(tmp_path), SimpleNamespace(nodeid="test\\x.py::test_x"), [measurement()], None)
-    ci.to_allure(config(tmp_path), [measurement()])
+    ci.to_allure(config(tmp_path), [measurement()], None)
     assert not hasattr(report, "extras")
 
 

@@ -55,12 +55,13 @@ def test_up_to_200_frames_are_kept_one_to_one(frames: list[float], lowest: bool)
 def test_where_high_is_bad_the_highest_frame_is_kept() -> None:
     frames = [1.0] * 300
     frames[7], frames[290] = 9.0, -9.0
-    columns = {"psnr_y": frames, "psnr_cb": 1.0, "psnr_cr": 1.0, "cambi": frames}
+    psnr = [40 + value for value in frames]
+    columns = {"psnr_y": psnr, "psnr_cb": 40.0, "psnr_cr": 40.0, "cambi": frames}
     made = a_measurement([90 + value for value in frames], [90.0] * 300, columns=columns, min_psnr_y=0, max_cambi=99)
     worst = made["series"]["worst"]
     assert max(worst["gap"]) == max(worst["cambi"]) == 9.0
     assert min(worst["gap"]) == 1.0
-    assert min(worst["psnr_y"]) == -9.0
+    assert min(worst["psnr_y"]) == 31.0
     assert min(worst["vmaf"]) == 81.0
 
 
