@@ -9,6 +9,7 @@ import pytest
 from pytest_vmaf.report.ci import junit_properties, to_allure, to_pytest_html
 from pytest_vmaf.report.record import plain
 from pytest_vmaf.report.section import gathered
+from pytest_vmaf.session import stamps_of
 
 if TYPE_CHECKING:
     from pytest_vmaf.evidence import Outputs
@@ -59,8 +60,13 @@ def _picture(records: list[dict[str, Any]], session: Vmaf, start: int, most: int
         clips = session.clips[start + index]
         if clips is None:
             continue
+        reference, distorted, stamps = clips
         try:
-            records[index]["pictures"], records[index]["left_out"] = worst_pictures(records[index], *clips, most)
+            if stamps_of(reference, distorted) != stamps:
+                records[index]["left_out"] = "There are no pictures: a clip was written or removed after it was scored."
+                continue
+            shown = worst_pictures(records[index], reference, distorted, most)
+            records[index]["pictures"], records[index]["left_out"] = shown
         except Exception as error:
             # An error here would end the whole run; the verdict needs no pictures.
             records[index]["left_out"] = f"The pictures could not be made: {type(error).__name__}: {error}"

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     Path = str | os.PathLike[str] | Clip
     Progress = Callable[[str], AbstractContextManager[Callable[[int, int | None], None] | None]]
 
+Stamps = tuple[tuple[int, int] | None, ...]
 SCORER_GROUP = "pytest_vmaf.scorers"
 #: Where a gate must come from to hold for `score` too; `check` adds the run's and the default ones.
 OWN_ORIGINS = ("call", "marker")
@@ -63,8 +64,8 @@ class Vmaf:
         self._progress = progress or (lambda label: nullcontext(None))
         #: One plain record per measurement, in order.
         self.records: list[dict[str, Any]] = []
-        #: The reference and distorted clip of each record.
-        self.clips: list[tuple[Clip, Clip] | None] = []
+        #: The reference and distorted clip of each record, with what tells whether their files were written since.
+        self.clips: list[tuple[Clip, Clip, Stamps] | None] = []
 
     def __repr__(self) -> str:
         return f"<Vmaf, {len(self.records)} measured>"
@@ -109,6 +110,7 @@ class Vmaf:
                 raise SettingsError("self_score holds no gates; assert on what it returns.")
             applied = _gates(layers, every_gate) if gates else ()
             request, scorer = self._request(as_clip(reference), as_clip(distorted), resolve(layers), applied)
+            stamps = stamps_of(request.reference, request.distorted)
             with self._progress(f"{request.distorted.path.name}") as shown:
                 result = measure(_with_progress(request, shown), scorer)
         except (MeasurementError, SettingsError, OSError) as caught:
@@ -125,7 +127,7 @@ class Vmaf:
         record = measured(result, verdicts)
         record["started"], record["gated"], record["every_gate"] = started, gates, every_gate
         self.records.append(record)
-        self.clips.append((request.reference, request.distorted))
+        self.clips.append((request.reference, request.distorted, stamps))
         if not all(verdict.passed for verdict in verdicts):
             raise GateViolation(describe(result, verdicts))
         return result
@@ -167,6 +169,12 @@ def load_scorer(name: str, hook: Any, plugins: pluggy.PluginManager, config: Any
             f"{', '.join(names)}; a conftest.py may add one with the hook pytest_vmaf_scorer."
         )
     return scorer
+
+
+def stamps_of(*clips: Clip) -> Stamps:
+    """Size and time of each clip's file; None for a sequence, or where there is none."""
+    stats = [clip.path.stat() if clip.path.exists() else None for clip in clips]
+    return tuple(stat and (stat.st_size, stat.st_mtime_ns) for stat in stats)
 
 
 def _gates(layers: Sequence[Layer], every_gate: bool) -> tuple[Gate, ...]:

@@ -427,8 +427,30 @@ def test_a_clip_that_its_test_removed_leaves_the_numbers(
     run().assert_outcomes(failed=1)
     [test] = read(pytester)["tests"]
     [measurement] = test["measurements"]
-    assert not measurement["pictures"]
-    assert "does not exist" in measurement["left_out"]
+    assert not measurement.get("pictures")
+    assert "written or removed after it was scored" in measurement["left_out"]
+
+
+def test_a_clip_that_its_test_wrote_anew_is_not_shown_for_the_old_one(
+    run: Run, pytester: pytest.Pytester, reference: Path, encoded: Path, sharpened: Path
+) -> None:
+    pytester.makepyfile(
+        test_it=f"""
+        import shutil
+        import pytest
+        from pytest_vmaf import GateViolation
+
+        def test_a(vmaf, tmp_path):
+            with pytest.raises(GateViolation):
+                vmaf.check({str(reference)!r}, shutil.copy({str(sharpened)!r}, tmp_path / "out.mp4"))
+            vmaf.check({str(reference)!r}, shutil.copy({str(encoded)!r}, tmp_path / "out.mp4"), min_neg=99)
+        """
+    )
+    run().assert_outcomes(failed=1)
+    first, second = read(pytester)["tests"][0]["measurements"]
+    assert not first.get("pictures")
+    assert "written or removed after it was scored" in first["left_out"]
+    assert len(second["pictures"]) == 2
 
 
 def test_plugins_add_sections_to_tests_and_to_the_run(run: Run, pytester: pytest.Pytester) -> None:

@@ -20,7 +20,7 @@ def write_whole(path: Path, chunks: Iterable[str] | bytes) -> None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     # A name of its own: two runs may write to one place at once.
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name[:50]}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             _write(file, chunks)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
+import re
 import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +25,7 @@ from pytest_vmaf.report.series import BINS
 #: Assets of an earlier report in the same folder are removed when they are this old (s); younger ones may belong to a
 #: run that is writing now.
 STALE = 3600.0
-ASSET = ("style-", "script-", "icon-", "frame-")
+ASSET = re.compile(r"(style|script|icon|frame)-[0-9a-f]{16}\.(css|js|svg|jpg)")
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def write_html(path: Path, document: Mapping[str, Any], *, assets: bool = False)
             # Anew even if it is there: its age says that it is in use.
             write_whole(folder / name, content)
             written.add(name)
-        return f"{quote(folder.name)}/{name}"
+        return f"{quote(os.fsencode(folder.name))}/{name}"
 
     write_whole(path, page(document, Form(False, put)))
     _remove_stale(folder, written)
@@ -166,6 +168,6 @@ def _template(name: str) -> str:
 
 def _remove_stale(folder: Path, used: set[str]) -> None:
     for file in folder.iterdir():
-        ours = file.name.startswith(ASSET) and file.name not in used
+        ours = ASSET.fullmatch(file.name) and file.name not in used
         if ours and time.time() - file.stat().st_mtime > STALE:
             file.unlink(missing_ok=True)

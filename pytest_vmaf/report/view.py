@@ -135,7 +135,7 @@ def says(gate: Mapping[str, Any]) -> str:
 def found(gate: Mapping[str, Any]) -> str:
     """What was found at a gate, and how far from its limit: "NEG p5 84.10, margin -2.90"."""
     if gate["metric"] == "above_100":
-        return f"{gate['value']:.0f} frames above 100 and the reference's own score"
+        return f"{gate['value']:.0f} frame{'' if gate['value'] == 1 else 's'} above 100 and the reference's own score"
     pool = "" if gate["pool"] == "mean" else f" {gate['pool']}"
     return f"{NAMES.get(gate['metric'], gate['metric'])}{pool} {gate['value']:.2f}, margin {gate['margin']:+.2f}"
 

@@ -59,7 +59,13 @@ def measurement(*gates: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 def unmeasured(error: str = "ClipError: out.mp4 does not exist.") -> dict[str, Any]:
     names = {"reference": "ref.mkv", "distorted": "out.mp4", "error": error}
-    return {"schema": 1, "started": 1.8e9, "status": "error", **names, "gates": [{"name": "min_neg", "limit": 93.0, "origin": "call"}]}
+    return {
+        "schema": 1,
+        "started": 1.8e9,
+        "status": "error",
+        **names,
+        "gates": [{"name": "min_neg", "limit": 93.0, "origin": "call"}],
+    }
 
 
 def a_test(test_id: str = "tests/test_x.py::test_x", status: str = "failed", **more: Any) -> dict[str, Any]:
