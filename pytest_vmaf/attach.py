@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 #: Failed measurements of one test that get pictures.
 MOST_PICTURED = 3
+_sections = pytest.StashKey[list[dict[str, Any]]]()
 _properties = pytest.StashKey[list[tuple[str, object]]]()
 
 
@@ -25,9 +26,8 @@ def attach(item: pytest.Item, report: Any, session: Vmaf, start: int, outputs: O
     records = session.records[start:]
     if report.outcome == "failed" and outputs.asked and outputs.pictures:
         _picture(records, session, start, outputs.pictures)
-    sections = gathered(
-        lambda: item.ihook.pytest_vmaf_test_sections(item=item, measurements=records), "pytest_vmaf_test_sections"
-    )
+    sections = item.stash.get(_sections, [])
+    item.stash[_sections] = []
     report.vmaf = {"measurements": plain(records), "sections": sections}
     if not records:
         return
@@ -43,6 +43,24 @@ def attach(item: pytest.Item, report: Any, session: Vmaf, start: int, outputs: O
     to_allure(item.config, records, outputs.html)
 
 
+def _likeliest(records: list[dict[str, Any]]) -> list[int]:
+    """A plain assert failed, and which measurement it was about nobody says: the one with the lowest NEG."""
+    scored = [
+        index
+        for index, record in enumerate(records)
+        if record["status"] == "passed" and record["gated"] and record["reference"] != record["distorted"]
+    ]
+    return sorted(scored, key=lambda index: float(records[index]["neg"]))[:1]
+
+
+def keep_sections(item: pytest.Item, session: Vmaf) -> None:
+    """Ask the plugins for sections, once a test, after its call; its report takes them along."""
+    copies = plain(session.records)
+    item.stash[_sections] = gathered(
+        lambda: item.ihook.pytest_vmaf_test_sections(item=item, measurements=copies), "pytest_vmaf_test_sections"
+    )
+
+
 def forget(item: pytest.Item) -> None:
     """Take back the properties of an earlier attempt, and only these."""
     for pair in item.stash.get(_properties, ()):
@@ -55,8 +73,7 @@ def _picture(records: list[dict[str, Any]], session: Vmaf, start: int, most: int
     from pytest_vmaf.report.images import worst_pictures
 
     failed = [index for index, record in enumerate(records) if record["status"] == "failed"]
-    # A plain assert failed, and which measurement it was about nobody says; the last is the likeliest.
-    for index in failed[:MOST_PICTURED] or [i for i, r in enumerate(records) if r["status"] == "passed"][-1:]:
+    for index in failed[:MOST_PICTURED] or _likeliest(records):
         clips = session.clips[start + index]
         if clips is None:
             continue

@@ -12,6 +12,7 @@ import shutil
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = _say(NOT_MEASURED, f"error: {error}")
     except KeyboardInterrupt:
         code = _say(130, "stopped")
+    except Exception as error:
+        # Python's own exit code for it is 1, which here means that a gate is violated.
+        traceback.print_exc()
+        code = _say(NOT_MEASURED, f"internal error: {type(error).__name__}: {error}")
     return code
 
 
@@ -227,6 +232,8 @@ def _report(options: argparse.Namespace) -> int:
     from pytest_vmaf.report.markdown import markdown
     from pytest_vmaf.report.view import verdict
 
+    if len({file.resolve() for file in options.files}) < len(options.files):
+        raise SettingsError("One file is named twice; its tests would count twice.")
     for output in options.output:
         if output.suffix not in (".html", ".md", ".json"):
             raise SettingsError(f"-o {output}: a report ends in .html, .md or .json.")
@@ -246,8 +253,7 @@ def _report(options: argparse.Namespace) -> int:
     statuses = {test["status"] for test in document["tests"]}
     if "failed" in statuses:
         return VIOLATED
-    whole = all(run["ended"] == "finished" for run in document["runs"])
-    return PASSED if whole and "passed" in statuses and "error" not in statuses else NOT_MEASURED
+    return PASSED if schema.whole(document) and "passed" in statuses and "error" not in statuses else NOT_MEASURED
 
 
 def _names(files: Sequence[Path]) -> list[str]:

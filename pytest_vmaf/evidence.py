@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +12,10 @@ import pytest
 if TYPE_CHECKING:
     from pytest_vmaf.quality.gate import Gate
     from pytest_vmaf.report.collect import Collector
+
+
+#: Values of options that are nobody else's business; the command is shown in the report.
+SECRET = re.compile(r"(?i)(--[\w-]*(?:token|secret|passw|password|credential|api-?key)[\w-]*[= ])('[^']*'|\S+)")
 
 
 class Outputs(NamedTuple):
@@ -33,10 +38,15 @@ class Evidence:
     def __init__(self, config: pytest.Config, outputs: Outputs, gates: list[Gate]) -> None:
         self._config, self._outputs, self._gates = config, outputs, gates
         self._collector: Collector | None = None
-        self._ran = 0
+        self._ran: set[str] = set()
+        self._planned: set[str] = set()
+        self._others: set[str] = set()
+        self._not_collected = 0
         self._tests: list[dict[str, Any]] = []
         self._said: list[tuple[str, bool]] = []
         self._began = 0.0
+        # A pytest that a test started must not write into the summary of the job that runs it.
+        self._nested = "PYTEST_CURRENT_TEST" in os.environ
 
     def pytest_sessionstart(self) -> None:
         """Note when it began."""
@@ -48,21 +58,35 @@ class Evidence:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep what each attempt of each test measured. Last, so that who re-runs tests has had its say."""
         crashed = report.when not in ("setup", "call", "teardown")
-        self._ran += report.when == "setup"
+        self._ran.add(report.nodeid)
+        if report.when == "setup" and not hasattr(report, "vmaf"):
+            self._others.add(report.nodeid)
+        # Of a test whose worker died in its setup nobody knows whether it would have measured.
+        other = self._collector is None and not crashed
+        if not hasattr(report, "vmaf") and (other or report.nodeid in self._others):
+            return
         if self._collector is None:
-            if not crashed and not hasattr(report, "vmaf"):
-                return
             from pytest_vmaf.report.collect import Collector
 
             self._collector = Collector()
         self._collector.add(report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Count the files whose tests nobody could see."""
+        self._not_collected += report.failed
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        """Under xdist the controller has no items of its own."""
+        self._planned.update(ids)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Write the report: after Ctrl-C, -x and internal errors too. What goes wrong here is said, and no more."""
         if self._collector is not None:
             self._tests = self._collector.records()
-        if not session.config.option.collectonly:
+        option = session.config.option
+        if not (option.collectonly or option.setuponly or option.setupplan):
             try:
                 self._publish(session, int(exitstatus))
             except Exception as error:
@@ -93,7 +117,7 @@ class Evidence:
         self._said.clear()
 
     def _publish(self, session: pytest.Session, exitstatus: int) -> None:
-        on_github = os.environ.get("GITHUB_ACTIONS") == "true" and bool(self._tests)
+        on_github = os.environ.get("GITHUB_ACTIONS") == "true" and bool(self._tests) and not self._nested
         if not (self._outputs.asked or on_github):
             return
         document = self._document(session, exitstatus)
@@ -140,13 +164,16 @@ class Evidence:
 
         config = session.config
         stopped = session.shouldstop or session.shouldfail
-        ended = {2: "interrupted", 3: "internal error"}.get(exitstatus, "interrupted" if stopped else "finished")
+        planned = self._planned or {item.nodeid for item in session.items}
+        # Exit codes but these are somebody's pytest.exit. And xdist may run out of workers without a word.
+        cut = stopped or exitstatus not in (0, 1, 5) or planned - self._ran
+        ended = "internal error" if exitstatus == 3 else "interrupted" if cut else "finished"
         run = {
             "name": "",
             "ended": ended,
             "why": stopped if isinstance(stopped, str) else "",
             "exit": exitstatus,
-            "command": shlex.join(["pytest", *map(str, config.invocation_params.args)]),
+            "command": SECRET.sub(r"\1***", shlex.join(["pytest", *map(str, config.invocation_params.args)])),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "duration": round(time.time() - self._began, 3),
             "python": platform.python_version(),
@@ -154,14 +181,17 @@ class Evidence:
             "pytest": pytest.__version__,
             "pytest_vmaf": version("pytest-vmaf"),
             "gates": [str(gate) for gate in self._gates],
-            "ran": self._ran,
+            "planned": len(planned),
+            "ran": len(self._ran),
+            "not_collected": self._not_collected,
         }
         document = merge([])
         document["runs"], document["tests"] = [plain(run)], self._tests
-        if self._collector is not None and (left := self._collector.without_pictures):
-            document["left_out"].append(f"The pictures of {left} tests with smaller violations were left out.")
+        if self._collector is not None and (left := self._collector.pictures_left_out):
+            document["left_out"].append(f"{left} pictures were left out, to keep the report small; the worst are here.")
+        copy = plain(document)
         document["sections"] = gathered(
-            lambda: config.hook.pytest_vmaf_run_sections(config=config, document=document), "pytest_vmaf_run_sections"
+            lambda: config.hook.pytest_vmaf_run_sections(config=config, document=copy), "pytest_vmaf_run_sections"
         )
         return document
 
@@ -199,7 +229,7 @@ def outputs_of(config: pytest.Config) -> Outputs:
     assets, pictures = config.getoption("vmaf_html_assets"), config.getoption("vmaf_pictures")
     if assets and paths["html"] is None:
         raise pytest.UsageError("pytest-vmaf: --vmaf-html-assets needs --vmaf-html=PATH, the page beside the assets.")
-    if paths["html"] is not None and paths["html"] == paths["json"]:
+    if paths["html"] is not None and paths["json"] and paths["html"].resolve() == paths["json"].resolve():
         raise pytest.UsageError("pytest-vmaf: --vmaf-html and --vmaf-json name one and the same file.")
     if not 0 <= pictures <= 10:
         raise pytest.UsageError(f"pytest-vmaf: --vmaf-pictures={pictures}; it is a number from 0 to 10.")

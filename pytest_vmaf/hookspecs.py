@@ -40,8 +40,9 @@ def pytest_vmaf_scorer(config: pytest.Config | None, name: str) -> Scorer | None
 def pytest_vmaf_test_sections(item: pytest.Item, measurements: Sequence[Mapping[str, Any]]) -> Sequence[Section] | None:
     """Return sections for this test's entry in the report, from what it measured (``schema.MEASUREMENT``).
 
-    Called where the test ran, after its call, whatever the outcome; under xdist on the worker. An implementation that
-    raises costs its section, not the test. ``Section``, ``Paragraph``, ``DataTable``, ``Chart`` and ``Line`` come from
+    Called once where the test ran, after its call, whatever the outcome; under xdist on the worker. What it is given is
+    a copy. If an implementation raises, the report says so in place of this hook's sections; the test's outcome stands.
+    ``Section``, ``Paragraph``, ``DataTable``, ``Chart`` and ``Line`` come from
     :mod:`pytest_vmaf`::
 
         def pytest_vmaf_test_sections(item, measurements):
@@ -53,5 +54,5 @@ def pytest_vmaf_test_sections(item: pytest.Item, measurements: Sequence[Mapping[
 def pytest_vmaf_run_sections(config: pytest.Config, document: Mapping[str, Any]) -> Sequence[Section] | None:
     """Return sections about the whole run, shown after its tests. Called once, on the controller, when all is known.
 
-    ``document`` is the report as data (``schema.DOCUMENT``); it is not to be changed.
+    ``document`` is a copy of the report as data (``schema.DOCUMENT``).
     """

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_vmaf.evidence import Evidence, Outputs, outputs_of
-from pytest_vmaf.quality.errors import MeasurementError, SettingsError
+from pytest_vmaf.quality.errors import GateViolation, MeasurementError, SettingsError
 from pytest_vmaf.settings import OPTIONS, Layer, make_layer
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _shown(value: object) -> str:
 
 
 @pytest.fixture
-def vmaf(request: pytest.FixtureRequest) -> Generator[Vmaf]:
+def vmaf(request: pytest.FixtureRequest) -> Vmaf:
     """Score encodes against references with VMAF and VMAF-NEG, and hold gates against them.
 
     ``vmaf.score(reference, distorted)`` measures, ``vmaf.check(...)`` measures and asserts every gate in force.
@@ -142,8 +142,8 @@ def vmaf(request: pytest.FixtureRequest) -> Generator[Vmaf]:
         progress=progress_under_pytest(config),
     )
     request.node.stash[_session], request.node.stash[_sent] = session, 0
-    yield session
-    del request.node.stash[_session]
+    # It stays until the teardown has reported: fixtures may hold gates too.
+    return session
 
 
 def _marker_layer(node: pytest.Item) -> tuple[Layer, ...]:
@@ -174,7 +174,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """A marked test that measured nothing has gated nothing: it fails."""
-    outcome = yield
+    try:
+        outcome = yield
+    finally:
+        if (measured := item.stash.get(_session, None)) is not None:
+            from pytest_vmaf.attach import keep_sections
+
+            keep_sections(item, measured)
     if item.get_closest_marker("vmaf") is not None:
         session = item.stash.get(_session, None)
         if session is None or not any(record.get("gated") for record in session.records):
@@ -196,14 +202,16 @@ def pytest_runtest_makereport(
     if session is not None or "vmaf" in getattr(item, "fixturenames", ()):
         # On every phase: of a test whose worker dies, the controller knows at least that it was to measure.
         report.vmaf = {"measurements": [], "sections": []}  # type: ignore[attr-defined]
-    if report.when == "call" and session is not None:
+    if session is not None:
         from pytest_vmaf.attach import attach
 
         # A subtest's report comes before its test's own; each carries what was measured since the last.
         attach(item, report, session, item.stash.get(_sent, 0), item.config.stash[_outputs])
         item.stash[_sent] = len(session.records)
-    if call.excinfo is not None and call.excinfo.errisinstance((MeasurementError, SettingsError)):
-        report.vmaf_error = True  # type: ignore[attr-defined]
+        if report.when == "teardown":
+            del item.stash[_session]
+    if call.excinfo is not None and call.excinfo.errisinstance((MeasurementError, SettingsError, GateViolation)):
+        report.vmaf_error = not call.excinfo.errisinstance(GateViolation)  # type: ignore[attr-defined]
     if report.user_properties and "vmaf" in getattr(item, "fixturenames", ()):
         from pytest_vmaf.report.record import sendable
 

@@ -14,17 +14,17 @@ addEventListener("hashchange",reveal);reveal();
 each(document.querySelectorAll(".divider input"),function(input){
 function move(){input.closest(".views").querySelector(".frames").style.setProperty("--x",input.value+"%")}
 input.addEventListener("input",move);move()});
-function values(path,top){
+function values(path,top,unit){
 var n=path.getAttribute("d").split("h9")[1].slice(1).match(/-?\d+/g)||[];
-var y=+path.getAttribute("d").match(/M-9 (-?\d+)/)[1],all=[top-y/10];
-for(var i=1;i<n.length;i+=2){y+=+n[i];all.push(top-y/10)}
+var y=+path.getAttribute("d").match(/M-9 (-?\d+)/)[1],all=[top-y/unit];
+for(var i=1;i<n.length;i+=2){y+=+n[i];all.push(top-y/unit)}
 return all}
 function clock(s){
 var t=Math.round(s*1000),h=Math.floor(t/36e5),m=Math.floor(t/6e4)%60,r=(t%6e4/1000).toFixed(3);
 return(h?h+":"+(m<10?"0":""):"")+m+":"+(r<10?"0":"")+r}
 function prepare(chart){
-var plot=chart.querySelector("svg"),top=+chart.dataset.top,size=+chart.dataset.size,lines=[];
-each(plot.querySelectorAll(".vmaf,.neg,.other"),function(p){lines.push([p.getAttribute("class"),values(p,top)])});
+var plot=chart.querySelector("svg"),top=+chart.dataset.top,size=+chart.dataset.size,unit=+chart.dataset.unit,digits=Math.round(Math.log10(unit)),lines=[];
+each(plot.querySelectorAll(".vmaf,.neg,.other"),function(p){lines.push([p.getAttribute("class"),values(p,top,unit)])});
 var box=plot.getAttribute("viewBox").split(" ").map(Number),full=box[2],at=-1;
 var cursor=document.createElementNS("http://www.w3.org/2000/svg","path"),out=document.createElement("output");
 cursor.setAttribute("class","cursor");plot.appendChild(cursor);chart.after(out);
@@ -36,8 +36,8 @@ function show(i){
 at=Math.max(0,Math.min(last,i));
 cursor.setAttribute("d","M"+at+" -99V9999");
 var said=name(at);if(size>1)said+=" to "+name(at,1);
-each(lines,function(l){said+=", "+({vmaf:"default",neg:"NEG",other:"value"})[l[0]]+" "+l[1][at].toFixed(1)});
-if(lines.length>1&&size==1)said+=", gap "+(lines[0][1][at]-lines[1][1][at]).toFixed(1);
+each(lines,function(l){if(size==1||l[0]!="vmaf")said+=", "+({vmaf:"default",neg:"NEG",other:"value"})[l[0]]+" "+l[1][at].toFixed(digits)});
+if(lines.length>1)said+=(size>1?", gap up to ":", gap ")+(lines[0][1][at]-lines[1][1][at]).toFixed(1);
 out.textContent=said}
 function zoom(factor){
 var middle=at<0?box[0]+box[2]/2:at,width=Math.min(full,Math.max(Math.min(8,full),box[2]*factor));

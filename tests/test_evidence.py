@@ -520,18 +520,18 @@ def test_the_failure_says_where_the_report_lies(run: Run, pytester: pytest.Pytes
 def test_the_same_test_on_every_worker_is_told_apart(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(fake=FAKE, test_it="from fake import fake\ndef test_a(vmaf): fake(vmaf)")
     pytester.runpytest_subprocess("--vmaf-json=r.json", "--vmaf-html=r.html", "-n2", "--dist=each")
-    names = sorted(test["id"] for test in read(pytester)["tests"])
-    assert names == ["test_it.py::test_a [gw0]", "test_it.py::test_a [gw1]"]
+    found = sorted((test["id"], test["worker"]) for test in read(pytester)["tests"])
+    assert found == [("test_it.py::test_a", "gw0"), ("test_it.py::test_a", "gw1")]
+    assert "<small>gw1</small>" in (pytester.path / "r.html").read_text()
 
 
 def test_the_pictures_of_all_tests_together_are_bounded() -> None:
     from pytest_vmaf.report import collect
 
     def report(number: int, when: str) -> Any:
-        margin = -float(number)
-        gate = {"margin": margin}
-        picture = dict.fromkeys(("reference", "distorted", "difference"), "x" * 1_000_000)
-        measured = {"status": "failed", "gates": [gate], "neg": 90.0, "pictures": [picture]}
+        gate = {"margin": -float(number), "passed": False, "metric": "neg"}
+        pictures = [dict.fromkeys(("reference", "distorted", "difference"), "x" * 500_000) for _ in range(2)]
+        measured = {"status": "failed", "gates": [gate], "neg": 90.0, "pictures": pictures}
         sent = {"measurements": [measured] if when == "call" else [], "sections": []}
         return type(
             "Report",
@@ -551,10 +551,11 @@ def test_the_pictures_of_all_tests_together_are_bounded() -> None:
     for number in range(20):
         for when in ("setup", "call", "teardown"):
             collector.add(report(number, when))
-    kept = [t["id"] for t in collector.records() if t["measurements"][0].get("pictures")]
+    kept = [len(t["measurements"][0]["pictures"]) for t in collector.records()]
     # The worst ones keep theirs.
-    assert kept == [f"t::{number}" for number in range(15, 20)]
-    assert collector.without_pictures == 15
+    assert kept == [*[0] * 15, *[2] * 5]
+    assert collector.pictures_left_out == 30
+    assert "left out" in collector.records()[0]["measurements"][0]["left_out"]
     json.dumps(collector.records())
 
 
@@ -629,3 +630,131 @@ def test_a_disk_that_fills_half_way_keeps_the_old_report_whole(run: Run, pyteste
         result.stdout.fnmatch_lines([f"vmaf: the {what} could not be written to *: File too large. *results stand."])
     assert (pytester.path / "r.html").read_text() == (pytester.path / "r.json").read_text() == "the old one"
     assert not [path for path in pytester.path.rglob(".*") if path.is_file() and "r." in path.name]
+
+
+def test_gates_that_fixtures_hold_count_with_their_numbers(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+        from fake import fake
+
+        @pytest.fixture
+        def before(vmaf): fake(vmaf, 94, min_neg=99)
+
+        @pytest.fixture
+        def after(vmaf):
+            yield
+            fake(vmaf, 95, min_neg=93)
+
+        @pytest.fixture
+        def untidy():
+            yield
+            raise OSError("busy")
+
+        def test_setup(before): pass
+        def test_teardown(after): pass
+        def test_both(vmaf, untidy): fake(vmaf, 96, min_neg=93)
+        """
+    )
+    run()
+    document = read(pytester)
+    assert statuses(document) == {"test_setup": "failed", "test_teardown": "passed", "test_both": "error"}
+    found = {t["id"].partition("::")[2]: [m["neg"] for m in t["measurements"]] for t in document["tests"]}
+    assert found == {"test_setup": [94], "test_teardown": [95], "test_both": [96]}
+    page = (pytester.path / "r.html").read_text()
+    assert "1 of 3 tests failed and 1 ended with an error. Worst: test_setup, NEG 94.00" in page
+
+
+@pytest.mark.parametrize("how", ["pytest.skip('no')", "pytest.importorskip('numpyx')", "pytest.fail('no')"])
+def test_an_outcome_in_a_section_hook_ends_nothing(run: Run, pytester: pytest.Pytester, how: str) -> None:
+    pytester.makeconftest(
+        f"""
+        import pytest
+        def pytest_vmaf_test_sections(item, measurements): {how}
+        def pytest_vmaf_run_sections(config, document): {how}
+        """
+    )
+    pytester.makepyfile(test_it="from fake import fake\ndef test_a(vmaf): fake(vmaf)\ndef test_b(vmaf): fake(vmaf)")
+    run().assert_outcomes(passed=2)
+    assert len(read(pytester)["tests"]) == 2
+
+
+def test_what_a_hook_writes_into_its_copy_stays_there(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        """
+        from pytest_vmaf import Paragraph, Section
+
+        def pytest_vmaf_test_sections(item, measurements):
+            measurements[0]["bitrate"] = 5
+            return [Section(f"{len(measurements)} measured", [Paragraph("x")])]
+
+        def pytest_vmaf_run_sections(config, document): document["tests"][0]["x"] = 5
+        """
+    )
+    pytester.makepyfile(
+        test_it="""
+        from fake import fake
+
+        def test_a(vmaf, subtests):
+            for neg in (91, 92):
+                with subtests.test(neg=neg):
+                    fake(vmaf, neg)
+        """
+    )
+    if not hasattr(pytest, "Subtests"):
+        pytest.skip("this pytest has no subtests; install pytest 9 to run this")
+    run()
+    # Once a test, not once a subtest.
+    assert [section["title"] for section in read(pytester)["tests"][0]["sections"]] == ["2 measured"]
+
+
+@pytest.mark.parametrize(
+    ("files", "arguments", "said"),
+    [
+        ({"test_bad": "import nothing_like_it"}, ["--continue-on-collection-errors"], "1 file could not be collected"),
+        ({"test_z": "import pytest\ndef test_z(): pytest.exit('enough', 7)\ndef test_y(): pass"}, [], "1 test short"),
+    ],
+    ids=["collection", "exit"],
+)
+def test_a_run_that_is_not_whole_is_not_shown_as_good(
+    pytester: pytest.Pytester, files: dict[str, str], arguments: list[str], said: str
+) -> None:
+    pytester.makepyfile(fake=FAKE, test_it="from fake import fake\ndef test_a(vmaf): fake(vmaf, min_neg=90)", **files)
+    pytester.runpytest_subprocess("--vmaf-json=r.json", "--vmaf-html=r.html", *arguments)
+    page = (pytester.path / "r.html").read_text()
+    assert '<header class="bad">' in page
+    assert said in page
+    assert not schema.whole(read(pytester))
+    argv = [sys.executable, "-m", "pytest_vmaf", "report", "r.json", "-o", "m.html"]
+    assert subprocess.run(argv, cwd=pytester.path, stdout=subprocess.DEVNULL).returncode == 3
+
+
+def test_a_run_that_runs_out_of_workers_is_not_shown_as_good(pytester: pytest.Pytester) -> None:
+    tests = "\n".join(f"def test_{n}(vmaf): fake(vmaf)" for n in range(6))
+    crash = "def test_crash(): import os; os._exit(3)"
+    pytester.makepyfile(fake=FAKE, test_it=f"from fake import fake\n{crash}\n{tests}")
+    pytester.runpytest_subprocess("--vmaf-json=r.json", "--vmaf-html=r.html", "-n1", "--max-worker-restart=0")
+    [ended] = read(pytester)["runs"]
+    assert ended["ended"] == "interrupted"
+    assert (ended["planned"], ended["ran"]) == (7, 1)
+    # What died was no test of this plugin.
+    assert read(pytester)["tests"] == []
+
+
+def test_a_secret_on_the_command_line_stays_out_of_the_report(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("def pytest_addoption(parser): parser.addoption('--farm-token')")
+    pytester.makepyfile(test_it="from fake import fake\ndef test_a(vmaf): fake(vmaf)")
+    run("--farm-token=abc123", "--farm-token", "abc123 4")
+    assert "--farm-token=***" in read(pytester)["runs"][0]["command"]
+    assert "abc123" not in (pytester.path / "r.html").read_text() + (pytester.path / "r.json").read_text()
+
+
+def test_a_pytest_that_a_test_starts_keeps_out_of_githubs_summary(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytester.makepyfile(fake=FAKE, test_it="from fake import fake\ndef test_a(vmaf): fake(vmaf, min_neg=95)")
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(pytester.path / "summary.md"))
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    result.stdout.no_fnmatch_line("::error*")
+    assert not (pytester.path / "summary.md").exists()

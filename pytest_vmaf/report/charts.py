@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Any
 
@@ -21,38 +22,64 @@ LEFT, TOP, PLOT_WIDTH, PLOT_HEIGHT = 40, 8, 912, 192
 UNIT = 10
 
 
+@dataclass(frozen=True)
+class Axis:
+    """The plot's vertical axis from ``high`` down to ``low``, in whole units of 1 / ``unit``."""
+
+    low: float
+    high: float
+    unit: int
+
+    def down(self, value: float) -> int:
+        """How far below the top a value lies, in the plot's units."""
+        return round((self.high - value) * self.unit)
+
+    def y(self, value: float) -> int:
+        """The same on the page."""
+        return round(TOP + (self.high - value) / (self.high - self.low) * PLOT_HEIGHT)
+
+
 def score_chart(measurement: Mapping[str, Any], most_dots: int = 3) -> Markup:
-    """Default VMAF and NEG per frame (unclipped), the gap between them shaded, with limits and worst frames."""
-    worst = measurement["series"]["worst"]
+    """Default VMAF and NEG per frame (unclipped), the gap between them shaded, with limits and worst frames.
+
+    Where a point stands for several frames, the lowest NEG and the largest gap upon it: the lowest scores of both would
+    come from different frames, and hide what enhancement adds.
+    """
+    series, above = measurement["series"], measurement["above"]
+    worst = series["worst"]
+    neg, upper = worst["neg"], worst["vmaf"]
+    if series["frames_per_bucket"] > 1:
+        upper = [a + b for a, b in zip(neg, worst["gap"], strict=True)]
     limits = _limits(measurement, ("vmaf", "neg"))
-    above = measurement["above"]
-    low, high = _range([*worst["vmaf"], *worst["neg"], *(value for value, *_ in limits)])
+    shown = [*upper, *neg, *(value for value, *_ in limits), *([above["limit"]] if above["buckets"] else [])]
+    axis = _axis(shown, UNIT)
     parts = [
         # NEG's area covers the default's, so what stays to be seen of it is the gap; two paths instead of three.
-        _line("vmaf", worst["vmaf"], low, high),
-        _line("neg", worst["neg"], low, high),
+        _line("vmaf", upper, axis),
+        _line("neg", neg, axis),
     ]
-    if high > above["limit"] > low:
-        parts.append(_level("top", above["limit"], high, len(worst["neg"])))
-    parts += [_level("limit bad" if bad else "limit", value, high, len(worst["neg"])) for value, _, bad in limits]
+    if axis.high > above["limit"] > axis.low:
+        parts.append(_level("top", above["limit"], axis, len(neg)))
+    parts += [_level("limit bad" if bad else "limit", value, axis, len(neg)) for value, _, bad in limits]
     if above["buckets"]:
         # At a height of its own: the top of the plot.
         runs = "".join(f"M{start} {UNIT}h{length}" for start, length in _runs(above["buckets"]))
         parts.append(Markup('<path class="above" d="{}"/>').format(runs))
-    parts.append(_dots(measurement, "neg", low, high, most_dots))
-    return _plot(measurement, parts, low, high, limits, _describe(measurement))
+    parts.append(_dots(measurement, "neg", axis, most_dots))
+    return _plot(measurement, parts, axis, limits, _describe(measurement))
 
 
 def metric_chart(measurement: Mapping[str, Any], metric: str) -> Markup:
     """One metric per frame with its limits and worst frames: the gap, or a feature."""
     values = measurement["series"]["worst"][metric]
     limits = _limits(measurement, (metric,))
-    low, high = _range([*values, *(value for value, *_ in limits)])
-    parts = [_line("other", values, low, high)]
-    parts += [_level("limit bad" if bad else "limit", value, high, len(values)) for value, _, bad in limits]
-    parts.append(_dots(measurement, metric, low, high))
-    said = f"{NAMES.get(metric, metric)} per frame: from {min(values):.2f} to {max(values):.2f}."
-    return _plot(measurement, parts, low, high, limits, said)
+    shown = [*values, *(value for value, *_ in limits)]
+    axis = _axis(shown, _unit(max(shown) - min(shown)))
+    parts = [_line("other", values, axis)]
+    parts += [_level("limit bad" if bad else "limit", value, axis, len(values)) for value, _, bad in limits]
+    parts.append(_dots(measurement, metric, axis))
+    said = f"{NAMES.get(metric, metric)} per frame: from {min(values):.6g} to {max(values):.6g}."
+    return _plot(measurement, parts, axis, limits, said)
 
 
 def histogram(counts: Mapping[str, Any], said: str) -> Markup:
@@ -150,33 +177,32 @@ def series_rows(measurement: Mapping[str, Any], rows: int) -> list[tuple[str, st
 def _plot(
     measurement: Mapping[str, Any],
     parts: Sequence[Markup],
-    low: float,
-    high: float,
+    axis: Axis,
     limits: Sequence[tuple[float, str, bool]],
     said: str,
 ) -> Markup:
     count = len(next(iter(measurement["series"]["worst"].values())))
     size, rate = measurement["series"]["frames_per_bucket"], measurement.get("frame_rate") or ""
     labels: list[Markup] = []
-    for tick in _ticks(low, high):
-        y = round(TOP + (high - tick) / (high - low) * PLOT_HEIGHT + 4)
-        labels.append(Markup('<text x="{}" y="{}">{:g}</text>').format(LEFT - 6, y, tick))
+    for tick in _ticks(axis.low, axis.high):
+        labels.append(Markup('<text x="{}" y="{}">{:g}</text>').format(LEFT - 6, axis.y(tick) + 4, tick))
     labels = [Markup('<g class="e">{}</g>').format(Markup("").join(labels))]
     for value, name, _ in limits:
-        y = round(TOP + (high - value) / (high - low) * PLOT_HEIGHT - 3)
+        y = axis.y(value) - 3
         labels.append(Markup('<text x="{}" y="{}" class="e k">{}</text>').format(LEFT + PLOT_WIDTH - 4, y, name))
     first, last = _end_labels(measurement)
     labels.append(Markup('<text x="{}" y="{}">{}</text>').format(LEFT, HEIGHT - 14, first))
     labels.append(Markup('<text x="{}" y="{}" class="e">{}</text>').format(LEFT + PLOT_WIDTH, HEIGHT - 14, last))
     return Markup(
-        '<svg class="chart series" viewBox="0 0 {} {}" role="img" aria-label="{}" data-top="{:g}" data-size="{}" '
-        'data-rate="{}">{}<svg x="{}" y="{}" width="{}" height="{}" viewBox="0 0 {} {}" preserveAspectRatio="none">{}'
-        "</svg>{}</svg>"
+        '<svg class="chart series" viewBox="0 0 {} {}" role="img" aria-label="{}" data-top="{:g}" data-unit="{}" '
+        'data-size="{}" data-rate="{}">{}<svg x="{}" y="{}" width="{}" height="{}" viewBox="0 0 {} {}" '
+        'preserveAspectRatio="none">{}</svg>{}</svg>'
     ).format(
         WIDTH,
         HEIGHT,
         said,
-        high,
+        axis.high,
+        axis.unit,
         size,
         rate,
         _frame(),
@@ -185,7 +211,7 @@ def _plot(
         PLOT_WIDTH,
         PLOT_HEIGHT,
         max(count - 1, 1),
-        round((high - low) * UNIT),
+        axis.down(axis.low),
         Markup("").join(parts),
         Markup("").join(labels),
     )
@@ -202,29 +228,29 @@ def _end_labels(measurement: Mapping[str, Any]) -> tuple[str, str]:
     return moment(measurement, 0), moment(measurement, last)
 
 
-def _line(name: str, values: Sequence[float], low: float, high: float) -> Markup:
+def _line(name: str, values: Sequence[float], axis: Axis) -> Markup:
     """A line with the area under it. It begins and ends outside of the plot, so that only its upper edge is seen."""
-    heights = [round((high - value) * UNIT) for value in values]
+    heights = [axis.down(value) for value in values]
     if len(heights) == 1:
         heights *= 2
     steps = "".join(f" 1{b - a:+d}" if b < a else f" 1 {b - a}" for a, b in pairwise(heights))
-    bottom = round((high - low) * UNIT) + 99
+    bottom = axis.down(axis.low) + 99
     return Markup('<path class="{}" d="M-9 {}h9l{}h9V{}H-9z"/>').format(name, heights[0], steps.lstrip(), bottom)
 
 
-def _level(name: str, value: float, high: float, count: int) -> Markup:
-    return Markup('<path class="{}" d="M-9 {}h{}"/>').format(name, round((high - value) * UNIT), count + 18)
+def _level(name: str, value: float, axis: Axis, count: int) -> Markup:
+    return Markup('<path class="{}" d="M-9 {}h{}"/>').format(name, axis.down(value), count + 18)
 
 
-def _dots(measurement: Mapping[str, Any], metric: str, low: float, high: float, most: int = 3) -> Markup:
+def _dots(measurement: Mapping[str, Any], metric: str, axis: Axis, most: int = 3) -> Markup:
     size = measurement["series"]["frames_per_bucket"]
     frames = [worst for worst in measurement["worst"] or () if worst["metric"] == metric]
     return Markup("").join(
         # A line of no length with round ends stays a dot however the plot is stretched.
         Markup('<path class="dot" d="M{} {}h0"><title>{}</title></path>').format(
             worst["frame"] // size,
-            round((high - max(worst["value"], low)) * UNIT),
-            f"{moment(measurement, worst['frame'])}: {worst['value']:.2f}",
+            axis.down(max(worst["value"], axis.low)),
+            f"{moment(measurement, worst['frame'])}: {worst['value']:.6g}",
         )
         for worst in frames[:most]
     )
@@ -251,10 +277,16 @@ def _describe(measurement: Mapping[str, Any]) -> str:
     )
 
 
-def _range(values: Iterable[float]) -> tuple[float, float]:
-    values = list(values)
-    low, high = math.floor((min(values) - 0.5) / 5) * 5, math.ceil((max(values) + 0.5) / 5) * 5
-    return float(low), float(high if high - low >= 10 else low + 10)
+def _unit(span: float) -> int:
+    """Units for a metric of this span, so that its curve has some hundred of them: SSIM has no tenths of a point."""
+    return next((unit for unit in (10, 100, 1000, 10_000) if span * unit >= 50), 100_000)
+
+
+def _axis(values: Iterable[float], unit: int) -> Axis:
+    values, step = list(values), 50 / unit
+    low = math.floor((min(values) - step / 10) / step) * step
+    high = math.ceil((max(values) + step / 10) / step) * step
+    return Axis(round(low, 6), round(max(high, low + 2 * step), 6), unit)
 
 
 def _wide(values: Sequence[float]) -> tuple[float, float]:
@@ -268,7 +300,7 @@ def _ticks(low: float, high: float, about: int = 5) -> list[float]:
     power = 10.0 ** math.floor(math.log10(rough))
     step = next((power * factor for factor in (1, 2, 5) if power * factor >= rough), power * 10)
     first = math.ceil(low / step)
-    return [round(number * step, 10) for number in range(first, math.floor(high / step) + 1)]
+    return [float(f"{number * step:.12g}") for number in range(first, math.floor(high / step) + 1)]
 
 
 def _runs(buckets: Sequence[int]) -> list[tuple[int, int]]:

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import quote
 
 from pytest_vmaf.quality.process import printable
-from pytest_vmaf.report.lines import badness, cut, decimal, first_line, headlines, margin_of
-from pytest_vmaf.report.view import short_id, worst_first
+from pytest_vmaf.report.lines import cut, decimal, first_line, headlines, margin_of
+from pytest_vmaf.report.view import badness, short_id, worst_first
 
 #: Measurements of one test that are listed; a test in a loop may have thousands.
 MOST_MEASUREMENTS = 20
@@ -52,7 +52,7 @@ def error_commands(document: Mapping[str, Any], rootdir: Path) -> list[str]:
     lines = []
     for test in bad[:MOST_ANNOTATIONS]:
         name = cut(short_id(test["id"]), 150, middle=True)
-        properties = {"title": f"VMAF: {name} {'failed' if test['status'] == 'failed' else 'was not measured'}"}
+        properties = {"title": f"VMAF: {name} {'failed' if test['status'] == 'failed' else 'ended with an error'}"}
         if file := _in_workspace(test.get("file"), rootdir):
             line = {"line": str(test["line"])} if test.get("line") else {}
             properties = {"file": file, **line, **properties}

@@ -27,6 +27,7 @@ class Attempt:
     called: bool = False
     again: bool = False
     ended: bool = False
+    crashed: bool = False
 
     @property
     def status(self) -> str:
@@ -68,8 +69,8 @@ class Collector:
         # By node id; more than one only where several workers run the same test (xdist's --dist each).
         self._tests: dict[str, list[Test]] = {}
         self._pictures = 0
-        #: Tests whose pictures were dropped to keep the report small.
-        self.without_pictures = 0
+        #: How many pictures were dropped to keep the report small.
+        self.pictures_left_out = 0
 
     def add(self, report: Any) -> None:
         """Take one report: of a phase, of a subtest, or of a test whose worker died."""
@@ -82,6 +83,7 @@ class Collector:
         attempt.duration += getattr(report, "duration", 0.0)
         attempt.again |= report.outcome == "rerun"
         attempt.set_up |= report.when == "setup"
+        attempt.crashed |= crashed
         attempt.ended |= attempt.again or report.when == "teardown" or crashed
         # A setup that did not pass is the end; after a crash nothing comes any more.
         attempt.called |= subtest is None and (report.when == "call" or report.outcome != "passed")
@@ -106,12 +108,11 @@ class Collector:
         for tests in self._tests.values():
             for test in tests:
                 file, line, _ = test.location
-                worker = f" [{test.last.worker}]" if len(tests) > 1 else ""
                 records.append(
                     {
                         **test.last.record(),
                         "run": 0,
-                        "id": f"{test.id}{worker}",
+                        "id": test.id,
                         "file": file or None,
                         "line": line + 1 if line is not None else None,
                         "earlier": [attempt.record() for attempt in test.attempts[:-1]],
@@ -125,7 +126,9 @@ class Collector:
         worker = getattr(report, "worker_id", "") or _worker_of(report)
         tests = self._tests.setdefault(report.nodeid, [])
         # Another worker takes over from one that died; else each runs the test for itself.
-        ours = next((test for test in tests if test.last.worker == worker or test.last.again), None)
+        ours = next(
+            (test for test in tests if test.last.worker == worker or test.last.again or test.last.crashed), None
+        )
         if ours is None:
             ours = Test(report.nodeid, report.location, [Attempt(worker)])
             tests.append(ours)
@@ -140,19 +143,23 @@ class Collector:
         while self._pictures > MOST_PICTURES:
             lasts = [test.last for tests in self._tests.values() for test in tests]
             mildest = max((last for last in lasts if any(map(_picture_size, last.measurements))), key=_mildness)
-            self._drop_pictures(mildest)
-            self.without_pictures += 1
+            # One at a time: a single test may have more than all of them may take.
+            measurement = [each for each in mildest.measurements if each.get("pictures")][-1]
+            self._pictures -= _picture_size({"pictures": [measurement["pictures"].pop()]})
+            measurement["left_out"] = "Some of its pictures were left out, to keep the report small."
+            self.pictures_left_out += 1
 
     def _drop_pictures(self, attempt: Attempt) -> None:
+        """Those of an earlier attempt."""
         for measurement in attempt.measurements:
             self._pictures -= _picture_size(measurement)
-            if measurement.pop("pictures", None):
-                measurement["left_out"] = "Its pictures were left out; those of worse tests fill the report."
+            measurement.pop("pictures", None)
 
 
 def _status(report: Any) -> str:
     if report.outcome in ("failed", "rerun"):
-        error = report.when != "call" or (getattr(report, "vmaf_error", False))
+        # A gate that a fixture holds is a gate; whatever else ends a setup or teardown is an error.
+        error = getattr(report, "vmaf_error", report.when != "call")
         return "error" if error else "failed"
     if report.outcome == "skipped":
         return "xfailed" if hasattr(report, "wasxfail") else "skipped"
@@ -190,6 +197,7 @@ def _picture_size(measurement: dict[str, Any]) -> int:
     return sum(len(picture[name]) for picture in pictures for name in ("reference", "distorted", "difference"))
 
 
-def _mildness(attempt: Attempt) -> tuple[float, float]:
-    margins = [gate["margin"] for m in attempt.measurements for gate in m["gates"] if gate.get("margin") is not None]
-    return min(margins, default=0.0), max((m.get("neg") or 0.0 for m in attempt.measurements), default=0.0)
+def _mildness(attempt: Attempt) -> Any:
+    from pytest_vmaf.report.view import badness
+
+    return min((badness(each) for each in attempt.measurements), default=(3,))

@@ -8,7 +8,8 @@ import os
 import re
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -19,7 +20,7 @@ import jinja2
 
 from pytest_vmaf.report import charts, series, view
 from pytest_vmaf.report.files import write_whole
-from pytest_vmaf.report.schema import MEASUREMENT
+from pytest_vmaf.report.schema import BLOCK, MEASUREMENT, whole
 from pytest_vmaf.report.series import BINS
 
 #: Assets of an earlier report in the same folder are removed when they are this old (s); younger ones may belong to a
@@ -63,10 +64,14 @@ def write_html(path: Path, document: Mapping[str, Any], *, assets: bool = False)
 
 def page(document: Mapping[str, Any], form: Form) -> Iterator[str]:
     """The page in chunks, so that thousands of tests need no memory for it as a whole."""
-    tests = [_filled(test) for test in view.worst_first(document["tests"])]
+    twins = Counter((test["run"], test["id"]) for test in document["tests"])
+    tests = [
+        {**_filled(test), "twin": twins[test["run"], test["id"]] > 1} for test in view.worst_first(document["tests"])
+    ]
     style, script = _template("style.css"), _template("script.js")
     context = {
-        "document": document,
+        "left_out": document["left_out"],
+        "sections": [_filled_section(section) for section in document["sections"]],
         "runs": document["runs"],
         "tests": tests,
         "verdict": view.verdict(document),
@@ -89,7 +94,17 @@ def page(document: Mapping[str, Any], form: Form) -> Iterator[str]:
 
 def _filled(test: Mapping[str, Any]) -> Mapping[str, Any]:
     """The test with None where a measurement leaves a key out, so that a template names no key that is unknown."""
-    return {**test, "measurements": [{**dict.fromkeys(MEASUREMENT), **each} for each in test["measurements"]]}
+    measurements = [{**dict.fromkeys(MEASUREMENT), **each} for each in test["measurements"]]
+    sections = [_filled_section(section) for section in test["sections"]]
+    return {"file": None, "line": None, **test, "measurements": measurements, "sections": sections}
+
+
+def _filled_section(section: Mapping[str, Any]) -> Mapping[str, Any]:
+    blocks = []
+    for block in section["blocks"]:
+        lines = [{"marked": None, **line} for line in block.get("lines") or ()]
+        blocks.append({**dict.fromkeys(BLOCK), **block, "lines": lines})
+    return {**section, "blocks": blocks}
 
 
 def _environment() -> jinja2.Environment:
@@ -125,11 +140,11 @@ def _when(seconds: float) -> str:
 def _state(document: Mapping[str, Any]) -> str:
     """What the icon shows; anything but a whole run whose tests passed is bad."""
     statuses = {test["status"] for test in document["tests"]}
-    whole = all(run["ended"] == "finished" for run in document["runs"])
-    return "good" if "passed" in statuses and not statuses & {"error", "failed"} and whole else "bad"
+    good = "passed" in statuses and not statuses & {"error", "failed"} and whole(document)
+    return "good" if good else "bad"
 
 
-def _overall(tests: list[Mapping[str, Any]]) -> dict[str, Any] | None:
+def _overall(tests: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """How the mean scores of all measurements are distributed."""
     found = [each for test in tests for each in test["measurements"] if each["status"] != "error"]
     if len(found) < 2:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_vmaf.quality.process import printable
-from pytest_vmaf.report.view import short_clip, smallest_margin
+from pytest_vmaf.report.view import margin, short_clip, smallest_margin
 
 
 def headlines(records: Sequence[Mapping[str, Any]], most: int) -> list[str]:
@@ -29,24 +29,10 @@ def headlines(records: Sequence[Mapping[str, Any]], most: int) -> list[str]:
     return lines
 
 
-def badness(record: Mapping[str, Any]) -> tuple[int, float, float]:
-    """Sorts measurements: errors, then by how much a limit is missed."""
-    gate = smallest_margin(record)
-    neg = record.get("neg")
-    status = ("error", "failed", "passed").index(record["status"])
-    return status, gate["margin"] if gate else float("inf"), neg if neg is not None else float("inf")
-
-
 def margin_of(record: Mapping[str, Any]) -> str:
     """The smallest margin with its gate, as "-0.71 min_neg"; empty without one."""
     gate = smallest_margin(record)
-    if gate is None:
-        return ""
-    if gate.get("metric") == "above_100":
-        return f"{gate['margin']:+.0f} {gate['name']}"
-    shown = f"{gate['margin']:+.2f}"
-    # What missed its limit by a hair must not look as if it had met it.
-    return f"{shown if float(shown) or not gate['margin'] else format(gate['margin'], '+.1g')} {gate['name']}"
+    return f"{margin(gate)} {gate['name']}" if gate else ""
 
 
 def decimal(value: float | None, digits: int = 2) -> str:

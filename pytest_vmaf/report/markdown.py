@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_vmaf.report.lines import badness, cut, decimal, first_line, margin_of
-from pytest_vmaf.report.view import WORDS, short_clip, short_id, verdict, worst_first
+from pytest_vmaf.report.lines import cut, decimal, first_line, margin_of
+from pytest_vmaf.report.view import WORDS, badness, short_clip, short_id, verdict, worst_first
 
 MOST_ROWS = 50
 #: GitHub refuses comments of more than 65536 characters, and the summary may become one.

@@ -18,7 +18,7 @@ from pytest_vmaf.quality.process import printable
 SCHEMA = 1
 STATUSES = ("error", "failed", "xfailed", "skipped", "passed")
 #: A document is read whole, so one that is larger than any that is written here is refused.
-LARGEST_BYTES = 512 * 1024 * 1024
+LARGEST_BYTES = 128 * 1024 * 1024
 #: Larger numbers stand nowhere; the bytes of a film and the bits of an hour are far below.
 LARGEST = 10**15
 JPEG = re.compile(r"/9j/(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
@@ -84,7 +84,7 @@ BLOCK = {
     "rows": Optional([[str]]),
     "x": Optional(str),
     "y": Optional(str),
-    "lines": Optional([{"name": str, "points": [[float]], "marked": Optional([int])}]),
+    "lines": Optional([{"name": str, "points": [(float, float)], "marked": Optional([int])}]),
     "levels": Optional([{"name": str, "value": float}]),
 }
 SECTION = {"title": str, "blocks": [BLOCK]}
@@ -159,7 +159,8 @@ TEST = {
     "earlier": [ATTEMPT],
     "sections": [SECTION],
 }
-#: One pytest run. ``ended`` says how, ``exit`` is its exit code, ``ran`` counts all tests that began.
+#: One pytest run. ``ended`` says how, ``exit`` is its exit code; of the ``planned`` tests (all, not the plugin's own
+#: alone) ``ran`` began; ``not_collected`` files had errors.
 RUN = {
     "name": str,
     "ended": OneOf(("finished", "interrupted", "internal error")),
@@ -173,7 +174,9 @@ RUN = {
     "pytest": str,
     "pytest_vmaf": str,
     "gates": [str],
+    "planned": int,
     "ran": int,
+    "not_collected": int,
 }
 DOCUMENT = {
     "kind": OneOf(("pytest-vmaf report",)),
@@ -200,6 +203,10 @@ def conform(value: Any, shape: Any, where: str = "document") -> None:
         _require(isinstance(value, dict), where, "an object", value)
         for key, each in value.items():
             conform(each, shape.shape, f"{where}.{key}")
+    elif isinstance(shape, tuple):
+        _require(isinstance(value, list) and len(value) == len(shape), where, f"a list of {len(shape)}", value)
+        for index, each in enumerate(value):
+            conform(each, shape[index], f"{where}[{index}]")
     elif isinstance(shape, list):
         _require(isinstance(value, list), where, "a list", value)
         for index, each in enumerate(value):
@@ -224,6 +231,8 @@ def conform(value: Any, shape: Any, where: str = "document") -> None:
 def read(path: Path) -> dict[str, Any]:
     """Read one document. Raises MeasurementError that names the file for anything else than what is written here."""
     try:
+        if not path.is_file():
+            raise ValueError("it is no regular file" if path.exists() else "it does not exist")
         if path.stat().st_size > LARGEST_BYTES:
             raise ValueError(f"it is larger than {LARGEST_BYTES >> 20} MiB")
         document = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
@@ -264,6 +273,11 @@ def merge(documents: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> 
         merged["sections"] += document["sections"]
         merged["left_out"] += document["left_out"]
     return merged
+
+
+def whole(document: Mapping[str, Any]) -> bool:
+    """Whether every run ended by itself and ran all that it had planned."""
+    return all(run["ended"] == "finished" and not run["not_collected"] for run in document["runs"])
 
 
 def _require_whole(measurement: Mapping[str, Any], where: str) -> None:

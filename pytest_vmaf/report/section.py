@@ -84,7 +84,10 @@ def gathered(call: Callable[[], Sequence[Section | Sequence[Section] | None]], h
             section for answer in call() if answer for section in (answer if isinstance(answer, Sequence) else [answer])
         ]
         return [section.to_record() for section in given]
-    except Exception as error:
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        # Not only Exception: pytest.skip and importorskip in a hook must not end the run.
         text = f"The sections of {hook} could not be made: {type(error).__name__}: {error}"
         return [Section("A plugin failed", [Paragraph(text)]).to_record()]
 

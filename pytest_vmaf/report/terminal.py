@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_vmaf.quality.gate import provenance_lines_of, worst_lines_of
 from pytest_vmaf.quality.process import printable
 from pytest_vmaf.quality.score import POOLS, Score
-from pytest_vmaf.report.view import smallest_margin
+from pytest_vmaf.report.view import margin, smallest_margin
 
 if TYPE_CHECKING:
     import pytest
@@ -131,7 +131,7 @@ def _summary_table(rows: Sequence[dict[str, Any]]) -> Table:
 
 def _margin(row: dict[str, Any]) -> str:
     gate = smallest_margin(row)
-    return "–" if gate is None else f"{gate['margin']:+.2f} {gate['name']}"
+    return "–" if gate is None else f"{margin(gate)} {gate['name']}"
 
 
 def _badness(row: dict[str, Any]) -> tuple[int, float, float, str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 #: A status as a word with a shape, so that it needs no colour.
 WORDS = {
-    "error": ("⚠", "not measured"),
+    "error": ("⚠", "error"),
     "failed": ("✘", "failed"),
     "xfailed": ("○", "failed as expected"),
     "skipped": ("–", "skipped"),
@@ -21,22 +21,50 @@ NAMES = {"vmaf": "VMAF", "neg": "NEG", "above_100": "frames above 100"}
 def worst_first(tests: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Tests in the order somebody wants to read them: errors, failures by how much, then the closest to a limit."""
 
-    def badness(test: Mapping[str, Any]) -> tuple[int, float, float, str]:
-        margins = [gate["margin"] for each in test["measurements"] if (gate := smallest_margin(each))]
-        scores = [each["neg"] for each in test["measurements"] if each.get("neg") is not None]
-        return ORDER.index(test["status"]), min(margins, default=1e9), min(scores, default=0.0), test["id"]
+    def key(test: Mapping[str, Any]) -> tuple[Any, ...]:
+        worst = min(map(badness, test["measurements"]), default=(3,))
+        return ORDER.index(test["status"]), worst, test["id"]
 
-    return sorted(tests, key=badness)
+    return sorted(tests, key=key)
 
 
 def smallest_margin(measurement: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The gate with the smallest margin, violated ones first; of NEG, VMAF and the gap before those in other units."""
+    return min((gate for gate in measurement["gates"] if gate.get("margin") is not None), key=rank, default=None)
 
-    def key(gate: Mapping[str, Any]) -> tuple[bool, int, float]:
-        unit = 0 if gate["metric"] in ("neg", "vmaf", "gap") else 2 if gate["metric"] == "above_100" else 1
-        return gate["passed"], unit, gate["margin"]
 
-    return min((gate for gate in measurement["gates"] if gate.get("margin") is not None), key=key, default=None)
+def rank(gate: Mapping[str, Any]) -> tuple[bool, int, float]:
+    """Sorts gates: violated ones first, points of NEG, VMAF and gap before other units, then by margin."""
+    unit = 0 if gate["metric"] in ("neg", "vmaf", "gap") else 2 if gate["metric"] == "above_100" else 1
+    return gate["passed"], unit, gate["margin"]
+
+
+def badness(measurement: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Sorts measurements: errors, then by how much a limit is missed, then by NEG."""
+    gate, neg = smallest_margin(measurement), measurement.get("neg")
+    status = ("error", "failed", "passed").index(measurement["status"])
+    return status, rank(gate) if gate else (True, 3, 0.0), neg if neg is not None else 0.0
+
+
+def margin(gate: Mapping[str, Any]) -> str:
+    """How far a gate is from its limit. What missed it by a hair does not look as if it had met it."""
+    if gate["metric"] == "above_100":
+        return f"{gate['margin']:+.0f}"
+    shown = f"{gate['margin']:+.{_digits(gate)}f}"
+    return shown if float(shown) or not gate["margin"] else f"{gate['margin']:+.1g}"
+
+
+def value(gate: Mapping[str, Any]) -> str:
+    """What a gate was held against, with as many digits as tell it from the limit."""
+    for digits in (_digits(gate), 4, 6):
+        shown = f"{gate['value']:.{digits}f}"
+        if float(shown) != gate["limit"] or not gate["margin"]:
+            break
+    return shown
+
+
+def _digits(gate: Mapping[str, Any]) -> int:
+    return 4 if abs(gate["limit"]) <= 2 and gate["metric"] not in ("neg", "vmaf", "gap") else 2
 
 
 def verdict(document: Mapping[str, Any]) -> str:
@@ -53,7 +81,10 @@ def verdict(document: Mapping[str, Any]) -> str:
             parts.append(f"{counts['failed']} of {_tests(len(tests))} failed")
         if counts["error"]:
             of = "" if counts["failed"] else f" of {_tests(len(tests))}"
-            parts.append(f"{counts['error']}{of} could not be measured")
+            errors = [test for test in bad if test["status"] == "error"]
+            # An error in a teardown, say, comes after a measurement that stands.
+            whole = any(test["measurements"] and _all_scored(test) for test in errors)
+            parts.append(f"{counts['error']}{of} {'ended with an error' if whole else 'could not be measured'}")
         said.append(f"{' and '.join(parts)}.")
         worst = next((test for test in bad if test["status"] == "failed"), bad[0])
         if reason := _reason(worst):
@@ -70,13 +101,17 @@ def verdict(document: Mapping[str, Any]) -> str:
     return " ".join(said)
 
 
+def _all_scored(test: Mapping[str, Any]) -> bool:
+    return all(each["status"] != "error" for each in test["measurements"])
+
+
 def _tests(count: int) -> str:
     return f"{count} test{'' if count == 1 else 's'}"
 
 
 def _closest(tests: Sequence[Mapping[str, Any]]) -> str:
     held = [
-        (gate["margin"], short_id(test["id"]), gate["name"])
+        (rank(gate), short_id(test["id"]), f"{margin(gate)} on {gate['name']}")
         for test in tests
         if test["status"] == "passed"
         for each in test["measurements"]
@@ -85,8 +120,8 @@ def _closest(tests: Sequence[Mapping[str, Any]]) -> str:
     ]
     if not held:
         return "None of them held a score against a limit."
-    margin, name, gate = min(held)
-    return f"Closest to its limit: {name}, {margin:+.2f} on {gate}."
+    _, name, said = min(held)
+    return f"Closest to its limit: {name}, {said}."
 
 
 def _cautions(document: Mapping[str, Any], counts: Mapping[str, int]) -> list[str]:
@@ -95,11 +130,17 @@ def _cautions(document: Mapping[str, Any], counts: Mapping[str, int]) -> list[st
     for status, words in (("xfailed", "failed as expected"), ("skipped", "skipped")):
         if count := counts[status]:
             said.append(f"{count} {'was ' if count == 1 and status == 'skipped' else ''}{words}.")
+    for run in document["runs"]:
+        if run["not_collected"]:
+            files = f"{run['not_collected']} file{'s' if run['not_collected'] > 1 else ''}"
+            said.append(f"{files} could not be collected; no test in them was gated.")
     stopped = [run for run in document["runs"] if run["ended"] != "finished"]
     for run in stopped:
         where = f" of {run['name']}" if run["name"] else ""
         how = "ended by an internal error of pytest" if run["ended"] == "internal error" else "stopped before its end"
         why = f" ({run['why']})" if run["why"] else ""
+        left = run["planned"] - run["ran"]
+        why += f", {_tests(left)} short" if left > 0 else ""
         said.append(f"The run{where} was {how}{why}; what did not run was not gated.")
     measurements = [each for test in document["tests"] for each in test["measurements"]]
     if any((each.get("provenance") or {}).get("fake") for each in measurements):
@@ -113,7 +154,7 @@ def _cautions(document: Mapping[str, Any], counts: Mapping[str, int]) -> list[st
 
 def _reason(test: Mapping[str, Any]) -> str:
     """Why a test is bad, as short as it gets."""
-    for each in test["measurements"]:
+    for each in sorted(test["measurements"], key=badness):
         gate = smallest_margin(each)
         if each["status"] == "failed" and gate is not None:
             return f"{says(gate)}{_where(each, gate['metric'])}"
@@ -129,7 +170,7 @@ def says(gate: Mapping[str, Any]) -> str:
         count = f"{gate['value']:.0f} frame{'' if gate['value'] == 1 else 's'}"
         return f"{count} above 100 and the reference's own score, where {gate['limit']:g} are allowed"
     metric = NAMES.get(gate["metric"], gate["metric"])
-    return f"{metric}{pool} {gate['value']:.2f} where {bound} {gate['limit']:g} is asked"
+    return f"{metric}{pool} {value(gate)} where {bound} {gate['limit']:g} is asked"
 
 
 def found(gate: Mapping[str, Any]) -> str:
@@ -137,7 +178,7 @@ def found(gate: Mapping[str, Any]) -> str:
     if gate["metric"] == "above_100":
         return f"{gate['value']:.0f} frame{'' if gate['value'] == 1 else 's'} above 100 and the reference's own score"
     pool = "" if gate["pool"] == "mean" else f" {gate['pool']}"
-    return f"{NAMES.get(gate['metric'], gate['metric'])}{pool} {gate['value']:.2f}, margin {gate['margin']:+.2f}"
+    return f"{NAMES.get(gate['metric'], gate['metric'])}{pool} {value(gate)}, margin {margin(gate)}"
 
 
 def _where(measurement: Mapping[str, Any], metric: str) -> str:
