@@ -41,7 +41,9 @@ RUN = {
     "pytest": "9",
     "pytest_vmaf": "0",
     "gates": [],
+    "planned": 0,
     "ran": 0,
+    "not_collected": 0,
 }
 
 

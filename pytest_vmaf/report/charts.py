@@ -194,7 +194,7 @@ def _plot(
     labels.append(Markup('<text x="{}" y="{}">{}</text>').format(LEFT, HEIGHT - 14, first))
     labels.append(Markup('<text x="{}" y="{}" class="e">{}</text>').format(LEFT + PLOT_WIDTH, HEIGHT - 14, last))
     return Markup(
-        '<svg class="chart series" viewBox="0 0 {} {}" role="img" aria-label="{}" data-top="{:g}" data-unit="{}" '
+        '<svg class="chart series" viewBox="0 0 {} {}" role="img" aria-label="{}" data-top="{:.12g}" data-unit="{}" '
         'data-size="{}" data-rate="{}">{}<svg x="{}" y="{}" width="{}" height="{}" viewBox="0 0 {} {}" '
         'preserveAspectRatio="none">{}</svg>{}</svg>'
     ).format(

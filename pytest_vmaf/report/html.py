@@ -103,7 +103,9 @@ def _filled_section(section: Mapping[str, Any]) -> Mapping[str, Any]:
     blocks = []
     for block in section["blocks"]:
         lines = [{"marked": None, **line} for line in block.get("lines") or ()]
-        blocks.append({**dict.fromkeys(BLOCK), **block, "lines": lines})
+        # Empty, not None: a template prints what is there.
+        given = {key: value for key, value in block.items() if value is not None}
+        blocks.append({**dict.fromkeys(BLOCK, ""), **given, "lines": lines})
     return {**section, "blocks": blocks}
 
 

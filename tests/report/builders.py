@@ -48,7 +48,9 @@ RUN = {
     "pytest": "9.0.0",
     "pytest_vmaf": "0.1.0",
     "gates": ["min_neg=93 (ini)"],
+    "planned": 3,
     "ran": 3,
+    "not_collected": 0,
 }
 
 

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 from builders import HOSTILE, a_measurement
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markupsafe import Markup
 from quality.builders import a_result
@@ -50,8 +50,14 @@ def of_class(root: ElementTree.Element, *names: str) -> list[ElementTree.Element
     return [element for element in root.iter() if set(names) <= set(element.get("class", "").split())]
 
 
-def read_back(path: str, top: float) -> list[float]:
-    """The values that a line of `charts._line` shows, by SVG's rules: `M-9 y h9 l dx dy … h9 V H z`."""
+def unit_of(root: ElementTree.Element) -> int:
+    return int(root.get("data-unit", ""))
+
+
+def read_back(root: ElementTree.Element, name: str) -> list[float]:
+    """The values that the one line of this class shows, by SVG's rules: `M-9 y h9 l dx dy … h9 V H z`."""
+    [line] = of_class(root, name)
+    path, top = line.get("d", ""), float(root.get("data-top", ""))
     drawn = re.fullmatch(r"M-9 (-?\d+)h9l(.*)h9V-?\d+H-9z", path)
     assert drawn
     steps = [int(number) for number in re.findall(r"-?\d+", drawn[2].replace("+", " "))]
@@ -59,7 +65,7 @@ def read_back(path: str, top: float) -> list[float]:
     heights = [int(drawn[1])]
     for step in steps[1::2]:
         heights.append(heights[-1] + step)
-    return [top - height / charts.UNIT for height in heights]
+    return [top - height / unit_of(root) for height in heights]
 
 
 def a_record(pairs: list[tuple[float, float]], above: tuple[int, ...] = (), **gates: float) -> dict[str, Any]:
@@ -74,16 +80,22 @@ def test_the_lines_read_back_as_the_series(pairs: list[tuple[float, float]]) -> 
     record = a_record(pairs)
     root = parsed(charts.score_chart(record))
     for name in ("vmaf", "neg"):
-        [line] = of_class(root, name)
-        shown = read_back(line.get("d", ""), float(root.get("data-top", "")))
+        shown = read_back(root, name)
         wanted = record["series"]["worst"][name]
         # A clip of one frame is a level line.
         wanted = wanted * 2 if len(wanted) == 1 else wanted
         assert shown == pytest.approx(wanted, abs=0.0501)
     gap = parsed(charts.metric_chart(record, "gap"))
-    [line] = of_class(gap, "other")
-    shown = read_back(line.get("d", ""), float(gap.get("data-top", "")))
-    assert shown[: len(pairs)] == pytest.approx(record["series"]["worst"]["gap"], abs=0.0501)
+    assert read_back(gap, "other")[: len(pairs)] == pytest.approx(record["series"]["worst"]["gap"], abs=0.0501)
+
+
+def test_in_a_long_clip_the_upper_line_is_the_largest_gap_upon_neg() -> None:
+    # The lowest of both alone would lie on one another: 50 and 50, in neighbouring frames.
+    record = a_record([(50, 48), (90, 50)] * 200)
+    assert record["series"]["frames_per_bucket"] == 2
+    root = parsed(charts.score_chart(record))
+    assert read_back(root, "neg") == [48.0] * 200
+    assert read_back(root, "vmaf") == [88.0] * 200
 
 
 @given(series)
@@ -94,8 +106,9 @@ def test_every_value_lies_inside_the_plot(pairs: list[tuple[float, float]]) -> N
     assert (x, y) == (0, 0)
     assert width == max(len(pairs) - 1, 1)
     top = float(root.get("data-top", ""))
-    for line in of_class(root, "vmaf") + of_class(root, "neg"):
-        assert all(0 <= (top - value) * charts.UNIT <= height + 1e-6 for value in read_back(line.get("d", ""), top))
+    for name in ("vmaf", "neg"):
+        assert all(0 <= (top - value) * charts.UNIT <= height + 1e-6 for value in read_back(root, name))
+        [line] = of_class(root, name)
         # The area is closed below the plot, where nobody sees its edge.
         assert int(re.findall(r"V(-?\d+)", line.get("d", ""))[0]) > height + HIDDEN
     for limit in of_class(root, "limit"):
@@ -161,10 +174,22 @@ def test_every_kind_of_clip_has_all_its_charts(pairs: list[tuple[float, float]])
 
 def test_values_of_any_size_are_drawn() -> None:
     record = measured(a_result((95.0,) * 3, (93.0,) * 3, psnr_y=(0.1,) * 3), [])
-    record["series"]["worst"]["psnr_y"] = [1e15, -1e15, 0.0]
+    record["series"]["worst"]["psnr_y"] = [1e9, -1e9, 0.0]
     root = parsed(charts.metric_chart(record, "psnr_y"))
-    [line] = of_class(root, "other")
-    assert read_back(line.get("d", ""), float(root.get("data-top", "")))[0] == pytest.approx(1e15, rel=1e-5)
+    assert read_back(root, "other") == pytest.approx([1e9, -1e9, 0.0], abs=0.1)
+
+
+@pytest.mark.parametrize("frames", [[0.9, 0.95, 0.93], [0.991, 0.992, 0.9915], [0.5, 0.5, 0.5], [0.0, 0.002, 0.001]])
+def test_a_metric_of_small_numbers_has_a_curve_and_not_a_flat_line(frames: list[float]) -> None:
+    result = a_result((95.0,) * 3, (93.0,) * 3, float_ssim=tuple(frames))
+    record = measured(result, judge(result, [parse_gate("min_float_ssim", 0.995, "call")]))
+    root = parsed(charts.metric_chart(record, "float_ssim"))
+    span = max(*frames, 0.995) - min(*frames, 0.995)
+    assert read_back(root, "other") == pytest.approx(record["series"]["worst"]["float_ssim"], abs=span / 40)
+    [plot] = root.findall(f"{SVG}svg")
+    # The values and the limit take a good part of the height.
+    height = int(plot.get("viewBox", "").split()[3])
+    assert height / unit_of(root) < 12 * span
 
 
 def test_names_are_text_in_a_chart() -> None:
@@ -240,6 +265,7 @@ def test_a_section_chart_keeps_order_and_proportion_and_marks_points() -> None:
 
 
 @given(st.lists(st.tuples(values, values), min_size=1, max_size=500), st.integers(1, 20))
+@example([(95.0, 93.0)] * 401, 12)
 def test_the_table_covers_every_frame_and_keeps_the_worst(pairs: list[tuple[float, float]], most: int) -> None:
     record = {**a_record(pairs), "frame_rate": None}
     rows = charts.series_rows(record, most)
@@ -260,3 +286,21 @@ def test_a_measured_record_has_time_codes_in_its_table_and_at_its_ends() -> None
     assert charts.series_rows(record, 2)[1][0] == "0:01.000–0:01.960"
     texts = [text.text for text in parsed(charts.score_chart(record)).findall(f"{SVG}text")]
     assert texts[-2:] == ["frame 0 (0:00.000)", "frame 49 (0:01.960)"]
+
+
+def test_a_long_clip_shows_the_gap_that_single_frames_hide() -> None:
+    # Three of four frames are enhanced; the lowest scores of both models come from the fourth.
+    vmaf = [90.0 if frame % 4 == 0 else 106.0 for frame in range(2000)]
+    neg = [89.9 if frame % 4 == 0 else 95.0 for frame in range(2000)]
+    chart = str(charts.score_chart(a_measurement(vmaf, neg, max_gap=3)))
+    tops = [float(y) for y in re.findall(r'<path class="(?:vmaf|neg)" d="M-9 (-?\d+)h9', chart)]
+    assert tops[1] - tops[0] == pytest.approx(11 * charts.UNIT)
+    assert 'class="top"' in chart
+
+
+def test_a_metric_of_small_numbers_has_a_fine_axis() -> None:
+    ssim = [0.94 + 0.001 * (frame % 7) for frame in range(50)]
+    made = a_measurement([95.0] * 50, [93.0] * 50, columns={"float_ssim": ssim}, min_float_ssim=0.95)
+    chart = str(charts.metric_chart(made, "float_ssim"))
+    assert float(re.findall(r'data-unit="(\d+)"', chart)[0]) >= 1000
+    assert float(re.findall(r'data-top="([\d.]+)"', chart)[0]) < 1

@@ -88,6 +88,7 @@ def a_test(test_id: str = "tests/test_x.py::test_x", status: str = "failed", **m
 def document(*tests: dict[str, Any], left_out: tuple[str, ...] = (), **run: Any) -> dict[str, Any]:
     texts = dict.fromkeys(("name", "why", "command", "created", "python", "platform", "pytest", "pytest_vmaf"), "")
     numbers = {"ended": "finished", "exit": 1, "duration": 1.0, "gates": [], "ran": len(tests)}
+    numbers |= {"planned": len(tests), "not_collected": 0}
     merged = schema.merge([])
     made = {**merged, "runs": [{**texts, **numbers, **run}], "tests": list(tests), "left_out": list(left_out)}
     schema.conform(made, schema.DOCUMENT)
@@ -200,8 +201,8 @@ def test_the_summary_has_the_verdict_and_a_table_with_the_worst_first() -> None:
     assert rows[3] == two
     assert rows[4][0] == "✔ passed (attempt 2)"
     assert sorted(rows[1:3], key=lambda row: row[1]) == [
-        ["⚠ not measured", "tests/test_x.py::test_crashed", "–", "–", "–", "–", "–"],
-        ["⚠ not measured", "tests/test_x.py::test_lost", "out.mp4", "–", "–", "–", "–"],
+        ["⚠ error", "tests/test_x.py::test_crashed", "–", "–", "–", "–", "–"],
+        ["⚠ error", "tests/test_x.py::test_lost", "out.mp4", "–", "–", "–", "–"],
     ]
     assert "<code>ClipError&#58; gone.</code>" in text
     assert "It left no message." in text

@@ -32,6 +32,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_vmaf.report import html, schema, view
+from pytest_vmaf.report.files import write_whole
 
 FULL = a_full_document()
 COMMAND = "ffmpeg -nostdin -hide_banner -i /clips/reference.y4m " + "-filter_complex [0:V:0]settb=AVTB,setpts=N " * 19
@@ -236,8 +237,12 @@ def test_the_text_of_a_name_survives_where_it_can_be_shown() -> None:
     assert view.clean("a\x1b[31m\ud800\u202e") == "a\\x1b[31m\\ud800\\u202e"
 
 
-def test_a_test_without_a_file_names_none() -> None:
-    assert "None" not in Page(inline(a_document(a_test("passed", file=None, line=None)))).text
+def test_what_a_document_leaves_out_is_not_shown_as_none() -> None:
+    blocks = [{"kind": "text"}, {"kind": "table"}, {"kind": "chart", "lines": [{"name": "a", "points": [[1, 2]]}]}]
+    test = a_test("skipped", file=None, line=None, sections=[{"title": "empty", "blocks": blocks}])
+    page = Page(inline(a_document(test)))
+    assert not re.search(r"\bNone\b", page.text)
+    assert not [value for _, attributes in page.elements for value in attributes.values() if "None" in (value or "")]
 
 
 def assets_of(path: Path) -> dict[str, Path]:
@@ -270,7 +275,15 @@ def unquote_to(link: str) -> bytes:
     return unquote(link, "latin-1").encode("latin-1")
 
 
-def test_each_picture_is_written_once(tmp_path: Path) -> None:
+def test_each_picture_is_written_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    def counted(path: Path, content: Any) -> None:
+        calls.append(path.name)
+        write_whole(path, content)
+
+    monkeypatch.setattr(html, "write_whole", counted)
+
     def shown(*numbers: int) -> list[dict[str, Any]]:
         return [{**PICTURE, "frame": number} for number in numbers]
 
@@ -283,6 +296,7 @@ def test_each_picture_is_written_once(tmp_path: Path) -> None:
     frames = [name for name in assets_of(path) if name.startswith("frame-")]
     # Reference and distorted are the same here, the difference is another.
     assert len(frames) == len(set(sources)) == 2
+    assert len(calls) == len(set(calls))
     assert base64.b64decode(JPEG) in [assets_of(path)[name].read_bytes() for name in frames]
     assert inline(a_document(*tests)).count(f'src="data:image/jpeg;base64,{JPEG}"') == 8
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import HOSTILE, a_document
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_vmaf.report import html, schema
@@ -37,6 +37,7 @@ def shown(*records: dict[str, Any]) -> str:
     return "".join(html.page(a_document(sections=list(records)), html.Form(True, html._data)))
 
 
+@settings(max_examples=40, deadline=None)
 @given(sections)
 def test_every_section_is_plain_data_that_the_page_shows(section: Section) -> None:
     record = section.to_record()

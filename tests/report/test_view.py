@@ -117,6 +117,13 @@ def test_a_run_that_did_not_finish_is_said(run: dict[str, str], said: str) -> No
     assert view.verdict(a_document(**run)).endswith(said)
 
 
+def test_what_was_not_collected_and_how_many_did_not_run_is_said() -> None:
+    said = view.verdict(a_document(a_test("passed", good(min_neg=90)), not_collected=1))
+    assert said.endswith("1 file could not be collected; no test in them was gated.")
+    short = view.verdict(a_document(a_test("passed", good(min_neg=90)), ended="interrupted", planned=7, ran=3))
+    assert "stopped before its end, 4 tests short; what did not run" in short
+
+
 def test_of_several_runs_each_that_stopped_is_named() -> None:
     shards = [a_document(name=name, ended=ended) for name, ended in (("a", "finished"), ("b", "interrupted"))]
     said = view.verdict(schema.merge([*shards, a_document(name="c", ended="internal error")]))
@@ -230,3 +237,10 @@ def test_every_status_has_words_and_a_place_in_the_order() -> None:
     assert set(view.ORDER) == set(schema.STATUSES)
     assert RUN.keys() == schema.RUN.keys()
     assert len({shape for shape, _ in view.WORDS.values()}) == len(view.WORDS)
+
+
+def test_a_miss_by_a_hair_does_not_look_like_a_hit() -> None:
+    gate = {"name": "min_neg", "metric": "neg", "pool": "mean", "bound": "min", "limit": 92.0, "passed": False}
+    gate |= {"value": 91.99912, "margin": -0.00088}
+    assert view.margin(gate) == "-0.0009"
+    assert view.found(gate) == "NEG 91.9991, margin -0.0009"
