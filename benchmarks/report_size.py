@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_vmaf import FakeScorer, GateViolation, Vmaf
-from pytest_vmaf.report import schema
+from pytest_vmaf.report import document as documents
 from pytest_vmaf.report.collect import Collector
 from pytest_vmaf.report.html import write_html
 
@@ -73,7 +73,7 @@ def one(tests: int, length: int, failed: int) -> None:
             session.check(*clips, min_neg=95 if number < failed else 80)
         session.records[0]["provenance"]["command"] = COMMAND
         collector.add(Report(number, session.records))
-    document = {**schema.merge([]), "runs": [RUN], "tests": collector.records()}
+    document = {**documents.merge([]), "runs": [RUN], "tests": collector.records()}
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "report.html")

@@ -227,7 +227,7 @@ def _gap(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from pytest_vmaf.report import schema
+    from pytest_vmaf.report.document import merge, read, whole
     from pytest_vmaf.report.html import write_html
     from pytest_vmaf.report.markdown import markdown
     from pytest_vmaf.report.view import verdict
@@ -240,8 +240,8 @@ def _report(options: argparse.Namespace) -> int:
         if output.resolve() in [file.resolve() for file in options.files]:
             raise SettingsError(f"-o {output} is one of the files to read.")
         _check_output(output)
-    documents = [schema.read(file) for file in options.files]
-    document = schema.merge(documents, _names(options.files))
+    documents = [read(file) for file in options.files]
+    document = merge(documents, _names(options.files))
     for output in options.output:
         if output.suffix == ".html":
             write_html(output, document, assets=options.html_assets)
@@ -253,7 +253,7 @@ def _report(options: argparse.Namespace) -> int:
     statuses = {test["status"] for test in document["tests"]}
     if "failed" in statuses:
         return VIOLATED
-    return PASSED if schema.whole(document) and "passed" in statuses and "error" not in statuses else NOT_MEASURED
+    return PASSED if whole(document) and "passed" in statuses and "error" not in statuses else NOT_MEASURED
 
 
 def _names(files: Sequence[Path]) -> list[str]:

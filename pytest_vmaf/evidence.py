@@ -158,8 +158,8 @@ class Evidence:
         from datetime import UTC, datetime
         from importlib.metadata import version
 
+        from pytest_vmaf.report.document import merge
         from pytest_vmaf.report.record import plain
-        from pytest_vmaf.report.schema import merge
         from pytest_vmaf.report.section import gathered
 
         config = session.config

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pytest_vmaf.report import schema
+from pytest_vmaf.report import document as documents
 
 Run = Callable[..., pytest.RunResult]
 
@@ -44,7 +44,7 @@ def read(pytester: pytest.Pytester) -> dict[str, Any]:
     """The report as data, checked against its schema; the page must have been written too."""
     assert (pytester.path / "r.html").read_text().rstrip().endswith("</html>")
     assert not list(pytester.path.glob(".r.*"))
-    return schema.read(pytester.path / "r.json")
+    return documents.read(pytester.path / "r.json")
 
 
 def statuses(document: dict[str, Any]) -> dict[str, str]:
@@ -724,7 +724,7 @@ def test_a_run_that_is_not_whole_is_not_shown_as_good(
     page = (pytester.path / "r.html").read_text()
     assert '<header class="bad">' in page
     assert said in page
-    assert not schema.whole(read(pytester))
+    assert not documents.whole(read(pytester))
     argv = [sys.executable, "-m", "pytest_vmaf", "report", "r.json", "-o", "m.html"]
     assert subprocess.run(argv, cwd=pytester.path, stdout=subprocess.DEVNULL).returncode == 3
 

@@ -10,6 +10,7 @@ import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -19,8 +20,9 @@ from urllib.parse import quote
 import jinja2
 
 from pytest_vmaf.report import charts, series, view
+from pytest_vmaf.report.document import whole
 from pytest_vmaf.report.files import write_whole
-from pytest_vmaf.report.schema import BLOCK, MEASUREMENT, whole
+from pytest_vmaf.report.schema import BLOCK, MEASUREMENT
 from pytest_vmaf.report.series import BINS
 
 #: Assets of an earlier report in the same folder are removed when they are this old (s); younger ones may belong to a
@@ -127,7 +129,7 @@ def _environment() -> jinja2.Environment:
         names=view.NAMES,
         opened=("error", "failed"),
     )
-    environment.filters.update(two=lambda value: f"{value:.2f}", command=_command, when=_when)
+    environment.filters.update(two=lambda value: f"{value:.2f}", score=view.score, command=_command, when=_when)
     return environment
 
 
@@ -185,6 +187,8 @@ def _template(name: str) -> str:
 
 def _remove_stale(folder: Path, used: set[str]) -> None:
     for file in folder.iterdir():
-        ours = ASSET.fullmatch(file.name) and file.name not in used
-        if ours and time.time() - file.stat().st_mtime > STALE:
-            file.unlink(missing_ok=True)
+        # Another run may be removing the same ones.
+        with suppress(FileNotFoundError):
+            ours = ASSET.fullmatch(file.name) and file.name not in used
+            if ours and time.time() - file.stat().st_mtime > STALE:
+                file.unlink()

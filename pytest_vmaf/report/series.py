@@ -18,15 +18,15 @@ BINS = 20
 WORST = 3
 
 
-def thinned(frames: Sequence[float], *, lowest: bool, buckets: int = MOST_BUCKETS) -> list[float]:
+def thinned(frames: Sequence[float], *, lowest: bool, buckets: int = MOST_BUCKETS, digits: int = 3) -> list[float]:
     """At most ``buckets`` values in place of one per frame; each is the worst of its frames, so no minimum is lost.
 
     Bucket ``i`` stands for the frames from ``i * k`` to ``(i + 1) * k``, ``k`` being :func:`frames_per_bucket`.
-    ``lowest`` says that low is bad; else each bucket keeps its maximum. Rounded to 1e-3.
+    ``lowest`` says that low is bad; else each bucket keeps its maximum. Rounded to ``digits`` decimals.
     """
     size = frames_per_bucket(len(frames), buckets)
     worst = min if lowest else max
-    return [round(worst(frames[start : start + size]), 3) for start in range(0, len(frames), size)]
+    return [round(worst(frames[start : start + size]), digits) for start in range(0, len(frames), size)]
 
 
 def frames_per_bucket(frames: int, buckets: int = MOST_BUCKETS) -> int:
@@ -42,7 +42,7 @@ def coarser(measurement: Mapping[str, Any], buckets: int = 100) -> Mapping[str, 
     count = len(series["worst"]["neg"])
     size = frames_per_bucket(count, buckets)
     thinner = {
-        name: thinned(values, lowest=higher_is_better(name), buckets=buckets)
+        name: thinned(values, lowest=higher_is_better(name), buckets=buckets, digits=6)
         for name, values in series["worst"].items()
     }
     above = {**measurement["above"], "buckets": sorted({at // size for at in measurement["above"]["buckets"]})}
@@ -66,7 +66,12 @@ def frame_data(result: Result, verdicts: Sequence[Verdict]) -> dict[str, Any]:
             "frames_per_bucket": size,
             # Unclipped, as the gap is: what enhancement adds shows above 100 or not at all.
             "worst": {
-                name: thinned(score.unclipped.frames, lowest=score.scale.higher_is_better)
+                name: thinned(
+                    score.unclipped.frames,
+                    lowest=score.scale.higher_is_better,
+                    # SSIM and its like live between 0 and 1.
+                    digits=3 if name in ("vmaf", "neg", "gap") else 6,
+                )
                 for name, score in scores.items()
             },
         },

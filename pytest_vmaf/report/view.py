@@ -186,6 +186,11 @@ def _where(measurement: Mapping[str, Any], metric: str) -> str:
     return "" if frame is None else f" (worst in {moment(measurement, frame)})"
 
 
+def score(value: float, metric: str) -> str:
+    """A number of this metric: with four decimals where it is one of those between 0 and 1."""
+    return f"{value:.4f}" if abs(value) <= 2 and metric not in ("neg", "vmaf", "gap") else f"{value:.2f}"
+
+
 def moment(measurement: Mapping[str, Any], frame: int) -> str:
     """A frame with its time code, as "frame 31 (0:01.240)"; without one where the frame rate is unknown."""
     seconds = seconds_of(measurement, frame)

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from pytest_vmaf import FakeScorer, GateViolation, MeasurementError, Vmaf
+from pytest_vmaf.report import document as documents
 from pytest_vmaf.report import schema
 from pytest_vmaf.report.record import not_measured
 from pytest_vmaf.report.section import Chart, DataTable, Line, Paragraph, Section
@@ -98,7 +99,7 @@ def a_test(status: str, *measurements: dict[str, Any], name: str = "test_x", **m
 
 def a_document(*tests: dict[str, Any], sections: list[dict[str, Any]] | None = None, **run: Any) -> Document:
     """A document of one run, in the shape that `schema` asks for."""
-    made = {**schema.merge([]), "runs": [{**RUN, **run}], "tests": list(tests), "sections": sections or []}
+    made = {**documents.merge([]), "runs": [{**RUN, **run}], "tests": list(tests), "sections": sections or []}
     schema.conform(made, schema.DOCUMENT)
     return copy.deepcopy(made)
 

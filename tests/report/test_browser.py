@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import pytest
 
-from pytest_vmaf.report import schema
+from pytest_vmaf.report import document as documents
 from pytest_vmaf.report.html import write_html
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def report(
     outside = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "GITHUB_"))}
     end = subprocess.run(argv, cwd=folder, env=outside, capture_output=True, text=True, encoding="utf-8", timeout=120)
     assert end.returncode == pytest.ExitCode.TESTS_FAILED, end.stdout + end.stderr
-    document = schema.read(folder / "report.json")
+    document = documents.read(folder / "report.json")
     write_html(folder / "file" / "report.html", document)
     write_html(folder / "assets" / "a report.html", document, assets=True)
     return Report(document, folder / "file" / "report.html", folder / "assets" / "a report.html")

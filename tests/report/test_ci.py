@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from pytest_vmaf.report import ci, markdown, schema
+from pytest_vmaf.report import document as documents
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "ci"
 
@@ -89,7 +90,7 @@ def document(*tests: dict[str, Any], left_out: tuple[str, ...] = (), **run: Any)
     texts = dict.fromkeys(("name", "why", "command", "created", "python", "platform", "pytest", "pytest_vmaf"), "")
     numbers = {"ended": "finished", "exit": 1, "duration": 1.0, "gates": [], "ran": len(tests)}
     numbers |= {"planned": len(tests), "not_collected": 0}
-    merged = schema.merge([])
+    merged = documents.merge([])
     made = {**merged, "runs": [{**texts, **numbers, **run}], "tests": list(tests), "left_out": list(left_out)}
     schema.conform(made, schema.DOCUMENT)
     return made
@@ -220,7 +221,7 @@ def test_a_stopped_run_is_not_shown_as_good() -> None:
 
 def test_the_shards_of_a_merged_report_are_told_apart() -> None:
     shards = [document(a_test()), document(a_test())]
-    rows = Page(markdown.markdown(schema.merge(shards, ["linux", "mac|os"]))).rows
+    rows = Page(markdown.markdown(documents.merge(shards, ["linux", "mac|os"]))).rows
     assert {row[1] for row in rows[1:]} == {"tests/test_x.py::test_x linux", "tests/test_x.py::test_x mac|os"}
 
 

@@ -212,7 +212,6 @@ def test_every_text_of_a_document_is_on_the_page() -> None:
         "worst.metric",
         "provenance.filters.reference",
         "provenance.filters.distorted",
-        "reference of an error",
     }
 
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from pytest_vmaf import MeasurementError
 from pytest_vmaf.evidence import _write_json
+from pytest_vmaf.report import document as documents
 from pytest_vmaf.report import html, schema
 
 FULL = a_full_document()
@@ -44,7 +45,7 @@ def changed(way: Way, value: object) -> dict[str, Any]:
 
 def refusal(path: Path) -> str:
     with pytest.raises(MeasurementError) as refused:
-        schema.read(path)
+        documents.read(path)
     said = str(refused.value)
     assert str(path) in said
     assert said.encode()
@@ -56,9 +57,9 @@ def refusal(path: Path) -> str:
 def test_what_the_evidence_writes_reads_back_equal(tmp_path: Path) -> None:
     FULL["tests"][0]["message"] = "a lone surrogate \udcff, a \x00, a \u2028 and an é"
     _write_json(tmp_path / "r.json", FULL)
-    assert schema.read(tmp_path / "r.json") == FULL
+    assert documents.read(tmp_path / "r.json") == FULL
     # Twice the same: nothing depends on the reader.
-    _write_json(tmp_path / "again.json", schema.read(tmp_path / "r.json"))
+    _write_json(tmp_path / "again.json", documents.read(tmp_path / "r.json"))
     assert (tmp_path / "again.json").read_bytes() == (tmp_path / "r.json").read_bytes()
 
 
@@ -110,7 +111,7 @@ def test_what_never_ends_is_refused(tmp_path: Path) -> None:
 def test_a_file_of_any_length_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "sparse.json"
     with path.open("wb") as file:
-        file.truncate(schema.LARGEST_BYTES + 1)
+        file.truncate(documents.LARGEST_BYTES + 1)
     assert "larger than 128 MiB" in refusal(path)
 
 
@@ -193,7 +194,7 @@ def test_merging_keeps_everything_and_every_test_with_its_run() -> None:
     two = {**a_full_document(), "runs": [{**RUN, "name": "a"}, {**RUN, "name": "b"}]}
     two["tests"][1]["run"] = 1
     before = copy.deepcopy([one, two])
-    merged = schema.merge([one, two, one], ["linux", "mac", ""])
+    merged = documents.merge([one, two, one], ["linux", "mac", ""])
     assert [run["name"] for run in merged["runs"]] == ["linux", "mac a", "mac b", ""]
     assert [test["run"] for test in merged["tests"]] == [0, 1, 2, 1, 1, 1, 3]
     assert [test["id"] for test in merged["tests"]] == [
@@ -203,12 +204,12 @@ def test_merging_keeps_everything_and_every_test_with_its_run() -> None:
     assert merged["left_out"] == two["left_out"]
     assert [one, two] == before
     schema.conform(merged, schema.DOCUMENT)
-    assert [run["name"] for run in schema.merge([two])["runs"]] == ["a", "b"]
+    assert [run["name"] for run in documents.merge([two])["runs"]] == ["a", "b"]
 
 
 def test_names_are_for_each_document_or_for_none() -> None:
     with pytest.raises(ValueError, match=r"shorter|longer"):
-        schema.merge([a_document(), a_document()], ["one"])
+        documents.merge([a_document(), a_document()], ["one"])
 
 
 class Outline(HTMLParser):
@@ -270,7 +271,7 @@ def test_whatever_is_read_without_one_of_its_keys_is_shown(tmp_path: Path) -> No
 def check_read_or_refused(tmp_path: Path, made: dict[str, Any]) -> None:
     path = written(tmp_path, made)
     try:
-        read = schema.read(path)
+        read = documents.read(path)
     except MeasurementError:
         return
     assert outline(read) <= KNOWN

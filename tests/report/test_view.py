@@ -11,6 +11,7 @@ from builders import RUN, a_document, a_measurement, a_test, an_error
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_vmaf.report import document as documents
 from pytest_vmaf.report import schema, view
 
 
@@ -126,7 +127,7 @@ def test_what_was_not_collected_and_how_many_did_not_run_is_said() -> None:
 
 def test_of_several_runs_each_that_stopped_is_named() -> None:
     shards = [a_document(name=name, ended=ended) for name, ended in (("a", "finished"), ("b", "interrupted"))]
-    said = view.verdict(schema.merge([*shards, a_document(name="c", ended="internal error")]))
+    said = view.verdict(documents.merge([*shards, a_document(name="c", ended="internal error")]))
     assert "The run of b was stopped" in said
     assert "The run of c was ended by" in said
     assert "The run of a" not in said
