@@ -144,6 +144,8 @@ def _take_screenshots(folder: Path) -> None:
 def _box(locator: Any) -> dict[str, float]:
     """Where an element lies on the page, not in the window."""
     locator.scroll_into_view_if_needed()
+    # Charts that come into view get their line of values, and all below moves.
+    locator.page.wait_for_timeout(300)
     found: dict[str, float] = locator.evaluate(
         """each => {
             const box = each.getBoundingClientRect();
