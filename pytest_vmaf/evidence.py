@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
 
 #: Values of options that are nobody else's business; the command is shown in the report.
-SECRET = re.compile(r"(?i)(--[\w-]*(?:token|secret|passw|password|credential|api-?key)[\w-]*[= ])('[^']*'|\S+)")
+MASKED = r"(?i)(--[\w-]*(?:token|secret|passw|password|credential|api-?key)[\w-]*[= ])('[^']*'|\S+)"
 
 
 class Outputs(NamedTuple):
@@ -153,6 +152,7 @@ class Evidence:
 
     def _document(self, session: pytest.Session, exitstatus: int) -> dict[str, Any]:
         import platform
+        import re
         import shlex
         import time
         from datetime import UTC, datetime
@@ -173,7 +173,7 @@ class Evidence:
             "ended": ended,
             "why": stopped if isinstance(stopped, str) else "",
             "exit": exitstatus,
-            "command": SECRET.sub(r"\1***", shlex.join(["pytest", *map(str, config.invocation_params.args)])),
+            "command": re.sub(MASKED, r"\1***", shlex.join(["pytest", *map(str, config.invocation_params.args)])),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "duration": round(time.time() - self._began, 3),
             "python": platform.python_version(),
