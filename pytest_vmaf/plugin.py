@@ -164,7 +164,9 @@ def _marker_layer(node: pytest.Item) -> tuple[Layer, ...]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A test that is run again must not carry the numbers of its last attempt."""
+    """A test that is run again must not carry the numbers of its last attempt, nor pass by its measurements."""
+    if _session in item.stash:
+        del item.stash[_session]
     if "pytest_vmaf.attach" in sys.modules:
         from pytest_vmaf.attach import forget
 

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from quality.builders import a_result
 
 from pytest_vmaf.quality.gate import judge, parse_gate
-from pytest_vmaf.report import charts
+from pytest_vmaf.report import charts, plots
 from pytest_vmaf.report.record import measured
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -169,7 +169,7 @@ def test_every_kind_of_clip_has_all_its_charts(pairs: list[tuple[float, float]])
     for chart in (charts.score_chart(record), charts.metric_chart(record, "gap")):
         ticks = [float(text.text or "") for group in of_class(parsed(chart), "e") for text in group if text.text]
         assert len(ticks) >= 2 or len(of_class(parsed(chart), "e")) > 2
-    parsed(charts.histogram(record["histogram"], "said"))
+    parsed(plots.histogram(record["histogram"], "said"))
 
 
 def test_values_of_any_size_are_drawn() -> None:
@@ -201,21 +201,21 @@ def test_names_are_text_in_a_chart() -> None:
     assert [text.text for text in of_class(root, "k")] == [f"{HOSTILE} 99"]
     metric = parsed(charts.metric_chart(record, HOSTILE))
     assert metric.get("aria-label", "").startswith(f"{HOSTILE} per frame")
-    assert parsed(charts.histogram(record["histogram"], HOSTILE)).get("aria-label") == HOSTILE
+    assert parsed(plots.histogram(record["histogram"], HOSTILE)).get("aria-label") == HOSTILE
     block = {
         "x": HOSTILE,
         "y": HOSTILE,
         "lines": [{"name": HOSTILE, "points": [[1.0, 2.0]], "marked": [0]}],
         "levels": [{"name": HOSTILE, "value": 1.0}],
     }
-    shown = list(parsed(charts.xy_chart(block)).itertext())
+    shown = list(parsed(plots.xy_chart(block)).itertext())
     assert f"{HOSTILE}: {HOSTILE} 1, {HOSTILE} 2" in shown
     assert shown.count(HOSTILE) == 2
 
 
 def test_the_histogram_is_as_high_as_its_counts() -> None:
     counts = {"low": 80.0, "high": 100.0, "vmaf": [0, 4, 4, 1], "neg": [8, 0, 0, 0]}
-    root = parsed(charts.histogram(counts, "said"))
+    root = parsed(plots.histogram(counts, "said"))
     for name in ("vmaf", "neg"):
         [path] = of_class(root, name)
         steps = re.findall(r"V(\d+)h(\d+)", path.get("d", ""))
@@ -235,7 +235,7 @@ levels = st.fixed_dictionaries({"name": names, "value": numbers})
 def test_any_section_chart_is_drawn_inside_its_frame(
     drawn: list[dict[str, Any]] | None, named: list[dict[str, Any]] | None, x: str, y: str
 ) -> None:
-    root = parsed(charts.xy_chart({"x": x, "y": y, "lines": drawn, "levels": named}))
+    root = parsed(plots.xy_chart({"x": x, "y": y, "lines": drawn, "levels": named}))
     with_points = [line for line in drawn or () if line["points"]]
     assert len(of_class(root, "xy")) == len(with_points)
     assert len(list(root.iter(f"{SVG}circle"))) == sum(len(line["points"]) for line in with_points)
@@ -255,7 +255,7 @@ def places(root: ElementTree.Element) -> Iterator[tuple[float, float]]:
 
 def test_a_section_chart_keeps_order_and_proportion_and_marks_points() -> None:
     line = {"name": "x264", "points": [[0.0, 10.0], [5.0, 20.0], [20.0, 30.0]], "marked": [1]}
-    root = parsed(charts.xy_chart({"x": "kbit/s", "y": "NEG", "lines": [line], "levels": []}))
+    root = parsed(plots.xy_chart({"x": "kbit/s", "y": "NEG", "lines": [line], "levels": []}))
     (x0, y0), (x1, y1), (x2, y2) = list(places(root))[3:]
     assert (x2 - x0) / (x1 - x0) == pytest.approx(4, abs=0.01)
     assert (y0 - y1) == pytest.approx(y1 - y2, abs=0.11)
