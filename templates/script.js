@@ -26,8 +26,8 @@ function prepare(chart){
 var plot=chart.querySelector("svg"),top=+chart.dataset.top,size=+chart.dataset.size,unit=+chart.dataset.unit,digits=Math.round(Math.log10(unit)),lines=[];
 each(plot.querySelectorAll(".vmaf,.neg,.other"),function(p){lines.push([p.getAttribute("class"),values(p,top,unit)])});
 var box=plot.getAttribute("viewBox").split(" ").map(Number),full=box[2],at=-1;
-var cursor=document.createElementNS("http://www.w3.org/2000/svg","path"),out=document.createElement("output");
-cursor.setAttribute("class","cursor");plot.appendChild(cursor);chart.after(out);
+var cursor=document.createElementNS("http://www.w3.org/2000/svg","path"),out=chart.nextElementSibling;
+cursor.setAttribute("class","cursor");plot.appendChild(cursor);
 var rate=(chart.dataset.rate||"").split("/"),fps=rate[0]/(rate[1]||1);
 var first=chart.lastElementChild.previousElementSibling,end=chart.lastElementChild;
 var frames=+/\d+/.exec(end.textContent)[0],last=Math.min(lines[0][1].length-1,Math.floor(frames/size));
@@ -59,5 +59,5 @@ if(t.scrollWidth>t.clientWidth||t.scrollHeight>t.clientHeight)t.tabIndex=0;else 
 each(document.querySelectorAll("figure,.cols,.message"),function(part){sizes.observe(part)});
 var watch=new IntersectionObserver(function(seen){each(seen,function(s){
 if(s.isIntersecting){watch.unobserve(s.target);prepare(s.target)}})});
-each(document.querySelectorAll(".series.chart"),function(chart){watch.observe(chart)})
+each(document.querySelectorAll(".series.chart"),function(chart){chart.after(document.createElement("output"));watch.observe(chart)})
 })();
