@@ -6,9 +6,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pytest_vmaf.encoding.encoders import Encoder
     from pytest_vmaf.quality.clip import Clip
     from pytest_vmaf.quality.errors import (
         ClipError,
+        EncodeError,
         GateViolation,
         IncomparableScores,
         MeasurementError,
@@ -31,6 +33,8 @@ __all__ = [
     "Clip",
     "ClipError",
     "DataTable",
+    "EncodeError",
+    "Encoder",
     "FakeScorer",
     "FramesAbove",
     "Gate",
@@ -55,6 +59,7 @@ __all__ = [
 
 _ROOMS = {
     "Clip": "quality.clip",
+    "Encoder": "encoding.encoders",
     "FakeScorer": "quality.fake",
     "FramesAbove": "quality.result",
     "Gate": "quality.gate",
@@ -66,6 +71,7 @@ _ROOMS = {
     **dict.fromkeys(
         (
             "ClipError",
+            "EncodeError",
             "GateViolation",
             "IncomparableScores",
             "MeasurementError",

@@ -26,7 +26,8 @@ def attach(item: pytest.Item, report: Any, session: Vmaf, start: int, outputs: O
     records = session.records[start:]
     if report.outcome == "failed" and outputs.asked and outputs.pictures:
         _picture(records, session, start, outputs.pictures)
-    sections = item.stash.get(_sections, [])
+    sections = [*session.sections, *item.stash.get(_sections, [])]
+    session.sections = []
     item.stash[_sections] = []
     report.vmaf = {"measurements": plain(records), "sections": sections}
     if not records:

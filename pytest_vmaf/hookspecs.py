@@ -10,6 +10,7 @@ import pluggy
 if TYPE_CHECKING:
     import pytest
 
+    from pytest_vmaf.encoding.encoders import Encoder
     from pytest_vmaf.quality.scorer import Scorer
     from pytest_vmaf.report.section import Section
 
@@ -33,6 +34,19 @@ def pytest_vmaf_scorer(config: pytest.Config | None, name: str) -> Scorer | None
 
     ``config`` is None where there is no pytest: under ``pytest_vmaf.Vmaf()`` and the ``pytest-vmaf`` command. Marked
     with ``pluggy.HookimplMarker("pytest")``, one module serves both.
+    """
+
+
+@hookspec(firstresult=True)
+def pytest_vmaf_encoder(config: pytest.Config | None, name: str) -> Encoder | None:
+    """Return the encoder of this name, or None when the name is not yours.
+
+    :class:`pytest_vmaf.Encoder` is data: how quality and preset are told, and which way the scale runs. Implement it
+    where ``pytest_vmaf_scorer`` may be; the entry-point group is ``pytest_vmaf.encoders``::
+
+        def pytest_vmaf_encoder(config, name):
+            if name == "ours":
+                return Encoder("ours", (0, 63), command=("ours", "--qp", "{crf}", "-o", "{output}", "-"))
     """
 
 

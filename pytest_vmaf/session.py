@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -19,22 +19,25 @@ from pytest_vmaf.quality.measure import MeasureRequest, measure
 from pytest_vmaf.quality.models import nearest
 from pytest_vmaf.quality.process import printable
 from pytest_vmaf.quality.result import Result
+from pytest_vmaf.report.progress import no_progress
 from pytest_vmaf.report.record import measured, not_measured
+from pytest_vmaf.searches import Searches
 from pytest_vmaf.settings import Layer, Settings, make_layer, resolve
 
 if TYPE_CHECKING:
+    from pytest_vmaf.encoding.encoders import Encoder
     from pytest_vmaf.quality.scorer import Scorer
 
     Path = str | os.PathLike[str] | Clip
-    Progress = Callable[[str], AbstractContextManager[Callable[[int, int | None], None] | None]]
+    Progress = Callable[..., AbstractContextManager[Callable[[int, int | None], None] | None]]
 
 Stamps = tuple[tuple[int, int] | None, ...]
-SCORER_GROUP = "pytest_vmaf.scorers"
+SCORER_GROUP, ENCODER_GROUP = "pytest_vmaf.scorers", "pytest_vmaf.encoders"
 #: Where a gate must come from to hold for `score` too; `check` adds the run's and the default ones.
 OWN_ORIGINS = ("call", "marker")
 
 
-class Vmaf:
+class Vmaf(Searches):
     """Scores encodes against their references with VMAF and VMAF-NEG in one pass, and holds gates against them.
 
     Every setting may be given here, and again in each call, where it wins: ``model`` ("auto", a built-in name or the
@@ -61,11 +64,13 @@ class Vmaf:
         self._plugins = plugins or _standalone_plugins()
         self._hook = hook or self._plugins.hook
         self._config = config
-        self._progress = progress or (lambda label: nullcontext(None))
+        self._progress = progress or no_progress
         #: One plain record per measurement, in order.
         self.records: list[dict[str, Any]] = []
         #: The reference and distorted clip of each record, with what tells whether their files were written since.
         self.clips: list[tuple[Clip, Clip, Stamps] | None] = []
+        #: What searches add to the report, as records of sections.
+        self.sections: list[dict[str, Any]] = []
 
     def __repr__(self) -> str:
         return f"<Vmaf, {len(self.records)} measured>"
@@ -132,6 +137,9 @@ class Vmaf:
             raise GateViolation(describe(result, verdicts))
         return result
 
+    def _encoder(self, name: str) -> Encoder:
+        return load_encoder(name, self._hook, self._plugins, self._config)
+
     def _request(
         self, reference: Clip, distorted: Clip, settings: Settings, gates: Sequence[Gate]
     ) -> tuple[MeasureRequest, Scorer]:
@@ -151,17 +159,7 @@ def load_scorer(name: str, hook: Any, plugins: pluggy.PluginManager, config: Any
 
     Raises SettingsError that lists the names there are.
     """
-    scorer: Scorer | None = hook.pytest_vmaf_scorer(config=config, name=name)
-    # Not pluggy's load_setuptools_entrypoints: it passes over a scorer that has the name of any loaded plugin, as the
-    # scorer `vmaf` has pytest's own name for this one.
-    plugin_name = f"{SCORER_GROUP}:{name}"
-    if scorer is None and not (plugins.has_plugin(plugin_name) or plugins.is_blocked(plugin_name)):
-        for entry in entry_points(group=SCORER_GROUP, name=name):
-            try:
-                plugins.register(entry.load(), plugin_name)
-            except Exception as error:
-                raise ScorerError(f"The scorer {name!r} cannot be loaded: {printable(repr(error))}.") from error
-            scorer = plugins.hook.pytest_vmaf_scorer(config=config, name=name)
+    scorer: Scorer | None = _from_plugins("pytest_vmaf_scorer", SCORER_GROUP, name, hook, plugins, config)
     if scorer is None:
         names = tuple(sorted({entry.name for entry in entry_points(group=SCORER_GROUP)}))
         raise SettingsError(
@@ -169,6 +167,41 @@ def load_scorer(name: str, hook: Any, plugins: pluggy.PluginManager, config: Any
             f"{', '.join(names)}; a conftest.py may add one with the hook pytest_vmaf_scorer."
         )
     return scorer
+
+
+def load_encoder(name: str, hook: Any, plugins: pluggy.PluginManager, config: Any) -> Encoder:
+    """The encoder of this name: from a conftest or plugin, by its entry point, else the one that is known here.
+
+    Raises SettingsError with the nearest name.
+    """
+    from pytest_vmaf.encoding.encoders import ENCODERS, Encoder
+
+    encoder = _from_plugins("pytest_vmaf_encoder", ENCODER_GROUP, name, hook, plugins, config) or ENCODERS.get(name)
+    if encoder is None:
+        raise SettingsError(
+            f"There is no encoder {name!r}; did you mean {nearest(name, tuple(ENCODERS))!r}? There are "
+            f"{', '.join(ENCODERS)}.\n  A command is known by its {{crf}}, as './myenc --crf {{crf}} -i {{input}} -o "
+            "{output}'; a conftest.py may add a name with the hook pytest_vmaf_encoder."
+        )
+    if not isinstance(encoder, Encoder):
+        raise SettingsError(f"The hook pytest_vmaf_encoder gave {encoder!r:.80} for {name!r}, not an Encoder.")
+    return encoder
+
+
+def _from_plugins(hook_name: str, group: str, name: str, hook: Any, plugins: pluggy.PluginManager, config: Any) -> Any:
+    found = getattr(hook, hook_name)(config=config, name=name)
+    # Not pluggy's load_setuptools_entrypoints: it passes over a scorer that has the name of any loaded plugin, as the
+    # scorer `vmaf` has pytest's own name for this one.
+    plugin_name = f"{group}:{name}"
+    if found is None and not (plugins.has_plugin(plugin_name) or plugins.is_blocked(plugin_name)):
+        for entry in entry_points(group=group, name=name):
+            try:
+                plugins.register(entry.load(), plugin_name)
+            except Exception as error:
+                what = group.rpartition(".")[2].removesuffix("s")
+                raise ScorerError(f"The {what} {name!r} cannot be loaded: {printable(repr(error))}.") from error
+            found = getattr(plugins.hook, hook_name)(config=config, name=name)
+    return found
 
 
 def stamps_of(*clips: Clip) -> Stamps:

@@ -1,8 +1,17 @@
 """What can go wrong before there is a score. A gate that is violated is a failure; these are errors."""
 
+from __future__ import annotations
+
+from typing import Any
+
 
 class MeasurementError(Exception):
-    """The quality could not be measured; the message says why and what to do. A test error, not a failure."""
+    """The quality could not be measured; the message says why and what to do. A test error, not a failure.
+
+    ``probes`` holds what a search had measured before the error ended it.
+    """
+
+    probes: tuple[Any, ...] = ()
 
 
 class ClipError(MeasurementError):
@@ -21,6 +30,10 @@ class ScorerError(MeasurementError):
     """A scorer or its tool is missing, failed, timed out, or left an incomplete log."""
 
 
+class EncodeError(MeasurementError):
+    """An encoder is missing or failed, or did not write what it was given to encode."""
+
+
 class SettingsError(ValueError):
     """An option, marker argument or gate is not what it should be; from command line and ini file a usage error."""
 
@@ -30,7 +43,7 @@ class IncomparableScores(TypeError):
 
 
 class GateViolation(AssertionError):
-    """A clip was measured and at least one gate does not hold. The message lists every violation at once."""
+    """What was measured does not hold a gate, or an encoder did not reach a target. The message lists it all at once."""
 
 
 # Shown and pickled under the name they are imported by.
@@ -40,6 +53,7 @@ for _public in (
     PairError,
     ModelError,
     ScorerError,
+    EncodeError,
     SettingsError,
     IncomparableScores,
     GateViolation,

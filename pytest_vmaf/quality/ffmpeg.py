@@ -40,6 +40,7 @@ DURATION = re.compile(r"^  Duration: (\d+):(\d\d):(\d\d\.\d+)")
 DECODED = re.compile(
     r"^(?:\[in#\d+[^]]*\] )?  Input stream #(\d+):\d+ \(video\): .*?(\d+) frames decoded; (\d+) decode errors"
 )
+ENCODED = re.compile(r"^(?:\[out#\d+[^]]*\] )?  Output stream #(\d+):0 \(video\): (\d+) frames encoded")
 #: What ffmpeg says of a file that is cut off or damaged, although it goes on, makes something up and ends well.
 DAMAGED = re.compile(r"^\[[^]]*\] (File ended prematurely|slice CRC mismatch|concealing \d+ DC).*")
 
@@ -119,6 +120,19 @@ def find_ffmpeg(explicit: str | None = None) -> Ffmpeg:
     if not found:
         raise broken
     return found[0]
+
+
+def has_loopback(ffmpeg: str) -> bool:
+    """Whether this ffmpeg can decode its own encodes in the same process (``-dec``, from 7.1 on)."""
+    stat = Path(ffmpeg).stat()
+    return _has_loopback(ffmpeg, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=16)
+def _has_loopback(path: str, mtime_ns: int, size: int) -> bool:
+    # One that knows the option misses its value; one that does not says that it is not recognised.
+    end = run(Command((path, "-nostdin", "-hide_banner", "-dec")), LOOK_TIMEOUT)
+    return any("Missing argument for option 'dec'" in line for line in end.tail)
 
 
 def inspect(clip: Clip, ffmpeg: str, frames: int, timeout: float | None = None) -> Video:

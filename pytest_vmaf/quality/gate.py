@@ -13,6 +13,8 @@ from pytest_vmaf.quality.score import POOLS, Score
 
 ABOVE = "above_100"
 BASE_METRICS = ("vmaf", "neg", "gap")
+#: What the gates of a search hold: numbers of an encode, not of its frames.
+ENCODE_METRICS = ("bitrate", "crf")
 OFF_WORDS = ("off", "none", "false", "no")
 #: The gates that `check` applies when nothing else is said. FACTS: honest encodes have gaps of 0.8 to 2.7.
 DEFAULT_GATES: Mapping[str, float | bool] = {"max_gap": 3.0, ABOVE: True}

@@ -47,12 +47,29 @@ class MeasureRequest:
     progress: Callable[[int, int | None], None] | None = None
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A pair that was checked, and the scoring that is asked for. ``pair`` is None where no clip is read."""
+
+    job: ScoreRequest
+    models: ModelPair
+    can: Capabilities
+    pair: Pair | None
+    scorer: Scorer
+
+
 def measure(request: MeasureRequest, scorer: Scorer) -> Result:
     """Score the pair with and without enhancement credit in one pass.
 
     Raises MeasurementError (ClipError, PairError, ModelError, ScorerError) for all that keeps the numbers from being
     what was asked, and SettingsError for unknown words.
     """
+    prepared = prepare(request, scorer)
+    return conclude(prepared, scorer.score(prepared.job))
+
+
+def prepare(request: MeasureRequest, scorer: Scorer) -> Prepared:
+    """Check the pair, and say what has to be scored. Raises as :func:`measure`."""
     tools = Tools(find_ffmpeg(request.ffmpeg), request.vmaf_bin)
     can = _answered(scorer.capabilities(tools), Capabilities, scorer)
     # PSNR always goes along: it costs next to nothing, and sees what VMAF is blind to.
@@ -97,18 +114,30 @@ def measure(request: MeasureRequest, scorer: Scorer) -> Result:
         timeout=request.timeout,
         progress=_counting(request.progress, pair),
     )
-    log = _answered(scorer.score(job), ScoreLog, scorer)
+    return Prepared(job, models, can, pair, scorer)
+
+
+def conclude(prepared: Prepared, log: ScoreLog, name: str | None = None, command: str | None = None) -> Result:
+    """Verify the log of a scoring and build its Result, where ``name`` stands for the distorted clip.
+
+    ``command`` is what repeats the measurement, where that is more than the scoring. Raises ScorerError, PairError.
+    """
+    job, models, can, pair = prepared.job, prepared.models, prepared.can, prepared.pair
+    log = _answered(log, ScoreLog, prepared.scorer)
     verify(log, job, can.name)
     _refuse_blindness(log, job)
-    provenance = _provenance(job, log, can, models, pair, (width, height))
+    size = job.width, job.height
+    reference, distorted = job.reference.clip, job.distorted.clip
+    if job.reference == job.distorted:
+        _remember(prepared, log.columns[models.credit.column])
     context = Context(
-        reference=str(request.reference),
-        distorted=str(request.distorted),
-        frame_rate=pair.frame_rate if pair else Fraction(request.reference.frame_rate or 25),
-        provenance=provenance,
+        reference=str(reference),
+        distorted=name or str(distorted),
+        frame_rate=pair.frame_rate if pair else Fraction(reference.frame_rate or 25),
+        provenance=_provenance(job, replace(log, command=command or log.command), can, models, pair, size),
     )
-    above = _above(job, log, models, context, lambda: _self_score(job, scorer, can))
-    return _result(log, models, context, above, (width, height))
+    above = _above(job, log, models, context, lambda: _self_score(prepared))
+    return _result(log, models, context, above, size)
 
 
 def _answered(answer: Answer, kind: type[Answer], scorer: Scorer) -> Answer:
@@ -182,26 +211,32 @@ def _above(
 _self_scores: dict[tuple[Any, ...], tuple[float, ...]] = {}
 
 
-def _self_score(job: ScoreRequest, scorer: Scorer, can: Capabilities) -> tuple[float, ...]:
+def _self_score(prepared: Prepared) -> tuple[float, ...]:
     """The reference against itself, unclipped, with credit; kept in this process while the file stays the same."""
+    job, scorer = prepared.job, prepared.scorer
+    known = _self_scores.get(_self_key(prepared))
+    if known is not None:
+        return known
     alone = replace(job, distorted=job.reference, features=(), columns=job.columns[:2])
-    clip = job.reference.clip
-    stat = clip.path.stat() if clip.path.exists() else None
-    key = (
-        type(scorer),
-        job.reference,
-        job.models,
-        can,
-        job.tools,
-        stat and (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns),
-    )
-    if stat is None or not can.reads_clips or key not in _self_scores:
-        log = _answered(scorer.score(alone), ScoreLog, scorer)
-        verify(log, alone, can.name)
+    log = _answered(scorer.score(alone), ScoreLog, scorer)
+    verify(log, alone, prepared.can.name)
+    own = log.columns[job.models[0].column]
+    _remember(prepared, own)
+    return own
+
+
+def _remember(prepared: Prepared, own: tuple[float, ...]) -> None:
+    if prepared.can.reads_clips and prepared.job.reference.clip.path.exists():
         if len(_self_scores) >= LARGEST_CACHE:
             _self_scores.clear()
-        _self_scores[key] = log.columns[job.models[0].column]
-    return _self_scores[key]
+        _self_scores[_self_key(prepared)] = own
+
+
+def _self_key(prepared: Prepared) -> tuple[Any, ...]:
+    job, path = prepared.job, prepared.job.reference.clip.path
+    stat = path.stat() if path.exists() else None
+    file = stat and (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+    return (type(prepared.scorer), job.reference, job.models, prepared.can, job.tools, file)
 
 
 def _result(log: ScoreLog, models: ModelPair, context: Context, above: FramesAbove, size: tuple[int, int]) -> Result:

@@ -34,8 +34,9 @@ class Command:
     """One child process: its argument list, and who gets what it prints.
 
     ``argv`` may hold surrogate-escaped file names. ``on_stderr`` and ``on_stdout`` get each line without its end;
-    stdout is thrown away where ``on_stdout`` is None. ``pass_fds`` stay open in the child and are closed here.
-    ``shown`` is what a message shows, where the whole list would bury what matters.
+    stdout is thrown away where ``on_stdout`` is None. ``pass_fds`` stay open in the child and are closed here, as is
+    ``stdin``, an open file descriptor that it reads from.
+    ``may_fail`` keeps the others running when this one fails. ``shown`` is what a message shows, where the whole list would bury what matters.
     """
 
     argv: tuple[str, ...]
@@ -44,6 +45,8 @@ class Command:
     on_stdout: Callable[[str], None] | None = None
     stdout_bytes: Callable[[bytes], None] | None = None
     pass_fds: tuple[int, ...] = ()
+    stdin: int | None = None
+    may_fail: bool = False
     shown: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -107,15 +110,14 @@ def run_together(commands: Sequence[Command], timeout: float | None = None) -> l
             threads.append(reader)
         for _ in commands:
             number = _next_end(ends, deadline, commands, timeout)
-            if children[number].returncode != 0:
+            if children[number].returncode != 0 and not commands[number].may_fail:
                 for child in children:
                     _kill(child)
     finally:
         for child in children:
             _kill(child)
         for command in commands[started:]:
-            for fd in command.pass_fds:
-                os.close(fd)
+            _close(command)
         for reader in threads:
             reader.join(timeout=5)
     return [
@@ -138,7 +140,7 @@ def _start(command: Command) -> subprocess.Popen[bytes]:
         child = subprocess.Popen(
             command.argv,
             cwd=command.cwd,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if command.stdin is None else command.stdin,
             stdout=subprocess.PIPE if wants_stdout else subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             env=_environment(),
@@ -152,9 +154,13 @@ def _start(command: Command) -> subprocess.Popen[bytes]:
         ) from error
     finally:
         # The child has its own copy; a reader would wait for ever for the end of a pipe that this process holds open.
-        for fd in command.pass_fds:
-            os.close(fd)
+        _close(command)
     return child
+
+
+def _close(command: Command) -> None:
+    for fd in (*command.pass_fds, *([] if command.stdin is None else [command.stdin])):
+        os.close(fd)
 
 
 def _environment() -> dict[str, str]:
@@ -213,7 +219,7 @@ def _next_end(
         left = 0.5 if deadline is None else min(0.5, deadline - time.monotonic())
         if left <= 0:
             raise ScorerError(
-                f"The time limit of {timeout:g} s was over before the scoring ended; it was stopped.\n"
+                f"The time limit of {timeout:g} s was over before the work was done; it was stopped.\n"
                 f"  command: {commands[-1]}\n"
                 "  Raise --vmaf-timeout, or score a shorter clip."
             )

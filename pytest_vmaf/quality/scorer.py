@@ -119,6 +119,32 @@ class Scorer(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class EncodeStep:
+    """An encode that is made in the very run that scores it.
+
+    ``source`` is what the encoder gets, ``arguments`` are ffmpeg's output arguments that choose and set the encoder,
+    ``path`` is where the encode goes; it is the clip of the request's distorted source.
+    """
+
+    source: Clip
+    arguments: tuple[str, ...]
+    path: Path
+
+
+@runtime_checkable
+class EncodingScorer(Scorer, Protocol):
+    """A scorer backend that can also encode: the source is decoded once, and no process waits for another."""
+
+    def can_encode(self, tools: Tools) -> bool:
+        """Whether it can, with these tools."""
+        ...
+
+    def encode_and_score(self, request: ScoreRequest, step: EncodeStep) -> ScoreLog:
+        """Encode and score every frame; as ``score`` of the finished encode, bit by bit."""
+        ...
+
+
 def copy_models(models: tuple[ModelRun, ...], folder: Path) -> dict[ModelRun, str]:
     """Copy model files to plain names in this folder, for tools that split their arguments at ":" and "="."""
     names = {model: f"model{number}.json" if model.path else "" for number, model in enumerate(models)}

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     import pytest
 
     Update = Callable[[int, int | None], None]
-    Progress = Callable[[str], AbstractContextManager[Update | None]]
+    Progress = Callable[..., AbstractContextManager[Update | None]]
 
 #: Seconds before a bar appears; most scorings of a test suite are over by then.
 PATIENCE = 2.0
 
 
-def no_progress(label: str) -> AbstractContextManager[None]:
+def no_progress(label: str, unit: str = "frames") -> AbstractContextManager[None]:
     """No bar."""
     return nullcontext(None)
 
@@ -40,19 +40,21 @@ def progress_under_pytest(config: pytest.Config) -> Progress:
         paused: AbstractContextManager[object] = capture.global_and_fixture_disabled() if capture else nullcontext()
         return paused
 
-    return lambda label: bar(label, sys.__stderr__ or sys.stderr, pause)
+    return lambda label, unit="frames": bar(label, sys.__stderr__ or sys.stderr, pause, unit)
 
 
 def progress_on(stream: TextIO) -> Progress:
     """A bar on a stream, if that is a terminal."""
     if os.environ.get("CI") or not stream.isatty():
         return no_progress
-    return lambda label: bar(label, stream, nullcontext)
+    return lambda label, unit="frames": bar(label, stream, nullcontext, unit)
 
 
 @contextmanager
-def bar(label: str, stream: TextIO, pause: Callable[[], AbstractContextManager[object]]) -> Iterator[Update]:
-    """Yields what to call with (frames done, frames in all or None). Drawn only when the work takes long."""
+def bar(
+    label: str, stream: TextIO, pause: Callable[[], AbstractContextManager[object]], unit: str = "frames"
+) -> Iterator[Update]:
+    """Yields what to call with (units done, units in all or None). Drawn only when the work takes long."""
     begun = time.monotonic()
     with ExitStack() as stack:
         draw: list[Update] = []
@@ -61,14 +63,14 @@ def bar(label: str, stream: TextIO, pause: Callable[[], AbstractContextManager[o
             if not draw and time.monotonic() - begun >= PATIENCE:
                 # Only now: pytest's capture is taken off, and rich imported, for a bar that is really seen.
                 stack.enter_context(pause())
-                draw.append(_start(label, stream, stack))
+                draw.append(_start(label, stream, stack, unit))
             for show in draw:
                 show(done, total)
 
         yield update
 
 
-def _start(label: str, stream: TextIO, stack: ExitStack) -> Update:
+def _start(label: str, stream: TextIO, stack: ExitStack, unit: str) -> Update:
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -77,13 +79,13 @@ def _start(label: str, stream: TextIO, stack: ExitStack) -> Update:
         TextColumn("{task.description}"),
         BarColumn(bar_width=None),
         MofNCompleteColumn(),
-        TextColumn("frames, {task.fields[rate]:.1f}/s,"),
+        TextColumn(f"{unit}, {{task.fields[rate]:.1f}}/s," if unit == "frames" else f"{unit},"),
         TimeRemainingColumn(),
         TextColumn("left"),
     )
     stream.write("\n")
     shown = stack.enter_context(Progress(*columns, console=Console(file=stream), transient=True, auto_refresh=False))
-    task = shown.add_task(f"scoring {escape(label)}", total=None, rate=0.0)
+    task = shown.add_task(f"{'scoring ' if unit == 'frames' else ''}{escape(label)}", total=None, rate=0.0)
     begun = time.monotonic()
     first: list[int] = []
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_vmaf.quality.errors import MeasurementError
-from pytest_vmaf.quality.gate import ABOVE, Verdict
+from pytest_vmaf.quality.gate import ABOVE, ENCODE_METRICS, Verdict
 from pytest_vmaf.quality.models import higher_is_better
 from pytest_vmaf.quality.result import Result
 from pytest_vmaf.quality.score import POOLS, Score
@@ -113,7 +113,8 @@ def _histogram(vmaf: Sequence[float], neg: Sequence[float]) -> dict[str, Any]:
 def _worst(result: Result, verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
     """The worst frames by each violated gate, then by NEG: what somebody looks at first."""
     rows: list[dict[str, Any]] = []
-    asked = [(v.gate.metric, v.gate.bound == "min") for v in verdicts if not v.passed]
+    framed = [v for v in verdicts if v.gate.metric not in ENCODE_METRICS]
+    asked = [(v.gate.metric, v.gate.bound == "min") for v in framed if not v.passed]
     for metric, lowest in dict.fromkeys([*asked, ("neg", True)]):
         if metric == ABOVE:
             frames = [(frame, score) for frame, score, _ in result.above_100.worst(WORST)]

@@ -1,0 +1,1 @@
+"""One source in, encodes at a quality out."""

@@ -1,0 +1,362 @@
+"""Bisect targets: the CRF and the bitrate at which an encoder reaches a quality, exact, all targets from one search."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pytest_vmaf.encoding.cut import centre, cut
+from pytest_vmaf.encoding.encode import Encode, Job, check_arguments
+from pytest_vmaf.encoding.encoders import Encoder, check_available
+from pytest_vmaf.encoding.probe import Metric, Probe, Prober
+from pytest_vmaf.encoding.search import Crossing, find_crossings
+from pytest_vmaf.quality.clip import Clip
+from pytest_vmaf.quality.errors import EncodeError, GateViolation, MeasurementError, SettingsError
+from pytest_vmaf.quality.ffmpeg import count_frames, find_ffmpeg, inspect
+from pytest_vmaf.quality.measure import MeasureRequest, measure
+from pytest_vmaf.quality.models import resolve_model
+from pytest_vmaf.quality.result import Result
+from pytest_vmaf.quality.scorer import Scorer
+
+MET = ("met", "met at the coarsest")
+NEG = Metric("neg")
+
+
+@dataclass(frozen=True)
+class BisectRequest:
+    """One source, one encoder, some targets; see :meth:`pytest_vmaf.Vmaf.bisect` for what each setting means.
+
+    ``scoring`` names the reference twice, and how to score. ``source`` is what the encoder gets where that is not the
+    reference itself. ``start`` maps targets to the CRF where the search begins.
+    """
+
+    scoring: MeasureRequest
+    encoder: Encoder
+    targets: tuple[float, ...]
+    metric: Metric = NEG
+    preset: str | None = None
+    arguments: tuple[str, ...] = ()
+    pix_fmt: str | None = None
+    crf: tuple[int, int] | None = None
+    sample: float | None = None
+    start: Mapping[float, int] = field(default_factory=dict)
+    slope: float | None = None
+    keep: Path | None = None
+    workers: int = 1
+    source: Clip | None = None
+    progress: Callable[[int, float], None] | None = None
+
+
+@dataclass(frozen=True, repr=False)
+class Answer:
+    """What a search found for one target. ``probe`` is the crossing, ``next_probe`` its coarser neighbour.
+
+    ``outcome`` says how it ended: "met", "met at the coarsest" (no coarser number to go to), "below at the finest",
+    "above the ceiling" (no encode was spent), "not monotone". ``why`` is a sentence about it. Of a target that was not
+    met, ``crf`` and the others raise GateViolation with that sentence: no assertion on them can hold.
+    """
+
+    target: float
+    metric: Metric
+    outcome: str
+    why: str
+    probe: Probe | None = None
+    next_probe: Probe | None = None
+
+    @property
+    def met(self) -> bool:
+        """Whether the target is reached, at a CRF that is known exactly."""
+        return self.outcome in MET
+
+    @property
+    def crf(self) -> int:
+        """The coarsest number on the encoder's scale whose score is still at or above the target."""
+        __tracebackhide__ = True
+        return self._reached.crf
+
+    @property
+    def score(self) -> float:
+        """The metric at that CRF."""
+        __tracebackhide__ = True
+        return self._reached.score
+
+    @property
+    def next_score(self) -> float | None:
+        """The metric one step coarser, below the target; None at the end of the scale."""
+        __tracebackhide__ = True
+        _ = self._reached
+        return None if self.next_probe is None else self.next_probe.score
+
+    @property
+    def bitrate(self) -> float:
+        """Mean bit/s of the video stream."""
+        __tracebackhide__ = True
+        return self._reached.encode.bitrate
+
+    @property
+    def size(self) -> int:
+        """Bytes of the video stream."""
+        __tracebackhide__ = True
+        return self._reached.encode.size
+
+    @property
+    def encode(self) -> Encode:
+        """The encode; its path is None unless it was asked to be kept."""
+        __tracebackhide__ = True
+        return self._reached.encode
+
+    @property
+    def result(self) -> Result:
+        """The whole measurement: both models, per frame."""
+        __tracebackhide__ = True
+        return self._reached.result
+
+    @property
+    def _reached(self) -> Probe:
+        __tracebackhide__ = True
+        if self.probe is None or not self.met:
+            raise GateViolation(self.why)
+        return self.probe
+
+    def __repr__(self) -> str:
+        return f"<{self.why}>"
+
+
+@dataclass(frozen=True, repr=False)
+class Bisection:
+    """What one encoder needs for each target. ``found[96]`` is the Answer for 96.
+
+    ``ceiling`` is the metric of the reference against itself (or against the undistorted source, where that is another
+    clip). ``probes`` are all encodes and their scores, in the order they were made.
+    """
+
+    encoder: Encoder
+    name: str
+    reference: str
+    arguments: tuple[str, ...]
+    metric: Metric
+    ceiling: float
+    answers: Mapping[float, Answer]
+    probes: tuple[Probe, ...]
+    sample: tuple[int, int] | None = None
+
+    def __getitem__(self, target: float) -> Answer:
+        if target not in self.answers:
+            raise KeyError(f"{target!r} is none of the targets: {', '.join(f'{t:g}' for t in self.answers)}")
+        return self.answers[target]
+
+    @property
+    def met(self) -> bool:
+        """Whether every target is met."""
+        return all(answer.met for answer in self.answers.values())
+
+    def __repr__(self) -> str:
+        return (
+            f"<Bisection of {self.name}, {len(self.probes)} probes: {'; '.join(a.why for a in self.answers.values())}>"
+        )
+
+    def __str__(self) -> str:
+        head = f"{self.name} on {self.reference}: {self.metric}, ceiling {self.ceiling:.2f}, {len(self.probes)} encodes"
+        rows: list[tuple[str, ...]] = [("target", "CRF", str(self.metric), "next", "kbit/s", "bytes", "outcome")]
+        for answer in self.answers.values():
+            shown = [f"{answer.target:g}", *["–"] * 5, answer.outcome]
+            if answer.met:
+                following = "–" if answer.next_score is None else f"{answer.next_score:.3f}"
+                shown[1:4] = [str(answer.crf), f"{answer.score:.3f}", following]
+                shown[4:6] = [f"{answer.bitrate / 1000:.1f}", str(answer.size)]
+            rows.append(tuple(shown))
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+        lines = ["  ".join([*(c.rjust(w) for c, w in zip(row, widths, strict=False)), row[-1]]) for row in rows]
+        return "\n".join([head, *(f"  {line}" for line in lines)])
+
+
+def bisect(request: BisectRequest, scorer: Scorer) -> Bisection:
+    """Find the largest CRF at or above each target; it and its neighbour are always measured.
+
+    Raises SettingsError for targets, presets and windows that cannot be, EncodeError where the encoder fails or ignores
+    the CRF, and all that measuring raises. The error's ``probes`` hold what was measured before it.
+    """
+    ffmpeg = find_ffmpeg(request.scoring.ffmpeg).path
+    check_available(request.encoder, ffmpeg)
+    check_arguments(request.encoder, request.arguments)
+    preset = request.encoder.chosen_preset(request.preset)
+    window = _window(request)
+    with _folder(request.keep) as folder:
+        reference, sample = _sampled(request, ffmpeg, folder)
+        video = inspect(request.source or reference, ffmpeg, 2, request.scoring.timeout)
+        scoring = replace(
+            request.scoring,
+            reference=reference,
+            distorted=request.source or reference,
+            features=(*request.scoring.features, *request.metric.features),
+            progress=None,
+        )
+        targets = _targets(request, scoring, ffmpeg)
+        ceiling = float(request.metric.of(measure(scoring, scorer)))
+        job = Job(request.encoder, video, ffmpeg, preset, request.arguments, request.pix_fmt, request.scoring.timeout)
+        prober = Prober(job, scoring, scorer, request.metric, folder, kept=request.keep is not None)
+        crossings: tuple[Crossing, ...] = ()
+        try:
+            crossings = _search(request, prober, window, targets, ceiling)
+            _refuse_flat(prober)
+        except MeasurementError as error:
+            error.probes = tuple(prober.probes.values())
+            if error.probes:
+                done = "; ".join(f"CRF {probe.crf}: {probe.score:.3f}" for probe in error.probes)
+                error.add_note(f"Probes finished before: {done}.")
+            raise
+        finally:
+            probes = _keep(prober.probes, request.keep, {c.crf for c in crossings} or None)
+    answers = {c.target: _answer(c, request, probes, ceiling, window) for c in crossings}
+    return Bisection(
+        encoder=request.encoder,
+        name=job.name,
+        reference=str(request.scoring.reference),
+        arguments=request.arguments,
+        metric=request.metric,
+        ceiling=ceiling,
+        answers=answers,
+        probes=tuple(probes.values()),
+        sample=sample,
+    )
+
+
+def _search(
+    request: BisectRequest, prober: Prober, window: tuple[int, int], targets: tuple[float, ...], ceiling: float
+) -> tuple[Crossing, ...]:
+    # The search knows scales that grow coarser; one that grows finer is looked at in a mirror.
+    low, high = window
+
+    def mirrored(crf: int) -> int:
+        return low + high - crf if request.encoder.larger_is_finer else crf
+
+    found = find_crossings(
+        lambda crf: prober(mirrored(crf)),
+        window,
+        targets,
+        ceiling=ceiling,
+        slope=request.slope or request.encoder.slope,
+        start={t: mirrored(crf) for t, crf in request.start.items() if t in targets and low <= crf <= high} or None,
+        workers=request.workers,
+        progress=request.progress,
+    )
+    return tuple(
+        replace(
+            crossing,
+            crf=None if crossing.crf is None else mirrored(crossing.crf),
+            reversed=crossing.reversed and (mirrored(crossing.reversed[0]), mirrored(crossing.reversed[1])),
+        )
+        for crossing in found.crossings
+    )
+
+
+def _window(request: BisectRequest) -> tuple[int, int]:
+    low, high = request.encoder.crf_range
+    if request.crf is None:
+        return low, high
+    window = tuple(request.crf)
+    whole = len(window) == 2 and all(type(number) is int for number in window)
+    if not whole or not low <= window[0] <= window[1] <= high:
+        raise SettingsError(
+            f"crf is {request.crf!r}; for {request.encoder.name} it is two whole numbers within ({low}, {high})."
+        )
+    return window[0], window[1]
+
+
+def _targets(request: BisectRequest, scoring: MeasureRequest, ffmpeg: str) -> tuple[float, ...]:
+    targets = tuple(float(target) for target in request.targets)
+    if type(request.workers) is not int or request.workers < 1:
+        raise SettingsError(f"workers is {request.workers!r}; it is a whole number from 1.")
+    if not targets:
+        raise SettingsError("targets is empty; say at least one, as targets=[94, 96].")
+    if len(set(targets)) < len(targets):
+        raise SettingsError(f"targets has one twice: {', '.join(f'{t:g}' for t in targets)}.")
+    video = inspect(scoring.reference, ffmpeg, 1, scoring.timeout)
+    models = resolve_model(
+        scoring.model, generation=scoring.generation, phone=scoring.phone, width=video.width, height=video.height
+    )
+    top = models.high if request.metric.name in ("vmaf", "neg") else math.inf
+    for target in targets:
+        if not math.isfinite(target) or not 0 < target <= top:
+            raise SettingsError(
+                f"The target {target:g} cannot be: {request.metric} is a number above 0"
+                f"{f' and at most {top:g}' if math.isfinite(top) else ''}."
+            )
+    return targets
+
+
+def _sampled(request: BisectRequest, ffmpeg: str, folder: Path) -> tuple[Clip, tuple[int, int] | None]:
+    reference, seconds, timeout = request.scoring.reference, request.sample, request.scoring.timeout
+    if seconds is None:
+        return reference, None
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
+        raise SettingsError(f"sample is {seconds!r}; it is a number of seconds above 0.")
+    video = inspect(reference, ffmpeg, 1, timeout)
+    if video.frame_rate is None:
+        raise SettingsError(f"{reference.name} states no frame rate, so it has no seconds; say Clip(..., frame_rate=).")
+    window = centre(count_frames(reference, ffmpeg, timeout), video.frame_rate, seconds)
+    return cut(reference, [window], folder, ffmpeg, timeout=timeout)[0], window
+
+
+def _refuse_flat(prober: Prober) -> None:
+    probes = list(prober.probes.values())
+    if len(probes) > 1 and len({(probe.encode.size, probe.result.neg.unclipped.frames) for probe in probes}) == 1:
+        numbers = sorted(probe.crf for probe in probes)
+        raise EncodeError(
+            f"{prober.job.name} ignores the CRF: {len(probes)} encodes from CRF {numbers[0]} to {numbers[-1]} have the "
+            f"same {probes[0].encode.size} bytes and the same scores ({prober.metric} {probes[0].score:.3f}).\n"
+            "  Does {crf} reach the encoder, and does no other argument set the quality?"
+        )
+
+
+def _answer(
+    crossing: Crossing, request: BisectRequest, probes: Mapping[int, Probe], ceiling: float, window: tuple[int, int]
+) -> Answer:
+    metric, target, outcome = request.metric, crossing.target, crossing.outcome
+    coarser = -1 if request.encoder.larger_is_finer else 1
+    finest = window[::coarser][0]
+    probe = None if crossing.crf is None else probes.get(crossing.crf)
+    following = None if crossing.crf is None else probes.get(crossing.crf + coarser)
+    what = f"{metric} {target:g} of {request.encoder.name}"
+    if outcome == "above the ceiling":
+        why = f"{what} cannot be reached: the reference itself has {ceiling:.3f}"
+    elif outcome == "below at the finest":
+        why = f"{what} is not reached: CRF {finest}, the finest, has {probes[finest].score:.3f}"
+    elif outcome == "not monotone":
+        places = " and ".join(f"CRF {crf} has {probes[crf].score:.3f}" for crf in crossing.reversed or ())
+        why = f"{what} is at no one CRF, for the score does not fall: {places}"
+    elif outcome == "met at the coarsest" and probe is not None:
+        why = f"{what}: CRF {probe.crf} ({probe.score:.3f}), the coarsest, {probe.bitrate / 1000:.1f} kbit/s"
+    elif probe is not None:
+        beside = f"; CRF {following.crf}: {following.score:.3f}" if following else ""
+        why = f"{what}: CRF {probe.crf} ({probe.score:.3f}{beside}), {probe.bitrate / 1000:.1f} kbit/s"
+    else:
+        why = f"{what}: {outcome}"
+    return Answer(target, metric, outcome, why, probe, following)
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+    # Beside what is kept, so that an encode is moved there and not copied.
+    with tempfile.TemporaryDirectory(prefix=".pytest-vmaf-" if keep else "pytest-vmaf-", dir=keep) as folder:
+        yield Path(folder)
+
+
+def _keep(probes: Mapping[int, Probe], keep: Path | None, wanted: set[int | None] | None) -> dict[int, Probe]:
+    """Move the encodes of the crossings to where they are kept; those of all probes where a search failed."""
+    kept = dict(probes)
+    for crf, probe in probes.items():
+        path = probe.encode.path
+        if path is not None and keep is not None:
+            stays = wanted is None or crf in wanted
+            if stays:
+                os.replace(path, keep / path.name)
+            kept[crf] = replace(probe, encode=replace(probe.encode, path=keep / path.name if stays else None))
+    return kept

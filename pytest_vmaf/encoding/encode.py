@@ -1,0 +1,244 @@
+"""One encode: made by ffmpeg, by a program or by a function, and looked at for what its stream really holds."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO
+
+from pytest_vmaf.encoding.encoders import BRACES, Encoder
+from pytest_vmaf.quality.clip import Clip
+from pytest_vmaf.quality.errors import EncodeError, MeasurementError, SettingsError
+from pytest_vmaf.quality.ffmpeg import Video, by_hand
+from pytest_vmaf.quality.process import Command, Finished, printable, run, run_together
+from pytest_vmaf.quality.reading import input_arguments, is_known
+
+#: Of ffmpeg's y4m writer: pixel formats beyond 8 bit are its extension.
+Y4M = ("-strict", "-1", "-f", "yuv4mpegpipe")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What stays the same from one encode to the next: the source as ffmpeg sees it, the encoder and its settings.
+
+    ``arguments`` are the user's own, after the encoder's: of ffmpeg's output, or of the program.
+    """
+
+    encoder: Encoder
+    source: Video
+    ffmpeg: str
+    preset: str | None = None
+    arguments: tuple[str, ...] = ()
+    pix_fmt: str | None = None
+    timeout: float | None = None
+
+    @property
+    def name(self) -> str:
+        """Encoder and preset, as people write it."""
+        return " ".join(filter(None, (self.encoder.name, self.preset)))
+
+
+@dataclass(frozen=True)
+class Encode:
+    """What an encoder wrote. ``size`` in bytes and ``frames`` are those of the video stream without its container,
+    ``duration`` in seconds by the stream's time stamps, ``bitrate`` in bit/s. ``path`` is None where the file was not
+    kept. ``seconds`` is what the encoding took, None where it was scored in the same process. ``command`` repeats it.
+    """
+
+    name: str
+    crf: int
+    path: Path | None
+    size: int
+    frames: int
+    duration: float
+    seconds: float | None
+    command: str
+
+    @property
+    def bitrate(self) -> float:
+        """Mean bit/s of the video stream."""
+        return self.size * 8 / self.duration
+
+
+def make_encode(job: Job, crf: int, path: Path) -> Encode:
+    """Encode the source at this CRF to ``path``, and look at what came out.
+
+    Raises EncodeError with the encoder's own last lines when it fails, or writes nothing; whatever it had begun to
+    write is removed then.
+    """
+    begun = time.monotonic()
+    try:
+        if job.encoder.function is not None:
+            command = _call(job, crf, path)
+        elif job.encoder.command:
+            command = _run_program(job, crf, path)
+        else:
+            argv = [job.ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-xerror", "-nostats"]
+            argv += [*input_arguments(job.source.clip), "-map", "0:V:0", "-fps_mode", "passthrough"]
+            argv += [*ffmpeg_arguments(job, crf), "-y", f"file:{path.absolute()}"]
+            shown = (*by_hand(argv)[:-1], path.name)
+            command = shlex.join(shown)
+            _refuse(job, crf, run(Command(tuple(argv), shown=shown), job.timeout))
+        seconds = time.monotonic() - begun
+        return describe(job, crf, path, printable(command), seconds)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def ffmpeg_arguments(job: Job, crf: int) -> tuple[str, ...]:
+    """The output arguments that make ffmpeg encode at this CRF, without the file."""
+    chosen = [_fill(part, {"crf": crf, "preset": job.preset}) for part in job.encoder.arguments]
+    pix_fmt = ["-pix_fmt", job.pix_fmt] if job.pix_fmt else []
+    return ("-c:v", job.encoder.name, *chosen, *pix_fmt, *job.arguments)
+
+
+def check_arguments(encoder: Encoder, arguments: tuple[str, ...]) -> None:
+    """Raise SettingsError for arguments that would take back the quality that the search sets."""
+    options = {part for part in encoder.arguments if part.startswith("-") and part != "-"}
+    taken = [part for part in arguments if part in options - {"-row-mt", "-deadline", "-tune", "-quality"}]
+    if taken:
+        raise SettingsError(
+            f"The argument {taken[0]} is {encoder.name}'s own here: the search sets the quality, preset= the preset."
+        )
+
+
+def describe(job: Job, crf: int, path: Path, command: str, seconds: float | None) -> Encode:
+    """Read the packets of the encode's video stream. Raises EncodeError where there are none."""
+    sizes: list[int] = []
+    times: list[int] = []
+    base: list[Fraction] = []
+
+    def heard(line: str) -> None:
+        # "#tb 0: 1/12800", then a line a packet: stream, dts, pts, duration, size, checksum.
+        if line.startswith("#tb 0:"):
+            base.append(Fraction(line.partition(":")[2].strip()))
+        elif line.startswith("0,"):
+            fields = line.split(",")
+            sizes.append(int(fields[4]))
+            # A bare stream may have packets without a time.
+            times.extend([int(fields[2])] if fields[2].strip().lstrip("-").isdecimal() else [])
+
+    clip = encoded_clip(job, path)
+    argv = [job.ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", *_input(clip, job, crf)]
+    argv += ["-map", "0:V:0", "-c", "copy", "-f", "framecrc", "pipe:1"]
+    end = run(Command(tuple(argv), on_stdout=heard, shown=by_hand(argv)), job.timeout)
+    if end.returncode != 0 or not sizes or not base or not sum(sizes):
+        raise EncodeError(f"What {job.name} wrote at CRF {crf} holds no video that can be read.\n{end.explain()}")
+    span = (max(times) - min(times)) * base[0] if len(times) == len(sizes) else 0
+    rate = job.source.frame_rate
+    if span > 0:
+        # The last frame is shown as long as the others are on average.
+        duration = float(span * len(times) / (len(times) - 1))
+    elif rate:
+        duration = float(len(sizes) / rate)
+    else:
+        raise EncodeError(
+            f"{job.source.clip.name} states no frame rate, so no bitrate can be built; say Clip(..., frame_rate=24)."
+        )
+    return Encode(job.name, crf, path, sum(sizes), len(sizes), duration, seconds, command)
+
+
+def encoded_clip(job: Job, path: Path) -> Clip:
+    """The encode as a clip; a bare stream states no frame rate, and has the source's."""
+    return Clip(path) if is_known(path) else Clip(path, frame_rate=job.source.frame_rate)
+
+
+def _input(clip: Clip, job: Job, crf: int) -> list[str]:
+    try:
+        return input_arguments(clip)
+    except MeasurementError as error:
+        raise EncodeError(f"{job.name} wrote nothing that can be read at CRF {crf}: {error}") from None
+
+
+def _fill(part: str, values: Mapping[str, object]) -> str:
+    return BRACES.sub(lambda match: str(values[match[1]]), part)
+
+
+def _call(job: Job, crf: int, path: Path) -> str:
+    assert job.encoder.function is not None  # noqa: S101
+    source = job.source.clip.path.absolute()
+    try:
+        job.encoder.function(source, path, crf)
+    except (MeasurementError, SettingsError):
+        raise
+    except Exception as error:
+        raise EncodeError(f"The encoder {job.name} raised {type(error).__name__} at CRF {crf}: {error}") from error
+    _refuse_nothing(job, crf, path, "")
+    return f"{job.encoder.name}({str(source)!r}, {path.name!r}, {crf})"
+
+
+def _run_program(job: Job, crf: int, path: Path) -> str:
+    source = job.source
+    values = {
+        "crf": crf,
+        "preset": job.preset,
+        "input": source.clip.path.absolute(),
+        "output": path.absolute(),
+        "width": source.width,
+        "height": source.height,
+        "frame_rate": source.frame_rate,
+        "frames": source.frames_expected,
+        "pix_fmt": source.pix_fmt,
+    }
+    argv = tuple(_fill(part, values) for part in (*job.encoder.command, *job.arguments))
+    shown = tuple(part.replace(str(path.absolute()), path.name) for part in argv)
+    if any("{output}" in part for part in job.encoder.command):
+        end, piped = _run_with_input(job, Command(argv, shown=shown))
+        into = ""
+    else:
+        with path.open("wb") as file:
+            program = Command(argv, shown=shown, stdout_bytes=lambda chunk: _write(file, chunk))
+            end, piped = _run_with_input(job, program)
+        into = f" > {path.name}"
+    _refuse(job, crf, end)
+    _refuse_nothing(job, crf, path, end.explain())
+    return piped + shlex.join(shown) + into
+
+
+def _write(file: BinaryIO, chunk: bytes) -> None:
+    file.write(chunk)
+
+
+def _run_with_input(job: Job, program: Command) -> tuple[Finished, str]:
+    """Run the program; where it reads standard input, ffmpeg writes the source there."""
+    if not job.encoder.reads_stdin:
+        return run(program, job.timeout), ""
+    converted: list[str] = []
+
+    def heard(line: str) -> None:
+        if "auto-inserting filter" in line and "scale" in line:
+            converted.append(line)
+
+    argv = [job.ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-xerror", "-nostats"]
+    argv += [*input_arguments(job.source.clip), "-map", "0:V:0", "-fps_mode", "passthrough"]
+    argv += [*(["-pix_fmt", job.pix_fmt] if job.pix_fmt else []), *Y4M]
+    out, into = os.pipe()
+    writer = Command((*argv, f"pipe:{into}"), on_stderr=heard, pass_fds=(into,), may_fail=True)
+    reader = Command(program.argv, stdin=out, shown=program.shown, stdout_bytes=program.stdout_bytes)
+    wrote, ended = run_together([writer, reader], job.timeout)
+    if converted and not job.pix_fmt:
+        raise EncodeError(
+            f"y4m cannot carry {job.source.pix_fmt}, and a conversion must be asked for: say pix_fmt=, as yuv420p."
+        )
+    # A program may close its input after the last frame it wants; whether that was all of them the scoring tells.
+    if wrote.returncode not in (0, -9) and not any("Broken pipe" in line for line in wrote.tail):
+        raise EncodeError(f"ffmpeg could not decode {job.source.clip.name} for {job.name}.\n{wrote.explain()}")
+    return ended, shlex.join([*by_hand(argv), "-"]) + " | "
+
+
+def _refuse(job: Job, crf: int, end: Finished) -> None:
+    if end.returncode != 0:
+        needs = f"  It needs {job.encoder.needs}.\n" if job.encoder.needs else ""
+        raise EncodeError(f"{job.name} failed at CRF {crf}: it {end.how}.\n{needs}{end.explain()}")
+
+
+def _refuse_nothing(job: Job, crf: int, path: Path, said: str) -> None:
+    if not path.is_file() or path.stat().st_size == 0:
+        wrong = f"{job.name} ended well at CRF {crf} but wrote nothing to the output file that it was given."
+        raise EncodeError(f"{wrong}\n{said}".rstrip())

@@ -1,0 +1,138 @@
+"""Probes: one encode and its score each, all of one source with one encoder."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pytest_vmaf.encoding.encode import Encode, Job, describe, encoded_clip, ffmpeg_arguments, make_encode
+from pytest_vmaf.quality.clip import Clip
+from pytest_vmaf.quality.errors import EncodeError, SettingsError
+from pytest_vmaf.quality.gate import BASE_METRICS
+from pytest_vmaf.quality.measure import MeasureRequest, Prepared, conclude, prepare
+from pytest_vmaf.quality.models import feature_columns, higher_is_better, nearest, resolve_feature
+from pytest_vmaf.quality.result import Result
+from pytest_vmaf.quality.score import POOLS, Score
+from pytest_vmaf.quality.scorer import EncodeStep, EncodingScorer, Scorer, Source
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a target is a number of: a metric and how its frames are pooled, written "neg", "neg.p5", "psnr_y.min"."""
+
+    name: str
+    pool: str = "mean"
+
+    def __str__(self) -> str:
+        shown = {"vmaf": "VMAF", "neg": "NEG"}.get(self.name, self.name)
+        return shown if self.pool == "mean" else f"{shown} {self.pool}"
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The libvmaf features that must be measured for it."""
+        return (resolve_feature(self.name),) if self.name in feature_columns() else ()
+
+    def of(self, result: Result) -> Score:
+        """This metric of a result."""
+        return result[self.name].pooled(self.pool)
+
+
+def parse_metric(text: str) -> Metric:
+    """Read "neg", "neg.p5", … Raises SettingsError for unknown ones, and for those that are better when lower."""
+    name, dot, pool = text.partition(".")
+    names = (*BASE_METRICS, *feature_columns())
+    known = tuple(metric for metric in names if metric != "gap" and higher_is_better(metric))
+    if name not in known:
+        raise SettingsError(
+            f"metric is {text!r}; did you mean {nearest(name, known)!r}? A target is a number of a metric that falls "
+            f"with the quality: {', '.join(known)}."
+        )
+    pools = [pool for pool in POOLS if pool != "stdev"]
+    if dot and pool not in pools:
+        raise SettingsError(f"metric is {text!r}; {name} is pooled by one of {', '.join(pools)}, as {name}.p5.")
+    return Metric(name, pool or "mean")
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One encode and its score during a search."""
+
+    crf: int
+    score: float
+    result: Result
+    encode: Encode
+
+    @property
+    def bitrate(self) -> float:
+        """Mean bit/s of the encode."""
+        return self.encode.bitrate
+
+
+class Prober:
+    """Makes the probes of one search and keeps them, those of a search that fails later too.
+
+    The first encode is written, looked at and compared with the reference as any clip is. The others cannot differ from
+    it in what that looks at, so where the scorer can encode they are encoded and scored in one process. Encodes go to
+    ``folder``; unless they are to be ``kept`` each is removed once it is scored.
+    """
+
+    def __init__(
+        self, job: Job, scoring: MeasureRequest, scorer: Scorer, metric: Metric, folder: Path, *, kept: bool
+    ) -> None:
+        self.job, self.metric, self.probes = job, metric, dict[int, Probe]()
+        self._scoring, self._scorer = scoring, scorer
+        self._folder, self._kept = folder, kept
+        self._first: Prepared | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self, crf: int) -> float:
+        """Encode and score at this CRF. Raises EncodeError and all that measuring raises."""
+        path = self._folder / f"{_file_name(self.job)}-crf{crf}{self.job.encoder.suffix}"
+        try:
+            first = self._first
+            result, encode = self._apart(crf, path) if first is None else self._together(first, crf, path)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        if not self._kept:
+            path.unlink(missing_ok=True)
+            encode = replace(encode, path=None)
+        score = float(self.metric.of(result))
+        with self._lock:
+            self.probes[crf] = Probe(crf, score, result, encode)
+        return score
+
+    def _apart(self, crf: int, path: Path) -> tuple[Result, Encode]:
+        encode = make_encode(self.job, crf, path)
+        request = replace(self._scoring, distorted=encoded_clip(self.job, path))
+        prepared = prepare(request, self._scorer)
+        log = self._scorer.score(prepared.job)
+        command = f"{encode.command} && {log.command.replace(f'file:{path.absolute()}', path.name)}"
+        result = conclude(prepared, log, self._name(crf), command)
+        can_encode = isinstance(self._scorer, EncodingScorer) and self._scorer.can_encode(prepared.job.tools)
+        if can_encode and self.job.encoder.arguments:
+            self._first = prepared
+        return result, encode
+
+    def _together(self, first: Prepared, crf: int, path: Path) -> tuple[Result, Encode]:
+        assert isinstance(self._scorer, EncodingScorer)  # noqa: S101
+        source = Source(Clip(path), first.job.distorted.filters)
+        prepared = replace(first, job=replace(first.job, distorted=source))
+        step = EncodeStep(self.job.source.clip, ffmpeg_arguments(self.job, crf), path)
+        log = self._scorer.encode_and_score(prepared.job, step)
+        result = conclude(prepared, log, self._name(crf))
+        encode = describe(self.job, crf, path, log.command, None)
+        if encode.frames != log.distorted_frames:
+            raise EncodeError(
+                f"{self._name(crf)}: {encode.frames} frames are in the file, and {log.distorted_frames} were encoded."
+            )
+        return result, encode
+
+    def _name(self, crf: int) -> str:
+        return f"{self.job.name} CRF {crf}"
+
+
+def _file_name(job: Job) -> str:
+    text = "-".join(filter(None, (job.source.clip.path.stem, job.encoder.name, job.preset)))
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in text)[:120]
