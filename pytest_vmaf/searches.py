@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_vmaf.quality.clip import Clip, as_clip
 from pytest_vmaf.quality.errors import GateViolation, MeasurementError, ScorerError, SettingsError
-from pytest_vmaf.quality.gate import Gate, Verdict
+from pytest_vmaf.quality.gate import Verdict
 from pytest_vmaf.quality.process import printable
 from pytest_vmaf.report.record import measured, not_measured
 from pytest_vmaf.settings import Layer, make_layer, resolve
 
 if TYPE_CHECKING:
-    from pytest_vmaf.encoding.bisect import Answer, Bisection, BisectRequest
+    from pytest_vmaf.encoding.bisect import Bisection
+    from pytest_vmaf.encoding.compare import Comparison
     from pytest_vmaf.encoding.encoders import Encoder
+    from pytest_vmaf.encoding.ladder import Ladder
+    from pytest_vmaf.encoding.per_shot import PerShot
+    from pytest_vmaf.encoding.requests import Limit
+    from pytest_vmaf.encoding.sweep import Row
+    from pytest_vmaf.quality.gate import Gate
     from pytest_vmaf.quality.measure import MeasureRequest
     from pytest_vmaf.quality.scorer import Scorer
     from pytest_vmaf.report.section import Section
 
     Source = str | os.PathLike[str] | Clip
     AnyEncoder = str | Encoder | Sequence[str] | Callable[[Path, Path, int], object]
-    Limit = float | Mapping[float, float] | None
 
 Found = TypeVar("Found")
+#: What a search may be told beside its targets; everything else is a setting of the scoring.
+SEARCHING = ("preset", "arguments", "pix_fmt", "metric", "crf", "sample", "start", "keep", "workers")
 
 
 class Searches:
@@ -47,16 +53,7 @@ class Searches:
         source: Source,
         *,
         encoder: AnyEncoder,
-        targets: Sequence[float],
-        preset: str | int | None = None,
-        arguments: str | Sequence[str] = (),
-        pix_fmt: str | None = None,
-        metric: str = "neg",
-        crf: tuple[int, int] | None = None,
-        sample: float | None = None,
-        start: Mapping[float, int] | Bisection | None = None,
-        keep: str | os.PathLike[str] | None = None,
-        workers: int = 1,
+        targets: float | Sequence[float],
         max_bitrate: Limit = None,
         min_crf: Limit = None,
         **settings: Any,
@@ -64,46 +61,182 @@ class Searches:
         """Find, for each target, the largest CRF whose score is at or above it, and its bitrate. Exact.
 
         ``encoder`` is a name ("libx264"), a command template ("./myenc --crf {crf} -i {input} -o {output}"), an
-        Encoder, or a function of (source, output, crf). ``arguments`` are further ones for it. ``metric`` is "neg",
-        "vmaf", "psnr_y", …, with ".p5" or another pool. ``crf`` narrows the range that is searched, ``sample`` the
-        source to so many seconds from its middle, ``start`` begins where an earlier search ended ({96: 27}, or what it
-        returned).
-        The encodes of the answers are kept in the folder ``keep``. ``workers`` probes run at once. The gates
-        ``max_bitrate`` (bit/s) and ``min_crf`` are numbers for all targets, or {target: number}.
+        Encoder, or a function of (source, output, crf). The gates ``max_bitrate`` (bit/s) and ``min_crf`` are numbers
+        for all targets, or {target: number}. Settings, beside those of every measurement:
+
+        - ``preset`` and ``arguments`` (a text or a list) for the encoder, ``pix_fmt`` to encode in;
+        - ``metric``: "neg", "vmaf", "psnr_y", …, with ".p5" or another pool;
+        - ``crf``: the window (finest, coarsest) that is searched; ``sample``: so many seconds from the source's middle;
+        - ``start``: where an earlier search ended ({96: 27}, or what it returned); ``workers``: probes at once;
+        - ``keep``: the folder where the encodes of the answers stay.
 
         Returns a Bisection: ``found[96].crf``, ``.bitrate``, ``.size``, ``.score``, ``.encode``, ``.outcome``.
         Raises GateViolation, and MeasurementError (whose ``probes`` are those that were finished), SettingsError.
         """
         __tracebackhide__ = True
-        from pytest_vmaf.encoding.bisect import BisectRequest, bisect
-        from pytest_vmaf.encoding.probe import parse_metric
+        from pytest_vmaf.encoding.bisect import bisect
+        from pytest_vmaf.encoding.requests import bisect_request, read_limits
         from pytest_vmaf.report.encodings import bisect_section
 
-        def run(scoring: MeasureRequest, scorer: Scorer) -> Bisection:
+        def run(scorings: Sequence[MeasureRequest], scorer: Scorer, options: dict[str, Any]) -> Bisection:
             __tracebackhide__ = True
-            chosen = self.find_encoder(encoder)
-            request = BisectRequest(
-                scoring=scoring,
-                encoder=chosen,
-                targets=_targets(targets),
-                metric=parse_metric(metric),
-                preset=None if preset is None else str(preset),
-                arguments=_words(arguments),
-                pix_fmt=pix_fmt,
-                crf=crf,
-                sample=sample,
-                start=_start(start),
-                keep=None if keep is None else Path(keep),
-                workers=workers,
-            )
-            limits = _limits(request, max_bitrate, min_crf)
-            with self._progress(f"bisecting {chosen.name}", unit="probes") as shown:
+            request = bisect_request(scorings[0], self.find_encoder(encoder), targets, **options)
+            limits = read_limits(request, max_bitrate, min_crf)
+            with self._progress(f"bisecting {request.encoder.name}", unit="probes") as shown:
                 found = bisect(replace(request, progress=_rounded(shown)), scorer)
-            self._record_search([bisect_section(found)])
-            self._record_answers(scoring.reference, found, limits)
+            self._record_sections([bisect_section(found)])
+            self._record_answers([found], limits)
             return found
 
-        return self._search(source, f"bisect with {_named(encoder)}", settings, run)
+        return self._search([source], f"bisect with {_named(encoder)}", settings, run)
+
+    def compare(
+        self,
+        sources: Source | Sequence[Source],
+        *,
+        encoders: Sequence[AnyEncoder] | Mapping[str, Any],
+        targets: float | Sequence[float] = (94, 96, 97, 98),
+        speed: bool = True,
+        **settings: Any,
+    ) -> Comparison:
+        """Bisect several encoders on one source or several, and compare what they need for the same quality.
+
+        ``encoders`` is a list of what ``encoder`` of :meth:`bisect` may be ("libx264:slow" names a preset too), or a
+        mapping from labels to that, or to {"encoder": ..., "preset": ..., "arguments": ..., "pix_fmt": ..., "crf":
+        ...}; further settings are those of :meth:`bisect`, for all. With ``speed`` one encode of each is timed alone.
+
+        Returns a Comparison: ``.bd_rate("libsvtav1", anchor="libx264")`` in percent, ``.bd_quality``, ``.rate``,
+        ``.saving``, ``.penalty`` (what NEG asks beyond default VMAF), ``.lost_wins``, ``.speed``. Raises as
+        :meth:`bisect`.
+        """
+        __tracebackhide__ = True
+        from pytest_vmaf.encoding.compare import CompareRequest, compare
+        from pytest_vmaf.encoding.encoders import ENCODERS
+        from pytest_vmaf.encoding.requests import bisect_request, contenders
+        from pytest_vmaf.report.encodings import compare_sections
+
+        def run(scorings: Sequence[MeasureRequest], scorer: Scorer, options: dict[str, Any]) -> Comparison:
+            base = bisect_request(scorings[0], ENCODERS["libx264"], targets)
+            each = {
+                label: replace(one, cover=one.metric.name == "neg", timed=speed)
+                for label, one in contenders(self.find_encoder, encoders, base, **options).items()
+            }
+            with self._progress(f"comparing {', '.join(each)}", unit="probes") as shown:
+                found = compare(CompareRequest(tuple(scorings), each, _rounded(shown)), scorer)
+            self._record_sections(compare_sections(found))
+            self._record_answers([one for by_label in found.found.values() for one in by_label.values()])
+            return found
+
+        many = [sources] if isinstance(sources, str | os.PathLike | Clip) else list(sources)
+        return self._search(many, "compare", settings, run)
+
+    def ladder(
+        self,
+        source: Source,
+        *,
+        encoder: AnyEncoder,
+        resolutions: Sequence[str | tuple[int, int]],
+        targets: float | Sequence[float],
+        segment: float | None = 2.0,
+        **settings: Any,
+    ) -> Ladder:
+        """Find the cheapest encode of any resolution ("1280x720") for each target, scored at the source's size.
+
+        ``segment`` is the distance of key frames in seconds (None: the encoder's own). Further settings are those of
+        :meth:`bisect`; with ``keep`` the rungs' encodes stay, and ``.package(folder, "hls")`` makes them playable.
+        Returns a Ladder: ``.rungs``, ``.hull``, ``.to_hls()``, ``.to_dash()``, ``.to_json()``. Raises as
+        :meth:`bisect`.
+        """
+        __tracebackhide__ = True
+        from pytest_vmaf.encoding.ladder import LadderRequest, build_ladder, parse_size
+        from pytest_vmaf.encoding.requests import bisect_request
+        from pytest_vmaf.report.encodings import ladder_section
+
+        def run(scorings: Sequence[MeasureRequest], scorer: Scorer, options: dict[str, Any]) -> Ladder:
+            base = bisect_request(scorings[0], self.find_encoder(encoder), targets, **options)
+            sizes = tuple(parse_size(size) if isinstance(size, str) else (size[0], size[1]) for size in resolutions)
+            with self._progress(f"ladder of {base.encoder.name}", unit="probes") as shown:
+                ladder = build_ladder(LadderRequest(base, sizes, segment, _rounded(shown)), scorer)
+            self._record_sections([ladder_section(ladder)])
+            self._record_answers(ladder.found.values())
+            return ladder
+
+        return self._search([source], f"ladder of {_named(encoder)}", settings, run)
+
+    def per_shot(
+        self,
+        source: Source,
+        *,
+        encoder: AnyEncoder,
+        target: float,
+        threshold: float | None = None,
+        shortest: int | None = None,
+        fixed: bool = True,
+        **settings: Any,
+    ) -> PerShot:
+        """Encode each shot at the CRF that gives it the target, join the encodes and score the whole.
+
+        ``threshold`` (percent of luma) and ``shortest`` (frames) tell where a shot begins. With ``fixed`` one CRF for
+        the whole clip is searched too, and ``.saving`` says in percent what the shots' own CRFs spend beside it at
+        equal score. Further settings are those of :meth:`bisect`. Returns a PerShot: ``.shots``, ``.score``,
+        ``.bitrate``, ``.saving``. Raises as :meth:`bisect`.
+        """
+        __tracebackhide__ = True
+        from pytest_vmaf.encoding.per_shot import PerShotRequest, tune_per_shot
+        from pytest_vmaf.encoding.requests import bisect_request
+        from pytest_vmaf.report.encodings import per_shot_section
+
+        def run(scorings: Sequence[MeasureRequest], scorer: Scorer, options: dict[str, Any]) -> PerShot:
+            base = bisect_request(scorings[0], self.find_encoder(encoder), target, **options)
+            with self._progress(f"shots with {base.encoder.name}", unit="probes") as shown:
+                request = PerShotRequest(base, threshold, shortest, fixed, _rounded(shown))
+                found = tune_per_shot(request, scorer)
+            self._record_sections([per_shot_section(found)])
+            self._record([(found.result, [])])
+            return found
+
+        return self._search([source], f"shots with {_named(encoder)}", settings, run)
+
+    def sweep(
+        self,
+        sources: Source | Sequence[Source],
+        *,
+        encoders: Sequence[AnyEncoder],
+        crfs: Iterable[int],
+        output: str | os.PathLike[str],
+        presets: Sequence[str | int | None] = (None,),
+        arguments: str | Sequence[str] = (),
+        pix_fmt: str | None = None,
+        **settings: Any,
+    ) -> tuple[Row, ...]:
+        """Encode and score a grid of encoders, presets and CRFs into a file of JSON Lines, one row an encode.
+
+        A sweep that was stopped goes on where it ended; rows that are there are not made again. Returns the grid's
+        rows, which ``recommend`` (:mod:`pytest_vmaf.encoding.recommend`) chooses from. Raises as :meth:`bisect`.
+        """
+        __tracebackhide__ = True
+        from pytest_vmaf.encoding.requests import read_words
+        from pytest_vmaf.encoding.sweep import SweepRequest, sweep
+
+        def run(scorings: Sequence[MeasureRequest], scorer: Scorer, options: dict[str, Any]) -> tuple[Row, ...]:
+            if options:
+                raise SettingsError(
+                    f"{min(options)!r} is a setting of a search; a sweep makes every encode of its grid."
+                )
+            words = tuple(None if preset is None else str(preset) for preset in presets)
+            request = SweepRequest(
+                scorings=tuple(scorings),
+                encoders=tuple((self.find_encoder(encoder), words) for encoder in encoders),
+                crfs=tuple(crfs),
+                output=Path(output),
+                arguments=read_words(arguments),
+                pix_fmt=pix_fmt,
+            )
+            with self._progress("sweeping", unit="encodes") as shown:
+                return sweep(replace(request, progress=shown), scorer)
+
+        many = [sources] if isinstance(sources, str | os.PathLike | Clip) else list(sources)
+        return self._search(many, "sweep", settings, run)
 
     def find_encoder(self, encoder: AnyEncoder, **rest: Any) -> Encoder:
         """The encoder that a name, a command template or a function stands for. Raises SettingsError."""
@@ -119,125 +252,72 @@ class Searches:
 
     def _search(
         self,
-        source: Source,
+        sources: Sequence[Source],
         what: str,
         settings: Mapping[str, Any],
-        run: Callable[[MeasureRequest, Scorer], Found],
+        run: Callable[[Sequence[MeasureRequest], Scorer, dict[str, Any]], Found],
     ) -> Found:
         """Resolve the settings and run; what goes wrong is recorded, as any measurement that failed is."""
         __tracebackhide__ = True
         started = time.time()
         first = len(self.records)
         try:
-            layer = make_layer("call", settings)
+            options = {name: value for name, value in settings.items() if name in SEARCHING and value is not None}
+            layer = make_layer("call", {name: value for name, value in settings.items() if name not in SEARCHING})
             if layer.gates:
                 raise SettingsError(
                     f"{layer.gates[0].name} is no gate of a search, which has max_bitrate and min_crf. Hold it with "
                     "vmaf.check(source, found[96].encode.path), or assert on found[96].result."
                 )
-            clip = as_clip(source)
-            scoring, scorer = self._request(clip, clip, resolve((layer, *self._layers)), ())
-            return run(scoring, scorer)
+            if not sources:
+                raise SettingsError("There is no source; say at least one.")
+            resolved = resolve((layer, *self._layers))
+            prepared = [self._request(clip, clip, resolved, ()) for clip in map(as_clip, sources)]
+            return run([scoring for scoring, _ in prepared], prepared[0][1], options)
         except (MeasurementError, SettingsError, OSError) as caught:
             error: Exception = caught
             if isinstance(caught, OSError):
                 error = ScorerError(f"The system refused what the search needs: {printable(str(caught))}.")
-            self.records.append({**not_measured(str(source), what, error), "started": started})
+            names = ", ".join(map(str, sources))
+            self.records.append({**not_measured(names, what, error), "started": started})
             self.clips.append(None)
             raise error.with_traceback(None) from None
         finally:
             for record in self.records[first:]:
                 record["started"] = started
 
-    def _record_search(self, sections: Sequence[Section]) -> None:
+    def _record_sections(self, sections: Sequence[Section]) -> None:
         self.sections += [section.to_record() for section in sections]
 
-    def _record_answers(self, reference: Clip, found: Bisection, limits: Sequence[tuple[Gate, float]] = ()) -> None:
+    def _record(self, results: Iterable[tuple[Any, Sequence[Verdict]]]) -> None:
+        """A search is gated by itself, unless the marker has gates: those are held against nothing here."""
+        marked = any(layer.gates for layer in self._layers if layer.origin == "marker")
+        for result, verdicts in results:
+            self.records.append({**measured(result, verdicts), "gated": not marked, "every_gate": False})
+            self.clips.append(None)
+
+    def _record_answers(self, searches: Iterable[Bisection], limits: Sequence[tuple[Gate, float]] = ()) -> None:
         """One record for each encode that answers a target; the gates of all targets are judged together."""
         __tracebackhide__ = True
-        marked = any(layer.gates for layer in self._layers if layer.origin == "marker")
-        verdicts: dict[int, list[Verdict]] = {}
+        from pytest_vmaf.encoding.requests import judge_answer, violation
+
         violations = []
-        for answer in found.answers.values():
-            gates = [gate for gate, target in limits if target == answer.target]
-            mine = _verdicts(answer, gates)
-            violations += [_violated(answer, verdict) for verdict in mine if not verdict.passed]
-            violations += [] if answer.met or not gates else [answer.why]
-            if answer.probe is not None:
-                verdicts.setdefault(answer.probe.crf, []).extend(mine)
-        for crf, each in verdicts.items():
-            probe = next(probe for probe in found.probes if probe.crf == crf)
-            self.records.append({**measured(probe.result, each), "gated": not marked, "every_gate": False})
-            self.clips.append(None)
+        for found in searches:
+            verdicts: dict[int, list[Verdict]] = {}
+            for answer in found.answers.values():
+                gates = [gate for gate, target in limits if target == answer.target]
+                mine = judge_answer(answer, gates)
+                violations += [violation(answer, verdict) for verdict in mine if not verdict.passed]
+                violations += [] if answer.met or not gates else [answer.why]
+                if answer.probe is not None:
+                    verdicts.setdefault(answer.probe.crf, []).extend(mine)
+            probes = {probe.crf: probe for probe in found.probes}
+            self._record((probes[crf].result, each) for crf, each in verdicts.items())
         if violations:
             raise GateViolation(
                 f"{'; '.join(violations)} ({len(violations)} of {len(limits)} gates violated)\n"
                 + "\n".join(f"  {line}" for line in str(found).splitlines())
             )
-
-
-def _verdicts(answer: Answer, gates: Sequence[Gate]) -> list[Verdict]:
-    if not answer.met:
-        return []
-    values = {"bitrate": answer.bitrate, "crf": float(answer.crf)}
-    metric = answer.metric
-    reached = Gate("target", "min", metric.name, metric.pool, answer.target, "call")
-    verdicts = [Verdict(reached, answer.score, answer.score - answer.target)]
-    for gate in gates:
-        value, limit = values[gate.metric], gate.limit or 0.0
-        verdicts.append(Verdict(gate, value, limit - value if gate.bound == "max" else value - limit))
-    return verdicts
-
-
-def _violated(answer: Answer, verdict: Verdict) -> str:
-    gate = verdict.gate
-    if gate.metric == "bitrate":
-        return f"{verdict.value:,.0f} bit/s > {gate.limit:,.0f} at {answer.metric} {answer.target:g}"
-    return f"CRF {verdict.value:g} < {gate.limit:g} at {answer.metric} {answer.target:g}"
-
-
-def _limits(request: BisectRequest, max_bitrate: Limit, min_crf: Limit) -> list[tuple[Gate, float]]:
-    if min_crf is not None and request.encoder.larger_is_finer:
-        raise SettingsError(f"min_crf: on {request.encoder.name}'s scale a larger number is finer; use max_bitrate.")
-    gates = []
-    for name, bound, metric, given in (
-        ("max_bitrate", "max", "bitrate", max_bitrate),
-        ("min_crf", "min", "crf", min_crf),
-    ):
-        if given is None:
-            continue
-        each = dict(given) if isinstance(given, Mapping) else dict.fromkeys(request.targets, given)
-        for target, limit in each.items():
-            if target not in request.targets:
-                raise SettingsError(f"{name} has a limit for {target!r}, which is none of the targets.")
-            if isinstance(limit, bool) or not isinstance(limit, int | float) or not math.isfinite(limit):
-                raise SettingsError(f"{name} is {limit!r} for {target:g}; it is a finite number.")
-            gates.append((Gate(name, bound, metric, "mean", float(limit), "call"), float(target)))
-    return gates
-
-
-def _targets(targets: Sequence[float]) -> tuple[float, ...]:
-    given = [targets] if isinstance(targets, int | float) else list(targets)
-    if not all(isinstance(target, int | float) and not isinstance(target, bool) for target in given):
-        raise SettingsError(f"targets is {targets!r:.80}; it is a list of numbers, as [94, 96].")
-    return tuple(map(float, given))
-
-
-def _words(arguments: str | Sequence[str]) -> tuple[str, ...]:
-    import shlex
-
-    try:
-        return tuple(shlex.split(arguments)) if isinstance(arguments, str) else tuple(map(str, arguments))
-    except ValueError as error:
-        raise SettingsError(f"The arguments {arguments!r} cannot be split: {error}.") from None
-
-
-def _start(start: Mapping[float, int] | Bisection | None) -> dict[float, int]:
-    if start is None:
-        return {}
-    if isinstance(start, Mapping):
-        return {float(target): crf for target, crf in start.items()}
-    return {target: answer.crf for target, answer in start.answers.items() if answer.met}
 
 
 def _rounded(shown: Callable[[int, int | None], None] | None) -> Callable[[int, float], None] | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pytest_vmaf.encoding.cut import centre, cut
-from pytest_vmaf.encoding.encode import Encode, Job, check_arguments
+from pytest_vmaf.encoding.encode import Encode, Job, check_arguments, encoded_clip, make_encode
 from pytest_vmaf.encoding.encoders import Encoder, check_available
 from pytest_vmaf.encoding.probe import Metric, Probe, Prober
 from pytest_vmaf.encoding.search import Crossing, find_crossings
@@ -32,7 +33,10 @@ class BisectRequest:
     """One source, one encoder, some targets; see :meth:`pytest_vmaf.Vmaf.bisect` for what each setting means.
 
     ``scoring`` names the reference twice, and how to score. ``source`` is what the encoder gets where that is not the
-    reference itself. ``start`` maps targets to the CRF where the search begins.
+    reference itself. ``start`` maps targets to the CRF where the search begins. Names of encodes
+    begin with ``stem``, by default the reference's. With ``cover`` the probes go on until the default score too has
+    fallen below the lowest target, so that both curves can be compared; with ``timed`` the encode of the middle target
+    is made once more, alone, and decoded, for the speed of both.
     """
 
     scoring: MeasureRequest
@@ -47,8 +51,11 @@ class BisectRequest:
     start: Mapping[float, int] = field(default_factory=dict)
     slope: float | None = None
     keep: Path | None = None
+    stem: str = ""
     workers: int = 1
     source: Clip | None = None
+    cover: bool = False
+    timed: bool = False
     progress: Callable[[int, float], None] | None = None
 
 
@@ -127,6 +134,15 @@ class Answer:
         return f"<{self.why}>"
 
 
+@dataclass(frozen=True)
+class Speed:
+    """Frames per second of an encoder and of ffmpeg's decoder for what it wrote, each alone on the machine."""
+
+    crf: int
+    encode: float
+    decode: float
+
+
 @dataclass(frozen=True, repr=False)
 class Bisection:
     """What one encoder needs for each target. ``found[96]`` is the Answer for 96.
@@ -144,6 +160,7 @@ class Bisection:
     answers: Mapping[float, Answer]
     probes: tuple[Probe, ...]
     sample: tuple[int, int] | None = None
+    speed: Speed | None = None
 
     def __getitem__(self, target: float) -> Answer:
         if target not in self.answers:
@@ -187,7 +204,7 @@ def bisect(request: BisectRequest, scorer: Scorer) -> Bisection:
     preset = request.encoder.chosen_preset(request.preset)
     window = _window(request)
     with _folder(request.keep) as folder:
-        reference, sample = _sampled(request, ffmpeg, folder)
+        reference, sample = sampled(request.scoring, request.sample, ffmpeg, folder)
         video = inspect(request.source or reference, ffmpeg, 2, request.scoring.timeout)
         scoring = replace(
             request.scoring,
@@ -197,21 +214,28 @@ def bisect(request: BisectRequest, scorer: Scorer) -> Bisection:
             progress=None,
         )
         targets = _targets(request, scoring, ffmpeg)
-        ceiling = float(request.metric.of(measure(scoring, scorer)))
+        # Of the reference against itself some features are infinite; only the metric's own is needed.
+        itself = replace(scoring, features=request.metric.features)
+        ceiling = float(request.metric.of(measure(itself, scorer)))
         job = Job(request.encoder, video, ffmpeg, preset, request.arguments, request.pix_fmt, request.scoring.timeout)
-        prober = Prober(job, scoring, scorer, request.metric, folder, kept=request.keep is not None)
-        crossings: tuple[Crossing, ...] = ()
+        stem = request.stem or request.scoring.reference.path.stem
+        prober = Prober(job, scoring, scorer, request.metric, folder, stem=stem, kept=request.keep is not None)
+        speed = None
         try:
             crossings = _search(request, prober, window, targets, ceiling)
             _refuse_flat(prober)
-        except MeasurementError as error:
-            error.probes = tuple(prober.probes.values())
-            if error.probes:
-                done = "; ".join(f"CRF {probe.crf}: {probe.score:.3f}" for probe in error.probes)
+            if request.cover:
+                _cover(prober, window, min(targets))
+            if request.timed and (met := [c.crf for c in crossings if c.crf is not None and c.outcome in MET]):
+                speed = _timed(job, met[len(met) // 2], folder)
+        except BaseException as error:
+            finished = tuple(_keep(prober.probes, request.keep, None).values())
+            if finished and isinstance(error, MeasurementError):
+                error.probes = finished
+                done = "; ".join(f"CRF {probe.crf}: {probe.score:.3f}" for probe in finished)
                 error.add_note(f"Probes finished before: {done}.")
             raise
-        finally:
-            probes = _keep(prober.probes, request.keep, {c.crf for c in crossings} or None)
+        probes = _keep(prober.probes, request.keep, {c.crf for c in crossings})
     answers = {c.target: _answer(c, request, probes, ceiling, window) for c in crossings}
     return Bisection(
         encoder=request.encoder,
@@ -223,6 +247,7 @@ def bisect(request: BisectRequest, scorer: Scorer) -> Bisection:
         answers=answers,
         probes=tuple(probes.values()),
         sample=sample,
+        speed=speed,
     )
 
 
@@ -255,11 +280,39 @@ def _search(
     )
 
 
+def _cover(prober: Prober, window: tuple[int, int], lowest: float) -> None:
+    coarser = -1 if prober.job.encoder.larger_is_finer else 1
+    end = window[1] if coarser == 1 else window[0]
+    while prober.probes:
+        by_crf = sorted(prober.probes.values(), key=lambda probe: probe.crf * coarser)
+        last = by_crf[-1]
+        left = float(last.result.vmaf) - lowest
+        if left < 0 or last.crf == end:
+            return
+        # As steeply as between the two coarsest probes, but not all the way at once: curves bend down at the end.
+        before = by_crf[-2] if len(by_crf) > 1 else last
+        fall = (float(before.result.vmaf) - float(last.result.vmaf)) / max(1, abs(last.crf - before.crf))
+        step = min(abs(end - last.crf), max(1, math.ceil(left / fall) if fall > 0 else 4, 1), 12)
+        prober(last.crf + coarser * step)
+
+
+def _timed(job: Job, crf: int, folder: Path) -> Speed:
+    path = folder / f"timed{job.encoder.suffix}"
+    try:
+        encode = make_encode(job, crf, path)
+        begun = time.monotonic()
+        count_frames(encoded_clip(job, path), job.ffmpeg, job.timeout)
+        decoding = time.monotonic() - begun
+    finally:
+        path.unlink(missing_ok=True)
+    return Speed(crf, encode.frames / (encode.seconds or math.inf), encode.frames / decoding)
+
+
 def _window(request: BisectRequest) -> tuple[int, int]:
     low, high = request.encoder.crf_range
     if request.crf is None:
         return low, high
-    window = tuple(request.crf)
+    window = tuple(request.crf) if isinstance(request.crf, tuple | list) else ()
     whole = len(window) == 2 and all(type(number) is int for number in window)
     if not whole or not low <= window[0] <= window[1] <= high:
         raise SettingsError(
@@ -290,8 +343,14 @@ def _targets(request: BisectRequest, scoring: MeasureRequest, ffmpeg: str) -> tu
     return targets
 
 
-def _sampled(request: BisectRequest, ffmpeg: str, folder: Path) -> tuple[Clip, tuple[int, int] | None]:
-    reference, seconds, timeout = request.scoring.reference, request.sample, request.scoring.timeout
+def sampled(
+    scoring: MeasureRequest, seconds: float | None, ffmpeg: str, folder: Path
+) -> tuple[Clip, tuple[int, int] | None]:
+    """The reference, or so many seconds from its middle, cut without loss into ``folder``; and which frames those are.
+
+    Raises SettingsError for seconds that cannot be.
+    """
+    reference, timeout = scoring.reference, scoring.timeout
     if seconds is None:
         return reference, None
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:

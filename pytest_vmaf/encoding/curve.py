@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 #: Keeps the logit finite at a score of 0 and at the ceiling, where rounding and clipping rule, not the encoder.
-SOFTNESS = 0.0025
+SOFTNESS = 0.005
 #: The line's logit in the middle of the range: 88 % of the ceiling, give or take 70 to 96 %.
 MIDDLE, MIDDLE_SPREAD = 2.0, 1.2
 #: How far off the prior slope may be: one standard deviation, as a share of it.
-SLOPE_SPREAD = 0.35
+SLOPE_SPREAD = 0.3
 #: The cubic share of the line. AV1's quantiser table is steeper at both ends of the CRFs; x264's is exponential.
 BENDS = (0.0, 0.6)
 #: Departure from the line and unevenness between neighbours (logits, standard deviation) of the smoothest curves,
@@ -70,12 +70,13 @@ class Belief:
         return reached[:-1] - reached[1:]
 
     def information(self, level: float, low: int, high: int, step: float) -> Array:
-        """How much each CRF (crfs,) would tell of the crossing, in nats; what is finer than `step` logits is no news."""
+        """How much each CRF (crfs,) would tell of the crossing, in nats; less than `step` logits is no news."""
         middle = np.searchsorted(np.cumsum(self.crossing(level, low, high)), 0.5)
         at = low + min(int(middle) + 1, high - low - 1)
         before = self.covariance[at, at]
-        told = self.covariance[at] ** 2 / np.maximum(np.diag(self.covariance), 1e-12)
-        return 0.5 * np.log((before + step**2) / (np.maximum(before - told, 0.0) + step**2))
+        after = before - self.covariance[at] ** 2 / np.maximum(np.diag(self.covariance), 1e-12)
+        nats: Array = 0.5 * np.log((before + step**2) / (np.maximum(after, 0.0) + step**2))
+        return nats
 
 
 def logit(share: float) -> float:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO
 
 from pytest_vmaf.encoding.encoders import BRACES, Encoder
 from pytest_vmaf.quality.clip import Clip
@@ -71,6 +71,8 @@ def make_encode(job: Job, crf: int, path: Path) -> Encode:
     Raises EncodeError with the encoder's own last lines when it fails, or writes nothing; whatever it had begun to
     write is removed then.
     """
+    if job.source.frame_rate is None and (job.source.clip.is_raw or job.source.is_picture):
+        raise EncodeError(_no_rate(job))
     begun = time.monotonic()
     try:
         if job.encoder.function is not None:
@@ -87,24 +89,35 @@ def make_encode(job: Job, crf: int, path: Path) -> Encode:
         seconds = time.monotonic() - begun
         return describe(job, crf, path, printable(command), seconds)
     except BaseException:
-        path.unlink(missing_ok=True)
+        remove(path)
         raise
+
+
+def remove(path: Path) -> None:
+    """Remove an encode that may have been begun. A folder, which no encode is, stays for who made the one around it."""
+    if not path.is_dir():
+        path.unlink(missing_ok=True)
 
 
 def ffmpeg_arguments(job: Job, crf: int) -> tuple[str, ...]:
     """The output arguments that make ffmpeg encode at this CRF, without the file."""
-    chosen = [_fill(part, {"crf": crf, "preset": job.preset}) for part in job.encoder.arguments]
+    chosen = _filled(job, crf, job.encoder.arguments)
     pix_fmt = ["-pix_fmt", job.pix_fmt] if job.pix_fmt else []
     return ("-c:v", job.encoder.name, *chosen, *pix_fmt, *job.arguments)
 
 
 def check_arguments(encoder: Encoder, arguments: tuple[str, ...]) -> None:
     """Raise SettingsError for arguments that would take back the quality that the search sets."""
-    options = {part for part in encoder.arguments if part.startswith("-") and part != "-"}
-    taken = [part for part in arguments if part in options - {"-row-mt", "-deadline", "-tune", "-quality"}]
+    if not encoder.arguments:
+        return
+    # With or without the stream that they are for, as -crf:v.
+    options = {part.partition(":")[0] for part in ("-c", "-codec", "-vcodec", *encoder.arguments) if part[:1] == "-"}
+    options -= {"-row-mt", "-deadline", "-tune"}
+    taken = [part for part in arguments if part.partition(":")[0] in options]
     if taken:
         raise SettingsError(
-            f"The argument {taken[0]} is {encoder.name}'s own here: the search sets the quality, preset= the preset."
+            f"The argument {taken[0]} is {encoder.name}'s own here: the search sets the quality, preset= the preset, "
+            "encoder= the encoder."
         )
 
 
@@ -138,10 +151,12 @@ def describe(job: Job, crf: int, path: Path, command: str, seconds: float | None
     elif rate:
         duration = float(len(sizes) / rate)
     else:
-        raise EncodeError(
-            f"{job.source.clip.name} states no frame rate, so no bitrate can be built; say Clip(..., frame_rate=24)."
-        )
+        raise EncodeError(_no_rate(job))
     return Encode(job.name, crf, path, sum(sizes), len(sizes), duration, seconds, command)
+
+
+def _no_rate(job: Job) -> str:
+    return f"{job.source.clip.name} states no frame rate, so no bitrate can be built; say Clip(..., frame_rate=24)."
 
 
 def encoded_clip(job: Job, path: Path) -> Clip:
@@ -156,8 +171,27 @@ def _input(clip: Clip, job: Job, crf: int) -> list[str]:
         raise EncodeError(f"{job.name} wrote nothing that can be read at CRF {crf}: {error}") from None
 
 
-def _fill(part: str, values: Mapping[str, object]) -> str:
-    return BRACES.sub(lambda match: str(values[match[1]]), part)
+def _filled(job: Job, crf: int, parts: Sequence[str], path: Path | None = None) -> list[str]:
+    """The parts with what their placeholders stand for; a part stays one argument, whatever is filled in."""
+    source = job.source
+    values = {
+        "crf": crf,
+        "preset": job.preset,
+        "input": source.clip.path.absolute(),
+        "output": path and path.absolute(),
+        "width": source.width,
+        "height": source.height,
+        "frame_rate": source.frame_rate,
+        "frames": source.frames_expected,
+        "pix_fmt": job.pix_fmt or source.pix_fmt,
+    }
+
+    def value(match: re.Match[str]) -> str:
+        if values[match[1]] is None:
+            raise EncodeError(f"{job.name} asks for {match[0]}, which {source.clip.name} does not say.")
+        return str(values[match[1]])
+
+    return [BRACES.sub(value, part) for part in parts]
 
 
 def _call(job: Job, crf: int, path: Path) -> str:
@@ -174,58 +208,39 @@ def _call(job: Job, crf: int, path: Path) -> str:
 
 
 def _run_program(job: Job, crf: int, path: Path) -> str:
-    source = job.source
-    values = {
-        "crf": crf,
-        "preset": job.preset,
-        "input": source.clip.path.absolute(),
-        "output": path.absolute(),
-        "width": source.width,
-        "height": source.height,
-        "frame_rate": source.frame_rate,
-        "frames": source.frames_expected,
-        "pix_fmt": source.pix_fmt,
-    }
-    argv = tuple(_fill(part, values) for part in (*job.encoder.command, *job.arguments))
+    argv = (*_filled(job, crf, job.encoder.command, path), *job.arguments)
     shown = tuple(part.replace(str(path.absolute()), path.name) for part in argv)
     if any("{output}" in part for part in job.encoder.command):
         end, piped = _run_with_input(job, Command(argv, shown=shown))
         into = ""
     else:
-        with path.open("wb") as file:
-            program = Command(argv, shown=shown, stdout_bytes=lambda chunk: _write(file, chunk))
-            end, piped = _run_with_input(job, program)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666)
+        end, piped = _run_with_input(job, Command(argv, shown=shown, stdout=file))
         into = f" > {path.name}"
     _refuse(job, crf, end)
     _refuse_nothing(job, crf, path, end.explain())
     return piped + shlex.join(shown) + into
 
 
-def _write(file: BinaryIO, chunk: bytes) -> None:
-    file.write(chunk)
-
-
 def _run_with_input(job: Job, program: Command) -> tuple[Finished, str]:
     """Run the program; where it reads standard input, ffmpeg writes the source there."""
     if not job.encoder.reads_stdin:
         return run(program, job.timeout), ""
-    converted: list[str] = []
+    refused: list[str] = []
 
     def heard(line: str) -> None:
-        if "auto-inserting filter" in line and "scale" in line:
-            converted.append(line)
+        if "ERROR: yuv4mpeg can only handle" in line:
+            refused.append(line)
 
     argv = [job.ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-xerror", "-nostats"]
     argv += [*input_arguments(job.source.clip), "-map", "0:V:0", "-fps_mode", "passthrough"]
     argv += [*(["-pix_fmt", job.pix_fmt] if job.pix_fmt else []), *Y4M]
     out, into = os.pipe()
     writer = Command((*argv, f"pipe:{into}"), on_stderr=heard, pass_fds=(into,), may_fail=True)
-    reader = Command(program.argv, stdin=out, shown=program.shown, stdout_bytes=program.stdout_bytes)
-    wrote, ended = run_together([writer, reader], job.timeout)
-    if converted and not job.pix_fmt:
-        raise EncodeError(
-            f"y4m cannot carry {job.source.pix_fmt}, and a conversion must be asked for: say pix_fmt=, as yuv420p."
-        )
+    wrote, ended = run_together([writer, replace(program, stdin=out)], job.timeout)
+    if refused:
+        what = job.pix_fmt or job.source.pix_fmt
+        raise EncodeError(f"y4m cannot carry {what}, and a conversion must be asked for: say pix_fmt=, as yuv420p.")
     # A program may close its input after the last frame it wants; whether that was all of them the scoring tells.
     if wrote.returncode not in (0, -9) and not any("Broken pipe" in line for line in wrote.tail):
         raise EncodeError(f"ffmpeg could not decode {job.source.clip.name} for {job.name}.\n{wrote.explain()}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import shlex
 from collections.abc import Callable, Sequence
@@ -14,8 +15,9 @@ from pytest_vmaf.quality.errors import EncodeError, SettingsError
 from pytest_vmaf.quality.models import nearest
 from pytest_vmaf.quality.process import Command, printable, run
 
-#: What a command template may hold in braces.
-PLACEHOLDERS = ("crf", "preset", "input", "output", "width", "height", "frame_rate", "frames", "pix_fmt")
+#: What a command template may hold in braces; ffmpeg's arguments all but the files, which it is told anyway.
+FILES = ("input", "output")
+PLACEHOLDERS = ("crf", "preset", *FILES, "width", "height", "frame_rate", "frames", "pix_fmt")
 BRACES = re.compile(r"\{(\w*)\}")
 
 
@@ -29,6 +31,7 @@ class Encoder:
     {placeholders}; ``function`` is called with (source, output, crf). ``presets`` are the words that {preset} may be
     (any where empty), ``preset`` is the one to use when none is named. ``suffix`` is that of the encodes' files.
     ``slope`` is how logit(score/ceiling) changes from one number to the next, roughly; a search begins with it.
+    ``joining`` are arguments without which its streams can neither be joined nor packaged for streaming.
     ``needs`` says what must be there beside the ffmpeg.
     """
 
@@ -42,20 +45,23 @@ class Encoder:
     suffix: str = ".mp4"
     larger_is_finer: bool = False
     slope: float | None = None
+    joining: tuple[str, ...] = ()
     needs: str = ""
 
     def __post_init__(self) -> None:
-        low, high = self.crf_range
-        if not (type(low) is type(high) is int and low < high):
+        if not _is_range(self.crf_range):
             raise SettingsError(f"{self.name}: crf_range is {self.crf_range!r}; it is two whole numbers, as (0, 51).")
         if sum(map(bool, (self.arguments, self.command, self.function))) != 1:
             raise SettingsError(f"{self.name}: an encoder has ffmpeg arguments, a command or a function; one of them.")
+        if not all(isinstance(part, str) for part in (*self.arguments, *self.command)):
+            raise SettingsError(f"{self.name}: arguments and command are lists of words.")
         said = [name for part in (*self.arguments, *self.command) for name in BRACES.findall(part)]
+        known = PLACEHOLDERS if self.command else tuple(name for name in PLACEHOLDERS if name not in FILES)
         for name in said:
-            if name not in PLACEHOLDERS:
+            if name not in known:
                 raise SettingsError(
-                    f"{self.name}: {{{name}}} is no placeholder; did you mean {{{nearest(name, PLACEHOLDERS)}}}? "
-                    f"There are {', '.join(PLACEHOLDERS)}."
+                    f"{self.name}: {{{name}}} is no placeholder here; did you mean {{{nearest(name, known)}}}? "
+                    f"There are {', '.join(known)}."
                 )
         if self.function is None and "crf" not in said:
             raise SettingsError(f"{self.name}: {{crf}} is missing, so every encode would be the same one.")
@@ -66,10 +72,13 @@ class Encoder:
         return bool(self.command) and not any("{input}" in part for part in self.command)
 
     def chosen_preset(self, preset: str | None) -> str | None:
-        """The preset to use. Raises SettingsError for a word that this encoder has not."""
+        """The preset to use. Raises SettingsError for a word that this encoder has not, and where one must be said."""
+        takes = any("{preset}" in part for part in (*self.arguments, *self.command))
+        if preset is None and self.preset is None and takes:
+            raise SettingsError(f"{self.name} has {{preset}} in its command and no preset of its own; say preset=.")
         if preset is None:
             return self.preset
-        if not any("{preset}" in part for part in (*self.arguments, *self.command)):
+        if not takes:
             raise SettingsError(f"{self.name} takes no preset here; preset is {preset!r}.")
         if self.presets and preset not in self.presets:
             raise SettingsError(
@@ -77,6 +86,11 @@ class Encoder:
                 f"It has {', '.join(self.presets)}."
             )
         return preset
+
+
+def _is_range(crf_range: object) -> bool:
+    pair = crf_range if isinstance(crf_range, tuple | list) else ()
+    return len(pair) == 2 and type(pair[0]) is type(pair[1]) is int and pair[0] < pair[1]
 
 
 X26X = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
@@ -139,6 +153,8 @@ ENCODERS = {
             ("-preset", "{preset}", "-qp", "{crf}"),
             preset="faster",
             presets=("faster", "fast", "medium", "slow", "slower"),
+            # Else every IDR picture after the first would have a number that only its own stream explains.
+            joining=("-vvenc-params", "poc0idr=1"),
             slope=-0.13,
         ),
         Encoder(
@@ -184,14 +200,18 @@ ENCODERS = {
 }
 
 
-def command_encoder(template: str | Sequence[str], **rest: object) -> Encoder:
+def command_encoder(template: str | Sequence[str | os.PathLike[str]], **rest: object) -> Encoder:
     """An encoder from a command template, as ``"./myenc --crf {crf} -i {input} -o {output}"``; no shell reads it.
 
     Without {input} the source comes as y4m on standard input; without {output} the encode is what the program writes to
     standard output. The other keywords are those of :class:`Encoder`. Raises SettingsError.
     """
     try:
-        command = tuple(shlex.split(template)) if isinstance(template, str) else tuple(template)
+        command = tuple(shlex.split(template)) if isinstance(template, str) else tuple(os.fspath(p) for p in template)
+    except TypeError:
+        raise SettingsError(
+            f"encoder is {template!r:.80}; it is a name, a command template, an Encoder or a function."
+        ) from None
     except ValueError as error:
         raise SettingsError(f"The encoder's command {template!r} cannot be split: {error}.") from None
     if not command:

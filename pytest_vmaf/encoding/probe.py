@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_vmaf.encoding.encode import Encode, Job, describe, encoded_clip, ffmpeg_arguments, make_encode
+from pytest_vmaf.encoding.encode import Encode, Job, describe, encoded_clip, ffmpeg_arguments, make_encode, remove
 from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.errors import EncodeError, SettingsError
 from pytest_vmaf.quality.gate import BASE_METRICS
@@ -14,7 +14,10 @@ from pytest_vmaf.quality.measure import MeasureRequest, Prepared, conclude, prep
 from pytest_vmaf.quality.models import feature_columns, higher_is_better, nearest, resolve_feature
 from pytest_vmaf.quality.result import Result
 from pytest_vmaf.quality.score import POOLS, Score
-from pytest_vmaf.quality.scorer import EncodeStep, EncodingScorer, Scorer, Source
+from pytest_vmaf.quality.scorer import EncodeStep, EncodingScorer, Scorer
+
+#: Beginnings of features that have no ceiling (infinite where nothing is lost), or tell nothing of the quality alone.
+NO_TARGETS = ("psnr_hvs", "ciede", "float_moment")
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,9 @@ class Metric:
 
 def parse_metric(text: str) -> Metric:
     """Read "neg", "neg.p5", … Raises SettingsError for unknown ones, and for those that are better when lower."""
-    name, dot, pool = text.partition(".")
+    name, dot, pool = str(text).partition(".")
     names = (*BASE_METRICS, *feature_columns())
-    known = tuple(metric for metric in names if metric != "gap" and higher_is_better(metric))
+    known = tuple(metric for metric in names if higher_is_better(metric) and not metric.startswith(NO_TARGETS))
     if name not in known:
         raise SettingsError(
             f"metric is {text!r}; did you mean {nearest(name, known)!r}? A target is a number of a metric that falls "
@@ -54,7 +57,7 @@ def parse_metric(text: str) -> Metric:
     return Metric(name, pool or "mean")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Probe:
     """One encode and its score during a search."""
 
@@ -68,6 +71,9 @@ class Probe:
         """Mean bit/s of the encode."""
         return self.encode.bitrate
 
+    def __repr__(self) -> str:
+        return f"<{self.encode.name} CRF {self.crf}: {self.score:.3f}, {self.bitrate / 1000:.1f} kbit/s>"
+
 
 class Prober:
     """Makes the probes of one search and keeps them, those of a search that fails later too.
@@ -78,22 +84,31 @@ class Prober:
     """
 
     def __init__(
-        self, job: Job, scoring: MeasureRequest, scorer: Scorer, metric: Metric, folder: Path, *, kept: bool
+        self,
+        job: Job,
+        scoring: MeasureRequest,
+        scorer: Scorer,
+        metric: Metric,
+        folder: Path,
+        *,
+        stem: str = "",
+        kept: bool,
     ) -> None:
         self.job, self.metric, self.probes = job, metric, dict[int, Probe]()
         self._scoring, self._scorer = scoring, scorer
         self._folder, self._kept = folder, kept
+        self._stem = _file_name(stem, job.encoder.name, job.preset)
         self._first: Prepared | None = None
         self._lock = threading.Lock()
 
     def __call__(self, crf: int) -> float:
         """Encode and score at this CRF. Raises EncodeError and all that measuring raises."""
-        path = self._folder / f"{_file_name(self.job)}-crf{crf}{self.job.encoder.suffix}"
+        path = self._folder / f"{self._stem}-crf{crf}{self.job.encoder.suffix}"
         try:
             first = self._first
             result, encode = self._apart(crf, path) if first is None else self._together(first, crf, path)
         except BaseException:
-            path.unlink(missing_ok=True)
+            remove(path)
             raise
         if not self._kept:
             path.unlink(missing_ok=True)
@@ -117,8 +132,8 @@ class Prober:
 
     def _together(self, first: Prepared, crf: int, path: Path) -> tuple[Result, Encode]:
         assert isinstance(self._scorer, EncodingScorer)  # noqa: S101
-        source = Source(Clip(path), first.job.distorted.filters)
-        prepared = replace(first, job=replace(first.job, distorted=source))
+        distorted = replace(first.job.distorted, clip=Clip(path))
+        prepared = replace(first, job=replace(first.job, distorted=distorted))
         step = EncodeStep(self.job.source.clip, ffmpeg_arguments(self.job, crf), path)
         log = self._scorer.encode_and_score(prepared.job, step)
         result = conclude(prepared, log, self._name(crf))
@@ -130,9 +145,13 @@ class Prober:
         return result, encode
 
     def _name(self, crf: int) -> str:
-        return f"{self.job.name} CRF {crf}"
+        source = self.job.source
+        size = "" if source.clip == self._scoring.reference else f" {source.width}x{source.height}"
+        return f"{self.job.name}{size} CRF {crf}"
 
 
-def _file_name(job: Job) -> str:
-    text = "-".join(filter(None, (job.source.clip.path.stem, job.encoder.name, job.preset)))
-    return "".join(c if c.isalnum() or c in "-_." else "_" for c in text)[:120]
+def _file_name(*parts: str | None) -> str:
+    text = "-".join(filter(None, parts))
+    plain = "".join(c if c.isalnum() or c in "-_." else "_" for c in text)
+    # File systems count bytes.
+    return plain.encode()[:120].decode(errors="ignore")

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 Outcome = Literal["met", "met at the coarsest", "below at the finest", "above the ceiling", "not monotone"]
 
 #: How many wasted probes one nat about a crossing is worth, and how many probes a target may take beyond bisection.
-NAT, SLACK = 0.6, 3
+NAT, SLACK = 0.6, 4
 #: With several workers: the least worth of a probe that only fills a round.
-FILLER = 0.5
+FILLER = 0.7
 
 
 @dataclass(frozen=True)
@@ -90,11 +90,11 @@ def find_crossings(
     """
     finest, coarsest = _checked_range(crf_range)
     goals = _checked_targets(targets)
-    slope = -min(0.13, 6 / max(coarsest - finest, 1)) if slope is None else slope
+    slope = -min(0.13, 5.5 / max(coarsest - finest, 1)) if slope is None else slope
     if not (math.isfinite(ceiling) and ceiling > 0):
         raise ValueError(f"The ceiling is {ceiling}; it must be a finite score above 0.")
-    if not (math.isfinite(slope) and slope < 0):
-        raise ValueError(f"The slope is {slope}; scores fall with CRF, so it must be below 0, like -0.1.")
+    if not -5 <= slope < 0:
+        raise ValueError(f"The slope is {slope}; scores fall with CRF, so it must be below 0, like -0.1, and above -5.")
     if not _whole(workers) or workers < 1:
         raise ValueError(f"{workers!r} workers cannot search; give a whole number of at least 1.")
     begin = _checked_start(start or {}, finest, coarsest)
@@ -111,7 +111,9 @@ def find_crossings(
             sought = {goal: (low, high) for goal, (low, high) in brackets.items() if high - low > 1}
             if sought:
                 crfs, left = _choose(beliefs, sought, levels, aims, finest, -slope, workers)
-                crfs = _begin(begin, sought)[:workers] or crfs
+                crfs = (_begin(begin, brackets) or _flat_ends(probes, sought, ceiling, finest, coarsest))[
+                    :workers
+                ] or crfs
             else:
                 crfs = _doubtful_ends(probes, brackets.values(), finest, coarsest)
                 left = len(crfs)
@@ -132,13 +134,13 @@ def _bracket(probes: Mapping[int, float], target: float, finest: int, coarsest: 
     return low, min((crf for crf, score in probes.items() if crf > low and score < target), default=coarsest + 1)
 
 
-def _begin(start: Mapping[float, int], sought: Mapping[float, tuple[int, int]]) -> list[int]:
-    """What would prove the earlier answers that can still be right: their CRFs and neighbours, as yet unmeasured."""
-    crfs: dict[int, None] = {}
-    for target, (low, high) in sought.items():
-        if low <= (crf := start.get(target, high)) < high:
-            crfs |= dict.fromkeys(near for near in (crf, crf + 1) if low < near < high)
-    return list(crfs)
+def _begin(start: Mapping[float, int], brackets: Mapping[float, tuple[int, int]]) -> list[int]:
+    """What would prove the earlier answers: their CRFs, then the neighbours. Nothing once one of them proved wrong."""
+    known = {target: start[target] for target in brackets if target in start}
+    if any(not brackets[target][0] <= crf < brackets[target][1] for target, crf in known.items()):
+        return []
+    near = {crf + offset: brackets[target] for target, crf in known.items() for offset in (0, 1)}
+    return [crf for crf, (low, high) in near.items() if low < crf < high]
 
 
 def _choose(
@@ -180,6 +182,15 @@ def _choose(
         beliefs = [belief.after(best) for belief in beliefs]
     aims[max((target for target in wants if allowed[target][chosen[0]]), key=lambda t: float(wants[t][chosen[0]]))] += 1
     return [finest + at for at in chosen], float(wanted.sum())
+
+
+def _flat_ends(
+    probes: Mapping[int, float], sought: Mapping[float, tuple[int, int]], ceiling: float, finest: int, coarsest: int
+) -> list[int]:
+    """The ends that settle what is sought when all probes score the same, as of an encoder that ignores the CRF."""
+    if len(probes) < 2 or len(set(probes.values())) > 1 or max(probes.values()) >= ceiling:
+        return []
+    return sorted({coarsest if high > coarsest else finest for _, high in sought.values()})
 
 
 def _doubtful_ends(

@@ -43,7 +43,7 @@ class IncomparableScores(TypeError):
 
 
 class GateViolation(AssertionError):
-    """What was measured does not hold a gate, or an encoder did not reach a target. The message lists it all at once."""
+    """What was measured does not hold a gate, or a target is not reached. The message lists every violation at once."""
 
 
 # Shown and pickled under the name they are imported by.

@@ -58,14 +58,14 @@ class Prepared:
     scorer: Scorer
 
 
-def measure(request: MeasureRequest, scorer: Scorer) -> Result:
-    """Score the pair with and without enhancement credit in one pass.
+def measure(request: MeasureRequest, scorer: Scorer, name: str | None = None) -> Result:
+    """Score the pair with and without enhancement credit in one pass; ``name`` stands for the distorted clip.
 
     Raises MeasurementError (ClipError, PairError, ModelError, ScorerError) for all that keeps the numbers from being
     what was asked, and SettingsError for unknown words.
     """
     prepared = prepare(request, scorer)
-    return conclude(prepared, scorer.score(prepared.job))
+    return conclude(prepared, scorer.score(prepared.job), name)
 
 
 def prepare(request: MeasureRequest, scorer: Scorer) -> Prepared:

@@ -34,9 +34,9 @@ class Command:
     """One child process: its argument list, and who gets what it prints.
 
     ``argv`` may hold surrogate-escaped file names. ``on_stderr`` and ``on_stdout`` get each line without its end;
-    stdout is thrown away where ``on_stdout`` is None. ``pass_fds`` stay open in the child and are closed here, as is
-    ``stdin``, an open file descriptor that it reads from.
-    ``may_fail`` keeps the others running when this one fails. ``shown`` is what a message shows, where the whole list would bury what matters.
+    stdout is thrown away where nobody gets it. ``pass_fds`` stay open in the child and are closed here, as are
+    ``stdin`` and ``stdout``, open file descriptors that it reads from and writes to. ``may_fail`` keeps the others
+    running when this one fails. ``shown`` is what a message shows, where the whole list would bury what matters.
     """
 
     argv: tuple[str, ...]
@@ -46,6 +46,7 @@ class Command:
     stdout_bytes: Callable[[bytes], None] | None = None
     pass_fds: tuple[int, ...] = ()
     stdin: int | None = None
+    stdout: int | None = None
     may_fail: bool = False
     shown: tuple[str, ...] = ()
 
@@ -127,7 +128,9 @@ def run_together(commands: Sequence[Command], timeout: float | None = None) -> l
 
 
 def _start(command: Command) -> subprocess.Popen[bytes]:
-    wants_stdout = command.on_stdout is not None or command.stdout_bytes is not None
+    stdout = subprocess.DEVNULL if command.stdout is None else command.stdout
+    if command.on_stdout is not None or command.stdout_bytes is not None:
+        stdout = subprocess.PIPE
     options: dict[str, Any] = {}
     if os.name == "posix":
         options["process_group"] = 0
@@ -141,7 +144,7 @@ def _start(command: Command) -> subprocess.Popen[bytes]:
             command.argv,
             cwd=command.cwd,
             stdin=subprocess.DEVNULL if command.stdin is None else command.stdin,
-            stdout=subprocess.PIPE if wants_stdout else subprocess.DEVNULL,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             env=_environment(),
             **options,
@@ -159,8 +162,9 @@ def _start(command: Command) -> subprocess.Popen[bytes]:
 
 
 def _close(command: Command) -> None:
-    for fd in (*command.pass_fds, *([] if command.stdin is None else [command.stdin])):
-        os.close(fd)
+    for fd in (*command.pass_fds, command.stdin, command.stdout):
+        if fd is not None:
+            os.close(fd)
 
 
 def _environment() -> dict[str, str]:

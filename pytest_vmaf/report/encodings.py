@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from pytest_vmaf.quality.errors import MeasurementError
 from pytest_vmaf.report.section import Chart, DataTable, Line, Paragraph, Section
 
 if TYPE_CHECKING:
     from pytest_vmaf.encoding.bisect import Bisection
+    from pytest_vmaf.encoding.compare import Comparison, Delta
+    from pytest_vmaf.encoding.ladder import Ladder
+    from pytest_vmaf.encoding.per_shot import PerShot
 
 
 def bisect_section(found: Bisection) -> Section:
@@ -62,3 +67,164 @@ def bisect_section(found: Bisection) -> Section:
             ),
         ],
     )
+
+
+def compare_sections(found: Comparison) -> list[Section]:
+    """Rate-quality curves of each source, bitrates at equal quality, BD-rates against the first encoder, speeds."""
+    metric, labels = str(found.metric), found.labels
+    sections = [_pooled_section(found)] if len(labels) > 1 else []
+    for source, by_label in found.found.items():
+        lines, rows = [], []
+        for label, one in by_label.items():
+            by_rate = sorted(one.probes, key=lambda probe: probe.bitrate)
+            answered = {answer.probe.crf for answer in one.answers.values() if answer.met and answer.probe}
+            marked = [index for index, probe in enumerate(by_rate) if probe.crf in answered]
+            lines.append(Line(label, [(probe.bitrate / 1000, probe.score) for probe in by_rate], marked))
+            for answer in one.answers.values():
+                row: list[object] = [label, f"{answer.target:g}", "–", "–", "–", "–", answer.outcome]
+                if answer.met:
+                    exact = _said(lambda: f"{found.rate(label, answer.target, source) / 1000:.1f}")  # noqa: B023
+                    row[2:6] = [answer.crf, f"{answer.score:.3f}", f"{answer.bitrate / 1000:.1f}", exact]
+                rows.append(row)
+        sections.append(
+            Section(
+                f"Rate and quality: {source}",
+                [
+                    Chart("kbit/s", metric, [line for line in lines if line.points], (), "Large dots meet a target."),
+                    DataTable(
+                        ("encoder", "target", "CRF", metric, "kbit/s", "kbit/s at exactly the target", "outcome"), rows
+                    ),
+                ],
+            )
+        )
+    return sections
+
+
+def _pooled_section(found: Comparison) -> Section:
+    anchor, metric = found.labels[0], str(found.metric)
+    rows: list[list[object]] = []
+    for label in found.labels:
+        bd: list[object] = ["anchor", "anchor", "anchor", "anchor"]
+        if label != anchor:
+            delta = _tried(lambda: found.bd_rate(label, anchor=anchor))  # noqa: B023
+            spread = "–" if delta is None or delta.interval is None else "{:+.1f} to {:+.1f}".format(*delta.interval)
+            quality = _tried(lambda: found.bd_quality(label, anchor=anchor))  # noqa: B023
+            credited = _tried(lambda: found.bd_rate(label, anchor=anchor, metric="vmaf"))  # noqa: B023
+            bd = [_signed(delta, " %"), spread, _signed(quality, ""), _signed(credited, " %")]
+        penalties = [_tried(lambda: found.penalty(label, t)) for t in found.targets]  # noqa: B023
+        speeds = [speed for source in found.found if (speed := found.speed(label, source))]
+        shown = [
+            f"{sum(s.encode for s in speeds) / len(speeds):.1f}",
+            f"{sum(s.decode for s in speeds) / len(speeds):.1f}",
+        ]
+        rows.append(
+            [label, *bd, ", ".join(_signed(each, " %") for each in penalties), *(shown if speeds else ["–", "–"])]
+        )
+    lost = "; ".join(f"{encoder} over {base}" for encoder, base in found.lost_wins)
+    blocks: list[Paragraph | DataTable | Chart] = [
+        DataTable(
+            (
+                "encoder",
+                f"BD-rate, {metric}",
+                "95 % interval",
+                "BD-quality, points",
+                "BD-rate, VMAF",
+                f"NEG beyond VMAF at {', '.join(f'{target:g}' for target in found.targets)}",
+                "encoded frames/s",
+                "decoded frames/s",
+            ),
+            rows,
+            f"Against {anchor}, as means over {len(found.found)} source{'s'[: len(found.found) > 1]}; less bitrate is "
+            "negative.",
+        )
+    ]
+    if lost:
+        blocks.append(Paragraph(f"Wins by default VMAF that are none by NEG: {lost}."))
+    return Section(f"Comparison of {', '.join(found.labels)}", blocks)
+
+
+def ladder_section(ladder: Ladder) -> Section:
+    """The probes of each resolution over bitrate, the hull around them, and the rungs."""
+    metric = str(ladder.metric)
+    chosen = {(rung.width, rung.height, rung.probe.crf) for rung in ladder.rungs}
+    lines = []
+    for (width, height), one in ladder.found.items():
+        by_rate = sorted(one.probes, key=lambda probe: probe.bitrate)
+        marked = [index for index, probe in enumerate(by_rate) if (width, height, probe.crf) in chosen]
+        lines.append(Line(f"{width}x{height}", [(p.bitrate / 1000, p.score) for p in by_rate], marked))
+    lines.append(Line("hull", [(rate / 1000, score) for rate, score in ladder.hull]))
+    rows = [
+        (
+            f"{rung.width}x{rung.height}",
+            rung.probe.crf,
+            ", ".join(f"{target:g}" for target in rung.targets),
+            f"{rung.probe.score:.3f}",
+            f"{rung.bitrate / 1000:.1f}",
+            f"{rung.peak / 1000:.1f}",
+            rung.codecs,
+            "yes" if rung.on_hull else "no",
+        )
+        for rung in ladder.rungs
+    ]
+    columns = ("resolution", "CRF", "for", metric, "kbit/s", "peak kbit/s", "CODECS", "on the hull")
+    unmet = [Paragraph(f"Not met: {why}.") for why in ladder.unmet.values()]
+    chart = Chart("kbit/s", metric, [line for line in lines if line.points], (), "Large dots are the rungs.")
+    said = f"{ladder.reference} with {ladder.name}, shown at {ladder.display[0]}x{ladder.display[1]}."
+    return Section(f"Ladder of {ladder.name}", [Paragraph(said), DataTable(columns, rows), *unmet, chart])
+
+
+def per_shot_section(found: PerShot) -> Section:
+    """Each shot on a time line: its score and its CRF, beside the one CRF that scores the same."""
+    metric = str(found.metric)
+    rate = found.result.context.frame_rate
+    unit = "frame" if rate is None else "s"
+
+    def time(frame: int) -> float:
+        return float(frame if rate is None else frame / rate)
+
+    scores: list[tuple[float, float]] = []
+    crfs: list[tuple[float, float]] = []
+    for answer in found.shots:
+        for frame in (answer.shot.start, answer.shot.start + answer.shot.frames):
+            scores.append((time(frame), answer.probe.score))
+            crfs.append((time(frame), answer.crf))
+    levels = [(f"target {found.target:g}", found.target)]
+    rows = [
+        (
+            answer.shot.start,
+            answer.shot.frames,
+            answer.crf,
+            f"{answer.probe.score:.3f}",
+            f"{answer.probe.bitrate / 1000:.1f}",
+            "yes" if answer.met else answer.why,
+        )
+        for answer in found.shots
+    ]
+    return Section(
+        f"Shots of {found.reference}",
+        [
+            Paragraph(str(found).partition("\n")[0] + "."),
+            *([Paragraph(str(found).rpartition("\n")[2].strip() + ".")] if found.fixed else []),
+            Chart(unit, metric, [Line(metric, scores)], levels, "The score of each shot."),
+            Chart(unit, "CRF", [Line("CRF", crfs)], (), "The CRF of each shot."),
+            DataTable(("first frame", "frames", "CRF", metric, "kbit/s", "met"), rows, "Shots"),
+        ],
+    )
+
+
+def _tried(number: Callable[[], Delta]) -> Delta | None:
+    try:
+        return number()
+    except MeasurementError:
+        return None
+
+
+def _said(number: Callable[[], str]) -> str:
+    try:
+        return number()
+    except MeasurementError:
+        return "–"
+
+
+def _signed(number: float | None, unit: str) -> str:
+    return "–" if number is None else f"{number:+.2f}{unit}"

@@ -1,0 +1,270 @@
+"""Encoders against each other: what each needs for the same quality, and what enhancement has to do with it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pytest_vmaf.encoding.bdrate import RateQuality, bd_quality, bd_rate, bootstrap, rate_at
+from pytest_vmaf.encoding.bisect import Bisection, BisectRequest, Speed, bisect
+from pytest_vmaf.encoding.probe import Metric, Probe
+from pytest_vmaf.quality.errors import MeasurementError, SettingsError
+from pytest_vmaf.quality.measure import MeasureRequest
+from pytest_vmaf.quality.scorer import Scorer
+
+#: A difference that is smaller, in percent, nobody calls a win.
+WIN = 1.0
+
+
+@dataclass(frozen=True)
+class CompareRequest:
+    """Encoders with their settings, by label, on one or several sources.
+
+    Each of ``contenders`` is a request for a bisection whose ``scoring`` is put in place source by source.
+    """
+
+    scorings: tuple[MeasureRequest, ...]
+    contenders: Mapping[str, BisectRequest]
+    progress: Callable[[int, float], None] | None = None
+
+
+class Delta(float):
+    """A difference between two encoders, pooled over sources: a float (the mean) that knows where it comes from.
+
+    ``unit`` is "%" or "points". ``per_source`` maps each source to its own; ``interval`` is the 95 % percentile
+    bootstrap interval of the mean over sources, None for fewer than three. ``over`` says which scores were compared.
+    """
+
+    per_source: Mapping[str, float]
+    interval: tuple[float, float] | None
+    unit: str
+    over: str
+
+    def __new__(cls, per_source: Mapping[str, float], unit: str, over: str) -> Delta:
+        """``per_source`` holds at least one."""
+        self = super().__new__(cls, math.fsum(per_source.values()) / len(per_source))
+        self.per_source, self.unit, self.over = per_source, unit, over
+        self.interval = bootstrap(list(per_source.values()))
+        return self
+
+    def __reduce__(self) -> tuple[type[Delta], tuple[Mapping[str, float], str, str]]:
+        return Delta, (self.per_source, self.unit, self.over)
+
+    def __repr__(self) -> str:
+        unit = " %" if self.unit == "%" else f" {self.unit}"
+        spread = f", 95 %: {self.interval[0]:+.2f} to {self.interval[1]:+.2f}" if self.interval else ""
+        sources = f"{len(self.per_source)} source{'' if len(self.per_source) == 1 else 's'}"
+        return f"<{float(self):+.2f}{unit} ({self.over}, {sources}{spread})>"
+
+    __str__ = float.__repr__
+
+    def __format__(self, spec: str) -> str:
+        return float.__format__(float(self), spec)
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison:
+    """What every encoder needed on every source. ``found[source][label]`` is a Bisection."""
+
+    metric: Metric
+    targets: tuple[float, ...]
+    found: Mapping[str, Mapping[str, Bisection]]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The encoders, in the order they were given."""
+        return tuple(next(iter(self.found.values())))
+
+    @property
+    def met(self) -> bool:
+        """Whether every encoder met every target on every source."""
+        return all(found.met for by_label in self.found.values() for found in by_label.values())
+
+    @property
+    def probes(self) -> int:
+        """How many encodes it took."""
+        return sum(len(found.probes) for by_label in self.found.values() for found in by_label.values())
+
+    def __getitem__(self, label: str) -> Bisection:
+        """The Bisection of an encoder, where there is one source."""
+        if len(self.found) != 1:
+            raise SettingsError(f"There are {len(self.found)} sources; say .found[source][{label!r}].")
+        return next(iter(self.found.values()))[self._label(label)]
+
+    def bd_rate(self, encoder: str, *, anchor: str, metric: str | None = None) -> Delta:
+        """How much more bitrate the encoder needs than the anchor for equal quality, in percent; less is negative.
+
+        Between the lowest and the highest target that both meet (or over all of both curves, with one target), as the
+        mean over sources. ``metric`` is the comparison's own, or "vmaf" for the default score.
+        Raises MeasurementError where the curves hardly overlap, or have fewer than four points.
+        """
+        return self._delta(encoder, anchor, metric, bd_rate, "%")
+
+    def bd_quality(self, encoder: str, *, anchor: str, metric: str | None = None) -> Delta:
+        """How many points more quality the encoder has than the anchor at equal bitrate."""
+        return self._delta(encoder, anchor, metric, bd_quality, "points")
+
+    def rate(self, encoder: str, target: float, source: str | None = None) -> float:
+        """The bitrate in bit/s at exactly this quality, interpolated between the two encodes around it.
+
+        ``source`` may be left out where there is one. Raises MeasurementError where the encoder does not get there.
+        """
+        source = self._source(source)
+        found = self.found[source][self._label(encoder)]
+        rate = rate_at(curve(found.probes, self.metric), target)
+        if rate is None:
+            raise MeasurementError(f"{encoder} on {source} was not measured on both sides of {self.metric} {target:g}.")
+        return rate
+
+    def saving(self, encoder: str, target: float, *, anchor: str) -> Delta:
+        """How much more bitrate the encoder needs than the anchor at one target, in percent, as the mean over sources.
+
+        Negative is a saving.
+        """
+        each = {s: (self.rate(encoder, target, s) / self.rate(anchor, target, s) - 1) * 100 for s in self.found}
+        return Delta(each, "%", f"bitrate at {self.metric} {target:g}")
+
+    def penalty(self, encoder: str, target: float) -> Delta:
+        """How much more bitrate NEG asks than default VMAF for the same number, in percent: enhancement's share.
+
+        Raises MeasurementError where one of both is not reached.
+        """
+        self._label(encoder)
+        each = {}
+        for source, by_label in self.found.items():
+            credited = rate_at(curve(by_label[encoder].probes, Metric("vmaf")), target)
+            neg = rate_at(curve(by_label[encoder].probes, Metric("neg")), target)
+            if credited is None or neg is None:
+                raise MeasurementError(f"{encoder} on {source} has not both VMAF {target:g} and NEG {target:g}.")
+            each[source] = (neg / credited - 1) * 100
+        return Delta(each, "%", f"NEG {target:g} over VMAF {target:g}")
+
+    @property
+    def lost_wins(self) -> tuple[tuple[str, str], ...]:
+        """(encoder, anchor) of each win by default VMAF, of a percent of bitrate or more, that is none by NEG."""
+        pairs = ((encoder, anchor) for encoder in self.labels for anchor in self.labels if encoder != anchor)
+        return tuple((encoder, anchor) for encoder, anchor in pairs if self._loses(encoder, anchor))
+
+    def speed(self, encoder: str, source: str | None = None) -> Speed | None:
+        """Frames per second of encoding and decoding; None where it was not measured."""
+        return self.found[self._source(source)][self._label(encoder)].speed
+
+    def _loses(self, encoder: str, anchor: str) -> bool:
+        try:
+            default, neg = (self.bd_rate(encoder, anchor=anchor, metric=metric) for metric in ("vmaf", "neg"))
+        except MeasurementError:
+            return False
+        return default <= -WIN and neg > -WIN
+
+    def _delta(
+        self,
+        encoder: str,
+        anchor: str,
+        metric: str | None,
+        delta: Callable[..., float],
+        unit: str,
+    ) -> Delta:
+        chosen = Metric(metric) if metric else self.metric
+        self._label(encoder)
+        self._label(anchor)
+        each = {}
+        for source, by_label in self.found.items():
+            test, base = by_label[encoder], by_label[anchor]
+            both = [target for target in self.targets if test[target].met and base[target].met]
+            between = (min(both), max(both)) if len(both) > 1 else None
+            if len(self.targets) > 1 and between is None:
+                raise MeasurementError(
+                    f"{encoder} and {anchor} share {len(both)} of {len(self.targets)} targets on {source}, so their "
+                    f"curves hardly overlap.\n  {_why(test)}\n  {_why(base)}"
+                )
+            curves = curve(base.probes, chosen), curve(test.probes, chosen)
+            if unit == "%":
+                each[source] = delta(*curves, between=between)
+            else:
+                each[source] = delta(*curves, between=_rates(curves, between))
+        span = f" {min(self.targets):g} to {max(self.targets):g}" if len(self.targets) > 1 else ""
+        return Delta(each, unit, f"{'BD-rate' if unit == '%' else 'BD-quality'}, {chosen}{span}")
+
+    def _label(self, label: str) -> str:
+        if label not in self.labels:
+            raise SettingsError(f"{label!r} was not compared; there are {', '.join(self.labels)}.")
+        return label
+
+    def _source(self, source: str | None) -> str:
+        if source is None and len(self.found) == 1:
+            return next(iter(self.found))
+        if source is None or source not in self.found:
+            raise SettingsError(f"{source!r} is none of the sources: {', '.join(self.found)}.")
+        return source
+
+    def __repr__(self) -> str:
+        sources = f"{len(self.found)} source{'s'[: len(self.found) > 1]}"
+        return f"<Comparison of {', '.join(self.labels)} on {sources}, {self.probes} encodes>"
+
+    def __str__(self) -> str:
+        return "\n".join(str(found) for by_label in self.found.values() for found in by_label.values())
+
+
+def compare(request: CompareRequest, scorer: Scorer) -> Comparison:
+    """Bisect every contender on every source, one after the other, so that none disturbs another's speed.
+
+    Raises SettingsError for fewer than one contender or a source given twice, and all that :func:`bisect` raises; the
+    error's ``probes`` then hold those of all contenders.
+    """
+    if not request.contenders or not request.scorings:
+        raise SettingsError("A comparison needs at least one encoder and one source.")
+    names = [str(scoring.reference) for scoring in request.scorings]
+    if len(set(names)) < len(names):
+        raise SettingsError(f"A source is given twice: {', '.join(names)}.")
+    found: dict[str, dict[str, Bisection]] = {name: {} for name in names}
+    finished: list[Probe] = []
+    runs = len(names) * len(request.contenders)
+    for scoring in request.scorings:
+        for label, contender in request.contenders.items():
+            done = sum(map(len, found.values()))
+            shown = overall(request.progress, len(finished), done, runs)
+            try:
+                one = bisect(replace(contender, scoring=scoring, progress=shown), scorer)
+            except MeasurementError as error:
+                error.probes = (*finished, *error.probes)
+                error.add_note(f"This was {label} on {scoring.reference}; {done} of {runs} searches had been finished.")
+                raise
+            found[str(scoring.reference)][label] = one
+            finished += one.probes
+    first = next(iter(request.contenders.values()))
+    return Comparison(first.metric, first.targets, found)
+
+
+def overall(
+    progress: Callable[[int, float], None] | None, made: int, done: int, runs: int
+) -> Callable[[int, float], None] | None:
+    """The progress of one search as that of ``runs`` of them, ``done`` of which are over and took ``made`` probes."""
+    if progress is None:
+        return None
+
+    def shown(probes: int, expected: float) -> None:
+        mean = (made + expected) / (done + 1)
+        progress(made + probes, made + expected + mean * (runs - done - 1))
+
+    return shown
+
+
+def curve(probes: Sequence[Probe], metric: Metric) -> RateQuality:
+    """The rate-quality curve through all probes of a search."""
+    return RateQuality(tuple((probe.bitrate, float(metric.of(probe.result))) for probe in probes))
+
+
+def _rates(curves: tuple[RateQuality, RateQuality], between: tuple[float, float] | None) -> tuple[float, float] | None:
+    """The bitrates that both curves spend within a span of quality."""
+    if between is None:
+        return None
+    rates = [[rate for quality in between if (rate := rate_at(each, quality)) is not None] for each in curves]
+    if not all(rates):
+        return None
+    low, high = max(map(min, rates)), min(map(max, rates))
+    return (low, high) if low < high else None
+
+
+def _why(found: Bisection) -> str:
+    return "; ".join(answer.why for answer in found.answers.values())

@@ -1,0 +1,367 @@
+"""A bitrate ladder: resolutions x targets, each rung an encode that was made, scaled up and scored."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+from pytest_vmaf.encoding.bisect import Bisection, BisectRequest, bisect, sampled
+from pytest_vmaf.encoding.codec_strings import codec_string
+from pytest_vmaf.encoding.compare import overall
+from pytest_vmaf.encoding.cut import cut
+from pytest_vmaf.encoding.packaging import package, peak_bitrate
+from pytest_vmaf.encoding.playlists import Rendition, dash, hls
+from pytest_vmaf.encoding.probe import Metric, Probe
+from pytest_vmaf.quality.errors import MeasurementError, SettingsError
+from pytest_vmaf.quality.ffmpeg import find_ffmpeg, inspect
+from pytest_vmaf.quality.scorer import Scorer
+
+SIZE = re.compile(r"(\d{2,5})x(\d{2,5})")
+#: Seconds between key frames, so that a player can change the rung there.
+SEGMENT = 2.0
+
+
+@dataclass(frozen=True)
+class LadderRequest:
+    """One request for a bisection, made anew for each of ``resolutions`` (pixels, width and height).
+
+    ``keep`` of that request is where the rungs' encodes are kept. ``segment`` is the distance of key frames in seconds,
+    None to leave them to the encoder; only encoders in ffmpeg are told.
+    """
+
+    bisect: BisectRequest
+    resolutions: tuple[tuple[int, int], ...]
+    segment: float | None = SEGMENT
+    progress: Callable[[int, float], None] | None = None
+
+
+@dataclass(frozen=True, repr=False)
+class Rung:
+    """One rung: the cheapest encode of any resolution that meets ``targets`` (often one) at display resolution.
+
+    ``on_hull`` says whether no mix of two other encodes would be cheaper for its quality. ``peak`` is the greatest
+    bit/s of any segment, ``codecs`` the CODECS string (RFC 6381) of its stream.
+    """
+
+    targets: tuple[float, ...]
+    width: int
+    height: int
+    probe: Probe
+    codecs: str
+    peak: float
+    on_hull: bool
+
+    @property
+    def bitrate(self) -> float:
+        """Mean bit/s of the video stream."""
+        return self.probe.encode.bitrate
+
+    @property
+    def name(self) -> str:
+        """Short and fit for a file's name."""
+        return f"{self.width}x{self.height}-crf{self.probe.crf}"
+
+    def __repr__(self) -> str:
+        return f"<{self.width}x{self.height}, {repr(self.probe)[1:]}"
+
+
+@dataclass(frozen=True, repr=False)
+class Ladder:
+    """A bitrate ladder. ``rungs`` from the highest bitrate to the lowest, ``found`` each resolution's Bisection.
+
+    ``hull`` are the (bitrate in bit/s, score) points of all probes on their upper convex hull, from the cheapest on.
+    ``unmet`` maps targets that no resolution reaches to the reason.
+    """
+
+    name: str
+    reference: str
+    display: tuple[int, int]
+    frame_rate: Fraction
+    duration: float
+    metric: Metric
+    rungs: tuple[Rung, ...]
+    hull: tuple[tuple[float, float], ...]
+    unmet: Mapping[float, str]
+    found: Mapping[tuple[int, int], Bisection]
+    ffmpeg: str
+
+    @property
+    def met(self) -> bool:
+        """Whether there is a rung for every target."""
+        return not self.unmet
+
+    @property
+    def renditions(self) -> tuple[Rendition, ...]:
+        """The rungs as a playlist lists them; their files are there only where they were kept."""
+        return tuple(
+            Rendition(
+                path=rung.probe.encode.path or Path(f"{rung.name}.mp4"),
+                width=rung.width,
+                height=rung.height,
+                frame_rate=self.frame_rate,
+                bitrate=rung.bitrate,
+                peak=rung.peak,
+                codecs=rung.codecs,
+                name=rung.name,
+            )
+            for rung in self.rungs
+        )
+
+    def to_hls(self) -> str:
+        """The multivariant playlist (RFC 8216)."""
+        return hls(self.renditions)
+
+    def to_dash(self) -> str:
+        """The MPD (ISO/IEC 23009-1, on-demand)."""
+        return dash(self.renditions, self.duration)
+
+    def to_json(self) -> str:
+        """The ladder as JSON, with all that was measured for it."""
+        return json.dumps(self.to_record(), indent=2, allow_nan=False)
+
+    def to_record(self) -> dict[str, Any]:
+        """The ladder as plain data."""
+        return {
+            "schema": 1,
+            "encoder": self.name,
+            "reference": self.reference,
+            "display": list(self.display),
+            "frame_rate": str(self.frame_rate),
+            "metric": str(self.metric),
+            "rungs": [
+                {
+                    "targets": list(rung.targets),
+                    "width": rung.width,
+                    "height": rung.height,
+                    "crf": rung.probe.crf,
+                    "score": rung.probe.score,
+                    "vmaf": float(rung.probe.result.vmaf),
+                    "neg": float(rung.probe.result.neg),
+                    "bitrate": rung.bitrate,
+                    "peak": rung.peak,
+                    "size": rung.probe.encode.size,
+                    "codecs": rung.codecs,
+                    "on_hull": rung.on_hull,
+                    "path": rung.probe.encode.path and str(rung.probe.encode.path),
+                }
+                for rung in self.rungs
+            ],
+            "unmet": {f"{target:g}": why for target, why in self.unmet.items()},
+            "hull": [list(point) for point in self.hull],
+            "models": _models(self.found),
+            "probes": {
+                f"{width}x{height}": [[probe.crf, probe.bitrate, probe.score] for probe in found.probes]
+                for (width, height), found in self.found.items()
+            },
+        }
+
+    def package(self, folder: Path, form: Literal["hls", "dash"] = "hls") -> Path:
+        """Write a playable HLS or DASH package of the rungs into ``folder``, and return its manifest.
+
+        Raises SettingsError where the encodes were not kept.
+        """
+        if any(rung.probe.encode.path is None for rung in self.rungs):
+            raise SettingsError("The rungs' encodes were not kept; say keep=FOLDER to package them.")
+        return package(self.renditions, folder, self.ffmpeg, form)
+
+    def __repr__(self) -> str:
+        return f"<Ladder of {self.name}: {', '.join(rung.name for rung in self.rungs) or 'no rung'}>"
+
+    def __str__(self) -> str:
+        lines = [f"{self.name} on {self.reference}, shown at {self.display[0]}x{self.display[1]}: {self.metric}"]
+        for rung in self.rungs:
+            targets = ", ".join(f"{target:g}" for target in rung.targets)
+            lines.append(
+                f"  {rung.width}x{rung.height}  CRF {rung.probe.crf}  {rung.bitrate / 1000:9.1f} kbit/s  "
+                f"{rung.probe.score:.3f} for {targets}{'' if rung.on_hull else ' (below the hull)'}"
+            )
+        return "\n".join([*lines, *(f"  {why}" for why in self.unmet.values())])
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Read "1280x720". Raises SettingsError."""
+    match = SIZE.fullmatch(text.strip())
+    if match is None:
+        raise SettingsError(f"{text!r} is no resolution; write 1280x720.")
+    return int(match[1]), int(match[2])
+
+
+def build_ladder(request: LadderRequest, scorer: Scorer) -> Ladder:
+    """Search every resolution for all targets, and take the cheapest encode that meets each.
+
+    A rung that is smaller than the reference is scaled up to it and scored with the reference's own model; the ceiling
+    of its search is what it would score without any encoder. Raises as :func:`pytest_vmaf.encoding.bisect.bisect`.
+    """
+    base = request.bisect
+    timeout = base.scoring.timeout
+    ffmpeg = find_ffmpeg(base.scoring.ffmpeg).path
+    video = inspect(base.scoring.reference, ffmpeg, 1, timeout)
+    display = video.width, video.height
+    _check(request.resolutions, display)
+    if video.frame_rate is None:
+        raise SettingsError(f"{base.scoring.reference.name} states no frame rate; say Clip(..., frame_rate=24).")
+    arguments = base.arguments
+    if request.segment is not None and base.encoder.arguments:
+        arguments = (*_keyframes(request.segment, video.frame_rate), *base.encoder.joining, *arguments)
+    found: dict[tuple[int, int], Bisection] = {}
+    with ExitStack() as stack:
+        temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pytest-vmaf-")))
+        keep = base.keep or temporary / "kept"
+        reference, window = sampled(base.scoring, base.sample, ffmpeg, temporary)
+        for size in request.resolutions:
+            source, scale = None, base.scoring.scale
+            if size != display:
+                folder = temporary / f"{size[0]}x{size[1]}"
+                folder.mkdir()
+                source = cut(reference, [(0, None)], folder, ffmpeg, size=size, timeout=timeout)[0]
+                scale = scale or "bicubic"
+            made = sum(len(each.probes) for each in found.values())
+            shown = overall(request.progress, made, len(found), len(request.resolutions))
+            one = replace(
+                base,
+                scoring=replace(base.scoring, reference=reference, distorted=reference, scale=scale),
+                sample=None,
+                stem=base.stem or base.scoring.reference.path.stem,
+                source=source,
+                arguments=arguments,
+                keep=keep / f"{size[0]}x{size[1]}",
+                progress=shown,
+            )
+            try:
+                answered = bisect(one, scorer)
+                found[size] = replace(answered, reference=str(base.scoring.reference), sample=window)
+            except MeasurementError as error:
+                error.probes = (*(p for each in found.values() for p in each.probes), *error.probes)
+                error.add_note(f"This was {size[0]}x{size[1]}; {len(found)} resolutions had been finished.")
+                raise
+        hull = convex_hull([(probe.bitrate, probe.score) for each in found.values() for probe in each.probes])
+        rungs = _rungs(found, hull, ffmpeg, timeout)
+        wanted = {rung.probe.encode.path for rung in rungs}
+        for each in found.values():
+            for probe in each.probes:
+                if probe.encode.path is not None and probe.encode.path not in wanted:
+                    probe.encode.path.unlink(missing_ok=True)
+        if base.keep is None:
+            rungs = [replace(rung, probe=_without_file(rung.probe)) for rung in rungs]
+            found = {size: _without_files(each) for size, each in found.items()}
+    first = next(iter(found.values()))
+    duration = max((rung.probe.encode.duration for rung in rungs), default=0.0)
+    reached = {target for rung in rungs for target in rung.targets}
+    return Ladder(
+        name=first.name,
+        reference=str(base.scoring.reference),
+        display=display,
+        frame_rate=video.frame_rate,
+        duration=duration,
+        metric=base.metric,
+        rungs=tuple(rungs),
+        hull=hull,
+        unmet={
+            target: "; ".join(f"{size[0]}x{size[1]}: {each[target].why}" for size, each in found.items())
+            for target in first.answers
+            if target not in reached
+        },
+        found=found,
+        ffmpeg=ffmpeg,
+    )
+
+
+def convex_hull(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    """The upper convex hull of (bitrate, quality), from the cheapest to the best: what no mix of others betters.
+
+    Andrew's monotone chain (A. M. Andrew, Information Processing Letters 9(5), 1979), ended at the best point.
+    """
+    hull: list[tuple[float, float]] = []
+    for point in sorted(set(points)):
+        if hull and point[1] <= max(quality for _, quality in hull):
+            continue
+        while len(hull) > 1 and _turn(hull[-2], hull[-1], point) >= 0:
+            hull.pop()
+        hull.append(point)
+    return tuple(hull)
+
+
+def _turn(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> float:
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+
+
+def _rungs(
+    found: Mapping[tuple[int, int], Bisection],
+    hull: Sequence[tuple[float, float]],
+    ffmpeg: str,
+    timeout: float | None,
+) -> list[Rung]:
+    cheapest: dict[tuple[int, int, int], list[float]] = {}
+    probes: dict[tuple[int, int, int], Probe] = {}
+    for target in next(iter(found.values())).answers:
+        met = [(each[target].bitrate, size) for size, each in found.items() if each[target].met]
+        if met:
+            _, size = min(met)
+            probe = found[size][target].probe
+            assert probe is not None  # noqa: S101
+            cheapest.setdefault((*size, probe.crf), []).append(target)
+            probes[(*size, probe.crf)] = probe
+    rungs = []
+    for (width, height, _), targets in cheapest.items():
+        probe = probes[(width, height, _)]
+        path = probe.encode.path
+        assert path is not None  # noqa: S101
+        rungs.append(
+            Rung(
+                targets=tuple(targets),
+                width=width,
+                height=height,
+                probe=probe,
+                codecs=codec_string(path, ffmpeg, timeout),
+                peak=peak_bitrate(path, ffmpeg, timeout=timeout),
+                on_hull=(probe.bitrate, probe.score) in hull,
+            )
+        )
+    return sorted(rungs, key=lambda rung: -rung.bitrate)
+
+
+def _check(resolutions: Sequence[tuple[int, int]], display: tuple[int, int]) -> None:
+    if not resolutions:
+        raise SettingsError("resolutions is empty; say at least one, as 1280x720.")
+    for size in resolutions:
+        shown = f"{size[0]}x{size[1]}"
+        if resolutions.count(size) > 1:
+            raise SettingsError(f"The resolution {shown} is given twice.")
+        if size[0] > display[0] or size[1] > display[1]:
+            raise SettingsError(
+                f"{shown} is larger than the reference ({display[0]}x{display[1]}), which is the display."
+            )
+        if size[0] % 2 or size[1] % 2:
+            raise SettingsError(f"{shown} has an odd side; encoders take even ones.")
+
+
+def _keyframes(segment: float, rate: Fraction) -> tuple[str, ...]:
+    if not 0 < segment <= 60:
+        raise SettingsError(f"segment is {segment!r}; it is a number of seconds above 0 and at most 60.")
+    frames = max(1, round(segment * rate))
+    return ("-g", str(frames), "-force_key_frames", f"expr:not(mod(n,{frames}))")
+
+
+def _without_file(probe: Probe) -> Probe:
+    return replace(probe, encode=replace(probe.encode, path=None))
+
+
+def _without_files(found: Bisection) -> Bisection:
+    answers = {
+        target: replace(answer, probe=answer.probe and _without_file(answer.probe))
+        for target, answer in found.answers.items()
+    }
+    return replace(found, answers=answers, probes=tuple(map(_without_file, found.probes)))
+
+
+def _models(found: Mapping[tuple[int, int], Bisection]) -> dict[str, str]:
+    probe = next((probe for each in found.values() for probe in each.probes), None)
+    provenance = probe.result.provenance if probe else {}
+    return {name: str(provenance.get(name, "")) for name in ("model", "neg_model", "generation", "libvmaf", "ffmpeg")}

@@ -1,0 +1,161 @@
+"""What users write about a search, read into requests; and the gates that a search holds."""
+
+from __future__ import annotations
+
+import math
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pytest_vmaf.encoding.bisect import Answer, Bisection, BisectRequest
+from pytest_vmaf.encoding.encoders import Encoder
+from pytest_vmaf.encoding.probe import parse_metric
+from pytest_vmaf.quality.errors import SettingsError
+from pytest_vmaf.quality.gate import Gate, Verdict
+from pytest_vmaf.quality.measure import MeasureRequest
+
+Limit = float | Mapping[float, float] | None
+
+
+def bisect_request(
+    scoring: MeasureRequest,
+    encoder: Encoder,
+    targets: float | Sequence[float],
+    *,
+    preset: str | int | None = None,
+    arguments: str | Sequence[str] = (),
+    pix_fmt: str | None = None,
+    metric: str = "neg",
+    crf: tuple[int, int] | None = None,
+    sample: float | None = None,
+    start: Mapping[float, int] | Bisection | None = None,
+    keep: str | os.PathLike[str] | None = None,
+    workers: int = 1,
+) -> BisectRequest:
+    """The request for a bisection, as :meth:`pytest_vmaf.Vmaf.bisect` explains it. Raises SettingsError."""
+    return BisectRequest(
+        scoring=scoring,
+        encoder=encoder,
+        targets=read_targets(targets),
+        metric=parse_metric(metric),
+        preset=None if preset is None else str(preset),
+        arguments=read_words(arguments),
+        pix_fmt=pix_fmt,
+        crf=crf,
+        sample=sample,
+        start=_start(start),
+        keep=None if keep is None else Path(keep),
+        workers=workers,
+    )
+
+
+def contenders(
+    find: Any, encoders: Sequence[Any] | Mapping[str, Any], base: BisectRequest, **common: Any
+) -> dict[str, BisectRequest]:
+    """What ``encoders`` of a comparison stand for, by label, each with the settings of ``base`` where it has no own.
+
+    A list holds what ``encoder=`` of a bisection may be, "libx264:slow" names a preset too; a mapping from labels
+    holds the same, or {"encoder": ..., "preset": ..., "arguments": ..., "pix_fmt": ..., "crf": ...}.
+    Raises SettingsError for labels given twice and for unknown settings.
+    """
+    if isinstance(encoders, str):
+        raise SettingsError(f"encoders is {encoders!r}; it is a list, as [{encoders!r}].")
+    given = list(encoders.items()) if isinstance(encoders, Mapping) else [(None, each) for each in encoders]
+    if not given:
+        raise SettingsError('encoders is empty; say at least one, as ["libx264", "libsvtav1"].')
+    requests: dict[str, BisectRequest] = {}
+    for label, each in given:
+        own = dict(each) if isinstance(each, Mapping) else {"encoder": each}
+        unknown = own.keys() - {"encoder", "preset", "arguments", "pix_fmt", "crf"}
+        if unknown or "encoder" not in own:
+            raise SettingsError(
+                f"The encoder {label!r} of a comparison has encoder, preset, arguments, pix_fmt and crf; "
+                f"{f'{min(unknown)!r} is none of these' if unknown else 'encoder is missing'}."
+            )
+        name = own.pop("encoder")
+        said = name if isinstance(name, str) and "{" not in name else None
+        if isinstance(name, str) and "{" not in name and ":" in name:
+            name, _, own["preset"] = name.partition(":")
+        encoder = find(name)
+        one = bisect_request(base.scoring, encoder, base.targets, **{**common, **own})
+        shown = label or said or encoder.name
+        if shown in requests:
+            raise SettingsError(f"The encoder {shown!r} is given twice; give a mapping from labels to tell them apart.")
+        requests[shown] = replace(one, keep=one.keep and one.keep / "".join(c if c.isalnum() else "_" for c in shown))
+    return requests
+
+
+def read_targets(targets: float | Sequence[float]) -> tuple[float, ...]:
+    """One target or several, as numbers. Raises SettingsError."""
+    given = [targets] if isinstance(targets, int | float) else list(targets)
+    if not all(isinstance(target, int | float) and not isinstance(target, bool) for target in given):
+        raise SettingsError(f"targets is {targets!r:.80}; it is a list of numbers, as [94, 96].")
+    return tuple(map(float, given))
+
+
+def read_limits(request: BisectRequest, max_bitrate: Limit, min_crf: Limit) -> list[tuple[Gate, float]]:
+    """The gates on a search, each with the target it is for. Raises SettingsError."""
+    if min_crf is not None and request.encoder.larger_is_finer:
+        raise SettingsError(f"min_crf: on {request.encoder.name}'s scale a larger number is finer; use max_bitrate.")
+    gates = []
+    for name, bound, metric, given in (
+        ("max_bitrate", "max", "bitrate", max_bitrate),
+        ("min_crf", "min", "crf", min_crf),
+    ):
+        if given is None:
+            continue
+        each = dict(given) if isinstance(given, Mapping) else dict.fromkeys(request.targets, given)
+        for target, limit in each.items():
+            if target not in request.targets:
+                raise SettingsError(f"{name} has a limit for {target!r}, which is none of the targets.")
+            if isinstance(limit, bool) or not isinstance(limit, int | float) or not math.isfinite(limit):
+                raise SettingsError(f"{name} is {limit!r} for {target:g}; it is a finite number.")
+            gates.append((Gate(name, bound, metric, "mean", float(limit), "call"), float(target)))
+    return gates
+
+
+def judge_answer(answer: Answer, gates: Sequence[Gate]) -> list[Verdict]:
+    """The target itself as a gate, and those that are held at it; none where the target is not met."""
+    if not answer.met:
+        return []
+    values = {"bitrate": answer.bitrate, "crf": float(answer.crf)}
+    metric = answer.metric
+    reached = Gate("target", "min", metric.name, metric.pool, answer.target, "call")
+    verdicts = [Verdict(reached, answer.score, answer.score - answer.target)]
+    for gate in gates:
+        value, limit = values[gate.metric], gate.limit or 0.0
+        verdicts.append(Verdict(gate, value, limit - value if gate.bound == "max" else value - limit))
+    return verdicts
+
+
+def violation(answer: Answer, verdict: Verdict) -> str:
+    """A violated gate in words, numbers first."""
+    gate = verdict.gate
+    if gate.metric == "bitrate":
+        return f"{verdict.value:,.0f} bit/s > {gate.limit:,.0f} at {answer.metric} {answer.target:g}"
+    return f"CRF {verdict.value:g} < {gate.limit:g} at {answer.metric} {answer.target:g}"
+
+
+def read_words(arguments: str | Sequence[str]) -> tuple[str, ...]:
+    """Arguments as a list of words; a text is split as a shell would. Raises SettingsError."""
+    try:
+        return tuple(shlex.split(arguments)) if isinstance(arguments, str) else tuple(map(str, arguments))
+    except TypeError:
+        raise SettingsError(f"arguments is {arguments!r:.80}; it is a text or a list of words.") from None
+    except ValueError as error:
+        raise SettingsError(f"The arguments {arguments!r} cannot be split: {error}.") from None
+
+
+def _start(start: Mapping[float, int] | Bisection | None) -> dict[float, int]:
+    if start is None:
+        return {}
+    answers = getattr(start, "answers", None)
+    known = start if answers is None else {target: each.crf for target, each in answers.items() if each.met}
+    if not isinstance(known, Mapping) or not all(
+        isinstance(target, int | float) and type(crf) is int for target, crf in known.items()
+    ):
+        raise SettingsError(f"start is {start!r:.80}; it is {{target: CRF}}, or what an earlier bisect returned.")
+    return {float(target): crf for target, crf in known.items()}
