@@ -8,23 +8,29 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import shutil
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from pytest_vmaf.quality.clip import RAW_SUFFIXES, Clip
+from pytest_vmaf.cli_parts import (
+    NOT_MEASURED,
+    PASSED,
+    USAGE,
+    VIOLATED,
+    add_output,
+    add_scoring,
+    check_output,
+    clip_of,
+    say,
+    write,
+    write_table,
+)
+from pytest_vmaf.cli_search import add_commands
 from pytest_vmaf.quality.errors import GateViolation, MeasurementError, SettingsError
-from pytest_vmaf.quality.reading import is_known
 from pytest_vmaf.settings import OPTIONS, make_layer
-
-#: Streams without a container, which state no frame rate, or not reliably.
-BARE_STREAMS = (".264", ".h264", ".avc", ".265", ".h265", ".hevc", ".266", ".vvc", ".obu", ".m4v", ".m2v")
-PASSED, VIOLATED, USAGE, NOT_MEASURED = 0, 1, 2, 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,22 +47,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = options.run(options)
     except SettingsError as error:
-        code = _say(USAGE, f"usage: {error}")
+        code = say(USAGE, f"usage: {error}")
     except MeasurementError as error:
-        code = _say(NOT_MEASURED, f"error: {error}")
+        code = say(NOT_MEASURED, f"error: {error}")
     except OSError as error:
-        code = _say(NOT_MEASURED, f"error: {error}")
+        code = say(NOT_MEASURED, f"error: {error}")
     except KeyboardInterrupt:
-        code = _say(130, "stopped")
+        code = say(130, "stopped")
     except Exception as error:
         # Python's own exit code for it is 1, which here means that a gate is violated.
         traceback.print_exc()
-        code = _say(NOT_MEASURED, f"internal error: {type(error).__name__}: {error}")
-    return code
-
-
-def _say(code: int, text: str) -> int:
-    print(f"pytest-vmaf: {text}", file=sys.stderr)
+        code = say(NOT_MEASURED, f"internal error: {type(error).__name__}: {error}")
     return code
 
 
@@ -77,17 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--pix-fmt", help="of raw video, as ffmpeg names it (default yuv420p)")
     score.add_argument("--frame-rate", help="of raw video, sequences and bare streams, e.g. 24, 30000/1001")
     score.add_argument("--gate", action="append", default=[], metavar="NAME=LIMIT", help="e.g. min_neg=93 (repeatable)")
-    for option in OPTIONS:
-        flag = f"--{option.flag.removeprefix('--vmaf-')}"
-        flag = "--vmaf-bin" if flag == "--bin" else flag
-        common: dict[str, Any] = {"dest": option.name, "default": None, "help": option.help}
-        if option.ini_type == "bool":
-            score.add_argument(flag, action=argparse.BooleanOptionalAction, **common)
-        elif option.ini_type == "args":
-            score.add_argument(flag, action="append", metavar="NAME", **common)
-        else:
-            score.add_argument(flag, type={"int": int, "float": float}.get(option.ini_type, str), **common)
-    _add_output(score)
+    add_scoring(score)
+    add_output(score)
 
     gap = commands.add_parser(
         "gap",
@@ -100,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     gap.add_argument("--default-column", help="column of the default model")
     gap.add_argument("--neg-column", help="column of the NEG model")
     gap.add_argument("--max-gap", type=float, default=3.0, help="flag a larger mean gap (default 3.0)")
-    _add_output(gap)
+    add_output(gap)
 
     report = commands.add_parser(
         "report",
@@ -120,16 +112,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.add_argument("--html-assets", action="store_true", help="style, script and pictures in a folder beside it")
 
+    add_commands(commands)
+
     doctor = commands.add_parser("doctor", help="which ffmpeg, libvmaf and models there are, and what is missing")
     doctor.set_defaults(run=_doctor)
     doctor.add_argument("--ffmpeg", help="the ffmpeg to look at")
     doctor.add_argument("--vmaf-bin", default="vmaf", help="Netflix's vmaf tool")
     return parser
-
-
-def _add_output(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--format", choices=("table", "json"), default="table", help="of the output (default table)")
-    parser.add_argument("--output", type=Path, help="write there instead of to standard output")
 
 
 def _score(options: argparse.Namespace) -> int:
@@ -139,10 +128,10 @@ def _score(options: argparse.Namespace) -> int:
     keywords = {option.name: getattr(options, option.name) for option in OPTIONS}
     layer = make_layer("command line", {k: v for k, v in keywords.items() if v is not None}, options.gate)
     session = Vmaf(layers=[layer], progress=progress_on(sys.stderr))
-    _check_output(options.output)
+    check_output(options.output)
     if (options.width is None) != (options.height is None):
         raise SettingsError("Raw video needs both --width and --height.")
-    clips = [_clip(path, options) for path in (options.reference, options.distorted)]
+    clips = [clip_of(path, options) for path in (options.reference, options.distorted)]
     for flag in ("width", "height", "pix_fmt", "frame_rate"):
         if getattr(options, flag) is not None and all(getattr(clip, flag) is None for clip in clips):
             raise SettingsError(f"--{flag.replace('_', '-')} says what a file does not; both of these files say it.")
@@ -150,31 +139,15 @@ def _score(options: argparse.Namespace) -> int:
     try:
         session.check(*clips)
     except GateViolation as violation:
-        code = _say(VIOLATED, str(violation))
+        code = say(VIOLATED, str(violation))
     record = session.records[-1]
     if options.format == "json":
-        _write(options.output, json.dumps(record, indent=2, allow_nan=False) + "\n")
+        write(options.output, json.dumps(record, indent=2, allow_nan=False) + "\n")
     else:
         from pytest_vmaf.report.terminal import result_table
 
-        _write_table(options.output, result_table(record))
+        write_table(options.output, result_table(record))
     return code
-
-
-def _clip(path: Path, options: argparse.Namespace) -> Clip:
-    """One set of flags serves both clips; each takes what its own file does not say."""
-    suffix = path.suffix.lower()
-    raw = suffix in RAW_SUFFIXES or (suffix not in BARE_STREAMS and not is_known(path))
-    if options.width and options.height and raw:
-        geometry = {"width": options.width, "height": options.height, "pix_fmt": options.pix_fmt}
-        return Clip(path, **geometry, frame_rate=options.frame_rate)
-    silent = suffix in (*RAW_SUFFIXES, *BARE_STREAMS) or Clip(path).is_sequence
-    return Clip(path, frame_rate=options.frame_rate if silent else None)
-
-
-def _check_output(output: Path | None) -> None:
-    if output is not None and not output.absolute().parent.is_dir():
-        raise SettingsError(f"--output: there is no folder {str(output.absolute().parent)!r}.")
 
 
 class _Version(argparse.Action):
@@ -191,7 +164,7 @@ def _gap(options: argparse.Namespace) -> int:
     from pytest_vmaf.quality.gain import check_logs
     from pytest_vmaf.report.terminal import gain_table
 
-    _check_output(options.output)
+    check_output(options.output)
     if not options.max_gap >= 0:
         raise SettingsError(f"--max-gap is {options.max_gap}; it is a number of points from 0.")
     report = check_logs(
@@ -215,14 +188,14 @@ def _gap(options: argparse.Namespace) -> int:
             "clipped": report.clipped,
             "flags": flags,
         }
-        _write(options.output, json.dumps(data, indent=2, allow_nan=False) + "\n")
+        write(options.output, json.dumps(data, indent=2, allow_nan=False) + "\n")
     else:
-        _write_table(options.output, gain_table(report, pools))
+        write_table(options.output, gain_table(report, pools))
     for flag in flags:
         print(f"pytest-vmaf: flagged: {flag}", file=sys.stderr)
     if report.clipped:
         clipped = "the log was clipped at 100, which hides a part of the gap; log with disable_clip=true"
-        return _say(VIOLATED if flags else NOT_MEASURED, clipped)
+        return say(VIOLATED if flags else NOT_MEASURED, clipped)
     return VIOLATED if flags else PASSED
 
 
@@ -239,16 +212,16 @@ def _report(options: argparse.Namespace) -> int:
             raise SettingsError(f"-o {output}: a report ends in .html, .md or .json.")
         if output.resolve() in [file.resolve() for file in options.files]:
             raise SettingsError(f"-o {output} is one of the files to read.")
-        _check_output(output)
+        check_output(output)
     documents = [read(file) for file in options.files]
     document = merge(documents, _names(options.files))
     for output in options.output:
         if output.suffix == ".html":
             write_html(output, document, assets=options.html_assets)
         elif output.suffix == ".md":
-            _write(output, markdown(document))
+            write(output, markdown(document))
         else:
-            _write(output, json.dumps(document, allow_nan=False))
+            write(output, json.dumps(document, allow_nan=False))
     print(f"pytest-vmaf: {verdict(document)}")
     statuses = {test["status"] for test in document["tests"]}
     if "failed" in statuses:
@@ -273,19 +246,3 @@ def _doctor(options: argparse.Namespace) -> int:
     lines, healthy = examine(options.ffmpeg, options.vmaf_bin)
     print("\n".join(lines))
     return PASSED if healthy else NOT_MEASURED
-
-
-def _write_table(output: Path | None, table: Any) -> None:
-    from pytest_vmaf.report.terminal import render
-
-    to_terminal = output is None and sys.stdout.isatty()
-    _write(output, render(table, shutil.get_terminal_size((120, 24)).columns, colour=to_terminal))
-
-
-def _write(output: Path | None, text: str) -> None:
-    if output is None:
-        sys.stdout.write(text)
-        return
-    from pytest_vmaf.report.files import write_whole
-
-    write_whole(output, [text])

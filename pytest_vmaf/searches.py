@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_vmaf.encoding.ladder import Ladder
     from pytest_vmaf.encoding.per_shot import PerShot
     from pytest_vmaf.encoding.requests import Limit
-    from pytest_vmaf.encoding.sweep import Row
+    from pytest_vmaf.encoding.rows import Row
     from pytest_vmaf.quality.gate import Gate
     from pytest_vmaf.quality.measure import MeasureRequest
     from pytest_vmaf.quality.scorer import Scorer

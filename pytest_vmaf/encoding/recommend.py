@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_vmaf.encoding.probe import Metric, parse_metric
-from pytest_vmaf.encoding.sweep import Row, Setup
+from pytest_vmaf.encoding.rows import Row, Setup
 from pytest_vmaf.quality.errors import MeasurementError, SettingsError
 from pytest_vmaf.quality.process import printable
 

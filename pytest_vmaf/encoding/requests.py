@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ def contenders(
 
 def read_targets(targets: float | Sequence[float]) -> tuple[float, ...]:
     """One target or several, as numbers. Raises SettingsError."""
-    given = [targets] if isinstance(targets, int | float) else list(targets)
+    given = list(targets) if isinstance(targets, Iterable) else [targets]
     if not all(isinstance(target, int | float) and not isinstance(target, bool) for target in given):
         raise SettingsError(f"targets is {targets!r:.80}; it is a list of numbers, as [94, 96].")
     return tuple(map(float, given))

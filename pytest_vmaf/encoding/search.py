@@ -84,7 +84,8 @@ def find_crossings(
     that no encode passes, the reference's self-score. slope is the expected d logit(score / ceiling) / d CRF: about
     -0.13 for x264 and x265, -0.075 for SVT-AV1. start holds last time's answers: an unchanged curve then costs
     only the probes that prove them. With several workers probes are made in rounds of up to so many at once, in
-    threads; with one, in the caller's. progress(probes made, probes expected in all) is called after every round.
+    threads, and a round is listed by CRF; with one, in the caller's thread. progress(probes made, probes expected in
+    all) is called after every round.
 
     Raises ValueError for arguments that make no sense and for a score that is not finite.
     """
@@ -110,10 +111,11 @@ def find_crossings(
             brackets = {goal: _bracket(probes, goal, finest, coarsest) for goal in levels}
             sought = {goal: (low, high) for goal, (low, high) in brackets.items() if high - low > 1}
             if sought:
-                crfs, left = _choose(beliefs, sought, levels, aims, finest, -slope, workers)
-                crfs = (_begin(begin, brackets) or _flat_ends(probes, sought, ceiling, finest, coarsest))[
-                    :workers
-                ] or crfs
+                crfs, aim, left = _choose(beliefs, sought, levels, aims, finest, -slope, workers)
+                if certain := _begin(begin, brackets) or _flat_ends(probes, sought, ceiling, finest, coarsest):
+                    crfs = certain[:workers]
+                else:
+                    aims[aim] += 1
             else:
                 crfs = _doubtful_ends(probes, brackets.values(), finest, coarsest)
                 left = len(crfs)
@@ -121,6 +123,7 @@ def find_crossings(
                 progress(len(probes), len(probes) + left)
             if not crfs:
                 break
+            crfs = sorted(crfs)
             scores = pool.map(measure, crfs) if pool else map(measure, crfs)
             for crf, score in zip(crfs, scores, strict=True):
                 probes[crf] = _checked_score(crf, score)
@@ -147,15 +150,15 @@ def _choose(
     beliefs: Sequence[Belief],
     sought: Mapping[float, tuple[int, int]],
     levels: Mapping[float, float],
-    aims: dict[float, int],
+    aims: Mapping[float, int],
     finest: int,
     step: float,
     workers: int,
-) -> tuple[list[int], float]:
-    """The CRFs to measure next, the most worthwhile first, and how many are likely to be needed in all.
+) -> tuple[list[int], float, float]:
+    """The CRFs to measure next, the target that the most worthwhile is aimed at, and how many are likely needed in all.
 
-    The first is aimed at one target and counted in `aims`. After n aims a target's bracket may be no wider than
-    2 ** (steps of a bisection + SLACK - n), so a probe that could leave it wider is not allowed.
+    A target that was aimed at n times may have a bracket no wider than 2 ** (steps of a bisection + SLACK - n), so
+    the first CRF is one that cannot leave it wider.
     """
     import numpy as np
 
@@ -180,8 +183,9 @@ def _choose(
             break
         chosen.append(best)
         beliefs = [belief.after(best) for belief in beliefs]
-    aims[max((target for target in wants if allowed[target][chosen[0]]), key=lambda t: float(wants[t][chosen[0]]))] += 1
-    return [finest + at for at in chosen], float(wanted.sum())
+    first = chosen[0]
+    aim = max((target for target in wants if allowed[target][first]), key=lambda target: float(wants[target][first]))
+    return [finest + at for at in chosen], aim, float(wanted.sum())
 
 
 def _flat_ends(

@@ -25,7 +25,8 @@ PR_SET_PDEATHSIG = 1
 #: What ffmpeg's verbose log ends with after any failure; the reason stands before it.
 CHATTER = re.compile(
     r"Terminating thread|(?:received|returned) EOF|All (?:consumers|streams)|Statistics:|put file #0|packets read|"
-    r"mux(?:ed|ing)|Parsed_showinfo|^frame=|^Conversion failed|^Exiting with|^\s*$"
+    r"mux(?:ed|ing)|Parsed_showinfo|^frame=|^Conversion failed|^Exiting with|^\s*$|Task finished with error code|"
+    r"Could not open encoder before EOF|Cannot initialize a standalone decoder|Nothing was written into output file"
 )
 
 

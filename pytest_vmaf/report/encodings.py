@@ -23,7 +23,8 @@ def bisect_section(found: Bisection) -> Section:
     arguments = f", with {' '.join(found.arguments)}" if found.arguments else ""
     sample = f" A sample of {found.sample[1]} frames from frame {found.sample[0]} on." if found.sample else ""
     said = (
-        f"{found.reference} with {found.name}{arguments}: {len(probes)} encodes for {len(found.answers)} targets. "
+        f"{found.reference} with {found.name}{arguments}: {_count(len(probes), 'encode')} for "
+        f"{_count(len(found.answers), 'target')}. "
         f"The reference against itself has {metric} {found.ceiling:.3f}; no encode passes that.{sample}"
     )
     rows = []
@@ -39,6 +40,7 @@ def bisect_section(found: Bisection) -> Section:
         [(probe.crf, probe.score) for probe in probes],
         [index for index, probe in enumerate(probes) if probe.crf in crossings],
     )
+    own = [] if metric in ("VMAF", "NEG") else [metric]
     levels = [("ceiling", found.ceiling), *((f"{metric} {target:g}", target) for target in found.answers)]
     chart = (
         [Chart("CRF", metric, [line], levels, f"{metric} over CRF; large dots are the crossings.")] if probes else []
@@ -50,11 +52,11 @@ def bisect_section(found: Bisection) -> Section:
             DataTable(("target", "CRF", metric, "one coarser", "kbit/s", "bytes", "outcome"), rows, "Answers"),
             *chart,
             DataTable(
-                ("CRF", metric, "VMAF", "NEG", "gap", "kbit/s", "bytes"),
+                ("CRF", *own, "VMAF", "NEG", "gap", "kbit/s", "bytes"),
                 [
                     (
                         probe.crf,
-                        f"{probe.score:.3f}",
+                        *([f"{probe.score:.3f}"] if own else []),
                         f"{probe.result.vmaf:.3f}",
                         f"{probe.result.neg:.3f}",
                         f"{probe.result.gap:.3f}",
@@ -210,6 +212,10 @@ def per_shot_section(found: PerShot) -> Section:
             DataTable(("first frame", "frames", "CRF", metric, "kbit/s", "met"), rows, "Shots"),
         ],
     )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _tried(number: Callable[[], Delta]) -> Delta | None:

@@ -13,6 +13,7 @@ from pytest_vmaf.report.view import margin, smallest_margin
 
 if TYPE_CHECKING:
     import pytest
+    from rich.console import Group
     from rich.table import Table
 
     from pytest_vmaf.quality.gain import GainReport
@@ -93,6 +94,26 @@ def result_table(record: dict[str, Any]) -> Table:
         found = f"{limit}: {gate['value']:.{digits}f}, margin {gate['margin']:+.{digits}f} "
         table.add_row(Text("gate", style="bold"), Text(found) + word)
     return table
+
+
+def section_table(section: dict[str, Any]) -> Group:
+    """A section of a report for the terminal: its text and its tables; charts are for the page."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    parts: list[Any] = [Text(section["title"], style="bold")]
+    for block in section["blocks"]:
+        if block["kind"] == "text":
+            parts.append(Text(block["text"]))
+        elif block["kind"] == "table":
+            table = Table(box=None, pad_edge=False)
+            for name in block["columns"]:
+                table.add_column(Text(name), justify="left" if name in ("encoder", "outcome", "met") else "right")
+            for row in block["rows"]:
+                table.add_row(*map(Text, row))
+            parts += [Text(""), *([Text(block["caption"])] if block["caption"] else []), table]
+    return Group(*parts, Text(""))
 
 
 def render(renderable: Any, width: int, *, colour: bool) -> str:

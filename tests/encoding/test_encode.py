@@ -16,7 +16,6 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from encoding.builders import FAST
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +24,8 @@ from pytest_vmaf.encoding.encoders import ENCODERS, Encoder, command_encoder, fu
 from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.errors import ClipError, EncodeError, ScorerError, SettingsError
 from pytest_vmaf.quality.ffmpeg import Video, count_frames, inspect
+
+from .builders import FAST
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -501,7 +502,7 @@ def test_what_a_function_says_in_our_terms_stays_as_it_is(job: Callable[..., Job
     def mine(source: Path, output: Path, crf: int) -> None:
         raise ClipError("that is no clip for me")
 
-    with pytest.raises(ClipError, match="^that is no clip for me$"):
+    with pytest.raises(ClipError, match=r"^that is no clip for me$"):
         make_encode(job(function_encoder(mine)), 30, tmp_path / "out.mp4")
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from encoding.builders import FAST
 from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 
 from pytest_vmaf.encoding.encode import Job
@@ -19,6 +18,8 @@ from pytest_vmaf.quality.measure import MeasureRequest, measure
 from pytest_vmaf.quality.models import feature_columns
 from pytest_vmaf.quality.result import Result
 from pytest_vmaf.quality.scorer import EncodeStep, ScoreLog, ScoreRequest, Tools
+
+from .builders import FAST
 
 NEG = Metric("neg")
 
@@ -50,7 +51,7 @@ def prober(tmp_path: Path) -> Callable[..., Prober]:
         folder.mkdir()
         clip = job.source.clip
         request = MeasureRequest(clip, clip, **scoring)  # type: ignore[arg-type]
-        return Prober(job, request, scorer or FfmpegScorer(), metric, folder, kept=kept)  # type: ignore[arg-type]
+        return Prober(job, request, scorer or FfmpegScorer(), metric, folder, stem=clip.path.stem, kept=kept)  # type: ignore[arg-type]
 
     return make
 
@@ -252,12 +253,13 @@ def test_an_encoder_that_drops_frames_at_one_number_alone_is_refused_in_one_proc
 def test_an_encoder_that_fails_later_leaves_what_was_measured(
     job: Callable[..., Job], prober: Callable[..., Prober], tmp_path: Path
 ) -> None:
-    encoder = Encoder("libx264", arguments=("-preset", "ultrafast", "-crf", "30", "-refs", "{crf}"), crf_range=(1, 99))
+    # The source is 32 x 10 pixels wide; more cannot be cut out of it.
+    encoder = Encoder("libx264", arguments=("-preset", "ultrafast", "-crf", "30", "-vf", "crop={crf}*10:180"))
     probes = prober(job(encoder), kept=True)
-    probes(2)
-    with pytest.raises(ScorerError, match="(?s)ffmpeg could not .*refs|out of range"):
-        probes(-5)
-    assert list(probes.probes) == [2]
+    probes(32)
+    with pytest.raises(ScorerError, match=r"(?s)ffmpeg could not .*Invalid too big or non positive size"):
+        probes(33)
+    assert list(probes.probes) == [32]
     assert len(list((tmp_path / "probes0").iterdir())) == 1
 
 

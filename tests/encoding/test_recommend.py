@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pytest_vmaf.encoding.recommend import Recommendation, recommend
-from pytest_vmaf.encoding.sweep import Row, Setup
+from pytest_vmaf.encoding.rows import Row, Setup
 from pytest_vmaf.quality.errors import MeasurementError, SettingsError
 
 

@@ -8,6 +8,7 @@ import os
 import random
 import threading
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from statistics import mean
 
@@ -90,7 +91,7 @@ def test_every_answer_on_a_falling_curve_is_exact_and_proved(scores, targets, fi
 def test_no_falling_curve_costs_much_more_than_bisection(scores, targets, slope) -> None:
     curve = Curve(scores)
     curve.search(targets, slope=slope)
-    assert len(curve.asked) <= min(len(scores), len(targets) * (math.ceil(math.log2(len(scores) + 1)) + 4))
+    assert len(curve.asked) <= min(len(scores), len(targets) * (math.ceil(math.log2(len(scores) + 1)) + 4) + 2)
 
 
 @settings(max_examples=150, deadline=None)
@@ -184,6 +185,15 @@ def test_crossings_keep_the_targets_order_and_probes_theirs() -> None:
     found = curve.search([96, 98, 94, 97])
     assert [crossing.target for crossing in found.crossings] == [96, 98, 94, 97]
     assert [crf for crf, _ in found.probes] == curve.asked
+
+
+def test_a_round_of_several_workers_is_listed_by_crf() -> None:
+    told: list[int] = [0]
+    found = Curve([logistic(crf) for crf in range(52)]).search(workers=4, progress=lambda made, of: told.append(made))
+    for begin, end in pairwise(sorted(set(told))):
+        crfs = [crf for crf, _ in found.probes[begin:end]]
+        assert crfs == sorted(crfs)
+        assert len(crfs) <= 4
 
 
 def test_the_same_search_makes_the_same_probes() -> None:

@@ -1,0 +1,139 @@
+"""The searching subcommands' flags: compare, ladder, tune-per-shot, recommend, corpus."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pytest_vmaf import cli_search_runs as runs
+from pytest_vmaf.cli_parts import add_output, add_scoring
+
+EXITS = "exit codes: 0 all targets met, 1 some not, 2 usage, 3 could not measure"
+
+
+def add_commands(commands: Any) -> None:
+    """Add the subcommands to the parser's."""
+    compare = _command(commands, "compare", "what several encoders need for the same quality", runs.run_compare)
+    compare.add_argument("--encoders", type=_list, required=True, help="names, as libx264,libx265:slow,libsvtav1")
+    compare.add_argument("--no-speed", action="store_true", help="do not time one encode of each")
+    _add_search(compare, many=True)
+    add_output(compare, ("table", "json"))
+
+    ladder = _command(commands, "ladder", "the cheapest encode of any resolution for each target", runs.run_ladder)
+    ladder.add_argument("--resolutions", type=_list, required=True, help="as 1920x1080,1280x720,854x480")
+    ladder.add_argument("--segment", type=float, default=2.0, help="seconds between key frames (default 2)")
+    ladder.add_argument("--package", type=Path, metavar="DIR", help="write a playable HLS or DASH package there")
+    _add_encoder(ladder)
+    _add_search(ladder)
+    add_output(ladder, ("table", "json", "hls", "dash"))
+
+    shots = _command(
+        commands, "tune-per-shot", "one CRF a shot, joined and compared with one for all", runs.run_per_shot
+    )
+    shots.add_argument("--threshold", type=float, help="how much a new shot differs, in percent of luma")
+    shots.add_argument("--shortest", type=int, help="frames that a shot has at least")
+    shots.add_argument("--no-fixed", action="store_true", help="do not compare with one CRF for the whole clip")
+    _add_encoder(shots)
+    _add_search(shots)
+    add_output(shots, ("table", "json"))
+    shots.add_argument("--plan-out", type=Path, help="write the shots and their CRFs there, as JSON")
+
+    recommend = _command(
+        commands, "recommend", "the CRF for a target, from a corpus or by searching", runs.run_recommend
+    )
+    recommend.add_argument("--from-corpus", type=Path, metavar="JSONL", help="choose among the rows of a corpus")
+    recommend.add_argument("--target-bitrate", type=float, metavar="KBPS", help="the best quality within this bitrate")
+    recommend.add_argument("--encoder", help="of the search (default libx264), or among a corpus' rows")
+    _add_search(recommend, needs_source=False)
+    add_output(recommend, ("table", "json"))
+
+    corpus = _command(
+        commands, "corpus", "encode and score a grid into JSON Lines; goes on where it was stopped", runs.run_corpus
+    )
+    corpus.add_argument(
+        "--encoder", "--encoders", type=_list, required=True, dest="encoders", help="as libx264,libx265"
+    )
+    corpus.add_argument(
+        "--crf", action="append", required=True, type=_numbers, help="as 18,22,26 or 18-36:2 (repeatable)"
+    )
+    corpus.add_argument("--preset", action="append", type=_list, help="as medium,slow (repeatable)")
+    corpus.add_argument("--encoder-args", default="", help="further arguments for the encoder, in one text")
+    corpus.add_argument("--encode-pix-fmt", help="pixel format to encode in")
+    corpus.add_argument("--output", "--out", type=Path, required=True, help="the .jsonl file")
+    _add_source(corpus, many=True)
+    _add_model(corpus)
+
+
+def _command(commands: Any, name: str, text: str, run: Callable[..., int]) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text, epilog=EXITS)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_source(parser: argparse.ArgumentParser, *, many: bool = False, needed: bool = True) -> None:
+    kind: dict[str, Any] = {"action": "append"} if many else {}
+    parser.add_argument("--src", "--source", type=Path, required=needed, help="what is encoded", **kind)
+    parser.add_argument("--width", type=int, help="of raw video, in pixels")
+    parser.add_argument("--height", type=int, help="of raw video, in pixels")
+    parser.add_argument("--pix-fmt", help="of raw video, as ffmpeg names it (default yuv420p)")
+    parser.add_argument("--framerate", "--frame-rate", dest="frame_rate", help="of raw video, e.g. 24, 30000/1001")
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--neg", action="store_true", help="the targets are VMAF NEG; both models are always measured")
+    add_scoring(parser)
+
+
+def _add_encoder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--encoder", required=True, help='a name, or a command as "./enc --crf {crf} -i {input} -o {output}"'
+    )
+
+
+def _add_search(parser: argparse.ArgumentParser, *, many: bool = False, needs_source: bool = True) -> None:
+    _add_source(parser, many=many, needed=needs_source)
+    parser.add_argument("--target-vmafs", "--target-vmaf", type=_floats, dest="targets", help="as 94,96,97,98")
+    parser.add_argument("--metric", help="of the targets: neg.p5, psnr_y, … (default vmaf; with --neg neg)")
+    parser.add_argument("--preset", help="the encoder's preset")
+    parser.add_argument("--encoder-args", default="", help="further arguments for the encoder, in one text")
+    parser.add_argument("--encode-pix-fmt", help="pixel format to encode in")
+    parser.add_argument("--crf-range", type=_window, metavar="FINEST-COARSEST", help="search only within, as 18-40")
+    parser.add_argument("--sample-clip-seconds", type=float, help="search on so many seconds from the middle")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the encodes of the answers there")
+    parser.add_argument("--workers", type=int, default=1, help="probes at once (default 1)")
+    _add_model(parser)
+
+
+def _list(text: str) -> list[str]:
+    words = [word for part in text.split(",") if (word := part.strip())]
+    if not words:
+        raise argparse.ArgumentTypeError("is empty")
+    return words
+
+
+def _floats(text: str) -> list[float]:
+    try:
+        return [float(word) for word in _list(text)]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of numbers, as 94,96") from None
+
+
+def _numbers(text: str) -> list[int]:
+    numbers: list[int] = []
+    try:
+        for word in _list(text):
+            span, _, step = word.partition(":")
+            low, dash, high = span.partition("-")
+            numbers += range(int(low), int(high if dash else low) + 1, int(step or 1))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of CRFs, as 18,22,26 or 18-36:2") from None
+    return numbers
+
+
+def _window(text: str) -> tuple[int, int]:
+    low, dash, high = text.partition("-")
+    if not (dash and low.isdecimal() and high.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no range, as 18-40")
+    return int(low), int(high)
