@@ -6,7 +6,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pytest_vmaf.encoding.bisect import Bisection
+    from pytest_vmaf.encoding.compare import Comparison
     from pytest_vmaf.encoding.encoders import Encoder
+    from pytest_vmaf.encoding.ladder import Ladder
+    from pytest_vmaf.encoding.per_shot import PerShot
     from pytest_vmaf.quality.clip import Clip
     from pytest_vmaf.quality.errors import (
         ClipError,
@@ -28,10 +32,12 @@ if TYPE_CHECKING:
     from pytest_vmaf.session import Vmaf
 
 __all__ = [
+    "Bisection",
     "Capabilities",
     "Chart",
     "Clip",
     "ClipError",
+    "Comparison",
     "DataTable",
     "EncodeError",
     "Encoder",
@@ -40,11 +46,13 @@ __all__ = [
     "Gate",
     "GateViolation",
     "IncomparableScores",
+    "Ladder",
     "Line",
     "MeasurementError",
     "ModelError",
     "PairError",
     "Paragraph",
+    "PerShot",
     "Result",
     "Score",
     "ScoreLog",
@@ -58,8 +66,12 @@ __all__ = [
 ]
 
 _ROOMS = {
+    "Bisection": "encoding.bisect",
     "Clip": "quality.clip",
+    "Comparison": "encoding.compare",
     "Encoder": "encoding.encoders",
+    "Ladder": "encoding.ladder",
+    "PerShot": "encoding.per_shot",
     "FakeScorer": "quality.fake",
     "FramesAbove": "quality.result",
     "Gate": "quality.gate",

@@ -29,6 +29,7 @@ INSTALLED = (
     "pytest_vmaf/templates/icon-good.svg",
     "pytest_vmaf/templates/icon-bad.svg",
     "pytest_vmaf/report/html.py",
+    "pytest_vmaf/encoding/bisect.py",
 )
 TRY = (
     "import pytest_vmaf, pytest_vmaf.plugins.ffmpeg, pytest_vmaf.plugins.vmaf_cli, pytest_vmaf.templates;"
@@ -101,8 +102,16 @@ def test_arrows_run_one_way(module: Path) -> None:
         assert not {name for name in imported if name.split(".")[0] == "pytest"}
         ours = {name for name in imported if name.startswith("pytest_vmaf")}
         assert all(name.startswith(("pytest_vmaf.quality", "pytest_vmaf.model")) for name in ours)
+    if room == "encoding":
+        assert not {name for name in imported if name.split(".")[0] == "pytest"}
+        ours = {name for name in imported if name.startswith("pytest_vmaf")}
+        assert all(name.startswith(("pytest_vmaf.quality", "pytest_vmaf.encoding")) for name in ours)
+        if module.stem in ("search", "curve", "bdrate"):
+            # Pure: what they know of the project is each other, and what an error is.
+            assert ours <= {"pytest_vmaf.encoding.curve", "pytest_vmaf.quality.errors"}
     if room == "report":
-        assert not {name for name in imported if name.startswith(("pytest_vmaf.session", "pytest_vmaf.plugin"))}
+        above = ("pytest_vmaf.session", "pytest_vmaf.searches", "pytest_vmaf.plugin")
+        assert not {name for name in imported if name.startswith(above)}
     if room != "plugin.py":
         assert "pytest_vmaf.plugin" not in imported
 

@@ -11,6 +11,9 @@ from markupsafe import Markup
 from pytest_vmaf.report.charts import HEIGHT, LEFT, PLOT_HEIGHT, PLOT_WIDTH, TOP, WIDTH, frame, ticks
 from pytest_vmaf.report.view import clean
 
+#: What the name of a level takes of a chart; longer ones run into their neighbours.
+NAME_WIDTH, NAME_HEIGHT = 70, 12
+
 
 def histogram(counts: Mapping[str, Any], said: str) -> Markup:
     """How often each score occurs: default and NEG as two outlines over common bins."""
@@ -49,11 +52,17 @@ def xy_chart(block: Mapping[str, Any]) -> Markup:
         )
 
     parts = []
-    for level in levels:
+    names: list[float] = []
+    for level in sorted(levels, key=lambda level: -level["value"]):
         _, y = at(x0, level["value"])
         parts.append(Markup('<path class="limit" d="M{} {}h{}"/>').format(LEFT, y, PLOT_WIDTH))
+        # A name that would stand upon another one goes to the left of it.
+        column = next((number for number, last in enumerate(names) if y - last >= NAME_HEIGHT), len(names))
+        names[column : column + 1] = [y]
         parts.append(
-            Markup('<text x="{}" y="{}" class="e">{}</text>').format(LEFT + PLOT_WIDTH, y - 3, clean(level["name"]))
+            Markup('<text x="{}" y="{}" class="e">{}</text>').format(
+                LEFT + PLOT_WIDTH - column * NAME_WIDTH, y - 3, clean(level["name"])
+            )
         )
     for number, line in enumerate(lines):
         points = [at(*point) for point in line["points"]]
