@@ -18,7 +18,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from numbers import Real
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from pytest_vmaf.encoding.curve import Belief
@@ -53,8 +53,7 @@ class Crossing:
     reversed: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True)
-class Search:
+class Search(NamedTuple):
     """The crossings in the targets' order, and every probe (crf, score) in the order they were made."""
 
     crossings: tuple[Crossing, ...]
