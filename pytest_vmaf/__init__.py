@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_vmaf.encoding.bisect import Bisection
+    from pytest_vmaf.encoding.answers import Bisection
     from pytest_vmaf.encoding.compare import Comparison
     from pytest_vmaf.encoding.encoders import Encoder
     from pytest_vmaf.encoding.ladder import Ladder
@@ -66,7 +66,7 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "Bisection": "encoding.bisect",
+    "Bisection": "encoding.answers",
     "Clip": "quality.clip",
     "Comparison": "encoding.compare",
     "Encoder": "encoding.encoders",

@@ -1,6 +1,7 @@
 """The `pytest-vmaf` command: the same rooms without pytest.
 
-Exit codes: 0 all gates hold, 1 at least one does not, 2 wrong usage, 3 the quality could not be measured.
+Exit codes: 0 all gates hold and all targets are met, 1 at least one is not, 2 wrong usage, 3 the quality could not be
+measured.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pytest_vmaf.cli_parts import (
     add_output,
     add_scoring,
     check_output,
-    clip_of,
+    clips_of,
     say,
     write,
     write_table,
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         code = say(USAGE, f"usage: {error}")
     except MeasurementError as error:
-        code = say(NOT_MEASURED, f"error: {error}")
+        code = say(NOT_MEASURED, "\n  ".join([f"error: {error}", *getattr(error, "__notes__", ())]))
     except OSError as error:
         code = say(NOT_MEASURED, f"error: {error}")
     except KeyboardInterrupt:
@@ -76,7 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--width", type=int, help="of raw video, in pixels")
     score.add_argument("--height", type=int, help="of raw video, in pixels")
     score.add_argument("--pix-fmt", help="of raw video, as ffmpeg names it (default yuv420p)")
-    score.add_argument("--frame-rate", help="of raw video, sequences and bare streams, e.g. 24, 30000/1001")
+    score.add_argument(
+        "--frame-rate", "--framerate", help="of raw video, sequences and bare streams, e.g. 24, 30000/1001"
+    )
     score.add_argument("--gate", action="append", default=[], metavar="NAME=LIMIT", help="e.g. min_neg=93 (repeatable)")
     add_scoring(score)
     add_output(score)
@@ -129,12 +132,7 @@ def _score(options: argparse.Namespace) -> int:
     layer = make_layer("command line", {k: v for k, v in keywords.items() if v is not None}, options.gate)
     session = Vmaf(layers=[layer], progress=progress_on(sys.stderr))
     check_output(options.output)
-    if (options.width is None) != (options.height is None):
-        raise SettingsError("Raw video needs both --width and --height.")
-    clips = [clip_of(path, options) for path in (options.reference, options.distorted)]
-    for flag in ("width", "height", "pix_fmt", "frame_rate"):
-        if getattr(options, flag) is not None and all(getattr(clip, flag) is None for clip in clips):
-            raise SettingsError(f"--{flag.replace('_', '-')} says what a file does not; both of these files say it.")
+    clips = clips_of([options.reference, options.distorted], options)
     code = PASSED
     try:
         session.check(*clips)

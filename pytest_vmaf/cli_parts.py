@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pytest_vmaf.quality.clip import RAW_SUFFIXES, Clip
-from pytest_vmaf.quality.errors import SettingsError
+from pytest_vmaf.quality.errors import ClipError, SettingsError
+from pytest_vmaf.quality.process import printable
 from pytest_vmaf.quality.reading import is_known
 from pytest_vmaf.settings import OPTIONS
 
@@ -25,11 +28,10 @@ def say(code: int, text: str) -> int:
 
 
 def add_scoring(parser: argparse.ArgumentParser) -> None:
-    """Every setting of a measurement as a flag, named as pytest's without "vmaf-"."""
+    """Every setting of a measurement as a flag: pytest's, which messages name, and the same without "vmaf-"."""
     for option in OPTIONS:
-        flag = f"--{option.flag.removeprefix('--vmaf-')}"
-        flag = "--vmaf-bin" if flag == "--bin" else flag
-        flags = (flag, "--vmaf-model") if flag == "--model" else (flag,)
+        short = f"--{option.flag.removeprefix('--vmaf-')}"
+        flags = (option.flag,) if short == "--bin" else (short, option.flag)
         common: dict[str, Any] = {"dest": option.name, "default": None, "help": option.help}
         if option.ini_type == "bool":
             parser.add_argument(*flags, action=argparse.BooleanOptionalAction, **common)
@@ -46,20 +48,62 @@ def add_output(parser: argparse.ArgumentParser, formats: tuple[str, ...] = ("tab
 
 
 def clip_of(path: Path, options: argparse.Namespace) -> Clip:
-    """One set of flags serves both clips; each takes what its own file does not say."""
+    """One set of flags serves all clips; each takes what its own file does not say.
+
+    Raises SettingsError for a geometry or a frame rate that cannot be.
+    """
     suffix = path.suffix.lower()
     raw = suffix in RAW_SUFFIXES or (suffix not in BARE_STREAMS and not is_known(path))
-    if options.width and options.height and raw:
-        geometry = {"width": options.width, "height": options.height, "pix_fmt": options.pix_fmt}
-        return Clip(path, **geometry, frame_rate=options.frame_rate)
-    silent = suffix in (*RAW_SUFFIXES, *BARE_STREAMS) or Clip(path).is_sequence
-    return Clip(path, frame_rate=options.frame_rate if silent else None)
+    try:
+        if options.width is not None and options.height is not None and raw:
+            geometry = {"width": options.width, "height": options.height, "pix_fmt": options.pix_fmt}
+            return Clip(path, **geometry, frame_rate=options.frame_rate)
+        silent = suffix in (*RAW_SUFFIXES, *BARE_STREAMS) or Clip(path).is_sequence
+        return Clip(path, frame_rate=options.frame_rate if silent else None)
+    except ClipError as error:
+        # Nothing was looked at yet but what the flags say.
+        raise SettingsError(str(error)) from None
 
 
-def check_output(output: Path | None) -> None:
-    """Before anything is measured: raise SettingsError where there is no folder to write into."""
-    if output is not None and not output.absolute().parent.is_dir():
-        raise SettingsError(f"--output: there is no folder {str(output.absolute().parent)!r}.")
+def clips_of(paths: Sequence[Path], options: argparse.Namespace) -> list[Clip]:
+    """The clips with what the flags say about them. Raises SettingsError, also for a flag that none of them needs."""
+    if (options.width is None) != (options.height is None):
+        raise SettingsError("Raw video needs both --width and --height.")
+    clips = [clip_of(path, options) for path in paths]
+    for name, flag in (("width", "width"), ("height", "height"), ("pix_fmt", "pix-fmt"), ("frame_rate", "frame-rate")):
+        if getattr(options, name) is not None and all(getattr(clip, name) is None for clip in clips):
+            files = "this file says it" if len(clips) == 1 else f"all {len(clips)} files say it"
+            raise SettingsError(f"--{flag} says what a file does not; {files}.")
+    return clips
+
+
+def check_output(output: Path | None, flag: str = "--output") -> None:
+    """Before anything is measured: raise SettingsError where the file could not be written."""
+    if output is None:
+        return
+    if output.is_dir():
+        raise SettingsError(f"{flag}: {printable(str(output))!r} is a folder; name a file.")
+    if output.exists() and not output.is_file():
+        # A device or a pipe, which is written to; whether somebody reads it is not known before.
+        return
+    check_folder(output.absolute().parent, flag)
+
+
+def check_folder(folder: Path, flag: str, *, made: bool = False) -> None:
+    """Raise SettingsError where nothing can be written into the folder, which with ``made`` need not be there yet."""
+    there = folder.absolute()
+    while made and not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir():
+        raise SettingsError(f"{flag}: there is no folder {printable(str(there))!r}.")
+    try:
+        # Nothing but trying tells for certain: permissions, read-only disks, other file systems.
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise SettingsError(
+            f"{flag}: nothing can be written into {printable(str(there))!r}: {error.strerror or error}."
+        ) from None
 
 
 def write_table(output: Path | None, *tables: Any) -> None:
@@ -72,9 +116,13 @@ def write_table(output: Path | None, *tables: Any) -> None:
 
 
 def write(output: Path | None, text: str) -> None:
-    """Whole or not at all into the file, or to standard output."""
+    """Whole or not at all into the file; or into a device or a pipe, or to standard output."""
     if output is None:
         sys.stdout.write(text)
+        return
+    if output.exists() and not output.is_file():
+        # A device or a pipe, under its own name: where /dev/stdout leads is no path that could be opened.
+        output.write_bytes(text.encode("utf-8", "backslashreplace"))
         return
     from pytest_vmaf.report.files import write_whole
 

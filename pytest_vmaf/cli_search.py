@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,21 +12,35 @@ from typing import Any
 from pytest_vmaf import cli_search_runs as runs
 from pytest_vmaf.cli_parts import add_output, add_scoring
 
+#: A CRF, or a span of them with a step; three digits are the most that any encoder has.
+CRFS = re.compile(r"(\d{1,3})(?:-(\d{1,3})(?::([1-9]\d{0,2}))?)?", re.ASCII)
 EXITS = "exit codes: 0 all targets met, 1 some not, 2 usage, 3 could not measure"
 
 
 def add_commands(commands: Any) -> None:
     """Add the subcommands to the parser's."""
     compare = _command(commands, "compare", "what several encoders need for the same quality", runs.run_compare)
-    compare.add_argument("--encoders", type=_list, required=True, help="names, as libx264,libx265:slow,libsvtav1")
+    compare.add_argument(
+        "--encoders",
+        action="extend",
+        type=_encoders,
+        help=f"names, as libx264,libx265:slow, or one command with {{crf}} (repeatable; default "
+        f"{','.join(runs.ENCODERS)})",
+    )
     compare.add_argument("--no-speed", action="store_true", help="do not time one encode of each")
     _add_search(compare, many=True)
     add_output(compare, ("table", "json"))
 
     ladder = _command(commands, "ladder", "the cheapest encode of any resolution for each target", runs.run_ladder)
-    ladder.add_argument("--resolutions", type=_list, required=True, help="as 1920x1080,1280x720,854x480")
+    ladder.add_argument("--resolutions", type=_list, required=True, help="of the rungs, as 1920x1080,1280x720,854x480")
     ladder.add_argument("--segment", type=float, default=2.0, help="seconds between key frames (default 2)")
-    ladder.add_argument("--package", type=Path, metavar="DIR", help="write a playable HLS or DASH package there")
+    ladder.add_argument(
+        "--package",
+        type=Path,
+        metavar="DIR",
+        help="write a playable package there: DASH with --format dash, else HLS; without --keep the rungs' encodes "
+        "stay in DIR/encodes",
+    )
     _add_encoder(ladder)
     _add_search(ladder)
     add_output(ladder, ("table", "json", "hls", "dash"))
@@ -44,45 +60,62 @@ def add_commands(commands: Any) -> None:
         commands, "recommend", "the CRF for a target, from a corpus or by searching", runs.run_recommend
     )
     recommend.add_argument("--from-corpus", type=Path, metavar="JSONL", help="choose among the rows of a corpus")
-    recommend.add_argument("--target-bitrate", type=float, metavar="KBPS", help="the best quality within this bitrate")
+    recommend.add_argument(
+        "--target-bitrate", type=float, metavar="KBPS", help="of a corpus' rows the best within so many kbit/s"
+    )
     recommend.add_argument("--encoder", help="of the search (default libx264), or among a corpus' rows")
     _add_search(recommend, needs_source=False)
     add_output(recommend, ("table", "json"))
 
     corpus = _command(
-        commands, "corpus", "encode and score a grid into JSON Lines; goes on where it was stopped", runs.run_corpus
+        commands,
+        "corpus",
+        "encode and score a grid into JSON Lines; goes on where it was stopped",
+        runs.run_corpus,
+        "exit codes: 0 all rows are there, 2 usage, 3 could not measure",
     )
     corpus.add_argument(
-        "--encoder", "--encoders", type=_list, required=True, dest="encoders", help="as libx264,libx265"
+        "--encoder",
+        "--encoders",
+        action="extend",
+        type=_encoders,
+        required=True,
+        dest="encoders",
+        help="names, as libx264,libx265, or one command with {crf} (repeatable)",
     )
     corpus.add_argument(
-        "--crf", action="append", required=True, type=_numbers, help="as 18,22,26 or 18-36:2 (repeatable)"
+        "--crf", action="append", required=True, type=_numbers, help="CRFs, as 18,22,26 or 18-36:2 (repeatable)"
     )
-    corpus.add_argument("--preset", action="append", type=_list, help="as medium,slow (repeatable)")
-    corpus.add_argument("--encoder-args", default="", help="further arguments for the encoder, in one text")
+    corpus.add_argument("--preset", action="append", type=_list, help="the encoders' presets, as medium,slow")
+    corpus.add_argument("--encoder-args", help="further arguments for the encoder, as '-tune film'")
     corpus.add_argument("--encode-pix-fmt", help="pixel format to encode in")
-    corpus.add_argument("--output", "--out", type=Path, required=True, help="the .jsonl file")
+    corpus.add_argument("--output", "--out", type=Path, required=True, help="the .jsonl file, added to if it is there")
     _add_source(corpus, many=True)
-    _add_model(corpus)
+    _add_model(corpus, "changes nothing here: every row holds NEG and the default score")
 
 
-def _command(commands: Any, name: str, text: str, run: Callable[..., int]) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text, epilog=EXITS)
+def _command(
+    commands: Any, name: str, text: str, run: Callable[..., int], exits: str = EXITS
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text, epilog=exits)
     parser.set_defaults(run=run)
     return parser
 
 
 def _add_source(parser: argparse.ArgumentParser, *, many: bool = False, needed: bool = True) -> None:
     kind: dict[str, Any] = {"action": "append"} if many else {}
-    parser.add_argument("--src", "--source", type=Path, required=needed, help="what is encoded", **kind)
-    parser.add_argument("--width", type=int, help="of raw video, in pixels")
+    again = " (repeatable)" if many else ""
+    parser.add_argument("--src", "--source", type=Path, required=needed, help=f"what is encoded{again}", **kind)
+    parser.add_argument("--width", type=int, help="of raw video, in pixels (without it 1920x1080 is assumed)")
     parser.add_argument("--height", type=int, help="of raw video, in pixels")
     parser.add_argument("--pix-fmt", help="of raw video, as ffmpeg names it (default yuv420p)")
-    parser.add_argument("--framerate", "--frame-rate", dest="frame_rate", help="of raw video, e.g. 24, 30000/1001")
+    parser.add_argument(
+        "--framerate", "--frame-rate", dest="frame_rate", help="of raw video, as 30000/1001 (without it 24 is assumed)"
+    )
 
 
-def _add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--neg", action="store_true", help="the targets are VMAF NEG; both models are always measured")
+def _add_model(parser: argparse.ArgumentParser, neg: str) -> None:
+    parser.add_argument("--neg", action="store_true", help=neg)
     add_scoring(parser)
 
 
@@ -94,46 +127,60 @@ def _add_encoder(parser: argparse.ArgumentParser) -> None:
 
 def _add_search(parser: argparse.ArgumentParser, *, many: bool = False, needs_source: bool = True) -> None:
     _add_source(parser, many=many, needed=needs_source)
-    parser.add_argument("--target-vmafs", "--target-vmaf", type=_floats, dest="targets", help="as 94,96,97,98")
-    parser.add_argument("--metric", help="of the targets: neg.p5, psnr_y, … (default vmaf; with --neg neg)")
+    parser.add_argument(
+        "--target-vmafs", "--target-vmaf", type=_floats, dest="targets", help="scores to reach, as 94,96,97,98"
+    )
+    parser.add_argument(
+        "--metric",
+        help="of the targets: neg.p5, psnr_y, … (default vmaf; neg with --neg or where the model is a NEG one)",
+    )
     parser.add_argument("--preset", help="the encoder's preset")
-    parser.add_argument("--encoder-args", default="", help="further arguments for the encoder, in one text")
+    parser.add_argument("--encoder-args", help="further arguments for the encoder, as '-tune film'")
     parser.add_argument("--encode-pix-fmt", help="pixel format to encode in")
     parser.add_argument("--crf-range", type=_window, metavar="FINEST-COARSEST", help="search only within, as 18-40")
     parser.add_argument("--sample-clip-seconds", type=float, help="search on so many seconds from the middle")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the encodes of the answers there")
-    parser.add_argument("--workers", type=int, default=1, help="probes at once (default 1)")
-    _add_model(parser)
+    parser.add_argument("--workers", type=int, help="probes at once (default 1)")
+    _add_model(parser, "targets are VMAF NEG, as if the NEG twin of the model were named; both are always measured")
 
 
 def _list(text: str) -> list[str]:
-    words = [word for part in text.split(",") if (word := part.strip())]
-    if not words:
-        raise argparse.ArgumentTypeError("is empty")
+    words = [part.strip() for part in text.split(",")]
+    if not all(words):
+        raise argparse.ArgumentTypeError(f"{text!r} has an empty entry")
     return words
+
+
+def _encoders(text: str) -> list[str]:
+    # A command may well hold commas.
+    return [text] if "{" in text else _list(text)
 
 
 def _floats(text: str) -> list[float]:
     try:
-        return [float(word) for word in _list(text)]
+        numbers = [float(word) for word in _list(text)]
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of numbers, as 94,96") from None
+        numbers = [math.nan]
+    if not all(map(math.isfinite, numbers)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of numbers, as 94,96")
+    return numbers
 
 
 def _numbers(text: str) -> list[int]:
-    numbers: list[int] = []
-    try:
-        for word in _list(text):
-            span, _, step = word.partition(":")
-            low, dash, high = span.partition("-")
-            numbers += range(int(low), int(high if dash else low) + 1, int(step or 1))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of CRFs, as 18,22,26 or 18-36:2") from None
+    spans = [CRFS.fullmatch(word) for word in _list(text)]
+    numbers = [
+        number
+        for span in spans
+        if span is not None
+        for number in range(int(span[1]), int(span[2] or span[1]) + 1, int(span[3] or 1))
+    ]
+    if not all(spans) or not numbers:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of CRFs, as 18,22,26 or 18-36:2")
     return numbers
 
 
 def _window(text: str) -> tuple[int, int]:
-    low, dash, high = text.partition("-")
-    if not (dash and low.isdecimal() and high.isdecimal()):
+    span = CRFS.fullmatch(text)
+    if span is None or span[2] is None or span[3] is not None:
         raise argparse.ArgumentTypeError(f"{text!r} is no range, as 18-40")
-    return int(low), int(high)
+    return int(span[1]), int(span[2])

@@ -14,10 +14,10 @@ from pytest_vmaf.quality.errors import GateViolation, MeasurementError, ScorerEr
 from pytest_vmaf.quality.gate import Verdict
 from pytest_vmaf.quality.process import printable
 from pytest_vmaf.report.record import measured, not_measured
-from pytest_vmaf.settings import Layer, make_layer, resolve
+from pytest_vmaf.settings import BY_NAME, Layer, make_layer, resolve
 
 if TYPE_CHECKING:
-    from pytest_vmaf.encoding.bisect import Bisection
+    from pytest_vmaf.encoding.answers import Bisection
     from pytest_vmaf.encoding.compare import Comparison
     from pytest_vmaf.encoding.encoders import Encoder
     from pytest_vmaf.encoding.ladder import Ladder
@@ -88,7 +88,7 @@ class Searches:
             self._record_answers([found], limits)
             return found
 
-        return self._search([source], f"bisect with {_named(encoder)}", settings, run)
+        return self._search(source, f"bisect with {_named(encoder)}", settings, run)
 
     def compare(
         self,
@@ -118,7 +118,7 @@ class Searches:
         def run(scorings: Sequence[MeasureRequest], scorer: Scorer, options: dict[str, Any]) -> Comparison:
             base = bisect_request(scorings[0], ENCODERS["libx264"], targets)
             each = {
-                label: replace(one, cover=one.metric.name == "neg", timed=speed)
+                label: replace(one, cover=one.metric.name in ("vmaf", "neg"), timed=speed)
                 for label, one in contenders(self.find_encoder, encoders, base, **options).items()
             }
             with self._progress(f"comparing {', '.join(each)}", unit="probes") as shown:
@@ -127,8 +127,7 @@ class Searches:
             self._record_answers([one for by_label in found.found.values() for one in by_label.values()])
             return found
 
-        many = [sources] if isinstance(sources, str | os.PathLike | Clip) else list(sources)
-        return self._search(many, "compare", settings, run)
+        return self._search(sources, "compare", settings, run)
 
     def ladder(
         self,
@@ -148,20 +147,20 @@ class Searches:
         :meth:`bisect`.
         """
         __tracebackhide__ = True
-        from pytest_vmaf.encoding.ladder import LadderRequest, build_ladder, parse_size
+        from pytest_vmaf.encoding.ladder import LadderRequest, build_ladder, read_sizes
         from pytest_vmaf.encoding.requests import bisect_request
         from pytest_vmaf.report.encodings import ladder_section
 
         def run(scorings: Sequence[MeasureRequest], scorer: Scorer, options: dict[str, Any]) -> Ladder:
             base = bisect_request(scorings[0], self.find_encoder(encoder), targets, **options)
-            sizes = tuple(parse_size(size) if isinstance(size, str) else (size[0], size[1]) for size in resolutions)
+            sizes = read_sizes(resolutions)
             with self._progress(f"ladder of {base.encoder.name}", unit="probes") as shown:
                 ladder = build_ladder(LadderRequest(base, sizes, segment, _rounded(shown)), scorer)
             self._record_sections([ladder_section(ladder)])
             self._record_answers(ladder.found.values())
             return ladder
 
-        return self._search([source], f"ladder of {_named(encoder)}", settings, run)
+        return self._search(source, f"ladder of {_named(encoder)}", settings, run)
 
     def per_shot(
         self,
@@ -195,7 +194,7 @@ class Searches:
             self._record([(found.result, [])])
             return found
 
-        return self._search([source], f"shots with {_named(encoder)}", settings, run)
+        return self._search(source, f"shots with {_named(encoder)}", settings, run)
 
     def sweep(
         self,
@@ -215,7 +214,7 @@ class Searches:
         rows, which ``recommend`` (:mod:`pytest_vmaf.encoding.recommend`) chooses from. Raises as :meth:`bisect`.
         """
         __tracebackhide__ = True
-        from pytest_vmaf.encoding.requests import read_words
+        from pytest_vmaf.encoding.requests import read_list, read_path, read_pix_fmt, read_words
         from pytest_vmaf.encoding.sweep import SweepRequest, sweep
 
         def run(scorings: Sequence[MeasureRequest], scorer: Scorer, options: dict[str, Any]) -> tuple[Row, ...]:
@@ -223,20 +222,22 @@ class Searches:
                 raise SettingsError(
                     f"{min(options)!r} is a setting of a search; a sweep makes every encode of its grid."
                 )
-            words = tuple(None if preset is None else str(preset) for preset in presets)
+            words = tuple(
+                None if preset is None else str(preset) for preset in read_list("presets", presets, "['fast', 'slow']")
+            )
+            chosen = read_list("encoders", encoders, "['libx264', 'libsvtav1']")
             request = SweepRequest(
                 scorings=tuple(scorings),
-                encoders=tuple((self.find_encoder(encoder), words) for encoder in encoders),
-                crfs=tuple(crfs),
-                output=Path(output),
+                encoders=tuple((self.find_encoder(encoder), words) for encoder in chosen),
+                crfs=tuple(read_list("crfs", crfs, "range(20, 40, 4)")),
+                output=read_path("output", output),
                 arguments=read_words(arguments),
-                pix_fmt=pix_fmt,
+                pix_fmt=read_pix_fmt(pix_fmt),
             )
             with self._progress("sweeping", unit="encodes") as shown:
                 return sweep(replace(request, progress=shown), scorer)
 
-        many = [sources] if isinstance(sources, str | os.PathLike | Clip) else list(sources)
-        return self._search(many, "sweep", settings, run)
+        return self._search(sources, "sweep", settings, run)
 
     def find_encoder(self, encoder: AnyEncoder, **rest: Any) -> Encoder:
         """The encoder that a name, a command template or a function stands for. Raises SettingsError."""
@@ -252,7 +253,7 @@ class Searches:
 
     def _search(
         self,
-        sources: Sequence[Source],
+        sources: Source | Sequence[Source],
         what: str,
         settings: Mapping[str, Any],
         run: Callable[[Sequence[MeasureRequest], Scorer, dict[str, Any]], Found],
@@ -261,7 +262,10 @@ class Searches:
         __tracebackhide__ = True
         started = time.time()
         first = len(self.records)
+        clips: Sequence[Any] = []
         try:
+            clips = _listed(sources)
+            _check_names(settings)
             options = {name: value for name, value in settings.items() if name in SEARCHING and value is not None}
             layer = make_layer("call", {name: value for name, value in settings.items() if name not in SEARCHING})
             if layer.gates:
@@ -269,16 +273,14 @@ class Searches:
                     f"{layer.gates[0].name} is no gate of a search, which has max_bitrate and min_crf. Hold it with "
                     "vmaf.check(source, found[96].encode.path), or assert on found[96].result."
                 )
-            if not sources:
-                raise SettingsError("There is no source; say at least one.")
             resolved = resolve((layer, *self._layers))
-            prepared = [self._request(clip, clip, resolved, ()) for clip in map(as_clip, sources)]
+            prepared = [self._request(clip, clip, resolved, ()) for clip in map(as_clip, clips)]
             return run([scoring for scoring, _ in prepared], prepared[0][1], options)
         except (MeasurementError, SettingsError, OSError) as caught:
             error: Exception = caught
             if isinstance(caught, OSError):
                 error = ScorerError(f"The system refused what the search needs: {printable(str(caught))}.")
-            names = ", ".join(map(str, sources))
+            names = ", ".join(map(str, clips))
             self.records.append({**not_measured(names, what, error), "started": started})
             self.clips.append(None)
             raise error.with_traceback(None) from None
@@ -318,6 +320,29 @@ class Searches:
                 f"{'; '.join(violations)} ({len(violations)} of {len(limits)} gates violated)\n"
                 + "\n".join(f"  {line}" for line in str(found).splitlines())
             )
+
+
+def _listed(sources: Any) -> Sequence[Source]:
+    """One source or several. Raises SettingsError."""
+    many = (
+        [sources] if isinstance(sources, str | os.PathLike | Clip) or not isinstance(sources, Iterable) else [*sources]
+    )
+    for source in many:
+        if not isinstance(source, str | os.PathLike | Clip):
+            raise SettingsError(f"{source!r:.80} is no source; it is a path, or a Clip.")
+    if not many:
+        raise SettingsError("There is no source; say at least one.")
+    return many
+
+
+def _check_names(settings: Iterable[str]) -> None:
+    """Raise SettingsError for what is neither a setting of a search nor of its measurements, with the nearest name."""
+    from pytest_vmaf.quality.models import nearest
+
+    known = (*SEARCHING, *BY_NAME)
+    for name in settings:
+        if name not in known and not name.startswith(("min_", "max_")):
+            raise SettingsError(f"{name!r} is no setting of a search; did you mean {nearest(name, known)!r}?")
 
 
 def _rounded(shown: Callable[[int, int | None], None] | None) -> Callable[[int, float], None] | None:

@@ -394,7 +394,7 @@ def test_a_command_line_gate_that_score_does_not_see_is_said(run: Run, clips: No
     )
     result = run("--vmaf-gate=min_neg=99")
     result.stdout.fnmatch_lines(
-        ["1 of 1 measurements used vmaf.score, which min_neg=99 (command line) does not reach*"]
+        ["1 of 1 measurements used vmaf.score or a search, which min_neg=99 (command line) does not reach*"]
     )
 
 
@@ -411,7 +411,9 @@ def test_ini_gates_that_no_measurement_met_are_said(run: Run, clips: None, pytes
             vmaf.check(REF, GOOD, min_neg=10)
         """
     )
-    run("-k", "score").stdout.fnmatch_lines(["1 of 1 measurements used vmaf.score, which min_neg=99 (ini) does not*"])
+    run("-k", "score").stdout.fnmatch_lines(
+        ["1 of 1 measurements used vmaf.score or a search, which min_neg=99 (ini) does not*"]
+    )
     run().stdout.no_fnmatch_line("*does not reach*")
 
 

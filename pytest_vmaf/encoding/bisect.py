@@ -6,25 +6,26 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pytest_vmaf.encoding.answers import MET, Answer, Bisection, Speed
+from pytest_vmaf.encoding.cover import next_crf
 from pytest_vmaf.encoding.cut import centre, cut
-from pytest_vmaf.encoding.encode import Encode, Job, check_arguments, encoded_clip, make_encode
+from pytest_vmaf.encoding.encode import Job, check_arguments, encoded_clip, make_encode
 from pytest_vmaf.encoding.encoders import Encoder, check_available
 from pytest_vmaf.encoding.probe import Metric, Probe, Prober
 from pytest_vmaf.encoding.search import Crossing, find_crossings
 from pytest_vmaf.quality.clip import Clip
-from pytest_vmaf.quality.errors import EncodeError, GateViolation, MeasurementError, SettingsError
+from pytest_vmaf.quality.errors import EncodeError, MeasurementError, ScorerError, SettingsError
 from pytest_vmaf.quality.ffmpeg import count_frames, find_ffmpeg, inspect
 from pytest_vmaf.quality.measure import MeasureRequest, measure
 from pytest_vmaf.quality.models import resolve_model
-from pytest_vmaf.quality.result import Result
+from pytest_vmaf.quality.process import printable, stop_children
 from pytest_vmaf.quality.scorer import Scorer
 
-MET = ("met", "met at the coarsest")
 NEG = Metric("neg")
 
 
@@ -34,9 +35,10 @@ class BisectRequest:
 
     ``scoring`` names the reference twice, and how to score. ``source`` is what the encoder gets where that is not the
     reference itself. ``start`` maps targets to the CRF where the search begins. Names of encodes
-    begin with ``stem``, by default the reference's. With ``cover`` the probes go on until the default score too has
-    fallen below the lowest target, so that both curves can be compared; with ``timed`` the encode of the middle target
-    is made once more, alone, and decoded, for the speed of both.
+    begin with ``stem``, by default the reference's. With ``cover`` (of a search for NEG or VMAF) the probes go on until
+    the other of both too is known around every target that is met, so that both curves can be compared; with ``timed``
+    the encode of the middle target is made once more, alone, and decoded, for the speed of both; with ``flat`` all
+    encodes may be the same, as they are of a black shot.
     """
 
     scoring: MeasureRequest
@@ -56,140 +58,8 @@ class BisectRequest:
     source: Clip | None = None
     cover: bool = False
     timed: bool = False
+    flat: bool = False
     progress: Callable[[int, float], None] | None = None
-
-
-@dataclass(frozen=True, repr=False)
-class Answer:
-    """What a search found for one target. ``probe`` is the crossing, ``next_probe`` its coarser neighbour.
-
-    ``outcome`` says how it ended: "met", "met at the coarsest" (no coarser number to go to), "below at the finest",
-    "above the ceiling" (no encode was spent), "not monotone". ``why`` is a sentence about it. Of a target that was not
-    met, ``crf`` and the others raise GateViolation with that sentence: no assertion on them can hold.
-    """
-
-    target: float
-    metric: Metric
-    outcome: str
-    why: str
-    probe: Probe | None = None
-    next_probe: Probe | None = None
-
-    @property
-    def met(self) -> bool:
-        """Whether the target is reached, at a CRF that is known exactly."""
-        return self.outcome in MET
-
-    @property
-    def crf(self) -> int:
-        """The coarsest number on the encoder's scale whose score is still at or above the target."""
-        __tracebackhide__ = True
-        return self._reached.crf
-
-    @property
-    def score(self) -> float:
-        """The metric at that CRF."""
-        __tracebackhide__ = True
-        return self._reached.score
-
-    @property
-    def next_score(self) -> float | None:
-        """The metric one step coarser, below the target; None at the end of the scale."""
-        __tracebackhide__ = True
-        _ = self._reached
-        return None if self.next_probe is None else self.next_probe.score
-
-    @property
-    def bitrate(self) -> float:
-        """Mean bit/s of the video stream."""
-        __tracebackhide__ = True
-        return self._reached.encode.bitrate
-
-    @property
-    def size(self) -> int:
-        """Bytes of the video stream."""
-        __tracebackhide__ = True
-        return self._reached.encode.size
-
-    @property
-    def encode(self) -> Encode:
-        """The encode; its path is None unless it was asked to be kept."""
-        __tracebackhide__ = True
-        return self._reached.encode
-
-    @property
-    def result(self) -> Result:
-        """The whole measurement: both models, per frame."""
-        __tracebackhide__ = True
-        return self._reached.result
-
-    @property
-    def _reached(self) -> Probe:
-        __tracebackhide__ = True
-        if self.probe is None or not self.met:
-            raise GateViolation(self.why)
-        return self.probe
-
-    def __repr__(self) -> str:
-        return f"<{self.why}>"
-
-
-@dataclass(frozen=True)
-class Speed:
-    """Frames per second of an encoder and of ffmpeg's decoder for what it wrote, each alone on the machine."""
-
-    crf: int
-    encode: float
-    decode: float
-
-
-@dataclass(frozen=True, repr=False)
-class Bisection:
-    """What one encoder needs for each target. ``found[96]`` is the Answer for 96.
-
-    ``ceiling`` is the metric of the reference against itself (or against the undistorted source, where that is another
-    clip). ``probes`` are all encodes and their scores, in the order they were made.
-    """
-
-    encoder: Encoder
-    name: str
-    reference: str
-    arguments: tuple[str, ...]
-    metric: Metric
-    ceiling: float
-    answers: Mapping[float, Answer]
-    probes: tuple[Probe, ...]
-    sample: tuple[int, int] | None = None
-    speed: Speed | None = None
-
-    def __getitem__(self, target: float) -> Answer:
-        if target not in self.answers:
-            raise KeyError(f"{target!r} is none of the targets: {', '.join(f'{t:g}' for t in self.answers)}")
-        return self.answers[target]
-
-    @property
-    def met(self) -> bool:
-        """Whether every target is met."""
-        return all(answer.met for answer in self.answers.values())
-
-    def __repr__(self) -> str:
-        return (
-            f"<Bisection of {self.name}, {len(self.probes)} probes: {'; '.join(a.why for a in self.answers.values())}>"
-        )
-
-    def __str__(self) -> str:
-        head = f"{self.name} on {self.reference}: {self.metric}, ceiling {self.ceiling:.2f}, {len(self.probes)} encodes"
-        rows: list[tuple[str, ...]] = [("target", "CRF", str(self.metric), "next", "kbit/s", "bytes", "outcome")]
-        for answer in self.answers.values():
-            shown = [f"{answer.target:g}", *["–"] * 5, answer.outcome]
-            if answer.met:
-                following = "–" if answer.next_score is None else f"{answer.next_score:.3f}"
-                shown[1:4] = [str(answer.crf), f"{answer.score:.3f}", following]
-                shown[4:6] = [f"{answer.bitrate / 1000:.1f}", str(answer.size)]
-            rows.append(tuple(shown))
-        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
-        lines = ["  ".join([*(c.rjust(w) for c, w in zip(row, widths, strict=False)), row[-1]]) for row in rows]
-        return "\n".join([head, *(f"  {line}" for line in lines)])
 
 
 def bisect(request: BisectRequest, scorer: Scorer) -> Bisection:
@@ -216,24 +86,32 @@ def bisect(request: BisectRequest, scorer: Scorer) -> Bisection:
         targets = _targets(request, scoring, ffmpeg)
         # Of the reference against itself some features are infinite; only the metric's own is needed.
         itself = replace(scoring, features=request.metric.features)
-        ceiling = float(request.metric.of(measure(itself, scorer)))
+        self_score = measure(itself, scorer)
+        ceiling = float(request.metric.of(self_score))
         job = Job(request.encoder, video, ffmpeg, preset, request.arguments, request.pix_fmt, request.scoring.timeout)
         stem = request.stem or request.scoring.reference.path.stem
-        prober = Prober(job, scoring, scorer, request.metric, folder, stem=stem, kept=request.keep is not None)
+        shown = _shown(request, sample)
+        prober = Prober(
+            job, scoring, scorer, request.metric, folder, stem=stem, reference=shown, kept=request.keep is not None
+        )
         speed = None
         try:
             crossings = _search(request, prober, window, targets, ceiling)
-            _refuse_flat(prober)
+            if not request.flat:
+                _refuse_scale(prober, window)
             if request.cover:
-                _cover(prober, window, min(targets))
+                _cover(request, prober, window, [c.target for c in crossings if c.outcome in MET])
             if request.timed and (met := [c.crf for c in crossings if c.crf is not None and c.outcome in MET]):
                 speed = _timed(job, met[len(met) // 2], folder)
         except BaseException as error:
             finished = tuple(_keep(prober.probes, request.keep, None).values())
-            if finished and isinstance(error, MeasurementError):
-                error.probes = finished
-                done = "; ".join(f"CRF {probe.crf}: {probe.score:.3f}" for probe in finished)
-                error.add_note(f"Probes finished before: {done}.")
+            if isinstance(error, MeasurementError):
+                _with_probes(error, finished)
+            if isinstance(error, OSError):
+                said = printable(str(error))
+                raise _with_probes(
+                    ScorerError(f"The system refused what the search needs: {said}."), finished
+                ) from error
             raise
         probes = _keep(prober.probes, request.keep, {c.crf for c in crossings})
     answers = {c.target: _answer(c, request, probes, ceiling, window) for c in crossings}
@@ -244,6 +122,7 @@ def bisect(request: BisectRequest, scorer: Scorer) -> Bisection:
         arguments=request.arguments,
         metric=request.metric,
         ceiling=ceiling,
+        self_score=self_score,
         answers=answers,
         probes=tuple(probes.values()),
         sample=sample,
@@ -269,6 +148,7 @@ def _search(
         start={t: mirrored(crf) for t, crf in request.start.items() if t in targets and low <= crf <= high} or None,
         workers=request.workers,
         progress=request.progress,
+        broken_off=stop_children,
     )
     return tuple(
         replace(
@@ -280,20 +160,21 @@ def _search(
     )
 
 
-def _cover(prober: Prober, window: tuple[int, int], lowest: float) -> None:
-    coarser = -1 if prober.job.encoder.larger_is_finer else 1
-    end = window[1] if coarser == 1 else window[0]
-    while prober.probes:
-        by_crf = sorted(prober.probes.values(), key=lambda probe: probe.crf * coarser)
-        last = by_crf[-1]
-        left = float(last.result.vmaf) - lowest
-        if left < 0 or last.crf == end:
-            return
-        # As steeply as between the two coarsest probes, but not all the way at once: curves bend down at the end.
-        before = by_crf[-2] if len(by_crf) > 1 else last
-        fall = (float(before.result.vmaf) - float(last.result.vmaf)) / max(1, abs(last.crf - before.crf))
-        step = min(abs(end - last.crf), max(1, math.ceil(left / fall) if fall > 0 else 4, 1), 12)
-        prober(last.crf + coarser * step)
+def _cover(request: BisectRequest, prober: Prober, window: tuple[int, int], targets: Sequence[float]) -> None:
+    """Probe on until the other of NEG and VMAF too is known closely on both sides of each target, as far as it goes."""
+    other = replace(request.metric, name="vmaf" if request.metric.name == "neg" else "neg")
+    coarser = -1 if request.encoder.larger_is_finer else 1
+    ends = [crf * coarser for crf in window][::coarser]
+    for target in targets:
+        while True:
+            probes = prober.probes.values()
+            points = [(probe.crf * coarser, float(other.of(probe.result)), probe.encode.size) for probe in probes]
+            following = next_crf(points, target, *ends)
+            if following is None:
+                break
+            prober(following * coarser)
+            if request.progress:
+                request.progress(len(prober.probes), len(prober.probes))
 
 
 def _timed(job: Job, crf: int, folder: Path) -> Speed:
@@ -316,7 +197,8 @@ def _window(request: BisectRequest) -> tuple[int, int]:
     whole = len(window) == 2 and all(type(number) is int for number in window)
     if not whole or not low <= window[0] <= window[1] <= high:
         raise SettingsError(
-            f"crf is {request.crf!r}; for {request.encoder.name} it is two whole numbers within ({low}, {high})."
+            f"crf is {request.crf!r}; for {request.encoder.name} it is two whole numbers from {low} to {high}, the "
+            "smaller one first."
         )
     return window[0], window[1]
 
@@ -333,12 +215,13 @@ def _targets(request: BisectRequest, scoring: MeasureRequest, ffmpeg: str) -> tu
     models = resolve_model(
         scoring.model, generation=scoring.generation, phone=scoring.phone, width=video.width, height=video.height
     )
-    top = models.high if request.metric.name in ("vmaf", "neg") else math.inf
+    # Below 1 of 100 there is no picture; somebody thinks of a share.
+    low, top = (1.0, models.high) if request.metric.name in ("vmaf", "neg") else (0.0, math.inf)
     for target in targets:
-        if not math.isfinite(target) or not 0 < target <= top:
+        if not math.isfinite(target) or not low <= target <= top:
             raise SettingsError(
-                f"The target {target:g} cannot be: {request.metric} is a number above 0"
-                f"{f' and at most {top:g}' if math.isfinite(top) else ''}."
+                f"The target {target:g} cannot be: {request.metric} is a number from {low:g}"
+                f"{f' to {top:g}' if math.isfinite(top) else ' on'}."
             )
     return targets
 
@@ -362,8 +245,21 @@ def sampled(
     return cut(reference, [window], folder, ffmpeg, timeout=timeout)[0], window
 
 
-def _refuse_flat(prober: Prober) -> None:
-    probes = list(prober.probes.values())
+def _refuse_scale(prober: Prober, window: tuple[int, int]) -> None:
+    if len(prober.probes) == 1 and window[0] < window[1]:
+        # An easy target is met at the coarsest with one encode, which cannot tell whether the CRF changes anything.
+        [only] = prober.probes
+        far = window[0] if only == window[1] else window[1]
+        middle = (only + far) // 2
+        prober(far if middle == only else middle)
+    coarser = -1 if prober.job.encoder.larger_is_finer else 1
+    probes = sorted(prober.probes.values(), key=lambda probe: probe.crf * coarser)
+    if len(probes) == 2 and probes[0].score < probes[1].score and probes[0].encode.size < probes[1].encode.size:
+        raise EncodeError(
+            f"The scale of {prober.job.name} seems to run the other way: CRF {probes[0].crf} has {prober.metric} "
+            f"{probes[0].score:.3f}, CRF {probes[1].crf} {probes[1].score:.3f} and is larger.\n"
+            f"  Say it: Encoder(..., larger_is_finer={not prober.job.encoder.larger_is_finer})."
+        )
     if len(probes) > 1 and len({(probe.encode.size, probe.result.neg.unclipped.frames) for probe in probes}) == 1:
         numbers = sorted(probe.crf for probe in probes)
         raise EncodeError(
@@ -397,6 +293,20 @@ def _answer(
     else:
         why = f"{what}: {outcome}"
     return Answer(target, metric, outcome, why, probe, following)
+
+
+def _shown(request: BisectRequest, sample: tuple[int, int] | None) -> str:
+    """The reference as people know it, where what is scored is a part of it that was cut out."""
+    name = str(request.scoring.reference)
+    return name if sample is None else f"{name}, frames {sample[0]} to {sum(sample) - 1}"
+
+
+def _with_probes(error: MeasurementError, finished: tuple[Probe, ...]) -> MeasurementError:
+    if finished:
+        error.probes = finished
+        done = "; ".join(f"CRF {probe.crf}: {probe.score:.3f}" for probe in finished)
+        error.add_note(f"Probes finished before: {done}.")
+    return error
 
 
 @contextmanager

@@ -6,15 +6,21 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pytest_vmaf.encoding.answers import Bisection, Speed
 from pytest_vmaf.encoding.bdrate import RateQuality, bd_quality, bd_rate, bootstrap, rate_at
-from pytest_vmaf.encoding.bisect import Bisection, BisectRequest, Speed, bisect
-from pytest_vmaf.encoding.probe import Metric, Probe
+from pytest_vmaf.encoding.bisect import BisectRequest, bisect
+from pytest_vmaf.encoding.encode import check_arguments
+from pytest_vmaf.encoding.encoders import check_available
+from pytest_vmaf.encoding.probe import Metric, Probe, parse_metric
 from pytest_vmaf.quality.errors import MeasurementError, SettingsError
+from pytest_vmaf.quality.ffmpeg import find_ffmpeg
 from pytest_vmaf.quality.measure import MeasureRequest
 from pytest_vmaf.quality.scorer import Scorer
 
 #: A difference that is smaller, in percent, nobody calls a win.
 WIN = 1.0
+#: One quality with and without credit for enhancement, on one scale: their targets are numbers of both.
+TWINS = ("vmaf", "neg")
 
 
 @dataclass(frozen=True)
@@ -96,66 +102,74 @@ class Comparison:
         """How much more bitrate the encoder needs than the anchor for equal quality, in percent; less is negative.
 
         Between the lowest and the highest target that both meet (or over all of both curves, with one target), as the
-        mean over sources. ``metric`` is the comparison's own, or "vmaf" for the default score.
+        mean over sources. ``metric`` is the comparison's own, or another that was measured, as "vmaf".
         Raises MeasurementError where the curves hardly overlap, or have fewer than four points.
         """
         return self._delta(encoder, anchor, metric, bd_rate, "%")
 
     def bd_quality(self, encoder: str, *, anchor: str, metric: str | None = None) -> Delta:
-        """How many points more quality the encoder has than the anchor at equal bitrate."""
+        """How many points more quality the encoder has than the anchor at equal bitrate. As :meth:`bd_rate`."""
         return self._delta(encoder, anchor, metric, bd_quality, "points")
 
-    def rate(self, encoder: str, target: float, source: str | None = None) -> float:
+    def rate(self, encoder: str, target: float, source: str | None = None, *, metric: str | None = None) -> float:
         """The bitrate in bit/s at exactly this quality, interpolated between the two encodes around it.
 
         ``source`` may be left out where there is one. Raises MeasurementError where the encoder does not get there.
         """
-        source = self._source(source)
-        found = self.found[source][self._label(encoder)]
-        rate = rate_at(curve(found.probes, self.metric), target)
+        source, chosen = self._source(source), self._metric(metric)
+        rate = self._on_curve(encoder, target, source, chosen)
         if rate is None:
-            raise MeasurementError(f"{encoder} on {source} was not measured on both sides of {self.metric} {target:g}.")
+            found = self.found[source][encoder]
+            why = found[target].why if target in found.answers and chosen == self.metric else "encode further"
+            raise MeasurementError(
+                f"{encoder} on {source} was not measured on both sides of {chosen} {target:g}, so its bitrate there is "
+                f"not known: {why}."
+            )
         return rate
 
-    def saving(self, encoder: str, target: float, *, anchor: str) -> Delta:
+    def saving(self, encoder: str, target: float, *, anchor: str, metric: str | None = None) -> Delta:
         """How much more bitrate the encoder needs than the anchor at one target, in percent, as the mean over sources.
 
-        Negative is a saving.
+        Negative is a saving. Raises MeasurementError where one of both does not get there.
         """
-        each = {s: (self.rate(encoder, target, s) / self.rate(anchor, target, s) - 1) * 100 for s in self.found}
-        return Delta(each, "%", f"bitrate at {self.metric} {target:g}")
+        rates = {s: [self.rate(one, target, s, metric=metric) for one in (encoder, anchor)] for s in self.found}
+        each = {source: (test / base - 1) * 100 for source, (test, base) in rates.items()}
+        return Delta(each, "%", f"bitrate at {self._metric(metric)} {target:g}")
 
     def penalty(self, encoder: str, target: float) -> Delta:
         """How much more bitrate NEG asks than default VMAF for the same number, in percent: enhancement's share.
 
-        Raises MeasurementError where one of both is not reached.
+        Raises MeasurementError where one of both is not reached, and where the targets are of another metric.
         """
-        self._label(encoder)
+        if self.metric.name not in TWINS:
+            raise MeasurementError(f"The targets are of {self.metric}; what NEG asks beyond VMAF is known of theirs.")
+        vmaf, neg = (replace(self.metric, name=name) for name in TWINS)
         each = {}
-        for source, by_label in self.found.items():
-            credited = rate_at(curve(by_label[encoder].probes, Metric("vmaf")), target)
-            neg = rate_at(curve(by_label[encoder].probes, Metric("neg")), target)
-            if credited is None or neg is None:
-                raise MeasurementError(f"{encoder} on {source} has not both VMAF {target:g} and NEG {target:g}.")
-            each[source] = (neg / credited - 1) * 100
-        return Delta(each, "%", f"NEG {target:g} over VMAF {target:g}")
+        for source in self.found:
+            credited, asked = (self._on_curve(encoder, target, source, metric) for metric in (vmaf, neg))
+            if credited is None or asked is None:
+                raise MeasurementError(f"{encoder} on {source} has not both {vmaf} {target:g} and {neg} {target:g}.")
+            each[source] = (asked / credited - 1) * 100
+        return Delta(each, "%", f"{neg} {target:g} over {vmaf} {target:g}")
 
     @property
     def lost_wins(self) -> tuple[tuple[str, str], ...]:
-        """(encoder, anchor) of each win by default VMAF, of a percent of bitrate or more, that is none by NEG."""
+        """(encoder, anchor) of each win by default VMAF, of a percent of bitrate or more, that is none by NEG.
+
+        By BD-rate, or with one target by the bitrate there. Raises MeasurementError where that is not known of a pair.
+        """
         pairs = ((encoder, anchor) for encoder in self.labels for anchor in self.labels if encoder != anchor)
-        return tuple((encoder, anchor) for encoder, anchor in pairs if self._loses(encoder, anchor))
+        return tuple(pair for pair in pairs if self._difference(*pair, "vmaf") <= -WIN < self._difference(*pair, "neg"))
 
     def speed(self, encoder: str, source: str | None = None) -> Speed | None:
         """Frames per second of encoding and decoding; None where it was not measured."""
         return self.found[self._source(source)][self._label(encoder)].speed
 
-    def _loses(self, encoder: str, anchor: str) -> bool:
-        try:
-            default, neg = (self.bd_rate(encoder, anchor=anchor, metric=metric) for metric in ("vmaf", "neg"))
-        except MeasurementError:
-            return False
-        return default <= -WIN and neg > -WIN
+    def _difference(self, encoder: str, anchor: str, name: str) -> Delta:
+        metric = f"{name}.{self.metric.pool}"
+        if len(self.targets) == 1:
+            return self.saving(encoder, self.targets[0], anchor=anchor, metric=metric)
+        return self.bd_rate(encoder, anchor=anchor, metric=metric)
 
     def _delta(
         self,
@@ -165,26 +179,47 @@ class Comparison:
         delta: Callable[..., float],
         unit: str,
     ) -> Delta:
-        chosen = Metric(metric) if metric else self.metric
-        self._label(encoder)
-        self._label(anchor)
+        chosen = self._metric(metric)
+        # Targets are numbers of the comparison's own metric and of its twin; another's curves are compared whole.
+        bounded = len(self.targets) > 1 and (chosen == self.metric or {chosen.name, self.metric.name} == {*TWINS})
+        name = "BD-rate" if unit == "%" else "BD-quality"
         each = {}
-        for source, by_label in self.found.items():
-            test, base = by_label[encoder], by_label[anchor]
+        for source in self.found:
+            test, base = (self.found[source][self._label(label)] for label in (encoder, anchor))
             both = [target for target in self.targets if test[target].met and base[target].met]
-            between = (min(both), max(both)) if len(both) > 1 else None
-            if len(self.targets) > 1 and between is None:
+            if bounded and len(both) < 2:
                 raise MeasurementError(
                     f"{encoder} and {anchor} share {len(both)} of {len(self.targets)} targets on {source}, so their "
                     f"curves hardly overlap.\n  {_why(test)}\n  {_why(base)}"
                 )
-            curves = curve(base.probes, chosen), curve(test.probes, chosen)
-            if unit == "%":
-                each[source] = delta(*curves, between=between)
-            else:
-                each[source] = delta(*curves, between=_rates(curves, between))
-        span = f" {min(self.targets):g} to {max(self.targets):g}" if len(self.targets) > 1 else ""
-        return Delta(each, unit, f"{'BD-rate' if unit == '%' else 'BD-quality'}, {chosen}{span}")
+            between = (min(both), max(both)) if bounded else None
+            try:
+                curves = curve(base.probes, chosen), curve(test.probes, chosen)
+                each[source] = delta(*curves, between=between if unit == "%" else _rates(curves, between))
+            except MeasurementError as error:
+                raise MeasurementError(f"{encoder} against {anchor} on {source}: {error}") from None
+        span = f" {min(self.targets):g} to {max(self.targets):g}" if bounded else ""
+        return Delta(each, unit, f"{name}, {chosen}{span}")
+
+    def _on_curve(self, encoder: str, target: float, source: str, metric: Metric) -> float | None:
+        try:
+            return rate_at(curve(self.found[source][self._label(encoder)].probes, metric), target)
+        except MeasurementError:
+            # One point is no curve.
+            return None
+
+    def _metric(self, metric: str | None) -> Metric:
+        if metric is None:
+            return self.metric
+        chosen = parse_metric(metric)
+        if chosen.name not in TWINS and any(
+            chosen.name not in probe.result.features
+            for by_label in self.found.values()
+            for found in by_label.values()
+            for probe in found.probes
+        ):
+            raise SettingsError(f"{metric} was not measured in this comparison; ask for it with features=.")
+        return chosen
 
     def _label(self, label: str) -> str:
         if label not in self.labels:
@@ -203,37 +238,50 @@ class Comparison:
         return f"<Comparison of {', '.join(self.labels)} on {sources}, {self.probes} encodes>"
 
     def __str__(self) -> str:
-        return "\n".join(str(found) for by_label in self.found.values() for found in by_label.values())
+        return "\n".join(f"{label}: {found}" for by_label in self.found.values() for label, found in by_label.items())
 
 
 def compare(request: CompareRequest, scorer: Scorer) -> Comparison:
     """Bisect every contender on every source, one after the other, so that none disturbs another's speed.
 
-    Raises SettingsError for fewer than one contender or a source given twice, and all that :func:`bisect` raises; the
-    error's ``probes`` then hold those of all contenders.
+    Raises SettingsError, before anything is encoded, for fewer than one contender, for a source given twice and for
+    settings that an encoder has not; and all that :func:`bisect` raises, the error's ``probes`` then hold those of all
+    contenders.
     """
     if not request.contenders or not request.scorings:
         raise SettingsError("A comparison needs at least one encoder and one source.")
     names = [str(scoring.reference) for scoring in request.scorings]
     if len(set(names)) < len(names):
         raise SettingsError(f"A source is given twice: {', '.join(names)}.")
+    ffmpeg = find_ffmpeg(request.scorings[0].ffmpeg).path
+    for contender in request.contenders.values():
+        check_available(contender.encoder, ffmpeg)
+        check_arguments(contender.encoder, contender.arguments)
+        contender.encoder.chosen_preset(contender.preset)
     found: dict[str, dict[str, Bisection]] = {name: {} for name in names}
     finished: list[Probe] = []
     runs = len(names) * len(request.contenders)
-    for scoring in request.scorings:
+    for number, (name, scoring) in enumerate(zip(names, request.scorings, strict=True)):
         for label, contender in request.contenders.items():
             done = sum(map(len, found.values()))
+            # Encodes are called after their source's file, and two of these may have one name.
+            keep = contender.keep / f"source-{number}" if contender.keep and len(names) > 1 else contender.keep
             shown = overall(request.progress, len(finished), done, runs)
             try:
-                one = bisect(replace(contender, scoring=scoring, progress=shown), scorer)
+                one = bisect(replace(contender, scoring=scoring, keep=keep, progress=shown), scorer)
             except MeasurementError as error:
                 error.probes = (*finished, *error.probes)
-                error.add_note(f"This was {label} on {scoring.reference}; {done} of {runs} searches had been finished.")
+                error.add_note(f"This was {label} on {name}; {_done(found)} of {runs} searches had been finished.")
                 raise
-            found[str(scoring.reference)][label] = one
+            found[name][label] = one
             finished += one.probes
     first = next(iter(request.contenders.values()))
     return Comparison(first.metric, first.targets, found)
+
+
+def _done(found: Mapping[str, Mapping[str, Bisection]]) -> str:
+    names = [f"{label} on {source}" for source, by_label in found.items() for label in by_label]
+    return f"{len(names)} ({', '.join(names)})" if names else "none"
 
 
 def overall(

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
-from pytest_vmaf.encoding.bisect import Bisection, BisectRequest, bisect, sampled
+from pytest_vmaf.encoding.answers import Bisection
+from pytest_vmaf.encoding.bisect import BisectRequest, bisect, sampled
 from pytest_vmaf.encoding.codec_strings import codec_string
 from pytest_vmaf.encoding.compare import overall
 from pytest_vmaf.encoding.cut import cut
@@ -26,6 +27,15 @@ from pytest_vmaf.quality.scorer import Scorer
 SIZE = re.compile(r"(\d{2,5})x(\d{2,5})")
 #: Seconds between key frames, so that a player can change the rung there.
 SEGMENT = 2.0
+#: What makes ffmpeg's encoders begin anew every {frames} frames, whatever cuts lie between.
+KEY_FRAMES = ("-g", "{frames}", "-force_key_frames", "expr:not(mod(n,{frames}))")
+#: libaom would make the frame after each forced one a key frame too, librav1e counts on from each cut, libvvenc does
+#: not listen to -g.
+OWN_KEY_FRAMES = {
+    "libaom-av1": ("-g", "{frames}", "-keyint_min", "{frames}"),
+    "librav1e": ("-g", "{frames}", "-keyint_min", "{frames}"),
+    "libvvenc": ("-vvenc-params", "poc0idr=1:intraperiod={frames}"),
+}
 
 
 @dataclass(frozen=True)
@@ -189,8 +199,21 @@ def parse_size(text: str) -> tuple[int, int]:
     """Read "1280x720". Raises SettingsError."""
     match = SIZE.fullmatch(text.strip())
     if match is None:
-        raise SettingsError(f"{text!r} is no resolution; write 1280x720.")
+        raise SettingsError(f"{text!r:.80} is no resolution; write 1280x720.")
     return int(match[1]), int(match[2])
+
+
+def read_sizes(sizes: Sequence[str | tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Resolutions as a list of "1280x720" or (1280, 720). Raises SettingsError."""
+    if isinstance(sizes, str) or not isinstance(sizes, Iterable):
+        raise SettingsError(f"resolutions is {sizes!r:.80}; it is a list, as ['1280x720', '640x360'].")
+    read = []
+    for size in sizes:
+        pair = parse_size(size) if isinstance(size, str) else tuple(size) if isinstance(size, Iterable) else ()
+        if len(pair) != 2 or not all(type(side) is int and side > 0 for side in pair):
+            raise SettingsError(f"{size!r:.80} is no resolution; write '1280x720' or (1280, 720).")
+        read.append((pair[0], pair[1]))
+    return tuple(read)
 
 
 def build_ladder(request: LadderRequest, scorer: Scorer) -> Ladder:
@@ -207,9 +230,7 @@ def build_ladder(request: LadderRequest, scorer: Scorer) -> Ladder:
     _check(request.resolutions, display)
     if video.frame_rate is None:
         raise SettingsError(f"{base.scoring.reference.name} states no frame rate; say Clip(..., frame_rate=24).")
-    arguments = base.arguments
-    if request.segment is not None and base.encoder.arguments:
-        arguments = (*_keyframes(request.segment, video.frame_rate), *base.encoder.joining, *arguments)
+    arguments = (*base.encoder.joining, *_key_frames(request, video.frame_rate), *base.arguments)
     found: dict[tuple[int, int], Bisection] = {}
     with ExitStack() as stack:
         temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pytest-vmaf-")))
@@ -239,18 +260,16 @@ def build_ladder(request: LadderRequest, scorer: Scorer) -> Ladder:
                 found[size] = replace(answered, reference=str(base.scoring.reference), sample=window)
             except MeasurementError as error:
                 error.probes = (*(p for each in found.values() for p in each.probes), *error.probes)
+                if base.keep is None:
+                    error.probes = tuple(map(_without_file, error.probes))
                 error.add_note(f"This was {size[0]}x{size[1]}; {len(found)} resolutions had been finished.")
                 raise
         hull = convex_hull([(probe.bitrate, probe.score) for each in found.values() for probe in each.probes])
         rungs = _rungs(found, hull, ffmpeg, timeout)
-        wanted = {rung.probe.encode.path for rung in rungs}
-        for each in found.values():
-            for probe in each.probes:
-                if probe.encode.path is not None and probe.encode.path not in wanted:
-                    probe.encode.path.unlink(missing_ok=True)
+        wanted = {rung.probe.encode.path for rung in rungs} if base.keep else set()
+        found = {size: _only_with(wanted, each) for size, each in found.items()}
         if base.keep is None:
             rungs = [replace(rung, probe=_without_file(rung.probe)) for rung in rungs]
-            found = {size: _without_files(each) for size, each in found.items()}
     first = next(iter(found.values()))
     duration = max((rung.probe.encode.duration for rung in rungs), default=0.0)
     reached = {target for rung in rungs for target in rung.targets}
@@ -279,7 +298,7 @@ def convex_hull(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, flo
     Andrew's monotone chain (A. M. Andrew, Information Processing Letters 9(5), 1979), ended at the best point.
     """
     hull: list[tuple[float, float]] = []
-    for point in sorted(set(points)):
+    for point in sorted(set(points), key=lambda point: (point[0], -point[1])):
         if hull and point[1] <= max(quality for _, quality in hull):
             continue
         while len(hull) > 1 and _turn(hull[-2], hull[-1], point) >= 0:
@@ -309,8 +328,8 @@ def _rungs(
             cheapest.setdefault((*size, probe.crf), []).append(target)
             probes[(*size, probe.crf)] = probe
     rungs = []
-    for (width, height, _), targets in cheapest.items():
-        probe = probes[(width, height, _)]
+    for (width, height, crf), targets in cheapest.items():
+        probe = probes[width, height, crf]
         path = probe.encode.path
         assert path is not None  # noqa: S101
         rungs.append(
@@ -320,7 +339,8 @@ def _rungs(
                 height=height,
                 probe=probe,
                 codecs=codec_string(path, ffmpeg, timeout),
-                peak=peak_bitrate(path, ffmpeg, timeout=timeout),
+                # Of one segment it is the mean, but for rounding.
+                peak=max(peak_bitrate(path, ffmpeg, timeout=timeout), probe.bitrate),
                 on_hull=(probe.bitrate, probe.score) in hull,
             )
         )
@@ -342,23 +362,40 @@ def _check(resolutions: Sequence[tuple[int, int]], display: tuple[int, int]) -> 
             raise SettingsError(f"{shown} has an odd side; encoders take even ones.")
 
 
-def _keyframes(segment: float, rate: Fraction) -> tuple[str, ...]:
-    if not 0 < segment <= 60:
-        raise SettingsError(f"segment is {segment!r}; it is a number of seconds above 0 and at most 60.")
-    frames = max(1, round(segment * rate))
-    return ("-g", str(frames), "-force_key_frames", f"expr:not(mod(n,{frames}))")
+def _key_frames(request: LadderRequest, rate: Fraction) -> tuple[str, ...]:
+    segment, encoder = request.segment, request.bisect.encoder
+    if segment is None:
+        return ()
+    if isinstance(segment, bool) or not isinstance(segment, int | float) or not 0 < segment <= 60:
+        raise SettingsError(f"segment is {segment!r:.80}; it is a number of seconds above 0 and at most 60.")
+    if not encoder.arguments:
+        return ()
+    frames = str(max(1, round(segment * rate)))
+    return tuple(word.replace("{frames}", frames) for word in OWN_KEY_FRAMES.get(encoder.name, KEY_FRAMES))
+
+
+def _only_with(wanted: Collection[Path | None], found: Bisection) -> Bisection:
+    """The bisection with only these files; the others are removed."""
+
+    def left(probe: Probe) -> Probe:
+        path = probe.encode.path
+        if path is None or path in wanted:
+            return probe
+        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.parent.rmdir()
+        return _without_file(probe)
+
+    answers = {
+        target: replace(answer, probe=answer.probe and left(answer.probe), next_probe=following and left(following))
+        for target, answer in found.answers.items()
+        for following in [answer.next_probe]
+    }
+    return replace(found, answers=answers, probes=tuple(map(left, found.probes)))
 
 
 def _without_file(probe: Probe) -> Probe:
     return replace(probe, encode=replace(probe.encode, path=None))
-
-
-def _without_files(found: Bisection) -> Bisection:
-    answers = {
-        target: replace(answer, probe=answer.probe and _without_file(answer.probe))
-        for target, answer in found.answers.items()
-    }
-    return replace(found, answers=answers, probes=tuple(map(_without_file, found.probes)))
 
 
 def _models(found: Mapping[tuple[int, int], Bisection]) -> dict[str, str]:

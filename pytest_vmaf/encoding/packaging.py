@@ -79,7 +79,7 @@ def _shortest(packets: Sequence[Packet], segment: float) -> float:
 
 def package(
     renditions: Sequence[Rendition],
-    folder: Path,
+    folder: str | os.PathLike[str],
     ffmpeg: str,
     form: Literal["hls", "dash"],
     *,
@@ -98,6 +98,7 @@ def package(
         raise SettingsError(f"form is {form!r}; a package is 'hls' or 'dash'.")
     if not 0 < segment < math.inf:
         raise SettingsError(f"segment is {segment!r}; a segment lasts more than 0 s.")
+    folder = Path(folder)
     ladder = ordered(renditions)
     places = {folder.resolve() / f"{one.name}.mp4" for one in ladder}
     if taken := [one for one in ladder if one.path.resolve() in places]:

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import statistics
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pytest_vmaf.encoding.answers import Bisection
 from pytest_vmaf.encoding.bdrate import rate_at
-from pytest_vmaf.encoding.bisect import Bisection, BisectRequest, bisect, sampled
+from pytest_vmaf.encoding.bisect import BisectRequest, bisect, sampled
 from pytest_vmaf.encoding.compare import curve, overall
 from pytest_vmaf.encoding.cut import cut
-from pytest_vmaf.encoding.encode import Encode, Job, describe
+from pytest_vmaf.encoding.encode import Encode, Job, encoded_clip
+from pytest_vmaf.encoding.join import join
 from pytest_vmaf.encoding.probe import Metric, Probe
 from pytest_vmaf.encoding.shots import Shot, detect_shots
 from pytest_vmaf.quality.clip import Clip
-from pytest_vmaf.quality.errors import EncodeError, MeasurementError, SettingsError
-from pytest_vmaf.quality.ffmpeg import by_hand, find_ffmpeg, inspect
-from pytest_vmaf.quality.measure import measure
-from pytest_vmaf.quality.process import Command, run
-from pytest_vmaf.quality.reading import input_arguments
+from pytest_vmaf.quality.errors import MeasurementError, SettingsError
+from pytest_vmaf.quality.ffmpeg import find_ffmpeg, inspect
+from pytest_vmaf.quality.measure import MeasureRequest, measure
 from pytest_vmaf.quality.result import Result
 from pytest_vmaf.quality.scorer import Scorer
 
@@ -43,13 +46,19 @@ class PerShotRequest:
 
 @dataclass(frozen=True)
 class ShotAnswer:
-    """What one shot needs. ``probe`` is the encode that went into the joined one; ``met`` says if it has the target."""
+    """What one shot needs. ``probe`` is the encode that went into the joined one; ``met`` says if it has the target.
+
+    ``score`` is the shot's mean over its frames in the joined encode, ``fixed_score`` that in the encode of the one CRF
+    for the whole clip, None where there is none. ``probes`` is how many encodes its search took.
+    """
 
     shot: Shot
     probe: Probe
     met: bool
     why: str
     probes: int
+    score: float
+    fixed_score: float | None = None
 
     @property
     def crf(self) -> int:
@@ -94,16 +103,33 @@ class PerShot:
 
         Raises MeasurementError where it was not asked for or does not get there.
         """
-        rate = None if self.fixed is None else rate_at(curve(self.fixed.probes, self.metric), self.score)
-        if rate is None:
-            why = "; ".join(answer.why for answer in self.fixed.answers.values()) if self.fixed else "not asked for"
-            raise MeasurementError(f"One CRF for the whole clip at {self.metric} {self.score:.3f} is not known: {why}.")
-        return rate
+        why = "it was not asked for"
+        if self.fixed is not None:
+            why = "; ".join(answer.why for answer in self.fixed.answers.values())
+            # Fewer than two points are no curve.
+            with suppress(MeasurementError):
+                if rate := rate_at(curve(self.fixed.probes, self.metric), self.score):
+                    return rate
+        raise MeasurementError(f"One CRF for the whole clip at {self.metric} {self.score:.3f} is not known: {why}.")
 
     @property
     def saving(self) -> float:
         """How much more bitrate the joined encode has than one CRF at equal score, in percent; less is negative."""
         return (self.bitrate / self.fixed_bitrate - 1) * 100
+
+    @property
+    def worst_shot(self) -> float:
+        """The lowest mean score of any shot in the joined encode."""
+        return min(answer.score for answer in self.shots)
+
+    @property
+    def fixed_worst_shot(self) -> float | None:
+        """The lowest mean score of any shot in the encode with one CRF that scores no less; None where there is none.
+
+        What the shots' own CRFs buy at equal score of the whole is that no shot is much worse than the others.
+        """
+        scores = [answer.fixed_score for answer in self.shots if answer.fixed_score is not None]
+        return min(scores, default=None)
 
     @property
     def probes(self) -> int:
@@ -112,12 +138,13 @@ class PerShot:
 
     def to_record(self) -> dict[str, Any]:
         """As plain data."""
-        saving: dict[str, Any] = {"fixed": None}
+        fixed: dict[str, Any] | None = None
         if self.fixed is not None:
             answer = next(iter(self.fixed.answers.values()))
-            saving["fixed"] = {"crf": answer.crf if answer.met else None, "outcome": answer.outcome}
-            if answer.met and rate_at(curve(self.fixed.probes, self.metric), self.score) is not None:
-                saving["fixed"] |= {"bitrate": self.fixed_bitrate, "saving_percent": self.saving}
+            fixed = {"crf": answer.crf if answer.met else None, "outcome": answer.outcome}
+            fixed["worst_shot"] = self.fixed_worst_shot
+            with suppress(MeasurementError):
+                fixed |= {"bitrate": self.fixed_bitrate, "saving_percent": self.saving}
         return {
             "schema": 1,
             "encoder": self.name,
@@ -131,19 +158,21 @@ class PerShot:
             "bitrate": self.bitrate,
             "size": self.encode.size,
             "path": self.encode.path and str(self.encode.path),
+            "worst_shot": self.worst_shot,
             "shots": [
                 {
                     "start": answer.shot.start,
                     "frames": answer.shot.frames,
                     "crf": answer.crf,
-                    "score": answer.probe.score,
+                    "score": answer.score,
+                    "fixed_score": answer.fixed_score,
                     "bitrate": answer.probe.bitrate,
                     "size": answer.probe.encode.size,
                     "met": answer.met,
                 }
                 for answer in self.shots
             ],
-            **saving,
+            "fixed": fixed,
             "models": {key: self.result.provenance[key] for key in ("model", "neg_model", "generation", "libvmaf")},
         }
 
@@ -160,92 +189,128 @@ class PerShot:
             last = answer.shot.start + answer.shot.frames - 1
             note = "" if answer.met else f" ({answer.why})"
             lines.append(
-                f"  frames {answer.shot.start} to {last}: CRF {answer.crf}, {answer.probe.score:.3f}, "
+                f"  frames {answer.shot.start} to {last}: CRF {answer.crf}, {answer.score:.3f}, "
                 f"{answer.probe.bitrate / 1000:.1f} kbit/s{note}"
             )
+        return "\n".join([*lines, *(f"  {line}" for line in self.against_fixed)])
+
+    @property
+    def against_fixed(self) -> tuple[str, ...]:
+        """The worst shot, and what one CRF for the whole clip would give and take, in sentences."""
+        lines = [f"The worst shot has {self.metric} {self.worst_shot:.3f}."]
         if self.fixed is not None:
-            fixed = next(iter(self.fixed.answers.values()))
-            lines.append(f"  one CRF: {fixed.why}" + (f"; {self.saving:+.2f} % bitrate" if fixed.met else ""))
-        return "\n".join(lines)
+            if self.fixed_worst_shot is not None:
+                lines = [f"{lines[0][:-1]}, and {self.fixed_worst_shot:.3f} with one CRF."]
+            why = "; ".join(answer.why for answer in self.fixed.answers.values())
+            said = f"One CRF for the whole clip: {why}"
+            with suppress(MeasurementError):
+                said += f"; at equal score the shots' own spend {self.saving:+.2f} % bitrate beside it"
+            lines.append(f"{said}.")
+        return tuple(lines)
 
 
 def tune_per_shot(request: PerShotRequest, scorer: Scorer) -> PerShot:
-    """Search each shot, beginning where the shots before it ended; join the encodes and score them as a whole.
+    """Search each shot, join the encodes and score them as a whole.
 
-    The joined encode is decoded and compared with its parts frame by frame. A shot that cannot reach the target is
-    encoded at the finest CRF that any other shot needed. Raises EncodeError where the parts do not join, SettingsError
-    for more than one target, and as :func:`pytest_vmaf.encoding.bisect.bisect`.
+    Where two shots ended within one CRF of each other, the next search begins there. The joined encode is decoded and
+    compared with its parts frame by frame. A shot that cannot reach the target is encoded at the finest CRF that any
+    other shot needed. Raises EncodeError where the parts do not join, SettingsError for more than one target, and as
+    :func:`pytest_vmaf.encoding.bisect.bisect`.
     """
     base = replace(request.bisect, arguments=(*request.bisect.encoder.joining, *request.bisect.arguments))
     request = replace(request, bisect=base)
-    if len(base.targets) != 1:
-        raise SettingsError(f"Shot by shot there is one target, not {len(base.targets)}.")
+    _check(request)
+    found: list[Bisection] = []
+    with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as folder:
+        try:
+            return _tune(request, scorer, Path(folder), found)
+        except MeasurementError as error:
+            finished = (*(probe for each in found for probe in each.probes), *error.probes)
+            error.probes = tuple(map(_without_file, finished))
+            raise
+
+
+def _check(request: PerShotRequest) -> None:
+    if len(request.bisect.targets) != 1:
+        raise SettingsError(f"Shot by shot there is one target, not {len(request.bisect.targets)}.")
+    threshold, shortest = request.threshold, request.shortest
+    if threshold is not None and (isinstance(threshold, bool) or not isinstance(threshold, int | float)):
+        raise SettingsError(f"threshold is {threshold!r:.80}; it is a percentage of the luma range, above 0 to 100.")
+    if shortest is not None and type(shortest) is not int:
+        raise SettingsError(f"shortest is {shortest!r:.80}; it is a whole number of frames from 1.")
+
+
+def _tune(request: PerShotRequest, scorer: Scorer, folder: Path, found: list[Bisection]) -> PerShot:
+    """What :func:`tune_per_shot` does; the shots' searches go to ``found`` as they are finished."""
+    base = request.bisect
     ffmpeg, timeout = find_ffmpeg(base.scoring.ffmpeg).path, base.scoring.timeout
     named = {"threshold": request.threshold, "shortest": request.shortest}
-    with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as temporary:
-        folder = Path(temporary)
-        reference, _ = sampled(base.scoring, base.sample, ffmpeg, folder)
-        given = {name: value for name, value in named.items() if value is not None}
-        shots = detect_shots(reference, ffmpeg, timeout=timeout, **given)  # type: ignore[arg-type]
-        (folder / "cuts").mkdir()
-        clips = cut(reference, [(shot.start, shot.frames) for shot in shots], folder / "cuts", ffmpeg, timeout=timeout)
-        runs = len(shots) + bool(request.fixed)
-        found = _search(request, scorer, clips, folder / "parts", runs)
-        answers = _answers(base, scorer, shots, clips, found, folder / "parts")
-        scoring = replace(base.scoring, reference=reference, distorted=reference)
-        joined, encode = _join(base, answers, inspect(reference, ffmpeg, 2, timeout), ffmpeg, folder)
-        features = (*scoring.features, *base.metric.features)
-        result = measure(
-            replace(scoring, distorted=Clip(joined), features=features, progress=None), scorer, encode.name
-        )
-        target = min(float(base.metric.of(result)), 100.0)
-        fixed = None
-        if request.fixed:
-            made = sum(len(each.probes) for each in found)
-            middle = round(statistics.mean(answer.crf for answer in answers))
-            whole = replace(base, scoring=scoring, sample=None, keep=None, targets=(target,), start={target: middle})
-            fixed = bisect(replace(whole, progress=overall(request.progress, made, len(found), runs)), scorer)
-            fixed = replace(fixed, reference=str(base.scoring.reference))
-        if base.keep is not None:
-            base.keep.mkdir(parents=True, exist_ok=True)
-            kept = base.keep / f"{base.scoring.reference.path.stem}-{base.encoder.name}-per-shot{base.encoder.suffix}"
-            # A move to another file system is a copy: a full disk there must not leave half a file under the name.
-            _move(joined, kept)
-            encode = replace(encode, path=kept)
+    given = {name: value for name, value in named.items() if value is not None}
+    reference, _ = sampled(base.scoring, base.sample, ffmpeg, folder)
+    scoring = replace(base.scoring, reference=reference, distorted=reference)
+    shots = detect_shots(reference, ffmpeg, timeout=timeout, **given)  # type: ignore[arg-type]
+    (folder / "cuts").mkdir()
+    clips = cut(reference, [(shot.start, shot.frames) for shot in shots], folder / "cuts", ffmpeg, timeout=timeout)
+    for clip in clips:
+        _search(request, scorer, clip, len(clips), folder / "parts", found)
+    answers = _answers(base, scorer, shots, clips, found, folder / "parts")
+    job = Job(
+        base.encoder,
+        inspect(reference, ffmpeg, 2, timeout),
+        ffmpeg,
+        base.encoder.chosen_preset(base.preset),
+        base.arguments,
+        base.pix_fmt,
+        timeout,
+    )
+    path, encode = join(job, [answer.probe.encode for answer in answers], folder)
+    encode = replace(encode, name=f"{job.name} per shot", path=None)
+    features = (*scoring.features, *base.metric.features)
+    whole = replace(scoring, distorted=encoded_clip(job, path), features=features, progress=None)
+    result = measure(whole, scorer, encode.name)
+    score = float(base.metric.of(result))
+    fixed = _fixed(request, scoring, score, answers, found, scorer) if request.fixed and score > 0 else None
+    if base.keep is not None:
+        encode = replace(encode, path=_kept(path, base.keep, base))
     return PerShot(
         name=encode.name,
         reference=str(base.scoring.reference),
         target=base.targets[0],
         metric=base.metric,
-        shots=tuple(answers),
+        shots=tuple(_judged(answers, base.metric, result, fixed)),
         encode=encode,
         result=result,
         fixed=fixed,
     )
 
 
-def _search(request: PerShotRequest, scorer: Scorer, clips: Sequence[Clip], parts: Path, runs: int) -> list[Bisection]:
+def _search(
+    request: PerShotRequest, scorer: Scorer, clip: Clip, shots: int, parts: Path, found: list[Bisection]
+) -> None:
+    """Search the next shot."""
     base, target = request.bisect, request.bisect.targets[0]
-    found: list[Bisection] = []
-    for number, clip in enumerate(clips):
-        made = sum(len(each.probes) for each in found)
-        known = [each[target].crf for each in found if each[target].met]
-        one = replace(
-            base,
-            scoring=replace(base.scoring, reference=clip, distorted=clip),
-            sample=None,
-            # The shot before is the best guess for this one, and its probes say how steep this content is.
-            start={target: known[-1]} if known else base.start,
-            keep=parts / f"{number:04d}",
-            progress=overall(request.progress, made, len(found), runs),
-        )
-        try:
-            found.append(bisect(one, scorer))
-        except MeasurementError as error:
-            error.probes = (*(probe for each in found for probe in each.probes), *error.probes)
-            error.add_note(f"This was shot {number + 1} of {len(clips)}.")
-            raise
-    return found
+    # A start that is wrong costs two encodes, and a search without one takes two to four: shots must be alike for it to
+    # pay. At the coarsest end a shot, as a black one, says nothing of others.
+    known = [each[target].crf for each in found if each[target].outcome == "met"][-2:]
+    alike = len(known) == 2 and abs(known[0] - known[1]) <= 1
+    one = replace(
+        base,
+        scoring=replace(base.scoring, reference=clip, distorted=clip),
+        sample=None,
+        start={target: known[-1]} if alike else base.start,
+        keep=parts / f"{len(found):04d}",
+        flat=shots > 1,
+        progress=_progress(request, found, shots + bool(request.fixed)),
+    )
+    try:
+        found.append(bisect(one, scorer))
+    except MeasurementError as error:
+        error.add_note(f"This was shot {len(found) + 1} of {shots}; {len(found)} had been finished.")
+        raise
+
+
+def _progress(request: PerShotRequest, found: Sequence[Bisection], runs: int) -> Callable[[int, float], None] | None:
+    return overall(request.progress, sum(len(each.probes) for each in found), len(found), runs)
 
 
 def _answers(
@@ -266,7 +331,7 @@ def _answers(
         answer, probes = each[target], len(each.probes)
         probe = answer.probe if answer.met else None
         if probe is None:
-            # Any target that this one encode has makes the search end with it.
+            # Any target makes the search measure the one number that there is.
             alone = replace(
                 base,
                 scoring=replace(base.scoring, reference=clip, distorted=clip),
@@ -278,60 +343,66 @@ def _answers(
             )
             made = bisect(alone, scorer)
             probe, probes = made.probes[0], probes + len(made.probes)
-        answers.append(ShotAnswer(shot, probe, answer.met, answer.why, probes))
+        answers.append(ShotAnswer(shot, probe, answer.met, answer.why, probes, probe.score))
     return answers
 
 
-def _join(
-    base: BisectRequest, answers: Sequence[ShotAnswer], source: Any, ffmpeg: str, folder: Path
-) -> tuple[Path, Encode]:
-    """Join the shots' encodes without encoding again, and make sure that it decodes to their very frames."""
-    timeout = base.scoring.timeout
-    paths = [answer.probe.encode.path for answer in answers]
-    listing, joined = folder / "joined.txt", folder / f"joined{base.encoder.suffix}"
-    # The names are ours: a shot's number and what `probe` makes of the encoder's name.
-    listing.write_text("ffconcat version 1.0\n" + "".join(f"file '{path}'\n" for path in paths))
-    argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", "-xerror", "-protocol_whitelist", "file"]
-    argv += ["-f", "concat", "-safe", "0", "-i", f"file:{listing}", "-map", "0:V:0", "-c", "copy"]
-    argv += ["-y", f"file:{joined}"]
-    command = Command(tuple(argv), shown=by_hand(argv))
-    end = run(command, timeout)
-    if end.returncode != 0:
-        raise EncodeError(f"The shots' encodes cannot be joined.\n{end.explain()}")
-    parts = [line for path in paths if path is not None for line in _frame_hashes(Clip(path), ffmpeg, timeout)]
-    whole = _frame_hashes(Clip(joined), ffmpeg, timeout)
-    if whole != parts:
-        at = next(
-            (n for n, (a, b) in enumerate(zip(whole, parts, strict=False)) if a != b), min(len(whole), len(parts))
-        )
-        raise EncodeError(
-            f"The joined encode of {len(paths)} shots is not what its parts are: frame {at} differs ({len(whole)} "
-            f"frames, {len(parts)} in the parts). Streams of {base.encoder.name} do not join by copying."
-        )
-    job = Job(
-        base.encoder, source, ffmpeg, base.encoder.chosen_preset(base.preset), base.arguments, base.pix_fmt, timeout
+def _fixed(
+    request: PerShotRequest,
+    scoring: MeasureRequest,
+    score: float,
+    answers: Sequence[ShotAnswer],
+    found: Sequence[Bisection],
+    scorer: Scorer,
+) -> Bisection:
+    """The one CRF for the whole clip that has at least the joined encode's score."""
+    base = request.bisect
+    middle = round(statistics.mean(answer.crf for answer in answers))
+    whole = replace(
+        base,
+        scoring=scoring,
+        sample=None,
+        keep=None,
+        targets=(score,),
+        start={score: middle},
+        stem=base.stem or base.scoring.reference.path.stem,
+        progress=_progress(request, found, len(found) + 1),
     )
-    encode = describe(job, answers[0].crf, joined, str(command), None)
-    return joined, replace(encode, name=f"{job.name} per shot", path=None)
+    try:
+        return replace(bisect(whole, scorer), reference=str(base.scoring.reference))
+    except MeasurementError as error:
+        error.add_note("This was the search for one CRF for the whole clip; the shots had been finished.")
+        raise
 
 
-def _frame_hashes(clip: Clip, ffmpeg: str, timeout: float | None) -> list[str]:
-    lines: list[str] = []
-    argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", "-xerror", *input_arguments(clip)]
-    argv += ["-map", "0:V:0", "-fps_mode", "passthrough", "-f", "framehash", "-hash", "murmur3", "pipe:1"]
-    end = run(Command(tuple(argv), on_stdout=lines.append, shown=by_hand(argv)), timeout)
-    if end.returncode != 0:
-        raise EncodeError(f"{clip.name} does not decode.\n{end.explain()}")
-    return [line.rpartition(",")[2].strip() for line in lines if not line.startswith("#")]
+def _judged(
+    answers: Sequence[ShotAnswer], metric: Metric, result: Result, fixed: Bisection | None
+) -> Iterator[ShotAnswer]:
+    """The answers with each shot's scores in the encodes of the whole clip."""
+    frames = result[metric.name].frames
+    answer = next(iter(fixed.answers.values())) if fixed else None
+    beside = answer.result[metric.name].frames if answer and answer.met else None
+    for each in answers:
+        own = slice(each.shot.start, each.shot.start + each.shot.frames)
+        fixed_score = None if beside is None else statistics.fmean(beside[own])
+        probe = _without_file(each.probe)
+        yield replace(each, probe=probe, score=statistics.fmean(frames[own]), fixed_score=fixed_score)
 
 
-def _move(path: Path, to: Path) -> None:
-    import os
-    import shutil
+def _without_file(probe: Probe) -> Probe:
+    """The probe without its encode, which is gone when the search is over."""
+    return replace(probe, encode=replace(probe.encode, path=None))
 
+
+def _kept(path: Path, keep: Path, base: BisectRequest) -> Path:
+    """Move the joined encode to where it is kept, whole or not at all: it may be a copy to another file system."""
+    keep.mkdir(parents=True, exist_ok=True)
+    name = "".join(c if c.isalnum() or c in "-_." else "_" for c in base.encoder.name)
+    to = keep / f"{base.scoring.reference.path.stem}-{name}-per-shot{base.encoder.suffix}"
     part = to.with_name(f".{to.name}.part")
     try:
         shutil.copyfile(path, part)
         os.replace(part, to)
     finally:
         part.unlink(missing_ok=True)
+    return to

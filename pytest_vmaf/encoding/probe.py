@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_vmaf.encoding.encode import Encode, Job, describe, encoded_clip, ffmpeg_arguments, make_encode, remove
 from pytest_vmaf.quality.clip import Clip
-from pytest_vmaf.quality.errors import EncodeError, SettingsError
+from pytest_vmaf.quality.errors import ClipError, EncodeError, SettingsError
 from pytest_vmaf.quality.gate import BASE_METRICS
 from pytest_vmaf.quality.measure import MeasureRequest, Prepared, conclude, prepare
 from pytest_vmaf.quality.models import feature_columns, higher_is_better, nearest, resolve_feature
@@ -92,12 +93,17 @@ class Prober:
         folder: Path,
         *,
         stem: str = "",
+        reference: str | None = None,
         kept: bool,
     ) -> None:
         self.job, self.metric, self.probes = job, metric, dict[int, Probe]()
         self._scoring, self._scorer = scoring, scorer
         self._folder, self._kept = folder, kept
-        self._stem = _file_name(stem, job.encoder.name, job.preset)
+        self._reference = reference
+        # Searches that differ in nothing but their arguments must not overwrite what the others kept.
+        told = repr((job.arguments, job.pix_fmt)) if job.arguments or job.pix_fmt else ""
+        own = hashlib.blake2b(told.encode(), digest_size=3).hexdigest() if told else None
+        self._stem = _file_name(stem, job.encoder.name, job.preset, own)
         self._first: Prepared | None = None
         self._lock = threading.Lock()
 
@@ -121,10 +127,17 @@ class Prober:
     def _apart(self, crf: int, path: Path) -> tuple[Result, Encode]:
         encode = make_encode(self.job, crf, path)
         request = replace(self._scoring, distorted=encoded_clip(self.job, path))
-        prepared = prepare(request, self._scorer)
-        log = self._scorer.score(prepared.job)
+        try:
+            prepared = prepare(request, self._scorer)
+            log = self._scorer.score(prepared.job)
+        except ClipError as error:
+            low, high = self.job.encoder.crf_range
+            raise EncodeError(
+                f"What {self._name(crf)} wrote cannot be decoded. If only this CRF is broken, search beside it: crf= "
+                f"says the window, within ({low}, {high}).\n{error}"
+            ) from None
         command = f"{encode.command} && {log.command.replace(f'file:{path.absolute()}', path.name)}"
-        result = conclude(prepared, log, self._name(crf), command)
+        result = conclude(prepared, log, self._name(crf), command, self._reference)
         can_encode = isinstance(self._scorer, EncodingScorer) and self._scorer.can_encode(prepared.job.tools)
         if can_encode and self.job.encoder.arguments:
             self._first = prepared
@@ -136,7 +149,7 @@ class Prober:
         prepared = replace(first, job=replace(first.job, distorted=distorted))
         step = EncodeStep(self.job.source.clip, ffmpeg_arguments(self.job, crf), path)
         log = self._scorer.encode_and_score(prepared.job, step)
-        result = conclude(prepared, log, self._name(crf))
+        result = conclude(prepared, log, self._name(crf), reference=self._reference)
         encode = describe(self.job, crf, path, log.command, None)
         if encode.frames != log.distorted_frames:
             raise EncodeError(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from pytest_vmaf.encoding.bisect import Bisection
+from pytest_vmaf.encoding.answers import Bisection
 from pytest_vmaf.encoding.compare import Comparison, Delta
-from pytest_vmaf.encoding.probe import Probe
+from pytest_vmaf.encoding.probe import Metric, Probe
+from pytest_vmaf.encoding.recommend import Recommendation
 from pytest_vmaf.quality.errors import MeasurementError
 
 #: Of a result's provenance: what two runs must share to be compared, and what one repeats them with.
@@ -20,7 +22,7 @@ def bisection_record(found: Bisection) -> dict[str, Any]:
         "name": found.name,
         "arguments": list(found.arguments),
         "reference": found.reference,
-        "metric": str(found.metric),
+        "metric": written(found.metric),
         "neg": found.metric.name == "neg",
         "ceiling": found.ceiling,
         "sample": found.sample and {"start": found.sample[0], "frames": found.sample[1]},
@@ -63,7 +65,7 @@ def comparison_record(found: Comparison) -> dict[str, Any]:
     """A comparison: every search by source and label, and what differs against the first encoder."""
     anchor = found.labels[0]
     return {
-        "metric": str(found.metric),
+        "metric": written(found.metric),
         "neg": found.metric.name == "neg",
         "targets": list(found.targets),
         "encoders": list(found.labels),
@@ -83,12 +85,35 @@ def comparison_record(found: Comparison) -> dict[str, Any]:
             label: {f"{t:g}": _tried(lambda: found.penalty(label, t)) for t in found.targets}  # noqa: B023
             for label in found.labels
         },
-        "lost_wins": [list(pair) for pair in found.lost_wins],
+        "lost_wins": _lost_wins(found),
         "sources": {
             source: {label: bisection_record(one) for label, one in by_label.items()}
             for source, by_label in found.found.items()
         },
     }
+
+
+def recommendation_record(found: Recommendation) -> dict[str, Any]:
+    """A recommendation from a corpus; ``row`` is the line of it to use, None where none holds what was asked."""
+    setup = found.setup
+    return {
+        "source": setup.source,
+        "encoder": setup.encoder,
+        "preset": setup.preset,
+        "arguments": list(setup.arguments),
+        "pix_fmt": setup.pix_fmt,
+        "metric": written(found.metric),
+        "model": setup.model,
+        "neg_model": setup.neg_model,
+        "met": found.met,
+        "why": found.why,
+        "row": found.row and json.loads(found.row.to_json()),
+    }
+
+
+def written(metric: Metric) -> str:
+    """The metric as it is asked for: "neg", "neg.p5"."""
+    return metric.name if metric.pool == "mean" else f"{metric.name}.{metric.pool}"
 
 
 def made_with(probes: tuple[Probe, ...]) -> dict[str, Any]:
@@ -100,6 +125,14 @@ def _reached(probe: Probe, next_score: float | None) -> dict[str, Any]:
     record = probe_record(probe)
     del record["command"]
     return {**record, "next_score": next_score}
+
+
+def _lost_wins(found: Comparison) -> list[list[str]] | None:
+    """None where that is not known of every pair."""
+    try:
+        return [list(pair) for pair in found.lost_wins]
+    except MeasurementError:
+        return None
 
 
 def _tried(delta: Any) -> dict[str, Any]:

@@ -7,17 +7,23 @@ import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from pytest_vmaf.encoding.bisect import Answer, Bisection, BisectRequest
+from pytest_vmaf.encoding.answers import Answer, Bisection
+from pytest_vmaf.encoding.bisect import BisectRequest
 from pytest_vmaf.encoding.encoders import Encoder
 from pytest_vmaf.encoding.probe import parse_metric
 from pytest_vmaf.quality.errors import SettingsError
 from pytest_vmaf.quality.gate import Gate, Verdict
 from pytest_vmaf.quality.measure import MeasureRequest
+from pytest_vmaf.quality.models import nearest
+from pytest_vmaf.quality.process import printable
 
 Limit = float | Mapping[float, float] | None
+#: What an encoder of a comparison may have of its own.
+OWN = ("encoder", "preset", "arguments", "pix_fmt", "crf")
 
 
 def bisect_request(
@@ -43,11 +49,11 @@ def bisect_request(
         metric=parse_metric(metric),
         preset=None if preset is None else str(preset),
         arguments=read_words(arguments),
-        pix_fmt=pix_fmt,
+        pix_fmt=read_pix_fmt(pix_fmt),
         crf=crf,
         sample=sample,
         start=_start(start),
-        keep=None if keep is None else Path(keep),
+        keep=None if keep is None else read_path("keep", keep),
         workers=workers,
     )
 
@@ -59,39 +65,50 @@ def contenders(
 
     A list holds what ``encoder=`` of a bisection may be, "libx264:slow" names a preset too; a mapping from labels
     holds the same, or {"encoder": ..., "preset": ..., "arguments": ..., "pix_fmt": ..., "crf": ...}.
-    Raises SettingsError for labels given twice and for unknown settings.
+    Encodes that are kept get a folder for each label. Raises SettingsError for labels given twice and unknown settings.
     """
-    if isinstance(encoders, str):
-        raise SettingsError(f"encoders is {encoders!r}; it is a list, as [{encoders!r}].")
+    if isinstance(encoders, str) or not isinstance(encoders, Mapping | Sequence):
+        raise SettingsError(f"encoders is {encoders!r:.80}; it is a list, as ['libx264', 'libsvtav1'], or a mapping.")
     given = list(encoders.items()) if isinstance(encoders, Mapping) else [(None, each) for each in encoders]
     if not given:
-        raise SettingsError('encoders is empty; say at least one, as ["libx264", "libsvtav1"].')
+        raise SettingsError("encoders is empty; say at least one, as ['libx264', 'libsvtav1'].")
     requests: dict[str, BisectRequest] = {}
+    folders: set[str] = set()
     for label, each in given:
+        if label is not None and (not isinstance(label, str) or not label.strip()):
+            raise SettingsError(f"{label!r:.80} is no label of an encoder; it is a text, as 'slow'.")
         own = dict(each) if isinstance(each, Mapping) else {"encoder": each}
-        unknown = own.keys() - {"encoder", "preset", "arguments", "pix_fmt", "crf"}
-        if unknown or "encoder" not in own:
+        for unknown in own.keys() - OWN:
+            near = nearest(str(unknown), OWN)
             raise SettingsError(
-                f"The encoder {label!r} of a comparison has encoder, preset, arguments, pix_fmt and crf; "
-                f"{f'{min(unknown)!r} is none of these' if unknown else 'encoder is missing'}."
+                f"{unknown!r:.80} is no setting of one encoder of a comparison; did you mean {near!r}? "
+                f"It has {', '.join(OWN)}."
             )
+        if "encoder" not in own:
+            raise SettingsError(f"The encoder {label!r:.80} of a comparison has settings, but encoder is missing.")
         name = own.pop("encoder")
         said = name if isinstance(name, str) and "{" not in name else None
-        if isinstance(name, str) and "{" not in name and ":" in name:
-            name, _, own["preset"] = name.partition(":")
+        if said and ":" in said:
+            name, _, preset = said.partition(":")
+            if str(own.setdefault("preset", preset)) != preset:
+                raise SettingsError(f"The encoder {said!r} names a preset, and preset is {own['preset']!r}; say one.")
         encoder = find(name)
         one = bisect_request(base.scoring, encoder, base.targets, **{**common, **own})
-        shown = label or said or encoder.name
+        shown = printable(label or said or encoder.name)
         if shown in requests:
             raise SettingsError(f"The encoder {shown!r} is given twice; give a mapping from labels to tell them apart.")
-        requests[shown] = replace(one, keep=one.keep and one.keep / "".join(c if c.isalnum() else "_" for c in shown))
+        folder = "".join(c if c.isalnum() else "_" for c in shown)[:60]
+        # Labels may differ in what no name of a folder can have.
+        folder += f"_{len(requests) + 1}" if folder.casefold() in folders else ""
+        folders.add(folder.casefold())
+        requests[shown] = replace(one, keep=one.keep and one.keep / folder)
     return requests
 
 
 def read_targets(targets: float | Sequence[float]) -> tuple[float, ...]:
     """One target or several, as numbers. Raises SettingsError."""
     given = list(targets) if isinstance(targets, Iterable) else [targets]
-    if not all(isinstance(target, int | float) and not isinstance(target, bool) for target in given):
+    if not all(isinstance(target, Real) and not isinstance(target, bool) for target in given):
         raise SettingsError(f"targets is {targets!r:.80}; it is a list of numbers, as [94, 96].")
     return tuple(map(float, given))
 
@@ -141,12 +158,33 @@ def violation(answer: Answer, verdict: Verdict) -> str:
 
 def read_words(arguments: str | Sequence[str]) -> tuple[str, ...]:
     """Arguments as a list of words; a text is split as a shell would. Raises SettingsError."""
+    if not isinstance(arguments, Sequence):
+        raise SettingsError(f"arguments is {arguments!r:.80}; it is a text or a list of words.")
     try:
         return tuple(shlex.split(arguments)) if isinstance(arguments, str) else tuple(map(str, arguments))
-    except TypeError:
-        raise SettingsError(f"arguments is {arguments!r:.80}; it is a text or a list of words.") from None
     except ValueError as error:
         raise SettingsError(f"The arguments {arguments!r} cannot be split: {error}.") from None
+
+
+def read_list(name: str, values: Any, example: str) -> list[Any]:
+    """Several values. Raises SettingsError for a single one."""
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise SettingsError(f"{name} is {values!r:.80}; it is a list, as {example}.")
+    return list(values)
+
+
+def read_path(name: str, path: str | os.PathLike[str]) -> Path:
+    """A path. Raises SettingsError."""
+    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+        raise SettingsError(f"{name} is {path!r:.80}; it is a path.")
+    return Path(path)
+
+
+def read_pix_fmt(pix_fmt: str | None) -> str | None:
+    """A pixel format's name. Raises SettingsError."""
+    if pix_fmt is not None and not (isinstance(pix_fmt, str) and pix_fmt.strip()):
+        raise SettingsError(f"pix_fmt is {pix_fmt!r:.80}; it is the name of a pixel format, as yuv420p10le.")
+    return pix_fmt
 
 
 def _start(start: Mapping[float, int] | Bisection | None) -> dict[float, int]:

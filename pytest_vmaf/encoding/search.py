@@ -12,7 +12,7 @@ ACM TOMS 47.1, 2020).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -75,6 +75,7 @@ def find_crossings(
     start: Mapping[float, int | None] | None = None,
     workers: int = 1,
     progress: Callable[[int, float], None] | None = None,
+    broken_off: Callable[[], None] | None = None,
 ) -> Search:
     """Find for each target the largest CRF whose score reaches it, with as few calls of `measure` as can be foreseen.
 
@@ -84,7 +85,7 @@ def find_crossings(
     -0.13 for x264 and x265, -0.075 for SVT-AV1. start holds last time's answers: an unchanged curve then costs
     only the probes that prove them. With several workers probes are made in rounds of up to so many at once, in
     threads, and a round is listed by CRF; with one, in the caller's thread. progress(probes made, probes expected in
-    all) is called after every round.
+    all) is called after every round; broken_off() when Ctrl-C ends the search, before what is in work is waited for.
 
     Raises ValueError for arguments that make no sense and for a score that is not finite.
     """
@@ -124,10 +125,21 @@ def find_crossings(
                 break
             crfs = sorted(crfs)
             scores = pool.map(measure, crfs) if pool else map(measure, crfs)
-            for crf, score in zip(crfs, scores, strict=True):
+            for crf, score in _unless_broken_off(zip(crfs, scores, strict=True), broken_off):
                 probes[crf] = _checked_score(crf, score)
                 beliefs = [belief.after(crf - finest, logit(probes[crf] / ceiling)) for belief in beliefs]
     return Search(tuple(_crossing(probes, goal, ceiling, finest, coarsest) for goal in goals), tuple(probes.items()))
+
+
+def _unless_broken_off(
+    scored: Iterable[tuple[int, float]], broken_off: Callable[[], None] | None
+) -> Iterator[tuple[int, float]]:
+    try:
+        yield from scored
+    except (KeyboardInterrupt, SystemExit):
+        if broken_off is not None:
+            broken_off()
+        raise
 
 
 def _bracket(probes: Mapping[int, float], target: float, finest: int, coarsest: int) -> tuple[int, int]:

@@ -117,8 +117,14 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> Prepared:
     return Prepared(job, models, can, pair, scorer)
 
 
-def conclude(prepared: Prepared, log: ScoreLog, name: str | None = None, command: str | None = None) -> Result:
-    """Verify the log of a scoring and build its Result, where ``name`` stands for the distorted clip.
+def conclude(
+    prepared: Prepared,
+    log: ScoreLog,
+    name: str | None = None,
+    command: str | None = None,
+    reference: str | None = None,
+) -> Result:
+    """Verify the log of a scoring and build its Result, where ``name`` and ``reference`` stand for the clips.
 
     ``command`` is what repeats the measurement, where that is more than the scoring. Raises ScorerError, PairError.
     """
@@ -127,13 +133,12 @@ def conclude(prepared: Prepared, log: ScoreLog, name: str | None = None, command
     verify(log, job, can.name)
     _refuse_blindness(log, job)
     size = job.width, job.height
-    reference, distorted = job.reference.clip, job.distorted.clip
     if job.reference == job.distorted:
         _remember(prepared, log.columns[models.credit.column])
     context = Context(
-        reference=str(reference),
-        distorted=name or str(distorted),
-        frame_rate=pair.frame_rate if pair else Fraction(reference.frame_rate or 25),
+        reference=reference or str(job.reference.clip),
+        distorted=name or str(job.distorted.clip),
+        frame_rate=pair.frame_rate if pair else Fraction(job.reference.clip.frame_rate or 25),
         provenance=_provenance(job, replace(log, command=command or log.command), can, models, pair, size),
     )
     above = _above(job, log, models, context, lambda: _self_score(prepared))

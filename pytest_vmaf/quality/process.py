@@ -83,6 +83,16 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
+#: Children of all threads, for the one that has to stop the others.
+_children: set[subprocess.Popen[bytes]] = set()
+
+
+def stop_children() -> None:
+    """End every child of this process, whatever thread waits for it; that thread then finds it killed."""
+    for child in list(_children):
+        _kill(child)
+
+
 def run(command: Command, timeout: float | None = None) -> Finished:
     """Run one child process to its end. Raises as :func:`run_together`."""
     return run_together([command], timeout)[0]
@@ -105,6 +115,7 @@ def run_together(commands: Sequence[Command], timeout: float | None = None) -> l
             started += 1
             child = _start(command)
             children.append(child)
+            _children.add(child)
             reader = threading.Thread(
                 target=_follow, args=(number, command, child, tails[number], ends), name="pytest-vmaf", daemon=True
             )
@@ -118,6 +129,7 @@ def run_together(commands: Sequence[Command], timeout: float | None = None) -> l
     finally:
         for child in children:
             _kill(child)
+            _children.discard(child)
         for command in commands[started:]:
             _close(command)
         for reader in threads:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from pytest_vmaf.quality.errors import MeasurementError
 from pytest_vmaf.report.section import Chart, DataTable, Line, Paragraph, Section
 
 if TYPE_CHECKING:
-    from pytest_vmaf.encoding.bisect import Bisection
+    from pytest_vmaf.encoding.answers import Bisection
     from pytest_vmaf.encoding.compare import Comparison, Delta
     from pytest_vmaf.encoding.ladder import Ladder
     from pytest_vmaf.encoding.per_shot import PerShot
+
+
+#: Sources of a comparison that get a section of their own; all of them are in its first table.
+SOURCES = 20
 
 
 def bisect_section(found: Bisection) -> Section:
@@ -74,8 +79,8 @@ def bisect_section(found: Bisection) -> Section:
 def compare_sections(found: Comparison) -> list[Section]:
     """Rate-quality curves of each source, bitrates at equal quality, BD-rates against the first encoder, speeds."""
     metric, labels = str(found.metric), found.labels
-    sections = [_pooled_section(found)] if len(labels) > 1 else []
-    for source, by_label in found.found.items():
+    sections = [_pooled_section(found)] if len(labels) > 1 or len(found.found) > SOURCES else []
+    for source, by_label in list(found.found.items())[:SOURCES]:
         lines, rows = [], []
         for label, one in by_label.items():
             by_rate = sorted(one.probes, key=lambda probe: probe.bitrate)
@@ -115,14 +120,8 @@ def _pooled_section(found: Comparison) -> Section:
             bd = [_signed(delta, " %"), spread, _signed(quality, ""), _signed(credited, " %")]
         penalties = [_tried(lambda: found.penalty(label, t)) for t in found.targets]  # noqa: B023
         speeds = [speed for source in found.found if (speed := found.speed(label, source))]
-        shown = [
-            f"{sum(s.encode for s in speeds) / len(speeds):.1f}",
-            f"{sum(s.decode for s in speeds) / len(speeds):.1f}",
-        ]
-        rows.append(
-            [label, *bd, ", ".join(_signed(each, " %") for each in penalties), *(shown if speeds else ["–", "–"])]
-        )
-    lost = "; ".join(f"{encoder} over {base}" for encoder, base in found.lost_wins)
+        fast = [f"{fmean(each):.1f}" for each in zip(*((one.encode, one.decode) for one in speeds), strict=True)]
+        rows.append([label, *bd, ", ".join(_signed(each, " %") for each in penalties), *(fast or ["–", "–"])])
     blocks: list[Paragraph | DataTable | Chart] = [
         DataTable(
             (
@@ -140,9 +139,29 @@ def _pooled_section(found: Comparison) -> Section:
             "negative.",
         )
     ]
-    if lost:
-        blocks.append(Paragraph(f"Wins by default VMAF that are none by NEG: {lost}."))
+    others = found.labels[1:]
+    if others and len(found.found) > 1:
+        each = {label: _tried(lambda: found.bd_rate(label, anchor=anchor)) for label in others}  # noqa: B023
+        by_source = [
+            [source, *("–" if delta is None else f"{delta.per_source[source]:+.2f} %" for delta in each.values())]
+            for source in found.found
+        ]
+        blocks.append(DataTable(("source", *others), by_source, f"BD-rate of each source against {anchor}, {metric}"))
+    blocks += [Paragraph(said) for said in (_lost_wins(found), _left_out(found)) if said]
     return Section(f"Comparison of {', '.join(found.labels)}", blocks)
+
+
+def _lost_wins(found: Comparison) -> str:
+    try:
+        lost = "; ".join(f"{encoder} over {base}" for encoder, base in found.lost_wins)
+    except MeasurementError as error:
+        return f"Whether a win by default VMAF is none by NEG is not known: {error}" if len(found.labels) > 1 else ""
+    return f"Wins by default VMAF that are none by NEG: {lost}." if lost else ""
+
+
+def _left_out(found: Comparison) -> str:
+    more = len(found.found) - SOURCES
+    return f"The curves of the first {SOURCES} sources follow; {more} more are left out." if more > 0 else ""
 
 
 def ladder_section(ladder: Ladder) -> Section:
@@ -185,18 +204,22 @@ def per_shot_section(found: PerShot) -> Section:
         return float(frame if rate is None else frame / rate)
 
     scores: list[tuple[float, float]] = []
+    beside: list[tuple[float, float]] = []
     crfs: list[tuple[float, float]] = []
     for answer in found.shots:
         for frame in (answer.shot.start, answer.shot.start + answer.shot.frames):
-            scores.append((time(frame), answer.probe.score))
+            scores.append((time(frame), answer.score))
+            beside += [] if answer.fixed_score is None else [(time(frame), answer.fixed_score)]
             crfs.append((time(frame), answer.crf))
+    lines = [Line("per shot", scores), *([Line("one CRF", beside)] if beside else [])]
     levels = [(f"target {found.target:g}", found.target)]
     rows = [
         (
             answer.shot.start,
             answer.shot.frames,
             answer.crf,
-            f"{answer.probe.score:.3f}",
+            f"{answer.score:.3f}",
+            "–" if answer.fixed_score is None else f"{answer.fixed_score:.3f}",
             f"{answer.probe.bitrate / 1000:.1f}",
             "yes" if answer.met else answer.why,
         )
@@ -206,16 +229,12 @@ def per_shot_section(found: PerShot) -> Section:
         f"Shots of {found.reference}",
         [
             Paragraph(str(found).partition("\n")[0] + "."),
-            *([Paragraph(str(found).rpartition("\n")[2].strip() + ".")] if found.fixed else []),
-            Chart(unit, metric, [Line(metric, scores)], levels, "The score of each shot."),
+            *map(Paragraph, found.against_fixed),
+            Chart(unit, metric, lines, levels, "The mean score of each shot."),
             Chart(unit, "CRF", [Line("CRF", crfs)], (), "The CRF of each shot."),
-            DataTable(("first frame", "frames", "CRF", metric, "kbit/s", "met"), rows, "Shots"),
+            DataTable(("first frame", "frames", "CRF", metric, "with one CRF", "kbit/s", "met"), rows, "Shots"),
         ],
     )
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _tried(number: Callable[[], Delta]) -> Delta | None:
@@ -234,3 +253,7 @@ def _said(number: Callable[[], str]) -> str:
 
 def _signed(number: float | None, unit: str) -> str:
     return "–" if number is None else f"{number:+.2f}{unit}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

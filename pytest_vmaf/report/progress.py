@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from datetime import timedelta
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -57,41 +58,44 @@ def bar(
     """Yields what to call with (units done, units in all or None). Drawn only when the work takes long."""
     begun = time.monotonic()
     with ExitStack() as stack:
-        draw: list[Update] = []
+        draw: list[Callable[[int, int | None, float], None]] = []
+        first: list[tuple[float, int]] = []
 
         def update(done: int, total: int | None) -> None:
-            if not draw and time.monotonic() - begun >= PATIENCE:
+            now = time.monotonic()
+            if not first:
+                # Work that goes on where it was stopped begins with what was done then.
+                first.append((now, done))
+            if not draw and now - begun >= PATIENCE:
                 # Only now: pytest's capture is taken off, and rich imported, for a bar that is really seen.
                 stack.enter_context(pause())
                 draw.append(_start(label, stream, stack, unit))
+            rate = (done - first[0][1]) / max(now - first[0][0], 1e-3)
             for show in draw:
-                show(done, total)
+                show(done, total, rate)
 
         yield update
 
 
-def _start(label: str, stream: TextIO, stack: ExitStack, unit: str) -> Update:
+def _start(label: str, stream: TextIO, stack: ExitStack, unit: str) -> Callable[[int, int | None, float], None]:
     from rich.console import Console
     from rich.markup import escape
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=None),
         MofNCompleteColumn(),
         TextColumn(f"{unit}, {{task.fields[rate]:.1f}}/s," if unit == "frames" else f"{unit},"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
+        TextColumn("{task.fields[left]} left"),
     )
     stream.write("\n")
     shown = stack.enter_context(Progress(*columns, console=Console(file=stream), transient=True, auto_refresh=False))
-    task = shown.add_task(f"{'scoring ' if unit == 'frames' else ''}{escape(label)}", total=None, rate=0.0)
-    begun = time.monotonic()
-    first: list[int] = []
+    task = shown.add_task(f"{'scoring ' if unit == 'frames' else ''}{escape(label)}", total=None, rate=0.0, left="")
 
-    def update(done: int, total: int | None) -> None:
-        first.append(done) if not first else None
-        rate = (done - first[0]) / max(time.monotonic() - begun, 1e-3)
-        shown.update(task, completed=done, total=total, rate=rate, refresh=True)
+    def update(done: int, total: int | None, rate: float) -> None:
+        # Not rich's own estimate, which looks back half a minute: one probe may take longer than that.
+        left = "-:--:--" if total is None or rate <= 0 else str(timedelta(seconds=round((total - done) / rate)))
+        shown.update(task, completed=done, total=total, rate=rate, left=left, refresh=True)
 
     return update

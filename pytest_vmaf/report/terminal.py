@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pytest_vmaf.quality.gate import provenance_lines_of, worst_lines_of
 from pytest_vmaf.quality.process import printable
 from pytest_vmaf.quality.score import POOLS, Score
-from pytest_vmaf.report.view import margin, smallest_margin
+from pytest_vmaf.report.view import WHOLE, margin, smallest_margin
+from pytest_vmaf.report.view import limit as limit_of
 
 if TYPE_CHECKING:
     import pytest
@@ -63,7 +64,7 @@ def write_summary(
     # Somebody who asks on the command line means this run; ini gates may rightly be for other tests than these.
     unreached = [str(gate) for gate in gates if gate.origin == "command line" or len(unchecked) == len(rows)]
     if unreached and unchecked:
-        used = f"{len(unchecked)} of {len(rows)} measurements used vmaf.score"
+        used = f"{len(unchecked)} of {len(rows)} measurements used vmaf.score or a search"
         missed = f"which {', '.join(unreached)} does not reach; vmaf.check holds every gate."
         reporter.write_line(f"{used}, {missed}", yellow=True)
 
@@ -89,8 +90,8 @@ def result_table(record: dict[str, Any]) -> Table:
         table.add_row(Text(name, style="bold"), Text(value))
     for gate in record["gates"]:
         word = Text("held", style="green") if gate["passed"] else Text("VIOLATED", style="red")
-        limit = f"{gate['name']}={gate['limit']:g} ({gate['origin']})"
-        digits = 0 if gate["metric"] == "above_100" else 4
+        limit = f"{gate['name']}={limit_of(gate)} ({gate['origin']})"
+        digits = 0 if gate["metric"] in WHOLE else 4
         found = f"{limit}: {gate['value']:.{digits}f}, margin {gate['margin']:+.{digits}f} "
         table.add_row(Text("gate", style="bold"), Text(found) + word)
     return table
@@ -156,7 +157,7 @@ def _margin(row: dict[str, Any]) -> str:
 
 
 def _badness(row: dict[str, Any]) -> tuple[int, float, float, str]:
-    margins = [gate["margin"] for gate in row["gates"] if gate.get("metric") not in (None, "above_100")]
+    margins = [gate["margin"] for gate in row["gates"] if gate.get("metric") not in (None, *WHOLE)]
     order = ("error", "failed", "passed").index(row["status"])
     return order, min(margins, default=float("inf")), row.get("neg", 0.0), row["test"]
 

@@ -15,7 +15,16 @@ WORDS = {
     "passed": ("✔", "passed"),
 }
 ORDER = tuple(WORDS)
-NAMES = {"vmaf": "VMAF", "neg": "NEG", "above_100": "frames above 100"}
+NAMES = {
+    "vmaf": "VMAF",
+    "neg": "NEG",
+    "above_100": "frames above 100",
+    "bitrate": "bit/s",
+    "crf": "CRF",
+}
+#: What is counted, not measured.
+ENCODED = ("bitrate", "crf")
+WHOLE = (*ENCODED, "above_100")
 
 
 def worst_first(tests: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -48,19 +57,26 @@ def badness(measurement: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def margin(gate: Mapping[str, Any]) -> str:
     """How far a gate is from its limit. What missed it by a hair does not look as if it had met it."""
-    if gate["metric"] == "above_100":
-        return f"{gate['margin']:+.0f}"
+    if gate["metric"] in WHOLE:
+        return f"{gate['margin']:+,.0f}"
     shown = f"{gate['margin']:+.{_digits(gate)}f}"
     return shown if float(shown) or not gate["margin"] else f"{gate['margin']:+.1g}"
 
 
 def value(gate: Mapping[str, Any]) -> str:
     """What a gate was held against, with as many digits as tell it from the limit."""
+    if gate["metric"] in WHOLE:
+        return f"{gate['value']:,.0f}"
     for digits in (_digits(gate), 4, 6):
         shown = f"{gate['value']:.{digits}f}"
         if float(shown) != gate["limit"] or not gate["margin"]:
             break
     return shown
+
+
+def limit(gate: Mapping[str, Any]) -> str:
+    """A gate's limit, as it was written."""
+    return f"{gate['limit']:,.0f}" if gate["metric"] in ENCODED else f"{gate['limit']:g}"
 
 
 def _digits(gate: Mapping[str, Any]) -> int:
@@ -170,7 +186,7 @@ def says(gate: Mapping[str, Any]) -> str:
         count = f"{gate['value']:.0f} frame{'' if gate['value'] == 1 else 's'}"
         return f"{count} above 100 and the reference's own score, where {gate['limit']:g} are allowed"
     metric = NAMES.get(gate["metric"], gate["metric"])
-    return f"{metric}{pool} {value(gate)} where {bound} {gate['limit']:g} is asked"
+    return f"{metric}{pool} {value(gate)} where {bound} {limit(gate)} is asked"
 
 
 def found(gate: Mapping[str, Any]) -> str:

@@ -42,11 +42,17 @@ def program(ffmpeg: str, tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-@pytest.fixture
-def job(ffmpeg: str, reference: Path) -> Callable[..., Job]:
-    """job(encoder, source=reference, **settings): what `make_encode` gets; encoders known here may be named."""
+@pytest.fixture(scope="session")
+def clip(footage: Callable[..., Path]) -> Path:
+    """A source that is encoded soon: 192x128, 12 frames at 25 frames/s, yuv420p."""
+    return footage("192x128", 12)
 
-    def make(encoder: Encoder | str, source: Clip | Path = reference, **settings: object) -> Job:
+
+@pytest.fixture
+def job(ffmpeg: str, clip: Path) -> Callable[..., Job]:
+    """job(encoder, source=clip, **settings): what `make_encode` gets; encoders known here may be named."""
+
+    def make(encoder: Encoder | str, source: Clip | Path = clip, **settings: object) -> Job:
         chosen = ENCODERS[encoder] if isinstance(encoder, str) else encoder
         return Job(chosen, inspect(as_clip(source), ffmpeg, 1), ffmpeg, **settings)  # type: ignore[arg-type]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import shlex
 import shutil
 import subprocess
@@ -59,13 +58,13 @@ def test_every_software_encoder_writes_every_frame_and_is_described_rightly(
     preset, crf = FAST[name]
     path = tmp_path / f"out{ENCODERS[name].suffix}"
     encode = make_encode(job(name, preset=preset), crf, path)
-    assert count_frames(Clip(path), ffmpeg) == encode.frames == 24
+    assert count_frames(Clip(path), ffmpeg) == encode.frames == 12
     packets, size, duration = stated(path)
     assert (encode.frames, encode.size) == (packets, size)
     assert 0 < encode.size < path.stat().st_size
-    assert encode.duration == pytest.approx(0.96, abs=1e-3)
+    assert encode.duration == pytest.approx(0.48, abs=1e-3)
     assert encode.duration == pytest.approx(duration, abs=0.011)
-    assert encode.bitrate == pytest.approx(size * 8 / 0.96, rel=1e-3)
+    assert encode.bitrate == pytest.approx(size * 8 / 0.48, rel=1e-3)
     assert (encode.name, encode.crf, encode.path) == (f"{name} {preset}", crf, path)
     assert encode.seconds is not None
     assert encode.seconds > 0
@@ -82,7 +81,7 @@ def test_a_larger_number_is_coarser_with_every_software_encoder(
     assert sizes == sorted(set(sizes), reverse=True)
 
 
-def test_the_command_repeats_the_encode(job: Callable[..., Job], tmp_path: Path, reference: Path) -> None:
+def test_the_command_repeats_the_encode(job: Callable[..., Job], tmp_path: Path, clip: Path) -> None:
     encode = make_encode(job("libx264", preset="veryfast"), 30, tmp_path / "out.mp4")
     assert "-loglevel" not in encode.command
     assert "protocol" not in encode.command
@@ -96,10 +95,10 @@ def test_user_arguments_and_the_pixel_format_reach_the_encoder(
     job: Callable[..., Job], tmp_path: Path, ffmpeg: str
 ) -> None:
     path = tmp_path / "out.mp4"
-    told = job("libx264", preset="veryfast", pix_fmt="yuv420p10le", arguments=("-bf", "0", "-vf", "scale=160:90"))
+    told = job("libx264", preset="veryfast", pix_fmt="yuv420p10le", arguments=("-bf", "0", "-vf", "scale=96:64"))
     make_encode(told, 30, path)
     video = inspect(Clip(path), ffmpeg, 1)
-    assert (video.pix_fmt, video.width, video.height) == ("yuv420p10le", 160, 90)
+    assert (video.pix_fmt, video.width, video.height) == ("yuv420p10le", 96, 64)
 
 
 @pytest.mark.parametrize("name", ["libx264", "libvpx-vp9"])
@@ -127,8 +126,8 @@ def test_a_gpu_that_is_missing_is_said_with_what_ffmpeg_said(
     assert re.search(r"libcuda|[Nn]vidia|CUDA", str(caught.value).partition("last lines were")[2])
 
 
-def test_a_source_that_is_gone_is_named(job: Callable[..., Job], tmp_path: Path, reference: Path) -> None:
-    source = Path(shutil.copy(reference, tmp_path / "source.mkv"))
+def test_a_source_that_is_gone_is_named(job: Callable[..., Job], tmp_path: Path, clip: Path) -> None:
+    source = Path(shutil.copy(clip, tmp_path / "source.mkv"))
     told = job("libx264", source, preset="veryfast")
     source.unlink()
     with pytest.raises(ClipError, match=r"source\.mkv does not exist"):
@@ -187,34 +186,34 @@ def test_sound_and_other_streams_are_not_counted(
     command = [program(f'ffmpeg -i "$1" {sound} -crf "$2" "$3"'), "{input}", "{crf}", "{output}"]
     encode = make_encode(job(command_encoder(command)), 30, tmp_path / "out.mp4")
     alone = make_encode(job("libx264", preset="ultrafast"), 30, tmp_path / "alone.mp4")
-    assert encode.frames == 24
+    assert encode.frames == 12
     assert encode.size == alone.size == stated(tmp_path / "alone.mp4")[1]
 
 
 def test_raw_video_without_a_frame_rate_has_no_bitrate(
-    make: Callable[..., Path], job: Callable[..., Job], reference: Path, tmp_path: Path
+    make: Callable[..., Path], job: Callable[..., Job], clip: Path, tmp_path: Path
 ) -> None:
-    raw = make("-i", reference, "-f", "rawvideo", tmp_path / "raw.yuv")
-    told = job("libx264", Clip(raw, width=320, height=180), preset="veryfast")
+    raw = make("-i", clip, "-f", "rawvideo", tmp_path / "raw.yuv")
+    told = job("libx264", Clip(raw, width=192, height=128), preset="veryfast")
     with pytest.raises(EncodeError, match=r"raw\.yuv states no frame rate, so no bitrate can be built; say Clip"):
         make_encode(told, 30, tmp_path / "out.mp4")
-    timed = job("libx264", Clip(raw, width=320, height=180, frame_rate=50), preset="veryfast")
+    timed = job("libx264", Clip(raw, width=192, height=128, frame_rate=50), preset="veryfast")
     encode = make_encode(timed, 30, tmp_path / "out.mp4")
-    assert (encode.frames, encode.duration) == (24, pytest.approx(0.48, abs=1e-3))
+    assert (encode.frames, encode.duration) == (12, pytest.approx(0.24, abs=1e-3))
 
 
 # Programs.
 
 
 def test_a_program_gets_input_and_output_with_any_name(
-    program: Callable[..., Path], job: Callable[..., Job], reference: Path, tmp_path: Path, ffmpeg: str
+    program: Callable[..., Path], job: Callable[..., Job], clip: Path, tmp_path: Path, ffmpeg: str
 ) -> None:
-    source = Path(shutil.copy(reference, tmp_path / 'it\'s a "$HOME" {crf} %d; rm.mkv'))
+    source = Path(shutil.copy(clip, tmp_path / 'it\'s a "$HOME" {crf} %d; rm.mkv'))
     path = tmp_path / "out put's.mp4"
     enc = program(X264, name='my "enc" o\'r')
     encoder = command_encoder(f"{shlex.quote(str(enc))} {{input}} {{crf}} {{output}}")
     encode = make_encode(job(encoder, source), 30, path)
-    assert encode.frames == count_frames(Clip(path), ffmpeg) == 24
+    assert encode.frames == count_frames(Clip(path), ffmpeg) == 12
     assert encode.name == 'my "enc" o\'r'
     assert "out put" in encode.command
 
@@ -233,9 +232,9 @@ def test_a_program_is_told_what_it_asks_for_and_further_arguments_last(
         "--q=30",
         str(tmp_path / "out.mp4"),
         "very fast",
-        "320x180",
+        "192x128",
         "25",
-        "24",
+        "12",
         "yuv420p",
         "a b",
         "{crf}",
@@ -243,9 +242,9 @@ def test_a_program_is_told_what_it_asks_for_and_further_arguments_last(
 
 
 def test_a_program_that_asks_for_what_the_source_does_not_say(
-    make: Callable[..., Path], job: Callable[..., Job], reference: Path, tmp_path: Path
+    make: Callable[..., Path], job: Callable[..., Job], clip: Path, tmp_path: Path
 ) -> None:
-    picture = make("-i", reference, "-frames:v", 1, tmp_path / "one.png")
+    picture = make("-i", clip, "-frames:v", 1, tmp_path / "one.png")
     with pytest.raises(EncodeError, match=r"one\.png states no frame rate"):
         make_encode(job(command_encoder("enc {crf} {output} {frame_rate}"), picture), 30, tmp_path / "out.mp4")
     told = job(command_encoder("enc {crf} {output} {frames}"))
@@ -407,8 +406,8 @@ def test_a_program_that_hangs_is_stopped_with_all_it_has_started(
 ) -> None:
     enc = program('echo half > "$2"', 'sleep 60 & echo $$ $! > pids.part; mv pids.part "$0.pids"; wait')
     path = tmp_path / "out.mp4"
-    told = job(command_encoder(["env", "-C", tmp_path, enc, "{crf}", "{output}", reads]), timeout=1)
-    with pytest.raises(ScorerError, match="The time limit of 1 s was over"):
+    told = job(command_encoder([enc, "{crf}", "{output}", reads]), timeout=2)
+    with pytest.raises(ScorerError, match="The time limit of 2 s was over"):
         make_encode(told, 30, path)
     pids = Path(f"{enc}.pids").read_text().split()
     assert len(pids) == 2
@@ -430,19 +429,20 @@ def ended(pid: int) -> bool:
 
 @linux
 def test_a_program_that_leaves_a_child_behind_is_not_waited_for_longer_than_its_output(
-    program: Callable[..., Path], job: Callable[..., Job], reference: Path, tmp_path: Path
+    program: Callable[..., Path], job: Callable[..., Job], clip: Path, tmp_path: Path
 ) -> None:
     enc = program(X264, 'sleep 60 > /dev/null 2>&1 & echo $! > "$0.pid"')
     encode = make_encode(
         job(command_encoder([enc, "{input}", "{crf}", "{output}"]), timeout=30), 30, tmp_path / "out.mp4"
     )
-    assert encode.frames == 24
+    assert encode.frames == 12
     os.kill(int(Path(f"{enc}.pid").read_text()), 9)
 
 
 @pytest.fixture
 def disk() -> Iterator[Callable[[int], None]]:
     """disk(size): no file of this process and its children grows beyond it, as on a full disk."""
+    resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -473,7 +473,7 @@ def copies(encoded: Path) -> Callable[[Path, Path, int], object]:
     return lambda source, output, crf: shutil.copy(encoded, output)
 
 
-def test_a_function_gets_source_output_and_crf(job: Callable[..., Job], reference: Path, encoded: Path, tmp_path: Path):
+def test_a_function_gets_source_output_and_crf(job: Callable[..., Job], clip: Path, encoded: Path, tmp_path: Path):
     got = []
 
     def mine(source: Path, output: Path, crf: int) -> None:
@@ -481,10 +481,10 @@ def test_a_function_gets_source_output_and_crf(job: Callable[..., Job], referenc
         shutil.copy(encoded, output)
 
     encode = make_encode(job(function_encoder(mine)), 27, tmp_path / "out.mp4")
-    assert got == [(reference, tmp_path / "out.mp4", 27)]
+    assert got == [(clip, tmp_path / "out.mp4", 27)]
     assert isinstance(got[0][0], Path)
     assert (encode.name, encode.frames, encode.path) == ("mine", 24, tmp_path / "out.mp4")
-    assert encode.command == f"mine({str(reference)!r}, 'out.mp4', 27)"
+    assert encode.command == f"mine({str(clip)!r}, 'out.mp4', 27)"
 
 
 def test_what_a_function_raises_is_an_encode_error_with_its_cause(job: Callable[..., Job], tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_pixel_format_and_further_arguments_come_last_and_as_they_are(job: Calla
 def test_further_placeholders_are_filled_from_the_source(job: Callable[..., Job]) -> None:
     words = ("-crf", "{crf}", "-g", "{frames}", "-s", "{width}x{height}", "-r", "{frame_rate}", "-pix_fmt", "{pix_fmt}")
     told = ffmpeg_arguments(job(Encoder("libx264", arguments=words)), 7)
-    assert told == ("-c:v", "libx264", *"-crf 7 -g 24 -s 320x180 -r 25 -pix_fmt yuv420p".split())
+    assert told == ("-c:v", "libx264", *["-crf", "7", "-g", "12", "-s", "192x128", "-r", "25", "-pix_fmt", "yuv420p"])
 
 
 # What is there.

@@ -216,6 +216,80 @@ def test_pipes_are_closed_when_nothing_could_be_started(tmp_path):
             os.fstat(fd)
 
 
+@posix
+def test_a_pipe_to_standard_input_joins_two_children():
+    read, write = os.pipe()
+    got = bytearray()
+    writer = python("import os, sys; os.write(int(sys.argv[1]), bytes(range(256)))", write, pass_fds=(write,))
+    code = "import sys; sys.stdout.buffer.write(sys.stdin.buffer.read())"
+    ends = run_together([writer, python(code, stdin=read, stdout_bytes=got.extend)], timeout=20)
+    assert [end.returncode for end in ends] == [0, 0]
+    assert bytes(got) == bytes(range(256))
+    for fd in (read, write):
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(fd)
+
+
+@posix
+def test_standard_output_may_go_to_a_file(tmp_path):
+    file = os.open(tmp_path / "out", os.O_WRONLY | os.O_CREAT)
+    end = run(
+        python("import sys; sys.stdout.buffer.write(bytes(range(256))); print('said', file=sys.stderr)", stdout=file)
+    )
+    assert (end.returncode, end.tail) == (0, ("said",))
+    assert (tmp_path / "out").read_bytes() == bytes(range(256))
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(file)
+
+
+@posix
+def test_input_and_output_are_closed_when_the_program_cannot_be_started(tmp_path):
+    read, write = os.pipe()
+    file = os.open(tmp_path / "out", os.O_WRONLY | os.O_CREAT)
+    none = str(tmp_path / "none")
+    with pytest.raises(ScorerError, match="cannot be started"):
+        run_together([Command((none,), pass_fds=(write,)), Command((none,), stdin=read, stdout=file)])
+    for fd in (read, write, file):
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(fd)
+
+
+def test_one_that_may_fail_does_not_stop_the_other():
+    code = "import sys, time; time.sleep(float(sys.argv[1])); sys.exit(int(sys.argv[2]))"
+    ends = run_together([python(code, 0, 3, may_fail=True), python(code, 0.5, 0)])
+    assert [end.returncode for end in ends] == [3, 0]
+
+
+@posix
+def test_one_that_may_fail_is_stopped_when_the_other_fails():
+    code = "import sys, time; time.sleep(float(sys.argv[1])); sys.exit(int(sys.argv[2]))"
+    ends = run_together([python(code, 60, 0, may_fail=True), python(code, 0, 3)], timeout=30)
+    assert [end.returncode for end in ends] == [-signal.SIGKILL, 3]
+
+
+@posix
+def test_a_reader_that_ends_early_ends_the_writer_too():
+    read, write = os.pipe()
+    code = "import os, sys\nwhile True: os.write(int(sys.argv[1]), bytes(65536))"
+    writer = python(code, write, pass_fds=(write,), may_fail=True)
+    wrote, ended = run_together([writer, python("import sys; sys.stdin.buffer.read(10)", stdin=read)], timeout=30)
+    assert ended.returncode == 0
+    assert wrote.returncode != 0
+    assert "Broken pipe" in wrote.tail[-1]
+
+
+def test_what_follows_from_a_failure_does_not_bury_its_reason():
+    chatter = [
+        "[vost#0:0 @ 0x5] Task finished with error code: -22 (Invalid argument)",
+        "[vost#2:0 @ 0x5] [enc:wrapped_avframe @ 0x5] Could not open encoder before EOF",
+        "[ @ 0x5] Cannot initialize a standalone decoder",
+        "[out#0/mp4 @ 0x5] Nothing was written into output file, because one of its streams received no packets.",
+    ]
+    code = "import sys; print('\\n'.join(['the reason', *sys.argv[1:]]), file=sys.stderr); sys.exit(1)"
+    said = run(python(code, *chatter)).explain(1)
+    assert said.endswith("its last lines were:\n    the reason")
+
+
 def children() -> list[int]:
     """The processes this one has started and not waited for."""
     mine = os.getpid()

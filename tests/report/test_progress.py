@@ -33,6 +33,60 @@ def test_a_long_scoring_shows_frames_rate_and_time_left(monkeypatch: pytest.Monk
     assert "left" in said
 
 
+class Clock:
+    """Stands in for the time module: a minute goes by between two looks."""
+
+    def __init__(self, step: float = 60.0) -> None:
+        self.now, self.step = 0.0, step
+
+    def monotonic(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+def shown_for(unit: str, updates: list[tuple[int, int | None]], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the bar says after each update, a minute apart, of (done, expected)."""
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr(progress, "time", Clock())
+    stream = Terminal()
+    with progress.progress_on(stream)("bisecting libx264", unit=unit) as update:
+        assert update is not None
+        for done, total in updates:
+            update(done, total)
+    said = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
+    assert "scoring" not in said
+    assert "/s" not in said
+    return re.findall(rf"(\d+/ *[\d?]+ {unit}, +\S+ left)", said)
+
+
+def test_a_search_shows_probes_done_and_expected_and_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Longer apart than the half minute that rich looks back for its own estimate.
+    shown = shown_for("probes", [(1, 5), (2, 5), (3, 6), (6, 6)], monkeypatch)
+    assert list(dict.fromkeys(shown)) == [
+        "1/5 probes, -:--:-- left",
+        "2/5 probes, 0:03:00 left",
+        "3/6 probes, 0:03:00 left",
+        "6/6 probes, 0:00:00 left",
+    ]
+
+
+def test_work_that_goes_on_where_it_was_stopped_does_not_count_what_was_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = shown_for("encodes", [(500, 600), (501, 600), (550, 600)], monkeypatch)
+    assert list(dict.fromkeys(shown)) == [
+        "500/600 encodes, -:--:-- left",
+        "501/600 encodes, 1:39:00 left",
+        "550/600 encodes, 0:02:00 left",
+    ]
+
+
+def test_without_an_expected_number_no_time_is_made_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert set(shown_for("probes", [(1, None), (2, None)], monkeypatch)) == {
+        "1/? probes, -:--:-- left",
+        "2/? probes, -:--:-- left",
+    }
+
+
 def test_a_short_scoring_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CI", raising=False)
     stream = Terminal()

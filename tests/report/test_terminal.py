@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_vmaf import FakeScorer, Vmaf
-from pytest_vmaf.report.terminal import MOST_ROWS, explain_comparison, render, result_table
+from pytest_vmaf import Chart, DataTable, FakeScorer, Line, Paragraph, Section, Vmaf
+from pytest_vmaf.report.terminal import MOST_ROWS, explain_comparison, render, result_table, section_table
 
 
 def test_a_comparison_states_facts_on_either_side() -> None:
@@ -30,6 +30,48 @@ def test_names_are_shown_as_they_are_and_not_as_markup() -> None:
     assert "[bold]a[/bold].mkv" in text
     assert "[link=x]b.mkv" in text
     assert "\x1b" not in text
+
+
+def test_a_section_is_its_title_text_and_tables_in_order_without_charts() -> None:
+    section = Section(
+        "libx264: NEG 80",
+        [
+            Paragraph("3 encodes."),
+            DataTable(
+                ("target", "CRF", "outcome"), [("80", 25, "met"), ("99.9", None, "above the ceiling")], "Answers"
+            ),
+            Chart("CRF", "NEG", [Line("NEG", [(25, 81.3)])], (), "NEG over CRF."),
+            DataTable(("encoder", "kbit/s"), [("libx264", "141.4"), ("libsvtav1", "99.0")]),
+        ],
+    )
+    text = render(section_table(section.to_record()), 80, colour=False)
+    assert text.splitlines() == [
+        "libx264: NEG 80",
+        "3 encodes.",
+        "",
+        "Answers",
+        "target  CRF  outcome",
+        "    80   25  met",
+        "  99.9       above the ceiling",
+        "",
+        "encoder    kbit/s",
+        "libx264     141.4",
+        "libsvtav1    99.0",
+        "",
+    ]
+
+
+def test_a_section_shows_names_as_they_are_and_breaks_nothing_when_it_is_narrow() -> None:
+    name = "[red]./enc[/red]"
+    section = Section(
+        f"{name}: NEG 80",
+        [Paragraph(f"{name} " * 9), DataTable((name, "outcome"), [(name, "not monotone " * 9)], name)],
+    )
+    text = render(section_table(section.to_record()), 60, colour=False)
+    assert text.count(name) >= 4
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= 60
+    assert " ".join(text.split()).count("not monotone") == 9
 
 
 TESTS = """
