@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -209,6 +210,11 @@ def _call(job: Job, crf: int, path: Path) -> str:
 
 def _run_program(job: Job, crf: int, path: Path) -> str:
     argv = (*_filled(job, crf, job.encoder.command, path), *job.arguments)
+    if shutil.which(argv[0]) is None:
+        where = f"in {printable(os.path.dirname(os.path.abspath(argv[0])))}" if os.sep in argv[0] else "on PATH"
+        raise EncodeError(
+            f"The encoder {printable(argv[0])} does not exist or cannot be run; it was looked for {where}."
+        )
     shown = tuple(part.replace(str(path.absolute()), path.name) for part in argv)
     if any("{output}" in part for part in job.encoder.command):
         end, piped = _run_with_input(job, Command(argv, shown=shown))
@@ -250,6 +256,9 @@ def _run_with_input(job: Job, program: Command) -> tuple[Finished, str]:
 def _refuse(job: Job, crf: int, end: Finished) -> None:
     if end.returncode != 0:
         needs = f"  It needs {job.encoder.needs}.\n" if job.encoder.needs else ""
+        if any("not divisible by 2" in line for line in end.tail):
+            size = f"{job.source.width}x{job.source.height}"
+            needs = f"  It takes no odd sides in this pixel format, and the source is {size}: pad or crop it first.\n"
         raise EncodeError(f"{job.name} failed at CRF {crf}: it {end.how}.\n{needs}{end.explain()}")
 
 

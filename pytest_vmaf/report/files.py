@@ -13,11 +13,12 @@ def write_whole(path: Path, chunks: Iterable[str] | bytes) -> None:
 
     Folders are made as needed. A device or a pipe is written to, not replaced. Raises OSError.
     """
-    path = path.resolve()
+    # Before links are followed: /dev/stdout leads to a pipe that has no path.
     if path.exists() and not path.is_file():
         with path.open("wb") as file:
             _write(file, chunks)
         return
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     # A name of its own: two runs may write to one place at once.
     handle, name = tempfile.mkstemp(prefix=f".{path.name[:50]}.", dir=path.parent)

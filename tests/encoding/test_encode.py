@@ -334,7 +334,7 @@ def test_a_source_that_cannot_be_decoded_is_not_the_programs_fault(
 def test_a_program_that_is_missing_is_named(reads: str, job: Callable[..., Job], tmp_path: Path) -> None:
     encoder = command_encoder([tmp_path / "no-such-enc", "{crf}", reads, "{output}"])
     before = open_files()
-    with pytest.raises(ScorerError, match="no-such-enc cannot be started: No such file"):
+    with pytest.raises(EncodeError, match="no-such-enc does not exist or cannot be run; it was looked for in /"):
         make_encode(job(encoder), 30, tmp_path / "out.mp4")
     assert open_files() == before
 
