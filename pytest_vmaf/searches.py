@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_vmaf.quality.clip import Clip, as_clip
-from pytest_vmaf.quality.errors import GateViolation, MeasurementError, ScorerError, SettingsError
+from pytest_vmaf.quality.errors import EncodeError, GateViolation, MeasurementError, ScorerError, SettingsError
 from pytest_vmaf.quality.gate import Verdict
 from pytest_vmaf.quality.process import printable
 from pytest_vmaf.report.record import measured, not_measured
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 #: What a search may be told beside its targets; everything else is a setting of the scoring.
 SEARCHING = ("preset", "arguments", "pix_fmt", "metric", "crf", "sample", "start", "keep", "workers")
+#: What the searches ask for by name, each some of it; somebody who mistypes means these too.
+ASKED = ("encoder", "encoders", "targets", "target", "max_bitrate", "min_crf", "resolutions", "crfs", "output")
 
 
 class Searches:
@@ -106,7 +108,7 @@ class Searches:
         ...}; further settings are those of :meth:`bisect`, for all. With ``speed`` one encode of each is timed alone.
 
         Returns a Comparison: ``.bd_rate("libsvtav1", anchor="libx264")`` in percent, ``.bd_quality``, ``.rate``,
-        ``.saving``, ``.penalty`` (what NEG asks beyond default VMAF), ``.lost_wins``, ``.speed``. Raises as
+        ``.rate_change``, ``.penalty`` (what NEG asks beyond default VMAF), ``.lost_wins``, ``.speed``. Raises as
         :meth:`bisect`.
         """
         __tracebackhide__ = True
@@ -157,7 +159,7 @@ class Searches:
             with self._progress(f"ladder of {base.encoder.name}", unit="probes") as shown:
                 ladder = build_ladder(LadderRequest(base, sizes, segment, _rounded(shown)), scorer)
             self._record_sections([ladder_section(ladder)])
-            self._record_answers(ladder.found.values())
+            self._record_rungs(ladder)
             return ladder
 
         return self._search(source, f"ladder of {_named(encoder)}", settings, run)
@@ -176,13 +178,13 @@ class Searches:
         """Encode each shot at the CRF that gives it the target, join the encodes and score the whole.
 
         ``threshold`` (percent of luma) and ``shortest`` (frames) tell where a shot begins. With ``fixed`` one CRF for
-        the whole clip is searched too, and ``.saving`` says in percent what the shots' own CRFs spend beside it at
+        the whole clip is searched too, and ``.rate_change`` says in percent what the shots' own CRFs spend beside it at
         equal score. Further settings are those of :meth:`bisect`. Returns a PerShot: ``.shots``, ``.score``,
-        ``.bitrate``, ``.saving``. Raises as :meth:`bisect`.
+        ``.bitrate``, ``.rate_change``. Raises as :meth:`bisect`.
         """
         __tracebackhide__ = True
         from pytest_vmaf.encoding.per_shot import PerShotRequest, tune_per_shot
-        from pytest_vmaf.encoding.requests import bisect_request
+        from pytest_vmaf.encoding.requests import bisect_request, judge_score
         from pytest_vmaf.report.encodings import per_shot_section
 
         def run(scorings: Sequence[MeasureRequest], scorer: Scorer, options: dict[str, Any]) -> PerShot:
@@ -191,7 +193,7 @@ class Searches:
                 request = PerShotRequest(base, threshold, shortest, fixed, _rounded(shown))
                 found = tune_per_shot(request, scorer)
             self._record_sections([per_shot_section(found)])
-            self._record([(found.result, [])])
+            self._record([(found.result, [judge_score(base.metric, base.targets[0], found.score)])])
             return found
 
         return self._search(source, f"shots with {_named(encoder)}", settings, run)
@@ -246,7 +248,9 @@ class Searches:
         if isinstance(encoder, Encoder):
             return encoder
         if isinstance(encoder, str) and "{" not in encoder:
-            return self._encoder(encoder)
+            name, colon, preset = encoder.partition(":")
+            found = self._encoder(name)
+            return replace(found, preset=found.chosen_preset(preset)) if colon else found
         if callable(encoder):
             return function_encoder(encoder, **rest)
         return command_encoder(encoder, **rest)
@@ -283,7 +287,8 @@ class Searches:
             names = ", ".join(map(str, clips))
             self.records.append({**not_measured(names, what, error), "started": started})
             self.clips.append(None)
-            raise error.with_traceback(None) from None
+            # What a function of the user's raised is theirs to see; what led to our own messages says nothing more.
+            raise error.with_traceback(None) from (error.__cause__ if isinstance(error, EncodeError) else None)
         finally:
             for record in self.records[first:]:
                 record["started"] = started
@@ -298,10 +303,21 @@ class Searches:
             self.records.append({**measured(result, verdicts), "gated": not marked, "every_gate": False})
             self.clips.append(None)
 
+    def _record_rungs(self, ladder: Ladder) -> None:
+        """One record for each rung; a resolution that does not reach a target is none to complain of, the ladder is."""
+        from pytest_vmaf.encoding.requests import best_below, judge_score
+
+        for rung in ladder.rungs:
+            score = rung.probe.score
+            self._record([(rung.probe.result, [judge_score(ladder.metric, target, score) for target in rung.targets])])
+        for target in ladder.unmet:
+            result, score = best_below(ladder.found.values(), target)
+            self._record([(result, [judge_score(ladder.metric, target, score)])])
+
     def _record_answers(self, searches: Iterable[Bisection], limits: Sequence[tuple[Gate, float]] = ()) -> None:
         """One record for each encode that answers a target; the gates of all targets are judged together."""
         __tracebackhide__ = True
-        from pytest_vmaf.encoding.requests import judge_answer, violation
+        from pytest_vmaf.encoding.requests import best_below, judge_answer, judge_score, violation
 
         violations = []
         for found in searches:
@@ -311,8 +327,12 @@ class Searches:
                 mine = judge_answer(answer, gates)
                 violations += [violation(answer, verdict) for verdict in mine if not verdict.passed]
                 violations += [] if answer.met or not gates else [answer.why]
-                if answer.probe is not None:
-                    verdicts.setdefault(answer.probe.crf, []).extend(mine)
+                if answer.met:
+                    verdicts.setdefault(answer.crf, []).extend(mine)
+                else:
+                    # Whether the test asks for it or not: a target that is not met stands in the report as that.
+                    result, score = best_below([found], answer.target)
+                    self._record([(result, [judge_score(answer.metric, answer.target, score)])])
             probes = {probe.crf: probe for probe in found.probes}
             self._record((probes[crf].result, each) for crf, each in verdicts.items())
         if violations:
@@ -341,8 +361,12 @@ def _check_names(settings: Iterable[str]) -> None:
 
     known = (*SEARCHING, *BY_NAME)
     for name in settings:
+        if name in ("max_bitrate", "min_crf"):
+            raise SettingsError(f"{name} is a gate of vmaf.bisect; here assert on what is returned.")
         if name not in known and not name.startswith(("min_", "max_")):
-            raise SettingsError(f"{name!r} is no setting of a search; did you mean {nearest(name, known)!r}?")
+            raise SettingsError(
+                f"{name!r} is no setting of a search; did you mean {nearest(name, (*known, *ASKED))!r}?"
+            )
 
 
 def _rounded(shown: Callable[[int, int | None], None] | None) -> Callable[[int, float], None] | None:

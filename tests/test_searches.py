@@ -76,9 +76,14 @@ def test_a_met_target_passes_and_its_encode_is_in_the_report(run: Run, pytester:
     )
     result = run()
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["*vmaf: what was measured*", "held *test_target (*"])
+    result.stdout.fnmatch_lines(
+        ["*vmaf: what was measured*", "VIOLATED * target *test_target (*", "held *test_target (*"]
+    )
     test = entries(pytester)["test_target"]
-    [measurement] = test["measurements"]
+    unmet, measurement = test["measurements"]
+    # The test asked for nothing of it; it stands there all the same.
+    assert unmet["status"] == "failed"
+    assert [(gate["name"], gate["limit"], gate["passed"]) for gate in unmet["gates"]] == [("target", 99.9, False)]
     assert measurement["status"] == "passed"
     assert measurement["reference"] == str(short)
     assert measurement["distorted"] == "libx264 ultrafast CRF 37"
@@ -201,7 +206,7 @@ def test_what_keeps_a_search_from_its_answer_is_an_error(run: Run, pytester: pyt
             "E*SettingsError: There is no encoder 'libsvtav'; did you mean 'libsvtav1'? *",
             "E*SettingsError: libx264 has no preset 'ultrafst'; did you mean 'ultrafast'? *",
             "E*EncodeError: *was built without the encoder h264_videotoolbox. It also needs macOS on Apple silicon.",
-            "E*ScorerError: ./no-such-enc cannot be started: No such file or directory.",
+            "E*EncodeError: The encoder ./no-such-enc does not exist or cannot be run; it was looked for in *",
             "E*EncodeError: The encoder broken raised RuntimeError at CRF *: no licence for this",
             "E*Probes finished before: CRF 38: *",
             "E*ClipError: missing.mkv does not exist.",

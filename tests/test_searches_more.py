@@ -146,7 +146,7 @@ def test_shots_are_in_the_report_with_their_lines_of_time(run: Run, pytester: py
             assert len(found.shots) == 2
             assert found.met
             assert found.worst_shot >= 79
-            assert found.saving < 100
+            assert found.rate_change < 100
         """
     )
     result = run()
@@ -170,7 +170,7 @@ def test_a_sweep_goes_on_where_it_ended(run: Run, pytester: pytest.Pytester) -> 
             output = pytestconfig.rootpath / "rows.jsonl"
             rows = vmaf.sweep(SOURCE, encoders=["libx264"], presets=["ultrafast"], crfs=range(24, 36, 4), output=output)
             assert [row.crf for row in rows] == [24, 28, 32]
-            (found,) = recommend(rows, target=75)
+            (found,) = recommend(rows, target=80)
             assert found.row.crf == 28
         """
     )
@@ -207,7 +207,7 @@ def test_an_encoder_that_fails_is_a_test_error_with_what_was_finished(run: Run, 
         """
     )
     result = run()
-    result.assert_outcomes(failed=4)
+    result.assert_outcomes(errors=4)
     result.stdout.fnmatch_lines(["*This was bad on *; 1 (good on *) of 2 searches had been finished."])
     tests = entries(pytester)
     assert set(tests) == {"test_compare", "test_ladder", "test_shots", "test_sweep"}

@@ -72,7 +72,7 @@ def bisect(request: BisectRequest, scorer: Scorer) -> Bisection:
     check_available(request.encoder, ffmpeg)
     check_arguments(request.encoder, request.arguments)
     preset = request.encoder.chosen_preset(request.preset)
-    window = _window(request)
+    window = crf_window(request)
     with _folder(request.keep) as folder:
         reference, sample = sampled(request.scoring, request.sample, ffmpeg, folder)
         video = inspect(request.source or reference, ffmpeg, 2, request.scoring.timeout)
@@ -189,7 +189,8 @@ def _timed(job: Job, crf: int, folder: Path) -> Speed:
     return Speed(crf, encode.frames / (encode.seconds or math.inf), encode.frames / decoding)
 
 
-def _window(request: BisectRequest) -> tuple[int, int]:
+def crf_window(request: BisectRequest) -> tuple[int, int]:
+    """The numbers to search, the smaller one first. Raises SettingsError for what is not within the encoder's."""
     low, high = request.encoder.crf_range
     if request.crf is None:
         return low, high

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 
 from pytest_vmaf.encoding.answers import Bisection, Speed
 from pytest_vmaf.encoding.bdrate import RateQuality, bd_quality, bd_rate, bootstrap, rate_at
-from pytest_vmaf.encoding.bisect import BisectRequest, bisect
+from pytest_vmaf.encoding.bisect import BisectRequest, bisect, crf_window
 from pytest_vmaf.encoding.encode import check_arguments
 from pytest_vmaf.encoding.encoders import check_available
 from pytest_vmaf.encoding.probe import Metric, Probe, parse_metric
 from pytest_vmaf.quality.errors import MeasurementError, SettingsError
-from pytest_vmaf.quality.ffmpeg import find_ffmpeg
+from pytest_vmaf.quality.ffmpeg import find_ffmpeg, inspect
 from pytest_vmaf.quality.measure import MeasureRequest
 from pytest_vmaf.quality.scorer import Scorer
 
@@ -127,10 +127,10 @@ class Comparison:
             )
         return rate
 
-    def saving(self, encoder: str, target: float, *, anchor: str, metric: str | None = None) -> Delta:
+    def rate_change(self, encoder: str, target: float, *, anchor: str, metric: str | None = None) -> Delta:
         """How much more bitrate the encoder needs than the anchor at one target, in percent, as the mean over sources.
 
-        Negative is a saving. Raises MeasurementError where one of both does not get there.
+        Less is negative. Raises MeasurementError where one of both does not get there.
         """
         rates = {s: [self.rate(one, target, s, metric=metric) for one in (encoder, anchor)] for s in self.found}
         each = {source: (test / base - 1) * 100 for source, (test, base) in rates.items()}
@@ -168,7 +168,7 @@ class Comparison:
     def _difference(self, encoder: str, anchor: str, name: str) -> Delta:
         metric = f"{name}.{self.metric.pool}"
         if len(self.targets) == 1:
-            return self.saving(encoder, self.targets[0], anchor=anchor, metric=metric)
+            return self.rate_change(encoder, self.targets[0], anchor=anchor, metric=metric)
         return self.bd_rate(encoder, anchor=anchor, metric=metric)
 
     def _delta(
@@ -244,9 +244,9 @@ class Comparison:
 def compare(request: CompareRequest, scorer: Scorer) -> Comparison:
     """Bisect every contender on every source, one after the other, so that none disturbs another's speed.
 
-    Raises SettingsError, before anything is encoded, for fewer than one contender, for a source given twice and for
-    settings that an encoder has not; and all that :func:`bisect` raises, the error's ``probes`` then hold those of all
-    contenders.
+    Raises, before anything is encoded, SettingsError for fewer than one contender, for a source given twice and for
+    settings that an encoder has not, and ClipError for a source that cannot be read; and all that :func:`bisect`
+    raises, the error's ``probes`` then hold those of all contenders.
     """
     if not request.contenders or not request.scorings:
         raise SettingsError("A comparison needs at least one encoder and one source.")
@@ -254,10 +254,13 @@ def compare(request: CompareRequest, scorer: Scorer) -> Comparison:
     if len(set(names)) < len(names):
         raise SettingsError(f"A source is given twice: {', '.join(names)}.")
     ffmpeg = find_ffmpeg(request.scorings[0].ffmpeg).path
+    for scoring in request.scorings:
+        inspect(scoring.reference, ffmpeg, 1, scoring.timeout)
     for contender in request.contenders.values():
         check_available(contender.encoder, ffmpeg)
         check_arguments(contender.encoder, contender.arguments)
         contender.encoder.chosen_preset(contender.preset)
+        crf_window(contender)
     found: dict[str, dict[str, Bisection]] = {name: {} for name in names}
     finished: list[Probe] = []
     runs = len(names) * len(request.contenders)

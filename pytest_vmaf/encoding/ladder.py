@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -27,6 +28,8 @@ from pytest_vmaf.quality.scorer import Scorer
 SIZE = re.compile(r"(\d{2,5})x(\d{2,5})")
 #: Seconds between key frames, so that a player can change the rung there.
 SEGMENT = 2.0
+#: Seconds of a segment where the encoder sets its key frames itself.
+UNTOLD = 6.0
 #: What makes ffmpeg's encoders begin anew every {frames} frames, whatever cuts lie between.
 KEY_FRAMES = ("-g", "{frames}", "-force_key_frames", "expr:not(mod(n,{frames}))")
 #: libaom would make the frame after each forced one a key frame too, librav1e counts on from each cut, libvvenc does
@@ -101,6 +104,7 @@ class Ladder:
     unmet: Mapping[float, str]
     found: Mapping[tuple[int, int], Bisection]
     ffmpeg: str
+    segment: float
 
     @property
     def met(self) -> bool:
@@ -172,14 +176,15 @@ class Ladder:
             },
         }
 
-    def package(self, folder: Path, form: Literal["hls", "dash"] = "hls") -> Path:
+    def package(self, folder: str | os.PathLike[str], form: Literal["hls", "dash"] = "hls") -> Path:
         """Write a playable HLS or DASH package of the rungs into ``folder``, and return its manifest.
 
-        Raises SettingsError where the encodes were not kept.
+        Segments are cut at the key frames next to every ``segment`` seconds; bandwidths in the manifest are those of
+        the segments, containers included. Raises SettingsError where the encodes were not kept.
         """
         if any(rung.probe.encode.path is None for rung in self.rungs):
             raise SettingsError("The rungs' encodes were not kept; say keep=FOLDER to package them.")
-        return package(self.renditions, folder, self.ffmpeg, form)
+        return package(self.renditions, folder, self.ffmpeg, form, segment=self.segment)
 
     def __repr__(self) -> str:
         return f"<Ladder of {self.name}: {', '.join(rung.name for rung in self.rungs) or 'no rung'}>"
@@ -262,10 +267,12 @@ def build_ladder(request: LadderRequest, scorer: Scorer) -> Ladder:
                 error.probes = (*(p for each in found.values() for p in each.probes), *error.probes)
                 if base.keep is None:
                     error.probes = tuple(map(_without_file, error.probes))
-                error.add_note(f"This was {size[0]}x{size[1]}; {len(found)} resolutions had been finished.")
+                done = f"{len(found)} of {len(request.resolutions)} resolutions"
+                error.add_note(f"This was {size[0]}x{size[1]}; {done} had been finished.")
                 raise
         hull = convex_hull([(probe.bitrate, probe.score) for each in found.values() for probe in each.probes])
-        rungs = _rungs(found, hull, ffmpeg, timeout)
+        segment = request.segment or UNTOLD
+        rungs = _rungs(found, hull, ffmpeg, segment, timeout)
         wanted = {rung.probe.encode.path for rung in rungs} if base.keep else set()
         found = {size: _only_with(wanted, each) for size, each in found.items()}
         if base.keep is None:
@@ -289,6 +296,7 @@ def build_ladder(request: LadderRequest, scorer: Scorer) -> Ladder:
         },
         found=found,
         ffmpeg=ffmpeg,
+        segment=segment,
     )
 
 
@@ -315,6 +323,7 @@ def _rungs(
     found: Mapping[tuple[int, int], Bisection],
     hull: Sequence[tuple[float, float]],
     ffmpeg: str,
+    segment: float,
     timeout: float | None,
 ) -> list[Rung]:
     cheapest: dict[tuple[int, int, int], list[float]] = {}
@@ -340,7 +349,7 @@ def _rungs(
                 probe=probe,
                 codecs=codec_string(path, ffmpeg, timeout),
                 # Of one segment it is the mean, but for rounding.
-                peak=max(peak_bitrate(path, ffmpeg, timeout=timeout), probe.bitrate),
+                peak=max(peak_bitrate(path, ffmpeg, segment, timeout), probe.bitrate),
                 on_hull=(probe.bitrate, probe.score) in hull,
             )
         )

@@ -113,7 +113,7 @@ class PerShot:
         raise MeasurementError(f"One CRF for the whole clip at {self.metric} {self.score:.3f} is not known: {why}.")
 
     @property
-    def saving(self) -> float:
+    def rate_change(self) -> float:
         """How much more bitrate the joined encode has than one CRF at equal score, in percent; less is negative."""
         return (self.bitrate / self.fixed_bitrate - 1) * 100
 
@@ -144,7 +144,7 @@ class PerShot:
             fixed = {"crf": answer.crf if answer.met else None, "outcome": answer.outcome}
             fixed["worst_shot"] = self.fixed_worst_shot
             with suppress(MeasurementError):
-                fixed |= {"bitrate": self.fixed_bitrate, "saving_percent": self.saving}
+                fixed |= {"bitrate": self.fixed_bitrate, "rate_change_percent": self.rate_change}
         return {
             "schema": 1,
             "encoder": self.name,
@@ -204,7 +204,7 @@ class PerShot:
             why = "; ".join(answer.why for answer in self.fixed.answers.values())
             said = f"One CRF for the whole clip: {why}"
             with suppress(MeasurementError):
-                said += f"; at equal score the shots' own spend {self.saving:+.2f} % bitrate beside it"
+                said += f"; at equal score the shots' own spend {self.rate_change:+.2f} % bitrate beside it"
             lines.append(f"{said}.")
         return tuple(lines)
 
@@ -269,7 +269,7 @@ def _tune(request: PerShotRequest, scorer: Scorer, folder: Path, found: list[Bis
     whole = replace(scoring, distorted=encoded_clip(job, path), features=features, progress=None)
     result = measure(whole, scorer, encode.name)
     score = float(base.metric.of(result))
-    fixed = _fixed(request, scoring, score, answers, found, scorer) if request.fixed and score > 0 else None
+    fixed = _fixed(request, scoring, score, answers, found, scorer) if request.fixed and score >= 1 else None
     if base.keep is not None:
         encode = replace(encode, path=_kept(path, base.keep, base))
     return PerShot(
@@ -336,7 +336,7 @@ def _answers(
                 base,
                 scoring=replace(base.scoring, reference=clip, distorted=clip),
                 sample=None,
-                targets=(1e-3,),
+                targets=(1.0,),
                 crf=(finest, finest),
                 start={},
                 keep=parts / f"{number:04d}",

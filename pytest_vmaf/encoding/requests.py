@@ -14,12 +14,13 @@ from typing import Any
 from pytest_vmaf.encoding.answers import Answer, Bisection
 from pytest_vmaf.encoding.bisect import BisectRequest
 from pytest_vmaf.encoding.encoders import Encoder
-from pytest_vmaf.encoding.probe import parse_metric
+from pytest_vmaf.encoding.probe import Metric, parse_metric
 from pytest_vmaf.quality.errors import SettingsError
 from pytest_vmaf.quality.gate import Gate, Verdict
 from pytest_vmaf.quality.measure import MeasureRequest
 from pytest_vmaf.quality.models import nearest
 from pytest_vmaf.quality.process import printable
+from pytest_vmaf.quality.result import Result
 
 Limit = float | Mapping[float, float] | None
 #: What an encoder of a comparison may have of its own.
@@ -89,7 +90,7 @@ def contenders(
         name = own.pop("encoder")
         said = name if isinstance(name, str) and "{" not in name else None
         if said and ":" in said:
-            name, _, preset = said.partition(":")
+            _, _, preset = said.partition(":")
             if str(own.setdefault("preset", preset)) != preset:
                 raise SettingsError(f"The encoder {said!r} names a preset, and preset is {own['preset']!r}; say one.")
         encoder = find(name)
@@ -139,13 +140,26 @@ def judge_answer(answer: Answer, gates: Sequence[Gate]) -> list[Verdict]:
     if not answer.met:
         return []
     values = {"bitrate": answer.bitrate, "crf": float(answer.crf)}
-    metric = answer.metric
-    reached = Gate("target", "min", metric.name, metric.pool, answer.target, "call")
-    verdicts = [Verdict(reached, answer.score, answer.score - answer.target)]
+    verdicts = [judge_score(answer.metric, answer.target, answer.score)]
     for gate in gates:
         value, limit = values[gate.metric], gate.limit or 0.0
         verdicts.append(Verdict(gate, value, limit - value if gate.bound == "max" else value - limit))
     return verdicts
+
+
+def judge_score(metric: Metric, target: float, score: float) -> Verdict:
+    """A target as a gate, held against a score."""
+    return Verdict(Gate("target", "min", metric.name, metric.pool, target, "call"), score, score - target)
+
+
+def best_below(searches: Iterable[Bisection], target: float) -> tuple[Result, float]:
+    """What came nearest to a target that is not met: an encode's result, or the reference's own, and its score."""
+    searches = list(searches)
+    below = [probe for found in searches for probe in found.probes if probe.score < target]
+    if below:
+        best = max(below, key=lambda probe: probe.score)
+        return best.result, best.score
+    return searches[0].self_score, searches[0].ceiling
 
 
 def violation(answer: Answer, verdict: Verdict) -> str:

@@ -141,7 +141,7 @@ def test_one_crf_has_at_least_the_score_and_is_compared_at_an_equal_one(tuned: P
     assert answer.next_probe is not None
     assert answer.score >= tuned.score > answer.next_probe.score
     assert answer.next_probe.bitrate < tuned.fixed_bitrate <= answer.bitrate
-    assert tuned.saving == pytest.approx((tuned.bitrate / tuned.fixed_bitrate - 1) * 100)
+    assert tuned.rate_change == pytest.approx((tuned.bitrate / tuned.fixed_bitrate - 1) * 100)
 
 
 def test_it_shows_itself(tuned: PerShot, mixed: Clip) -> None:
@@ -151,7 +151,7 @@ def test_it_shows_itself(tuned: PerShot, mixed: Clip) -> None:
     worst, beside = tuned.worst_shot, tuned.fixed_worst_shot
     assert lines[3] == f"  The worst shot has NEG {worst:.3f}, and {beside:.3f} with one CRF."
     assert lines[4].startswith("  One CRF for the whole clip: NEG ")
-    assert lines[4].endswith(f"the shots' own spend {tuned.saving:+.2f} % bitrate beside it.")
+    assert lines[4].endswith(f"the shots' own spend {tuned.rate_change:+.2f} % bitrate beside it.")
     assert repr(tuned).startswith("<PerShot of libx264 ultrafast per shot: 3 shots, NEG ")
 
 
@@ -162,7 +162,7 @@ def test_as_plain_data_it_holds_every_shot_and_the_one_crf(tuned: PerShot) -> No
     ]
     assert record["worst_shot"] == tuned.worst_shot
     assert record["fixed"]["worst_shot"] == tuned.fixed_worst_shot
-    assert record["fixed"]["saving_percent"] == tuned.saving
+    assert record["fixed"]["rate_change_percent"] == tuned.rate_change
     assert record["models"]["neg_model"] == "vmaf_v0.6.1neg"
 
 
@@ -172,7 +172,7 @@ def test_no_file_is_said_that_is_gone(tuned: PerShot) -> None:
 
 @pytest.mark.parametrize(
     ("scenes", "saved"),
-    [((HARD, f"{HARD},vflip", HARD, f"{HARD},vflip"), 2), ((HARD, BLACK, HARD), 0), ((HARD, EASY, HARD, EASY), 0)],
+    [((HARD, f"{HARD},vflip", HARD, f"{HARD},vflip"), 2), ((HARD, BLACK, HARD), 0), ((HARD, EASY, HARD), 0)],
 )
 def test_shots_that_are_alike_share_what_they_know_and_others_lose_nothing_by_it(
     scenes: tuple[str, ...], saved: int, shots: Callable[..., Clip], ffmpeg: str, tmp_path: Path
@@ -197,7 +197,7 @@ def test_a_clip_without_a_cut_is_one_shot(shots: Callable[..., Clip]) -> None:
     # The same encode, so the same score, and nothing to gain; joining writes some bytes of headers anew.
     assert found.score == found.shots[0].probe.score
     assert next(iter(found.fixed.answers.values())).crf == found.shots[0].crf
-    assert found.saving == pytest.approx(0, abs=0.2)
+    assert found.rate_change == pytest.approx(0, abs=0.2)
     assert found.worst_shot == found.fixed_worst_shot == pytest.approx(found.score)
 
 
@@ -239,7 +239,7 @@ def test_one_crf_that_is_not_known_is_said(mixed: Clip) -> None:
     # The whole clip has one CRF that may be used, and the joined encode scores better than it.
     found = tune(mixed, 60, crf=(30, 30))
     with pytest.raises(MeasurementError, match=r"One CRF for the whole clip at NEG .* is not known: "):
-        _ = found.saving
+        _ = found.rate_change
     assert "beside it" not in str(found)
     json.dumps(found.to_record(), allow_nan=False)
 
@@ -251,7 +251,7 @@ def test_without_the_comparison_nothing_is_said_of_one_crf(mixed: Clip) -> None:
     assert found.to_record()["fixed"] is None
     assert "One CRF" not in str(found)
     with pytest.raises(MeasurementError, match="is not known: it was not asked for"):
-        _ = found.saving
+        _ = found.rate_change
 
 
 # Joining.

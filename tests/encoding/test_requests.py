@@ -38,9 +38,10 @@ def find(encoder: Any) -> Encoder:
     if isinstance(encoder, Encoder):
         return encoder
     if isinstance(encoder, str) and "{" not in encoder:
-        if encoder not in ENCODERS:
-            raise SettingsError(f"There is no encoder {encoder!r}.")
-        return ENCODERS[encoder]
+        name, _, preset = encoder.partition(":")
+        if name not in ENCODERS:
+            raise SettingsError(f"There is no encoder {name!r}.")
+        return replace(ENCODERS[name], preset=preset) if preset else ENCODERS[name]
     return function_encoder(encoder) if callable(encoder) else command_encoder(encoder)
 
 
@@ -124,7 +125,7 @@ def test_a_list_holds_whatever_an_encoder_may_be() -> None:
     found = read(["libx264", "libx265:slow", "./enc --crf {crf} {input} {output}", own, ENCODERS["libsvtav1"]])
     assert list(found) == ["libx264", "libx265:slow", "enc", "own", "libsvtav1"]
     assert found["libx265:slow"].preset == "slow"
-    assert found["libx265:slow"].encoder is ENCODERS["libx265"]
+    assert found["libx265:slow"].encoder.name == "libx265"
     assert found["own"].encoder.function is own
     assert all(each.targets == BASE.targets and each.scoring is SCORING for each in found.values())
 

@@ -94,9 +94,19 @@ def a_ladder(**changes: Any) -> Ladder:
     rung = Rung((93.0,), 1280, 720, probe, "avc1.64001f", 3_000_000.0, True)
     points = [(probe.bitrate, probe.score) for each in found.values() for probe in each.probes]
     made = Ladder(
-        "libx264 medium", "reference.mkv", (1280, 720), Fraction(25), 1.0, NEG, (rung,), convex_hull(points), {}, found,
-        "ffmpeg",
-    )  # fmt: skip
+        name="libx264 medium",
+        reference="reference.mkv",
+        display=(1280, 720),
+        frame_rate=Fraction(25),
+        duration=1.0,
+        metric=NEG,
+        rungs=(rung,),
+        hull=convex_hull(points),
+        unmet={},
+        found=found,
+        ffmpeg="ffmpeg",
+        segment=2.0,
+    )
     return replace(made, **changes)
 
 
