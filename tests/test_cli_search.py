@@ -840,16 +840,18 @@ def test_a_corpus_that_was_stopped_goes_on_and_leaves_nothing_behind(
 
 
 @posix
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code", "workers"), [(signal.SIGINT, 130, 1), (signal.SIGTERM, 143, 1), (signal.SIGINT, 130, 2)]
+)
 def test_a_search_that_is_stopped_leaves_no_process_and_no_file_behind(
-    number: int, code: int, clip: Path, ffmpeg: str, tmp_path: Path, temp: Path
+    number: int, code: int, workers: int, clip: Path, ffmpeg: str, tmp_path: Path, temp: Path
 ) -> None:
     encoder = tmp_path / "enc"
     encoder.write_text(HANGING.format(ffmpeg=shlex.quote(ffmpeg)))
     encoder.chmod(0o755)
     (tmp_path / "hang").touch()
     argv = ["recommend", "--src", clip, "--encoder", f"{encoder} {{input}} {{output}} {{crf}}", "--target-vmaf", "80"]
-    argv += ["--output", "out.json", "--format", "json"]
+    argv += ["--output", "out.json", "--format", "json", "--workers", workers]
     command = [sys.executable, "-m", "pytest_vmaf", *map(str, argv)]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().endswith("\n"), process)
