@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_vmaf.encoding.answers import Bisection
-    from pytest_vmaf.encoding.compare import Comparison
+    from pytest_vmaf.encoding.comparison import Comparison
     from pytest_vmaf.encoding.encoders import Encoder
-    from pytest_vmaf.encoding.ladder import Ladder
-    from pytest_vmaf.encoding.per_shot import PerShot
+    from pytest_vmaf.encoding.rungs import Ladder
+    from pytest_vmaf.encoding.shot_answers import PerShot
     from pytest_vmaf.quality.clip import Clip
     from pytest_vmaf.quality.errors import (
         ClipError,
@@ -68,10 +68,10 @@ __all__ = [
 _ROOMS = {
     "Bisection": "encoding.answers",
     "Clip": "quality.clip",
-    "Comparison": "encoding.compare",
+    "Comparison": "encoding.comparison",
     "Encoder": "encoding.encoders",
-    "Ladder": "encoding.ladder",
-    "PerShot": "encoding.per_shot",
+    "Ladder": "encoding.rungs",
+    "PerShot": "encoding.shot_answers",
     "FakeScorer": "quality.fake",
     "FramesAbove": "quality.result",
     "Gate": "quality.gate",

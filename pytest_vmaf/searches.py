@@ -3,52 +3,32 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from pytest_vmaf.quality.clip import Clip, as_clip
-from pytest_vmaf.quality.errors import EncodeError, GateViolation, MeasurementError, ScorerError, SettingsError
-from pytest_vmaf.quality.gate import Verdict
-from pytest_vmaf.quality.process import printable
-from pytest_vmaf.report.record import measured, not_measured
-from pytest_vmaf.settings import BY_NAME, Layer, make_layer, resolve
+from pytest_vmaf.quality.clip import Clip
+from pytest_vmaf.quality.errors import SettingsError
+from pytest_vmaf.searching import Searching, named, rounded
 
 if TYPE_CHECKING:
     from pytest_vmaf.encoding.answers import Bisection
-    from pytest_vmaf.encoding.compare import Comparison
+    from pytest_vmaf.encoding.comparison import Comparison
     from pytest_vmaf.encoding.encoders import Encoder
-    from pytest_vmaf.encoding.ladder import Ladder
-    from pytest_vmaf.encoding.per_shot import PerShot
     from pytest_vmaf.encoding.requests import Limit
     from pytest_vmaf.encoding.rows import Row
-    from pytest_vmaf.quality.gate import Gate
+    from pytest_vmaf.encoding.rungs import Ladder
+    from pytest_vmaf.encoding.shot_answers import PerShot
     from pytest_vmaf.quality.measure import MeasureRequest
     from pytest_vmaf.quality.scorer import Scorer
-    from pytest_vmaf.report.section import Section
 
     Source = str | os.PathLike[str] | Clip
     AnyEncoder = str | Encoder | Sequence[str] | Callable[[Path, Path, int], object]
 
-Found = TypeVar("Found")
-#: What a search may be told beside its targets; everything else is a setting of the scoring.
-SEARCHING = ("preset", "arguments", "pix_fmt", "metric", "crf", "sample", "start", "keep", "workers")
-#: What the searches ask for by name, each some of it; somebody who mistypes means these too.
-ASKED = ("encoder", "encoders", "targets", "target", "max_bitrate", "min_crf", "resolutions", "crfs", "output")
 
-
-class Searches:
+class Searches(Searching):
     """The searching half of :class:`pytest_vmaf.Vmaf`, which has what it works with."""
-
-    _layers: tuple[Layer, ...]
-    _progress: Any
-    _request: Any
-    _encoder: Callable[[str], Encoder]
-    records: list[dict[str, Any]]
-    clips: list[Any]
-    sections: list[dict[str, Any]]
 
     def bisect(
         self,
@@ -85,12 +65,12 @@ class Searches:
             request = bisect_request(scorings[0], self.find_encoder(encoder), targets, **options)
             limits = read_limits(request, max_bitrate, min_crf)
             with self._progress(f"bisecting {request.encoder.name}", unit="probes") as shown:
-                found = bisect(replace(request, progress=_rounded(shown)), scorer)
+                found = bisect(replace(request, progress=rounded(shown)), scorer)
             self._record_sections([bisect_section(found)])
             self._record_answers([found], limits)
             return found
 
-        return self._search(source, f"bisect with {_named(encoder)}", settings, run)
+        return self._search(source, f"bisect with {named(encoder)}", settings, run)
 
     def compare(
         self,
@@ -124,7 +104,7 @@ class Searches:
                 for label, one in contenders(self.find_encoder, encoders, base, **options).items()
             }
             with self._progress(f"comparing {', '.join(each)}", unit="probes") as shown:
-                found = compare(CompareRequest(tuple(scorings), each, _rounded(shown)), scorer)
+                found = compare(CompareRequest(tuple(scorings), each, rounded(shown)), scorer)
             self._record_sections(compare_sections(found))
             self._record_answers([one for by_label in found.found.values() for one in by_label.values()])
             return found
@@ -157,12 +137,12 @@ class Searches:
             base = bisect_request(scorings[0], self.find_encoder(encoder), targets, **options)
             sizes = read_sizes(resolutions)
             with self._progress(f"ladder of {base.encoder.name}", unit="probes") as shown:
-                ladder = build_ladder(LadderRequest(base, sizes, segment, _rounded(shown)), scorer)
+                ladder = build_ladder(LadderRequest(base, sizes, segment, rounded(shown)), scorer)
             self._record_sections([ladder_section(ladder)])
             self._record_rungs(ladder)
             return ladder
 
-        return self._search(source, f"ladder of {_named(encoder)}", settings, run)
+        return self._search(source, f"ladder of {named(encoder)}", settings, run)
 
     def per_shot(
         self,
@@ -190,13 +170,13 @@ class Searches:
         def run(scorings: Sequence[MeasureRequest], scorer: Scorer, options: dict[str, Any]) -> PerShot:
             base = bisect_request(scorings[0], self.find_encoder(encoder), target, **options)
             with self._progress(f"shots with {base.encoder.name}", unit="probes") as shown:
-                request = PerShotRequest(base, threshold, shortest, fixed, _rounded(shown))
+                request = PerShotRequest(base, threshold, shortest, fixed, rounded(shown))
                 found = tune_per_shot(request, scorer)
             self._record_sections([per_shot_section(found)])
             self._record([(found.result, [judge_score(base.metric, base.targets[0], found.score)])])
             return found
 
-        return self._search(source, f"shots with {_named(encoder)}", settings, run)
+        return self._search(source, f"shots with {named(encoder)}", settings, run)
 
     def sweep(
         self,
@@ -240,139 +220,3 @@ class Searches:
                 return sweep(replace(request, progress=shown), scorer)
 
         return self._search(sources, "sweep", settings, run)
-
-    def find_encoder(self, encoder: AnyEncoder, **rest: Any) -> Encoder:
-        """The encoder that a name, a command template or a function stands for. Raises SettingsError."""
-        from pytest_vmaf.encoding.encoders import Encoder, command_encoder, function_encoder
-
-        if isinstance(encoder, Encoder):
-            return encoder
-        if isinstance(encoder, str) and "{" not in encoder:
-            name, colon, preset = encoder.partition(":")
-            found = self._encoder(name)
-            return replace(found, preset=found.chosen_preset(preset)) if colon else found
-        if callable(encoder):
-            return function_encoder(encoder, **rest)
-        return command_encoder(encoder, **rest)
-
-    def _search(
-        self,
-        sources: Source | Sequence[Source],
-        what: str,
-        settings: Mapping[str, Any],
-        run: Callable[[Sequence[MeasureRequest], Scorer, dict[str, Any]], Found],
-    ) -> Found:
-        """Resolve the settings and run; what goes wrong is recorded, as any measurement that failed is."""
-        __tracebackhide__ = True
-        started = time.time()
-        first = len(self.records)
-        clips: Sequence[Any] = []
-        try:
-            clips = _listed(sources)
-            _check_names(settings)
-            options = {name: value for name, value in settings.items() if name in SEARCHING and value is not None}
-            layer = make_layer("call", {name: value for name, value in settings.items() if name not in SEARCHING})
-            if layer.gates:
-                raise SettingsError(
-                    f"{layer.gates[0].name} is no gate of a search, which has max_bitrate and min_crf. Hold it with "
-                    "vmaf.check(source, found[96].encode.path), or assert on found[96].result."
-                )
-            resolved = resolve((layer, *self._layers))
-            prepared = [self._request(clip, clip, resolved, ()) for clip in map(as_clip, clips)]
-            return run([scoring for scoring, _ in prepared], prepared[0][1], options)
-        except (MeasurementError, SettingsError, OSError) as caught:
-            error: Exception = caught
-            if isinstance(caught, OSError):
-                error = ScorerError(f"The system refused what the search needs: {printable(str(caught))}.")
-            names = ", ".join(map(str, clips))
-            self.records.append({**not_measured(names, what, error), "started": started})
-            self.clips.append(None)
-            # What a function of the user's raised is theirs to see; what led to our own messages says nothing more.
-            raise error.with_traceback(None) from (error.__cause__ if isinstance(error, EncodeError) else None)
-        finally:
-            for record in self.records[first:]:
-                record["started"] = started
-
-    def _record_sections(self, sections: Sequence[Section]) -> None:
-        self.sections += [section.to_record() for section in sections]
-
-    def _record(self, results: Iterable[tuple[Any, Sequence[Verdict]]]) -> None:
-        """A search is gated by itself, unless the marker has gates: those are held against nothing here."""
-        marked = any(layer.gates for layer in self._layers if layer.origin == "marker")
-        for result, verdicts in results:
-            self.records.append({**measured(result, verdicts), "gated": not marked, "every_gate": False})
-            self.clips.append(None)
-
-    def _record_rungs(self, ladder: Ladder) -> None:
-        """One record for each rung; a resolution that does not reach a target is none to complain of, the ladder is."""
-        from pytest_vmaf.encoding.requests import best_below, judge_score
-
-        for rung in ladder.rungs:
-            score = rung.probe.score
-            self._record([(rung.probe.result, [judge_score(ladder.metric, target, score) for target in rung.targets])])
-        for target in ladder.unmet:
-            result, score = best_below(ladder.found.values(), target)
-            self._record([(result, [judge_score(ladder.metric, target, score)])])
-
-    def _record_answers(self, searches: Iterable[Bisection], limits: Sequence[tuple[Gate, float]] = ()) -> None:
-        """One record for each encode that answers a target; the gates of all targets are judged together."""
-        __tracebackhide__ = True
-        from pytest_vmaf.encoding.requests import best_below, judge_answer, judge_score, violation
-
-        violations = []
-        for found in searches:
-            verdicts: dict[int, list[Verdict]] = {}
-            for answer in found.answers.values():
-                gates = [gate for gate, target in limits if target == answer.target]
-                mine = judge_answer(answer, gates)
-                violations += [violation(answer, verdict) for verdict in mine if not verdict.passed]
-                violations += [] if answer.met or not gates else [answer.why]
-                if answer.met:
-                    verdicts.setdefault(answer.crf, []).extend(mine)
-                else:
-                    # Whether the test asks for it or not: a target that is not met stands in the report as that.
-                    result, score = best_below([found], answer.target)
-                    self._record([(result, [judge_score(answer.metric, answer.target, score)])])
-            probes = {probe.crf: probe for probe in found.probes}
-            self._record((probes[crf].result, each) for crf, each in verdicts.items())
-        if violations:
-            raise GateViolation(
-                f"{'; '.join(violations)} ({len(violations)} of {len(limits)} gates violated)\n"
-                + "\n".join(f"  {line}" for line in str(found).splitlines())
-            )
-
-
-def _listed(sources: Any) -> Sequence[Source]:
-    """One source or several. Raises SettingsError."""
-    many = (
-        [sources] if isinstance(sources, str | os.PathLike | Clip) or not isinstance(sources, Iterable) else [*sources]
-    )
-    for source in many:
-        if not isinstance(source, str | os.PathLike | Clip):
-            raise SettingsError(f"{source!r:.80} is no source; it is a path, or a Clip.")
-    if not many:
-        raise SettingsError("There is no source; say at least one.")
-    return many
-
-
-def _check_names(settings: Iterable[str]) -> None:
-    """Raise SettingsError for what is neither a setting of a search nor of its measurements, with the nearest name."""
-    from pytest_vmaf.quality.models import nearest
-
-    known = (*SEARCHING, *BY_NAME)
-    for name in settings:
-        if name in ("max_bitrate", "min_crf"):
-            raise SettingsError(f"{name} is a gate of vmaf.bisect; here assert on what is returned.")
-        if name not in known and not name.startswith(("min_", "max_")):
-            raise SettingsError(
-                f"{name!r} is no setting of a search; did you mean {nearest(name, (*known, *ASKED))!r}?"
-            )
-
-
-def _rounded(shown: Callable[[int, int | None], None] | None) -> Callable[[int, float], None] | None:
-    return None if shown is None else lambda done, expected: shown(done, max(done, round(expected)))
-
-
-def _named(encoder: object) -> str:
-    name = getattr(encoder, "name", None) or getattr(encoder, "__name__", None) or encoder
-    return printable(f"{name:.80}" if isinstance(name, str) else f"{name!r:.80}")

@@ -110,7 +110,7 @@ def test_arrows_run_one_way(module: Path) -> None:
             # Pure: what they know of the project is each other, and what an error is.
             assert ours <= {"pytest_vmaf.encoding.curve", "pytest_vmaf.quality.errors"}
     if room == "report":
-        above = ("pytest_vmaf.session", "pytest_vmaf.searches", "pytest_vmaf.plugin")
+        above = ("pytest_vmaf.session", "pytest_vmaf.search", "pytest_vmaf.plugin")
         assert not {name for name in imported if name.startswith(above)}
     if room != "plugin.py":
         assert "pytest_vmaf.plugin" not in imported

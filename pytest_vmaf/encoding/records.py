@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from pytest_vmaf.encoding.answers import Bisection
-from pytest_vmaf.encoding.compare import Comparison, Delta
+from pytest_vmaf.encoding.comparison import Comparison, Delta
 from pytest_vmaf.encoding.probe import Metric, Probe
 from pytest_vmaf.encoding.recommend import Recommendation
 from pytest_vmaf.quality.errors import MeasurementError

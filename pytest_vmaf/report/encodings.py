@@ -11,9 +11,9 @@ from pytest_vmaf.report.section import Chart, DataTable, Line, Paragraph, Sectio
 
 if TYPE_CHECKING:
     from pytest_vmaf.encoding.answers import Bisection
-    from pytest_vmaf.encoding.compare import Comparison, Delta
-    from pytest_vmaf.encoding.ladder import Ladder
-    from pytest_vmaf.encoding.per_shot import PerShot
+    from pytest_vmaf.encoding.comparison import Comparison, Delta
+    from pytest_vmaf.encoding.rungs import Ladder
+    from pytest_vmaf.encoding.shot_answers import PerShot
 
 
 #: Sources of a comparison that get a section of their own; all of them are in its first table.

@@ -14,7 +14,8 @@ from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 
 from pytest_vmaf.encoding.bdrate import RateQuality, bd_rate, rate_at
 from pytest_vmaf.encoding.bisect import BisectRequest
-from pytest_vmaf.encoding.compare import CompareRequest, Comparison, Delta, compare
+from pytest_vmaf.encoding.compare import CompareRequest, compare
+from pytest_vmaf.encoding.comparison import Comparison, Delta
 from pytest_vmaf.encoding.encoders import ENCODERS, Encoder, function_encoder
 from pytest_vmaf.encoding.probe import parse_metric
 from pytest_vmaf.encoding.sweep import SweepRequest, sweep

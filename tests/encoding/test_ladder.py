@@ -21,8 +21,9 @@ from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.encoding.bisect import BisectRequest
 from pytest_vmaf.encoding.codec_strings import codec_string
 from pytest_vmaf.encoding.encoders import ENCODERS, Encoder, function_encoder
-from pytest_vmaf.encoding.ladder import Ladder, LadderRequest, build_ladder, convex_hull, parse_size, read_sizes
+from pytest_vmaf.encoding.ladder import LadderRequest, build_ladder, parse_size, read_sizes
 from pytest_vmaf.encoding.packaging import peak_bitrate
+from pytest_vmaf.encoding.rungs import Ladder, convex_hull
 from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.errors import EncodeError, SettingsError
 from pytest_vmaf.quality.ffmpeg import count_frames

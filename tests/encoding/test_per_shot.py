@@ -16,7 +16,8 @@ from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.encoding.bisect import BisectRequest, bisect
 from pytest_vmaf.encoding.cut import cut
 from pytest_vmaf.encoding.encoders import ENCODERS, Encoder, function_encoder
-from pytest_vmaf.encoding.per_shot import PerShot, PerShotRequest, tune_per_shot
+from pytest_vmaf.encoding.per_shot import PerShotRequest, tune_per_shot
+from pytest_vmaf.encoding.shot_answers import PerShot
 from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.errors import EncodeError, MeasurementError, SettingsError
 from pytest_vmaf.quality.measure import MeasureRequest, measure

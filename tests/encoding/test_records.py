@@ -11,7 +11,7 @@ import pytest
 
 from pytest_vmaf import Encoder, MeasurementError, Vmaf
 from pytest_vmaf.encoding.answers import Bisection
-from pytest_vmaf.encoding.compare import Comparison
+from pytest_vmaf.encoding.comparison import Comparison
 from pytest_vmaf.encoding.probe import parse_metric
 from pytest_vmaf.encoding.recommend import recommend
 from pytest_vmaf.encoding.records import (

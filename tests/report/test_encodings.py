@@ -15,12 +15,12 @@ from builders import HOSTILE, a_document, a_test
 
 from pytest_vmaf import FakeScorer, Vmaf
 from pytest_vmaf.encoding.answers import Answer, Bisection, Speed
-from pytest_vmaf.encoding.compare import Comparison
+from pytest_vmaf.encoding.comparison import Comparison
 from pytest_vmaf.encoding.encode import Encode
 from pytest_vmaf.encoding.encoders import ENCODERS
-from pytest_vmaf.encoding.ladder import Ladder, Rung, convex_hull
-from pytest_vmaf.encoding.per_shot import PerShot, ShotAnswer
 from pytest_vmaf.encoding.probe import Metric, Probe
+from pytest_vmaf.encoding.rungs import Ladder, Rung, convex_hull
+from pytest_vmaf.encoding.shot_answers import PerShot, ShotAnswer
 from pytest_vmaf.encoding.shots import Shot
 from pytest_vmaf.quality.result import Result
 from pytest_vmaf.report import html, schema
