@@ -68,12 +68,15 @@ def _run(request: ScoreRequest, step: EncodeStep | None) -> ScoreLog:
     looped: dict[int, int] = {}
     converted: list[str] = []
     damaged: list[str] = []
+    outputs: list[str] = []
 
     def heard(line: str) -> None:
         if match := DECODED.search(line):
             decoded[int(match[1])] = int(match[2]), int(match[3])
         elif match := ENCODED.search(line):
             looped[int(match[1])] = int(match[2])
+        elif line.startswith("Output #"):
+            outputs.append(line)
         elif match := CONVERTED.search(line):
             converted.append(match[1])
         elif DAMAGED.match(line):
@@ -92,6 +95,8 @@ def _run(request: ScoreRequest, step: EncodeStep | None) -> ScoreLog:
     repeat = "".join(f"cp {shlex.quote(str(m.path))} {name} && " for m, name in models.items() if m.path)
     inputs = {0, 1} if step is None or step.source != request.reference.clip else {0}
     _check(end, inputs, decoded, converted, damaged)
+    if step is not None and len(outputs) != COUNTER + 1:
+        raise ScorerError(f"The encoder's arguments make ffmpeg write {len(outputs) - COUNTER} files, not one.")
     if step is not None and COUNTER not in looped:
         raise ScorerError(f"ffmpeg did not say how many frames it decoded of the encode.\n{end.explain()}")
     return ScoreLog(

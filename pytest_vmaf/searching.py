@@ -46,7 +46,7 @@ class Searching:
     clips: list[Any]
     sections: list[dict[str, Any]]
 
-    def find_encoder(self, encoder: AnyEncoder, **rest: Any) -> Encoder:
+    def find_encoder(self, encoder: AnyEncoder) -> Encoder:
         """The encoder that a name, a command template or a function stands for. Raises SettingsError."""
         from pytest_vmaf.encoding.encoders import Encoder, command_encoder, function_encoder
 
@@ -55,10 +55,11 @@ class Searching:
         if isinstance(encoder, str) and "{" not in encoder:
             name, colon, preset = encoder.partition(":")
             found = self._encoder(name)
-            return replace(found, preset=found.chosen_preset(preset)) if colon else found
+            # It is then the only one: another preset= would contradict it.
+            return replace(found, preset=found.chosen_preset(preset), presets=(preset,)) if colon else found
         if callable(encoder):
-            return function_encoder(encoder, **rest)
-        return command_encoder(encoder, **rest)
+            return function_encoder(encoder)
+        return command_encoder(encoder)
 
     def _search(
         self,

@@ -13,7 +13,7 @@ import pluggy
 
 from pytest_vmaf import hookspecs
 from pytest_vmaf.quality.clip import Clip, as_clip
-from pytest_vmaf.quality.errors import GateViolation, MeasurementError, ScorerError, SettingsError
+from pytest_vmaf.quality.errors import EncodeError, GateViolation, MeasurementError, ScorerError, SettingsError
 from pytest_vmaf.quality.gate import DEFAULT_GATES, Gate, describe, effective, judge, parse_gate
 from pytest_vmaf.quality.measure import MeasureRequest, measure
 from pytest_vmaf.quality.models import nearest
@@ -199,7 +199,8 @@ def _from_plugins(hook_name: str, group: str, name: str, hook: Any, plugins: plu
                 plugins.register(entry.load(), plugin_name)
             except Exception as error:
                 what = group.rpartition(".")[2].removesuffix("s")
-                raise ScorerError(f"The {what} {name!r} cannot be loaded: {printable(repr(error))}.") from error
+                wrong = EncodeError if what == "encoder" else ScorerError
+                raise wrong(f"The {what} {name!r} cannot be loaded: {printable(repr(error))}.") from error
             found = getattr(plugins.hook, hook_name)(config=config, name=name)
     return found
 

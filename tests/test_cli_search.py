@@ -367,8 +367,8 @@ def test_a_target_below_which_the_finest_crf_stays_exits_1(command: str, clip: P
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--crf-range", "0-99"], "two whole numbers within (0, 51)"),
-        (["--crf-range", "30-20"], "two whole numbers within (0, 51)"),
+        (["--crf-range", "0-99"], "two whole numbers from 0 to 51"),
+        (["--crf-range", "30-20"], "two whole numbers from 0 to 51"),
         (["--target-vmafs", "101"], "The target 101 cannot be"),
         (["--target-vmafs", "0"], "The target 0 cannot be"),
         (["--preset", "quick"], "libx264 has no preset 'quick'"),

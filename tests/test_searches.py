@@ -321,7 +321,7 @@ def test_encoders_come_by_name_from_a_conftest_a_package_or_the_rows_here(
     result.stdout.fnmatch_lines_random(
         [
             "E*SettingsError: The hook pytest_vmaf_encoder gave 'libx264' for 'garbage', not an Encoder.",
-            "E*ScorerError: The encoder 'broken' cannot be loaded: ModuleNotFoundError*no_such_module*",
+            "E*EncodeError: The encoder 'broken' cannot be loaded: ModuleNotFoundError*no_such_module*",
         ]
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pytest_vmaf.encoding.encode import Encode
@@ -123,6 +123,13 @@ class Bisection:
         if target not in self.answers:
             raise KeyError(f"{target!r} is none of the targets: {', '.join(f'{t:g}' for t in self.answers)}")
         return self.answers[target]
+
+    def __iter__(self) -> Iterator[float]:
+        """The targets, as of a mapping."""
+        return iter(self.answers)
+
+    def __contains__(self, target: object) -> bool:
+        return target in self.answers
 
     @property
     def met(self) -> bool:

@@ -21,12 +21,13 @@ from pytest_vmaf.encoding.search import Crossing, find_crossings
 from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.errors import EncodeError, MeasurementError, ScorerError, SettingsError
 from pytest_vmaf.quality.ffmpeg import count_frames, find_ffmpeg, inspect
-from pytest_vmaf.quality.measure import MeasureRequest, measure
+from pytest_vmaf.quality.measure import MeasureRequest, measure, stamp_of
 from pytest_vmaf.quality.models import resolve_model
-from pytest_vmaf.quality.process import printable, stop_children
+from pytest_vmaf.quality.process import printable
 from pytest_vmaf.quality.scorer import Scorer
 
 NEG = Metric("neg")
+TWINS = ("vmaf", "neg")
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,10 @@ class BisectRequest:
 
     ``scoring`` names the reference twice, and how to score. ``source`` is what the encoder gets where that is not the
     reference itself. ``start`` maps targets to the CRF where the search begins. Names of encodes
-    begin with ``stem``, by default the reference's. With ``cover`` (of a search for NEG or VMAF) the probes go on until
-    the other of both too is known around every target that is met, so that both curves can be compared; with ``timed``
-    the encode of the middle target is made once more, alone, and decoded, for the speed of both; with ``flat`` all
-    encodes may be the same, as they are of a black shot.
+    begin with ``stem``, by default the reference's, which messages call ``shown``. With ``cover`` (of a search for NEG
+    or VMAF) the probes go on until the other of both too is known around every target that is met, so that both curves
+    can be compared; with ``timed`` the encode of the middle target is made once more, alone, and decoded, for the speed
+    of both; with ``flat`` all encodes may be the same, as they are of a black shot.
     """
 
     scoring: MeasureRequest
@@ -51,9 +52,9 @@ class BisectRequest:
     crf: tuple[int, int] | None = None
     sample: float | None = None
     start: Mapping[float, int] = field(default_factory=dict)
-    slope: float | None = None
     keep: Path | None = None
     stem: str = ""
+    shown: str = ""
     workers: int = 1
     source: Clip | None = None
     cover: bool = False
@@ -73,6 +74,8 @@ def bisect(request: BisectRequest, scorer: Scorer) -> Bisection:
     check_arguments(request.encoder, request.arguments)
     preset = request.encoder.chosen_preset(request.preset)
     window = crf_window(request)
+    source = request.source or request.scoring.reference
+    stamp = stamp_of(source)
     with _folder(request.keep) as folder:
         reference, sample = sampled(request.scoring, request.sample, ffmpeg, folder)
         video = inspect(request.source or reference, ffmpeg, 2, request.scoring.timeout)
@@ -86,11 +89,11 @@ def bisect(request: BisectRequest, scorer: Scorer) -> Bisection:
         targets = _targets(request, scoring, ffmpeg)
         # Of the reference against itself some features are infinite; only the metric's own is needed.
         itself = replace(scoring, features=request.metric.features)
-        self_score = measure(itself, scorer)
+        shown = sample_name(request.shown or str(request.scoring.reference), sample)
+        self_score = measure(itself, scorer, shown if request.source is None else None, shown)
         ceiling = float(request.metric.of(self_score))
         job = Job(request.encoder, video, ffmpeg, preset, request.arguments, request.pix_fmt, request.scoring.timeout)
         stem = request.stem or request.scoring.reference.path.stem
-        shown = _shown(request, sample)
         prober = Prober(
             job, scoring, scorer, request.metric, folder, stem=stem, reference=shown, kept=request.keep is not None
         )
@@ -99,6 +102,8 @@ def bisect(request: BisectRequest, scorer: Scorer) -> Bisection:
             crossings = _search(request, prober, window, targets, ceiling)
             if not request.flat:
                 _refuse_scale(prober, window)
+            if stamp_of(source) != stamp:
+                raise EncodeError(f"{source.name} was written to during the search; its probes are not of one clip.")
             if request.cover:
                 _cover(request, prober, window, [c.target for c in crossings if c.outcome in MET])
             if request.timed and (met := [c.crf for c in crossings if c.crf is not None and c.outcome in MET]):
@@ -144,12 +149,14 @@ def _search(
         window,
         targets,
         ceiling=ceiling,
-        slope=request.slope or request.encoder.slope,
+        slope=request.encoder.slope and -abs(request.encoder.slope),
         start={t: mirrored(crf) for t, crf in request.start.items() if t in targets and low <= crf <= high} or None,
         workers=request.workers,
         progress=request.progress,
-        broken_off=stop_children,
+        broken_off=prober.break_off,
     )
+    # With several workers they were kept as they ended; the order that the search made them in does not depend on time.
+    prober.probes = {mirrored(crf): prober.probes[mirrored(crf)] for crf, _ in found.probes}
     return tuple(
         replace(
             crossing,
@@ -216,15 +223,19 @@ def _targets(request: BisectRequest, scoring: MeasureRequest, ffmpeg: str) -> tu
     models = resolve_model(
         scoring.model, generation=scoring.generation, phone=scoring.phone, width=video.width, height=video.height
     )
-    # Below 1 of 100 there is no picture; somebody thinks of a share.
-    low, top = (1.0, models.high) if request.metric.name in ("vmaf", "neg") else (0.0, math.inf)
+    low, top = lowest_target(request.metric), models.high if request.metric.name in TWINS else math.inf
     for target in targets:
-        if not math.isfinite(target) or not low <= target <= top:
+        if not math.isfinite(target) or not low <= target <= top or not target:
             raise SettingsError(
                 f"The target {target:g} cannot be: {request.metric} is a number from {low:g}"
                 f"{f' to {top:g}' if math.isfinite(top) else ' on'}."
             )
     return targets
+
+
+def lowest_target(metric: Metric) -> float:
+    """What a target is at least. Below 1 of VMAF's 100 there is no picture; somebody thinks of a share."""
+    return 1.0 if metric.name in TWINS else 0.0
 
 
 def sampled(
@@ -247,10 +258,11 @@ def sampled(
 
 
 def _refuse_scale(prober: Prober, window: tuple[int, int]) -> None:
-    if len(prober.probes) == 1 and window[0] < window[1]:
+    low, high = window
+    if len(prober.probes) == 1 and low < high:
         # An easy target is met at the coarsest with one encode, which cannot tell whether the CRF changes anything.
         [only] = prober.probes
-        far = window[0] if only == window[1] else window[1]
+        far = low if only - low >= high - only else high
         middle = (only + far) // 2
         prober(far if middle == only else middle)
     coarser = -1 if prober.job.encoder.larger_is_finer else 1
@@ -296,9 +308,8 @@ def _answer(
     return Answer(target, metric, outcome, why, probe, following)
 
 
-def _shown(request: BisectRequest, sample: tuple[int, int] | None) -> str:
+def sample_name(name: str, sample: tuple[int, int] | None) -> str:
     """The reference as people know it, where what is scored is a part of it that was cut out."""
-    name = str(request.scoring.reference)
     return name if sample is None else f"{name}, frames {sample[0]} to {sum(sample) - 1}"
 
 

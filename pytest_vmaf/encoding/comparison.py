@@ -163,9 +163,11 @@ class Comparison:
     ) -> Delta:
         chosen = self._metric(metric)
         # Targets are numbers of the comparison's own metric and of its twin; another's curves are compared whole.
-        bounded = len(self.targets) > 1 and (chosen == self.metric or {chosen.name, self.metric.name} == {*TWINS})
+        twin = chosen.name in TWINS and self.metric.name in TWINS and chosen.pool == self.metric.pool
+        bounded = len(self.targets) > 1 and (chosen == self.metric or twin)
         name = "BD-rate" if unit == "%" else "BD-quality"
-        each = {}
+        each: dict[str, float] = {}
+        spans: list[tuple[float, float]] = []
         for source in self.found:
             test, base = (self.found[source][self._label(label)] for label in (encoder, anchor))
             both = [target for target in self.targets if test[target].met and base[target].met]
@@ -175,12 +177,14 @@ class Comparison:
                     f"curves hardly overlap.\n  {_why(test)}\n  {_why(base)}"
                 )
             between = (min(both), max(both)) if bounded else None
+            spans += [between] if between else []
             try:
                 curves = curve(base.probes, chosen), curve(test.probes, chosen)
                 each[source] = delta(*curves, between=between if unit == "%" else _rates(curves, between))
             except MeasurementError as error:
                 raise MeasurementError(f"{encoder} against {anchor} on {source}: {error}") from None
-        span = f" {min(self.targets):g} to {max(self.targets):g}" if bounded else ""
+        # Of sources whose encoders share other targets the narrowest span is what all of them say something of.
+        span = f" {max(low for low, _ in spans):g} to {min(high for _, high in spans):g}" if spans else ""
         return Delta(each, unit, f"{name}, {chosen}{span}")
 
     def _on_curve(self, encoder: str, target: float, source: str, metric: Metric) -> float | None:
@@ -232,9 +236,12 @@ def _rates(curves: tuple[RateQuality, RateQuality], between: tuple[float, float]
     """The bitrates that both curves spend within a span of quality."""
     if between is None:
         return None
-    rates = [[rate for quality in between if (rate := rate_at(each, quality)) is not None] for each in curves]
-    if not all(rates):
-        return None
+    rates = []
+    for each in curves:
+        # A target that is met at the coarsest CRF lies below the curve, whose own end stands for it.
+        ends = each.points[0], each.points[-1]
+        known = [rate_at(each, min(max(quality, ends[0][1]), ends[1][1])) for quality in between]
+        rates.append([rate for rate in known if rate is not None])
     low, high = max(map(min, rates)), min(map(max, rates))
     return (low, high) if low < high else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shlex
@@ -9,12 +10,13 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 from pytest_vmaf.encoding.encoders import BRACES, Encoder
+from pytest_vmaf.encoding.packets import read_packets
 from pytest_vmaf.quality.clip import Clip
-from pytest_vmaf.quality.errors import EncodeError, MeasurementError, SettingsError
+from pytest_vmaf.quality.errors import ClipError, EncodeError, MeasurementError, SettingsError
 from pytest_vmaf.quality.ffmpeg import Video, by_hand
 from pytest_vmaf.quality.process import Command, Finished, printable, run, run_together
 from pytest_vmaf.quality.reading import input_arguments, is_known
@@ -86,12 +88,23 @@ def make_encode(job: Job, crf: int, path: Path) -> Encode:
             argv += [*ffmpeg_arguments(job, crf), "-y", f"file:{path.absolute()}"]
             shown = (*by_hand(argv)[:-1], path.name)
             command = shlex.join(shown)
-            _refuse(job, crf, run(Command(tuple(argv), shown=shown), job.timeout))
+            outputs: list[str] = []
+            heard = partial(_hear_outputs, outputs)
+            _refuse(job, crf, run(Command(tuple(argv), shown=shown, on_stderr=heard), job.timeout))
+            if len(outputs) != 1:
+                raise EncodeError(f"The arguments make ffmpeg write {len(outputs)} files; a search knows one of them.")
         seconds = time.monotonic() - begun
+        if path.is_symlink() or path.stat().st_nlink > 1:
+            raise EncodeError(f"{job.name} linked its output at CRF {crf} to another file, which may change; write it.")
         return describe(job, crf, path, printable(command), seconds)
     except BaseException:
         remove(path)
         raise
+
+
+def _hear_outputs(outputs: list[str], line: str) -> None:
+    if line.startswith("Output #"):
+        outputs.append(line)
 
 
 def remove(path: Path) -> None:
@@ -109,51 +122,64 @@ def ffmpeg_arguments(job: Job, crf: int) -> tuple[str, ...]:
 
 def check_arguments(encoder: Encoder, arguments: tuple[str, ...]) -> None:
     """Raise SettingsError for arguments that would take back the quality that the search sets."""
+    if encoder.function is not None and arguments:
+        raise SettingsError(f"{encoder.name} is a function; arguments={' '.join(arguments)!r} would not reach it.")
     if not encoder.arguments:
         return
     # With or without the stream that they are for, as -crf:v.
     options = {part.partition(":")[0] for part in ("-c", "-codec", "-vcodec", *encoder.arguments) if part[:1] == "-"}
     options -= {"-row-mt", "-deadline", "-tune"}
+    # Where the encode goes, what it is of, and that it is one, is not for arguments to say.
+    options |= {"-i", "-f", "-y", "-n", "-map", "-dec", "-filter_complex", "-lavfi"}
     taken = [part for part in arguments if part.partition(":")[0] in options]
     if taken:
         raise SettingsError(
-            f"The argument {taken[0]} is {encoder.name}'s own here: the search sets the quality, preset= the preset, "
-            "encoder= the encoder."
+            f"The argument {taken[0]} is {encoder.name}'s own here: the search sets the quality, the input and the "
+            "output, preset= the preset, encoder= the encoder."
         )
 
 
 def describe(job: Job, crf: int, path: Path, command: str, seconds: float | None) -> Encode:
     """Read the packets of the encode's video stream. Raises EncodeError where there are none."""
-    sizes: list[int] = []
-    times: list[int] = []
-    base: list[Fraction] = []
-
-    def heard(line: str) -> None:
-        # "#tb 0: 1/12800", then a line a packet: stream, dts, pts, duration, size, checksum.
-        if line.startswith("#tb 0:"):
-            base.append(Fraction(line.partition(":")[2].strip()))
-        elif line.startswith("0,"):
-            fields = line.split(",")
-            sizes.append(int(fields[4]))
-            # A bare stream may have packets without a time.
-            times.extend([int(fields[2])] if fields[2].strip().lstrip("-").isdecimal() else [])
-
     clip = encoded_clip(job, path)
-    argv = [job.ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", *_input(clip, job, crf)]
-    argv += ["-map", "0:V:0", "-c", "copy", "-f", "framecrc", "pipe:1"]
-    end = run(Command(tuple(argv), on_stdout=heard, shown=by_hand(argv)), job.timeout)
-    if end.returncode != 0 or not sizes or not base or not sum(sizes):
-        raise EncodeError(f"What {job.name} wrote at CRF {crf} holds no video that can be read.\n{end.explain()}")
-    span = (max(times) - min(times)) * base[0] if len(times) == len(sizes) else 0
+    try:
+        packets = read_packets(clip, job.ffmpeg, job.timeout, strict=False)
+    except ClipError as error:
+        raise EncodeError(f"What {job.name} wrote at CRF {crf} holds no video that can be read.\n{error}") from None
+    size = sum(packet.size for packet in packets)
+    if not size:
+        raise EncodeError(f"What {job.name} wrote at CRF {crf} are {len(packets)} empty packets.")
+    # A bare stream may have packets without a time.
+    times = [packet.shown for packet in packets if packet.shown is not None]
+    span = max(times) - min(times) if len(times) == len(packets) else 0.0
     rate = job.source.frame_rate
     if span > 0:
         # The last frame is shown as long as the others are on average.
-        duration = float(span * len(times) / (len(times) - 1))
+        duration = span * len(times) / (len(times) - 1)
     elif rate:
-        duration = float(len(sizes) / rate)
+        duration = float(len(packets) / rate)
     else:
         raise EncodeError(_no_rate(job))
-    return Encode(job.name, crf, path, sum(sizes), len(sizes), duration, seconds, command)
+    _check_duration(job, crf, len(packets), duration)
+    return Encode(job.name, crf, path, size, len(packets), duration, seconds, command)
+
+
+def _check_duration(job: Job, crf: int, frames: int, duration: float) -> None:
+    """A bitrate is worth what its duration is: that of so many frames of the source, by its rate or its time stamps."""
+    rate = job.source.frame_rate
+    by_rate = None if rate is None else float(frames / rate)
+    tolerance = max(0.002 * duration, 1.5 * duration / frames)
+    if by_rate is not None and abs(duration - by_rate) <= tolerance:
+        return
+    times = [packet.shown for packet in read_packets(job.source.clip, job.ffmpeg, job.timeout, strict=False)]
+    known = [time for time in times if time is not None]
+    by_times = (max(known) - min(known)) * len(known) / max(1, len(known) - 1) if known else math.nan
+    if not abs(duration - by_times) <= tolerance:
+        raise EncodeError(
+            f"What {job.name} wrote at CRF {crf} lasts {duration:.3f} s by its time stamps, and its {frames} frames "
+            f"{by_times if by_rate is None else by_rate:.3f} s in {job.source.clip.name}: a bitrate of it would be "
+            "wrong."
+        )
 
 
 def _no_rate(job: Job) -> str:
@@ -163,13 +189,6 @@ def _no_rate(job: Job) -> str:
 def encoded_clip(job: Job, path: Path) -> Clip:
     """The encode as a clip; a bare stream states no frame rate, and has the source's."""
     return Clip(path) if is_known(path) else Clip(path, frame_rate=job.source.frame_rate)
-
-
-def _input(clip: Clip, job: Job, crf: int) -> list[str]:
-    try:
-        return input_arguments(clip)
-    except MeasurementError as error:
-        raise EncodeError(f"{job.name} wrote nothing that can be read at CRF {crf}: {error}") from None
 
 
 def _filled(job: Job, crf: int, parts: Sequence[str], path: Path | None = None) -> list[str]:
@@ -202,7 +221,7 @@ def _call(job: Job, crf: int, path: Path) -> str:
         job.encoder.function(source, path, crf)
     except (MeasurementError, SettingsError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise EncodeError(f"The encoder {job.name} raised {type(error).__name__} at CRF {crf}: {error}") from error
     _refuse_nothing(job, crf, path, "")
     return f"{job.encoder.name}({str(source)!r}, {path.name!r}, {crf})"

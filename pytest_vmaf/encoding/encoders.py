@@ -30,7 +30,8 @@ class Encoder:
     are output arguments of ffmpeg after ``-c:v NAME``, ``command`` is the argument list of a program, both with
     {placeholders}; ``function`` is called with (source, output, crf). ``presets`` are the words that {preset} may be
     (any where empty), ``preset`` is the one to use when none is named. ``suffix`` is that of the encodes' files.
-    ``slope`` is how logit(score/ceiling) changes from one number to the next, roughly; a search begins with it.
+    ``slope`` is how far logit(score/ceiling) falls from one number to the next coarser one, roughly; a search begins
+    with it. A ``function`` is called from several threads where a search has several ``workers``.
     ``joining`` are arguments without which its streams can neither be joined nor packaged for streaming.
     ``needs`` says what must be there beside the ffmpeg.
     """
@@ -50,11 +51,19 @@ class Encoder:
 
     def __post_init__(self) -> None:
         if not _is_range(self.crf_range):
-            raise SettingsError(f"{self.name}: crf_range is {self.crf_range!r}; it is two whole numbers, as (0, 51).")
+            raise SettingsError(
+                f"{self.name}: crf_range is {self.crf_range!r}; it is two whole numbers, as (0, 51), within 1000."
+            )
         if sum(map(bool, (self.arguments, self.command, self.function))) != 1:
             raise SettingsError(f"{self.name}: an encoder has ffmpeg arguments, a command or a function; one of them.")
         if not all(isinstance(part, str) for part in (*self.arguments, *self.command)):
             raise SettingsError(f"{self.name}: arguments and command are lists of words.")
+        for name in ("arguments", "command", "presets", "joining"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        if self.slope is not None and not (isinstance(self.slope, int | float) and 1e-6 < abs(self.slope) < 5):
+            raise SettingsError(
+                f"{self.name}: slope is {self.slope!r}; it is a number other than 0, between -5 and 5, as -0.1."
+            )
         said = [name for part in (*self.arguments, *self.command) for name in BRACES.findall(part)]
         known = PLACEHOLDERS if self.command else tuple(name for name in PLACEHOLDERS if name not in FILES)
         for name in said:
@@ -90,7 +99,9 @@ class Encoder:
 
 def _is_range(crf_range: object) -> bool:
     pair = crf_range if isinstance(crf_range, tuple | list) else ()
-    return len(pair) == 2 and type(pair[0]) is type(pair[1]) is int and pair[0] < pair[1]
+    whole = len(pair) == 2 and type(pair[0]) is type(pair[1]) is int
+    # More numbers than any scale has, and than a search could weigh against each other.
+    return whole and pair[0] < pair[1] <= pair[0] + 1000
 
 
 X26X = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")

@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from pytest_vmaf.encoding.answers import Bisection
-from pytest_vmaf.encoding.bisect import BisectRequest, bisect, sampled
+from pytest_vmaf.encoding.bisect import BisectRequest, bisect, sample_name, sampled
 from pytest_vmaf.encoding.codec_strings import codec_string
 from pytest_vmaf.encoding.compare import overall
 from pytest_vmaf.encoding.cut import cut
@@ -93,6 +93,7 @@ def build_ladder(request: LadderRequest, scorer: Scorer) -> Ladder:
         temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pytest-vmaf-")))
         keep = base.keep or temporary / "kept"
         reference, window = sampled(base.scoring, base.sample, ffmpeg, temporary)
+        shown_as = sample_name(str(base.scoring.reference), window)
         for size in request.resolutions:
             source, scale = None, base.scoring.scale
             if size != display:
@@ -107,6 +108,7 @@ def build_ladder(request: LadderRequest, scorer: Scorer) -> Ladder:
                 scoring=replace(base.scoring, reference=reference, distorted=reference, scale=scale),
                 sample=None,
                 stem=base.stem or base.scoring.reference.path.stem,
+                shown=shown_as,
                 source=source,
                 arguments=arguments,
                 keep=keep / f"{size[0]}x{size[1]}",
@@ -114,7 +116,7 @@ def build_ladder(request: LadderRequest, scorer: Scorer) -> Ladder:
             )
             try:
                 answered = bisect(one, scorer)
-                found[size] = replace(answered, reference=str(base.scoring.reference), sample=window)
+                found[size] = replace(answered, reference=shown_as, sample=window)
             except MeasurementError as error:
                 error.probes = (*(p for each in found.values() for p in each.probes), *error.probes)
                 if base.keep is None:
@@ -134,7 +136,7 @@ def build_ladder(request: LadderRequest, scorer: Scorer) -> Ladder:
     reached = {target for rung in rungs for target in rung.targets}
     return Ladder(
         name=first.name,
-        reference=str(base.scoring.reference),
+        reference=shown_as,
         display=display,
         frame_rate=video.frame_rate,
         duration=duration,

@@ -4,44 +4,23 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from pytest_vmaf.encoding.boxes import LARGEST_HEAD, Index, Segment, read_index
 from pytest_vmaf.encoding.codec_strings import movie_codec_string
+from pytest_vmaf.encoding.packets import Packet, read_packets
 from pytest_vmaf.encoding.playlists import MANIFEST, SEGMENT, Rendition, dash, hls, hls_media, mean_of, ordered, peak_of
 from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.errors import ClipError, MeasurementError, SettingsError
 from pytest_vmaf.quality.ffmpeg import by_hand
 from pytest_vmaf.quality.process import Command, printable, run
 from pytest_vmaf.quality.reading import input_arguments
-
-#: A packet in ffmpeg's framecrc: dts, pts, duration and size; flags stand where it is no plain key frame.
-PACKET = re.compile(r"0, *(-?\d+), *(-?\d+), *(\d+), *(\d+), 0x[0-9a-f]{8}(?:, F=0x([0-9A-F]+))?")
-TIMEBASE = re.compile(r"#tb 0: (\d+)/(\d+)$")
-NO_TIME = -(1 << 63)
-
-
-@dataclass(frozen=True)
-class Packet:
-    """One frame as it is coded: when it is decoded and shown (None: not said) and how long, in s; its size in bytes."""
-
-    decoded: float
-    shown: float | None
-    duration: float
-    size: int
-    is_key: bool
-
-    @property
-    def time(self) -> float:
-        """When it is shown, as far as that is said."""
-        return self.decoded if self.shown is None else self.shown
 
 
 def peak_bitrate(path: Path, ffmpeg: str, segment: float = SEGMENT, timeout: float | None = None) -> float:
@@ -52,7 +31,7 @@ def peak_bitrate(path: Path, ffmpeg: str, segment: float = SEGMENT, timeout: flo
     0.5 to 1.5 times the target duration together, so that a short rest at the end counts only with what precedes it.
     Raises ClipError when the file cannot be read.
     """
-    packets = _packets(path, ffmpeg, timeout)
+    packets = read_packets(Clip(path), ffmpeg, timeout)
     shortest = _shortest(packets, segment)
     starts = [0]
     for number, packet in enumerate(packets):
@@ -109,7 +88,7 @@ def package(
             independent = True
             for number, one in enumerate(ladder):
                 made = stage / f"{one.name}.mp4"
-                packets = _packets(one.path, ffmpeg, timeout)
+                packets = read_packets(Clip(one.path), ffmpeg, timeout)
                 independent &= _is_independent(one, packets)
                 index = indexes[one.name] = _remux(one, made, ffmpeg, _shortest(packets, segment), timeout)
                 ladder[number] = replace(one, bitrate=mean_of(index.segments), peak=peak_of(index.segments))
@@ -194,26 +173,3 @@ def _is_independent(one: Rendition, packets: Sequence[Packet]) -> bool:
             "  libvvenc begins so by itself; encode with -vvenc-params poc0idr=1."
         )
     return independent
-
-
-def _packets(path: Path, ffmpeg: str, timeout: float | None) -> list[Packet]:
-    clip = Clip(path)
-    tick = 0.0
-    packets: list[Packet] = []
-
-    def heard(line: str) -> None:
-        nonlocal tick
-        if match := PACKET.match(line):
-            decoded, shown, duration, size = map(int, match.groups()[:4])
-            when = None if shown == NO_TIME else shown * tick
-            is_key = match[5] is None or bool(int(match[5], 16) & 1)
-            packets.append(Packet(decoded * tick, when, duration * tick, size, is_key))
-        elif match := TIMEBASE.match(line):
-            tick = int(match[1]) / int(match[2])
-
-    argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "warning", "-xerror", *input_arguments(clip)]
-    argv += ["-map", "0:V:0", "-c", "copy", "-f", "framecrc", "pipe:1"]
-    end = run(Command(tuple(argv), shown=by_hand(argv), on_stdout=heard), timeout)
-    if end.returncode != 0 or not packets:
-        raise ClipError(f"The frames of {clip} cannot be listed.\n{end.explain()}")
-    return packets

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_vmaf.encoding.answers import Bisection
-from pytest_vmaf.encoding.bisect import BisectRequest, bisect, sampled
+from pytest_vmaf.encoding.bisect import BisectRequest, bisect, lowest_target, sample_name, sampled
 from pytest_vmaf.encoding.compare import overall
 from pytest_vmaf.encoding.cut import cut
 from pytest_vmaf.encoding.encode import Job, encoded_clip
@@ -24,6 +24,7 @@ from pytest_vmaf.quality.errors import MeasurementError, SettingsError
 from pytest_vmaf.quality.ffmpeg import find_ffmpeg, inspect
 from pytest_vmaf.quality.measure import MeasureRequest, measure
 from pytest_vmaf.quality.result import Result
+from pytest_vmaf.quality.score import pooled
 from pytest_vmaf.quality.scorer import Scorer
 
 
@@ -79,7 +80,8 @@ def _tune(request: PerShotRequest, scorer: Scorer, folder: Path, found: list[Bis
     ffmpeg, timeout = find_ffmpeg(base.scoring.ffmpeg).path, base.scoring.timeout
     named = {"threshold": request.threshold, "shortest": request.shortest}
     given = {name: value for name, value in named.items() if value is not None}
-    reference, _ = sampled(base.scoring, base.sample, ffmpeg, folder)
+    reference, window = sampled(base.scoring, base.sample, ffmpeg, folder)
+    shown = sample_name(str(base.scoring.reference), window)
     scoring = replace(base.scoring, reference=reference, distorted=reference)
     shots = detect_shots(reference, ffmpeg, timeout=timeout, **given)  # type: ignore[arg-type]
     (folder / "cuts").mkdir()
@@ -100,14 +102,18 @@ def _tune(request: PerShotRequest, scorer: Scorer, folder: Path, found: list[Bis
     encode = replace(encode, name=f"{job.name} per shot", path=None)
     features = (*scoring.features, *base.metric.features)
     whole = replace(scoring, distorted=encoded_clip(job, path), features=features, progress=None)
-    result = measure(whole, scorer, encode.name)
+    result = measure(whole, scorer, encode.name, shown)
     score = float(base.metric.of(result))
-    fixed = _fixed(request, scoring, score, answers, found, scorer) if request.fixed and score >= 1 else None
+    fixed = (
+        _fixed(request, scoring, score, answers, found, scorer)
+        if request.fixed and score >= lowest_target(base.metric)
+        else None
+    )
     if base.keep is not None:
         encode = replace(encode, path=_kept(path, base.keep, base))
     return PerShot(
         name=encode.name,
-        reference=str(base.scoring.reference),
+        reference=shown,
         target=base.targets[0],
         metric=base.metric,
         shots=tuple(_judged(answers, base.metric, result, fixed)),
@@ -169,8 +175,10 @@ def _answers(
                 base,
                 scoring=replace(base.scoring, reference=clip, distorted=clip),
                 sample=None,
-                targets=(1.0,),
+                # Of 0, for a metric that begins there, no encode says anything.
+                targets=(lowest_target(base.metric) or 1e-6,),
                 crf=(finest, finest),
+                flat=True,
                 start={},
                 keep=parts / f"{number:04d}",
             )
@@ -217,9 +225,9 @@ def _judged(
     beside = answer.result[metric.name].frames if answer and answer.met else None
     for each in answers:
         own = slice(each.shot.start, each.shot.start + each.shot.frames)
-        fixed_score = None if beside is None else statistics.fmean(beside[own])
+        fixed_score = None if beside is None else pooled(beside[own], metric.pool)
         probe = _without_file(each.probe)
-        yield replace(each, probe=probe, score=statistics.fmean(frames[own]), fixed_score=fixed_score)
+        yield replace(each, probe=probe, score=pooled(frames[own], metric.pool), fixed_score=fixed_score)
 
 
 def _without_file(probe: Probe) -> Probe:

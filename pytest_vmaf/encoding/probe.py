@@ -11,11 +11,12 @@ from pytest_vmaf.encoding.encode import Encode, Job, describe, encoded_clip, ffm
 from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.errors import ClipError, EncodeError, SettingsError
 from pytest_vmaf.quality.gate import BASE_METRICS
-from pytest_vmaf.quality.measure import MeasureRequest, Prepared, conclude, prepare
+from pytest_vmaf.quality.measure import MeasureRequest, Prepared, conclude, prepare, stamp_of
 from pytest_vmaf.quality.models import feature_columns, higher_is_better, nearest, resolve_feature
+from pytest_vmaf.quality.process import stop_children
 from pytest_vmaf.quality.result import Result
 from pytest_vmaf.quality.score import POOLS, Score
-from pytest_vmaf.quality.scorer import EncodeStep, EncodingScorer, Scorer
+from pytest_vmaf.quality.scorer import EncodeStep, EncodingScorer, ScoreLog, Scorer
 
 #: Beginnings of features that have no ceiling (infinite where nothing is lost), or tell nothing of the quality alone.
 NO_TARGETS = ("psnr_hvs", "ciede", "float_moment")
@@ -101,11 +102,19 @@ class Prober:
         self._folder, self._kept = folder, kept
         self._reference = reference
         # Searches that differ in nothing but their arguments must not overwrite what the others kept.
-        told = repr((job.arguments, job.pix_fmt)) if job.arguments or job.pix_fmt else ""
+        part = reference if reference != str(scoring.reference) else None
+        special = (job.arguments, job.pix_fmt, job.encoder.command, part)
+        told = repr(special) if any(special) else ""
         own = hashlib.blake2b(told.encode(), digest_size=3).hexdigest() if told else None
         self._stem = _file_name(stem, job.encoder.name, job.preset, own)
         self._first: Prepared | None = None
-        self._lock = threading.Lock()
+        self._broken_off = threading.Event()
+        self._stamps = self._clips_stamps()
+
+    def break_off(self) -> None:
+        """End what other threads are at, and let them begin nothing more."""
+        self._broken_off.set()
+        stop_children()
 
     def __call__(self, crf: int) -> float:
         """Encode and score at this CRF. Raises EncodeError and all that measuring raises."""
@@ -119,13 +128,20 @@ class Prober:
         if not self._kept:
             path.unlink(missing_ok=True)
             encode = replace(encode, path=None)
+        if self._clips_stamps() != self._stamps:
+            raise EncodeError(
+                f"{self.job.source.clip.name} or its reference was written to during the search; the probes are not of "
+                "one clip. Does the encoder write to its input?"
+            )
         score = float(self.metric.of(result))
-        with self._lock:
-            self.probes[crf] = Probe(crf, score, result, encode)
+        self.probes[crf] = Probe(crf, score, result, encode)
         return score
 
     def _apart(self, crf: int, path: Path) -> tuple[Result, Encode]:
         encode = make_encode(self.job, crf, path)
+        written = stamp_of(Clip(path))
+        if self._broken_off.is_set():
+            raise EncodeError("The search was broken off.")
         request = replace(self._scoring, distorted=encoded_clip(self.job, path))
         try:
             prepared = prepare(request, self._scorer)
@@ -136,10 +152,15 @@ class Prober:
                 f"What {self._name(crf)} wrote cannot be decoded. If only this CRF is broken, search beside it: crf= "
                 f"says the window, within ({low}, {high}).\n{error}"
             ) from None
+        self._check_encode(prepared, encode, log)
+        if stamp_of(Clip(path)) != written:
+            raise EncodeError(f"{self._name(crf)} was still being written to when it was scored.")
         command = f"{encode.command} && {log.command.replace(f'file:{path.absolute()}', path.name)}"
         result = conclude(prepared, log, self._name(crf), command, self._reference)
         can_encode = isinstance(self._scorer, EncodingScorer) and self._scorer.can_encode(prepared.job.tools)
-        if can_encode and self.job.encoder.arguments:
+        # What a bitstream filter makes of the packets does not come back through a loopback decoder.
+        told = (*self.job.encoder.arguments, *self.job.arguments)
+        if can_encode and self.job.encoder.arguments and not any(part.startswith("-bsf") for part in told):
             self._first = prepared
         return result, encode
 
@@ -151,11 +172,33 @@ class Prober:
         log = self._scorer.encode_and_score(prepared.job, step)
         result = conclude(prepared, log, self._name(crf), reference=self._reference)
         encode = describe(self.job, crf, path, log.command, None)
+        self._check_frames(encode, log)
+        return result, encode
+
+    def _check_encode(self, prepared: Prepared, encode: Encode, log: ScoreLog) -> None:
+        """Refuse what a comparison of any two clips allows, and a search does not: another size, a shifted start."""
+        source, pair = self.job.source, prepared.pair
+        if pair is None:
+            return
+        wrote = pair.distorted.width, pair.distorted.height
+        # An encoder that makes its source smaller is scaled up, if that is asked for; a rung has the size that it says.
+        if source.clip != self._scoring.reference and wrote != (source.width, source.height):
+            raise EncodeError(
+                f"{self._name(encode.crf)} wrote {wrote[0]}x{wrote[1]} of a source of {source.width}x{source.height}."
+            )
+        if pair.offset:
+            raise EncodeError(f"{self._name(encode.crf)} starts {abs(pair.offset)} frames off its source.")
+        self._check_frames(encode, log)
+
+    def _check_frames(self, encode: Encode, log: ScoreLog) -> None:
         if encode.frames != log.distorted_frames:
             raise EncodeError(
-                f"{self._name(crf)}: {encode.frames} frames are in the file, and {log.distorted_frames} were encoded."
+                f"{self._name(encode.crf)}: {encode.frames} frames are in the file, and {log.distorted_frames} were "
+                "scored; its bitrate would be that of others."
             )
-        return result, encode
+
+    def _clips_stamps(self) -> tuple[object, ...]:
+        return stamp_of(self.job.source.clip), stamp_of(self._scoring.reference)
 
     def _name(self, crf: int) -> str:
         source = self.job.source

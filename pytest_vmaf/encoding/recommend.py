@@ -53,6 +53,7 @@ def recommend(
     Raises SettingsError for a question that cannot be, or that no row is about, and MeasurementError for no rows, and
     for rows that were scored with different models: their scores are not on one scale.
     """
+    preset = None if preset is None else str(preset)
     if not rows:
         raise MeasurementError("There are no rows to recommend from; run the sweep first.")
     _check(target, max_bitrate)

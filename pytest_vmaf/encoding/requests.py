@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -111,7 +110,10 @@ def read_targets(targets: float | Sequence[float]) -> tuple[float, ...]:
     given = list(targets) if isinstance(targets, Iterable) else [targets]
     if not all(isinstance(target, Real) and not isinstance(target, bool) for target in given):
         raise SettingsError(f"targets is {targets!r:.80}; it is a list of numbers, as [94, 96].")
-    return tuple(map(float, given))
+    try:
+        return tuple(map(float, given))
+    except OverflowError:
+        raise SettingsError(f"targets is {targets!r:.80}; no score is that large.") from None
 
 
 def read_limits(request: BisectRequest, max_bitrate: Limit, min_crf: Limit) -> list[tuple[Gate, float]]:
@@ -126,10 +128,12 @@ def read_limits(request: BisectRequest, max_bitrate: Limit, min_crf: Limit) -> l
         if given is None:
             continue
         each = dict(given) if isinstance(given, Mapping) else dict.fromkeys(request.targets, given)
+        if not each:
+            raise SettingsError(f"{name} is empty, so it would hold nothing; say {{target: number}}, or leave it out.")
         for target, limit in each.items():
             if target not in request.targets:
                 raise SettingsError(f"{name} has a limit for {target!r}, which is none of the targets.")
-            if isinstance(limit, bool) or not isinstance(limit, int | float) or not math.isfinite(limit):
+            if isinstance(limit, bool) or not isinstance(limit, int | float) or not abs(limit) < 1e15:
                 raise SettingsError(f"{name} is {limit!r} for {target:g}; it is a finite number.")
             gates.append((Gate(name, bound, metric, "mean", float(limit), "call"), float(target)))
     return gates
@@ -189,7 +193,7 @@ def read_list(name: str, values: Any, example: str) -> list[Any]:
 
 def read_path(name: str, path: str | os.PathLike[str]) -> Path:
     """A path. Raises SettingsError."""
-    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+    if not isinstance(path, str | os.PathLike) or not os.fspath(path) or "\0" in str(path):
         raise SettingsError(f"{name} is {path!r:.80}; it is a path.")
     return Path(path)
 

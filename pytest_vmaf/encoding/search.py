@@ -12,7 +12,7 @@ ACM TOMS 47.1, 2020).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -125,21 +125,15 @@ def find_crossings(
                 break
             crfs = sorted(crfs)
             scores = pool.map(measure, crfs) if pool else map(measure, crfs)
-            for crf, score in _unless_broken_off(zip(crfs, scores, strict=True), broken_off):
-                probes[crf] = _checked_score(crf, score)
-                beliefs = [belief.after(crf - finest, logit(probes[crf] / ceiling)) for belief in beliefs]
+            try:
+                for crf, score in zip(crfs, scores, strict=True):
+                    probes[crf] = _checked_score(crf, score)
+                    beliefs = [belief.after(crf - finest, logit(probes[crf] / ceiling)) for belief in beliefs]
+            except (KeyboardInterrupt, SystemExit):
+                if broken_off is not None:
+                    broken_off()
+                raise
     return Search(tuple(_crossing(probes, goal, ceiling, finest, coarsest) for goal in goals), tuple(probes.items()))
-
-
-def _unless_broken_off(
-    scored: Iterable[tuple[int, float]], broken_off: Callable[[], None] | None
-) -> Iterator[tuple[int, float]]:
-    try:
-        yield from scored
-    except (KeyboardInterrupt, SystemExit):
-        if broken_off is not None:
-            broken_off()
-        raise
 
 
 def _bracket(probes: Mapping[int, float], target: float, finest: int, coarsest: int) -> tuple[int, int]:

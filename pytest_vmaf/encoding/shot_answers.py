@@ -20,8 +20,8 @@ from pytest_vmaf.quality.result import Result
 class ShotAnswer:
     """What one shot needs. ``probe`` is the encode that went into the joined one; ``met`` says if it has the target.
 
-    ``score`` is the shot's mean over its frames in the joined encode, ``fixed_score`` that in the encode of the one CRF
-    for the whole clip, None where there is none. ``probes`` is how many encodes its search took.
+    ``score`` is the metric over the shot's frames in the joined encode, ``fixed_score`` that in the encode of the one
+    CRF for the whole clip, None where there is none. ``probes`` is how many encodes its search took.
     """
 
     shot: Shot
@@ -91,12 +91,12 @@ class PerShot:
 
     @property
     def worst_shot(self) -> float:
-        """The lowest mean score of any shot in the joined encode."""
+        """The lowest score of any shot in the joined encode, its frames pooled as the metric says."""
         return min(answer.score for answer in self.shots)
 
     @property
     def fixed_worst_shot(self) -> float | None:
-        """The lowest mean score of any shot in the encode with one CRF that scores no less; None where there is none.
+        """The lowest score of any shot in the encode with one CRF that scores no less; None where there is none.
 
         What the shots' own CRFs buy at equal score of the whole is that no shot is much worse than the others.
         """

@@ -56,20 +56,23 @@ class Prepared:
     can: Capabilities
     pair: Pair | None
     scorer: Scorer
+    #: Tells whether the reference's file was written since; taken before anything was measured.
+    stamp: tuple[int, ...] | None
 
 
-def measure(request: MeasureRequest, scorer: Scorer, name: str | None = None) -> Result:
-    """Score the pair with and without enhancement credit in one pass; ``name`` stands for the distorted clip.
+def measure(request: MeasureRequest, scorer: Scorer, name: str | None = None, reference: str | None = None) -> Result:
+    """Score the pair with and without enhancement credit in one pass; ``name`` and ``reference`` stand for the clips.
 
     Raises MeasurementError (ClipError, PairError, ModelError, ScorerError) for all that keeps the numbers from being
     what was asked, and SettingsError for unknown words.
     """
     prepared = prepare(request, scorer)
-    return conclude(prepared, scorer.score(prepared.job), name)
+    return conclude(prepared, scorer.score(prepared.job), name, reference=reference)
 
 
 def prepare(request: MeasureRequest, scorer: Scorer) -> Prepared:
     """Check the pair, and say what has to be scored. Raises as :func:`measure`."""
+    stamp = stamp_of(request.reference)
     tools = Tools(find_ffmpeg(request.ffmpeg), request.vmaf_bin)
     can = _answered(scorer.capabilities(tools), Capabilities, scorer)
     # PSNR always goes along: it costs next to nothing, and sees what VMAF is blind to.
@@ -114,7 +117,7 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> Prepared:
         timeout=request.timeout,
         progress=_counting(request.progress, pair),
     )
-    return Prepared(job, models, can, pair, scorer)
+    return Prepared(job, models, can, pair, scorer, stamp)
 
 
 def conclude(
@@ -231,17 +234,21 @@ def _self_score(prepared: Prepared) -> tuple[float, ...]:
 
 
 def _remember(prepared: Prepared, own: tuple[float, ...]) -> None:
-    if prepared.can.reads_clips and prepared.job.reference.clip.path.exists():
+    if prepared.can.reads_clips and prepared.stamp is not None:
         if len(_self_scores) >= LARGEST_CACHE:
             _self_scores.clear()
         _self_scores[_self_key(prepared)] = own
 
 
 def _self_key(prepared: Prepared) -> tuple[Any, ...]:
-    job, path = prepared.job, prepared.job.reference.clip.path
-    stat = path.stat() if path.exists() else None
-    file = stat and (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
-    return (type(prepared.scorer), job.reference, job.models, prepared.can, job.tools, file)
+    job = prepared.job
+    return (type(prepared.scorer), job.reference, job.models, prepared.can, job.tools, prepared.stamp)
+
+
+def stamp_of(clip: Clip) -> tuple[int, ...] | None:
+    """Which file this is, and as of when; None for a sequence, or where there is none."""
+    stat = clip.path.stat() if clip.path.exists() else None
+    return stat and (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
 def _result(log: ScoreLog, models: ModelPair, context: Context, above: FramesAbove, size: tuple[int, int]) -> Result:

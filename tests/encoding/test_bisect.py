@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -297,7 +298,9 @@ def test_on_a_scale_where_larger_is_finer_the_answers_are_mirrored(
         assert (mine.score, mine.next_score, mine.size) == (theirs.score, theirs.next_score, theirs.size)
         assert mine.next_probe is not None
         assert mine.next_probe.crf == mine.crf - 1
-        assert mine.encode.path == tmp_path / "kept" / f"{short.stem}-enc-crf{mine.crf}.mp4"
+        assert mine.encode.path is not None
+        assert re.fullmatch(rf"{short.stem}-enc-[0-9a-f]{{6}}-crf{mine.crf}\.mp4", mine.encode.path.name)
+        assert mine.encode.path.parent == tmp_path / "kept"
     assert found[99.9].outcome == "above the ceiling"
     assert [51 - probe.crf for probe in found.probes] == [probe.crf for probe in plain(60, 80).probes]
 

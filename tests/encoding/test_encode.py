@@ -77,7 +77,7 @@ def test_a_larger_number_is_coarser_with_every_software_encoder(
     preset, crf = FAST[name]
     low, high = ENCODERS[name].crf_range
     told = job(name, footage("192x128", 6), preset=preset)
-    sizes = [make_encode(told, number, tmp_path / "out.mkv").size for number in (low, crf, high)]
+    sizes = [make_encode(told, number, tmp_path / f"out{ENCODERS[name].suffix}").size for number in (low, crf, high)]
     assert sizes == sorted(set(sizes), reverse=True)
 
 

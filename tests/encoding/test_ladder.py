@@ -244,7 +244,8 @@ def test_a_sample_is_searched_and_its_frames_are_said(clip: Clip) -> None:
     ladder = build(clip, 60, crf=(26, 40), sample=0.4)
     assert {found.sample for found in ladder.found.values()} == {(7, 10)}
     assert ladder.rungs[0].probe.encode.frames == 10
-    assert ladder.reference == str(clip)
+    assert ladder.reference == f"{clip}, frames 7 to 16"
+    assert ladder.rungs[0].probe.result.context.reference == ladder.reference
 
 
 def test_a_failure_says_where_and_leaves_nothing(clip: Clip, make: Callable[..., Path], temp: Path) -> None:

@@ -210,7 +210,8 @@ def test_shots_are_cut_as_they_are_asked_for(mixed: Clip) -> None:
 def test_a_sample_is_cut_before_shots_are_looked_for(mixed: Clip) -> None:
     found = tune(mixed, sample=32 / 25, shortest=8, fixed=False)
     assert [(answer.shot.start, answer.shot.frames) for answer in found.shots] == [(0, 8), (8, 16), (24, 8)]
-    assert found.reference == str(mixed)
+    assert found.reference == f"{mixed}, frames 8 to 39"
+    assert found.result.context.reference == found.reference
 
 
 # Shots that cannot reach the target.

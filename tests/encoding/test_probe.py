@@ -386,7 +386,7 @@ def test_an_encode_that_holds_more_frames_than_were_encoded_is_refused(
 
     probes = prober(job("libx264", preset="ultrafast"), Miscounts())
     probes(30)
-    with pytest.raises(EncodeError, match="libx264 ultrafast CRF 31: 10 frames are in the file, and 12 were encoded"):
+    with pytest.raises(EncodeError, match="libx264 ultrafast CRF 31: 10 frames are in the file, and 12 were scored"):
         probes(31)
 
 

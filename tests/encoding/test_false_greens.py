@@ -1,0 +1,153 @@
+"""Encodes whose numbers would be better than they are: each is refused, so that no gate on a search holds by them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pytest_vmaf import EncodeError, MeasurementError, SettingsError, Vmaf
+from pytest_vmaf.encoding.encoders import Encoder
+
+CRF = (20, 36)
+
+
+def search(source: Path, **settings: object) -> object:
+    return Vmaf().bisect(source, targets=[60], crf=CRF, **{"encoder": "libx264:ultrafast", **settings})  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def source(footage: Callable[..., Path]) -> Path:
+    return footage("192x128", 12)
+
+
+@pytest.fixture
+def by_hand(ffmpeg: str) -> Callable[..., None]:
+    """Encode with x264 as an encoder function would."""
+
+    def run(source: Path, output: Path, crf: int, *arguments: str) -> None:
+        argv = [ffmpeg, "-nostdin", "-loglevel", "error", "-y", "-i", source, "-c:v", "libx264", "-preset", "ultrafast"]
+        subprocess.run([*argv, "-crf", str(crf), *arguments, output], check=True)
+
+    return run
+
+
+@pytest.mark.parametrize("arguments", ["-g 12 {folder}/second.mp4", "-an -c:v libx264 {folder}/second.mkv"])
+def test_a_further_output_is_refused(arguments: str, source: Path, tmp_path: Path) -> None:
+    with pytest.raises((EncodeError, SettingsError), match=r"make ffmpeg write 2 files|argument -c:v is libx264's own"):
+        search(source, arguments=arguments.format(folder=tmp_path))
+
+
+@pytest.mark.parametrize("arguments", ["-f null", "-map 0:a", "-i other.mp4", "-filter_complex null", "-y"])
+def test_arguments_do_not_say_where_an_encode_comes_from_or_goes(arguments: str, source: Path) -> None:
+    with pytest.raises(SettingsError, match="is libx264's own here: the search sets the quality, the input and the"):
+        search(source, arguments=arguments)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "arguments"),
+    [
+        ("libx264:ultrafast", ["-bsf:v", r"setts=ts=TS+gte(N\,11)*5/TB"]),
+        ("libx264:ultrafast", ["-vf", r"setpts=PTS+gte(N\,11)*5/TB"]),
+        ("libvpx-vp9:5", ["-bsf:v", "setts=ts=TS*10"]),
+    ],
+)
+def test_time_stamps_that_stretch_the_encode_are_refused(encoder: str, arguments: list[str], source: Path) -> None:
+    with pytest.raises(MeasurementError, match=r"by its time stamps, and its 12 frames 0\.480 s|frame rate: "):
+        search(source, encoder=encoder, arguments=arguments)
+
+
+def test_an_encode_is_not_scored_before_what_a_bitstream_filter_makes_of_it(source: Path) -> None:
+    noise = Encoder(
+        "libx264",
+        arguments=("-preset", "ultrafast", "-crf", "{crf}", "-bsf:v", r"noise=amount=if(eq({crf}\,20)\,0\,99)"),
+    )
+    with pytest.raises(MeasurementError):
+        search(source, encoder=noise)
+
+
+def test_an_encoder_that_writes_to_its_input_is_found_out(
+    source: Path, by_hand: Callable[..., None], make: Callable[..., Path], tmp_path: Path
+) -> None:
+    mine = tmp_path / "source.mkv"
+    shutil.copyfile(source, mine)
+
+    def cheat(source: Path, output: Path, crf: int) -> None:
+        by_hand(source, output, crf)
+        make("-i", output, "-c:v", "ffv1", source)
+
+    with pytest.raises(EncodeError, match="was written to during the search"):
+        search(mine, encoder=cheat)
+
+
+def test_an_encode_that_begins_later_is_refused_although_clips_may_be_aligned(source: Path) -> None:
+    with pytest.raises(EncodeError, match="starts 5 frames off its source"):
+        search(source, arguments=["-vf", "trim=start_frame=5,setpts=PTS-STARTPTS"], align=True)
+
+
+def test_packets_that_an_edit_list_hides_do_not_count_for_less(
+    source: Path, by_hand: Callable[..., None], make: Callable[..., Path], tmp_path: Path
+) -> None:
+    def padded(source: Path, output: Path, crf: int) -> None:
+        whole = tmp_path / "whole.mp4"
+        by_hand(source, whole, crf, "-vf", "tpad=start=12:start_mode=clone", "-g", "48")
+        make("-ss", "0.48", "-i", whole, "-c", "copy", output)
+
+    with pytest.raises(MeasurementError, match=r"frames are in the file, and 12 were scored|by its time stamps"):
+        search(source, encoder=padded)
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_an_encoder_that_links_its_output_to_another_file_is_refused(
+    link: Callable[[Path, Path], None], source: Path, by_hand: Callable[..., None], tmp_path: Path
+) -> None:
+    def cached(source: Path, output: Path, crf: int) -> None:
+        by_hand(source, tmp_path / "cache.mp4", crf)
+        link(tmp_path / "cache.mp4", output)
+
+    with pytest.raises(EncodeError, match="linked its output at CRF .* to another file"):
+        search(source, encoder=cached)
+
+
+def test_searches_of_a_part_and_of_the_whole_do_not_overwrite_what_they_keep(source: Path, tmp_path: Path) -> None:
+    whole = Vmaf().bisect(source, encoder="libx264:ultrafast", targets=[60], crf=CRF, keep=tmp_path)
+    part = Vmaf().bisect(source, encoder="libx264:ultrafast", targets=[60], crf=CRF, keep=tmp_path, sample=0.24)
+    assert whole[60].encode.path != part[60].encode.path
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_rung_has_the_size_that_it_says(source: Path) -> None:
+    with pytest.raises(EncodeError, match="wrote 80x64 of a source of 96x64"):
+        Vmaf().ladder(
+            source, encoder="libx264:ultrafast", targets=[20], resolutions=["96x64"], arguments="-vf scale=80:64"
+        )
+
+
+def test_gates_that_hold_nothing_are_refused(source: Path) -> None:
+    with pytest.raises(SettingsError, match="max_bitrate is empty, so it would hold nothing"):
+        search(source, max_bitrate={})
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"targets": [10**400]},
+        {"min_crf": 10**400},
+        {"keep": "a\0b"},
+        {"encoder": lambda source, output, crf: (_ for _ in ()).throw(SystemExit(0))},
+    ],
+    ids=["targets", "min_crf", "keep", "exit"],
+)
+def test_hostile_values_are_no_tracebacks_of_ours(settings: dict[str, object], source: Path) -> None:
+    with pytest.raises((SettingsError, MeasurementError)):
+        Vmaf().bisect(source, **{"encoder": "libx264:ultrafast", "targets": [60], "crf": CRF, **settings})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("values", [{"crf_range": (0, 10**8)}, {"slope": float("nan")}, {"slope": "x"}, {"slope": 0}])
+def test_an_encoder_that_cannot_be_is_refused_where_it_is_made(values: dict[str, object]) -> None:
+    with pytest.raises(SettingsError):
+        Encoder("x", arguments=("-crf", "{crf}"), **values)  # type: ignore[arg-type]
