@@ -202,6 +202,9 @@ def _follow(
         if child.stdout is not None:
             other = threading.Thread(target=_drain_stdout, args=(command, child.stdout), daemon=True)
             other.start()
+        if os.name == "posix":
+            # What it leaves in the background would hold the pipes open, and outlive the work.
+            threading.Thread(target=_end_group, args=(child.pid,), daemon=True).start()
         _lines(child.stderr, heard)
         if other is not None:
             other.join()
@@ -209,6 +212,14 @@ def _follow(
     finally:
         _kill(child)
         ends.put(number)
+
+
+def _end_group(pid: int) -> None:
+    """When a child has ended, end what it has started. It is not waited for yet, so its number cannot be another's."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
 
 
 def _drain_stdout(command: Command, stream: IO[bytes]) -> None:

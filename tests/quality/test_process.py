@@ -373,3 +373,19 @@ def test_printable_shows_undecodable_bytes_and_line_breaks_as_escapes():
 
 def test_a_command_is_shown_as_a_shell_takes_it():
     assert str(Command(("ffmpeg", "-i", "file:/a b'c.mkv"))) == """ffmpeg -i 'file:/a b'"'"'c.mkv'"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="process groups are POSIX's; runs on Linux and macOS")
+@pytest.mark.parametrize("left", ["sleep 60 &", "sleep 60 >/dev/null 2>&1 </dev/null &"])
+def test_what_a_program_leaves_in_the_background_ends_with_it(left: str, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    begun = run(Command(("sh", "-c", f"{left} echo $! > {pid}")), timeout=20)
+    assert begun.returncode == 0
+    for _ in range(100):
+        # Killed, and waited for by whoever adopts it.
+        if not Path(f"/proc/{pid.read_text().strip()}").exists():
+            break
+        time.sleep(0.05)
+    else:
+        state = Path(f"/proc/{pid.read_text().strip()}/stat").read_text().rpartition(")")[2].split()[0]
+        assert state == "Z"
