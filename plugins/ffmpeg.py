@@ -11,7 +11,7 @@ from typing import Any
 import pluggy
 
 from pytest_vmaf.quality.errors import ScorerError
-from pytest_vmaf.quality.ffmpeg import DAMAGED, DECODED, ENCODED, INSTALL, by_hand, has_loopback, on_progress
+from pytest_vmaf.quality.ffmpeg import DAMAGED, DECODED, ENCODED, INSTALL, OUTPUT, by_hand, has_loopback, on_progress
 from pytest_vmaf.quality.logs import Log, read_log
 from pytest_vmaf.quality.process import Command, Finished, printable, run
 from pytest_vmaf.quality.reading import input_arguments
@@ -68,15 +68,15 @@ def _run(request: ScoreRequest, step: EncodeStep | None) -> ScoreLog:
     looped: dict[int, int] = {}
     converted: list[str] = []
     damaged: list[str] = []
-    outputs: list[str] = []
+    outputs: set[int] = set()
 
     def heard(line: str) -> None:
         if match := DECODED.search(line):
             decoded[int(match[1])] = int(match[2]), int(match[3])
         elif match := ENCODED.search(line):
             looped[int(match[1])] = int(match[2])
-        elif line.startswith("Output #"):
-            outputs.append(line)
+        elif match := OUTPUT.match(line):
+            outputs.add(int(match[1]))
         elif match := CONVERTED.search(line):
             converted.append(match[1])
         elif DAMAGED.match(line):

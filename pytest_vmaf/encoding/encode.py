@@ -17,7 +17,7 @@ from pytest_vmaf.encoding.encoders import BRACES, Encoder
 from pytest_vmaf.encoding.packets import read_packets
 from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.errors import ClipError, EncodeError, MeasurementError, SettingsError
-from pytest_vmaf.quality.ffmpeg import Video, by_hand
+from pytest_vmaf.quality.ffmpeg import OUTPUT, Video, by_hand
 from pytest_vmaf.quality.process import Command, Finished, printable, run, run_together
 from pytest_vmaf.quality.reading import input_arguments, is_known
 
@@ -88,7 +88,7 @@ def make_encode(job: Job, crf: int, path: Path) -> Encode:
             argv += [*ffmpeg_arguments(job, crf), "-y", f"file:{path.absolute()}"]
             shown = (*by_hand(argv)[:-1], path.name)
             command = shlex.join(shown)
-            outputs: list[str] = []
+            outputs: set[int] = set()
             heard = partial(_hear_outputs, outputs)
             _refuse(job, crf, run(Command(tuple(argv), shown=shown, on_stderr=heard), job.timeout))
             if len(outputs) != 1:
@@ -102,9 +102,9 @@ def make_encode(job: Job, crf: int, path: Path) -> Encode:
         raise
 
 
-def _hear_outputs(outputs: list[str], line: str) -> None:
-    if line.startswith("Output #"):
-        outputs.append(line)
+def _hear_outputs(outputs: set[int], line: str) -> None:
+    if match := OUTPUT.match(line):
+        outputs.add(int(match[1]))
 
 
 def remove(path: Path) -> None:

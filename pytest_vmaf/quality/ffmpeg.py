@@ -40,6 +40,8 @@ DURATION = re.compile(r"^  Duration: (\d+):(\d\d):(\d\d\.\d+)")
 DECODED = re.compile(
     r"^(?:\[in#\d+[^]]*\] )?  Input stream #(\d+):\d+ \(video\): .*?(\d+) frames decoded; (\d+) decode errors"
 )
+#: Said at the end, by one thread; the lines that say where outputs begin may stand within others.
+OUTPUT = re.compile(r"^(?:\[out#\d+[^]]*\] )?Output file #(\d+) \(")
 ENCODED = re.compile(r"^(?:\[out#\d+[^]]*\] )?  Output stream #(\d+):0 \(video\): (\d+) frames encoded")
 #: What ffmpeg says of a file that is cut off or damaged, although it goes on, makes something up and ends well.
 DAMAGED = re.compile(r"^\[[^]]*\] (File ended prematurely|slice CRC mismatch|concealing \d+ DC).*")

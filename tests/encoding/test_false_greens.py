@@ -109,7 +109,7 @@ def test_an_encoder_that_links_its_output_to_another_file_is_refused(
         by_hand(source, tmp_path / "cache.mp4", crf)
         link(tmp_path / "cache.mp4", output)
 
-    with pytest.raises(EncodeError, match="linked its output at CRF .* to another file"):
+    with pytest.raises(EncodeError, match=r"linked its output at CRF .* to another file"):
         search(source, encoder=cached)
 
 
