@@ -198,16 +198,20 @@ def _follow(
 
     assert child.stderr is not None  # noqa: S101  (for the type checker: it was asked for)
     try:
-        other = None
+        other = ending = None
         if child.stdout is not None:
             other = threading.Thread(target=_drain_stdout, args=(command, child.stdout), daemon=True)
             other.start()
         if os.name == "posix":
             # What it leaves in the background would hold the pipes open, and outlive the work.
-            threading.Thread(target=_end_group, args=(child.pid,), daemon=True).start()
+            ending = threading.Thread(target=_end_group, args=(child.pid,), daemon=True)
+            ending.start()
         _lines(child.stderr, heard)
         if other is not None:
             other.join()
+        if ending is not None:
+            # Before it is waited for: afterwards its number, and with it its group, is nobody's.
+            ending.join()
         child.wait()
     finally:
         _kill(child)
