@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pluggy
 
-from pytest_vmaf.quality.errors import ScorerError
+from pytest_vmaf.quality.clip import Clip
+from pytest_vmaf.quality.errors import LogError, ScorerError
 from pytest_vmaf.quality.ffmpeg import DAMAGED, DECODED, ENCODED, INSTALL, OUTPUT, by_hand, has_loopback, on_progress
 from pytest_vmaf.quality.logs import Log, read_log
 from pytest_vmaf.quality.process import Command, Finished, printable, run
@@ -26,7 +28,9 @@ from pytest_vmaf.quality.scorer import (
 )
 
 hookimpl = pluggy.HookimplMarker("pytest")
-LOG = "vmaf.xml"
+LOG = "vmaf{}.xml"
+#: Linux takes no argument of more than 128 KiB.
+LONGEST_ARGUMENT = 100_000
 #: The output file that counts what a loopback decoder gives: after the encode and the scores.
 COUNTER = 2
 #: ffmpeg converts pixels in silence when the two inputs differ; both chains end in one format, so it never should.
@@ -56,14 +60,19 @@ class FfmpegScorer:
 
     def score(self, request: ScoreRequest) -> ScoreLog:
         """Run the filter once over both clips. Raises ScorerError with ffmpeg's last lines when it fails."""
-        return _run(request, None)
+        return _run([request], None)[0]
+
+    def score_together(self, requests: Sequence[ScoreRequest]) -> tuple[ScoreLog, ...]:
+        """Run one filter for each request in one process, each clip decoded once. Raises ScorerError as ``score``."""
+        return _run(requests, None)
 
     def encode_and_score(self, request: ScoreRequest, step: EncodeStep) -> ScoreLog:
         """Encode, decode what comes out, and score it in one process. Raises ScorerError as ``score``."""
-        return _run(request, step)
+        return _run([request], step)[0]
 
 
-def _run(request: ScoreRequest, step: EncodeStep | None) -> ScoreLog:
+def _run(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> tuple[ScoreLog, ...]:
+    first = requests[0]
     decoded: dict[int, tuple[int, int]] = {}
     looped: dict[int, int] = {}
     converted: list[str] = []
@@ -82,65 +91,116 @@ def _run(request: ScoreRequest, step: EncodeStep | None) -> ScoreLog:
         elif DAMAGED.match(line):
             damaged.append(printable(line))
 
+    clips = _inputs(requests, step)
     with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as folder:
-        models = copy_models(request.models, Path(folder))
-        argv = arguments(request, models, step)
+        models = copy_models(tuple({model: None for request in requests for model in request.models}), Path(folder))
+        argv = arguments(requests, models, step)
         shown = by_hand(argv)
         if step is not None:
             shown = tuple(part.replace(f"file:{step.path.absolute()}", step.path.name) for part in shown)
-        follow = on_progress(request.progress)
+        if len(graph := argv[argv.index("-filter_complex") + 1]) > LONGEST_ARGUMENT:
+            argv[argv.index(graph) - 1 : argv.index(graph) + 1] = _graph_file(graph, Path(folder), first.tools)
+        follow = on_progress(first.progress)
         command = Command(tuple(argv), cwd=folder, on_stderr=heard, on_stdout=follow, shown=shown)
-        end = run(command, request.timeout)
-        log = _read(Path(folder, LOG), end, request)
+        end = run(command, first.timeout)
+        logs = [_read(Path(folder, _log(number)), end, request) for number, request in enumerate(requests)]
     repeat = "".join(f"cp {shlex.quote(str(m.path))} {name} && " for m, name in models.items() if m.path)
-    inputs = {0, 1} if step is None or step.source != request.reference.clip else {0}
-    _check(end, inputs, decoded, converted, damaged)
+    _check(end, [name for name, _ in clips], decoded, converted, damaged)
     if step is not None and len(outputs) != COUNTER + 1:
         raise ScorerError(f"The encoder's arguments make ffmpeg write {len(outputs) - COUNTER} files, not one.")
     if step is not None and COUNTER not in looped:
         raise ScorerError(f"ffmpeg did not say how many frames it decoded of the encode.\n{end.explain()}")
-    return ScoreLog(
-        columns=log.columns,
-        reference_frames=request.reference.scored(decoded[max(inputs)][0]),
-        distorted_frames=request.distorted.scored(decoded[0][0] if step is None else looped[COUNTER]),
-        libvmaf=log.version,
-        command=printable(repeat + shlex.join(shown)),
-        pooled_means=log.pooled_means,
+    counts = {clip: decoded[number][0] for number, (_, clip) in enumerate(clips)}
+    return tuple(
+        ScoreLog(
+            columns=log.columns,
+            reference_frames=request.reference.scored(counts[request.reference.clip]),
+            distorted_frames=request.distorted.scored(
+                counts[request.distorted.clip] if step is None else looped[COUNTER]
+            ),
+            libvmaf=log.version,
+            command=printable(repeat + shlex.join(shown)),
+            pooled_means=log.pooled_means,
+        )
+        for request, log in zip(requests, logs, strict=True)
     )
 
 
-def arguments(request: ScoreRequest, models: dict[ModelRun, str], step: EncodeStep | None = None) -> list[str]:
+def _inputs(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> list[tuple[str, Clip]]:
+    """What ffmpeg reads, in its order, and what each is: the distorted clips first, no clip twice."""
+    found: dict[Clip, str] = {}
+    if step is not None:
+        found[step.source] = "reference"
+    else:
+        found.update((request.distorted.clip, "distorted clip") for request in requests)
+    found.update((request.reference.clip, "reference") for request in requests)
+    return [(name, clip) for clip, name in found.items()]
+
+
+def arguments(
+    requests: Sequence[ScoreRequest], models: dict[ModelRun, str], step: EncodeStep | None = None
+) -> list[str]:
     """ffmpeg's argument list: first input distorted, second reference, both to their end.
 
     With a ``step`` the first input is what is encoded, and the encode comes back through a loopback decoder; where
     what is encoded is the reference itself, it is decoded once for both.
     """
-    threads = str(request.threads)
-    # V and not v: a cover picture is no clip.
-    distorted, reference = ("[0:V:0]", "[1:V:0]")
-    if step is not None:
-        # libvmaf repeats the last frame of the shorter clip, so what the loopback decoder gives is counted beside it.
-        distorted = "[dec:0]split[counted],"
-        reference = reference if step.source != request.reference.clip else "[0:V:0]"
-    graph = (
-        f"{distorted}{request.distorted.filters}[distorted];{reference}{request.reference.filters}[reference];"
-        f"[distorted][reference]libvmaf=model='{'|'.join(_model(model, models[model]) for model in request.models)}'"
-    )
-    if request.features:
-        graph += f":feature='{'|'.join(f'name={feature}' for feature in request.features)}'"
-    # No shortest=1 and the like: when the lengths differ, both clips must be decoded to their ends and be counted.
-    graph += f":log_path={LOG}:log_fmt=xml:n_threads={threads}[scored]"
-    argv = [request.tools.ffmpeg.path, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-xerror"]
+    clips = [clip for _, clip in _inputs(requests, step)]
+    argv = [requests[0].tools.ffmpeg.path, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-xerror"]
     argv += ["-nostats", "-stats_period", "0.5", "-progress", "pipe:1"]
-    argv += input_arguments(request.distorted.clip if step is None else step.source)
-    if reference == "[1:V:0]":
-        argv += input_arguments(request.reference.clip)
+    for clip in clips:
+        argv += input_arguments(clip)
     null = ("-fps_mode", "passthrough", "-f", "null", "-")
+    graph = _graph(requests, models, clips, looped=step is not None)
+    scored = [part for number in range(len(requests)) for part in ("-map", f"[scored{number or ''}]")]
     if step is None:
-        return [*argv, "-filter_complex", graph, "-map", "[scored]", *null]
+        return [*argv, "-filter_complex", graph, *scored, *null]
     argv += ["-map", "0:V:0", "-fps_mode", "passthrough", *step.arguments, "-y", f"file:{step.path.absolute()}"]
-    argv += ["-dec", "0:0", "-filter_complex", graph, "-map", "[scored]", *null]
+    argv += ["-dec", "0:0", "-filter_complex", graph, *scored, *null]
     return [*argv, "-map", "[counted]", "-c:v", "wrapped_avframe", *null]
+
+
+def _graph(requests: Sequence[ScoreRequest], models: dict[ModelRun, str], clips: list[Clip], *, looped: bool) -> str:
+    """The filter graph: what is done to a clip is done once, however many requests cut their windows out of it."""
+    uses: dict[str, list[tuple[str, str]]] = {}
+    scorings = []
+    for number, request in enumerate(requests):
+        tail = number or ""
+        for what, source in (("distorted", request.distorted), ("reference", request.reference)):
+            # V and not v: a cover picture is no clip.
+            begin = f"[{clips.index(source.clip)}:V:0]" if what == "reference" or not looped else "[dec:0]"
+            if begin == "[dec:0]":
+                # libvmaf repeats the last frame of the shorter clip, so what the decoder gives is counted beside it.
+                begin += "split[counted],"
+            uses.setdefault(begin + source.filters, []).append((source.window, f"[{what}{tail}]"))
+        # No shortest=1 and the like: when the lengths differ, both clips must be decoded to their ends and be counted.
+        scorings.append(
+            f"[distorted{tail}][reference{tail}]libvmaf="
+            f"model='{'|'.join(_model(model, models[model]) for model in request.models)}'"
+            + (f":feature='{'|'.join(f'name={name}' for name in request.features)}'" if request.features else "")
+            + f":log_path={_log(number)}:log_fmt=xml:n_threads={request.threads}[scored{tail}]"
+        )
+    chains = []
+    for chain, ends in uses.items():
+        if len(ends) == 1:
+            chains.append(",".join(part for part in (chain, ends[0][0]) if part) + ends[0][1])
+            continue
+        whole = [end for window, end in ends if not window]
+        cut = [(window, end, end.replace("]", "-whole]")) for window, end in ends if window]
+        chains.append(f"{chain},split={len(ends)}{''.join(whole)}{''.join(name for *_, name in cut)}")
+        chains += [f"{name}{window}{end}" for window, end, name in cut]
+    return ";".join([*chains, *scorings])
+
+
+def _log(number: int) -> str:
+    return LOG.format(number or "")
+
+
+def _graph_file(graph: str, folder: Path, tools: Tools) -> list[str]:
+    """The option that reads a graph from a file, for one that is too long to be an argument."""
+    (folder / "graph.txt").write_text(graph, encoding="utf-8")
+    # Before 7.0 it has a name of its own, which 8.0 no longer knows.
+    return ["-/filter_complex" if has_loopback(tools.ffmpeg.path) else "-filter_complex_script", "graph.txt"]
 
 
 def _model(model: ModelRun, file: str) -> str:
@@ -167,23 +227,28 @@ def _read(path: Path, end: Finished, request: ScoreRequest) -> Log:
     elif "No such filter: 'libvmaf'" in said:
         what = f"{printable(request.tools.ffmpeg.path)} was built without libvmaf.\n{INSTALL}"
     elif end.returncode == 0:
-        what = "ffmpeg ended well but wrote no log, so nothing was scored. Is the disk full, or a clip without frames?"
+        raise LogError(
+            "ffmpeg ended well but wrote no log, so nothing was scored. Is the disk full, or a clip without frames?\n"
+            + end.explain()
+        )
     else:
         what = "ffmpeg could not decode or score the clips."
-    raise ScorerError(f"{what}\n{end.explain()}")
+    error = ScorerError(f"{what}\n{end.explain()}")
+    error.exit_code = end.returncode
+    raise error
 
 
 def _check(
     end: Finished,
-    inputs: set[int],
+    inputs: list[str],
     decoded: dict[int, tuple[int, int]],
     converted: list[str],
     damaged: list[str],
 ) -> None:
-    if set(decoded) != inputs:
-        raise ScorerError(f"ffmpeg did not say how many frames it decoded of both clips.\n{end.explain()}")
-    for number, what in ((0, "distorted clip" if 1 in inputs else "reference"), (1, "reference")):
-        if number in inputs and decoded[number][1]:
+    if set(decoded) != set(range(len(inputs))):
+        raise ScorerError(f"ffmpeg did not say how many frames it decoded of each clip.\n{end.explain()}")
+    for number, what in enumerate(inputs):
+        if decoded[number][1]:
             raise ScorerError(f"The {what} has {decoded[number][1]} decoding errors; its file is damaged.")
     if damaged:
         raise ScorerError(

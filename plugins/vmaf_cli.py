@@ -14,7 +14,7 @@ from typing import Any
 
 import pluggy
 
-from pytest_vmaf.quality.errors import ScorerError
+from pytest_vmaf.quality.errors import LogError, ScorerError
 from pytest_vmaf.quality.ffmpeg import DAMAGED, DECODED, on_progress
 from pytest_vmaf.quality.logs import Log, read_log
 from pytest_vmaf.quality.process import Command, Finished, printable, run, run_together
@@ -103,7 +103,7 @@ class _Decoder:
     """An ffmpeg that decodes one source into raw video, and what it says about it."""
 
     def __init__(self, what: str, source: Source, ffmpeg: str, pix_fmt: str) -> None:
-        self.what, self.filters, self.ffmpeg = what, source.filters, ffmpeg
+        self.what, self.filters, self.ffmpeg = what, source.chain, ffmpeg
         self.input = input_arguments(source.clip)
         # Raw, not y4m: the tool refuses interlaced y4m and 16 bits, and crashes on 4:2:2 in 8.
         self.output = ("-f", "rawvideo", "-pix_fmt", pix_fmt)
@@ -218,10 +218,14 @@ def _read(
     elif scored.returncode != 0:
         what = "The vmaf tool failed."
     elif not path.exists():
-        what = "The vmaf tool ended well but wrote no log, so nothing was scored. Is the disk full?"
+        raise LogError(
+            f"The vmaf tool ended well but wrote no log, so nothing was scored. Is the disk full?\n{scored.explain()}"
+        )
     else:
         what = "The vmaf tool ended before it had read both clips to their ends."
-    raise ScorerError(f"{what}\n{scored.explain()}")
+    error = ScorerError(f"{what}\n{scored.explain()}")
+    error.exit_code = scored.returncode
+    raise error
 
 
 def _find(vmaf_bin: str) -> str:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
         EncodeError,
         GateViolation,
         IncomparableScores,
+        LogError,
+        MaskError,
         MeasurementError,
         ModelError,
         PairError,
@@ -28,7 +30,10 @@ if TYPE_CHECKING:
     from pytest_vmaf.quality.result import FramesAbove, Result
     from pytest_vmaf.quality.score import Score
     from pytest_vmaf.quality.scorer import Capabilities, ScoreLog, Scorer, ScoreRequest, Tools
-    from pytest_vmaf.report.section import Chart, DataTable, Line, Paragraph, Section
+    from pytest_vmaf.report.section import Chart, DataTable, HeatMap, Line, Paragraph, Section, Shown
+    from pytest_vmaf.roi.masked import RoiResult
+    from pytest_vmaf.roi.regions import Region
+    from pytest_vmaf.roi.tiles import QualityMap
     from pytest_vmaf.session import Vmaf
 
 __all__ = [
@@ -45,15 +50,21 @@ __all__ = [
     "FramesAbove",
     "Gate",
     "GateViolation",
+    "HeatMap",
     "IncomparableScores",
     "Ladder",
     "Line",
+    "LogError",
+    "MaskError",
     "MeasurementError",
     "ModelError",
     "PairError",
     "Paragraph",
     "PerShot",
+    "QualityMap",
+    "Region",
     "Result",
+    "RoiResult",
     "Score",
     "ScoreLog",
     "ScoreRequest",
@@ -61,6 +72,7 @@ __all__ = [
     "ScorerError",
     "Section",
     "SettingsError",
+    "Shown",
     "Tools",
     "Vmaf",
 ]
@@ -75,10 +87,13 @@ _ROOMS = {
     "FakeScorer": "quality.fake",
     "FramesAbove": "quality.result",
     "Gate": "quality.gate",
+    "QualityMap": "roi.tiles",
+    "Region": "roi.regions",
     "Result": "quality.result",
+    "RoiResult": "roi.masked",
     "Score": "quality.score",
     "Vmaf": "session",
-    **dict.fromkeys(("Chart", "DataTable", "Line", "Paragraph", "Section"), "report.section"),
+    **dict.fromkeys(("Chart", "DataTable", "HeatMap", "Line", "Paragraph", "Section", "Shown"), "report.section"),
     **dict.fromkeys(("Capabilities", "ScoreLog", "ScoreRequest", "Scorer", "Tools"), "quality.scorer"),
     **dict.fromkeys(
         (
@@ -86,6 +101,8 @@ _ROOMS = {
             "EncodeError",
             "GateViolation",
             "IncomparableScores",
+            "LogError",
+            "MaskError",
             "MeasurementError",
             "ModelError",
             "PairError",

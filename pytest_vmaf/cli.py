@@ -29,6 +29,7 @@ from pytest_vmaf.cli_parts import (
     write,
     write_table,
 )
+from pytest_vmaf.cli_roi import add_command
 from pytest_vmaf.cli_search import add_commands
 from pytest_vmaf.quality.errors import GateViolation, MeasurementError, SettingsError
 from pytest_vmaf.settings import OPTIONS, make_layer
@@ -116,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--html-assets", action="store_true", help="style, script and pictures in a folder beside it")
 
     add_commands(commands)
+    add_command(commands)
 
     doctor = commands.add_parser("doctor", help="which ffmpeg, libvmaf and models there are, and what is missing")
     doctor.set_defaults(run=_doctor)

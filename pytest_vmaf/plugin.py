@@ -191,6 +191,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
                 "Call vmaf.check(reference, distorted) or vmaf.score(...) with the vmaf fixture, or remove the marker.",
                 pytrace=False,
             )
+        if unheld := session.unheld():
+            pytest.fail(
+                f"{', '.join(gate.name for gate in unheld)} (marker) was held against nothing: no vmaf.roi or vmaf.map "
+                "of this test measured it.",
+                pytrace=False,
+            )
     return outcome
 
 

@@ -7,14 +7,24 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
 from pytest_vmaf import hookspecs
+from pytest_vmaf.parts import Parts
 from pytest_vmaf.quality.clip import Clip, as_clip
 from pytest_vmaf.quality.errors import EncodeError, GateViolation, MeasurementError, ScorerError, SettingsError
-from pytest_vmaf.quality.gate import DEFAULT_GATES, Gate, describe, effective, judge, parse_gate
+from pytest_vmaf.quality.gate import (
+    DEFAULT_GATES,
+    MAP_METRICS,
+    PART_METRICS,
+    Gate,
+    describe,
+    effective,
+    judge,
+    parse_gate,
+)
 from pytest_vmaf.quality.measure import MeasureRequest, measure
 from pytest_vmaf.quality.models import nearest
 from pytest_vmaf.quality.process import printable
@@ -27,17 +37,20 @@ from pytest_vmaf.settings import Layer, Settings, make_layer, resolve
 if TYPE_CHECKING:
     from pytest_vmaf.encoding.encoders import Encoder
     from pytest_vmaf.quality.scorer import Scorer
+    from pytest_vmaf.roi.regions import Region
 
     Path = str | os.PathLike[str] | Clip
+    Regions = Mapping[str, Region | Sequence[int] | str | os.PathLike[str]] | None
     Progress = Callable[..., AbstractContextManager[Callable[[int, int | None], None] | None]]
 
+Measured = TypeVar("Measured", bound=Result)
 Stamps = tuple[tuple[int, int] | None, ...]
 SCORER_GROUP, ENCODER_GROUP = "pytest_vmaf.scorers", "pytest_vmaf.encoders"
 #: Where a gate must come from to hold for `score` too; `check` adds the run's and the default ones.
 OWN_ORIGINS = ("call", "marker")
 
 
-class Vmaf(Searches):
+class Vmaf(Searches, Parts):
     """Scores encodes against their references with VMAF and VMAF-NEG in one pass, and holds gates against them.
 
     Every setting may be given here, and again in each call, where it wins: ``model`` ("auto", a built-in name or the
@@ -69,43 +82,50 @@ class Vmaf(Searches):
         self.records: list[dict[str, Any]] = []
         #: The reference and distorted clip of each record, with what tells whether their files were written since.
         self.clips: list[tuple[Clip, Clip, Stamps] | None] = []
+        self._held: set[Gate] = set()
         #: What searches add to the report, as records of sections.
         self.sections: list[dict[str, Any]] = []
 
     def __repr__(self) -> str:
         return f"<Vmaf, {len(self.records)} measured>"
 
-    def score(self, reference: Path, distorted: Path, **settings: Any) -> Result:
+    def score(self, reference: Path, distorted: Path, *, regions: Regions = None, **settings: Any) -> Result:
         """Measure, and hold the gates of the call and of the marker against the result.
 
+        ``regions`` maps names to rectangles that are scored in the same pass: a :class:`pytest_vmaf.Region`, its four
+        numbers (x, y, w, h), or the path of a track's file; ``result.regions["face"]`` is then a Result of its own.
         Raises GateViolation (an AssertionError) that lists all violations, MeasurementError when there is no score
         that can be trusted, SettingsError for unknown or impossible settings.
         """
         __tracebackhide__ = True
-        return self._run(reference, distorted, settings, every_gate=False)
+        return self._run(reference, distorted, settings, measure, regions=regions)
 
-    def check(self, reference: Path, distorted: Path, **settings: Any) -> Result:
+    def check(self, reference: Path, distorted: Path, *, regions: Regions = None, **settings: Any) -> Result:
         """As :meth:`score`, with every effective gate: call > marker > command line > ini > default.
 
         By default that is ``max_gap=3`` and ``above_100``; ``max_gap=None`` or ``above_100=False`` switch them off.
         """
         __tracebackhide__ = True
-        return self._run(reference, distorted, settings, every_gate=True)
+        return self._run(reference, distorted, settings, measure, every_gate=True, regions=regions)
 
     def self_score(self, reference: Path, **settings: Any) -> Result:
         """The reference scored against itself; the means are the ceilings that no honest encode passes."""
         __tracebackhide__ = True
-        return self._run(reference, reference, settings, every_gate=False, gates=False)
+        return self._run(reference, reference, settings, measure, gates=False)
 
     def _run(
         self,
         reference: Path,
         distorted: Path,
         keywords: Mapping[str, Any],
+        measuring: Callable[[MeasureRequest, Scorer], Measured],
         *,
-        every_gate: bool,
+        every_gate: bool = False,
         gates: bool = True,
-    ) -> Result:
+        regions: Regions = None,
+        extra: Sequence[str] = (),
+    ) -> Measured:
+        """Measure and hold gates; ``extra`` are the metrics that this measurement has beside those of all."""
         __tracebackhide__ = True
         applied: tuple[Gate, ...] = ()
         started = time.time()
@@ -113,11 +133,14 @@ class Vmaf(Searches):
             layers = (make_layer("call", keywords), *self._layers)
             if not gates and layers[0].gates:
                 raise SettingsError("self_score holds no gates; assert on what it returns.")
-            applied = _gates(layers, every_gate) if gates else ()
+            applied = _gates(layers, every_gate, extra) if gates else ()
+            if regions is not None:
+                measuring, more = _with_regions(regions)
+                applied = (*applied, *more)
             request, scorer = self._request(as_clip(reference), as_clip(distorted), resolve(layers), applied)
             stamps = stamps_of(request.reference, request.distorted)
             with self._progress(f"{request.distorted.path.name}") as shown:
-                result = measure(_with_progress(request, shown), scorer)
+                result = measuring(_with_progress(request, shown), scorer)
         except (MeasurementError, SettingsError, OSError) as caught:
             error = caught
             if isinstance(caught, OSError):
@@ -129,13 +152,23 @@ class Vmaf(Searches):
             # The caller's line is what matters; ours, and what led here, say nothing that the message does not.
             raise error.with_traceback(None) from None
         verdicts = judge(result, applied)
-        record = measured(result, verdicts)
-        record["started"], record["gated"], record["every_gate"] = started, gates, every_gate
-        self.records.append(record)
-        self.clips.append((request.reference, request.distorted, stamps))
+        self._held.update(gate for gate in applied if gate.origin == "marker")
+        common = {"started": started, "gated": gates, "every_gate": every_gate}
+        every: dict[str, Result] = {"": result, **result.regions}
+        for region, one in every.items():
+            mine = [verdict for verdict in verdicts if verdict.gate.region == region]
+            self.records.append({**measured(one, mine), **common})
+            self.clips.append((request.reference, request.distorted, stamps))
         if not all(verdict.passed for verdict in verdicts):
-            raise GateViolation(describe(result, verdicts))
+            violation = GateViolation(describe(result, verdicts))
+            violation.result = result
+            raise violation
         return result
+
+    def unheld(self) -> tuple[Gate, ...]:
+        """Gates of the marker upon parts of the picture that no measurement was held against."""
+        marked = (gate for layer in self._layers if layer.origin == "marker" for gate in effective([layer.gates]))
+        return tuple(gate for gate in marked if gate.metric in PART_METRICS and gate not in self._held)
 
     def _encoder(self, name: str) -> Encoder:
         return load_encoder(name, self._hook, self._plugins, self._config)
@@ -211,11 +244,40 @@ def stamps_of(*clips: Clip) -> Stamps:
     return tuple(stat and (stat.st_size, stat.st_mtime_ns) for stat in stats)
 
 
-def _gates(layers: Sequence[Layer], every_gate: bool) -> tuple[Gate, ...]:
-    if not every_gate:
-        return effective(layer.gates for layer in layers if layer.origin in OWN_ORIGINS)
-    defaults = [parse_gate(name, limit, "default") for name, limit in DEFAULT_GATES.items()]
-    return effective([*(layer.gates for layer in layers), defaults])
+def _gates(layers: Sequence[Layer], every_gate: bool, extra: Sequence[str]) -> tuple[Gate, ...]:
+    for gate in layers[0].gates:
+        if gate.metric in PART_METRICS and gate.metric not in extra:
+            where = "map" if gate.metric in MAP_METRICS else "roi"
+            raise SettingsError(f"{gate.name} is a gate of vmaf.{where}, which measures {gate.metric}; this does not.")
+    # What nothing else measures holds wherever it was set, as in `check`.
+    chosen: list[Sequence[Gate]] = [
+        [
+            gate
+            for gate in layer.gates
+            if gate.metric in extra or (gate.metric not in PART_METRICS and (every_gate or layer.origin in OWN_ORIGINS))
+        ]
+        for layer in layers
+    ]
+    if every_gate:
+        chosen.append([parse_gate(name, limit, "default") for name, limit in DEFAULT_GATES.items()])
+    return effective(chosen)
+
+
+def _with_regions(regions: Any) -> tuple[Callable[[MeasureRequest, Scorer], Any], tuple[Gate, ...]]:
+    """How to measure these regions too, and the gates that they bring along. Raises SettingsError."""
+    from functools import partial
+
+    from pytest_vmaf.roi.parts import measure_regions
+    from pytest_vmaf.roi.regions import read_regions
+
+    found = read_regions(regions)
+    given = [
+        parse_gate(gate, limit, "call", name) for name, region in found.items() for gate, limit in region.gates.items()
+    ]
+    for gate in given:
+        if gate.metric in PART_METRICS:
+            raise SettingsError(f"{gate} is no gate of a region, which has min_neg, max_gap and the like.")
+    return partial(measure_regions, regions=found), effective([given])
 
 
 def _with_progress(request: MeasureRequest, shown: Callable[[int, int | None], None] | None) -> MeasureRequest:

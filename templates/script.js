@@ -22,6 +22,37 @@ return all}
 function clock(s){
 var t=Math.round(s*1000),h=Math.floor(t/36e5),m=Math.floor(t/6e4)%60,r=(t%6e4/1000).toFixed(3);
 return(h?h+":"+(m<10?"0":""):"")+m+":"+(r<10?"0":"")+r}
+each(document.querySelectorAll(".heat"),function(box){
+var d=box.dataset,slider=box.querySelector("[type=range]"),radios=box.querySelectorAll("[type=radio]"),maps=box.querySelector(".maps"),live,all,cells;
+if(!slider)return;
+function frame(){all=all||JSON.parse(d.frames);return all[slider.value]}
+function digits(v,n){return(v/Math.pow(10,n)).toFixed(n)}
+function value(v){return v==null?"not scored":d.metric+" "+digits(v,+d.decimals+1)}
+function said(f){
+var v=f.slice(2),low=v.reduce(function(a,b){return b==null?a:a==null?b:Math.min(a,b)},null),at=v.indexOf(low),n=live.querySelector("tr").cells.length;
+return "frame "+f[0]+(f[1]==null?"":" ("+clock(f[1])+")")+": "+(low==null?"no tile was scored":"lowest "+value(low)+" in row "+(Math.floor(at/n)+1)+", column "+(at%n+1))}
+function prepare(){
+live=box.querySelector(".map").cloneNode(true);live.className="map live";
+live.querySelector(".tiles").className="tiles";
+each(live.querySelectorAll("img"),function(i){i.remove()});
+cells=live.querySelectorAll("td");maps.appendChild(live)}
+function show(){
+if(!live)prepare();
+var f=frame(),words=said(f),known=false;
+each(radios,function(r){r.checked=r.value==slider.value;known=known||r.checked});
+live.hidden=known;slider.setAttribute("aria-valuetext",words);
+if(known)return;
+live.querySelector("figcaption").textContent=words;
+live.querySelector("table").setAttribute("aria-label",d.metric+" of each tile, "+words.split(":")[0]);
+each(cells,function(c,i){
+var v=f[i+2],h=v==null?"n":Math.min(20,Math.max(0,Math.floor((v-d.low)/(d.high-d.low)*20+.5)));
+c.className="h"+h;c.removeAttribute("title");
+if(c.textContent)c.textContent=v==null?"\u2013":digits(Math.floor((v+5)/10),+d.decimals)})}
+slider.addEventListener("input",show);
+each(radios,function(r){r.addEventListener("change",function(){slider.value=r.value;show()})});
+maps.addEventListener("pointerover",function(e){
+var c=e.target,r=c.parentNode;
+if(c.tagName=="TD")c.title="row "+(r.rowIndex+1)+", column "+(c.cellIndex+1)+": "+value(frame()[r.rowIndex*r.cells.length+c.cellIndex+2])})});
 function prepare(chart){
 var plot=chart.querySelector("svg"),top=+chart.dataset.top,size=+chart.dataset.size,unit=+chart.dataset.unit,digits=Math.round(Math.log10(unit)),lines=[];
 each(plot.querySelectorAll(".vmaf,.neg,.other"),function(p){lines.push([p.getAttribute("class"),values(p,top,unit)])});

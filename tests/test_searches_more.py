@@ -19,6 +19,9 @@ from pytest_vmaf.encoding.rows import read_rows
 from pytest_vmaf.report import document as documents
 
 Run = Callable[..., pytest.RunResult]
+
+#: Of children that are pytests: plugins that the tests here are not about, and that take most of their time to load.
+LEAN = " ".join(f"-p no:{name}" for name in ("hypothesispytest", "html", "metadata", "allure_pytest"))
 FAST: dict[str, Any] = {"preset": "ultrafast", "crf": (24, 36)}
 
 
@@ -35,6 +38,14 @@ def cut_clip(make: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
     parts = [f"{scene},trim=end_frame=16,format=yuv420p,setpts=N/25/TB[s{n}]" for n, scene in enumerate(shots)]
     graph = f"{';'.join(parts)};[s0][s1]concat=n=2"
     return make("-filter_complex", graph, "-c:v", "ffv1", tmp_path_factory.mktemp("cut") / "cut.mkv")
+
+
+@pytest.fixture(autouse=True)
+def lean(request: pytest.FixtureRequest) -> None:
+    """Children begin fast. pytester takes the variable away, so it is set after that."""
+    if "pytester" in request.fixturenames:
+        pytester: pytest.Pytester = request.getfixturevalue("pytester")
+        pytester._monkeypatch.setenv("PYTEST_ADDOPTS", LEAN)
 
 
 @pytest.fixture(params=["alone", "xdist"])

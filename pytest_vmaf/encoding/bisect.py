@@ -18,10 +18,11 @@ from pytest_vmaf.encoding.encode import Job, check_arguments, encoded_clip, make
 from pytest_vmaf.encoding.encoders import Encoder, check_available
 from pytest_vmaf.encoding.probe import Metric, Probe, Prober
 from pytest_vmaf.encoding.search import Crossing, find_crossings
+from pytest_vmaf.quality.above import stamp_of
 from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.errors import EncodeError, MeasurementError, ScorerError, SettingsError
 from pytest_vmaf.quality.ffmpeg import count_frames, find_ffmpeg, inspect
-from pytest_vmaf.quality.measure import MeasureRequest, measure, stamp_of
+from pytest_vmaf.quality.measure import MeasureRequest, measure
 from pytest_vmaf.quality.models import resolve_model
 from pytest_vmaf.quality.process import printable
 from pytest_vmaf.quality.scorer import Scorer

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_vmaf.encoding.encode import Encode, Job, describe, encoded_clip, ffmpeg_arguments, make_encode, remove
+from pytest_vmaf.quality.above import stamp_of
 from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.errors import ClipError, EncodeError, SettingsError
 from pytest_vmaf.quality.gate import BASE_METRICS
-from pytest_vmaf.quality.measure import MeasureRequest, Prepared, conclude, prepare, stamp_of
+from pytest_vmaf.quality.measure import MeasureRequest, Prepared, conclude, prepare
 from pytest_vmaf.quality.models import feature_columns, higher_is_better, nearest, resolve_feature
 from pytest_vmaf.quality.process import stop_children
 from pytest_vmaf.quality.result import Result

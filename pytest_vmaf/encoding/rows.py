@@ -15,6 +15,7 @@ from typing import Any
 
 from pytest_vmaf.quality.errors import MeasurementError
 from pytest_vmaf.quality.process import printable
+from pytest_vmaf.quality.score import POOLS
 
 try:
     import fcntl
@@ -27,6 +28,9 @@ HEAD = b'{"schema": %d, "source": "' % SCHEMA
 #: In bytes. A row takes some 3 KiB, most of it scores and its command.
 LARGEST_LINE, LARGEST_FILE = 1 << 20, 1 << 28
 FRAME_RATE = re.compile(r"[1-9]\d{0,8}(/[1-9]\d{0,8})?")
+#: Between these lie the scores of every VMAF model, once they are clipped to its own scale.
+LOWEST, HIGHEST = 0, 110
+POOLED = re.compile(f"_(?:{'|'.join(POOLS)})$")
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ class Setup:
     its Clip says about them. ``width``, ``height`` (pixels) and ``frame_rate`` (frames/s, as "30000/1001") are those of
     the scored frames. ``template`` is the encoder's own argument list with its {placeholders}, ``arguments`` are the
     user's. ``program_hash`` is of the executable that encodes, so that another build is another encoder; libraries that
-    it loads and what a Python function does are not seen. ``scorer`` and ``ffmpeg`` hold their versions.
+    it loads and what a Python function does are not seen. ``allow`` is sorted, None in rows from before it was written
+    down. ``scorer``, ``ffmpeg`` and ``pytest_vmaf`` hold their versions.
     """
 
     source: str = field(compare=False)
@@ -57,8 +62,10 @@ class Setup:
     generation: str
     scale: str | None
     align: bool
+    allow: tuple[str, ...] | None
     scorer: str
     ffmpeg: str
+    pytest_vmaf: str
 
     @property
     def name(self) -> str:
@@ -87,7 +94,6 @@ class Row:
     bitrate: float
     seconds: float | None
     libvmaf: str
-    pytest_vmaf: str
     command: str
     scores: Mapping[str, float] = field(hash=False)
 
@@ -113,11 +119,14 @@ class Row:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Row:
-        """Read what to_json wrote. Raises MeasurementError for anything else, NaN included."""
+        """Read what to_json wrote. Raises MeasurementError for anything else, NaN included, and for numbers that no
+        encode can have together, as a bitrate that is not that of its size and duration.
+        """
         try:
             data = json.loads(text)
             if type(data) is not dict or data.pop("schema", None) != SCHEMA:
                 raise ValueError(f"it is no object with a schema of {SCHEMA}")
+            data.setdefault("allow", None)
             setup = Setup(**{each.name: _value(each.name, each.type, data.pop(each.name)) for each in fields(Setup)})
             own = [each for each in fields(cls) if each.name not in ("setup", "scores")]
             values = {each.name: _value(each.name, each.type, data.pop(each.name)) for each in own}
@@ -125,11 +134,8 @@ class Row:
             row = cls(setup=setup, **values, scores={name: _value(name, "float", data[name]) for name in data})
             for name in ("vmaf", "neg", "gap"):
                 row.scores[name]
-            for name, number in (*values.items(), ("width", setup.width), ("height", setup.height)):
-                if name in ("size", "frames", "duration", "bitrate", "width", "height") and not number > 0:
-                    raise ValueError(f"{name} is not above 0")
-            if setup.frame_rate is not None and not FRAME_RATE.fullmatch(setup.frame_rate):
-                raise ValueError("frame_rate is no frame rate")
+            _check_numbers(row)
+            _check_scores(row.scores)
         except KeyError as error:
             raise MeasurementError(f"This is no row of a sweep: {error} is missing.") from error
         except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
@@ -156,8 +162,7 @@ def read_rows(path: Path) -> tuple[Row, ...]:
                 try:
                     rows.append(Row.from_json(line))
                 except MeasurementError as error:
-                    torn = not line.endswith(b"\n") and line.startswith(HEAD[: len(line)])
-                    hint = "\n  It is cut off; the sweep, run again, makes it anew." if torn else ""
+                    hint = "\n  It is cut off; the sweep, run again, makes it anew." if _is_torn(line) else ""
                     raise MeasurementError(f"{where}: {error}{hint}") from error
     except OSError as error:
         raise MeasurementError(f"{name} cannot be read: {error.strerror or error}.") from error
@@ -224,12 +229,60 @@ def _mend(file: FileIO) -> None:
     file.seek(0)
     first = file.read(len(HEAD))
     # In a file that is no sweep's nothing is changed; reading says what is wrong with it.
-    if last and all(part.startswith(HEAD[: len(part)]) for part in (first, last[: len(HEAD)])):
-        try:
-            Row.from_json(last)
-            file.write(b"\n")
-        except MeasurementError:
-            file.truncate(size - len(last))
+    if not last or not all(part.startswith(HEAD[: len(part)]) for part in (first, last)):
+        return
+    if _is_torn(last):
+        file.truncate(size - len(last))
+        return
+    # A whole line that is no row stays for reading too: somebody has edited it.
+    with contextlib.suppress(MeasurementError):
+        Row.from_json(last)
+        file.write(b"\n")
+
+
+def _is_torn(line: bytes) -> bool:
+    """Whether a row's line was not written to its end: it begins as one does, and its object is not closed."""
+    if line.endswith(b"\n") or not line.startswith(HEAD[: len(line)]):
+        return False
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return True
+    return False
+
+
+def _check_numbers(row: Row) -> None:
+    """Raise ValueError for what no encode can be."""
+    sizes = {name: getattr(row, name) for name in ("size", "frames", "duration", "bitrate")}
+    for name, number in {**sizes, "width": row.setup.width, "height": row.setup.height}.items():
+        if not number > 0:
+            raise ValueError(f"{name} is not above 0")
+    if row.seconds is not None and row.seconds < 0:
+        raise ValueError("seconds is below 0")
+    own = row.size * 8 / row.duration
+    if not math.isclose(row.bitrate, own, rel_tol=1e-6):
+        raise ValueError(
+            f"bitrate is {row.bitrate:g} bit/s, but {row.size} bytes in {row.duration:g} s are {own:g}; "
+            "was it edited? Remove the line, and sweep it again"
+        )
+    if row.setup.frame_rate is not None and not FRAME_RATE.fullmatch(row.setup.frame_rate):
+        raise ValueError("frame_rate is no frame rate")
+
+
+def _check_scores(scores: Mapping[str, float]) -> None:
+    """Raise ValueError for scores beyond every model's scale, and for a pool outside its own frames."""
+    for name, score in scores.items():
+        metric = POOLED.sub("", name)
+        low, high = scores.get(f"{metric}_min", -math.inf), scores.get(f"{metric}_max", math.inf)
+        # The gap is unclipped, and so are features and a bootstrap model's intervals: their scale has no end.
+        if metric in ("vmaf", "neg"):
+            low, high = max(low, LOWEST), min(high, HIGHEST)
+        # The harmonic mean is rounded several times.
+        if not low - 1e-6 <= score <= high + 1e-6:
+            raise ValueError(
+                f"{name[:40]} is {score:g}, which cannot be: its frames go from {low:g} to {high:g}; "
+                "was it edited? Remove the line, and sweep it again"
+            )
 
 
 def _require_file(path: Path) -> None:

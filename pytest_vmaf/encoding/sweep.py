@@ -5,18 +5,20 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
 
 from pytest_vmaf.encoding.encode import Job, check_arguments
 from pytest_vmaf.encoding.encoders import Encoder, check_available
 from pytest_vmaf.encoding.probe import Metric, Probe, Prober
-from pytest_vmaf.encoding.rows import Row, Setup, append_row, locked_file, read_rows
+from pytest_vmaf.encoding.rows import HIGHEST, LOWEST, Row, Setup, append_row, locked_file, read_rows
 from pytest_vmaf.quality.clip import SEQUENCE, Clip
 from pytest_vmaf.quality.errors import ClipError, MeasurementError, SettingsError
 from pytest_vmaf.quality.ffmpeg import inspect
@@ -126,6 +128,11 @@ def _curves(request: SweepRequest, scorer: Scorer) -> list[_Curve]:
         clip = scoring.reference
         prepared = prepare(scoring, scorer)
         ffmpeg, can, models = prepared.job.tools.ffmpeg, prepared.can, prepared.models
+        if not LOWEST <= models.low < models.high <= HIGHEST:
+            raise SettingsError(
+                f"{models.name} scores from {models.low:g} to {models.high:g}; the rows of a sweep hold scores from "
+                f"{LOWEST} to {HIGHEST}. Name another model."
+            )
         video = inspect(clip, ffmpeg.path, 2, scoring.timeout)
         stamp, source_hash = _stamp(clip), _source_hash(clip)
         for encoder, presets in request.encoders:
@@ -139,7 +146,7 @@ def _curves(request: SweepRequest, scorer: Scorer) -> list[_Curve]:
                     frame_rate=str(video.frame_rate) if video.frame_rate else None,
                     encoder=encoder.name,
                     template=encoder.arguments or encoder.command,
-                    program_hash=_program_hash(encoder, request.arguments, ffmpeg.path),
+                    program_hash=_program_hash(encoder, preset, request.arguments, ffmpeg.path),
                     larger_is_finer=encoder.larger_is_finer,
                     preset=preset,
                     arguments=request.arguments,
@@ -149,8 +156,10 @@ def _curves(request: SweepRequest, scorer: Scorer) -> list[_Curve]:
                     generation=models.generation,
                     scale=scoring.scale,
                     align=scoring.align,
+                    allow=tuple(sorted(set(scoring.allow))),
                     scorer=f"{can.name} {can.version}".strip(),
                     ffmpeg=ffmpeg.version,
+                    pytest_vmaf=version("pytest-vmaf"),
                 )
                 if setup in curves:
                     raise SettingsError(
@@ -190,7 +199,6 @@ def _row(setup: Setup, probe: Probe) -> Row:
         bitrate=encode.bitrate,
         seconds=encode.seconds,
         libvmaf=result.provenance["libvmaf"],
-        pytest_vmaf=result.provenance["pytest_vmaf"],
         command=result.provenance["command"],
         scores=scores,
     )
@@ -217,14 +225,21 @@ def _source_hash(clip: Clip) -> str:
     return _hash(_files(clip), said)
 
 
-def _program_hash(encoder: Encoder, arguments: tuple[str, ...], ffmpeg: str) -> str:
+def _program_hash(encoder: Encoder, preset: str | None, arguments: tuple[str, ...], ffmpeg: str) -> str:
     """Of the ffmpeg or the program, and of the files that the arguments name, as a script or a configuration."""
     if encoder.function is not None:
         return ""
     program = (shutil.which(encoder.command[0]) if encoder.command else ffmpeg) or ""
-    files = [path for path in (program, *encoder.command[1:], *arguments) if os.path.isfile(path)]
+    words = [word.replace("{preset}", preset or "") for word in (*encoder.command[1:], *encoder.arguments)]
+    named = [file for word in (*words, *arguments) for file in _named_files(word)]
+    files = [path for path in dict.fromkeys((program, *named)) if os.path.isfile(path)]
     stats = [os.stat(path) for path in files]
     return _hash_files(tuple((Path(p), s.st_mtime_ns, s.st_size) for p, s in zip(files, stats, strict=True)))
+
+
+def _named_files(word: str) -> list[str]:
+    """What in an argument may be the name of a file: /cfg, --cfg=/cfg, qpfile=/cfg:me=hex."""
+    return [word, word.partition("=")[2], *re.split("[=:,;]", word)]
 
 
 @lru_cache(maxsize=16)

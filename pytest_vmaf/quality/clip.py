@@ -101,6 +101,14 @@ class Clip:
         return (self.width * self.height + 2 * chroma) * (2 if form["depth"] else 1)
 
 
+@dataclass(frozen=True, init=False)
+class Stream(Clip):
+    """Raw frames in a named pipe, which this process writes while a scorer reads them; nobody can look into it first.
+
+    Made by the rooms that change frames on their way to the scorer, and by them alone.
+    """
+
+
 def as_clip(clip: Clip | str | os.PathLike[str] | bytes) -> Clip:
     """A path stands for ``Clip(path)``."""
     return clip if isinstance(clip, Clip) else Clip(clip)

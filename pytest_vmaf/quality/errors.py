@@ -27,11 +27,24 @@ class ModelError(MeasurementError):
 
 
 class ScorerError(MeasurementError):
-    """A scorer or its tool is missing, failed, timed out, or left an incomplete log."""
+    """A scorer or its tool is missing, failed, timed out, or left an incomplete log.
+
+    ``exit_code`` is the tool's own where it failed (negative: the signal that killed it), 0 where it did not say.
+    """
+
+    exit_code: int = 0
+
+
+class LogError(ScorerError):
+    """A scorer ended well, but its log does not hold a finite score for each frame."""
 
 
 class EncodeError(MeasurementError):
     """An encoder is missing or failed, or did not write what it was given to encode."""
+
+
+class MaskError(MeasurementError):
+    """A saliency mask cannot be made: its network is missing, broken, or gives no mask."""
 
 
 class SettingsError(ValueError):
@@ -43,7 +56,12 @@ class IncomparableScores(TypeError):
 
 
 class GateViolation(AssertionError):
-    """What was measured does not hold a gate, or a target is not reached. The message lists every violation at once."""
+    """What was measured does not hold a gate, or a target is not reached. The message lists every violation at once.
+
+    ``result`` is the Result that was judged, where it is a single one.
+    """
+
+    result: Any = None
 
 
 # Shown and pickled under the name they are imported by.
@@ -53,7 +71,9 @@ for _public in (
     PairError,
     ModelError,
     ScorerError,
+    LogError,
     EncodeError,
+    MaskError,
     SettingsError,
     IncomparableScores,
     GateViolation,

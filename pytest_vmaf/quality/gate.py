@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pytest_vmaf.quality.errors import SettingsError
 from pytest_vmaf.quality.models import feature_columns, nearest, resolve_feature
+from pytest_vmaf.quality.process import printable
 from pytest_vmaf.quality.result import Result
 from pytest_vmaf.quality.score import POOLS, Score
 
 ABOVE = "above_100"
 BASE_METRICS = ("vmaf", "neg", "gap")
+#: What `vmaf.roi` and `vmaf.map` measure beside the whole picture's scores, by the names that results give them.
+ROI_METRICS = ("vmaf_roi", "neg_roi", "vmaf_masked", "neg_masked", "gap_masked")
+MAP_METRICS = ("neg_tile", "gap_tile", "neg_salient")
+PART_METRICS = (*ROI_METRICS, *MAP_METRICS)
 #: What the gates of a search hold: numbers of an encode, not of its frames.
 ENCODE_METRICS = ("bitrate", "crf")
 OFF_WORDS = ("off", "none", "false", "no")
@@ -25,7 +31,7 @@ class Gate:
     """One threshold: ``bound`` "min" or "max" of a metric's pool, or the number of frames above 100 ("max").
 
     ``limit`` None switches the gate off (a nearer origin takes back what a farther one asked). ``origin`` says who set
-    it: "call", "marker", "command line", "ini" or "default".
+    it: "call", "marker", "command line", "ini" or "default". ``region`` names the region it is for, "" for the whole.
     """
 
     name: str
@@ -34,6 +40,7 @@ class Gate:
     pool: str
     limit: float | None
     origin: str
+    region: str = ""
 
     @property
     def feature(self) -> str | None:
@@ -41,7 +48,8 @@ class Gate:
         return resolve_feature(self.metric) if self.metric in feature_columns() else None
 
     def __str__(self) -> str:
-        return f"{self.name}={'off' if self.limit is None else f'{self.limit:g}'} ({self.origin})"
+        of = f"{printable(self.region)}: " if self.region else ""
+        return f"{of}{self.name}={'off' if self.limit is None else f'{self.limit:g}'} ({self.origin})"
 
 
 @dataclass(frozen=True)
@@ -58,13 +66,13 @@ class Verdict:
         return self.margin >= 0
 
 
-def parse_gate(name: str, limit: object, origin: str) -> Gate:
+def parse_gate(name: str, limit: object, origin: str, region: str = "") -> Gate:
     """Read ``{min,max}_{metric}[_{pool}]`` with its limit, or ``above_100`` with on, off or a number of frames.
 
     Raises SettingsError that names the nearest metric or pool for an unknown one.
     """
     if name == ABOVE:
-        return Gate(name, "max", ABOVE, "count", _frames_allowed(limit, origin), origin)
+        return Gate(name, "max", ABOVE, "count", _frames_allowed(limit, origin), origin, region)
     bound, _, rest = name.partition("_")
     if bound not in ("min", "max") or not rest:
         raise SettingsError(
@@ -72,7 +80,7 @@ def parse_gate(name: str, limit: object, origin: str) -> Gate:
             "{min,max}_{metric}[_{pool}] as min_neg, min_neg_p5, max_gap, min_psnr_y, and above_100."
         )
     metric, pool = _metric_and_pool(rest, name, origin)
-    return Gate(name, bound, metric, pool, _limit(name, limit, origin), origin)
+    return Gate(name, bound, metric, pool, _limit(name, limit, origin), origin, region)
 
 
 def parse_assignment(text: str, origin: str) -> Gate:
@@ -129,6 +137,7 @@ def describe(result: Result, verdicts: Iterable[Verdict]) -> str:
 
 def worst_lines(result: Result, gate: Gate) -> list[str]:
     """The frames that are furthest on the wrong side of a gate, with their time codes, in one line."""
+    result = _of(result, gate)
     if gate.metric != ABOVE:
         return worst_lines_of(result[gate.metric], lowest=gate.bound == "min")
     lifted, context = result.above_100.worst(3), result.context
@@ -179,13 +188,14 @@ def provenance_lines_of(score: Score) -> list[str]:
 
 def _short(verdict: Verdict) -> str:
     gate, limit = verdict.gate, verdict.gate.limit or 0
+    of = f"{printable(gate.region)}: " if gate.region else ""
     if gate.metric == ABOVE:
-        return f"{_count(verdict.value)} above 100 and the reference's own score, {limit:g} allowed"
+        return f"{of}{_count(verdict.value)} above 100 and the reference's own score, {limit:g} allowed"
     pool = "" if gate.pool == "mean" else f" {gate.pool}"
     compared = {("min", True): "≥", ("min", False): "<", ("max", True): "≤", ("max", False): ">"}[
         gate.bound, verdict.passed
     ]
-    return f"{_shown(gate.metric)}{pool} {verdict.value:.3f} {compared} {limit:g}"
+    return f"{of}{shown_metric(gate.metric)}{pool} {verdict.value:.3f} {compared} {limit:g}"
 
 
 def _long(verdict: Verdict) -> str:
@@ -194,24 +204,29 @@ def _long(verdict: Verdict) -> str:
     return f"{gate.name}: {_short(verdict)} (missed by {missed}; set by the {gate.origin})"
 
 
-def _shown(metric: str) -> str:
-    return {"vmaf": "VMAF", "neg": "NEG"}.get(metric, metric)
+def shown_metric(metric: str) -> str:
+    """A metric as people write it."""
+    return {"vmaf": "VMAF", "neg": "NEG", "vmaf_roi": "VMAF roi", "neg_roi": "NEG roi"}.get(metric, metric)
+
+
+def _of(result: Result, gate: Gate) -> Result:
+    return result.regions[gate.region] if gate.region else result
 
 
 def _value(result: Result, gate: Gate) -> float:
-    if gate.metric == ABOVE:
-        return float(len(result.above_100))
-    score = result[gate.metric]
-    return score.stdev if gate.pool == "stdev" else float(score.pooled(gate.pool))
+    result = _of(result, gate)
+    return float(len(result.above_100)) if gate.metric == ABOVE else result.pooled(gate.metric, gate.pool)
 
 
 def _canonical(gate: Gate) -> str:
     # min_neg and min_neg_mean are one gate.
-    return f"{gate.bound}_{gate.metric}_{gate.pool}"
+    return f"{gate.region}:{gate.bound}_{gate.metric}_{gate.pool}"
 
 
 def _metric_and_pool(rest: str, name: str, origin: str) -> tuple[str, str]:
-    metrics = (*BASE_METRICS, *feature_columns())
+    metrics = (*BASE_METRICS, *PART_METRICS, *feature_columns())
+    # In the gates of a region of interest, "roi" alone is the default score's.
+    rest = re.sub("^roi(?=_|$)", "vmaf_roi", rest)
     if rest in metrics:
         return rest, "mean"
     for pool in POOLS:
@@ -262,5 +277,5 @@ def _frames_allowed(limit: object, origin: str) -> float | None:
 
 
 def _examples() -> tuple[str, ...]:
-    metrics = (*BASE_METRICS, *feature_columns())
+    metrics = (*BASE_METRICS, *PART_METRICS, *feature_columns())
     return (ABOVE, *(f"{bound}_{metric}" for bound in ("min", "max") for metric in metrics))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from pytest_vmaf.quality.errors import ScorerError
+from pytest_vmaf.quality.errors import LogError
 from pytest_vmaf.quality.process import printable
 
 MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
@@ -33,12 +33,12 @@ class Log:
 def read_log(path: Path, only: Collection[str] | None = None) -> Log:
     """Read a log in any of libvmaf's three forms; ``only`` names the columns wanted.
 
-    Every frame must be there, in order, without a hole. Raises ScorerError naming the file and what is wrong with it.
+    Every frame must be there, in order, without a hole. Raises LogError naming the file and what is wrong with it.
     """
     shown = printable(str(path))
     try:
         if path.exists() and not path.is_file():
-            raise ScorerError(f"The log {shown} is not a regular file.")
+            raise LogError(f"The log {shown} is not a regular file.")
         with path.open("rb") as file:
             start = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
         if start.startswith(b"<"):
@@ -48,12 +48,12 @@ def read_log(path: Path, only: Collection[str] | None = None) -> Log:
         if start.startswith(b"Frame,"):
             return _read_csv(path, only)
     except OSError as error:
-        raise ScorerError(f"The log {shown} cannot be read: {error.strerror or error}.") from error
+        raise LogError(f"The log {shown} cannot be read: {error.strerror or error}.") from error
     except (*MALFORMED, ElementTree.ParseError, csv.Error) as error:
-        raise ScorerError(
+        raise LogError(
             f"{shown} is not a whole libvmaf log ({type(error).__name__}: {error}). Is it cut off?"
         ) from error
-    raise ScorerError(f"{shown} is not a libvmaf log: neither XML, JSON nor CSV with a Frame column.")
+    raise LogError(f"{shown} is not a libvmaf log: neither XML, JSON nor CSV with a Frame column.")
 
 
 class _Columns:

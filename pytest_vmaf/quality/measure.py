@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from importlib.metadata import version
 from typing import Any, TypeVar
 
+from pytest_vmaf.quality.above import frames_above, remember, self_scores, stamp_of
 from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.errors import ModelError, ScorerError
 from pytest_vmaf.quality.ffmpeg import find_ffmpeg
 from pytest_vmaf.quality.models import ModelPair, higher_is_better, registry, resolve_feature, resolve_model
 from pytest_vmaf.quality.pair import Pair, check_pair
-from pytest_vmaf.quality.result import FramesAbove, Result
+from pytest_vmaf.quality.result import Result
 from pytest_vmaf.quality.score import Context, Scale, Score
 from pytest_vmaf.quality.scorer import Capabilities, ScoreLog, Scorer, ScoreRequest, Source, Tools, verify
 
 BOOTSTRAP_COLUMNS = ("bagging", "stddev", "ci_p95_lo", "ci_p95_hi")
 #: Below this luma PSNR (dB), above this NEG and within this gap a frame's score says nothing.
 BLIND_PSNR, BLIND_NEG, BLIND_GAP = 15.0, 60.0, 3.0
-#: Self-scores kept for other encodes of the same reference.
-LARGEST_CACHE = 64
 
 
 Answer = TypeVar("Answer", Capabilities, ScoreLog)
@@ -126,26 +125,46 @@ def conclude(
     name: str | None = None,
     command: str | None = None,
     reference: str | None = None,
+    notes: Sequence[str] = (),
 ) -> Result:
     """Verify the log of a scoring and build its Result, where ``name`` and ``reference`` stand for the clips.
 
-    ``command`` is what repeats the measurement, where that is more than the scoring. Raises ScorerError, PairError.
+    ``command`` is what repeats the measurement, where that is more than the scoring, ``notes`` what was changed beside
+    the pair's own. Raises ScorerError, PairError.
     """
-    job, models, can, pair = prepared.job, prepared.models, prepared.can, prepared.pair
-    log = _answered(log, ScoreLog, prepared.scorer)
-    verify(log, job, can.name)
-    _refuse_blindness(log, job)
-    size = job.width, job.height
+    log = checked(prepared, log)
+    job, models = prepared.job, prepared.models
     if job.reference == job.distorted:
-        _remember(prepared, log.columns[models.credit.column])
-    context = Context(
+        remember(prepared, log.columns[models.credit.column])
+    context = context_of(prepared, replace(log, command=command or log.command), name, reference, notes)
+    above = frames_above(job, log, models, context, lambda: self_scores([prepared])[0])
+    found = scores_of(prepared, log, context)
+    return Result(found.pop("vmaf"), found.pop("neg"), found.pop("gap"), above, found)
+
+
+def checked(prepared: Prepared, log: ScoreLog) -> ScoreLog:
+    """The log of a scoring, if it is whole and says something. Raises ScorerError, PairError."""
+    log = _answered(log, ScoreLog, prepared.scorer)
+    verify(log, prepared.job, prepared.can.name)
+    _refuse_blindness(log, prepared.job)
+    return log
+
+
+def context_of(
+    prepared: Prepared,
+    log: ScoreLog,
+    name: str | None = None,
+    reference: str | None = None,
+    notes: Sequence[str] = (),
+) -> Context:
+    """Where the scores of a log come from; ``name`` and ``reference`` stand for the clips."""
+    job, pair = prepared.job, prepared.pair
+    return Context(
         reference=reference or str(job.reference.clip),
         distorted=name or str(job.distorted.clip),
         frame_rate=pair.frame_rate if pair else Fraction(job.reference.clip.frame_rate or 25),
-        provenance=_provenance(job, replace(log, command=command or log.command), can, models, pair, size),
+        provenance={**_provenance(job, log, prepared.can, prepared.models, pair), "notes": _notes(pair, notes)},
     )
-    above = _above(job, log, models, context, lambda: _self_score(prepared))
-    return _result(log, models, context, above, size)
 
 
 def _answered(answer: Answer, kind: type[Answer], scorer: Scorer) -> Answer:
@@ -196,79 +215,29 @@ def _refuse_blindness(log: ScoreLog, job: ScoreRequest) -> None:
         )
 
 
-def _above(
-    job: ScoreRequest,
-    log: ScoreLog,
-    models: ModelPair,
-    context: Context,
-    self_score: Callable[[], tuple[float, ...]],
-) -> FramesAbove:
-    credited = log.columns[models.credit.column]
-    past = [frame for frame, score in enumerate(credited) if score > models.high]
-    lifted: list[tuple[int, float, float]] = []
-    # An honest encode passes 100 too; what it never passes is the reference's score against itself. And a clip that
-    # is the reference cannot.
-    if past and job.reference != job.distorted:
-        own = self_score()
-        if len(own) != len(credited):
-            raise ScorerError(f"The reference has {len(own)} frames against itself, and {len(credited)} in the pair.")
-        lifted = [(frame, credited[frame], own[frame]) for frame in past if credited[frame] > own[frame]]
-    return FramesAbove(tuple(lifted), len(credited), len(past), models.high, context)
+def _notes(pair: Pair | None, more: Sequence[str]) -> list[str]:
+    return [*(pair.notes if pair else ()), *more]
 
 
-_self_scores: dict[tuple[Any, ...], tuple[float, ...]] = {}
+def scores_of(prepared: Prepared, log: ScoreLog, context: Context) -> dict[str, Score]:
+    """The scores of a log by metric: "vmaf", "neg", "gap", then every other column."""
+    job, models = prepared.job, prepared.models
 
-
-def _self_score(prepared: Prepared) -> tuple[float, ...]:
-    """The reference against itself, unclipped, with credit; kept in this process while the file stays the same."""
-    job, scorer = prepared.job, prepared.scorer
-    known = _self_scores.get(_self_key(prepared))
-    if known is not None:
-        return known
-    alone = replace(job, distorted=job.reference, features=(), columns=job.columns[:2])
-    log = _answered(scorer.score(alone), ScoreLog, scorer)
-    verify(log, alone, prepared.can.name)
-    own = log.columns[job.models[0].column]
-    _remember(prepared, own)
-    return own
-
-
-def _remember(prepared: Prepared, own: tuple[float, ...]) -> None:
-    if prepared.can.reads_clips and prepared.stamp is not None:
-        if len(_self_scores) >= LARGEST_CACHE:
-            _self_scores.clear()
-        _self_scores[_self_key(prepared)] = own
-
-
-def _self_key(prepared: Prepared) -> tuple[Any, ...]:
-    job = prepared.job
-    return (type(prepared.scorer), job.reference, job.models, prepared.can, job.tools, prepared.stamp)
-
-
-def stamp_of(clip: Clip) -> tuple[int, ...] | None:
-    """Which file this is, and as of when; None for a sequence, or where there is none."""
-    stat = clip.path.stat() if clip.path.exists() else None
-    return stat and (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-
-
-def _result(log: ScoreLog, models: ModelPair, context: Context, above: FramesAbove, size: tuple[int, int]) -> Result:
     def score(metric: str, frames: tuple[float, ...], model: str, low: float | None, high: float | None) -> Score:
-        scale = Scale(metric, model, models.generation if model else "", *size, low, high, higher_is_better(metric))
+        generation = models.generation if model else ""
+        scale = Scale(metric, model, generation, job.width, job.height, low, high, higher_is_better(metric))
         return Score(frames, scale, context)
 
     credited, neg = log.columns[models.credit.column], log.columns[models.neg.column]
     rest = [column for column in log.columns if column not in (models.credit.column, models.neg.column)]
-    return Result(
-        vmaf=score("vmaf", credited, models.name, models.low, models.high),
-        neg=score("neg", neg, models.neg_name, models.low, models.high),
+    return {
+        "vmaf": score("vmaf", credited, models.name, models.low, models.high),
+        "neg": score("neg", neg, models.neg_name, models.low, models.high),
         # Near the ceiling the clip would hide the gap.
-        gap=score("gap", tuple(a - b for a, b in zip(credited, neg, strict=True)), models.label, None, None),
-        above_100=above,
+        "gap": score("gap", tuple(a - b for a, b in zip(credited, neg, strict=True)), models.label, None, None),
         # A bootstrap model's interval belongs to that model; a feature is the same whatever model stands beside it.
-        features={
-            column: score(column, log.columns[column], _interval_model(column, models), None, None) for column in rest
-        },
-    )
+        **{column: score(column, log.columns[column], _interval_model(column, models), None, None) for column in rest},
+    }
 
 
 def _interval_model(column: str, models: ModelPair) -> str:
@@ -282,7 +251,6 @@ def _provenance(
     can: Capabilities,
     models: ModelPair,
     pair: Pair | None,
-    size: tuple[int, int],
 ) -> Mapping[str, Any]:
     return {
         "pytest_vmaf": version("pytest-vmaf"),
@@ -299,12 +267,11 @@ def _provenance(
         "libvmaf": log.libvmaf,
         "threads": job.threads,
         "frames": log.reference_frames,
-        "width": size[0],
-        "height": size[1],
+        "width": job.width,
+        "height": job.height,
         "pix_fmt": job.pix_fmt,
         "matrix": pair.matrix if pair else "unknown",
         "color_range": pair.color_range if pair else "tv",
-        "filters": {"reference": job.reference.filters, "distorted": job.distorted.filters},
-        "notes": list(pair.notes) if pair else [],
+        "filters": {"reference": job.reference.chain, "distorted": job.distorted.chain},
         "command": log.command,
     }

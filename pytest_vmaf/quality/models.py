@@ -65,14 +65,19 @@ def resolve_model(
     pair = _from_file(Path(model)) if _is_path(model) else _built_in(model, phone)
     if phone and not pair.phone:
         pair = _on_phone(pair)
+    refuse_small(pair, width, height)
+    return pair
+
+
+def refuse_small(pair: ModelPair, width: int, height: int, what: str = "Frames") -> None:
+    """Raise ModelError for pictures (``what`` they are) that are too small for the models, in pixels."""
     short, long = sorted((width, height))
     if short < pair.min_side or long < pair.min_long_side:
         raise ModelError(
-            f"Frames of {width}x{height} are too small for {pair.name}: it needs {pair.min_side} pixels on the shorter "
+            f"{what} of {width}x{height} are too small for {pair.name}: it needs {pair.min_side} pixels on the shorter "
             f"and {pair.min_long_side} on the longer side; libvmaf crashes or gives no score below that.\n"
-            "  Use larger clips, or a model for smaller ones (vmaf_v0.6.1 takes 18 pixels)."
+            "  Use larger ones, or a model for smaller ones (vmaf_v0.6.1 takes 18 pixels)."
         )
-    return pair
 
 
 def model_names() -> tuple[str, ...]:

@@ -36,6 +36,10 @@ CHROMA_OF = {
     "p4": "444",
     **dict.fromkeys(("uyvy", "yuyv", "yvyu", "y2"), "422"),
 }
+#: settb before setpts pairs frames by index; the other order does not (the time base would scale the numbers).
+BY_INDEX = ("settb=AVTB", "setpts=N")
+#: The tags were compared; made equal, they give ffmpeg nothing to convert behind our back.
+UNTAGGED = "setparams=range=tv:color_primaries=unknown:color_trc=unknown:colorspace=unknown"
 #: Frame rates differ when they are further apart than rounded time stamps of a short clip can explain.
 RATE_TOLERANCE = Fraction(1, 2000)
 
@@ -204,8 +208,7 @@ def _goes_through_rgb(ref: Video, dis: Video) -> bool:
 
 
 def _plan(ref: Video, dis: Video, scale: str | None, offset: int, ffmpeg: str, timeout: float | None) -> Pair:
-    # settb before setpts pairs frames by index; the other order does not (the time base would scale the numbers).
-    ref_chain, dis_chain = ["settb=AVTB", "setpts=N"], ["settb=AVTB", "setpts=N"]
+    ref_chain, dis_chain = [*BY_INDEX], [*BY_INDEX]
     notes = [*_left_out(ref, "reference"), *_left_out(dis, "distorted")]
     starts, frames = (max(offset, 0), max(-offset, 0)), None
     if offset:
@@ -234,9 +237,8 @@ def _plan(ref: Video, dis: Video, scale: str | None, offset: int, ffmpeg: str, t
             if video.pix_fmt.replace("yuvj", "yuv") != pix_fmt:
                 notes.append(f"{what} converted from {video.pix_fmt} to {pix_fmt}")
             chain.append(f"format={pix_fmt}")
-        # The tags were compared above; made equal, they give ffmpeg nothing to convert behind our back. It has to be
-        # the last step: before `format` it would make that one squeeze full range into limited.
-        chain.append("setparams=range=tv:color_primaries=unknown:color_trc=unknown:colorspace=unknown")
+        # The last step: before `format` it would make that one squeeze full range into limited.
+        chain.append(UNTAGGED)
     return Pair(
         reference=ref,
         distorted=dis,

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
@@ -22,11 +21,19 @@ from pytest_vmaf.quality.errors import ScorerError
 
 TAIL_LINES = 40
 PR_SET_PDEATHSIG = 1
-#: What ffmpeg's verbose log ends with after any failure; the reason stands before it.
+#: What ffmpeg's verbose log ends with after any failure; the reason stands before it. Whole lines, with what they begin
+#: with, as "[vf#0:0 @ 0x55c38fcba8c0] ", so that a line of another program, or one that says more, is none of them.
 CHATTER = re.compile(
-    r"Terminating thread|(?:received|returned) EOF|All (?:consumers|streams)|Statistics:|put file #0|packets read|"
-    r"mux(?:ed|ing)|Parsed_showinfo|^frame=|^Conversion failed|^Exiting with|^\s*$|Task finished with error code|"
-    r"Could not open encoder before EOF|Cannot initialize a standalone decoder|Nothing was written into output file"
+    r"(?:\[[^\[\]@]* @ \w+\] )*"
+    r"(?:Terminating thread with return code -?\d+ \([^()]*\)|Task finished with error code: -?\d+ \([^()]*\)|"
+    r"(?:Encoder|Decoder|Filtering|Muxer) thread received EOF(?: packet)?|Decoder returned EOF, finishing|"
+    r"EOF while reading input|All (?:consumers|streams) [\w ]+|"
+    r"Could not open encoder before EOF|Cannot initialize a standalone decoder|"
+    r"Nothing was written into output file, because [^@]*|"
+    r"Statistics: \d+ bytes [^@]*|(?:In|Out)put file #\d+ \([^@]*\):|\s*(?:In|Out)put stream #\d+:\d+ [^@]*|"
+    r"\s*Total: \d+ packets \(\d+ bytes\) (?:de)?muxed|video:\d+KiB [^@]* muxing overhead: [^@]*|frame= *\d[^@]*|"
+    r"Conversion failed!|Exiting with exit code -?\d+|\s*)|"
+    r"\[Parsed_showinfo_\d+ @ \w+\] [^@]*"
 )
 
 
@@ -73,7 +80,7 @@ class Finished:
 
     def explain(self, lines: int = 12) -> str:
         """The command, how it ended and the last lines of its output."""
-        telling = [line for line in self.tail if not CHATTER.search(line)]
+        telling = [line for line in self.tail if not CHATTER.fullmatch(line)]
         said = "\n".join(f"    {line}" for line in telling[-lines:]) or "    (nothing)"
         return f"  command: {self.command}\n  it {self.how}; its last lines were:\n{said}"
 
@@ -105,7 +112,7 @@ def run_together(commands: Sequence[Command], timeout: float | None = None) -> l
     Raises ScorerError when a program cannot be started or the time is over.
     """
     ends: queue.Queue[int] = queue.Queue()
-    tails: list[deque[str]] = [deque(maxlen=TAIL_LINES) for _ in commands]
+    tails: list[list[tuple[bool, str]]] = [[] for _ in commands]
     children: list[subprocess.Popen[bytes]] = []
     threads: list[threading.Thread] = []
     deadline = None if timeout is None else time.monotonic() + timeout
@@ -135,7 +142,7 @@ def run_together(commands: Sequence[Command], timeout: float | None = None) -> l
         for reader in threads:
             reader.join(timeout=5)
     return [
-        Finished(command, child.returncode, tuple(tail))
+        Finished(command, child.returncode, tuple(line for _, line in tail))
         for command, child, tail in zip(commands, children, tails, strict=True)
     ]
 
@@ -187,12 +194,12 @@ def _environment() -> dict[str, str]:
 
 
 def _follow(
-    number: int, command: Command, child: subprocess.Popen[bytes], tail: deque[str], ends: queue.Queue[int]
+    number: int, command: Command, child: subprocess.Popen[bytes], tail: list[tuple[bool, str]], ends: queue.Queue[int]
 ) -> None:
     """Drain what the child prints, wait for its end and say so. Runs in a thread of its own."""
 
     def heard(line: str) -> None:
-        tail.append(printable(line))
+        _remember(tail, printable(line))
         if command.on_stderr is not None:
             command.on_stderr(line)
 
@@ -216,6 +223,15 @@ def _follow(
     finally:
         _kill(child)
         ends.put(number)
+
+
+def _remember(tail: list[tuple[bool, str]], line: str) -> None:
+    """Keep the last lines. Of more than TAIL_LINES, chatter goes first: under load there is enough to push out the
+    reason.
+    """
+    tail.append((CHATTER.fullmatch(line) is not None, line))
+    if len(tail) > TAIL_LINES:
+        del tail[next((place for place, (chatter, _) in enumerate(tail) if chatter), 0)]
 
 
 def _end_group(pid: int) -> None:

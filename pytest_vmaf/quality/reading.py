@@ -7,7 +7,7 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
-from pytest_vmaf.quality.clip import RAW_SUFFIXES, SEQUENCE, Clip
+from pytest_vmaf.quality.clip import RAW_SUFFIXES, SEQUENCE, Clip, Stream
 from pytest_vmaf.quality.errors import ClipError
 from pytest_vmaf.quality.process import printable
 
@@ -55,6 +55,8 @@ def input_arguments(clip: Clip) -> list[str]:
     Raises ClipError when the file is missing, empty, no regular file, or raw video of which a frame is cut off.
     """
     arguments = ["-protocol_whitelist", "file"]
+    if isinstance(clip, Stream):
+        return [*arguments, *_raw_arguments(clip), "-i", f"file:{clip.path.absolute()}"]
     if clip.is_sequence:
         return [*arguments, *_sequence_arguments(clip)]
     head = _head(clip)
@@ -62,10 +64,7 @@ def input_arguments(clip: Clip) -> list[str]:
     form = _picture_demuxer(clip, head)
     if clip.is_raw:
         _check_raw_size(clip, head)
-        arguments += ["-f", "rawvideo", "-video_size", f"{clip.width}x{clip.height}"]
-        arguments += ["-pixel_format", clip.pix_fmt or "yuv420p"]
-        if clip.frame_rate:
-            arguments += ["-framerate", str(clip.frame_rate)]
+        arguments += _raw_arguments(clip)
     else:
         if clip.path.suffix.lower() in RAW_SUFFIXES:
             raise ClipError(
@@ -81,6 +80,12 @@ def input_arguments(clip: Clip) -> list[str]:
         if clip.frame_rate and form is None:
             arguments += ["-r", str(clip.frame_rate)]
     return [*arguments, "-i", f"file:{clip.path.absolute()}"]
+
+
+def _raw_arguments(clip: Clip) -> list[str]:
+    rate = ["-framerate", str(clip.frame_rate)] if clip.frame_rate else []
+    form = ["-f", "rawvideo", "-video_size", f"{clip.width}x{clip.height}"]
+    return [*form, "-pixel_format", clip.pix_fmt or "yuv420p", *rate]
 
 
 def is_known(path: Path) -> bool:

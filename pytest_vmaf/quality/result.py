@@ -57,7 +57,8 @@ class Result:
     """What one measurement found. ``vmaf`` and ``neg`` are clipped Scores, ``gap`` is their unclipped difference.
 
     ``features`` maps libvmaf's columns to Scores; ``result["psnr_y"]`` is short for them. ``provenance`` is plain data:
-    models, clip mode, scorer, tool versions, and a command that repeats the measurement.
+    models, clip mode, scorer, tool versions, and a command that repeats the measurement. ``regions`` maps the names of
+    regions that were asked for to Results of their own.
     """
 
     vmaf: Score
@@ -65,6 +66,7 @@ class Result:
     gap: Score
     above_100: FramesAbove
     features: Mapping[str, Score] = field(hash=False)
+    regions: Mapping[str, Result] = field(hash=False, default_factory=dict)
 
     def __repr__(self) -> str:
         scores = f"NEG {self.neg:.2f}, VMAF {self.vmaf:.2f}, gap {self.gap:.2f}"
@@ -94,16 +96,24 @@ class Result:
             raise KeyError(f"{metric!r} was not measured; there are {', '.join(named)}. Ask for it with features=.")
         return named[metric]
 
+    def pooled(self, metric: str, pool: str = "mean") -> float:
+        """A metric's frames pooled by one of POOLS, the spread "stdev" included."""
+        score = self[metric]
+        return score.stdev if pool == "stdev" else float(score.pooled(pool))
+
     def to_json(self) -> str:
         """The whole result as JSON; :meth:`from_json` gives an equal one back, to the last bit."""
+        return json.dumps({"schema": SCHEMA, **self._plain()}, allow_nan=False)
+
+    def _plain(self) -> dict[str, Any]:
         context = {**asdict(self.context), "frame_rate": self.context.frame_rate and str(self.context.frame_rate)}
         scores = {
             name: {"scale": asdict(score.scale), "frames": score.unclipped.frames}
             for name, score in {"vmaf": self.vmaf, "neg": self.neg, "gap": self.gap, **self.features}.items()
         }
         above = {k: v for k, v in vars(self.above_100).items() if k != "context"}
-        data = {"schema": SCHEMA, "context": context, "scores": scores, "above_100": above}
-        return json.dumps(data, allow_nan=False)
+        regions = {name: region._plain() for name, region in self.regions.items()}
+        return {"context": context, "scores": scores, "above_100": above, **({"regions": regions} if regions else {})}
 
     @classmethod
     def from_json(cls, text: str) -> Result:
@@ -112,23 +122,28 @@ class Result:
             data = json.loads(text, parse_constant=_refuse_constant)
             if data["schema"] != SCHEMA:
                 raise ValueError(f"its schema is {data['schema']!r}, not {SCHEMA}")
-            rate = data["context"].pop("frame_rate")
-            context = Context(**data["context"], frame_rate=Fraction(rate) if rate else None)
-            scores = {
-                name: Score(tuple(map(_finite, s["frames"])), Scale(**s["scale"]), context)
-                for name, s in data["scores"].items()
-            }
-            above = data["above_100"]
-            above["frames"] = tuple((int(index), _finite(a), _finite(b)) for index, a, b in above["frames"])
-            return cls(
-                vmaf=scores.pop("vmaf"),
-                neg=scores.pop("neg"),
-                gap=scores.pop("gap"),
-                above_100=FramesAbove(**above, context=context),
-                features=scores,
-            )
+            return cls._made_of(data)
         except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
             raise MeasurementError(f"This is not a result in JSON ({type(error).__name__}: {error}).") from error
+
+    @classmethod
+    def _made_of(cls, data: dict[str, Any]) -> Result:
+        rate = data["context"].pop("frame_rate")
+        context = Context(**data["context"], frame_rate=Fraction(rate) if rate else None)
+        scores = {
+            name: Score(tuple(map(_finite, s["frames"])), Scale(**s["scale"]), context)
+            for name, s in data["scores"].items()
+        }
+        above = data["above_100"]
+        above["frames"] = tuple((int(index), _finite(a), _finite(b)) for index, a, b in above["frames"])
+        return cls(
+            vmaf=scores.pop("vmaf"),
+            neg=scores.pop("neg"),
+            gap=scores.pop("gap"),
+            above_100=FramesAbove(**above, context=context),
+            features=scores,
+            regions={name: cls._made_of(region) for name, region in data.get("regions", {}).items()},
+        )
 
 
 def _finite(number: float) -> float:

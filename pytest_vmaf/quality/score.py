@@ -20,6 +20,7 @@ class Scale:
 
     ``metric`` is "vmaf", "neg", "gap" or a feature's column, ``model`` the model's name ("" for features), ``width``
     and ``height`` the scored frames in pixels. ``low`` and ``high`` are the bounds scores are clipped to, or None.
+    ``view`` says what was looked at where that is not the clip as it is: "masked", "roi".
     """
 
     metric: str
@@ -30,11 +31,12 @@ class Scale:
     low: float | None = None
     high: float | None = None
     higher_is_better: bool = True
+    view: str = ""
 
     @property
     def name(self) -> str:
         """The metric as people write it."""
-        return {"vmaf": "VMAF", "neg": "NEG"}.get(self.metric, self.metric)
+        return {"vmaf": "VMAF", "neg": "NEG"}.get(self.metric, self.metric) + (f" {self.view}" if self.view else "")
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from pytest_vmaf.quality.clip import Clip
-from pytest_vmaf.quality.errors import PairError, ScorerError
+from pytest_vmaf.quality.errors import LogError, PairError, ScorerError
 from pytest_vmaf.quality.ffmpeg import Ffmpeg
 
 
@@ -34,13 +34,20 @@ class ModelRun:
 class Source:
     """A clip, and the ffmpeg filter chain that brings its frames into the form that is scored.
 
-    The chain lets ``frames`` frames through from frame ``start`` on; all of them where ``frames`` is None.
+    The chain lets ``frames`` frames through from frame ``start`` on; all of them where ``frames`` is None. ``window``
+    is the filter that cuts a part out of what the chain gives, "" for the whole picture.
     """
 
     clip: Clip
     filters: str
     start: int = 0
     frames: int | None = None
+    window: str = ""
+
+    @property
+    def chain(self) -> str:
+        """All that is done to a frame before it is scored."""
+        return ",".join(part for part in (self.filters, self.window) if part)
 
     def scored(self, decoded: int) -> int:
         """How many of this many decoded frames are scored."""
@@ -145,6 +152,22 @@ class EncodingScorer(Scorer, Protocol):
         ...
 
 
+@runtime_checkable
+class JoiningScorer(Scorer, Protocol):
+    """A scorer backend that runs several requests upon the same clips at once: each clip is decoded once for all."""
+
+    def score_together(self, requests: Sequence[ScoreRequest]) -> tuple[ScoreLog, ...]:
+        """One log for each request; each as ``score`` gives it, bit by bit."""
+        ...
+
+
+def score_all(scorer: Scorer, requests: Sequence[ScoreRequest]) -> tuple[ScoreLog, ...]:
+    """One log for each request: in one run where the scorer can, else one after the other."""
+    if len(requests) > 1 and isinstance(scorer, JoiningScorer):
+        return scorer.score_together(requests)
+    return tuple(scorer.score(request) for request in requests)
+
+
 def copy_models(models: tuple[ModelRun, ...], folder: Path) -> dict[ModelRun, str]:
     """Copy model files to plain names in this folder, for tools that split their arguments at ":" and "="."""
     names = {model: f"model{number}.json" if model.path else "" for number, model in enumerate(models)}
@@ -174,12 +197,12 @@ def verify(log: ScoreLog, request: ScoreRequest, scorer: str) -> None:
     for column in request.columns:
         values = log.columns.get(column)
         if values is None:
-            raise ScorerError(
+            raise LogError(
                 f"The log has no column {column!r}; it has {', '.join(sorted(log.columns)) or 'none'}. {names}.\n"
                 f"  A model or feature failed without saying so.\n  command: {log.command}"
             )
         if len(values) != ref:
-            raise ScorerError(
+            raise LogError(
                 f"The log has {len(values)} values of {column!r} for {ref} frames: {names}.\n"
                 "  Does the size or pixel format change within a clip? That restarts the scoring.\n"
                 f"  command: {log.command}"
@@ -187,7 +210,7 @@ def verify(log: ScoreLog, request: ScoreRequest, scorer: str) -> None:
         _refuse_not_finite(column, values, names)
         mean = log.pooled_means.get(column)
         if mean is not None and not abs(mean - math.fsum(values) / ref) <= 1e-4:
-            raise ScorerError(
+            raise LogError(
                 f"The log's own mean of {column!r} is {mean}, its frames' mean {math.fsum(values) / ref:.6f}: {names}."
             )
 
@@ -198,8 +221,8 @@ def _refuse_not_finite(column: str, values: tuple[float, ...], names: str) -> No
         return
     where = f"frame {bad[0]}" if len(bad) == 1 else f"{len(bad)} frames, the first is {bad[0]}"
     if all(values[frame] == math.inf for frame in bad):
-        raise ScorerError(
+        raise LogError(
             f"{column} is infinite in {where}, where both clips are identical; no mean can be built: {names}.\n"
             "  Leave it out, or use psnr_y, which libvmaf caps."
         )
-    raise ScorerError(f"{column} is not a number in {where}: {names}.")
+    raise LogError(f"{column} is not a number in {where}: {names}.")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-#: All pictures of one report together, as base64 characters; the worst tests keep theirs.
+#: All pictures and heat maps of one report together, in characters; the worst tests keep theirs.
 MOST_PICTURES = 16_000_000
+#: Characters that a value of a heat map takes, in page and data.
+VALUE = 6
+SMALL = ", to keep the report small."
 LONGEST_MESSAGE = 4000
 PHASES = ("setup", "call", "teardown")
 #: The worst first. What is not finished is an error: nobody knows how it would have ended.
@@ -99,7 +103,7 @@ class Collector:
             ]
             attempt.measurements += measurements
             attempt.sections += sent["sections"]
-            self._pictures += sum(map(_picture_size, measurements))
+            self._pictures += sum(map(_picture_size, measurements)) + sections_size(sent["sections"])
             self._hold_budget()
 
     def records(self) -> list[dict[str, Any]]:
@@ -142,18 +146,64 @@ class Collector:
     def _hold_budget(self) -> None:
         while self._pictures > MOST_PICTURES:
             lasts = [test.last for tests in self._tests.values() for test in tests]
-            mildest = max((last for last in lasts if any(map(_picture_size, last.measurements))), key=_mildness)
+            mildest = max((last for last in lasts if _size(last)), key=_mildness)
             # One at a time: a single test may have more than all of them may take.
+            if sections_size(mildest.sections):
+                saved, pictures = lighten(mildest.sections)
+                self._pictures -= saved
+                self.pictures_left_out += pictures
+                continue
             measurement = [each for each in mildest.measurements if each.get("pictures")][-1]
             self._pictures -= _picture_size({"pictures": [measurement["pictures"].pop()]})
-            measurement["left_out"] = "Some of its pictures were left out, to keep the report small."
+            measurement["left_out"] = f"Some of its pictures were left out{SMALL}"
             self.pictures_left_out += 1
 
     def _drop_pictures(self, attempt: Attempt) -> None:
-        """Those of an earlier attempt."""
+        """Those of an earlier attempt, which has no sections in the report."""
+        self._pictures -= sections_size(attempt.sections)
+        attempt.sections = []
         for measurement in attempt.measurements:
             self._pictures -= _picture_size(measurement)
             measurement.pop("pictures", None)
+
+
+def sections_size(sections: Iterable[dict[str, Any]]) -> int:
+    """How many characters of sections can be left out: their pictures, and frames of heat maps but the worst."""
+    return sum(_block_size(block) for section in sections for block in section["blocks"])
+
+
+def lighten(sections: Iterable[dict[str, Any]]) -> tuple[int, int]:
+    """Leave out one picture of these sections, the last, or else a heat map's frames but the worst, and say so there.
+
+    How many characters that saves, and how many pictures it costs. Some must be left to leave out.
+    """
+    blocks = [block for section in sections for block in section["blocks"] if _block_size(block)]
+    pictured = [block for block in blocks if _pictures_of(block)]
+    block = (pictured or blocks)[-1]
+    before = _block_size(block)
+    if pictured:
+        _pictures_of(block).pop()
+        words = f"Some of its pictures were left out{SMALL}"
+    else:
+        heat, kept = block["heat"], sorted(block["heat"]["worst"])
+        heat["frames"] = [heat["frames"][index] for index in kept]
+        heat["worst"] = [kept.index(index) for index in heat["worst"]]
+        words = f"All frames but the worst were left out{SMALL}"
+    said = block.get("left_out") or ""
+    if words not in said:
+        block["left_out"] = f"{said} {words}".strip()
+    return before - _block_size(block), len(pictured[-1:])
+
+
+def _pictures_of(block: dict[str, Any]) -> list[dict[str, str]]:
+    return (block.get("shown") or block.get("heat") or {}).get("pictures") or []
+
+
+def _block_size(block: dict[str, Any]) -> int:
+    size = sum(len(picture["jpeg"]) for picture in _pictures_of(block))
+    if heat := block.get("heat"):
+        size += (len(heat["frames"]) - len(heat["worst"])) * heat["columns"] * heat["rows"] * VALUE
+    return size
 
 
 def _status(report: Any) -> str:
@@ -195,6 +245,10 @@ def _worker_of(report: Any) -> str:
 def _picture_size(measurement: dict[str, Any]) -> int:
     pictures = measurement.get("pictures") or ()
     return sum(len(picture[name]) for picture in pictures for name in ("reference", "distorted", "difference"))
+
+
+def _size(attempt: Attempt) -> int:
+    return sum(map(_picture_size, attempt.measurements)) + sections_size(attempt.sections)
 
 
 def _mildness(attempt: Attempt) -> Any:

@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 import jinja2
 
-from pytest_vmaf.report import charts, plots, series, view
+from pytest_vmaf.report import charts, heat, plots, series, view
 from pytest_vmaf.report.document import whole
 from pytest_vmaf.report.files import write_whole
 from pytest_vmaf.report.schema import BLOCK, MEASUREMENT
@@ -123,6 +123,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.globals.update(
         charts=charts,
+        heat=heat,
         plots=plots,
         series=series,
         view=view,

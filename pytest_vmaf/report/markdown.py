@@ -8,10 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pytest_vmaf.report import heat
 from pytest_vmaf.report.lines import cut, decimal, first_line, margin_of
 from pytest_vmaf.report.view import WORDS, badness, short_clip, short_id, verdict, worst_first
 
 MOST_ROWS = 50
+#: For so many tests one heat map or picture is named.
+MAPS = 5
 #: GitHub refuses comments of more than 65536 characters, and the summary may become one.
 MOST_CHARACTERS = 60_000
 #: GitHub drops a step's summary as a whole beyond this many bytes.
@@ -25,7 +28,14 @@ def markdown(document: Mapping[str, Any]) -> str:
     tests = worst_first(document["tests"])
     head = _head(document)
     for most in (MOST_ROWS, MOST_ROWS // 2, MOST_ROWS // 5):
-        text = "\n".join([*head, *_table(document, tests, most), *_reasons(tests, most), *_notes(document)]) + "\n"
+        parts = [
+            *head,
+            *_table(document, tests, most),
+            *_reasons(tests, most),
+            *_maps(document, tests, most),
+            *_notes(document),
+        ]
+        text = "\n".join(parts) + "\n"
         if len(text) <= MOST_CHARACTERS:
             return text
     return _short(document)
@@ -91,6 +101,32 @@ def _reasons(tests: Sequence[Mapping[str, Any]], most: int) -> list[str]:
         return []
     lines = [f"- {_code(short_id(test['id']), 120)}: {_code(first_line(test['message'], 300), 300)}" for test in bad]
     return ["<details><summary>What the failed tests said</summary>", "", *lines, "", "</details>", ""]
+
+
+def _maps(document: Mapping[str, Any], tests: Sequence[Mapping[str, Any]], most: int) -> list[str]:
+    """Where in the picture quality was lost: the worst frame of each heat map as a table, captions of pictures."""
+    found = [(short_id(test["id"]), section) for test in tests for section in test["sections"]]
+    found += [("", section) for section in document["sections"]]
+    blocks = [(test, section["title"], block) for test, section in found for block in section["blocks"]]
+    blocks = [each for each in blocks if each[2].get("heat") or each[2].get("shown")]
+    lines = []
+    for test, title, block in blocks[: most // MAPS]:
+        of = f" of {_code(test, 120)}" if test else ""
+        said = f": {_prose(block['caption'], 300)}" if block.get("caption") else ""
+        lines += [f"- Section {_prose(title, 300)}{of}{said}", ""]
+        if found_heat := block.get("heat"):
+            lines += _map(found_heat)
+    return ["<details><summary>Where in the picture</summary>", "", *lines, "</details>", ""] if lines else []
+
+
+def _map(found: Mapping[str, Any]) -> list[str]:
+    index = found["worst"][0]
+    lines = [_prose(f"{heat.name(found['frames'][index])}: {heat.said(found, index)}", 300), ""]
+    if not heat.numbered(found):
+        return lines
+    lines += [f"| row | {' | '.join(map(str, range(1, found['columns'] + 1)))} |", f"|---{'|---:' * found['columns']}|"]
+    rows = enumerate(heat.numbers(found, index), 1)
+    return [*lines, *(f"| {row} | {' | '.join(map(_inert, values))} |" for row, values in rows), ""]
 
 
 def _notes(document: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Charts that are not over frames: how often scores occur, and the lines of a section. As SVG, pure."""
+"""What is drawn but charts over frames: how often scores occur, a section's lines, and its rectangles. SVG, pure."""
 
 from __future__ import annotations
 
@@ -94,3 +94,30 @@ def _wide(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
     pad = (high - low) * 0.04 or abs(high) * 0.04 or 1.0
     return low - pad, high + pad
+
+
+def boxes(shown: Mapping[str, Any]) -> Markup:
+    """The rectangles of a `schema.SHOWN`, to lie over a picture of any size: their place is in percent of it."""
+    width, height = shown["full_width"], shown["full_height"]
+    parts = []
+    for number, box in enumerate(shown["boxes"]):
+        x, y, w, h = (
+            f"{box[side] / whole * 100:.6g}%"
+            for side, whole in (("x", width), ("y", height), ("width", width), ("height", height))
+        )
+        # A name begins where its rectangle does, or ends where it ends, so that it has the larger half of the picture.
+        left = 2 * box["x"] + box["width"] <= width
+        at = x if left else f"{(box['x'] + box['width']) / width * 100:.6g}%"
+        parts.append(
+            Markup(
+                '<rect class="under" x="{0}" y="{1}" width="{2}" height="{3}"/>'
+                '<rect class="b{4}" x="{0}" y="{1}" width="{2}" height="{3}"/>'
+                '<text class="{5}" x="{6}" y="{1}" dx="{7}" dy="15">{8}</text>'
+            ).format(x, y, w, h, number % 6, "" if left else "e", at, 5 if left else -5, clean(box["name"]))
+        )
+    return Markup('<svg aria-hidden="true">{}</svg>').format(Markup("").join(parts))
+
+
+def boxed(shown: Mapping[str, Any]) -> Sequence[str]:
+    """The rectangles in words."""
+    return [f"{box['name']} {box['width']}x{box['height']} at {box['x']},{box['y']}" for box in shown["boxes"]]

@@ -7,6 +7,7 @@ exact JSON. Scores are VMAF points, times seconds (``started`` from 1970 on), si
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from pytest_vmaf.quality.process import printable
@@ -15,6 +16,13 @@ SCHEMA = 1
 STATUSES = ("error", "failed", "xfailed", "skipped", "passed")
 #: Larger numbers stand nowhere; the bytes of a film and the bits of an hour are far below.
 LARGEST = 10**15
+#: The finest grid of a heat map; the most frames of one, the most of them by name, and the most values in all of them.
+MOST_COLUMNS = MOST_ROWS = 64
+MOST_FRAMES, MOST_WORST, MOST_VALUES = 600, 12, 200_000
+#: The most pictures beside each other, and the most rectangles upon them.
+MOST_SHOWN, MOST_BOXES = 6, 64
+#: Longest side of a picture or a frame, in pixels; JPEG has no larger ones.
+LONGEST_SIDE = 65_535
 JPEG = re.compile(r"/9j/(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 
 
@@ -40,6 +48,54 @@ class Text(NamedTuple):
     """A text of a given form."""
 
     form: re.Pattern[str]
+
+
+class Fitting(NamedTuple):
+    """A value of a shape whose parts fit together: ``misfit(value)`` says what does not, or nothing."""
+
+    shape: Any
+    misfit: Callable[[Any], str]
+
+
+def shown_misfit(shown: Mapping[str, Any]) -> str:
+    """What of the pictures and rectangles of a `SHOWN` does not fit; empty if all does."""
+    width, height = shown["full_width"], shown["full_height"]
+    if len(shown["pictures"]) > MOST_SHOWN:
+        return f"has {len(shown['pictures'])} pictures beside each other, and at most {MOST_SHOWN} may be"
+    if len(shown["boxes"]) > MOST_BOXES:
+        return f"has {len(shown['boxes'])} rectangles, and at most {MOST_BOXES} may be"
+    for side in ("width", "height", "full_width", "full_height"):
+        if not 1 <= shown[side] <= LONGEST_SIDE:
+            return f"has a {side} of {shown[side]} pixels, not 1 to {LONGEST_SIDE}"
+    for box in shown["boxes"]:
+        x, y, w, h = (box[name] for name in ("x", "y", "width", "height"))
+        if not (w >= 1 <= h and 0 <= x <= width - w and 0 <= y <= height - h):
+            return (
+                f"has a rectangle {box['name']!r:.40} of {w}x{h} at {x},{y}, not inside the frame of {width}x{height}"
+            )
+    return ""
+
+
+def heat_misfit(heat: Mapping[str, Any]) -> str:
+    """What of the grid and the frames of a `HEAT` does not fit; empty if all does."""
+    columns, rows, frames, worst = heat["columns"], heat["rows"], len(heat["frames"]), heat["worst"]
+    if not (1 <= columns <= MOST_COLUMNS and 1 <= rows <= MOST_ROWS):
+        return f"has a grid of {columns}x{rows} tiles, not of 1x1 to {MOST_COLUMNS}x{MOST_ROWS}"
+    most = min(MOST_FRAMES, MOST_VALUES // (columns * rows))
+    if not 1 <= frames <= most:
+        return f"has {frames} frames; with a grid of {columns}x{rows} tiles it may have 1 to {most}"
+    for index, frame in enumerate(heat["frames"]):
+        if len(frame["values"]) != columns * rows:
+            return f"has {len(frame['values'])} values in frames[{index}], not one for each of {columns}x{rows} tiles"
+    if heat["high"] - heat["low"] < 0.1:
+        return f"has colours from {heat['low']:g} to {heat['high']:g}; the second is to be at least 0.1 above the first"
+    if not 1 <= len(set(worst)) == len(worst) <= MOST_WORST or not all(0 <= index < frames for index in worst):
+        return f"has {worst!r:.80} for its worst, not 1 to {MOST_WORST} different indexes of its {frames} frames"
+    if not all(1 <= heat[side] <= LONGEST_SIDE for side in ("width", "height")):
+        return f"has frames of {heat['width']}x{heat['height']} pixels, not 1 to {LONGEST_SIDE} each way"
+    if strange := {picture["index"] for picture in heat.get("pictures") or ()} - set(worst):
+        return f"has a picture of frames[{min(strange)}], which is none of its worst"
+    return ""
 
 
 #: One gate held against a result; a measurement that failed has only its name, limit and origin.
@@ -69,9 +125,33 @@ PICTURE = {
     "distorted": Text(JPEG),
     "difference": Text(JPEG),
 }
-#: A block of a section: a paragraph, a table, or a chart of lines over a common axis.
+#: Pictures of ``width`` and ``height`` beside each other, with rectangles upon them in pixels of the full frame.
+SHOWN = {
+    "pictures": [{"caption": str, "jpeg": Text(JPEG)}],
+    "width": int,
+    "height": int,
+    "full_width": int,
+    "full_height": int,
+    "boxes": [{"name": str, "x": int, "y": int, "width": int, "height": int}],
+}
+#: Values of a grid of tiles over time, row by row, None where one has none. Colours go from ``low``, which is bad, to
+#: ``high``; ``width`` and ``height`` are the frame's. ``worst`` are indexes of ``frames``, the worst one first;
+#: ``pictures`` lie under the tiles of some of them.
+HEAT = {
+    "columns": int,
+    "rows": int,
+    "width": int,
+    "height": int,
+    "metric": str,
+    "low": float,
+    "high": float,
+    "frames": [{"frame": int, "time": Optional(float), "values": [Optional(float)]}],
+    "worst": [int],
+    "pictures": Optional([{"index": int, "jpeg": Text(JPEG)}]),
+}
+#: A block of a section: a paragraph, a table, a chart of lines over a common axis, pictures, or a heat map.
 BLOCK = {
-    "kind": OneOf(("text", "table", "chart")),
+    "kind": OneOf(("text", "table", "chart", "shown", "heat")),
     "text": Optional(str),
     "caption": Optional(str),
     "columns": Optional([str]),
@@ -80,6 +160,9 @@ BLOCK = {
     "y": Optional(str),
     "lines": Optional([{"name": str, "points": [(float, float)], "marked": Optional([int])}]),
     "levels": Optional([{"name": str, "value": float}]),
+    "shown": Optional(Fitting(SHOWN, shown_misfit)),
+    "heat": Optional(Fitting(HEAT, heat_misfit)),
+    "left_out": Optional(str),
 }
 SECTION = {"title": str, "blocks": [BLOCK]}
 #: How the numbers were made; ``command`` repeats the measurement, ``filters`` prepared the frames.
@@ -189,6 +272,10 @@ def conform(value: Any, shape: Any, where: str = "document") -> None:
     if isinstance(shape, Optional):
         if value is not None:
             conform(value, shape.shape, where)
+    elif isinstance(shape, Fitting):
+        conform(value, shape.shape, where)
+        if said := shape.misfit(value):
+            raise ValueError(f"{printable(where)} {said}")
     elif isinstance(shape, OneOf):
         require(isinstance(value, str) and value in shape.words, where, f"one of {', '.join(shape.words)}", value)
     elif isinstance(shape, Text):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_vmaf.quality.errors import MeasurementError
-from pytest_vmaf.quality.gate import ABOVE, ENCODE_METRICS, Verdict
+from pytest_vmaf.quality.gate import ABOVE, ENCODE_METRICS, PART_METRICS, Verdict
 from pytest_vmaf.quality.models import higher_is_better
 from pytest_vmaf.quality.result import Result
 from pytest_vmaf.quality.score import POOLS, Score
@@ -52,7 +52,9 @@ def coarser(measurement: Mapping[str, Any], buckets: int = 100) -> Mapping[str, 
 
 def frame_data(result: Result, verdicts: Sequence[Verdict]) -> dict[str, Any]:
     """The frames of a measurement as a report shows them: a bounded amount of plain data, whatever the length."""
-    names = ["vmaf", "neg", "gap", *dict.fromkeys(v.gate.metric for v in verdicts if v.gate.feature)]
+    gated = [v.gate.metric for v in verdicts if v.gate.feature or v.gate.metric in PART_METRICS]
+    parts = [name for name in result.features if name in PART_METRICS]
+    names = ["vmaf", "neg", "gap", *dict.fromkeys([*parts, *gated])]
     scores = {name: result[name] for name in names}
     count = len(result.neg.frames)
     size = frames_per_bucket(count)

@@ -343,7 +343,10 @@ def test_encodes_that_are_kept_are_apart_by_encoder_and_source(
     (tmp_path / "other").mkdir()
     other = Clip(make("-i", clip.path, "-frames:v", 8, "-c", "copy", tmp_path / "other" / clip.path.name))
     keep = tmp_path / "kept"
-    requests = {name: a_request(clip, targets=(80,), crf=(26, 34), keep=keep / name) for name in ("one", "two")}
+    requests = {
+        name: replace(a_request(clip, targets=(80,), crf=(26, 34), keep=keep / name), cover=False)
+        for name in ("one", "two")
+    }
     found = run(requests, clip, other)
     paths = [by_label[name][80].encode.path for by_label in found.found.values() for name in requests]
     assert len(set(paths)) == 4

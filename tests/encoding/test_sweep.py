@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -220,6 +221,66 @@ def test_another_build_of_a_program_is_another_encoder(clip: Clip, ffmpeg: str, 
             crfs.append(len(read_rows(output)))
     assert crfs == [1, 1, 2, 2]
     assert len(recommend(read_rows(output), max_bitrate=1e9)) == 2
+
+
+@pytest.mark.parametrize("said", ["--cfg={}", "cfg={}:x=1", "{}", "--cfg={}/{{preset}}.cfg"])
+@pytest.mark.parametrize("of", ["template", "arguments"])
+def test_another_configuration_of_a_program_is_another_encoder(
+    clip: Clip, program: Callable[..., Path], tmp_path: Path, said: str, of: str
+) -> None:
+    if of == "arguments" and "preset" in said:
+        pytest.skip("a user's arguments have no placeholders")
+    config, output = tmp_path / "a.cfg", tmp_path / "sweep.jsonl"
+    word = said.format(tmp_path if "preset" in said else config)
+    enc = program('ffmpeg -i "$2" -c:v libx264 -preset ultrafast -crf "$1" "$3"')
+    more = (word,) if of == "template" else ()
+    encoder = command_encoder([enc, "{crf}", "{input}", "{output}", *more], name="own", presets=("a",))
+    presets = ("a",) if "preset" in said else (None,)
+    request = a_request(clip, output, encoders=((encoder, presets),), crfs=(36,), arguments=() if more else (word,))
+    counts = []
+    for content in ("fast", "slow"):
+        config.write_text(content)
+        for _ in range(2):
+            sweep(request, FfmpegScorer())
+            counts.append(len(read_rows(output)))
+    assert counts == [1, 1, 2, 2]
+
+
+def test_rows_of_another_version_or_from_before_allowances_are_made_again(
+    clip: Clip, whole: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "old.jsonl"
+    line = whole.read_text().splitlines(keepends=True)[1]
+    assert '"allow": [], ' in line
+    assert '"pytest_vmaf": "' in line
+    old = [line.replace('"allow": [], ', ""), line.replace('"pytest_vmaf": "', '"pytest_vmaf": "0.0.')]
+    output.write_text("".join(old))
+    request = a_request(clip, output, encoders=((ENCODERS["libx264"], ("ultrafast",)),), crfs=(36,))
+    rows = sweep(request, FfmpegScorer())
+    assert output.read_text().startswith("".join(old))
+    assert len(read_rows(output)) == 3
+    assert sweep(request, FfmpegScorer()) == rows
+    assert len(read_rows(output)) == 3
+
+
+def test_an_edited_row_ends_the_sweep_and_stays(clip: Clip, whole: Path, tmp_path: Path) -> None:
+    output = tmp_path / "edited.jsonl"
+    lines = whole.read_bytes().splitlines(keepends=True)
+    # The last line, and without its end: as one that was cut off would be.
+    output.write_bytes(b"".join(lines[:2]) + lines[2].replace(b'"neg": ', b'"neg": 1e6, "x": ')[:-1])
+    before = output.read_bytes()
+    with pytest.raises(MeasurementError, match=r"edited\.jsonl, line 3: .*neg is 1e\+06, which cannot be") as caught:
+        sweep(a_request(clip, output), FfmpegScorer())
+    assert "cut off" not in str(caught.value)
+    assert output.read_bytes() == before
+
+
+def test_a_model_of_a_scale_that_rows_have_not_is_refused(clip: Clip, tmp_path: Path) -> None:
+    model = {"feature_names": ["VMAF_integer_feature_adm2_score"], "score_clip": [0, 200]}
+    (tmp_path / "wide.json").write_text(json.dumps({"model_dict": model}))
+    scoring = MeasureRequest(clip, clip, model=str(tmp_path / "wide.json"))
+    with pytest.raises(SettingsError, match=r"scores from 0 to 200; the rows of a sweep hold scores from 0 to 110"):
+        sweep(a_request(clip, tmp_path / "sweep.jsonl", scorings=(scoring,)), FfmpegScorer())
 
 
 def test_a_sequence_is_known_by_its_pictures(make: Callable[..., Path], clip: Clip, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 
-from pytest_vmaf.quality import measure as module
+from pytest_vmaf.quality import above as module
 from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.errors import ClipError, MeasurementError, PairError, ScorerError, SettingsError
 from pytest_vmaf.quality.logs import read_log

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_vmaf.quality.errors import ScorerError
-from pytest_vmaf.quality.process import Command, printable, run, run_together
+from pytest_vmaf.quality.process import TAIL_LINES, Command, printable, run, run_together
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and process groups are POSIX")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -288,6 +288,84 @@ def test_what_follows_from_a_failure_does_not_bury_its_reason():
     code = "import sys; print('\\n'.join(['the reason', *sys.argv[1:]]), file=sys.stderr); sys.exit(1)"
     said = run(python(code, *chatter)).explain(1)
     assert said.endswith("its last lines were:\n    the reason")
+
+
+#: What ffmpeg says of a crop that cannot be, on a busy machine: the reason is the 41st line from the end.
+BUSY = """\
+[Parsed_crop_0 @ 0x55c3] Invalid too big or non positive size for width '998' or height '10'
+[Parsed_crop_0 @ 0x55c3] Failed to configure input pad on Parsed_crop_0
+[vf#0:0 @ 0x55c3] Error reinitializing filters!
+[vf#0:0 @ 0x55c3] Task finished with error code: -22 (Invalid argument)
+[vf#0:0 @ 0x55c3] Terminating thread with return code -22 (Invalid argument)
+[vost#0:0/libx264 @ 0x55c3] [enc:libx264 @ 0x55c3] Encoder thread received EOF
+[vost#0:0/libx264 @ 0x55c3] [enc:libx264 @ 0x55c3] Could not open encoder before EOF
+[vost#0:0/libx264 @ 0x55c3] Task finished with error code: -22 (Invalid argument)
+[vost#0:0/libx264 @ 0x55c3] Terminating thread with return code -22 (Invalid argument)
+[in#0/matroska,webm @ 0x55c3] EOF while reading input
+[in#0/matroska,webm @ 0x55c3] Terminating thread with return code 0 (success)
+[ @ 0x55c3] Decoder thread received EOF packet
+[ @ 0x55c3] Cannot initialize a standalone decoder
+[ @ 0x55c3] Task finished with error code: -541478725 (End of file)
+[ @ 0x55c3] Terminating thread with return code 0 (success)
+[vist#0:0/ffv1 @ 0x55c3] [dec:ffv1 @ 0x55c3] Decoder thread received EOF packet
+[vist#0:0/ffv1 @ 0x55c3] [dec:ffv1 @ 0x55c3] Decoder returned EOF, finishing
+[fc#0 @ 0x55c3] Filtering thread received EOF
+[vost#2:0/wrapped_avframe @ 0x55c3] [enc:wrapped_avframe @ 0x55c3] Encoder thread received EOF
+[vost#2:0/wrapped_avframe @ 0x55c3] [enc:wrapped_avframe @ 0x55c3] Could not open encoder before EOF
+[vost#2:0/wrapped_avframe @ 0x55c3] Task finished with error code: -22 (Invalid argument)
+[vost#1:0/wrapped_avframe @ 0x55c3] [enc:wrapped_avframe @ 0x55c3] Encoder thread received EOF
+[vost#1:0/wrapped_avframe @ 0x55c3] [enc:wrapped_avframe @ 0x55c3] Could not open encoder before EOF
+[vost#1:0/wrapped_avframe @ 0x55c3] Task finished with error code: -22 (Invalid argument)
+[fc#0 @ 0x55c3] Terminating thread with return code 0 (success)
+[vost#2:0/wrapped_avframe @ 0x55c3] Terminating thread with return code -22 (Invalid argument)
+[vost#1:0/wrapped_avframe @ 0x55c3] Terminating thread with return code -22 (Invalid argument)
+[vist#0:0/ffv1 @ 0x55c3] [dec:ffv1 @ 0x55c3] Terminating thread with return code 0 (success)
+[out#0/mp4 @ 0x55c3] Nothing was written into output file, because at least one of its streams received no packets.
+[out#1/null @ 0x55c3] Nothing was written into output file, because at least one of its streams received no packets.
+[out#2/null @ 0x55c3] Nothing was written into output file, because at least one of its streams received no packets.
+frame=    0 fps=0.0 q=0.0 Lq=0.0 q=0.0 size=       0KiB time=N/A bitrate=N/A speed=N/A elapsed=0:00:00.06
+[AVIOContext @ 0x55c3] Statistics: 188 bytes written, 0 seeks, 1 writeouts
+[AVIOContext @ 0x55c3] Statistics: 0 bytes written, 0 seeks, 0 writeouts
+[in#0/matroska,webm @ 0x55c3] Input file #0 (file:source.mkv):
+[in#0/matroska,webm @ 0x55c3]   Input stream #0:0 (video): 12 packets read (2573 bytes); 12 frames decoded; 0 decode errors;
+[in#0/matroska,webm @ 0x55c3]   Total: 12 packets (257314 bytes) demuxed
+[AVIOContext @ 0x55c3] Statistics: 258021 bytes read, 0 seeks
+Conversion failed!
+
+Exiting with exit code -22
+"""
+
+
+def test_chatter_cannot_push_out_the_reason():
+    lines = BUSY.splitlines()
+    assert len(lines) > TAIL_LINES
+    code = "import sys; print('before\\n' * 60 + sys.argv[1], end='', file=sys.stderr); sys.exit(1)"
+    end = run(python(code, BUSY))
+    assert len(end.tail) == TAIL_LINES
+    # Nothing but the chatter is taken out.
+    assert end.explain(3).splitlines()[-3:] == [f"    {lines[n]}" for n in range(3)]
+    assert end.explain(4).splitlines()[-4] == "    before"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[Parsed_crop_0 @ 0x5] Invalid too big or non positive size[vf#0:0 @ 0x5] Terminating thread with code 0",
+        "[vf#0:0 @ 0x5] Terminating thread with return code -22 (Invalid argument)[Parsed_crop_0 @ 0x5] Invalid size",
+        "[vf#0:0 @ 0x5] Task finished with error code: -28 (No space left on device)[mp4 @ 0x5] Disk full",
+        "[Parsed_showinfo_0 @ 0x5] n:   1 pts:     40[Parsed_crop_0 @ 0x5] Invalid size",
+        "frame=    0 fps=0.0 q=0.0 speed=N/A    [Parsed_crop_0 @ 0x5] Invalid size",
+        "Conversion failed! The licence server does not answer.",
+        "[out#0/mp4 @ 0x5] Error muxing a packet",
+        "muxing failed",
+        "Statistics: none",
+        "All streams: refused",
+        "my encoder received EOF on its licence",
+    ],
+)
+def test_a_line_that_says_more_than_chatter_is_shown(line: str):
+    code = "import sys; print(sys.argv[1] + '\\nExiting with exit code -22', file=sys.stderr); sys.exit(1)"
+    assert run(python(code, line)).explain().endswith(f"its last lines were:\n    {line}")
 
 
 def children() -> list[int]:

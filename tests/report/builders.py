@@ -12,7 +12,7 @@ from pytest_vmaf import FakeScorer, GateViolation, MeasurementError, Vmaf
 from pytest_vmaf.report import document as documents
 from pytest_vmaf.report import schema
 from pytest_vmaf.report.record import not_measured
-from pytest_vmaf.report.section import Chart, DataTable, Line, Paragraph, Section
+from pytest_vmaf.report.section import Chart, DataTable, HeatMap, Line, Paragraph, Section, Shown
 
 Document = dict[str, Any]
 Frames = float | list[float]
@@ -111,12 +111,16 @@ def a_full_document() -> Document:
 
 @cache
 def _full() -> Document:
+    boxes = [("face", 8, 8, 64, 64), ("right half", 320, 0, 320, 360)]
     blocks = [
         Paragraph("a paragraph"),
         DataTable(["clip", "kbit/s"], [["a", 1.5], ["b", None]], "a caption"),
         Chart("kbit/s", "NEG", [Line("x264", [(1, 90), (2, 95)], [1]), Line("x265", [(1, 91)])], [("floor", 93)], "rd"),
+        Shown([("tinted", JPEG), ("plain", JPEG)], 320, 180, 640, 360, "looked at", boxes),
+        HeatMap(2, 1, [(0, 0.0, [90, 80]), (9, 0.36, [70, None])], 20, 100, "NEG", "tiles", [1, 0], {1: JPEG}),
     ]
     sections = [Section("a section", blocks).to_record()]
+    sections[0]["blocks"][-1]["left_out"] = "a picture was left out"
     columns = {"psnr_y": [30.0, 41.0, 42.0], "psnr_cb": 44.0, "psnr_cr": 45.0}
     bad = a_measurement([95, 96, 101], [80.5, 94, 95.5], columns=columns, min_neg=95, min_psnr_y=40, max_gap_stdev=9)
     bad.update(pictures=[dict(PICTURE)], left_out="some were left out", subtest="codec=x264")
@@ -162,7 +166,7 @@ def put(value: Any, way: Way, new: Any) -> None:
 
 def with_texts(made: Document, change: Callable[[Way, str], str]) -> Document:
     """The document with each of its free texts changed; those of a fixed set of words or form stay."""
-    fixed = {"kind", "status", "ended", "bound", "frame_rate", "reference", "distorted", "difference"}
+    fixed = {"kind", "status", "ended", "bound", "frame_rate", "reference", "distorted", "difference", "jpeg"}
     made = copy.deepcopy(made)
     for way in list(leaves(made)):
         old = get(made, way)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import cache, partial
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -17,19 +16,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
+from browsing import JENKINS, Visit, axe_says, width_of
 
 from pytest_vmaf.report import document as documents
 from pytest_vmaf.report.html import write_html
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, Page
-
-Visit = Callable[..., tuple["Page", "Seen"]]
-
-CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
-#: What Jenkins sends with every file that a build archived.
-JENKINS = "sandbox allow-same-origin; default-src 'none'; img-src 'self'; style-src 'self';"
+    from playwright.sync_api import Browser, Locator, Page
 
 IMAGE, SCRIPT, STYLE = "<img src=x onerror=alert(1)>", "\"'><script>alert(1)</script>", "</style><h1>x</h1></title>"
 REVERSED, LONG = "a\u202eb", "n" * 300
@@ -109,40 +102,6 @@ class Report:
         return next(test for test in self.document["tests"] if test["id"].endswith(f"::{name}"))
 
 
-@dataclass
-class Seen:
-    """What a page did, besides showing itself."""
-
-    console: list[str] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
-    dialogs: list[str] = field(default_factory=list)
-
-    def dismiss(self, dialog: Dialog) -> None:
-        """Note a dialog; the page would wait for its answer."""
-        self.dialogs.append(dialog.message)
-        dialog.dismiss()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A headless Chromium. Of the module and no longer: while it lives, nothing else can run an asyncio loop."""
-    pytest.importorskip("playwright.sync_api", reason="pip install playwright to run this")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        given = os.environ.get("PYTEST_VMAF_CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUMS)), None)
-        executable = given or playwright.chromium.executable_path
-        if not Path(executable).is_file():
-            pytest.skip(
-                "there is no Chromium; install one (Debian: apt install chromium; anywhere: playwright install "
-                "chromium), or set PYTEST_VMAF_CHROMIUM to one, to run this"
-            )
-        launched = playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
-        yield launched
-        launched.close()
-
-
 @pytest.fixture(scope="module")
 def report(
     browser: Browser, reference: Path, encoded: Path, sharpened: Path, tmp_path_factory: pytest.TempPathFactory
@@ -165,43 +124,6 @@ def report(
     write_html(folder / "file" / "report.html", document)
     write_html(folder / "assets" / "a report.html", document, assets=True)
     return Report(document, folder / "file" / "report.html", folder / "assets" / "a report.html")
-
-
-@pytest.fixture(scope="module")
-def context(browser: Browser) -> Callable[..., BrowserContext]:
-    """context(scheme, scripts): as a profile of the browser; kept, since making one takes longer than a page."""
-
-    @cache
-    def made(scheme: Any, scripts: bool) -> BrowserContext:
-        new = browser.new_context(color_scheme=scheme, java_script_enabled=scripts)
-        new.set_default_timeout(10_000)
-        return new
-
-    return made
-
-
-@pytest.fixture
-def visit(context: Callable[..., BrowserContext]) -> Iterator[Visit]:
-    """visit(path or address, scheme="light", scripts=True, width=1200): a fresh page, and what it does."""
-    pages = []
-
-    def opened(
-        place: Path | str, scheme: str = "light", *, scripts: bool = True, width: int = 1200
-    ) -> tuple[Page, Seen]:
-        page, seen = context(scheme, scripts).new_page(), Seen()
-        pages.append(page)
-        page.set_viewport_size({"width": width, "height": 900})
-        # Everything that is said counts, not only errors: the page has nothing to say.
-        page.on("console", lambda message: seen.console.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: seen.errors.append(str(error)))
-        page.on("request", lambda request: seen.requests.append(request.url))
-        page.on("dialog", seen.dismiss)
-        page.goto(place.as_uri() if isinstance(place, Path) else place)
-        return page, seen
-
-    yield opened
-    for page in pages:
-        page.close()
 
 
 class _AsJenkins(SimpleHTTPRequestHandler):
@@ -241,12 +163,6 @@ def details(page: Page, name: str) -> Locator:
 
 def unfold(page: Page) -> None:
     page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
-
-
-def width_of(page: Page) -> int:
-    found = page.evaluate("document.scrollingElement.scrollWidth")
-    assert isinstance(found, int)
-    return found
 
 
 def visible_rows(page: Page) -> int:
@@ -681,19 +597,11 @@ def test_on_a_phone_every_choice_is_one_piece(visit: Visit, report: Report) -> N
     ],
 )
 def test_axe_finds_nothing_serious(visit: Visit, report: Report, form: str, scheme: str, width: int) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python")
     page, _ = visit(getattr(report, form), scheme, width=width)
     unfold(page)
     in_view(page, "test_fails").focus()
     page.keyboard.press("ArrowRight")
-    found = axe.Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
-    serious = [
-        f"{each['id']}: {node['html']:.200} {node['failureSummary']:.300}"
-        for each in found
-        for node in each["nodes"]
-        if each["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
+    assert axe_says(page) == []
 
 
 def series(report: Report, name: str) -> dict[str, Any]:

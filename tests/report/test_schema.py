@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -225,6 +226,17 @@ class Outline(HTMLParser):
         self.elements.add((tag, tuple(name for name, _ in attrs)))
 
 
+#: Compiled once; a process that writes a report needs it once.
+ENVIRONMENT = html._environment()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def compiled() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(html, "_environment", lambda: ENVIRONMENT)
+        yield
+
+
 def outline(made: dict[str, Any]) -> set[tuple[str, tuple[str, ...]]]:
     return Outline("".join(html.page(made, html.Form(True, html._data)))).elements
 
@@ -253,18 +265,19 @@ def test_whatever_is_read_is_shown(tmp_path: Path, data: st.DataObject, leaf: Wa
 
 
 def test_whatever_is_read_without_one_of_its_keys_is_shown(tmp_path: Path) -> None:
-    # One of each kind: the fifth test lacks nothing that the first does not.
+    # One of each kind: the fifth test lacks nothing that the first does not. What holds several is without it once.
     kinds = {tuple(key for key in way if isinstance(key, str)): way for way in WAYS}
+    parts = {
+        way[:depth] for way in kinds.values() for depth in range(1, len(way) + 1) if isinstance(way[depth - 1], str)
+    }
     crashed = []
-    for way in kinds.values():
-        for depth in range(1, len(way) + 1):
-            if isinstance(way[depth - 1], str):
-                made = copy.deepcopy(FULL)
-                del get(made, way[: depth - 1])[way[depth - 1]]
-                try:
-                    check_read_or_refused(tmp_path, made)
-                except Exception as error:
-                    crashed.append((way[:depth], error))
+    for way in sorted(parts, key=str):
+        made = copy.deepcopy(FULL)
+        del get(made, way[:-1])[way[-1]]
+        try:
+            check_read_or_refused(tmp_path, made)
+        except Exception as error:
+            crashed.append((way, error))
     assert not crashed
 
 

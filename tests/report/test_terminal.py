@@ -84,6 +84,14 @@ TESTS = """
 """
 
 
+@pytest.fixture
+def lean(pytester: pytest.Pytester) -> None:
+    """The child begins fast, without plugins that the tests here are not about."""
+    names = ("hypothesispytest", "html", "metadata", "allure_pytest", "rerunfailures")
+    pytester._monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(f"-p no:{name}" for name in names))
+
+
+@pytest.mark.usefixtures("lean")
 @pytest.mark.parametrize("workers", [["-p", "no:xdist"], ["-n2"]], ids=["alone", "xdist"])
 def test_a_long_summary_is_cut_and_says_so(pytester: pytest.Pytester, workers: list[str]) -> None:
     pytester.makepyfile(test_many=TESTS.format(count=MOST_ROWS + 5))
@@ -97,6 +105,7 @@ def test_a_long_summary_is_cut_and_says_so(pytester: pytest.Pytester, workers: l
     assert len([line for line in verbose.outlines if "([red]b.mkv)" in line]) == MOST_ROWS + 5
 
 
+@pytest.mark.usefixtures("lean")
 def test_qq_is_quiet(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_many=TESTS.format(count=1))
     pytester.runpytest_subprocess("-qq").stdout.no_fnmatch_line("*what was measured*")

@@ -1,0 +1,84 @@
+"""What of the picture is looked at: the public measurements of salient parts and of tiles."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from pytest_vmaf.quality.clip import Clip
+from pytest_vmaf.quality.gate import MAP_METRICS, ROI_METRICS
+
+if TYPE_CHECKING:
+    from pytest_vmaf.quality.measure import MeasureRequest
+    from pytest_vmaf.quality.scorer import Scorer
+    from pytest_vmaf.roi.masked import RoiResult
+    from pytest_vmaf.roi.tiles import QualityMap
+
+    Path = str | os.PathLike[str] | Clip
+
+
+class Parts:
+    """The part of :class:`pytest_vmaf.Vmaf` that looks at parts of the picture."""
+
+    _run: Any
+    sections: list[dict[str, Any]]
+
+    def roi(
+        self,
+        reference: Path,
+        distorted: Path,
+        *,
+        weight: float = 0.5,
+        threshold: float = 0.3,
+        fade: float = 0.1,
+        saliency: str | os.PathLike[str] | None = None,
+        synthetic_mask: float | None = None,
+        bt601: bool = False,
+        **settings: Any,
+    ) -> RoiResult:
+        """Score the whole picture and its salient part, and blend: (1 − weight) · full + weight · masked.
+
+        The mask is made of the reference by ``saliency``, the path of an ONNX network (None: the one that comes along);
+        saliency below ``threshold`` shows the reference, from ``threshold`` + ``fade`` on the distorted clip.
+        ``synthetic_mask`` is one saliency for every pixel instead. ``bt601`` shows the network every clip as limited
+        BT.601. Returns a RoiResult: ``.vmaf_full .vmaf_masked .vmaf_roi``, the same with ``neg_``, ``.gap_masked``,
+        ``.mask_coverage``. The gates of the call and the marker are held, as are ``min_roi``, ``min_neg_roi``,
+        ``min_neg_masked`` and the like wherever they were set.
+
+        Raises as :meth:`score`; MaskError where no mask can be made, or where it keeps nothing of any frame.
+        """
+        __tracebackhide__ = True
+        from pytest_vmaf.roi.masked import Mask, measure_roi, read_path
+
+        def measuring(request: MeasureRequest, scorer: Scorer) -> RoiResult:
+            path = read_path("saliency", saliency)
+            return measure_roi(request, scorer, Mask(weight, threshold, fade, path, synthetic_mask, bool(bt601)))
+
+        found: RoiResult = self._run(reference, distorted, settings, measuring, extra=ROI_METRICS)
+        return found
+
+    def map(
+        self,
+        reference: Path,
+        distorted: Path,
+        *,
+        grid: tuple[int, int] = (4, 4),
+        saliency: bool | str | os.PathLike[str] = False,
+        **settings: Any,
+    ) -> QualityMap:
+        """Score each tile of a grid (columns, rows) on its own, all in one run, to show where quality was lost.
+
+        With ``saliency`` (True, or the path of a network) the tiles are pooled by what is salient in them too. Returns
+        a QualityMap: ``.tile(column, row)``, ``.worst``, ``.neg_tile``, ``.neg_salient``. Holds ``min_neg_tile``,
+        ``max_gap_tile`` and ``min_neg_salient``. Raises as :meth:`score`; ModelError for tiles that are too small.
+        """
+        __tracebackhide__ = True
+        from pytest_vmaf.roi.masked import read_path
+        from pytest_vmaf.roi.tiles import measure_map
+
+        def measuring(request: MeasureRequest, scorer: Scorer) -> QualityMap:
+            path = None if isinstance(saliency, bool) else read_path("saliency", saliency)
+            return measure_map(request, scorer, grid, saliency is not False, path)
+
+        found: QualityMap = self._run(reference, distorted, settings, measuring, extra=MAP_METRICS)
+        return found

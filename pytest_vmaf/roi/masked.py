@@ -1,0 +1,288 @@
+"""The masked score: the whole picture, and what a saliency mask lets through of it, in one run.
+
+roi = (1 − weight) · full + weight · masked, as vmaf-roi-score has it. In the masked clip the distorted frame is kept
+where the reference is salient, and the reference's own samples stand everywhere else.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from pytest_vmaf.quality.errors import MaskError, ScorerError, SettingsError
+from pytest_vmaf.quality.measure import MeasureRequest, Prepared, conclude, prepare
+from pytest_vmaf.quality.process import printable
+from pytest_vmaf.quality.result import Result
+from pytest_vmaf.quality.score import Score
+from pytest_vmaf.quality.scorer import ScoreLog, Scorer
+from pytest_vmaf.roi.mask import Planes, Weights, alpha_of, coverage, layout_of, rgb_of, upsample, weights_of
+from pytest_vmaf.roi.parts import Part, part_of, score_together
+from pytest_vmaf.roi.saliency import Saliency, infer, load_saliency, shown_size
+from pytest_vmaf.roi.stream import Masking, colours, masked_stream, small_layout
+
+MASKED = "masked"
+#: What stands for the network's name where the mask is one value.
+SYNTHETIC = "synthetic"
+
+
+@dataclass(frozen=True)
+class Mask:
+    """How a masked score is made; the defaults are vmaf-roi-score's.
+
+    ``weight`` (0 to 1) of the masked score, ``threshold`` and ``fade`` (0 to 1) of the saliency, ``saliency`` the path
+    of a network (None: the project's own), ``synthetic`` one saliency for every pixel instead of a network's.
+    ``bt601`` shows the network every clip as limited BT.601, whatever the clip says, as vmaf-roi-score does.
+    Raises SettingsError for what is out of range, and for a network beside a synthetic mask.
+    """
+
+    weight: float = 0.5
+    threshold: float = 0.3
+    fade: float = 0.1
+    saliency: Path | None = None
+    synthetic: float | None = None
+    bt601: bool = False
+
+    def __post_init__(self) -> None:
+        numbers = {"weight": self.weight, "threshold": self.threshold, "fade": self.fade}
+        if self.synthetic is not None:
+            numbers["synthetic_mask"] = self.synthetic
+        for name, value in numbers.items():
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not number or not 0 <= value <= 1:
+                raise SettingsError(f"{name} is {value!r:.80}; it is a number from 0 to 1.")
+        if self.saliency is not None and self.synthetic is not None:
+            raise SettingsError("saliency names a network, and synthetic_mask stands in place of one; give one.")
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class RoiResult(Result):
+    """The Result of the whole picture, with what is left under a saliency mask.
+
+    ``vmaf_roi`` and ``neg_roi`` are (1 − weight) · full + weight · masked. ``masked`` is the Result of the masked clip,
+    and ``coverage`` holds for each frame which share of the picture (0 to 1) the mask keeps. In the frames of ``empty``
+    nothing is salient, and the whole picture counts in the mask's place.
+    """
+
+    masked: Result
+    mask: Mask
+    saliency: str
+    coverage: tuple[float, ...]
+    empty: tuple[int, ...]
+
+    def __repr__(self) -> str:
+        parts = f"full {self.vmaf_full:.2f}, masked {self.vmaf_masked:.2f}, weight {self.mask.weight:g}"
+        return f"<RoiResult VMAF {self.vmaf_roi:.2f} ({parts}), NEG {self.neg_roi:.2f}, {self.context.distorted}>"
+
+    @property
+    def vmaf_full(self) -> Score:
+        """The default score of the whole picture."""
+        return self.vmaf
+
+    @property
+    def neg_full(self) -> Score:
+        """NEG of the whole picture."""
+        return self.neg
+
+    @property
+    def vmaf_masked(self) -> Score:
+        """The default score of the masked clip."""
+        return self["vmaf_masked"]
+
+    @property
+    def neg_masked(self) -> Score:
+        """NEG of the masked clip."""
+        return self["neg_masked"]
+
+    @property
+    def gap_masked(self) -> Score:
+        """The gap between the two in the masked clip, unclipped."""
+        return self["gap_masked"]
+
+    @property
+    def vmaf_roi(self) -> Score:
+        """(1 − weight) · vmaf_full + weight · vmaf_masked."""
+        return self["vmaf_roi"]
+
+    @property
+    def neg_roi(self) -> Score:
+        """(1 − weight) · neg_full + weight · neg_masked."""
+        return self["neg_roi"]
+
+    @property
+    def mask_coverage(self) -> float:
+        """Which share of the picture (0 to 1) the mask keeps, as the mean over frames."""
+        return fmean(self.coverage)
+
+
+def measure_roi(request: MeasureRequest, scorer: Scorer, mask: Mask) -> RoiResult:
+    """Score the pair as it is and masked, with and without enhancement credit, in one run.
+
+    Raises as :func:`~pytest_vmaf.quality.measure.measure`; MaskError where there is no mask: a network that cannot be
+    loaded or does not keep its contract, and a mask that keeps nothing of any frame.
+    """
+    network = load_saliency(mask.saliency) if mask.synthetic is None else None
+    prepared = prepare(request, scorer)
+    job = prepared.job
+    if not prepared.can.reads_clips:
+        raise SettingsError(f"The scorer {prepared.can.name!r} reads no clip, and a mask is made of one.")
+    seen = _Seen()
+    masking = _masking(prepared, mask, network, seen)
+    small = shown_size(network, job.width, job.height) if network else None
+    with masked_stream(prepared, masking, small) as (source, feed):
+        masked = part_of(prepared, Part(MASKED, job.width, job.height, distorted=source))
+        scorings = {"": prepared, MASKED: masked}
+        logs = score_together(scorings)
+    if feed.frames != logs[""].reference_frames:
+        raise ScorerError(f"{feed.frames} frames were masked, of {logs[''].reference_frames}.")
+    label = network.name if network else SYNTHETIC
+    empty = tuple(frame for frame, share in enumerate(seen.coverage) if share == 0)
+    if len(empty) == len(seen.coverage):
+        raise MaskError(
+            f"The mask keeps nothing of any of the {len(empty)} frames, so the masked clip is the reference itself; "
+            f"the saliency is {seen.largest:.3f} at most, and the threshold {mask.threshold:g} ({label}).\n"
+            "  Lower the threshold, or take another network."
+        )
+    notes = [_note(mask, label, seen.coverage), *_empty_note(empty)]
+    logs[MASKED] = _without_empty(logs[MASKED], logs[""], empty)
+    command = _command(request, mask)
+    results = {
+        name: conclude(each, logs[name], (name and f"{job.distorted.clip} [{name}]") or None, command, notes=notes)
+        for name, each in scorings.items()
+    }
+    return roi_result(results[""], results[MASKED], mask, label, tuple(seen.coverage), empty)
+
+
+def blended(full: float, masked: float, weight: float) -> float:
+    """(1 − weight) · full + weight · masked."""
+    return (1.0 - weight) * full + weight * masked
+
+
+def roi_result(
+    full: Result, masked: Result, mask: Mask, saliency: str, covered: tuple[float, ...], empty: tuple[int, ...]
+) -> RoiResult:
+    """The two results and their blends, frame by frame."""
+
+    def blend(metric: str) -> Score:
+        whole, part = full[metric], masked[metric]
+        frames = tuple(blended(a, b, mask.weight) for a, b in zip(whole.frames, part.frames, strict=True))
+        return Score(frames, replace(whole.scale, view="roi"), full.context)
+
+    def shown(metric: str) -> Score:
+        score = masked[metric]
+        return Score(score.unclipped.frames, replace(score.scale, view=MASKED), score.context)
+
+    parts = {
+        "vmaf_roi": blend("vmaf"),
+        "neg_roi": blend("neg"),
+        **{f"{metric}_masked": shown(metric) for metric in ("vmaf", "neg", "gap")},
+    }
+    return RoiResult(
+        vmaf=full.vmaf,
+        neg=full.neg,
+        gap=full.gap,
+        above_100=full.above_100,
+        features={**full.features, **parts},
+        masked=masked,
+        mask=mask,
+        saliency=saliency,
+        coverage=covered,
+        empty=empty,
+    )
+
+
+def read_path(name: str, path: Any) -> Path | None:
+    """A path, or None. Raises SettingsError for what is neither."""
+    if path is None:
+        return None
+    if not isinstance(path, str | os.PathLike) or not os.fspath(path) or "\0" in str(path):
+        raise SettingsError(f"{name} is {path!r:.80}; it is the path of an ONNX network.")
+    return Path(path)
+
+
+class _Seen:
+    """What the masks of a clip were like."""
+
+    def __init__(self) -> None:
+        self.coverage: list[float] = []
+        self.largest = 0.0
+
+
+def _masking(prepared: Prepared, mask: Mask, network: Saliency | None, seen: _Seen) -> Masking:
+    """How each frame of the reference becomes weights."""
+    import numpy as np
+
+    job = prepared.job
+    layout = layout_of(job.pix_fmt, job.width, job.height)
+    if network is None:
+        fill = np.full((job.height, job.width), mask.synthetic, np.float32)
+        alpha = alpha_of(fill, mask.threshold, mask.fade)
+        weights, share = weights_of(alpha, layout), coverage(alpha)
+
+        def constant(planes: Planes, small: Planes | None) -> Weights:
+            seen.coverage.append(share)
+            seen.largest = float(mask.synthetic or 0)
+            return weights
+
+        return constant
+    loaded = network
+    size = shown_size(loaded, job.width, job.height)
+    little = small_layout(prepared, size) if size else layout
+    matrix, color_range = ("bt601", "tv") if mask.bt601 else colours(prepared)
+
+    def salient(planes: Planes, small: Planes | None) -> Weights:
+        found = infer(loaded, rgb_of(planes if small is None else small, little, matrix, color_range))
+        seen.largest = max(seen.largest, float(found.max()))
+        full = found if found.shape == (job.height, job.width) else upsample(found, job.width, job.height)
+        alpha = alpha_of(full, mask.threshold, mask.fade)
+        seen.coverage.append(coverage(alpha))
+        return weights_of(alpha, layout)
+
+    return salient
+
+
+def _without_empty(masked: ScoreLog, full: ScoreLog, empty: tuple[int, ...]) -> ScoreLog:
+    """The masked log with the whole picture's values where the mask is empty: there it scored the reference itself."""
+    if not empty:
+        return masked
+    columns = {
+        name: tuple(full.columns[name][frame] if frame in set(empty) else value for frame, value in enumerate(values))
+        for name, values in masked.columns.items()
+    }
+    # The means that the tool gave are of other frames.
+    return replace(masked, columns=columns, pooled_means={})
+
+
+def _note(mask: Mask, label: str, covered: list[float]) -> str:
+    colours = ", shown as limited BT.601" if mask.bt601 else ""
+    return (
+        f"roi: weight {mask.weight:g}, threshold {mask.threshold:g}, fade {mask.fade:g}, saliency {label}{colours}; "
+        f"the mask keeps {100 * fmean(covered):.2f} % of the picture"
+    )
+
+
+def _empty_note(empty: tuple[int, ...]) -> list[str]:
+    if not empty:
+        return []
+    which = f"frame {empty[0]}" if len(empty) == 1 else f"{len(empty)} frames, the first is {empty[0]}"
+    return [f"roi: the mask is empty in {which}; the whole picture counts there"]
+
+
+def _command(request: MeasureRequest, mask: Mask) -> str:
+    """The command that measures this again."""
+    argv = ["pytest-vmaf", "roi-score", "--reference", str(request.reference.path)]
+    argv += ["--distorted", str(request.distorted.path)]
+    raw = next((clip for clip in (request.reference, request.distorted) if clip.is_raw), None)
+    if raw is not None:
+        argv += ["--width", f"{raw.width}", "--height", f"{raw.height}", "--pix-fmt", raw.pix_fmt or "yuv420p"]
+    argv += [] if mask.saliency is None else ["--saliency-model", str(mask.saliency)]
+    argv += [] if mask.synthetic is None else ["--synthetic-mask", f"{mask.synthetic:g}"]
+    argv += ["--weight", f"{mask.weight:g}", "--threshold", f"{mask.threshold:g}", "--fade", f"{mask.fade:g}"]
+    argv += ["--bt601"] if mask.bt601 else []
+    argv += [] if request.model == "auto" else ["--model", request.model]
+    argv += [] if request.scale is None else ["--scale", request.scale]
+    argv += ["--align"] if request.align else []
+    return printable(shlex.join(argv))

@@ -1,0 +1,209 @@
+"""The masked clip on its way to the scorer: decoded, blended and written into a named pipe, frame by frame."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pytest_vmaf.quality.clip import Stream
+from pytest_vmaf.quality.errors import MaskError, MeasurementError, ScorerError
+from pytest_vmaf.quality.measure import Prepared
+from pytest_vmaf.quality.pair import BY_INDEX, UNTAGGED
+from pytest_vmaf.quality.process import Command, Finished, run_together
+from pytest_vmaf.quality.reading import input_arguments
+from pytest_vmaf.quality.scorer import ScoreRequest, Source
+from pytest_vmaf.roi.mask import Layout, Planes, Weights, blend, layout_of, planes_of
+
+#: Linux gives a pipe 64 KiB, and up to this many bytes if it is asked.
+PIPE_BYTES = 1 << 20
+F_SETPIPE_SZ = 1031
+
+#: A frame of the reference, and the same frame at the size asked for (None where none was), to weights.
+Masking = Callable[[Planes, Planes | None], Weights]
+
+
+@dataclass
+class Feed:
+    """What a feeding thread has done, and what went wrong in it."""
+
+    frames: int = 0
+    error: BaseException | None = None
+    ends: list[Finished] = field(default_factory=list)
+
+
+@contextlib.contextmanager
+def masked_stream(prepared: Prepared, masking: Masking, small: tuple[int, int] | None) -> Iterator[tuple[Source, Feed]]:
+    """The source of the masked clip, which is made as long as the body of the ``with`` reads it.
+
+    ``masking`` gets the planes of each frame of the reference and, where ``small`` (width, height) is given, of the
+    same frame at that size in 4:4:4. On leaving, every process and thread has ended; what went wrong in them is raised
+    (MaskError, ScorerError), before what the body raised, which it has caused.
+    """
+    if not hasattr(os, "mkfifo"):
+        raise MaskError("Masked frames are streamed through a named pipe, which this system does not have.")
+    job, feed = prepared.job, Feed()
+    with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as folder:
+        pipe = Path(folder, "masked.yuv")
+        os.mkfifo(pipe)
+        clip = Stream(pipe, width=job.width, height=job.height, pix_fmt=job.pix_fmt, frame_rate=1)
+        feeder = threading.Thread(target=_run, args=(prepared, masking, small, pipe, feed), daemon=True)
+        feeder.start()
+        try:
+            yield Source(clip, ",".join((*BY_INDEX, UNTAGGED))), feed
+        except MeasurementError:
+            _stop(pipe, feeder)
+            if isinstance(feed.error, MeasurementError):
+                raise feed.error from None
+            raise
+        finally:
+            _stop(pipe, feeder)
+    if feed.error is not None:
+        raise (
+            feed.error
+            if isinstance(feed.error, MeasurementError)
+            else ScorerError(f"The masked frames could not be made: {type(feed.error).__name__}: {feed.error}.")
+        ) from feed.error
+
+
+def _stop(pipe: Path, feeder: threading.Thread) -> None:
+    """Wait for a feeder; one whose pipe nobody reads finds that out."""
+    while feeder.is_alive():
+        with contextlib.suppress(FileNotFoundError):
+            # A feeder that waits for a reader gets one, and with it the news that it is gone.
+            os.close(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))
+        feeder.join(timeout=0.1)
+
+
+def _run(prepared: Prepared, masking: Masking, small: tuple[int, int] | None, pipe: Path, feed: Feed) -> None:
+    """Decode both clips, blend, and write. Runs in a thread of its own."""
+    job = prepared.job
+    layout = layout_of(job.pix_fmt, job.width, job.height)
+    little = small_layout(prepared, small) if small else None
+    reads, writes = zip(*(_pipe() for _ in range(3 if small else 2)), strict=True)
+    commands = [
+        _decoder(prepared, job.reference, small, writes[:1] + writes[2:]),
+        _decoder(prepared, job.distorted, None, writes[1:2]),
+    ]
+    decoding = threading.Thread(target=_decode, args=(commands, job.timeout, feed), daemon=True)
+    decoding.start()
+    try:
+        with contextlib.ExitStack() as stack:
+            files = [stack.enter_context(open(fd, "rb", buffering=0)) for fd in reads]
+            # Opened when the scorer opens its end.
+            out = stack.enter_context(open(pipe, "wb", buffering=0))
+            _widen(out.fileno())
+            _blend_all(files, out, masking, layout, little, feed)
+    except BaseException as error:  # carried to the thread that waits
+        feed.error = feed.error or error
+    finally:
+        decoding.join()
+    failed = [end for end in feed.ends if end.returncode != 0]
+    if failed and feed.error is None:
+        feed.error = ScorerError(f"ffmpeg could not decode a clip for its mask.\n{failed[0].explain()}")
+
+
+def _blend_all(files: list[Any], out: Any, masking: Masking, layout: Layout, little: Layout | None, feed: Feed) -> None:
+    layouts = [layout, layout, *([little] if little else [])]
+    frames = [np.empty(each.frame_bytes, np.uint8) for each in layouts]
+    masked = np.empty(layout.frame_bytes, np.uint8)
+    planes = [planes_of(frame, each) for frame, each in zip(frames, layouts, strict=True)]
+    # Where one clip is longer the scorer says so, with its frames.
+    while _filled_all(files, frames):
+        weights = masking(planes[0], planes[2] if little else None)
+        blend(planes[0], planes[1], weights, planes_of(masked, layout))
+        view = memoryview(masked.data)
+        while view:
+            view = view[out.write(view) :]
+        feed.frames += 1
+
+
+def _filled_all(files: list[Any], frames: list[Any]) -> bool:
+    """Read the next frame of each; False where one has ended."""
+    for file, frame in zip(files, frames, strict=True):
+        view = memoryview(frame)
+        while view:
+            read = file.readinto(view)
+            if not read:
+                return False
+            view = view[read:]
+    return True
+
+
+def _decode(commands: list[Command], timeout: float | None, feed: Feed) -> None:
+    try:
+        feed.ends = run_together(commands, timeout)
+    except BaseException as error:
+        feed.error = feed.error or error
+
+
+def small_layout(prepared: Prepared, size: tuple[int, int]) -> Layout:
+    """How frames of the pair lie in memory when they are small (width, height), in 4:4:4."""
+    return layout_of(_in_444(prepared.job.pix_fmt), *size)
+
+
+def small_decoder(prepared: Prepared, size: tuple[int, int], only: int | None = None) -> Command:
+    """An ffmpeg that writes the reference's frames, made small, to its stdout; ``only`` one of them, by its number."""
+    chain = _small(prepared, size)
+    if only is not None:
+        chain = f"trim=start_frame={only}:end_frame={only + 1},{chain}"
+    return _ffmpeg(prepared, prepared.job.reference, f"{chain}[small]", _output("small", prepared.job, "pipe:1"))
+
+
+def colours(prepared: Prepared) -> tuple[str, str]:
+    """The matrix and the range ("tv", "pc") by which a pair's samples are colours, as players take what is not said."""
+    matrix, color_range = (prepared.pair.matrix, prepared.pair.color_range) if prepared.pair else ("unknown", "tv")
+    # By the lines of the clip, not of what a network is shown.
+    return ("bt709" if prepared.job.height > 576 else "bt601") if matrix == "unknown" else matrix, color_range
+
+
+def _decoder(prepared: Prepared, source: Source, small: tuple[int, int] | None, fds: tuple[int, ...]) -> Command:
+    """An ffmpeg that writes raw frames to an open file descriptor, and small ones to another."""
+    job = prepared.job
+    outputs = _output("whole", job, f"pipe:{fds[0]}")
+    if small is None:
+        return replace(_ffmpeg(prepared, source, "null[whole]", outputs), pass_fds=fds)
+    outputs += _output("small", job, f"pipe:{fds[1]}")
+    graph = f"split[whole][large];[large]{_small(prepared, small)}[small]"
+    return replace(_ffmpeg(prepared, source, graph, outputs), pass_fds=fds)
+
+
+def _ffmpeg(prepared: Prepared, source: Source, graph: str, outputs: list[str]) -> Command:
+    argv = [prepared.job.tools.ffmpeg.path, "-nostdin", "-hide_banner", "-loglevel", "error", "-xerror", "-nostats"]
+    argv += [*input_arguments(source.clip), "-filter_complex", f"[0:V:0]{source.chain},{graph}", *outputs]
+    return Command(tuple(argv))
+
+
+def _small(prepared: Prepared, size: tuple[int, int]) -> str:
+    return f"scale={size[0]}:{size[1]}:flags=area+accurate_rnd,format={_in_444(prepared.job.pix_fmt)}"
+
+
+def _output(name: str, job: ScoreRequest, to: str) -> list[str]:
+    form = job.pix_fmt if name == "whole" else _in_444(job.pix_fmt)
+    return ["-map", f"[{name}]", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", form, to]
+
+
+def _in_444(pix_fmt: str) -> str:
+    return re.sub("42[02]", "444", pix_fmt)
+
+
+def _pipe() -> tuple[int, int]:
+    read, write = os.pipe()
+    _widen(write)
+    return read, write
+
+
+def _widen(fd: int) -> None:
+    """A larger pipe has fewer changes from process to process. Not every system gives one."""
+    with contextlib.suppress(ImportError, OSError):
+        import fcntl
+
+        fcntl.fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES)

@@ -1,0 +1,51 @@
+"""What a page of a report did in the browser, besides showing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Dialog, Page
+
+Visit = Callable[..., tuple["Page", "Seen"]]
+
+#: What Jenkins sends with every file that a build archived.
+JENKINS = "sandbox allow-same-origin; default-src 'none'; img-src 'self'; style-src 'self';"
+
+
+@dataclass
+class Seen:
+    """What a page did, besides showing itself."""
+
+    console: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    dialogs: list[str] = field(default_factory=list)
+
+    def dismiss(self, dialog: Dialog) -> None:
+        """Note a dialog; the page would wait for its answer."""
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
+
+
+def width_of(page: Page) -> int:
+    """How wide the page is, in CSS pixels."""
+    found = page.evaluate("document.scrollingElement.scrollWidth")
+    assert isinstance(found, int)
+    return found
+
+
+def axe_says(page: Page) -> list[str]:
+    """What axe finds that is serious."""
+    import pytest
+
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python")
+    found = axe.Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [
+        f"{each['id']}: {node['html']:.200} {node['failureSummary']:.300}"
+        for each in found
+        for node in each["nodes"]
+        if each["impact"] in ("serious", "critical")
+    ]
