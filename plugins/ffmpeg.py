@@ -164,6 +164,7 @@ def _graph(requests: Sequence[ScoreRequest], models: dict[ModelRun, str], clips:
     """The filter graph: what is done to a clip is done once, however many requests cut their windows out of it."""
     uses: dict[str, list[tuple[str, str]]] = {}
     scorings = []
+    pixels = sum(request.width * request.height for request in requests)
     for number, request in enumerate(requests):
         tail = number or ""
         for what, source in (("distorted", request.distorted), ("reference", request.reference)):
@@ -173,12 +174,14 @@ def _graph(requests: Sequence[ScoreRequest], models: dict[ModelRun, str], clips:
                 # libvmaf repeats the last frame of the shorter clip, so what the decoder gives is counted beside it.
                 begin += "split[counted],"
             uses.setdefault(begin + source.filters, []).append((source.window, f"[{what}{tail}]"))
+        # Shared out by size: sixteen tiles need no more threads than the whole picture.
+        threads = -(-request.threads * request.width * request.height // pixels)
         # No shortest=1 and the like: when the lengths differ, both clips must be decoded to their ends and be counted.
         scorings.append(
             f"[distorted{tail}][reference{tail}]libvmaf="
             f"model='{'|'.join(_model(model, models[model]) for model in request.models)}'"
             + (f":feature='{'|'.join(f'name={name}' for name in request.features)}'" if request.features else "")
-            + f":log_path={_log(number)}:log_fmt=xml:n_threads={request.threads}[scored{tail}]"
+            + f":log_path={_log(number)}:log_fmt=xml:n_threads={threads}[scored{tail}]"
         )
     chains = []
     for chain, ends in uses.items():

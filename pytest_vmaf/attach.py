@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,8 @@ from pytest_vmaf.session import stamps_of
 
 if TYPE_CHECKING:
     from pytest_vmaf.evidence import Outputs
+    from pytest_vmaf.report.parts import Making
+    from pytest_vmaf.report.section import Section
     from pytest_vmaf.session import Vmaf
 
 #: Failed measurements of one test that get pictures.
@@ -26,8 +29,8 @@ def attach(item: pytest.Item, report: Any, session: Vmaf, start: int, outputs: O
     records = session.records[start:]
     if report.outcome == "failed" and outputs.asked and outputs.pictures:
         _picture(records, session, start, outputs.pictures)
-    sections = [*session.sections, *item.stash.get(_sections, [])]
-    session.sections = []
+    sections = [*_made(session, outputs), *item.stash.get(_sections, [])]
+    session.sections, session.makings = [], []
     item.stash[_sections] = []
     report.vmaf = {"measurements": plain(records), "sections": sections}
     if not records:
@@ -42,6 +45,17 @@ def attach(item: pytest.Item, report: Any, session: Vmaf, start: int, outputs: O
         report.sections.append(("vmaf report", str(outputs.html)))
     to_pytest_html(item.config, report, session.records, outputs.html)
     to_allure(item.config, records, outputs.html)
+
+
+def _made(session: Vmaf, outputs: Outputs) -> list[dict[str, Any]]:
+    """The sections of what was measured; those with pictures are made only where there is a report."""
+    makings = session.makings if outputs.asked else []
+    made = [gathered(partial(_listed, each, outputs.pictures), "a measurement") for each in makings]
+    return [*session.sections, *(section for sections in made for section in sections)]
+
+
+def _listed(section: Making, pictures: int) -> list[Section]:
+    return [section(pictures)]
 
 
 def _likeliest(records: list[dict[str, Any]]) -> list[int]:

@@ -14,6 +14,8 @@ from pytest_vmaf.quality.errors import GateViolation, LogError, MaskError, Score
 #: The exit codes that are vmaf-roi-score's: no mask, and no pooled score.
 NO_MASK, NO_SCORE = 64, 65
 SCHEMA = 1
+#: vmaf-roi-score's, whatever the size; "auto" goes by it.
+MODEL = "vmaf_v0.6.1"
 
 
 def add_command(commands: Any) -> None:
@@ -46,11 +48,11 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--gate", action="append", default=[], metavar="NAME=LIMIT", help="as min_roi=90 (repeatable)")
     parser.add_argument("--output", type=Path, help="write the JSON there instead of to standard output")
     add_scoring(parser)
-    parser.set_defaults(model="vmaf_v0.6.1")
 
 
 def _roi_score(options: argparse.Namespace) -> int:
     from pytest_vmaf.report.progress import progress_on
+    from pytest_vmaf.roi.mask import layout_of
     from pytest_vmaf.roi.masked import blended
     from pytest_vmaf.session import Vmaf
     from pytest_vmaf.settings import OPTIONS, make_layer
@@ -59,12 +61,19 @@ def _roi_score(options: argparse.Namespace) -> int:
     if keywords["vmaf_bin"] is not None and keywords["scorer"] is None:
         # Who names the tool wants it to score.
         keywords["scorer"] = "vmaf"
+    if (keywords["model"], keywords["generation"]) == (None, None):
+        keywords["model"] = MODEL
     layer = make_layer("command line", {k: v for k, v in keywords.items() if v is not None}, options.gate)
-    session = Vmaf(layers=[layer], progress=progress_on(sys.stderr))
+    # All of them hold, so they go with the call: it refuses those of what it does not measure.
+    gates: dict[str, Any] = {gate.name: gate.limit for gate in layer.gates}
+    session = Vmaf(layers=[layer._replace(gates=())], progress=progress_on(sys.stderr))
     check_output(options.output)
-    clips = clips_of([options.reference, options.distorted], options)
     code = PASSED
     try:
+        if options.pix_fmt is not None:
+            # No usage error here: vmaf-roi-score has a code for it.
+            layout_of(options.pix_fmt, 1, 1)
+        clips = clips_of([options.reference, options.distorted], options)
         found = session.roi(
             *clips,
             weight=options.weight,
@@ -73,6 +82,7 @@ def _roi_score(options: argparse.Namespace) -> int:
             saliency=options.saliency_model,
             synthetic_mask=options.synthetic_mask,
             bt601=options.bt601,
+            **gates,
         )
     except MaskError as error:
         return say(NO_MASK, f"saliency mask failed: {error}")

@@ -11,6 +11,7 @@ from pytest_vmaf.quality.gate import MAP_METRICS, ROI_METRICS
 if TYPE_CHECKING:
     from pytest_vmaf.quality.measure import MeasureRequest
     from pytest_vmaf.quality.scorer import Scorer
+    from pytest_vmaf.report.section import Section
     from pytest_vmaf.roi.masked import RoiResult
     from pytest_vmaf.roi.tiles import QualityMap
 
@@ -21,7 +22,6 @@ class Parts:
     """The part of :class:`pytest_vmaf.Vmaf` that looks at parts of the picture."""
 
     _run: Any
-    sections: list[dict[str, Any]]
 
     def roi(
         self,
@@ -54,7 +54,12 @@ class Parts:
             path = read_path("saliency", saliency)
             return measure_roi(request, scorer, Mask(weight, threshold, fade, path, synthetic_mask, bool(bt601)))
 
-        found: RoiResult = self._run(reference, distorted, settings, measuring, extra=ROI_METRICS)
+        def section(result: RoiResult, clips: tuple[Clip, Clip], pictures: int) -> Section:
+            from pytest_vmaf.report.parts import roi_section
+
+            return roi_section(result, clips, pictures)
+
+        found: RoiResult = self._run(reference, distorted, settings, measuring, extra=ROI_METRICS, section=section)
         return found
 
     def map(
@@ -70,7 +75,8 @@ class Parts:
 
         With ``saliency`` (True, or the path of a network) the tiles are pooled by what is salient in them too. Returns
         a QualityMap: ``.tile(column, row)``, ``.worst``, ``.neg_tile``, ``.neg_salient``. Holds ``min_neg_tile``,
-        ``max_gap_tile`` and ``min_neg_salient``. Raises as :meth:`score`; ModelError for tiles that are too small.
+        ``max_gap_tile`` and, with ``saliency``, ``min_neg_salient``. Raises as :meth:`score`; ModelError for tiles that
+        are too small.
         """
         __tracebackhide__ = True
         from pytest_vmaf.roi.masked import read_path
@@ -80,5 +86,10 @@ class Parts:
             path = None if isinstance(saliency, bool) else read_path("saliency", saliency)
             return measure_map(request, scorer, grid, saliency is not False, path)
 
-        found: QualityMap = self._run(reference, distorted, settings, measuring, extra=MAP_METRICS)
+        def section(result: QualityMap, clips: tuple[Clip, Clip], pictures: int) -> Section:
+            from pytest_vmaf.report.parts import map_section
+
+            return map_section(result, clips, pictures)
+
+        found: QualityMap = self._run(reference, distorted, settings, measuring, extra=MAP_METRICS, section=section)
         return found

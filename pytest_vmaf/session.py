@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -37,6 +38,8 @@ from pytest_vmaf.settings import Layer, Settings, make_layer, resolve
 if TYPE_CHECKING:
     from pytest_vmaf.encoding.encoders import Encoder
     from pytest_vmaf.quality.scorer import Scorer
+    from pytest_vmaf.report.parts import Making
+    from pytest_vmaf.report.section import Section
     from pytest_vmaf.roi.regions import Region
 
     Path = str | os.PathLike[str] | Clip
@@ -85,6 +88,8 @@ class Vmaf(Searches, Parts):
         self._held: set[Gate] = set()
         #: What searches add to the report, as records of sections.
         self.sections: list[dict[str, Any]] = []
+        #: What makes further sections, asked only where there is a report, since their pictures cost something.
+        self.makings: list[Making] = []
 
     def __repr__(self) -> str:
         return f"<Vmaf, {len(self.records)} measured>"
@@ -124,8 +129,12 @@ class Vmaf(Searches, Parts):
         gates: bool = True,
         regions: Regions = None,
         extra: Sequence[str] = (),
+        section: Callable[[Measured, tuple[Clip, Clip], int], Section] | None = None,
     ) -> Measured:
-        """Measure and hold gates; ``extra`` are the metrics that this measurement has beside those of all."""
+        """Measure and hold gates; ``extra`` are the metrics that this measurement has beside those of all.
+
+        ``section`` makes its section of a report, of the result, the clips and the number of pictures it may have.
+        """
         __tracebackhide__ = True
         applied: tuple[Gate, ...] = ()
         started = time.time()
@@ -135,7 +144,7 @@ class Vmaf(Searches, Parts):
                 raise SettingsError("self_score holds no gates; assert on what it returns.")
             applied = _gates(layers, every_gate, extra) if gates else ()
             if regions is not None:
-                measuring, more = _with_regions(regions)
+                measuring, section, more = _with_regions(regions)
                 applied = (*applied, *more)
             request, scorer = self._request(as_clip(reference), as_clip(distorted), resolve(layers), applied)
             stamps = stamps_of(request.reference, request.distorted)
@@ -159,6 +168,8 @@ class Vmaf(Searches, Parts):
             mine = [verdict for verdict in verdicts if verdict.gate.region == region]
             self.records.append({**measured(one, mine), **common})
             self.clips.append((request.reference, request.distorted, stamps))
+        if section is not None:
+            self.makings.append(partial(section, result, (request.reference, request.distorted)))
         if not all(verdict.passed for verdict in verdicts):
             violation = GateViolation(describe(result, verdicts))
             violation.result = result
@@ -263,10 +274,8 @@ def _gates(layers: Sequence[Layer], every_gate: bool, extra: Sequence[str]) -> t
     return effective(chosen)
 
 
-def _with_regions(regions: Any) -> tuple[Callable[[MeasureRequest, Scorer], Any], tuple[Gate, ...]]:
-    """How to measure these regions too, and the gates that they bring along. Raises SettingsError."""
-    from functools import partial
-
+def _with_regions(regions: Any) -> tuple[Callable[[MeasureRequest, Scorer], Any], Any, tuple[Gate, ...]]:
+    """How to measure these regions too and to show them, and the gates that they bring along. Raises SettingsError."""
     from pytest_vmaf.roi.parts import measure_regions
     from pytest_vmaf.roi.regions import read_regions
 
@@ -277,7 +286,13 @@ def _with_regions(regions: Any) -> tuple[Callable[[MeasureRequest, Scorer], Any]
     for gate in given:
         if gate.metric in PART_METRICS:
             raise SettingsError(f"{gate} is no gate of a region, which has min_neg, max_gap and the like.")
-    return partial(measure_regions, regions=found), effective([given])
+
+    def section(result: Result, clips: tuple[Clip, Clip], pictures: int) -> Section:
+        from pytest_vmaf.report.parts import regions_section
+
+        return regions_section(result, found, clips, pictures)
+
+    return partial(measure_regions, regions=found), section, effective([given])
 
 
 def _with_progress(request: MeasureRequest, shown: Callable[[int, int | None], None] | None) -> MeasureRequest:

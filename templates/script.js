@@ -30,7 +30,7 @@ function digits(v,n){return(v/Math.pow(10,n)).toFixed(n)}
 function value(v){return v==null?"not scored":d.metric+" "+digits(v,+d.decimals+1)}
 function said(f){
 var v=f.slice(2),low=v.reduce(function(a,b){return b==null?a:a==null?b:Math.min(a,b)},null),at=v.indexOf(low),n=live.querySelector("tr").cells.length;
-return "frame "+f[0]+(f[1]==null?"":" ("+clock(f[1])+")")+": "+(low==null?"no tile was scored":"lowest "+value(low)+" in row "+(Math.floor(at/n)+1)+", column "+(at%n+1))}
+return "frame "+f[0]+(f[1]==null?"":" ("+clock(f[1])+")")+": "+(low==null?"no tile was scored":"lowest "+value(low)+" in column "+at%n+", row "+Math.floor(at/n))}
 function prepare(){
 live=box.querySelector(".map").cloneNode(true);live.className="map live";
 live.querySelector(".tiles").className="tiles";
@@ -52,7 +52,7 @@ slider.addEventListener("input",show);
 each(radios,function(r){r.addEventListener("change",function(){slider.value=r.value;show()})});
 maps.addEventListener("pointerover",function(e){
 var c=e.target,r=c.parentNode;
-if(c.tagName=="TD")c.title="row "+(r.rowIndex+1)+", column "+(c.cellIndex+1)+": "+value(frame()[r.rowIndex*r.cells.length+c.cellIndex+2])})});
+if(c.tagName=="TD")c.title="column "+c.cellIndex+", row "+r.rowIndex+": "+value(frame()[r.rowIndex*r.cells.length+c.cellIndex+2])})});
 function prepare(chart){
 var plot=chart.querySelector("svg"),top=+chart.dataset.top,size=+chart.dataset.size,unit=+chart.dataset.unit,digits=Math.round(Math.log10(unit)),lines=[];
 each(plot.querySelectorAll(".vmaf,.neg,.other"),function(p){lines.push([p.getAttribute("class"),values(p,top,unit)])});

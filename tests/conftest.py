@@ -21,6 +21,18 @@ if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
 SCENE = "mandelbrot=size={size}:rate={rate}:end_scale=0.002,noise=alls=6:allf=t:all_seed=7,format=yuv420p"
 
 
+#: Of children that are pytests: plugins that hardly a test here is about, and that take most of their time to load.
+LEAN = " ".join(f"-p no:{name}" for name in ("hypothesispytest", "html", "metadata", "allure_pytest"))
+
+
+@pytest.fixture(autouse=True)
+def lean(request: pytest.FixtureRequest) -> None:
+    """Children begin fast. pytester takes the variable away, so it is set after that."""
+    if "pytester" in request.fixturenames:
+        request.getfixturevalue("pytester")
+        request.getfixturevalue("monkeypatch").setenv("PYTEST_ADDOPTS", LEAN)
+
+
 @pytest.fixture(scope="session")
 def ffmpeg() -> str:
     """The ffmpeg that scores."""

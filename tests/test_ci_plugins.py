@@ -22,6 +22,11 @@ def _no_build_server(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture
+def lean() -> None:
+    """Here the children load what is installed: some of it is what these tests are about."""
+
+
 @pytest.fixture(params=["alone", "xdist"])
 def run(request: pytest.FixtureRequest, pytester: pytest.Pytester) -> Run:
     """Run pytest on what the pytester folder holds, in a process of its own, alone or under -n2."""

@@ -18,9 +18,6 @@ from pytest_vmaf.report import document as documents
 
 Run = Callable[..., pytest.RunResult]
 
-#: Of children that are pytests: plugins that the tests here are not about, and that take most of their time to load.
-LEAN = " ".join(f"-p no:{name}" for name in ("hypothesispytest", "html", "metadata", "allure_pytest"))
-
 FAKE = """
 import pytest
 from pytest_vmaf import FakeScorer
@@ -28,14 +25,6 @@ from pytest_vmaf import FakeScorer
 def fake(vmaf, neg=93.0, **gates):
     return vmaf.check("ref.mkv", f"out-{neg:g}.mp4", scorer=FakeScorer(vmaf=neg + 2, neg=neg), **gates)
 """
-
-
-@pytest.fixture(autouse=True)
-def lean(request: pytest.FixtureRequest) -> None:
-    """Children begin fast. pytester takes the variable away, so it is set after that."""
-    if "pytester" in request.fixturenames:
-        pytester: pytest.Pytester = request.getfixturevalue("pytester")
-        pytester._monkeypatch.setenv("PYTEST_ADDOPTS", LEAN)
 
 
 @pytest.fixture(params=["alone", "xdist"])

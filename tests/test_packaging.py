@@ -30,6 +30,9 @@ INSTALLED = (
     "pytest_vmaf/templates/icon-bad.svg",
     "pytest_vmaf/report/html.py",
     "pytest_vmaf/encoding/bisect.py",
+    "pytest_vmaf/roi/masked.py",
+    "pytest_vmaf/model/saliency.onnx",
+    "pytest_vmaf/model/SALIENCY.md",
 )
 TRY = (
     "import pytest_vmaf, pytest_vmaf.plugins.ffmpeg, pytest_vmaf.plugins.vmaf_cli, pytest_vmaf.templates;"
@@ -109,6 +112,13 @@ def test_arrows_run_one_way(module: Path) -> None:
         if module.stem in ("search", "curve", "bdrate"):
             # Pure: what they know of the project is each other, and what an error is.
             assert ours <= {"pytest_vmaf.encoding.curve", "pytest_vmaf.quality.errors"}
+    if room == "roi":
+        assert not {name for name in imported if name.split(".")[0] == "pytest"}
+        ours = {name for name in imported if name.startswith("pytest_vmaf")}
+        assert all(name.startswith(("pytest_vmaf.quality", "pytest_vmaf.roi")) for name in ours)
+        if module.stem == "mask":
+            # Pure arithmetic.
+            assert ours <= {"pytest_vmaf.quality.clip", "pytest_vmaf.quality.errors"}
     if room == "report":
         above = ("pytest_vmaf.session", "pytest_vmaf.search", "pytest_vmaf.plugin")
         assert not {name for name in imported if name.startswith(above)}

@@ -22,9 +22,6 @@ from pytest_vmaf.report import document as documents
 
 Run = Callable[..., pytest.RunResult]
 
-#: Of children that are pytests: plugins that the tests here are not about, and that take most of their time to load.
-LEAN = " ".join(f"-p no:{name}" for name in ("hypothesispytest", "html", "metadata", "allure_pytest"))
-
 #: A bisection that ends soon: few frames, a fast preset, a narrow window.
 BISECT = """
 SOURCE = {source!r}
@@ -39,14 +36,6 @@ def bisect(vmaf, *targets, encoder="libx264", **settings):
 def short(footage: Callable[..., Path]) -> Path:
     """Eight frames of 192x128 pixels."""
     return footage("192x128", 8)
-
-
-@pytest.fixture(autouse=True)
-def lean(request: pytest.FixtureRequest) -> None:
-    """Children begin fast. pytester takes the variable away, so it is set after that."""
-    if "pytester" in request.fixturenames:
-        pytester: pytest.Pytester = request.getfixturevalue("pytester")
-        pytester._monkeypatch.setenv("PYTEST_ADDOPTS", LEAN)
 
 
 @pytest.fixture(params=["alone", "xdist"])

@@ -20,8 +20,6 @@ from pytest_vmaf.report import document as documents
 
 Run = Callable[..., pytest.RunResult]
 
-#: Of children that are pytests: plugins that the tests here are not about, and that take most of their time to load.
-LEAN = " ".join(f"-p no:{name}" for name in ("hypothesispytest", "html", "metadata", "allure_pytest"))
 FAST: dict[str, Any] = {"preset": "ultrafast", "crf": (24, 36)}
 
 
@@ -38,14 +36,6 @@ def cut_clip(make: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
     parts = [f"{scene},trim=end_frame=16,format=yuv420p,setpts=N/25/TB[s{n}]" for n, scene in enumerate(shots)]
     graph = f"{';'.join(parts)};[s0][s1]concat=n=2"
     return make("-filter_complex", graph, "-c:v", "ffv1", tmp_path_factory.mktemp("cut") / "cut.mkv")
-
-
-@pytest.fixture(autouse=True)
-def lean(request: pytest.FixtureRequest) -> None:
-    """Children begin fast. pytester takes the variable away, so it is set after that."""
-    if "pytester" in request.fixturenames:
-        pytester: pytest.Pytester = request.getfixturevalue("pytester")
-        pytester._monkeypatch.setenv("PYTEST_ADDOPTS", LEAN)
 
 
 @pytest.fixture(params=["alone", "xdist"])
@@ -250,12 +240,7 @@ def test_ctrl_c_in_a_sweep_costs_only_the_row_in_the_making(
         while child.poll() is None and not (output.is_file() and output.read_bytes().count(b"\n") >= 2):
             time.sleep(0.05)
         child.send_signal(signal.SIGINT)
-        try:
-            said, _ = child.communicate(timeout=10)
-        except subprocess.TimeoutExpired:
-            # Python drops an interrupt that falls into the collection of garbage; a person presses again.
-            child.send_signal(signal.SIGINT)
-            said, _ = child.communicate(timeout=60)
+        said, _ = child.communicate(timeout=60)
     finally:
         child.kill()
     assert child.returncode == 2, said

@@ -28,8 +28,8 @@ def test_every_public_name_is_there_and_listed_in_order() -> None:
     assert pytest_vmaf.__all__ == sorted(pytest_vmaf.__all__)
     for name in pytest_vmaf.__all__:
         assert getattr(pytest_vmaf, name).__name__ == name
-    with pytest.raises(AttributeError, match="no attribute 'Region'"):
-        _ = pytest_vmaf.Region
+    with pytest.raises(AttributeError, match="no attribute 'Regions'"):
+        _ = pytest_vmaf.Regions
 
 
 def test_it_works_without_pytest(reference: Path, encoded: Path) -> None:

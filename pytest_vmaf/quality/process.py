@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -120,14 +120,15 @@ def run_together(commands: Sequence[Command], timeout: float | None = None) -> l
     try:
         for number, command in enumerate(commands):
             started += 1
-            child = _start(command)
-            children.append(child)
-            _children.add(child)
-            reader = threading.Thread(
-                target=_follow, args=(number, command, child, tails[number], ends), name="pytest-vmaf", daemon=True
-            )
-            reader.start()
-            threads.append(reader)
+            with _afterwards(signal.SIGINT), _afterwards(signal.SIGTERM):
+                child = _start(command)
+                children.append(child)
+                _children.add(child)
+                reader = threading.Thread(
+                    target=_follow, args=(number, command, child, tails[number], ends), name="pytest-vmaf", daemon=True
+                )
+                reader.start()
+                threads.append(reader)
         for _ in commands:
             number = _next_end(ends, deadline, commands, timeout)
             if children[number].returncode != 0 and not commands[number].may_fail:
@@ -145,6 +146,28 @@ def run_together(commands: Sequence[Command], timeout: float | None = None) -> l
         Finished(command, child.returncode, tuple(line for _, line in tail))
         for command, child, tail in zip(commands, children, tails, strict=True)
     ]
+
+
+@contextlib.contextmanager
+def _afterwards(number: signal.Signals) -> Iterator[None]:
+    """Let a signal's handler run when a child is started and known to be there, not while it is.
+
+    Python drops what a handler raises in a hook around a fork (os.register_at_fork, as logging does): Ctrl-C would be
+    lost. Handlers run in the main thread alone, so that others have nothing to hold back.
+    """
+    handler = signal.getsignal(number) if threading.current_thread() is threading.main_thread() else None
+    # One that is ignored, or that ends the process at once, is so in the child too.
+    if not callable(handler):
+        yield
+        return
+    held: list[int] = []
+    signal.signal(number, lambda number, frame: held.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(number, handler)
+        if held:
+            signal.raise_signal(number)
 
 
 def _start(command: Command) -> subprocess.Popen[bytes]:

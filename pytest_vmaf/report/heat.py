@@ -56,13 +56,13 @@ def name(frame: Mapping[str, Any]) -> str:
 
 
 def said(heat: Mapping[str, Any], index: int) -> str:
-    """The worst tile of a frame in words; rows and columns count from 1."""
+    """The worst tile of a frame in words; columns and rows count from 0, as everywhere."""
     values = _wholes(heat, index)
     scored = [value for value in values if value is not None]
     if not scored:
         return "no tile was scored"
     row, column = divmod(values.index(min(scored)), heat["columns"])
-    return f"lowest {heat['metric']} {_digits(heat, min(scored))} in row {row + 1}, column {column + 1}"
+    return f"lowest {heat['metric']} {_digits(heat, min(scored))} in column {column}, row {row}"
 
 
 def numbers(heat: Mapping[str, Any], index: int) -> list[list[str]]:
@@ -110,10 +110,10 @@ def _grid(heat: Mapping[str, Any], index: int) -> Markup:
     cells = [Markup("<td class={}>").format(_colour(heat, value)) for value in values]
     if numbered(heat):
         cells = [
-            Markup('<td class={} title="row {}, column {}: {}">{}').format(
+            Markup('<td class={} title="column {}, row {}: {}">{}').format(
                 _colour(heat, value),
-                number // columns + 1,
-                number % columns + 1,
+                number % columns,
+                number // columns,
                 "not scored" if value is None else f"{metric} {_digits(heat, value)}",
                 _shown(heat, value),
             )

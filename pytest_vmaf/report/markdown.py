@@ -124,8 +124,8 @@ def _map(found: Mapping[str, Any]) -> list[str]:
     lines = [_prose(f"{heat.name(found['frames'][index])}: {heat.said(found, index)}", 300), ""]
     if not heat.numbered(found):
         return lines
-    lines += [f"| row | {' | '.join(map(str, range(1, found['columns'] + 1)))} |", f"|---{'|---:' * found['columns']}|"]
-    rows = enumerate(heat.numbers(found, index), 1)
+    lines += [f"| row | {' | '.join(map(str, range(found['columns'])))} |", f"|---{'|---:' * found['columns']}|"]
+    rows = enumerate(heat.numbers(found, index))
     return [*lines, *(f"| {row} | {' | '.join(map(_inert, values))} |" for row, values in rows), ""]
 
 

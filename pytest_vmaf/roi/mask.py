@@ -180,7 +180,7 @@ def blend(reference: Planes, distorted: Planes, weights: Weights, out: Planes) -
         np.minimum(ref, maximum, out=target)
         step = max(1, BLOCK // alpha.shape[1])
         for top in range(rows.start or 0, rows.stop, step):
-            block = slice(top, min(top + step, rows.stop)), columns
+            block = slice(top, top + step), columns
             blended = ref[block].astype(np.float32)
             blended *= 1 - alpha[block]
             blended += dis[block] * alpha[block]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import dataclass, replace
+import zlib
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -25,6 +26,8 @@ from pytest_vmaf.roi.saliency import Saliency, infer, load_saliency, shown_size
 from pytest_vmaf.roi.stream import Masking, colours, masked_stream, small_layout
 
 MASKED = "masked"
+#: Saliency maps that are kept for the report, and about how many rows and columns they have there.
+MOST_MAPS, MAP_SIDES = 20_000, (54, 96)
 #: What stands for the network's name where the mask is one value.
 SYNTHETIC = "synthetic"
 
@@ -72,6 +75,8 @@ class RoiResult(Result):
     saliency: str
     coverage: tuple[float, ...]
     empty: tuple[int, ...]
+    #: The saliency of each frame as a small grey picture, deflated: width, height, pictures. For the report.
+    maps: tuple[int, int, tuple[bytes, ...]] = field(hash=False, repr=False, compare=False, default=(0, 0, ()))
 
     def __repr__(self) -> str:
         parts = f"full {self.vmaf_full:.2f}, masked {self.vmaf_masked:.2f}, weight {self.mask.weight:g}"
@@ -117,6 +122,11 @@ class RoiResult(Result):
         """Which share of the picture (0 to 1) the mask keeps, as the mean over frames."""
         return fmean(self.coverage)
 
+    def map_of(self, frame: int) -> tuple[bytes, int, int] | None:
+        """The saliency of a frame as 8-bit grey samples, with width and height; None where it was not kept."""
+        width, height, pictures = self.maps
+        return (zlib.decompress(pictures[frame]), width, height) if frame < len(pictures) else None
+
 
 def measure_roi(request: MeasureRequest, scorer: Scorer, mask: Mask) -> RoiResult:
     """Score the pair as it is and masked, with and without enhancement credit, in one run.
@@ -139,11 +149,11 @@ def measure_roi(request: MeasureRequest, scorer: Scorer, mask: Mask) -> RoiResul
     if feed.frames != logs[""].reference_frames:
         raise ScorerError(f"{feed.frames} frames were masked, of {logs[''].reference_frames}.")
     label = network.name if network else SYNTHETIC
-    empty = tuple(frame for frame, share in enumerate(seen.coverage) if share == 0)
+    empty = tuple(seen.empty)
     if len(empty) == len(seen.coverage):
         raise MaskError(
             f"The mask keeps nothing of any of the {len(empty)} frames, so the masked clip is the reference itself; "
-            f"the saliency is {seen.largest:.3f} at most, and the threshold {mask.threshold:g} ({label}).\n"
+            f"the saliency is {seen.largest:.4g} at most, and the threshold {mask.threshold:g} ({label}).\n"
             "  Lower the threshold, or take another network."
         )
     notes = [_note(mask, label, seen.coverage), *_empty_note(empty)]
@@ -153,7 +163,8 @@ def measure_roi(request: MeasureRequest, scorer: Scorer, mask: Mask) -> RoiResul
         name: conclude(each, logs[name], (name and f"{job.distorted.clip} [{name}]") or None, command, notes=notes)
         for name, each in scorings.items()
     }
-    return roi_result(results[""], results[MASKED], mask, label, tuple(seen.coverage), empty)
+    found = roi_result(results[""], results[MASKED], mask, label, tuple(seen.coverage), empty)
+    return replace(found, maps=(*seen.size, tuple(seen.maps)))
 
 
 def blended(full: float, masked: float, weight: float) -> float:
@@ -208,7 +219,26 @@ class _Seen:
 
     def __init__(self) -> None:
         self.coverage: list[float] = []
+        self.empty: list[int] = []
         self.largest = 0.0
+        self.size = 0, 0
+        self.maps: list[bytes] = []
+
+    def cover(self, share: float, largest: float, maximum: int) -> None:
+        """Note how much of a frame is kept, and the largest alpha in it; ``maximum`` is the largest sample there is."""
+        # What is rounded away whatever the distorted clip shows is not kept.
+        if largest * maximum < 0.5:
+            self.empty.append(len(self.coverage))
+        self.coverage.append(share)
+
+    def keep(self, found: Any) -> None:
+        """Note the saliency [H,W] of a frame."""
+        self.largest = max(self.largest, float(found.max()))
+        if len(self.maps) < MOST_MAPS:
+            down, across = (max(1, side // most) for side, most in zip(found.shape, MAP_SIDES, strict=True))
+            small = (found[::down, ::across] * 255).astype("uint8")
+            self.size = small.shape[1], small.shape[0]
+            self.maps.append(zlib.compress(small.tobytes(), 1))
 
 
 def _masking(prepared: Prepared, mask: Mask, network: Saliency | None, seen: _Seen) -> Masking:
@@ -220,10 +250,10 @@ def _masking(prepared: Prepared, mask: Mask, network: Saliency | None, seen: _Se
     if network is None:
         fill = np.full((job.height, job.width), mask.synthetic, np.float32)
         alpha = alpha_of(fill, mask.threshold, mask.fade)
-        weights, share = weights_of(alpha, layout), coverage(alpha)
+        weights, share, largest = weights_of(alpha, layout), coverage(alpha), float(alpha.max())
 
         def constant(planes: Planes, small: Planes | None) -> Weights:
-            seen.coverage.append(share)
+            seen.cover(share, largest, layout.maximum)
             seen.largest = float(mask.synthetic or 0)
             return weights
 
@@ -235,10 +265,10 @@ def _masking(prepared: Prepared, mask: Mask, network: Saliency | None, seen: _Se
 
     def salient(planes: Planes, small: Planes | None) -> Weights:
         found = infer(loaded, rgb_of(planes if small is None else small, little, matrix, color_range))
-        seen.largest = max(seen.largest, float(found.max()))
+        seen.keep(found)
         full = found if found.shape == (job.height, job.width) else upsample(found, job.width, job.height)
         alpha = alpha_of(full, mask.threshold, mask.fade)
-        seen.coverage.append(coverage(alpha))
+        seen.cover(coverage(alpha), float(alpha.max()), layout.maximum)
         return weights_of(alpha, layout)
 
     return salient
@@ -273,16 +303,19 @@ def _empty_note(empty: tuple[int, ...]) -> list[str]:
 
 def _command(request: MeasureRequest, mask: Mask) -> str:
     """The command that measures this again."""
-    argv = ["pytest-vmaf", "roi-score", "--reference", str(request.reference.path)]
-    argv += ["--distorted", str(request.distorted.path)]
+    # With "=", as a name may begin with "-".
+    argv = ["pytest-vmaf", "roi-score", f"--reference={request.reference.path}"]
+    argv += [f"--distorted={request.distorted.path}"]
     raw = next((clip for clip in (request.reference, request.distorted) if clip.is_raw), None)
     if raw is not None:
         argv += ["--width", f"{raw.width}", "--height", f"{raw.height}", "--pix-fmt", raw.pix_fmt or "yuv420p"]
-    argv += [] if mask.saliency is None else ["--saliency-model", str(mask.saliency)]
-    argv += [] if mask.synthetic is None else ["--synthetic-mask", f"{mask.synthetic:g}"]
-    argv += ["--weight", f"{mask.weight:g}", "--threshold", f"{mask.threshold:g}", "--fade", f"{mask.fade:g}"]
+    argv += [] if mask.saliency is None else [f"--saliency-model={mask.saliency}"]
+    argv += [] if mask.synthetic is None else ["--synthetic-mask", f"{mask.synthetic}"]
+    argv += ["--weight", f"{mask.weight}", "--threshold", f"{mask.threshold}", "--fade", f"{mask.fade}"]
     argv += ["--bt601"] if mask.bt601 else []
-    argv += [] if request.model == "auto" else ["--model", request.model]
+    argv += ["--model", request.model, "--generation", request.generation]
+    argv += ["--phone"] if request.phone else []
     argv += [] if request.scale is None else ["--scale", request.scale]
     argv += ["--align"] if request.align else []
+    argv += [part for name in request.allow for part in ("--allow", name)]
     return printable(shlex.join(argv))

@@ -15,6 +15,9 @@ from pytest_vmaf.quality.models import feature_columns, nearest
 from pytest_vmaf.quality.process import printable
 from pytest_vmaf.roi.tracks import FIELDS, Box, is_box, pixels, read_track, shown_value
 
+#: Each is a scoring of its own, and ffmpeg takes only so many.
+MOST_REGIONS = 500
+
 
 @dataclass(frozen=True)
 class Region:
@@ -116,6 +119,8 @@ def read_regions(regions: object) -> dict[str, Region]:
         raise SettingsError(
             f"regions is {shown_value(regions)}; it maps names to regions, as {{'face': Region(600, 200, 320, 320)}}."
         )
+    if len(regions) > MOST_REGIONS:
+        raise SettingsError(f"regions has {len(regions)} of them; {MOST_REGIONS} are scored at most.")
     for name in regions:
         if not isinstance(name, str) or not name.strip() or len(name) > 60:
             raise SettingsError(f"{name!r:.80} is no name of a region; it is a text of up to 60 letters, as 'face'.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -12,33 +11,36 @@ from pytest_vmaf.quality.errors import MaskError, MeasurementError, ScorerError
 from pytest_vmaf.quality.measure import Prepared
 from pytest_vmaf.quality.process import run
 from pytest_vmaf.roi.mask import planes_of, rgb_of
-from pytest_vmaf.roi.saliency import infer, load_saliency, shown_size
+from pytest_vmaf.roi.saliency import Saliency, infer, shown_size
 from pytest_vmaf.roi.stream import colours, small_decoder, small_layout
 
 Box = tuple[int, int, int, int]
 
 
 def salient_shares(
-    prepared: Prepared, saliency: Path | None, boxes: Sequence[Box]
-) -> tuple[tuple[tuple[float, ...], ...], str]:
-    """For each frame of the reference how its saliency is spread over boxes (x, y, w, h), and the network's name.
+    prepared: Prepared, network: Saliency, boxes: Sequence[Box]
+) -> tuple[tuple[tuple[float, ...], ...], tuple[int, ...]]:
+    """For each frame of the reference how its saliency is spread over boxes (x, y, w, h), and which frames have none.
 
-    The shares of a frame add up to 1; where nothing is salient each box has the share of its area. Raises MaskError.
+    The shares of a frame add up to 1; where nothing is salient each box has the share of its area. Raises MaskError,
+    also where nothing is salient in any frame.
     """
-    network = load_saliency(saliency)
     job = prepared.job
     size = shown_size(network, job.width, job.height) or (job.width, job.height)
     layout = small_layout(prepared, size)
     places = [_scaled(box, (job.width, job.height), size) for box in boxes]
     areas = np.array([w * h for _, _, w, h in boxes], np.float64)
     shares: list[tuple[float, ...]] = []
+    empty: list[int] = []
     waiting = bytearray()
     failed: list[Exception] = []
     matrix, color_range = colours(prepared)
 
     def decoded(chunk: bytes) -> None:
+        if failed:
+            return
         waiting.extend(chunk)
-        while len(waiting) >= layout.frame_bytes and not failed:
+        while len(waiting) >= layout.frame_bytes:
             planes = planes_of(bytes(waiting[: layout.frame_bytes]), layout)
             try:
                 found = infer(network, rgb_of(planes, layout, matrix, color_range))
@@ -47,7 +49,9 @@ def salient_shares(
                 return
             del waiting[: layout.frame_bytes]
             each = areas * [found[y : y + h, x : x + w].mean(dtype=np.float64) for x, y, w, h in places]
-            each = each if each.sum() > 0 else areas
+            if not each.sum() > 0:
+                empty.append(len(shares))
+                each = areas
             shares.append(tuple(float(share) for share in each / each.sum()))
 
     end = run(replace(small_decoder(prepared, size), stdout_bytes=decoded), job.timeout)
@@ -55,7 +59,12 @@ def salient_shares(
         raise failed[0] if isinstance(failed[0], MeasurementError) else MaskError(f"{network.name}: {failed[0]}")
     if end.returncode != 0:
         raise ScorerError(f"ffmpeg could not decode the reference for its saliency.\n{end.explain()}")
-    return tuple(shares), network.name
+    if len(empty) == len(shares):
+        raise MaskError(
+            f"Nothing is salient in any of the {len(shares)} frames ({network.name}), so there are no salient tiles.\n"
+            "  Take another network, or leave out saliency."
+        )
+    return tuple(shares), tuple(empty)
 
 
 def _scaled(box: Box, full: tuple[int, int], size: tuple[int, int]) -> Box:

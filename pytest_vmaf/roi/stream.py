@@ -18,7 +18,7 @@ from pytest_vmaf.quality.clip import Stream
 from pytest_vmaf.quality.errors import MaskError, MeasurementError, ScorerError
 from pytest_vmaf.quality.measure import Prepared
 from pytest_vmaf.quality.pair import BY_INDEX, UNTAGGED
-from pytest_vmaf.quality.process import Command, Finished, run_together
+from pytest_vmaf.quality.process import Command, Finished, printable, run_together
 from pytest_vmaf.quality.reading import input_arguments
 from pytest_vmaf.quality.scorer import ScoreRequest, Source
 from pytest_vmaf.roi.mask import Layout, Planes, Weights, blend, layout_of, planes_of
@@ -61,17 +61,21 @@ def masked_stream(prepared: Prepared, masking: Masking, small: tuple[int, int] |
             yield Source(clip, ",".join((*BY_INDEX, UNTAGGED))), feed
         except MeasurementError:
             _stop(pipe, feeder)
-            if isinstance(feed.error, MeasurementError):
-                raise feed.error from None
+            # That nobody reads on is no cause, but what a scorer that failed leaves behind.
+            if feed.error is not None and not isinstance(feed.error, BrokenPipeError):
+                raise _cause(feed.error) from None
             raise
         finally:
             _stop(pipe, feeder)
     if feed.error is not None:
-        raise (
-            feed.error
-            if isinstance(feed.error, MeasurementError)
-            else ScorerError(f"The masked frames could not be made: {type(feed.error).__name__}: {feed.error}.")
-        ) from feed.error
+        raise _cause(feed.error) from feed.error
+
+
+def _cause(error: BaseException) -> MeasurementError:
+    """What went wrong in a feeding thread, as what is raised."""
+    if isinstance(error, MeasurementError):
+        return error
+    return ScorerError(f"The masked frames could not be made: {type(error).__name__}: {printable(str(error))}.")
 
 
 def _stop(pipe: Path, feeder: threading.Thread) -> None:
@@ -95,47 +99,54 @@ def _run(prepared: Prepared, masking: Masking, small: tuple[int, int] | None, pi
     ]
     decoding = threading.Thread(target=_decode, args=(commands, job.timeout, feed), daemon=True)
     decoding.start()
+    ended = 0
     try:
         with contextlib.ExitStack() as stack:
             files = [stack.enter_context(open(fd, "rb", buffering=0)) for fd in reads]
             # Opened when the scorer opens its end.
             out = stack.enter_context(open(pipe, "wb", buffering=0))
             _widen(out.fileno())
-            _blend_all(files, out, masking, layout, little, feed)
+            ended = _blend_all(files, out, masking, layout, little, feed)
     except BaseException as error:  # carried to the thread that waits
         feed.error = feed.error or error
     finally:
         decoding.join()
-    failed = [end for end in feed.ends if end.returncode != 0]
-    if failed and feed.error is None:
-        feed.error = ScorerError(f"ffmpeg could not decode a clip for its mask.\n{failed[0].explain()}")
+    # Only the decoder whose frames ended first: the other may have had more to write, and nobody who reads it. Of a
+    # clip that is shorter the scorer says so, with its frames.
+    if feed.error is None and feed.ends[ended].returncode != 0:
+        # One that failed has the other killed, whose frames may end before.
+        failed = max((end for end in feed.ends if end.returncode != 0), key=lambda end: end.returncode)
+        undecoded = ScorerError(f"ffmpeg could not decode a clip for its mask.\n{failed.explain()}")
+        undecoded.exit_code, feed.error = failed.returncode, undecoded
 
 
-def _blend_all(files: list[Any], out: Any, masking: Masking, layout: Layout, little: Layout | None, feed: Feed) -> None:
+def _blend_all(files: list[Any], out: Any, masking: Masking, layout: Layout, little: Layout | None, feed: Feed) -> int:
+    """Write masked frames until a clip ends: 0 if that is the reference, 1 for the distorted one."""
     layouts = [layout, layout, *([little] if little else [])]
     frames = [np.empty(each.frame_bytes, np.uint8) for each in layouts]
     masked = np.empty(layout.frame_bytes, np.uint8)
     planes = [planes_of(frame, each) for frame, each in zip(frames, layouts, strict=True)]
-    # Where one clip is longer the scorer says so, with its frames.
-    while _filled_all(files, frames):
+    while (ended := _ended(files, frames)) is None:
         weights = masking(planes[0], planes[2] if little else None)
         blend(planes[0], planes[1], weights, planes_of(masked, layout))
         view = memoryview(masked.data)
         while view:
             view = view[out.write(view) :]
         feed.frames += 1
+    # The third file, if there is one, is the reference again.
+    return ended % 2
 
 
-def _filled_all(files: list[Any], frames: list[Any]) -> bool:
-    """Read the next frame of each; False where one has ended."""
-    for file, frame in zip(files, frames, strict=True):
+def _ended(files: list[Any], frames: list[Any]) -> int | None:
+    """Read the next frame of each; which file has none any more, if one has not."""
+    for number, (file, frame) in enumerate(zip(files, frames, strict=True)):
         view = memoryview(frame)
         while view:
             read = file.readinto(view)
             if not read:
-                return False
+                return number
             view = view[read:]
-    return True
+    return None
 
 
 def _decode(commands: list[Command], timeout: float | None, feed: Feed) -> None:

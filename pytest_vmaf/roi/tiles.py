@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_vmaf.quality.errors import SettingsError
 from pytest_vmaf.quality.measure import MeasureRequest, conclude, context_of, prepare, scores_of
@@ -15,8 +15,11 @@ from pytest_vmaf.quality.score import Score
 from pytest_vmaf.quality.scorer import Scorer
 from pytest_vmaf.roi.parts import Part, part_of, score_together
 
-#: More tiles than this on a side are too small to say anything on any clip.
-MOST_TILES = 64
+if TYPE_CHECKING:
+    from pytest_vmaf.roi.saliency import Saliency
+
+#: More tiles than this on a side are too small to say anything on any clip; more in all are too many for ffmpeg.
+MOST_ON_SIDE, MOST_TILES = 64, 900
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,10 @@ class QualityMap(Result):
     columns: int
     rows: int
     tiles: tuple[Tile, ...]
+    #: The distorted clip, and of the whole picture ``width``, ``height`` and ``filters``, as in the provenance.
+    distorted: str
+    whole: Mapping[str, Any] = field(hash=False)
+    #: The network that the tiles were weighted by, "" for none.
     saliency: str = ""
 
     def __repr__(self) -> str:
@@ -93,11 +100,23 @@ class QualityMap(Result):
         return tuple(min(zip(self.tiles, values, strict=True), key=lambda each: each[1]) for values in frames)
 
     def pooled(self, metric: str, pool: str = "mean") -> float:
-        """As of any Result; of ``neg_tile`` and ``gap_tile`` the worst tile by this very pool."""
-        if metric == "neg_tile":
+        """As of any Result; of "vmaf", "neg", "gap", "neg_tile" and "gap_tile" the worst tile by this very pool.
+
+        Raises SettingsError for ``neg_salient`` of a map without ``saliency``.
+        """
+        # The tile with the largest gap need not be the one with the lowest NEG: no gate holds because of another tile.
+        if metric in ("neg", "neg_tile"):
             return min(_pooled(tile.neg, pool) for tile in self.tiles)
-        if metric == "gap_tile":
+        if metric == "vmaf":
+            return min(_pooled(tile.vmaf, pool) for tile in self.tiles)
+        if metric in ("gap", "gap_tile"):
             return max(_pooled(tile.gap, pool) for tile in self.tiles)
+        if metric == "neg_salient" and not self.saliency:
+            # A gate asks, which must not hold because nothing was measured.
+            raise SettingsError(
+                "neg_salient was not measured, so its gate holds nothing; pass saliency=True to vmaf.map, or take the "
+                "gate back with min_neg_salient=None."
+            )
         return super().pooled(metric, pool)
 
 
@@ -111,7 +130,14 @@ def measure_map(
     ModelError for tiles that are too small for the models.
     """
     columns, rows = _grid(grid)
+    saliency: Saliency | None = None
+    if salient:
+        from pytest_vmaf.roi.saliency import load_saliency
+
+        saliency = load_saliency(network)
     prepared = prepare(request, scorer)
+    if saliency is not None and not prepared.can.reads_clips:
+        raise SettingsError(f"The scorer {prepared.can.name!r} reads no clip, and saliency is that of one.")
     job = prepared.job
     places = {}
     for row, (top, bottom) in enumerate(pairwise(_edges(job.height, rows))):
@@ -129,17 +155,19 @@ def measure_map(
     worst = min(tiles, key=lambda tile: float(tile.neg))
     name = f"tile {worst.column},{worst.row}"
     label = f"{job.distorted.clip} [{worst.name} of {columns}x{rows}]"
-    result = conclude(scorings[name], logs[name], label)
+    shares: Sequence[Sequence[float]] = ()
+    empty: Sequence[int] = ()
+    if saliency is not None:
+        from pytest_vmaf.roi.salience import salient_shares
+
+        shares, empty = salient_shares(prepared, saliency, [place[2:] for place in places.values()])
+    result = conclude(scorings[name], logs[name], label, notes=_empty_note(empty))
     gap = max(tiles, key=lambda tile: float(tile.gap)).gap
     parts = {
         "neg_tile": _shown(result.neg, "of the worst tile"),
         "gap_tile": _shown(gap, "of the tile where it is largest"),
     }
-    by = ""
-    if salient:
-        from pytest_vmaf.roi.salience import salient_shares
-
-        shares, by = salient_shares(prepared, network, [place[2:] for place in places.values()])
+    if saliency is not None:
         parts["neg_salient"] = _weighted(tiles, shares, result)
     return QualityMap(
         vmaf=result.vmaf,
@@ -150,15 +178,28 @@ def measure_map(
         columns=columns,
         rows=rows,
         tiles=tuple(tiles),
-        saliency=by,
+        distorted=str(job.distorted.clip),
+        whole={
+            "width": job.width,
+            "height": job.height,
+            "filters": {"reference": job.reference.chain, "distorted": job.distorted.chain},
+        },
+        saliency=saliency.name if saliency else "",
     )
+
+
+def _empty_note(empty: Sequence[int]) -> list[str]:
+    if not empty:
+        return []
+    which = f"frame {empty[0]}" if len(empty) == 1 else f"{len(empty)} frames, the first is {empty[0]}"
+    return [f"map: nothing is salient in {which}; tiles count by their area there"]
 
 
 def _weighted(tiles: Sequence[Tile], shares: Sequence[Sequence[float]], result: Result) -> Score:
     """Σ share · NEG over the tiles of each frame; the shares of a frame add up to 1."""
     frames = []
-    for frame, weights in enumerate(shares):
-        frames.append(sum(w * tile.neg.frames[frame] for w, tile in zip(weights, tiles, strict=True)))
+    for weights, scores in zip(shares, zip(*(tile.neg.frames for tile in tiles), strict=True), strict=True):
+        frames.append(sum(weight * score for weight, score in zip(weights, scores, strict=True)))
     return Score(tuple(frames), replace(result.neg.scale, view="of the salient tiles"), result.context)
 
 
@@ -171,9 +212,11 @@ def _pooled(score: Score, pool: str) -> float:
 
 
 def _grid(grid: Any) -> tuple[int, int]:
-    right = isinstance(grid, Sequence) and not isinstance(grid, str) and len(grid) == 2
-    if not right or not all(type(side) is int and 1 <= side <= MOST_TILES for side in grid):
-        raise SettingsError(f"grid is {grid!r:.80}; it is (columns, rows), each from 1 to {MOST_TILES}, as (4, 4).")
+    right = isinstance(grid, Sequence) and not isinstance(grid, str | bytes) and len(grid) == 2
+    if not right or not all(type(side) is int and 1 <= side <= MOST_ON_SIDE for side in grid):
+        raise SettingsError(f"grid is {grid!r:.80}; it is (columns, rows), each from 1 to {MOST_ON_SIDE}, as (4, 4).")
+    if grid[0] * grid[1] > MOST_TILES:
+        raise SettingsError(f"grid is {grid!r:.80}, {grid[0] * grid[1]} tiles; {MOST_TILES} are scored at most.")
     return grid[0], grid[1]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import itertools
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -43,12 +45,12 @@ def saliency(session: onnxruntime.InferenceSession) -> Callable[[NDArray[np.gene
 
 @pytest.fixture(scope="module")
 def scenes() -> list[tuple[NDArray[np.uint8], NDArray[np.bool_]]]:
-    """Twenty-four rendered scenes with an object, from seeds that training never uses: training's have two numbers."""
-    spec = importlib.util.spec_from_file_location("scenes_under_test", FOLDER / "scenes.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    """Twenty-four rendered scenes with an object, from seeds of three numbers; those of training have two."""
+    sys.path.insert(0, str(FOLDER))
+    try:
+        module = importlib.import_module("scenes")
+    finally:
+        sys.path.remove(str(FOLDER))
     rendered = (module.render(np.random.default_rng([99, 1, index])) for index in range(60))
     chosen = [(frame, truth > 127) for frame, truth in rendered if 0.03 < (truth > 127).mean() < 0.6][:24]
     assert len(chosen) == 24
@@ -88,9 +90,7 @@ def test_names_types_and_working_size(session: onnxruntime.InferenceSession) -> 
     ("height", "width"),
     [(16, 16), (17, 31), (101, 203), (324, 576), (576, 324), (480, 854), (854, 480), (1, 1), (16, 900), (900, 16)],
 )
-def test_any_size_gives_a_finite_map_of_that_size(
-    saliency: Callable[..., Map], height: int, width: int
-) -> None:
+def test_any_size_gives_a_finite_map_of_that_size(saliency: Callable[..., Map], height: int, width: int) -> None:
     out = saliency(noise(height, width))
     assert np.isfinite(out).all()
     assert out.min() >= 0
@@ -110,7 +110,9 @@ def test_the_same_frame_gives_the_same_map(saliency: Callable[..., Map]) -> None
     assert np.array_equal(saliency(frame), saliency(frame))
 
 
-def test_the_map_is_the_same_from_a_frame_scaled_to_the_working_size(saliency: Callable[..., Map], bunny: Path, ffmpeg: str) -> None:
+def test_the_map_is_the_same_from_a_frame_scaled_to_the_working_size(
+    saliency: Callable[..., Map], bunny: Path, ffmpeg: str
+) -> None:
     large = next(frames(ffmpeg, bunny, 1280, 720))
     small = next(frames(ffmpeg, bunny, 224, 128))
     shrunk = saliency(large)[2::5, 2::5]
@@ -161,3 +163,37 @@ def frames(ffmpeg: str, clip: Path, width: int, height: int, every: int = 12) ->
     argv = [ffmpeg, "-v", "error", "-i", str(clip), "-vf", chain, "-fps_mode", "passthrough", "-f", "rawvideo", "-"]
     raw = subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, capture_output=True).stdout
     return iter(np.frombuffer(raw, np.uint8).reshape(-1, height, width, 3))
+
+
+def test_the_large_character_of_a_film_stands_out_from_sky_and_borders(
+    saliency: Callable[..., Map], bunny: Path, ffmpeg: str
+) -> None:
+    """From the fifth second on Big Buck Bunny stands left of the middle, before grass and under a bright sky."""
+    maps = [saliency(frame) for frame in frames(ffmpeg, bunny, 448, 256)][5:]
+    assert len(maps) > 4
+    for out in maps:
+        body = out[60:200, 130:200].mean()
+        border = np.concatenate([out[:12].ravel(), out[-12:].ravel(), out[:, :12].ravel(), out[:, -12:].ravel()]).mean()
+        assert body > 2 * border
+        assert body > 1.2 * out[:80, 380:].mean()
+
+
+def test_within_a_shot_the_map_moves_little(saliency: Callable[..., Map], bunny: Path, ffmpeg: str) -> None:
+    """Between neighbouring frames, where little moves, the map moves little."""
+    maps = [saliency(frame) for frame in list(frames(ffmpeg, bunny, 448, 256, every=1))[60:90]]
+    changes = [np.abs(a - b).mean() for a, b in itertools.pairwise(maps)]
+    assert np.mean(changes) < 0.02
+
+
+def test_two_trainings_from_a_seed_write_the_same_file(tmp_path: Path) -> None:
+    for module in ("torch", "onnx"):
+        if importlib.util.find_spec(module) is None:
+            pytest.skip(f"{module} is not installed; pip install torch onnx to run this")
+    written = []
+    for name in ("one.onnx", "two.onnx"):
+        argv = [sys.executable, str(FOLDER / "make_saliency.py"), "--scenes", "4", "--steps", "2", "--batch", "2"]
+        argv += ["--workers", "1", "--output", str(tmp_path / name)]
+        subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, capture_output=True)
+        written.append((tmp_path / name).read_bytes())
+    assert written[0] == written[1]
+    onnxruntime.InferenceSession(written[0], providers=["CPUExecutionProvider"])

@@ -327,13 +327,39 @@ frame=    0 fps=0.0 q=0.0 Lq=0.0 q=0.0 size=       0KiB time=N/A bitrate=N/A spe
 [AVIOContext @ 0x55c3] Statistics: 188 bytes written, 0 seeks, 1 writeouts
 [AVIOContext @ 0x55c3] Statistics: 0 bytes written, 0 seeks, 0 writeouts
 [in#0/matroska,webm @ 0x55c3] Input file #0 (file:source.mkv):
-[in#0/matroska,webm @ 0x55c3]   Input stream #0:0 (video): 12 packets read (2573 bytes); 12 frames decoded; 0 decode errors;
+[in#0/matroska,webm @ 0x55c3]   Input stream #0:0 (video): 12 packets read (2573 bytes); 12 frames decoded; 0 errors;
 [in#0/matroska,webm @ 0x55c3]   Total: 12 packets (257314 bytes) demuxed
 [AVIOContext @ 0x55c3] Statistics: 258021 bytes read, 0 seeks
 Conversion failed!
 
 Exiting with exit code -22
 """
+
+
+@pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="forks")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_arrives_while_a_child_is_started_is_not_lost(number: signal.Signals):
+    program = f"""
+    import os, signal, sys
+    from pytest_vmaf.quality.process import Command, run
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    signal.signal({int(number)}, interrupt)
+    # Python drops what a handler raises in here.
+    os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), {int(number)}))
+    try:
+        run(Command((sys.executable, "-c", "import time; time.sleep(3)")))
+    except KeyboardInterrupt:
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            sys.exit("interrupted, and no child is left")
+    sys.exit("lost")
+    """
+    argv = [sys.executable, "-W", "error", "-c", textwrap.dedent(program)]
+    assert subprocess.run(argv, capture_output=True, text=True).stderr == "interrupted, and no child is left\n"
 
 
 def test_chatter_cannot_push_out_the_reason():

@@ -181,13 +181,13 @@ def tiles(page: str) -> list[tuple[str, str, str]]:
 
 def test_each_tile_has_its_colour_its_value_and_a_title() -> None:
     assert tiles(shown(a_record(a_map()))) == [
-        ("h18", "row 1, column 1: NEG 90.0", "90"),
+        ("h18", "column 0, row 0: NEG 90.0", "90"),
         # Halves go up, as in the script.
-        ("h16", "row 1, column 2: NEG 84.5", "85"),
-        ("h0", "row 1, column 3: NEG 20.0", "20"),
-        ("hn", "row 2, column 1: not scored", "–"),
-        ("h10", "row 2, column 2: NEG 60.0", "60"),
-        ("h20", "row 2, column 3: NEG 100.0", "100"),
+        ("h16", "column 1, row 0: NEG 84.5", "85"),
+        ("h0", "column 2, row 0: NEG 20.0", "20"),
+        ("hn", "column 0, row 1: not scored", "–"),
+        ("h10", "column 1, row 1: NEG 60.0", "60"),
+        ("h20", "column 2, row 1: NEG 100.0", "100"),
     ]
 
 
@@ -201,8 +201,8 @@ def test_values_of_a_narrow_scale_have_decimals() -> None:
     frames = [(0, None, [0.9, 0.987])]
     found = tiles(shown(a_record(a_map(columns=2, rows=1, frames=frames, low=0.8, high=1, metric="ssim"))))
     assert found == [
-        ("h10", "row 1, column 1: ssim 0.900", "0.90"),
-        ("h19", "row 1, column 2: ssim 0.987", "0.99"),
+        ("h10", "column 0, row 0: ssim 0.900", "0.90"),
+        ("h19", "column 1, row 0: ssim 0.987", "0.99"),
     ]
 
 
@@ -255,15 +255,15 @@ def test_the_summary_has_the_worst_frame_as_a_table() -> None:
     test = a_test("failed", a_measurement(90.0, 80.0, min_neg=85), sections=[a_record(a_map(caption="a | b"))])
     text = markdown.markdown(a_document(test, sections=[a_record(a_map(worst=[0]))]))
     assert "Section Where of <code>test&#95;x</code>: a &#124; b" in text
-    assert "lowest NEG 20.0 in row 1, column 3" in text
-    assert "| row | 1 | 2 | 3 |\n|---|---:|---:|---:|\n| 1 | 90 | 85 | 20 |\n| 2 | &#8211; | 60 | 100 |\n" in text
-    assert "| 1 | 90 | 91 | 92 |" in text
+    assert "lowest NEG 20.0 in column 2, row 0" in text
+    assert "| row | 0 | 1 | 2 |\n|---|---:|---:|---:|\n| 0 | 90 | 85 | 20 |\n| 1 | &#8211; | 60 | 100 |\n" in text
+    assert "| 0 | 90 | 91 | 92 |" in text
 
 
 def test_the_summary_has_no_table_of_a_fine_grid() -> None:
     made = a_map(columns=13, rows=1, frames=[(7, None, [90] * 13)])
     text = markdown.markdown(a_document(sections=[a_record(made)]))
-    assert "frame 7&#58; lowest NEG 90.0 in row 1, column 1" in text
+    assert "frame 7&#58; lowest NEG 90.0 in column 0, row 0" in text
     assert "| row |" not in text
 
 
@@ -455,14 +455,14 @@ def test_a_chosen_frame_moves_the_slider_and_titles_follow(visit: Visit, reports
     page.keyboard.press("Home")
     tile = box.locator("td:visible").nth(6)
     tile.hover()
-    assert tile.get_attribute("title") == "row 2, column 3: NEG " + f"{MOVING[0][2][6]:.1f}"
+    assert tile.get_attribute("title") == "column 2, row 1: NEG " + f"{MOVING[0][2][6]:.1f}"
     box.locator("label").filter(has_text="frame 15").click()
     assert slider.input_value() == "5"
     assert cells(box) == wanted(5)
     fine = a_box(page, 1)
     tile = fine.locator("td:visible").nth(41)
     tile.hover()
-    assert tile.get_attribute("title") == "row 2, column 2: VMAF 62.0"
+    assert tile.get_attribute("title") == "column 1, row 1: VMAF 62.0"
 
 
 def test_the_worst_frames_are_marked_under_the_slider(visit: Visit, reports: tuple[Path, Path]) -> None:

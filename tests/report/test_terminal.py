@@ -84,14 +84,6 @@ TESTS = """
 """
 
 
-@pytest.fixture
-def lean(pytester: pytest.Pytester) -> None:
-    """The child begins fast, without plugins that the tests here are not about."""
-    names = ("hypothesispytest", "html", "metadata", "allure_pytest", "rerunfailures")
-    pytester._monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(f"-p no:{name}" for name in names))
-
-
-@pytest.mark.usefixtures("lean")
 @pytest.mark.parametrize("workers", [["-p", "no:xdist"], ["-n2"]], ids=["alone", "xdist"])
 def test_a_long_summary_is_cut_and_says_so(pytester: pytest.Pytester, workers: list[str]) -> None:
     pytester.makepyfile(test_many=TESTS.format(count=MOST_ROWS + 5))

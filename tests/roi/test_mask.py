@@ -395,6 +395,16 @@ def test_bt601_is_the_seeds_arithmetic_bit_by_bit(layout: Layout, seed: int) -> 
         assert found[row, column].tolist() == [min(max(round(float(channel)), 0), 255) for channel in channels]
 
 
+@pytest.mark.parametrize(
+    ("depth", "yuv", "green"),
+    [(8, (253, 169, 174), 223), (8, (179, 108, 138), 189), (10, (529, 53, 393), 204), (16, (45675, 2679, 34866), 229)],
+)
+def test_bt601_adds_in_the_seeds_order(depth: int, yuv: tuple[int, int, int], green: int) -> None:
+    # Colours whose green lies so near a half that the order of the sum decides.
+    layout = layout_of(f"yuv444p{SUFFIXES[depth]}", 1, 1)
+    assert rgb_of(filled(layout, *yuv), layout, "bt601", "tv")[0, 0, 1] == green
+
+
 def test_the_exact_digits_of_bt601_differ_from_the_seeds_only_in_the_sixth_place() -> None:
     layout = layout_of("yuv444p", 64, 64)
     planes = noise(layout, np.random.default_rng(9))
