@@ -56,8 +56,8 @@ def pytest_vmaf_test_sections(item: pytest.Item, measurements: Sequence[Mapping[
 
     Called once where the test ran, after its call, whatever the outcome; under xdist on the worker. What it is given is
     a copy. If an implementation raises, the report says so in place of this hook's sections; the test's outcome stands.
-    ``Section``, ``Paragraph``, ``DataTable``, ``Chart`` and ``Line`` come from
-    :mod:`pytest_vmaf`::
+    ``Section``, ``Paragraph``, ``DataTable``, ``Chart``, ``Line``, ``Shown`` (pictures with rectangles) and ``HeatMap``
+    come from :mod:`pytest_vmaf`::
 
         def pytest_vmaf_test_sections(item, measurements):
             return [Section("Bitrate", [DataTable(["clip", "bit/s"], [["out.mp4", 1_800_000]])])]

@@ -19,6 +19,19 @@ BASE_METRICS = ("vmaf", "neg", "gap")
 ROI_METRICS = ("vmaf_roi", "neg_roi", "vmaf_masked", "neg_masked", "gap_masked")
 MAP_METRICS = ("neg_tile", "gap_tile", "neg_salient")
 PART_METRICS = (*ROI_METRICS, *MAP_METRICS)
+#: Metrics as people write them, where that is not their name.
+SHOWN = {
+    "vmaf": "VMAF",
+    "neg": "NEG",
+    "vmaf_roi": "VMAF roi",
+    "neg_roi": "NEG roi",
+    "vmaf_masked": "VMAF masked",
+    "neg_masked": "NEG masked",
+    "gap_masked": "gap masked",
+    "neg_tile": "NEG of the worst tile",
+    "gap_tile": "gap of the worst tile",
+    "neg_salient": "NEG of salient tiles",
+}
 #: What the gates of a search hold: numbers of an encode, not of its frames.
 ENCODE_METRICS = ("bitrate", "crf")
 OFF_WORDS = ("off", "none", "false", "no")
@@ -195,18 +208,13 @@ def _short(verdict: Verdict) -> str:
     compared = {("min", True): "≥", ("min", False): "<", ("max", True): "≤", ("max", False): ">"}[
         gate.bound, verdict.passed
     ]
-    return f"{of}{shown_metric(gate.metric)}{pool} {verdict.value:.3f} {compared} {limit:g}"
+    return f"{of}{SHOWN.get(gate.metric, gate.metric)}{pool} {verdict.value:.3f} {compared} {limit:g}"
 
 
 def _long(verdict: Verdict) -> str:
     gate = verdict.gate
     missed = _count(-verdict.margin) if gate.metric == ABOVE else f"{-verdict.margin:.3g}"
     return f"{gate.name}: {_short(verdict)} (missed by {missed}; set by the {gate.origin})"
-
-
-def shown_metric(metric: str) -> str:
-    """A metric as people write it."""
-    return {"vmaf": "VMAF", "neg": "NEG", "vmaf_roi": "VMAF roi", "neg_roi": "NEG roi"}.get(metric, metric)
 
 
 def _of(result: Result, gate: Gate) -> Result:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
+from pytest_vmaf.quality.gate import SHOWN
+
 #: A status as a word with a shape, so that it needs no colour.
 WORDS = {
     "error": ("⚠", "error"),
@@ -16,8 +18,7 @@ WORDS = {
 }
 ORDER = tuple(WORDS)
 NAMES = {
-    "vmaf": "VMAF",
-    "neg": "NEG",
+    **SHOWN,
     "above_100": "frames above 100",
     "bitrate": "bit/s",
     "crf": "CRF",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import pickle
+import re
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -40,7 +41,7 @@ from pytest_vmaf.roi.mask import upsample
 from pytest_vmaf.roi.masked import Mask, blended, roi_result
 from pytest_vmaf.roi.saliency import load_saliency, shown_size
 
-from .test_saliency import MEAN, PLAIN, SIGMOID, halved, model, node, outside, tensor
+from .test_saliency import MEAN, PLAIN, SIGMOID, halved, model, outside
 
 STANDIN = Path(__file__).parents[1] / "plugins" / "standin_vmaf.py"
 NO_TOOL = "no `vmaf` on PATH; install libvmaf's tools (Netflix/vmaf) to run this against the real one"
@@ -317,7 +318,7 @@ def test_a_result_says_what_it_is_and_survives_a_pickle(pair: Pair, network: Pat
     assert repr(found.vmaf_roi).startswith("<VMAF roi ")
     assert repr(found.neg_masked.p5).startswith("<NEG masked p5 ")
     assert found.gap_masked.scale.high is None
-    copy = pickle.loads(pickle.dumps(found))  # noqa: S301
+    copy = pickle.loads(pickle.dumps(found))
     assert copy == found
     assert (copy.mask, copy.coverage, copy.vmaf_roi.frames) == (found.mask, found.coverage, found.vmaf_roi.frames)
     written = Result.from_json(found.to_json())
@@ -334,7 +335,7 @@ def test_scores_of_one_model_compare_and_others_do_not(pair: Pair) -> None:
     found = Vmaf().roi(*pair(), synthetic_mask=0.35)
     assert found.vmaf_roi > found.vmaf_full
     assert found.neg_roi.min <= found.neg_roi
-    with pytest.raises(IncomparableScores, match="NEG roi .* and VMAF roi .* are not on one scale"):
+    with pytest.raises(IncomparableScores, match=r"NEG roi .* and VMAF roi .* are not on one scale"):
         assert found.neg_roi <= found.vmaf_roi
 
 
@@ -412,7 +413,7 @@ def test_a_network_beside_a_synthetic_mask_is_a_usage_error(pair: Pair, network:
 
 @pytest.mark.parametrize("path", ["", b"net.onnx", 7, True, "net\0.onnx", ["net.onnx"]])
 def test_what_is_no_path_is_a_usage_error(pair: Pair, path: object) -> None:
-    with pytest.raises(SettingsError, match="saliency is .*; it is the path of an ONNX network"):
+    with pytest.raises(SettingsError, match=r"saliency is .*; it is the path of an ONNX network"):
         Vmaf().roi(*pair(), saliency=path)  # type: ignore[arg-type]
 
 
@@ -441,13 +442,12 @@ def test_gates_hold_the_parts_of_the_result(pair: Pair) -> None:
     first, *lines = str(caught.value).splitlines()
     assert first.startswith(f"VMAF roi {roi:.3f} < ")
     assert first.endswith("(3 of 3 gates violated)")
-    assert "NEG masked p5" in first
-    assert "gap masked" in first
+    assert re.search(r"neg_masked p5 [\d.]+ < 100; gap_masked [\d.]+ > -9 ", first)
     assert any("worst frames: frame" in line for line in lines)
     assert any("note: roi: weight 0.25" in line for line in lines)
     assert caught.value.result == found
     # Gates of the whole picture hold here as in `score`.
-    with pytest.raises(GateViolation, match="NEG .* < 100 "):
+    with pytest.raises(GateViolation, match=r"NEG .* < 100 "):
         Vmaf().roi(*pair(), min_neg=100, **settings)
 
 
@@ -629,19 +629,6 @@ def test_hdr_is_refused_before_a_mask_is_made(pair: Pair, make: Callable[..., Pa
     with pytest.raises(PairError, match="PQ"):
         Vmaf().roi(*clips, synthetic_mask=0.5)
     assert Vmaf().roi(*clips, synthetic_mask=0.5, allow=["hdr"]).mask_coverage == 1
-
-
-def test_a_colour_matrix_that_no_network_reads_is_no_mask(
-    pair: Pair, make: Callable[..., Path], network: Path, tmp_path: Path
-) -> None:
-    clips = [
-        make("-i", clip, "-vf", "setparams=colorspace=ycgco", "-c:v", "ffv1", tmp_path / clip.name)
-        for clip in pair("yuv444p12le", "192x108")
-    ]
-    with pytest.raises(MaskError, match="'ycgco' in the range 'tv' cannot be shown"):
-        Vmaf().roi(*clips, saliency=network)
-    # A synthetic mask looks at no colour.
-    assert Vmaf().roi(*clips, synthetic_mask=0.35).empty == ()
 
 
 def test_a_picture_too_small_for_the_model_is_refused(pair: Pair, network: Path) -> None:
