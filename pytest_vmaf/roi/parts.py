@@ -49,7 +49,9 @@ def score_together(scorings: Mapping[str, Prepared]) -> dict[str, ScoreLog]:
         try:
             found[name] = checked(prepared, log)
         except ScorerError as error:
-            raise ScorerError(f"{printable(name)}: {error}" if name else str(error)) from None
+            # As the kind that it is, with its exit code.
+            error.args = (f"{printable(name)}: {error}" if name else str(error),)
+            raise
     return found
 
 
@@ -79,7 +81,7 @@ def measure_regions(request: MeasureRequest, scorer: Scorer, regions: Mapping[st
     for name, region in regions.items():
         inside = placed(region, job.width, job.height)
         refuse_outside(name, inside, job.width, job.height, source.start)
-        scorings[name] = part_of(prepared, Part(name, *region.size, window(inside, source.start)))
+        scorings[name] = part_of(prepared, Part(name, *region.size, window(inside, source.start, job.pix_fmt)))
     logs = score_together(scorings)
     frames = logs[""].reference_frames
     for name, region in regions.items():

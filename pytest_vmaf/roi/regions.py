@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -186,14 +187,30 @@ def placed(region: Region, width: int, height: int) -> Region:
     return _set(copy.copy(region), x=corners[0][0], y=corners[0][1], boxes=corners)
 
 
-def window(region: Region, start: int = 0) -> str:
-    """The ffmpeg filter that cuts the region out of each frame; its frame n shows box ``start`` + n.
+def window(region: Region, start: int = 0, pix_fmt: str = "yuv420p") -> str:
+    """The ffmpeg filters that cut the region out of each frame; their frame n shows box ``start`` + n.
 
     ``exact=1``, without which ffmpeg rounds odd numbers where chroma is subsampled.
     """
     corners = region.boxes[start:] or region.boxes[-1:] or ((region.x, region.y),)
-    x, y = (_stepped([corner[axis] for corner in corners]) for axis in (0, 1))
-    return f"crop={region.w}:{region.h}:x={x}:y={y}:exact=1"
+    across, down = ([corner[axis] for corner in corners] for axis in (0, 1))
+    w, h = region.size
+    form = re.fullmatch(r"yuv42([02])p\d+le", pix_fmt)
+    if form is None or not any(x % 2 for x in across):
+        # In a filter graph a comma ends the filter, unless it is quoted.
+        x, y = (f"'{each}'" if "," in each else each for each in map(_stepped, (across, down)))
+        return f"crop={w}:{h}:x={x}:y={y}:exact=1"
+    # From an odd x on, crop takes chroma of two bytes a sample from between two samples. So what holds all of the boxes
+    # is cut out from an even x on, and each plane is moved within that.
+    left, top, half = min(across) // 2 * 2, min(down) // 2 * 2, 2 if form[1] == "0" else 1
+    luma = _stepped([x - left for x in across], "N"), _stepped([y - top for y in down], "N")
+    chroma = _stepped([(x - left) // 2 for x in across], "N"), _stepped([(y - top) // half for y in down], "N")
+    planes = (("lum", luma), ("cb", chroma), ("cr", chroma))
+    moved = ":".join(f"{plane}='{plane}(X+{by[0]},Y+{by[1]})'" for plane, by in planes)
+    return (
+        f"crop={max(across) + w - left}:{max(down) + h - top}:x={left}:y={top}:exact=1,"
+        f"geq={moved}:interpolation=nearest,crop={w}:{h}:x=0:y=0:exact=1"
+    )
 
 
 def shown(region: Region) -> str:
@@ -201,8 +218,8 @@ def shown(region: Region) -> str:
     return f"{region.w}x{region.h}" + (", moving" if region.moves else f"+{region.x}+{region.y}")
 
 
-def _stepped(values: Sequence[int]) -> str:
-    """An ffmpeg expression that is values[n] in frame n, and the last value after them."""
+def _stepped(values: Sequence[int], number: str = "n") -> str:
+    """An ffmpeg expression that is values[n] in frame n, and the last value after them; ``number`` is n's name."""
     steps, begin = [], 0
     for value, run in groupby(values):
         steps.append((begin, value))
@@ -213,11 +230,9 @@ def _stepped(values: Sequence[int]) -> str:
         if high - low == 1:
             return str(steps[low][1])
         middle = (low + high) // 2
-        return f"if(lt(n,{steps[middle][0]}),{tree(low, middle)},{tree(middle, high)})"
+        return f"if(lt({number},{steps[middle][0]}),{tree(low, middle)},{tree(middle, high)})"
 
-    expression = tree(0, len(steps))
-    # In a filter graph a comma ends the filter, unless it is quoted.
-    return expression if len(steps) == 1 else f"'{expression}'"
+    return tree(0, len(steps))
 
 
 def _check_gates(gates: Mapping[str, object]) -> None:

@@ -11,6 +11,8 @@ This module needs numpy; import it where it is used.
 from __future__ import annotations
 
 import hashlib
+import math
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -31,6 +33,9 @@ LARGEST_NETWORK = 512 << 20
 #: The sides of pictures at which a network is tried, and what they are odd multiples of: the first it takes is what
 #: frames are padded to. A network with downsamplings refuses the others, or answers in another size.
 TRIALS = {1: (67, 101), 8: (72, 104), 16: (80, 112), 32: (96, 160)}
+#: Networks halve their pictures some times, so that these are best made small to multiples of this many pixels. One
+#: that has as many pixels as the network is made for, to within this part of them, stays as it is.
+STEP, CLOSE = 16, 0.25
 #: How far outside [0,1] a map may be by its arithmetic; further out, a final sigmoid is missing.
 STRAY = 0.5
 #: Every 8-bit value of R, G and B as the network gets it: of 1, less ImageNet's mean, by its standard deviation.
@@ -100,14 +105,18 @@ def load_saliency(path: Path | None = None, threads: int = 1) -> Saliency:
 
 
 def shown_size(saliency: Saliency, width: int, height: int) -> tuple[int, int] | None:
-    """The width and height at which a picture of this size is shown to the network; None for as it is.
+    """The width and height in pixels at which a picture of this size is shown to the network; None for as it is.
 
-    That is its working size, turned for upright pictures unless the network takes no other.
+    That is about as many pixels as its working size has, in the picture's own shape; of a network that takes no other,
+    exactly its size.
     """
-    shown = saliency.working
-    if shown and not saliency.fixed and (width < height) != (shown[0] < shown[1]):
-        shown = shown[::-1]
-    return None if shown == (width, height) else shown
+    if saliency.working is None or saliency.fixed:
+        return None if saliency.working == (width, height) else saliency.working
+    pixels = saliency.working[0] * saliency.working[1]
+    if abs(width * height / pixels - 1) < CLOSE:
+        return None
+    scale = math.sqrt(pixels / (width * height))
+    return max(STEP, round(width * scale / STEP) * STEP), max(STEP, round(height * scale / STEP) * STEP)
 
 
 def infer(saliency: Saliency, rgb: Picture) -> Map:
@@ -203,6 +212,8 @@ def _words(error: Exception) -> str:
 
 
 def _session(content: bytes, name: str, threads: int) -> Any:
+    # Its wheels gather what they see of their users, in files that outlive the run, unless this is set when it loads.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime  # type: ignore[import-untyped]
     except ImportError as error:

@@ -90,27 +90,33 @@ def _stop(pipe: Path, feeder: threading.Thread) -> None:
 def _run(prepared: Prepared, masking: Masking, small: tuple[int, int] | None, pipe: Path, feed: Feed) -> None:
     """Decode both clips, blend, and write. Runs in a thread of its own."""
     job = prepared.job
-    layout = layout_of(job.pix_fmt, job.width, job.height)
-    little = small_layout(prepared, small) if small else None
-    reads, writes = zip(*(_pipe() for _ in range(3 if small else 2)), strict=True)
-    commands = [
-        _decoder(prepared, job.reference, small, writes[:1] + writes[2:]),
-        _decoder(prepared, job.distorted, None, writes[1:2]),
-    ]
-    decoding = threading.Thread(target=_decode, args=(commands, job.timeout, feed), daemon=True)
-    decoding.start()
-    ended = 0
+    ended, decoding = 0, threading.Thread()
     try:
         with contextlib.ExitStack() as stack:
-            files = [stack.enter_context(open(fd, "rb", buffering=0)) for fd in reads]
-            # Opened when the scorer opens its end.
+            # Opened when the scorer opens its end; where it scores one after the other, that is later.
             out = stack.enter_context(open(pipe, "wb", buffering=0))
             _widen(out.fileno())
+            layout = layout_of(job.pix_fmt, job.width, job.height)
+            little = small_layout(prepared, small) if small else None
+            reads, writes = zip(*(_pipe() for _ in range(3 if small else 2)), strict=True)
+            files = [stack.enter_context(open(fd, "rb", buffering=0)) for fd in reads]
+            with contextlib.ExitStack() as unused:
+                # A clip may have gone since it was looked at; nobody else closes these then.
+                for fd in writes:
+                    unused.callback(os.close, fd)
+                commands = [
+                    _decoder(prepared, job.reference, small, writes[:1] + writes[2:]),
+                    _decoder(prepared, job.distorted, None, writes[1:2]),
+                ]
+                unused.pop_all()
+            decoding = threading.Thread(target=_decode, args=(commands, job.timeout, feed), daemon=True)
+            decoding.start()
             ended = _blend_all(files, out, masking, layout, little, feed)
     except BaseException as error:  # carried to the thread that waits
         feed.error = feed.error or error
     finally:
-        decoding.join()
+        if decoding.ident is not None:
+            decoding.join()
     # Only the decoder whose frames ended first: the other may have had more to write, and nobody who reads it. Of a
     # clip that is shorter the scorer says so, with its frames.
     if feed.error is None and feed.ends[ended].returncode != 0:

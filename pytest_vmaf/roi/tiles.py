@@ -221,5 +221,8 @@ def _grid(grid: Any) -> tuple[int, int]:
 
 
 def _edges(length: int, parts: int) -> list[int]:
-    """Where ``parts`` parts of a side begin and end: together they are the side, and differ by one pixel at most."""
-    return [length * part // parts for part in range(parts + 1)]
+    """Where ``parts`` parts of a side begin and end: together they are the side, and differ by three pixels at most.
+
+    They begin at even pixels, so that no two share a sample of chroma.
+    """
+    return [*(length * part // parts // 2 * 2 for part in range(parts)), length]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -12,13 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import onnxruntime  # noqa: F401  (its own descriptors are open before those of a test are counted)
 import pytest
 from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 
 from pytest_vmaf import Clip, MaskError, MeasurementError, PairError, ScoreLog, ScoreRequest, ScorerError, Vmaf
 from pytest_vmaf.quality.process import Command, run
 from pytest_vmaf.roi import masked as room
+from pytest_vmaf.roi.saliency import load_saliency
 
 from .test_saliency import MEAN, PLAIN, model, node
 
@@ -77,6 +78,8 @@ def temp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "temp"
     folder.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(folder))
+    # ONNX Runtime's own descriptors are open from its first session on.
+    load_saliency()
     threads, descriptors = threading.active_count(), sorted(os.listdir("/dev/fd"))
     yield folder
     assert list(folder.iterdir()) == []
@@ -98,13 +101,12 @@ def test_no_frame_ever_lies_on_disk(temp: Path, long: Path, worse: Path, scorer:
 
     def watch() -> None:
         while not over.wait(0.002):
-            for path in temp.rglob("*"):
-                try:
+            # Files and folders come and go meanwhile.
+            with contextlib.suppress(OSError):
+                for path in temp.rglob("*"):
                     sizes[path] = max(sizes.get(path, 0), path.stat().st_size)
                     if path.is_fifo():
                         pipes.add(path)
-                except OSError:
-                    continue
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -115,8 +117,8 @@ def test_no_frame_ever_lies_on_disk(temp: Path, long: Path, worse: Path, scorer:
         watcher.join()
     assert len(found.coverage) == LONG
     assert [pipe.name for pipe in pipes] == ["masked.yuv"]
-    # The log grows with the frames, each by less than a hundredth of it.
-    assert max(sizes.values()) < LONG * FRAME_BYTES / 100
+    # Logs are the largest: of 72 frames less than one.
+    assert max(sizes.values()) < FRAME_BYTES
     assert found.provenance["command"].startswith("pytest-vmaf roi-score")
 
 
@@ -124,7 +126,7 @@ def test_a_network_that_fails_in_the_fifth_picture_is_the_error(
     temp: Path, long: Path, make: Callable[..., Path], tmp_path: Path, scorer: dict[str, str]
 ) -> None:
     # The square root of what is below the middle of the scale is no number, and the fifth picture is dark.
-    dark = "lutyuv=y='val/2+110',lutyuv=y='val*0.3':enable='eq(n,4)'"
+    dark = "lutyuv=y='val/2+120':u=128:v=128,lutyuv=y='val*0.2':enable='eq(n,4)'"
     reference = make("-i", long, "-vf", dark, "-c:v", "ffv1", tmp_path / "dark.mkv")
     distorted = make("-i", reference, "-c:v", "libx264", "-crf", "35", tmp_path / "dark.mp4")
     network = write(tmp_path, model(MEAN, node("Sqrt", "grey", "root"), node("Tanh", "root", "saliency_map")))
@@ -242,7 +244,7 @@ def timed_out(pipe: Path) -> None:
     [
         (not_opened, ScorerError, "^broken before the pipe was opened$"),
         (one_frame_read, ScorerError, "^broken after a frame$"),
-        (interrupted, KeyboardInterrupt, ""),
+        (interrupted, KeyboardInterrupt, "^$"),
         (killed, ScorerError, "^it was killed by SIGKILL$"),
         (timed_out, ScorerError, "time limit of 0.2 s"),
     ],
@@ -272,7 +274,7 @@ def test_a_scorer_whose_log_lacks_the_masked_clip_is_refused(temp: Path, long: P
             bare = {name: values for name, values in logs[1].columns.items() if name != "neg"}
             return logs[0], ScoreLog(bare, LONG, LONG, "", "")
 
-    with pytest.raises(ScorerError, match="^masked: The log has no column 'neg'"):
+    with pytest.raises(ScorerError, match=r"^masked: The log has no column 'neg'"):
         Vmaf(scorer=Lacking()).roi(long, worse, synthetic_mask=0.35)
 
 
@@ -327,6 +329,24 @@ def test_ctrl_c_ends_everything(
     assert b"Traceback" not in err
     assert processes(f"{folder}/") == []
     assert list(folder.iterdir()) == []
+
+
+def test_neither_a_home_nor_a_temporary_folder_is_written_to(
+    tmp_path: Path, footage: Callable[..., Path], encode: Callable[..., Path]
+) -> None:
+    """ONNX Runtime's wheels gather what they see of their users, and send it, unless they are told not to."""
+    reference = footage("192x108", 3)
+    folders = {name: tmp_path / name for name in ("TMPDIR", "HOME", "XDG_CACHE_HOME")}
+    for folder in folders.values():
+        folder.mkdir()
+    kept = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    argv = [sys.executable, "-m", "pytest_vmaf", "roi-score", f"--reference={reference}", "--threshold=0"]
+    argv += [f"--distorted={encode(reference, 40)}", f"--saliency-model={write(tmp_path, PLAIN)}"]
+    done = subprocess.run(argv, env={**kept, **{name: str(path) for name, path in folders.items()}}, check=False)
+    assert done.returncode == 0
+    assert {name: [path.name for path in folder.rglob("*")] for name, folder in folders.items()} == {
+        name: [] for name in folders
+    }
 
 
 def test_a_broken_run_does_not_spoil_the_next(temp: Path, long: Path, worse: Path) -> None:
