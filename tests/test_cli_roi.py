@@ -142,7 +142,10 @@ def test_the_command_in_a_result_gives_it_again(raw: Raw, network: Path, capsys:
         program, *arguments = shlex.split(found.provenance["command"])
         assert program == "pytest-vmaf"
         assert main(arguments) == 0
-        assert json.loads(capsys.readouterr().out)["vmaf_masked"] == float(found.vmaf_masked)
+        data = json.loads(capsys.readouterr().out)
+        assert data["vmaf_masked"] == float(found.vmaf_masked)
+        # A weight of six digits would be seen.
+        assert data["vmaf_roi"] == pytest.approx(float(found.vmaf_roi), abs=1e-9)
 
 
 def test_without_a_mask_the_projects_network_is_taken(asked: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -371,14 +374,14 @@ def test_names_that_begin_with_a_dash_or_hold_other_signs(
     import shlex
 
     monkeypatch.chdir(tmp_path)
-    shutil.copy(reference, "-i;$(touch x) 'ref'.mkv")
+    shutil.copy(reference, "-i;$(touch${IFS}x)'ref'.mkv")
     shutil.copy(encoded, "ünï%d[0].mp4")
-    arguments = ["--reference=-i;$(touch x) 'ref'.mkv", "--distorted", "ünï%d[0].mp4", "--synthetic-mask=.35"]
+    arguments = ["--reference=-i;$(touch${IFS}x)'ref'.mkv", "--distorted", "ünï%d[0].mp4", "--synthetic-mask=.35"]
     assert main(["roi-score", *arguments]) == 0
     data = json.loads(capsys.readouterr().out)
-    assert (data["reference"], data["distorted"]) == ("-i;$(touch x) 'ref'.mkv", "ünï%d[0].mp4")
+    assert (data["reference"], data["distorted"]) == ("-i;$(touch${IFS}x)'ref'.mkv", "ünï%d[0].mp4")
     assert len(list(tmp_path.iterdir())) == 2
-    found = Vmaf().roi("-i;$(touch x) 'ref'.mkv", "ünï%d[0].mp4", synthetic_mask=0.35)
+    found = Vmaf().roi("-i;$(touch${IFS}x)'ref'.mkv", "ünï%d[0].mp4", synthetic_mask=0.35)
     assert main(shlex.split(found.provenance["command"])[1:]) == 0
     assert json.loads(capsys.readouterr().out)["vmaf_masked"] == float(found.vmaf_masked)
 

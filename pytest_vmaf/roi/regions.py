@@ -123,8 +123,12 @@ def read_regions(regions: object) -> dict[str, Region]:
     if len(regions) > MOST_REGIONS:
         raise SettingsError(f"regions has {len(regions)} of them; {MOST_REGIONS} are scored at most.")
     for name in regions:
-        if not isinstance(name, str) or not name.strip() or len(name) > 60:
-            raise SettingsError(f"{name!r:.80} is no name of a region; it is a text of up to 60 letters, as 'face'.")
+        # What cannot be printed could not be sent by a worker either, or would change how a report reads.
+        if not isinstance(name, str) or not name.strip() or len(name) > 60 or not name.isprintable():
+            raise SettingsError(
+                f"{printable(repr(name)[:80])} is no name of a region; it is a printable text of up to 60 letters, as "
+                "'face'."
+            )
     return {name: read_region(name, region) for name, region in regions.items()}
 
 

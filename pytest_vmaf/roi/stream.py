@@ -95,6 +95,8 @@ def _run(prepared: Prepared, masking: Masking, small: tuple[int, int] | None, pi
         with contextlib.ExitStack() as stack:
             # Opened when the scorer opens its end; where it scores one after the other, that is later.
             out = stack.enter_context(open(pipe, "wb", buffering=0))
+            # Who opened it once more, to count its frames again, would wait for ever.
+            pipe.unlink()
             _widen(out.fileno())
             layout = layout_of(job.pix_fmt, job.width, job.height)
             little = small_layout(prepared, small) if small else None

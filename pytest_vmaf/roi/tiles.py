@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -139,9 +140,11 @@ def measure_map(
     if saliency is not None and not prepared.can.reads_clips:
         raise SettingsError(f"The scorer {prepared.can.name!r} reads no clip, and saliency is that of one.")
     job = prepared.job
+    # From an odd pixel on, ffmpeg's crop takes subsampled chroma of two bytes from between two samples.
+    across = 2 if re.fullmatch(r"yuv42[02]p\d+le", job.pix_fmt) else 1
     places = {}
     for row, (top, bottom) in enumerate(pairwise(_edges(job.height, rows))):
-        for column, (left, right) in enumerate(pairwise(_edges(job.width, columns))):
+        for column, (left, right) in enumerate(pairwise(_edges(job.width, columns, across))):
             places[f"tile {column},{row}"] = (column, row, left, top, right - left, bottom - top)
     scorings = {
         name: part_of(prepared, Part(name, w, h, f"crop={w}:{h}:x={x}:y={y}:exact=1"))
@@ -220,9 +223,8 @@ def _grid(grid: Any) -> tuple[int, int]:
     return grid[0], grid[1]
 
 
-def _edges(length: int, parts: int) -> list[int]:
-    """Where ``parts`` parts of a side begin and end: together they are the side, and differ by three pixels at most.
-
-    They begin at even pixels, so that no two share a sample of chroma.
+def _edges(length: int, parts: int, step: int = 1) -> list[int]:
+    """Where ``parts`` parts of a side begin and end: together they are the side, and each begins at a multiple of
+    ``step``. They differ by less than two steps.
     """
-    return [*(length * part // parts // 2 * 2 for part in range(parts)), length]
+    return [*(length * part // parts // step * step for part in range(parts)), length]

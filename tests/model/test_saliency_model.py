@@ -16,8 +16,8 @@ import pytest
 from numpy.typing import NDArray
 
 Map = NDArray[np.float32]
-FOLDER = Path(__file__).parents[2] / "model"
-FILE = FOLDER / "saliency.onnx"
+FOLDER = Path(__file__).parents[2] / "model" / "training"
+FILE = FOLDER.parent / "saliency.onnx"
 MEAN, DEVIATION = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
 
 
@@ -72,7 +72,7 @@ def noise(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
 
 def test_the_file_is_small_and_complete() -> None:
     assert FILE.stat().st_size <= 2_000_000
-    assert not list(FOLDER.glob("*.data")), "weights must be inside the file"
+    assert not list(FILE.parent.glob("*.data")), "weights must be inside the file"
 
 
 def test_names_types_and_working_size(session: onnxruntime.InferenceSession) -> None:

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -267,6 +268,26 @@ def test_a_scorer_that_does_not_read_all_masked_frames_has_no_score(temp: Path, 
         Vmaf(scorer=Breaking(lambda pipe: None)).roi(long, worse, synthetic_mask=0.35)
 
 
+@pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="the scorer needs /dev/fd; this system has none")
+def test_a_tool_that_leaves_the_masked_clip_unread_is_not_waited_for(
+    temp: Path, long: Path, worse: Path, tmp_path: Path
+) -> None:
+    """Frames that a decoder could not deliver are counted again, which those of a pipe cannot be."""
+    lines = [
+        "#!/bin/sh",
+        'case "$1" in --version) echo 0.0.0 >&2; exit 0;; esac',
+        f'if [ -e "{tmp_path}/again" ]; then cat $2 > "{tmp_path}/again"; exit 0; fi',
+        f'touch "{tmp_path}/again"',
+        f'exec "{sys.executable}" "{STANDIN}" "$@"',
+    ]
+    tool = tmp_path / "vmaf"
+    tool.write_text("\n".join([*lines, ""]))
+    tool.chmod(0o755)
+    with pytest.raises(ScorerError, match="could not decode the distorted clip"):
+        Vmaf(scorer="vmaf", vmaf_bin=str(tool), timeout=60).roi(long, worse, synthetic_mask=0.35)
+    assert (tmp_path / "again").stat().st_size == LONG * FRAME_BYTES
+
+
 def test_a_scorer_whose_log_lacks_the_masked_clip_is_refused(temp: Path, long: Path, worse: Path) -> None:
     class Lacking(FfmpegScorer):
         def score_together(self, requests: Sequence[ScoreRequest]) -> Any:
@@ -355,6 +376,21 @@ def test_a_broken_run_does_not_spoil_the_next(temp: Path, long: Path, worse: Pat
         with pytest.raises(ScorerError):
             Vmaf(scorer=Breaking(one_frame_read)).roi(long, worse, synthetic_mask=0.35)
     assert Vmaf().roi(long, worse, synthetic_mask=0.35) == wanted
+
+
+def test_several_at_once_do_not_mix(temp: Path, long: Path, worse: Path, shorter: Path, tmp_path: Path) -> None:
+    network = write(tmp_path, PLAIN)
+
+    def score(number: int) -> object:
+        try:
+            return Vmaf(threads=1).roi(long, shorter if number % 3 == 2 else worse, saliency=network, threshold=0.4)
+        except PairError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(score, range(6)))
+    assert found[0] == found[1] == found[3] == found[4] == score(0)
+    assert found[2] == found[5] == score(2)
 
 
 def test_without_named_pipes_there_is_no_mask(

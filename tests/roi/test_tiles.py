@@ -88,14 +88,14 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 # The grid.
 
 
-@given(st.integers(1, 5000), st.integers(1, MOST_ON_SIDE))
-def test_tiles_cover_a_side_without_gaps_and_begin_where_chroma_does(length: int, parts: int) -> None:
-    edges = _edges(length, parts)
+@given(st.integers(1, 5000), st.integers(1, MOST_ON_SIDE), st.sampled_from([1, 2]))
+def test_tiles_cover_a_side_without_gaps_and_begin_where_they_may(length: int, parts: int, step: int) -> None:
+    edges = _edges(length, parts, step)
     assert (edges[0], edges[-1], len(edges)) == (0, length, parts + 1)
     assert edges == sorted(edges)
-    assert all(edge % 2 == 0 for edge in edges[:-1])
+    assert all(edge % step == 0 for edge in edges[:-1])
     sizes = [after - before for before, after in pairwise(edges)]
-    assert max(sizes) - min(sizes) <= 3
+    assert max(sizes) - min(sizes) <= 2 * step - 1
 
 
 @pytest.mark.parametrize(("size", "grid"), [("320x180", (4, 3)), ("161x97", (3, 5)), ("130x75", (5, 2))])
@@ -463,3 +463,16 @@ def test_a_gate_of_tiles_in_another_call_is_a_usage_error(call: str, message: st
 def test_plain_is_a_network_too(scene: Path, coded: Path, network: Callable[[bytes], Path]) -> None:
     found = Vmaf().map(scene, coded, saliency=network(PLAIN))
     assert found.saliency.endswith("network.onnx")
+
+
+def test_an_aligned_pair_has_the_map_and_the_saliency_of_the_frames_that_both_have(
+    footage: Callable[..., Path], make: Callable[..., Path], tmp_path: Path
+) -> None:
+    reference = footage("192x128", 16)
+    cut = make("-i", reference, "-vf", "trim=start_frame=2,setpts=N/25/TB", "-c:v", "ffv1", tmp_path / "cut.mkv")
+    late = make("-i", cut, "-c:v", "libx264", tmp_path / "late.mp4")
+    aligned = Vmaf(align=True).map(reference, late, grid=(2, 2), saliency=True)
+    same = Vmaf().map(cut, late, grid=(2, 2), saliency=True)
+    assert [tile.neg.frames for tile in aligned.tiles] == [tile.neg.frames for tile in same.tiles]
+    assert aligned.neg_salient.frames == same.neg_salient.frames
+    assert len(same.neg_salient.frames) == 14

@@ -1,4 +1,4 @@
-"""Trains the saliency model on rendered scenes and writes it as ONNX: `python model/make_saliency.py --output FILE`.
+"""Trains the saliency model on rendered scenes and writes it as ONNX: `python make_saliency.py --output FILE`.
 
 Everything follows from the seed (and the number of threads, which is one): no data set is read, no other network is
 involved. Needs torch and onnx, which the installed package does not.
