@@ -127,11 +127,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _score(options: argparse.Namespace) -> int:
+    from pytest_vmaf.quality.gate import MAP_METRICS, PART_METRICS
     from pytest_vmaf.report.progress import progress_on
     from pytest_vmaf.session import Vmaf
 
     keywords = {option.name: getattr(options, option.name) for option in OPTIONS}
     layer = make_layer("command line", {k: v for k, v in keywords.items() if v is not None}, options.gate)
+    for gate in layer.gates:
+        if gate.metric in PART_METRICS:
+            where = "vmaf.map" if gate.metric in MAP_METRICS else "vmaf.roi, and of the command roi-score"
+            raise SettingsError(f"{gate.name} is a gate of {where}; `score` does not measure {gate.metric}.")
     session = Vmaf(layers=[layer], progress=progress_on(sys.stderr))
     check_output(options.output)
     clips = clips_of([options.reference, options.distorted], options)

@@ -106,7 +106,7 @@ def _roi_score(options: argparse.Namespace) -> int:
     }
     if options.neg:
         data |= {name: float(found[name]) for name in ("neg", "neg_masked", "neg_roi", "gap", "gap_masked")}
-        data |= {"neg_model": found.provenance["neg_model"], "mask_coverage": found.mask_coverage}
+        data |= {"neg_model": found.provenance["neg_model"], "mask_coverage": float(found.mask_coverage)}
     write(options.output, json.dumps(data, indent=2, allow_nan=False) + "\n")
     return code
 

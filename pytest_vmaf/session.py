@@ -85,7 +85,7 @@ class Vmaf(Searches, Parts):
         self.records: list[dict[str, Any]] = []
         #: The reference and distorted clip of each record, with what tells whether their files were written since.
         self.clips: list[tuple[Clip, Clip, Stamps] | None] = []
-        self._held: set[Gate] = set()
+        self._looked: set[str] = set()
         #: What searches add to the report, as records of sections.
         self.sections: list[dict[str, Any]] = []
         #: What makes further sections, asked only where there is a report, since their pictures cost something.
@@ -161,7 +161,7 @@ class Vmaf(Searches, Parts):
             # The caller's line is what matters; ours, and what led here, say nothing that the message does not.
             raise error.with_traceback(None) from None
         verdicts = judge(result, applied)
-        self._held.update(gate for gate in applied if gate.origin == "marker")
+        self._looked.update(extra)
         common = {"started": started, "gated": gates, "every_gate": every_gate}
         every: dict[str, Result] = {"": result, **result.regions}
         for region, one in every.items():
@@ -179,7 +179,7 @@ class Vmaf(Searches, Parts):
     def unheld(self) -> tuple[Gate, ...]:
         """Gates of the marker upon parts of the picture that no measurement was held against."""
         marked = (gate for layer in self._layers if layer.origin == "marker" for gate in effective([layer.gates]))
-        return tuple(gate for gate in marked if gate.metric in PART_METRICS and gate not in self._held)
+        return tuple(gate for gate in marked if gate.metric in PART_METRICS and gate.metric not in self._looked)
 
     def _encoder(self, name: str) -> Encoder:
         return load_encoder(name, self._hook, self._plugins, self._config)

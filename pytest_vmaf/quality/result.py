@@ -117,33 +117,36 @@ class Result:
 
     @classmethod
     def from_json(cls, text: str) -> Result:
-        """Read what to_json wrote. Raises MeasurementError for anything else, NaN included."""
+        """Read what to_json wrote, of the results of ``vmaf.roi`` and ``vmaf.map`` what every Result has.
+
+        Raises MeasurementError for anything else, NaN included.
+        """
         try:
             data = json.loads(text, parse_constant=_refuse_constant)
             if data["schema"] != SCHEMA:
                 raise ValueError(f"its schema is {data['schema']!r}, not {SCHEMA}")
-            return cls._made_of(data)
+            return _made_of(data)
         except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
             raise MeasurementError(f"This is not a result in JSON ({type(error).__name__}: {error}).") from error
 
-    @classmethod
-    def _made_of(cls, data: dict[str, Any]) -> Result:
-        rate = data["context"].pop("frame_rate")
-        context = Context(**data["context"], frame_rate=Fraction(rate) if rate else None)
-        scores = {
-            name: Score(tuple(map(_finite, s["frames"])), Scale(**s["scale"]), context)
-            for name, s in data["scores"].items()
-        }
-        above = data["above_100"]
-        above["frames"] = tuple((int(index), _finite(a), _finite(b)) for index, a, b in above["frames"])
-        return cls(
-            vmaf=scores.pop("vmaf"),
-            neg=scores.pop("neg"),
-            gap=scores.pop("gap"),
-            above_100=FramesAbove(**above, context=context),
-            features=scores,
-            regions={name: cls._made_of(region) for name, region in data.get("regions", {}).items()},
-        )
+
+def _made_of(data: dict[str, Any]) -> Result:
+    rate = data["context"].pop("frame_rate")
+    context = Context(**data["context"], frame_rate=Fraction(rate) if rate else None)
+    scores = {
+        name: Score(tuple(map(_finite, s["frames"])), Scale(**s["scale"]), context)
+        for name, s in data["scores"].items()
+    }
+    above = data["above_100"]
+    above["frames"] = tuple((int(index), _finite(a), _finite(b)) for index, a, b in above["frames"])
+    return Result(
+        vmaf=scores.pop("vmaf"),
+        neg=scores.pop("neg"),
+        gap=scores.pop("gap"),
+        above_100=FramesAbove(**above, context=context),
+        features=scores,
+        regions={name: _made_of(region) for name, region in data.get("regions", {}).items()},
+    )
 
 
 def _finite(number: float) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from pytest_vmaf.quality.gate import provenance_lines_of, worst_lines_of
+from pytest_vmaf.quality.gate import PART_METRICS, provenance_lines_of, worst_lines_of
 from pytest_vmaf.quality.process import printable
 from pytest_vmaf.quality.score import POOLS, Score
 from pytest_vmaf.report.view import WHOLE, margin, smallest_margin
@@ -62,7 +62,13 @@ def write_summary(
         )
     unchecked = [row for row in rows if row.get("gated") and not row["every_gate"]]
     # Somebody who asks on the command line means this run; ini gates may rightly be for other tests than these.
-    unreached = [str(gate) for gate in gates if gate.origin == "command line" or len(unchecked) == len(rows)]
+    held = {gate["name"] for row in rows for gate in row["gates"]}
+    parts = [gate for gate in gates if gate.metric in PART_METRICS]
+    if missing := [str(gate) for gate in parts if gate.name not in held and gate.origin == "command line"]:
+        said = f"{', '.join(missing)} was held against nothing: no vmaf.roi or vmaf.map measured it."
+        reporter.write_line(said, yellow=True)
+    whole = [gate for gate in gates if gate.metric not in PART_METRICS]
+    unreached = [str(gate) for gate in whole if gate.origin == "command line" or len(unchecked) == len(rows)]
     if unreached and unchecked:
         used = f"{len(unchecked)} of {len(rows)} measurements used vmaf.score or a search"
         missed = f"which {', '.join(unreached)} does not reach; vmaf.check holds every gate."

@@ -10,6 +10,7 @@ import os
 import shlex
 import zlib
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -28,6 +29,8 @@ from pytest_vmaf.roi.stream import Masking, colours, masked_stream, small_layout
 MASKED = "masked"
 #: Saliency maps that are kept for the report, and about how many rows and columns they have there.
 MOST_MAPS, MAP_SIDES = 20_000, (54, 96)
+#: With less of the picture under a mask, the reference around it is nearly all that is scored.
+LITTLE = 0.01
 #: What stands for the network's name where the mask is one value.
 SYNTHETIC = "synthetic"
 
@@ -54,9 +57,12 @@ class Mask:
         if self.synthetic is not None:
             numbers["synthetic_mask"] = self.synthetic
         for name, value in numbers.items():
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not number or not 0 <= value <= 1:
+            if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value <= 1:
                 raise SettingsError(f"{name} is {value!r:.80}; it is a number from 0 to 1.")
+            # NumPy's numbers are no JSON.
+            object.__setattr__(self, "synthetic" if name == "synthetic_mask" else name, float(value))
+        if not isinstance(self.bt601, bool):
+            raise SettingsError(f"bt601 is {self.bt601!r:.80}; it is True or False.")
         if self.saliency is not None and self.synthetic is not None:
             raise SettingsError("saliency names a network, and synthetic_mask stands in place of one; give one.")
 
@@ -118,9 +124,9 @@ class RoiResult(Result):
         return self["neg_roi"]
 
     @property
-    def mask_coverage(self) -> float:
+    def mask_coverage(self) -> Score:
         """Which share of the picture (0 to 1) the mask keeps, as the mean over frames."""
-        return fmean(self.coverage)
+        return self["mask_coverage"]
 
     def map_of(self, frame: int) -> tuple[bytes, int, int] | None:
         """The saliency of a frame as 8-bit grey samples, with width and height; None where it was not kept."""
@@ -190,6 +196,7 @@ def roi_result(
         "vmaf_roi": blend("vmaf"),
         "neg_roi": blend("neg"),
         **{f"{metric}_masked": shown(metric) for metric in ("vmaf", "neg", "gap")},
+        "mask_coverage": Score(covered, replace(full.gap.scale, metric="mask_coverage", model=""), full.context),
     }
     return RoiResult(
         vmaf=full.vmaf,
@@ -288,9 +295,10 @@ def _without_empty(masked: ScoreLog, full: ScoreLog, empty: tuple[int, ...]) -> 
 
 def _note(mask: Mask, label: str, covered: list[float]) -> str:
     colours = ", shown as limited BT.601" if mask.bt601 else ""
+    little = ", so little that the masked score is near 100 whatever it shows" if fmean(covered) < LITTLE else ""
     return (
         f"roi: weight {mask.weight:g}, threshold {mask.threshold:g}, fade {mask.fade:g}, saliency {label}{colours}; "
-        f"the mask keeps {100 * fmean(covered):.2f} % of the picture"
+        f"the mask keeps {100 * fmean(covered):.2f} % of the picture{little}"
     )
 
 
