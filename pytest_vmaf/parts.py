@@ -68,7 +68,7 @@ class Parts:
         distorted: Path,
         *,
         grid: tuple[int, int] = (4, 4),
-        saliency: bool | str | os.PathLike[str] = False,
+        saliency: bool | str | os.PathLike[str] | None = False,
         **settings: Any,
     ) -> QualityMap:
         """Score each tile of a grid (columns, rows) on its own, all in one run, to show where quality was lost.
@@ -84,7 +84,7 @@ class Parts:
 
         def measuring(request: MeasureRequest, scorer: Scorer) -> QualityMap:
             path = None if isinstance(saliency, bool) else read_path("saliency", saliency)
-            return measure_map(request, scorer, grid, saliency is not False, path)
+            return measure_map(request, scorer, grid, saliency not in (False, None), path)
 
         def section(result: QualityMap, clips: tuple[Clip, Clip], pictures: int) -> Section:
             from pytest_vmaf.report.parts import map_section

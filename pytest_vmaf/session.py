@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 Measured = TypeVar("Measured", bound=Result)
 Stamps = tuple[tuple[int, int] | None, ...]
 SCORER_GROUP, ENCODER_GROUP = "pytest_vmaf.scorers", "pytest_vmaf.encoders"
+#: What a map holds of its worst tile, and how a region's own record stands beside the picture's.
+MAP_HOLDS, NO_CHECK = ("vmaf", "neg", "gap"), {"gated": False, "every_gate": False}
 #: Where a gate must come from to hold for `score` too; `check` adds the run's and the default ones.
 OWN_ORIGINS = ("call", "marker")
 
@@ -142,7 +144,7 @@ class Vmaf(Searches, Parts):
             layers = (make_layer("call", keywords), *self._layers)
             if not gates and layers[0].gates:
                 raise SettingsError("self_score holds no gates; assert on what it returns.")
-            applied = _gates(layers, every_gate, extra) if gates else ()
+            applied, passed_over = _gates(layers, every_gate, extra) if gates else ((), False)
             if regions is not None:
                 measuring, section, more = _with_regions(regions)
                 applied = (*applied, *more)
@@ -150,6 +152,7 @@ class Vmaf(Searches, Parts):
             stamps = stamps_of(request.reference, request.distorted)
             with self._progress(f"{request.distorted.path.name}") as shown:
                 result = measuring(_with_progress(request, shown), scorer)
+            verdicts = judge(result, applied)
         except (MeasurementError, SettingsError, OSError) as caught:
             error = caught
             if isinstance(caught, OSError):
@@ -160,13 +163,13 @@ class Vmaf(Searches, Parts):
             self.clips.append(None)
             # The caller's line is what matters; ours, and what led here, say nothing that the message does not.
             raise error.with_traceback(None) from None
-        verdicts = judge(result, applied)
         self._looked.update(extra)
-        common = {"started": started, "gated": gates, "every_gate": every_gate}
         every: dict[str, Result] = {"": result, **result.regions}
         for region, one in every.items():
             mine = [verdict for verdict in verdicts if verdict.gate.region == region]
-            self.records.append({**measured(one, mine), **common})
+            # A region has its own gates and no others: it is neither a check, nor does it hold the marker's.
+            how = {"gated": gates and not passed_over, "every_gate": every_gate} if not region else NO_CHECK
+            self.records.append({**measured(one, mine), "started": started, **how})
             self.clips.append((request.reference, request.distorted, stamps))
         if section is not None:
             self.makings.append(partial(section, result, (request.reference, request.distorted)))
@@ -255,23 +258,37 @@ def stamps_of(*clips: Clip) -> Stamps:
     return tuple(stat and (stat.st_size, stat.st_mtime_ns) for stat in stats)
 
 
-def _gates(layers: Sequence[Layer], every_gate: bool, extra: Sequence[str]) -> tuple[Gate, ...]:
+def _gates(layers: Sequence[Layer], every_gate: bool, extra: Sequence[str]) -> tuple[tuple[Gate, ...], bool]:
+    """The gates that a measurement holds, and whether the marker has others, which this one cannot hold."""
     for gate in layers[0].gates:
         if gate.metric in PART_METRICS and gate.metric not in extra:
             where = "map" if gate.metric in MAP_METRICS else "roi"
             raise SettingsError(f"{gate.name} is a gate of vmaf.{where}, which measures {gate.metric}; this does not.")
+        if not _holds(gate, extra) and gate.metric not in PART_METRICS:
+            raise SettingsError(
+                f"{gate.name} is no gate of vmaf.map, which holds {', '.join(MAP_HOLDS)} of every tile."
+            )
     # What nothing else measures holds wherever it was set, as in `check`.
     chosen: list[Sequence[Gate]] = [
         [
             gate
             for gate in layer.gates
-            if gate.metric in extra or (gate.metric not in PART_METRICS and (every_gate or layer.origin in OWN_ORIGINS))
+            if _holds(gate, extra) and (gate.metric in extra or every_gate or layer.origin in OWN_ORIGINS)
         ]
         for layer in layers
     ]
+    marked = (gate for layer in layers if layer.origin == "marker" for gate in layer.gates)
+    passed_over = any(not _holds(gate, extra) and gate.metric not in PART_METRICS for gate in marked)
     if every_gate:
         chosen.append([parse_gate(name, limit, "default") for name, limit in DEFAULT_GATES.items()])
-    return effective(chosen)
+    return effective(chosen), passed_over
+
+
+def _holds(gate: Gate, extra: Sequence[str]) -> bool:
+    """Whether a measurement with these metrics of its own can hold a gate; a map has no features of the whole."""
+    if gate.metric in PART_METRICS:
+        return gate.metric in extra
+    return gate.metric in MAP_HOLDS or "neg_tile" not in extra
 
 
 def _with_regions(regions: Any) -> tuple[Callable[[MeasureRequest, Scorer], Any], Any, tuple[Gate, ...]]:

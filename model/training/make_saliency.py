@@ -185,7 +185,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--workers", type=int, default=2, help="processes that render; training takes one thread")
-    parser.add_argument("--output", type=Path, default=Path(__file__).with_name("saliency.onnx"))
+    parser.add_argument("--output", type=Path, default=Path(__file__).parents[1] / "saliency.onnx")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     scenes = rendered(arguments.seed, arguments.scenes, arguments.workers)

@@ -104,7 +104,7 @@ class Located(nn.Module):
     objects being rarer in rendered scenes than in films.
     """
 
-    GAIN, BIAS, FALL = 0.8, 1.0, 3.0
+    GAIN, BIAS, FALL = 0.8, 0.5, 3.0
     inner: Tensor
 
     def __init__(self, net: Saliency) -> None:

@@ -153,7 +153,11 @@ def worst_lines(result: Result, gate: Gate) -> list[str]:
     """The frames that are furthest on the wrong side of a gate, with their time codes, in one line."""
     result = _of(result, gate)
     if gate.metric != ABOVE:
-        return worst_lines_of(result[gate.metric], lowest=gate.bound == "min")
+        score = result.judged(gate.metric, gate.pool)
+        lines = worst_lines_of(score, lowest=gate.bound == "min")
+        # Of a map, by another pool another tile may be the worst.
+        elsewhere = score.context.distorted != result.context.distorted
+        return [*lines, f"in {score.context.distorted}"] if elsewhere else lines
     lifted, context = result.above_100.worst(3), result.context
     frames = [f"{context.time_code(index)} {score:.2f}, self-score {own:.2f}" for index, score, own in lifted]
     return [f"worst frames: {'; '.join(frames)}"] if frames else []

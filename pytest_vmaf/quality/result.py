@@ -96,9 +96,13 @@ class Result:
             raise KeyError(f"{metric!r} was not measured; there are {', '.join(named)}. Ask for it with features=.")
         return named[metric]
 
+    def judged(self, metric: str, pool: str = "mean") -> Score:
+        """The score that a gate upon this metric and pool is held against."""
+        return self[metric]
+
     def pooled(self, metric: str, pool: str = "mean") -> float:
         """A metric's frames pooled by one of POOLS, the spread "stdev" included."""
-        score = self[metric]
+        score = self.judged(metric, pool)
         return score.stdev if pool == "stdev" else float(score.pooled(pool))
 
     def to_json(self) -> str:

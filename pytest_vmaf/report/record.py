@@ -54,7 +54,9 @@ def plain(value: Any) -> Any:
         return value
     if isinstance(value, Enum):
         return plain(value.value)
-    for kind in (str, float, int):
+    if isinstance(value, str):
+        return _text(value)
+    for kind in (float, int):
         if isinstance(value, kind):
             return kind(value)
     if isinstance(value, PathLike):
@@ -69,9 +71,16 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
+def _text(value: str) -> str:
+    """A plain text that can be sent: with half characters, as names of files may have them, as escapes."""
+    return str(value) if value.isascii() else value.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def sendable(value: Any) -> Any:
     """The value as it is where a report may hold it, else made plain; for what others have put into a report."""
-    if type(value) in (type(None), bool, int, float, str, bytes):
+    if type(value) is str:
+        return _text(value)
+    if type(value) in (type(None), bool, int, float, bytes):
         return value
     if type(value) in (list, tuple):
         return type(value)(sendable(each) for each in value)

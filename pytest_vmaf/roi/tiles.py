@@ -40,7 +40,7 @@ class Tile:
     @property
     def name(self) -> str:
         """Where it is, for people."""
-        return f"tile in column {self.column}, row {self.row}"
+        return _named(self.column, self.row)
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)
@@ -100,25 +100,25 @@ class QualityMap(Result):
         frames = zip(*(tile.neg.frames for tile in self.tiles), strict=True)
         return tuple(min(zip(self.tiles, values, strict=True), key=lambda each: each[1]) for values in frames)
 
-    def pooled(self, metric: str, pool: str = "mean") -> float:
-        """As of any Result; of "vmaf", "neg", "gap", "neg_tile" and "gap_tile" the worst tile by this very pool.
+    def judged(self, metric: str, pool: str = "mean") -> Score:
+        """Of "vmaf", "neg", "gap", "neg_tile" and "gap_tile" the score of the tile that is worst by this very pool.
 
         Raises SettingsError for ``neg_salient`` of a map without ``saliency``.
         """
         # The tile with the largest gap need not be the one with the lowest NEG: no gate holds because of another tile.
         if metric in ("neg", "neg_tile"):
-            return min(_pooled(tile.neg, pool) for tile in self.tiles)
+            return min((tile.neg for tile in self.tiles), key=lambda score: _pooled(score, pool))
         if metric == "vmaf":
-            return min(_pooled(tile.vmaf, pool) for tile in self.tiles)
+            return min((tile.vmaf for tile in self.tiles), key=lambda score: _pooled(score, pool))
         if metric in ("gap", "gap_tile"):
-            return max(_pooled(tile.gap, pool) for tile in self.tiles)
+            return max((tile.gap for tile in self.tiles), key=lambda score: _pooled(score, pool))
         if metric == "neg_salient" and not self.saliency:
             # A gate asks, which must not hold because nothing was measured.
             raise SettingsError(
                 "neg_salient was not measured, so its gate holds nothing; pass saliency=True to vmaf.map, or take the "
                 "gate back with min_neg_salient=None."
             )
-        return super().pooled(metric, pool)
+        return super().judged(metric, pool)
 
 
 def measure_map(
@@ -153,18 +153,18 @@ def measure_map(
     logs = score_together(scorings)
     tiles = []
     for name, place in places.items():
-        found = scores_of(scorings[name], logs[name], context_of(scorings[name], logs[name]))
+        label = f"{job.distorted.clip} [{_named(*place[:2])} of {columns}x{rows}]"
+        found = scores_of(scorings[name], logs[name], context_of(scorings[name], logs[name], label))
         tiles.append(Tile(*place, found["vmaf"], found["neg"], found["gap"]))
     worst = min(tiles, key=lambda tile: float(tile.neg))
     name = f"tile {worst.column},{worst.row}"
-    label = f"{job.distorted.clip} [{worst.name} of {columns}x{rows}]"
     shares: Sequence[Sequence[float]] = ()
     empty: Sequence[int] = ()
     if saliency is not None:
         from pytest_vmaf.roi.salience import salient_shares
 
         shares, empty = salient_shares(prepared, saliency, [place[2:] for place in places.values()])
-    result = conclude(scorings[name], logs[name], label, notes=_empty_note(empty))
+    result = conclude(scorings[name], logs[name], worst.neg.context.distorted, notes=_empty_note(empty))
     gap = max(tiles, key=lambda tile: float(tile.gap)).gap
     parts = {
         "neg_tile": _shown(result.neg, "of the worst tile"),
@@ -208,6 +208,10 @@ def _weighted(tiles: Sequence[Tile], shares: Sequence[Sequence[float]], result: 
 
 def _shown(score: Score, view: str) -> Score:
     return Score(score.unclipped.frames, replace(score.scale, view=view), score.context)
+
+
+def _named(column: int, row: int) -> str:
+    return f"tile in column {column}, row {row}"
 
 
 def _pooled(score: Score, pool: str) -> float:
