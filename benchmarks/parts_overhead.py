@@ -1,6 +1,6 @@
 """What looking at parts of the picture costs, as ratios to a plain score of the same pair in the same run.
 
-    python benchmarks/parts_overhead.py [--source CLIP] [--frames 48] [--runs 5]
+    python benchmarks/parts_overhead.py [--source CLIP] [--frames 120] [--runs 5]
 
 The pair is brought to 1080p, if it is not. Without --source it needs the footage of the examples:
 pip install '.[examples]'.
@@ -22,7 +22,8 @@ from pytest_vmaf.quality.ffmpeg import find_ffmpeg
 CODE = "import sys; from pytest_vmaf import Vmaf; r, d = sys.argv[1:]; v = Vmaf(); "
 REGIONS = "{'a': (640, 270, 640, 540), 'b': (100, 100, 321, 239), 'c': (1400, 700, 400, 300)}"
 WAYS = {
-    "roi, the network that comes along": "v.roi(r, d, threshold=0)",
+    "roi, the network that comes along": "v.roi(r, d)",
+    "roi, the same with a mask of nearly everything": "v.roi(r, d, threshold=0)",
     "roi, all pixels blended": "v.roi(r, d, synthetic_mask=0.5, threshold=0, fade=1)",
     "three regions (a quarter of the picture in all)": f"v.score(r, d, regions={REGIONS})",
     "map of 4x4 tiles": "v.map(r, d)",
@@ -34,7 +35,7 @@ WAYS = {
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--source", type=Path)
-    parser.add_argument("--frames", type=int, default=48)
+    parser.add_argument("--frames", type=int, default=120)
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
     ffmpeg = find_ffmpeg().path

@@ -151,21 +151,39 @@ def arguments(
     for clip in clips:
         argv += input_arguments(clip)
     null = ("-fps_mode", "passthrough", "-f", "null", "-")
-    graph = _graph(requests, models, clips, looped=step is not None)
+    # A graph has a thread: what shares a distorted clip shares its decoding and filters, the rest runs beside it.
+    together: dict[Clip, list[tuple[int, ScoreRequest]]] = {}
+    for number, request in enumerate(requests):
+        together.setdefault(request.distorted.clip, []).append((number, request))
+    pixels = sum(request.width * request.height for request in requests)
+    graphs = [
+        part
+        for each in together.values()
+        for part in ("-filter_complex", _graph(each, models, clips, pixels, looped=step is not None))
+    ]
     scored = [part for number in range(len(requests)) for part in ("-map", f"[scored{number or ''}]")]
     if step is None:
-        return [*argv, "-filter_complex", graph, *scored, *null]
+        return [*argv, *graphs, *scored, *null]
     argv += ["-map", "0:V:0", "-fps_mode", "passthrough", *step.arguments, "-y", f"file:{step.path.absolute()}"]
-    argv += ["-dec", "0:0", "-filter_complex", graph, *scored, *null]
+    argv += ["-dec", "0:0", *graphs, *scored, *null]
     return [*argv, "-map", "[counted]", "-c:v", "wrapped_avframe", *null]
 
 
-def _graph(requests: Sequence[ScoreRequest], models: dict[ModelRun, str], clips: list[Clip], *, looped: bool) -> str:
-    """The filter graph: what is done to a clip is done once, however many requests cut their windows out of it."""
+def _graph(
+    requests: Sequence[tuple[int, ScoreRequest]],
+    models: dict[ModelRun, str],
+    clips: list[Clip],
+    pixels: int,
+    *,
+    looped: bool,
+) -> str:
+    """The filter graph: what is done to a clip is done once, however many requests cut their windows out of it.
+
+    ``requests`` stand with their numbers; ``pixels`` is how many a frame of all that is scored has.
+    """
     uses: dict[str, list[tuple[str, str]]] = {}
     scorings = []
-    pixels = sum(request.width * request.height for request in requests)
-    for number, request in enumerate(requests):
+    for number, request in requests:
         tail = number or ""
         for what, source in (("distorted", request.distorted), ("reference", request.reference)):
             # V and not v: a cover picture is no clip.

@@ -44,6 +44,12 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--threshold", type=float, default=0.3, help="saliency below shows the reference (default 0.3)")
     parser.add_argument("--fade", type=float, default=0.1, help="band above the threshold, 0 is hard (default 0.1)")
     parser.add_argument("--bt601", action="store_true", help="show the network every clip as limited BT.601")
+    parser.add_argument(
+        "--stride",
+        type=int,
+        metavar="N",
+        help="the network looks at one of N frames (default 2, with --saliency-model 1)",
+    )
     parser.add_argument("--neg", action="store_true", help="the scores without enhancement gain and the gap, too")
     parser.add_argument("--gate", action="append", default=[], metavar="NAME=LIMIT", help="as min_roi=90 (repeatable)")
     parser.add_argument("--output", type=Path, help="write the JSON there instead of to standard output")
@@ -82,6 +88,7 @@ def _roi_score(options: argparse.Namespace) -> int:
             saliency=options.saliency_model,
             synthetic_mask=options.synthetic_mask,
             bt601=options.bt601,
+            stride=options.stride,
             **gates,
         )
     except MaskError as error:

@@ -34,6 +34,7 @@ class Parts:
         saliency: str | os.PathLike[str] | None = None,
         synthetic_mask: float | None = None,
         bt601: bool = False,
+        stride: int | None = None,
         **settings: Any,
     ) -> RoiResult:
         """Score the whole picture and its salient part, and blend: (1 − weight) · full + weight · masked.
@@ -41,18 +42,20 @@ class Parts:
         The mask is made of the reference by ``saliency``, the path of an ONNX network (None: the one that comes along);
         saliency below ``threshold`` shows the reference, from ``threshold`` + ``fade`` on the distorted clip.
         ``synthetic_mask`` is one saliency for every pixel instead. ``bt601`` shows the network every clip as limited
-        BT.601. Returns a RoiResult: ``.vmaf_full .vmaf_masked .vmaf_roi``, the same with ``neg_``, ``.gap_masked``,
-        ``.mask_coverage``. The gates of the call and the marker are held, as are ``min_roi``, ``min_neg_roi``,
-        ``min_neg_masked`` and the like wherever they were set.
+        BT.601. ``stride`` has it look at one of so many frames, and at each new picture (None: 2 for the one that comes
+        along, 1 for others). Returns a RoiResult: ``.vmaf_full .vmaf_masked .vmaf_roi``, the same with
+        ``neg_``, ``.gap_masked``, ``.mask_coverage``. The gates of the call and the marker are held, as are
+        ``min_roi``, ``min_neg_roi``, ``min_neg_masked`` and the like wherever they were set.
 
         Raises as :meth:`score`; MaskError where no mask can be made, or where it keeps nothing of any frame.
         """
         __tracebackhide__ = True
-        from pytest_vmaf.roi.masked import Mask, measure_roi, read_path
+        from pytest_vmaf.roi.masked import measure_roi
+        from pytest_vmaf.roi.masking import Mask, read_path
 
         def measuring(request: MeasureRequest, scorer: Scorer) -> RoiResult:
             path = read_path("saliency", saliency)
-            return measure_roi(request, scorer, Mask(weight, threshold, fade, path, synthetic_mask, bool(bt601)))
+            return measure_roi(request, scorer, Mask(weight, threshold, fade, path, synthetic_mask, bt601, stride))
 
         def section(result: RoiResult, clips: tuple[Clip, Clip], pictures: int) -> Section:
             from pytest_vmaf.report.parts import roi_section
@@ -79,7 +82,7 @@ class Parts:
         are too small.
         """
         __tracebackhide__ = True
-        from pytest_vmaf.roi.masked import read_path
+        from pytest_vmaf.roi.masking import read_path
         from pytest_vmaf.roi.tiles import measure_map
 
         def measuring(request: MeasureRequest, scorer: Scorer) -> QualityMap:

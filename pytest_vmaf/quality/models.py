@@ -115,9 +115,11 @@ def resolve_feature(name: str) -> str:
 
 
 def higher_is_better(column: str) -> bool:
-    """Whether more of this is better; in a gap, in banding and in chroma distortion it is not."""
+    """Whether more of this is better; in gaps (of a mask or a tile too), banding and chroma distortion it is not."""
     feature = feature_columns().get(column)
-    return column != "gap" and (feature is None or bool(registry()["features"][feature]["higher_is_better"]))
+    return column.partition("_")[0] != "gap" and (
+        feature is None or bool(registry()["features"][feature]["higher_is_better"])
+    )
 
 
 def nearest(name: str, names: tuple[str, ...]) -> str:

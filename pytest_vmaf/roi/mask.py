@@ -24,7 +24,7 @@ Planes = tuple[Samples, Samples, Samples]
 Buffer = bytes | bytearray | memoryview | Samples
 
 #: Samples that are blended at a time, so that what stands between two steps stays in the cache.
-BLOCK = 1 << 15
+BLOCK = 1 << 16
 #: The luma weights of red and blue by ffmpeg's name of the matrix (ITU-T H.273 table 4). bt2020c is taken as its
 #: non-constant twin: a little off in saturated colours, which a saliency map does not see.
 MATRICES = {
@@ -110,10 +110,11 @@ def planes_of(frame: Buffer, layout: Layout) -> Planes:
     )
 
 
-def alpha_of(mask: NDArray[np.float32], threshold: float = 0.3, fade: float = 0.1) -> Alpha:
+def alpha_of(mask: NDArray[np.float32], threshold: float = 0.3, fade: float = 0.1, out: Alpha | None = None) -> Alpha:
     """How much of the distorted clip each pixel shows, 0 to 1: nothing below the threshold, all from threshold + fade.
 
-    ``mask`` is finite saliency [H,W] in [0,1]. Without a fade the step is hard, the threshold itself is salient.
+    ``mask`` is finite saliency [H,W] in [0,1], and may be ``out``, which is written to if given. Without
+    a fade the step is hard, the threshold itself is salient.
     Raises SettingsError for a threshold outside [0,1] and a fade that is negative or not finite.
     """
     if not 0 <= threshold <= 1:
@@ -123,7 +124,7 @@ def alpha_of(mask: NDArray[np.float32], threshold: float = 0.3, fade: float = 0.
     low, width = np.float32(threshold), np.float32(fade)
     if width == 0:
         return (mask >= low).astype(np.float32)
-    alpha: Alpha = np.subtract(mask, low, dtype=np.float32)
+    alpha: Alpha = np.subtract(mask, low, out=out, dtype=np.float32)
     with np.errstate(over="ignore"):
         alpha /= width
     return np.clip(alpha, 0, 1, out=alpha)
@@ -147,45 +148,55 @@ def _nearest_places(old: int, new: int) -> NDArray[np.intp]:
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """Alpha for the samples of luma and chroma, and the box that holds all of it above 0: rows, then columns.
+    """Alpha for the samples of luma and chroma, and boxes (rows, columns) that hold all of it that is above 0.
 
     Made once for as long as a mask stays the same.
     """
 
     layout: Layout
-    luma: tuple[Alpha, slice, slice]
-    chroma: tuple[Alpha, slice, slice]
+    luma: tuple[Alpha, tuple[tuple[slice, slice], ...]]
+    chroma: tuple[Alpha, tuple[tuple[slice, slice], ...]]
 
 
 def weights_of(alpha: Alpha, layout: Layout) -> Weights:
     """The weights for an alpha of the frame's size; chroma takes the nearest luma sample's."""
     chroma = nearest(alpha, layout.chroma_width, layout.chroma_height)
-    return Weights(layout, (alpha, *_box(alpha)), (chroma, *_box(chroma)))
+    return Weights(layout, (alpha, _boxes(alpha)), (chroma, _boxes(chroma)))
 
 
-def _box(alpha: Alpha) -> tuple[slice, slice]:
-    rows, columns = (np.flatnonzero(alpha.any(axis)) for axis in (1, 0))
-    return (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)) if rows.size else (slice(0), slice(0))
+def _boxes(alpha: Alpha) -> tuple[tuple[slice, slice], ...]:
+    """One box for each few rows that keep anything, from the first column that does to the last."""
+    step = max(1, BLOCK // alpha.shape[1])
+    boxes = []
+    for top in range(0, alpha.shape[0], step):
+        rows = slice(top, top + step)
+        kept = np.flatnonzero(alpha[rows].max(axis=0))
+        if kept.size:
+            boxes.append((rows, slice(int(kept[0]), int(kept[-1]) + 1)))
+    return tuple(boxes)
 
 
 def blend(reference: Planes, distorted: Planes, weights: Weights, out: Planes) -> None:
     """Write ``rint(reference * (1 - alpha) + distorted * alpha)`` to ``out``, clipped to the bit depth.
 
-    Where alpha is 0 that is the reference's sample exactly, as float32 holds 16 bits; so only the box is computed.
+    ``out`` may be the reference's planes themselves. Where alpha is 0 that is the reference's sample exactly, as
+    float32 holds 16 bits; so only the boxes are computed.
     """
     maximum = weights.layout.maximum
     planes = (weights.luma, weights.chroma, weights.chroma)
-    for ref, dis, (alpha, rows, columns), target in zip(reference, distorted, planes, out, strict=True):
-        # Two bytes hold more than 10 or 12 bits, and a damaged clip may.
-        np.minimum(ref, maximum, out=target)
-        step = max(1, BLOCK // alpha.shape[1])
-        for top in range(rows.start or 0, rows.stop, step):
-            block = slice(top, top + step), columns
-            blended = ref[block].astype(np.float32)
+    for ref, dis, (alpha, boxes), target in zip(reference, distorted, planes, out, strict=True):
+        if target is not ref:
+            target[:] = ref
+        for block in boxes:
+            blended, other = ref[block].astype(np.float32), dis[block].astype(np.float32)
             blended *= 1 - alpha[block]
-            blended += dis[block] * alpha[block]
+            other *= alpha[block]
+            blended += other
             np.rint(blended, out=blended)
-            target[block] = np.minimum(blended, maximum, out=blended)
+            target[block] = blended
+        # Two bytes hold more than 10 or 12 bits, and a damaged clip may.
+        if maximum < np.iinfo(target.dtype).max:
+            np.minimum(target, maximum, out=target)
 
 
 def rgb_of(planes: Planes, layout: Layout, matrix: str = "unknown", color_range: str = "tv") -> NDArray[np.uint8]:
@@ -235,13 +246,19 @@ def _factors(matrix: str, full: bool) -> list[np.float32]:
     return [np.float32(factor) for factor in (gain, in_red, blue_in_green, red_in_green, in_blue)]
 
 
-def upsample(mask: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
-    """The mask at another size: bilinear between the samples' centres, the edges held. A constant stays what it is."""
+def upsample(
+    mask: NDArray[np.float32], width: int, height: int, out: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """The mask at another size: bilinear between the samples' centres, the edges held. A constant stays what it is.
+
+    Written to ``out`` where that is given, a float32 array [height,width].
+    """
     (top, down), (left, across) = _places(mask.shape[0], height), _places(mask.shape[1], width)
     # Along the rows first, while they are few.
     near, far = mask[:, left], mask[:, np.minimum(left + 1, mask.shape[1] - 1)]
-    wide = near + (far - near) * across
-    out = np.empty((height, width), np.float32)
+    # Those two lie in memory column by column, and rows are read now.
+    wide = np.ascontiguousarray(near + (far - near) * across)
+    out = np.empty((height, width), np.float32) if out is None else out
     # All rows between the same two rows of the mask at once.
     starts = np.flatnonzero(np.diff(top, prepend=-1))
     for begin, end in zip(starts, (*starts[1:], height), strict=True):

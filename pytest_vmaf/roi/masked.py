@@ -6,77 +6,39 @@ where the reference is salient, and the reference's own samples stand everywhere
 
 from __future__ import annotations
 
-import os
 import shlex
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from numbers import Real
-from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from pytest_vmaf.quality.errors import MaskError, ScorerError, SettingsError
-from pytest_vmaf.quality.measure import MeasureRequest, Prepared, conclude, prepare
+from pytest_vmaf.quality.measure import MeasureRequest, conclude, context_of, prepare, scores_of
 from pytest_vmaf.quality.process import printable
 from pytest_vmaf.quality.result import Result
-from pytest_vmaf.quality.score import Score
+from pytest_vmaf.quality.score import Scale, Score
 from pytest_vmaf.quality.scorer import ScoreLog, Scorer
-from pytest_vmaf.roi.mask import Planes, Weights, alpha_of, coverage, layout_of, rgb_of, upsample, weights_of
+from pytest_vmaf.roi.masking import Mask, Seen, masking_of
 from pytest_vmaf.roi.parts import Part, part_of, score_together
-from pytest_vmaf.roi.saliency import Saliency, infer, load_saliency, shown_size
-from pytest_vmaf.roi.stream import Masking, colours, masked_stream, small_layout
+from pytest_vmaf.roi.saliency import load_saliency, shown_size
+from pytest_vmaf.roi.stream import masked_stream
 
 MASKED = "masked"
-#: Saliency maps that are kept for the report, and about how many rows and columns they have there.
-MOST_MAPS, MAP_SIDES = 20_000, (54, 96)
 #: With less of the picture under a mask, the reference around it is nearly all that is scored.
 LITTLE = 0.01
 #: What stands for the network's name where the mask is one value.
 SYNTHETIC = "synthetic"
 
 
-@dataclass(frozen=True)
-class Mask:
-    """How a masked score is made; the defaults are vmaf-roi-score's.
-
-    ``weight`` (0 to 1) of the masked score, ``threshold`` and ``fade`` (0 to 1) of the saliency, ``saliency`` the path
-    of a network (None: the project's own), ``synthetic`` one saliency for every pixel instead of a network's.
-    ``bt601`` shows the network every clip as limited BT.601, whatever the clip says, as vmaf-roi-score does.
-    Raises SettingsError for what is out of range, and for a network beside a synthetic mask.
-    """
-
-    weight: float = 0.5
-    threshold: float = 0.3
-    fade: float = 0.1
-    saliency: Path | None = None
-    synthetic: float | None = None
-    bt601: bool = False
-
-    def __post_init__(self) -> None:
-        numbers = {"weight": self.weight, "threshold": self.threshold, "fade": self.fade}
-        if self.synthetic is not None:
-            numbers["synthetic_mask"] = self.synthetic
-        for name, value in numbers.items():
-            if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value <= 1:
-                raise SettingsError(f"{name} is {value!r:.80}; it is a number from 0 to 1.")
-            # NumPy's numbers are no JSON.
-            object.__setattr__(self, "synthetic" if name == "synthetic_mask" else name, float(value))
-        if not isinstance(self.bt601, bool):
-            raise SettingsError(f"bt601 is {self.bt601!r:.80}; it is True or False.")
-        if self.saliency is not None and self.synthetic is not None:
-            raise SettingsError("saliency names a network, and synthetic_mask stands in place of one; give one.")
-
-
 @dataclass(frozen=True, repr=False, kw_only=True)
 class RoiResult(Result):
     """The Result of the whole picture, with what is left under a saliency mask.
 
-    ``vmaf_roi`` and ``neg_roi`` are (1 − weight) · full + weight · masked. ``masked`` is the Result of the masked clip,
-    and ``coverage`` holds for each frame which share of the picture (0 to 1) the mask keeps. In the frames of ``empty``
-    nothing is salient, and the whole picture counts in the mask's place.
+    ``vmaf_roi`` and ``neg_roi`` are (1 − weight) · full + weight · masked. ``coverage`` holds for each frame which
+    share of the picture (0 to 1) the mask keeps. In the frames of ``empty`` nothing is salient, and the whole picture
+    counts in the mask's place. ``above_100`` is the whole picture's: under a mask it would need a scoring of its own.
     """
 
-    masked: Result
     mask: Mask
     saliency: str
     coverage: tuple[float, ...]
@@ -145,8 +107,8 @@ def measure_roi(request: MeasureRequest, scorer: Scorer, mask: Mask) -> RoiResul
     job = prepared.job
     if not prepared.can.reads_clips:
         raise SettingsError(f"The scorer {prepared.can.name!r} reads no clip, and a mask is made of one.")
-    seen = _Seen()
-    masking = _masking(prepared, mask, network, seen)
+    seen = Seen()
+    masking = masking_of(prepared, mask, network, seen)
     small = shown_size(network, job.width, job.height) if network else None
     with masked_stream(prepared, masking, small) as (source, feed):
         masked = part_of(prepared, Part(MASKED, job.width, job.height, distorted=source))
@@ -165,11 +127,10 @@ def measure_roi(request: MeasureRequest, scorer: Scorer, mask: Mask) -> RoiResul
     notes = [_note(mask, label, seen.coverage), *_empty_note(empty)]
     logs[MASKED] = _without_empty(logs[MASKED], logs[""], empty)
     command = _command(request, mask)
-    results = {
-        name: conclude(each, logs[name], (name and f"{job.distorted.clip} [{name}]") or None, command, notes=notes)
-        for name, each in scorings.items()
-    }
-    found = roi_result(results[""], results[MASKED], mask, label, tuple(seen.coverage), empty)
+    full = conclude(prepared, logs[""], command=command, notes=notes)
+    log = replace(logs[MASKED], command=command)
+    under = scores_of(masked, log, context_of(masked, log, f"{job.distorted.clip} [{MASKED}]", notes=notes))
+    found = roi_result(full, under, mask, label, tuple(seen.coverage), empty)
     return replace(found, maps=(*seen.size, tuple(seen.maps)))
 
 
@@ -179,9 +140,14 @@ def blended(full: float, masked: float, weight: float) -> float:
 
 
 def roi_result(
-    full: Result, masked: Result, mask: Mask, saliency: str, covered: tuple[float, ...], empty: tuple[int, ...]
+    full: Result,
+    masked: Mapping[str, Score],
+    mask: Mask,
+    saliency: str,
+    covered: tuple[float, ...],
+    empty: tuple[int, ...],
 ) -> RoiResult:
-    """The two results and their blends, frame by frame."""
+    """The result of the whole picture with the masked clip's scores and their blends, frame by frame."""
 
     def blend(metric: str) -> Score:
         whole, part = full[metric], masked[metric]
@@ -196,7 +162,7 @@ def roi_result(
         "vmaf_roi": blend("vmaf"),
         "neg_roi": blend("neg"),
         **{f"{metric}_masked": shown(metric) for metric in ("vmaf", "neg", "gap")},
-        "mask_coverage": Score(covered, replace(full.gap.scale, metric="mask_coverage", model=""), full.context),
+        "mask_coverage": Score(covered, _share_scale(full), full.context),
     }
     return RoiResult(
         vmaf=full.vmaf,
@@ -204,7 +170,6 @@ def roi_result(
         gap=full.gap,
         above_100=full.above_100,
         features={**full.features, **parts},
-        masked=masked,
         mask=mask,
         saliency=saliency,
         coverage=covered,
@@ -212,81 +177,18 @@ def roi_result(
     )
 
 
-def read_path(name: str, path: Any) -> Path | None:
-    """A path, or None. Raises SettingsError for what is neither."""
-    if path is None:
-        return None
-    if not isinstance(path, str | os.PathLike) or not os.fspath(path) or "\0" in str(path):
-        raise SettingsError(f"{name} is {path!r:.80}; it is the path of an ONNX network.")
-    return Path(path)
-
-
-class _Seen:
-    """What the masks of a clip were like."""
-
-    def __init__(self) -> None:
-        self.coverage: list[float] = []
-        self.empty: list[int] = []
-        self.largest = 0.0
-        self.size = 0, 0
-        self.maps: list[bytes] = []
-
-    def cover(self, share: float, largest: float, maximum: int) -> None:
-        """Note how much of a frame is kept, and the largest alpha in it; ``maximum`` is the largest sample there is."""
-        # What is rounded away whatever the distorted clip shows is not kept.
-        if largest * maximum < 0.5:
-            self.empty.append(len(self.coverage))
-        self.coverage.append(share)
-
-    def keep(self, found: Any) -> None:
-        """Note the saliency [H,W] of a frame."""
-        self.largest = max(self.largest, float(found.max()))
-        if len(self.maps) < MOST_MAPS:
-            down, across = (max(1, side // most) for side, most in zip(found.shape, MAP_SIDES, strict=True))
-            small = (found[::down, ::across] * 255).astype("uint8")
-            self.size = small.shape[1], small.shape[0]
-            self.maps.append(zlib.compress(small.tobytes(), 1))
-
-
-def _masking(prepared: Prepared, mask: Mask, network: Saliency | None, seen: _Seen) -> Masking:
-    """How each frame of the reference becomes weights."""
-    import numpy as np
-
-    job = prepared.job
-    layout = layout_of(job.pix_fmt, job.width, job.height)
-    if network is None:
-        fill = np.full((job.height, job.width), mask.synthetic, np.float32)
-        alpha = alpha_of(fill, mask.threshold, mask.fade)
-        weights, share, largest = weights_of(alpha, layout), coverage(alpha), float(alpha.max())
-
-        def constant(planes: Planes, small: Planes | None) -> Weights:
-            seen.cover(share, largest, layout.maximum)
-            seen.largest = float(mask.synthetic or 0)
-            return weights
-
-        return constant
-    loaded = network
-    size = shown_size(loaded, job.width, job.height)
-    little = small_layout(prepared, size) if size else layout
-    matrix, color_range = ("bt601", "tv") if mask.bt601 else colours(prepared)
-
-    def salient(planes: Planes, small: Planes | None) -> Weights:
-        found = infer(loaded, rgb_of(planes if small is None else small, little, matrix, color_range))
-        seen.keep(found)
-        full = found if found.shape == (job.height, job.width) else upsample(found, job.width, job.height)
-        alpha = alpha_of(full, mask.threshold, mask.fade)
-        seen.cover(coverage(alpha), float(alpha.max()), layout.maximum)
-        return weights_of(alpha, layout)
-
-    return salient
+def _share_scale(full: Result) -> Scale:
+    whole = full.neg.scale
+    return Scale("mask_coverage", "", "", whole.width, whole.height)
 
 
 def _without_empty(masked: ScoreLog, full: ScoreLog, empty: tuple[int, ...]) -> ScoreLog:
     """The masked log with the whole picture's values where the mask is empty: there it scored the reference itself."""
     if not empty:
         return masked
+    whole = frozenset(empty)
     columns = {
-        name: tuple(full.columns[name][frame] if frame in set(empty) else value for frame, value in enumerate(values))
+        name: tuple(full.columns[name][frame] if frame in whole else value for frame, value in enumerate(values))
         for name, values in masked.columns.items()
     }
     # The means that the tool gave are of other frames.
@@ -295,10 +197,11 @@ def _without_empty(masked: ScoreLog, full: ScoreLog, empty: tuple[int, ...]) -> 
 
 def _note(mask: Mask, label: str, covered: list[float]) -> str:
     colours = ", shown as limited BT.601" if mask.bt601 else ""
+    strided = f", looked at in one of {mask.every} frames" if mask.every > 1 and mask.synthetic is None else ""
     little = ", so little that the masked score is near 100 whatever it shows" if fmean(covered) < LITTLE else ""
     return (
-        f"roi: weight {mask.weight:g}, threshold {mask.threshold:g}, fade {mask.fade:g}, saliency {label}{colours}; "
-        f"the mask keeps {100 * fmean(covered):.2f} % of the picture{little}"
+        f"roi: weight {mask.weight:g}, threshold {mask.threshold:g}, fade {mask.fade:g}, saliency {label}"
+        f"{colours}{strided}; the mask keeps {100 * fmean(covered):.2f} % of the picture{little}"
     )
 
 
@@ -321,6 +224,7 @@ def _command(request: MeasureRequest, mask: Mask) -> str:
     argv += [] if mask.synthetic is None else ["--synthetic-mask", f"{mask.synthetic}"]
     argv += ["--weight", f"{mask.weight}", "--threshold", f"{mask.threshold}", "--fade", f"{mask.fade}"]
     argv += ["--bt601"] if mask.bt601 else []
+    argv += [] if mask.stride is None else ["--stride", f"{mask.stride}"]
     argv += ["--model", request.model, "--generation", request.generation]
     argv += ["--phone"] if request.phone else []
     argv += [] if request.scale is None else ["--scale", request.scale]

@@ -19,7 +19,8 @@ from pytest_vmaf.roi.regions import Region, placed, refuse_length, refuse_outsid
 class Part:
     """What is scored beside the whole picture, or in its place: ``width`` x ``height`` pixels.
 
-    ``window`` is the filter that cuts it out of both clips; ``distorted`` stands in the place of the distorted clip.
+    ``window`` is the filter that cuts it out of both clips; ``distorted`` stands in the place of the distorted clip, of
+    which no features are measured then.
     """
 
     name: str
@@ -35,9 +36,10 @@ def part_of(prepared: Prepared, part: Part) -> Prepared:
     job = prepared.job
     reference = replace(job.reference, window=part.window)
     distorted = replace(part.distorted or job.distorted, window=part.window)
-    return replace(
-        prepared, job=replace(job, reference=reference, distorted=distorted, width=part.width, height=part.height)
-    )
+    job = replace(job, reference=reference, distorted=distorted, width=part.width, height=part.height)
+    if part.distorted is not None:
+        job = replace(job, features=(), columns=tuple(run.column for run in job.models))
+    return replace(prepared, job=job)
 
 
 def score_together(scorings: Mapping[str, Prepared]) -> dict[str, ScoreLog]:

@@ -54,7 +54,8 @@ def masked_stream(prepared: Prepared, masking: Masking, small: tuple[int, int] |
     with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as folder:
         pipe = Path(folder, "masked.yuv")
         os.mkfifo(pipe)
-        clip = Stream(pipe, width=job.width, height=job.height, pix_fmt=job.pix_fmt, frame_rate=1)
+        # Frames go by their number; but ffmpeg holds back an input that seems to be seconds ahead.
+        clip = Stream(pipe, width=job.width, height=job.height, pix_fmt=job.pix_fmt, frame_rate=1000)
         feeder = threading.Thread(target=_run, args=(prepared, masking, small, pipe, feed), daemon=True)
         feeder.start()
         try:
@@ -122,8 +123,10 @@ def _run(prepared: Prepared, masking: Masking, small: tuple[int, int] | None, pi
     # Only the decoder whose frames ended first: the other may have had more to write, and nobody who reads it. Of a
     # clip that is shorter the scorer says so, with its frames.
     if feed.error is None and feed.ends[ended].returncode != 0:
-        # One that failed has the other killed, whose frames may end before.
-        failed = max((end for end in feed.ends if end.returncode != 0), key=lambda end: end.returncode)
+        failed = feed.ends[ended]
+        if failed.returncode < 0:
+            # One that failed has the other killed, whose frames may end before.
+            failed = max(feed.ends, key=lambda end: end.returncode)
         undecoded = ScorerError(f"ffmpeg could not decode a clip for its mask.\n{failed.explain()}")
         undecoded.exit_code, feed.error = failed.returncode, undecoded
 
@@ -132,12 +135,11 @@ def _blend_all(files: list[Any], out: Any, masking: Masking, layout: Layout, lit
     """Write masked frames until a clip ends: 0 if that is the reference, 1 for the distorted one."""
     layouts = [layout, layout, *([little] if little else [])]
     frames = [np.empty(each.frame_bytes, np.uint8) for each in layouts]
-    masked = np.empty(layout.frame_bytes, np.uint8)
     planes = [planes_of(frame, each) for frame, each in zip(frames, layouts, strict=True)]
     while (ended := _ended(files, frames)) is None:
         weights = masking(planes[0], planes[2] if little else None)
-        blend(planes[0], planes[1], weights, planes_of(masked, layout))
-        view = memoryview(masked.data)
+        blend(planes[0], planes[1], weights, planes[0])
+        view = memoryview(frames[0].data)
         while view:
             view = view[out.write(view) :]
         feed.frames += 1
@@ -197,7 +199,15 @@ def _decoder(prepared: Prepared, source: Source, small: tuple[int, int] | None, 
 
 def _ffmpeg(prepared: Prepared, source: Source, graph: str, outputs: list[str]) -> Command:
     argv = [prepared.job.tools.ffmpeg.path, "-nostdin", "-hide_banner", "-loglevel", "error", "-xerror", "-nostats"]
-    argv += [*input_arguments(source.clip), "-filter_complex", f"[0:V:0]{source.chain},{graph}", *outputs]
+    # One frame at a time is soon enough for what is blended one by one, and takes less than several at once.
+    argv += [
+        "-threads",
+        "1",
+        *input_arguments(source.clip),
+        "-filter_complex",
+        f"[0:V:0]{source.chain},{graph}",
+        *outputs,
+    ]
     return Command(tuple(argv))
 
 

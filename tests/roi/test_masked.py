@@ -8,6 +8,7 @@ import pickle
 import re
 import shutil
 import sys
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,9 +36,10 @@ from pytest_vmaf import (
     SettingsError,
     Vmaf,
 )
-from pytest_vmaf.roi import masked as room
+from pytest_vmaf.roi import masking as room
 from pytest_vmaf.roi.mask import upsample
-from pytest_vmaf.roi.masked import Mask, blended, roi_result
+from pytest_vmaf.roi.masked import blended, roi_result
+from pytest_vmaf.roi.masking import Mask
 from pytest_vmaf.roi.saliency import load_saliency, shown_size
 
 from .test_saliency import MEAN, PLAIN, SIGMOID, halved, model, outside
@@ -221,11 +223,12 @@ def test_a_synthetic_mask_blends_every_sample_alike(
 
 
 @pytest.mark.parametrize(("pix_fmt", "size"), [("yuv420p", "576x324"), ("yuv422p10le", "135x77")])
+@pytest.mark.parametrize("stride", [1, None])
 def test_the_projects_network_sees_the_frame_made_small(
-    pair: Pair, make: Callable[..., Path], tmp_path: Path, pix_fmt: str, size: str
+    pair: Pair, make: Callable[..., Path], tmp_path: Path, pix_fmt: str, size: str, stride: int | None
 ) -> None:
     reference, distorted = pair(pix_fmt, size)
-    found = Vmaf().roi(reference, distorted, threshold=0.1, fade=0.2)
+    found = Vmaf().roi(reference, distorted, threshold=0.1, fade=0.2, stride=stride)
     own = load_saliency()
     width, height = map(int, size.split("x"))
     across, down = shown_size(own, width, height) or (width, height)
@@ -235,7 +238,9 @@ def test_the_projects_network_sees_the_frame_made_small(
     chain = (chain[0], chain[1].replace("422", "444"))
     small = decoded(make, reference, chain[1].rpartition("=")[2], f"{across}x{down}", tmp_path, *chain)
     frames = []
-    for planes, others, shown in zip(ours, theirs, small, strict=True):
+    # The mask of a frame that is passed over is that of the one before.
+    looked = small if stride else [small[0], small[0], small[2]]
+    for planes, others, shown in zip(ours, theirs, looked, strict=True):
         rgb = bt601(shown, depth).astype(np.float32) / np.float32(255)
         rgb = (rgb - np.float32([0.485, 0.456, 0.406])) / np.float32([0.229, 0.224, 0.225])
         sides = ((0, -down % own.multiple), (0, -across % own.multiple), (0, 0))
@@ -282,7 +287,8 @@ def test_each_frame_is_the_blend_of_the_clipped_scores(
 ) -> None:
     vmaf, neg, vmaf_masked, neg_masked = zip(*rows, strict=True)
     full, masked = a_result(vmaf, neg), a_result(vmaf_masked, neg_masked)
-    found = roi_result(full, masked, Mask(weight), "net", tuple(0.5 for _ in rows), ())
+    under = {"vmaf": masked.vmaf, "neg": masked.neg, "gap": masked.gap}
+    found = roi_result(full, under, Mask(weight), "net", tuple(0.5 for _ in rows), ())
     for metric, a, b in (("vmaf_roi", full.vmaf, masked.vmaf), ("neg_roi", full.neg, masked.neg)):
         wanted = [(1.0 - weight) * x + weight * y for x, y in zip(a.frames, b.frames, strict=True)]
         assert found[metric].frames == pytest.approx(wanted, abs=1e-12)
@@ -595,6 +601,15 @@ def test_the_network_sees_the_colours_of_the_clip(
         filters = ",".join([*chain, *scale, f"format={pix_fmt}"])
         single = ("-update", "1") if path.suffix in (".png", ".jpg") else ()
         make("-i", source, "-vf", filters, "-c:v", codec, "-q:v", "1", *color, *single, path)
+    shown = looks(monkeypatch)
+    found = Vmaf().roi(*paths, saliency=network, threshold=0, fade=0)
+    assert len(shown) == 1
+    assert shown[0].mean((0, 1)) == pytest.approx(colour, abs=3)
+    assert found.mask_coverage == 1
+
+
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[NDArray[Any]]:
+    """What the network is shown."""
     shown: list[NDArray[Any]] = []
     real = room.infer
 
@@ -603,10 +618,68 @@ def test_the_network_sees_the_colours_of_the_clip(
         return real(loaded, rgb)
 
     monkeypatch.setattr(room, "infer", watched)
-    found = Vmaf().roi(*paths, saliency=network, threshold=0, fade=0)
-    assert len(shown) == 1
-    assert shown[0].mean((0, 1)) == pytest.approx(colour, abs=3)
-    assert found.mask_coverage == 1
+    return shown
+
+
+def test_the_projects_network_looks_at_every_second_frame_and_others_at_each(
+    pair: Pair, network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "NEW_PICTURE", 256.0)
+    clips, shown = pair("yuv420p", "192x108", 5), looks(monkeypatch)
+    settings = {"threshold": 0.4, "fade": 0.2}
+    for said, looked, note in (
+        ({}, 3, "in one of 2 frames"),
+        ({"stride": 1}, 5, ""),
+        ({"stride": 5}, 1, "in one of 5 frames"),
+        ({"saliency": network}, 5, ""),
+        ({"saliency": network, "stride": 3}, 2, "in one of 3 frames"),
+    ):
+        shown.clear()
+        found = Vmaf().roi(*clips, **settings, **said)
+        assert len(shown) == looked, said
+        assert len(found.coverage) == len(found.maps[2]) == 5
+        noted = found.provenance["notes"][-1]
+        assert note in noted if note else "frames;" not in noted
+        assert ("--stride" in found.provenance["command"]) == ("stride" in said)
+
+
+def test_a_new_picture_is_looked_at_at_once(
+    pair: Pair, make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # Four frames, then from the fourth on the same ones upside down in other colours.
+    chain = "negate=enable='gte(n,3)',vflip=enable='gte(n,3)'"
+    for pix_fmt in ("yuv420p", "yuv420p10le"):
+        clips = [
+            make("-i", clip, "-vf", chain, "-c:v", "ffv1", tmp_path / f"{pix_fmt}-{clip.name}")
+            for clip in pair(pix_fmt, "192x108", 6)
+        ]
+        with monkeypatch.context() as patch:
+            shown = looks(patch)
+            found = Vmaf().roi(*clips, threshold=0.2, stride=60)
+        assert len(shown) == 2
+        assert found.coverage[:3] == (found.coverage[0],) * 3
+        assert found.coverage[3:] == (found.coverage[3],) * 3
+        assert found.coverage[0] != found.coverage[3]
+
+
+def test_an_empty_mask_is_empty_in_all_the_frames_it_stands_for(
+    make: Callable[..., Path], network: Path, tmp_path: Path
+) -> None:
+    # Black has no saliency for this network; noise has.
+    scene = "color=black:s=192x108:r=25,noise=alls=90:allf=t:enable='gte(n,4)',format=yuv420p"
+    reference = make("-f", "lavfi", "-i", scene, "-frames:v", "6", "-c:v", "ffv1", tmp_path / "reference.mkv")
+    worse = make("-i", reference, "-vf", "gblur=sigma=0.5", "-c:v", "ffv1", tmp_path / "worse.mkv")
+    dark = Vmaf().roi(reference, worse, saliency=network, stride=1).maps[2]
+    limit = max(max(zlib.decompress(picture)) for picture in dark[:4]) / 255 + 0.02
+    found = Vmaf().roi(reference, worse, saliency=network, threshold=limit, fade=0, stride=3)
+    assert found.empty == (0, 1, 2, 3)
+    assert "the mask is empty in 4 frames" in found.provenance["notes"][-1]
+
+
+@pytest.mark.parametrize("stride", [0, -1, 61, 2.0, True, "2"])
+def test_a_stride_that_is_none_is_refused(pair: Pair, stride: Any) -> None:
+    with pytest.raises(SettingsError, match=r"stride is .*; it is a number of frames, 1 to 60"):
+        Vmaf().roi(*pair(), stride=stride)
 
 
 def test_a_reference_against_itself_has_one_score(pair: Pair, network: Path) -> None:
@@ -614,7 +687,6 @@ def test_a_reference_against_itself_has_one_score(pair: Pair, network: Path) -> 
     found = Vmaf().roi(reference, reference, saliency=network, threshold=0.4)
     assert found.vmaf_masked.unclipped.frames == found.vmaf_full.unclipped.frames
     assert not found.above_100
-    assert not found.masked.above_100
 
 
 def test_one_frame_is_enough(pair: Pair, network: Path) -> None:

@@ -19,7 +19,7 @@ from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 
 from pytest_vmaf import Clip, MaskError, MeasurementError, PairError, ScoreLog, ScoreRequest, ScorerError, Vmaf
 from pytest_vmaf.quality.process import Command, run
-from pytest_vmaf.roi import masked as room
+from pytest_vmaf.roi import masking as room
 from pytest_vmaf.roi.saliency import load_saliency
 
 from .test_saliency import MEAN, PLAIN, model, node
