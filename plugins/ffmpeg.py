@@ -140,7 +140,7 @@ def _inputs(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> list[t
 def arguments(
     requests: Sequence[ScoreRequest], models: dict[ModelRun, str], step: EncodeStep | None = None
 ) -> list[str]:
-    """ffmpeg's argument list: first input distorted, second reference, both to their end.
+    """ffmpeg's argument list: the distorted clips, then the reference, each read once and to its end.
 
     With a ``step`` the first input is what is encoded, and the encode comes back through a loopback decoder; where
     what is encoded is the reference itself, it is decoded once for both.

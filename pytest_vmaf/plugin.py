@@ -193,8 +193,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
             )
         if unheld := session.unheld():
             pytest.fail(
-                f"{', '.join(gate.name for gate in unheld)} (marker) was held against nothing: no vmaf.roi or vmaf.map "
-                "of this test measured it.",
+                f"{', '.join(gate.name for gate in unheld)} (marker) was held against nothing: no measurement of this "
+                "test holds it.\nGates upon parts of the picture are held by vmaf.roi and vmaf.map alone, and vmaf.map "
+                "holds of the others those upon vmaf, neg and gap.",
                 pytrace=False,
             )
     return outcome

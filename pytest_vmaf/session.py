@@ -25,6 +25,7 @@ from pytest_vmaf.quality.gate import (
     effective,
     judge,
     parse_gate,
+    refuse_twice,
 )
 from pytest_vmaf.quality.measure import MeasureRequest, measure
 from pytest_vmaf.quality.models import nearest
@@ -87,7 +88,8 @@ class Vmaf(Searches, Parts):
         self.records: list[dict[str, Any]] = []
         #: The reference and distorted clip of each record, with what tells whether their files were written since.
         self.clips: list[tuple[Clip, Clip, Stamps] | None] = []
-        self._looked: set[str] = set()
+        #: The gates of the marker that some measurement of the test was held against, or took back.
+        self._answered: set[tuple[str, ...]] = set()
         #: What searches add to the report, as records of sections.
         self.sections: list[dict[str, Any]] = []
         #: What makes further sections, asked only where there is a report, since their pictures cost something.
@@ -144,7 +146,7 @@ class Vmaf(Searches, Parts):
             layers = (make_layer("call", keywords), *self._layers)
             if not gates and layers[0].gates:
                 raise SettingsError("self_score holds no gates; assert on what it returns.")
-            applied, passed_over = _gates(layers, every_gate, extra) if gates else ((), False)
+            applied = _gates(layers, every_gate, extra) if gates else ()
             if regions is not None:
                 measuring, section, more = _with_regions(regions)
                 applied = (*applied, *more)
@@ -163,12 +165,14 @@ class Vmaf(Searches, Parts):
             self.clips.append(None)
             # The caller's line is what matters; ours, and what led here, say nothing that the message does not.
             raise error.with_traceback(None) from None
-        self._looked.update(extra)
+        if gates:
+            self._answered.update(gate.key for gate in layers[0].gates if gate.limit is None)
+            self._answered.update(gate.key for layer in layers for gate in layer.gates if _holds(gate, extra))
         every: dict[str, Result] = {"": result, **result.regions}
         for region, one in every.items():
             mine = [verdict for verdict in verdicts if verdict.gate.region == region]
             # A region has its own gates and no others: it is neither a check, nor does it hold the marker's.
-            how = {"gated": gates and not passed_over, "every_gate": every_gate} if not region else NO_CHECK
+            how = {"gated": gates, "every_gate": every_gate} if not region else NO_CHECK
             self.records.append({**measured(one, mine), "started": started, **how})
             self.clips.append((request.reference, request.distorted, stamps))
         if section is not None:
@@ -180,9 +184,9 @@ class Vmaf(Searches, Parts):
         return result
 
     def unheld(self) -> tuple[Gate, ...]:
-        """Gates of the marker upon parts of the picture that no measurement was held against."""
+        """Gates of the marker that no measurement was held against."""
         marked = (gate for layer in self._layers if layer.origin == "marker" for gate in effective([layer.gates]))
-        return tuple(gate for gate in marked if gate.metric in PART_METRICS and gate.metric not in self._looked)
+        return tuple(gate for gate in marked if gate.key not in self._answered)
 
     def _encoder(self, name: str) -> Encoder:
         return load_encoder(name, self._hook, self._plugins, self._config)
@@ -258,9 +262,9 @@ def stamps_of(*clips: Clip) -> Stamps:
     return tuple(stat and (stat.st_size, stat.st_mtime_ns) for stat in stats)
 
 
-def _gates(layers: Sequence[Layer], every_gate: bool, extra: Sequence[str]) -> tuple[tuple[Gate, ...], bool]:
-    """The gates that a measurement holds, and whether the marker has others, which this one cannot hold."""
-    for gate in layers[0].gates:
+def _gates(layers: Sequence[Layer], every_gate: bool, extra: Sequence[str]) -> tuple[Gate, ...]:
+    """The gates that a measurement holds. Raises SettingsError for one of the call that it cannot hold."""
+    for gate in effective(layer.gates for layer in layers if layer.origin == "call"):
         if gate.metric in PART_METRICS and gate.metric not in extra:
             where = "map" if gate.metric in MAP_METRICS else "roi"
             raise SettingsError(f"{gate.name} is a gate of vmaf.{where}, which measures {gate.metric}; this does not.")
@@ -277,11 +281,9 @@ def _gates(layers: Sequence[Layer], every_gate: bool, extra: Sequence[str]) -> t
         ]
         for layer in layers
     ]
-    marked = (gate for layer in layers if layer.origin == "marker" for gate in layer.gates)
-    passed_over = any(not _holds(gate, extra) and gate.metric not in PART_METRICS for gate in marked)
     if every_gate:
         chosen.append([parse_gate(name, limit, "default") for name, limit in DEFAULT_GATES.items()])
-    return effective(chosen), passed_over
+    return effective(chosen)
 
 
 def _holds(gate: Gate, extra: Sequence[str]) -> bool:
@@ -294,7 +296,7 @@ def _holds(gate: Gate, extra: Sequence[str]) -> bool:
 def _with_regions(regions: Any) -> tuple[Callable[[MeasureRequest, Scorer], Any], Any, tuple[Gate, ...]]:
     """How to measure these regions too and to show them, and the gates that they bring along. Raises SettingsError."""
     from pytest_vmaf.roi.parts import measure_regions
-    from pytest_vmaf.roi.regions import read_regions
+    from pytest_vmaf.roi.regions import box_at, read_regions, shown
 
     found = read_regions(regions)
     given = [
@@ -303,11 +305,22 @@ def _with_regions(regions: Any) -> tuple[Callable[[MeasureRequest, Scorer], Any]
     for gate in given:
         if gate.metric in PART_METRICS:
             raise SettingsError(f"{gate} is no gate of a region, which has min_neg, max_gap and the like.")
+    refuse_twice(given)
 
     def section(result: Result, clips: tuple[Clip, Clip], pictures: int) -> Section:
         from pytest_vmaf.report.parts import regions_section
 
-        return regions_section(result, found, clips, pictures)
+        how = result.provenance
+        sides = int(how["width"]), int(how["height"])
+        start = how["starts"][0]
+        where = {name: shown(region) for name, region in found.items()}
+        return regions_section(
+            result,
+            where,
+            lambda frame: {name: box_at(region, start + frame, *sides) for name, region in found.items()},
+            clips,
+            pictures,
+        )
 
     return partial(measure_regions, regions=found), section, effective([given])
 

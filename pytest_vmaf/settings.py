@@ -179,9 +179,7 @@ def make_layer(origin: str, keywords: Mapping[str, object], gates: Iterable[str]
 
     Raises SettingsError that says what is wrong, where, and the nearest right name.
     """
-    from itertools import combinations
-
-    from pytest_vmaf.quality.gate import ABOVE, parse_assignment, parse_gate
+    from pytest_vmaf.quality.gate import ABOVE, parse_assignment, parse_gate, refuse_twice
     from pytest_vmaf.quality.models import nearest
 
     options: dict[str, object] = {}
@@ -195,10 +193,7 @@ def make_layer(origin: str, keywords: Mapping[str, object], gates: Iterable[str]
         else:
             near = nearest(name, (*BY_NAME, "min_neg", "max_gap", "min_vmaf", ABOVE))
             raise SettingsError(f"{name!r} ({origin}) is neither an option nor a gate; did you mean {near!r}?")
-    for first, second in combinations(parsed, 2):
-        same = (first.bound, first.metric, first.pool) == (second.bound, second.metric, second.pool)
-        if same and first.name != second.name:
-            raise SettingsError(f"{first.name} and {second.name} ({origin}) are one gate; give it once.")
+    refuse_twice(parsed)
     return Layer(origin, options, tuple(parsed))
 
 

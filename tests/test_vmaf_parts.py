@@ -205,8 +205,48 @@ def test_a_marked_gate_of_tiles_that_nothing_measured_fails(run: Run, pytester: 
         "test_map_without_saliency": "error",
     }
     said = result.stdout.str()
-    assert "min_neg_tile (marker) was held against nothing: no vmaf.roi or vmaf.map of this test measured it." in said
+    assert "min_neg_tile (marker) was held against nothing: no measurement of this test holds it." in said
     assert "saliency=True" in said
+
+
+def test_a_marked_gate_that_a_map_cannot_hold_is_held_elsewhere_or_taken_back(
+    run: Run, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(
+        test_it="""
+        from clips import *
+        import pytest
+
+        @pytest.mark.vmaf(above_100=True, min_neg=1)
+        def test_map_alone(vmaf):
+            vmaf.map(REF, BAD)
+
+        @pytest.mark.vmaf(above_100=True, min_neg=1)
+        def test_taken_back(vmaf):
+            vmaf.map(REF, BAD, above_100=False)
+
+        @pytest.mark.vmaf(above_100=True, min_neg=1)
+        def test_with_score(vmaf):
+            vmaf.map(REF, BAD)
+            vmaf.score(REF, BAD)
+
+        @pytest.mark.vmaf(min_neg_roi=1)
+        def test_ceiling_alone(vmaf):
+            vmaf.self_score(REF)
+            vmaf.map(REF, BAD)
+        """
+    )
+    result = run()
+    assert {name: test["status"] for name, test in entries(pytester).items()} == {
+        "test_map_alone": "failed",
+        "test_taken_back": "passed",
+        "test_with_score": "passed",
+        "test_ceiling_alone": "failed",
+    }
+    said = result.stdout.str()
+    assert "\nabove_100 (marker) was held against nothing: no measurement of this test holds it." in said
+    assert "min_neg_roi (marker) was held against nothing" in said
+    assert "measured nothing" not in said
 
 
 def test_a_gate_of_tiles_in_a_check_is_a_usage_error(run: Run, pytester: pytest.Pytester) -> None:

@@ -61,6 +61,11 @@ class Gate:
         """The libvmaf feature that must be measured for this gate, if it is not VMAF itself."""
         return resolve_feature(self.metric) if self.metric in feature_columns() else None
 
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What it is held against: min_neg and min_neg_mean are one gate."""
+        return self.region, self.bound, self.metric, self.pool
+
     def __str__(self) -> str:
         of = f"{printable(self.region)}: " if self.region else ""
         return f"{of}{self.name}={'off' if self.limit is None else f'{self.limit:g}'} ({self.origin})"
@@ -105,12 +110,22 @@ def parse_assignment(text: str, origin: str) -> Gate:
     return parse_gate(name, limit, origin)
 
 
+def refuse_twice(gates: Iterable[Gate]) -> None:
+    """Raises SettingsError for two gates of one place that are one gate by two names."""
+    seen: dict[tuple[str, ...], Gate] = {}
+    for gate in gates:
+        first = seen.setdefault(gate.key, gate)
+        if first.name != gate.name:
+            of = f"{printable(gate.region)}: " if gate.region else ""
+            raise SettingsError(f"{of}{first.name} and {gate.name} ({gate.origin}) are one gate; give it once.")
+
+
 def effective(layers: Iterable[Iterable[Gate]]) -> tuple[Gate, ...]:
     """The gates in force: each name from the first layer that sets it, without those switched off."""
-    chosen: dict[str, Gate] = {}
+    chosen: dict[tuple[str, ...], Gate] = {}
     for layer in layers:
-        for gate in {_canonical(gate): gate for gate in layer}.values():
-            chosen.setdefault(_canonical(gate), gate)
+        for gate in {gate.key: gate for gate in layer}.values():
+            chosen.setdefault(gate.key, gate)
     return tuple(gate for gate in chosen.values() if gate.limit is not None)
 
 
@@ -153,7 +168,7 @@ def worst_lines(result: Result, gate: Gate) -> list[str]:
     """The frames that are furthest on the wrong side of a gate, with their time codes, in one line."""
     result = _of(result, gate)
     if gate.metric != ABOVE:
-        score = result.judged(gate.metric, gate.pool)
+        score = result.judged(gate.metric, gate.pool, gate.bound)
         lines = worst_lines_of(score, lowest=gate.bound == "min")
         # Of a map, by another pool another tile may be the worst.
         elsewhere = score.context.distorted != result.context.distorted
@@ -228,12 +243,7 @@ def _of(result: Result, gate: Gate) -> Result:
 
 def _value(result: Result, gate: Gate) -> float:
     result = _of(result, gate)
-    return float(len(result.above_100)) if gate.metric == ABOVE else result.pooled(gate.metric, gate.pool)
-
-
-def _canonical(gate: Gate) -> str:
-    # min_neg and min_neg_mean are one gate.
-    return f"{gate.region}:{gate.bound}_{gate.metric}_{gate.pool}"
+    return float(len(result.above_100)) if gate.metric == ABOVE else result.pooled(gate.metric, gate.pool, gate.bound)
 
 
 def _metric_and_pool(rest: str, name: str, origin: str) -> tuple[str, str]:

@@ -126,18 +126,19 @@ def conclude(
     command: str | None = None,
     reference: str | None = None,
     notes: Sequence[str] = (),
+    own: tuple[float, ...] | None = None,
 ) -> Result:
     """Verify the log of a scoring and build its Result, where ``name`` and ``reference`` stand for the clips.
 
     ``command`` is what repeats the measurement, where that is more than the scoring, ``notes`` what was changed beside
-    the pair's own. Raises ScorerError, PairError.
+    the pair's own, ``own`` the reference's self-score if it is known. Raises ScorerError, PairError.
     """
     log = checked(prepared, log)
     job, models = prepared.job, prepared.models
     if job.reference == job.distorted:
         remember(prepared, log.columns[models.credit.column])
     context = context_of(prepared, replace(log, command=command or log.command), name, reference, notes)
-    above = frames_above(job, log, models, context, lambda: self_scores([prepared])[0])
+    above = frames_above(job, log, models, context, lambda: own or self_scores([prepared])[0])
     found = scores_of(prepared, log, context)
     return Result(found.pop("vmaf"), found.pop("neg"), found.pop("gap"), above, found)
 
@@ -273,5 +274,6 @@ def _provenance(
         "matrix": pair.matrix if pair else "unknown",
         "color_range": pair.color_range if pair else "tv",
         "filters": {"reference": job.reference.chain, "distorted": job.distorted.chain},
+        "starts": [job.reference.start, job.distorted.start],
         "command": log.command,
     }

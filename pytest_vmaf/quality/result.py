@@ -96,13 +96,13 @@ class Result:
             raise KeyError(f"{metric!r} was not measured; there are {', '.join(named)}. Ask for it with features=.")
         return named[metric]
 
-    def judged(self, metric: str, pool: str = "mean") -> Score:
-        """The score that a gate upon this metric and pool is held against."""
+    def judged(self, metric: str, pool: str = "mean", bound: str = "") -> Score:
+        """The score that a gate upon this metric and pool is held against; ``bound`` is the gate's, "min" or "max"."""
         return self[metric]
 
-    def pooled(self, metric: str, pool: str = "mean") -> float:
-        """A metric's frames pooled by one of POOLS, the spread "stdev" included."""
-        score = self.judged(metric, pool)
+    def pooled(self, metric: str, pool: str = "mean", bound: str = "") -> float:
+        """A metric's frames pooled by one of POOLS, the spread "stdev" included; ``bound`` as in :meth:`judged`."""
+        score = self.judged(metric, pool, bound)
         return score.stdev if pool == "stdev" else float(score.pooled(pool))
 
     def to_json(self) -> str:

@@ -14,12 +14,12 @@ from pytest_vmaf.quality.process import Command, run
 from pytest_vmaf.quality.result import Result
 from pytest_vmaf.quality.score import Score
 from pytest_vmaf.report.images import TIMEOUT, worst_pictures
+from pytest_vmaf.report.schema import MOST_BOXES
 from pytest_vmaf.report.section import Chart, DataTable, HeatMap, Line, Paragraph, Section, Shown
 from pytest_vmaf.report.series import frames_per_bucket
 
 if TYPE_CHECKING:
     from pytest_vmaf.roi.masked import RoiResult
-    from pytest_vmaf.roi.regions import Region
     from pytest_vmaf.roi.tiles import QualityMap
 
 #: Points of a line, and values of a heat map, that a page still shows at once.
@@ -30,17 +30,24 @@ CHOSEN = 8
 TINT, STRENGTH = "0xff3020", 0.7
 
 Pair = tuple[Clip, Clip]
+#: x, y, width and height in pixels.
+Box = tuple[int, int, int, int]
 #: Makes a section; gets how many pictures it may have.
 Making = Callable[[int], Section]
 
 
-def regions_section(result: Result, regions: Mapping[str, Region], clips: Pair, pictures: int) -> Section:
-    """NEG of each region beside the whole picture's over time, and where they lie in the worst frame of the worst."""
+def regions_section(
+    result: Result, where: Mapping[str, str], boxes: Callable[[int], Mapping[str, Box]], clips: Pair, pictures: int
+) -> Section:
+    """NEG of each region beside the whole picture's over time, and where they lie in the worst frame of the worst.
+
+    ``where`` says it of each region in a few letters, ``boxes`` of a scored frame in pixels.
+    """
     rows = [
         (name, where, f"{one.vmaf:.2f}", f"{one.neg:.2f}", f"{one.gap:.2f}", f"{one.neg.min:.2f}", f"{one.neg.p5:.2f}")
         for name, where, one in (
             ("whole picture", _size(result), result),
-            *((name, _where(regions[name]), one) for name, one in result.regions.items()),
+            *((name, where[name], one) for name, one in result.regions.items()),
         )
     ]
     lines = [_line("whole picture", result.neg), *(_line(name, one.neg) for name, one in result.regions.items())]
@@ -49,8 +56,12 @@ def regions_section(result: Result, regions: Mapping[str, Region], clips: Pair, 
     shown: list[Any] = []
     if pictures:
         caption = f"NEG of {worst} is lowest here: {value:.2f} in {result.context.time_code(frame)}."
-        boxes = [(name, *_at(region, frame, result), *region.size) for name, region in regions.items()]
-        shown = _frame(result, {}, clips, frame, caption, boxes)
+        drawn = [(name, *box) for name, box in boxes(frame).items()]
+        # The worst first, so that it is never one of those left out.
+        drawn.sort(key=lambda each: each[0] != worst)
+        if len(drawn) > MOST_BOXES:
+            caption += f" {MOST_BOXES} of {len(drawn)} regions are drawn."
+        shown = _frame(result, {}, clips, frame, caption, drawn[:MOST_BOXES])
     return Section(
         f"Regions of {result.context.distorted}",
         [
@@ -217,20 +228,3 @@ def _moves(result: Result) -> bool:
 
 def _size(result: Result) -> str:
     return f"{result.provenance['width']}x{result.provenance['height']}"
-
-
-def _where(region: Region) -> str:
-    from pytest_vmaf.roi.regions import shown
-
-    return shown(region)
-
-
-def _at(region: Region, frame: int, result: Result) -> tuple[int, int]:
-    """Where a region lies in a frame, as it was scored."""
-    from pytest_vmaf.roi.regions import placed
-
-    inside = placed(region, int(result.provenance["width"]), int(result.provenance["height"]))
-    if not inside.boxes:
-        return inside.x, inside.y
-    x, y = inside.boxes[min(frame, len(inside.boxes) - 1)]
-    return x, y

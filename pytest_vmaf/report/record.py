@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from pytest_vmaf.quality.result import Result
 
 SCHEMA = 1
+#: Characters of a command that a record holds.
+LONGEST_COMMAND = 16_000
 
 
 def measured(result: Result, verdicts: Sequence[Verdict]) -> dict[str, Any]:
@@ -30,8 +32,15 @@ def measured(result: Result, verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "features": {name: float(score) for name, score in result.features.items()},
         "gates": [_gate(verdict) for verdict in verdicts],
         **frame_data(result, verdicts),
-        "provenance": plain(result.provenance),
+        "provenance": plain({**result.provenance, "command": _cut(str(result.provenance["command"]))}),
     }
+
+
+def _cut(command: str) -> str:
+    """A command as records hold it: with long tracks it has a step for each frame, and each region holds it all."""
+    if len(command) <= LONGEST_COMMAND:
+        return command
+    return f"{command[:LONGEST_COMMAND]} … ({len(command)} characters; result.provenance['command'] has them all)"
 
 
 def not_measured(reference: str, distorted: str, error: Exception, gates: Sequence[Gate] = ()) -> dict[str, Any]:

@@ -165,7 +165,8 @@ BLOCK = {
     "left_out": Optional(str),
 }
 SECTION = {"title": str, "blocks": [BLOCK]}
-#: How the numbers were made; ``command`` repeats the measurement, ``filters`` prepared the frames.
+#: How the numbers were made; ``command`` repeats the measurement, ``filters`` prepared the frames, ``starts`` are the
+#: first frames that were scored, of the reference and the distorted clip.
 PROVENANCE = {
     **dict.fromkeys(
         (
@@ -190,6 +191,7 @@ PROVENANCE = {
     **dict.fromkeys(("phone", "fake"), bool),
     "notes": [str],
     "filters": {"reference": str, "distorted": str},
+    "starts": Optional([int]),
 }
 #: One call of vmaf.score, .check or .self_score; an "error" has no scores.
 MEASUREMENT = {

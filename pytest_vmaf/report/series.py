@@ -10,7 +10,7 @@ from pytest_vmaf.quality.errors import MeasurementError
 from pytest_vmaf.quality.gate import ABOVE, ENCODE_METRICS, PART_METRICS, Verdict
 from pytest_vmaf.quality.models import higher_is_better
 from pytest_vmaf.quality.result import Result
-from pytest_vmaf.quality.score import POOLS, Score
+from pytest_vmaf.quality.score import POOLS
 
 MOST_BUCKETS = 200
 BINS = 20
@@ -63,7 +63,7 @@ def frame_data(result: Result, verdicts: Sequence[Verdict]) -> dict[str, Any]:
     return {
         "frames": count,
         "frame_rate": str(rate) if rate is not None else None,
-        "pools": {name: _pools(score) for name, score in scores.items()},
+        "pools": {name: _pools(result, name) for name in names},
         "series": {
             "frames_per_bucket": size,
             # Unclipped, as the gap is: what enhancement adds shows above 100 or not at all.
@@ -88,11 +88,11 @@ def frame_data(result: Result, verdicts: Sequence[Verdict]) -> dict[str, Any]:
     }
 
 
-def _pools(score: Score) -> dict[str, float]:
+def _pools(result: Result, name: str) -> dict[str, float]:
     values = {}
     for pool in POOLS:
         try:
-            values[pool] = score.stdev if pool == "stdev" else float(score.pooled(pool))
+            values[pool] = result.pooled(name, pool)
         except MeasurementError:
             # A gap of -1 has no harmonic mean.
             continue
@@ -116,11 +116,13 @@ def _worst(result: Result, verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
     """The worst frames by each violated gate, then by NEG: what somebody looks at first."""
     rows: list[dict[str, Any]] = []
     framed = [v for v in verdicts if v.gate.metric not in ENCODE_METRICS]
-    asked = [(v.gate.metric, v.gate.bound == "min") for v in framed if not v.passed]
-    for metric, lowest in dict.fromkeys([*asked, ("neg", True)]):
+    asked = [(v.gate.metric, v.gate.pool, v.gate.bound) for v in framed if not v.passed]
+    shown = {(metric, bound): pool for metric, pool, bound in [("neg", "mean", "min"), *reversed(asked)]}
+    for metric, bound in dict.fromkeys([*((metric, bound) for metric, _, bound in asked), ("neg", "min")]):
+        pool = shown[metric, bound]
         if metric == ABOVE:
             frames = [(frame, score) for frame, score, _ in result.above_100.worst(WORST)]
         else:
-            frames = list(result[metric].worst(WORST, lowest=lowest))
+            frames = list(result.judged(metric, pool, bound).worst(WORST, lowest=bound == "min"))
         rows += [{"metric": metric, "frame": frame, "value": float(value)} for frame, value in frames]
     return rows

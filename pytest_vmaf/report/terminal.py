@@ -62,9 +62,9 @@ def write_summary(
         )
     unchecked = [row for row in rows if row.get("gated") and not row["every_gate"]]
     # Somebody who asks on the command line means this run; ini gates may rightly be for other tests than these.
-    held = {gate["name"] for row in rows for gate in row["gates"]}
+    held = {(gate["bound"], gate["metric"], gate["pool"]) for row in rows for gate in row["gates"] if "value" in gate}
     parts = [gate for gate in gates if gate.metric in PART_METRICS]
-    if missing := [str(gate) for gate in parts if gate.name not in held and gate.origin == "command line"]:
+    if missing := [str(gate) for gate in parts if gate.key[1:] not in held and gate.origin == "command line"]:
         said = f"{', '.join(missing)} was held against nothing: no vmaf.roi or vmaf.map measured it."
         reporter.write_line(said, yellow=True)
     whole = [gate for gate in gates if gate.metric not in PART_METRICS]

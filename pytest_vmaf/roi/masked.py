@@ -126,7 +126,7 @@ def measure_roi(request: MeasureRequest, scorer: Scorer, mask: Mask) -> RoiResul
         )
     notes = [_note(mask, label, seen.coverage), *_empty_note(empty)]
     logs[MASKED] = _without_empty(logs[MASKED], logs[""], empty)
-    command = _command(request, mask)
+    command = _command(request, mask, prepared.can.name)
     full = conclude(prepared, logs[""], command=command, notes=notes)
     log = replace(logs[MASKED], command=command)
     under = scores_of(masked, log, context_of(masked, log, f"{job.distorted.clip} [{MASKED}]", notes=notes))
@@ -212,14 +212,18 @@ def _empty_note(empty: tuple[int, ...]) -> list[str]:
     return [f"roi: the mask is empty in {which}; the whole picture counts there"]
 
 
-def _command(request: MeasureRequest, mask: Mask) -> str:
-    """The command that measures this again."""
+def _command(request: MeasureRequest, mask: Mask, scorer: str) -> str:
+    """The command that measures this again, with the scorer of a name."""
     # With "=", as a name may begin with "-".
     argv = ["pytest-vmaf", "roi-score", f"--reference={request.reference.path}"]
     argv += [f"--distorted={request.distorted.path}"]
     raw = next((clip for clip in (request.reference, request.distorted) if clip.is_raw), None)
     if raw is not None:
         argv += ["--width", f"{raw.width}", "--height", f"{raw.height}", "--pix-fmt", raw.pix_fmt or "yuv420p"]
+    # Containers say it themselves.
+    silent = (clip for clip in (request.reference, request.distorted) if clip.is_raw or clip.is_sequence)
+    rate = next((clip.frame_rate for clip in silent if clip.frame_rate), None)
+    argv += [] if rate is None else [f"--frame-rate={rate}"]
     argv += [] if mask.saliency is None else [f"--saliency-model={mask.saliency}"]
     argv += [] if mask.synthetic is None else ["--synthetic-mask", f"{mask.synthetic}"]
     argv += ["--weight", f"{mask.weight}", "--threshold", f"{mask.threshold}", "--fade", f"{mask.fade}"]
@@ -230,4 +234,7 @@ def _command(request: MeasureRequest, mask: Mask) -> str:
     argv += [] if request.scale is None else ["--scale", request.scale]
     argv += ["--align"] if request.align else []
     argv += [part for name in request.allow for part in ("--allow", name)]
+    argv += [] if scorer == "ffmpeg" else [f"--scorer={scorer}"]
+    argv += [f"--vmaf-bin={request.vmaf_bin}"] if scorer == "vmaf" else []
+    argv += [] if request.ffmpeg is None else [f"--ffmpeg={request.ffmpeg}"]
     return printable(shlex.join(argv))

@@ -61,12 +61,11 @@ def conclude_all(
     scorings: Mapping[str, Prepared], logs: Mapping[str, ScoreLog], labels: Mapping[str, str]
 ) -> dict[str, Result]:
     """A Result for each log, by its label; the references' own scores, where they are needed, come from one run."""
-    past = [each for name, each in scorings.items() if frames_past(each.job, logs[name], each.models)]
-    # Kept, so that each conclusion finds its own.
-    self_scores(past)
+    past = {name: each for name, each in scorings.items() if frames_past(each.job, logs[name], each.models)}
+    own = dict(zip(past, self_scores(list(past.values())), strict=True))
     clip = str(next(iter(scorings.values())).job.distorted.clip)
     return {
-        name: conclude(each, logs[name], f"{clip} [{printable(labels[name])}]" if name else None)
+        name: conclude(each, logs[name], f"{clip} [{printable(labels[name])}]" if name else None, own=own.get(name))
         for name, each in scorings.items()
     }
 

@@ -217,6 +217,13 @@ def window(region: Region, start: int = 0, pix_fmt: str = "yuv420p") -> str:
     )
 
 
+def box_at(region: Region, frame: int, width: int, height: int) -> Box:
+    """Where the region lies in a frame of the reference, in a picture of this size, as it is scored."""
+    inside = placed(region, width, height)
+    x, y = inside.boxes[min(frame, len(inside.boxes) - 1)] if inside.boxes else (inside.x, inside.y)
+    return (x, y, *inside.size)
+
+
 def shown(region: Region) -> str:
     """The region in a few letters: "320x320+600+200", or "320x320, moving"."""
     return f"{region.w}x{region.h}" + (", moving" if region.moves else f"+{region.x}+{region.y}")

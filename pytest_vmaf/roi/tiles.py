@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_vmaf.quality.errors import SettingsError
+from pytest_vmaf.quality.errors import ScorerError, SettingsError
 from pytest_vmaf.quality.measure import MeasureRequest, conclude, context_of, prepare, scores_of
 from pytest_vmaf.quality.result import Result
 from pytest_vmaf.quality.score import Score
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: More tiles than this on a side are too small to say anything on any clip; more in all are too many for ffmpeg.
 MOST_ON_SIDE, MOST_TILES = 64, 900
+#: What every tile has.
+MEASURED = ("vmaf", "neg", "gap")
 
 
 @dataclass(frozen=True)
@@ -100,25 +102,26 @@ class QualityMap(Result):
         frames = zip(*(tile.neg.frames for tile in self.tiles), strict=True)
         return tuple(min(zip(self.tiles, values, strict=True), key=lambda each: each[1]) for values in frames)
 
-    def judged(self, metric: str, pool: str = "mean") -> Score:
+    def judged(self, metric: str, pool: str = "mean", bound: str = "") -> Score:
         """Of "vmaf", "neg", "gap", "neg_tile" and "gap_tile" the score of the tile that is worst by this very pool.
 
-        Raises SettingsError for ``neg_salient`` of a map without ``saliency``.
+        That is for a gate the one that is the first to violate it; without a ``bound`` the lowest score, or where less
+        is better (gaps, and the spread) the highest. Raises SettingsError for ``neg_salient`` of a map without
+        ``saliency``.
         """
         # The tile with the largest gap need not be the one with the lowest NEG: no gate holds because of another tile.
-        if metric in ("neg", "neg_tile"):
-            return min((tile.neg for tile in self.tiles), key=lambda score: _pooled(score, pool))
-        if metric == "vmaf":
-            return min((tile.vmaf for tile in self.tiles), key=lambda score: _pooled(score, pool))
-        if metric in ("gap", "gap_tile"):
-            return max((tile.gap for tile in self.tiles), key=lambda score: _pooled(score, pool))
+        measured = metric.removesuffix("_tile")
+        if measured in MEASURED:
+            low = bound == "min" if bound else measured != "gap" and pool != "stdev"
+            scores: list[Score] = [getattr(tile, measured) for tile in self.tiles]
+            return (min if low else max)(scores, key=lambda score: _pooled(score, pool))
         if metric == "neg_salient" and not self.saliency:
             # A gate asks, which must not hold because nothing was measured.
             raise SettingsError(
                 "neg_salient was not measured, so its gate holds nothing; pass saliency=True to vmaf.map, or take the "
                 "gate back with min_neg_salient=None."
             )
-        return super().judged(metric, pool)
+        return super().judged(metric, pool, bound)
 
 
 def measure_map(
@@ -150,6 +153,13 @@ def measure_map(
         name: part_of(prepared, Part(name, w, h, f"crop={w}:{h}:x={x}:y={y}:exact=1"))
         for name, (_, _, x, y, w, h) in places.items()
     }
+    shares: Sequence[Sequence[float]] = ()
+    empty: Sequence[int] = ()
+    if saliency is not None:
+        from pytest_vmaf.roi.salience import salient_shares
+
+        # Before the scoring, which takes much longer: where nothing is salient it would be in vain.
+        shares, empty = salient_shares(prepared, saliency, [place[2:] for place in places.values()])
     logs = score_together(scorings)
     tiles = []
     for name, place in places.items():
@@ -158,12 +168,10 @@ def measure_map(
         tiles.append(Tile(*place, found["vmaf"], found["neg"], found["gap"]))
     worst = min(tiles, key=lambda tile: float(tile.neg))
     name = f"tile {worst.column},{worst.row}"
-    shares: Sequence[Sequence[float]] = ()
-    empty: Sequence[int] = ()
-    if saliency is not None:
-        from pytest_vmaf.roi.salience import salient_shares
-
-        shares, empty = salient_shares(prepared, saliency, [place[2:] for place in places.values()])
+    if saliency is not None and len(shares) != len(worst.neg.frames):
+        raise ScorerError(
+            f"{len(worst.neg.frames)} frames were scored, and {len(shares)} looked at for what is salient."
+        )
     result = conclude(scorings[name], logs[name], worst.neg.context.distorted, notes=_empty_note(empty))
     gap = max(tiles, key=lambda tile: float(tile.gap)).gap
     parts = {

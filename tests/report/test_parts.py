@@ -15,7 +15,7 @@ from pytest_vmaf import Region, Vmaf
 from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.report import document as documents
 from pytest_vmaf.report.html import write_html
-from pytest_vmaf.report.parts import _tinted, map_section, regions_section, roi_section
+from pytest_vmaf.report.parts import _tinted, map_section, roi_section
 
 Run = Callable[..., pytest.RunResult]
 TESTS = """
@@ -113,12 +113,40 @@ def test_without_pictures_a_map_still_shows_its_values(pair: tuple[Clip, Clip], 
 
 def test_a_box_stands_where_the_region_was_in_the_worst_frame(pair: tuple[Clip, Clip]) -> None:
     regions = {"ball": Region.track([(3 * n, n, 61, 47) for n in range(8)])}
-    result = Vmaf().score(*pair, regions=regions)
+    session = Vmaf()
+    result = session.score(*pair, regions=regions)
     frame = result.regions["ball"].neg.worst()[0][0]
-    record = regions_section(result, regions, pair, 1).to_record()
+    record = session.makings[0](1).to_record()
     (shown,) = [block["shown"] for block in record["blocks"] if block["kind"] == "shown"]
     assert (shown["boxes"][0]["x"], shown["boxes"][0]["y"]) == (3 * frame, frame)
     assert (shown["full_width"], shown["full_height"]) == (192, 128)
+
+
+def test_a_box_stands_where_the_region_was_in_a_pair_that_is_aligned(
+    footage: Callable[..., Path], make: Callable[..., Path], tmp_path: Path
+) -> None:
+    reference = footage("192x128", 16)
+    late = make("-i", reference, "-vf", "trim=start_frame=2,setpts=N/25/TB", "-c:v", "ffv1", tmp_path / "late.mkv")
+    session = Vmaf(align=True)
+    boxes = [(5 * n, 3 * n, 64, 48) for n in range(16)]
+    result = session.score(reference, late, regions={"ball": Region.track(boxes)})
+    frame = result.regions["ball"].neg.worst()[0][0]
+    record = session.makings[0](1).to_record()
+    (shown,) = [block["shown"] for block in record["blocks"] if block["kind"] == "shown"]
+    assert (shown["boxes"][0]["x"], shown["boxes"][0]["y"]) == boxes[frame + 2][:2]
+
+
+def test_of_very_many_regions_some_are_drawn_and_it_says_so(pair: tuple[Clip, Clip]) -> None:
+    regions = {f"r{n}": Region(n, n // 2, 61, 47) for n in range(70)}
+    session = Vmaf()
+    result = session.score(*pair, regions=regions)
+    worst = min(result.regions, key=lambda name: float(result.regions[name].neg))
+    record = session.makings[0](1).to_record()
+    (block,) = [block for block in record["blocks"] if block["kind"] == "shown"]
+    assert len(block["shown"]["boxes"]) == 64
+    assert block["shown"]["boxes"][0]["name"] == worst
+    assert block["caption"].endswith("64 of 70 regions are drawn.")
+    assert len(result.regions) == 70
 
 
 def test_a_tint_lies_where_the_picture_is_salient_and_nowhere_else(ffmpeg: str) -> None:

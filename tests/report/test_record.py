@@ -5,12 +5,14 @@ from __future__ import annotations
 import enum
 import json
 import pathlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from pytest_vmaf import FakeScorer, GateViolation, Vmaf
-from pytest_vmaf.report.record import plain, sendable
+from pytest_vmaf.quality.score import Score
+from pytest_vmaf.report.record import measured, plain, sendable
 
 
 class Codec(enum.Enum):
@@ -61,3 +63,15 @@ def test_sendable_leaves_what_a_report_may_hold_as_it_is() -> None:
     value = [("a", b"bytes"), {"b": (1, 2.5, None)}]
     assert sendable(value) == value
     assert type(sendable({"n": np.float32(2)})["n"]) is float
+
+
+@pytest.mark.parametrize("length", [16_000, 16_001, 500_000])
+def test_a_command_with_a_step_for_each_frame_is_cut_and_says_so(length: int) -> None:
+    result = Vmaf(scorer=FakeScorer(neg=90)).score("a.mkv", "b.mkv")
+    context = replace(result.context, provenance={**result.provenance, "command": "x" * length})
+    score = Score(result.vmaf.unclipped.frames, result.vmaf.scale, context)
+    command = measured(replace(result, vmaf=score), ())["provenance"]["command"]
+    if length == 16_000:
+        assert command == "x" * length
+    else:
+        assert command == f"{'x' * 16_000} … ({length} characters; result.provenance['command'] has them all)"

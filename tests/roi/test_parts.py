@@ -32,6 +32,7 @@ from pytest_vmaf import (
     SettingsError,
     Vmaf,
 )
+from pytest_vmaf.quality import above
 from pytest_vmaf.quality.clip import CHROMA_SHIFT
 from pytest_vmaf.roi.mask import layout_of, planes_of
 from pytest_vmaf.roi.regions import MOST_REGIONS
@@ -247,9 +248,13 @@ def test_a_part_that_was_sharpened_shows_in_its_region_alone(footage: Callable[.
         assert score == result.regions["face"].vmaf.unclipped.frames[frame] > own > 95
 
 
+@pytest.mark.parametrize("kept", [True, False])
 def test_the_self_scores_of_regions_are_those_of_their_crops_and_come_from_one_run(
-    footage: Callable[..., Path], touched: Any, make: Callable[..., Path], tmp_path: Path, monkeypatch: Any
+    footage: Callable[..., Path], touched: Any, make: Callable[..., Path], tmp_path: Path, monkeypatch: Any, kept: bool
 ) -> None:
+    # Those of sequences are not kept, nor all of very many regions.
+    if not kept:
+        monkeypatch.setattr(above, "remember", lambda *_: None)
     # Another file, so that no self-score of it is known.
     reference = Path(shutil.copy(footage("320x180", FRAMES), tmp_path / "reference.mkv"))
     distorted = touched(SHARP)
@@ -717,3 +722,10 @@ def test_a_clip_against_itself_has_no_gap_in_any_region(footage: Callable[..., P
     result = Vmaf().check(clip, clip, regions={"face": face, "all": (0, 0, 320, 180)})
     assert result.regions["all"].neg.frames == result.neg.frames
     assert result.regions["face"].gap == pytest.approx(0, abs=0.01)
+
+
+def test_a_region_has_no_gate_by_two_names(footage: Callable[..., Path]) -> None:
+    clip = footage("320x180", FRAMES)
+    region = Region(0, 0, 64, 64, min_neg=90, min_neg_mean=10)
+    with pytest.raises(SettingsError, match=r"face: min_neg and min_neg_mean \(call\) are one gate; give it once"):
+        Vmaf().score(clip, clip, regions={"face": region})

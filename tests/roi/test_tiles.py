@@ -189,7 +189,10 @@ def test_the_worst_tile_is_found_and_pools_are_those_of_the_tiles(scene: Path, m
     assert found.neg_tile == found.worst.neg == found.neg
     for pool in POOLS:
         pooled = [tile.neg.stdev if pool == "stdev" else float(tile.neg.pooled(pool)) for tile in found.tiles]
-        assert found.pooled("neg_tile", pool) == min(pooled)
+        assert found.pooled("neg_tile", pool) == (max if pool == "stdev" else min)(pooled)
+        # A gate meets first what violates it first.
+        assert found.pooled("neg_tile", pool, "min") == found.pooled("neg", pool, "min") == min(pooled)
+        assert found.pooled("neg_tile", pool, "max") == found.pooled("neg", pool, "max") == max(pooled)
         gaps = [tile.gap.stdev if pool == "stdev" else float(tile.gap.pooled(pool)) for tile in found.tiles]
         if pool != "harmonic_mean":
             assert found.pooled("gap_tile", pool) == max(gaps)
@@ -202,6 +205,38 @@ def test_the_worst_tile_is_found_and_pools_are_those_of_the_tiles(scene: Path, m
     for place in ((4, 0), (0, 3), (-1, 0)):
         with pytest.raises(IndexError, match="is not in a grid of 4x3"):
             found.tile(*place)
+
+
+def test_a_gate_upon_the_spread_holds_the_tile_that_varies_most(
+    scene: Path, make: Callable[..., Path], tmp_path: Path
+) -> None:
+    # One tile is bad in every second frame, another a little worse in all.
+    graph = (
+        "[0]split=3[a][b][c];[b]crop=80:60:0:0,gblur=3[one];[c]crop=80:60:240:120,gblur=4[two];"
+        "[a][one]overlay=0:0:format=yuv420:enable='eq(mod(n,2),1)'[x];[x][two]overlay=240:120:format=yuv420"
+    )
+    distorted = tmp_path / "flickers.mkv"
+    make("-i", scene, "-filter_complex", graph, "-pix_fmt", "yuv420p", "-c:v", "ffv1", distorted)
+    vmaf = Vmaf()
+    found = vmaf.map(scene, distorted, grid=(4, 3))
+    spread = found.tile(0, 0).neg.stdev
+    assert spread == max(tile.neg.stdev for tile in found.tiles) > 3 * found.worst.neg.stdev
+    vmaf.map(scene, distorted, grid=(4, 3), max_neg_tile_stdev=spread, max_neg_stdev=spread)
+    for gate in ("max_neg_tile_stdev", "max_neg_stdev"):
+        with pytest.raises(GateViolation, match=r"stdev \d") as caught:
+            vmaf.map(scene, distorted, grid=(4, 3), **{gate: spread - 1e-6})
+        assert "tile in column 0, row 0" in str(caught.value)
+    assert vmaf.records[0]["pools"]["neg_tile"]["stdev"] == spread
+
+
+def test_a_gate_that_a_map_cannot_hold_is_refused_wherever_the_caller_said_it(scene: Path, mixed: Path) -> None:
+    with pytest.raises(SettingsError, match=r"above_100 is no gate of vmaf\.map"):
+        Vmaf(above_100=True).map(scene, mixed)
+    with pytest.raises(SettingsError, match=r"min_neg_tile is a gate of vmaf\.map"):
+        Vmaf(min_neg_tile=1).score(scene, mixed)
+    # What is taken back holds nothing.
+    Vmaf(above_100=True, min_psnr_y=99).map(scene, mixed, above_100=False, min_psnr_y=None)
+    Vmaf(min_neg_tile=1).score(scene, mixed, min_neg_tile=None)
 
 
 def test_the_worst_over_time_goes_from_tile_to_tile(scene: Path, make: Callable[..., Path], tmp_path: Path) -> None:
@@ -262,6 +297,20 @@ STRONG = model(
 )
 ZERO = model(MEAN, node("Mul", "grey zero", "saliency_map"), tensors=(tensor("zero", [0.0]),))
 NAN = model(MEAN, node("Mul", "grey nan", "saliency_map"), tensors=(tensor("nan", [math.nan]),))
+
+
+def test_shares_of_other_frames_than_were_scored_are_no_shares(
+    scene: Path, coded: Path, network: Callable[[bytes], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = salience.salient_shares
+
+    def short(*arguments: Any) -> Any:
+        shares, empty = real(*arguments)
+        return shares[:-1], empty
+
+    monkeypatch.setattr(salience, "salient_shares", short)
+    with pytest.raises(ScorerError, match=f"{FRAMES} frames were scored, and {FRAMES - 1} looked at"):
+        Vmaf().map(scene, coded, saliency=network(STRONG))
 
 
 def test_shares_add_up_to_one_and_are_the_saliency_of_the_tiles(
