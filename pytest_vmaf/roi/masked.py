@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 import zlib
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 
@@ -102,8 +103,11 @@ def measure_roi(request: MeasureRequest, scorer: Scorer, mask: Mask) -> RoiResul
     Raises as :func:`~pytest_vmaf.quality.measure.measure`; MaskError where there is no mask: a network that cannot be
     loaded or does not keep its contract, and a mask that keeps nothing of any frame.
     """
-    network = load_saliency(mask.saliency) if mask.synthetic is None else None
-    prepared = prepare(request, scorer)
+    with ThreadPoolExecutor(1) as pool:
+        # While other programs look at the pair.
+        loading = pool.submit(load_saliency, mask.saliency) if mask.synthetic is None else None
+        prepared = prepare(request, scorer)
+        network = loading.result() if loading else None
     job = prepared.job
     if not prepared.can.reads_clips:
         raise SettingsError(f"The scorer {prepared.can.name!r} reads no clip, and a mask is made of one.")
