@@ -32,15 +32,15 @@ def measured(result: Result, verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "features": {name: float(score) for name, score in result.features.items()},
         "gates": [_gate(verdict) for verdict in verdicts],
         **frame_data(result, verdicts),
-        "provenance": plain({**result.provenance, "command": _cut(str(result.provenance["command"]))}),
+        "provenance": plain({name: _cut(name, value) for name, value in result.provenance.items()}),
     }
 
 
-def _cut(command: str) -> str:
+def _cut(name: str, value: Any) -> Any:
     """A command as records hold it: with long tracks it has a step for each frame, and each region holds it all."""
-    if len(command) <= LONGEST_COMMAND:
-        return command
-    return f"{command[:LONGEST_COMMAND]} … ({len(command)} characters; result.provenance['command'] has them all)"
+    if name != "command" or len(value) <= LONGEST_COMMAND:
+        return value
+    return f"{value[:LONGEST_COMMAND]} … ({len(value)} characters; result.provenance['command'] has them all)"
 
 
 def not_measured(reference: str, distorted: str, error: Exception, gates: Sequence[Gate] = ()) -> dict[str, Any]:
