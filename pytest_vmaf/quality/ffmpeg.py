@@ -21,13 +21,14 @@ from pytest_vmaf.quality.reading import input_arguments, is_picture
 THUMBNAIL = (64, 36)
 #: How ffmpeg's names of YUV formats begin: planar, semi-planar, packed.
 YUV = ("yuv", "nv", "p0", "p2", "p4", "uyvy", "uyyvyy", "yuyv", "yvyu", "y2", "xv", "v30", "vuy", "vyu", "ayuv", "uyva")
-#: Which input chain, first frame, colour and end-of-run lines ffmpeg prints at -loglevel verbose.
+#: Which input chain, first frame and colour lines ffmpeg prints at -loglevel info. The colour line is printed in pieces
+#: between which another thread may print its own: one that has more to say than four words is not read.
 CONFIG = re.compile(r"^\[Parsed_showinfo_0 @ [^]]*\] config in time_base: \S+, frame_rate: (\d+)/(\d+)$")
 FRAME = re.compile(
     r"^\[Parsed_showinfo_0 @ [^]]*\] n: *\d+ .*?fmt:(?P<fmt>\S+) .*?s:(?P<w>\d+)x(?P<h>\d+) i:(?P<field>[PTB?])"
 )
 COLOUR = re.compile(
-    r"^\[Parsed_showinfo_0 @ [^]]*\] color_range:(\S+) color_space:(\S+) color_primaries:(\S+) color_trc:(\S+)"
+    r"^\[Parsed_showinfo_0 @ [^]]*\] color_range:(\S+) color_space:(\S+) color_primaries:(\S+) color_trc:(\S+)$"
 )
 #: Seconds for a look at a few frames, where the user sets no time limit.
 LOOK_TIMEOUT = 120.0
@@ -36,7 +37,7 @@ STREAM = re.compile(r"^  Stream #0:(\d+).*?: Video: ")
 WATCHING = ("-protocol_whitelist", "-format_whitelist", "-loglevel", "-stats_period", "-progress")
 PROGRESS = re.compile(r"frame=\s*(\d+)")
 DURATION = re.compile(r"^  Duration: (\d+):(\d\d):(\d\d\.\d+)")
-#: Anchored, since ffmpeg prints the names of files between these lines, and a name may look like one.
+#: End-of-run lines, at -loglevel verbose. Anchored, since ffmpeg prints the names of files between these lines, and a name may look like one.
 DECODED = re.compile(
     r"^(?:\[in#\d+[^]]*\] )?  Input stream #(\d+):\d+ \(video\): .*?(\d+) frames decoded; (\d+) decode errors"
 )
@@ -158,7 +159,8 @@ def inspect(clip: Clip, ffmpeg: str, frames: int, timeout: float | None = None) 
 
     width, height = THUMBNAIL
     thumbnails = bytearray()
-    argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-xerror", *input_arguments(clip)]
+    # Nothing more than info, and no statistics, lest threads print into each other's lines.
+    argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "info", "-nostats", "-xerror", *input_arguments(clip)]
     argv += ["-map", "0:V:0", "-frames:v", str(frames), "-fps_mode", "passthrough"]
     argv += ["-vf", f"showinfo=checksum=0,scale={width}:{height}:flags=area,format=gray", "-f", "rawvideo", "pipe:1"]
     command = Command(tuple(argv), shown=by_hand(argv), on_stderr=heard, stdout_bytes=thumbnails.extend)

@@ -148,6 +148,17 @@ def test_sees_colour_tags(make, reference, tmp_path, ffmpeg):
     assert (video.transfer, video.primaries) == ("smpte2084", "bt2020")
 
 
+@posix
+def test_a_colour_line_into_which_another_thread_printed_is_not_read(make, reference, tmp_path, ffmpeg):
+    tags = "setparams=range=tv:colorspace=bt709:color_trc=bt709:color_primaries=bt709"
+    tagged = make("-i", reference, "-vf", tags, "-frames:v", 2, "-c:v", "libx264", tmp_path / "a.mp4")
+    mixed = '!n && sub(/color_trc.*/, "&Terminating thread with return code 0") { n = 1 } { print }'
+    wrapper = tmp_path / "ffmpeg"
+    wrapper.write_text(f"#!/bin/sh\n{{ '{ffmpeg}' \"$@\" 2>&1 >&3 | awk '{mixed}' >&2; }} 3>&1\n")
+    wrapper.chmod(0o755)
+    assert inspect(Clip(tagged), str(wrapper), 2).transfer == "bt709"
+
+
 def test_sees_that_nothing_is_tagged(reference, ffmpeg):
     video = inspect(Clip(reference), ffmpeg, 2)
     assert (video.matrix, video.transfer, video.primaries) == ("unknown",) * 3
