@@ -37,7 +37,8 @@ STREAM = re.compile(r"^  Stream #0:(\d+).*?: Video: ")
 WATCHING = ("-protocol_whitelist", "-format_whitelist", "-loglevel", "-stats_period", "-progress")
 PROGRESS = re.compile(r"frame=\s*(\d+)")
 DURATION = re.compile(r"^  Duration: (\d+):(\d\d):(\d\d\.\d+)")
-#: End-of-run lines, at -loglevel verbose. Anchored, since ffmpeg prints the names of files between these lines, and a name may look like one.
+#: End-of-run lines, at -loglevel verbose. Anchored, since ffmpeg prints the names of files between these lines, and a
+#: name may look like one.
 DECODED = re.compile(
     r"^(?:\[in#\d+[^]]*\] )?  Input stream #(\d+):\d+ \(video\): .*?(\d+) frames decoded; (\d+) decode errors"
 )
