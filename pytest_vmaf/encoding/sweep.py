@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import glob
-import hashlib
 import os
 import re
 import shutil
@@ -19,7 +17,8 @@ from pytest_vmaf.encoding.encode import Job, check_arguments
 from pytest_vmaf.encoding.encoders import Encoder, check_available
 from pytest_vmaf.encoding.probe import Metric, Probe, Prober
 from pytest_vmaf.encoding.rows import HIGHEST, LOWEST, Row, Setup, append_row, locked_file, read_rows
-from pytest_vmaf.quality.clip import SEQUENCE, Clip
+from pytest_vmaf.quality.clip import Clip
+from pytest_vmaf.quality.content import content_of, digest, files_of
 from pytest_vmaf.quality.errors import ClipError, MeasurementError, SettingsError
 from pytest_vmaf.quality.ffmpeg import inspect
 from pytest_vmaf.quality.measure import MeasureRequest, prepare
@@ -134,7 +133,7 @@ def _curves(request: SweepRequest, scorer: Scorer) -> list[_Curve]:
                 f"{LOWEST} to {HIGHEST}. Name another model."
             )
         video = inspect(clip, ffmpeg.path, 2, scoring.timeout)
-        stamp, source_hash = _stamp(clip), _source_hash(clip)
+        stamp, source_hash = _stamp(clip), content_of(clip)
         for encoder, presets in request.encoders:
             check_available(encoder, ffmpeg.path)
             for preset in map(encoder.chosen_preset, presets):
@@ -209,20 +208,8 @@ def _tell(request: SweepRequest, done: int, total: int) -> None:
         request.progress(done, total)
 
 
-def _files(clip: Clip) -> list[Path]:
-    if not clip.is_sequence:
-        return [clip.path]
-    before, after = (glob.escape(part) for part in SEQUENCE.sub("\0", clip.path.name).split("\0"))
-    return sorted(clip.path.parent.glob(f"{before}*{after}"))
-
-
 def _stamp(clip: Clip) -> tuple[tuple[int, int], ...]:
-    return tuple((stat.st_size, stat.st_mtime_ns) for stat in map(os.stat, _files(clip)))
-
-
-def _source_hash(clip: Clip) -> str:
-    said = repr((clip.width, clip.height, clip.pix_fmt, clip.frame_rate))
-    return _hash(_files(clip), said)
+    return tuple((stat.st_size, stat.st_mtime_ns) for stat in map(os.stat, files_of(clip)))
 
 
 def _program_hash(encoder: Encoder, preset: str | None, arguments: tuple[str, ...], ffmpeg: str) -> str:
@@ -245,12 +232,4 @@ def _named_files(word: str) -> list[str]:
 @lru_cache(maxsize=16)
 def _hash_files(files: tuple[tuple[Path, int, int], ...]) -> str:
     """Remembered while the files stay the same; an ffmpeg has a hundred megabytes."""
-    return _hash([path for path, _, _ in files], "")
-
-
-def _hash(files: Iterable[Path], said: str) -> str:
-    whole = hashlib.blake2b(said.encode(), digest_size=16)
-    for path in files:
-        with path.open("rb") as file:
-            whole.update(hashlib.file_digest(file, hashlib.blake2b).digest())
-    return whole.hexdigest()
+    return digest(path for path, _, _ in files)
