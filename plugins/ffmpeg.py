@@ -25,6 +25,7 @@ from pytest_vmaf.quality.scorer import (
     ScoreRequest,
     Tools,
     copy_models,
+    model_names,
 )
 
 hookimpl = pluggy.HookimplMarker("pytest")
@@ -53,6 +54,15 @@ class FfmpegScorer:
                 f"{printable(tools.ffmpeg.path)} ({tools.ffmpeg.version}) was built without libvmaf.\n{INSTALL}"
             )
         return Capabilities(name="ffmpeg", version=tools.ffmpeg.version)
+
+    def programs(self, tools: Tools) -> tuple[str, ...]:
+        """The ffmpeg alone, which has libvmaf in it or loads it."""
+        return (tools.ffmpeg.path,)
+
+    def command(self, request: ScoreRequest) -> str:
+        """The ffmpeg command that scores these two clips."""
+        models = model_names(request.models)
+        return _repeat(models, by_hand(arguments([request], models)))
 
     def can_encode(self, tools: Tools) -> bool:
         """Whether this ffmpeg decodes its own encodes while it makes them (7.1 and later)."""
@@ -104,7 +114,6 @@ def _run(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> tuple[Sco
         command = Command(tuple(argv), cwd=folder, on_stderr=heard, on_stdout=follow, shown=shown)
         end = run(command, first.timeout)
         logs = [_read(Path(folder, _log(number)), end, request) for number, request in enumerate(requests)]
-    repeat = "".join(f"cp {shlex.quote(str(m.path))} {name} && " for m, name in models.items() if m.path)
     _check(end, [name for name, _ in clips], decoded, converted, damaged)
     if step is not None and len(outputs) != COUNTER + 1:
         raise ScorerError(f"The encoder's arguments make ffmpeg write {len(outputs) - COUNTER} files, not one.")
@@ -119,11 +128,16 @@ def _run(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> tuple[Sco
                 counts[request.distorted.clip] if step is None else looped[COUNTER]
             ),
             libvmaf=log.version,
-            command=printable(repeat + shlex.join(shown)),
+            command=_repeat(models, shown),
             pooled_means=log.pooled_means,
         )
         for request, log in zip(requests, logs, strict=True)
     )
+
+
+def _repeat(models: dict[ModelRun, str], shown: Sequence[str]) -> str:
+    copies = "".join(f"cp {shlex.quote(str(m.path))} {name} && " for m, name in models.items() if m.path)
+    return printable(copies + shlex.join(shown))
 
 
 def _inputs(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> list[tuple[str, Clip]]:

@@ -27,6 +27,7 @@ from pytest_vmaf.quality.scorer import (
     Source,
     Tools,
     copy_models,
+    model_names,
     verify,
 )
 
@@ -64,6 +65,23 @@ class VmafCliScorer:
         stat = os.stat(tool)
         return Capabilities(name="vmaf", version=_version(tool, stat.st_mtime_ns, stat.st_size), bootstrap=True)
 
+    def programs(self, tools: Tools) -> tuple[str, ...]:
+        """The tool, and the ffmpeg that decodes for it."""
+        return _find(tools.vmaf_bin), tools.ffmpeg.path
+
+    def command(self, request: ScoreRequest) -> str:
+        """The run as a command for bash, whose process substitution stands for the pipes."""
+        tool, models = _find(request.tools.vmaf_bin), model_names(request.models)
+        argv = ("error", "-f", "rawvideo", "-pix_fmt", request.pix_fmt, "-")
+        decoders = (
+            _Decoder(what, source, request.tools.ffmpeg.path, request.pix_fmt).argv(*argv)
+            for what, source in (("reference", request.reference), ("distorted clip", request.distorted))
+        )
+        pipes = [f"<({shlex.join(decoder)})" for decoder in decoders]
+        run = arguments(tool, request, models, *pipes)
+        copies = [f"cp {shlex.quote(str(model.path))} {name} && " for model, name in models.items() if model.path]
+        return printable("".join(copies) + " ".join(part if part in pipes else shlex.quote(part) for part in run))
+
     def score(self, request: ScoreRequest) -> ScoreLog:
         """Decode both clips and score them, all three processes side by side, without a temporary video.
 
@@ -75,7 +93,7 @@ class VmafCliScorer:
         distorted = _Decoder("distorted clip", request.distorted, ffmpeg, request.pix_fmt)
         with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as folder:
             models = copy_models(request.models, Path(folder))
-            repeat = _shell(tool, request, models, reference, distorted)
+            repeat = self.command(request)
             (ref_out, ref_in), (dis_out, dis_in) = os.pipe(), os.pipe()
             argv = arguments(tool, request, models, f"{FD_FOLDER}/{ref_out}", f"{FD_FOLDER}/{dis_out}")
             ends = run_together(
@@ -181,16 +199,6 @@ def _model(model: ModelRun, file: str) -> str:
     if model.transform:
         parts.append("enable_transform=true")
     return ":".join([*parts, *(f"{option}={value}" for option, value in model.overrides)])
-
-
-def _shell(
-    tool: str, request: ScoreRequest, models: dict[ModelRun, str], reference: _Decoder, distorted: _Decoder
-) -> str:
-    """The run as a command for bash, whose process substitution stands for the pipes."""
-    pipes = [f"<({shlex.join(decoder.argv('error', *decoder.output, '-'))})" for decoder in (reference, distorted)]
-    argv = arguments(tool, request, models, *pipes)
-    copies = [f"cp {shlex.quote(str(model.path))} {name} && " for model, name in models.items() if model.path]
-    return printable("".join(copies) + " ".join(part if part in pipes else shlex.quote(part) for part in argv))
 
 
 def _read(

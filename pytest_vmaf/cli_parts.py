@@ -33,7 +33,9 @@ def add_scoring(parser: argparse.ArgumentParser) -> None:
         short = f"--{option.flag.removeprefix('--vmaf-')}"
         flags = (option.flag,) if short == "--bin" else (short, option.flag)
         common: dict[str, Any] = {"dest": option.name, "default": None, "help": option.help}
-        if option.ini_type == "bool":
+        if option.flag.startswith("--vmaf-no-"):
+            parser.add_argument(*flags, action="store_false", **common)
+        elif option.ini_type == "bool":
             parser.add_argument(*flags, action=argparse.BooleanOptionalAction, **common)
         elif option.ini_type == "args":
             parser.add_argument(*flags, action="append", metavar="NAME", **common)

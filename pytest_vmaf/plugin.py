@@ -33,7 +33,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("vmaf", "VMAF quality gates")
     for option in OPTIONS:
         common: dict[str, Any] = {"dest": option.dest, "default": None, "help": option.help}
-        if option.ini_type == "bool":
+        if option.flag.startswith("--vmaf-no-"):
+            group.addoption(option.flag, action="store_false", **common)
+        elif option.ini_type == "bool":
             group.addoption(option.flag, action=argparse.BooleanOptionalAction, **common)
         elif option.ini_type == "args":
             group.addoption(option.flag, action="append", metavar="NAME", **common)
@@ -98,8 +100,8 @@ def _config_layers(config: pytest.Config) -> tuple[Layer, ...]:
         said = {name: value for name, value in values.items() if value is not None}
         # As pytest has it: relative to where it was started, or to the ini file; never to where a test changes to.
         base = config.inipath.parent if origin == "ini" and config.inipath else config.invocation_params.dir
-        for name in {"model", "ffmpeg", "vmaf_bin"} & said.keys():
-            if os.sep in said[name] or "/" in said[name]:
+        for name in {"model", "ffmpeg", "vmaf_bin", "cache_dir"} & said.keys():
+            if name == "cache_dir" or os.sep in said[name] or "/" in said[name]:
                 said[name] = str(base / os.path.expanduser(said[name]))
         if said or gates:
             layers.append(make_layer(origin, said, gates))
@@ -135,7 +137,7 @@ def vmaf(request: pytest.FixtureRequest) -> Vmaf:
 
     config = request.config
     session = Vmaf(
-        layers=(*_marker_layer(request.node), *config.stash[_layers]),
+        layers=(*_marker_layer(request.node), *config.stash[_layers], *_cache_layer(config)),
         hook=request.node.ihook,
         plugins=config.pluginmanager,
         config=config,
@@ -144,6 +146,15 @@ def vmaf(request: pytest.FixtureRequest) -> Vmaf:
     request.node.stash[_session], request.node.stash[_sent] = session, 0
     # It stays until the teardown has reported: fixtures may hold gates too.
     return session
+
+
+def _cache_layer(config: pytest.Config) -> tuple[Layer, ...]:
+    """Where scores and encodes are kept unless somebody says otherwise; nowhere if pytest keeps nothing."""
+    cache = getattr(config, "cache", None)
+    try:
+        return (Layer("default", {"cache_dir": str(cache.mkdir("vmaf"))}, ()),) if cache is not None else ()
+    except OSError:
+        return ()
 
 
 def _marker_layer(node: pytest.Item) -> tuple[Layer, ...]:

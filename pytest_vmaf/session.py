@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from importlib.metadata import entry_points
+from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
 from pytest_vmaf import hookspecs
 from pytest_vmaf.parts import Parts
+from pytest_vmaf.quality.cache import Cache
 from pytest_vmaf.quality.clip import Clip, as_clip
 from pytest_vmaf.quality.errors import EncodeError, GateViolation, MeasurementError, ScorerError, SettingsError
 from pytest_vmaf.quality.gate import (
@@ -195,6 +197,8 @@ class Vmaf(Searches, Parts):
         self, reference: Clip, distorted: Clip, settings: Settings, gates: Sequence[Gate]
     ) -> tuple[MeasureRequest, Scorer]:
         values = dict(settings.values)
+        folder, size = values.pop("cache_dir"), values.pop("cache_size")
+        values["cache"] = Cache(FilePath(folder), size) if values["cache"] and folder else None
         scorer = values.pop("scorer")
         if isinstance(scorer, str):
             scorer = load_scorer(scorer, self._hook, self._plugins, self._config)

@@ -7,6 +7,7 @@ made four times as fast as dataclasses.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -75,6 +76,14 @@ def _seconds(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and value > 0):
         raise ValueError("a number of seconds above 0")
     return float(value)
+
+
+def _size(value: object) -> int:
+    if isinstance(value, str) and (match := re.fullmatch(r"(\d{1,15})([kMGT]?)B?", value)):
+        value = int(match[1]) * {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}[match[2]]
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError("a number of bytes, as 500M or 2G")
+    return value
 
 
 def _generation(value: object) -> object:
@@ -155,6 +164,16 @@ OPTIONS = (
         "threads", "--vmaf-threads", "int", None, _whole, "libvmaf threads (default: all cores, divided by workers)"
     ),
     Option("timeout", "--vmaf-timeout", "float", None, _seconds, "seconds after which a scoring is stopped"),
+    Option("cache", "--vmaf-no-cache", "bool", True, _flag, "measure everything anew, and keep nothing"),
+    Option(
+        "cache_dir",
+        "--vmaf-cache-dir",
+        "string",
+        None,
+        _path_text,
+        "folder of scores and encodes of earlier runs (default: in pytest's cache)",
+    ),
+    Option("cache_size", "--vmaf-cache-size", "string", 2_000_000_000, _size, "most that it may take, e.g. 500M, 2G"),
 )
 BY_NAME = {option.name: option for option in OPTIONS}
 

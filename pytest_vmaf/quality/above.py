@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.errors import ScorerError
 from pytest_vmaf.quality.models import ModelPair
+from pytest_vmaf.quality.recall import score
 from pytest_vmaf.quality.result import FramesAbove
 from pytest_vmaf.quality.score import Context
-from pytest_vmaf.quality.scorer import ScoreLog, ScoreRequest, score_all, verify
+from pytest_vmaf.quality.scorer import ScoreLog, ScoreRequest, verify
 
 if TYPE_CHECKING:
     from pytest_vmaf.quality.measure import Prepared
@@ -60,7 +61,7 @@ def self_scores(prepared: Sequence[Prepared]) -> tuple[tuple[float, ...], ...]:
     alone = [replace(job, distorted=job.reference, features=(), columns=job.columns[:2]) for job in jobs]
     if alone:
         scorer, name = prepared[0].scorer, prepared[0].can.name
-        logs = score_all(scorer, alone)
+        logs = score(scorer, alone, prepared[0].cache)
         for number, job, log in zip(missing, alone, logs, strict=True):
             if not isinstance(log, ScoreLog):
                 raise ScorerError(f"The scorer {type(scorer).__name__} returned {type(log).__name__}, not ScoreLog.")

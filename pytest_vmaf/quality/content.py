@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from pytest_vmaf.quality.cache import Cache, fetch, key_of, store
 from pytest_vmaf.quality.clip import SEQUENCE, Clip
+
+#: Smaller files are read again sooner than a digest of them is found. In bytes.
+SMALL = 4 << 20
+#: A file may be written twice in one tick of its file system's clock, so that a fresh one is read again. In seconds.
+FRESH = 2.0
+
+#: What tells one state of a file from another: device, inode, size, and when its bytes and its inode were changed.
+State = tuple[int, ...]
 
 
 def files_of(clip: Clip) -> list[Path]:
@@ -18,16 +29,43 @@ def files_of(clip: Clip) -> list[Path]:
     return sorted(clip.path.parent.glob(f"{before}*{after}"))
 
 
-def content_of(clip: Clip) -> str:
+def content_of(clip: Clip, cache: Cache | None = None) -> str:
     """BLAKE2b of the clip's files and of what is said of them (raw geometry, frame rate). Raises OSError."""
     said = repr((clip.width, clip.height, clip.pix_fmt, clip.frame_rate))
-    return digest(files_of(clip), said)
+    return digest(files_of(clip), said, cache)
 
 
-def digest(files: Iterable[Path], said: str = "") -> str:
-    """BLAKE2b, 128 bits in hexadecimal, of a text and the bytes of files, each a whole of its own. Raises OSError."""
+def digest(files: Iterable[Path], said: str = "", cache: Cache | None = None) -> str:
+    """BLAKE2b, 128 bits in hexadecimal, of a text and the bytes of files, each a whole of its own. Raises OSError.
+
+    With a ``cache`` a large file that has not changed since is not read again.
+    """
     whole = hashlib.blake2b(said.encode(), digest_size=16)
     for path in files:
-        with path.open("rb") as file:
-            whole.update(hashlib.file_digest(file, hashlib.blake2b).digest())
+        whole.update(bytes.fromhex(_digest(path, cache)))
     return whole.hexdigest()
+
+
+def states_of(clips: Iterable[Clip]) -> tuple[State, ...]:
+    """The state of every file of clips, to be compared with a later one. Raises OSError."""
+    return tuple(_state(path.stat()) for clip in clips for path in files_of(clip))
+
+
+def _digest(path: Path, cache: Cache | None) -> str:
+    with path.open("rb") as file:
+        # Of the open file: a network's file system looks at the file itself then.
+        state = os.fstat(file.fileno())
+        # On Windows nothing tells that a file was changed and its time set back.
+        lasting = state.st_size > SMALL and os.name == "posix"
+        lasting = lasting and time.time() - max(state.st_mtime, state.st_ctime) > FRESH
+        key = key_of("file", path=str(path.absolute()), state=_state(state)) if cache and lasting else None
+        kept = fetch(cache, "file", key)
+        if kept is not None and isinstance(kept.data, str) and len(kept.data) == 128:
+            return kept.data
+        found = hashlib.file_digest(file, hashlib.blake2b).hexdigest()
+    store(cache, "file", key, found)
+    return found
+
+
+def _state(stat: os.stat_result) -> State:
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns

@@ -64,6 +64,10 @@ class GateViolation(AssertionError):
     result: Any = None
 
 
+class CacheWarning(UserWarning):
+    """What was kept of an earlier measurement cannot be used, or nothing can be kept; it is measured again."""
+
+
 # Shown and pickled under the name they are imported by.
 for _public in (
     MeasurementError,
@@ -77,5 +81,6 @@ for _public in (
     SettingsError,
     IncomparableScores,
     GateViolation,
+    CacheWarning,
 ):
     _public.__module__ = "pytest_vmaf"

@@ -10,11 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 
+from pytest_vmaf.quality.cache import Cache, key_of, remembered
 from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.errors import ClipError, ScorerError
 from pytest_vmaf.quality.process import Command, Finished, printable, run
+from pytest_vmaf.quality.programs import build_of
 from pytest_vmaf.quality.reading import input_arguments, is_picture
 
 #: Shape of a thumbnail, in pixels: 8-bit luma, enough to tell one frame from its neighbours.
@@ -98,24 +101,24 @@ class Video:
         return not self.pix_fmt.startswith(YUV)
 
 
-def find_ffmpeg(explicit: str | None = None) -> Ffmpeg:
+def find_ffmpeg(explicit: str | None = None, cache: Cache | None = None) -> Ffmpeg:
     """The ffmpeg to use: the one named, else the embedded one (imageio-ffmpeg), else PATH's.
 
-    Of the last two the first with libvmaf; one without it still decodes for other scorers.
-    Raises ScorerError when there is none.
+    Of the last two the first with libvmaf; one without it still decodes for other scorers. With a ``cache`` a build
+    that is known is not asked again. Raises ScorerError when there is none.
     """
     if explicit:
         path = shutil.which(os.path.expanduser(explicit))
         if path is None:
             raise ScorerError(f"The ffmpeg {printable(explicit)!r} does not exist or cannot be run.\n{INSTALL}")
-        return _identify(os.path.abspath(path), "named")
+        return _identify(os.path.abspath(path), "named", cache)
     places = ((_embedded(), "embedded"), (shutil.which("ffmpeg"), "PATH"))
     found: list[Ffmpeg] = []
     broken = ScorerError(f"No ffmpeg was found.\n{INSTALL}")
     for path, origin in places:
         try:
             if path is not None:
-                found.append(_identify(os.path.abspath(path), origin))
+                found.append(_identify(os.path.abspath(path), origin, cache))
         except ScorerError as error:
             # One that does not run must not stand in the way of the other.
             broken = error
@@ -255,6 +258,11 @@ def _why_unreadable(clip: Clip, end: Finished) -> str:
 
 
 def _embedded() -> str | None:
+    spec = None if os.environ.get("IMAGEIO_FFMPEG_EXE") else find_spec("imageio_ffmpeg")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        # The file in the wheel; its own function runs it first, only to see whether it runs.
+        for path in sorted(Path(folder, "binaries").glob("ffmpeg-*")):
+            return str(path)
     try:
         import imageio_ffmpeg
 
@@ -263,9 +271,17 @@ def _embedded() -> str | None:
         return None
 
 
-def _identify(path: str, origin: str) -> Ffmpeg:
+def _identify(path: str, origin: str, cache: Cache | None) -> Ffmpeg:
     stat = Path(path).stat()
-    return _version(path, stat.st_mtime_ns, stat.st_size, origin)
+    build = build_of(path, cache) if cache else None
+    return remembered(
+        cache,
+        "look",
+        key_of("ffmpeg", build=build) if build else None,
+        lambda: _version(path, stat.st_mtime_ns, stat.st_size, origin),
+        lambda found: [found.version, found.has_libvmaf],
+        lambda data: Ffmpeg(path, str(data[0]), data[1] is True, origin),
+    )
 
 
 @lru_cache(maxsize=16)

@@ -9,11 +9,13 @@ from importlib.metadata import version
 from typing import Any, TypeVar
 
 from pytest_vmaf.quality.above import frames_above, remember, self_scores, stamp_of
+from pytest_vmaf.quality.cache import Cache
 from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.errors import ModelError, ScorerError
 from pytest_vmaf.quality.ffmpeg import find_ffmpeg
 from pytest_vmaf.quality.models import ModelPair, higher_is_better, registry, resolve_feature, resolve_model
 from pytest_vmaf.quality.pair import Pair, check_pair
+from pytest_vmaf.quality.recall import capabilities, score
 from pytest_vmaf.quality.result import Result
 from pytest_vmaf.quality.score import Context, Scale, Score
 from pytest_vmaf.quality.scorer import Capabilities, ScoreLog, Scorer, ScoreRequest, Source, Tools, verify
@@ -44,6 +46,7 @@ class MeasureRequest:
     ffmpeg: str | None = None
     vmaf_bin: str = "vmaf"
     progress: Callable[[int, int | None], None] | None = None
+    cache: Cache | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class Prepared:
     scorer: Scorer
     #: Tells whether the reference's file was written since; taken before anything was measured.
     stamp: tuple[int, ...] | None
+    cache: Cache | None = None
 
 
 def measure(request: MeasureRequest, scorer: Scorer, name: str | None = None, reference: str | None = None) -> Result:
@@ -66,14 +70,15 @@ def measure(request: MeasureRequest, scorer: Scorer, name: str | None = None, re
     what was asked, and SettingsError for unknown words.
     """
     prepared = prepare(request, scorer)
-    return conclude(prepared, scorer.score(prepared.job), name, reference=reference)
+    [log] = score(scorer, [prepared.job], prepared.cache)
+    return conclude(prepared, log, name, reference=reference)
 
 
 def prepare(request: MeasureRequest, scorer: Scorer) -> Prepared:
     """Check the pair, and say what has to be scored. Raises as :func:`measure`."""
     stamp = stamp_of(request.reference)
-    tools = Tools(find_ffmpeg(request.ffmpeg), request.vmaf_bin)
-    can = _answered(scorer.capabilities(tools), Capabilities, scorer)
+    tools = Tools(find_ffmpeg(request.ffmpeg, request.cache), request.vmaf_bin)
+    can = _answered(capabilities(scorer, tools, request.cache), Capabilities, scorer)
     # PSNR always goes along: it costs next to nothing, and sees what VMAF is blind to.
     names = (*request.features, *(("psnr",) if can.reads_clips else ()))
     features = tuple(dict.fromkeys(resolve_feature(name) for name in names))
@@ -89,6 +94,7 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> Prepared:
             align=request.align,
             allow=request.allow,
             timeout=request.timeout,
+            cache=request.cache,
         )
         width, height, pix_fmt = pair.width, pair.height, pair.pix_fmt
         sources = (
@@ -116,7 +122,7 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> Prepared:
         timeout=request.timeout,
         progress=_counting(request.progress, pair),
     )
-    return Prepared(job, models, can, pair, scorer, stamp)
+    return Prepared(job, models, can, pair, scorer, stamp, request.cache)
 
 
 def conclude(
@@ -224,7 +230,7 @@ def scores_of(prepared: Prepared, log: ScoreLog, context: Context) -> dict[str, 
     """The scores of a log by metric: "vmaf", "neg", "gap", then every other column."""
     job, models = prepared.job, prepared.models
 
-    def score(metric: str, frames: tuple[float, ...], model: str, low: float | None, high: float | None) -> Score:
+    def made(metric: str, frames: tuple[float, ...], model: str, low: float | None, high: float | None) -> Score:
         generation = models.generation if model else ""
         scale = Scale(metric, model, generation, job.width, job.height, low, high, higher_is_better(metric))
         return Score(frames, scale, context)
@@ -232,12 +238,12 @@ def scores_of(prepared: Prepared, log: ScoreLog, context: Context) -> dict[str, 
     credited, neg = log.columns[models.credit.column], log.columns[models.neg.column]
     rest = [column for column in log.columns if column not in (models.credit.column, models.neg.column)]
     return {
-        "vmaf": score("vmaf", credited, models.name, models.low, models.high),
-        "neg": score("neg", neg, models.neg_name, models.low, models.high),
+        "vmaf": made("vmaf", credited, models.name, models.low, models.high),
+        "neg": made("neg", neg, models.neg_name, models.low, models.high),
         # Near the ceiling the clip would hide the gap.
-        "gap": score("gap", tuple(a - b for a, b in zip(credited, neg, strict=True)), models.label, None, None),
+        "gap": made("gap", tuple(a - b for a, b in zip(credited, neg, strict=True)), models.label, None, None),
         # A bootstrap model's interval belongs to that model; a feature is the same whatever model stands beside it.
-        **{column: score(column, log.columns[column], _interval_model(column, models), None, None) for column in rest},
+        **{column: made(column, log.columns[column], _interval_model(column, models), None, None) for column in rest},
     }
 
 
@@ -276,4 +282,5 @@ def _provenance(
         "filters": {"reference": job.reference.chain, "distorted": job.distorted.chain},
         "starts": [job.reference.start, job.distorted.start],
         "command": log.command,
+        "cached": log.cached,
     }

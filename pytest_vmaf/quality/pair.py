@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 
 from pytest_vmaf.quality.align import LOOKS, Alignment, find_offset
+from pytest_vmaf.quality.cache import Cache
 from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.errors import PairError, SettingsError
-from pytest_vmaf.quality.ffmpeg import THUMBNAIL, Video, count_frames, inspect
+from pytest_vmaf.quality.ffmpeg import THUMBNAIL, Video
+from pytest_vmaf.quality.recall import count, look
 
 #: What `allow` may name, and what is then scored although VMAF was not made for it.
 ALLOWANCES = {
@@ -83,6 +85,7 @@ def check_pair(
     align: bool,
     allow: Collection[str],
     timeout: float | None = None,
+    cache: Cache | None = None,
 ) -> Pair:
     """Look into both clips and refuse what would not be a frame-by-frame comparison of like with like.
 
@@ -93,7 +96,7 @@ def check_pair(
         raise SettingsError(f"scale is {scale!r}; it is one of {', '.join(SCALERS)}.")
     for word in set(allow) - set(ALLOWANCES):
         raise SettingsError(f"allow has {word!r}; it takes {', '.join(ALLOWANCES)}.")
-    ref, dis, found = _look(reference, distorted, ffmpeg, timeout)
+    ref, dis, found = _look(reference, distorted, ffmpeg, timeout, cache)
     offset = found.offset
     problems = [
         *_size_problems(ref, dis, scale),
@@ -111,13 +114,16 @@ def check_pair(
         # What is wrong comes first: pytest's short summary shows the start of the first line.
         listed = "\n  - ".join(problems)
         raise PairError(f"not comparable: {listed}\n  reference: {ref.clip}\n  distorted: {dis.clip}")
-    return _plan(ref, dis, scale, offset, ffmpeg, timeout)
+    return _plan(ref, dis, scale, offset, partial(count, ffmpeg=ffmpeg, timeout=timeout, cache=cache))
 
 
-def _look(reference: Clip, distorted: Clip, ffmpeg: str, timeout: float | None) -> tuple[Video, Video, Alignment]:
+def _look(
+    reference: Clip, distorted: Clip, ffmpeg: str, timeout: float | None, cache: Cache | None
+) -> tuple[Video, Video, Alignment]:
     for frames, reach in LOOKS:
         with ThreadPoolExecutor(2) as pool:
-            ref, dis = pool.map(partial(inspect, ffmpeg=ffmpeg, frames=frames, timeout=timeout), (reference, distorted))
+            looking = partial(look, ffmpeg=ffmpeg, frames=frames, timeout=timeout, cache=cache)
+            ref, dis = pool.map(looking, (reference, distorted))
         found = find_offset(ref.thumbnails, dis.thumbnails, reach)
         if found.certain or ref.is_picture or len(ref.thumbnails) < frames * THUMBNAIL[0] * THUMBNAIL[1]:
             break
@@ -207,12 +213,12 @@ def _goes_through_rgb(ref: Video, dis: Video) -> bool:
     return ref.is_rgb or dis.is_rgb or (ref.is_picture and dis.is_picture)
 
 
-def _plan(ref: Video, dis: Video, scale: str | None, offset: int, ffmpeg: str, timeout: float | None) -> Pair:
+def _plan(ref: Video, dis: Video, scale: str | None, offset: int, counted: Callable[[Clip], int]) -> Pair:
     ref_chain, dis_chain = [*BY_INDEX], [*BY_INDEX]
     notes = [*_left_out(ref, "reference"), *_left_out(dis, "distorted")]
     starts, frames = (max(offset, 0), max(-offset, 0)), None
     if offset:
-        counts = [count_frames(video.clip, ffmpeg, timeout) for video in (ref, dis)]
+        counts = [counted(video.clip) for video in (ref, dis)]
         tails = [count - start for count, start in zip(counts, starts, strict=True)]
         frames = min(tails)
         # A shift leaves both clips as long as they were, or ends them together; anything else is a loss.

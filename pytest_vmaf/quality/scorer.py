@@ -101,6 +101,8 @@ class ScoreLog:
     libvmaf: str
     command: str
     pooled_means: Mapping[str, float] = field(default_factory=dict)
+    #: When it was made, where that is kept from an earlier run (ISO 8601, UTC).
+    cached: str = ""
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,22 @@ class JoiningScorer(Scorer, Protocol):
         ...
 
 
+@runtime_checkable
+class RepeatableScorer(Scorer, Protocol):
+    """A scorer backend whose logs may be kept and used again: the same programs give the same log of the same clips.
+
+    Without these two methods every score is measured anew.
+    """
+
+    def programs(self, tools: Tools) -> Sequence[str]:
+        """The programs whose builds decide the numbers, as paths or names on PATH; none: nothing may be kept."""
+        ...
+
+    def command(self, request: ScoreRequest) -> str:
+        """The shell command that repeats ``score`` of this request."""
+        ...
+
+
 def score_all(scorer: Scorer, requests: Sequence[ScoreRequest]) -> tuple[ScoreLog, ...]:
     """One log for each request: in one run where the scorer can, else one after the other."""
     if len(requests) > 1 and isinstance(scorer, JoiningScorer):
@@ -168,9 +186,14 @@ def score_all(scorer: Scorer, requests: Sequence[ScoreRequest]) -> tuple[ScoreLo
     return tuple(scorer.score(request) for request in requests)
 
 
+def model_names(models: tuple[ModelRun, ...]) -> dict[ModelRun, str]:
+    """The plain names of model files; "" for models that are built in."""
+    return {model: f"model{number}.json" if model.path else "" for number, model in enumerate(models)}
+
+
 def copy_models(models: tuple[ModelRun, ...], folder: Path) -> dict[ModelRun, str]:
     """Copy model files to plain names in this folder, for tools that split their arguments at ":" and "="."""
-    names = {model: f"model{number}.json" if model.path else "" for number, model in enumerate(models)}
+    names = model_names(models)
     for model, name in names.items():
         if model.path:
             shutil.copyfile(model.path, folder / name)

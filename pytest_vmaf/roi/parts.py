@@ -10,8 +10,9 @@ from pytest_vmaf.quality.errors import ScorerError
 from pytest_vmaf.quality.measure import MeasureRequest, Prepared, checked, conclude, prepare
 from pytest_vmaf.quality.models import refuse_small
 from pytest_vmaf.quality.process import printable
+from pytest_vmaf.quality.recall import score
 from pytest_vmaf.quality.result import Result
-from pytest_vmaf.quality.scorer import ScoreLog, Scorer, Source, score_all
+from pytest_vmaf.quality.scorer import ScoreLog, Scorer, Source
 from pytest_vmaf.roi.regions import Region, placed, refuse_length, refuse_outside, shown, window
 
 
@@ -45,7 +46,7 @@ def part_of(prepared: Prepared, part: Part) -> Prepared:
 def score_together(scorings: Mapping[str, Prepared]) -> dict[str, ScoreLog]:
     """Score the whole picture ("") and parts by name in one run where the scorer can. Raises ScorerError, PairError."""
     first = next(iter(scorings.values()))
-    logs = score_all(first.scorer, [each.job for each in scorings.values()])
+    logs = score(first.scorer, [each.job for each in scorings.values()], first.cache)
     found = {}
     for (name, prepared), log in zip(scorings.items(), logs, strict=True):
         try:

@@ -1,0 +1,225 @@
+"""What is known already is not asked again: looks at clips, and scores, by what they were made of."""
+
+from __future__ import annotations
+
+import base64
+import math
+import platform
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from fractions import Fraction
+from typing import Any
+
+from pytest_vmaf.quality.cache import UNREADABLE, Cache, fetch, forget, key_of, remembered, store
+from pytest_vmaf.quality.clip import Clip, Stream
+from pytest_vmaf.quality.content import content_of, digest, states_of
+from pytest_vmaf.quality.ffmpeg import Video, count_frames, inspect
+from pytest_vmaf.quality.programs import build_of
+from pytest_vmaf.quality.scorer import (
+    Capabilities,
+    ModelRun,
+    RepeatableScorer,
+    ScoreLog,
+    Scorer,
+    ScoreRequest,
+    Source,
+    Tools,
+    score_all,
+)
+
+
+def look(clip: Clip, ffmpeg: str, frames: int, timeout: float | None = None, cache: Cache | None = None) -> Video:
+    """As :func:`~pytest_vmaf.quality.ffmpeg.inspect`, of the same content by the same ffmpeg only once."""
+    key = _look_key("look", clip, ffmpeg, cache, frames=frames)
+    return remembered(
+        cache, "look", key, lambda: inspect(clip, ffmpeg, frames, timeout), _packed, lambda data: _video(data, clip)
+    )
+
+
+def count(clip: Clip, ffmpeg: str, timeout: float | None = None, cache: Cache | None = None) -> int:
+    """As :func:`~pytest_vmaf.quality.ffmpeg.count_frames`, of the same content by the same ffmpeg only once."""
+    key = _look_key("count", clip, ffmpeg, cache)
+    return remembered(cache, "look", key, lambda: count_frames(clip, ffmpeg, timeout), int, _whole)
+
+
+def capabilities(scorer: Scorer, tools: Tools, cache: Cache | None) -> Any:
+    """What the scorer says that it is; of the same programs only once."""
+    builds = _builds(scorer, tools, cache)
+    key = key_of("scorer", scorer=_named(scorer), builds=builds) if builds else None
+    return remembered(cache, "look", key, lambda: scorer.capabilities(tools), vars, _capabilities)
+
+
+def score(scorer: Scorer, requests: Sequence[ScoreRequest], cache: Cache | None) -> tuple[ScoreLog, ...]:
+    """One log for each request: from the cache, and those that are not there all in one run. Raises as the scorer."""
+    if cache is None:
+        return score_all(scorer, requests)
+    keys = [score_key(scorer, request, cache) for request in requests]
+    logs = {number: recalled(scorer, request, cache, keys[number]) for number, request in enumerate(requests)}
+    missing = [number for number, log in logs.items() if log is None]
+    if missing:
+        clips = {source.clip for number in missing for source in _sources(requests[number]) if not _streams(source)}
+        before = states_of(clips)
+        made = score_all(scorer, [requests[number] for number in missing])
+        # Of a clip that was written to meanwhile nobody knows which state was scored.
+        unchanged = states_of(clips) == before
+        for number, log in zip(missing, made, strict=True):
+            logs[number] = log
+            if unchanged:
+                keep_score(cache, keys[number], log)
+    return tuple(log for log in logs.values() if log is not None)
+
+
+def score_key(scorer: Scorer, request: ScoreRequest, cache: Cache | None) -> str | None:
+    """The name of a scoring: all that its numbers depend on. None where that cannot be said, or nothing is kept."""
+    builds = _builds(scorer, request.tools, cache)
+    if not builds or any(map(_streams, _sources(request))):
+        return None
+    try:
+        return key_of(
+            "score",
+            scorer=_named(scorer),
+            builds=builds,
+            machine=machine(),
+            sources=[
+                [_content(source.clip, cache), source.filters, source.window, source.start, source.frames]
+                for source in _sources(request)
+            ],
+            picture=[request.width, request.height, request.pix_fmt],
+            models=[_model(model) for model in request.models],
+            features=request.features,
+            columns=request.columns,
+        )
+    except OSError:
+        # A clip or a model that is not there: who needs it says so.
+        return None
+
+
+def recalled(scorer: Scorer, request: ScoreRequest, cache: Cache | None, key: str | None) -> ScoreLog | None:
+    """The log that is kept under a key, with the command that repeats it upon these very clips."""
+    entry = fetch(cache, "score", key)
+    if entry is None or not isinstance(scorer, RepeatableScorer):
+        return None
+    try:
+        log = unpacked_log(entry.data, entry.blob)
+    except UNREADABLE as error:
+        forget(cache, "score", key, f"{type(error).__name__}: {error}")
+        return None
+    return replace(log, command=scorer.command(request), cached=entry.made)
+
+
+def keep_score(cache: Cache | None, key: str | None, log: ScoreLog) -> None:
+    """Keep a log under a key; one that is not whole is somebody else's to refuse, and nobody's to find again."""
+    columns = log.columns.values()
+    if log.reference_frames == log.distorted_frames and all(map(math.isfinite, (x for c in columns for x in c))):
+        store(cache, "score", key, *packed_log(log))
+
+
+def packed_log(log: ScoreLog) -> tuple[dict[str, Any], bytes]:
+    """A log as plain data, and its numbers as little-endian doubles, column by column."""
+    numbers = array("d", [value for values in log.columns.values() for value in values])
+    if array("H", [1]).tobytes() != b"\1\0":  # pragma: no cover  (big-endian machines)
+        numbers.byteswap()
+    return {
+        "columns": {name: len(values) for name, values in log.columns.items()},
+        "reference_frames": log.reference_frames,
+        "distorted_frames": log.distorted_frames,
+        "libvmaf": log.libvmaf,
+        "pooled_means": dict(log.pooled_means),
+    }, numbers.tobytes()
+
+
+def unpacked_log(data: Mapping[str, Any], blob: bytes) -> ScoreLog:
+    """What :func:`packed_log` was given, to the last bit, without the command. Raises one of UNREADABLE."""
+    numbers = array("d", blob)
+    if array("H", [1]).tobytes() != b"\1\0":  # pragma: no cover  (big-endian machines)
+        numbers.byteswap()
+    columns, at = {}, 0
+    for name, length in data["columns"].items():
+        columns[name] = tuple(numbers[at : at + _whole(length)])
+        at += length
+    if at != len(numbers):
+        raise ValueError(f"{len(numbers)} numbers for {at}")
+    return ScoreLog(
+        columns=columns,
+        reference_frames=_whole(data["reference_frames"]),
+        distorted_frames=_whole(data["distorted_frames"]),
+        libvmaf=str(data["libvmaf"]),
+        command="",
+        pooled_means={str(name): float(mean) for name, mean in data["pooled_means"].items()},
+    )
+
+
+def machine() -> list[str]:
+    """What of the machine numbers may depend on: its kind of processor, and the system."""
+    return [platform.machine(), platform.system()]
+
+
+def _sources(request: ScoreRequest) -> tuple[Source, Source]:
+    return request.reference, request.distorted
+
+
+def _streams(source: Source) -> bool:
+    return isinstance(source.clip, Stream)
+
+
+def _content(clip: Clip, cache: Cache | None) -> list[str]:
+    # How a name ends may tell ffmpeg what is in a file.
+    return [content_of(clip, cache), clip.path.suffix.lower()]
+
+
+def _named(scorer: Scorer) -> str:
+    return f"{type(scorer).__module__}.{type(scorer).__qualname__}"
+
+
+def _builds(scorer: Scorer, tools: Tools, cache: Cache | None) -> list[str]:
+    """The builds of the programs that a scorer runs; none where one of them is unknown."""
+    if cache is None or not isinstance(scorer, RepeatableScorer):
+        return []
+    builds = [build_of(program, cache) for program in scorer.programs(tools)]
+    return [build for build in builds if build is not None] if None not in builds else []
+
+
+def _model(model: ModelRun) -> dict[str, Any]:
+    return {**asdict(model), "path": digest([model.path]) if model.path else None}
+
+
+def _look_key(what: str, clip: Clip, ffmpeg: str, cache: Cache | None, **parts: object) -> str | None:
+    if cache is None or isinstance(clip, Stream):
+        return None
+    build = build_of(ffmpeg, cache)
+    try:
+        return key_of(what, clip=_content(clip, cache), build=build, **parts) if build else None
+    except OSError:
+        return None
+
+
+def _packed(video: Video) -> dict[str, Any]:
+    data = {name: value for name, value in vars(video).items() if name not in ("clip", "thumbnails", "frame_rate")}
+    rate = str(video.frame_rate) if video.frame_rate else None
+    return {**data, "frame_rate": rate, "thumbnails": base64.b64encode(video.thumbnails).decode()}
+
+
+def _video(data: Mapping[str, Any], clip: Clip) -> Video:
+    rate = Fraction(data["frame_rate"]) if data["frame_rate"] else None
+    thumbnails = base64.b64decode(data["thumbnails"])
+    for name in ("width", "height", "streams"):
+        _whole(data[name])
+    for name in ("pix_fmt", "color_range", "matrix", "primaries", "transfer"):
+        if not isinstance(data[name], str):
+            raise TypeError(f"{name} is {data[name]!r:.80}")
+    duration = data["duration"] if data["duration"] is None else float(data["duration"])
+    return Video(**{**data, "clip": clip, "frame_rate": rate, "thumbnails": thumbnails, "duration": duration})
+
+
+def _capabilities(data: Mapping[str, Any]) -> Capabilities:
+    can = Capabilities(**data)
+    if not all(type(value) is kind for value, kind in zip(vars(can).values(), (str, str, bool, bool), strict=True)):
+        raise TypeError(f"{data!r:.80} are no capabilities")
+    return can
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{value!r:.80} is no count")
+    return value
