@@ -21,10 +21,11 @@ from pytest_vmaf.encoding.search import Crossing, find_crossings
 from pytest_vmaf.quality.above import stamp_of
 from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.errors import EncodeError, MeasurementError, ScorerError, SettingsError
-from pytest_vmaf.quality.ffmpeg import count_frames, find_ffmpeg, inspect
+from pytest_vmaf.quality.ffmpeg import count_frames, find_ffmpeg
 from pytest_vmaf.quality.measure import MeasureRequest, measure
 from pytest_vmaf.quality.models import resolve_model
 from pytest_vmaf.quality.process import printable
+from pytest_vmaf.quality.recall import count, look
 from pytest_vmaf.quality.scorer import Scorer
 
 NEG = Metric("neg")
@@ -70,8 +71,9 @@ def bisect(request: BisectRequest, scorer: Scorer) -> Bisection:
     Raises SettingsError for targets, presets and windows that cannot be, EncodeError where the encoder fails or ignores
     the CRF, and all that measuring raises. The error's ``probes`` hold what was measured before it.
     """
-    ffmpeg = find_ffmpeg(request.scoring.ffmpeg).path
-    check_available(request.encoder, ffmpeg)
+    cache = request.scoring.cache
+    ffmpeg = find_ffmpeg(request.scoring.ffmpeg, cache).path
+    check_available(request.encoder, ffmpeg, cache)
     check_arguments(request.encoder, request.arguments)
     preset = request.encoder.chosen_preset(request.preset)
     window = crf_window(request)
@@ -79,7 +81,7 @@ def bisect(request: BisectRequest, scorer: Scorer) -> Bisection:
     stamp = stamp_of(source)
     with _folder(request.keep) as folder:
         reference, sample = sampled(request.scoring, request.sample, ffmpeg, folder)
-        video = inspect(request.source or reference, ffmpeg, 2, request.scoring.timeout)
+        video = look(request.source or reference, ffmpeg, 2, request.scoring.timeout, cache)
         scoring = replace(
             request.scoring,
             reference=reference,
@@ -93,7 +95,8 @@ def bisect(request: BisectRequest, scorer: Scorer) -> Bisection:
         shown = sample_name(request.shown or str(request.scoring.reference), sample)
         self_score = measure(itself, scorer, shown if request.source is None else None, shown)
         ceiling = float(request.metric.of(self_score))
-        job = Job(request.encoder, video, ffmpeg, preset, request.arguments, request.pix_fmt, request.scoring.timeout)
+        timeout = request.scoring.timeout
+        job = Job(request.encoder, video, ffmpeg, preset, request.arguments, request.pix_fmt, timeout, cache)
         stem = request.stem or request.scoring.reference.path.stem
         prober = Prober(
             job, scoring, scorer, request.metric, folder, stem=stem, reference=shown, kept=request.keep is not None
@@ -220,7 +223,7 @@ def _targets(request: BisectRequest, scoring: MeasureRequest, ffmpeg: str) -> tu
         raise SettingsError("targets is empty; say at least one, as targets=[94, 96].")
     if len(set(targets)) < len(targets):
         raise SettingsError(f"targets has one twice: {', '.join(f'{t:g}' for t in targets)}.")
-    video = inspect(scoring.reference, ffmpeg, 1, scoring.timeout)
+    video = look(scoring.reference, ffmpeg, 1, scoring.timeout, scoring.cache)
     models = resolve_model(
         scoring.model, generation=scoring.generation, phone=scoring.phone, width=video.width, height=video.height
     )
@@ -251,10 +254,10 @@ def sampled(
         return reference, None
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
         raise SettingsError(f"sample is {seconds!r}; it is a number of seconds above 0.")
-    video = inspect(reference, ffmpeg, 1, timeout)
+    video = look(reference, ffmpeg, 1, timeout, scoring.cache)
     if video.frame_rate is None:
         raise SettingsError(f"{reference.name} states no frame rate, so it has no seconds; say Clip(..., frame_rate=).")
-    window = centre(count_frames(reference, ffmpeg, timeout), video.frame_rate, seconds)
+    window = centre(count(reference, ffmpeg, timeout, scoring.cache), video.frame_rate, seconds)
     return cut(reference, [window], folder, ffmpeg, timeout=timeout)[0], window
 
 

@@ -12,8 +12,9 @@ from pytest_vmaf.encoding.encode import check_arguments
 from pytest_vmaf.encoding.encoders import check_available
 from pytest_vmaf.encoding.probe import Probe
 from pytest_vmaf.quality.errors import MeasurementError, SettingsError
-from pytest_vmaf.quality.ffmpeg import find_ffmpeg, inspect
+from pytest_vmaf.quality.ffmpeg import find_ffmpeg
 from pytest_vmaf.quality.measure import MeasureRequest
+from pytest_vmaf.quality.recall import look
 from pytest_vmaf.quality.scorer import Scorer
 
 
@@ -41,11 +42,12 @@ def compare(request: CompareRequest, scorer: Scorer) -> Comparison:
     names = [str(scoring.reference) for scoring in request.scorings]
     if len(set(names)) < len(names):
         raise SettingsError(f"A source is given twice: {', '.join(names)}.")
-    ffmpeg = find_ffmpeg(request.scorings[0].ffmpeg).path
+    cache = request.scorings[0].cache
+    ffmpeg = find_ffmpeg(request.scorings[0].ffmpeg, cache).path
     for scoring in request.scorings:
-        inspect(scoring.reference, ffmpeg, 1, scoring.timeout)
+        look(scoring.reference, ffmpeg, 1, scoring.timeout, cache)
     for contender in request.contenders.values():
-        check_available(contender.encoder, ffmpeg)
+        check_available(contender.encoder, ffmpeg, cache)
         check_arguments(contender.encoder, contender.arguments)
         contender.encoder.chosen_preset(contender.preset)
         crf_window(contender)

@@ -149,7 +149,8 @@ def _write(
     # Every frame is a key frame, so that a file may begin with any. The plus forbids ffmpeg to convert on its own.
     argv += ["-c:v", codec, "-g", "1", "-pix_fmt", f"+{_pix_fmt(video)}"]
     argv += _tags(video)
-    argv += ["-f", "segment", "-segment_format", "matroska", "-reset_timestamps", "1"]
+    # Without numbers that are drawn anew each time: equal parts are equal files.
+    argv += ["-f", "segment", "-segment_format", "matroska", "-fflags", "+bitexact", "-reset_timestamps", "1"]
     argv += ["-segment_frames", ",".join(map(str, [*starts[1:], NEVER])), NAME.format(0).replace("0000", "%04d")]
     end = run(Command(tuple(argv), cwd=str(folder), shown=by_hand(argv), on_stderr=heard), timeout)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pytest_vmaf.encoding.encoders import BRACES, Encoder
 from pytest_vmaf.encoding.packets import read_packets
+from pytest_vmaf.quality.cache import Cache
 from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.errors import ClipError, EncodeError, MeasurementError, SettingsError
 from pytest_vmaf.quality.ffmpeg import OUTPUT, Video, by_hand
@@ -39,6 +40,7 @@ class Job:
     arguments: tuple[str, ...] = ()
     pix_fmt: str | None = None
     timeout: float | None = None
+    cache: Cache | None = None
 
     @property
     def name(self) -> str:
@@ -79,27 +81,61 @@ def make_encode(job: Job, crf: int, path: Path) -> Encode:
     begun = time.monotonic()
     try:
         if job.encoder.function is not None:
-            command = _call(job, crf, path)
+            _call(job, crf, path)
         elif job.encoder.command:
-            command = _run_program(job, crf, path)
+            _run_program(job, crf, path)
         else:
-            argv = [job.ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-xerror", "-nostats"]
-            argv += [*input_arguments(job.source.clip), "-map", "0:V:0", "-fps_mode", "passthrough"]
-            argv += [*ffmpeg_arguments(job, crf), "-y", f"file:{path.absolute()}"]
-            shown = (*by_hand(argv)[:-1], path.name)
-            command = shlex.join(shown)
+            argv = _encoding(job, crf, path)
             outputs: set[int] = set()
             heard = partial(_hear_outputs, outputs)
-            _refuse(job, crf, run(Command(tuple(argv), shown=shown, on_stderr=heard), job.timeout))
+            _refuse(job, crf, run(Command(argv, shown=_by_name(argv, path), on_stderr=heard), job.timeout))
             if len(outputs) != 1:
                 raise EncodeError(f"The arguments make ffmpeg write {len(outputs)} files; a search knows one of them.")
         seconds = time.monotonic() - begun
         if path.is_symlink() or path.stat().st_nlink > 1:
             raise EncodeError(f"{job.name} linked its output at CRF {crf} to another file, which may change; write it.")
-        return describe(job, crf, path, printable(command), seconds)
+        return describe(job, crf, path, command_of(job, crf, path), seconds)
     except BaseException:
         remove(path)
         raise
+
+
+def command_of(job: Job, crf: int, path: Path) -> str:
+    """The shell command that encodes at this CRF to a file of this name in the folder it is run in."""
+    if job.encoder.function is not None:
+        return printable(f"{job.encoder.name}({str(job.source.clip.path.absolute())!r}, {path.name!r}, {crf})")
+    if not job.encoder.command:
+        return printable(shlex.join(_by_name(_encoding(job, crf, path), path)))
+    piped = shlex.join([*by_hand(_decoding(job)), "-"]) + " | " if job.encoder.reads_stdin else ""
+    into = "" if _names_output(job) else f" > {path.name}"
+    program = (*filled(job, crf, job.encoder.command, path), *job.arguments)
+    return printable(piped + shlex.join(_without_folder(program, path)) + into)
+
+
+def _encoding(job: Job, crf: int, path: Path) -> tuple[str, ...]:
+    """The arguments of the ffmpeg that encodes."""
+    argv = [job.ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-xerror", "-nostats"]
+    argv += [*input_arguments(job.source.clip), "-map", "0:V:0", "-fps_mode", "passthrough"]
+    return (*argv, *ffmpeg_arguments(job, crf), "-y", f"file:{path.absolute()}")
+
+
+def _decoding(job: Job) -> tuple[str, ...]:
+    """The arguments, but for the output, of the ffmpeg that decodes for a program."""
+    argv = [job.ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-xerror", "-nostats"]
+    argv += [*input_arguments(job.source.clip), "-map", "0:V:0", "-fps_mode", "passthrough"]
+    return (*argv, *(["-pix_fmt", job.pix_fmt] if job.pix_fmt else []), *Y4M)
+
+
+def _by_name(argv: Sequence[str], path: Path) -> tuple[str, ...]:
+    return (*by_hand(argv)[:-1], path.name)
+
+
+def _without_folder(argv: Sequence[str], path: Path) -> tuple[str, ...]:
+    return tuple(part.replace(str(path.absolute()), path.name) for part in argv)
+
+
+def _names_output(job: Job) -> bool:
+    return any("{output}" in part for part in job.encoder.command)
 
 
 def _hear_outputs(outputs: set[int], line: str) -> None:
@@ -115,7 +151,7 @@ def remove(path: Path) -> None:
 
 def ffmpeg_arguments(job: Job, crf: int) -> tuple[str, ...]:
     """The output arguments that make ffmpeg encode at this CRF, without the file."""
-    chosen = _filled(job, crf, job.encoder.arguments)
+    chosen = filled(job, crf, job.encoder.arguments)
     pix_fmt = ["-pix_fmt", job.pix_fmt] if job.pix_fmt else []
     return ("-c:v", job.encoder.name, *chosen, *pix_fmt, *job.arguments)
 
@@ -191,7 +227,7 @@ def encoded_clip(job: Job, path: Path) -> Clip:
     return Clip(path) if is_known(path) else Clip(path, frame_rate=job.source.frame_rate)
 
 
-def _filled(job: Job, crf: int, parts: Sequence[str], path: Path | None = None) -> list[str]:
+def filled(job: Job, crf: int, parts: Sequence[str], path: Path | None = None) -> list[str]:
     """The parts with what their placeholders stand for; a part stays one argument, whatever is filled in."""
     source = job.source
     values = {
@@ -214,7 +250,7 @@ def _filled(job: Job, crf: int, parts: Sequence[str], path: Path | None = None) 
     return [BRACES.sub(value, part) for part in parts]
 
 
-def _call(job: Job, crf: int, path: Path) -> str:
+def _call(job: Job, crf: int, path: Path) -> None:
     assert job.encoder.function is not None  # noqa: S101
     source = job.source.clip.path.absolute()
     try:
@@ -224,44 +260,37 @@ def _call(job: Job, crf: int, path: Path) -> str:
     except (Exception, SystemExit) as error:
         raise EncodeError(f"The encoder {job.name} raised {type(error).__name__} at CRF {crf}: {error}") from error
     _refuse_nothing(job, crf, path, "")
-    return f"{job.encoder.name}({str(source)!r}, {path.name!r}, {crf})"
 
 
-def _run_program(job: Job, crf: int, path: Path) -> str:
-    argv = (*_filled(job, crf, job.encoder.command, path), *job.arguments)
+def _run_program(job: Job, crf: int, path: Path) -> None:
+    argv = (*filled(job, crf, job.encoder.command, path), *job.arguments)
     if shutil.which(argv[0]) is None:
         where = f"in {printable(os.path.dirname(os.path.abspath(argv[0])))}" if os.sep in argv[0] else "on PATH"
         raise EncodeError(
             f"The encoder {printable(argv[0])} does not exist or cannot be run; it was looked for {where}."
         )
-    shown = tuple(part.replace(str(path.absolute()), path.name) for part in argv)
-    if any("{output}" in part for part in job.encoder.command):
-        end, piped = _run_with_input(job, Command(argv, shown=shown))
-        into = ""
+    shown = _without_folder(argv, path)
+    if _names_output(job):
+        end = _run_with_input(job, Command(argv, shown=shown))
     else:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666)
-        end, piped = _run_with_input(job, Command(argv, shown=shown, stdout=file))
-        into = f" > {path.name}"
+        end = _run_with_input(job, Command(argv, shown=shown, stdout=file))
     _refuse(job, crf, end)
     _refuse_nothing(job, crf, path, end.explain())
-    return piped + shlex.join(shown) + into
 
 
-def _run_with_input(job: Job, program: Command) -> tuple[Finished, str]:
+def _run_with_input(job: Job, program: Command) -> Finished:
     """Run the program; where it reads standard input, ffmpeg writes the source there."""
     if not job.encoder.reads_stdin:
-        return run(program, job.timeout), ""
+        return run(program, job.timeout)
     refused: list[str] = []
 
     def heard(line: str) -> None:
         if "ERROR: yuv4mpeg can only handle" in line:
             refused.append(line)
 
-    argv = [job.ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-xerror", "-nostats"]
-    argv += [*input_arguments(job.source.clip), "-map", "0:V:0", "-fps_mode", "passthrough"]
-    argv += [*(["-pix_fmt", job.pix_fmt] if job.pix_fmt else []), *Y4M]
     out, into = os.pipe()
-    writer = Command((*argv, f"pipe:{into}"), on_stderr=heard, pass_fds=(into,), may_fail=True)
+    writer = Command((*_decoding(job), f"pipe:{into}"), on_stderr=heard, pass_fds=(into,), may_fail=True)
     wrote, ended = run_together([writer, replace(program, stdin=out)], job.timeout)
     if refused:
         what = job.pix_fmt or job.source.pix_fmt
@@ -269,7 +298,7 @@ def _run_with_input(job: Job, program: Command) -> tuple[Finished, str]:
     # A program may close its input after the last frame it wants; whether that was all of them the scoring tells.
     if wrote.returncode not in (0, -9) and not any("Broken pipe" in line for line in wrote.tail):
         raise EncodeError(f"ffmpeg could not decode {job.source.clip.name} for {job.name}.\n{wrote.explain()}")
-    return ended, shlex.join([*by_hand(argv), "-"]) + " | "
+    return ended
 
 
 def _refuse(job: Job, crf: int, end: Finished) -> None:

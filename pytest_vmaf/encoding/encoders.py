@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from pytest_vmaf.quality.cache import Cache, key_of, remembered
 from pytest_vmaf.quality.errors import EncodeError, SettingsError
 from pytest_vmaf.quality.models import nearest
 from pytest_vmaf.quality.process import Command, printable, run
+from pytest_vmaf.quality.programs import build_of
 
 #: What a command template may hold in braces; ffmpeg's arguments all but the files, which it is told anyway.
 FILES = ("input", "output")
@@ -33,7 +35,8 @@ class Encoder:
     ``slope`` is how far logit(score/ceiling) falls from one number to the next coarser one, roughly; a search begins
     with it. A ``function`` is called from several threads where a search has several ``workers``.
     ``joining`` are arguments without which its streams can neither be joined nor packaged for streaming.
-    ``needs`` says what must be there beside the ffmpeg.
+    ``needs`` says what must be there beside the ffmpeg. ``files`` are paths of files whose bytes decide what a script
+    or a function writes; only with them, and with programs that are no scripts, are encodes kept for later runs.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Encoder:
     slope: float | None = None
     joining: tuple[str, ...] = ()
     needs: str = ""
+    files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not _is_range(self.crf_range):
@@ -58,7 +62,7 @@ class Encoder:
             raise SettingsError(f"{self.name}: an encoder has ffmpeg arguments, a command or a function; one of them.")
         if not all(isinstance(part, str) for part in (*self.arguments, *self.command)):
             raise SettingsError(f"{self.name}: arguments and command are lists of words.")
-        for name in ("arguments", "command", "presets", "joining"):
+        for name in ("arguments", "command", "presets", "joining", "files"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if self.slope is not None and not (isinstance(self.slope, int | float) and 1e-6 < abs(self.slope) < 5):
             raise SettingsError(
@@ -247,12 +251,23 @@ def function_encoder(function: Callable[[Path, Path, int], object], **rest: obje
     return Encoder(name=printable(name), function=function, **rest)  # type: ignore[arg-type]
 
 
-def check_available(encoder: Encoder, ffmpeg: str) -> None:
-    """Raise EncodeError, with what would help, where this ffmpeg was built without the encoder."""
+def check_available(encoder: Encoder, ffmpeg: str, cache: Cache | None = None) -> None:
+    """Raise EncodeError, with what would help, where this ffmpeg was built without the encoder.
+
+    With a ``cache`` a build of ffmpeg that is known is not asked again.
+    """
     if not encoder.arguments:
         return
     stat = Path(ffmpeg).stat()
-    there = _encoders_of(ffmpeg, stat.st_mtime_ns, stat.st_size)
+    build = build_of(ffmpeg, cache) if cache else None
+    there = remembered(
+        cache,
+        "look",
+        key_of("encoders", build=build) if build else None,
+        lambda: _encoders_of(ffmpeg, stat.st_mtime_ns, stat.st_size),
+        sorted,
+        lambda names: frozenset(map(str, names)),
+    )
     if encoder.name not in there:
         needs = f" It also needs {encoder.needs}." if encoder.needs else ""
         known = ", ".join(name for name in ENCODERS if name in there) or "none that is known here"

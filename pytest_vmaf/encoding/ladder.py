@@ -19,7 +19,8 @@ from pytest_vmaf.encoding.packaging import peak_bitrate
 from pytest_vmaf.encoding.probe import Probe
 from pytest_vmaf.encoding.rungs import Ladder, Rung, convex_hull
 from pytest_vmaf.quality.errors import MeasurementError, SettingsError
-from pytest_vmaf.quality.ffmpeg import find_ffmpeg, inspect
+from pytest_vmaf.quality.ffmpeg import find_ffmpeg
+from pytest_vmaf.quality.recall import look
 from pytest_vmaf.quality.scorer import Scorer
 
 SIZE = re.compile(r"(\d{2,5})x(\d{2,5})")
@@ -81,8 +82,8 @@ def build_ladder(request: LadderRequest, scorer: Scorer) -> Ladder:
     """
     base = request.bisect
     timeout = base.scoring.timeout
-    ffmpeg = find_ffmpeg(base.scoring.ffmpeg).path
-    video = inspect(base.scoring.reference, ffmpeg, 1, timeout)
+    ffmpeg = find_ffmpeg(base.scoring.ffmpeg, base.scoring.cache).path
+    video = look(base.scoring.reference, ffmpeg, 1, timeout, base.scoring.cache)
     display = video.width, video.height
     _check(request.resolutions, display)
     if video.frame_rate is None:

@@ -21,8 +21,9 @@ from pytest_vmaf.encoding.shot_answers import PerShot, ShotAnswer
 from pytest_vmaf.encoding.shots import Shot, detect_shots
 from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.errors import MeasurementError, SettingsError
-from pytest_vmaf.quality.ffmpeg import find_ffmpeg, inspect
+from pytest_vmaf.quality.ffmpeg import find_ffmpeg
 from pytest_vmaf.quality.measure import MeasureRequest, measure
+from pytest_vmaf.quality.recall import look
 from pytest_vmaf.quality.result import Result
 from pytest_vmaf.quality.score import pooled
 from pytest_vmaf.quality.scorer import Scorer
@@ -77,7 +78,8 @@ def _check(request: PerShotRequest) -> None:
 def _tune(request: PerShotRequest, scorer: Scorer, folder: Path, found: list[Bisection]) -> PerShot:
     """What :func:`tune_per_shot` does; the shots' searches go to ``found`` as they are finished."""
     base = request.bisect
-    ffmpeg, timeout = find_ffmpeg(base.scoring.ffmpeg).path, base.scoring.timeout
+    cache, timeout = base.scoring.cache, base.scoring.timeout
+    ffmpeg = find_ffmpeg(base.scoring.ffmpeg, cache).path
     named = {"threshold": request.threshold, "shortest": request.shortest}
     given = {name: value for name, value in named.items() if value is not None}
     reference, window = sampled(base.scoring, base.sample, ffmpeg, folder)
@@ -91,7 +93,7 @@ def _tune(request: PerShotRequest, scorer: Scorer, folder: Path, found: list[Bis
     answers = _answers(base, scorer, shots, clips, found, folder / "parts")
     job = Job(
         base.encoder,
-        inspect(reference, ffmpeg, 2, timeout),
+        look(reference, ffmpeg, 2, timeout, cache),
         ffmpeg,
         base.encoder.chosen_preset(base.preset),
         base.arguments,

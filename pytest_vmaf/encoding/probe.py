@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_vmaf.encoding.encode import Encode, Job, describe, encoded_clip, ffmpeg_arguments, make_encode, remove
+from pytest_vmaf.encoding.reuse import encode_key, keep_encode, restore
 from pytest_vmaf.quality.above import stamp_of
 from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.errors import ClipError, EncodeError, SettingsError
@@ -15,6 +16,8 @@ from pytest_vmaf.quality.gate import BASE_METRICS
 from pytest_vmaf.quality.measure import MeasureRequest, Prepared, conclude, prepare
 from pytest_vmaf.quality.models import feature_columns, higher_is_better, nearest, resolve_feature
 from pytest_vmaf.quality.process import stop_children
+from pytest_vmaf.quality.recall import keep_score, score_key
+from pytest_vmaf.quality.recall import score as scored
 from pytest_vmaf.quality.result import Result
 from pytest_vmaf.quality.score import POOLS, Score
 from pytest_vmaf.quality.scorer import EncodeStep, EncodingScorer, ScoreLog, Scorer
@@ -120,33 +123,45 @@ class Prober:
     def __call__(self, crf: int) -> float:
         """Encode and score at this CRF. Raises EncodeError and all that measuring raises."""
         path = self._folder / f"{self._stem}-crf{crf}{self.job.encoder.suffix}"
+        key = encode_key(self.job, crf, path)
         try:
-            first = self._first
-            result, encode = self._apart(crf, path) if first is None else self._together(first, crf, path)
+            restored = restore(self.job, crf, path, key)
+            together = None
+            if restored is None and self._first is not None and self._can_encode(self._first):
+                result, encode, together = self._together(self._first, crf, path)
+            else:
+                result, encode = self._apart(crf, path, restored)
+            if self._clips_stamps() != self._stamps:
+                raise EncodeError(
+                    f"{self.job.source.clip.name} or its reference was written to during the search; the probes are "
+                    "not of one clip. Does the encoder write to its input?"
+                )
+            if restored is None:
+                keep_encode(self.job, encode, path, key)
+            if together is not None:
+                self._keep_score(*together)
         except BaseException:
             remove(path)
             raise
         if not self._kept:
             path.unlink(missing_ok=True)
             encode = replace(encode, path=None)
-        if self._clips_stamps() != self._stamps:
-            raise EncodeError(
-                f"{self.job.source.clip.name} or its reference was written to during the search; the probes are not of "
-                "one clip. Does the encoder write to its input?"
-            )
         score = float(self.metric.of(result))
         self.probes[crf] = Probe(crf, score, result, encode)
         return score
 
-    def _apart(self, crf: int, path: Path) -> tuple[Result, Encode]:
-        encode = make_encode(self.job, crf, path)
+    def _apart(self, crf: int, path: Path, restored: Encode | None) -> tuple[Result, Encode]:
+        encode = restored or make_encode(self.job, crf, path)
         written = stamp_of(Clip(path))
         if self._broken_off.is_set():
             raise EncodeError("The search was broken off.")
         request = replace(self._scoring, distorted=encoded_clip(self.job, path))
         try:
-            prepared = prepare(request, self._scorer)
-            log = self._scorer.score(prepared.job)
+            if restored is not None and self._first is not None:
+                prepared = self._as_first(self._first, path)
+            else:
+                prepared = prepare(request, self._scorer)
+            [log] = scored(self._scorer, [prepared.job], prepared.cache)
         except ClipError as error:
             low, high = self.job.encoder.crf_range
             raise EncodeError(
@@ -158,15 +173,26 @@ class Prober:
             raise EncodeError(f"{self._name(crf)} was still being written to when it was scored.")
         command = f"{encode.command} && {log.command.replace(f'file:{path.absolute()}', path.name)}"
         result = conclude(prepared, log, self._name(crf), command, self._reference)
-        can_encode = isinstance(self._scorer, EncodingScorer) and self._scorer.can_encode(prepared.job.tools)
         # What a bitstream filter makes of the packets does not come back through a loopback decoder.
         told = (*self.job.encoder.arguments, *self.job.arguments)
-        if can_encode and self.job.encoder.arguments and not any(part.startswith("-bsf") for part in told):
+        if self.job.encoder.arguments and not any(part.startswith("-bsf") for part in told):
             self._first = prepared
         return result, encode
 
-    def _together(self, first: Prepared, crf: int, path: Path) -> tuple[Result, Encode]:
+    def _can_encode(self, first: Prepared) -> bool:
+        return isinstance(self._scorer, EncodingScorer) and self._scorer.can_encode(first.job.tools)
+
+    def _as_first(self, first: Prepared, path: Path) -> Prepared:
+        """The scoring of another encode, which differs in its clip alone."""
+        distorted = replace(first.job.distorted, clip=encoded_clip(self.job, path))
+        return replace(first, job=replace(first.job, distorted=distorted))
+
+    def _keep_score(self, prepared: Prepared, log: ScoreLog) -> None:
+        keep_score(prepared.cache, score_key(self._scorer, prepared.job, prepared.cache), log)
+
+    def _together(self, first: Prepared, crf: int, path: Path) -> tuple[Result, Encode, tuple[Prepared, ScoreLog]]:
         assert isinstance(self._scorer, EncodingScorer)  # noqa: S101
+        # Not as a clip of its own yet: there is no file to look at.
         distorted = replace(first.job.distorted, clip=Clip(path))
         prepared = replace(first, job=replace(first.job, distorted=distorted))
         step = EncodeStep(self.job.source.clip, ffmpeg_arguments(self.job, crf), path)
@@ -174,7 +200,7 @@ class Prober:
         result = conclude(prepared, log, self._name(crf), reference=self._reference)
         encode = describe(self.job, crf, path, log.command, None)
         self._check_frames(encode, log)
-        return result, encode
+        return result, encode, (self._as_first(first, path), log)
 
     def _check_encode(self, prepared: Prepared, encode: Encode, log: ScoreLog) -> None:
         """Refuse what a comparison of any two clips allows, and a search does not: another size, a shifted start."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -16,13 +15,14 @@ from pathlib import Path
 from pytest_vmaf.encoding.encode import Job, check_arguments
 from pytest_vmaf.encoding.encoders import Encoder, check_available
 from pytest_vmaf.encoding.probe import Metric, Probe, Prober
+from pytest_vmaf.encoding.reuse import named_files
 from pytest_vmaf.encoding.rows import HIGHEST, LOWEST, Row, Setup, append_row, locked_file, read_rows
 from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.content import content_of, digest, files_of
 from pytest_vmaf.quality.errors import ClipError, MeasurementError, SettingsError
-from pytest_vmaf.quality.ffmpeg import inspect
 from pytest_vmaf.quality.measure import MeasureRequest, prepare
 from pytest_vmaf.quality.process import printable
+from pytest_vmaf.quality.recall import look
 from pytest_vmaf.quality.score import POOLS
 from pytest_vmaf.quality.scorer import Scorer
 
@@ -132,10 +132,10 @@ def _curves(request: SweepRequest, scorer: Scorer) -> list[_Curve]:
                 f"{models.name} scores from {models.low:g} to {models.high:g}; the rows of a sweep hold scores from "
                 f"{LOWEST} to {HIGHEST}. Name another model."
             )
-        video = inspect(clip, ffmpeg.path, 2, scoring.timeout)
-        stamp, source_hash = _stamp(clip), content_of(clip)
+        video = look(clip, ffmpeg.path, 2, scoring.timeout, scoring.cache)
+        stamp, source_hash = _stamp(clip), content_of(clip, scoring.cache)
         for encoder, presets in request.encoders:
-            check_available(encoder, ffmpeg.path)
+            check_available(encoder, ffmpeg.path, scoring.cache)
             for preset in map(encoder.chosen_preset, presets):
                 setup = Setup(
                     source=clip.path.name,
@@ -165,7 +165,16 @@ def _curves(request: SweepRequest, scorer: Scorer) -> list[_Curve]:
                         f"The grid has {setup.name} twice: the sources {curves[setup].job.source.clip} and {clip} hold "
                         "the same, or an encoder is named twice (of functions the name must tell)."
                     )
-                job = Job(encoder, video, ffmpeg.path, preset, request.arguments, request.pix_fmt, scoring.timeout)
+                job = Job(
+                    encoder,
+                    video,
+                    ffmpeg.path,
+                    preset,
+                    request.arguments,
+                    request.pix_fmt,
+                    scoring.timeout,
+                    scoring.cache,
+                )
                 curves[setup] = _Curve(setup, job, scoring, prepared.job.columns, stamp)
     return list(curves.values())
 
@@ -218,15 +227,10 @@ def _program_hash(encoder: Encoder, preset: str | None, arguments: tuple[str, ..
         return ""
     program = (shutil.which(encoder.command[0]) if encoder.command else ffmpeg) or ""
     words = [word.replace("{preset}", preset or "") for word in (*encoder.command[1:], *encoder.arguments)]
-    named = [file for word in (*words, *arguments) for file in _named_files(word)]
+    named = [file for word in (*words, *arguments) for file in named_files(word)]
     files = [path for path in dict.fromkeys((program, *named)) if os.path.isfile(path)]
     stats = [os.stat(path) for path in files]
     return _hash_files(tuple((Path(p), s.st_mtime_ns, s.st_size) for p, s in zip(files, stats, strict=True)))
-
-
-def _named_files(word: str) -> list[str]:
-    """What in an argument may be the name of a file: /cfg, --cfg=/cfg, qpfile=/cfg:me=hex."""
-    return [word, word.partition("=")[2], *re.split("[=:,;]", word)]
 
 
 @lru_cache(maxsize=16)

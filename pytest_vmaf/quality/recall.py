@@ -58,7 +58,7 @@ def score(scorer: Scorer, requests: Sequence[ScoreRequest], cache: Cache | None)
     logs = {number: recalled(scorer, request, cache, keys[number]) for number, request in enumerate(requests)}
     missing = [number for number, log in logs.items() if log is None]
     if missing:
-        clips = {source.clip for number in missing for source in _sources(requests[number]) if not _streams(source)}
+        clips = {source.clip for number in missing if keys[number] for source in _sources(requests[number])}
         before = states_of(clips)
         made = score_all(scorer, [requests[number] for number in missing])
         # Of a clip that was written to meanwhile nobody knows which state was scored.

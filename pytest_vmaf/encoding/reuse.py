@@ -1,0 +1,116 @@
+"""Encodes of earlier searches: found by all that went into them, and put where a new one would have been written."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pytest_vmaf.encoding.encode import Encode, Job, command_of, ffmpeg_arguments, filled
+from pytest_vmaf.quality.cache import UNREADABLE, fetch, forget, key_of, store
+from pytest_vmaf.quality.content import content_of, digest
+from pytest_vmaf.quality.programs import build_of
+from pytest_vmaf.quality.recall import machine
+
+#: Programs that run others, or what their arguments say: their own bytes do not tell what is encoded.
+LAUNCHERS = re.compile(
+    r"(?:python|perl|ruby|node|java|lua|php|pwsh|powershell|bash|dash|sh|zsh|env|nice|ionice|time|timeout|taskset|numactl|"
+    r"wine|wine64|qemu-.*|docker|podman|ssh|sudo|busybox|cmd)[\d.]*(?:\.exe)?",
+    re.IGNORECASE,
+)
+#: Arguments of encodings in several passes, which read what another pass has written.
+PASSES = re.compile(r"(?:^|[-:])(?:pass|passlogfile|stats|rc_stats)(?:$|[=:\d])")
+
+
+def encode_key(job: Job, crf: int, path: Path) -> str | None:
+    """The name of an encode: all that its bytes depend on. None where that cannot be said, or nothing is kept."""
+    if job.cache is None:
+        return None
+    encoder = job.encoder
+    words = _words(job, crf)
+    builds = [build_of(program, job.cache) for program in dict.fromkeys((job.ffmpeg, *encoder.command[:1]))]
+    unknown = encoder.function is not None or None in builds or _launches(encoder.command)
+    if (unknown and not encoder.files) or any(map(PASSES.search, words)):
+        return None
+    named = [file for word in words for file in named_files(word) if os.path.isfile(file)]
+    try:
+        return key_of(
+            "encode",
+            encoder=[encoder.name, words, encoder.larger_is_finer],
+            crf=crf,
+            builds=builds,
+            files=[digest([Path(file)], "", job.cache) for file in dict.fromkeys((*encoder.files, *named))],
+            source=[content_of(job.source.clip, job.cache), job.source.clip.path.suffix.lower()],
+            suffix=path.suffix,
+            # Encoders choose their threads by the cores, and some write something else with more of them.
+            machine=[*machine(), cores()],
+        )
+    except OSError:
+        return None
+
+
+def restore(job: Job, crf: int, path: Path, key: str | None) -> Encode | None:
+    """Write the encode that is kept under a key to ``path``, and say what it is; None where there is none."""
+    entry = fetch(job.cache, "encode", key, into=path)
+    if entry is None:
+        return None
+    try:
+        data = entry.data
+        return Encode(
+            name=job.name,
+            crf=crf,
+            path=path,
+            size=_number(data["size"], int),
+            frames=_number(data["frames"], int),
+            duration=_number(data["duration"], float),
+            seconds=None if data["seconds"] is None else _number(data["seconds"], float),
+            command=command_of(job, crf, path),
+        )
+    except UNREADABLE as error:
+        path.unlink(missing_ok=True)
+        forget(job.cache, "encode", key, f"{type(error).__name__}: {error}")
+        return None
+
+
+def keep_encode(job: Job, encode: Encode, path: Path, key: str | None) -> None:
+    """Keep an encode under its key."""
+    facts = {name: getattr(encode, name) for name in ("size", "frames", "duration", "seconds")}
+    store(job.cache, "encode", key, facts, path)
+
+
+def named_files(word: str) -> list[str]:
+    """What in an argument may be the name of a file: /cfg, --cfg=/cfg, qpfile=/cfg:me=hex."""
+    return [word, word.partition("=")[2], *re.split("[=:,;]", word)]
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _words(job: Job, crf: int) -> list[str]:
+    """The arguments of an encode, with the names of source and output left open."""
+    if job.encoder.function is not None:
+        return [job.encoder.name]
+    if not job.encoder.command:
+        return [*ffmpeg_arguments(job, crf)]
+    files = {"{input}": "\0input", "{output}": "\0output"}
+    command = [re.sub(r"\{(?:in|out)put\}", lambda match: files[match[0]], part) for part in job.encoder.command]
+    return [*filled(job, crf, command), *job.arguments, job.pix_fmt or "", job.preset or ""]
+
+
+def _launches(command: Iterable[str]) -> bool:
+    """Whether a command runs other programs than its first, as far as its words say."""
+    for number, word in enumerate(command):
+        if LAUNCHERS.fullmatch(Path(word).name) or (number and shutil.which(word)):
+            return True
+    return False
+
+
+def _number(value: Any, kind: type[Any]) -> Any:
+    if type(value) is not kind or not value > 0:
+        raise ValueError(f"{value!r:.80} is no number above 0")
+    return value
