@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,8 +18,10 @@ from pytest_vmaf.encoding.cut import centre, cut
 from pytest_vmaf.encoding.encode import Job, check_arguments, encoded_clip, make_encode
 from pytest_vmaf.encoding.encoders import Encoder, check_available
 from pytest_vmaf.encoding.probe import Metric, Probe, Prober
+from pytest_vmaf.encoding.reuse import encode_key
 from pytest_vmaf.encoding.search import Crossing, find_crossings
 from pytest_vmaf.quality.above import stamp_of
+from pytest_vmaf.quality.cache import key_of, remembered
 from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.errors import EncodeError, MeasurementError, ScorerError, SettingsError
 from pytest_vmaf.quality.ffmpeg import count_frames, find_ffmpeg
@@ -111,7 +114,7 @@ def bisect(request: BisectRequest, scorer: Scorer) -> Bisection:
             if request.cover:
                 _cover(request, prober, window, [c.target for c in crossings if c.outcome in MET])
             if request.timed and (met := [c.crf for c in crossings if c.crf is not None and c.outcome in MET]):
-                speed = _timed(job, met[len(met) // 2], folder)
+                speed = _timed_once(job, met[len(met) // 2], folder)
         except BaseException as error:
             finished = tuple(_keep(prober.probes, request.keep, None).values())
             if isinstance(error, MeasurementError):
@@ -186,6 +189,19 @@ def _cover(request: BisectRequest, prober: Prober, window: tuple[int, int], targ
             prober(following * coarser)
             if request.progress:
                 request.progress(len(prober.probes), len(prober.probes))
+
+
+def _timed_once(job: Job, crf: int, folder: Path) -> Speed:
+    """The speed on this very machine, measured once for an encode that is known."""
+    encode = encode_key(job, crf, folder / f"timed{job.encoder.suffix}")
+    return remembered(
+        job.cache,
+        "look",
+        key_of("speed", encode=encode, machine=platform.node()) if encode else None,
+        lambda: _timed(job, crf, folder),
+        lambda speed: [speed.encode, speed.decode],
+        lambda data: Speed(crf, float(data[0]), float(data[1])),
+    )
 
 
 def _timed(job: Job, crf: int, folder: Path) -> Speed:

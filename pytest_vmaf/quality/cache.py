@@ -108,8 +108,10 @@ def store(cache: Cache | None, kind: str, key: str | None, data: Any, blob: byte
     size = blob.stat().st_size if isinstance(blob, Path) else len(blob)
     if size > cache.size * LARGEST:
         return
-    path = _place(cache, kind, key)
     said = json.dumps({"made": datetime.now(UTC).isoformat(timespec="seconds"), "data": data}, allow_nan=False)
+    if len(said) >= LONGEST_JSON:
+        return
+    path = _place(cache, kind, key)
     name = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

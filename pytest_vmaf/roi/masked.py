@@ -11,18 +11,20 @@ import zlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from statistics import fmean
 
 from pytest_vmaf.quality.errors import MaskError, ScorerError, SettingsError
-from pytest_vmaf.quality.measure import MeasureRequest, conclude, context_of, prepare, scores_of
+from pytest_vmaf.quality.measure import MeasureRequest, Prepared, conclude, context_of, prepare, scores_of
 from pytest_vmaf.quality.process import printable
 from pytest_vmaf.quality.result import Result
 from pytest_vmaf.quality.score import Scale, Score
-from pytest_vmaf.quality.scorer import ScoreLog, Scorer
+from pytest_vmaf.quality.scorer import ScoreLog, Scorer, Source
 from pytest_vmaf.roi.masking import Mask, Seen, masking_of
 from pytest_vmaf.roi.parts import Part, part_of, score_together
-from pytest_vmaf.roi.saliency import load_saliency, shown_size
-from pytest_vmaf.roi.stream import masked_stream
+from pytest_vmaf.roi.reuse import Masked, keep, place_of, restore
+from pytest_vmaf.roi.saliency import Saliency, identify, load_saliency, shown_size
+from pytest_vmaf.roi.stream import masked_source, masked_stream
 
 MASKED = "masked"
 #: With less of the picture under a mask, the reference around it is nearly all that is scored.
@@ -103,24 +105,25 @@ def measure_roi(request: MeasureRequest, scorer: Scorer, mask: Mask) -> RoiResul
     Raises as :func:`~pytest_vmaf.quality.measure.measure`; MaskError where there is no mask: a network that cannot be
     loaded or does not keep its contract, and a mask that keeps nothing of any frame.
     """
+    label, digest = identify(mask.saliency) if mask.synthetic is None else (SYNTHETIC, "")
     with ThreadPoolExecutor(1) as pool:
-        # While other programs look at the pair.
-        loading = pool.submit(load_saliency, mask.saliency) if mask.synthetic is None else None
+        # While other programs look at the pair; what is kept of an earlier run needs none.
+        early = mask.synthetic is None and request.cache is None
+        loading = pool.submit(load_saliency, mask.saliency) if early else None
         prepared = prepare(request, scorer)
         network = loading.result() if loading else None
     job = prepared.job
     if not prepared.can.reads_clips:
         raise SettingsError(f"The scorer {prepared.can.name!r} reads no clip, and a mask is made of one.")
-    seen = Seen()
-    masking = masking_of(prepared, mask, network, seen)
-    small = shown_size(network, job.width, job.height) if network else None
-    with masked_stream(prepared, masking, small) as (source, feed):
-        masked = part_of(prepared, Part(MASKED, job.width, job.height, distorted=source))
-        scorings = {"": prepared, MASKED: masked}
-        logs = score_together(scorings)
-    if feed.frames != logs[""].reference_frames:
-        raise ScorerError(f"{feed.frames} frames were masked, of {logs[''].reference_frames}.")
-    label = network.name if network else SYNTHETIC
+    place = place_of(prepared, mask, digest)
+    made = restore(prepared, place)
+    if made is None:
+        if mask.synthetic is None:
+            network = network or load_saliency(mask.saliency)
+        made = _scored(prepared, mask, network)
+        keep(prepared, place, made)
+    logs, seen = {"": made.full, MASKED: made.masked}, made.seen
+    masked = _under_mask(prepared, masked_source(job, Path(MASKED)))
     empty = tuple(seen.empty)
     if len(empty) == len(seen.coverage):
         raise MaskError(
@@ -136,6 +139,22 @@ def measure_roi(request: MeasureRequest, scorer: Scorer, mask: Mask) -> RoiResul
     under = scores_of(masked, log, context_of(masked, log, f"{job.distorted.clip} [{MASKED}]", notes=notes))
     found = roi_result(full, under, mask, label, tuple(seen.coverage), empty)
     return replace(found, maps=(*seen.size, tuple(seen.maps)))
+
+
+def _scored(prepared: Prepared, mask: Mask, network: Saliency | None) -> Masked:
+    job, seen = prepared.job, Seen()
+    masking = masking_of(prepared, mask, network, seen)
+    small = shown_size(network, job.width, job.height) if network else None
+    with masked_stream(prepared, masking, small) as (source, feed):
+        logs = score_together({"": prepared, MASKED: _under_mask(prepared, source)})
+    if feed.frames != logs[""].reference_frames:
+        raise ScorerError(f"{feed.frames} frames were masked, of {logs[''].reference_frames}.")
+    # What is known of one half is no hit of the whole.
+    return Masked(replace(logs[""], cached=""), logs[MASKED], seen)
+
+
+def _under_mask(prepared: Prepared, source: Source) -> Prepared:
+    return part_of(prepared, Part(MASKED, prepared.job.width, prepared.job.height, distorted=source))
 
 
 def blended(full: float, masked: float, weight: float) -> float:

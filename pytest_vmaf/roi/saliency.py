@@ -78,15 +78,19 @@ class Saliency:
     network: Callable[[Map], Map] = field(repr=False, compare=False)
 
 
+def identify(path: Path | None = None) -> tuple[str, str]:
+    """The name and the SHA-256 of a network that need not be loaded. Raises MaskError when it cannot be read."""
+    name, content = _named_content(path)
+    return _label(path, name, content), hashlib.sha256(content).hexdigest()
+
+
 def load_saliency(path: Path | None = None, threads: int = 1) -> Saliency:
     """The saliency network in an ONNX file; without a path, the one that comes with pytest-vmaf.
 
     ``working`` is the fixed size of its input, or what its metadata say as ``working_width`` and ``working_height``.
     Raises MaskError when the file cannot be read, is no network, refers to other files, or does not keep the contract.
     """
-    source = resources.files("pytest_vmaf.model") / "saliency.onnx" if path is None else path
-    name = printable(str(source))
-    content = _content(source, name)
+    name, content = _named_content(path)
     # Every such tensor has a text of this name; going through a large file takes long, so it is looked for first.
     if b"location" in content and _refers_outside(content, name):
         raise MaskError(
@@ -100,8 +104,17 @@ def load_saliency(path: Path | None = None, threads: int = 1) -> Saliency:
     def network(pictures: Map) -> Map:
         return _run(session, pictures, name)
 
-    label = f"pytest-vmaf saliency {digest[:12]}" if path is None else name
-    return Saliency(label, digest, working, fixed, _multiple(network, working), network)
+    return Saliency(_label(path, name, content), digest, working, fixed, _multiple(network, working), network)
+
+
+def _named_content(path: Path | None) -> tuple[str, bytes]:
+    source = resources.files("pytest_vmaf.model") / "saliency.onnx" if path is None else path
+    name = printable(str(source))
+    return name, _content(source, name)
+
+
+def _label(path: Path | None, name: str, content: bytes) -> str:
+    return f"pytest-vmaf saliency {hashlib.sha256(content).hexdigest()[:12]}" if path is None else name
 
 
 def shown_size(saliency: Saliency, width: int, height: int) -> tuple[int, int] | None:

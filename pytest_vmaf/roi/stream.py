@@ -54,12 +54,10 @@ def masked_stream(prepared: Prepared, masking: Masking, small: tuple[int, int] |
     with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as folder:
         pipe = Path(folder, "masked.yuv")
         os.mkfifo(pipe)
-        # Frames go by their number; but ffmpeg holds back an input that seems to be seconds ahead.
-        clip = Stream(pipe, width=job.width, height=job.height, pix_fmt=job.pix_fmt, frame_rate=1000)
         feeder = threading.Thread(target=_run, args=(prepared, masking, small, pipe, feed), daemon=True)
         feeder.start()
         try:
-            yield Source(clip, ",".join((*BY_INDEX, UNTAGGED))), feed
+            yield masked_source(job, pipe), feed
         except MeasurementError:
             _stop(pipe, feeder)
             # That nobody reads on is no cause, but what a scorer that failed leaves behind.
@@ -70,6 +68,13 @@ def masked_stream(prepared: Prepared, masking: Masking, small: tuple[int, int] |
             _stop(pipe, feeder)
     if feed.error is not None:
         raise _cause(feed.error) from feed.error
+
+
+def masked_source(job: ScoreRequest, pipe: Path) -> Source:
+    """The masked clip, as it comes out of a pipe."""
+    # Frames go by their number; but ffmpeg holds back an input that seems to be seconds ahead.
+    clip = Stream(pipe, width=job.width, height=job.height, pix_fmt=job.pix_fmt, frame_rate=1000)
+    return Source(clip, ",".join((*BY_INDEX, UNTAGGED)))
 
 
 def _cause(error: BaseException) -> MeasurementError:

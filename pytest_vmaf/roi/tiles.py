@@ -156,10 +156,14 @@ def measure_map(
     shares: Sequence[Sequence[float]] = ()
     empty: Sequence[int] = ()
     if saliency is not None:
+        from pytest_vmaf.roi.reuse import remembered_shares
         from pytest_vmaf.roi.salience import salient_shares
 
         # Before the scoring, which takes much longer: where nothing is salient it would be in vain.
-        shares, empty = salient_shares(prepared, saliency, [place[2:] for place in places.values()])
+        boxes = [place[2:] for place in places.values()]
+        shares, empty = remembered_shares(
+            prepared, saliency.digest, boxes, lambda: salient_shares(prepared, saliency, boxes)
+        )
     logs = score_together(scorings)
     tiles = []
     for name, place in places.items():
