@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pytest_vmaf.encoding.shot_answers import PerShot
     from pytest_vmaf.quality.clip import Clip
     from pytest_vmaf.quality.errors import (
+        CacheWarning,
         ClipError,
         EncodeError,
         GateViolation,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Bisection",
+    "CacheWarning",
     "Capabilities",
     "Chart",
     "Clip",
@@ -97,6 +99,7 @@ _ROOMS = {
     **dict.fromkeys(("Capabilities", "ScoreLog", "ScoreRequest", "Scorer", "Tools"), "quality.scorer"),
     **dict.fromkeys(
         (
+            "CacheWarning",
             "ClipError",
             "EncodeError",
             "GateViolation",

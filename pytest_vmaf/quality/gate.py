@@ -215,6 +215,7 @@ def provenance_lines_of(score: Score) -> list[str]:
         f"reference: {context.reference}",
         f"distorted: {context.distorted}",
         f"models: {models}; scorer: {provenance.get('scorer')} (libvmaf {libvmaf})",
+        *([f"from the cache, measured {provenance['cached']}"] if provenance.get("cached") else []),
         *(f"note: {note}" for note in provenance.get("notes", ())),
     ]
 

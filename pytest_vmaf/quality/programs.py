@@ -51,7 +51,8 @@ def build_of(program: str, cache: Cache | None = None) -> str | None:
         if linked is None:
             return None
         return digest([path, *map(Path, _libraries(path, linked, cache))], "", cache)
-    except (OSError, struct.error):
+    except (OSError, struct.error, IndexError, ValueError, OverflowError):
+        # Not a whole program.
         return None
 
 
@@ -103,7 +104,8 @@ def _listed(loader: str, path: str, state: tuple[int, ...], told: tuple[str | No
         end = run(Command((loader, "--list", path), on_stdout=heard.append), timeout=30)
         found = [match[1] for line in heard if (match := LOADED.fullmatch(line))]
         if end.returncode == 0 and found:
-            return tuple(sorted(set(found)))
+            # By their names: where they lie does not matter.
+            return tuple(sorted(set(found), key=lambda file: Path(file).name))
     raise OSError(f"{loader} does not say what {path} loads")
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from pytest_vmaf.quality.cache import UNREADABLE, Cache, fetch, forget, key_of, remembered, store
 from pytest_vmaf.quality.clip import Clip, Stream
 from pytest_vmaf.quality.content import content_of, digest, states_of
+from pytest_vmaf.quality.errors import MeasurementError
 from pytest_vmaf.quality.ffmpeg import Video, count_frames, inspect
 from pytest_vmaf.quality.programs import build_of
 from pytest_vmaf.quality.scorer import (
@@ -26,6 +27,7 @@ from pytest_vmaf.quality.scorer import (
     Source,
     Tools,
     score_all,
+    verify,
 )
 
 
@@ -102,7 +104,8 @@ def recalled(scorer: Scorer, request: ScoreRequest, cache: Cache | None, key: st
         return None
     try:
         log = unpacked_log(entry.data, entry.blob)
-    except UNREADABLE as error:
+        verify(log, request, "the cache")
+    except (*UNREADABLE, MeasurementError) as error:
         forget(cache, "score", key, f"{type(error).__name__}: {error}")
         return None
     return replace(log, command=scorer.command(request), cached=entry.made)

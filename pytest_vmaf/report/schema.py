@@ -166,7 +166,8 @@ BLOCK = {
 }
 SECTION = {"title": str, "blocks": [BLOCK]}
 #: How the numbers were made; ``command`` repeats the measurement, ``filters`` prepared the frames, ``starts`` are the
-#: first frames that were scored, of the reference and the distorted clip.
+#: first frames that were scored, of the reference and the distorted clip, ``cached`` when it was measured (ISO 8601)
+#: where that was in an earlier run.
 PROVENANCE = {
     **dict.fromkeys(
         (
@@ -192,6 +193,7 @@ PROVENANCE = {
     "notes": [str],
     "filters": {"reference": str, "distorted": str},
     "starts": Optional([int]),
+    "cached": Optional(str),
 }
 #: One call of vmaf.score, .check or .self_score; an "error" has no scores.
 MEASUREMENT = {

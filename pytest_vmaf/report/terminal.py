@@ -50,6 +50,8 @@ def write_summary(
     reporter.write(render(_summary_table(ordered[:most]), 2000, colour=writer.hasmarkup))
     if len(ordered) > most:
         reporter.write_line(f"{len(ordered) - most} more with larger margins; -v shows all.")
+    if kept := sum(bool(row.get("provenance", {}).get("cached")) for row in rows):
+        reporter.write_line(f"{kept} of {len(rows)} from the cache; --vmaf-no-cache measures all anew.")
     if any(row.get("provenance", {}).get("fake") for row in rows):
         reporter.write_line("FAKE: some of these numbers were invented by FakeScorer; nothing was measured.", red=True)
     checks = [row for row in rows if row.get("every_gate")]
@@ -90,6 +92,7 @@ def result_table(record: dict[str, Any]) -> Table:
         ("above 100", f"{record['above_100']} of {record['provenance']['frames']} frames (and above the self-score)"),
         *((name, f"{value:.4f}") for name, value in record["features"].items()),
         ("scorer", _scorer(record["provenance"])),
+        *([("cached", f"measured {record['provenance']['cached']}")] if record["provenance"].get("cached") else []),
         *(("note", note) for note in record["provenance"]["notes"]),
     ]
     for name, value in rows:

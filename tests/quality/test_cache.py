@@ -1,0 +1,232 @@
+"""What is kept is found again, whole, or not at all."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pytest_vmaf import CacheWarning
+from pytest_vmaf.quality.cache import ABANDONED, KINDS, Cache, clear, contents, fetch, key_of, remembered, store
+
+KEY = key_of("test", number=1)
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return Cache(tmp_path / "cache", 1_000_000)
+
+
+def files(cache):
+    return sorted(path for path in cache.folder.rglob("*") if path.is_file())
+
+
+def posix_only():
+    return pytest.mark.skipif(os.name != "posix", reason="needs pipes and links of a POSIX system")
+
+
+@given(data=plain, blob=st.binary(max_size=300))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_stored_is_fetched(cache, data, blob):
+    store(cache, "score", KEY, data, blob)
+    entry = fetch(cache, "score", KEY)
+    assert (entry.data, entry.blob) == (data, blob)
+    assert entry.made.startswith("20")
+
+
+def test_a_files_bytes_go_from_file_to_file(cache, tmp_path):
+    source, copy = tmp_path / "a", tmp_path / "b"
+    source.write_bytes(os.urandom(123_456))
+    store(cache, "encode", KEY, {"size": 1}, source)
+    assert fetch(cache, "encode", KEY, into=copy).data == {"size": 1}
+    assert copy.read_bytes() == source.read_bytes()
+
+
+def test_what_is_not_there_is_not_found_and_no_cache_keeps_nothing(cache):
+    assert fetch(cache, "score", KEY) is None
+    assert fetch(None, "score", KEY) is None
+    store(None, "score", KEY, 1)
+    store(cache, "score", None, 1)
+    assert not cache.folder.exists()
+
+
+def test_keys_tell_all_that_they_are_made_of():
+    said = [{"a": 1}, {"a": "1"}, {"a": [1]}, {"b": 1}, {"a": 1, "b": 1}, {"a": None}]
+    assert len({key_of("score", **parts) for parts in said} | {key_of("look", a=1)}) == 7
+    assert key_of("score", a=1, b=2) == key_of("score", b=2, a=1)
+    with pytest.raises(TypeError, match="no plain data"):
+        key_of("score", a=object())
+
+
+@given(at=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255), data=st.data())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_flipped_byte_or_a_cut_is_thrown_away_and_said(cache, at, flip, data):
+    store(cache, "score", KEY, {"frames": [1.5, 2.5]}, b"0123456789")
+    [path] = files(cache)
+    whole = bytearray(path.read_bytes())
+    place = int(at * len(whole))
+    if data.draw(st.booleans()):
+        whole[place] ^= flip
+    else:
+        del whole[place:]
+    path.write_bytes(whole)
+    with pytest.warns(CacheWarning, match="was broken and is made anew"):
+        assert fetch(cache, "score", KEY) is None
+    assert not path.exists()
+
+
+def test_a_broken_encode_leaves_no_file_behind(cache, tmp_path):
+    store(cache, "encode", KEY, {}, b"x" * 100_000)
+    [path] = files(cache)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.warns(CacheWarning):
+        assert fetch(cache, "encode", KEY, into=tmp_path / "copy") is None
+    assert not (tmp_path / "copy").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"hello",
+        b"pytest-vmaf-cache 2 " + b"0" * 64 + b"\n{}",
+        b"[" * 100_000,
+        b"pytest-vmaf-cache 1 " + b"0" * 64 + b"\n" + b"[" * 100_000,
+    ],
+)
+def test_what_is_no_entry_is_refused_by_name(cache, text):
+    store(cache, "score", KEY, 1)
+    [path] = files(cache)
+    path.write_bytes(text)
+    with pytest.warns(CacheWarning, match=path.name):
+        assert fetch(cache, "score", KEY) is None
+
+
+@pytest.mark.parametrize("said", ["[" * 100_000, "NaN", '{"data": 1}', '{"made": 1, "data": 1}', '{"made": "x"}', "7"])
+def test_a_tampered_entry_with_the_right_digest_is_refused_too(cache, said):
+    import hashlib
+
+    store(cache, "score", KEY, 1)
+    [path] = files(cache)
+    digest = hashlib.blake2b(said.encode() + b"\n", digest_size=32).hexdigest()
+    path.write_bytes(f"pytest-vmaf-cache 1 {digest}\n{said}\n".encode())
+    with pytest.warns(CacheWarning):
+        assert fetch(cache, "score", KEY) is None
+
+
+@posix_only()
+def test_pipes_links_and_giants_are_not_read(cache, tmp_path):
+    store(cache, "score", KEY, 1)
+    [path] = files(cache)
+    secret = tmp_path / "secret"
+    secret.write_bytes(path.read_bytes())
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.warns(CacheWarning, match="no regular file"):
+        assert fetch(cache, "score", KEY) is None
+    path.symlink_to(secret)
+    with pytest.warns(CacheWarning, match="no regular file"):
+        assert fetch(cache, "score", KEY) is None
+    assert secret.exists()
+    with path.open("wb") as file:
+        file.truncate(cache.size + 1)
+    with pytest.warns(CacheWarning, match="more than the whole cache"):
+        assert fetch(cache, "score", KEY) is None
+
+
+def test_the_least_recently_used_go_first_and_the_size_is_kept(tmp_path):
+    cache = Cache(tmp_path, 20_000)
+    keys = [key_of("test", number=number) for number in range(30)]
+    for number, key in enumerate(keys):
+        store(cache, "score", key, number, bytes(1000))
+        os.utime(next(tmp_path.rglob(key)), (number, number))
+        fetch(cache, "score", keys[0])
+    assert sum(path.stat().st_size for path in files(cache)) <= 20_000
+    assert fetch(cache, "score", keys[0]).data == 0
+    assert fetch(cache, "score", keys[1]) is None
+    assert fetch(cache, "score", keys[-1]).data == 29
+
+
+def test_what_would_push_out_all_the_rest_is_not_kept(cache):
+    store(cache, "score", KEY, 1, bytes(300_000))
+    assert fetch(cache, "score", KEY) is None
+
+
+def test_a_folder_that_cannot_be_written_is_said_and_no_more(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.warns(CacheWarning, match=r"cannot be written: Not a directory"):
+        store(Cache(tmp_path / "file"), "score", KEY, 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_warning_that_is_an_error_is_no_reason_to_fail(tmp_path):
+    # pytest runs these tests with warnings as errors.
+    (tmp_path / "file").write_text("")
+    store(Cache(tmp_path / "file"), "score", KEY, 1)
+
+
+def test_what_a_killed_process_left_behind_goes_after_an_hour(cache):
+    store(cache, "score", KEY, 1)
+    [path] = files(cache)
+    old, new = path.parent / ".writing-old", path.parent / ".writing-new"
+    for each in (old, new):
+        each.write_bytes(b"half")
+    os.utime(old, (time.time() - ABANDONED - 1,) * 2)
+    store(cache, "score", key_of("test", number=2), 2)
+    assert not old.exists()
+    assert new.exists()
+
+
+def test_clearing_removes_entries_and_nothing_else(cache):
+    for kind in KINDS:
+        store(cache, kind, KEY, 1)
+    mine = cache.folder / "score" / KEY[:2] / "notes.txt"
+    mine.write_text("mine")
+    (cache.folder / "other").write_text("mine too")
+    assert {kind: entries for kind, (entries, _) in contents(cache).items()} == dict.fromkeys(KINDS, 1)
+    assert clear(cache) > 0
+    assert files(cache) == sorted([mine, cache.folder / "other"])
+    assert sum(entries for entries, _ in contents(cache).values()) == 0
+
+
+def _hammer(folder, begin, results):
+    cache = Cache(Path(folder), 10_000_000)
+    wrong = 0
+    for number in range(begin, begin + 200):
+        key = key_of("test", number=number % 10)
+        blob = bytes([number % 10]) * 50_000
+        entry = fetch(cache, "score", key)
+        if entry is not None and (entry.blob != blob or entry.data != number % 10):
+            wrong += 1
+        store(cache, "score", key, number % 10, blob)
+    results.put(wrong)
+
+
+def test_processes_that_write_and_read_one_entry_at_once_see_it_whole(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    processes = [context.Process(target=_hammer, args=(str(tmp_path), begin, results)) for begin in (0, 3, 7)]
+    for process in processes:
+        process.start()
+    assert [results.get(timeout=120) for _ in processes] == [0, 0, 0]
+    for process in processes:
+        process.join()
+    assert not list(tmp_path.rglob(".writing-*"))
+
+
+def test_data_that_cannot_be_read_is_made_anew(cache):
+    key = key_of("test", what="remembered")
+    store(cache, "look", key, "no number")
+    with pytest.warns(CacheWarning, match="ValueError"):
+        assert remembered(cache, "look", key, lambda: 7, int, int) == 7
+    assert remembered(cache, "look", key, lambda: 8, int, int) == 7
