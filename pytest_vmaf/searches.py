@@ -15,6 +15,7 @@ from pytest_vmaf.searching import Searching, named, rounded
 if TYPE_CHECKING:
     from pytest_vmaf.encoding.answers import Bisection
     from pytest_vmaf.encoding.comparison import Comparison
+    from pytest_vmaf.encoding.encode import Encode
     from pytest_vmaf.encoding.encoders import Encoder
     from pytest_vmaf.encoding.requests import Limit
     from pytest_vmaf.encoding.rows import Row
@@ -29,6 +30,36 @@ if TYPE_CHECKING:
 
 class Searches(Searching):
     """The searching half of :class:`pytest_vmaf.Vmaf`, which has what it works with."""
+
+    def encode(
+        self,
+        source: Source,
+        output: str | os.PathLike[str],
+        *,
+        encoder: AnyEncoder,
+        crf: int,
+        preset: str | int | None = None,
+        arguments: str | Sequence[str] = (),
+        pix_fmt: str | None = None,
+        **settings: Any,
+    ) -> Encode:
+        """Encode at one CRF to the file ``output``; what an earlier run made of the same comes from the cache.
+
+        ``encoder`` and its settings are those of :meth:`bisect`. Nothing is measured. Returns an Encode: ``.path``,
+        ``.bitrate``, ``.size``, ``.frames``, ``.command``. Raises EncodeError, ClipError, SettingsError.
+        """
+        __tracebackhide__ = True
+        from pytest_vmaf.encoding.requests import bisect_request, encode_job, read_path
+        from pytest_vmaf.encoding.reuse import encode_once
+
+        def run(scorings: Sequence[MeasureRequest], scorer: Scorer, options: dict[str, Any]) -> Encode:
+            if options:
+                raise SettingsError(f"{min(options)!r} is a setting of a search; an encode is made at one CRF.")
+            chosen = self.find_encoder(encoder)
+            request = bisect_request(scorings[0], chosen, 1, preset=preset, arguments=arguments, pix_fmt=pix_fmt)
+            return encode_once(encode_job(request, crf), crf, read_path("output", output))
+
+        return self._search(source, f"encode with {named(encoder)}", settings, run)
 
     def bisect(
         self,

@@ -274,7 +274,7 @@ def sampled(
     if video.frame_rate is None:
         raise SettingsError(f"{reference.name} states no frame rate, so it has no seconds; say Clip(..., frame_rate=).")
     window = centre(count(reference, ffmpeg, timeout, scoring.cache), video.frame_rate, seconds)
-    return cut(reference, [window], folder, ffmpeg, timeout=timeout)[0], window
+    return cut(reference, [window], folder, ffmpeg, timeout=timeout, cache=scoring.cache)[0], window
 
 
 def _refuse_scale(prober: Prober, window: tuple[int, int]) -> None:

@@ -9,11 +9,14 @@ from fractions import Fraction
 from itertools import accumulate, pairwise
 from pathlib import Path
 
+from pytest_vmaf.quality.cache import Cache, fetch, store
 from pytest_vmaf.quality.clip import Clip
+from pytest_vmaf.quality.content import states_of
 from pytest_vmaf.quality.errors import ClipError, ScorerError, SettingsError
 from pytest_vmaf.quality.ffmpeg import DAMAGED, DECODED, Video, by_hand, inspect
 from pytest_vmaf.quality.process import Command, Finished, printable, run
 from pytest_vmaf.quality.reading import input_arguments
+from pytest_vmaf.quality.recall import clip_key, look
 
 #: First frame, and number of frames or None: to the end of the clip.
 Window = tuple[int, int | None]
@@ -54,6 +57,7 @@ def cut(
     *,
     size: tuple[int, int] | None = None,
     timeout: float | None = None,
+    cache: Cache | None = None,
 ) -> tuple[Clip, ...]:
     """Write windows of a clip into ``folder``, losslessly, each into a Matroska file of its own.
 
@@ -63,7 +67,8 @@ def cut(
     counts as, time stamps become even, and clips that state no rate get ffmpeg's 25.
     ``size`` scales to (width, height) in pixels, bicubic; the picture keeps its displayed shape.
 
-    ``folder`` exists and holds no earlier cut; nothing is left in it on failure. ``timeout`` in seconds.
+    ``folder`` exists and holds no earlier cut; nothing is left in it on failure. ``timeout`` in seconds. Parts that
+    are in the ``cache`` are not cut again.
     Raises SettingsError for windows that cannot be; ClipError for a clip that is damaged, shorter than a window, or in
     a format that no lossless codec keeps; ScorerError when ffmpeg fails otherwise (disk full) or time is up.
     """
@@ -71,7 +76,7 @@ def cut(
     files = [folder / NAME.format(number) for number in range(len(windows))]
     if taken := next((file for file in files if file.exists()), None):
         raise SettingsError(f"{printable(str(taken))} is there already; cut into a folder of its own.")
-    video = inspect(clip, ffmpeg, 1, timeout)
+    video = look(clip, ffmpeg, 1, timeout, cache)
     if video.frame_rate and video.frame_rate > LARGEST_RATE:
         raise ClipError(
             f"{clip} states {float(video.frame_rate):g} frames/s, which is the clock of its time stamps. "
@@ -79,9 +84,14 @@ def cut(
         )
     if size and video.pix_fmt in ("pal8", "monob", "monow"):
         raise ClipError(f"{clip} is {video.pix_fmt}, which cannot be scaled; convert it to rgb24 or grey first.")
+    names = [clip_key("cut", clip, ffmpeg, cache, windows=windows, size=size, part=part) for part in range(len(files))]
     try:
-        _write(video, windows, folder, ffmpeg, size, timeout)
-        _compare(video, inspect(Clip(files[0]), ffmpeg, 1, timeout), size)
+        if not all(fetch(cache, "encode", name, into=file) for name, file in zip(names, files, strict=True)):
+            before = states_of([clip])
+            _write(video, windows, folder, ffmpeg, size, timeout)
+            _compare(video, inspect(Clip(files[0]), ffmpeg, 1, timeout), size)
+            for name, file in zip(names, files, strict=True):
+                store(cache, "encode", name if states_of([clip]) == before else None, {}, file)
     except BaseException:
         for file in files:
             file.unlink(missing_ok=True)

@@ -100,7 +100,9 @@ def build_ladder(request: LadderRequest, scorer: Scorer) -> Ladder:
             if size != display:
                 folder = temporary / f"{size[0]}x{size[1]}"
                 folder.mkdir()
-                source = cut(reference, [(0, None)], folder, ffmpeg, size=size, timeout=timeout)[0]
+                [source] = cut(
+                    reference, [(0, None)], folder, ffmpeg, size=size, timeout=timeout, cache=base.scoring.cache
+                )
                 scale = scale or "bicubic"
             made = sum(len(each.probes) for each in found.values())
             shown = overall(request.progress, made, len(found), len(request.resolutions))

@@ -85,9 +85,10 @@ def _tune(request: PerShotRequest, scorer: Scorer, folder: Path, found: list[Bis
     reference, window = sampled(base.scoring, base.sample, ffmpeg, folder)
     shown = sample_name(str(base.scoring.reference), window)
     scoring = replace(base.scoring, reference=reference, distorted=reference)
-    shots = detect_shots(reference, ffmpeg, timeout=timeout, **given)  # type: ignore[arg-type]
+    shots = detect_shots(reference, ffmpeg, timeout=timeout, cache=cache, **given)  # type: ignore[arg-type]
     (folder / "cuts").mkdir()
-    clips = cut(reference, [(shot.start, shot.frames) for shot in shots], folder / "cuts", ffmpeg, timeout=timeout)
+    windows = [(shot.start, shot.frames) for shot in shots]
+    clips = cut(reference, windows, folder / "cuts", ffmpeg, timeout=timeout, cache=cache)
     for clip in clips:
         _search(request, scorer, clip, len(clips), folder / "parts", found)
     answers = _answers(base, scorer, shots, clips, found, folder / "parts")

@@ -12,13 +12,16 @@ from typing import Any
 
 from pytest_vmaf.encoding.answers import Answer, Bisection
 from pytest_vmaf.encoding.bisect import BisectRequest
-from pytest_vmaf.encoding.encoders import Encoder
+from pytest_vmaf.encoding.encode import Job, check_arguments
+from pytest_vmaf.encoding.encoders import Encoder, check_available
 from pytest_vmaf.encoding.probe import Metric, parse_metric
 from pytest_vmaf.quality.errors import SettingsError
+from pytest_vmaf.quality.ffmpeg import find_ffmpeg
 from pytest_vmaf.quality.gate import Gate, Verdict
 from pytest_vmaf.quality.measure import MeasureRequest
 from pytest_vmaf.quality.models import nearest
 from pytest_vmaf.quality.process import printable
+from pytest_vmaf.quality.recall import look
 from pytest_vmaf.quality.result import Result
 
 Limit = float | Mapping[float, float] | None
@@ -56,6 +59,20 @@ def bisect_request(
         keep=None if keep is None else read_path("keep", keep),
         workers=workers,
     )
+
+
+def encode_job(request: BisectRequest, crf: int) -> Job:
+    """What encodes by this request at a CRF. Raises SettingsError, EncodeError and ClipError for what cannot be."""
+    scoring, encoder = request.scoring, request.encoder
+    ffmpeg = find_ffmpeg(scoring.ffmpeg, scoring.cache).path
+    check_available(encoder, ffmpeg, scoring.cache)
+    check_arguments(encoder, request.arguments)
+    low, high = encoder.crf_range
+    if type(crf) is not int or not low <= crf <= high:
+        raise SettingsError(f"crf is {crf!r:.80}; for {encoder.name} it is a whole number from {low} to {high}.")
+    preset = encoder.chosen_preset(request.preset)
+    source = look(scoring.reference, ffmpeg, 2, scoring.timeout, scoring.cache)
+    return Job(encoder, source, ffmpeg, preset, request.arguments, request.pix_fmt, scoring.timeout, scoring.cache)
 
 
 def contenders(

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pytest_vmaf.encoding.encode import Encode, Job, command_of, ffmpeg_arguments, filled
+from pytest_vmaf.encoding.encode import Encode, Job, command_of, ffmpeg_arguments, filled, make_encode
 from pytest_vmaf.quality.cache import UNREADABLE, fetch, forget, key_of, store
-from pytest_vmaf.quality.content import content_of, digest
+from pytest_vmaf.quality.content import content_of, digest, states_of
 from pytest_vmaf.quality.programs import build_of
 from pytest_vmaf.quality.recall import machine
 
@@ -79,6 +79,19 @@ def keep_encode(job: Job, encode: Encode, path: Path, key: str | None) -> None:
     """Keep an encode under its key."""
     facts = {name: getattr(encode, name) for name in ("size", "frames", "duration", "seconds")}
     store(job.cache, "encode", key, facts, path)
+
+
+def encode_once(job: Job, crf: int, path: Path) -> Encode:
+    """Encode at this CRF to ``path``, or write there what an earlier run made of the same. Raises as `make_encode`."""
+    key = encode_key(job, crf, path)
+    restored = restore(job, crf, path, key)
+    if restored is not None:
+        return restored
+    before = states_of([job.source.clip])
+    made = make_encode(job, crf, path)
+    if states_of([job.source.clip]) == before:
+        keep_encode(job, made, path, key)
+    return made
 
 
 def named_files(word: str) -> list[str]:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from pytest_vmaf.quality.cache import Cache, remembered
 from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.errors import ClipError, SettingsError
 from pytest_vmaf.quality.ffmpeg import DAMAGED, DECODED, THUMBNAIL, by_hand
 from pytest_vmaf.quality.process import Command, printable, run
 from pytest_vmaf.quality.reading import input_arguments
+from pytest_vmaf.quality.recall import clip_key
 
 #: Mean absolute difference of luma, in percent of its range, as ffmpeg's scdet counts. On 64x36 thumbnails of real
 #: footage cuts were 12 and more, and no frame without a cut stood out by more than 1.
@@ -31,23 +33,41 @@ class Shot:
 
 
 def detect_shots(
-    clip: Clip, ffmpeg: str, *, threshold: float = THRESHOLD, shortest: int = SHORTEST, timeout: float | None = None
+    clip: Clip,
+    ffmpeg: str,
+    *,
+    threshold: float = THRESHOLD,
+    shortest: int = SHORTEST,
+    timeout: float | None = None,
+    cache: Cache | None = None,
 ) -> tuple[Shot, ...]:
     """The shots of a clip, which cover it in order, without gap or overlap; one shot where it has no cut.
 
     Found are hard cuts; a fade or dissolve stays inside a shot. ``threshold`` in percent, above 0 to 100, is how far
     the luma of a cut's first frame departs from the frame before, on average, beyond the motion around it. No shot has
     fewer than ``shortest`` frames, unless the clip has; what looks as before within so many frames (a flash) is no cut.
-    ``timeout`` in seconds. Takes 2.3 kB of memory a frame.
+    ``timeout`` in seconds. What is in the ``cache`` is not looked for again. Takes 2.3 kB of memory a frame.
     Raises SettingsError for numbers that cannot be, ClipError for a clip that cannot be decoded without errors.
     """
     if not 0 < threshold <= 100:
         raise SettingsError(f"threshold is {threshold!r}; it is a percentage of the luma range, above 0 to 100.")
     if shortest < 1:
         raise SettingsError(f"shortest is {shortest!r}; a shot has one frame or more.")
-    thumbnails = _thumbnails(clip, ffmpeg, timeout)
-    frames = len(thumbnails) // (THUMBNAIL[0] * THUMBNAIL[1])
-    return split(frames, find_cuts(thumbnails, threshold, shortest), shortest)
+
+    def detect() -> tuple[Shot, ...]:
+        thumbnails = _thumbnails(clip, ffmpeg, timeout)
+        frames = len(thumbnails) // (THUMBNAIL[0] * THUMBNAIL[1])
+        return split(frames, find_cuts(thumbnails, threshold, shortest), shortest)
+
+    key = clip_key("shots", clip, ffmpeg, cache, threshold=threshold, shortest=shortest)
+    return remembered(
+        cache,
+        "look",
+        key,
+        detect,
+        lambda shots: [(shot.start, shot.frames) for shot in shots],
+        lambda data: tuple(Shot(int(start), int(frames)) for start, frames in data),
+    )
 
 
 def split(frames: int, cuts: Iterable[int], shortest: int) -> tuple[Shot, ...]:

@@ -33,7 +33,7 @@ from pytest_vmaf.quality.scorer import (
 
 def look(clip: Clip, ffmpeg: str, frames: int, timeout: float | None = None, cache: Cache | None = None) -> Video:
     """As :func:`~pytest_vmaf.quality.ffmpeg.inspect`, of the same content by the same ffmpeg only once."""
-    key = _look_key("look", clip, ffmpeg, cache, frames=frames)
+    key = clip_key("look", clip, ffmpeg, cache, frames=frames)
     return remembered(
         cache, "look", key, lambda: inspect(clip, ffmpeg, frames, timeout), _packed, lambda data: _video(data, clip)
     )
@@ -41,8 +41,19 @@ def look(clip: Clip, ffmpeg: str, frames: int, timeout: float | None = None, cac
 
 def count(clip: Clip, ffmpeg: str, timeout: float | None = None, cache: Cache | None = None) -> int:
     """As :func:`~pytest_vmaf.quality.ffmpeg.count_frames`, of the same content by the same ffmpeg only once."""
-    key = _look_key("count", clip, ffmpeg, cache)
+    key = clip_key("count", clip, ffmpeg, cache)
     return remembered(cache, "look", key, lambda: count_frames(clip, ffmpeg, timeout), int, _whole)
+
+
+def clip_key(what: str, clip: Clip, ffmpeg: str, cache: Cache | None, **parts: object) -> str | None:
+    """The name of what an ffmpeg makes of a clip; ``parts`` say how. None where that cannot be said, or kept."""
+    if cache is None or isinstance(clip, Stream):
+        return None
+    build = build_of(ffmpeg, cache)
+    try:
+        return key_of(what, clip=_content(clip, cache), build=build, **parts) if build else None
+    except OSError:
+        return None
 
 
 def capabilities(scorer: Scorer, tools: Tools, cache: Cache | None) -> Any:
@@ -185,16 +196,6 @@ def _builds(scorer: Scorer, tools: Tools, cache: Cache | None) -> list[str]:
 
 def _model(model: ModelRun) -> dict[str, Any]:
     return {**asdict(model), "path": digest([model.path]) if model.path else None}
-
-
-def _look_key(what: str, clip: Clip, ffmpeg: str, cache: Cache | None, **parts: object) -> str | None:
-    if cache is None or isinstance(clip, Stream):
-        return None
-    build = build_of(ffmpeg, cache)
-    try:
-        return key_of(what, clip=_content(clip, cache), build=build, **parts) if build else None
-    except OSError:
-        return None
 
 
 def _packed(video: Video) -> dict[str, Any]:
