@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pytest_vmaf.quality.cache import Cache, fetch, store
 from pytest_vmaf.quality.clip import Clip
-from pytest_vmaf.quality.content import states_of
+from pytest_vmaf.quality.content import Unchanged
 from pytest_vmaf.quality.errors import ClipError, ScorerError, SettingsError
 from pytest_vmaf.quality.ffmpeg import DAMAGED, DECODED, Video, by_hand, inspect
 from pytest_vmaf.quality.process import Command, Finished, printable, run
@@ -84,14 +84,14 @@ def cut(
         )
     if size and video.pix_fmt in ("pal8", "monob", "monow"):
         raise ClipError(f"{clip} is {video.pix_fmt}, which cannot be scaled; convert it to rgb24 or grey first.")
+    unchanged = Unchanged(clip)
     names = [clip_key("cut", clip, ffmpeg, cache, windows=windows, size=size, part=part) for part in range(len(files))]
     try:
         if not all(fetch(cache, "encode", name, into=file) for name, file in zip(names, files, strict=True)):
-            before = states_of([clip])
             _write(video, windows, folder, ffmpeg, size, timeout)
             _compare(video, inspect(Clip(files[0]), ffmpeg, 1, timeout), size)
             for name, file in zip(names, files, strict=True):
-                store(cache, "encode", name if states_of([clip]) == before else None, {}, file)
+                store(cache, "encode", name if unchanged() else None, {}, file)
     except BaseException:
         for file in files:
             file.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from pytest_vmaf.encoding.encode import Encode, Job, command_of, ffmpeg_arguments, filled, make_encode
 from pytest_vmaf.quality.cache import UNREADABLE, fetch, forget, key_of, store
-from pytest_vmaf.quality.content import content_of, digest, states_of
+from pytest_vmaf.quality.content import Unchanged, content_of, digest
 from pytest_vmaf.quality.programs import build_of
 from pytest_vmaf.quality.recall import machine
 
@@ -32,7 +32,8 @@ def encode_key(job: Job, crf: int, path: Path) -> str | None:
     encoder = job.encoder
     words = _words(job, crf)
     builds = [build_of(program, job.cache) for program in dict.fromkeys((job.ffmpeg, *encoder.command[:1]))]
-    unknown = encoder.function is not None or None in builds or _launches(encoder.command)
+    # What hardware and its driver are nobody can tell from here.
+    unknown = bool(encoder.needs) or encoder.function is not None or None in builds or _launches(encoder.command)
     if (unknown and not encoder.files) or any(map(PASSES.search, words)):
         return None
     named = [file for word in words for file in named_files(word) if os.path.isfile(file)]
@@ -83,13 +84,13 @@ def keep_encode(job: Job, encode: Encode, path: Path, key: str | None) -> None:
 
 def encode_once(job: Job, crf: int, path: Path) -> Encode:
     """Encode at this CRF to ``path``, or write there what an earlier run made of the same. Raises as `make_encode`."""
+    unchanged = Unchanged(job.source.clip)
     key = encode_key(job, crf, path)
     restored = restore(job, crf, path, key)
     if restored is not None:
         return restored
-    before = states_of([job.source.clip])
     made = make_encode(job, crf, path)
-    if states_of([job.source.clip]) == before:
+    if unchanged():
         keep_encode(job, made, path, key)
     return made
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_vmaf.quality.cache import Cache, remembered
 from pytest_vmaf.quality.clip import Clip
+from pytest_vmaf.quality.content import Unchanged
 from pytest_vmaf.quality.errors import ClipError, SettingsError
 from pytest_vmaf.quality.ffmpeg import DAMAGED, DECODED, THUMBNAIL, by_hand
 from pytest_vmaf.quality.process import Command, printable, run
@@ -59,6 +60,7 @@ def detect_shots(
         frames = len(thumbnails) // (THUMBNAIL[0] * THUMBNAIL[1])
         return split(frames, find_cuts(thumbnails, threshold, shortest), shortest)
 
+    unchanged = Unchanged(clip)
     key = clip_key("shots", clip, ffmpeg, cache, threshold=threshold, shortest=shortest)
     return remembered(
         cache,
@@ -67,6 +69,7 @@ def detect_shots(
         detect,
         lambda shots: [(shot.start, shot.frames) for shot in shots],
         lambda data: tuple(Shot(int(start), int(frames)) for start, frames in data),
+        unchanged,
     )
 
 

@@ -142,8 +142,12 @@ def remembered(
     make: Callable[[], Made],
     pack: Callable[[Made], Any],
     unpack: Callable[[Any], Made],
+    holds: Callable[[], bool] = lambda: True,
 ) -> Made:
-    """What is kept under a key, as ``unpack`` reads it; else what ``make`` gives, which is kept as ``pack`` says it."""
+    """What is kept under a key, as ``unpack`` reads it; else what ``make`` gives, which is kept as ``pack`` says it.
+
+    It is kept only if afterwards the key still ``holds``.
+    """
     entry = fetch(cache, kind, key)
     if entry is not None:
         try:
@@ -151,7 +155,7 @@ def remembered(
         except UNREADABLE as error:
             forget(cache, kind, key, f"{type(error).__name__}: {error}")
     made = make()
-    if cache is not None and key is not None:
+    if cache is not None and key is not None and holds():
         store(cache, kind, key, pack(made))
     return made
 

@@ -46,9 +46,21 @@ def digest(files: Iterable[Path], said: str = "", cache: Cache | None = None) ->
     return whole.hexdigest()
 
 
-def states_of(clips: Iterable[Clip]) -> tuple[State, ...]:
-    """The state of every file of clips, to be compared with a later one. Raises OSError."""
-    return tuple(_state(path.stat()) for clip in clips for path in files_of(clip))
+class Unchanged:
+    """Tells, when it is called, whether clips are still the files that they were when it was made."""
+
+    def __init__(self, *clips: Clip) -> None:
+        self._clips, self._before = clips, self._states()
+
+    def __call__(self) -> bool:
+        """False also where there is no file, and where one is gone."""
+        return self._before is not None and self._states() == self._before
+
+    def _states(self) -> tuple[State, ...] | None:
+        try:
+            return tuple(_state(path.stat()) for clip in self._clips for path in files_of(clip))
+        except OSError:
+            return None
 
 
 def _digest(path: Path, cache: Cache | None) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from pytest_vmaf.quality.cache import UNREADABLE, Cache, fetch, forget, key_of, remembered, store
 from pytest_vmaf.quality.clip import Clip, Stream
-from pytest_vmaf.quality.content import content_of, digest, states_of
+from pytest_vmaf.quality.content import Unchanged, content_of, digest
 from pytest_vmaf.quality.errors import MeasurementError
 from pytest_vmaf.quality.ffmpeg import Video, count_frames, inspect
 from pytest_vmaf.quality.programs import build_of
@@ -33,16 +33,20 @@ from pytest_vmaf.quality.scorer import (
 
 def look(clip: Clip, ffmpeg: str, frames: int, timeout: float | None = None, cache: Cache | None = None) -> Video:
     """As :func:`~pytest_vmaf.quality.ffmpeg.inspect`, of the same content by the same ffmpeg only once."""
+    unchanged = Unchanged(clip)
     key = clip_key("look", clip, ffmpeg, cache, frames=frames)
-    return remembered(
-        cache, "look", key, lambda: inspect(clip, ffmpeg, frames, timeout), _packed, lambda data: _video(data, clip)
-    )
+
+    def read(data: Any) -> Video:
+        return _video(data, clip)
+
+    return remembered(cache, "look", key, lambda: inspect(clip, ffmpeg, frames, timeout), _packed, read, unchanged)
 
 
 def count(clip: Clip, ffmpeg: str, timeout: float | None = None, cache: Cache | None = None) -> int:
     """As :func:`~pytest_vmaf.quality.ffmpeg.count_frames`, of the same content by the same ffmpeg only once."""
+    unchanged = Unchanged(clip)
     key = clip_key("count", clip, ffmpeg, cache)
-    return remembered(cache, "look", key, lambda: count_frames(clip, ffmpeg, timeout), int, _whole)
+    return remembered(cache, "look", key, lambda: count_frames(clip, ffmpeg, timeout), int, _whole, unchanged)
 
 
 def clip_key(what: str, clip: Clip, ffmpeg: str, cache: Cache | None, **parts: object) -> str | None:
@@ -67,18 +71,16 @@ def score(scorer: Scorer, requests: Sequence[ScoreRequest], cache: Cache | None)
     """One log for each request: from the cache, and those that are not there all in one run. Raises as the scorer."""
     if cache is None:
         return score_all(scorer, requests)
+    # Taken first: of a clip that is written to meanwhile nobody knows which state was scored.
+    unchanged = [Unchanged(*(source.clip for source in _sources(request))) for request in requests]
     keys = [score_key(scorer, request, cache) for request in requests]
     logs = {number: recalled(scorer, request, cache, keys[number]) for number, request in enumerate(requests)}
     missing = [number for number, log in logs.items() if log is None]
     if missing:
-        clips = {source.clip for number in missing if keys[number] for source in _sources(requests[number])}
-        before = states_of(clips)
         made = score_all(scorer, [requests[number] for number in missing])
-        # Of a clip that was written to meanwhile nobody knows which state was scored.
-        unchanged = states_of(clips) == before
         for number, log in zip(missing, made, strict=True):
             logs[number] = log
-            if unchanged:
+            if keys[number] is not None and unchanged[number]():
                 keep_score(cache, keys[number], log)
     return tuple(log for log in logs.values() if log is not None)
 

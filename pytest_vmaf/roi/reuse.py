@@ -8,7 +8,7 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 from pytest_vmaf.quality.cache import UNREADABLE, fetch, forget, key_of, remembered, store
-from pytest_vmaf.quality.content import content_of, states_of
+from pytest_vmaf.quality.content import Unchanged, content_of
 from pytest_vmaf.quality.measure import Prepared
 from pytest_vmaf.quality.programs import build_of
 from pytest_vmaf.quality.recall import keep_score, machine, packed_log, recalled, score_key, unpacked_log
@@ -29,21 +29,22 @@ class Masked:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a masked scoring is kept: the names of its two halves, and the state of the clips when they were made."""
+    """Where a masked scoring is kept: the names of its two halves, and whether the clips are still what they were."""
 
     full: str | None
     masked: str | None
-    states: tuple[Any, ...]
+    unchanged: Unchanged
 
 
 def place_of(prepared: Prepared, mask: Mask, network: str) -> Place:
     """Where the masked scoring of a pair belongs; ``network`` is the digest of the saliency network, "" for none."""
+    unchanged = Unchanged(prepared.job.reference.clip, prepared.job.distorted.clip)
     full = score_key(prepared.scorer, prepared.job, prepared.cache)
     if full is None:
-        return Place(None, None, ())
+        return Place(None, None, unchanged)
     how = {**asdict(mask), "saliency": network, "stride": mask.every}
     key = key_of("masked", full=full, mask=how, versions=_versions())
-    return Place(full, key, states_of(_clips(prepared)))
+    return Place(full, key, unchanged)
 
 
 def restore(prepared: Prepared, place: Place) -> Masked | None:
@@ -69,7 +70,7 @@ def restore(prepared: Prepared, place: Place) -> Masked | None:
 
 def keep(prepared: Prepared, place: Place, made: Masked) -> None:
     """Keep a masked scoring, unless a clip was written to meanwhile."""
-    if place.masked is None or states_of(_clips(prepared)) != place.states:
+    if place.masked is None or not place.unchanged():
         return
     keep_score(prepared.cache, place.full, made.full)
     log, numbers = packed_log(made.masked)
@@ -91,6 +92,7 @@ def remembered_shares(
 ) -> Shares:
     """What ``make`` gives, the shares of boxes in the saliency of the reference, once for a reference and network."""
     job, cache = prepared.job, prepared.cache
+    unchanged = Unchanged(job.reference.clip)
     build = build_of(job.tools.ffmpeg.path, cache) if cache else None
     key = None
     if build is not None:
@@ -98,7 +100,7 @@ def remembered_shares(
         colours = [prepared.pair.matrix, prepared.pair.color_range] if prepared.pair else []
         parts = {"source": source, "colours": colours, "picture": [job.width, job.height, job.pix_fmt]}
         key = key_of("shares", **parts, network=network, boxes=boxes, build=build, versions=_versions())
-    return remembered(cache, "mask", key, make, list, _shares)
+    return remembered(cache, "mask", key, make, list, _shares, unchanged)
 
 
 def _shares(data: Any) -> Shares:
@@ -113,7 +115,3 @@ def _versions() -> list[str]:
     import numpy as np
 
     return [*machine(), np.__version__, version("onnxruntime")]
-
-
-def _clips(prepared: Prepared) -> tuple[Any, Any]:
-    return prepared.job.reference.clip, prepared.job.distorted.clip

@@ -149,7 +149,12 @@ def test_another_number_of_cores_is_another_encode(job, cache, tmp_path, monkeyp
 
 @pytest.mark.parametrize("words", ["-pass 2", "-x265-params pass=2:stats=a", "-passlogfile a"])
 def test_what_reads_an_earlier_pass_is_not_kept(job, cache, tmp_path, words):
-    assert encode_key(job("libx264", preset="ultrafast", arguments=tuple(words.split()), cache=cache), 30, tmp_path / "a.mp4") is None
+    assert (
+        encode_key(
+            job("libx264", preset="ultrafast", arguments=tuple(words.split()), cache=cache), 30, tmp_path / "a.mp4"
+        )
+        is None
+    )
 
 
 ENCODE = 'ffmpeg -i "$1" -c:v libx264 -preset ultrafast -crf "$3" -f mp4 "$2"'

@@ -1,0 +1,34 @@
+"""How long the example suite takes with an empty cache, and again with what the first run left in it."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from paired import seconds
+
+
+def main() -> None:
+    """Print the medians of both runs and of their ratio, run by run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=3)
+    runs = parser.parse_args().runs
+    found = []
+    for number in range(runs):
+        with tempfile.TemporaryDirectory() as folder:
+            suite = Path(folder, "examples")
+            shutil.copytree(Path(__file__).parents[1] / "examples", suite)
+            argv = [sys.executable, "-m", "pytest", "-q", "--rootdir", str(suite), str(suite)]
+            found.append([seconds(argv, suite)[0] for _ in range(2)])
+        print(f"run {number + 1}: {found[-1][0]:.2f} s, then {found[-1][1]:.2f} s", flush=True)
+    first, second = (statistics.median(column) for column in zip(*found, strict=True))
+    ratio = statistics.median(b / a for a, b in found)
+    print(f"empty {first:.2f} s   full {second:.2f} s   ratio 1/{1 / ratio:.1f}   ({runs} runs, medians)")
+
+
+if __name__ == "__main__":
+    main()
