@@ -50,7 +50,8 @@ class Unchanged:
     """Tells, when it is called, whether clips are still the files that they were when it was made."""
 
     def __init__(self, *clips: Clip) -> None:
-        self._clips, self._before = clips, self._states()
+        self._clips = clips
+        self._before = self._states()
 
     def __call__(self) -> bool:
         """False also where there is no file, and where one is gone."""
