@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pytest_vmaf.encoding.shot_answers import PerShot
     from pytest_vmaf.quality.clip import Clip
     from pytest_vmaf.quality.errors import (
+        BaselineError,
         ClipError,
         EncodeError,
         GateViolation,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from pytest_vmaf.session import Vmaf
 
 __all__ = [
+    "BaselineError",
     "Bisection",
     "Capabilities",
     "Chart",
@@ -97,6 +99,7 @@ _ROOMS = {
     **dict.fromkeys(("Capabilities", "ScoreLog", "ScoreRequest", "Scorer", "Tools"), "quality.scorer"),
     **dict.fromkeys(
         (
+            "BaselineError",
             "ClipError",
             "EncodeError",
             "GateViolation",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pluggy
 
 from pytest_vmaf import hookspecs
+from pytest_vmaf.baselining import Baselines, Outcome, Place, unheld
 from pytest_vmaf.parts import Parts
 from pytest_vmaf.quality.clip import Clip, as_clip
 from pytest_vmaf.quality.errors import EncodeError, GateViolation, MeasurementError, ScorerError, SettingsError
@@ -31,8 +32,9 @@ from pytest_vmaf.quality.measure import MeasureRequest, measure
 from pytest_vmaf.quality.models import nearest
 from pytest_vmaf.quality.process import printable
 from pytest_vmaf.quality.result import Result
+from pytest_vmaf.quality.tolerance import SEARCH_METRICS
 from pytest_vmaf.report.progress import no_progress
-from pytest_vmaf.report.record import measured, not_measured
+from pytest_vmaf.report.record import measured, not_measured, with_gates
 from pytest_vmaf.searches import Searches
 from pytest_vmaf.settings import Layer, Settings, make_layer, resolve
 
@@ -77,6 +79,7 @@ class Vmaf(Searches, Parts):
         plugins: pluggy.PluginManager | None = None,
         config: Any = None,
         progress: Progress | None = None,
+        place: Place | None = None,
         **settings: Any,
     ) -> None:
         self._layers = (make_layer("call", settings), *layers) if settings else tuple(layers)
@@ -84,6 +87,8 @@ class Vmaf(Searches, Parts):
         self._hook = hook or self._plugins.hook
         self._config = config
         self._progress = progress or no_progress
+        #: What is held against what earlier runs kept.
+        self.baselines = Baselines(place)
         #: One plain record per measurement, in order.
         self.records: list[dict[str, Any]] = []
         #: The reference and distorted clip of each record, with what tells whether their files were written since.
@@ -141,20 +146,28 @@ class Vmaf(Searches, Parts):
         """
         __tracebackhide__ = True
         applied: tuple[Gate, ...] = ()
+        compared = Outcome()
         started = time.time()
         try:
             layers = (make_layer("call", keywords), *self._layers)
-            if not gates and layers[0].gates:
+            if not gates and (layers[0].gates or layers[0].tolerances or layers[0].baseline):
                 raise SettingsError("self_score holds no gates; assert on what it returns.")
             applied = _gates(layers, every_gate, extra) if gates else ()
             if regions is not None:
                 measuring, section, more = _with_regions(regions)
                 applied = (*applied, *more)
-            request, scorer = self._request(as_clip(reference), as_clip(distorted), resolve(layers), applied)
+            clips = as_clip(reference), as_clip(distorted)
+            holds = partial(_measures, extra)
+            asked = self.baselines.ask(layers, "score", holds, clips[1].path.name) if gates else None
+            request, scorer = self._request(*clips, resolve(layers), applied, asked.features if asked else ())
             stamps = stamps_of(request.reference, request.distorted)
             with self._progress(f"{request.distorted.path.name}") as shown:
                 result = measuring(_with_progress(request, shown), scorer)
             verdicts = judge(result, applied)
+            if asked:
+                from pytest_vmaf.baseline_entries import entry_of_result
+
+                compared = asked.hold(entry_of_result(result, request.reference), result.context.frame_rate)
         except (MeasurementError, SettingsError, OSError) as caught:
             error = caught
             if isinstance(caught, OSError):
@@ -173,12 +186,13 @@ class Vmaf(Searches, Parts):
             mine = [verdict for verdict in verdicts if verdict.gate.region == region]
             # A region has its own gates and no others: it is neither a check, nor does it hold the marker's.
             how = {"gated": gates, "every_gate": every_gate} if not region else NO_CHECK
-            self.records.append({**measured(one, mine), "started": started, **how})
+            record = {**measured(one, mine), "started": started, **how}
+            self.records.append(with_gates(record, compared.gates(region), failed=bool(compared.failed and not region)))
             self.clips.append((request.reference, request.distorted, stamps))
         if section is not None:
             self.makings.append(partial(section, result, (request.reference, request.distorted)))
-        if not all(verdict.passed for verdict in verdicts):
-            violation = GateViolation(describe(result, verdicts))
+        if compared.failed or not all(verdict.passed for verdict in verdicts):
+            violation = GateViolation(describe(result, verdicts, compared.failed, compared.lines, compared.also))
             violation.result = result
             raise violation
         return result
@@ -188,18 +202,27 @@ class Vmaf(Searches, Parts):
         marked = (gate for layer in self._layers if layer.origin == "marker" for gate in effective([layer.gates]))
         return tuple(gate for gate in marked if gate.key not in self._answered)
 
+    def unheld_baselines(self) -> list[str]:
+        """What the marker says of baselines, where no measurement was held by it."""
+        return unheld(self.baselines, [layer for layer in self._layers if layer.origin == "marker"])
+
     def _encoder(self, name: str) -> Encoder:
         return load_encoder(name, self._hook, self._plugins, self._config)
 
     def _request(
-        self, reference: Clip, distorted: Clip, settings: Settings, gates: Sequence[Gate]
+        self,
+        reference: Clip,
+        distorted: Clip,
+        settings: Settings,
+        gates: Sequence[Gate],
+        features: Sequence[str] = (),
     ) -> tuple[MeasureRequest, Scorer]:
         values = dict(settings.values)
         scorer = values.pop("scorer")
         if isinstance(scorer, str):
             scorer = load_scorer(scorer, self._hook, self._plugins, self._config)
         needed = [gate.feature for gate in gates if gate.feature]
-        values["features"] = (*values["features"], *needed)
+        values["features"] = (*values["features"], *needed, *features)
         workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
         values["threads"] = values["threads"] or max(1, _cores() // workers)
         return MeasureRequest(reference=reference, distorted=distorted, **values), scorer
@@ -291,6 +314,13 @@ def _holds(gate: Gate, extra: Sequence[str]) -> bool:
     if gate.metric in PART_METRICS:
         return gate.metric in extra
     return gate.metric in MAP_HOLDS or "neg_tile" not in extra
+
+
+def _measures(extra: Sequence[str], metric: str) -> bool:
+    """Whether a measurement with these metrics of its own has this one, of all that a tolerance may name."""
+    if metric in PART_METRICS:
+        return metric in extra
+    return metric not in SEARCH_METRICS and (metric in MAP_HOLDS or "neg_tile" not in extra)
 
 
 def _with_regions(regions: Any) -> tuple[Callable[[MeasureRequest, Scorer], Any], Any, tuple[Gate, ...]]:

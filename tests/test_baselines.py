@@ -1,0 +1,298 @@
+"""Baselines as users meet them, with pytester; each behaviour with its -n2 twin."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., pytest.RunResult]
+ONE = """
+    from clips import *
+
+    def test_quality(vmaf):
+        vmaf.check(REF, OUT, baseline=True)
+"""
+
+
+@pytest.fixture(params=["alone", "xdist"])
+def run(request: pytest.FixtureRequest, pytester: pytest.Pytester) -> Run:
+    """Run pytest on what the pytester folder holds, in a process of its own, alone or under -n2."""
+
+    def under(*arguments: str, **kwargs: object) -> pytest.RunResult:
+        workers = ["-n2"] if request.param == "xdist" else ["-p", "no:xdist"]
+        return pytester.runpytest_subprocess("-p", "no:cacheprovider", *workers, *arguments, timeout=120)
+
+    return under
+
+
+@pytest.fixture
+def under_xdist(request: pytest.FixtureRequest) -> bool:
+    """Whether ``run`` is."""
+    return "xdist" in request.node.callspec.params.values()
+
+
+@pytest.fixture
+def alone(pytester: pytest.Pytester) -> Run:
+    """As ``run``, without xdist: for what has nothing to do with processes."""
+    return lambda *arguments: pytester.runpytest_subprocess(
+        "-p", "no:cacheprovider", "-p", "no:xdist", *arguments, timeout=120
+    )
+
+
+@pytest.fixture(scope="session")
+def worse(reference: Path, encode: Callable[..., Path]) -> Path:
+    """An encode of the reference that lost quality in all of its frames."""
+    return encode(reference, 31)
+
+
+@pytest.fixture(scope="session")
+def better(reference: Path, encode: Callable[..., Path]) -> Path:
+    """An encode of the reference that gained."""
+    return encode(reference, 24)
+
+
+@pytest.fixture
+def clips(pytester: pytest.Pytester, reference: Path, encoded: Path) -> Callable[[Path], None]:
+    """Clips of the tests inside, by the names REF and OUT; what it returns puts another encode in OUT's place."""
+    pytester.makepyfile(clips=f"REF, OUT = {str(reference)!r}, 'out.mp4'\n")
+
+    def put(clip: Path) -> None:
+        shutil.copy(clip, pytester.path / "out.mp4")
+
+    put(encoded)
+    return put
+
+
+def entries(pytester: pytest.Pytester, module: str = "test_it") -> dict[str, dict[str, dict[str, object]]]:
+    """The entries by test and clip."""
+    return json.loads((pytester.path / "__vmaf__" / f"{module}.json").read_text())["tests"]
+
+
+def test_without_a_baseline_the_test_fails_with_the_command_and_writes_nothing(
+    run: Run, clips: Callable[[Path], None], pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(test_it=ONE)
+    result = run()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*GateViolation: no baseline for out.mp4 (1 of 3 gates violated)",
+            "*no baseline: there is no *__vmaf__*test_it.json*",
+            "*write it: pytest test_it.py::test_quality --vmaf-update=missing",
+        ]
+    )
+    assert not (pytester.path / "__vmaf__").exists()
+
+
+def test_update_writes_and_the_same_encode_passes_then_and_a_worse_one_fails_with_its_frames(
+    run: Run, clips: Callable[[Path], None], pytester: pytest.Pytester, worse: Path
+) -> None:
+    pytester.makepyfile(test_it=ONE)
+    result = run("--vmaf-update=missing")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["vmaf: baseline: 1 added in __vmaf__/test_it.json"])
+    text = (pytester.path / "__vmaf__" / "test_it.json").read_text()
+    assert text.endswith("}\n")
+    entry = entries(pytester)["test_quality"]["out.mp4"]
+    assert [len(row.split()) for row in entry["frames"]["neg"]] == [24]
+    assert str(pytester.path) not in text
+
+    result = run()
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["held * test_quality (out.mp4)"])
+    result.stdout.no_fnmatch_line("*no floor was held*")
+
+    clips(worse)
+    result = run()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*GateViolation: NEG * is * below the baseline's *; max_drop is 0.5; NEG p5 *; max_drop_p5 is 1 (2 of 4 *",
+            "*max_drop: missed by * (set by the default)",
+            "*NEG by frame: a uniform shift: 100 % of the frames are lower, median −*",
+            "*NEG by frame: lost most: frame * (0:00:0*) * → *",
+            "*if this is meant, accept it: pytest test_it.py::test_quality --vmaf-update=changed",
+        ]
+    )
+    assert (pytester.path / "__vmaf__" / "test_it.json").read_text() == text
+
+    result = run("--vmaf-update=changed")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["vmaf: baseline: 1 replaced in __vmaf__/test_it.json"])
+    assert (pytester.path / "__vmaf__" / "test_it.json").read_text() != text
+    run().assert_outcomes(passed=1)
+
+
+def test_an_improvement_passes_and_improved_tightens_the_baseline_and_loosens_none(
+    run: Run, clips: Callable[[Path], None], pytester: pytest.Pytester, better: Path, encoded: Path
+) -> None:
+    pytester.makepyfile(test_it=ONE)
+    run("--vmaf-update=missing").assert_outcomes(passed=1)
+    before = entries(pytester)
+    clips(better)
+    run().assert_outcomes(passed=1)
+    assert entries(pytester) == before
+    result = run("--vmaf-update=improved")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["vmaf: baseline: 1 replaced in *"])
+    tightened = entries(pytester)
+    assert tightened != before
+
+    clips(encoded)
+    result = run("--vmaf-update=improved")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["vmaf: 1 measured in 1 test that did not pass: not written."])
+    assert entries(pytester) == tightened
+
+
+def test_two_workers_write_one_module_and_every_entry_is_there(
+    run: Run, under_xdist: bool, clips: Callable[[Path], None], pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+        from clips import *
+
+        @pytest.mark.parametrize("how", ["a b", "q'uo\\"te", "[x]::y", "ü", "#2"])
+        def test_odd(vmaf, how):
+            vmaf.score(REF, OUT, baseline=True)
+
+        class TestGroup:
+            @pytest.mark.xdist_group("one")
+            @pytest.mark.vmaf(baseline=True, max_vmaf_drop="1%")
+            def test_marked(self, vmaf):
+                vmaf.check(REF, OUT)
+                vmaf.check(REF, OUT)
+                vmaf.check(REF, OUT, baseline="named")
+        """
+    )
+    grouped = ["--dist=loadgroup"] if under_xdist else []
+    result = run("--vmaf-update=missing", *grouped)
+    result.assert_outcomes(passed=6)
+    result.stdout.fnmatch_lines(["vmaf: baselines: 8 added in __vmaf__/test_it.json"])
+    found = entries(pytester)
+    assert set(found["TestGroup::test_marked"]) == {"out.mp4", "out.mp4 #2", "named"}
+    assert len(found) == 6
+    assert not any("@" in test for test in found)
+    run(*grouped).assert_outcomes(passed=6)
+    run().assert_outcomes(passed=6)
+
+
+def test_the_command_for_an_odd_id_is_quoted_for_a_shell(
+    alone: Run, clips: Callable[[Path], None], pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+        from clips import *
+
+        @pytest.mark.parametrize("how", ["a b$(touch x)"])
+        def test_odd(vmaf, how):
+            vmaf.score(REF, OUT, baseline=True)
+        """
+    )
+    result = alone()
+    result.stdout.fnmatch_lines(["*write it: pytest 'test_it.py::test_odd[[]a b$(touch x)[]]' --vmaf-update=missing"])
+
+
+def test_what_a_failing_test_measured_is_never_written(
+    run: Run, clips: Callable[[Path], None], pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+        from clips import *
+
+        def test_gate(vmaf):
+            vmaf.check(REF, OUT, baseline=True, min_neg=99)
+
+        def test_later(vmaf):
+            vmaf.check(REF, OUT, baseline=True)
+            assert False
+
+        @pytest.fixture
+        def broken():
+            yield
+            raise ValueError
+
+        def test_teardown(vmaf, broken):
+            vmaf.check(REF, OUT, baseline=True)
+
+        @pytest.mark.xfail
+        def test_expected(vmaf):
+            vmaf.check(REF, OUT, baseline=True)
+            assert False
+        """
+    )
+    result = run("--vmaf-update=all")
+    result.stdout.fnmatch_lines(["vmaf: 4 measured in 4 tests that did not pass: not written."])
+    assert not (pytester.path / "__vmaf__").exists()
+
+
+def test_the_last_attempt_counts_where_tests_are_run_again(
+    run: Run, clips: Callable[[Path], None], pytester: pytest.Pytester, worse: Path
+) -> None:
+    pytester.makepyfile(
+        test_it=f"""
+        from clips import *
+        attempts = []
+
+        def test_flaky(vmaf):
+            attempts.append(1)
+            clip = OUT if len(attempts) > 1 else {str(worse)!r}
+            vmaf.check(REF, clip, baseline="it")
+            assert len(attempts) > 1
+        """
+    )
+    run("--reruns=2", "--vmaf-update=missing").stdout.fnmatch_lines(["*1 passed, 1 rerun*"])
+    pytester.makepyfile(
+        test_it="from clips import *\n\ndef test_flaky(vmaf):\n    vmaf.check(REF, OUT, baseline='it')\n"
+    )
+    result = run("--vmaf-update=changed")
+    result.stdout.fnmatch_lines(["vmaf: no baseline was written: every one is as it was."])
+
+
+def test_a_renamed_test_asks_for_its_baseline_and_only_all_removes_the_old_one(
+    run: Run, clips: Callable[[Path], None], pytester: pytest.Pytester
+) -> None:
+    two = ONE + "\n    def test_second(vmaf):\n        vmaf.check(REF, OUT, baseline=True)\n"
+    pytester.makepyfile(test_it=two)
+    run("--vmaf-update=missing").assert_outcomes(passed=2)
+    pytester.makepyfile(test_it=two.replace("test_quality", "test_renamed"))
+    run().assert_outcomes(passed=1, failed=1)
+
+    result = run("--vmaf-update=all", "-k", "renamed")
+    result.stdout.fnmatch_lines(["vmaf: baseline: 1 added in *"])
+    assert set(entries(pytester)) == {"test_quality", "test_renamed", "test_second"}
+    run("--vmaf-update=all", "test_it.py::test_renamed", "test_it.py::test_second")
+    assert "test_quality" in entries(pytester)
+
+    result = run("--vmaf-update=all")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["vmaf: baseline: 1 removed in *"])
+    assert set(entries(pytester)) == {"test_renamed", "test_second"}
+
+
+def test_skipped_and_failed_tests_keep_their_entries_when_others_are_removed(
+    run: Run, clips: Callable[[Path], None], pytester: pytest.Pytester
+) -> None:
+    names = ("kept", "skipped", "failed", "gone", "silent")
+    module = "from clips import *\nimport pytest\n" + "".join(
+        f"\ndef test_{name}(vmaf):\n    vmaf.score(REF, OUT, baseline=True)\n" for name in names
+    )
+    pytester.makepyfile(test_it=module)
+    run("--vmaf-update=missing").assert_outcomes(passed=5)
+    module = module.replace("def test_skipped", "@pytest.mark.skip\ndef test_skipped")
+    module = module.replace("def test_failed(vmaf):", "def test_failed(vmaf):\n    assert False")
+    module = module.replace("def test_gone(vmaf)", "def helper(vmaf)")
+    module = module.replace("def test_silent(vmaf):", "def test_silent():\n    return")
+    pytester.makepyfile(test_it=module)
+    run("--vmaf-update=all", "-x").assert_outcomes(passed=1, skipped=1, failed=1)
+    assert len(entries(pytester)) == 5
+    result = run("--vmaf-update=all")
+    result.stdout.fnmatch_lines(["vmaf: baselines: 2 removed in *"])
+    assert set(entries(pytester)) == {"test_kept", "test_skipped", "test_failed"}
