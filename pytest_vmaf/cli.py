@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from pytest_vmaf.cli_baseline import add_baseline
 from pytest_vmaf.cli_parts import (
     NOT_MEASURED,
     PASSED,
@@ -118,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_commands(commands)
     add_command(commands)
+    add_baseline(commands)
 
     doctor = commands.add_parser("doctor", help="which ffmpeg, libvmaf and models there are, and what is missing")
     doctor.set_defaults(run=_doctor)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from pytest_vmaf.cli import main
 
 Run = Callable[..., pytest.RunResult]
 ONE = """
@@ -296,3 +299,191 @@ def test_skipped_and_failed_tests_keep_their_entries_when_others_are_removed(
     result = run("--vmaf-update=all")
     result.stdout.fnmatch_lines(["vmaf: baselines: 2 removed in *"])
     assert set(entries(pytester)) == {"test_kept", "test_skipped", "test_failed"}
+
+
+def test_a_candidate_holds_what_failing_tests_measured_and_accept_takes_it_over(
+    run: Run, clips: Callable[[Path], None], pytester: pytest.Pytester, worse: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = pytester.mkdir("sub")
+    pytester.makepyfile(**{"sub/test_it": ONE})
+    run("--vmaf-update=missing").assert_outcomes(passed=1)
+    file = folder / "__vmaf__" / "test_it.json"
+    before = file.read_bytes()
+    clips(worse)
+    result = run("--vmaf-candidate=kept")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["vmaf: candidate of 1 file: *kept; pytest-vmaf baseline accept *kept takes it over."])
+    assert file.read_bytes() == before
+    candidate = pytester.path / "kept"
+    assert (candidate / "sub" / "__vmaf__" / "test_it.json").is_file()
+
+    assert main(["baseline", "diff", str(pytester.path / "sub"), str(candidate / "sub")]) == 1
+    assert re.search(
+        r"test_it\.json::test_quality\s+out\.mp4\s+.*neg\s+73\.\d+\s+6\d\.\d+\s+-", capsys.readouterr().out
+    )
+    assert main(["baseline", "accept", str(candidate), "--into", str(pytester.path)]) == 0
+    assert main(["baseline", "diff", str(pytester.path / "sub"), str(candidate / "sub")]) == 0
+    assert main(["baseline", "show", str(pytester.path / "sub")]) == 0
+    assert re.search(r"test_it::test_quality\s+out\.mp4\s+score\s+NEG 6\d\.\d\d", capsys.readouterr().out)
+    run().assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("trap", ["link", "name", "content", "into", "folder"])
+def test_accept_copies_nothing_of_a_candidate_that_is_none(
+    tmp_path: Path, trap: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = json.dumps({"schema": 1, "tests": {}})
+    candidate, root = tmp_path / "candidate", tmp_path / "root"
+    (candidate / "a" / "__vmaf__").mkdir(parents=True)
+    (candidate / "a" / "__vmaf__" / "test_a.json").write_text(good)
+    (root / "z").mkdir(parents=True)
+    place = candidate / "z" / "__vmaf__"
+    place.mkdir(parents=True)
+    if trap == "link":
+        (place / "test_z.json").symlink_to(candidate / "a" / "__vmaf__" / "test_a.json")
+    elif trap == "folder":
+        place.rmdir()
+        place.symlink_to(candidate / "a" / "__vmaf__")
+    elif trap == "name":
+        (place / "conftest.py").write_text("raise SystemExit")
+    elif trap == "content":
+        (place / "test_z.json").write_text("{}")
+    else:
+        (place / "test_z.json").write_text(good)
+        (root / "z" / "__vmaf__").symlink_to(tmp_path)
+    assert main(["baseline", "accept", str(candidate), "--into", str(root)]) == 3
+    assert "test_z.json" in (said := capsys.readouterr().err) or "conftest.py" in said or "__vmaf__" in said
+    assert not (root / "a").exists()
+
+
+def test_the_command_says_what_is_wrong_with_its_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["baseline", "show", str(tmp_path / "none")]) == 2
+    assert main(["baseline", "show", str(tmp_path)]) == 0
+    assert "There is no baseline" in capsys.readouterr().err
+    (tmp_path / "__vmaf__").mkdir()
+    (tmp_path / "__vmaf__" / "test_a.json").write_text("{")
+    assert main(["baseline", "diff", str(tmp_path), str(tmp_path)]) == 3
+    assert main(["baseline", "accept", str(tmp_path / "none")]) == 2
+
+
+def test_a_platforms_file_is_looked_into_first_and_written_to(
+    run: Run, clips: Callable[[Path], None], pytester: pytest.Pytester, worse: Path
+) -> None:
+    pytester.makepyfile(test_it=ONE)
+    run("--vmaf-update=missing").assert_outcomes(passed=1)
+    common = entries(pytester)
+    ours = ["--vmaf-baseline-platform=here"]
+    run(*ours).assert_outcomes(passed=1)
+    clips(worse)
+    run(*ours).assert_outcomes(failed=1)
+    run(*ours, "--vmaf-update=changed").stdout.fnmatch_lines(["vmaf: baseline: 1 added in *test_it.here.json"])
+    run(*ours).assert_outcomes(passed=1)
+    run().assert_outcomes(failed=1)
+    assert entries(pytester) == common
+    pytester.makeini("[pytest]\nvmaf_baseline_platform = here\n")
+    run().assert_outcomes(passed=1)
+    result = run("--vmaf-baseline-platform=../x")
+    result.stderr.fnmatch_lines(["*--vmaf-baseline-platform=../x; it is a part of a file's name*"])
+
+
+def test_what_is_not_comparable_is_an_error_that_says_why(
+    alone: Run, clips: Callable[[Path], None], pytester: pytest.Pytester, reference: Path, encode: Callable[..., Path]
+) -> None:
+    small = encode(reference, 28, "scale=160:90")
+    shutil.copy(reference, pytester.path / "ref.mkv")
+    module = f"""
+        def test_it(vmaf):
+            vmaf.check("ref.mkv", "out.mp4", baseline=True)
+
+        def test_small(vmaf):
+            vmaf.check("ref.mkv", {str(small)!r}, baseline="small", scale="bicubic", max_gap=None)
+    """
+    pytester.makepyfile(test_it=module)
+    alone("--vmaf-update=missing").assert_outcomes(passed=2)
+
+    pytester.makepyfile(
+        test_it=module.replace("bicubic", "lanczos").replace("=True", "=True, model='vmaf_float_v0.6.1'")
+    )
+    result = alone()
+    result.stdout.fnmatch_lines(
+        [
+            "*BaselineError: not comparable: model vmaf_v0.6.1 / vmaf_v0.6.1neg → vmaf_float_v0.6.1 / *",
+            "*If the change is meant, accept the new one:",
+            "*pytest test_it.py::test_it --vmaf-update=changed",
+            "*BaselineError: not comparable: distorted filters *bicubic* → *lanczos*",
+            "*2 errors in*",
+        ]
+    )
+    pytester.makepyfile(test_it=module)
+    with (pytester.path / "ref.mkv").open("ab") as file:
+        file.write(b"\0")
+    result = alone("-k", "test_it")
+    result.stdout.fnmatch_lines(["*BaselineError: not comparable: reference ????????* → ????????*"])
+    alone("--vmaf-update=changed").assert_outcomes(passed=2)
+    alone().assert_outcomes(passed=2)
+
+
+def test_a_broken_file_is_an_error_with_its_name_and_is_not_overwritten(
+    run: Run, clips: Callable[[Path], None], pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(test_it=ONE)
+    file = pytester.mkdir("__vmaf__") / "test_it.json"
+    file.write_text("{}")
+    result = run("--vmaf-update=all")
+    result.stdout.fnmatch_lines(["*BaselineError: *test_it.json holds no baselines that can be read: *"])
+    assert file.read_text() == "{}"
+
+
+@pytest.mark.parametrize("how", ["kill", "interrupt"])
+def test_a_run_that_is_stopped_leaves_the_old_file_whole(
+    alone: Run, clips: Callable[[Path], None], pytester: pytest.Pytester, worse: Path, how: str
+) -> None:
+    pytester.makepyfile(test_it=ONE)
+    alone("--vmaf-update=missing").assert_outcomes(passed=1)
+    file = pytester.path / "__vmaf__" / "test_it.json"
+    before = file.read_bytes()
+    clips(worse)
+    end = "os.kill(os.getpid(), 9)" if how == "kill" else "raise KeyboardInterrupt"
+    pytester.makepyfile(test_it=f"{ONE}\n    def test_stop():\n        import os\n        {end}\n")
+    result = alone("--vmaf-update=all")
+    assert result.ret == (-9 if how == "kill" else 2)
+    if how == "interrupt":
+        result.stdout.fnmatch_lines(["vmaf: the run was stopped, so no baseline was written."])
+    assert file.read_bytes() == before
+    assert [path.name for path in file.parent.iterdir()] == ["test_it.json"]
+
+
+def test_tolerances_come_from_the_nearest_place(
+    run: Run, clips: Callable[[Path], None], pytester: pytest.Pytester, worse: Path
+) -> None:
+    module = """
+        import pytest
+        from clips import *
+
+        def test_here(vmaf):
+            vmaf.check(REF, OUT, baseline=True, max_drop=50, max_drop_p5=50)
+
+        @pytest.mark.vmaf(baseline=True, max_drop=50)
+        def test_marked(vmaf):
+            vmaf.check(REF, OUT)
+
+        def test_default(vmaf):
+            vmaf.check(REF, OUT, baseline=True)
+
+        @pytest.mark.vmaf(baseline=True)
+        def test_taken_back(vmaf):
+            vmaf.check(REF, OUT, baseline=False)
+    """
+    pytester.makepyfile(test_it=module)
+    run("--vmaf-update=missing")
+    clips(worse)
+    result = run("--vmaf-gate", "max_drop_p5=50", "--vmaf-gate", "max_vmaf_drop=1%")
+    result.assert_outcomes(failed=4)
+    text = result.stdout.str()
+    assert re.search(r"GateViolation: VMAF \S+ is \S+ % below the baseline's \S+; max_vmaf_drop is 1 % \(1 of 5", text)
+    assert "max_vmaf_drop: missed by" in text
+    assert "(set by the command line)" in text
+    assert "baseline=True (marker) was held against nothing" in text
+    pytester.makeini("[pytest]\nvmaf_gates =\n  max_drop_p5=50\n  max_drop = 50\n")
+    result = run("-k", "not taken_back")
+    result.assert_outcomes(passed=3)
