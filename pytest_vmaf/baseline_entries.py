@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_vmaf.quality.baseline import Entry, score_entry
+from pytest_vmaf.quality.baseline import DIGITS, Entry, score_entry
 from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.content import content_of, digest
 from pytest_vmaf.quality.errors import BaselineError
@@ -16,12 +16,42 @@ from pytest_vmaf.quality.process import printable
 from pytest_vmaf.quality.result import Result
 
 if TYPE_CHECKING:
+    from pytest_vmaf.encoding.answers import Bisection
+    from pytest_vmaf.encoding.comparison import Comparison
     from pytest_vmaf.roi.masked import RoiResult
 
 
 def entry_of_result(result: Result, reference: Clip) -> Entry:
     """The entry of a Result, whichever it is. Raises BaselineError where the reference cannot be read."""
     return score_entry(result, {**_score_match(result), "reference": _content([reference], result)}, tools_of(result))
+
+
+def entry_of_bisection(found: Bisection, source: Clip) -> Entry:
+    """The entry of a search. Raises as :func:`entry_of_result`."""
+    from pytest_vmaf.encoding.baselines import bisect_match, bisect_values
+
+    return _searched("bisect", found, [source], bisect_match(found), bisect_values(found))
+
+
+def entry_of_comparison(found: Comparison, sources: Sequence[Clip]) -> Entry:
+    """The entry of a comparison. Raises as :func:`entry_of_result`, and SettingsError for one encoder alone."""
+    from pytest_vmaf.encoding.baselines import compare_match, compare_values
+
+    first = next(iter(next(iter(found.found.values())).values()))
+    return _searched("compare", first, sources, compare_match(found), compare_values(found))
+
+
+def _searched(
+    kind: str,
+    found: Bisection,
+    sources: Sequence[Clip],
+    match: Mapping[str, str],
+    values: Mapping[str, Mapping[str, float]],
+) -> Entry:
+    result = found.probes[0].result if found.probes else found.self_score
+    same = {**_score_match(result), **match, "reference": _content(sources, result)}
+    rounded = {where: {name: round(number, DIGITS) for name, number in each.items()} for where, each in values.items()}
+    return {"kind": kind, "match": same, "shown": tools_of(result), "values": rounded}
 
 
 def tools_of(result: Result) -> dict[str, str]:

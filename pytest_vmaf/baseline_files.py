@@ -38,7 +38,8 @@ def _entry_misfit(entry: Any) -> str:
 
 FRAMES = Fitting({"span": int, "neg": [Text(ROW)]}, _frames_misfit)
 POOLED = Each(Each(float))
-NOISE = Each({"stdev": Each(float), "n": int})
+#: The sample standard deviations of ``n`` encodes, by place, metric and pool.
+NOISE = {"n": int, "stdev": Each(POOLED)}
 ENTRY = Fitting(
     {
         "kind": OneOf(("score", "bisect", "compare")),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_vmaf.quality.baseline import (
     NAMES,
@@ -21,13 +22,16 @@ from pytest_vmaf.quality.baseline import (
     says,
     told_differences,
 )
+from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.drift import drift_lines, drift_of
 from pytest_vmaf.quality.errors import SettingsError
 from pytest_vmaf.quality.process import printable
 from pytest_vmaf.quality.tolerance import DEFAULTS, Tolerance, in_force
 from pytest_vmaf.settings import Layer
 
-MODES = ("missing", "changed", "improved", "all")
+if TYPE_CHECKING:
+    from pytest_vmaf.report.parts import Making
+    from pytest_vmaf.report.section import Section
 
 
 @dataclass(frozen=True)
@@ -68,10 +72,24 @@ class Outcome:
     also: tuple[str, ...] = ()
     old: Entry | None = None
     new: Entry | None = None
+    name: str = ""
 
-    def gates(self, where: str) -> list[dict[str, Any]]:
-        """The tolerances of one place as gates of a record; what could not be compared has no number."""
-        return [_gate(each) for each in self.held if each.where == where and not each.why]
+    @property
+    def making(self) -> Making | None:
+        """What makes the section of a report; None where no baseline was asked for."""
+        if not self.name:
+            return None
+
+        def section(_: int) -> Section:
+            from pytest_vmaf.report.baselines import baseline_section
+
+            return baseline_section(self.name, self.held, self.failed, self.old, self.new)
+
+        return section
+
+    def gates(self, where: str | None) -> list[dict[str, Any]]:
+        """The tolerances of one place, or of all, as gates of a record; what could not be compared has no number."""
+        return [_gate(each, where is None) for each in self.held if where in (None, each.where) and not each.why]
 
 
 class Baselines:
@@ -85,6 +103,7 @@ class Baselines:
         self.answered: set[tuple[str, str, str]] = set()
         self.count = 0
         self._names: Counter[str] = Counter()
+        self._known: list[tuple[weakref.ref[Any], Sequence[Clip], int]] = []
 
     def ask(self, layers: Sequence[Layer], kind: str, holds: Callable[[str], bool], name: str) -> Asked | None:
         """What the layers ask for, None where it is no baseline; ``holds`` says which metrics this measurement has.
@@ -119,6 +138,14 @@ class Baselines:
         clip = f"{text} #{number}" if number > 1 else text
         return Asked(self, self.place, clip, chosen, self.place.find(clip))
 
+    def know(self, found: Any, references: Sequence[Clip], record: int) -> None:
+        """Remember of what clips something was measured, and which record is its first."""
+        self._known.append((weakref.ref(found), references, record))
+
+    def origin_of(self, found: Any) -> tuple[Sequence[Clip], int] | None:
+        """What is remembered of it, None of what another session measured."""
+        return next(((clips, record) for known, clips, record in self._known if known() is found), None)
+
     def take(self) -> list[dict[str, Any]]:
         """What was measured since the last time."""
         taken, self.measured = self.measured, []
@@ -151,12 +178,18 @@ class Asked:
             sent = {"file": str(place.file), "common": str(place.common or ""), "test": place.test, "clip": self.clip}
             self.baselines.measured.append({**sent, "entry": new, "better": better})
         if old is None:
-            return Outcome(new=new) if place.modes & {"missing", "all"} else self._missing(new)
+            return Outcome(new=new, name=self.clip) if place.modes & {"missing", "all"} else self._missing(new)
         if place.modes & {"changed", "all"} and differs(old, new):
-            return Outcome(old=old, new=new)
+            return Outcome(old=old, new=new, name=self.clip)
         refuse_incomparable(old, new, place.update("changed"))
         held = hold(old, new, self.tolerances)
         failed = [each for each in held if not each.passed]
+        if not held:
+            asked = ", ".join(each.name for each in self.tolerances)
+            told = f"{asked} held nothing: neither the baseline nor what was measured now has such a number."
+            return Outcome(
+                failed=(f"nothing to compare for {self.clip}",), lines=(told,), old=old, new=new, name=self.clip
+            )
         also = [says(each) for each in held if each.passed]
         lines: list[str] = []
         if failed:
@@ -167,7 +200,8 @@ class Asked:
                 lines.append(f"what differs: {'; '.join(differing)}")
             lines.append(f"baseline: {printable(str(place.file))}, {place.test!r}, {self.clip!r}")
             lines.append(f"if this is meant, accept it: {place.update('changed')}")
-        return Outcome(tuple(held), tuple(says(each) for each in failed), tuple(lines), tuple(also), old, new)
+        said = dict.fromkeys(says(each) for each in failed)
+        return Outcome(tuple(held), tuple(said), tuple(lines), tuple(also), old, new, self.clip)
 
     def _missing(self, new: Entry) -> Outcome:
         from pytest_vmaf.baseline_files import find
@@ -176,7 +210,7 @@ class Asked:
         where = f"{file} has no entry {self.place.test!r}, {self.clip!r}"
         what = where if find(self.place.file) else f"there is no {file}"
         lines = [f"no baseline: {what}", f"write it: {self.place.update('missing')}"]
-        return Outcome(failed=(f"no baseline for {self.clip}",), lines=tuple(lines), new=new)
+        return Outcome(failed=(f"no baseline for {self.clip}",), lines=tuple(lines), new=new, name=self.clip)
 
 
 def unheld(baselines: Baselines, marker: Iterable[Layer]) -> list[str]:
@@ -218,17 +252,18 @@ def _drift(old: Entry, new: Entry, where: str, rate: Fraction | None) -> list[st
     return [] if drift is None else [f"{of}NEG by frame: {line}" for line in drift_lines(drift, rate, span)]
 
 
-def _gate(held: Held) -> dict[str, Any]:
+def _gate(held: Held, named: bool) -> dict[str, Any]:
     """As a gate upon the change: what may drop by 0.5 has a change of at least -0.5."""
     tolerance = held.tolerance
     drop = tolerance.direction == "drop"
     sign = -1 if drop else 1
     limit = (tolerance.limit or 0.0) + held.margin
+    metric = f"change of {NAMES.get(tolerance.metric, tolerance.metric)}{' in %' if tolerance.relative else ''}"
     # An infinite share, of what was 0 before, is no number of a report.
     worse = max(-1e12, min(1e12, held.worse))
     return {
         "name": tolerance.name,
-        "metric": f"change of {NAMES.get(tolerance.metric, tolerance.metric)}{' in %' if tolerance.relative else ''}",
+        "metric": f"{metric} at {printable(held.where)}" if named and held.where else metric,
         "pool": tolerance.pool,
         "bound": "min" if drop else "max",
         "limit": sign * limit + 0.0,

@@ -127,6 +127,18 @@ class Vmaf(Searches, Parts):
         __tracebackhide__ = True
         return self._run(reference, reference, settings, measure, gates=False)
 
+    def check_baseline(self, result: Any, *, baseline: str | None = None, **tolerances: Any) -> None:
+        """Hold a baseline against what was measured: a Result, Bisection or Comparison.
+
+        ``baseline`` names the entry, by default the distorted clip; ``tolerances`` are ``max_drop=0.3`` and the like.
+        It also takes a list of Results of repeated encodes, of which the means are compared, and what differs by no
+        more than they do among themselves is told apart. Raises GateViolation, BaselineError and SettingsError.
+        """
+        __tracebackhide__ = True
+        from pytest_vmaf.held import check_baseline
+
+        check_baseline(self, result, {"baseline": baseline or True, **tolerances}, self._layers)
+
     def _run(
         self,
         reference: Path,
@@ -189,6 +201,8 @@ class Vmaf(Searches, Parts):
             record = {**measured(one, mine), "started": started, **how}
             self.records.append(with_gates(record, compared.gates(region), failed=bool(compared.failed and not region)))
             self.clips.append((request.reference, request.distorted, stamps))
+        self.baselines.know(result, [request.reference], len(self.records) - len(every))
+        self.makings += filter(None, [compared.making])
         if section is not None:
             self.makings.append(partial(section, result, (request.reference, request.distorted)))
         if compared.failed or not all(verdict.passed for verdict in verdicts):

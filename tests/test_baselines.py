@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_vmaf.cli import main
+from pytest_vmaf.report import document as documents
 
 Run = Callable[..., pytest.RunResult]
 ONE = """
@@ -487,3 +488,23 @@ def test_tolerances_come_from_the_nearest_place(
     pytester.makeini("[pytest]\nvmaf_gates =\n  max_drop_p5=50\n  max_drop = 50\n")
     result = run("-k", "not taken_back")
     result.assert_outcomes(passed=3)
+
+
+def test_the_report_shows_what_was_held_and_both_encodes_frame_by_frame(
+    run: Run, clips: Callable[[Path], None], pytester: pytest.Pytester, worse: Path
+) -> None:
+    pytester.makepyfile(test_it=ONE)
+    run("--vmaf-update=missing").assert_outcomes(passed=1)
+    clips(worse)
+    run("--vmaf-json=r.json", "--vmaf-html=r.html").assert_outcomes(failed=1)
+    [test] = documents.read(pytester.path / "r.json")["tests"]
+    [section] = test["sections"]
+    assert section["title"] == "Baseline out.mp4"
+    table, scores, change = section["blocks"]
+    assert [row[1] for row in table["rows"]] == ["NEG", "NEG p5"]
+    assert {row[-1] for row in table["rows"]} == {"VIOLATED"}
+    assert [line["name"] for line in scores["lines"]] == ["baseline", "now"]
+    assert len(change["lines"][0]["points"]) == 24
+    assert all(value < 0 for _, value in change["lines"][0]["points"])
+    assert "baselines" not in test
+    assert "Baseline out.mp4" in (pytester.path / "r.html").read_text()

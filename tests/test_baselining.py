@@ -155,3 +155,47 @@ def test_roi_and_map_are_held_with_what_makes_them(
         measure(Vmaf(place=place), worse)
     with pytest.raises(GateViolation, match=r"NEG of the worst tile \S+ is \S+ below the baseline's"):
         Vmaf(place=place).map(reference, worse, baseline="map", grid=(2, 2), max_neg_tile_drop=0.5, max_drop=None)
+
+
+def test_a_result_that_was_measured_is_held_later_and_its_record_says_so(
+    reference: Path, encoded: Path, encode: Callable[..., Path], place: Place
+) -> None:
+    first = Vmaf(place=updating(place, "missing"))
+    first.check_baseline(first.score(reference, encoded), baseline="it")
+    kept(first, place)
+    vmaf = Vmaf(place=place)
+    vmaf.check_baseline(vmaf.score(reference, encoded), baseline="it")
+    vmaf = Vmaf(place=place)
+    vmaf.score(reference, encoded)
+    result = vmaf.score(reference, encode(reference, 31))
+    with pytest.raises(GateViolation, match=r"NEG \S+ is \S+ below .*; max_drop is 0.2") as violation:
+        vmaf.check_baseline(result, baseline="it", max_drop=0.2)
+    assert violation.value.result is result
+    assert [record["status"] for record in vmaf.records] == ["passed", "failed"]
+
+
+def test_what_another_session_measured_is_known_by_its_reference(reference: Path, encoded: Path, place: Place) -> None:
+    result = Vmaf().score(reference, encoded)
+    first = Vmaf(place=updating(place, "missing"))
+    first.check_baseline(result)
+    kept(first, place)
+    assert set(read(place.file)["test_a"]) == {encoded.name}
+    Vmaf(place=place).check_baseline(result)
+    gone = replace(result, neg=result.neg)
+    object.__setattr__(gone.vmaf.context, "reference", "gone.mkv")
+    with pytest.raises(SettingsError, match=r"is of gone\.mkv, which is not there"):
+        Vmaf(place=place).check_baseline(gone)
+
+
+@pytest.mark.parametrize(
+    ("given", "settings", "message"),
+    [
+        (3, {}, "3 has no baseline; check_baseline takes a Result"),
+        ([], {}, "has no baseline"),
+        (3, {"min_neg": 3}, "min_neg is no tolerance"),
+        (3, {"model": "auto"}, "model is no tolerance"),
+    ],
+)
+def test_what_has_no_baseline_is_refused(place: Place, given: object, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        Vmaf(place=place).check_baseline(given, **settings)

@@ -59,7 +59,8 @@ def drift_lines(drift: Drift, rate: Fraction | None, span: int = 1) -> list[str]
     lower = f"{100 * drift.lower:.0f} % of the frames are lower, median {_signed(drift.median)}"
     if drift.runs:
         places = ", ".join(_place(first * span, (last + 1) * span - 1, at) for first, last in drift.runs)
-        what = f"{places} make{'s' if len(drift.runs) == 1 and drift.runs[0][0] == drift.runs[0][1] else ''} up"
+        alone = span == 1 and len(drift.runs) == 1 and drift.runs[0][0] == drift.runs[0][1]
+        what = f"{places} {'makes' if alone else 'make'} up"
         lines = [f"a few bad frames: {what} {100 * drift.share:.0f} % of the loss; {lower}"]
     elif drift.lower >= NEARLY_ALL:
         lines = [f"a uniform shift: {lower}"]
