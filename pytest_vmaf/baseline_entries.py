@@ -13,6 +13,7 @@ from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.content import content_of, digest
 from pytest_vmaf.quality.errors import BaselineError
 from pytest_vmaf.quality.process import printable
+from pytest_vmaf.quality.repeats import mean_entry, noise_entry
 from pytest_vmaf.quality.result import Result
 
 if TYPE_CHECKING:
@@ -26,11 +27,20 @@ def entry_of_result(result: Result, reference: Clip) -> Entry:
     return score_entry(result, {**_score_match(result), "reference": _content([reference], result)}, tools_of(result))
 
 
+def entry_of_results(results: Sequence[Result], reference: Clip) -> Entry:
+    """The entry of repeated encodes: their means and what they differ by. Raises as :func:`entry_of_result`."""
+    return mean_entry([entry_of_result(each, reference) for each in results])
+
+
 def entry_of_bisection(found: Bisection, source: Clip) -> Entry:
     """The entry of a search. Raises as :func:`entry_of_result`."""
-    from pytest_vmaf.encoding.baselines import bisect_match, bisect_values
+    from pytest_vmaf.encoding.baselines import bisect_deviations, bisect_match, bisect_values
 
-    return _searched("bisect", found, [source], bisect_match(found), bisect_values(found))
+    entry = _searched("bisect", found, [source], bisect_match(found), bisect_values(found))
+    if found.repeats:
+        deviations = {where: {"bitrate": {"mean": each}} for where, each in bisect_deviations(found).items()}
+        entry["noise"] = noise_entry(deviations, 1 + max(map(len, found.repeats.values())))
+    return entry
 
 
 def entry_of_comparison(found: Comparison, sources: Sequence[Clip]) -> Entry:

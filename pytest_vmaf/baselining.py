@@ -24,8 +24,9 @@ from pytest_vmaf.quality.baseline import (
 )
 from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.drift import drift_lines, drift_of
-from pytest_vmaf.quality.errors import SettingsError
+from pytest_vmaf.quality.errors import BaselineError, SettingsError
 from pytest_vmaf.quality.process import printable
+from pytest_vmaf.quality.repeats import with_margins
 from pytest_vmaf.quality.tolerance import DEFAULTS, Tolerance, in_force
 from pytest_vmaf.settings import Layer
 
@@ -173,7 +174,7 @@ class Asked:
         What --vmaf-update would write is not held. Raises BaselineError where the two are not of one thing.
         """
         place, old = self.place, self.entry
-        better = old is not None and _comparable(old, new) and is_better(old, new, self.tolerances)
+        better = old is not None and self._is_better(old, new)
         if place.sends:
             sent = {"file": str(place.file), "common": str(place.common or ""), "test": place.test, "clip": self.clip}
             self.baselines.measured.append({**sent, "entry": new, "better": better})
@@ -182,7 +183,7 @@ class Asked:
         if place.modes & {"changed", "all"} and differs(old, new):
             return Outcome(old=old, new=new, name=self.clip)
         refuse_incomparable(old, new, place.update("changed"))
-        held = hold(old, new, self.tolerances)
+        held = with_margins(hold(old, new, self.tolerances), old, new)
         failed = [each for each in held if not each.passed]
         if not held:
             asked = ", ".join(each.name for each in self.tolerances)
@@ -203,6 +204,13 @@ class Asked:
         said = dict.fromkeys(says(each) for each in failed)
         return Outcome(tuple(held), tuple(said), tuple(lines), tuple(also), old, new, self.clip)
 
+    def _is_better(self, old: Entry, new: Entry) -> bool:
+        try:
+            refuse_incomparable(old, new, "")
+            return is_better(old, new, with_margins(hold(old, new, self.tolerances), old, new))
+        except BaselineError:
+            return False
+
     def _missing(self, new: Entry) -> Outcome:
         from pytest_vmaf.baseline_files import find
 
@@ -222,16 +230,6 @@ def unheld(baselines: Baselines, marker: Iterable[Layer]) -> list[str]:
         left = [each for each in layer.tolerances if each.limit is not None and each.key not in baselines.answered]
         said += [each.name for each in left]
     return said
-
-
-def _comparable(old: Entry, new: Entry) -> bool:
-    from pytest_vmaf.quality.errors import BaselineError
-
-    try:
-        refuse_incomparable(old, new, "")
-    except BaselineError:
-        return False
-    return True
 
 
 def _missed(held: Held) -> str:

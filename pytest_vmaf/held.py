@@ -75,7 +75,7 @@ def _entry(kind: str, given: Any, references: Sequence[Clip]) -> Entry:
     if kind == "compare":
         return entries.entry_of_comparison(given, references)
     results = list(given) if isinstance(given, list | tuple) else [given]
-    return entries.entry_of_result(results[0], references[0])
+    return entries.entry_of_results(results, references[0])
 
 
 def _references(found: Any) -> Sequence[Clip]:

@@ -52,6 +52,7 @@ class Searches(Searching):
         - ``crf``: the window (finest, coarsest) that is searched; ``sample``: so many seconds from the source's middle;
         - ``start``: where an earlier search ended ({96: 27}, or what it returned); ``workers``: probes at once;
         - ``keep``: the folder where the encodes of the answers stay;
+        - ``repeats``: how often the answers are encoded in all, to know the encoder's own noise (for ``baseline``);
         - ``baseline`` and tolerances (``max_bitrate_rise="2%"``): hold what an earlier run found, and begin there.
 
         Returns a Bisection: ``found[96].crf``, ``.bitrate``, ``.size``, ``.score``, ``.encode``, ``.outcome``.

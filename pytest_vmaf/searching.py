@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 #: What a search may be told beside its targets; everything else is a setting of the scoring.
 #: (baseline= is read with the tolerances of the call.)
-SEARCHING = ("preset", "arguments", "pix_fmt", "metric", "crf", "sample", "start", "keep", "workers")
+SEARCHING = ("preset", "arguments", "pix_fmt", "metric", "crf", "sample", "start", "keep", "workers", "repeats")
 #: What the searches ask for by name, each some of it; somebody who mistypes means these too.
 ASKED = ("encoder", "encoders", "targets", "target", "max_bitrate", "min_crf", "resolutions", "crfs", "output")
 
@@ -92,6 +92,8 @@ class Searching:
                     f"{layer.gates[0].name} is no gate of a search, which has max_bitrate and min_crf. Hold it with "
                     "vmaf.check(source, found[96].encode.path), or assert on found[96].result."
                 )
+            if options.get("repeats", 1) != 1 and kind != "bisect":
+                raise SettingsError("repeats is a setting of vmaf.bisect, whose baseline they are for.")
             options |= self._baseline((layer, *self._layers), kind, clips, what)
             resolved = resolve((layer, *self._layers))
             prepared = [self._request(clip, clip, resolved, ()) for clip in map(as_clip, clips)]

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from pytest_vmaf import BaselineError, GateViolation, SettingsError, Vmaf
+from pytest_vmaf import BaselineError, Encoder, GateViolation, SettingsError, Vmaf
 from pytest_vmaf.baseline_files import read, write
 from pytest_vmaf.baselining import Place
-from pytest_vmaf.encoding.baselines import rate_at_target
+from pytest_vmaf.encoding.baselines import rates_at_target
 
 FAST: dict[str, Any] = {"preset": "ultrafast", "crf": (20, 45)}
 
@@ -59,7 +59,7 @@ def test_a_bitrate_is_held_at_each_target_and_the_next_search_begins_where_the_l
         answer = cold[target]
         assert answer.next_probe is not None
         assert answer.next_probe.bitrate < entry["values"][f"NEG {target}"]["bitrate"] <= answer.bitrate + 1
-        assert entry["values"][f"NEG {target}"]["bitrate"] == pytest.approx(rate_at_target(answer), abs=1e-3)
+        assert entry["values"][f"NEG {target}"]["bitrate"] == pytest.approx(rates_at_target(cold, answer)[0], abs=1e-3)
 
     warm = Vmaf(place=place).bisect(short, encoder="libx264", targets=targets, baseline=True, **FAST)
     assert [warm[target].crf for target in targets] == [cold[target].crf for target in targets]
@@ -150,3 +150,36 @@ def test_arguments_of_an_encoder_are_a_part_of_what_is_compared(short: Path, pla
     kept(first, place)
     with pytest.raises(BaselineError, match="encoder libx264 ultrafast → libx264 ultrafast -g 5"):
         Vmaf(place=place).bisect(short, encoder="libx264", targets=[70], baseline="it", arguments="-g 5", **FAST)
+
+
+@pytest.mark.slow
+def test_answers_are_encoded_again_and_their_spread_is_kept(
+    short: Path, place: Place, make: Callable[..., Path]
+) -> None:
+    runs: list[int] = []
+
+    def unsteady(source: Path, output: Path, crf: int) -> None:
+        runs.append(crf)
+        noise = f"noise=alls=3:all_seed={len(runs)}"
+        make("-i", source, "-vf", noise, "-c:v", "libx264", "-preset", "ultrafast", "-crf", crf, output)
+
+    encoder = Encoder("unsteady", (0, 51), function=unsteady, suffix=".mp4")
+    asked: dict[str, Any] = {"encoder": encoder, "targets": [70], "crf": (28, 40), "repeats": 3, "baseline": "it"}
+    first = Vmaf(place=replace(place, modes=frozenset({"missing"})))
+    found = first.bisect(short, **asked)
+    assert runs.count(found[70].crf) == 3
+    assert len(runs) == len(found.probes) + 2
+    entry = kept(first, place)
+    assert entry["noise"]["n"] == 3
+    assert 0 < entry["noise"]["stdev"]["NEG 70"]["bitrate"]["mean"] < 0.05 * entry["values"]["NEG 70"]["bitrate"]
+    Vmaf(place=place).bisect(short, **asked, max_bitrate_rise="10%")
+    with pytest.raises(BaselineError, match="nothing can be said"):
+        Vmaf(place=place).bisect(short, **asked, max_bitrate_rise=1)
+
+
+@pytest.mark.parametrize("repeats", [0, True, 1.5, 101])
+def test_repeats_are_a_whole_number_and_of_a_bisection(short: Path, repeats: Any) -> None:
+    with pytest.raises(SettingsError, match="repeats is"):
+        Vmaf().bisect(short, encoder="libx264", targets=[70], repeats=repeats)
+    with pytest.raises(SettingsError, match=r"repeats is a setting of vmaf\.bisect"):
+        Vmaf().ladder(short, encoder="libx264", resolutions=["96x64"], targets=[60], repeats=2)

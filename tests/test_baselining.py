@@ -199,3 +199,19 @@ def test_what_another_session_measured_is_known_by_its_reference(reference: Path
 def test_what_has_no_baseline_is_refused(place: Place, given: object, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         Vmaf(place=place).check_baseline(given, **settings)
+
+
+def test_repeated_encodes_are_held_by_their_mean(
+    reference: Path, encoded: Path, encode: Callable[..., Path], place: Place
+) -> None:
+    other = encode(reference, 28, None, "-bf", "0")
+    first = Vmaf(place=updating(place, "missing"))
+    first.check_baseline([first.score(reference, clip) for clip in (encoded, other)], baseline="it", max_drop=5)
+    kept(first, place)
+    noise = read(place.file)["test_a"]["it"]["noise"]
+    assert noise["n"] == 2
+    spread = noise["stdev"][""]["neg"]["mean"]
+    assert spread > 0
+    vmaf = Vmaf(place=place)
+    with pytest.raises(BaselineError, match="Repeat more often"):
+        vmaf.check_baseline([vmaf.score(reference, encoded)], baseline="it", max_drop=spread / 4, max_drop_p5=None)

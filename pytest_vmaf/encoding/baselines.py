@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Mapping
+from statistics import fmean, stdev
 from typing import Any
 
 from pytest_vmaf.encoding.answers import Answer, Bisection
@@ -14,23 +15,31 @@ from pytest_vmaf.quality.errors import MeasurementError, SettingsError
 Values = dict[str, dict[str, float]]
 
 
-def rate_at_target(answer: Answer) -> float:
+def rates_at_target(found: Bisection, answer: Answer) -> list[float]:
     """The bitrate in bit/s at the target itself, log-linear between the crossing and its neighbour below the target.
 
     The bitrate at the crossing jumps by some 5 % from one CRF to the next; this one moves as little as the encoder did.
+    One for each time that the crossing was encoded; a repeat may score a little below the target.
     """
-    score, following = answer.score, answer.next_probe
-    if following is None or not following.score < answer.target <= score:
-        return answer.bitrate
-    share = (score - answer.target) / (score - following.score)
-    return math.exp((1 - share) * math.log(answer.bitrate) + share * math.log(following.bitrate))
+    following, rates = answer.next_probe, []
+    for bitrate, score in [(answer.bitrate, answer.score), *_repeats(found, answer)]:
+        if following is None or not following.score < min(answer.target, score):
+            rates.append(bitrate)
+            continue
+        share = (score - answer.target) / (score - following.score)
+        rates.append(math.exp((1 - share) * math.log(bitrate) + share * math.log(following.bitrate)))
+    return rates
+
+
+def _repeats(found: Bisection, answer: Answer) -> list[tuple[float, float]]:
+    return [(probe.bitrate, probe.score) for probe in found.repeats.get(answer.crf, ())]
 
 
 def bisect_values(found: Bisection) -> Values:
     """The numbers of each target; none of one that is not met."""
     return {
         f"{found.metric} {target:g}": {
-            "bitrate": rate_at_target(answer),
+            "bitrate": fmean(rates_at_target(found, answer)),
             "crf": float(answer.crf),
             "score": answer.score,
         }
@@ -38,6 +47,16 @@ def bisect_values(found: Bisection) -> Values:
         else {}
         for target, answer in found.answers.items()
     }
+
+
+def bisect_deviations(found: Bisection) -> dict[str, float]:
+    """The sample standard deviation of each target's bitrate over its repeated encodes."""
+    rates = {
+        f"{found.metric} {target:g}": rates_at_target(found, answer)
+        for target, answer in found.answers.items()
+        if answer.met
+    }
+    return {where: stdev(each) for where, each in rates.items() if len(each) > 1}
 
 
 def bisect_match(found: Bisection) -> dict[str, str]:

@@ -187,10 +187,9 @@ def _why(
     return f"{what}{NAMES.get(tolerance.metric, tolerance.metric)}{pool} cannot be compared: {since}"
 
 
-def is_better(old: Entry, new: Entry, tolerances: Sequence[Tolerance]) -> bool:
+def is_better(old: Entry, new: Entry, held: Sequence[Held]) -> bool:
     """Whether nothing that is compared got worse and something got better: then a baseline may be tightened."""
-    held = hold(old, new, tolerances)
-    gained = {*numbers_of(new)} == {*numbers_of(old)} and any(each.worse < 0 for each in held)
+    gained = {*numbers_of(new)} == {*numbers_of(old)} and any(each.worse < -each.margin for each in held)
     return gained and all(not each.why and each.worse <= 0 for each in held)
 
 
@@ -217,6 +216,7 @@ def says(held: Held) -> str:
     name = "" if metric == "bitrate" else f"{NAMES.get(metric, metric)} "
     pool = "" if tolerance.pool == "mean" else f"{tolerance.pool} "
     where = f"{printable(held.where)}: " if held.where else ""
+    noise = f", within the encoder's own noise of {held.margin:.3g} beyond it" if held.by_noise else ""
     higher = (held.worse > 0) == (tolerance.direction == "rise")
     value, base = (f"{number:,.{digits}f}".replace("-", "−") for number in (held.new, held.old))
     if not held.worse:
@@ -224,4 +224,4 @@ def says(held: Held) -> str:
     else:
         side = "above" if higher else "below"
         compared = f"is {far} {side} the baseline's {base}{unit}; {tolerance.name} is {tolerance.shown}"
-    return f"{where}{name}{pool}{value}{unit} {compared}"
+    return f"{where}{name}{pool}{value}{unit} {compared}{noise}"
