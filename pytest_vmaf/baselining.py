@@ -113,6 +113,10 @@ class Baselines:
         """
         asked = next((layer.baseline for layer in layers if layer.baseline is not None), None)
         own = [layer for layer in layers if layer.origin in ("call", "marker")]
+        if layers[0].baseline is False:
+            # A call takes back what the marker asked for.
+            self.count += 1
+            self.answered |= {each.key for layer in own for each in layer.tolerances}
         if not asked:
             loose = [each for layer in own for each in layer.tolerances if each.limit is not None]
             if loose and asked is None:

@@ -26,6 +26,7 @@ from pytest_vmaf.cli_parts import (
     add_scoring,
     check_output,
     clips_of,
+    refuse_tolerances,
     say,
     write,
     write_table,
@@ -135,6 +136,7 @@ def _score(options: argparse.Namespace) -> int:
 
     keywords = {option.name: getattr(options, option.name) for option in OPTIONS}
     layer = make_layer("command line", {k: v for k, v in keywords.items() if v is not None}, options.gate)
+    refuse_tolerances(layer)
     for gate in layer.gates:
         if gate.metric in PART_METRICS:
             where = "vmaf.map" if gate.metric in MAP_METRICS else "vmaf.roi, and of the command roi-score"

@@ -52,7 +52,7 @@ def _show(options: argparse.Namespace) -> int:
 
     table = Table(box=None, pad_edge=False)
     for name in ("test", "entry", "what", "values", "measured with"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     files = [each for place in options.places for each in _files(place).items()]
     for name, file in files:
         module = Path(name).parent.parent / file.stem
@@ -169,7 +169,7 @@ def _difference_table() -> Table:
 
     table = Table(box=None, pad_edge=False)
     for name in ("test", "entry", "what", "old", "new", "difference"):
-        table.add_column(name, justify="right" if name in ("old", "new", "difference") else "left")
+        table.add_column(name, justify="right" if name in ("old", "new", "difference") else "left", overflow="fold")
     return table
 
 

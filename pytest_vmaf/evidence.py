@@ -10,6 +10,7 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_vmaf.quality.gate import Gate
+    from pytest_vmaf.quality.tolerance import Tolerance
     from pytest_vmaf.report.collect import Collector
 
 
@@ -42,8 +43,16 @@ class Keeping(NamedTuple):
 class Evidence:
     """Takes the reports of all tests; writes the report when the session ends, however it ends."""
 
-    def __init__(self, config: pytest.Config, outputs: Outputs, gates: list[Gate], keeping: Keeping) -> None:
+    def __init__(
+        self,
+        config: pytest.Config,
+        outputs: Outputs,
+        gates: list[Gate],
+        keeping: Keeping,
+        tolerances: list[Tolerance],
+    ) -> None:
         self._config, self._outputs, self._gates, self._keeping = config, outputs, gates, keeping
+        self._tolerances = tolerances
         self._collector: Collector | None = None
         self._ran: set[str] = set()
         self._planned: set[str] = set()
@@ -115,6 +124,11 @@ class Evidence:
         elif asked := [str(gate) for gate in self._gates if gate.origin == "command line"]:
             missed = f"vmaf: nothing was measured, so {', '.join(asked)} was held against nothing."
             terminalreporter.write_line(missed, yellow=True)
+        held = {gate["name"] for row in rows for gate in row["gates"]}
+        unheld = [str(each) for each in self._tolerances if each.limit is not None and each.name not in held]
+        if unheld:
+            said = f"vmaf: {', '.join(unheld)} was held against nothing: no baseline (baseline=True) has that."
+            terminalreporter.write_line(said, yellow=True)
         self._say(terminalreporter)
 
     def _keep_baselines(self, session: pytest.Session, exitstatus: int) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_vmaf.session import Vmaf
 
 MARKER = (
-    "vmaf(**settings): settings and gates for this test's vmaf fixture, as min_neg=93, max_gap=3, "
+    "vmaf(**settings): settings and gates for this test's vmaf fixture, as min_neg=93, max_gap=3, baseline=True, "
     'model="vmaf_4k_v0.6.1"; a marked test that measures nothing fails'
 )
 
@@ -94,7 +94,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_keeping] = keeping = keeping_of(config)
     if not hasattr(config, "workerinput"):
         gates = [gate for layer in config.stash[_layers] for gate in layer.gates]
-        config.pluginmanager.register(Evidence(config, config.stash[_outputs], gates, keeping), "vmaf-evidence")
+        told = [each for layer in config.stash[_layers] for each in layer.tolerances if each.origin == "command line"]
+        config.pluginmanager.register(Evidence(config, config.stash[_outputs], gates, keeping, told), "vmaf-evidence")
     if "all" in keeping.modes:
         from pytest_vmaf.collecting import Collected
 
@@ -181,10 +182,11 @@ def _place(item: pytest.Item) -> Place:
     except ValueError:
         # On another drive.
         path = str(item.path)
+    chosen = item.config.getoption("vmaf_baseline_platform")
     return Place(
         file=file_of(item.path, keeping.platform),
         test=name,
-        command=f"pytest {shlex.quote(f'{path}::{name}')}",
+        command=f"pytest {shlex.quote(f'{path}::{name}')}{f' --vmaf-baseline-platform={chosen}' if chosen else ''}",
         common=file_of(item.path) if keeping.platform else None,
         modes=keeping.modes,
         sends=bool(keeping.modes or keeping.candidate),

@@ -16,7 +16,14 @@ from pytest_vmaf import hookspecs
 from pytest_vmaf.baselining import Baselines, Outcome, Place, unheld
 from pytest_vmaf.parts import Parts
 from pytest_vmaf.quality.clip import Clip, as_clip
-from pytest_vmaf.quality.errors import EncodeError, GateViolation, MeasurementError, ScorerError, SettingsError
+from pytest_vmaf.quality.errors import (
+    BaselineError,
+    EncodeError,
+    GateViolation,
+    MeasurementError,
+    ScorerError,
+    SettingsError,
+)
 from pytest_vmaf.quality.gate import (
     DEFAULT_GATES,
     MAP_METRICS,
@@ -32,7 +39,7 @@ from pytest_vmaf.quality.measure import MeasureRequest, measure
 from pytest_vmaf.quality.models import nearest
 from pytest_vmaf.quality.process import printable
 from pytest_vmaf.quality.result import Result
-from pytest_vmaf.quality.tolerance import SEARCH_METRICS
+from pytest_vmaf.quality.tolerance import SEARCH_METRICS, is_tolerance
 from pytest_vmaf.report.progress import no_progress
 from pytest_vmaf.report.record import measured, not_measured, with_gates
 from pytest_vmaf.searches import Searches
@@ -118,6 +125,11 @@ class Vmaf(Searches, Parts):
         """As :meth:`score`, with every effective gate: call > marker > command line > ini > default.
 
         By default that is ``max_gap=3`` and ``above_100``; ``max_gap=None`` or ``above_100=False`` switch them off.
+
+        With ``baseline=True`` (or a text that names the entry) the scores are held against those of an earlier run too,
+        here and in :meth:`score`, ``roi`` and ``map``: ``max_drop=0.5`` (of NEG's mean) and ``max_drop_p5=1`` unless
+        told otherwise, ``max_gap_rise``, ``max_psnr_y_drop="2%"`` and the like where asked for. Raises BaselineError
+        where the two cannot be compared.
         """
         __tracebackhide__ = True
         return self._run(reference, distorted, settings, measure, every_gate=True, regions=regions)
@@ -178,6 +190,9 @@ class Vmaf(Searches, Parts):
             verdicts = judge(result, applied)
             if asked:
                 from pytest_vmaf.baseline_entries import entry_of_result
+
+                if stamps_of(request.reference)[0] != stamps[0]:
+                    raise BaselineError(f"{request.reference} was written to while it was scored.")
 
                 compared = asked.hold(entry_of_result(result, request.reference), result.context.frame_rate)
         except (MeasurementError, SettingsError, OSError) as caught:
@@ -343,6 +358,10 @@ def _with_regions(regions: Any) -> tuple[Callable[[MeasureRequest, Scorer], Any]
     from pytest_vmaf.roi.regions import box_at, read_regions, shown
 
     found = read_regions(regions)
+    for name in (gate for region in found.values() for gate in region.gates if is_tolerance(gate)):
+        raise SettingsError(
+            f"{name} is no gate of a region: the call's tolerances hold in each of them. Give it there."
+        )
     given = [
         parse_gate(gate, limit, "call", name) for name, region in found.items() for gate, limit in region.gates.items()
     ]

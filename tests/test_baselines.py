@@ -303,8 +303,14 @@ def test_skipped_and_failed_tests_keep_their_entries_when_others_are_removed(
 
 
 def test_a_candidate_holds_what_failing_tests_measured_and_accept_takes_it_over(
-    run: Run, clips: Callable[[Path], None], pytester: pytest.Pytester, worse: Path, capsys: pytest.CaptureFixture[str]
+    run: Run,
+    clips: Callable[[Path], None],
+    pytester: pytest.Pytester,
+    worse: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     folder = pytester.mkdir("sub")
     pytester.makepyfile(**{"sub/test_it": ONE})
     run("--vmaf-update=missing").assert_outcomes(passed=1)
@@ -368,22 +374,22 @@ def test_the_command_says_what_is_wrong_with_its_files(tmp_path: Path, capsys: p
 
 
 def test_a_platforms_file_is_looked_into_first_and_written_to(
-    run: Run, clips: Callable[[Path], None], pytester: pytest.Pytester, worse: Path
+    alone: Run, clips: Callable[[Path], None], pytester: pytest.Pytester, worse: Path
 ) -> None:
     pytester.makepyfile(test_it=ONE)
-    run("--vmaf-update=missing").assert_outcomes(passed=1)
+    alone("--vmaf-update=missing").assert_outcomes(passed=1)
     common = entries(pytester)
     ours = ["--vmaf-baseline-platform=here"]
-    run(*ours).assert_outcomes(passed=1)
+    alone(*ours).assert_outcomes(passed=1)
     clips(worse)
-    run(*ours).assert_outcomes(failed=1)
-    run(*ours, "--vmaf-update=changed").stdout.fnmatch_lines(["vmaf: baseline: 1 added in *test_it.here.json"])
-    run(*ours).assert_outcomes(passed=1)
-    run().assert_outcomes(failed=1)
+    alone(*ours).assert_outcomes(failed=1)
+    alone(*ours, "--vmaf-update=changed").stdout.fnmatch_lines(["vmaf: baseline: 1 added in *test_it.here.json"])
+    alone(*ours).assert_outcomes(passed=1)
+    alone().assert_outcomes(failed=1)
     assert entries(pytester) == common
     pytester.makeini("[pytest]\nvmaf_baseline_platform = here\n")
-    run().assert_outcomes(passed=1)
-    result = run("--vmaf-baseline-platform=../x")
+    alone().assert_outcomes(passed=1)
+    result = alone("--vmaf-baseline-platform=../x")
     result.stderr.fnmatch_lines(["*--vmaf-baseline-platform=../x; it is a part of a file's name*"])
 
 
@@ -479,15 +485,13 @@ def test_tolerances_come_from_the_nearest_place(
     run("--vmaf-update=missing")
     clips(worse)
     result = run("--vmaf-gate", "max_drop_p5=50", "--vmaf-gate", "max_vmaf_drop=1%")
-    result.assert_outcomes(failed=4)
+    result.assert_outcomes(failed=3, passed=1)
     text = result.stdout.str()
     assert re.search(r"GateViolation: VMAF \S+ is \S+ % below the baseline's \S+; max_vmaf_drop is 1 % \(1 of 5", text)
     assert "max_vmaf_drop: missed by" in text
     assert "(set by the command line)" in text
-    assert "baseline=True (marker) was held against nothing" in text
     pytester.makeini("[pytest]\nvmaf_gates =\n  max_drop_p5=50\n  max_drop = 50\n")
-    result = run("-k", "not taken_back")
-    result.assert_outcomes(passed=3)
+    run().assert_outcomes(passed=4)
 
 
 def test_the_report_shows_what_was_held_and_both_encodes_frame_by_frame(
@@ -508,3 +512,70 @@ def test_the_report_shows_what_was_held_and_both_encodes_frame_by_frame(
     assert all(value < 0 for _, value in change["lines"][0]["points"])
     assert "baselines" not in test
     assert "Baseline out.mp4" in (pytester.path / "r.html").read_text()
+
+
+def test_a_marker_whose_baseline_nothing_held_fails(
+    run: Run, clips: Callable[[Path], None], pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+        from clips import *
+
+        @pytest.mark.vmaf(baseline=True)
+        def test_sides(vmaf):
+            vmaf.self_score(REF)
+            vmaf.ladder(REF, encoder="libx264", resolutions=["160x90"], targets=[30], preset="ultrafast", crf=(30, 32))
+
+        @pytest.mark.vmaf(baseline=True, max_neg_roi_drop=1)
+        def test_part(vmaf):
+            vmaf.check(REF, OUT)
+        """
+    )
+    result = run("--vmaf-update=missing", "--vmaf-gate", "max_cambi_rise=1")
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines_random(
+        [
+            "*baseline=True (marker) was held against nothing*",
+            "*max_neg_roi_drop (marker) was held against nothing*",
+            "vmaf: max_cambi_rise=1 (command line) was held against nothing: no baseline (baseline=True) has that.",
+        ]
+    )
+
+
+def test_a_worker_that_dies_takes_no_finished_baseline_along_and_none_is_removed(
+    clips: Callable[[Path], None], pytester: pytest.Pytester
+) -> None:
+    arguments = ("-p", "no:cacheprovider", "-n2")
+    pytester.makepyfile(test_it=ONE + "\n    def test_gone(vmaf):\n        vmaf.check(REF, OUT, baseline=True)\n")
+    pytester.runpytest_subprocess(*arguments, "--vmaf-update=missing").assert_outcomes(passed=2)
+    module = (
+        ONE.replace("test_quality", "test_new") + "\n    def test_dies():\n        import os\n        os._exit(1)\n"
+    )
+    pytester.makepyfile(test_it=module)
+    result = pytester.runpytest_subprocess(*arguments, "--vmaf-update=all", timeout=120)
+    result.assert_outcomes(passed=1, failed=1)
+    assert set(entries(pytester)) == {"test_new", "test_quality", "test_gone"}
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--vmaf-update=mising", "*--vmaf-update=mising; it is one or several of missing, changed, improved, all."),
+        ("--vmaf-update=", "*--vmaf-update=; it is one or several of*"),
+        ("--vmaf-candidate=", "*--vmaf-candidate needs the name of a folder."),
+        ("--vmaf-candidate=clips.py", "*--vmaf-candidate=clips.py is no folder."),
+        ("--vmaf-gate=max_drop=x", "*The limit of max_drop (command line) is 'x'*"),
+    ],
+)
+def test_wrong_options_are_refused_before_any_test_runs(
+    alone: Run, clips: Callable[[Path], None], option: str, message: str
+) -> None:
+    result = alone(option)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([message])
+
+
+def test_the_command_score_has_no_baselines(reference: Path, encoded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["score", str(reference), str(encoded), "--gate", "max_drop=1"]) == 2
+    assert "max_drop is held against a baseline, and those belong to tests" in capsys.readouterr().err

@@ -147,7 +147,7 @@ def _differences(old: Mapping[str, str], new: Mapping[str, str]) -> Iterable[tup
         a, b = old.get(name), new.get(name)
         # A region that comes or goes is told by its numbers.
         if a != b and not (name.startswith("region ") and None in (a, b)):
-            yield name, "nothing" if a is None else printable(a), "nothing" if b is None else printable(b)
+            yield printable(name), "nothing" if a is None else printable(a), "nothing" if b is None else printable(b)
 
 
 def hold(old: Entry, new: Entry, tolerances: Iterable[Tolerance]) -> list[Held]:
