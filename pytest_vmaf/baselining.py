@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pytest_vmaf.baseline_outcome import Outcome
 from pytest_vmaf.quality.baseline import (
-    NAMES,
     Entry,
     Held,
     differs,
@@ -29,10 +29,6 @@ from pytest_vmaf.quality.process import printable
 from pytest_vmaf.quality.repeats import with_margins
 from pytest_vmaf.quality.tolerance import DEFAULTS, Tolerance, in_force
 from pytest_vmaf.settings import Layer
-
-if TYPE_CHECKING:
-    from pytest_vmaf.report.parts import Making
-    from pytest_vmaf.report.section import Section
 
 
 @dataclass(frozen=True)
@@ -58,39 +54,15 @@ class Place:
                 return entry
         return None
 
+    @property
+    def shown(self) -> str:
+        """The file's name for people, from where they are."""
+        here = Path.cwd()
+        return printable(str(self.file.relative_to(here) if self.file.is_relative_to(here) else self.file))
+
     def update(self, mode: str) -> str:
         """The command that accepts what was measured."""
         return f"{self.command} --vmaf-update={mode}"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What holding an entry found: violations in ``failed``, what is told of them, and the same for the report."""
-
-    held: tuple[Held, ...] = ()
-    failed: tuple[str, ...] = ()
-    lines: tuple[str, ...] = ()
-    also: tuple[str, ...] = ()
-    old: Entry | None = None
-    new: Entry | None = None
-    name: str = ""
-
-    @property
-    def making(self) -> Making | None:
-        """What makes the section of a report; None where no baseline was asked for."""
-        if not self.name:
-            return None
-
-        def section(_: int) -> Section:
-            from pytest_vmaf.report.baselines import baseline_section
-
-            return baseline_section(self.name, self.held, self.failed, self.old, self.new)
-
-        return section
-
-    def gates(self, where: str | None) -> list[dict[str, Any]]:
-        """The tolerances of one place, or of all, as gates of a record; what could not be compared has no number."""
-        return [_gate(each, where is None) for each in self.held if where in (None, each.where) and not each.why]
 
 
 class Baselines:
@@ -198,12 +170,12 @@ class Asked:
         also = [says(each) for each in held if each.passed]
         lines: list[str] = []
         if failed:
-            lines += [f"{each.tolerance.name}: {_missed(each)}" for each in failed]
+            lines += [_missed(each) for each in failed]
             for where in dict.fromkeys(each.where for each in failed):
                 lines += _drift(old, new, where, rate)
             if differing := told_differences(old, new):
                 lines.append(f"what differs: {'; '.join(differing)}")
-            lines.append(f"baseline: {printable(str(place.file))}, {place.test!r}, {self.clip!r}")
+            lines.append(f"baseline: {place.shown}, {place.test!r}, {self.clip!r}")
             lines.append(f"if this is meant, accept it: {place.update('changed')}")
         said = dict.fromkeys(says(each) for each in failed)
         return Outcome(tuple(held), tuple(said), tuple(lines), tuple(also), old, new, self.clip)
@@ -218,7 +190,7 @@ class Asked:
     def _missing(self, new: Entry) -> Outcome:
         from pytest_vmaf.baseline_files import find
 
-        file = printable(str(self.place.file))
+        file = self.place.shown
         where = f"{file} has no entry {self.place.test!r}, {self.clip!r}"
         what = where if find(self.place.file) else f"there is no {file}"
         lines = [f"no baseline: {what}", f"write it: {self.place.update('missing')}"]
@@ -237,11 +209,12 @@ def unheld(baselines: Baselines, marker: Iterable[Layer]) -> list[str]:
 
 
 def _missed(held: Held) -> str:
+    name = f"{held.tolerance.name} in {printable(held.where)}" if held.where else held.tolerance.name
     if held.why:
-        return f"{held.why} (set by the {held.tolerance.origin})"
+        return f"{name}: {held.why} (set by the {held.tolerance.origin})"
     unit = " %" if held.tolerance.relative else ""
     missed = held.worse - (held.tolerance.limit or 0.0)
-    return f"missed by {missed:.3g}{unit} (set by the {held.tolerance.origin})"
+    return f"{name}: missed by {missed:.3g}{unit} (set by the {held.tolerance.origin})"
 
 
 def _drift(old: Entry, new: Entry, where: str, rate: Fraction | None) -> list[str]:
@@ -252,25 +225,3 @@ def _drift(old: Entry, new: Entry, where: str, rate: Fraction | None) -> list[st
     drift = drift_of(before, now) if span == now_span else None
     of = f"{printable(where)}: " if where else ""
     return [] if drift is None else [f"{of}NEG by frame: {line}" for line in drift_lines(drift, rate, span)]
-
-
-def _gate(held: Held, named: bool) -> dict[str, Any]:
-    """As a gate upon the change: what may drop by 0.5 has a change of at least -0.5."""
-    tolerance = held.tolerance
-    drop = tolerance.direction == "drop"
-    sign = -1 if drop else 1
-    limit = (tolerance.limit or 0.0) + held.margin
-    metric = f"change of {NAMES.get(tolerance.metric, tolerance.metric)}{' in %' if tolerance.relative else ''}"
-    # An infinite share, of what was 0 before, is no number of a report.
-    worse = max(-1e12, min(1e12, held.worse))
-    return {
-        "name": tolerance.name,
-        "metric": f"{metric} at {printable(held.where)}" if named and held.where else metric,
-        "pool": tolerance.pool,
-        "bound": "min" if drop else "max",
-        "limit": sign * limit + 0.0,
-        "origin": tolerance.origin,
-        "value": sign * worse + 0.0,
-        "margin": limit - worse,
-        "passed": held.passed,
-    }

@@ -59,7 +59,7 @@ def _show(options: argparse.Namespace) -> int:
         for test, clips in sorted(read(file).items()):
             for clip, entry in sorted(clips.items()):
                 told = [f"{module}::{test}", clip, entry["kind"], _values(entry)]
-                told.append(", ".join(filter(None, (entry["shown"].get("scorer"), entry["shown"].get("ffmpeg")))))
+                told.append(entry["shown"].get("scorer", ""))
                 table.add_row(*(Text(printable(each)) for each in told))
     if not table.row_count:
         return say(PASSED, f"There is no baseline in {', '.join(printable(str(place)) for place in options.places)}.")

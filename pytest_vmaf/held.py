@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_vmaf.baselining import Asked, Outcome
+from pytest_vmaf.baseline_outcome import Outcome
+from pytest_vmaf.baselining import Asked
 from pytest_vmaf.quality.baseline import Entry
 from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.errors import GateViolation, SettingsError

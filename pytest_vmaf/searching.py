@@ -17,7 +17,8 @@ from pytest_vmaf.report.record import measured, not_measured, with_gates
 from pytest_vmaf.settings import BY_NAME, Layer, make_layer, resolve
 
 if TYPE_CHECKING:
-    from pytest_vmaf.baselining import Baselines, Outcome
+    from pytest_vmaf.baseline_outcome import Outcome
+    from pytest_vmaf.baselining import Baselines
     from pytest_vmaf.encoding.answers import Bisection
     from pytest_vmaf.encoding.encoders import Encoder
     from pytest_vmaf.encoding.rungs import Ladder

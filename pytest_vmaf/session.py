@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pluggy
 
 from pytest_vmaf import hookspecs
-from pytest_vmaf.baselining import Baselines, Outcome, Place, unheld
+from pytest_vmaf.baseline_outcome import Outcome
+from pytest_vmaf.baselining import Baselines, Place, unheld
 from pytest_vmaf.parts import Parts
 from pytest_vmaf.quality.clip import Clip, as_clip
 from pytest_vmaf.quality.errors import (

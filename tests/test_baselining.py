@@ -215,3 +215,22 @@ def test_repeated_encodes_are_held_by_their_mean(
     vmaf = Vmaf(place=place)
     with pytest.raises(BaselineError, match="Repeat more often"):
         vmaf.check_baseline([vmaf.score(reference, encoded)], baseline="it", max_drop=spread / 4, max_drop_p5=None)
+
+
+def test_a_tolerance_of_one_region_is_refused_with_where_it_belongs(place: Place) -> None:
+    region = {"face": Region(0, 0, 64, 64, max_drop=1)}
+    with pytest.raises(SettingsError, match="max_drop is no gate of a region: the call's tolerances hold in each"):
+        Vmaf(place=place).check("a", "b", regions=region, baseline=True)
+
+
+def test_what_a_file_says_is_shown_without_its_control_characters(place: Place) -> None:
+    first = faked(updating(place, "missing"))
+    first.check("a", "b.mp4", baseline=True)
+    [item] = first.baselines.take()
+    item["entry"]["match"] |= {"x\x1b[2J": "1", "model": "\x1b[31mred\nline"}
+    place.file.parent.mkdir()
+    write(place.file, {place.test: {item["clip"]: item["entry"]}})
+    with pytest.raises(BaselineError, match="not comparable") as error:
+        faked(place).check("a", "b.mp4", baseline=True)
+    assert "\x1b" not in str(error.value)
+    assert r"model \x1b[31mred\nline → " in str(error.value)
