@@ -91,8 +91,10 @@ def _write_updates(run: Run, keeping: Keeping) -> Said:
         if passed and not modes & {"changed"}:
             why = f"there is none for --vmaf-update={','.join(sorted(keeping.modes))}"
         said.append((f"vmaf: no baseline was written: {why}.", False))
-    if "all" in modes and not run.whole:
-        said.append(("vmaf: baselines of tests that are gone were kept: not every test of the run ran.", False))
+    partly = not run.whole or any(not set(tests.values()) <= run.ran for tests in run.collected.values())
+    if "all" in modes and (partly or not run.collected):
+        what = "vmaf: where not every test of a module ran, baselines that no test measured were kept."
+        said.append((what, False))
     return said
 
 

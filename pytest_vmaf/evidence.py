@@ -126,7 +126,8 @@ class Evidence:
             terminalreporter.write_line(missed, yellow=True)
         held = {gate["name"] for row in rows for gate in row["gates"]}
         unheld = [str(each) for each in self._tolerances if each.limit is not None and each.name not in held]
-        if unheld:
+        # What is to be written is not held.
+        if unheld and not self._keeping.modes:
             said = f"vmaf: {', '.join(unheld)} was held against nothing: no baseline (baseline=True) has that."
             terminalreporter.write_line(said, yellow=True)
         self._say(terminalreporter)

@@ -194,7 +194,6 @@ class Vmaf(Searches, Parts):
 
                 if stamps_of(request.reference)[0] != stamps[0]:
                     raise BaselineError(f"{request.reference} was written to while it was scored.")
-
                 compared = asked.hold(entry_of_result(result, request.reference), result.context.frame_rate)
         except (MeasurementError, SettingsError, OSError) as caught:
             error = caught

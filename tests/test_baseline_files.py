@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,10 @@ from hypothesis import strategies as st
 
 from pytest_vmaf import BaselineError
 from pytest_vmaf.baseline_files import LARGEST_BYTES, SCHEMA, file_of, parse, read, text_of, write
-from pytest_vmaf.quality.baseline import differs, frames_of, hold, numbers_of, refuse_incomparable
+from pytest_vmaf.cli_baseline import _differences, _values
+from pytest_vmaf.encoding.baselines import start_of
+from pytest_vmaf.quality.baseline import differs, frames_of, hold, numbers_of, refuse_incomparable, says
+from pytest_vmaf.quality.repeats import with_margins
 from pytest_vmaf.quality.tolerance import parse_tolerance
 
 ENTRY: dict[str, Any] = {
@@ -139,7 +143,10 @@ json_values = st.recursive(
 @st.composite
 def damaged(draw: st.DrawFn) -> Any:
     """A right file with any value in the place of one of its parts."""
-    document = a_file(regions={"face": {name: ENTRY[name] for name in ("match", "values", "frames")}})
+    document = a_file(
+        regions={"face": {name: ENTRY[name] for name in ("match", "values", "frames")}},
+        noise={"n": 3, "stdev": {"": {"neg": {"mean": 0.1}}}},
+    )
     node: Any = document
     while True:
         key = draw(st.sampled_from(list(node) if isinstance(node, dict) else range(len(node))))
@@ -161,12 +168,18 @@ def test_any_json_is_entries_that_can_be_compared_or_an_error(value: Any) -> Non
         for entry in clips.values():
             numbers_of(entry)
             frames_of(entry)
+            start_of(entry)
+            assert isinstance(_values(entry), str)
+            list(_differences(ENTRY, entry))
             assert isinstance(differs(ENTRY, entry), bool)
             try:
                 refuse_incomparable(entry, ENTRY, "pytest")
             except BaselineError:
                 continue
-            hold(entry, ENTRY, TOLERANCES)
+            held = hold(entry, ENTRY, TOLERANCES)
+            assert all(isinstance(says(each), str) for each in held)
+            with contextlib.suppress(BaselineError):
+                with_margins(held, entry, ENTRY)
 
 
 @given(st.binary(max_size=60))
