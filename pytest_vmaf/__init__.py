@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pytest_vmaf.encoding.shot_answers import PerShot
     from pytest_vmaf.quality.clip import Clip
     from pytest_vmaf.quality.errors import (
+        BaselineError,
         CacheWarning,
         ClipError,
         EncodeError,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from pytest_vmaf.session import Vmaf
 
 __all__ = [
+    "BaselineError",
     "Bisection",
     "CacheWarning",
     "Capabilities",
@@ -99,6 +101,7 @@ _ROOMS = {
     **dict.fromkeys(("Capabilities", "ScoreLog", "ScoreRequest", "Scorer", "Tools"), "quality.scorer"),
     **dict.fromkeys(
         (
+            "BaselineError",
             "CacheWarning",
             "ClipError",
             "EncodeError",

@@ -33,6 +33,8 @@ def attach(item: pytest.Item, report: Any, session: Vmaf, start: int, outputs: O
     session.sections, session.makings = [], []
     item.stash[_sections] = []
     report.vmaf = {"measurements": plain(records), "sections": sections}
+    if kept := session.baselines.take():
+        report.vmaf["baselines"] = plain(kept)
     if not records:
         return
     forget(item)

@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from pytest_vmaf.cli_baseline import add_baseline
 from pytest_vmaf.cli_cache import add_cache
 from pytest_vmaf.cli_parts import (
     NOT_MEASURED,
@@ -26,6 +27,7 @@ from pytest_vmaf.cli_parts import (
     add_scoring,
     check_output,
     clips_of,
+    refuse_tolerances,
     say,
     write,
     write_table,
@@ -119,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_commands(commands)
     add_command(commands)
+    add_baseline(commands)
     add_cache(commands)
 
     doctor = commands.add_parser("doctor", help="which ffmpeg, libvmaf and models there are, and what is missing")
@@ -135,6 +138,7 @@ def _score(options: argparse.Namespace) -> int:
 
     keywords = {option.name: getattr(options, option.name) for option in OPTIONS}
     layer = make_layer("command line", {k: v for k, v in keywords.items() if v is not None}, options.gate)
+    refuse_tolerances(layer)
     for gate in layer.gates:
         if gate.metric in PART_METRICS:
             where = "vmaf.map" if gate.metric in MAP_METRICS else "vmaf.roi, and of the command roi-score"

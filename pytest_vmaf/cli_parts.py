@@ -14,7 +14,7 @@ from pytest_vmaf.quality.clip import RAW_SUFFIXES, Clip
 from pytest_vmaf.quality.errors import ClipError, SettingsError
 from pytest_vmaf.quality.process import printable
 from pytest_vmaf.quality.reading import is_known
-from pytest_vmaf.settings import OPTIONS
+from pytest_vmaf.settings import OPTIONS, Layer
 
 #: Streams without a container, which state no frame rate, or not reliably.
 BARE_STREAMS = (".264", ".h264", ".avc", ".265", ".h265", ".hevc", ".266", ".vvc", ".obu", ".m4v", ".m2v")
@@ -47,6 +47,12 @@ def add_output(parser: argparse.ArgumentParser, formats: tuple[str, ...] = ("tab
     """--format and --output."""
     parser.add_argument("--format", choices=formats, default="table", help="of the output (default table)")
     parser.add_argument("--output", type=Path, help="write there instead of to standard output")
+
+
+def refuse_tolerances(layer: Layer) -> None:
+    """Raise SettingsError for a gate upon a baseline, which belongs to a test."""
+    for each in layer.tolerances:
+        raise SettingsError(f"{each.name} is held against a baseline, and those belong to tests: pytest --vmaf-gate.")
 
 
 def clip_of(path: Path, options: argparse.Namespace) -> Clip:

@@ -8,7 +8,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pytest_vmaf.cli_parts import NOT_MEASURED, PASSED, VIOLATED, add_scoring, check_output, clips_of, say, write
+from pytest_vmaf.cli_parts import (
+    NOT_MEASURED,
+    PASSED,
+    VIOLATED,
+    add_scoring,
+    check_output,
+    clips_of,
+    refuse_tolerances,
+    say,
+    write,
+)
 from pytest_vmaf.quality.errors import GateViolation, LogError, MaskError, ScorerError
 
 #: The exit codes that are vmaf-roi-score's: no mask, and no pooled score.
@@ -70,6 +80,7 @@ def _roi_score(options: argparse.Namespace) -> int:
     if (keywords["model"], keywords["generation"]) == (None, None):
         keywords["model"] = MODEL
     layer = make_layer("command line", {k: v for k, v in keywords.items() if v is not None}, options.gate)
+    refuse_tolerances(layer)
     # All of them hold, so they go with the call: it refuses those of what it does not measure.
     gates: dict[str, Any] = {gate.name: gate.limit for gate in layer.gates}
     session = Vmaf(layers=[layer._replace(gates=())], progress=progress_on(sys.stderr))

@@ -10,6 +10,7 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_vmaf.quality.gate import Gate
+    from pytest_vmaf.quality.tolerance import Tolerance
     from pytest_vmaf.report.collect import Collector
 
 
@@ -31,11 +32,27 @@ class Outputs(NamedTuple):
         return self.html is not None or self.json is not None
 
 
+class Keeping(NamedTuple):
+    """What happens to baselines: ``modes`` of --vmaf-update, the folder of a ``candidate``, and the ``platform``."""
+
+    modes: frozenset[str] = frozenset()
+    candidate: Path | None = None
+    platform: str = ""
+
+
 class Evidence:
     """Takes the reports of all tests; writes the report when the session ends, however it ends."""
 
-    def __init__(self, config: pytest.Config, outputs: Outputs, gates: list[Gate]) -> None:
-        self._config, self._outputs, self._gates = config, outputs, gates
+    def __init__(
+        self,
+        config: pytest.Config,
+        outputs: Outputs,
+        gates: list[Gate],
+        keeping: Keeping,
+        tolerances: list[Tolerance],
+    ) -> None:
+        self._config, self._outputs, self._gates, self._keeping = config, outputs, gates, keeping
+        self._tolerances = tolerances
         self._collector: Collector | None = None
         self._ran: set[str] = set()
         self._planned: set[str] = set()
@@ -85,6 +102,8 @@ class Evidence:
         if self._collector is not None:
             self._tests = self._collector.records()
         option = session.config.option
+        if self._keeping.modes or self._keeping.candidate:
+            self._keep_baselines(session, int(exitstatus))
         if not (option.collectonly or option.setuponly or option.setupplan):
             try:
                 self._publish(session, int(exitstatus))
@@ -105,7 +124,41 @@ class Evidence:
         elif asked := [str(gate) for gate in self._gates if gate.origin == "command line"]:
             missed = f"vmaf: nothing was measured, so {', '.join(asked)} was held against nothing."
             terminalreporter.write_line(missed, yellow=True)
+        held = {gate["name"] for row in rows for gate in row["gates"]}
+        unheld = [str(each) for each in self._tolerances if each.limit is not None and each.name not in held]
+        # What is to be written is not held.
+        if unheld and not self._keeping.modes:
+            said = f"vmaf: {', '.join(unheld)} was held against nothing: no baseline (baseline=True) has that."
+            terminalreporter.write_line(said, yellow=True)
         self._say(terminalreporter)
+
+    def _keep_baselines(self, session: pytest.Session, exitstatus: int) -> None:
+        from pytest_vmaf.baseline_updates import Run, update
+
+        config, option = session.config, session.config.option
+        if option.collectonly or option.setuponly or option.setupplan:
+            return
+        collected = config.pluginmanager.get_plugin("vmaf-collected")
+        run = Run(
+            root=config.rootpath,
+            ended=exitstatus in (0, 1, 5),
+            tests=self._collector.baselines() if self._collector else [],
+            failed=collected.not_passed if collected else set(),
+            ran=self._ran,
+            collected=collected.modules() if collected else {},
+            whole=not (
+                session.shouldstop
+                or session.shouldfail
+                or self._not_collected
+                or any("::" in str(argument) for argument in config.args)
+                or getattr(option, "lf", False)
+                or getattr(option, "stepwise", False)
+            ),
+        )
+        try:
+            self._said += update(run, self._keeping)
+        except Exception as error:
+            self._said.append((f"vmaf: the baselines could not be written: {_reason(error)}", True))
 
     def _reporter(self) -> Any:
         return self._config.pluginmanager.get_plugin("terminalreporter")
@@ -214,6 +267,40 @@ def _reason(error: Exception) -> str:
 
     said = error.strerror if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}: {error}"
     return printable(said)
+
+
+def name_of(item: pytest.Item) -> str:
+    """A test's name in its module, as its node id has it, without what xdist adds to it for a group."""
+    chain = item.listchain()
+    files = [place for place, node in enumerate(chain) if isinstance(node, pytest.File)]
+    return "::".join(node.name for node in chain[files[-1] + 1 if files else -1 :])
+
+
+def keeping_of(config: pytest.Config) -> Keeping:
+    """What the command line and the ini file say of baselines. Raises pytest.UsageError."""
+    update, candidate = config.getoption("vmaf_update"), config.getoption("vmaf_candidate")
+    named = config.getoption("vmaf_baseline_platform") or config.getini("vmaf_baseline_platform") or ""
+    if update is None and candidate is None and not named:
+        return Keeping()
+    import platform
+    import re
+
+    modes = frozenset(word.strip() for word in (update or "").split(",") if word.strip())
+    known = ("missing", "changed", "improved", "all")
+    if update is not None and (not modes or modes - set(known)):
+        raise pytest.UsageError(f"pytest-vmaf: --vmaf-update={update}; it is one or several of {', '.join(known)}.")
+    if candidate is not None and not candidate:
+        raise pytest.UsageError("pytest-vmaf: --vmaf-candidate needs the name of a folder.")
+    folder = config.invocation_params.dir / os.path.expanduser(candidate) if candidate else None
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise pytest.UsageError(f"pytest-vmaf: --vmaf-candidate={candidate} is no folder.")
+    if named == "auto":
+        named = re.sub(r"[^a-z0-9_-]", "_", f"{platform.system()}-{platform.machine()}".lower())
+    if named and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}", named):
+        raise pytest.UsageError(
+            f"pytest-vmaf: --vmaf-baseline-platform={named}; it is a part of a file's name: letters, digits, _ and -."
+        )
+    return Keeping(modes, folder, named)
 
 
 def outputs_of(config: pytest.Config) -> Outputs:

@@ -10,21 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_vmaf.evidence import Evidence, Outputs, outputs_of
+from pytest_vmaf.evidence import Evidence, Keeping, Outputs, keeping_of, name_of, outputs_of
 from pytest_vmaf.quality.errors import GateViolation, MeasurementError, SettingsError
 from pytest_vmaf.settings import OPTIONS, Layer, make_layer
 
 if TYPE_CHECKING:
+    from pytest_vmaf.baselining import Place
     from pytest_vmaf.session import Vmaf
 
 MARKER = (
-    "vmaf(**settings): settings and gates for this test's vmaf fixture, as min_neg=93, max_gap=3, "
+    "vmaf(**settings): settings and gates for this test's vmaf fixture, as min_neg=93, max_gap=3, baseline=True, "
     'model="vmaf_4k_v0.6.1"; a marked test that measures nothing fails'
 )
 
 _session = pytest.StashKey["Vmaf"]()
 _layers = pytest.StashKey[tuple[Layer, ...]]()
 _outputs = pytest.StashKey[Outputs]()
+_keeping = pytest.StashKey[Keeping]()
 _sent = pytest.StashKey[int]()
 
 
@@ -46,6 +48,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     gate_help = "gate for every vmaf.check, as min_neg=93, min_neg_p5=85, max_gap=off, above_100=on (repeatable)"
     group.addoption("--vmaf-gate", action="append", dest="vmaf_gates", metavar="NAME=LIMIT", default=[], help=gate_help)
     parser.addini("vmaf_gates", f"{gate_help}; one a line", type="linelist", default=[])
+    group.addoption(
+        "--vmaf-update",
+        metavar="MODES",
+        help="write baselines of tests that pass: missing (new ones), changed (those that differ), improved (those "
+        "that only got better), all (missing, changed, and remove what no test measures any more)",
+    )
+    group.addoption(
+        "--vmaf-candidate",
+        metavar="DIR",
+        help="write the baselines there as they would be with all that was measured accepted, for an artifact of CI",
+    )
+    platform_help = "keep baselines of this platform beside the common ones: a name, or auto (as linux-x86_64)"
+    group.addoption("--vmaf-baseline-platform", metavar="NAME", help=platform_help)
+    parser.addini("vmaf_baseline_platform", platform_help, type="string", default=None)
     group.addoption("--vmaf-html", metavar="PATH", help="write an HTML report")
     group.addoption(
         "--vmaf-html-assets",
@@ -77,9 +93,15 @@ def pytest_configure(config: pytest.Config) -> None:
     except SettingsError as error:
         raise pytest.UsageError(f"pytest-vmaf: {error}") from None
     config.stash[_outputs] = outputs_of(config)
+    config.stash[_keeping] = keeping = keeping_of(config)
     if not hasattr(config, "workerinput"):
         gates = [gate for layer in config.stash[_layers] for gate in layer.gates]
-        config.pluginmanager.register(Evidence(config, config.stash[_outputs], gates), "vmaf-evidence")
+        told = [each for layer in config.stash[_layers] for each in layer.tolerances if each.origin == "command line"]
+        config.pluginmanager.register(Evidence(config, config.stash[_outputs], gates, keeping, told), "vmaf-evidence")
+    if "all" in keeping.modes:
+        from pytest_vmaf.collecting import Collected
+
+        config.pluginmanager.register(Collected(config), "vmaf-collected")
 
 
 def _config_layers(config: pytest.Config) -> tuple[Layer, ...]:
@@ -117,7 +139,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
     said = [
         *(f"{name}={_shown(value)} ({layer.origin})" for layer in layers for name, value in layer.options.items()),
-        *(str(gate) for layer in layers for gate in layer.gates),
+        *(str(gate) for layer in layers for gate in (*layer.gates, *layer.tolerances)),
     ]
     return f"vmaf: pytest-vmaf {version('pytest-vmaf')}{', ' if said else ''}{', '.join(said)}"
 
@@ -142,6 +164,7 @@ def vmaf(request: pytest.FixtureRequest) -> Vmaf:
         plugins=config.pluginmanager,
         config=config,
         progress=progress_under_pytest(config),
+        place=_place(request.node),
     )
     request.node.stash[_session], request.node.stash[_sent] = session, 0
     # It stays until the teardown has reported: fixtures may hold gates too.
@@ -155,6 +178,30 @@ def _cache_layer(config: pytest.Config) -> tuple[Layer, ...]:
         return (Layer("default", {"cache_dir": str(cache.mkdir("vmaf"))}, ()),) if cache is not None else ()
     except OSError:
         return ()
+
+
+def _place(item: pytest.Item) -> Place:
+    """Where the baselines of this test are."""
+    import shlex
+
+    from pytest_vmaf.baseline_files import file_of
+    from pytest_vmaf.baselining import Place
+
+    keeping, name = item.config.stash[_keeping], name_of(item)
+    try:
+        path = os.path.relpath(item.path, item.config.invocation_params.dir)
+    except ValueError:
+        # On another drive.
+        path = str(item.path)
+    chosen = item.config.getoption("vmaf_baseline_platform")
+    return Place(
+        file=file_of(item.path, keeping.platform),
+        test=name,
+        command=f"pytest {shlex.quote(f'{path}::{name}')}{f' --vmaf-baseline-platform={chosen}' if chosen else ''}",
+        common=file_of(item.path) if keeping.platform else None,
+        modes=keeping.modes,
+        sends=bool(keeping.modes or keeping.candidate),
+    )
 
 
 def _marker_layer(node: pytest.Item) -> tuple[Layer, ...]:
@@ -207,6 +254,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
                 f"{', '.join(gate.name for gate in unheld)} (marker) was held against nothing: no measurement of this "
                 "test holds it.\nGates upon parts of the picture are held by vmaf.roi and vmaf.map alone, and vmaf.map "
                 "holds of the others those upon vmaf, neg and gap.",
+                pytrace=False,
+            )
+        if left := session.unheld_baselines():
+            pytest.fail(
+                f"{', '.join(left)} (marker) was held against nothing: no measurement of this test has that in its "
+                "baseline.\nvmaf.score, check, roi, map, bisect, compare and check_baseline hold baselines.",
                 pytrace=False,
             )
     return outcome

@@ -13,6 +13,7 @@ from pytest_vmaf.quality.errors import SettingsError
 from pytest_vmaf.searching import Searching, named, rounded
 
 if TYPE_CHECKING:
+    from pytest_vmaf.baselining import Asked
     from pytest_vmaf.encoding.answers import Bisection
     from pytest_vmaf.encoding.comparison import Comparison
     from pytest_vmaf.encoding.encode import Encode
@@ -81,27 +82,37 @@ class Searches(Searching):
         - ``metric``: "neg", "vmaf", "psnr_y", …, with ".p5" or another pool;
         - ``crf``: the window (finest, coarsest) that is searched; ``sample``: so many seconds from the source's middle;
         - ``start``: where an earlier search ended ({96: 27}, or what it returned); ``workers``: probes at once;
-        - ``keep``: the folder where the encodes of the answers stay.
+        - ``keep``: the folder where the encodes of the answers stay;
+        - ``repeats``: how often the answers are encoded in all, to know the encoder's own noise (for ``baseline``);
+        - ``baseline`` and tolerances (``max_bitrate_rise="2%"``): hold what an earlier run found, and begin there.
 
         Returns a Bisection: ``found[96].crf``, ``.bitrate``, ``.size``, ``.score``, ``.encode``, ``.outcome``.
         Raises GateViolation, and MeasurementError (whose ``probes`` are those that were finished), SettingsError.
         """
         __tracebackhide__ = True
+        from pytest_vmaf.baseline_entries import entry_of_bisection
+        from pytest_vmaf.encoding.baselines import start_of
         from pytest_vmaf.encoding.bisect import bisect
         from pytest_vmaf.encoding.requests import bisect_request, read_limits
         from pytest_vmaf.report.encodings import bisect_section
 
         def run(scorings: Sequence[MeasureRequest], scorer: Scorer, options: dict[str, Any]) -> Bisection:
             __tracebackhide__ = True
+            asked: Asked | None = options.pop("baseline")
+            if asked and asked.entry and asked.entry["kind"] == "bisect":
+                # An encoder that did not change is then found where it was.
+                options.setdefault("start", start_of(asked.entry))
             request = bisect_request(scorings[0], self.find_encoder(encoder), targets, **options)
             limits = read_limits(request, max_bitrate, min_crf)
             with self._progress(f"bisecting {request.encoder.name}", unit="probes") as shown:
                 found = bisect(replace(request, progress=rounded(shown)), scorer)
             self._record_sections([bisect_section(found)])
-            self._record_answers([found], limits)
+            self.baselines.know(found, [scorings[0].reference], len(self.records))
+            compared = asked.hold(entry_of_bisection(found, scorings[0].reference)) if asked else None
+            self._record_answers([found], limits, compared)
             return found
 
-        return self._search(source, f"bisect with {named(encoder)}", settings, run)
+        return self._search(source, f"bisect with {named(encoder)}", settings, run, "bisect")
 
     def compare(
         self,
@@ -123,12 +134,14 @@ class Searches(Searching):
         :meth:`bisect`.
         """
         __tracebackhide__ = True
+        from pytest_vmaf.baseline_entries import entry_of_comparison
         from pytest_vmaf.encoding.compare import CompareRequest, compare
         from pytest_vmaf.encoding.encoders import ENCODERS
         from pytest_vmaf.encoding.requests import bisect_request, contenders
         from pytest_vmaf.report.encodings import compare_sections
 
         def run(scorings: Sequence[MeasureRequest], scorer: Scorer, options: dict[str, Any]) -> Comparison:
+            asked: Asked | None = options.pop("baseline")
             base = bisect_request(scorings[0], ENCODERS["libx264"], targets)
             each = {
                 label: replace(one, cover=one.metric.name in ("vmaf", "neg"), timed=speed)
@@ -137,10 +150,13 @@ class Searches(Searching):
             with self._progress(f"comparing {', '.join(each)}", unit="probes") as shown:
                 found = compare(CompareRequest(tuple(scorings), each, rounded(shown)), scorer)
             self._record_sections(compare_sections(found))
-            self._record_answers([one for by_label in found.found.values() for one in by_label.values()])
+            clips = [one.reference for one in scorings]
+            self.baselines.know(found, clips, len(self.records))
+            compared = asked.hold(entry_of_comparison(found, clips)) if asked else None
+            self._record_answers([one for by_label in found.found.values() for one in by_label.values()], (), compared)
             return found
 
-        return self._search(sources, "compare", settings, run)
+        return self._search(sources, "compare", settings, run, "compare")
 
     def ladder(
         self,

@@ -13,16 +13,19 @@ from pytest_vmaf.quality.clip import Clip, as_clip
 from pytest_vmaf.quality.errors import EncodeError, GateViolation, MeasurementError, ScorerError, SettingsError
 from pytest_vmaf.quality.gate import Verdict
 from pytest_vmaf.quality.process import printable
-from pytest_vmaf.report.record import measured, not_measured
+from pytest_vmaf.report.record import measured, not_measured, with_gates
 from pytest_vmaf.settings import BY_NAME, Layer, make_layer, resolve
 
 if TYPE_CHECKING:
+    from pytest_vmaf.baseline_outcome import Outcome
+    from pytest_vmaf.baselining import Baselines
     from pytest_vmaf.encoding.answers import Bisection
     from pytest_vmaf.encoding.encoders import Encoder
     from pytest_vmaf.encoding.rungs import Ladder
     from pytest_vmaf.quality.gate import Gate
     from pytest_vmaf.quality.measure import MeasureRequest
     from pytest_vmaf.quality.scorer import Scorer
+    from pytest_vmaf.report.parts import Making
     from pytest_vmaf.report.section import Section
 
     Source = str | os.PathLike[str] | Clip
@@ -30,7 +33,8 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 #: What a search may be told beside its targets; everything else is a setting of the scoring.
-SEARCHING = ("preset", "arguments", "pix_fmt", "metric", "crf", "sample", "start", "keep", "workers")
+#: (baseline= is read with the tolerances of the call.)
+SEARCHING = ("preset", "arguments", "pix_fmt", "metric", "crf", "sample", "start", "keep", "workers", "repeats")
 #: What the searches ask for by name, each some of it; somebody who mistypes means these too.
 ASKED = ("encoder", "encoders", "targets", "target", "max_bitrate", "min_crf", "resolutions", "crfs", "output")
 
@@ -45,6 +49,8 @@ class Searching:
     records: list[dict[str, Any]]
     clips: list[Any]
     sections: list[dict[str, Any]]
+    makings: list[Making]
+    baselines: Baselines
 
     def find_encoder(self, encoder: AnyEncoder) -> Encoder:
         """The encoder that a name, a command template or a function stands for. Raises SettingsError."""
@@ -67,8 +73,12 @@ class Searching:
         what: str,
         settings: Mapping[str, Any],
         run: Callable[[Sequence[MeasureRequest], Scorer, dict[str, Any]], Found],
+        kind: str = "",
     ) -> Found:
-        """Resolve the settings and run; what goes wrong is recorded, as any measurement that failed is."""
+        """Resolve the settings and run; what goes wrong is recorded, as any measurement that failed is.
+
+        A search whose baselines are of a ``kind`` finds among its options what is asked of one, "baseline".
+        """
         __tracebackhide__ = True
         started = time.time()
         first = len(self.records)
@@ -83,6 +93,9 @@ class Searching:
                     f"{layer.gates[0].name} is no gate of a search, which has max_bitrate and min_crf. Hold it with "
                     "vmaf.check(source, found[96].encode.path), or assert on found[96].result."
                 )
+            if options.get("repeats", 1) != 1 and kind != "bisect":
+                raise SettingsError("repeats is a setting of vmaf.bisect, whose baseline they are for.")
+            options |= self._baseline((layer, *self._layers), kind, clips, what)
             resolved = resolve((layer, *self._layers))
             prepared = [self._request(clip, clip, resolved, ()) for clip in map(as_clip, clips)]
             return run([scoring for scoring, _ in prepared], prepared[0][1], options)
@@ -98,6 +111,19 @@ class Searching:
         finally:
             for record in self.records[first:]:
                 record["started"] = started
+
+    def _baseline(self, layers: Sequence[Layer], kind: str, clips: Sequence[Any], what: str) -> dict[str, Any]:
+        """What is asked of a baseline, as an option. Raises SettingsError where there is none of such a search."""
+        if not kind:
+            if layers[0].baseline or layers[0].tolerances:
+                raise SettingsError(f"{what} has no baseline; vmaf.bisect and vmaf.compare have, and every score.")
+            return {}
+        from pytest_vmaf.quality.gate import ENCODE_METRICS
+        from pytest_vmaf.quality.tolerance import BD_RATE
+
+        has = ENCODE_METRICS if kind == "bisect" else (BD_RATE,)
+        names = ", ".join(as_clip(clip).path.name for clip in clips)
+        return {"baseline": self.baselines.ask(layers, kind, has.__contains__, f"{names}: {what}")}
 
     def _record_sections(self, sections: Sequence[Section]) -> None:
         self.sections += [section.to_record() for section in sections]
@@ -120,12 +146,21 @@ class Searching:
             result, score = best_below(ladder.found.values(), target)
             self._record([(result, [judge_score(ladder.metric, target, score)])])
 
-    def _record_answers(self, searches: Iterable[Bisection], limits: Sequence[tuple[Gate, float]] = ()) -> None:
-        """One record for each encode that answers a target; the gates of all targets are judged together."""
+    def _record_answers(
+        self,
+        searches: Iterable[Bisection],
+        limits: Sequence[tuple[Gate, float]] = (),
+        compared: Outcome | None = None,
+    ) -> None:
+        """One record for each encode that answers a target; the gates of all targets are judged together.
+
+        With what a baseline says, where there is one: its numbers go with the first record.
+        """
         __tracebackhide__ = True
         from pytest_vmaf.encoding.requests import best_below, judge_answer, judge_score, violation
 
-        violations = []
+        violations: list[str] = []
+        first = len(self.records)
         for found in searches:
             verdicts: dict[int, list[Verdict]] = {}
             for answer in found.answers.values():
@@ -141,10 +176,19 @@ class Searching:
                     self._record([(result, [judge_score(answer.metric, answer.target, score)])])
             probes = {probe.crf: probe for probe in found.probes}
             self._record((probes[crf].result, each) for crf, each in verdicts.items())
+        lines = str(found).splitlines()
+        held = len(limits)
+        if compared is not None:
+            violations += compared.failed
+            held += len(compared.failed) + len(compared.also)
+            self.makings += filter(None, [compared.making])
+            lines = [*compared.lines, *(f"also held: {also}" for also in compared.also), *lines]
+            for record in self.records[first : first + 1]:
+                self.records[first] = with_gates(record, compared.gates(None), failed=bool(compared.failed))
         if violations:
             raise GateViolation(
-                f"{'; '.join(violations)} ({len(violations)} of {len(limits)} gates violated)\n"
-                + "\n".join(f"  {line}" for line in str(found).splitlines())
+                f"{'; '.join(violations)} ({len(violations)} of {held} gates violated)\n"
+                + "\n".join(f"  {line}" for line in lines)
             )
 
 
@@ -165,7 +209,7 @@ def _check_names(settings: Iterable[str]) -> None:
     """Raise SettingsError for what is neither a setting of a search nor of its measurements, with the nearest name."""
     from pytest_vmaf.quality.models import nearest
 
-    known = (*SEARCHING, *BY_NAME)
+    known = (*SEARCHING, *BY_NAME, "baseline")
     for name in settings:
         if name in ("max_bitrate", "min_crf"):
             raise SettingsError(f"{name} is a gate of vmaf.bisect; here assert on what is returned.")

@@ -14,10 +14,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pluggy
 
 from pytest_vmaf import hookspecs
+from pytest_vmaf.baseline_outcome import Outcome
+from pytest_vmaf.baselining import Baselines, Place, unheld
 from pytest_vmaf.parts import Parts
 from pytest_vmaf.quality.cache import Cache
 from pytest_vmaf.quality.clip import Clip, as_clip
-from pytest_vmaf.quality.errors import EncodeError, GateViolation, MeasurementError, ScorerError, SettingsError
+from pytest_vmaf.quality.errors import (
+    BaselineError,
+    EncodeError,
+    GateViolation,
+    MeasurementError,
+    ScorerError,
+    SettingsError,
+)
 from pytest_vmaf.quality.gate import (
     DEFAULT_GATES,
     MAP_METRICS,
@@ -33,8 +42,9 @@ from pytest_vmaf.quality.measure import MeasureRequest, measure
 from pytest_vmaf.quality.models import nearest
 from pytest_vmaf.quality.process import printable
 from pytest_vmaf.quality.result import Result
+from pytest_vmaf.quality.tolerance import SEARCH_METRICS, is_tolerance
 from pytest_vmaf.report.progress import no_progress
-from pytest_vmaf.report.record import measured, not_measured
+from pytest_vmaf.report.record import measured, not_measured, with_gates
 from pytest_vmaf.searches import Searches
 from pytest_vmaf.settings import Layer, Settings, make_layer, resolve
 
@@ -79,6 +89,7 @@ class Vmaf(Searches, Parts):
         plugins: pluggy.PluginManager | None = None,
         config: Any = None,
         progress: Progress | None = None,
+        place: Place | None = None,
         **settings: Any,
     ) -> None:
         self._layers = (make_layer("call", settings), *layers) if settings else tuple(layers)
@@ -86,6 +97,8 @@ class Vmaf(Searches, Parts):
         self._hook = hook or self._plugins.hook
         self._config = config
         self._progress = progress or no_progress
+        #: What is held against what earlier runs kept.
+        self.baselines = Baselines(place)
         #: One plain record per measurement, in order.
         self.records: list[dict[str, Any]] = []
         #: The reference and distorted clip of each record, with what tells whether their files were written since.
@@ -115,6 +128,11 @@ class Vmaf(Searches, Parts):
         """As :meth:`score`, with every effective gate: call > marker > command line > ini > default.
 
         By default that is ``max_gap=3`` and ``above_100``; ``max_gap=None`` or ``above_100=False`` switch them off.
+
+        With ``baseline=True`` (or a text that names the entry) the scores are held against those of an earlier run too,
+        here and in :meth:`score`, ``roi`` and ``map``: ``max_drop=0.5`` (of NEG's mean) and ``max_drop_p5=1`` unless
+        told otherwise, ``max_gap_rise``, ``max_psnr_y_drop="2%"`` and the like where asked for. Raises BaselineError
+        where the two cannot be compared.
         """
         __tracebackhide__ = True
         return self._run(reference, distorted, settings, measure, every_gate=True, regions=regions)
@@ -123,6 +141,18 @@ class Vmaf(Searches, Parts):
         """The reference scored against itself; the means are the ceilings that no honest encode passes."""
         __tracebackhide__ = True
         return self._run(reference, reference, settings, measure, gates=False)
+
+    def check_baseline(self, result: Any, *, baseline: str | None = None, **tolerances: Any) -> None:
+        """Hold a baseline against what was measured: a Result, Bisection or Comparison.
+
+        ``baseline`` names the entry, by default the distorted clip; ``tolerances`` are ``max_drop=0.3`` and the like.
+        It also takes a list of Results of repeated encodes, of which the means are compared, and what differs by no
+        more than they do among themselves is told apart. Raises GateViolation, BaselineError and SettingsError.
+        """
+        __tracebackhide__ = True
+        from pytest_vmaf.held import check_baseline
+
+        check_baseline(self, result, {"baseline": baseline or True, **tolerances}, self._layers)
 
     def _run(
         self,
@@ -143,20 +173,30 @@ class Vmaf(Searches, Parts):
         """
         __tracebackhide__ = True
         applied: tuple[Gate, ...] = ()
+        compared = Outcome()
         started = time.time()
         try:
             layers = (make_layer("call", keywords), *self._layers)
-            if not gates and layers[0].gates:
+            if not gates and (layers[0].gates or layers[0].tolerances or layers[0].baseline):
                 raise SettingsError("self_score holds no gates; assert on what it returns.")
             applied = _gates(layers, every_gate, extra) if gates else ()
             if regions is not None:
                 measuring, section, more = _with_regions(regions)
                 applied = (*applied, *more)
-            request, scorer = self._request(as_clip(reference), as_clip(distorted), resolve(layers), applied)
+            clips = as_clip(reference), as_clip(distorted)
+            holds = partial(_measures, extra)
+            asked = self.baselines.ask(layers, "score", holds, clips[1].path.name) if gates else None
+            request, scorer = self._request(*clips, resolve(layers), applied, asked.features if asked else ())
             stamps = stamps_of(request.reference, request.distorted)
             with self._progress(f"{request.distorted.path.name}") as shown:
                 result = measuring(_with_progress(request, shown), scorer)
             verdicts = judge(result, applied)
+            if asked:
+                from pytest_vmaf.baseline_entries import entry_of_result
+
+                if stamps_of(request.reference)[0] != stamps[0]:
+                    raise BaselineError(f"{request.reference} was written to while it was scored.")
+                compared = asked.hold(entry_of_result(result, request.reference), result.context.frame_rate)
         except (MeasurementError, SettingsError, OSError) as caught:
             error = caught
             if isinstance(caught, OSError):
@@ -175,12 +215,15 @@ class Vmaf(Searches, Parts):
             mine = [verdict for verdict in verdicts if verdict.gate.region == region]
             # A region has its own gates and no others: it is neither a check, nor does it hold the marker's.
             how = {"gated": gates, "every_gate": every_gate} if not region else NO_CHECK
-            self.records.append({**measured(one, mine), "started": started, **how})
+            record = {**measured(one, mine), "started": started, **how}
+            self.records.append(with_gates(record, compared.gates(region), failed=bool(compared.failed and not region)))
             self.clips.append((request.reference, request.distorted, stamps))
+        self.baselines.know(result, [request.reference], len(self.records) - len(every))
+        self.makings += filter(None, [compared.making])
         if section is not None:
             self.makings.append(partial(section, result, (request.reference, request.distorted)))
-        if not all(verdict.passed for verdict in verdicts):
-            violation = GateViolation(describe(result, verdicts))
+        if compared.failed or not all(verdict.passed for verdict in verdicts):
+            violation = GateViolation(describe(result, verdicts, compared.failed, compared.lines, compared.also))
             violation.result = result
             raise violation
         return result
@@ -190,11 +233,20 @@ class Vmaf(Searches, Parts):
         marked = (gate for layer in self._layers if layer.origin == "marker" for gate in effective([layer.gates]))
         return tuple(gate for gate in marked if gate.key not in self._answered)
 
+    def unheld_baselines(self) -> list[str]:
+        """What the marker says of baselines, where no measurement was held by it."""
+        return unheld(self.baselines, [layer for layer in self._layers if layer.origin == "marker"])
+
     def _encoder(self, name: str) -> Encoder:
         return load_encoder(name, self._hook, self._plugins, self._config)
 
     def _request(
-        self, reference: Clip, distorted: Clip, settings: Settings, gates: Sequence[Gate]
+        self,
+        reference: Clip,
+        distorted: Clip,
+        settings: Settings,
+        gates: Sequence[Gate],
+        features: Sequence[str] = (),
     ) -> tuple[MeasureRequest, Scorer]:
         values = dict(settings.values)
         folder, size = values.pop("cache_dir"), values.pop("cache_size")
@@ -203,7 +255,7 @@ class Vmaf(Searches, Parts):
         if isinstance(scorer, str):
             scorer = load_scorer(scorer, self._hook, self._plugins, self._config)
         needed = [gate.feature for gate in gates if gate.feature]
-        values["features"] = (*values["features"], *needed)
+        values["features"] = (*values["features"], *needed, *features)
         workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
         values["threads"] = values["threads"] or max(1, _cores() // workers)
         return MeasureRequest(reference=reference, distorted=distorted, **values), scorer
@@ -297,12 +349,23 @@ def _holds(gate: Gate, extra: Sequence[str]) -> bool:
     return gate.metric in MAP_HOLDS or "neg_tile" not in extra
 
 
+def _measures(extra: Sequence[str], metric: str) -> bool:
+    """Whether a measurement with these metrics of its own has this one, of all that a tolerance may name."""
+    if metric in PART_METRICS:
+        return metric in extra
+    return metric not in SEARCH_METRICS and (metric in MAP_HOLDS or "neg_tile" not in extra)
+
+
 def _with_regions(regions: Any) -> tuple[Callable[[MeasureRequest, Scorer], Any], Any, tuple[Gate, ...]]:
     """How to measure these regions too and to show them, and the gates that they bring along. Raises SettingsError."""
     from pytest_vmaf.roi.parts import measure_regions
     from pytest_vmaf.roi.regions import box_at, read_regions, shown
 
     found = read_regions(regions)
+    for name in (gate for region in found.values() for gate in region.gates if is_tolerance(gate)):
+        raise SettingsError(
+            f"{name} is no gate of a region: the call's tolerances hold in each of them. Give it there."
+        )
     given = [
         parse_gate(gate, limit, "call", name) for name, region in found.items() for gate, limit in region.gates.items()
     ]

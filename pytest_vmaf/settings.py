@@ -15,6 +15,7 @@ from pytest_vmaf.quality.errors import SettingsError
 
 if TYPE_CHECKING:
     from pytest_vmaf.quality.gate import Gate
+    from pytest_vmaf.quality.tolerance import Tolerance
 
 
 class Option(NamedTuple):
@@ -179,11 +180,16 @@ BY_NAME = {option.name: option for option in OPTIONS}
 
 
 class Layer(NamedTuple):
-    """What one place says: its options, checked, and its gates."""
+    """What one place says: its options, checked, its gates, and what it says of baselines.
+
+    ``baseline`` is whether to hold one (a text names its entry), or None where the place does not say.
+    """
 
     origin: str
     options: Mapping[str, object]
     gates: tuple[Gate, ...]
+    tolerances: tuple[Tolerance, ...] = ()
+    baseline: bool | str | None = None
 
 
 class Settings(NamedTuple):
@@ -194,26 +200,38 @@ class Settings(NamedTuple):
 
 
 def make_layer(origin: str, keywords: Mapping[str, object], gates: Iterable[str] = ()) -> Layer:
-    """Split keywords into options and gates; ``gates`` are further ones as NAME=LIMIT text.
+    """Split keywords into options, gates and tolerances; ``gates`` are further ones of both as NAME=LIMIT text.
 
     Raises SettingsError that says what is wrong, where, and the nearest right name.
     """
     from pytest_vmaf.quality.gate import ABOVE, parse_assignment, parse_gate, refuse_twice
     from pytest_vmaf.quality.models import nearest
+    from pytest_vmaf.quality.tolerance import is_tolerance, parse_tolerance, refuse_tolerance_twice
 
     options: dict[str, object] = {}
-    parsed = [parse_assignment(text, origin) for text in gates]
+    parsed, tolerances = [], []
+    for text in gates:
+        name, equals, limit = (part.strip() for part in text.partition("="))
+        if equals and is_tolerance(name):
+            tolerances.append(parse_tolerance(name, limit, origin))
+        else:
+            parsed.append(parse_assignment(text, origin))
     for name, value in keywords.items():
+        if name == "baseline":
+            continue
         if name in BY_NAME:
             if value is not None:
                 options[name] = _checked(BY_NAME[name], value, origin)
+        elif is_tolerance(name):
+            tolerances.append(parse_tolerance(name, value, origin))
         elif name == ABOVE or name.startswith(("min_", "max_")):
             parsed.append(parse_gate(name, value, origin))
         else:
-            near = nearest(name, (*BY_NAME, "min_neg", "max_gap", "min_vmaf", ABOVE))
+            near = nearest(name, (*BY_NAME, "min_neg", "max_gap", "min_vmaf", ABOVE, "baseline", "max_drop"))
             raise SettingsError(f"{name!r} ({origin}) is neither an option nor a gate; did you mean {near!r}?")
     refuse_twice(parsed)
-    return Layer(origin, options, tuple(parsed))
+    refuse_tolerance_twice(tolerances)
+    return Layer(origin, options, tuple(parsed), tuple(tolerances), _baseline(keywords.get("baseline"), origin))
 
 
 def resolve(layers: Iterable[Layer]) -> Settings:
@@ -224,6 +242,13 @@ def resolve(layers: Iterable[Layer]) -> Settings:
         for name, value in layer.options.items():
             values[name], origins[name] = value, layer.origin
     return Settings(values, origins)
+
+
+def _baseline(value: object, origin: str) -> bool | str | None:
+    named = isinstance(value, str) and bool(value.strip()) and len(value) <= 200
+    if value is None or isinstance(value, bool) or named:
+        return value  # type: ignore[return-value]
+    raise SettingsError(f"baseline ({origin}) is {value!r:.80}; it is True, False, or a text that names the entry.")
 
 
 def _checked(option: Option, value: object, origin: str) -> object:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pytest_vmaf.encoding.encode import Encode
 from pytest_vmaf.encoding.encoders import Encoder
@@ -118,6 +118,8 @@ class Bisection:
     probes: tuple[Probe, ...]
     sample: tuple[int, int] | None = None
     speed: Speed | None = None
+    #: Further probes of the answers' CRFs, where each was asked to be encoded several times.
+    repeats: Mapping[int, tuple[Probe, ...]] = field(default_factory=dict)
 
     def __getitem__(self, target: float) -> Answer:
         if target not in self.answers:

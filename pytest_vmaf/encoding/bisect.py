@@ -33,6 +33,7 @@ from pytest_vmaf.quality.scorer import Scorer
 
 NEG = Metric("neg")
 TWINS = ("vmaf", "neg")
+MOST_REPEATS = 100
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class BisectRequest:
     begin with ``stem``, by default the reference's, which messages call ``shown``. With ``cover`` (of a search for NEG
     or VMAF) the probes go on until the other of both too is known around every target that is met, so that both curves
     can be compared; with ``timed`` the encode of the middle target is made once more, alone, and decoded, for the speed
-    of both; with ``flat`` all encodes may be the same, as they are of a black shot.
+    of both; with ``flat`` all encodes may be the same, as they are of a black shot. The encodes of the answers are made
+    ``repeats`` times in all, for what the encoder's results differ by among themselves.
     """
 
     scoring: MeasureRequest
@@ -65,6 +67,7 @@ class BisectRequest:
     cover: bool = False
     timed: bool = False
     flat: bool = False
+    repeats: int = 1
     progress: Callable[[int, float], None] | None = None
 
 
@@ -104,7 +107,7 @@ def bisect(request: BisectRequest, scorer: Scorer) -> Bisection:
         prober = Prober(
             job, scoring, scorer, request.metric, folder, stem=stem, reference=shown, kept=request.keep is not None
         )
-        speed = None
+        speed, repeats = None, dict[int, tuple[Probe, ...]]()
         try:
             crossings = _search(request, prober, window, targets, ceiling)
             if not request.flat:
@@ -115,6 +118,11 @@ def bisect(request: BisectRequest, scorer: Scorer) -> Bisection:
                 _cover(request, prober, window, [c.target for c in crossings if c.outcome in MET])
             if request.timed and (met := [c.crf for c in crossings if c.crf is not None and c.outcome in MET]):
                 speed = _timed_once(job, met[len(met) // 2], folder)
+            if request.repeats > 1:
+                again = Prober(
+                    job, scoring, scorer, request.metric, folder, stem=f"{stem}-again", reference=shown, kept=False
+                )
+                repeats = _repeated(again, [c.crf for c in crossings if c.outcome in MET], request.repeats - 1)
         except BaseException as error:
             finished = tuple(_keep(prober.probes, request.keep, None).values())
             if isinstance(error, MeasurementError):
@@ -139,6 +147,7 @@ def bisect(request: BisectRequest, scorer: Scorer) -> Bisection:
         probes=tuple(probes.values()),
         sample=sample,
         speed=speed,
+        repeats=repeats,
     )
 
 
@@ -216,6 +225,17 @@ def _timed(job: Job, crf: int, folder: Path) -> Speed:
     return Speed(crf, encode.frames / (encode.seconds or math.inf), encode.frames / decoding)
 
 
+def _repeated(prober: Prober, crfs: Sequence[int | None], times: int) -> dict[int, tuple[Probe, ...]]:
+    """Encode and score each of these CRFs so many times."""
+    found: dict[int, tuple[Probe, ...]] = {}
+    for crf in sorted({crf for crf in crfs if crf is not None}):
+        for attempt in range(1, times + 1):
+            prober.job = replace(prober.job, attempt=attempt)
+            prober(crf)
+            found[crf] = (*found.get(crf, ()), prober.probes[crf])
+    return found
+
+
 def crf_window(request: BisectRequest) -> tuple[int, int]:
     """The numbers to search, the smaller one first. Raises SettingsError for what is not within the encoder's."""
     low, high = request.encoder.crf_range
@@ -233,6 +253,8 @@ def crf_window(request: BisectRequest) -> tuple[int, int]:
 
 def _targets(request: BisectRequest, scoring: MeasureRequest, ffmpeg: str) -> tuple[float, ...]:
     targets = tuple(float(target) for target in request.targets)
+    if type(request.repeats) is not int or not 1 <= request.repeats <= MOST_REPEATS:
+        raise SettingsError(f"repeats is {request.repeats!r:.80}; it is a whole number from 1 to {MOST_REPEATS}.")
     if type(request.workers) is not int or request.workers < 1:
         raise SettingsError(f"workers is {request.workers!r}; it is a whole number from 1.")
     if not targets:

@@ -41,6 +41,8 @@ class Job:
     pix_fmt: str | None = None
     timeout: float | None = None
     cache: Cache | None = None
+    #: Which of several encodes that are to show how much they differ; what one wrote is not another's.
+    attempt: int = 0
 
     @property
     def name(self) -> str:

@@ -43,6 +43,7 @@ def bisect_request(
     start: Mapping[float, int] | Bisection | None = None,
     keep: str | os.PathLike[str] | None = None,
     workers: int = 1,
+    repeats: int = 1,
 ) -> BisectRequest:
     """The request for a bisection, as :meth:`pytest_vmaf.Vmaf.bisect` explains it. Raises SettingsError."""
     return BisectRequest(
@@ -58,6 +59,7 @@ def bisect_request(
         start=_start(start),
         keep=None if keep is None else read_path("keep", keep),
         workers=workers,
+        repeats=repeats,
     )
 
 

@@ -42,6 +42,7 @@ def encode_key(job: Job, crf: int, path: Path) -> str | None:
             "encode",
             encoder=[encoder.name, words, encoder.larger_is_finer],
             crf=crf,
+            attempt=job.attempt,
             builds=builds,
             files=[digest([Path(file)], "", job.cache) for file in dict.fromkeys((*encoder.files, *named))],
             source=[content_of(job.source.clip, job.cache), job.source.clip.path.suffix.lower()],

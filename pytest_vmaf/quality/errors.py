@@ -47,6 +47,10 @@ class MaskError(MeasurementError):
     """A saliency mask cannot be made: its network is missing, broken, or gives no mask."""
 
 
+class BaselineError(MeasurementError):
+    """A baseline cannot be read, or is of another measurement: nothing can be said about a change."""
+
+
 class SettingsError(ValueError):
     """An option, marker argument or gate is not what it should be; from command line and ini file a usage error."""
 
@@ -78,6 +82,7 @@ for _public in (
     LogError,
     EncodeError,
     MaskError,
+    BaselineError,
     SettingsError,
     IncomparableScores,
     GateViolation,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_vmaf.quality.errors import SettingsError
@@ -141,17 +141,28 @@ def judge(result: Result, gates: Iterable[Gate]) -> tuple[Verdict, ...]:
     return tuple(verdicts)
 
 
-def describe(result: Result, verdicts: Iterable[Verdict]) -> str:
-    """All violations at once, each with its worst frames, and what was measured how."""
+def describe(
+    result: Result,
+    verdicts: Iterable[Verdict],
+    more: Sequence[str] = (),
+    about: Sequence[str] = (),
+    also: Sequence[str] = (),
+) -> str:
+    """All violations at once, each with its worst frames, and what was measured how.
+
+    ``more`` are violations of what is no gate, with the lines ``about`` them; ``also`` what of that was held.
+    """
     verdicts = list(verdicts)
     failed = [verdict for verdict in verdicts if not verdict.passed]
-    violations = "; ".join(_short(verdict) for verdict in failed)
+    violations = "; ".join([*(_short(verdict) for verdict in failed), *more])
+    count = f"{len(failed) + len(more)} of {len(verdicts) + len(more) + len(also)}"
     # The numbers come first: pytest's short summary shows the start of the first line.
-    lines = [f"{violations} ({len(failed)} of {len(verdicts)} gates violated)"]
+    lines = [f"{violations} ({count} gates violated)"]
     for verdict in failed:
         lines.append(f"  {_long(verdict)}")
         lines.extend(f"    {line}" for line in worst_lines(result, verdict.gate))
-    held = [_short(verdict) for verdict in verdicts if verdict.passed]
+    lines += [f"  {line}" for line in about]
+    held = [*(_short(verdict) for verdict in verdicts if verdict.passed), *also]
     if held:
         lines.append(f"  also held: {'; '.join(held)}")
     lines += [f"  {line}" for line in provenance_lines(result)]

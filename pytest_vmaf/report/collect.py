@@ -27,6 +27,7 @@ class Attempt:
     duration: float = 0.0
     measurements: list[dict[str, Any]] = field(default_factory=list)
     sections: list[dict[str, Any]] = field(default_factory=list)
+    baselines: list[dict[str, Any]] = field(default_factory=list)
     set_up: bool = False
     called: bool = False
     again: bool = False
@@ -103,6 +104,7 @@ class Collector:
             ]
             attempt.measurements += measurements
             attempt.sections += sent["sections"]
+            attempt.baselines += sent.get("baselines", [])
             self._pictures += sum(map(_picture_size, measurements)) + sections_size(sent["sections"])
             self._hold_budget()
 
@@ -124,6 +126,15 @@ class Collector:
                     }
                 )
         return records
+
+    def baselines(self) -> list[tuple[str, str, list[dict[str, Any]]]]:
+        """Each test's id, how its last attempt ended, and the entries of baselines that this one measured."""
+        return [
+            (test.id, test.last.status, test.last.baselines)
+            for tests in self._tests.values()
+            for test in tests
+            if test.last.baselines
+        ]
 
     def _attempt(self, report: Any, crashed: bool) -> Attempt:
         """The attempt this report belongs to. What comes after the end of one begins the next."""

@@ -36,6 +36,12 @@ def measured(result: Result, verdicts: Sequence[Verdict]) -> dict[str, Any]:
     }
 
 
+def with_gates(record: dict[str, Any], gates: Sequence[dict[str, Any]], *, failed: bool = False) -> dict[str, Any]:
+    """A measurement's record with gates of another kind beside its own, which may make it a failed one."""
+    failed = failed or not all(gate["passed"] for gate in gates) or record["status"] == "failed"
+    return {**record, "gates": [*record["gates"], *gates], "status": "failed" if failed else "passed"}
+
+
 def _cut(name: str, value: Any) -> Any:
     """A command as records hold it: with long tracks it has a step for each frame, and each region holds it all."""
     if name != "command" or len(value) <= LONGEST_COMMAND:

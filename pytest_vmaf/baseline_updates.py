@@ -1,0 +1,200 @@
+"""Where the terminal is: writes what tests measured into the files of baselines, each once, when the run has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pytest_vmaf.baseline_files import Tests, file_of, read, write
+from pytest_vmaf.evidence import Keeping
+from pytest_vmaf.quality.baseline import Entry, differs
+from pytest_vmaf.quality.errors import BaselineError
+from pytest_vmaf.quality.process import printable
+
+Said = list[tuple[str, bool]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run came to.
+
+    ``tests`` are (node id, status, measured entries) of last attempts, ``failed`` all tests some report of which was no
+    pass, ``ran`` all that began. ``collected`` maps modules to their tests and these to node ids, before any was
+    deselected; ``whole`` says that nothing else kept tests from running.
+    """
+
+    root: Path
+    ended: bool
+    tests: list[tuple[str, str, list[dict[str, Any]]]]
+    failed: set[str]
+    ran: set[str]
+    collected: Mapping[str, Mapping[str, str]]
+    whole: bool
+
+
+@dataclass
+class _Change:
+    """What is written into one file."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    tests: Tests = field(default_factory=dict)
+
+    def count(self, what: str, number: int = 1) -> None:
+        self.counts[what] = self.counts.get(what, 0) + number
+
+
+def update(run: Run, keeping: Keeping) -> Said:
+    """Write the files, and say in words what was written, or why nothing was."""
+    if not run.ended:
+        return [("vmaf: the run was stopped, so no baseline was written.", False)]
+    said: Said = []
+    if keeping.candidate:
+        said += _write_candidate(run, keeping.candidate)
+    if keeping.modes:
+        said += _write_updates(run, keeping)
+    return said
+
+
+def _write_updates(run: Run, keeping: Keeping) -> Said:
+    said: Said = []
+    modes = keeping.modes | ({"missing", "changed"} if "all" in keeping.modes else set())
+    passed = [item for _, status, items in run.tests if status == "passed" for item in items]
+    left = {test: len(items) for test, status, items in run.tests if status != "passed"}
+    files = {Path(item["file"]) for item in passed}
+    gone = _prunable(run, keeping) if "all" in modes else {}
+    wrote = False
+    for file in sorted(files | gone.keys()):
+        change = _Change()
+        try:
+            change.tests = {test: dict(clips) for test, clips in read(file).items()}
+            for item in (item for item in passed if Path(item["file"]) == file):
+                _merge(change, item, modes)
+            for test, keep in gone.get(file, {}).items():
+                _prune(change, test, keep)
+            if change.counts:
+                write(file, change.tests)
+        except (OSError, ValueError, BaselineError) as error:
+            said.append((f"vmaf: baselines not written to {_shown(file, run.root)}: {_why(error)}", True))
+            continue
+        if change.counts:
+            wrote = True
+            counts = ", ".join(f"{number} {what}" for what, number in change.counts.items())
+            noun = "baseline" if sum(change.counts.values()) == 1 else "baselines"
+            said.append((f"vmaf: {noun}: {counts} in {_shown(file, run.root)}", False))
+    if left:
+        tests = f"{len(left)} test{'s' if len(left) > 1 else ''}"
+        said.append((f"vmaf: {sum(left.values())} measured in {tests} that did not pass: not written.", True))
+    if not wrote and not said:
+        why = "every one is as it was" if passed else "no test that passed measured one (baseline=True)"
+        if passed and not modes & {"changed"}:
+            why = f"there is none for --vmaf-update={','.join(sorted(keeping.modes))}"
+        said.append((f"vmaf: no baseline was written: {why}.", False))
+    partly = not run.whole or any(not set(tests.values()) <= run.ran for tests in run.collected.values())
+    if "all" in modes and (partly or not run.collected):
+        what = "vmaf: where not every test of a module ran, baselines that no test measured were kept."
+        said.append((what, False))
+    return said
+
+
+def _merge(change: _Change, item: Mapping[str, Any], modes: frozenset[str] | set[str]) -> None:
+    """Put one entry into the file as it is on disk now, where a mode says so."""
+    test, clip, new = item["test"], item["clip"], item["entry"]
+    own = change.tests.get(test, {}).get(clip)
+    old = own or _common(item)
+    if old is None:
+        if "missing" in modes:
+            change.tests.setdefault(test, {})[clip] = new
+            change.count("added")
+    elif differs(old, new) and ("changed" in modes or ("improved" in modes and item["better"])):
+        change.tests.setdefault(test, {})[clip] = new
+        change.count("replaced" if own else "added")
+
+
+def _common(item: Mapping[str, Any]) -> Entry | None:
+    if not item["common"]:
+        return None
+    return read(Path(item["common"])).get(item["test"], {}).get(item["clip"])
+
+
+def _prunable(run: Run, keeping: Keeping) -> dict[Path, dict[str, set[str] | None]]:
+    """By file, what each test that may be in it still has: None for all of it, as of one that did not pass."""
+    if not run.whole:
+        return {}
+    measured = {test: {item["clip"] for item in items} for test, _, items in run.tests}
+    passed = {test for test, status, _ in run.tests if status == "passed"} | (run.ran - run.failed)
+    gone: dict[Path, dict[str, set[str] | None]] = {}
+    for module, tests in run.collected.items():
+        if not set(tests.values()) <= run.ran:
+            continue
+        keep: dict[str, set[str] | None] = {}
+        for name, node in tests.items():
+            keep[name] = measured.get(node, set()) if node in passed else None
+        file = file_of(Path(module), keeping.platform)
+        gone[file] = {test: keep.get(test, set()) for test in _tests_in(file)}
+    return gone
+
+
+def _tests_in(file: Path) -> Iterable[str]:
+    try:
+        return list(read(file))
+    except BaselineError:
+        # Who writes it says so.
+        return []
+
+
+def _prune(change: _Change, test: str, keep: set[str] | None) -> None:
+    clips = change.tests.get(test, {})
+    for clip in [clip for clip in clips if keep is not None and clip not in keep]:
+        del clips[clip]
+        change.count("removed")
+
+
+def _write_candidate(run: Run, folder: Path) -> Said:
+    """The files as they would be with all that was measured accepted, whether its test passed or not."""
+    said: Said = []
+    items = [item for _, _, items in run.tests for item in items]
+    written = 0
+    for file in sorted({Path(item["file"]) for item in items}):
+        try:
+            place = folder / file.relative_to(run.root)
+        except ValueError:
+            said.append((f"vmaf: {_shown(file, run.root)} is outside of {run.root}: no candidate.", True))
+            continue
+        try:
+            tests = {test: dict(clips) for test, clips in _or_empty(file).items()}
+            for item in (item for item in items if Path(item["file"]) == file):
+                old = tests.get(item["test"], {}).get(item["clip"])
+                if old is None or differs(old, item["entry"]):
+                    tests.setdefault(item["test"], {})[item["clip"]] = item["entry"]
+            place.parent.mkdir(parents=True, exist_ok=True)
+            write(place, tests)
+            written += 1
+        except (OSError, ValueError, BaselineError) as error:
+            said.append((f"vmaf: the candidate could not be written to {printable(str(place))}: {_why(error)}", True))
+    if written:
+        files = f"{written} file{'s' if written > 1 else ''}"
+        name = printable(str(folder))
+        said.append((f"vmaf: candidate of {files}: {name}; pytest-vmaf baseline accept {name} takes it over.", False))
+    elif not said:
+        said.append(("vmaf: no candidate was written: no test measured a baseline (baseline=True).", False))
+    return said
+
+
+def _or_empty(file: Path) -> Tests:
+    try:
+        return read(file)
+    except BaselineError:
+        # A file that is broken is what a candidate may replace.
+        return {}
+
+
+def _shown(file: Path, root: Path) -> str:
+    shown = file.relative_to(root) if file.is_relative_to(root) else file
+    return printable(str(shown))
+
+
+def _why(error: Exception) -> str:
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return printable(said.partition("\n")[0])
