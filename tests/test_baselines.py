@@ -131,6 +131,7 @@ def test_update_writes_and_the_same_encode_passes_then_and_a_worse_one_fails_wit
     run().assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_an_improvement_passes_and_improved_tightens_the_baseline_and_loosens_none(
     run: Run, clips: Callable[[Path], None], pytester: pytest.Pytester, better: Path, encoded: Path
 ) -> None:
@@ -153,6 +154,7 @@ def test_an_improvement_passes_and_improved_tightens_the_baseline_and_loosens_no
     assert entries(pytester) == tightened
 
 
+@pytest.mark.slow
 def test_two_workers_write_one_module_and_every_entry_is_there(
     run: Run, under_xdist: bool, clips: Callable[[Path], None], pytester: pytest.Pytester
 ) -> None:
@@ -203,6 +205,7 @@ def test_the_command_for_an_odd_id_is_quoted_for_a_shell(
     result.stdout.fnmatch_lines(["*write it: pytest 'test_it.py::test_odd[[]a b$(touch x)[]]' --vmaf-update=missing"])
 
 
+@pytest.mark.slow
 def test_what_a_failing_test_measured_is_never_written(
     run: Run, clips: Callable[[Path], None], pytester: pytest.Pytester
 ) -> None:
@@ -260,6 +263,7 @@ def test_the_last_attempt_counts_where_tests_are_run_again(
     result.stdout.fnmatch_lines(["vmaf: no baseline was written: every one is as it was."])
 
 
+@pytest.mark.slow
 def test_a_renamed_test_asks_for_its_baseline_and_only_all_removes_the_old_one(
     run: Run, clips: Callable[[Path], None], pytester: pytest.Pytester
 ) -> None:
@@ -281,6 +285,7 @@ def test_a_renamed_test_asks_for_its_baseline_and_only_all_removes_the_old_one(
     assert set(entries(pytester)) == {"test_renamed", "test_second"}
 
 
+@pytest.mark.slow
 def test_skipped_and_failed_tests_keep_their_entries_when_others_are_removed(
     run: Run, clips: Callable[[Path], None], pytester: pytest.Pytester
 ) -> None:
@@ -373,6 +378,7 @@ def test_the_command_says_what_is_wrong_with_its_files(tmp_path: Path, capsys: p
     assert main(["baseline", "accept", str(tmp_path / "none")]) == 2
 
 
+@pytest.mark.slow
 def test_a_platforms_file_is_looked_into_first_and_written_to(
     alone: Run, clips: Callable[[Path], None], pytester: pytest.Pytester, worse: Path
 ) -> None:
@@ -393,6 +399,7 @@ def test_a_platforms_file_is_looked_into_first_and_written_to(
     result.stderr.fnmatch_lines(["*--vmaf-baseline-platform=../x; it is a part of a file's name*"])
 
 
+@pytest.mark.slow
 def test_what_is_not_comparable_is_an_error_that_says_why(
     alone: Run, clips: Callable[[Path], None], pytester: pytest.Pytester, reference: Path, encode: Callable[..., Path]
 ) -> None:
@@ -461,6 +468,7 @@ def test_a_run_that_is_stopped_leaves_the_old_file_whole(
     assert [path.name for path in file.parent.iterdir()] == ["test_it.json"]
 
 
+@pytest.mark.slow
 def test_tolerances_come_from_the_nearest_place(
     run: Run, clips: Callable[[Path], None], pytester: pytest.Pytester, worse: Path
 ) -> None:

@@ -39,7 +39,7 @@ def _row(held: Held) -> tuple[object, ...]:
     numbers = [None if value is None else _number(value) for value in (held.old, held.new)]
     change = None if held.old is None or held.new is None else f"{held.new - held.old:+,.4g}"
     metric = f"{NAMES.get(tolerance.metric, tolerance.metric)}{pool}"
-    return held.where, metric, *numbers, change, f"{tolerance.name}={tolerance.shown}", verdict
+    return held.where or "whole picture", metric, *numbers, change, f"{tolerance.name}={tolerance.shown}", verdict
 
 
 def _number(value: float) -> str:
