@@ -71,6 +71,7 @@ def tools_of(result: Result) -> dict[str, str]:
         "scorer": f"{how.get('scorer')} {how.get('scorer_version') or ''}".strip(),
         "ffmpeg": str(how.get("ffmpeg") or "?"),
         "libvmaf": str(how.get("libvmaf") or "?"),
+        "encoder": str(how.get("encoder") or "?"),
         "cpu": _cpu(),
         "system": f"{platform.system()} {platform.machine()}",
     }

@@ -36,6 +36,8 @@ COLOUR = re.compile(
 #: Seconds for a look at a few frames, where the user sets no time limit.
 LOOK_TIMEOUT = 120.0
 STREAM = re.compile(r"^  Stream #0:(\d+).*?: Video: ")
+#: In the metadata of a stream, not of the file, which names the muxer.
+ENCODER = re.compile(r"^ {6}encoder +: (.{1,100})", re.IGNORECASE)
 #: ffmpeg's options, with a value each, that guard a run or watch it and change nothing about its result.
 WATCHING = ("-protocol_whitelist", "-format_whitelist", "-loglevel", "-stats_period", "-progress")
 PROGRESS = re.compile(r"frame=\s*(\d+)")
@@ -89,6 +91,8 @@ class Video:
     thumbnails: bytes
     duration: float | None = None
     streams: int = 1
+    #: What the file says wrote its video stream, as "Lavc61.3.100 libx264"; nobody has checked it.
+    encoder: str = ""
 
     @property
     def frames_expected(self) -> int | None:
@@ -150,12 +154,17 @@ def inspect(clip: Clip, ffmpeg: str, frames: int, timeout: float | None = None) 
     seen: dict[str, re.Match[str]] = {}
     fields: set[str] = set()
     streams: set[str] = set()
+    others: list[str] = []
 
     def heard(line: str) -> None:
         if match := FRAME.match(line):
             fields.add(match["field"])
         elif (match := STREAM.match(line)) and "(attached pic)" not in line:
             streams.add(match[1])
+        elif len(streams) == 1 and not others and (match := ENCODER.match(line)):
+            seen.setdefault("encoder", match)
+        elif streams and line.startswith(("  Stream #", "Stream mapping:", "Output #")):
+            others.append(line)
         # The first frame's line of each kind; the others say the same again.
         for kind, form in (("config", CONFIG), ("frame", FRAME), ("colour", COLOUR), ("duration", DURATION)):
             if kind not in seen and (match := form.match(line)):
@@ -192,6 +201,7 @@ def inspect(clip: Clip, ffmpeg: str, frames: int, timeout: float | None = None) 
         thumbnails=bytes(thumbnails),
         duration=_seconds(seen.get("duration")),
         streams=len(streams),
+        encoder=printable(seen["encoder"][1].strip()) if "encoder" in seen else "",
     )
 
 

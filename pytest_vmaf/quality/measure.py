@@ -283,4 +283,5 @@ def _provenance(
         "starts": [job.reference.start, job.distorted.start],
         "command": log.command,
         "cached": log.cached,
+        "encoder": pair.distorted.encoder if pair else "",
     }

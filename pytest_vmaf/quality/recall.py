@@ -211,7 +211,7 @@ def _video(data: Mapping[str, Any], clip: Clip) -> Video:
     thumbnails = base64.b64decode(data["thumbnails"])
     for name in ("width", "height", "streams"):
         _whole(data[name])
-    for name in ("pix_fmt", "color_range", "matrix", "primaries", "transfer"):
+    for name in ("pix_fmt", "color_range", "matrix", "primaries", "transfer", "encoder"):
         if not isinstance(data[name], str):
             raise TypeError(f"{name} is {data[name]!r:.80}")
     duration = data["duration"] if data["duration"] is None else float(data["duration"])

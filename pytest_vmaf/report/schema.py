@@ -167,7 +167,8 @@ BLOCK = {
 SECTION = {"title": str, "blocks": [BLOCK]}
 #: How the numbers were made; ``command`` repeats the measurement, ``filters`` prepared the frames, ``starts`` are the
 #: first frames that were scored, of the reference and the distorted clip, ``cached`` when it was measured (ISO 8601)
-#: where that was in an earlier run.
+#: where that was in an earlier run, ``encoder`` what the
+#: distorted file says wrote it.
 PROVENANCE = {
     **dict.fromkeys(
         (
@@ -194,6 +195,7 @@ PROVENANCE = {
     "filters": {"reference": str, "distorted": str},
     "starts": Optional([int]),
     "cached": Optional(str),
+    "encoder": Optional(str),
 }
 #: One call of vmaf.score, .check or .self_score; an "error" has no scores.
 MEASUREMENT = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from fractions import Fraction
@@ -163,6 +164,16 @@ def test_sees_that_nothing_is_tagged(reference, ffmpeg):
     video = inspect(Clip(reference), ffmpeg, 2)
     assert (video.matrix, video.transfer, video.primaries) == ("unknown",) * 3
     assert video.color_range in ("unknown", "tv")
+
+
+def test_sees_what_wrote_the_stream(make, reference, encoded, tmp_path, ffmpeg):
+    said = inspect(Clip(encoded), ffmpeg, 1).encoder
+    assert re.fullmatch(r"Lavc\d+\.\d+\.\d+ libx264", said)
+    with_sound = make("-f", "lavfi", "-i", "sine", "-i", encoded, "-map", "0:a", "-map", "1:v", "-c:v", "copy", "-t", 1,
+                      tmp_path / "sound.mkv")  # fmt: skip
+    assert inspect(Clip(with_sound), ffmpeg, 1).encoder in ("", said)
+    bare = make("-i", encoded, "-c", "copy", "-f", "h264", tmp_path / "a.264")
+    assert inspect(Clip(bare), ffmpeg, 1).encoder == ""
 
 
 def test_sees_a_rotated_clip_as_it_is_displayed(make, encoded, tmp_path, ffmpeg):
