@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeVar
@@ -60,8 +61,14 @@ class Entry(NamedTuple):
 
 def key_of(kind: str, **parts: object) -> str:
     """The name of an entry: BLAKE2b of what it is made of. ``parts`` are plain data; another pytest-vmaf is another."""
-    said = json.dumps([kind, version("pytest-vmaf"), parts], sort_keys=True, default=_refuse)
+    said = json.dumps([kind, _version(), parts], sort_keys=True, default=_refuse)
     return hashlib.blake2b(said.encode("utf-8", "surrogateescape"), digest_size=32).hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _version() -> str:
+    # Looking it up in the installed package's data takes longer than most of what is kept here.
+    return version("pytest-vmaf")
 
 
 def _refuse(value: object) -> object:

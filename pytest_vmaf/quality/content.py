@@ -7,9 +7,12 @@ import hashlib
 import os
 import time
 from collections.abc import Iterable
+from functools import partial
+from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
-from pytest_vmaf.quality.cache import Cache, fetch, key_of, store
+from pytest_vmaf.quality.cache import Cache, key_of, remembered
 from pytest_vmaf.quality.clip import SEQUENCE, Clip
 
 #: Smaller files are read again sooner than a digest of them is found. In bytes.
@@ -64,20 +67,34 @@ class Unchanged:
             return None
 
 
+#: Digests of files that lasted, in this process.
+_known: dict[tuple[str, State], str] = {}
+
+
 def _digest(path: Path, cache: Cache | None) -> str:
     with path.open("rb") as file:
         # Of the open file: a network's file system looks at the file itself then.
-        state = os.fstat(file.fileno())
+        stat = os.fstat(file.fileno())
         # On Windows nothing tells that a file was changed and its time set back.
-        lasting = state.st_size > SMALL and os.name == "posix"
-        lasting = lasting and time.time() - max(state.st_mtime, state.st_ctime) > FRESH
-        key = key_of("file", path=str(path.absolute()), state=_state(state)) if cache and lasting else None
-        kept = fetch(cache, "file", key)
-        if kept is not None and isinstance(kept.data, str) and len(kept.data) == 128:
-            return kept.data
-        found = hashlib.file_digest(file, hashlib.blake2b).hexdigest()
-    store(cache, "file", key, found)
+        lasting = os.name == "posix" and time.time() - max(stat.st_mtime, stat.st_ctime) > FRESH
+        name, state = str(path.absolute()), _state(stat)
+        if lasting and (name, state) in _known:
+            return _known[name, state]
+        key = key_of("file", path=name, state=state) if cache and lasting and stat.st_size > SMALL else None
+        found = remembered(cache, "file", key, partial(_read, file), str, _hexadecimal)
+    if lasting:
+        _known[name, state] = found
     return found
+
+
+def _read(file: BufferedReader) -> str:
+    return hashlib.file_digest(file, hashlib.blake2b).hexdigest()
+
+
+def _hexadecimal(data: Any) -> str:
+    if len(bytes.fromhex(data)) != hashlib.blake2b().digest_size:
+        raise ValueError("it is no digest")
+    return str(data)
 
 
 def _state(stat: os.stat_result) -> State:
