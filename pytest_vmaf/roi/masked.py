@@ -22,7 +22,7 @@ from pytest_vmaf.quality.score import Scale, Score
 from pytest_vmaf.quality.scorer import ScoreLog, Scorer, Source
 from pytest_vmaf.roi.masking import Mask, Seen, masking_of
 from pytest_vmaf.roi.parts import Part, part_of, score_together
-from pytest_vmaf.roi.reuse import Masked, keep, place_of, restore
+from pytest_vmaf.roi.reuse import Looks, Masked, keep, place_of, restore
 from pytest_vmaf.roi.saliency import Saliency, identify, load_saliency, shown_size
 from pytest_vmaf.roi.stream import masked_source, masked_stream
 
@@ -143,12 +143,16 @@ def measure_roi(request: MeasureRequest, scorer: Scorer, mask: Mask) -> RoiResul
 
 def _scored(prepared: Prepared, mask: Mask, network: Saliency | None) -> Masked:
     job, seen = prepared.job, Seen()
-    masking = masking_of(prepared, mask, network, seen)
+    # The network that comes along is as quick as reading its answers again.
+    looks = Looks(prepared, mask, network) if network is not None and mask.saliency is not None else None
+    masking = masking_of(prepared, mask, network, seen, looks)
     small = shown_size(network, job.width, job.height) if network else None
     with masked_stream(prepared, masking, small) as (source, feed):
         logs = score_together({"": prepared, MASKED: _under_mask(prepared, source)})
     if feed.frames != logs[""].reference_frames:
         raise ScorerError(f"{feed.frames} frames were masked, of {logs[''].reference_frames}.")
+    if looks is not None:
+        looks.keep(len(seen.coverage))
     # What is known of one half is no hit of the whole.
     return Masked(replace(logs[""], cached=""), logs[MASKED], seen)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 from pytest_vmaf.quality.errors import SettingsError
 from pytest_vmaf.quality.measure import Prepared
 from pytest_vmaf.roi.mask import Layout, Planes, Weights, alpha_of, coverage, layout_of, rgb_of, upsample, weights_of
-from pytest_vmaf.roi.saliency import Saliency, infer, shown_size
+from pytest_vmaf.roi.saliency import Map, Saliency, infer, shown_size
 from pytest_vmaf.roi.stream import Masking, colours, small_layout
 
 #: Saliency maps that are kept for the report, and about how many rows and columns they have there.
@@ -26,6 +27,10 @@ MOST_MAPS, MAP_SIDES = 20_000, (54, 96)
 OWN_STRIDE, MOST_STRIDE = 2, 60
 #: A picture whose luma differs this much on average from the one looked at (of 255) is another: cuts have 20 to 90.
 NEW_PICTURE = 8.0
+
+
+#: Gets what asks the network about the next picture, and gives its answer, or the same from an earlier run.
+Looked = Callable[[Callable[[], Map]], Map]
 
 
 @dataclass(frozen=True)
@@ -113,8 +118,10 @@ class Seen:
             self.maps.append(zlib.compress(small.tobytes(), 1))
 
 
-def masking_of(prepared: Prepared, mask: Mask, network: Saliency | None, seen: Seen) -> Masking:
-    """How each frame of the reference becomes weights."""
+def masking_of(
+    prepared: Prepared, mask: Mask, network: Saliency | None, seen: Seen, looked: Looked | None = None
+) -> Masking:
+    """How each frame of the reference becomes weights; ``looked`` stands between the network and who asks it."""
     job = prepared.job
     layout = layout_of(job.pix_fmt, job.width, job.height)
     if network is None:
@@ -136,7 +143,10 @@ def masking_of(prepared: Prepared, mask: Mask, network: Saliency | None, seen: S
     matrix, color_range = ("bt601", "tv") if mask.bt601 else colours(prepared)
 
     def salient(planes: Planes, small: Planes | None) -> Weights:
-        found = infer(loaded, rgb_of(planes if small is None else small, little, matrix, color_range))
+        def look() -> Map:
+            return infer(loaded, rgb_of(planes if small is None else small, little, matrix, color_range))
+
+        found = look() if looked is None else looked(look)
         seen.keep(found)
         full = found if found.shape == (job.height, job.width) else upsample(found, job.width, job.height, room)
         alpha = alpha_of(full, mask.threshold, mask.fade, room)

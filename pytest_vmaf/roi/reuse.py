@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate, pairwise
 from typing import Any
 
-from pytest_vmaf.quality.cache import UNREADABLE, fetch, forget, key_of, remembered, store
+from pytest_vmaf.quality.cache import LARGEST, UNREADABLE, Entry, fetch, forget, key_of, remembered, store
 from pytest_vmaf.quality.content import Unchanged, content_of
 from pytest_vmaf.quality.measure import Prepared
 from pytest_vmaf.quality.programs import build_of
 from pytest_vmaf.quality.recall import keep_score, machine, packed_log, recalled, score_key, unpacked_log
 from pytest_vmaf.quality.scorer import ScoreLog
 from pytest_vmaf.roi.masking import Mask, Seen
+from pytest_vmaf.roi.saliency import Map, Saliency
 
 Shares = tuple[tuple[tuple[float, ...], ...], tuple[int, ...]]
 
@@ -87,20 +89,75 @@ def keep(prepared: Prepared, place: Place, made: Masked) -> None:
     store(prepared.cache, "mask", place.masked, data, b"".join((numbers, *seen.maps)))
 
 
+class Looks:
+    """A network's answers upon the frames of a reference, in the order it is asked, for the masks of other encodes."""
+
+    def __init__(self, prepared: Prepared, mask: Mask, network: Saliency) -> None:
+        self._cache, self._unchanged = prepared.cache, Unchanged(prepared.job.reference.clip)
+        how = {"every": mask.every, "bt601": mask.bt601}
+        self._key = _reference_key("looks", prepared, network.digest, **how)
+        self._entry = fetch(self._cache, "mask", self._key)
+        self._asked, self._size = 0, 0
+        self._maps: list[bytes] = []
+        self._shape = 0, 0
+
+    def __call__(self, look: Callable[[], Map]) -> Map:
+        """The answer of an earlier run, else that of ``look``."""
+        self._asked += 1
+        if self._entry is not None:
+            return self._recalled(self._entry, self._asked - 1, look)
+        found = look()
+        if self._cache is not None and self._key is not None and self._size <= self._cache.size * LARGEST:
+            self._maps.append(zlib.compress(found.tobytes(), 1))
+            self._shape, self._size = (found.shape[0], found.shape[1]), self._size + len(self._maps[-1])
+        return found
+
+    def _recalled(self, entry: Entry, number: int, look: Callable[[], Map]) -> Map:
+        import numpy as np
+
+        try:
+            ends = [0, *accumulate(map(int, entry.data["maps"]))]
+            deflated = entry.blob[ends[number] : ends[number + 1]]
+            return np.frombuffer(zlib.decompress(deflated), np.float32).reshape(entry.data["shape"])
+        except (*UNREADABLE, zlib.error) as error:
+            # From here on as if nothing had been kept.
+            forget(self._cache, "mask", self._key, f"{type(error).__name__}: {error}")
+            self._entry = self._key = None
+            return look()
+
+    def keep(self, frames: int) -> None:
+        """Keep the answers of a clip that was looked at to its end, of so many frames."""
+        if frames and self._entry is None and len(self._maps) == self._asked and self._unchanged():
+            data = {"maps": [len(each) for each in self._maps], "shape": self._shape}
+            store(self._cache, "mask", self._key, data, b"".join(self._maps))
+
+
+def _reference_key(what: str, prepared: Prepared, network: str, **how: object) -> str | None:
+    """The name of what a network makes of the reference of a pair."""
+    job, cache = prepared.job, prepared.cache
+    build = build_of(job.tools.ffmpeg.path, cache) if cache else None
+    if build is None:
+        return None
+    source = [content_of(job.reference.clip, cache), job.reference.clip.path.suffix.lower(), job.reference.chain]
+    return key_of(
+        what,
+        source=source,
+        colours=[prepared.pair.matrix, prepared.pair.color_range] if prepared.pair else [],
+        picture=[job.width, job.height, job.pix_fmt],
+        network=network,
+        build=build,
+        versions=_versions(),
+        how=how,
+    )
+
+
 def remembered_shares(
     prepared: Prepared, network: str, boxes: Sequence[Sequence[int]], make: Callable[[], Shares]
 ) -> Shares:
     """What ``make`` gives, the shares of boxes in the saliency of the reference, once for a reference and network."""
-    job, cache = prepared.job, prepared.cache
-    unchanged = Unchanged(job.reference.clip)
-    build = build_of(job.tools.ffmpeg.path, cache) if cache else None
-    key = None
-    if build is not None:
-        source = [content_of(job.reference.clip, cache), job.reference.clip.path.suffix.lower(), job.reference.chain]
-        colours = [prepared.pair.matrix, prepared.pair.color_range] if prepared.pair else []
-        parts = {"source": source, "colours": colours, "picture": [job.width, job.height, job.pix_fmt]}
-        key = key_of("shares", **parts, network=network, boxes=boxes, build=build, versions=_versions())
-    return remembered(cache, "mask", key, make, list, _shares, unchanged)
+    unchanged = Unchanged(prepared.job.reference.clip)
+    key = _reference_key("shares", prepared, network, boxes=boxes)
+    return remembered(prepared.cache, "mask", key, make, list, _shares, unchanged)
 
 
 def _shares(data: Any) -> Shares:

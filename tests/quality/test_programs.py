@@ -71,9 +71,9 @@ def test_a_file_that_goes_by_many_names_says_nothing_either(ffmpeg, tmp_path):
 
 def test_what_is_no_program_has_no_build(tmp_path):
     assert build_of("no-such-program") is None
-    for content in (b"", b"\x7fELF", b"\x7fELF" + b"\xff" * 200):
+    for beginning in (b"", b"\x7fELF", b"\x7fELF" + b"\xff" * 200):
         path = tmp_path / "broken"
-        path.write_bytes(content)
+        path.write_bytes(beginning)
         path.chmod(0o755)
         assert build_of(str(path)) is None
 
