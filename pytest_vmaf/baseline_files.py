@@ -59,7 +59,16 @@ Tests = dict[str, dict[str, Entry]]
 
 def file_of(module: Path, platform: str = "") -> Path:
     """Where the baselines of a test module are; with a platform's name those of that platform alone."""
-    return module.parent / FOLDER / f"{module.stem}{f'.{platform}' if platform else ''}.json"
+    # A dot is what stands before a platform's name.
+    stem = module.stem.replace(".", "%2E")
+    return module.parent / FOLDER / f"{stem}{f'.{platform}' if platform else ''}.json"
+
+
+def modules_of(file: Path) -> list[Path]:
+    """The test modules that a file of baselines may stand beside; none where there is no such."""
+    stem = file.stem.partition(".")[0].replace("%2E", ".")
+    folder = file.parent.parent
+    return [path for path in (folder.iterdir() if folder.is_dir() else ()) if path.stem == stem and path.is_file()]
 
 
 def find(path: Path) -> bool:

@@ -40,6 +40,10 @@ class Outcome:
 
     def gates(self, where: str | None) -> list[dict[str, Any]]:
         """The tolerances of one place, or of all, as gates of a record; what could not be compared has no number."""
+        if self.failed and self.old is None and not where:
+            # So that what failed is not taken for a gate that held.
+            missing = {"name": "baseline", "metric": "entries of the baseline", "pool": "mean", "origin": "call"}
+            return [{**missing, "bound": "min", "limit": 1.0, "value": 0.0, "margin": -1.0, "passed": False}]
         return [_gate(each, where is None) for each in self.held if where in (None, each.where) and not each.why]
 
 

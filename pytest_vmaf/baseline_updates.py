@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +16,10 @@ from pytest_vmaf.quality.errors import BaselineError
 from pytest_vmaf.quality.process import printable
 
 Said = list[tuple[str, bool]]
+#: How it is said that a file could not be written, which no run may pass over.
+NOT_WRITTEN = "vmaf: baselines not written to"
+#: Names that are listed.
+MOST_NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -22,10 +28,11 @@ class Run:
 
     ``tests`` are (node id, status, measured entries) of last attempts, ``failed`` all tests some report of which was no
     pass, ``ran`` all that began. ``collected`` maps modules to their tests and these to node ids, before any was
-    deselected; ``whole`` says that nothing else kept tests from running.
+    deselected; ``whole`` says that nothing else kept tests from running; ``here`` is where pytest was started.
     """
 
     root: Path
+    here: Path
     ended: bool
     tests: list[tuple[str, str, list[dict[str, Any]]]]
     failed: set[str]
@@ -40,6 +47,7 @@ class _Change:
 
     counts: dict[str, int] = field(default_factory=dict)
     tests: Tests = field(default_factory=dict)
+    removed: list[str] = field(default_factory=list)
 
     def count(self, what: str, number: int = 1) -> None:
         self.counts[what] = self.counts.get(what, 0) + number
@@ -76,16 +84,19 @@ def _write_updates(run: Run, keeping: Keeping) -> Said:
             if change.counts:
                 write(file, change.tests)
         except (OSError, ValueError, BaselineError) as error:
-            said.append((f"vmaf: baselines not written to {_shown(file, run.root)}: {_why(error)}", True))
+            said.append((f"{NOT_WRITTEN} {_shown(file, run.root)}: {_why(error)}", True))
             continue
         if change.counts:
             wrote = True
             counts = ", ".join(f"{number} {what}" for what, number in change.counts.items())
             noun = "baseline" if sum(change.counts.values()) == 1 else "baselines"
             said.append((f"vmaf: {noun}: {counts} in {_shown(file, run.root)}", False))
+            said += [(f"vmaf: removed: {printable(name)}", False) for name in change.removed[:MOST_NAMED]]
+            if (more := len(change.removed) - MOST_NAMED) > 0:
+                said.append((f"vmaf: removed: {more} more", False))
     if left:
-        tests = f"{len(left)} test{'s' if len(left) > 1 else ''}"
-        said.append((f"vmaf: {sum(left.values())} measured in {tests} that did not pass: not written.", True))
+        names = ", ".join(map(printable, [*left][:MOST_NAMED])) + (" and others" if len(left) > MOST_NAMED else "")
+        said.append((f"vmaf: {sum(left.values())} measured where the test did not pass, not written: {names}", True))
     if not wrote and not said:
         why = "every one is as it was" if passed else "no test that passed measured one (baseline=True)"
         if passed and not modes & {"changed"}:
@@ -125,14 +136,23 @@ def _prunable(run: Run, keeping: Keeping) -> dict[Path, dict[str, set[str] | Non
     measured = {test: {item["clip"] for item in items} for test, _, items in run.tests}
     passed = {test for test, status, _ in run.tests if status == "passed"} | (run.ran - run.failed)
     gone: dict[Path, dict[str, set[str] | None]] = {}
+    # Two files of one stem, as a module and a doctest, have their entries in one file.
+    sharing: dict[Path, list[Mapping[str, str]]] = {}
     for module, tests in run.collected.items():
-        if not set(tests.values()) <= run.ran:
+        sharing.setdefault(file_of(Path(module), keeping.platform), []).append(tests)
+    for file, modules in sharing.items():
+        if not all(set(tests.values()) <= run.ran for tests in modules):
             continue
         keep: dict[str, set[str] | None] = {}
-        for name, node in tests.items():
+        unsure: set[str] = set()
+        for name, node in (item for tests in modules for item in tests.items()):
             keep[name] = measured.get(node, set()) if node in passed else None
-        file = file_of(Path(module), keeping.platform)
-        gone[file] = {test: keep.get(test, set()) for test in _tests_in(file)}
+            if node not in passed:
+                # A parametrised test that had nothing to run with today.
+                unsure.add(name.partition("[")[0])
+        gone[file] = {
+            test: None if test.partition("[")[0] in unsure else keep.get(test, set()) for test in _tests_in(file)
+        }
     return gone
 
 
@@ -149,10 +169,11 @@ def _prune(change: _Change, test: str, keep: set[str] | None) -> None:
     for clip in [clip for clip in clips if keep is not None and clip not in keep]:
         del clips[clip]
         change.count("removed")
+        change.removed.append(f"{test} / {clip}")
 
 
 def _write_candidate(run: Run, folder: Path) -> Said:
-    """The files as they would be with all that was measured accepted, whether its test passed or not."""
+    """All that was measured, whether its test passed or not, in files as the tests have them."""
     said: Said = []
     items = [item for _, _, items in run.tests for item in items]
     written = 0
@@ -163,11 +184,9 @@ def _write_candidate(run: Run, folder: Path) -> Said:
             said.append((f"vmaf: {_shown(file, run.root)} is outside of {run.root}: no candidate.", True))
             continue
         try:
-            tests = {test: dict(clips) for test, clips in _or_empty(file).items()}
+            tests: Tests = {}
             for item in (item for item in items if Path(item["file"]) == file):
-                old = tests.get(item["test"], {}).get(item["clip"])
-                if old is None or differs(old, item["entry"]):
-                    tests.setdefault(item["test"], {})[item["clip"]] = item["entry"]
+                tests.setdefault(item["test"], {})[item["clip"]] = item["entry"]
             place.parent.mkdir(parents=True, exist_ok=True)
             write(place, tests)
             written += 1
@@ -175,19 +194,12 @@ def _write_candidate(run: Run, folder: Path) -> Said:
             said.append((f"vmaf: the candidate could not be written to {printable(str(place))}: {_why(error)}", True))
     if written:
         files = f"{written} file{'s' if written > 1 else ''}"
-        name = printable(str(folder))
-        said.append((f"vmaf: candidate of {files}: {name}; pytest-vmaf baseline accept {name} takes it over.", False))
+        take = ["pytest-vmaf", "baseline", "accept", os.path.relpath(folder, run.here)]
+        take += ["--into", os.path.relpath(run.root, run.here)] if run.root != run.here else []
+        said.append((f"vmaf: candidate of {files}; to take it over: {printable(shlex.join(take))}", False))
     elif not said:
         said.append(("vmaf: no candidate was written: no test measured a baseline (baseline=True).", False))
     return said
-
-
-def _or_empty(file: Path) -> Tests:
-    try:
-        return read(file)
-    except BaselineError:
-        # A file that is broken is what a candidate may replace.
-        return {}
 
 
 def _shown(file: Path, root: Path) -> str:

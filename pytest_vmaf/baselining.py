@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -44,21 +43,20 @@ class Place:
     common: Path | None = None
     modes: frozenset[str] = frozenset()
     sends: bool = False
+    here: Path = Path()
 
-    def find(self, clip: str) -> Entry | None:
-        """The entry in force. Raises BaselineError for files that are none."""
+    def find(self, clip: str) -> tuple[Entry | None, Path]:
+        """The entry in force and the file that has it. Raises BaselineError for files that are none."""
         from pytest_vmaf.baseline_files import read
 
         for file in filter(None, (self.file, self.common)):
             if entry := read(file).get(self.test, {}).get(clip):
-                return entry
-        return None
+                return entry, file
+        return None, self.file
 
-    @property
-    def shown(self) -> str:
-        """The file's name for people, from where they are."""
-        here = Path.cwd()
-        return printable(str(self.file.relative_to(here) if self.file.is_relative_to(here) else self.file))
+    def shown(self, file: Path) -> str:
+        """A file's name for people, from where pytest was started."""
+        return printable(str(file.relative_to(self.here) if file.is_relative_to(self.here) else file))
 
     def update(self, mode: str) -> str:
         """The command that accepts what was measured."""
@@ -75,7 +73,7 @@ class Baselines:
         #: Tolerances of the marker that some measurement was held by or took back, and how many entries were held.
         self.answered: set[tuple[str, str, str]] = set()
         self.count = 0
-        self._names: Counter[str] = Counter()
+        self._names: set[str] = set()
         self._known: list[tuple[weakref.ref[Any], Sequence[Clip], int]] = []
 
     def ask(self, layers: Sequence[Layer], kind: str, holds: Callable[[str], bool], name: str) -> Asked | None:
@@ -109,11 +107,14 @@ class Baselines:
         self.answered |= {each.key for layer in own for each in layer.tolerances if holds(each.metric)}
         self.answered |= {each.key for layer in layers[:1] for each in layer.tolerances if each.limit is None}
         self.count += 1
-        text = printable(asked if isinstance(asked, str) else name)
-        self._names[text] += 1
-        number = self._names[text]
-        clip = f"{text} #{number}" if number > 1 else text
-        return Asked(self, self.place, clip, chosen, self.place.find(clip))
+        clip = printable(asked if isinstance(asked, str) else name)
+        if clip in self._names:
+            raise SettingsError(
+                f"This test has held a baseline for {clip!r} already, and which of them an entry is for nobody could "
+                "tell; give each a name: baseline='a name'."
+            )
+        self._names.add(clip)
+        return Asked(self, self.place, clip, chosen, *self.place.find(clip))
 
     def know(self, found: Any, references: Sequence[Clip], record: int) -> None:
         """Remember of what clips something was measured, and which record is its first."""
@@ -138,6 +139,7 @@ class Asked:
     clip: str
     tolerances: tuple[Tolerance, ...]
     entry: Entry | None = field(repr=False)
+    file: Path
 
     @property
     def features(self) -> list[str]:
@@ -175,7 +177,7 @@ class Asked:
                 lines += _drift(old, new, where, rate)
             if differing := told_differences(old, new):
                 lines.append(f"what differs: {'; '.join(differing)}")
-            lines.append(f"baseline: {place.shown}, {place.test!r}, {self.clip!r}")
+            lines.append(f"baseline: {place.shown(self.file)}, {place.test!r}, {self.clip!r}")
             lines.append(f"if this is meant, accept it: {place.update('changed')}")
         said = dict.fromkeys(says(each) for each in failed)
         return Outcome(tuple(held), tuple(said), tuple(lines), tuple(also), old, new, self.clip)
@@ -190,7 +192,7 @@ class Asked:
     def _missing(self, new: Entry) -> Outcome:
         from pytest_vmaf.baseline_files import find
 
-        file = self.place.shown
+        file = self.place.shown(self.place.file)
         where = f"{file} has no entry {self.place.test!r}, {self.clip!r}"
         what = where if find(self.place.file) else f"there is no {file}"
         lines = [f"no baseline: {what}", f"write it: {self.place.update('missing')}"]
@@ -220,7 +222,7 @@ def _missed(held: Held) -> str:
 def _drift(old: Entry, new: Entry, where: str, rate: Fraction | None) -> list[str]:
     if new["kind"] != "score":
         return []
-    parts = [entry if not where else entry.get("regions", {}).get(where, {}) for entry in (old, new)]
+    parts = [entry if not where else (entry.get("regions") or {}).get(where, {}) for entry in (old, new)]
     (before, span), (now, now_span) = map(frames_of, parts)
     drift = drift_of(before, now) if span == now_span else None
     of = f"{printable(where)}: " if where else ""

@@ -14,6 +14,7 @@ from pytest_vmaf.quality.process import printable
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from pytest_vmaf.baseline_files import Tests
     from pytest_vmaf.quality.baseline import Entry
 
 #: What of an entry is shown: a mean here stands for all its pools.
@@ -36,7 +37,9 @@ def add_baseline(commands: Any) -> None:
     diff.set_defaults(run=_diff)
     diff.add_argument("old", type=Path)
     diff.add_argument("new", type=Path)
-    accept = actions.add_parser("accept", help="copy the files of pytest --vmaf-candidate=DIR to where they belong")
+    accept = actions.add_parser(
+        "accept", help="put the entries that pytest --vmaf-candidate=DIR wrote into the tests' files"
+    )
     accept.set_defaults(run=_accept)
     accept.add_argument("candidate", type=Path, metavar="DIR")
     accept.add_argument("--into", type=Path, default=Path(), metavar="ROOT", help="pytest's rootdir (default: here)")
@@ -70,7 +73,7 @@ def _show(options: argparse.Namespace) -> int:
 def _diff(options: argparse.Namespace) -> int:
     from pytest_vmaf.baseline_files import read
 
-    old, new = _files(options.old), _files(options.new)
+    old, new = _files(options.old, options.new), _files(options.new, options.old)
     if options.old.is_file() and options.new.is_file():
         # Two names of one thing, as a file and an older one of it.
         old, new = {"": options.old}, {"": options.new}
@@ -91,7 +94,7 @@ def _diff(options: argparse.Namespace) -> int:
 
 
 def _accept(options: argparse.Namespace) -> int:
-    from pytest_vmaf.baseline_files import FOLDER, read, text_of
+    from pytest_vmaf.baseline_files import FOLDER, modules_of, read, text_of
     from pytest_vmaf.report.files import write_whole
 
     if not options.candidate.is_dir():
@@ -99,7 +102,7 @@ def _accept(options: argparse.Namespace) -> int:
     if not options.into.is_dir():
         raise SettingsError(f"--into: {printable(str(options.into))} is no folder.")
     root = options.into.resolve()
-    planned: list[tuple[Path, str]] = []
+    planned: list[tuple[Path, Tests]] = []
     for file in _walk(options.candidate):
         name = file.relative_to(options.candidate)
         if file.is_symlink():
@@ -113,22 +116,42 @@ def _accept(options: argparse.Namespace) -> int:
         target = root / name
         if not target.resolve().is_relative_to(root) or (target.exists() and not target.is_file()):
             raise MeasurementError(f"{printable(str(target))} leads out of {printable(str(root))}. Nothing was copied.")
-        # Read and written anew: what is taken over is entries, whatever else the bytes were.
-        planned.append((target, text_of(read(file))))
-    for target, text in planned:
-        write_whole(target, [text])
-        print(f"pytest-vmaf: accepted {printable(str(target.relative_to(root)))}")
+        if not modules_of(target):
+            raise MeasurementError(
+                f"{printable(str(name))} belongs to a test module that is not in {printable(str(root))}. Say pytest's "
+                "rootdir with --into=ROOT. Nothing was copied."
+            )
+        planned.append((target, read(file)))
+    for target, entries in planned:
+        # What other runs and other shards measured stays.
+        tests = {test: dict(clips) for test, clips in read(target).items()}
+        for test, clips in entries.items():
+            tests.setdefault(test, {}).update(clips)
+        write_whole(target, [text_of(tests)])
+        count = sum(map(len, entries.values()))
+        shown = printable(str(target.relative_to(root)))
+        print(f"pytest-vmaf: {count} accepted into {shown}")
     if not planned:
         return say(VIOLATED, f"There is no candidate in {printable(str(options.candidate))}.")
     return PASSED
 
 
-def _files(place: Path) -> dict[str, Path]:
-    """The files of baselines in a folder by their names in it, or the one file. Raises SettingsError."""
+def _files(place: Path, other: Path | None = None) -> dict[str, Path]:
+    """The files of baselines in a folder by their names in it, or the one file. Raises SettingsError.
+
+    Those of an ``other`` folder within are not among them.
+    """
     from pytest_vmaf.baseline_files import FOLDER
 
     if place.is_dir():
-        found = [path for path in _walk(place) if path.parent.name == FOLDER and path.suffix == ".json"]
+        inside = other is not None and other.is_dir() and other.resolve() != place.resolve() and other.resolve()
+        found = [
+            path
+            for path in _walk(place)
+            if path.parent.name == FOLDER
+            and path.suffix == ".json"
+            and not (inside and path.resolve().is_relative_to(inside))
+        ]
         return {str(path.relative_to(place)): path for path in sorted(found)}
     if not place.exists():
         raise SettingsError(f"{printable(str(place))} does not exist.")
@@ -185,7 +208,7 @@ def _differences(old: Entry | None, new: Entry | None) -> Iterator[tuple[str, st
 
     if old is None or new is None:
         there, gone = (_values(each) if each else "–" for each in (old, new))
-        yield "entry", there, gone, "added" if old is None else "removed"
+        yield "entry", there, gone, "only in NEW" if old is None else "only in OLD"
         return
     if not differs(old, new):
         return

@@ -133,7 +133,7 @@ class Evidence:
         self._say(terminalreporter)
 
     def _keep_baselines(self, session: pytest.Session, exitstatus: int) -> None:
-        from pytest_vmaf.baseline_updates import Run, update
+        from pytest_vmaf.baseline_updates import NOT_WRITTEN, Run, update
 
         config, option = session.config, session.config.option
         if option.collectonly or option.setuponly or option.setupplan:
@@ -141,6 +141,7 @@ class Evidence:
         collected = config.pluginmanager.get_plugin("vmaf-collected")
         run = Run(
             root=config.rootpath,
+            here=config.invocation_params.dir,
             ended=exitstatus in (0, 1, 5),
             tests=self._collector.baselines() if self._collector else [],
             failed=collected.not_passed if collected else set(),
@@ -156,9 +157,12 @@ class Evidence:
             ),
         )
         try:
-            self._said += update(run, self._keeping)
+            said = update(run, self._keeping)
         except Exception as error:
-            self._said.append((f"vmaf: the baselines could not be written: {_reason(error)}", True))
+            said = [(f"{NOT_WRITTEN} their files: {_reason(error)}", True)]
+        self._said += said
+        if exitstatus == pytest.ExitCode.OK and any(line.startswith(NOT_WRITTEN) for line, _ in said):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _reporter(self) -> Any:
         return self._config.pluginmanager.get_plugin("terminalreporter")
@@ -294,6 +298,11 @@ def keeping_of(config: pytest.Config) -> Keeping:
     folder = config.invocation_params.dir / os.path.expanduser(candidate) if candidate else None
     if folder is not None and folder.exists() and not folder.is_dir():
         raise pytest.UsageError(f"pytest-vmaf: --vmaf-candidate={candidate} is no folder.")
+    if folder is not None and not hasattr(config, "workerinput") and next(folder.rglob("__vmaf__/*.json"), None):
+        raise pytest.UsageError(
+            f"pytest-vmaf: --vmaf-candidate={candidate} holds baselines already, which would be taken for this run's. "
+            "Remove it, or name another folder."
+        )
     if named == "auto":
         named = re.sub(r"[^a-z0-9_-]", "_", f"{platform.system()}-{platform.machine()}".lower())
     if named and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}", named):

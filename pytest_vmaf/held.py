@@ -59,6 +59,8 @@ def _look(given: Any) -> tuple[str, str, Any]:
     if isinstance(given, Comparison):
         return "compare", f"{', '.join(Path(source).name for source in given.found)}: compare", (BD_RATE,).__contains__
     results = list(given) if isinstance(given, list | tuple) else [given]
+    if len({id(each) for each in results}) < len(results):
+        raise SettingsError("One result is given twice: repeated encodes are encodes of their own, each measured.")
     if not results or not all(isinstance(each, Result) for each in results):
         raise SettingsError(f"{given!r:.80} has no baseline; check_baseline takes {KINDS}.")
 

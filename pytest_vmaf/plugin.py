@@ -182,8 +182,7 @@ def _cache_layer(config: pytest.Config) -> tuple[Layer, ...]:
 
 def _place(item: pytest.Item) -> Place:
     """Where the baselines of this test are."""
-    import shlex
-
+    from pytest_vmaf.again import again
     from pytest_vmaf.baseline_files import file_of
     from pytest_vmaf.baselining import Place
 
@@ -193,11 +192,11 @@ def _place(item: pytest.Item) -> Place:
     except ValueError:
         # On another drive.
         path = str(item.path)
-    chosen = item.config.getoption("vmaf_baseline_platform")
     return Place(
         file=file_of(item.path, keeping.platform),
         test=name,
-        command=f"pytest {shlex.quote(f'{path}::{name}')}{f' --vmaf-baseline-platform={chosen}' if chosen else ''}",
+        command=again(item.config, path, name),
+        here=item.config.invocation_params.dir,
         common=file_of(item.path) if keeping.platform else None,
         modes=keeping.modes,
         sends=bool(keeping.modes or keeping.candidate),

@@ -42,12 +42,14 @@ class Searches(Searching):
         preset: str | int | None = None,
         arguments: str | Sequence[str] = (),
         pix_fmt: str | None = None,
+        attempt: int = 0,
         **settings: Any,
     ) -> Encode:
         """Encode at one CRF to the file ``output``; what an earlier run made of the same comes from the cache.
 
-        ``encoder`` and its settings are those of :meth:`bisect`. Nothing is measured. Returns an Encode: ``.path``,
-        ``.bitrate``, ``.size``, ``.frames``, ``.command``. Raises EncodeError, ClipError, SettingsError.
+        ``encoder`` and its settings are those of :meth:`bisect`. ``attempt`` numbers encodes that are made again to see
+        how much they differ: none is another's copy. Nothing is measured. Returns an Encode: ``.path``, ``.bitrate``,
+        ``.size``, ``.frames``, ``.command``. Raises EncodeError, ClipError, SettingsError.
         """
         __tracebackhide__ = True
         from pytest_vmaf.encoding.requests import bisect_request, encode_job, read_path
@@ -58,7 +60,7 @@ class Searches(Searching):
                 raise SettingsError(f"{min(options)!r} is a setting of a search; an encode is made at one CRF.")
             chosen = self.find_encoder(encoder)
             request = bisect_request(scorings[0], chosen, 1, preset=preset, arguments=arguments, pix_fmt=pix_fmt)
-            return encode_once(encode_job(request, crf), crf, read_path("output", output))
+            return encode_once(replace(encode_job(request, crf), attempt=attempt), crf, read_path("output", output))
 
         return self._search(source, f"encode with {named(encoder)}", settings, run)
 

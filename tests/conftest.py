@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,10 @@ import pytest
 from pytest_vmaf.quality.ffmpeg import find_ffmpeg
 
 pytest_plugins = ["pytester"]
+
+# A shell starts what it puts into the background deaf to Ctrl-C, and programs hand that on to their children.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
     # Hundreds of tests start a Python of their own; compiling everything anew in each would double the time of all.

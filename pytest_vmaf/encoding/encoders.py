@@ -36,7 +36,7 @@ class Encoder:
     with it. A ``function`` is called from several threads where a search has several ``workers``.
     ``joining`` are arguments without which its streams can neither be joined nor packaged for streaming.
     ``needs`` says what must be there beside the ffmpeg. ``files`` are paths of files whose bytes decide what a script
-    or a function writes; only with them, and with programs that are no scripts, are encodes kept for later runs.
+    writes; only with them, and of programs that are no scripts, are encodes kept for later runs.
     """
 
     name: str

@@ -68,9 +68,17 @@ def detect_shots(
         key,
         detect,
         lambda shots: [(shot.start, shot.frames) for shot in shots],
-        lambda data: tuple(Shot(int(start), int(frames)) for start, frames in data),
+        _read_shots,
         unchanged,
     )
+
+
+def _read_shots(data: Any) -> tuple[Shot, ...]:
+    shots = tuple(Shot(start, frames) for start, frames in data)
+    ends = [0, *(shot.start + shot.frames for shot in shots)]
+    if not shots or any(shot.frames < 1 or shot.start != end for shot, end in zip(shots, ends, strict=False)):
+        raise ValueError("shots that cover no clip")
+    return shots
 
 
 def split(frames: int, cuts: Iterable[int], shortest: int) -> tuple[Shot, ...]:

@@ -112,7 +112,7 @@ def numbers_of(entry: Entry) -> dict[str, dict[tuple[str, str], float]]:
             where: {(metric, "mean"): value for metric, value in values.items()}
             for where, values in entry["values"].items()
         }
-    parts = {"": entry, **entry.get("regions", {})}
+    parts = {"": entry, **(entry.get("regions") or {})}
     return {
         where: {(metric, pool): value for metric, pools in part["values"].items() for pool, value in pools.items()}
         for where, part in parts.items()
@@ -132,7 +132,7 @@ def refuse_incomparable(old: Entry, new: Entry, update: str) -> None:
 
 def _matches(entry: Entry) -> dict[str, str]:
     found = {"kind": entry["kind"], **entry["match"]}
-    for name, region in entry.get("regions", {}).items():
+    for name, region in (entry.get("regions") or {}).items():
         found |= {f"region {name}: {key}": value for key, value in region["match"].items()}
     return found
 
@@ -163,6 +163,10 @@ def hold(old: Entry, new: Entry, tolerances: Iterable[Tolerance]) -> list[Held]:
                 held.append(Held(tolerance, where, a, b, worse))
             elif why := _why(old, before, where, tolerance, a, b):
                 held.append(Held(tolerance, where, a, b, 0.0, why=why))
+        for where in before:
+            if where not in now and key in before[where]:
+                why = f"{printable(where)} is in the baseline, and was not measured now"
+                held.append(Held(tolerance, where, before[where][key], None, 0.0, why=why))
     return held
 
 

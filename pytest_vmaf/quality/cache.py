@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import version
+from numbers import Integral
 from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeVar
 
@@ -34,6 +35,10 @@ SIZE, LARGEST = 2_000_000_000, 0.25
 HEAD = re.compile(rb"pytest-vmaf-cache 1 ([0-9a-f]{64})\n")
 NAME = re.compile(r"[0-9a-f]{64}")
 LONGEST_JSON = 64 << 20
+#: Of an entry that is read into memory, in bytes.
+LARGEST_READ = 512 << 20
+#: Bytes stored by this process since it last looked how much there is, by folder.
+_stored: dict[Path, float] = {}
 #: A file of this beginning is being written; one that is this many seconds old was left by a process that was killed.
 UNFINISHED, ABANDONED = ".writing-", 3600.0
 CHUNK = 1 << 20
@@ -72,6 +77,9 @@ def _version() -> str:
 
 
 def _refuse(value: object) -> object:
+    if isinstance(value, Integral):
+        # NumPy's.
+        return int(value)
     raise TypeError(f"{value!r} is no plain data, so two of it may look alike")
 
 
@@ -84,11 +92,12 @@ def fetch(cache: Cache | None, kind: str, key: str | None, into: Path | None = N
         return None
     path = _place(cache, kind, key)
     try:
-        with _opened(path, cache.size) as file:
+        with _opened(path, min(cache.size, LARGEST_READ if into is None else cache.size)) as file:
             entry = _read(file, into)
-        # The one that was used last stays longest.
-        os.utime(path)
-    except FileNotFoundError:
+        # The one that was used last stays longest; another user's stays as it is.
+        with contextlib.suppress(OSError):
+            os.utime(path)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return None
     except (OSError, *UNREADABLE) as error:
         if into is not None:
@@ -131,9 +140,13 @@ def store(cache: Cache | None, kind: str, key: str | None, data: Any, blob: byte
                 file.write(chunk)
             file.seek(len(b"pytest-vmaf-cache 1 "))
             file.write(whole.hexdigest().encode())
+        # For who shares the folder; what mkstemp makes is its owner's alone.
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(name, 0o666 & ~mask)
         os.replace(name, path)
         name = None
-        _trim(cache)
+        _trim_now_and_then(cache, size + len(said))
     except OSError as error:
         _warn(f"The cache in {printable(str(cache.folder))} cannot be written: {error.strerror or error}.")
     finally:
@@ -192,6 +205,14 @@ def clear(cache: Cache) -> int:
     return freed
 
 
+def _trim_now_and_then(cache: Cache, stored: int) -> None:
+    """To look at all entries takes long where there are many: once for each hundredth of the size."""
+    _stored[cache.folder] = _stored.get(cache.folder, cache.size) + stored
+    if _stored[cache.folder] > cache.size / 100:
+        _stored[cache.folder] = 0
+        _trim(cache)
+
+
 def _trim(cache: Cache) -> None:
     """Remove the least recently used until nine tenths of the size are left, and what killed processes left behind."""
     entries = []
@@ -201,7 +222,8 @@ def _trim(cache: Cache) -> None:
                 with contextlib.suppress(OSError):
                     path.unlink()
             continue
-        entries.append((state.st_mtime_ns, state.st_size, path))
+        # What it takes on the disk, where the system says that.
+        entries.append((state.st_mtime_ns, max(state.st_size, 512 * getattr(state, "st_blocks", 0)), path))
     left = sum(size for _, size, _ in entries)
     if left <= cache.size:
         return
@@ -217,6 +239,9 @@ def _entries(cache: Cache) -> Iterator[tuple[Path, os.stat_result]]:
     """Our own files, by their names and places; whatever else lies there is nobody's business."""
     for kind in KINDS:
         for folder in (cache.folder / kind).glob("[0-9a-f][0-9a-f]"):
+            if folder.is_symlink() or folder.parent.is_symlink():
+                # What it leads to is nobody's business either.
+                continue
             with contextlib.suppress(OSError), os.scandir(folder) as found:
                 for each in found:
                     if NAME.fullmatch(each.name) or each.name.startswith(UNFINISHED):

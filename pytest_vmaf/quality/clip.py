@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -107,6 +108,20 @@ class Stream(Clip):
 
     Made by the rooms that change frames on their way to the scorer, and by them alone.
     """
+
+
+def numbered(clip: Clip) -> tuple[list[int], Callable[[int], str]]:
+    """The numbers of a picture sequence's files, in order, and the name of the file with a number."""
+    match = SEQUENCE.search(clip.path.name)
+    assert match is not None  # noqa: S101
+    before, after = clip.path.name[: match.start()], clip.path.name[match.end() :]
+    digits = int(match["digits"] or 0)
+    form = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
+    folder = clip.path.absolute().parent
+    names = os.listdir(folder) if folder.is_dir() else []
+    found = (form.fullmatch(name) for name in names)
+    numbers = sorted(int(m[1]) for m in found if m and m[1] == f"{int(m[1]):0{digits}d}")
+    return numbers, lambda number: f"{before}{number:0{digits}d}{after}"
 
 
 def as_clip(clip: Clip | str | os.PathLike[str] | bytes) -> Clip:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import os
 import time
@@ -13,28 +12,32 @@ from pathlib import Path
 from typing import Any
 
 from pytest_vmaf.quality.cache import Cache, key_of, remembered
-from pytest_vmaf.quality.clip import SEQUENCE, Clip
+from pytest_vmaf.quality.clip import Clip, numbered
 
 #: Smaller files are read again sooner than a digest of them is found. In bytes.
 SMALL = 4 << 20
-#: A file may be written twice in one tick of its file system's clock, so that a fresh one is read again. In seconds.
-FRESH = 2.0
+#: Younger files are read again, in seconds: a file may be written twice in one tick of its clock, and what is written
+#: through a memory map changes its time only once until the system has saved it (Linux: after 30 s, and up to 5).
+FRESH = 60.0
 
 #: What tells one state of a file from another: device, inode, size, and when its bytes and its inode were changed.
 State = tuple[int, ...]
 
 
 def files_of(clip: Clip) -> list[Path]:
-    """The file of a clip, or those of a picture sequence in their order."""
+    """The file of a clip, or those of a picture sequence in the order of their numbers."""
     if not clip.is_sequence:
         return [clip.path]
-    before, after = (glob.escape(part) for part in SEQUENCE.sub("\0", clip.path.name).split("\0"))
-    return sorted(clip.path.parent.glob(f"{before}*{after}"))
+    numbers, name_of = numbered(clip)
+    return [clip.path.absolute().parent / name_of(number) for number in numbers]
 
 
 def content_of(clip: Clip, cache: Cache | None = None) -> str:
     """BLAKE2b of the clip's files and of what is said of them (raw geometry, frame rate). Raises OSError."""
     said = repr((clip.width, clip.height, clip.pix_fmt, clip.frame_rate))
+    if clip.is_sequence:
+        # Pictures are no film, and a number that is missing is an error.
+        said += f" numbers {numbered(clip)[0]}"
     return digest(files_of(clip), said, cache)
 
 
@@ -50,10 +53,10 @@ def digest(files: Iterable[Path], said: str = "", cache: Cache | None = None) ->
 
 
 class Unchanged:
-    """Tells, when it is called, whether clips are still the files that they were when it was made."""
+    """Tells, when it is called, whether clips and further files are still what they were when it was made."""
 
-    def __init__(self, *clips: Clip) -> None:
-        self._clips = clips
+    def __init__(self, *clips: Clip, files: Iterable[Path] = ()) -> None:
+        self._clips, self._files = clips, tuple(files)
         self._before = self._states()
 
     def __call__(self) -> bool:
@@ -62,7 +65,8 @@ class Unchanged:
 
     def _states(self) -> tuple[State, ...] | None:
         try:
-            return tuple(_state(path.stat()) for clip in self._clips for path in files_of(clip))
+            files = [path for clip in self._clips for path in files_of(clip)]
+            return tuple(_state(path.stat()) for path in (*files, *self._files))
         except OSError:
             return None
 
@@ -72,6 +76,9 @@ _known: dict[tuple[str, State], str] = {}
 
 
 def _digest(path: Path, cache: Cache | None) -> str:
+    if not path.is_file():
+        # A pipe would be waited for.
+        raise OSError(f"{path} is no regular file")
     with path.open("rb") as file:
         # Of the open file: a network's file system looks at the file itself then.
         stat = os.fstat(file.fileno())

@@ -8,11 +8,11 @@ import re
 import shutil
 import struct
 import sys
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
-from pytest_vmaf.quality.cache import Cache, fetch, key_of, store
+from pytest_vmaf.quality.cache import Cache, key_of, remembered
 from pytest_vmaf.quality.content import digest
 from pytest_vmaf.quality.errors import ScorerError
 from pytest_vmaf.quality.process import Command, run
@@ -23,6 +23,8 @@ ELF, PT_DYNAMIC, PT_INTERP, RPATHS = b"\x7fELF", 2, 3, (15, 29)
 OTHERS = (b"MZ", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 #: What the loader says of each library: "libvmaf.so.3 => /usr/lib/libvmaf.so.3 (0x00007f…)".
 LOADED = re.compile(r"\s*(?:\S+ => )?(/.+) \(0x[0-9a-f]+\)")
+#: The one library that is in no file: the kernel's.
+VIRTUAL = re.compile(r"\s*linux-(?:vdso|gate)\.so\.\d+ ")
 #: What tells the loader to take other libraries than usual, and where it finds the usual ones.
 TOLD, USUAL = ("LD_LIBRARY_PATH", "LD_PRELOAD", "LD_AUDIT"), Path("/etc/ld.so.cache")
 
@@ -88,22 +90,26 @@ def _libraries(path: Path, linked: _Linked, cache: Cache | None) -> tuple[str, .
     # Libraries of the system are found through one index, which changes whenever one comes or goes.
     usual = not linked.own and not any(told) and USUAL.exists()
     key = key_of("libraries", path=str(path), state=_state(path), index=_state(USUAL)) if cache and usual else None
-    kept = fetch(cache, "look", key)
-    if kept is not None:
-        return tuple(map(str, kept.data))
-    found = _listed(linked.loader, str(path), _state(path), told)
-    store(cache, "look", key, found)
-    return found
+    listed = partial(_listed if usual else _listed.__wrapped__, linked.loader, str(path), _state(path))
+    return remembered(cache, "look", key, listed, list, _names)
+
+
+def _names(data: Any) -> tuple[str, ...]:
+    if not data or not all(isinstance(name, str) and name.startswith("/") for name in data):
+        raise ValueError(f"{data!r:.80} are no libraries")
+    return tuple(data)
 
 
 @lru_cache(maxsize=32)
-def _listed(loader: str, path: str, state: tuple[int, ...], told: tuple[str | None, ...]) -> tuple[str, ...]:
-    """The files that the loader would load, by its own word. Asked once a process, program and environment."""
+def _listed(loader: str, path: str, state: tuple[int, ...]) -> tuple[str, ...]:
+    """The files that the loader would load, by its own word."""
     heard: list[str] = []
     with contextlib.suppress(ScorerError):
         end = run(Command((loader, "--list", path), on_stdout=heard.append), timeout=30)
         found = [match[1] for line in heard if (match := LOADED.fullmatch(line))]
-        if end.returncode == 0 and found:
+        # A library by a relative path, or one that is not found, says nothing that could be read.
+        strange = [line for line in heard if line.strip() and not LOADED.fullmatch(line) and not VIRTUAL.match(line)]
+        if end.returncode == 0 and found and not strange:
             # By their names: where they lie does not matter.
             return tuple(sorted(set(found), key=lambda file: Path(file).name))
     raise OSError(f"{loader} does not say what {path} loads")

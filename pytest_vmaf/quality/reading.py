@@ -7,7 +7,7 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
-from pytest_vmaf.quality.clip import RAW_SUFFIXES, SEQUENCE, Clip, Stream
+from pytest_vmaf.quality.clip import RAW_SUFFIXES, SEQUENCE, Clip, Stream, numbered
 from pytest_vmaf.quality.errors import ClipError
 from pytest_vmaf.quality.process import printable
 
@@ -178,12 +178,8 @@ def _sequence_arguments(clip: Clip) -> list[str]:
     before, after = clip.path.name[: match.start()], clip.path.name[match.end() :]
     if SEQUENCE.search(after):
         raise ClipError(f"{clip.name}: a picture sequence has one number in its name, this has more.")
-    digits = int(match["digits"] or 0)
-    form = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
     folder = clip.path.absolute().parent
-    names = os.listdir(folder) if folder.is_dir() else []
-    found = (form.fullmatch(name) for name in names)
-    numbers = sorted(int(m[1]) for m in found if m and m[1] == f"{int(m[1]):0{digits}d}")
+    numbers, name_of = numbered(clip)
     if not numbers:
         raise ClipError(f"{clip.name} does not exist, and no file matches it as a numbered sequence.")
     missing = numbers[-1] - numbers[0] + 1 - len(numbers)
@@ -195,7 +191,7 @@ def _sequence_arguments(clip: Clip) -> list[str]:
         )
     for number in numbers:
         # ffmpeg would end the sequence at an empty file without a word, and wait for ever for a pipe.
-        picture = folder / f"{before}{number:0{digits}d}{after}"
+        picture = folder / name_of(number)
         if not picture.is_file() or picture.stat().st_size == 0:
             raise ClipError(f"{clip.name}: number {number} is empty or not a regular file.")
     # ffmpeg reads a % as the start of a number; elsewhere in the path it stands for itself.

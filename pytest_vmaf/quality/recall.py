@@ -5,17 +5,22 @@ from __future__ import annotations
 import base64
 import math
 import platform
+import re
+import sys
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from fractions import Fraction
-from typing import Any
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Generic
 
 from pytest_vmaf.quality.cache import UNREADABLE, Cache, fetch, forget, key_of, remembered, store
 from pytest_vmaf.quality.clip import Clip, Stream
 from pytest_vmaf.quality.content import Unchanged, content_of, digest
 from pytest_vmaf.quality.errors import MeasurementError
-from pytest_vmaf.quality.ffmpeg import Video, count_frames, inspect
+from pytest_vmaf.quality.ffmpeg import THUMBNAIL, Video, count_frames, inspect
+from pytest_vmaf.quality.process import printable
 from pytest_vmaf.quality.programs import build_of
 from pytest_vmaf.quality.scorer import (
     Capabilities,
@@ -63,7 +68,10 @@ def clip_key(what: str, clip: Clip, ffmpeg: str, cache: Cache | None, **parts: o
 def capabilities(scorer: Scorer, tools: Tools, cache: Cache | None) -> Any:
     """What the scorer says that it is; of the same programs only once."""
     builds = _builds(scorer, tools, cache)
-    key = key_of("scorer", scorer=_named(scorer), builds=builds) if builds else None
+    try:
+        key = key_of("scorer", scorer=_named(scorer), builds=builds) if builds else None
+    except OSError:
+        key = None
     return remembered(cache, "look", key, lambda: scorer.capabilities(tools), vars, _capabilities)
 
 
@@ -72,7 +80,13 @@ def score(scorer: Scorer, requests: Sequence[ScoreRequest], cache: Cache | None)
     if cache is None:
         return score_all(scorer, requests)
     # Taken first: of a clip that is written to meanwhile nobody knows which state was scored.
-    unchanged = [Unchanged(*(source.clip for source in _sources(request))) for request in requests]
+    unchanged = [
+        Unchanged(
+            *(source.clip for source in _sources(request)),
+            files=[model.path for model in request.models if model.path],
+        )
+        for request in requests
+    ]
     keys = [score_key(scorer, request, cache) for request in requests]
     logs = {number: recalled(scorer, request, cache, keys[number]) for number, request in enumerate(requests)}
     missing = [number for number, log in logs.items() if log is None]
@@ -126,6 +140,8 @@ def recalled(scorer: Scorer, request: ScoreRequest, cache: Cache | None, key: st
 
 def keep_score(cache: Cache | None, key: str | None, log: ScoreLog) -> None:
     """Keep a log under a key; one that is not whole is somebody else's to refuse, and nobody's to find again."""
+    if not isinstance(log, ScoreLog):
+        return
     columns = log.columns.values()
     if log.reference_frames == log.distorted_frames and all(map(math.isfinite, (x for c in columns for x in c))):
         store(cache, "score", key, *packed_log(log))
@@ -160,15 +176,24 @@ def unpacked_log(data: Mapping[str, Any], blob: bytes) -> ScoreLog:
         columns=columns,
         reference_frames=_whole(data["reference_frames"]),
         distorted_frames=_whole(data["distorted_frames"]),
-        libvmaf=str(data["libvmaf"]),
+        libvmaf=printable(str(data["libvmaf"])),
         command="",
         pooled_means={str(name): float(mean) for name, mean in data["pooled_means"].items()},
     )
 
 
-def machine() -> list[str]:
-    """What of the machine numbers may depend on: its kind of processor, and the system."""
-    return [platform.machine(), platform.system()]
+@lru_cache(maxsize=1)
+def machine() -> tuple[str, ...]:
+    """What of the machine numbers may depend on: what its processor can (ffmpeg and encoders choose by it), the system.
+
+    Measured: x264 writes something else without AVX, and so does ffmpeg's scaler.
+    """
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    can = sorted({word for line in lines if re.match(r"flags|Features", line) for word in line.split()})
+    return platform.machine(), platform.system(), " ".join(can) or platform.processor()
 
 
 def _sources(request: ScoreRequest) -> tuple[Source, Source]:
@@ -184,13 +209,26 @@ def _content(clip: Clip, cache: Cache | None) -> list[str]:
     return [content_of(clip, cache), clip.path.suffix.lower()]
 
 
-def _named(scorer: Scorer) -> str:
-    return f"{type(scorer).__module__}.{type(scorer).__qualname__}"
+def _named(scorer: Scorer) -> list[str]:
+    """A scorer's class, and the bytes of the modules that it and what it inherits from are defined in."""
+    kinds = [
+        kind
+        for kind in type(scorer).__mro__
+        if kind not in (object, Generic) and not getattr(kind, "_is_protocol", False)
+    ]
+    files = [getattr(sys.modules.get(kind.__module__), "__file__", None) for kind in kinds]
+    known = [Path(file) for file in files if file]
+    if len(known) < len(kinds):
+        raise OSError("a class of no file")
+    return [f"{type(scorer).__module__}.{type(scorer).__qualname__}", digest(known)]
 
 
 def _builds(scorer: Scorer, tools: Tools, cache: Cache | None) -> list[str]:
     """The builds of the programs that a scorer runs; none where one of them is unknown."""
     if cache is None or not isinstance(scorer, RepeatableScorer):
+        return []
+    # Of one that has settings, or inherits what it depends on, nobody knows that this is all.
+    if getattr(scorer, "__dict__", None) or "programs" not in vars(type(scorer)):
         return []
     builds = [build_of(program, cache) for program in scorer.programs(tools)]
     return [build for build in builds if build is not None] if None not in builds else []
@@ -210,10 +248,16 @@ def _video(data: Mapping[str, Any], clip: Clip) -> Video:
     rate = Fraction(data["frame_rate"]) if data["frame_rate"] else None
     thumbnails = base64.b64decode(data["thumbnails"])
     for name in ("width", "height", "streams"):
-        _whole(data[name])
+        if not _whole(data[name]) or data[name] > 1 << 20:
+            raise ValueError(f"{name} is {data[name]!r:.80}")
+    if not all(type(data[name]) is bool for name in ("interlaced", "is_picture")) or (rate is not None and rate <= 0):
+        raise ValueError("a look that no clip gives")
+    if not thumbnails or len(thumbnails) % (THUMBNAIL[0] * THUMBNAIL[1]):
+        raise ValueError(f"{len(thumbnails)} bytes are no thumbnails")
     for name in ("pix_fmt", "color_range", "matrix", "primaries", "transfer", "encoder"):
         if not isinstance(data[name], str):
             raise TypeError(f"{name} is {data[name]!r:.80}")
+        data = {**data, name: printable(data[name])}
     duration = data["duration"] if data["duration"] is None else float(data["duration"])
     return Video(**{**data, "clip": clip, "frame_rate": rate, "thumbnails": thumbnails, "duration": duration})
 

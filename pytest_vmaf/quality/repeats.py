@@ -28,8 +28,8 @@ def mean_entry(entries: Sequence[Entry]) -> Entry:
         refuse_incomparable(first, other, "(They are to be repeated encodes of one source with one encoder.)")
     deviations: Deviations = {"": _deviations([each["values"] for each in entries])}
     mean = {**first, **_mean(entries)}
-    for name in first.get("regions", {}):
-        parts = [each["regions"][name] for each in entries if name in each.get("regions", {})]
+    for name in first.get("regions") or {}:
+        parts = [each["regions"][name] for each in entries if name in (each.get("regions") or {})]
         if len(parts) < len(entries):
             raise BaselineError(f"The region {name!r} is not in each of the {len(entries)} repeated measurements.")
         mean["regions"] = {**mean["regions"], name: {**parts[0], **_mean(parts)}}
@@ -45,7 +45,7 @@ def noise_entry(deviations: Deviations, n: int) -> Entry:
 def with_margins(held: Sequence[Held], old: Entry, new: Entry) -> list[Held]:
     """Each with the margin 2 · sqrt(s_old²/n_old + s_new²/n_new), in its tolerance's unit; 0 without repeats.
 
-    Raises BaselineError where a margin is larger than its tolerance: then nothing can be said.
+    Raises BaselineError where a margin is larger than its tolerance and decides: then nothing can be said.
     """
     found = []
     for each in held:
@@ -54,7 +54,9 @@ def with_margins(held: Sequence[Held], old: Entry, new: Entry) -> list[Held]:
         margin = ERRORS * error
         if tolerance.relative and each.old:
             margin = 100 * margin / abs(each.old)
-        if margin > (tolerance.limit or 0.0):
+        limit = tolerance.limit or 0.0
+        # Far beyond the noise on either side it is clear all the same.
+        if margin > limit and limit - margin < each.worse <= limit + margin:
             unit = " %" if tolerance.relative else ""
             raise BaselineError(
                 f"nothing can be said: {margin:.3g}{unit} are noise, and {tolerance.name} is {tolerance.shown}: "

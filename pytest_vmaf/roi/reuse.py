@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Any
 
 from pytest_vmaf.quality.cache import LARGEST, UNREADABLE, Entry, fetch, forget, key_of, remembered, store
 from pytest_vmaf.quality.content import Unchanged, content_of
+from pytest_vmaf.quality.errors import MeasurementError
 from pytest_vmaf.quality.measure import Prepared
 from pytest_vmaf.quality.programs import build_of
 from pytest_vmaf.quality.recall import keep_score, machine, packed_log, recalled, score_key, unpacked_log
-from pytest_vmaf.quality.scorer import ScoreLog
+from pytest_vmaf.quality.scorer import ScoreLog, verify
 from pytest_vmaf.roi.masking import Mask, Seen
 from pytest_vmaf.roi.saliency import Map, Saliency
 
@@ -64,10 +65,23 @@ def restore(prepared: Prepared, place: Place) -> Masked | None:
         seen.size = int(data["size"][0]), int(data["size"][1])
         ends = accumulate(map(int, data["maps"]), initial=numbers)
         seen.maps = [entry.blob[begin:end] for begin, end in pairwise(ends)]
-        return Masked(full, unpacked_log(data["log"], entry.blob[:numbers]), seen)
-    except UNREADABLE as error:
+        masked = unpacked_log(data["log"], entry.blob[:numbers])
+        _check(prepared, masked, seen)
+        return Masked(full, masked, seen)
+    except (*UNREADABLE, MeasurementError, zlib.error) as error:
         forget(prepared.cache, "mask", place.masked, f"{type(error).__name__}: {error}")
         return None
+
+
+def _check(prepared: Prepared, masked: ScoreLog, seen: Seen) -> None:
+    """Refuse what no masking gives. Raises ValueError, zlib.error, MeasurementError."""
+    frames = masked.reference_frames
+    columns = tuple(run.column for run in prepared.job.models)
+    verify(masked, replace(prepared.job, features=(), columns=columns), "the cache")
+    right = len(seen.coverage) == frames and all(0 <= share <= 1 for share in seen.coverage)
+    right = right and all(0 <= frame < frames for frame in seen.empty)
+    if not right or any(len(zlib.decompress(each)) != seen.size[0] * seen.size[1] for each in seen.maps):
+        raise ValueError("masks that no clip gives")
 
 
 def keep(prepared: Prepared, place: Place, made: Masked) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
@@ -11,9 +12,9 @@ from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf import CacheWarning
 from pytest_vmaf.encoding.bisect import BisectRequest, bisect
 from pytest_vmaf.encoding.encode import make_encode
-from pytest_vmaf.encoding.encoders import ENCODERS, command_encoder, function_encoder
+from pytest_vmaf.encoding.encoders import ENCODERS, Encoder, command_encoder, function_encoder
 from pytest_vmaf.encoding.probe import parse_metric
-from pytest_vmaf.encoding.reuse import encode_key, keep_encode, restore
+from pytest_vmaf.encoding.reuse import encode_key, encode_once, keep_encode, restore
 from pytest_vmaf.quality.cache import Cache, contents
 from pytest_vmaf.quality.clip import Clip
 from pytest_vmaf.quality.measure import MeasureRequest
@@ -216,13 +217,78 @@ def test_a_program_that_is_known_is_kept_and_restored(job, cache, tmp_path, ffmp
     assert restored.command == encode.command.replace("a.mp4", "b.mp4")
 
 
-def test_a_function_is_kept_only_where_its_files_are_named(job, cache, tmp_path):
+def test_a_function_is_never_kept(job, cache, tmp_path):
     def ours(source, output, crf):
         raise AssertionError
 
-    path = tmp_path / "a.mp4"
-    assert encode_key(job(function_encoder(ours), cache=cache), 30, path) is None
-    assert encode_key(job(function_encoder(ours, files=(__file__,)), cache=cache), 30, path) is not None
+    assert encode_key(job(function_encoder(ours, files=(__file__,)), cache=cache), 30, tmp_path / "a.mp4") is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "-vf lut3d=file='{}'",
+        "-vf movie={}[o];[in][o]overlay",
+        "-c{}",
+        "--cfg={}",
+        "-x264-params qpfile={}:me=hex",
+    ],
+)
+def test_files_that_arguments_name_are_found_however_they_are_written(job, cache, tmp_path, words):
+    named = tmp_path / "a.cube"
+    named.write_text("one")
+    told = job("libx264", preset="ultrafast", arguments=tuple(words.format(named).split()), cache=cache)
+    before = encode_key(told, 30, tmp_path / "a.mp4")
+    named.write_text("two")
+    assert encode_key(told, 30, tmp_path / "a.mp4") not in (None, before)
+
+
+@pytest.mark.parametrize(
+    "words", ["-vf movie={}/ov%d.png", "--dir={}", "-/filter:v g.txt", "@args.txt", "-filter_script g"]
+)
+def test_what_names_more_than_a_file_is_not_kept(job, cache, tmp_path, words):
+    told = job("libx264", preset="ultrafast", arguments=tuple(words.format(tmp_path).split()), cache=cache)
+    assert encode_key(told, 30, tmp_path / "a.mp4") is None
+
+
+def test_an_encoder_of_hardware_is_not_kept(job, cache, tmp_path):
+    encoder = Encoder("h264_nvenc", arguments=("-cq", "{crf}"))
+    assert encode_key(job(encoder, cache=cache), 30, tmp_path / "a.mp4") is None
+
+
+def test_another_processor_is_another_encode(job, cache, tmp_path, monkeypatch):
+    before = encode_key(job("libx264", preset="ultrafast", cache=cache), 30, tmp_path / "a.mp4")
+    monkeypatch.setattr("pytest_vmaf.encoding.reuse.machine", lambda: ("x86_64", "Linux", "sse2"))
+    assert encode_key(job("libx264", preset="ultrafast", cache=cache), 30, tmp_path / "a.mp4") != before
+
+
+def test_an_encode_replaces_its_output_whole_or_not_at_all(job, clip, cache, tmp_path):
+    import shutil
+
+    from pytest_vmaf import EncodeError, SettingsError
+
+    output, source = tmp_path / "out.mp4", tmp_path / "source.mkv"
+    output.write_text("what was there before")
+    shutil.copy(clip, source)
+    broken = job("libx264", source, preset="ultrafast", arguments=("-no-such-option", "1"), cache=cache)
+    with pytest.raises(EncodeError):
+        encode_once(broken, 30, output)
+    assert output.read_text() == "what was there before"
+    right = job("libx264", source, preset="ultrafast", cache=cache)
+    for _ in range(2):
+        with pytest.raises(SettingsError, match="which is the source"):
+            encode_once(right, 30, source)
+        assert encode_once(right, 30, output).path == output
+    assert source.read_bytes() == Path(clip).read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "out.mp4", "source.mkv"]
+
+
+def test_attempts_are_apart(job, cache, tmp_path):
+    from dataclasses import replace
+
+    one = job("libx264", preset="ultrafast", cache=cache)
+    keys = {encode_key(replace(one, attempt=attempt), 30, tmp_path / "a.mp4") for attempt in range(3)}
+    assert len(keys) == 3
 
 
 def test_without_a_cache_there_is_no_key(job, tmp_path):

@@ -144,6 +144,26 @@ def test_pipes_links_and_giants_are_not_read(cache, tmp_path):
         assert fetch(cache, "score", KEY) is None
 
 
+@posix_only()
+def test_what_links_lead_to_is_neither_counted_nor_cleared(cache, tmp_path):
+    store(cache, "score", KEY, 1)
+    (cache.folder / "score").rename(tmp_path / "outside")
+    (cache.folder / "score").symlink_to(tmp_path / "outside")
+    assert contents(cache)["score"] == (0, 0)
+    assert clear(cache) == 0
+    assert [path.name for path in (tmp_path / "outside").rglob(KEY)] == [KEY]
+
+
+def test_entries_of_a_shared_folder_may_be_read_by_others(cache):
+    before = os.umask(0o022)
+    try:
+        store(cache, "score", KEY, 1)
+    finally:
+        os.umask(before)
+    [path] = files(cache)
+    assert os.name != "posix" or path.stat().st_mode & 0o777 == 0o644
+
+
 def test_the_least_recently_used_go_first_and_the_size_is_kept(tmp_path):
     cache = Cache(tmp_path, 20_000)
     keys = [key_of("test", number=number) for number in range(30)]
@@ -175,14 +195,16 @@ def test_a_warning_that_is_an_error_is_no_reason_to_fail(tmp_path):
     store(Cache(tmp_path / "file"), "score", KEY, 1)
 
 
-def test_what_a_killed_process_left_behind_goes_after_an_hour(cache):
+def test_what_a_killed_process_left_behind_goes_after_an_hour(tmp_path):
+    cache = Cache(tmp_path / "cache", 100_000)
     store(cache, "score", KEY, 1)
     [path] = files(cache)
     old, new = path.parent / ".writing-old", path.parent / ".writing-new"
     for each in (old, new):
         each.write_bytes(b"half")
     os.utime(old, (time.time() - ABANDONED - 1,) * 2)
-    store(cache, "score", key_of("test", number=2), 2)
+    # More than a hundredth of the whole: now it is looked through.
+    store(cache, "score", key_of("test", number=2), 2, bytes(1500))
     assert not old.exists()
     assert new.exists()
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 
-from pytest_vmaf import CacheWarning, PairError
+from pytest_vmaf import CacheWarning, ClipError, PairError
 from pytest_vmaf.quality.cache import UNREADABLE, Cache, contents
 from pytest_vmaf.quality.clip import Clip, as_clip
 from pytest_vmaf.quality.logs import read_log
@@ -222,6 +223,55 @@ def test_a_scorer_that_does_not_say_what_it_runs_is_always_asked(score, referenc
     for _ in range(2):
         score(reference, encoded, scorer)
     assert scorer.asked == 2
+
+
+class Inheriting(FfmpegScorer):
+    """What it adds to what it inherits nobody has said."""
+
+    def score(self, request):
+        log = super().score(request)
+        columns = {name: tuple(value - 1 for value in values) for name, values in log.columns.items()}
+        return replace(log, columns=columns, pooled_means={})
+
+
+def test_a_scorer_that_inherits_what_it_runs_is_always_asked(score, reference, encoded):
+    score(reference, encoded)
+    for _ in range(2):
+        assert score(reference, encoded, Inheriting()).provenance["cached"] == ""
+
+
+@pytest.fixture
+def pictures(make, reference, encoded, tmp_path):
+    """Three pictures of the reference and of the encode, numbered."""
+    for name, clip in (("r", reference), ("d", encoded)):
+        make("-i", clip, "-frames:v", 3, "-start_number", 8, tmp_path / f"{name}_%d.png")
+    return Clip(tmp_path / "r_%d.png"), Clip(tmp_path / "d_%d.png")
+
+
+def test_pictures_count_in_the_order_of_their_numbers(score, pictures, tmp_path):
+    before = score(*pictures)
+    # The same files in the order of their names, which is another one by their numbers: 10 comes before 8 and 9.
+    for number, name in ((8, "a"), (9, "b"), (10, "c")):
+        (tmp_path / f"d_{number}.png").rename(tmp_path / name)
+    for name, number in (("c", 8), ("a", 9), ("b", 10)):
+        (tmp_path / name).rename(tmp_path / f"d_{number}.png")
+    after = score(*pictures)
+    assert after.provenance["cached"] == ""
+    assert after.neg.frames != before.neg.frames
+
+
+def test_a_picture_that_is_renamed_away_is_missed(score, pictures, tmp_path):
+    score(*pictures)
+    (tmp_path / "d_10.png").rename(tmp_path / "d_10x.png")
+    with pytest.raises(PairError, match="different lengths"):
+        score(*pictures)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs pipes")
+def test_a_pipe_is_refused_and_not_waited_for(score, reference, tmp_path):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(ClipError, match="not a regular file"):
+        score(reference, tmp_path / "pipe.mp4")
 
 
 def test_clips_of_unequal_lengths_stay_an_error(score, make, reference, tmp_path):
