@@ -72,7 +72,14 @@ def capabilities(scorer: Scorer, tools: Tools, cache: Cache | None) -> Any:
         key = key_of("scorer", scorer=_named(scorer), builds=builds) if builds else None
     except OSError:
         key = None
-    return remembered(cache, "look", key, lambda: scorer.capabilities(tools), vars, _capabilities)
+    said: list[Any] = []
+
+    def ask() -> Any:
+        said.append(scorer.capabilities(tools))
+        return said[0]
+
+    # What is something else is for others to refuse.
+    return remembered(cache, "look", key, ask, vars, _capabilities, lambda: isinstance(said[0], Capabilities))
 
 
 def score(scorer: Scorer, requests: Sequence[ScoreRequest], cache: Cache | None) -> tuple[ScoreLog, ...]:
