@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_vmaf.quality.baseline import DIGITS, Entry, score_entry
 from pytest_vmaf.quality.clip import Clip
-from pytest_vmaf.quality.content import content_of, digest, files_of
+from pytest_vmaf.quality.content import content_of, digest
 from pytest_vmaf.quality.errors import BaselineError
 from pytest_vmaf.quality.process import printable
 from pytest_vmaf.quality.repeats import mean_entry, noise_entry
@@ -120,20 +120,10 @@ def _content(references: Sequence[Clip], result: Result) -> str:
     if result.provenance.get("fake"):
         return "none"
     try:
-        return ", ".join(_content_at(clip, _stamps(clip)) for clip in references)
+        return ", ".join(map(content_of, references))
     except OSError as error:
         names = ", ".join(map(str, references))
         raise BaselineError(f"{names} cannot be read for the baseline: {printable(str(error))}.") from None
-
-
-def _stamps(clip: Clip) -> tuple[tuple[int, int], ...]:
-    return tuple((stat.st_size, stat.st_mtime_ns) for stat in (path.stat() for path in files_of(clip)))
-
-
-@lru_cache(maxsize=64)
-def _content_at(clip: Clip, _stamps: tuple[tuple[int, int], ...]) -> str:
-    """A clip is read once, though many encodes of it are held."""
-    return content_of(clip)
 
 
 @lru_cache(maxsize=1)

@@ -29,8 +29,6 @@ LAUNCHERS = re.compile(
 )
 #: Arguments of encodings in several passes, which read what another pass has written.
 PASSES = re.compile(r"(?:^|[-:])(?:pass|passlogfile|stats|rc_stats)(?:$|[=:\d])")
-
-
 #: Encoders of hardware, which a driver makes.
 HARDWARE = re.compile(r"_(?:nvenc|qsv|vaapi|amf|videotoolbox|v4l2m2m|mediacodec|vulkan|d3d12va|omx|rkmpp|mf|cuvid)$")
 #: Arguments that name files which name others: options and filters in files.

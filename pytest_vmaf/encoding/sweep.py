@@ -7,7 +7,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
@@ -17,8 +16,7 @@ from pytest_vmaf.encoding.encoders import Encoder, check_available
 from pytest_vmaf.encoding.probe import Metric, Probe, Prober
 from pytest_vmaf.encoding.reuse import named_files
 from pytest_vmaf.encoding.rows import HIGHEST, LOWEST, Row, Setup, append_row, locked_file, read_rows
-from pytest_vmaf.quality.clip import Clip
-from pytest_vmaf.quality.content import content_of, digest, files_of
+from pytest_vmaf.quality.content import Unchanged, content_of, digest
 from pytest_vmaf.quality.errors import ClipError, MeasurementError, SettingsError
 from pytest_vmaf.quality.measure import MeasureRequest, prepare
 from pytest_vmaf.quality.process import printable
@@ -47,13 +45,13 @@ class SweepRequest:
 
 @dataclass(frozen=True)
 class _Curve:
-    """The rows that one Prober makes. ``stamp`` tells whether the source is still the file that was hashed."""
+    """The rows that one Prober makes. ``unchanged`` tells whether the source is still the file that was hashed."""
 
     setup: Setup
     job: Job
     scoring: MeasureRequest
     columns: tuple[str, ...]
-    stamp: tuple[tuple[int, int], ...]
+    unchanged: Unchanged
 
 
 def sweep(request: SweepRequest, scorer: Scorer) -> tuple[Row, ...]:
@@ -133,7 +131,9 @@ def _curves(request: SweepRequest, scorer: Scorer) -> list[_Curve]:
                 f"{LOWEST} to {HIGHEST}. Name another model."
             )
         video = look(clip, ffmpeg.path, 2, scoring.timeout, scoring.cache)
-        stamp, source_hash = _stamp(clip), content_of(clip, scoring.cache)
+        # In this order: a change while it is read is one too.
+        unchanged = Unchanged(clip)
+        source_hash = content_of(clip, scoring.cache)
         for encoder, presets in request.encoders:
             check_available(encoder, ffmpeg.path, scoring.cache)
             for preset in map(encoder.chosen_preset, presets):
@@ -175,7 +175,7 @@ def _curves(request: SweepRequest, scorer: Scorer) -> list[_Curve]:
                     scoring.timeout,
                     scoring.cache,
                 )
-                curves[setup] = _Curve(setup, job, scoring, prepared.job.columns, stamp)
+                curves[setup] = _Curve(setup, job, scoring, prepared.job.columns, unchanged)
     return list(curves.values())
 
 
@@ -184,7 +184,7 @@ def _made(todo: Iterable[tuple[_Curve, int]], scorer: Scorer, folder: Path) -> I
         prober = Prober(curve.job, curve.scoring, scorer, Metric("neg"), folder, kept=False)
         for _, crf in cells:
             prober(crf)
-            if _stamp(curve.scoring.reference) != curve.stamp:
+            if not curve.unchanged():
                 raise ClipError(f"{curve.scoring.reference} was changed during the sweep; sweep it again.")
             # Taken out, so that a long sweep does not keep the scores of all frames.
             yield _row(curve.setup, prober.probes.pop(crf))
@@ -217,10 +217,6 @@ def _tell(request: SweepRequest, done: int, total: int) -> None:
         request.progress(done, total)
 
 
-def _stamp(clip: Clip) -> tuple[tuple[int, int], ...]:
-    return tuple((stat.st_size, stat.st_mtime_ns) for stat in map(os.stat, files_of(clip)))
-
-
 def _program_hash(encoder: Encoder, preset: str | None, arguments: tuple[str, ...], ffmpeg: str) -> str:
     """Of the ffmpeg or the program, and of the files that the arguments name, as a script or a configuration."""
     if encoder.function is not None:
@@ -228,12 +224,4 @@ def _program_hash(encoder: Encoder, preset: str | None, arguments: tuple[str, ..
     program = (shutil.which(encoder.command[0]) if encoder.command else ffmpeg) or ""
     words = [word.replace("{preset}", preset or "") for word in (*encoder.command[1:], *encoder.arguments)]
     named = [file for word in (*words, *arguments) for file in named_files(word)]
-    files = [path for path in dict.fromkeys((program, *named)) if os.path.isfile(path)]
-    stats = [os.stat(path) for path in files]
-    return _hash_files(tuple((Path(p), s.st_mtime_ns, s.st_size) for p, s in zip(files, stats, strict=True)))
-
-
-@lru_cache(maxsize=16)
-def _hash_files(files: tuple[tuple[Path, int, int], ...]) -> str:
-    """Remembered while the files stay the same; an ffmpeg has a hundred megabytes."""
-    return digest(path for path, _, _ in files)
+    return digest(Path(path) for path in dict.fromkeys((program, *named)) if os.path.isfile(path))
