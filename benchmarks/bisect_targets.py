@@ -22,7 +22,7 @@ from score_overhead import bunny
 
 from pytest_vmaf import Vmaf
 from pytest_vmaf.encoding.encoders import ENCODERS, Encoder
-from pytest_vmaf.quality.ffmpeg import find_ffmpeg
+from pytest_vmaf.media.ffmpeg import find_ffmpeg
 
 MODEL = r"version=vmaf_v0.6.1neg\:name=neg"
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from pytest_vmaf.quality.ffmpeg import find_ffmpeg
+from pytest_vmaf.media.ffmpeg import find_ffmpeg
 
 SCORE = """
 import resource, sys

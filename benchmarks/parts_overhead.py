@@ -17,7 +17,7 @@ from pathlib import Path
 from paired import compare
 from score_overhead import bunny
 
-from pytest_vmaf.quality.ffmpeg import find_ffmpeg
+from pytest_vmaf.media.ffmpeg import find_ffmpeg
 
 CODE = "import sys; from pytest_vmaf import Vmaf; r, d = sys.argv[1:]; v = Vmaf(); "
 REGIONS = "{'a': (640, 270, 640, 540), 'b': (100, 100, 321, 239), 'c': (1400, 700, 400, 300)}"

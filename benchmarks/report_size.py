@@ -23,7 +23,7 @@ from typing import Any
 
 from pytest_vmaf import FakeScorer, GateViolation, Vmaf
 from pytest_vmaf.report import document as documents
-from pytest_vmaf.report.collect import Collector
+from pytest_vmaf.report.collector import Collector
 from pytest_vmaf.report.html import write_html
 
 CASES = ((0, 500, 0), (10, 500, 1), (200, 500, 20), (2000, 500, 200), (1, 172_800, 0))

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from paired import compare
 
-from pytest_vmaf.quality.ffmpeg import find_ffmpeg
+from pytest_vmaf.media.ffmpeg import find_ffmpeg
 
 SCORE = "import sys; from pytest_vmaf import Vmaf; print(Vmaf().score(*sys.argv[1:]).neg)"
 TEST = "def test_score(vmaf):\n    vmaf.check({!r}, {!r}, max_gap=9, above_100=False)\n"

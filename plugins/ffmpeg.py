@@ -11,13 +11,13 @@ from typing import Any
 
 import pluggy
 
-from pytest_vmaf.quality.clip import Clip
-from pytest_vmaf.quality.errors import LogError, ScorerError
-from pytest_vmaf.quality.ffmpeg import DAMAGED, DECODED, ENCODED, INSTALL, OUTPUT, by_hand, has_loopback, on_progress
-from pytest_vmaf.quality.logs import Log, read_log
-from pytest_vmaf.quality.process import Command, Finished, printable, run
-from pytest_vmaf.quality.reading import input_arguments
-from pytest_vmaf.quality.scorer import (
+from pytest_vmaf.errors import LogError, ScorerError
+from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.demux import input_arguments
+from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, ENCODED, INSTALL, OUTPUT, by_hand, has_loopback, on_progress
+from pytest_vmaf.media.process import Command, Finished, run
+from pytest_vmaf.scoring.logs import Log, read_log
+from pytest_vmaf.scoring.scorer import (
     Capabilities,
     EncodeStep,
     ModelRun,
@@ -27,6 +27,7 @@ from pytest_vmaf.quality.scorer import (
     copy_models,
     model_names,
 )
+from pytest_vmaf.text import printable
 
 hookimpl = pluggy.HookimplMarker("pytest")
 LOG = "vmaf{}.xml"

@@ -14,12 +14,12 @@ from typing import Any
 
 import pluggy
 
-from pytest_vmaf.quality.errors import LogError, ScorerError
-from pytest_vmaf.quality.ffmpeg import DAMAGED, DECODED, on_progress
-from pytest_vmaf.quality.logs import Log, read_log
-from pytest_vmaf.quality.process import Command, Finished, printable, run, run_together
-from pytest_vmaf.quality.reading import input_arguments
-from pytest_vmaf.quality.scorer import (
+from pytest_vmaf.errors import LogError, ScorerError
+from pytest_vmaf.media.demux import input_arguments
+from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, on_progress
+from pytest_vmaf.media.process import Command, Finished, run, run_together
+from pytest_vmaf.scoring.logs import Log, read_log
+from pytest_vmaf.scoring.scorer import (
     Capabilities,
     ModelRun,
     ScoreLog,
@@ -30,6 +30,7 @@ from pytest_vmaf.quality.scorer import (
     model_names,
     verify,
 )
+from pytest_vmaf.text import printable
 
 hookimpl = pluggy.HookimplMarker("pytest")
 LOG = "log.xml"

@@ -6,13 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_vmaf.encoding.answers import Bisection
-    from pytest_vmaf.encoding.comparison import Comparison
+    from pytest_vmaf.api.vmaf import Vmaf
     from pytest_vmaf.encoding.encoders import Encoder
-    from pytest_vmaf.encoding.rungs import Ladder
-    from pytest_vmaf.encoding.shot_answers import PerShot
-    from pytest_vmaf.quality.clip import Clip
-    from pytest_vmaf.quality.errors import (
+    from pytest_vmaf.errors import (
         BaselineError,
         CacheWarning,
         ClipError,
@@ -27,16 +23,20 @@ if TYPE_CHECKING:
         ScorerError,
         SettingsError,
     )
-    from pytest_vmaf.quality.fake import FakeScorer
-    from pytest_vmaf.quality.gate import Gate
-    from pytest_vmaf.quality.result import FramesAbove, Result
-    from pytest_vmaf.quality.score import Score
-    from pytest_vmaf.quality.scorer import Capabilities, ScoreLog, Scorer, ScoreRequest, Tools
-    from pytest_vmaf.report.section import Chart, DataTable, HeatMap, Line, Paragraph, Section, Shown
-    from pytest_vmaf.roi.masked import RoiResult
+    from pytest_vmaf.gates.gate import Gate
+    from pytest_vmaf.media.clip import Clip
+    from pytest_vmaf.report.sections import Chart, DataTable, HeatMap, Line, Paragraph, Section, Shown
+    from pytest_vmaf.roi.masked_score import RoiResult
+    from pytest_vmaf.roi.quality_map import QualityMap
     from pytest_vmaf.roi.regions import Region
-    from pytest_vmaf.roi.tiles import QualityMap
-    from pytest_vmaf.session import Vmaf
+    from pytest_vmaf.scoring.fake import FakeScorer
+    from pytest_vmaf.scoring.result import FramesAbove, Result
+    from pytest_vmaf.scoring.score import Score
+    from pytest_vmaf.scoring.scorer import Capabilities, ScoreLog, Scorer, ScoreRequest, Tools
+    from pytest_vmaf.search.bisection import Bisection
+    from pytest_vmaf.search.comparison import Comparison
+    from pytest_vmaf.search.ladder import Ladder
+    from pytest_vmaf.search.per_shot import PerShot
 
 __all__ = [
     "BaselineError",
@@ -81,49 +81,63 @@ __all__ = [
     "Vmaf",
 ]
 
-_ROOMS = {
-    "Bisection": "encoding.answers",
-    "Clip": "quality.clip",
-    "Comparison": "encoding.comparison",
-    "Encoder": "encoding.encoders",
-    "Ladder": "encoding.rungs",
-    "PerShot": "encoding.shot_answers",
-    "FakeScorer": "quality.fake",
-    "FramesAbove": "quality.result",
-    "Gate": "quality.gate",
-    "QualityMap": "roi.tiles",
-    "Region": "roi.regions",
-    "Result": "quality.result",
-    "RoiResult": "roi.masked",
-    "Score": "quality.score",
-    "Vmaf": "session",
-    **dict.fromkeys(("Chart", "DataTable", "HeatMap", "Line", "Paragraph", "Section", "Shown"), "report.section"),
-    **dict.fromkeys(("Capabilities", "ScoreLog", "ScoreRequest", "Scorer", "Tools"), "quality.scorer"),
-    **dict.fromkeys(
-        (
-            "BaselineError",
-            "CacheWarning",
-            "ClipError",
-            "EncodeError",
-            "GateViolation",
-            "IncomparableScores",
-            "LogError",
-            "MaskError",
-            "MeasurementError",
-            "ModelError",
-            "PairError",
-            "ScorerError",
-            "SettingsError",
-        ),
-        "quality.errors",
+_EXPORTS = {
+    "api.vmaf": ("Vmaf",),
+    "encoding.encoders": ("Encoder",),
+    "errors": (
+        "BaselineError",
+        "CacheWarning",
+        "ClipError",
+        "EncodeError",
+        "GateViolation",
+        "IncomparableScores",
+        "LogError",
+        "MaskError",
+        "MeasurementError",
+        "ModelError",
+        "PairError",
+        "ScorerError",
+        "SettingsError",
     ),
+    "gates.gate": ("Gate",),
+    "media.clip": ("Clip",),
+    "report.sections": (
+        "Chart",
+        "DataTable",
+        "HeatMap",
+        "Line",
+        "Paragraph",
+        "Section",
+        "Shown",
+    ),
+    "roi.masked_score": ("RoiResult",),
+    "roi.quality_map": ("QualityMap",),
+    "roi.regions": ("Region",),
+    "scoring.fake": ("FakeScorer",),
+    "scoring.result": (
+        "FramesAbove",
+        "Result",
+    ),
+    "scoring.score": ("Score",),
+    "scoring.scorer": (
+        "Capabilities",
+        "ScoreLog",
+        "ScoreRequest",
+        "Scorer",
+        "Tools",
+    ),
+    "search.bisection": ("Bisection",),
+    "search.comparison": ("Comparison",),
+    "search.ladder": ("Ladder",),
+    "search.per_shot": ("PerShot",),
 }
+_MODULES = {name: module for module, names in _EXPORTS.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
     # Resolved when first asked for (PEP 562), so that a run without VMAF tests imports none of it.
-    if name in _ROOMS:
-        return getattr(import_module(f"pytest_vmaf.{_ROOMS[name]}"), name)
+    if name in _MODULES:
+        return getattr(import_module(f"pytest_vmaf.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -2,6 +2,6 @@
 
 import sys
 
-from pytest_vmaf.cli import main
+from pytest_vmaf.cli.main import main
 
 sys.exit(main())

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_vmaf.encoding.encoders import Encoder
-    from pytest_vmaf.quality.scorer import Scorer
-    from pytest_vmaf.report.section import Section
+    from pytest_vmaf.report.sections import Section
+    from pytest_vmaf.scoring.scorer import Scorer
 
 hookspec = pluggy.HookspecMarker("pytest")
 
@@ -21,7 +21,7 @@ hookspec = pluggy.HookspecMarker("pytest")
 def pytest_vmaf_scorer(config: pytest.Config | None, name: str) -> Scorer | None:
     """Return the scorer backend of this name, or None when the name is not yours.
 
-    A scorer has two methods, ``capabilities(tools)`` and ``score(request)``; ``pytest_vmaf.quality.scorer`` says what
+    A scorer has two methods, ``capabilities(tools)`` and ``score(request)``; ``pytest_vmaf.scoring.scorer`` says what
     goes in and what must come out. Its log is verified: every asked column, every frame, finite numbers.
 
     Implement it in a ``conftest.py``, in any pytest plugin, or in a module that an installed package names in the

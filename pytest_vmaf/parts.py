@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from pytest_vmaf.quality.clip import Clip
-from pytest_vmaf.quality.gate import MAP_METRICS, ROI_METRICS
+from pytest_vmaf.gates.metrics import MAP_METRICS, ROI_METRICS
+from pytest_vmaf.media.clip import Clip
 
 if TYPE_CHECKING:
-    from pytest_vmaf.quality.measure import MeasureRequest
-    from pytest_vmaf.quality.scorer import Scorer
-    from pytest_vmaf.report.section import Section
-    from pytest_vmaf.roi.masked import RoiResult
-    from pytest_vmaf.roi.tiles import QualityMap
+    from pytest_vmaf.report.sections import Section
+    from pytest_vmaf.roi.masked_score import RoiResult
+    from pytest_vmaf.roi.quality_map import QualityMap
+    from pytest_vmaf.scoring.prepare import MeasureRequest
+    from pytest_vmaf.scoring.scorer import Scorer
 
     Path = str | os.PathLike[str] | Clip
 
@@ -50,15 +50,15 @@ class Parts:
         Raises as :meth:`score`; MaskError where no mask can be made, or where it keeps nothing of any frame.
         """
         __tracebackhide__ = True
-        from pytest_vmaf.roi.masked import measure_roi
-        from pytest_vmaf.roi.masking import Mask, read_path
+        from pytest_vmaf.roi.frame_masks import Mask, read_path
+        from pytest_vmaf.roi.masked_score import measure_roi
 
         def measuring(request: MeasureRequest, scorer: Scorer) -> RoiResult:
             path = read_path("saliency", saliency)
             return measure_roi(request, scorer, Mask(weight, threshold, fade, path, synthetic_mask, bt601, stride))
 
         def section(result: RoiResult, clips: tuple[Clip, Clip], pictures: int) -> Section:
-            from pytest_vmaf.report.parts import roi_section
+            from pytest_vmaf.report.part_sections import roi_section
 
             return roi_section(result, clips, pictures)
 
@@ -82,15 +82,15 @@ class Parts:
         are too small.
         """
         __tracebackhide__ = True
-        from pytest_vmaf.roi.masking import read_path
-        from pytest_vmaf.roi.tiles import measure_map
+        from pytest_vmaf.roi.frame_masks import read_path
+        from pytest_vmaf.roi.quality_map import measure_map
 
         def measuring(request: MeasureRequest, scorer: Scorer) -> QualityMap:
             path = None if isinstance(saliency, bool) else read_path("saliency", saliency)
             return measure_map(request, scorer, grid, saliency not in (False, None), path)
 
         def section(result: QualityMap, clips: tuple[Clip, Clip], pictures: int) -> Section:
-            from pytest_vmaf.report.parts import map_section
+            from pytest_vmaf.report.part_sections import map_section
 
             return map_section(result, clips, pictures)
 

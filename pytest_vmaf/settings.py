@@ -11,11 +11,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_vmaf.quality.errors import SettingsError
+from pytest_vmaf.errors import SettingsError
 
 if TYPE_CHECKING:
-    from pytest_vmaf.quality.gate import Gate
-    from pytest_vmaf.quality.tolerance import Tolerance
+    from pytest_vmaf.gates.gate import Gate
+    from pytest_vmaf.gates.tolerance import Tolerance
 
 
 class Option(NamedTuple):
@@ -88,7 +88,7 @@ def _size(value: object) -> int:
 
 
 def _generation(value: object) -> object:
-    from pytest_vmaf.quality.models import registry
+    from pytest_vmaf.scoring.models import registry
 
     if value not in registry()["auto"]:
         raise ValueError(f"one of {', '.join(registry()['auto'])}")
@@ -96,7 +96,7 @@ def _generation(value: object) -> object:
 
 
 def _scale(value: object) -> object:
-    from pytest_vmaf.quality.pair import SCALERS
+    from pytest_vmaf.media.pair import SCALERS
 
     if value not in SCALERS:
         raise ValueError(f"one of {', '.join(SCALERS)}")
@@ -104,7 +104,7 @@ def _scale(value: object) -> object:
 
 
 def _allowances(value: object) -> tuple[str, ...]:
-    from pytest_vmaf.quality.pair import ALLOWANCES
+    from pytest_vmaf.media.pair import ALLOWANCES
 
     words = _words(value)
     if set(words) - set(ALLOWANCES):
@@ -113,7 +113,7 @@ def _allowances(value: object) -> tuple[str, ...]:
 
 
 def _features(value: object) -> tuple[str, ...]:
-    from pytest_vmaf.quality.models import resolve_feature
+    from pytest_vmaf.scoring.models import resolve_feature
 
     return tuple(resolve_feature(word) for word in _words(value))
 
@@ -204,9 +204,10 @@ def make_layer(origin: str, keywords: Mapping[str, object], gates: Iterable[str]
 
     Raises SettingsError that says what is wrong, where, and the nearest right name.
     """
-    from pytest_vmaf.quality.gate import ABOVE, parse_assignment, parse_gate, refuse_twice
-    from pytest_vmaf.quality.models import nearest
-    from pytest_vmaf.quality.tolerance import is_tolerance, parse_tolerance, refuse_tolerance_twice
+    from pytest_vmaf.gates.gate import parse_assignment, parse_gate, refuse_twice
+    from pytest_vmaf.gates.metrics import ABOVE
+    from pytest_vmaf.gates.tolerance import is_tolerance, parse_tolerance, refuse_tolerance_twice
+    from pytest_vmaf.text import closest_match
 
     options: dict[str, object] = {}
     parsed, tolerances = [], []
@@ -227,7 +228,7 @@ def make_layer(origin: str, keywords: Mapping[str, object], gates: Iterable[str]
         elif name == ABOVE or name.startswith(("min_", "max_")):
             parsed.append(parse_gate(name, value, origin))
         else:
-            near = nearest(name, (*BY_NAME, "min_neg", "max_gap", "min_vmaf", ABOVE, "baseline", "max_drop"))
+            near = closest_match(name, (*BY_NAME, "min_neg", "max_gap", "min_vmaf", ABOVE, "baseline", "max_drop"))
             raise SettingsError(f"{name!r} ({origin}) is neither an option nor a gate; did you mean {near!r}?")
     refuse_twice(parsed)
     refuse_tolerance_twice(tolerances)

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 
-from pytest_vmaf.quality.ffmpeg import find_ffmpeg
+from pytest_vmaf.encoding.encode import EncodeJob
+from pytest_vmaf.encoding.encoders import ENCODERS, Encoder
+from pytest_vmaf.media.clip import Clip, as_clip
+from pytest_vmaf.media.ffmpeg import find_ffmpeg
+from pytest_vmaf.media.inspect import inspect
+from pytest_vmaf.scoring.logs import Log, read_log
+from pytest_vmaf.scoring.measure import measure
+from pytest_vmaf.scoring.prepare import MeasureRequest
+from pytest_vmaf.scoring.result import Result
 
 pytest_plugins = ["pytester"]
 
@@ -124,3 +135,88 @@ def golden() -> Path:
 def bunny() -> Path:
     """Big Buck Bunny, 1280x720."""
     return shared("footage") / "bigbuckbunny.mp4"
+
+
+AnyClip = Clip | str | os.PathLike[str]
+
+
+@pytest.fixture(scope="session")
+def score() -> Callable[..., Result]:
+    """score(reference, distorted, **settings): one real measurement by the ffmpeg scorer."""
+
+    def run(reference: AnyClip, distorted: AnyClip, **settings: object) -> Result:
+        return measure(MeasureRequest(as_clip(reference), as_clip(distorted), **settings), FfmpegScorer())  # type: ignore[arg-type]
+
+    return run
+
+
+@dataclass(frozen=True)
+class Raw:
+    """What libvmaf's filter did when it was run by hand."""
+
+    returncode: int
+    log: Log | None
+    text: str
+
+
+@pytest.fixture
+def libvmaf(tmp_path: Path) -> Callable[..., Raw]:
+    """libvmaf(distorted, reference, "model='…'"): the filter as one would call it by hand, and its log."""
+
+    def run(
+        distorted: Path, reference: Path, options: str, *, chain: str = "settb=AVTB,setpts=N", fmt: str = "xml"
+    ) -> Raw:
+        log = tmp_path / f"by-hand.{fmt}"
+        log.unlink(missing_ok=True)
+        graph = f"[0:v]{chain}[d];[1:v]{chain}[r];[d][r]libvmaf=log_path={log.name}:log_fmt={fmt}:{options}"
+        argv = [find_ffmpeg().path, "-nostdin", "-hide_banner", "-i", distorted, "-i", reference]
+        argv += ["-lavfi", graph, "-f", "null", "-"]
+        end = subprocess.run(argv, cwd=tmp_path, capture_output=True, stdin=subprocess.DEVNULL)
+        text = log.read_text() if log.exists() else ""
+        return Raw(end.returncode, read_log(log) if text else None, text)
+
+    return run
+
+
+@pytest.fixture
+def temp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty folder in which this process and its children make their temporary files."""
+    folder = tmp_path / "temp"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    yield folder
+    monkeypatch.setattr("tempfile.tempdir", None)
+
+
+@pytest.fixture
+def program(ffmpeg: str, tmp_path: Path) -> Callable[..., Path]:
+    """program("ffmpeg -i $1 …", name="my enc"): an executable script in which ffmpeg is the one that scores."""
+    if os.name != "posix":
+        pytest.skip("the programs are shell scripts")
+
+    def write(*lines: str, name: str = "enc") -> Path:
+        path = tmp_path / name
+        quiet = f'ffmpeg() {{ {shlex.quote(ffmpeg)} -nostdin -hide_banner -v error -y "$@"; }}'
+        path.write_text("\n".join(["#!/bin/sh", quiet, *lines, ""]))
+        path.chmod(0o755)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def clip(footage: Callable[..., Path]) -> Path:
+    """A source that is encoded soon: 192x128, 12 frames at 25 frames/s, yuv420p."""
+    return footage("192x128", 12)
+
+
+@pytest.fixture
+def job(ffmpeg: str, clip: Path) -> Callable[..., EncodeJob]:
+    """job(encoder, source=clip, **settings): what `make_encode` gets; encoders known here may be named."""
+
+    def make(encoder: Encoder | str, source: Clip | Path = clip, **settings: object) -> EncodeJob:
+        chosen = ENCODERS[encoder] if isinstance(encoder, str) else encoder
+        return EncodeJob(chosen, inspect(as_clip(source), ffmpeg, 1), ffmpeg, **settings)  # type: ignore[arg-type]
+
+    return make

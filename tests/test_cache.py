@@ -1,175 +1,254 @@
-"""The cache as users meet it, with pytester, each behaviour with its -n2 twin; and from the command line."""
+"""What is kept is found again, whole, or not at all."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Callable
+import multiprocessing
+import os
+import time
 from pathlib import Path
-from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from pytest_vmaf import Vmaf
-from pytest_vmaf.cli import main
-from pytest_vmaf.report import document as documents
+from pytest_vmaf import CacheWarning
+from pytest_vmaf.cache import ABANDONED, KINDS, Cache, clear, contents, fetch, key_of, remembered, store
 
-Run = Callable[..., pytest.RunResult]
-
-
-@pytest.fixture(params=["alone", "xdist"])
-def run(request: pytest.FixtureRequest, pytester: pytest.Pytester) -> Run:
-    """Run pytest with a JSON report and pytest's own cache, alone or under -n2."""
-
-    def under(*arguments: str) -> pytest.RunResult:
-        workers = ["-n2"] if request.param == "xdist" else ["-p", "no:xdist"]
-        return pytester.runpytest_subprocess("--vmaf-json=r.json", *workers, *arguments, timeout=120)
-
-    return under
+KEY = key_of("test", number=1)
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
 
 
 @pytest.fixture
-def suite(pytester: pytest.Pytester, reference: Path, encoded: Path, sharpened: Path) -> None:
-    """Two tests that measure something."""
-    pytester.makepyfile(
-        f"""
-        def test_good(vmaf):
-            vmaf.check({str(reference)!r}, {str(encoded)!r}, min_neg=10)
-
-        def test_sharp(vmaf):
-            vmaf.check({str(reference)!r}, {str(sharpened)!r}, max_gap=50, above_100=False)
-        """
-    )
+def cache(tmp_path):
+    return Cache(tmp_path / "cache", 1_000_000)
 
 
-def measured(pytester: pytest.Pytester) -> list[dict[str, Any]]:
-    """The measurements of the last run by test, without what differs from run to run."""
-    tests = documents.read(pytester.path / "r.json")["tests"]
-    rows = [each for test in sorted(tests, key=lambda test: test["id"]) for each in test["measurements"]]
-    for row in rows:
-        del row["started"]
-        row["provenance"]["threads"] = 0
-    return rows
+def files(cache):
+    return sorted(path for path in cache.folder.rglob("*") if path.is_file())
 
 
-def hits(rows: list[dict[str, Any]]) -> list[bool]:
-    return [bool(row["provenance"].pop("cached")) for row in rows]
+def posix_only():
+    return pytest.mark.skipif(os.name != "posix", reason="needs pipes and links of a POSIX system")
 
 
-def test_a_second_run_measures_nothing_and_says_so(run: Run, suite: None, pytester: pytest.Pytester) -> None:
-    run().assert_outcomes(passed=2)
-    first = measured(pytester)
-    assert hits(first) == [False, False]
-    again = run()
-    again.assert_outcomes(passed=2)
-    second = measured(pytester)
-    assert hits(second) == [True, True]
-    assert second == first
-    again.stdout.fnmatch_lines(["2 of 2 from the cache; --vmaf-no-cache measures all anew."])
-    assert (pytester.path / ".pytest_cache" / "d" / "vmaf" / "score").is_dir()
+@given(data=plain, blob=st.binary(max_size=300))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_stored_is_fetched(cache, data, blob):
+    store(cache, "score", KEY, data, blob)
+    entry = fetch(cache, "score", KEY)
+    assert (entry.data, entry.blob) == (data, blob)
+    assert entry.made.startswith("20")
 
 
-@pytest.mark.parametrize("how", ["option", "ini", "plugin"])
-def test_without_a_cache_all_is_measured_and_nothing_kept(
-    run: Run, suite: None, pytester: pytest.Pytester, how: str
-) -> None:
-    if how == "ini":
-        pytester.makeini("[pytest]\nvmaf_cache = false\n")
-    arguments = {"option": ["--vmaf-no-cache"], "ini": [], "plugin": ["-p", "no:cacheprovider"]}[how]
-    for _ in range(2):
-        run(*arguments).assert_outcomes(passed=2)
-        assert hits(measured(pytester)) == [False, False]
-    assert not list(pytester.path.rglob("score"))
+def test_a_files_bytes_go_from_file_to_file(cache, tmp_path):
+    source, copy = tmp_path / "a", tmp_path / "b"
+    source.write_bytes(os.urandom(123_456))
+    store(cache, "encode", KEY, {"size": 1}, source)
+    assert fetch(cache, "encode", KEY, into=copy).data == {"size": 1}
+    assert copy.read_bytes() == source.read_bytes()
 
 
-def test_the_folder_and_its_size_may_be_said(run: Run, suite: None, pytester: pytest.Pytester) -> None:
-    run("--vmaf-cache-dir=kept", "--vmaf-cache-size=1M").assert_outcomes(passed=2)
-    run("--vmaf-cache-dir=kept").assert_outcomes(passed=2)
-    assert hits(measured(pytester)) == [True, True]
-    run("--vmaf-cache-dir=kept", "--vmaf-cache-size=2k").assert_outcomes(passed=2)
-    run("--vmaf-cache-dir=small", "--vmaf-cache-size=100").assert_outcomes(passed=2)
-    assert not [path for path in (pytester.path / "small").rglob("*") if path.is_file()]
+def test_what_is_not_there_is_not_found_and_no_cache_keeps_nothing(cache):
+    assert fetch(cache, "score", KEY) is None
+    assert fetch(None, "score", KEY) is None
+    store(None, "score", KEY, 1)
+    store(cache, "score", None, 1)
+    assert not cache.folder.exists()
 
 
-@pytest.mark.parametrize("size", ["0", "many", "-5", "2X"])
-def test_a_size_that_is_none_is_refused(run: Run, suite: None, size: str) -> None:
-    result = run(f"--vmaf-cache-size={size}")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*cache_size (command line) is *; it is a number of bytes, as 500M or 2G.*"])
+def test_keys_tell_all_that_they_are_made_of():
+    said = [{"a": 1}, {"a": "1"}, {"a": [1]}, {"b": 1}, {"a": 1, "b": 1}, {"a": None}]
+    assert len({key_of("score", **parts) for parts in said} | {key_of("look", a=1)}) == 7
+    assert key_of("score", a=1, b=2) == key_of("score", b=2, a=1)
+    with pytest.raises(TypeError, match="no plain data"):
+        key_of("score", a=object())
 
 
-def test_a_broken_entry_is_said_and_measured_anew(run: Run, suite: None, pytester: pytest.Pytester) -> None:
-    run().assert_outcomes(passed=2)
-    kept = [path for path in (pytester.path / ".pytest_cache/d/vmaf/score").rglob("*") if path.is_file()]
-    for path in kept:
-        path.write_bytes(path.read_bytes()[:-3])
-    again = run()
-    again.assert_outcomes(passed=2, warnings=len(kept))
-    again.stdout.fnmatch_lines(["*CacheWarning: An entry of the cache was broken and is made anew*"])
-    assert hits(measured(pytester)) == [False, False]
-    run().assert_outcomes(passed=2)
-    assert hits(measured(pytester)) == [True, True]
+@given(at=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255), data=st.data())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_flipped_byte_or_a_cut_is_thrown_away_and_said(cache, at, flip, data):
+    store(cache, "score", KEY, {"frames": [1.5, 2.5]}, b"0123456789")
+    [path] = files(cache)
+    whole = bytearray(path.read_bytes())
+    place = int(at * len(whole))
+    if data.draw(st.booleans()):
+        whole[place] ^= flip
+    else:
+        del whole[place:]
+    path.write_bytes(whole)
+    with pytest.warns(CacheWarning, match="was broken and is made anew"):
+        assert fetch(cache, "score", KEY) is None
+    assert not path.exists()
 
 
-def test_a_test_may_say_that_it_wants_no_cache(
-    run: Run, pytester: pytest.Pytester, reference: Path, encoded: Path
-) -> None:
-    pytester.makepyfile(
-        f"""
-        import pytest
-
-        @pytest.mark.vmaf(cache=False)
-        def test_marked(vmaf):
-            vmaf.score({str(reference)!r}, {str(encoded)!r})
-
-        def test_plain(vmaf):
-            assert vmaf.score({str(reference)!r}, {str(encoded)!r}, cache=False).provenance["cached"] == ""
-        """
-    )
-    for _ in range(2):
-        run().assert_outcomes(passed=2)
-        assert hits(measured(pytester)) == [False, False]
+def test_a_broken_encode_leaves_no_file_behind(cache, tmp_path):
+    store(cache, "encode", KEY, {}, b"x" * 100_000)
+    [path] = files(cache)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.warns(CacheWarning):
+        assert fetch(cache, "encode", KEY, into=tmp_path / "copy") is None
+    assert not (tmp_path / "copy").exists()
 
 
-def test_two_runs_at_once_share_one_folder(pytester: pytest.Pytester, suite: None) -> None:
-    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--vmaf-cache-dir=kept"]
-    runs = [subprocess.Popen(argv, cwd=pytester.path, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    for each in runs:
-        said, _ = each.communicate(timeout=120)
-        assert "2 passed" in said
-        assert "warning" not in said
-    assert not list(pytester.path.rglob(".writing-*"))
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"hello",
+        b"pytest-vmaf-cache 2 " + b"0" * 64 + b"\n{}",
+        b"[" * 100_000,
+        b"pytest-vmaf-cache 1 " + b"0" * 64 + b"\n" + b"[" * 100_000,
+    ],
+)
+def test_what_is_no_entry_is_refused_by_name(cache, text):
+    store(cache, "score", KEY, 1)
+    [path] = files(cache)
+    path.write_bytes(text)
+    with pytest.warns(CacheWarning, match=path.name):
+        assert fetch(cache, "score", KEY) is None
 
 
-def test_alone_nothing_is_kept_unless_a_folder_is_said(reference: Path, encoded: Path, tmp_path: Path) -> None:
-    for _ in range(2):
-        assert not Vmaf().score(reference, encoded).provenance["cached"]
-    vmaf = Vmaf(cache_dir=tmp_path / "kept")
-    assert not vmaf.score(reference, encoded).provenance["cached"]
-    assert vmaf.score(reference, encoded).provenance["cached"]
-    assert not vmaf.score(reference, encoded, cache=False).provenance["cached"]
+@pytest.mark.parametrize("said", ["[" * 100_000, "NaN", '{"data": 1}', '{"made": 1, "data": 1}', '{"made": "x"}', "7"])
+def test_a_tampered_entry_with_the_right_digest_is_refused_too(cache, said):
+    import hashlib
+
+    store(cache, "score", KEY, 1)
+    [path] = files(cache)
+    digest = hashlib.blake2b(said.encode() + b"\n", digest_size=32).hexdigest()
+    path.write_bytes(f"pytest-vmaf-cache 1 {digest}\n{said}\n".encode())
+    with pytest.warns(CacheWarning):
+        assert fetch(cache, "score", KEY) is None
 
 
-def test_the_command_line_shows_and_clears(
-    reference: Path, encoded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = tmp_path / "kept"
-    assert main(["score", str(reference), str(encoded), "--cache-dir", str(folder)]) == 0
-    assert "cached" not in capsys.readouterr().out
-    assert main(["score", str(reference), str(encoded), "--cache-dir", str(folder)]) == 0
-    assert "cached" in capsys.readouterr().out
-    assert main(["score", str(reference), str(encoded), "--cache-dir", str(folder), "--no-cache"]) == 0
-    assert "cached" not in capsys.readouterr().out
-    (folder / "notes.txt").write_text("mine")
-    assert main(["cache", "info", "--cache-dir", str(folder)]) == 0
-    shown = capsys.readouterr().out
-    assert "scores                             1 " in shown
-    assert "in all" in shown
-    assert main(["cache", "clear", "--cache-dir", str(folder)]) == 0
-    assert "were removed" in capsys.readouterr().out
-    assert [path.name for path in folder.rglob("*")] == ["notes.txt"]
+@posix_only()
+def test_pipes_links_and_giants_are_not_read(cache, tmp_path):
+    store(cache, "score", KEY, 1)
+    [path] = files(cache)
+    secret = tmp_path / "secret"
+    secret.write_bytes(path.read_bytes())
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.warns(CacheWarning, match="no regular file"):
+        assert fetch(cache, "score", KEY) is None
+    path.symlink_to(secret)
+    with pytest.warns(CacheWarning, match="no regular file"):
+        assert fetch(cache, "score", KEY) is None
+    assert secret.exists()
+    with path.open("wb") as file:
+        file.truncate(cache.size + 1)
+    with pytest.warns(CacheWarning, match="more than the whole cache"):
+        assert fetch(cache, "score", KEY) is None
 
 
-def test_a_folder_that_is_not_there_is_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["cache", "info", "--cache-dir", str(tmp_path / "no")]) == 2
-    assert "There is no folder" in capsys.readouterr().err
+@posix_only()
+def test_what_links_lead_to_is_neither_counted_nor_cleared(cache, tmp_path):
+    store(cache, "score", KEY, 1)
+    (cache.folder / "score").rename(tmp_path / "outside")
+    (cache.folder / "score").symlink_to(tmp_path / "outside")
+    assert contents(cache)["score"] == (0, 0)
+    assert clear(cache) == 0
+    assert [path.name for path in (tmp_path / "outside").rglob(KEY)] == [KEY]
+
+
+def test_entries_of_a_shared_folder_may_be_read_by_others(cache):
+    before = os.umask(0o022)
+    try:
+        store(cache, "score", KEY, 1)
+    finally:
+        os.umask(before)
+    [path] = files(cache)
+    assert os.name != "posix" or path.stat().st_mode & 0o777 == 0o644
+
+
+def test_the_least_recently_used_go_first_and_the_size_is_kept(tmp_path):
+    cache = Cache(tmp_path, 20_000)
+    keys = [key_of("test", number=number) for number in range(30)]
+    for number, key in enumerate(keys):
+        store(cache, "score", key, number, bytes(1000))
+        os.utime(next(tmp_path.rglob(key)), (number, number))
+        fetch(cache, "score", keys[0])
+    assert sum(path.stat().st_size for path in files(cache)) <= 20_000
+    assert fetch(cache, "score", keys[0]).data == 0
+    assert fetch(cache, "score", keys[1]) is None
+    assert fetch(cache, "score", keys[-1]).data == 29
+
+
+def test_what_would_push_out_all_the_rest_is_not_kept(cache):
+    store(cache, "score", KEY, 1, bytes(300_000))
+    assert fetch(cache, "score", KEY) is None
+
+
+def test_a_folder_that_cannot_be_written_is_said_and_no_more(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.warns(CacheWarning, match=r"cannot be written: Not a directory"):
+        store(Cache(tmp_path / "file"), "score", KEY, 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_warning_that_is_an_error_is_no_reason_to_fail(tmp_path):
+    # pytest runs these tests with warnings as errors.
+    (tmp_path / "file").write_text("")
+    store(Cache(tmp_path / "file"), "score", KEY, 1)
+
+
+def test_what_a_killed_process_left_behind_goes_after_an_hour(tmp_path):
+    cache = Cache(tmp_path / "cache", 100_000)
+    store(cache, "score", KEY, 1)
+    [path] = files(cache)
+    old, new = path.parent / ".writing-old", path.parent / ".writing-new"
+    for each in (old, new):
+        each.write_bytes(b"half")
+    os.utime(old, (time.time() - ABANDONED - 1,) * 2)
+    # More than a hundredth of the whole: now it is looked through.
+    store(cache, "score", key_of("test", number=2), 2, bytes(1500))
+    assert not old.exists()
+    assert new.exists()
+
+
+def test_clearing_removes_entries_and_nothing_else(cache):
+    for kind in KINDS:
+        store(cache, kind, KEY, 1)
+    mine = cache.folder / "score" / KEY[:2] / "notes.txt"
+    mine.write_text("mine")
+    (cache.folder / "other").write_text("mine too")
+    assert {kind: entries for kind, (entries, _) in contents(cache).items()} == dict.fromkeys(KINDS, 1)
+    assert clear(cache) > 0
+    assert files(cache) == sorted([mine, cache.folder / "other"])
+    assert sum(entries for entries, _ in contents(cache).values()) == 0
+
+
+def _hammer(folder, begin, results):
+    cache = Cache(Path(folder), 10_000_000)
+    wrong = 0
+    for number in range(begin, begin + 200):
+        key = key_of("test", number=number % 10)
+        blob = bytes([number % 10]) * 50_000
+        entry = fetch(cache, "score", key)
+        if entry is not None and (entry.blob != blob or entry.data != number % 10):
+            wrong += 1
+        store(cache, "score", key, number % 10, blob)
+    results.put(wrong)
+
+
+def test_processes_that_write_and_read_one_entry_at_once_see_it_whole(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    processes = [context.Process(target=_hammer, args=(str(tmp_path), begin, results)) for begin in (0, 3, 7)]
+    for process in processes:
+        process.start()
+    assert [results.get(timeout=120) for _ in processes] == [0, 0, 0]
+    for process in processes:
+        process.join()
+    assert not list(tmp_path.rglob(".writing-*"))
+
+
+def test_data_that_cannot_be_read_is_made_anew(cache):
+    key = key_of("test", what="remembered")
+    store(cache, "look", key, "no number")
+    with pytest.warns(CacheWarning, match="ValueError"):
+        assert remembered(cache, "look", key, lambda: 7, int, int) == 7
+    assert remembered(cache, "look", key, lambda: 8, int, int) == 7

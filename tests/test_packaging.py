@@ -36,7 +36,7 @@ INSTALLED = (
 )
 TRY = (
     "import pytest_vmaf, pytest_vmaf.plugins.ffmpeg, pytest_vmaf.plugins.vmaf_cli, pytest_vmaf.templates;"
-    "from pytest_vmaf.quality.models import registry; assert registry()['models'];"
+    "from pytest_vmaf.scoring.models import registry; assert registry()['models'];"
     "from pytest_vmaf import Vmaf, FakeScorer; assert Vmaf(scorer=FakeScorer(neg=9)).score('a', 'b').neg == 9;"
     "from importlib.metadata import entry_points;"
     "assert {e.name for e in entry_points(group='pytest_vmaf.scorers')} == {'ffmpeg', 'vmaf'};"
@@ -111,16 +111,16 @@ def test_arrows_run_one_way(module: Path) -> None:
         assert all(name.startswith(("pytest_vmaf.quality", "pytest_vmaf.encoding")) for name in ours)
         if module.stem in ("search", "curve", "bdrate"):
             # Pure: what they know of the project is each other, and what an error is.
-            assert ours <= {"pytest_vmaf.encoding.curve", "pytest_vmaf.quality.errors"}
+            assert ours <= {"pytest_vmaf.search.beliefs", "pytest_vmaf.errors"}
     if room == "roi":
         assert not {name for name in imported if name.split(".")[0] == "pytest"}
         ours = {name for name in imported if name.startswith("pytest_vmaf")}
         assert all(name.startswith(("pytest_vmaf.quality", "pytest_vmaf.roi")) for name in ours)
         if module.stem == "mask":
             # Pure arithmetic.
-            assert ours <= {"pytest_vmaf.quality.clip", "pytest_vmaf.quality.errors"}
+            assert ours <= {"pytest_vmaf.media.clip", "pytest_vmaf.errors"}
     if room == "report":
-        above = ("pytest_vmaf.session", "pytest_vmaf.search", "pytest_vmaf.plugin")
+        above = ("pytest_vmaf.api.vmaf", "pytest_vmaf.search", "pytest_vmaf.plugin")
         assert not {name for name in imported if name.startswith(above)}
     if room != "plugin.py":
         assert "pytest_vmaf.plugin" not in imported

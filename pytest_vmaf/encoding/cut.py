@@ -9,14 +9,15 @@ from fractions import Fraction
 from itertools import accumulate, pairwise
 from pathlib import Path
 
-from pytest_vmaf.quality.cache import Cache, fetch, store
-from pytest_vmaf.quality.clip import Clip
-from pytest_vmaf.quality.content import Unchanged
-from pytest_vmaf.quality.errors import ClipError, ScorerError, SettingsError
-from pytest_vmaf.quality.ffmpeg import DAMAGED, DECODED, Video, by_hand, inspect
-from pytest_vmaf.quality.process import Command, Finished, printable, run
-from pytest_vmaf.quality.reading import input_arguments
-from pytest_vmaf.quality.recall import clip_key, look
+from pytest_vmaf.cache import Cache, fetch, store
+from pytest_vmaf.errors import ClipError, ScorerError, SettingsError
+from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.demux import input_arguments
+from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, by_hand
+from pytest_vmaf.media.fingerprint import Unchanged
+from pytest_vmaf.media.inspect import Video, clip_key, inspect, look
+from pytest_vmaf.media.process import Command, Finished, run
+from pytest_vmaf.text import printable
 
 #: First frame, and number of frames or None: to the end of the clip.
 Window = tuple[int, int | None]

@@ -13,21 +13,23 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from pytest_vmaf.cache import Cache
 from pytest_vmaf.encoding.encoders import BRACES, Encoder
 from pytest_vmaf.encoding.packets import read_packets
-from pytest_vmaf.quality.cache import Cache
-from pytest_vmaf.quality.clip import Clip
-from pytest_vmaf.quality.errors import ClipError, EncodeError, MeasurementError, SettingsError
-from pytest_vmaf.quality.ffmpeg import OUTPUT, Video, by_hand
-from pytest_vmaf.quality.process import Command, Finished, printable, run, run_together
-from pytest_vmaf.quality.reading import input_arguments, is_known
+from pytest_vmaf.errors import ClipError, EncodeError, MeasurementError, SettingsError
+from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.demux import input_arguments, is_known
+from pytest_vmaf.media.ffmpeg import OUTPUT, by_hand
+from pytest_vmaf.media.inspect import Video
+from pytest_vmaf.media.process import Command, Finished, run, run_together
+from pytest_vmaf.text import printable
 
 #: Of ffmpeg's y4m writer: pixel formats beyond 8 bit are its extension.
 Y4M = ("-strict", "-1", "-f", "yuv4mpegpipe")
 
 
 @dataclass(frozen=True)
-class Job:
+class EncodeJob:
     """What stays the same from one encode to the next: the source as ffmpeg sees it, the encoder and its settings.
 
     ``arguments`` are the user's own, after the encoder's: of ffmpeg's output, or of the program.
@@ -72,7 +74,7 @@ class Encode:
         return self.size * 8 / self.duration
 
 
-def make_encode(job: Job, crf: int, path: Path) -> Encode:
+def make_encode(job: EncodeJob, crf: int, path: Path) -> Encode:
     """Encode the source at this CRF to ``path``, and look at what came out.
 
     Raises EncodeError with the encoder's own last lines when it fails, or writes nothing; whatever it had begun to
@@ -102,7 +104,7 @@ def make_encode(job: Job, crf: int, path: Path) -> Encode:
         raise
 
 
-def command_of(job: Job, crf: int, path: Path) -> str:
+def command_of(job: EncodeJob, crf: int, path: Path) -> str:
     """The shell command that encodes at this CRF to a file of this name in the folder it is run in."""
     if job.encoder.function is not None:
         return printable(f"{job.encoder.name}({str(job.source.clip.path.absolute())!r}, {path.name!r}, {crf})")
@@ -114,14 +116,14 @@ def command_of(job: Job, crf: int, path: Path) -> str:
     return printable(piped + shlex.join(_without_folder(program, path)) + into)
 
 
-def _encoding(job: Job, crf: int, path: Path) -> tuple[str, ...]:
+def _encoding(job: EncodeJob, crf: int, path: Path) -> tuple[str, ...]:
     """The arguments of the ffmpeg that encodes."""
     argv = [job.ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-xerror", "-nostats"]
     argv += [*input_arguments(job.source.clip), "-map", "0:V:0", "-fps_mode", "passthrough"]
     return (*argv, *ffmpeg_arguments(job, crf), "-y", f"file:{path.absolute()}")
 
 
-def _decoding(job: Job) -> tuple[str, ...]:
+def _decoding(job: EncodeJob) -> tuple[str, ...]:
     """The arguments, but for the output, of the ffmpeg that decodes for a program."""
     argv = [job.ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-xerror", "-nostats"]
     argv += [*input_arguments(job.source.clip), "-map", "0:V:0", "-fps_mode", "passthrough"]
@@ -136,7 +138,7 @@ def _without_folder(argv: Sequence[str], path: Path) -> tuple[str, ...]:
     return tuple(part.replace(str(path.absolute()), path.name) for part in argv)
 
 
-def _names_output(job: Job) -> bool:
+def _names_output(job: EncodeJob) -> bool:
     return any("{output}" in part for part in job.encoder.command)
 
 
@@ -151,7 +153,7 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def ffmpeg_arguments(job: Job, crf: int) -> tuple[str, ...]:
+def ffmpeg_arguments(job: EncodeJob, crf: int) -> tuple[str, ...]:
     """The output arguments that make ffmpeg encode at this CRF, without the file."""
     chosen = filled(job, crf, job.encoder.arguments)
     pix_fmt = ["-pix_fmt", job.pix_fmt] if job.pix_fmt else []
@@ -177,7 +179,7 @@ def check_arguments(encoder: Encoder, arguments: tuple[str, ...]) -> None:
         )
 
 
-def describe(job: Job, crf: int, path: Path, command: str, seconds: float | None) -> Encode:
+def describe(job: EncodeJob, crf: int, path: Path, command: str, seconds: float | None) -> Encode:
     """Read the packets of the encode's video stream. Raises EncodeError where there are none."""
     clip = encoded_clip(job, path)
     try:
@@ -202,7 +204,7 @@ def describe(job: Job, crf: int, path: Path, command: str, seconds: float | None
     return Encode(job.name, crf, path, size, len(packets), duration, seconds, command)
 
 
-def _check_duration(job: Job, crf: int, frames: int, duration: float) -> None:
+def _check_duration(job: EncodeJob, crf: int, frames: int, duration: float) -> None:
     """A bitrate is worth what its duration is: that of so many frames of the source, by its rate or its time stamps."""
     rate = job.source.frame_rate
     by_rate = None if rate is None else float(frames / rate)
@@ -220,16 +222,16 @@ def _check_duration(job: Job, crf: int, frames: int, duration: float) -> None:
         )
 
 
-def _no_rate(job: Job) -> str:
+def _no_rate(job: EncodeJob) -> str:
     return f"{job.source.clip.name} states no frame rate, so no bitrate can be built; say Clip(..., frame_rate=24)."
 
 
-def encoded_clip(job: Job, path: Path) -> Clip:
+def encoded_clip(job: EncodeJob, path: Path) -> Clip:
     """The encode as a clip; a bare stream states no frame rate, and has the source's."""
     return Clip(path) if is_known(path) else Clip(path, frame_rate=job.source.frame_rate)
 
 
-def filled(job: Job, crf: int, parts: Sequence[str], path: Path | None = None) -> list[str]:
+def filled(job: EncodeJob, crf: int, parts: Sequence[str], path: Path | None = None) -> list[str]:
     """The parts with what their placeholders stand for; a part stays one argument, whatever is filled in."""
     source = job.source
     values = {
@@ -252,7 +254,7 @@ def filled(job: Job, crf: int, parts: Sequence[str], path: Path | None = None) -
     return [BRACES.sub(value, part) for part in parts]
 
 
-def _call(job: Job, crf: int, path: Path) -> None:
+def _call(job: EncodeJob, crf: int, path: Path) -> None:
     assert job.encoder.function is not None  # noqa: S101
     source = job.source.clip.path.absolute()
     try:
@@ -264,7 +266,7 @@ def _call(job: Job, crf: int, path: Path) -> None:
     _refuse_nothing(job, crf, path, "")
 
 
-def _run_program(job: Job, crf: int, path: Path) -> None:
+def _run_program(job: EncodeJob, crf: int, path: Path) -> None:
     argv = (*filled(job, crf, job.encoder.command, path), *job.arguments)
     if shutil.which(argv[0]) is None:
         where = f"in {printable(os.path.dirname(os.path.abspath(argv[0])))}" if os.sep in argv[0] else "on PATH"
@@ -281,7 +283,7 @@ def _run_program(job: Job, crf: int, path: Path) -> None:
     _refuse_nothing(job, crf, path, end.explain())
 
 
-def _run_with_input(job: Job, program: Command) -> Finished:
+def _run_with_input(job: EncodeJob, program: Command) -> Finished:
     """Run the program; where it reads standard input, ffmpeg writes the source there."""
     if not job.encoder.reads_stdin:
         return run(program, job.timeout)
@@ -303,7 +305,7 @@ def _run_with_input(job: Job, program: Command) -> Finished:
     return ended
 
 
-def _refuse(job: Job, crf: int, end: Finished) -> None:
+def _refuse(job: EncodeJob, crf: int, end: Finished) -> None:
     if end.returncode != 0:
         needs = f"  It needs {job.encoder.needs}.\n" if job.encoder.needs else ""
         if any("not divisible by 2" in line for line in end.tail):
@@ -312,7 +314,7 @@ def _refuse(job: Job, crf: int, end: Finished) -> None:
         raise EncodeError(f"{job.name} failed at CRF {crf}: it {end.how}.\n{needs}{end.explain()}")
 
 
-def _refuse_nothing(job: Job, crf: int, path: Path, said: str) -> None:
+def _refuse_nothing(job: EncodeJob, crf: int, path: Path, said: str) -> None:
     if not path.is_file() or path.stat().st_size == 0:
         wrong = f"{job.name} ended well at CRF {crf} but wrote nothing to the output file that it was given."
         raise EncodeError(f"{wrong}\n{said}".rstrip())

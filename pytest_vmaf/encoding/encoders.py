@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from pytest_vmaf.quality.cache import Cache, key_of, remembered
-from pytest_vmaf.quality.errors import EncodeError, SettingsError
-from pytest_vmaf.quality.models import nearest
-from pytest_vmaf.quality.process import Command, printable, run
-from pytest_vmaf.quality.programs import build_of
+from pytest_vmaf.cache import Cache, key_of, remembered
+from pytest_vmaf.errors import EncodeError, SettingsError
+from pytest_vmaf.media.builds import build_of
+from pytest_vmaf.media.process import Command, run
+from pytest_vmaf.text import closest_match, printable
 
 #: What a command template may hold in braces; ffmpeg's arguments all but the files, which it is told anyway.
 FILES = ("input", "output")
@@ -73,7 +73,7 @@ class Encoder:
         for name in said:
             if name not in known:
                 raise SettingsError(
-                    f"{self.name}: {{{name}}} is no placeholder here; did you mean {{{nearest(name, known)}}}? "
+                    f"{self.name}: {{{name}}} is no placeholder here; did you mean {{{closest_match(name, known)}}}? "
                     f"There are {', '.join(known)}."
                 )
         if self.function is None and "crf" not in said:
@@ -95,7 +95,7 @@ class Encoder:
             raise SettingsError(f"{self.name} takes no preset here; preset is {preset!r}.")
         if self.presets and preset not in self.presets:
             raise SettingsError(
-                f"{self.name} has no preset {preset!r}; did you mean {nearest(preset, self.presets)!r}? "
+                f"{self.name} has no preset {preset!r}; did you mean {closest_match(preset, self.presets)!r}? "
                 f"It has {', '.join(self.presets)}."
             )
         return preset

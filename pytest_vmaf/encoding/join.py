@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_vmaf.encoding.encode import Encode, Job, describe, encoded_clip
-from pytest_vmaf.quality.errors import EncodeError
-from pytest_vmaf.quality.ffmpeg import by_hand
-from pytest_vmaf.quality.process import Command, run
-from pytest_vmaf.quality.reading import input_arguments
+from pytest_vmaf.encoding.encode import Encode, EncodeJob, describe, encoded_clip
+from pytest_vmaf.errors import EncodeError
+from pytest_vmaf.media.demux import input_arguments
+from pytest_vmaf.media.ffmpeg import by_hand
+from pytest_vmaf.media.process import Command, run
 
 
-def join(job: Job, parts: Sequence[Encode], folder: Path) -> tuple[Path, Encode]:
+def join(job: EncodeJob, parts: Sequence[Encode], folder: Path) -> tuple[Path, Encode]:
     """Join encodes without encoding again into a file in ``folder``, where they are, and look at what came out.
 
     Raises EncodeError where that cannot be, or does not decode to the very frames of its parts.
@@ -42,7 +42,7 @@ def join(job: Job, parts: Sequence[Encode], folder: Path) -> tuple[Path, Encode]
     return joined, describe(job, parts[0].crf, joined, str(command), None)
 
 
-def _frame_hashes(job: Job, path: Path) -> list[str]:
+def _frame_hashes(job: EncodeJob, path: Path) -> list[str]:
     lines: list[str] = []
     clip = encoded_clip(job, path)
     argv = [job.ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", "-xerror", *input_arguments(clip)]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from pytest_vmaf.quality.clip import Clip
-from pytest_vmaf.quality.errors import ClipError
-from pytest_vmaf.quality.ffmpeg import by_hand
-from pytest_vmaf.quality.process import Command, run
-from pytest_vmaf.quality.reading import input_arguments
+from pytest_vmaf.errors import ClipError
+from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.demux import input_arguments
+from pytest_vmaf.media.ffmpeg import by_hand
+from pytest_vmaf.media.process import Command, run
 
 #: A packet in ffmpeg's framecrc: dts, pts, duration and size; flags stand where it is no plain key frame.
 PACKET = re.compile(r"0, *(-?\d+), *(-?\d+), *(\d+), *(\d+), 0x[0-9a-f]{8}(?:, F=0x([0-9A-F]+))?")

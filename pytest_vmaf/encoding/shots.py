@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from pytest_vmaf.quality.cache import Cache, remembered
-from pytest_vmaf.quality.clip import Clip
-from pytest_vmaf.quality.content import Unchanged
-from pytest_vmaf.quality.errors import ClipError, SettingsError
-from pytest_vmaf.quality.ffmpeg import DAMAGED, DECODED, THUMBNAIL, by_hand
-from pytest_vmaf.quality.process import Command, printable, run
-from pytest_vmaf.quality.reading import input_arguments
-from pytest_vmaf.quality.recall import clip_key
+from pytest_vmaf.cache import Cache, remembered
+from pytest_vmaf.errors import ClipError, SettingsError
+from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.demux import input_arguments
+from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, by_hand
+from pytest_vmaf.media.fingerprint import Unchanged
+from pytest_vmaf.media.inspect import THUMBNAIL, clip_key
+from pytest_vmaf.media.process import Command, run
+from pytest_vmaf.text import printable
 
 #: Mean absolute difference of luma, in percent of its range, as ffmpeg's scdet counts. On 64x36 thumbnails of real
 #: footage cuts were 12 and more, and no frame without a cut stood out by more than 1.

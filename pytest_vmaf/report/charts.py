@@ -14,7 +14,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from pytest_vmaf.report.view import NAMES, moment, seconds_of, time_code
+from pytest_vmaf.report.wording import NAMES, moment, seconds_of, time_code
 
 WIDTH, HEIGHT = 960, 230
 LEFT, TOP, PLOT_WIDTH, PLOT_HEIGHT = 40, 8, 912, 192

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_vmaf.quality.errors import MeasurementError
-from pytest_vmaf.quality.process import printable
-from pytest_vmaf.report.schema import DOCUMENT, GATE, SCHEMA, conform, require
+from pytest_vmaf.errors import MeasurementError
+from pytest_vmaf.report.schema import DOCUMENT, GATE, SCHEMA
+from pytest_vmaf.shapes import conform, require
+from pytest_vmaf.text import printable
 
 #: A document is read whole, so one that is larger than any that is written here is refused.
 LARGEST_BYTES = 128 * 1024 * 1024

@@ -19,9 +19,12 @@ from urllib.parse import quote
 
 import jinja2
 
-from pytest_vmaf.report import charts, heat, plots, series, view
+from pytest_vmaf.files import write_whole
+from pytest_vmaf.report import charts, series
+from pytest_vmaf.report import heatmap as heat
+from pytest_vmaf.report import section_charts as plots
+from pytest_vmaf.report import wording as view
 from pytest_vmaf.report.document import whole
-from pytest_vmaf.report.files import write_whole
 from pytest_vmaf.report.schema import BLOCK, MEASUREMENT
 from pytest_vmaf.report.series import BINS
 

@@ -8,9 +8,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_vmaf.report import heat
-from pytest_vmaf.report.lines import cut, decimal, first_line, margin_of
-from pytest_vmaf.report.view import WORDS, badness, short_clip, short_id, verdict, worst_first
+from pytest_vmaf.report import heatmap as heat
+from pytest_vmaf.report.wording import (
+    WORDS,
+    badness,
+    cut,
+    decimal,
+    first_line,
+    margin_of,
+    short_clip,
+    short_id,
+    verdict,
+    worst_first,
+)
 
 MOST_ROWS = 50
 #: For so many tests one heat map or picture is named.

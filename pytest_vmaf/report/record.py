@@ -7,9 +7,14 @@ from enum import Enum
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
+from pytest_vmaf.baselines.entry import NAMES
+from pytest_vmaf.baselines.judge import ToleranceVerdict
+from pytest_vmaf.text import printable
+
 if TYPE_CHECKING:
-    from pytest_vmaf.quality.gate import Gate, Verdict
-    from pytest_vmaf.quality.result import Result
+    from pytest_vmaf.baselines.outcome import Outcome
+    from pytest_vmaf.gates.gate import Gate, Verdict
+    from pytest_vmaf.scoring.result import Result
 
 SCHEMA = 1
 #: Characters of a command that a record holds.
@@ -51,7 +56,7 @@ def _cut(name: str, value: Any) -> Any:
 
 def not_measured(reference: str, distorted: str, error: Exception, gates: Sequence[Gate] = ()) -> dict[str, Any]:
     """What could not be measured, and why. The names have been through no check, so they may hold anything."""
-    from pytest_vmaf.quality.process import printable
+    from pytest_vmaf.text import printable
 
     return {
         "schema": SCHEMA,
@@ -117,3 +122,37 @@ def _gate(verdict: Verdict) -> dict[str, Any]:
         "margin": verdict.margin,
         "passed": verdict.passed,
     }
+
+
+def _tolerance_gate(held: ToleranceVerdict, named: bool) -> dict[str, Any]:
+    """As a gate upon the change: what may drop by 0.5 has a change of at least -0.5."""
+    tolerance = held.tolerance
+    drop = tolerance.direction == "drop"
+    sign = -1 if drop else 1
+    limit = (tolerance.limit or 0.0) + held.margin
+    metric = f"change of {NAMES.get(tolerance.metric, tolerance.metric)}{' in %' if tolerance.relative else ''}"
+    # An infinite share, of what was 0 before, is no number of a report.
+    worse = max(-1e12, min(1e12, held.worse))
+    return {
+        "name": tolerance.name,
+        "metric": f"{metric} at {printable(held.where)}" if named and held.where else metric,
+        "pool": tolerance.pool,
+        "bound": "min" if drop else "max",
+        "limit": sign * limit + 0.0,
+        "origin": tolerance.origin,
+        "value": sign * worse + 0.0,
+        "margin": limit - worse,
+        "passed": held.passed,
+    }
+
+
+def outcome_gates(outcome: Outcome, where: str | None) -> list[dict[str, Any]]:
+    """The tolerances of one place, or of all (None), as gates of a record.
+
+    A comparison that was impossible has no number; it appears as a failed gate named "baseline".
+    """
+    if outcome.failed and outcome.old is None and not where:
+        missing = {"name": "baseline", "metric": "entries of the baseline", "pool": "mean", "origin": "call"}
+        return [{**missing, "bound": "min", "limit": 1.0, "value": 0.0, "margin": -1.0, "passed": False}]
+    chosen = [each for each in outcome.held if where in (None, each.where) and not each.why]
+    return [_tolerance_gate(each, where is None) for each in chosen]

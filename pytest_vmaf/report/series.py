@@ -6,11 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pytest_vmaf.quality.errors import MeasurementError
-from pytest_vmaf.quality.gate import ABOVE, ENCODE_METRICS, PART_METRICS, Verdict
-from pytest_vmaf.quality.models import higher_is_better
-from pytest_vmaf.quality.result import Result
-from pytest_vmaf.quality.score import POOLS
+from pytest_vmaf.errors import MeasurementError
+from pytest_vmaf.gates.gate import Verdict
+from pytest_vmaf.gates.metrics import ABOVE, ENCODE_METRICS, PART_METRICS
+from pytest_vmaf.scoring.models import higher_is_better
+from pytest_vmaf.scoring.result import Result
+from pytest_vmaf.scoring.score import POOLS
 
 MOST_BUCKETS = 200
 BINS = 20

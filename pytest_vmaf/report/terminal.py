@@ -6,19 +6,20 @@ from collections.abc import Sequence
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from pytest_vmaf.quality.gate import PART_METRICS, provenance_lines_of, worst_lines_of
-from pytest_vmaf.quality.process import printable
-from pytest_vmaf.quality.score import POOLS, Score
-from pytest_vmaf.report.view import WHOLE, margin, smallest_margin
-from pytest_vmaf.report.view import limit as limit_of
+from pytest_vmaf.gates.messages import provenance_lines_of, worst_lines_of
+from pytest_vmaf.gates.metrics import PART_METRICS
+from pytest_vmaf.report.wording import WHOLE, margin, smallest_margin
+from pytest_vmaf.report.wording import limit as limit_of
+from pytest_vmaf.scoring.score import POOLS, Score
+from pytest_vmaf.text import printable
 
 if TYPE_CHECKING:
     import pytest
     from rich.console import Group
     from rich.table import Table
 
-    from pytest_vmaf.quality.gain import GainReport
-    from pytest_vmaf.quality.gate import Gate
+    from pytest_vmaf.gates.gate import Gate
+    from pytest_vmaf.scoring.log_gap import GainReport
 
 #: Rows of the summary without -v; the worst come first, and what is left out is said.
 MOST_ROWS = 25

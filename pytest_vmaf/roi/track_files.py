@@ -10,8 +10,8 @@ import reprlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_vmaf.quality.errors import ClipError, SettingsError
-from pytest_vmaf.quality.process import printable
+from pytest_vmaf.errors import ClipError, SettingsError
+from pytest_vmaf.text import printable
 
 #: In bytes, in characters, and in frames: eleven hours at 25 frames/s.
 LARGEST_FILE, LARGEST_LINE, LARGEST_TRACK = 64 << 20, 1 << 16, 1_000_000

@@ -10,9 +10,9 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from pytest_vmaf.quality.errors import SettingsError
-from pytest_vmaf.quality.process import printable
+from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.roi.track_files import LARGEST_TRACK, Row, is_json, read_bytes, read_csv, read_json
+from pytest_vmaf.text import printable
 
 #: x, y, w and h in pixels, from the top left corner.
 Box = tuple[int, int, int, int]

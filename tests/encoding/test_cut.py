@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_vmaf.encoding.cut import Window, centre, cut
-from pytest_vmaf.quality.clip import Clip
-from pytest_vmaf.quality.errors import ClipError, ScorerError, SettingsError
-from pytest_vmaf.quality.ffmpeg import inspect
-from pytest_vmaf.quality.reading import input_arguments
+from pytest_vmaf.errors import ClipError, ScorerError, SettingsError
+from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.demux import input_arguments
+from pytest_vmaf.media.inspect import inspect
 
 FRAMES = 12
 WINDOWS: list[Window] = [(1, 4), (5, 1), (8, None)]

@@ -18,13 +18,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_vmaf.encoding.encode import Encode, Job, check_arguments, ffmpeg_arguments, make_encode
+from encoding.builders import FAST
+from pytest_vmaf.encoding.encode import Encode, EncodeJob, check_arguments, ffmpeg_arguments, make_encode
 from pytest_vmaf.encoding.encoders import ENCODERS, Encoder, command_encoder, function_encoder
-from pytest_vmaf.quality.clip import Clip
-from pytest_vmaf.quality.errors import ClipError, EncodeError, ScorerError, SettingsError
-from pytest_vmaf.quality.ffmpeg import Video, count_frames, inspect
-
-from .builders import FAST
+from pytest_vmaf.errors import ClipError, EncodeError, ScorerError, SettingsError
+from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.inspect import Video, count_frames, inspect
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -53,7 +52,11 @@ def stated(ffmpeg: str) -> Callable[[Path], tuple[int, int, float]]:
 
 @pytest.mark.parametrize("name", FAST)
 def test_every_software_encoder_writes_every_frame_and_is_described_rightly(
-    name: str, job: Callable[..., Job], tmp_path: Path, ffmpeg: str, stated: Callable[[Path], tuple[int, int, float]]
+    name: str,
+    job: Callable[..., EncodeJob],
+    tmp_path: Path,
+    ffmpeg: str,
+    stated: Callable[[Path], tuple[int, int, float]],
 ) -> None:
     preset, crf = FAST[name]
     path = tmp_path / f"out{ENCODERS[name].suffix}"
@@ -72,7 +75,7 @@ def test_every_software_encoder_writes_every_frame_and_is_described_rightly(
 
 @pytest.mark.parametrize("name", FAST)
 def test_a_larger_number_is_coarser_with_every_software_encoder(
-    name: str, job: Callable[..., Job], tmp_path: Path, footage: Callable[..., Path]
+    name: str, job: Callable[..., EncodeJob], tmp_path: Path, footage: Callable[..., Path]
 ) -> None:
     preset, crf = FAST[name]
     low, high = ENCODERS[name].crf_range
@@ -81,7 +84,7 @@ def test_a_larger_number_is_coarser_with_every_software_encoder(
     assert sizes == sorted(set(sizes), reverse=True)
 
 
-def test_the_command_repeats_the_encode(job: Callable[..., Job], tmp_path: Path, clip: Path) -> None:
+def test_the_command_repeats_the_encode(job: Callable[..., EncodeJob], tmp_path: Path, clip: Path) -> None:
     encode = make_encode(job("libx264", preset="veryfast"), 30, tmp_path / "out.mp4")
     assert "-loglevel" not in encode.command
     assert "protocol" not in encode.command
@@ -92,7 +95,7 @@ def test_the_command_repeats_the_encode(job: Callable[..., Job], tmp_path: Path,
 
 
 def test_user_arguments_and_the_pixel_format_reach_the_encoder(
-    job: Callable[..., Job], tmp_path: Path, ffmpeg: str
+    job: Callable[..., EncodeJob], tmp_path: Path, ffmpeg: str
 ) -> None:
     path = tmp_path / "out.mp4"
     told = job("libx264", preset="veryfast", pix_fmt="yuv420p10le", arguments=("-bf", "0", "-vf", "scale=96:64"))
@@ -103,7 +106,7 @@ def test_user_arguments_and_the_pixel_format_reach_the_encoder(
 
 @pytest.mark.parametrize("name", ["libx264", "libvpx-vp9"])
 def test_a_failure_is_told_in_the_encoders_own_words_and_leaves_no_file(
-    name: str, job: Callable[..., Job], tmp_path: Path
+    name: str, job: Callable[..., EncodeJob], tmp_path: Path
 ) -> None:
     with pytest.raises(EncodeError, match=rf"{name} .*failed at CRF 30: it ended with exit code") as caught:
         make_encode(
@@ -115,7 +118,7 @@ def test_a_failure_is_told_in_the_encoders_own_words_and_leaves_no_file(
 
 
 def test_a_gpu_that_is_missing_is_said_with_what_ffmpeg_said(
-    job: Callable[..., Job], tmp_path: Path, ffmpeg: str
+    job: Callable[..., EncodeJob], tmp_path: Path, ffmpeg: str
 ) -> None:
     there = subprocess.run([ffmpeg, "-hide_banner", "-encoders"], capture_output=True, text=True).stdout
     if "h264_nvenc" not in there or Path("/dev/nvidiactl").exists():
@@ -126,7 +129,7 @@ def test_a_gpu_that_is_missing_is_said_with_what_ffmpeg_said(
     assert re.search(r"libcuda|[Nn]vidia|CUDA", str(caught.value).partition("last lines were")[2])
 
 
-def test_a_source_that_is_gone_is_named(job: Callable[..., Job], tmp_path: Path, clip: Path) -> None:
+def test_a_source_that_is_gone_is_named(job: Callable[..., EncodeJob], tmp_path: Path, clip: Path) -> None:
     source = Path(shutil.copy(clip, tmp_path / "source.mkv"))
     told = job("libx264", source, preset="veryfast")
     source.unlink()
@@ -134,7 +137,7 @@ def test_a_source_that_is_gone_is_named(job: Callable[..., Job], tmp_path: Path,
         make_encode(told, 30, tmp_path / "out.mp4")
 
 
-def test_a_source_that_is_cut_off_is_refused(job: Callable[..., Job], tmp_path: Path, encoded: Path) -> None:
+def test_a_source_that_is_cut_off_is_refused(job: Callable[..., EncodeJob], tmp_path: Path, encoded: Path) -> None:
     source = tmp_path / "cut.mp4"
     source.write_bytes(encoded.read_bytes())
     told = job("libx264", source, preset="veryfast")
@@ -149,14 +152,14 @@ def test_a_source_that_is_cut_off_is_refused(job: Callable[..., Job], tmp_path: 
 
 
 def test_the_duration_of_one_frame_is_the_sources(
-    job: Callable[..., Job], footage: Callable[..., Path], tmp_path: Path
+    job: Callable[..., EncodeJob], footage: Callable[..., Path], tmp_path: Path
 ):
     encode = make_encode(job("libx264", footage("192x128", 1), preset="veryfast"), 30, tmp_path / "out.mp4")
     assert (encode.frames, encode.duration) == (1, pytest.approx(0.04))
 
 
 def test_a_bare_stream_has_the_sources_frame_rate(
-    job: Callable[..., Job], footage: Callable[..., Path], program: Callable[..., Path], tmp_path: Path
+    job: Callable[..., EncodeJob], footage: Callable[..., Path], program: Callable[..., Path], tmp_path: Path
 ) -> None:
     source = footage("192x128", 10, "24000/1001")
     command = [program(X264), "{input}", "{crf}", "{output}"]
@@ -166,7 +169,7 @@ def test_a_bare_stream_has_the_sources_frame_rate(
 
 
 def test_uneven_time_stamps_are_the_durations_measure(
-    make: Callable[..., Path], job: Callable[..., Job], footage: Callable[..., Path], tmp_path: Path
+    make: Callable[..., Path], job: Callable[..., EncodeJob], footage: Callable[..., Path], tmp_path: Path
 ) -> None:
     # 12 frames whose second half is shown at half the speed.
     uneven = make("-i", footage("192x128", 12), "-vf", "setpts='if(lt(N,6),N,2*N-6)/25/TB'", "-fps_mode", "passthrough",
@@ -177,7 +180,7 @@ def test_uneven_time_stamps_are_the_durations_measure(
 
 
 def test_sound_and_other_streams_are_not_counted(
-    job: Callable[..., Job],
+    job: Callable[..., EncodeJob],
     program: Callable[..., Path],
     tmp_path: Path,
     stated: Callable[[Path], tuple[int, int, float]],
@@ -191,7 +194,7 @@ def test_sound_and_other_streams_are_not_counted(
 
 
 def test_raw_video_without_a_frame_rate_has_no_bitrate(
-    make: Callable[..., Path], job: Callable[..., Job], clip: Path, tmp_path: Path
+    make: Callable[..., Path], job: Callable[..., EncodeJob], clip: Path, tmp_path: Path
 ) -> None:
     raw = make("-i", clip, "-f", "rawvideo", tmp_path / "raw.yuv")
     told = job("libx264", Clip(raw, width=192, height=128), preset="veryfast")
@@ -206,7 +209,7 @@ def test_raw_video_without_a_frame_rate_has_no_bitrate(
 
 
 def test_a_program_gets_input_and_output_with_any_name(
-    program: Callable[..., Path], job: Callable[..., Job], clip: Path, tmp_path: Path, ffmpeg: str
+    program: Callable[..., Path], job: Callable[..., EncodeJob], clip: Path, tmp_path: Path, ffmpeg: str
 ) -> None:
     source = Path(shutil.copy(clip, tmp_path / 'it\'s a "$HOME" {crf} %d; rm.mkv'))
     path = tmp_path / "out put's.mp4"
@@ -219,7 +222,7 @@ def test_a_program_gets_input_and_output_with_any_name(
 
 
 def test_a_program_is_told_what_it_asks_for_and_further_arguments_last(
-    program: Callable[..., Path], job: Callable[..., Job], tmp_path: Path
+    program: Callable[..., Path], job: Callable[..., EncodeJob], tmp_path: Path
 ) -> None:
     enc = program('printf "%s\\n" "$@" > "$0.said"', X264)
     asked = ["{preset}", "{width}x{height}", "{frame_rate}", "{frames}", "{pix_fmt}"]
@@ -242,7 +245,7 @@ def test_a_program_is_told_what_it_asks_for_and_further_arguments_last(
 
 
 def test_a_program_that_asks_for_what_the_source_does_not_say(
-    make: Callable[..., Path], job: Callable[..., Job], clip: Path, tmp_path: Path
+    make: Callable[..., Path], job: Callable[..., EncodeJob], clip: Path, tmp_path: Path
 ) -> None:
     picture = make("-i", clip, "-frames:v", 1, tmp_path / "one.png")
     with pytest.raises(EncodeError, match=r"one\.png states no frame rate"):
@@ -258,7 +261,7 @@ def test_y4m_on_standard_input_and_the_encode_on_standard_output(
     pix_fmt: str,
     make: Callable[..., Path],
     program: Callable[..., Path],
-    job: Callable[..., Job],
+    job: Callable[..., EncodeJob],
     tmp_path: Path,
     ffmpeg: str,
 ) -> None:
@@ -281,7 +284,7 @@ def md5(ffmpeg: str, path: Path) -> str:
 
 
 def test_the_command_of_a_piped_encode_repeats_it(
-    program: Callable[..., Path], job: Callable[..., Job], tmp_path: Path
+    program: Callable[..., Path], job: Callable[..., EncodeJob], tmp_path: Path
 ) -> None:
     enc = program('ffmpeg -i - -c:v libx264 -preset ultrafast -crf "$1" -f matroska -bitexact -')
     encode = make_encode(job(command_encoder([enc, "{crf}"])), 30, tmp_path / "out.mkv")
@@ -293,7 +296,7 @@ def test_the_command_of_a_piped_encode_repeats_it(
 
 @pytest.mark.parametrize("pix_fmt", ["rgb24", "nv12", "yuva420p", "gbrp"])
 def test_what_y4m_cannot_carry_must_be_converted_by_name(
-    pix_fmt: str, make: Callable[..., Path], program: Callable[..., Path], job: Callable[..., Job], tmp_path: Path
+    pix_fmt: str, make: Callable[..., Path], program: Callable[..., Path], job: Callable[..., EncodeJob], tmp_path: Path
 ) -> None:
     source = make("-f", "lavfi", "-i", "testsrc2=s=192x128", "-frames:v", 5, "-pix_fmt", pix_fmt,
                   "-c:v", "rawvideo", tmp_path / "source.nut")  # fmt: skip
@@ -306,7 +309,7 @@ def test_what_y4m_cannot_carry_must_be_converted_by_name(
 
 
 def test_a_program_may_stop_reading_once_it_has_what_it_wants(
-    program: Callable[..., Path], job: Callable[..., Job], footage: Callable[..., Path], tmp_path: Path
+    program: Callable[..., Path], job: Callable[..., EncodeJob], footage: Callable[..., Path], tmp_path: Path
 ) -> None:
     # More than a pipe holds, so that ffmpeg is still writing when the reader has gone.
     enc = program('ffmpeg -i - -frames:v 3 -c:v libx264 -crf "$1" "$2"')
@@ -317,7 +320,7 @@ def test_a_program_may_stop_reading_once_it_has_what_it_wants(
 
 
 def test_a_source_that_cannot_be_decoded_is_not_the_programs_fault(
-    program: Callable[..., Path], job: Callable[..., Job], encoded: Path, tmp_path: Path
+    program: Callable[..., Path], job: Callable[..., EncodeJob], encoded: Path, tmp_path: Path
 ) -> None:
     source = tmp_path / "damaged.mp4"
     source.write_bytes(encoded.read_bytes())
@@ -331,7 +334,7 @@ def test_a_source_that_cannot_be_decoded_is_not_the_programs_fault(
 
 
 @pytest.mark.parametrize("reads", ["{input}", "-"])
-def test_a_program_that_is_missing_is_named(reads: str, job: Callable[..., Job], tmp_path: Path) -> None:
+def test_a_program_that_is_missing_is_named(reads: str, job: Callable[..., EncodeJob], tmp_path: Path) -> None:
     encoder = command_encoder([tmp_path / "no-such-enc", "{crf}", reads, "{output}"])
     before = open_files()
     with pytest.raises(EncodeError, match="no-such-enc does not exist or cannot be run; it was looked for in /"):
@@ -347,7 +350,7 @@ def open_files() -> set[str]:
 @pytest.mark.parametrize("reads", ["{input}", "-"])
 @pytest.mark.parametrize("writes", ["{output}", "-"])
 def test_a_program_that_fails_is_shown_with_what_it_said(
-    reads: str, writes: str, program: Callable[..., Path], job: Callable[..., Job], tmp_path: Path
+    reads: str, writes: str, program: Callable[..., Path], job: Callable[..., EncodeJob], tmp_path: Path
 ) -> None:
     enc = program(
         "echo half an encode", 'echo half an encode > "${3:-/dev/null}"', "echo no licence for this >&2; exit 3"
@@ -364,7 +367,7 @@ def test_a_program_that_fails_is_shown_with_what_it_said(
 
 @pytest.mark.parametrize("writes", ["{output}", "-"])
 def test_a_program_that_writes_nothing_is_refused(
-    writes: str, program: Callable[..., Path], job: Callable[..., Job], tmp_path: Path
+    writes: str, program: Callable[..., Path], job: Callable[..., EncodeJob], tmp_path: Path
 ) -> None:
     enc = program("echo all done >&2", "cat > /dev/null")
     said = r"enc ended well at CRF 30 but wrote nothing to the output file that it was given\.\n.*\n.*\n +all done"
@@ -374,7 +377,7 @@ def test_a_program_that_writes_nothing_is_refused(
 
 
 def test_a_program_that_writes_a_folder_is_refused(
-    program: Callable[..., Path], job: Callable[..., Job], tmp_path: Path
+    program: Callable[..., Path], job: Callable[..., EncodeJob], tmp_path: Path
 ) -> None:
     with pytest.raises(EncodeError, match="wrote nothing to the output file"):
         make_encode(job(command_encoder([program('mkdir "$1"'), "{output}", "{input}", "{crf}"])), 30, tmp_path / "out")
@@ -390,7 +393,7 @@ def test_a_program_that_writes_a_folder_is_refused(
     ids=["text", "zeros", "sound alone"],
 )
 def test_a_program_that_writes_no_video_is_refused(
-    writes: str, program: Callable[..., Path], job: Callable[..., Job], tmp_path: Path
+    writes: str, program: Callable[..., Path], job: Callable[..., EncodeJob], tmp_path: Path
 ) -> None:
     enc = program(f'{writes} > "$1"')
     path = tmp_path / "out.mp4"
@@ -402,7 +405,7 @@ def test_a_program_that_writes_no_video_is_refused(
 @linux
 @pytest.mark.parametrize("reads", ["{input}", "-"])
 def test_a_program_that_hangs_is_stopped_with_all_it_has_started(
-    reads: str, program: Callable[..., Path], job: Callable[..., Job], tmp_path: Path
+    reads: str, program: Callable[..., Path], job: Callable[..., EncodeJob], tmp_path: Path
 ) -> None:
     enc = program('echo half > "$2"', 'sleep 60 & echo $$ $! > pids.part; mv pids.part "$0.pids"; wait')
     path = tmp_path / "out.mp4"
@@ -429,7 +432,7 @@ def ended(pid: int) -> bool:
 
 @linux
 def test_a_program_that_leaves_a_child_behind_is_not_waited_for_longer_than_its_output(
-    program: Callable[..., Path], job: Callable[..., Job], clip: Path, tmp_path: Path
+    program: Callable[..., Path], job: Callable[..., EncodeJob], clip: Path, tmp_path: Path
 ) -> None:
     enc = program(X264, 'sleep 60 > /dev/null 2>&1 & echo $! > "$0.pid"')
     encode = make_encode(
@@ -450,7 +453,7 @@ def disk() -> Iterator[Callable[[int], None]]:
 
 @pytest.mark.parametrize("way", ["libx264", "program", "standard output"])
 def test_a_full_disk_is_an_error_that_leaves_no_file(
-    way: str, disk: Callable[[int], None], program: Callable[..., Path], job: Callable[..., Job], tmp_path: Path
+    way: str, disk: Callable[[int], None], program: Callable[..., Path], job: Callable[..., EncodeJob], tmp_path: Path
 ) -> None:
     encoders: dict[str, Encoder | str] = {
         "libx264": "libx264",
@@ -473,7 +476,9 @@ def copies(encoded: Path) -> Callable[[Path, Path, int], object]:
     return lambda source, output, crf: shutil.copy(encoded, output)
 
 
-def test_a_function_gets_source_output_and_crf(job: Callable[..., Job], clip: Path, encoded: Path, tmp_path: Path):
+def test_a_function_gets_source_output_and_crf(
+    job: Callable[..., EncodeJob], clip: Path, encoded: Path, tmp_path: Path
+):
     got = []
 
     def mine(source: Path, output: Path, crf: int) -> None:
@@ -487,7 +492,9 @@ def test_a_function_gets_source_output_and_crf(job: Callable[..., Job], clip: Pa
     assert encode.command == f"mine({str(clip)!r}, 'out.mp4', 27)"
 
 
-def test_what_a_function_raises_is_an_encode_error_with_its_cause(job: Callable[..., Job], tmp_path: Path) -> None:
+def test_what_a_function_raises_is_an_encode_error_with_its_cause(
+    job: Callable[..., EncodeJob], tmp_path: Path
+) -> None:
     def mine(source: Path, output: Path, crf: int) -> None:
         output.write_text("half")
         raise KeyError("no licence")
@@ -498,7 +505,7 @@ def test_what_a_function_raises_is_an_encode_error_with_its_cause(job: Callable[
     assert not (tmp_path / "out.mp4").exists()
 
 
-def test_what_a_function_says_in_our_terms_stays_as_it_is(job: Callable[..., Job], tmp_path: Path) -> None:
+def test_what_a_function_says_in_our_terms_stays_as_it_is(job: Callable[..., EncodeJob], tmp_path: Path) -> None:
     def mine(source: Path, output: Path, crf: int) -> None:
         raise ClipError("that is no clip for me")
 
@@ -506,7 +513,7 @@ def test_what_a_function_says_in_our_terms_stays_as_it_is(job: Callable[..., Job
         make_encode(job(function_encoder(mine)), 30, tmp_path / "out.mp4")
 
 
-def test_ctrl_c_within_a_function_removes_what_it_has_begun(job: Callable[..., Job], tmp_path: Path) -> None:
+def test_ctrl_c_within_a_function_removes_what_it_has_begun(job: Callable[..., EncodeJob], tmp_path: Path) -> None:
     def mine(source: Path, output: Path, crf: int) -> None:
         output.write_text("half")
         raise KeyboardInterrupt
@@ -516,7 +523,7 @@ def test_ctrl_c_within_a_function_removes_what_it_has_begun(job: Callable[..., J
     assert not (tmp_path / "out.mp4").exists()
 
 
-def test_a_function_that_writes_nothing_is_refused(job: Callable[..., Job], tmp_path: Path) -> None:
+def test_a_function_that_writes_nothing_is_refused(job: Callable[..., EncodeJob], tmp_path: Path) -> None:
     with pytest.raises(EncodeError, match="<lambda> ended well at CRF 30 but wrote nothing"):
         make_encode(job(function_encoder(lambda source, output, crf: None)), 30, tmp_path / "out.mp4")
 
@@ -554,7 +561,7 @@ def test_other_arguments_are_the_users_business() -> None:
 def test_what_is_filled_in_stays_one_argument(preset: str, crf: int) -> None:
     encoder = Encoder("x", arguments=("-a", "{preset}", "-b={crf}:{preset}", "{x}y"[:0] + "{ crf }", "-c", "{crf}"))
     video = Video(Clip("a.mkv"), 2, 2, "yuv420p", Fraction(25), "tv", "bt709", "bt709", "bt709", False, False, b"")
-    told = ffmpeg_arguments(Job(encoder, video, "ffmpeg", preset), crf)
+    told = ffmpeg_arguments(EncodeJob(encoder, video, "ffmpeg", preset), crf)
     assert told == ("-c:v", "x", "-a", preset, f"-b={crf}:{preset}", "{ crf }", "-c", str(crf))
 
 

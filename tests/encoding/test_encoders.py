@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_vmaf.encoding.encode import Job, ffmpeg_arguments
+from pytest_vmaf.encoding.encode import EncodeJob, ffmpeg_arguments
 from pytest_vmaf.encoding.encoders import (
     ENCODERS,
     PLACEHOLDERS,
@@ -22,7 +22,7 @@ from pytest_vmaf.encoding.encoders import (
     command_encoder,
     function_encoder,
 )
-from pytest_vmaf.quality.errors import EncodeError, SettingsError
+from pytest_vmaf.errors import EncodeError, SettingsError
 
 SOFTWARE = ["libx264", "libx265", "libsvtav1", "libaom-av1", "libvpx-vp9", "libvvenc", "librav1e"]
 
@@ -58,18 +58,20 @@ def test_there_are_rows_for_the_software_and_the_hardware_encoders() -> None:
         ("hevc_videotoolbox", None, "-q:v 30"),
     ],
 )
-def test_each_is_told_its_quality_and_preset(name: str, preset: str | None, argv: str, job: Callable[..., Job]) -> None:
+def test_each_is_told_its_quality_and_preset(
+    name: str, preset: str | None, argv: str, job: Callable[..., EncodeJob]
+) -> None:
     row = ENCODERS[name]
     told = ffmpeg_arguments(job(row, preset=row.chosen_preset(preset)), 30)
     assert told == ("-c:v", name, *argv.split())
 
 
-def test_pixel_format_and_further_arguments_come_last_and_as_they_are(job: Callable[..., Job]) -> None:
+def test_pixel_format_and_further_arguments_come_last_and_as_they_are(job: Callable[..., EncodeJob]) -> None:
     told = job("libx264", preset="fast", pix_fmt="yuv420p10le", arguments=("-x264-params", "a={crf}:b=1"))
     assert ffmpeg_arguments(told, 5)[-4:] == ("-pix_fmt", "yuv420p10le", "-x264-params", "a={crf}:b=1")
 
 
-def test_further_placeholders_are_filled_from_the_source(job: Callable[..., Job]) -> None:
+def test_further_placeholders_are_filled_from_the_source(job: Callable[..., EncodeJob]) -> None:
     words = ("-crf", "{crf}", "-g", "{frames}", "-s", "{width}x{height}", "-r", "{frame_rate}", "-pix_fmt", "{pix_fmt}")
     told = ffmpeg_arguments(job(Encoder("libx264", arguments=words)), 7)
     assert told == ("-c:v", "libx264", *["-crf", "7", "-g", "12", "-s", "192x128", "-r", "25", "-pix_fmt", "yuv420p"])

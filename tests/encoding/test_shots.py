@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_vmaf.encoding.shots import SHORTEST, Shot, detect_shots, find_cuts, split
-from pytest_vmaf.quality.clip import Clip
-from pytest_vmaf.quality.errors import ClipError, SettingsError
-from pytest_vmaf.quality.ffmpeg import count_frames
+from pytest_vmaf.errors import ClipError, SettingsError
+from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.inspect import count_frames
 
 SIZE = "192x108"
 FRACTAL, PATTERN, BARS, CELLS = (

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 from pytest_vmaf.plugins.ffmpeg import FfmpegScorer, arguments
 
-from pytest_vmaf.quality.clip import Clip
-from pytest_vmaf.quality.errors import PairError, ScorerError
-from pytest_vmaf.quality.ffmpeg import count_frames, find_ffmpeg
-from pytest_vmaf.quality.measure import MeasureRequest, Prepared, conclude, prepare
-from pytest_vmaf.quality.scorer import EncodeStep, EncodingScorer, Tools
+from pytest_vmaf.errors import PairError, ScorerError
+from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.ffmpeg import find_ffmpeg
+from pytest_vmaf.media.inspect import count_frames
+from pytest_vmaf.scoring.measure import conclude
+from pytest_vmaf.scoring.prepare import MeasureRequest, PreparedScoring, prepare
+from pytest_vmaf.scoring.scorer import EncodeStep, EncodingScorer, Tools
 
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "30")
 
@@ -26,13 +28,15 @@ def short(footage: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture
-def first(short: Path, make: Callable[..., Path], tmp_path: Path) -> Prepared:
+def first(short: Path, make: Callable[..., Path], tmp_path: Path) -> PreparedScoring:
     """What was found out about the pair of the source and its first encode."""
     path = make("-i", short, *X264, tmp_path / "first.mp4")
     return prepare(MeasureRequest(Clip(short), Clip(path)), FfmpegScorer())
 
 
-def step(first: Prepared, path: Path, *more: str, source: Path | None = None) -> tuple[Prepared, EncodeStep]:
+def step(
+    first: PreparedScoring, path: Path, *more: str, source: Path | None = None
+) -> tuple[PreparedScoring, EncodeStep]:
     """The next encode of that pair, to this path."""
     job = replace(first.job, distorted=replace(first.job.distorted, clip=Clip(path)))
     encode = EncodeStep(Clip(source) if source else first.job.reference.clip, (*X264, *more), path)
@@ -49,7 +53,7 @@ def test_it_can_encode_with_an_ffmpeg_that_has_loopback_decoders(ffmpeg: str, tm
     assert not scorer.can_encode(Tools(replace(find_ffmpeg(), path=str(old))))
 
 
-def test_encode_and_score_is_encode_then_score_bit_by_bit(first: Prepared, tmp_path: Path) -> None:
+def test_encode_and_score_is_encode_then_score_bit_by_bit(first: PreparedScoring, tmp_path: Path) -> None:
     prepared, encode = step(first, tmp_path / "second.mp4")
     scorer = FfmpegScorer()
     together, apart = scorer.encode_and_score(prepared.job, encode), scorer.score(first.job)
@@ -60,7 +64,7 @@ def test_encode_and_score_is_encode_then_score_bit_by_bit(first: Prepared, tmp_p
 
 
 def test_another_source_than_the_reference_is_a_second_input(
-    first: Prepared, make: Callable[..., Path], short: Path, tmp_path: Path, ffmpeg: str
+    first: PreparedScoring, make: Callable[..., Path], short: Path, tmp_path: Path, ffmpeg: str
 ) -> None:
     soft = make("-i", short, "-vf", "gblur=1", "-c:v", "ffv1", tmp_path / "soft.mkv")
     prepared, encode = step(first, tmp_path / "soft.mp4", source=soft)
@@ -70,7 +74,7 @@ def test_another_source_than_the_reference_is_a_second_input(
     assert together.columns != FfmpegScorer().score(first.job).columns
 
 
-def test_the_source_is_decoded_once_where_it_is_the_reference(first: Prepared, tmp_path: Path) -> None:
+def test_the_source_is_decoded_once_where_it_is_the_reference(first: PreparedScoring, tmp_path: Path) -> None:
     prepared, encode = step(first, tmp_path / "a.mp4")
     models = dict.fromkeys(first.job.models, "")
     assert arguments([prepared.job], models, encode).count("-i") == 1
@@ -80,7 +84,7 @@ def test_the_source_is_decoded_once_where_it_is_the_reference(first: Prepared, t
 @pytest.mark.parametrize(
     "name", ['it\'s a "name" $HOME.mp4', "per%cent %d.mp4", "co:lon,comma;semi[bracket].mp4", "-dash.mp4"]
 )
-def test_the_encode_may_have_any_name(name: str, first: Prepared, tmp_path: Path, ffmpeg: str) -> None:
+def test_the_encode_may_have_any_name(name: str, first: PreparedScoring, tmp_path: Path, ffmpeg: str) -> None:
     prepared, encode = step(first, tmp_path / name)
     assert FfmpegScorer().encode_and_score(prepared.job, encode).distorted_frames == 12
     assert count_frames(Clip(tmp_path / name), ffmpeg) == 12
@@ -88,7 +92,7 @@ def test_the_encode_may_have_any_name(name: str, first: Prepared, tmp_path: Path
 
 @pytest.mark.parametrize(("more", "frames"), [(("-frames:v", "9"), 9), (("-vf", "select=lt(n\\,11)"), 11)])
 def test_frames_that_the_encoder_drops_are_counted(
-    more: tuple[str, ...], frames: int, first: Prepared, tmp_path: Path
+    more: tuple[str, ...], frames: int, first: PreparedScoring, tmp_path: Path
 ) -> None:
     prepared, encode = step(first, tmp_path / "a.mp4", *more)
     log = FfmpegScorer().encode_and_score(prepared.job, encode)
@@ -97,14 +101,14 @@ def test_frames_that_the_encoder_drops_are_counted(
         conclude(prepared, log)
 
 
-def test_an_encoder_that_fails_shows_its_own_words(first: Prepared, tmp_path: Path) -> None:
+def test_an_encoder_that_fails_shows_its_own_words(first: PreparedScoring, tmp_path: Path) -> None:
     prepared, encode = step(first, tmp_path / "a.mp4", "-vf", "crop=999:10")
     with pytest.raises(ScorerError, match=r"(?s)ffmpeg could not .*Invalid too big or non positive size"):
         FfmpegScorer().encode_and_score(prepared.job, encode)
 
 
 def test_a_source_that_is_damaged_is_refused(
-    first: Prepared, make: Callable[..., Path], short: Path, tmp_path: Path
+    first: PreparedScoring, make: Callable[..., Path], short: Path, tmp_path: Path
 ) -> None:
     source = make("-i", short, "-c:v", "libx264", "-crf", 10, tmp_path / "source.mp4")
     data = bytearray(source.read_bytes())
@@ -115,7 +119,7 @@ def test_a_source_that_is_damaged_is_refused(
         FfmpegScorer().encode_and_score(prepared.job, encode)
 
 
-def test_the_command_repeats_encode_and_score(first: Prepared, tmp_path: Path) -> None:
+def test_the_command_repeats_encode_and_score(first: PreparedScoring, tmp_path: Path) -> None:
     prepared, encode = step(first, tmp_path / "a.mp4")
     log = FfmpegScorer().encode_and_score(prepared.job, encode)
     again = tmp_path / "again"
@@ -125,7 +129,7 @@ def test_the_command_repeats_encode_and_score(first: Prepared, tmp_path: Path) -
     assert (again / "vmaf.xml").exists()
 
 
-def test_progress_is_told(first: Prepared, tmp_path: Path) -> None:
+def test_progress_is_told(first: PreparedScoring, tmp_path: Path) -> None:
     told: list[int] = []
     prepared, encode = step(first, tmp_path / "a.mp4")
     FfmpegScorer().encode_and_score(replace(prepared.job, progress=told.append), encode)

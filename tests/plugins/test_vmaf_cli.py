@@ -19,12 +19,13 @@ from pytest_vmaf.plugins import vmaf_cli
 from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.plugins.vmaf_cli import VmafCliScorer, pytest_vmaf_scorer
 
-from pytest_vmaf.quality.clip import Clip
-from pytest_vmaf.quality.errors import MeasurementError, ModelError, PairError, ScorerError
-from pytest_vmaf.quality.ffmpeg import find_ffmpeg
-from pytest_vmaf.quality.measure import MeasureRequest, measure
-from pytest_vmaf.quality.result import Result
-from pytest_vmaf.quality.scorer import ModelRun, ScoreRequest, Source, Tools
+from pytest_vmaf.errors import MeasurementError, ModelError, PairError, ScorerError
+from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.ffmpeg import find_ffmpeg
+from pytest_vmaf.scoring.measure import measure
+from pytest_vmaf.scoring.prepare import MeasureRequest
+from pytest_vmaf.scoring.result import Result
+from pytest_vmaf.scoring.scorer import ModelRun, ScoreRequest, Source, Tools
 
 pytestmark = pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="the scorer needs /dev/fd; this system has none")
 

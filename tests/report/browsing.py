@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from playwright.sync_api import Dialog, Page
 
-Visit = Callable[..., tuple["Page", "Seen"]]
+Visit = Callable[..., tuple["Page", "MaskStats"]]
 
 #: What Jenkins sends with every file that a build archived.
 JENKINS = "sandbox allow-same-origin; default-src 'none'; img-src 'self'; style-src 'self';"
 
 
 @dataclass
-class Seen:
+class MaskStats:
     """What a page did, besides showing itself."""
 
     console: list[str] = field(default_factory=list)

@@ -12,7 +12,8 @@ from pytest_vmaf import FakeScorer, GateViolation, MeasurementError, Vmaf
 from pytest_vmaf.report import document as documents
 from pytest_vmaf.report import schema
 from pytest_vmaf.report.record import not_measured
-from pytest_vmaf.report.section import Chart, DataTable, HeatMap, Line, Paragraph, Section, Shown
+from pytest_vmaf.report.sections import Chart, DataTable, HeatMap, Line, Paragraph, Section, Shown
+from pytest_vmaf.shapes import conform
 
 Document = dict[str, Any]
 Frames = float | list[float]
@@ -66,7 +67,7 @@ def a_measurement(vmaf: Frames = 95.0, neg: Frames = 93.0, **settings: Any) -> d
 
 def an_error(said: str = "out/crf23.mp4 does not exist.") -> dict[str, Any]:
     """The record of a measurement that failed, with the gate that was not held."""
-    from pytest_vmaf.quality.gate import parse_gate
+    from pytest_vmaf.gates.gate import parse_gate
 
     gates = [parse_gate("min_neg", 93, "ini")]
     return {**not_measured("clips/ref.mkv", "out/crf23.mp4", MeasurementError(said), gates), "started": 1.0}
@@ -100,7 +101,7 @@ def a_test(status: str, *measurements: dict[str, Any], name: str = "test_x", **m
 def a_document(*tests: dict[str, Any], sections: list[dict[str, Any]] | None = None, **run: Any) -> Document:
     """A document of one run, in the shape that `schema` asks for."""
     made = {**documents.merge([]), "runs": [{**RUN, **run}], "tests": list(tests), "sections": sections or []}
-    schema.conform(made, schema.DOCUMENT)
+    conform(made, schema.DOCUMENT)
     return copy.deepcopy(made)
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from browsing import Seen, Visit
+
+from report.browsing import MaskStats, Visit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -60,8 +61,8 @@ def visit(context: Callable[..., BrowserContext]) -> Iterator[Visit]:
 
     def opened(
         place: Path | str, scheme: str = "light", *, scripts: bool = True, width: int = 1200
-    ) -> tuple[Page, Seen]:
-        page, seen = context(scheme, scripts).new_page(), Seen()
+    ) -> tuple[Page, MaskStats]:
+        page, seen = context(scheme, scripts).new_page(), MaskStats()
         pages.append(page)
         page.set_viewport_size({"width": width, "height": 900})
         # Everything that is said counts, not only errors: the page has nothing to say.

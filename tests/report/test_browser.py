@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
-from browsing import JENKINS, Visit, axe_says, width_of
 
 from pytest_vmaf.report import document as documents
 from pytest_vmaf.report.html import write_html
+from report.browsing import JENKINS, Visit, axe_says, width_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page

@@ -10,15 +10,16 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from builders import HOSTILE, a_measurement
 from hypothesis import example, given
 from hypothesis import strategies as st
 from markupsafe import Markup
-from quality.builders import a_result
+from scoring.builders import a_result
 
-from pytest_vmaf.quality.gate import judge, parse_gate
-from pytest_vmaf.report import charts, plots
+from pytest_vmaf.gates.gate import judge, parse_gate
+from pytest_vmaf.report import charts
+from pytest_vmaf.report import section_charts as plots
 from pytest_vmaf.report.record import measured
+from report.builders import HOSTILE, a_measurement
 
 SVG = "{http://www.w3.org/2000/svg}"
 PATH = re.compile(r"[MmLlHhVvZz0-9. +\-]*")

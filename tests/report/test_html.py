@@ -15,7 +15,14 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from builders import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_vmaf.files import write_whole
+from pytest_vmaf.report import html, schema
+from pytest_vmaf.report import wording as view
+from pytest_vmaf.shapes import conform
+from report.builders import (
     HOSTILE,
     JPEG,
     PICTURE,
@@ -28,11 +35,6 @@ from builders import (
     leaves,
     with_texts,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from pytest_vmaf.report import html, schema, view
-from pytest_vmaf.report.files import write_whole
 
 FULL = a_full_document()
 COMMAND = "ffmpeg -nostdin -hide_banner -i /clips/reference.y4m " + "-filter_complex [0:V:0]settb=AVTB,setpts=N " * 19
@@ -169,7 +171,7 @@ def test_hostile_texts_are_text_everywhere() -> None:
                 each["series"]["worst"][HOSTILE] = each["series"]["worst"]["gap"]
                 each["features"][HOSTILE] = 1.0
                 each["gates"].append({**each["gates"][0], "metric": HOSTILE, "passed": False})
-    schema.conform(made, schema.DOCUMENT)
+    conform(made, schema.DOCUMENT)
     page = Page(inline(made))
     check_harmless(page, self_contained=True)
     assert set(page.shape) <= SHAPE

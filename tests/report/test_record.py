@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from pytest_vmaf import FakeScorer, GateViolation, Vmaf
-from pytest_vmaf.quality.score import Score
 from pytest_vmaf.report.record import measured, plain, sendable
+from pytest_vmaf.scoring.score import Score
 
 
 class Codec(enum.Enum):

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import HOSTILE, JPEG, RUN, Way, a_document, a_full_document, a_test, get, leaves, put
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pytest_vmaf import MeasurementError
-from pytest_vmaf.evidence import _write_json
 from pytest_vmaf.report import document as documents
 from pytest_vmaf.report import html, schema
+from pytest_vmaf.shapes import conform
+from pytest_vmaf.testrun.controller import _write_json
+from report.builders import HOSTILE, JPEG, RUN, Way, a_document, a_full_document, a_test, get, leaves, put
 
 FULL = a_full_document()
 WAYS = sorted(leaves(FULL), key=str)
@@ -204,7 +205,7 @@ def test_merging_keeps_everything_and_every_test_with_its_run() -> None:
     assert merged["sections"] == two["sections"]
     assert merged["left_out"] == two["left_out"]
     assert [one, two] == before
-    schema.conform(merged, schema.DOCUMENT)
+    conform(merged, schema.DOCUMENT)
     assert [run["name"] for run in documents.merge([two])["runs"]] == ["a", "b"]
 
 

@@ -8,14 +8,15 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from builders import a_measurement, an_error
 from hypothesis import example, given
 from hypothesis import strategies as st
-from quality.builders import a_result
+from scoring.builders import a_result
 
-from pytest_vmaf.quality.gate import judge, parse_gate
-from pytest_vmaf.quality.score import Context
+from pytest_vmaf.gates.gate import judge, parse_gate
 from pytest_vmaf.report import schema, series
+from pytest_vmaf.scoring.score import Context
+from pytest_vmaf.shapes import conform
+from report.builders import a_measurement, an_error
 
 TWO_HOURS = 172_800
 scores = st.floats(-20, 140, allow_nan=False)
@@ -177,5 +178,5 @@ COLUMNS = {"psnr_y": [30.0, 40.0], "psnr_cb": 40.0, "psnr_cr": 40.0}
 def test_each_kind_of_record_is_what_the_schema_says(status: str, made: Any) -> None:
     record = made()
     assert record["status"] == status
-    schema.conform(record, schema.MEASUREMENT)
+    conform(record, schema.MEASUREMENT)
     assert schema.MEASUREMENT.keys() >= record.keys()

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_vmaf.quality.errors import ClipError, PairError, SettingsError
+from pytest_vmaf.errors import ClipError, PairError, SettingsError
 from pytest_vmaf.roi.regions import Region, placed, read_region, refuse_length, refuse_outside, shown, window
 
 corners = st.tuples(st.integers(0, 60), st.integers(0, 40))

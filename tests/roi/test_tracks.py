@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_vmaf.quality.errors import ClipError, SettingsError
+from pytest_vmaf.errors import ClipError, SettingsError
 from pytest_vmaf.roi import track_files, tracks
 from pytest_vmaf.roi.regions import Region
 from pytest_vmaf.roi.tracks import read_track

@@ -1,0 +1,1 @@
+"""The public object: what the vmaf fixture yields."""

@@ -1,0 +1,20 @@
+"""What the command line says about baselines. Imported by every pytest run, so it imports nothing heavy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+
+class UpdateOptions(NamedTuple):
+    """What happens to baselines at the end of a run.
+
+    Attributes:
+        modes: The modes of `--vmaf-update`.
+        candidate: The folder of `--vmaf-candidate`.
+        platform: The name of `--vmaf-baseline-platform`, "" for the common files.
+    """
+
+    modes: frozenset[str] = frozenset()
+    candidate: Path | None = None
+    platform: str = ""

@@ -1,0 +1,1 @@
+"""Limits on scores and on their changes."""

@@ -1,0 +1,1 @@
+"""Clips, and the programs that read them."""

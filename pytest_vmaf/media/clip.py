@@ -1,0 +1,155 @@
+"""Clip: what the user says about a file, checked."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from pytest_vmaf.errors import ClipError
+from pytest_vmaf.text import printable
+
+RAW_SUFFIXES = (".yuv", ".raw", ".rgb", ".i420", ".nv12")
+#: The number in the names of a picture sequence, as printf and ffmpeg write it.
+SEQUENCE = re.compile(r"%(?:0(?P<digits>\d{1,2}))?d")
+RAW_PIX_FMT = re.compile(r"yuvj?(?P<chroma>420|422|444)p(?:(?P<depth>9|10|12|14|16)le)?")
+CHROMA_SHIFT = {"420": (1, 1), "422": (1, 0), "444": (0, 0)}
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A video, a picture or a numbered picture sequence, by path.
+
+    ``Clip("a.mp4")``, ``Clip("a.y4m")``, ``Clip("a.png")`` need nothing more. Raw planar YUV says its ``width`` and
+    ``height`` in pixels and its ``pix_fmt`` (ffmpeg's name, default ``yuv420p``). ``Clip("frame_%04d.png")`` is the
+    sequence of those files, unless a file of just that name exists. ``frame_rate`` in frames/s (number, Fraction or
+    "30000/1001") replaces the one the file states; frames are paired by index, so it changes times, never pairs.
+
+    Raises ClipError for a geometry that cannot be, and for names with control characters.
+    """
+
+    path: Path
+    width: int | None = None
+    height: int | None = None
+    pix_fmt: str | None = None
+    frame_rate: Fraction | None = None
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | bytes,
+        *,
+        width: int | None = None,
+        height: int | None = None,
+        pix_fmt: str | None = None,
+        frame_rate: Fraction | float | str | None = None,
+    ) -> None:
+        put = object.__setattr__
+        put(self, "path", _path(path))
+        put(self, "width", width)
+        put(self, "height", height)
+        put(self, "pix_fmt", pix_fmt)
+        put(self, "frame_rate", _rate(frame_rate))
+        if self.is_raw:
+            self._check_geometry()
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether this is raw video, whose geometry only the user knows."""
+        return self.width is not None or self.height is not None or self.pix_fmt is not None
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether the name is a pattern of a numbered picture sequence."""
+        try:
+            return not self.is_raw and SEQUENCE.search(self.path.name) is not None and not self.path.exists()
+        except OSError:
+            # A name that no file can have; whoever opens it says so.
+            return False
+
+    @property
+    def name(self) -> str:
+        """The path, safe to print."""
+        return printable(str(self.path))
+
+    def __str__(self) -> str:
+        if not self.is_raw:
+            return self.name
+        return f"{self.name} ({self.width}x{self.height} {self.pix_fmt or 'yuv420p'})"
+
+    def _check_geometry(self) -> None:
+        for what, value in (("width", self.width), ("height", self.height)):
+            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 65535:
+                raise ClipError(
+                    f"{self.name}: raw video needs width= and height= as whole numbers of pixels; {what} is {value!r}."
+                )
+        if RAW_PIX_FMT.fullmatch(self.pix_fmt or "yuv420p") is None:
+            raise ClipError(
+                f"{self.name}: raw video is planar YUV, little-endian: yuv420p, yuv422p, yuv444p and their "
+                f"10le, 12le, 14le and 16le forms; pix_fmt is {self.pix_fmt!r}."
+            )
+
+    def frame_bytes(self) -> int:
+        """The size of one raw frame in bytes; odd sides round their chroma up, as ffmpeg and libvmaf do."""
+        assert self.width is not None  # noqa: S101
+        assert self.height is not None  # noqa: S101
+        form = RAW_PIX_FMT.fullmatch(self.pix_fmt or "yuv420p")
+        assert form is not None  # noqa: S101
+        across, down = CHROMA_SHIFT[form["chroma"]]
+        chroma = -(-self.width // (1 << across)) * -(-self.height // (1 << down))
+        return (self.width * self.height + 2 * chroma) * (2 if form["depth"] else 1)
+
+
+@dataclass(frozen=True, init=False)
+class Stream(Clip):
+    """Raw frames in a named pipe, which this process writes while a scorer reads them; nobody can look into it first.
+
+    Made by the rooms that change frames on their way to the scorer, and by them alone.
+    """
+
+
+def numbered(clip: Clip) -> tuple[list[int], Callable[[int], str]]:
+    """The numbers of a picture sequence's files, in order, and the name of the file with a number."""
+    match = SEQUENCE.search(clip.path.name)
+    assert match is not None  # noqa: S101
+    before, after = clip.path.name[: match.start()], clip.path.name[match.end() :]
+    digits = int(match["digits"] or 0)
+    form = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
+    folder = clip.path.absolute().parent
+    names = os.listdir(folder) if folder.is_dir() else []
+    found = (form.fullmatch(name) for name in names)
+    numbers = sorted(int(m[1]) for m in found if m and m[1] == f"{int(m[1]):0{digits}d}")
+    return numbers, lambda number: f"{before}{number:0{digits}d}{after}"
+
+
+def as_clip(clip: Clip | str | os.PathLike[str] | bytes) -> Clip:
+    """A path stands for ``Clip(path)``."""
+    return clip if isinstance(clip, Clip) else Clip(clip)
+
+
+def _path(path: str | os.PathLike[str] | bytes) -> Path:
+    text = os.fsdecode(path)
+    if not text:
+        raise ClipError("A clip's path is empty.")
+    if any(ord(c) < 32 or ord(c) == 127 for c in text):
+        # Tools print names into their logs; a line break there could pass for a line of the tool's own.
+        raise ClipError(f"The path {text!r} has a control character in it; rename the file.")
+    return Path(text)
+
+
+def _rate(rate: Fraction | float | str | None) -> Fraction | None:
+    if rate is None:
+        return None
+    if isinstance(rate, str) and len(rate) > 32:
+        raise ClipError("frame_rate is too long a text for a frame rate.")
+    try:
+        exact = Fraction(rate) if not isinstance(rate, float) else Fraction(rate).limit_denominator(1001)
+    except (ValueError, TypeError, OverflowError, ZeroDivisionError):
+        exact = Fraction(0)
+    if isinstance(rate, bool) or not 0 < exact <= 1000:
+        raise ClipError(f'frame_rate is {rate!r}; it is frames per second, as 24, 59.94 or "30000/1001".')
+    # 23.976, 29.97 and 59.94 stand for the NTSC rates.
+    ntsc = Fraction(round(exact * 1001 / 1000) * 1000, 1001)
+    return ntsc if exact.denominator not in (1, 1001) and abs(ntsc - exact) < Fraction(1, 200) else exact

@@ -1,0 +1,201 @@
+"""How an ffmpeg is told to read a clip: from its own file, from nowhere else, and as what its bytes say it is."""
+
+from __future__ import annotations
+
+import os
+import re
+from itertools import pairwise
+from pathlib import Path
+
+from pytest_vmaf.errors import ClipError
+from pytest_vmaf.media.clip import RAW_SUFFIXES, SEQUENCE, Clip, Stream, numbered
+from pytest_vmaf.text import printable
+
+#: Formats that hold video or pictures themselves. Playlists, concat scripts, lavfi graphs and devices are not among
+#: them: a clip is read from its own file and from nowhere else.
+DEMUXERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h261,h263,h264,hevc,vvc,evc,av1,obu,ivf,"
+    "flv,mxf,gxf,nut,yuv4mpegpipe,rawvideo,ogg,asf,dv,mjpeg,rm,vc1,dirac,cavsvideo,avs2,avs3,apv,gif,apng,webp_anim,"
+    "jpegxl_anim,jpegls_pipe"
+)
+#: Still pictures are recognised by how their bytes begin; an ffmpeg that goes by the name (image2) reads `%d` as a
+#: pattern, and other files than the one that was named.
+PICTURES = (
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), "png_pipe"),
+    (re.compile(rb"\xff\xd8\xff"), "jpeg_pipe"),
+    (re.compile(rb"RIFF....WEBP", re.DOTALL), "webp_pipe"),
+    (re.compile(rb"\xff\x0a|\x00\x00\x00\x0cJXL "), "jpegxl_pipe"),
+    (re.compile(rb"BM"), "bmp_pipe"),
+    (re.compile(rb"II\*\x00|MM\x00\*"), "tiff_pipe"),
+    (re.compile(rb"qoif"), "qoi_pipe"),
+    (re.compile(rb"P[2356]\s"), "ppm_pipe"),
+    (re.compile(rb"P7\n"), "pam_pipe"),
+    (re.compile(rb"SDPX|XPDS"), "dpx_pipe"),
+    (re.compile(rb"v/1\x01"), "exr_pipe"),
+    (re.compile(rb"\xff\x4f\xff\x51|\x00\x00\x00\x0cjP  "), "j2k_pipe"),
+)
+#: An animation in a picture format must not be read as its first frame alone.
+ANIMATED = {"png_pipe": "apng", "webp_pipe": "webp_anim"}
+AVIF = re.compile(rb"....ftyp(avif|mif1|miaf|heic)", re.DOTALL)
+AVIF_SEQUENCE = re.compile(rb"....ftyp(avis|msf1|hevc|hevx)", re.DOTALL)
+CONTAINER_MAGIC = re.compile(
+    rb"....ftyp|\x1aE\xdf\xa3|YUV4MPEG2|RIFF....AVI |DKIF|\x89PNG|\xff\xd8\xff|RIFF....WEBP|OggS|FLV\x01|"
+    # Two packets of MPEG-TS; raw video may begin with a G too.
+    rb"G..[\x10-\x3f\x50-\x7f\x90-\xbf\xd0-\xff].{184}G",
+    re.DOTALL,
+)
+#: What a y4m file says of its frames; bare frame headers are six bytes long.
+Y4M_HEADER = re.compile(rb"YUV4MPEG2 (?=.*\bW(?P<w>\d{1,5})\b)(?=.*\bH(?P<h>\d{1,5})\b)[^\n]*\n(?P<bare>FRAME\n)?")
+Y4M_CHROMA = re.compile(rb" C(?P<chroma>420|422|444)(?:jpeg|paldv|mpeg2)?(?:p(?P<depth>\d\d))?[ \n]")
+
+
+def input_arguments(clip: Clip) -> list[str]:
+    """The ffmpeg arguments that read this clip from its file and from nowhere else.
+
+    Raises ClipError when the file is missing, empty, no regular file, or raw video of which a frame is cut off.
+    """
+    arguments = ["-protocol_whitelist", "file"]
+    if isinstance(clip, Stream):
+        return [*arguments, *_raw_arguments(clip), "-i", f"file:{clip.path.absolute()}"]
+    if clip.is_sequence:
+        return [*arguments, *_sequence_arguments(clip)]
+    head = _head(clip)
+    _check_y4m_size(clip, head)
+    form = _picture_demuxer(clip, head)
+    if clip.is_raw:
+        _check_raw_size(clip, head)
+        arguments += _raw_arguments(clip)
+    else:
+        if clip.path.suffix.lower() in RAW_SUFFIXES:
+            raise ClipError(
+                f"{clip.name} looks like raw video, whose geometry is not in the file.\n"
+                f'  Say it: Clip({str(clip.path)!r}, width=1920, height=1080, pix_fmt="yuv420p", frame_rate=24).'
+            )
+        if AVIF_SEQUENCE.match(head):
+            raise ClipError(
+                f"{clip.name} is an animated AVIF or HEIF, of which ffmpeg would show one picture.\n"
+                "  Take its frames out first: ffmpeg -i IN -map 0:v:1 -c copy OUT.mp4"
+            )
+        arguments += ["-f", form] if form else ["-format_whitelist", DEMUXERS]
+        if clip.frame_rate and form is None:
+            arguments += ["-r", str(clip.frame_rate)]
+    return [*arguments, "-i", f"file:{clip.path.absolute()}"]
+
+
+def _raw_arguments(clip: Clip) -> list[str]:
+    rate = ["-framerate", str(clip.frame_rate)] if clip.frame_rate else []
+    form = ["-f", "rawvideo", "-video_size", f"{clip.width}x{clip.height}"]
+    return [*form, "-pixel_format", clip.pix_fmt or "yuv420p", *rate]
+
+
+def is_known(path: Path) -> bool:
+    """Whether a file begins as a container or a picture does. A file that is not there counts as one."""
+    return not path.is_file() or CONTAINER_MAGIC.match(_head(Clip(path))) is not None
+
+
+def is_picture(clip: Clip) -> bool:
+    """Whether this is one still picture, or a sequence of them."""
+    if clip.is_raw:
+        return False
+    if clip.is_sequence:
+        return True
+    head = _head(clip)
+    form = _picture_demuxer(clip, head)
+    return form not in (None, *ANIMATED.values()) or AVIF.match(head) is not None
+
+
+def _picture_demuxer(clip: Clip, head: bytes) -> str | None:
+    form = next((demuxer for magic, demuxer in PICTURES if magic.match(head)), None)
+    animated = (form == "png_pipe" and _is_apng(clip.path)) or (
+        form == "webp_pipe" and head[12:16] == b"VP8X" and any(flags & 2 for flags in head[20:21])
+    )
+    return ANIMATED[form] if form and animated else form
+
+
+def _is_apng(path: Path) -> bool:
+    """Whether a PNG's animation chunk stands before its first picture, however much metadata precedes it."""
+    with path.open("rb") as file:
+        file.seek(8)
+        while len(chunk := file.read(8)) == 8 and chunk[4:] != b"IDAT":
+            if chunk[4:] == b"acTL":
+                return True
+            file.seek(int.from_bytes(chunk[:4]) + 4, os.SEEK_CUR)
+    return False
+
+
+def _head(clip: Clip) -> bytes:
+    try:
+        if not clip.path.is_file():
+            raise ClipError(_why_no_file(clip))
+        with clip.path.open("rb") as file:
+            head = file.read(4096)
+    except OSError as error:
+        raise ClipError(f"{clip.name} cannot be read: {error.strerror or error}.") from error
+    if not head:
+        raise ClipError(f"{clip.name} is empty.")
+    return head
+
+
+def _why_no_file(clip: Clip) -> str:
+    if clip.path.exists():
+        return f"{clip.name} is not a regular file."
+    if re.match(r"[a-z][a-z0-9+.-]+:/", clip.name, re.IGNORECASE):
+        return f"{clip.name} is an address; clips are local files. Download it first."
+    where = "" if clip.path.is_absolute() else f"\n  It was looked for in {printable(os.getcwd())}."
+    return f"{clip.name} does not exist.{where}"
+
+
+def _check_raw_size(clip: Clip, head: bytes) -> None:
+    if CONTAINER_MAGIC.match(head):
+        raise ClipError(
+            f"{clip.name} is a container, not raw video: it begins with {head[:12]!r}.\n"
+            "  Leave out width, height and pix_fmt; the file says them itself."
+        )
+    size, frame = clip.path.stat().st_size, clip.frame_bytes()
+    if size % frame:
+        raise ClipError(
+            f"{clip}: {size} bytes are not a whole number of frames of {frame} bytes ({size / frame:.3f} frames).\n"
+            "  The width, height or pix_fmt is wrong, or the file is cut off."
+        )
+
+
+def _check_y4m_size(clip: Clip, head: bytes) -> None:
+    # ffmpeg drops a frame that is cut off without a word; both clips may be cut at one place.
+    header, chroma = Y4M_HEADER.match(head), Y4M_CHROMA.search(head.partition(b"\n")[0] + b"\n")
+    if clip.is_raw or header is None or header["bare"] is None or (chroma is None and b" C" in header[0]):
+        return
+    kind, depth = (chroma["chroma"].decode(), chroma["depth"]) if chroma else ("420", None)
+    pix_fmt = f"yuv{kind}p{depth.decode() + 'le' if depth else ''}"
+    frame = Clip(clip.path, width=int(header["w"]), height=int(header["h"]), pix_fmt=pix_fmt).frame_bytes()
+    begin = header.end() - len(header["bare"])
+    if (clip.path.stat().st_size - begin) % (frame + len(header["bare"])):
+        raise ClipError(f"{clip.name} is cut off: its last frame is not whole.")
+
+
+def _sequence_arguments(clip: Clip) -> list[str]:
+    match = SEQUENCE.search(clip.path.name)
+    assert match is not None  # noqa: S101
+    before, after = clip.path.name[: match.start()], clip.path.name[match.end() :]
+    if SEQUENCE.search(after):
+        raise ClipError(f"{clip.name}: a picture sequence has one number in its name, this has more.")
+    folder = clip.path.absolute().parent
+    numbers, item_name = numbered(clip)
+    if not numbers:
+        raise ClipError(f"{clip.name} does not exist, and no file matches it as a numbered sequence.")
+    missing = numbers[-1] - numbers[0] + 1 - len(numbers)
+    if missing:
+        first = next(number + 1 for number, following in pairwise(numbers) if following != number + 1)
+        raise ClipError(
+            f"{clip.name}: the sequence goes from {numbers[0]} to {numbers[-1]}, but number {first} is missing "
+            f"({missing} missing in all)."
+        )
+    for number in numbers:
+        # ffmpeg would end the sequence at an empty file without a word, and wait for ever for a pipe.
+        picture = folder / item_name(number)
+        if not picture.is_file() or picture.stat().st_size == 0:
+            raise ClipError(f"{clip.name}: number {number} is empty or not a regular file.")
+    # ffmpeg reads a % as the start of a number; elsewhere in the path it stands for itself.
+    where = str(folder / "x")[:-1].replace("%", "%%")
+    pattern = before.replace("%", "%%") + match[0] + after.replace("%", "%%")
+    rate = ["-framerate", str(clip.frame_rate)] if clip.frame_rate else []
+    return ["-f", "image2", *rate, "-start_number", str(numbers[0]), "-i", f"file:{where}{pattern}"]

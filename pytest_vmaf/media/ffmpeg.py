@@ -1,0 +1,158 @@
+"""The ffmpeg that decodes, and by default scores: which one, what it can, what it sees in a clip."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from pytest_vmaf.cache import Cache, key_of, remembered
+from pytest_vmaf.errors import ScorerError
+from pytest_vmaf.media.builds import build_of
+from pytest_vmaf.media.process import Command, run
+from pytest_vmaf.text import printable
+
+#: Seconds for a look at a few frames, where the user sets no time limit.
+LOOK_TIMEOUT = 120.0
+#: ffmpeg's options, with a value each, that guard a run or watch it and change nothing about its result.
+WATCHING = ("-protocol_whitelist", "-format_whitelist", "-loglevel", "-stats_period", "-progress")
+PROGRESS = re.compile(r"frame=\s*(\d+)")
+#: End-of-run lines, at -loglevel verbose. Anchored, since ffmpeg prints the names of files between these lines, and a
+#: name may look like one.
+DECODED = re.compile(
+    r"^(?:\[in#\d+[^]]*\] )?  Input stream #(\d+):\d+ \(video\): .*?(\d+) frames decoded; (\d+) decode errors"
+)
+#: Said at the end, by one thread; the lines that say where outputs begin may stand within others.
+OUTPUT = re.compile(r"^(?:\[out#\d+[^]]*\] )?Output file #(\d+) \(")
+ENCODED = re.compile(r"^(?:\[out#\d+[^]]*\] )?  Output stream #(\d+):0 \(video\): (\d+) frames encoded")
+#: What ffmpeg says of a file that is cut off or damaged, although it goes on, makes something up and ends well.
+DAMAGED = re.compile(r"^\[[^]]*\] (File ended prematurely|slice CRC mismatch|concealing \d+ DC).*")
+
+INSTALL = (
+    "  Say which with --vmaf-ffmpeg=PATH (ini: vmaf_ffmpeg), install the wheel `imageio-ffmpeg` for this platform,\n"
+    "  or put an ffmpeg built with --enable-libvmaf on PATH. `pytest-vmaf doctor` shows what is found."
+)
+
+
+@dataclass(frozen=True)
+class Ffmpeg:
+    """One ffmpeg binary: its path, its own version string, and whether it was built with libvmaf."""
+
+    path: str
+    version: str
+    has_libvmaf: bool
+    origin: str
+
+
+def find_ffmpeg(explicit: str | None = None, cache: Cache | None = None) -> Ffmpeg:
+    """The ffmpeg to use: the one named, else the embedded one (imageio-ffmpeg), else PATH's.
+
+    Of the last two the first with libvmaf; one without it still decodes for other scorers. With a ``cache`` a build
+    that is known is not asked again. Raises ScorerError when there is none.
+    """
+    if explicit:
+        path = shutil.which(os.path.expanduser(explicit))
+        if path is None:
+            raise ScorerError(f"The ffmpeg {printable(explicit)!r} does not exist or cannot be run.\n{INSTALL}")
+        return _identify(os.path.abspath(path), "named", cache)
+    places = ((_embedded(), "embedded"), (shutil.which("ffmpeg"), "PATH"))
+    found: list[Ffmpeg] = []
+    broken = ScorerError(f"No ffmpeg was found.\n{INSTALL}")
+    for path, origin in places:
+        try:
+            if path is not None:
+                found.append(_identify(os.path.abspath(path), origin, cache))
+        except ScorerError as error:
+            # One that does not run must not stand in the way of the other.
+            broken = error
+        if found and found[-1].has_libvmaf:
+            return found[-1]
+    if not found:
+        raise broken
+    return found[0]
+
+
+def has_loopback(ffmpeg: str) -> bool:
+    """Whether this ffmpeg can decode its own encodes in the same process (``-dec``, from 7.1 on)."""
+    stat = Path(ffmpeg).stat()
+    return _has_loopback(ffmpeg, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=16)
+def _has_loopback(path: str, mtime_ns: int, size: int) -> bool:
+    # One that knows the option misses its value; one that does not says that it is not recognised.
+    end = run(Command((path, "-nostdin", "-hide_banner", "-dec")), LOOK_TIMEOUT)
+    return any("Missing argument for option 'dec'" in line for line in end.tail)
+
+
+def by_hand(argv: Sequence[str]) -> tuple[str, ...]:
+    """The arguments that somebody would type: without those that guard a run and watch it."""
+    kept, rest = [], iter(argv)
+    for argument in rest:
+        if argument in WATCHING:
+            next(rest)
+        elif argument != "-nostats":
+            kept.append(argument)
+    return tuple(kept)
+
+
+def on_progress(progress: Callable[[int], None] | None) -> Callable[[str], None]:
+    """What to do with the lines of ``-progress pipe:1``: tell the number of frames."""
+
+    def heard(line: str) -> None:
+        if progress is not None and (match := PROGRESS.match(line)):
+            progress(int(match[1]))
+
+    return heard
+
+
+def _embedded() -> str | None:
+    spec = None if os.environ.get("IMAGEIO_FFMPEG_EXE") else find_spec("imageio_ffmpeg")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        # The file in the wheel; its own function runs it first, only to see whether it runs.
+        for path in sorted(Path(folder, "binaries").glob("ffmpeg-*")):
+            return str(path)
+    try:
+        import imageio_ffmpeg
+
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except (ImportError, RuntimeError):
+        return None
+
+
+def _identify(path: str, origin: str, cache: Cache | None) -> Ffmpeg:
+    stat = Path(path).stat()
+    build = build_of(path, cache) if cache else None
+    return remembered(
+        cache,
+        "look",
+        key_of("ffmpeg", build=build) if build else None,
+        lambda: _version(path, stat.st_mtime_ns, stat.st_size, origin),
+        lambda found: [found.version, found.has_libvmaf],
+        lambda data: Ffmpeg(path, str(data[0]), data[1] is True, origin),
+    )
+
+
+@lru_cache(maxsize=16)
+def _version(path: str, mtime_ns: int, size: int, origin: str) -> Ffmpeg:
+    """Asked once a process and binary; a binary that was replaced is asked again."""
+    try:
+        said = subprocess.run(
+            [path, "-version"],
+            capture_output=True,
+            timeout=30,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ScorerError(f"{printable(path)} -version cannot be run: {error}.\n{INSTALL}") from error
+    text = said.stdout.decode("utf-8", "replace")
+    match = re.match(r"ffmpeg version (\S+)", text)
+    if said.returncode != 0 or match is None:
+        raise ScorerError(f"{printable(path)} does not answer -version as an ffmpeg does.\n{INSTALL}")
+    return Ffmpeg(path, match[1], "--enable-libvmaf" in text, origin)

@@ -1,0 +1,298 @@
+"""Is this pair comparable, frame by frame? And what has to be done to both before the scorer sees them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+
+from pytest_vmaf.cache import Cache
+from pytest_vmaf.errors import PairError, SettingsError
+from pytest_vmaf.media.alignment import LOOKS, Alignment, find_offset
+from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.inspect import THUMBNAIL, Video, count, look
+
+#: What `allow` may name, and what is then scored although VMAF was not made for it.
+ALLOWANCES = {
+    "hdr": "PQ and HLG clips, although no VMAF model is trained on HDR",
+    "interlaced": "interlaced frames as they are",
+    "frame_rate": "clips that state different frame rates",
+}
+SCALERS = ("bicubic", "bilinear", "lanczos", "spline", "neighbor", "area")
+HDR_TRANSFERS = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
+CHROMA = re.compile(
+    r"yuv[ja]?(?P<planar>420|422|444)p(?:\d+[lb]e)?|(?P<other>nv\d\d|p[024]|uyvy|yuyv|yvyu|y2)(?:1[0-6][lb]e|422)?"
+)
+ALPHA = re.compile(r"yuva|rgba|bgra|argb|abgr|gbrap|ya\d|pal8")
+CHROMA_OF = {
+    "nv12": "420",
+    "nv21": "420",
+    "nv16": "422",
+    "nv24": "444",
+    "p0": "420",
+    "p2": "422",
+    "p4": "444",
+    **dict.fromkeys(("uyvy", "yuyv", "yvyu", "y2"), "422"),
+}
+#: settb before setpts pairs frames by index; the other order does not (the time base would scale the numbers).
+BY_INDEX = ("settb=AVTB", "setpts=N")
+#: The tags were compared; made equal, they give ffmpeg nothing to convert behind our back.
+UNTAGGED = "setparams=range=tv:color_primaries=unknown:color_trc=unknown:colorspace=unknown"
+#: Frame rates differ when they are further apart than rounded time stamps of a short clip can explain.
+RATE_TOLERANCE = Fraction(1, 2000)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two clips that can be compared, and the ffmpeg filter chain of each that makes them so.
+
+    ``width``, ``height`` (pixels), ``pix_fmt``, ``matrix`` and ``color_range`` ("tv", "pc") are those of the scored
+    frames, whose own tags the chains take away. The chains let ``frames`` frames
+    through, from ``starts`` of reference and distorted on; all where ``frames`` is None. ``notes`` say in words what
+    the chains change.
+    """
+
+    reference: Video
+    distorted: Video
+    reference_filters: str
+    distorted_filters: str
+    width: int
+    height: int
+    pix_fmt: str
+    matrix: str
+    color_range: str
+    offset: int
+    starts: tuple[int, int]
+    frames: int | None
+    notes: tuple[str, ...]
+
+    @property
+    def frame_rate(self) -> Fraction | None:
+        """Frames per second, None where neither clip says."""
+        return self.reference.frame_rate or self.distorted.frame_rate
+
+
+def check_pair(
+    reference: Clip,
+    distorted: Clip,
+    ffmpeg: str,
+    *,
+    scale: str | None,
+    align: bool,
+    allow: Collection[str],
+    timeout: float | None = None,
+    cache: Cache | None = None,
+) -> Pair:
+    """Look into both clips and refuse what would not be a frame-by-frame comparison of like with like.
+
+    ``scale`` names the filter that brings a smaller distorted clip up to the reference's size; ``align`` skips the
+    frames that only one clip has at its start. Raises ClipError and PairError; SettingsError for unknown words.
+    """
+    if scale is not None and scale not in SCALERS:
+        raise SettingsError(f"scale is {scale!r}; it is one of {', '.join(SCALERS)}.")
+    for word in set(allow) - set(ALLOWANCES):
+        raise SettingsError(f"allow has {word!r}; it takes {', '.join(ALLOWANCES)}.")
+    ref, dis, found = _look(reference, distorted, ffmpeg, timeout, cache)
+    offset = found.offset
+    problems = [
+        *_size_problems(ref, dis, scale),
+        *_rate_problems(ref, dis, allow),
+        *_colour_problems(ref, dis, allow),
+        *_interlacing_problems(ref, dis, allow),
+    ]
+    if offset and not found.certain:
+        problems.append(
+            f"alignment: the clips start {abs(offset)} frames apart or more; no more is looked for. Cut them first."
+        )
+    elif offset and not align:
+        problems.append(_describe_offset(offset) + " Pass align=True (--vmaf-align) to skip the frames only one has.")
+    if problems:
+        # What is wrong comes first: pytest's short summary shows the start of the first line.
+        listed = "\n  - ".join(problems)
+        raise PairError(f"not comparable: {listed}\n  reference: {ref.clip}\n  distorted: {dis.clip}")
+    return _plan(ref, dis, scale, offset, partial(count, ffmpeg=ffmpeg, timeout=timeout, cache=cache))
+
+
+def _look(
+    reference: Clip, distorted: Clip, ffmpeg: str, timeout: float | None, cache: Cache | None
+) -> tuple[Video, Video, Alignment]:
+    for frames, reach in LOOKS:
+        with ThreadPoolExecutor(2) as pool:
+            looking = partial(look, ffmpeg=ffmpeg, frames=frames, timeout=timeout, cache=cache)
+            ref, dis = pool.map(looking, (reference, distorted))
+        found = find_offset(ref.thumbnails, dis.thumbnails, reach)
+        if found.certain or ref.is_picture or len(ref.thumbnails) < frames * THUMBNAIL[0] * THUMBNAIL[1]:
+            break
+    return ref, dis, found
+
+
+def _describe_offset(offset: int) -> str:
+    frames = f"{abs(offset)} frame{'s' if abs(offset) > 1 else ''}"
+    if offset > 0:
+        return f"alignment: the distorted clip starts {frames} into the reference (by PSNR of the first frames)."
+    return f"alignment: the distorted clip has {frames} before the reference's first (by PSNR of the first frames)."
+
+
+def _size_problems(ref: Video, dis: Video, scale: str | None) -> list[str]:
+    sizes = f"the reference is {ref.width}x{ref.height}, the distorted clip {dis.width}x{dis.height}"
+    if (ref.width, ref.height) == (dis.width, dis.height):
+        return []
+    if dis.width > ref.width or dis.height > ref.height:
+        return [f"size: {sizes}. The reference is never scaled; use one of at least the distorted clip's size."]
+    if scale is None:
+        return [f'size: {sizes}. Pass scale="bicubic" (--vmaf-scale) to scale the distorted clip up, as a player does.']
+    return []
+
+
+def _rate_problems(ref: Video, dis: Video, allow: Collection[str]) -> list[str]:
+    a, b = ref.frame_rate, dis.frame_rate
+    if a is None or b is None or ref.is_picture or dis.is_picture or "frame_rate" in allow:
+        return []
+    if abs(a - b) <= a * RATE_TOLERANCE:
+        return []
+    return [
+        f"frame rate: the reference has {float(a):.6g} frames/s, the distorted clip {float(b):.6g}. "
+        'If a file states it wrongly, say the true one: Clip(path, frame_rate=24); or pass allow=["frame_rate"].'
+    ]
+
+
+def _colour_problems(ref: Video, dis: Video, allow: Collection[str]) -> list[str]:
+    problems = []
+    for video, what in ((ref, "reference"), (dis, "distorted clip")):
+        if video.transfer in HDR_TRANSFERS and "hdr" not in allow:
+            problems.append(
+                f"transfer: the {what} is {HDR_TRANSFERS[video.transfer]} ({video.transfer}), and no VMAF model is "
+                'trained on HDR. Pass allow=["hdr"] (--vmaf-allow=hdr) to score it all the same.'
+            )
+    if _goes_through_rgb(ref, dis):
+        return problems
+    ranges = [video.color_range if video.color_range == "pc" else "tv" for video in (ref, dis)]
+    if ranges[0] != ranges[1]:
+        problems.append(
+            f"colour range: the reference is tagged {ref.color_range}, the distorted clip {dis.color_range} "
+            "(tv is limited, pc is full, unknown counts as limited). Correct the tag of the one that is wrong, "
+            "or convert it."
+        )
+    for what, a, b in (
+        ("matrix", ref.matrix, dis.matrix),
+        ("transfer", ref.transfer, dis.transfer),
+        ("primaries", ref.primaries, dis.primaries),
+    ):
+        if "unknown" not in (a, b) and not _same_colour(what, a, b):
+            problems.append(f"{what}: the reference is tagged {a}, the distorted clip {b}. Convert or re-tag one.")
+    return problems
+
+
+def _same_colour(what: str, a: str, b: str) -> bool:
+    # Names for one and the same curve or matrix (ITU-T H.273).
+    same = {
+        "matrix": ({"bt470bg", "smpte170m"},),
+        "transfer": ({"bt709", "smpte170m", "bt2020-10", "bt2020-12"},),
+        "primaries": (),
+    }[what]
+    return a == b or any({a, b} <= names for names in same)
+
+
+def _interlacing_problems(ref: Video, dis: Video, allow: Collection[str]) -> list[str]:
+    if "interlaced" in allow:
+        return []
+    which = [name for video, name in ((ref, "reference"), (dis, "distorted clip")) if video.interlaced]
+    if not which:
+        return []
+    return [
+        f"interlacing: the {' and the '.join(which)} holds interlaced frames, which VMAF was not made for. "
+        'Deinterlace first, or pass allow=["interlaced"].'
+    ]
+
+
+def _goes_through_rgb(ref: Video, dis: Video) -> bool:
+    return ref.is_rgb or dis.is_rgb or (ref.is_picture and dis.is_picture)
+
+
+def _plan(ref: Video, dis: Video, scale: str | None, offset: int, counted: Callable[[Clip], int]) -> Pair:
+    ref_chain, dis_chain = [*BY_INDEX], [*BY_INDEX]
+    notes = [*_left_out(ref, "reference"), *_left_out(dis, "distorted")]
+    starts, frames = (max(offset, 0), max(-offset, 0)), None
+    if offset:
+        counts = [counted(video.clip) for video in (ref, dis)]
+        tails = [count - start for count, start in zip(counts, starts, strict=True)]
+        frames = min(tails)
+        # A shift leaves both clips as long as they were, or ends them together; anything else is a loss.
+        if tails[0] != tails[1] and counts[0] != counts[1]:
+            raise PairError(
+                f"{ref.clip.name} and {dis.clip.name} have different lengths: aligned, {tails[0]} frames of the "
+                f"reference face {tails[1]} of the distorted clip. align=True skips frames at the start alone."
+            )
+        for chain, start in zip((ref_chain, dis_chain), starts, strict=True):
+            chain.insert(0, f"trim=start_frame={start}:end_frame={start + frames}")
+        notes.append(f"{_describe_offset(offset)} {frames} frames that both have are scored.")
+    through_rgb = _goes_through_rgb(ref, dis)
+    if (ref.width, ref.height) != (dis.width, dis.height):
+        dis_chain.append(f"scale={ref.width}:{ref.height}:flags={scale}")
+        notes.append(f"distorted scaled from {dis.width}x{dis.height} to {ref.width}x{ref.height} ({scale})")
+    pix_fmt = _common_pix_fmt(ref, dis, through_rgb)
+    for video, chain, what in ((ref, ref_chain, "reference"), (dis, dis_chain, "distorted")):
+        if through_rgb:
+            # Every picture codec is then scored against the very same reference samples.
+            chain.append("scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int")
+        if video.pix_fmt != pix_fmt:
+            if video.pix_fmt.replace("yuvj", "yuv") != pix_fmt:
+                notes.append(f"{what} converted from {video.pix_fmt} to {pix_fmt}")
+            chain.append(f"format={pix_fmt}")
+        # The last step: before `format` it would make that one squeeze full range into limited.
+        chain.append(UNTAGGED)
+    return Pair(
+        reference=ref,
+        distorted=dis,
+        reference_filters=",".join(ref_chain),
+        distorted_filters=",".join(dis_chain),
+        width=ref.width,
+        height=ref.height,
+        pix_fmt=pix_fmt,
+        matrix="bt709" if through_rgb else ref.matrix if ref.matrix != "unknown" else dis.matrix,
+        color_range="pc" if ref.color_range == "pc" and not through_rgb else "tv",
+        offset=offset,
+        starts=starts,
+        frames=frames,
+        notes=tuple(notes),
+    )
+
+
+def _left_out(video: Video, what: str) -> list[str]:
+    """What of a clip is not looked at, in words."""
+    notes = []
+    if video.streams > 1:
+        notes.append(f"{what} has {video.streams} video streams; the first is scored")
+    if ALPHA.match(video.pix_fmt):
+        notes.append(f"{what} has transparency ({video.pix_fmt}), which is left out")
+    return notes
+
+
+def _common_pix_fmt(ref: Video, dis: Video, through_rgb: bool) -> str:
+    """The planar format both are scored in: the distorted clip's chroma (it decides, as in libvmaf's filter) at the
+    greater of both depths, so that nothing of the finer clip is lost."""
+    depth = max(_depth(ref.pix_fmt), _depth(dis.pix_fmt))
+    depth = next((d for d in (8, 10, 12, 16) if d >= depth), 16)
+    chroma = "444" if through_rgb else _chroma(dis)
+    return f"yuv{chroma}p{'' if depth == 8 else f'{depth}le'}"
+
+
+def _depth(pix_fmt: str) -> int:
+    # yuv420p10le, gbrp12le, gray16le end in their depth, p010le in its second half, rgb48le has three times 16.
+    if match := re.fullmatch(r"(?:yuva?\d+p|gray|ya|gbra?p)(\d+)(?:le|be)", pix_fmt):
+        return int(match[1])
+    if match := re.fullmatch(r"[py][024](1[0-6])(?:le|be)", pix_fmt):
+        return int(match[1])
+    return 16 if re.match(r"(?:rgb|bgr)48|(?:rgb|bgr)a64|.*f(?:16|32)[lb]e$", pix_fmt) else 8
+
+
+def _chroma(video: Video) -> str:
+    if match := CHROMA.fullmatch(video.pix_fmt):
+        return match["planar"] or CHROMA_OF[match["other"]]
+    raise PairError(
+        f"{video.clip.name} is {video.pix_fmt}, whose chroma libvmaf does not know; convert it to planar 4:2:0, 4:2:2 "
+        "or 4:4:4 first."
+    )

@@ -1,1 +1,0 @@
-"""Two clips in, scores out. Nothing in here knows pytest."""

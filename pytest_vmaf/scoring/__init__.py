@@ -1,0 +1,1 @@
+"""From two clips to verified scores."""

@@ -1,0 +1,131 @@
+"""pytest_vmaf.scoring.prepare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pytest_vmaf.cache import Cache
+from pytest_vmaf.errors import ModelError, ScorerError
+from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.ffmpeg import find_ffmpeg
+from pytest_vmaf.media.fingerprint import stamp_of
+from pytest_vmaf.media.pair import Pair, check_pair
+from pytest_vmaf.scoring.cached import capabilities
+from pytest_vmaf.scoring.models import ModelPair, registry, resolve_feature, resolve_model
+from pytest_vmaf.scoring.scorer import Capabilities, ScoreLog, Scorer, ScoreRequest, Source, Tools
+
+BOOTSTRAP_COLUMNS = ("bagging", "stddev", "ci_p95_lo", "ci_p95_hi")
+
+
+Answer = TypeVar("Answer", Capabilities, ScoreLog)
+
+
+@dataclass(frozen=True)
+class MeasureRequest:
+    """Two clips and how to score them; see :class:`pytest_vmaf.Vmaf` for what each setting means."""
+
+    reference: Clip
+    distorted: Clip
+    model: str = "auto"
+    generation: str = "v0"
+    phone: bool = False
+    features: tuple[str, ...] = ()
+    scale: str | None = None
+    align: bool = False
+    allow: tuple[str, ...] = ()
+    threads: int = 1
+    timeout: float | None = None
+    ffmpeg: str | None = None
+    vmaf_bin: str = "vmaf"
+    progress: Callable[[int, int | None], None] | None = None
+    cache: Cache | None = None
+
+
+@dataclass(frozen=True)
+class PreparedScoring:
+    """A pair that was checked, and the scoring that is asked for. ``pair`` is None where no clip is read."""
+
+    job: ScoreRequest
+    models: ModelPair
+    can: Capabilities
+    pair: Pair | None
+    scorer: Scorer
+    #: Tells whether the reference's file was written since; taken before anything was measured.
+    stamp: tuple[int, ...] | None
+    cache: Cache | None = None
+
+
+def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
+    """Check the pair, and say what has to be scored. Raises as :func:`measure`."""
+    stamp = stamp_of(request.reference)
+    tools = Tools(find_ffmpeg(request.ffmpeg, request.cache), request.vmaf_bin)
+    can = _answered(capabilities(scorer, tools, request.cache), Capabilities, scorer)
+    # PSNR always goes along: it costs next to nothing, and sees what VMAF is blind to.
+    names = (*request.features, *(("psnr",) if can.reads_clips else ()))
+    features = tuple(dict.fromkeys(resolve_feature(name) for name in names))
+    pair = None
+    width, height, pix_fmt = 1920, 1080, "yuv420p"
+    sources = Source(request.reference, ""), Source(request.distorted, "")
+    if can.reads_clips:
+        pair = check_pair(
+            request.reference,
+            request.distorted,
+            tools.ffmpeg.path,
+            scale=request.scale,
+            align=request.align,
+            allow=request.allow,
+            timeout=request.timeout,
+            cache=request.cache,
+        )
+        width, height, pix_fmt = pair.width, pair.height, pair.pix_fmt
+        sources = (
+            Source(request.reference, pair.reference_filters, pair.starts[0], pair.frames),
+            Source(request.distorted, pair.distorted_filters, pair.starts[1], pair.frames),
+        )
+    models = resolve_model(
+        request.model, generation=request.generation, phone=request.phone, width=width, height=height
+    )
+    if models.credit.bootstrap and not can.bootstrap:
+        raise ModelError(
+            f"{models.name} gives a confidence interval, which the scorer {can.name!r} cannot; use --vmaf-scorer=vmaf."
+        )
+    job = ScoreRequest(
+        reference=sources[0],
+        distorted=sources[1],
+        width=width,
+        height=height,
+        pix_fmt=pix_fmt,
+        models=(models.credit, models.neg),
+        features=features,
+        columns=_columns(models, features),
+        tools=tools,
+        threads=request.threads,
+        timeout=request.timeout,
+        progress=_counting(request.progress, pair),
+    )
+    return PreparedScoring(job, models, can, pair, scorer, stamp, request.cache)
+
+
+def _answered(answer: Answer, kind: type[Answer], scorer: Scorer) -> Answer:
+    if not isinstance(answer, kind):
+        raise ScorerError(
+            f"The scorer {type(scorer).__name__} returned {type(answer).__name__}, not {kind.__name__}; "
+            "pytest_vmaf.scoring.scorer says what a scorer is."
+        )
+    return answer
+
+
+def _counting(progress: Callable[[int, int | None], None] | None, pair: Pair | None) -> Callable[[int], None] | None:
+    if progress is None:
+        return None
+    return lambda done: progress(done, pair.reference.frames_expected if pair else None)
+
+
+def _columns(models: ModelPair, features: tuple[str, ...]) -> tuple[str, ...]:
+    known = registry()["features"]
+    columns = [models.credit.column, models.neg.column]
+    if models.credit.bootstrap:
+        columns += [f"{column}_{part}" for column in tuple(columns) for part in BOOTSTRAP_COLUMNS]
+    return (*columns, *(column for feature in features for column in known[feature]["columns"]))

@@ -1,0 +1,1 @@
+"""What an encoder needs for a quality."""

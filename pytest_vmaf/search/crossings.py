@@ -1,0 +1,270 @@
+"""Crossings on a noisy, nearly monotone integer curve: the largest CRF that still reaches each target. Pure.
+
+Every answer is measured on both sides: the crossing reaches the target, its neighbour one CRF coarser does not. All
+targets share one set of probes. The least a search can spend is therefore two probes for each target, less those that
+serve two; what it spends beyond is waste. The next probe is the one with the best chance of being needed, plus what
+it tells of where the crossings are (`curve`). That is greedy, so each target also has a fixed number of probes to
+waste, after which its bracket is halved: the worst case is that of bisection plus a few, as in the ITP method
+(Oliveira and Takahashi, *An Enhancement of the Bisection Method Average Performance Preserving Minmax Optimality*,
+ACM TOMS 47.1, 2020).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from numbers import Real
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from pytest_vmaf.search.beliefs import Belief
+
+Outcome = Literal["met", "met at the coarsest", "below at the finest", "above the ceiling", "not monotone"]
+
+#: How many wasted probes one nat about a crossing is worth, and how many probes a target may take beyond bisection.
+NAT, SLACK = 0.6, 4
+#: With several workers: the least worth of a probe that only fills a round.
+FILLER = 0.7
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Where the curve falls below a target: score at `crf` >= target > next_score, the score at crf + 1.
+
+    outcome says what that rests on:
+
+    - "met": both were measured.
+    - "met at the coarsest": the coarsest CRF reaches the target; there is no neighbour and next_score is None.
+    - "below at the finest": the finest CRF scores next_score, below the target; crf and score are None.
+    - "above the ceiling": no encode can reach the target and none was spent; crf, score and next_score are None.
+    - "not monotone": the finer CRF of `reversed` scores lower than the coarser one, and across the target, or the
+      whole curve rises. The crossing given is the coarsest among the CRFs measured; there may be others.
+    """
+
+    target: float
+    crf: int | None
+    score: float | None
+    next_score: float | None
+    outcome: Outcome
+    reversed: tuple[int, int] | None = None
+
+
+class Search(NamedTuple):
+    """The crossings in the targets' order, and every probe (crf, score) in the order they were made."""
+
+    crossings: tuple[Crossing, ...]
+    probes: tuple[tuple[int, float], ...]
+
+    @property
+    def answers(self) -> dict[float, int | None]:
+        """What a later search can start from: each target's CRF, None where there is none."""
+        return {crossing.target: crossing.crf for crossing in self.crossings}
+
+
+def find_crossings(
+    measure: Callable[[int], float],
+    crf_range: tuple[int, int],
+    targets: Sequence[float],
+    *,
+    ceiling: float,
+    slope: float | None = None,
+    start: Mapping[float, int | None] | None = None,
+    workers: int = 1,
+    progress: Callable[[int, float], None] | None = None,
+    broken_off: Callable[[], None] | None = None,
+) -> Search:
+    """Find for each target the largest CRF whose score reaches it, with as few calls of `measure` as can be foreseen.
+
+    measure(crf) gives the score of an encode; higher CRFs are coarser and score (nearly) lower. It is never asked
+    twice, and what it raises is raised here. crf_range is (finest, coarsest), both included. ceiling is the score
+    that no encode passes, the reference's self-score. slope is the expected d logit(score / ceiling) / d CRF: about
+    -0.13 for x264 and x265, -0.075 for SVT-AV1. start holds last time's answers: an unchanged curve then costs
+    only the probes that prove them. With several workers probes are made in rounds of up to so many at once, in
+    threads, and a round is listed by CRF; with one, in the caller's thread. progress(probes made, probes expected in
+    all) is called after every round; broken_off() when Ctrl-C ends the search, before what is in work is waited for.
+
+    Raises ValueError for arguments that make no sense and for a score that is not finite.
+    """
+    finest, coarsest = _checked_range(crf_range)
+    goals = _checked_targets(targets)
+    slope = -min(0.13, 5.5 / max(coarsest - finest, 1)) if slope is None else slope
+    if not (math.isfinite(ceiling) and ceiling > 0):
+        raise ValueError(f"The ceiling is {ceiling}; it must be a finite score above 0.")
+    if not -5 <= slope < 0:
+        raise ValueError(f"The slope is {slope}; scores fall with CRF, so it must be below 0, like -0.1, and above -5.")
+    if not _whole(workers) or workers < 1:
+        raise ValueError(f"{workers!r} workers cannot search; give a whole number of at least 1.")
+    begin = _checked_start(start or {}, finest, coarsest)
+
+    from pytest_vmaf.search.beliefs import logit, priors
+
+    beliefs = priors(coarsest - finest + 1, slope)
+    levels = {goal: logit(goal / ceiling) for goal in goals if goal <= ceiling}
+    aims = dict.fromkeys(levels, 0)
+    probes: dict[int, float] = {}
+    with ThreadPoolExecutor(workers, "probe") if workers > 1 else nullcontext() as pool:
+        while True:
+            brackets = {goal: _bracket(probes, goal, finest, coarsest) for goal in levels}
+            sought = {goal: (low, high) for goal, (low, high) in brackets.items() if high - low > 1}
+            if sought:
+                crfs, aim, left = _choose(beliefs, sought, levels, aims, finest, -slope, workers)
+                if certain := _begin(begin, brackets) or _flat_ends(probes, sought, ceiling, finest, coarsest):
+                    crfs = certain[:workers]
+                else:
+                    aims[aim] += 1
+            else:
+                crfs = _doubtful_ends(probes, brackets.values(), finest, coarsest)
+                left = len(crfs)
+            if progress and probes:
+                progress(len(probes), len(probes) + left)
+            if not crfs:
+                break
+            crfs = sorted(crfs)
+            scores = pool.map(measure, crfs) if pool else map(measure, crfs)
+            try:
+                for crf, score in zip(crfs, scores, strict=True):
+                    probes[crf] = _checked_score(crf, score)
+                    beliefs = [belief.after(crf - finest, logit(probes[crf] / ceiling)) for belief in beliefs]
+            except (KeyboardInterrupt, SystemExit):
+                if broken_off is not None:
+                    broken_off()
+                raise
+    return Search(tuple(_crossing(probes, goal, ceiling, finest, coarsest) for goal in goals), tuple(probes.items()))
+
+
+def _bracket(probes: Mapping[int, float], target: float, finest: int, coarsest: int) -> tuple[int, int]:
+    """The coarsest CRF known to reach the target and the next one known not to; beyond the ends when unknown."""
+    low = max((crf for crf, score in probes.items() if score >= target), default=finest - 1)
+    return low, min((crf for crf, score in probes.items() if crf > low and score < target), default=coarsest + 1)
+
+
+def _begin(start: Mapping[float, int], brackets: Mapping[float, tuple[int, int]]) -> list[int]:
+    """What would prove the earlier answers: their CRFs, then the neighbours. Nothing once one of them proved wrong."""
+    known = {target: start[target] for target in brackets if target in start}
+    if any(not brackets[target][0] <= crf < brackets[target][1] for target, crf in known.items()):
+        return []
+    near = {crf + offset: brackets[target] for target, crf in known.items() for offset in (0, 1)}
+    return [crf for crf, (low, high) in near.items() if low < crf < high]
+
+
+def _choose(
+    beliefs: Sequence[Belief],
+    sought: Mapping[float, tuple[int, int]],
+    levels: Mapping[float, float],
+    aims: Mapping[float, int],
+    finest: int,
+    step: float,
+    workers: int,
+) -> tuple[list[int], float, float]:
+    """The CRFs to measure next, the target that the most worthwhile is aimed at, and how many are likely needed in all.
+
+    A target that was aimed at n times may have a bracket no wider than 2 ** (steps of a bisection + SLACK - n), so
+    the first CRF is one that cannot leave it wider.
+    """
+    import numpy as np
+
+    from pytest_vmaf.search.beliefs import needed, told
+
+    index = np.arange(len(beliefs[0].mean))
+    steps = math.ceil(math.log2(len(index) + 1)) + SLACK
+    brackets = {target: (levels[target], low - finest, high - finest) for target, (low, high) in sought.items()}
+    wants = {target: needed(beliefs, *bracket) for target, bracket in brackets.items()}
+    wanted = 1 - np.prod([1 - want for want in wants.values()], axis=0)
+    allowed = {}
+    for target, (_, low, high) in brackets.items():
+        reach = max(2.0 ** (steps - aims[target] - 1), (high - low + 1) // 2)
+        allowed[target] = (index > low) & (index < high) & (index >= high - reach) & (index <= low + reach)
+    chosen: list[int] = []
+    while len(chosen) < workers:
+        worth = wanted + NAT * sum(told(beliefs, *bracket, step) for bracket in brackets.values())
+        worth[~np.any(list(allowed.values()), axis=0)] = -math.inf
+        worth[chosen] = -math.inf
+        best = int(np.argmax(worth))
+        if chosen and worth[best] < FILLER:
+            break
+        chosen.append(best)
+        beliefs = [belief.after(best) for belief in beliefs]
+    first = chosen[0]
+    aim = max((target for target in wants if allowed[target][first]), key=lambda target: float(wants[target][first]))
+    return [finest + at for at in chosen], aim, float(wanted.sum())
+
+
+def _flat_ends(
+    probes: Mapping[int, float], sought: Mapping[float, tuple[int, int]], ceiling: float, finest: int, coarsest: int
+) -> list[int]:
+    """The ends that settle what is sought when all probes score the same, as of an encoder that ignores the CRF."""
+    if len(probes) < 2 or len(set(probes.values())) > 1 or max(probes.values()) >= ceiling:
+        return []
+    return sorted({coarsest if high > coarsest else finest for _, high in sought.values()})
+
+
+def _doubtful_ends(
+    probes: Mapping[int, float], brackets: Iterable[tuple[int, int]], finest: int, coarsest: int
+) -> list[int]:
+    """The other end of the range, when an answer lies at one end and a probe says that the curve may rise."""
+    for low, high in brackets:
+        if high == finest and coarsest not in probes and max(probes.values()) > probes[finest]:
+            return [coarsest]
+        if low == coarsest and finest not in probes and min(probes.values()) < probes[coarsest]:
+            return [finest]
+    return []
+
+
+def _crossing(probes: Mapping[int, float], target: float, ceiling: float, finest: int, coarsest: int) -> Crossing:
+    """The answer that the probes give for one target, and what it rests on."""
+    if target > ceiling:
+        return Crossing(target, None, None, None, "above the ceiling")
+    low, high = _bracket(probes, target, finest, coarsest)
+    answer = partial(Crossing, target, low if low in probes else None, probes.get(low), probes.get(high))
+    finer = max((crf for crf, score in probes.items() if crf < low and score < target), default=None)
+    if finer is not None:
+        return answer("not monotone", (finer, low))
+    if low in (finest - 1, coarsest) and probes.get(finest, math.inf) < probes.get(coarsest, -math.inf):
+        return answer("not monotone", (finest, coarsest))
+    if low < finest:
+        return answer("below at the finest")
+    return answer("met at the coarsest" if low == coarsest else "met")
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _checked_range(crf_range: tuple[int, int]) -> tuple[int, int]:
+    finest, coarsest = crf_range
+    if not (_whole(finest) and _whole(coarsest) and finest <= coarsest):
+        raise ValueError(
+            f"The CRF range {crf_range!r} must be two whole numbers, the finest first and the coarsest last."
+        )
+    return finest, coarsest
+
+
+def _checked_targets(targets: Sequence[float]) -> tuple[float, ...]:
+    if not targets:
+        raise ValueError("There is no target; give at least one score to search for.")
+    for target in targets:
+        if isinstance(target, bool) or not isinstance(target, Real) or not math.isfinite(target):
+            raise ValueError(f"The target {target!r} is no score; every target must be a finite number.")
+    goals = tuple(float(target) for target in targets)
+    if twice := sorted({goal for goal in goals if goals.count(goal) > 1}):
+        raise ValueError(f"The target {twice[0]:g} is given twice; give every target once.")
+    return goals
+
+
+def _checked_start(start: Mapping[float, int | None], finest: int, coarsest: int) -> dict[float, int]:
+    """Where to begin; None, an earlier search without an answer, begins with the finest CRF."""
+    for target, crf in start.items():
+        if crf is not None and not _whole(crf):
+            raise ValueError(f"The start {crf!r} of target {target} is no CRF; give a whole number.")
+    return {goal: min(max(finest - 1 if crf is None else crf, finest - 1), coarsest) for goal, crf in start.items()}
+
+
+def _checked_score(crf: int, score: float) -> float:
+    score = float(score)
+    if not math.isfinite(score):
+        raise ValueError(f"The encode at CRF {crf} scored {score}; a search needs finite scores.")
+    return score

@@ -1,0 +1,1 @@
+"""Encodes as files that a player reads (HLS, DASH)."""

@@ -1,0 +1,1 @@
+"""One pytest run: options, workers and the controller."""

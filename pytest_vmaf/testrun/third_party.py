@@ -1,0 +1,92 @@
+"""pytest_vmaf.testrun.third_party."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from pytest_vmaf.report.wording import cut, decimal, headlines, margin_of
+
+#: Measurements of one test that are listed; a test in a loop may have thousands.
+MOST_MEASUREMENTS = 20
+
+
+def junit_properties(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """The headline numbers of one test's measurements as names and texts that XML can hold."""
+    found = []
+    for number, record in enumerate(records[:MOST_MEASUREMENTS], 1):
+        prefix = f"vmaf.{number}." if len(records) > 1 else "vmaf."
+        provenance = record.get("provenance") or {}
+        models = [str(provenance[key]) for key in ("model", "neg_model") if provenance.get(key)]
+        values = {
+            "status": record["status"],
+            "neg": decimal(record.get("neg"), 4),
+            "default": decimal(record.get("vmaf"), 4),
+            "gap": decimal(record.get("gap"), 4),
+            "above_100": decimal(record.get("above_100"), 0),
+            "margin": margin_of(record),
+            "reference": record["reference"],
+            "distorted": record["distorted"],
+            "model": " / ".join(models),
+        }
+        found += [(f"{prefix}{name}", cut(value, 1000)) for name, value in values.items() if value]
+    if left := len(records) - MOST_MEASUREMENTS:
+        found += [("vmaf.left_out", f"{left} more measurements; --vmaf-json has them all")] if left > 0 else []
+    return found
+
+
+def to_pytest_html(config: Any, report: Any, records: Sequence[Mapping[str, Any]], html_path: Path | None) -> None:
+    """Show the numbers and a link to the report in pytest-html's page, where that one is written."""
+    page = config.getoption("htmlpath", None)
+    if not (records and page and config.pluginmanager.hasplugin("html")) or not _has_asset_name(report.nodeid):
+        return
+    shown = "\n".join(headlines(records, MOST_MEASUREMENTS))
+    # As pytest_html.extras makes them. Not its text extra: that one is a link to a file whose name may be too long, and
+    # in a self-contained page to a data URL, which browsers do not open.
+    extras = [_extra("html", f"<pre>{escape(shown)}</pre>")]
+    if html_path is not None:
+        folder = (config.invocation_params.dir / Path(os.path.expandvars(page)).expanduser()).parent
+        extras.append(_extra("url", _link(html_path, folder), "VMAF report"))
+    report.extras = [*getattr(report, "extras", []), *extras]
+
+
+def to_allure(config: Any, records: Sequence[Mapping[str, Any]], html_path: Path | None) -> None:
+    """Attach the numbers and a link to the report to the test that runs, where allure-pytest writes results."""
+    if not records or not config.pluginmanager.hasplugin("allure_listener"):
+        return
+    import allure
+
+    shown = "\n".join(headlines(records, MOST_MEASUREMENTS))
+    allure.attach(shown, name="VMAF", attachment_type=allure.attachment_type.TEXT)
+    if html_path is not None:
+        allure.dynamic.link(html_path.absolute().as_uri(), name="VMAF report")  # type: ignore[no-untyped-call]
+
+
+def _extra(kind: str, content: str, name: str | None = None) -> dict[str, str | None]:
+    return {"name": name, "format_type": kind, "content": content, "mime_type": None, "extension": None}
+
+
+def _has_asset_name(test_id: str) -> bool:
+    """Whether pytest-html can make a file name of a test id with an extra: not of a backslash that escapes nothing."""
+    import warnings
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            test_id.encode("utf-8").decode("unicode_escape")
+    except (UnicodeError, Warning):
+        return False
+    return True
+
+
+def _link(target: Path, folder: Path) -> str:
+    """A URL from a page in ``folder`` to the file ``target``."""
+    try:
+        return quote(Path(os.path.relpath(target, folder)).as_posix().encode("utf-8", "surrogateescape"))
+    except ValueError:
+        # On another drive.
+        return target.as_uri()

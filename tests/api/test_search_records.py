@@ -1,0 +1,391 @@
+"""Vmaf.compare, .ladder, .per_shot and .sweep under pytest, alone and with -n2: what is found, recorded and refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_vmaf import ClipError, EncodeError, MeasurementError, SettingsError, Vmaf
+from pytest_vmaf.report import document as documents
+from pytest_vmaf.search.rows import read_rows
+
+Run = Callable[..., pytest.RunResult]
+
+FAST: dict[str, Any] = {"preset": "ultrafast", "crf": (24, 36)}
+
+
+@pytest.fixture(scope="session")
+def short(footage: Callable[..., Path]) -> Path:
+    """Twelve small frames."""
+    return footage("160x120", 12)
+
+
+@pytest.fixture(scope="session")
+def cut_clip(make: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two shots of 16 frames."""
+    shots = ("mandelbrot=s=160x120:r=25:end_scale=0.002", "testsrc2=s=160x120:r=25")
+    parts = [f"{scene},trim=end_frame=16,format=yuv420p,setpts=N/25/TB[s{n}]" for n, scene in enumerate(shots)]
+    graph = f"{';'.join(parts)};[s0][s1]concat=n=2"
+    return make("-filter_complex", graph, "-c:v", "ffv1", tmp_path_factory.mktemp("cut") / "cut.mkv")
+
+
+@pytest.fixture(params=["alone", "xdist"])
+def run(request: pytest.FixtureRequest, pytester: pytest.Pytester, short: Path, cut_clip: Path) -> Run:
+    """Run pytest with a JSON and an HTML report, alone or under -n2; SOURCE, CUT and FAST are in the module `clips`."""
+    pytester.makepyfile(clips=f"SOURCE = {str(short)!r}\nCUT = {str(cut_clip)!r}\nFAST = {FAST!r}\n")
+    temp = pytester.mkdir("temp")
+
+    def under(*arguments: str) -> pytest.RunResult:
+        workers = ["-n2"] if request.param == "xdist" else ["-p", "no:xdist"]
+        options = ["--vmaf-json=r.json", "--vmaf-html=r.html", "-p", "no:cacheprovider", f"--basetemp={temp}/pytest"]
+        pytester._monkeypatch.setenv("TMPDIR", str(temp))
+        result = pytester.runpytest_subprocess(*options, *workers, *arguments, timeout=120)
+        assert [path.name for path in temp.iterdir() if path.name != "pytest"] == []
+        return result
+
+    return under
+
+
+def entries(pytester: pytest.Pytester) -> dict[str, dict[str, Any]]:
+    """Each test's entry in the report, which is checked against its schema."""
+    document = documents.read(pytester.path / "r.json")
+    return {test["id"].partition("::")[2]: test for test in document["tests"]}
+
+
+def charts(test: dict[str, Any]) -> list[dict[str, Any]]:
+    return [block for section in test["sections"] for block in section["blocks"] if block["kind"] == "chart"]
+
+
+# Under pytest.
+
+
+def test_a_comparison_finds_a_win_that_neg_takes_back(run: Run, pytester: pytest.Pytester, short: Path) -> None:
+    pytester.makepyfile(
+        test_it="""
+        from clips import SOURCE
+
+        def test_codec(vmaf):
+            sharp = {"encoder": "libx264:ultrafast", "arguments": "-vf unsharp=5:5:0.4"}
+            found = vmaf.compare(
+                SOURCE, encoders={"plain": "libx264:ultrafast", "sharp": sharp}, targets=[80, 90], crf=(16, 34),
+            )
+            assert found.bd_rate("sharp", anchor="plain", metric="vmaf") <= -4
+            assert found.lost_wins == (("sharp", "plain"),)
+            assert found.speed("plain").encode > 0
+            assert found.bd_rate("sharp", anchor="plain") <= 0
+
+        def test_another(vmaf):
+            assert vmaf.compare(SOURCE, encoders=["libx264:ultrafast"], targets=[80], crf=(24, 36), speed=False).met
+        """
+    )
+    result = run()
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["E *assert <+* % (BD-rate, NEG 80 to 90, 1 source)> <= 0"])
+    test = entries(pytester)["test_codec"]
+    assert [section["title"] for section in test["sections"]] == [
+        "Comparison of plain, sharp", f"Rate and quality: {short}",
+    ]  # fmt: skip
+    (chart,) = charts(test)
+    assert [line["name"] for line in chart["lines"]] == ["plain", "sharp"]
+    assert all(len(line["points"]) >= 4 and len(line["marked"]) == 2 for line in chart["lines"])
+    # An encode for each target of each encoder, with the target as its gate.
+    assert [[gate["limit"] for gate in each["gates"]] for each in test["measurements"]] == [[80], [90], [80], [90]]
+    page = (pytester.path / "r.html").read_text()
+    assert "Comparison of plain, sharp" in page
+    assert "Wins by default VMAF that are none by NEG: sharp over plain." in page
+    assert page.count("<polyline") >= 3
+
+
+def test_a_ladder_has_rungs_and_a_package_and_is_in_the_report(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+        from clips import SOURCE, FAST
+
+        def test_ladder(vmaf, tmp_path):
+            found = vmaf.ladder(SOURCE, encoder="libx264", resolutions=["160x120", (96, 72)], targets=[60, 80],
+                                segment=0.2, keep=tmp_path / "kept", **FAST)
+            assert [rung.width for rung in found.rungs] == [160, 96]
+            assert "CODECS=" in found.to_hls()
+            assert found.package(tmp_path / "dash", "dash").is_file()
+
+        def test_unmet(vmaf):
+            found = vmaf.ladder(SOURCE, encoder="libx264", resolutions=["96x72"], targets=[99], **FAST)
+            assert not found.met
+            assert found.met, found.unmet[99]
+        """
+    )
+    result = run()
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["E *NEG 99 of libx264 cannot be reached: the reference itself has*"])
+    tests = entries(pytester)
+    assert [section["title"] for section in tests["test_ladder"]["sections"]] == ["Ladder of libx264 ultrafast"]
+    (chart,) = charts(tests["test_ladder"])
+    assert [line["name"] for line in chart["lines"]] == ["160x120", "96x72", "hull"]
+    assert [len(line["marked"]) for line in chart["lines"]] == [1, 1, 0]
+    assert tests["test_ladder"]["measurements"]
+    assert tests["test_unmet"]["sections"]
+    assert "Not met: 96x72: NEG 99 of libx264 cannot be reached" in (pytester.path / "r.html").read_text()
+
+
+def test_shots_are_in_the_report_with_their_lines_of_time(run: Run, pytester: pytest.Pytester, cut_clip: Path) -> None:
+    pytester.makepyfile(
+        test_it="""
+        from clips import CUT, FAST
+
+        def test_shots(vmaf):
+            found = vmaf.per_shot(CUT, encoder="libx264", target=80, preset="ultrafast", crf=(20, 44))
+            assert len(found.shots) == 2
+            assert found.met
+            assert found.worst_shot >= 79
+            assert found.rate_change < 100
+        """
+    )
+    result = run()
+    result.assert_outcomes(passed=1)
+    test = entries(pytester)["test_shots"]
+    assert [section["title"] for section in test["sections"]] == [f"Shots of {cut_clip}"]
+    scores, crfs = charts(test)
+    assert [[x for x, _ in line["points"]] for line in scores["lines"]] == [[0, 0.64, 0.64, 1.28]] * 2
+    assert len({y for _, y in crfs["lines"][0]["points"]}) == 2
+    assert [each["frames"] for each in test["measurements"]] == [32]
+    assert "The worst shot has NEG" in (pytester.path / "r.html").read_text()
+
+
+def test_a_sweep_goes_on_where_it_ended(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_it="""
+        from clips import SOURCE
+        from pytest_vmaf.search.recommend import recommend
+
+        def test_sweep(vmaf, pytestconfig):
+            output = pytestconfig.rootpath / "rows.jsonl"
+            rows = vmaf.sweep(SOURCE, encoders=["libx264"], presets=["ultrafast"], crfs=range(24, 36, 4), output=output)
+            assert [row.crf for row in rows] == [24, 28, 32]
+            (found,) = recommend(rows, target=80)
+            assert found.row.crf == 28
+        """
+    )
+    run().assert_outcomes(passed=1)
+    first = (pytester.path / "rows.jsonl").read_bytes()
+    assert [row.crf for row in read_rows(pytester.path / "rows.jsonl")] == [24, 28, 32]
+    (pytester.path / "rows.jsonl").write_bytes(b"".join(first.splitlines(keepends=True)[:2]))
+    run().assert_outcomes(passed=1)
+    again = (pytester.path / "rows.jsonl").read_bytes()
+    assert again.splitlines()[:2] == first.splitlines()[:2]
+    assert [row.crf for row in read_rows(pytester.path / "rows.jsonl")] == [24, 28, 32]
+    assert entries(pytester).keys() <= {"test_sweep"}
+
+
+def test_an_encoder_that_fails_is_a_test_error_with_what_was_finished(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_it="""
+        from clips import SOURCE, CUT, FAST
+
+        def broken(source, output, crf):
+            raise RuntimeError("out of licences")
+
+        def test_compare(vmaf):
+            vmaf.compare(SOURCE, encoders={"good": "libx264:ultrafast", "bad": broken}, targets=80)
+
+        def test_ladder(vmaf):
+            vmaf.ladder(SOURCE, encoder=broken, resolutions=["96x72"], targets=80)
+
+        def test_shots(vmaf):
+            vmaf.per_shot(CUT, encoder=broken, target=80)
+
+        def test_sweep(vmaf, tmp_path):
+            vmaf.sweep(SOURCE, encoders=[broken], crfs=[30], output=tmp_path / "rows.jsonl")
+        """
+    )
+    result = run()
+    result.assert_outcomes(errors=4)
+    result.stdout.fnmatch_lines(["*This was bad on *; 1 (good on *) of 2 searches had been finished."])
+    tests = entries(pytester)
+    assert set(tests) == {"test_compare", "test_ladder", "test_shots", "test_sweep"}
+    for test in tests.values():
+        (measurement,) = test["measurements"]
+        assert measurement["status"] == "error"
+        assert "broken raised RuntimeError at CRF" in measurement["error"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+def test_ctrl_c_in_a_sweep_costs_only_the_row_in_the_making(
+    pytester: pytest.Pytester, footage: Callable[..., Path]
+) -> None:
+    source = footage("320x180", 24)
+    pytester.makepyfile(
+        f"""
+        def test_sweep(vmaf, pytestconfig):
+            output = pytestconfig.rootpath / "rows.jsonl"
+            vmaf.sweep({str(source)!r}, encoders=["libx264"], presets=["veryslow"], crfs=range(10, 50), output=output)
+        """
+    )
+    temp = pytester.mkdir("temp")
+    output = pytester.path / "rows.jsonl"
+    argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "--vmaf-json=r.json"]
+    child = subprocess.Popen(
+        argv, cwd=pytester.path, env={**os.environ, "TMPDIR": str(temp)}, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        while child.poll() is None and not (output.is_file() and output.read_bytes().count(b"\n") >= 2):
+            time.sleep(0.05)
+        child.send_signal(signal.SIGINT)
+        said, _ = child.communicate(timeout=60)
+    finally:
+        child.kill()
+    assert child.returncode == 2, said
+    rows = read_rows(output)
+    assert [row.crf for row in rows] == list(range(10, 10 + len(rows)))
+    assert 2 <= len(rows) < 40
+    assert [path for path in temp.iterdir() if "pytest-vmaf" in path.name] == []
+    assert json.loads((pytester.path / "r.json").read_text())["runs"][0]["ended"] == "interrupted"
+
+
+# Without pytest: what is refused.
+
+METHODS: dict[str, Callable[..., Any]] = {
+    "compare": lambda vmaf, source, **more: vmaf.compare(source, **{"encoders": ["libx264"], "targets": [80], **more}),
+    "ladder": lambda vmaf, source, **more: vmaf.ladder(
+        source, **{"encoder": "libx264", "resolutions": ["96x72"], "targets": [80], **more}
+    ),
+    "per_shot": lambda vmaf, source, **more: vmaf.per_shot(source, **{"encoder": "libx264", "target": 80, **more}),
+    "sweep": lambda vmaf, source, **more: vmaf.sweep(
+        source, **{"encoders": ["libx264"], "crfs": [30], "output": "rows.jsonl", **more}
+    ),
+}
+SEVERAL = ("compare", "sweep")
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to be in and to have temporary files in."""
+    (tmp_path / "temp").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temp"))
+    return tmp_path
+
+
+def refused(method: str, error: type[Exception], said: str, source: Any, **settings: Any) -> None:
+    """The call raises, says this, and is recorded once as an error without numbers."""
+    vmaf = Vmaf()
+    with pytest.raises(error, match=said):
+        METHODS[method](vmaf, source, **settings)
+    (record,) = vmaf.records
+    assert record["status"] == "error"
+    assert vmaf.sections == []
+    assert not Path("rows.jsonl").exists()
+    assert list(Path("temp").iterdir()) == []
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("wrong", "nearest"), [("modle", "model"), ("presett", "preset"), ("argumens", "arguments"), ("pixfmt", "pix_fmt")]
+)
+def test_a_setting_that_is_not_there_is_refused_with_the_nearest(
+    method: str, wrong: str, nearest: str, short: Path, nowhere: Path
+) -> None:
+    refused(
+        method, SettingsError, f"'{wrong}' is no setting of a search; did you mean '{nearest}'", short, **{wrong: "x"}
+    )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_gates_of_measurements_are_none_of_a_search(method: str, short: Path, nowhere: Path) -> None:
+    refused(method, SettingsError, "min_neg is no gate of a search", short, min_neg=90)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_source_that_is_not_there_is_a_clip_error(method: str, nowhere: Path) -> None:
+    refused(method, ClipError, r"away\.mkv does not exist", "away.mkv")
+
+
+@pytest.mark.parametrize("method", SEVERAL)
+def test_the_last_source_is_looked_for_before_the_first_is_encoded(method: str, short: Path, nowhere: Path) -> None:
+    called: list[int] = []
+
+    def counting(source: Path, output: Path, crf: int) -> None:
+        called.append(crf)
+
+    refused(method, ClipError, r"away\.mkv does not exist", [short, "away.mkv"], encoders=[counting])
+    assert called == []
+
+
+@pytest.mark.parametrize("method", SEVERAL)
+@pytest.mark.parametrize("sources", [[], (), 5, None, [5], [None]])
+def test_what_is_no_source_is_refused(method: str, sources: Any, nowhere: Path) -> None:
+    refused(
+        method,
+        SettingsError,
+        "There is no source; say at least one|(5|None) is no source; it is a path, or a Clip",
+        sources,
+    )
+
+
+@pytest.mark.parametrize("method", ["compare", "ladder", "per_shot"])
+@pytest.mark.parametrize("target", [101, 0, -1, float("nan"), float("inf"), "80", True, None])
+def test_a_target_that_cannot_be_is_refused(method: str, target: Any, short: Path, nowhere: Path) -> None:
+    given = {"target": target} if method == "per_shot" else {"targets": [target]}
+    refused(method, SettingsError, r"target", short, **given)
+
+
+@pytest.mark.parametrize("method", ["compare", "ladder"])
+def test_targets_are_not_a_text_and_none_twice(method: str, short: Path, nowhere: Path) -> None:
+    refused(method, SettingsError, "targets is '80'; it is a list of numbers", short, targets="80")
+    refused(method, SettingsError, "targets has one twice: 80, 80", short, targets=[80, 80.0])
+    refused(method, SettingsError, "targets is empty", short, targets=[])
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "said"),
+    [
+        ("compare", {"encoders": "libx264"}, "encoders is 'libx264'; it is a list"),
+        ("compare", {"encoders": []}, "encoders is empty"),
+        ("compare", {"encoders": ["libx264", "libx264"]}, "'libx264' is given twice"),
+        ("compare", {"encoders": ["libx264x"]}, "'libx264x'; did you mean 'libx264'"),
+        ("compare", {"encoders": ["libx264:fastr"]}, "no preset 'fastr'; did you mean 'fast"),
+        ("ladder", {"resolutions": "160x120"}, "resolutions is '160x120'; it is a list"),
+        ("ladder", {"resolutions": ["320x240"]}, "320x240 is larger than the reference"),
+        ("ladder", {"segment": "2"}, "segment is '2'"),
+        ("per_shot", {"shortest": "16"}, "shortest is '16'"),
+        ("per_shot", {"threshold": -1}, "threshold is -1"),
+        ("sweep", {"encoders": "libx264"}, "encoders is 'libx264'; it is a list"),
+        ("sweep", {"encoders": 5}, "encoders is 5; it is a list"),
+        ("sweep", {"presets": "fast"}, "presets is 'fast'; it is a list"),
+        ("sweep", {"presets": ["fastest"]}, "has no preset 'fastest'"),
+        ("sweep", {"crfs": "30"}, "crfs is '30'; it is a list"),
+        ("sweep", {"crfs": 30}, "crfs is 30; it is a list"),
+        ("sweep", {"crfs": [30.5]}, "whole numbers"),
+        ("sweep", {"crfs": [99]}, "libx264 goes from 0 to 51"),
+        ("sweep", {"workers": 2}, "'workers' is a setting of a search"),
+        ("sweep", {"output": 5}, "output is 5; it is a path"),
+        ("sweep", {"pix_fmt": 5}, "pix_fmt is 5"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused(
+    method: str, settings: dict[str, Any], said: str, short: Path, nowhere: Path
+) -> None:
+    refused(method, SettingsError, said, short, **settings)
+
+
+def test_errors_of_a_search_carry_its_probes(short: Path, make: Callable[..., Path]) -> None:
+    def fails(source: Path, output: Path, crf: int) -> None:
+        if crf < 30:
+            raise RuntimeError("out of licences")
+        make("-i", source, "-c:v", "libx264", "-preset", "ultrafast", "-crf", crf, output)
+
+    vmaf = Vmaf()
+    with pytest.raises(EncodeError) as caught:
+        vmaf.compare(short, encoders={"good": "libx264:ultrafast", "bad": fails}, targets=[80, 90])
+    assert isinstance(caught.value, MeasurementError)
+    assert len(caught.value.probes) >= 4
+    assert [record["status"] for record in vmaf.records] == ["error"]

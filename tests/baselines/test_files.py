@@ -1,0 +1,191 @@
+"""The reader of baselines takes any file: it gives entries or says in a sentence what is wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_vmaf import BaselineError
+from pytest_vmaf.baselines.entry import differs, frames_of, numbers_of
+from pytest_vmaf.baselines.files import LARGEST_BYTES, SCHEMA, file_of, parse, read, text_of, write
+from pytest_vmaf.baselines.from_searches import start_of
+from pytest_vmaf.baselines.judge import hold, refuse_incomparable, says
+from pytest_vmaf.baselines.noise import with_margins
+from pytest_vmaf.cli.baseline import _differences, _values
+from pytest_vmaf.gates.tolerance import parse_tolerance
+
+ENTRY: dict[str, Any] = {
+    "kind": "score",
+    "match": {"model": "m"},
+    "shown": {"scorer": "s"},
+    "values": {"neg": {"mean": 93.0, "p5": 90}},
+    "frames": {"span": 1, "neg": ["93.00 -1.25"]},
+}
+TOLERANCES = [parse_tolerance(name, 1, "call") for name in ("max_drop", "max_gap_rise", "max_bitrate_rise")]
+
+
+def a_file(**changes: Any) -> dict[str, Any]:
+    return {"schema": SCHEMA, "tests": {"test_a": {"out.mp4": {**ENTRY, **changes}}}}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = file_of(tmp_path / "test_x.py")
+    path.parent.mkdir()
+    return path
+
+
+def test_the_file_stands_beside_the_module_and_a_platforms_own_beside_it(tmp_path: Path) -> None:
+    assert file_of(tmp_path / "test_x.py") == tmp_path / "__vmaf__" / "test_x.json"
+    assert file_of(tmp_path / "test_x.py", "linux-x86_64").name == "test_x.linux-x86_64.json"
+
+
+def test_what_is_written_is_read_back_and_is_sorted_and_ends_in_a_line(file: Path) -> None:
+    tests = {"b": {"out.mp4": ENTRY}, "a[ü]": {"z": ENTRY, "a": ENTRY}, "none": {}}
+    write(file, tests)
+    text = file.read_text()
+    assert read(file) == {name: clips for name, clips in tests.items() if clips}
+    assert text.endswith("}\n")
+    assert text.index('"a[ü]"') < text.index('"b"')
+    assert text.splitlines()[1].startswith(' "')
+    assert text_of(read(file)) == text
+
+
+def test_no_file_has_no_entries_and_a_file_without_entries_is_removed(file: Path) -> None:
+    assert read(file) == {}
+    write(file, {"a": {"out.mp4": ENTRY}})
+    write(file, {"a": {}})
+    assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "Expecting value"),
+        (b"\xff\xfe{}", "utf-8"),
+        (b"[]", "was not written by pytest --vmaf-update"),
+        (b'{"schema": true, "tests": {}}', "was not written by"),
+        (b'{"schema": 2, "tests": {}}', "its schema is 2, and this version reads 1"),
+        (b'{"schema": 1}', "lacks 'tests'"),
+        (b'{"schema": 1, "tests": {"a": {}, "a": {}}}', "'a' is in it twice"),
+        (b'{"schema": 1, "tests": {"a": NaN}}', "NaN is not a number"),
+        (b"[" * 100_000, "recursion"),
+        (b'{"schema": 1, "tests": ' + b'{"a":' * 5000 + b"1" + b"}" * 5001, ""),
+        (json.dumps(a_file(values={"neg": {"mean": True}})).encode(), r"values.neg.mean is True, not a finite number"),
+        (json.dumps(a_file(values={"neg": 3})).encode(), "values.neg is 3, not an object"),
+        (json.dumps(a_file()).replace("93.0", "1e999").encode(), "is inf, not a finite number"),
+        (json.dumps(a_file()).replace("93.0", "9" * 5000).encode(), ""),
+        (json.dumps(a_file(frames={"span": 1, "neg": ["x"]})).encode(), "not a text of the right form"),
+        (json.dumps(a_file(frames={"span": 0, "neg": []})).encode(), "has a span of 0"),
+        (json.dumps(a_file(frames={"span": 1, "neg": ["1.00"] * 401})).encode(), "has 401 rows"),
+        (json.dumps(a_file(frames=None)).encode(), "lacks 'frames'"),
+        (json.dumps(a_file(kind="bisect")).encode(), "has frames, and is of the kind bisect"),
+        (json.dumps(a_file(match={"model": 3})).encode(), "match.model is 3, not a text"),
+        (json.dumps(a_file(more=1)).encode(), "unknown key 'more'"),
+    ],
+)
+def test_a_file_that_is_none_is_refused_in_a_sentence_with_its_name(file: Path, content: bytes, message: str) -> None:
+    file.write_bytes(content)
+    with pytest.raises(BaselineError, match=rf"(?s)test_x\.json holds no baselines that can be read: .*{message}") as e:
+        read(file)
+    assert "--vmaf-update=missing" in str(e.value)
+
+
+def test_a_huge_file_is_not_read(file: Path) -> None:
+    with file.open("wb") as sparse:
+        sparse.truncate(LARGEST_BYTES + 1)
+    with pytest.raises(BaselineError, match="larger than 64 MiB"):
+        read(file)
+
+
+def test_a_folder_or_a_link_to_elsewhere_is_neither_read_nor_written(file: Path, tmp_path: Path) -> None:
+    file.mkdir()
+    with pytest.raises(BaselineError, match="no regular file"):
+        read(file)
+    with pytest.raises(ValueError, match="no regular file"):
+        write(file, {"a": {"b": ENTRY}})
+    file.rmdir()
+
+    outside = tmp_path.parent / f"{tmp_path.name}-outside.json"
+    outside.write_text("{}")
+    for target in (outside, tmp_path.parent / "nowhere.json"):
+        file.symlink_to(target)
+        with pytest.raises(BaselineError, match="link that leads out of"):
+            read(file)
+        with pytest.raises(ValueError, match="link that leads out of"):
+            write(file, {"a": {"b": ENTRY}})
+        file.unlink()
+    assert outside.read_text() == "{}"
+
+
+def test_a_linked_folder_is_refused_too(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "__vmaf__").symlink_to(elsewhere)
+    with pytest.raises(ValueError, match="link that leads out of"):
+        write(file_of(tmp_path / "tests" / "test_x.py"), {"a": {"b": ENTRY}})
+    assert not list(elsewhere.iterdir())
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> Any:
+    """A right file with any value in the place of one of its parts."""
+    document = a_file(
+        regions={"face": {name: ENTRY[name] for name in ("match", "values", "frames")}},
+        noise={"n": 3, "stdev": {"": {"neg": {"mean": 0.1}}}},
+    )
+    node: Any = document
+    while True:
+        key = draw(st.sampled_from(list(node) if isinstance(node, dict) else range(len(node))))
+        if draw(st.booleans()) or not isinstance(node[key], dict | list) or not node[key]:
+            node[key] = draw(json_values)
+            return document
+        node[key] = dict(node[key]) if isinstance(node[key], dict) else list(node[key])
+        node = node[key]
+
+
+@settings(max_examples=300, deadline=None)
+@given(damaged() | json_values)
+def test_any_json_is_entries_that_can_be_compared_or_an_error(value: Any) -> None:
+    try:
+        tests = parse(json.dumps(value).encode())
+    except (ValueError, RecursionError):
+        return
+    for clips in tests.values():
+        for entry in clips.values():
+            numbers_of(entry)
+            frames_of(entry)
+            start_of(entry)
+            assert isinstance(_values(entry), str)
+            list(_differences(ENTRY, entry))
+            assert isinstance(differs(ENTRY, entry), bool)
+            try:
+                refuse_incomparable(entry, ENTRY, "pytest")
+            except BaselineError:
+                continue
+            held = hold(entry, ENTRY, TOLERANCES)
+            assert all(isinstance(says(each), str) for each in held)
+            with contextlib.suppress(BaselineError):
+                with_margins(held, entry, ENTRY)
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_entries_or_an_error(data: bytes) -> None:
+    try:
+        assert isinstance(parse(data), dict)
+    except (ValueError, RecursionError):
+        return

@@ -1,0 +1,65 @@
+"""Repeated encodes: means, and which differences are no more than the encoder's own noise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from scoring.builders import a_result
+
+from pytest_vmaf import BaselineError
+from pytest_vmaf.baselines.entry import frames_of, score_entry
+from pytest_vmaf.baselines.judge import hold, says
+from pytest_vmaf.baselines.noise import mean_entry, with_margins
+from pytest_vmaf.gates.tolerance import parse_tolerance
+
+
+def repeated(*means: float, model: str = "m") -> dict[str, Any]:
+    results = [a_result(vmaf=(mean + 1,) * 2, neg=(mean,) * 2) for mean in means]
+    return mean_entry([score_entry(result, {"model": model}, {}) for result in results])
+
+
+def held(old: dict[str, Any], new: dict[str, Any], limit: float | str) -> Any:
+    [one] = with_margins(hold(old, new, [parse_tolerance("max_drop", limit, "call")]), old, new)
+    return one
+
+
+def test_the_mean_is_compared_and_the_sample_deviation_kept() -> None:
+    entry = repeated(90, 91, 92)
+    assert entry["values"]["neg"]["mean"] == 91
+    assert frames_of(entry)[0] == [91, 91]
+    assert entry["noise"]["n"] == 3
+    assert entry["noise"]["stdev"][""]["neg"]["mean"] == 1
+    assert "noise" not in repeated(90)
+
+
+def test_a_drop_within_tolerance_and_margin_is_told_apart_and_one_beyond_fails() -> None:
+    old, near, far = repeated(90, 90.2), repeated(89.3, 89.5), repeated(89.1, 89.3)
+    # 2 · sqrt(0.1414²/2 + 0.1414²/2)
+    within = held(old, near, 0.5)
+    assert within.margin == pytest.approx(0.2828, abs=1e-3)
+    assert within.passed
+    assert within.by_noise
+    assert says(within).endswith("max_drop is 0.5, within the encoder's own noise of 0.283 beyond it")
+    beyond = held(old, far, 0.5)
+    assert not beyond.passed
+    assert not held(old, repeated(90.1, 90.3), 0.5).by_noise
+    # One side alone was repeated.
+    assert held(repeated(90.1), near, 0.6).margin == pytest.approx(0.2, abs=1e-3)
+    assert held(repeated(90.1), repeated(89.5), 0.5).margin == 0
+
+
+def test_in_percent_the_margin_is_in_percent_too() -> None:
+    assert held(repeated(80, 80.2), repeated(80, 80.2), "1%").margin == pytest.approx(100 * 0.2828 / 80.1, abs=1e-3)
+
+
+def test_where_the_noise_is_larger_than_the_tolerance_nothing_is_said() -> None:
+    noisy = repeated(88, 92)
+    with pytest.raises(BaselineError, match=r"nothing can be said: 5\.66 are noise, and max_drop is 0\.5: NEG 90\.00"):
+        held(noisy, noisy, 0.5)
+
+
+def test_what_is_no_repeat_is_refused() -> None:
+    entries = [repeated(90), repeated(90, model="other")]
+    with pytest.raises(BaselineError, match="not comparable: model m → other"):
+        mean_entry(entries)

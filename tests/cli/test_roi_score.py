@@ -1,0 +1,531 @@
+"""`pytest-vmaf roi-score` as vmaf-roi-score is used, and vmaf.roi as tests use it, alone and under xdist."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from roi.test_network import MEAN, PLAIN, SIGMOID, model, node, outside, wholes
+
+from pytest_vmaf import Vmaf
+from pytest_vmaf.cli.main import main
+
+STANDIN = Path(__file__).parents[1] / "plugins" / "standin_vmaf.py"
+#: vmaf-roi-score's, in its order.
+KEYS = [
+    "schema_version", "vmaf_full", "vmaf_masked", "weight", "vmaf_roi", "model", "saliency_model", "reference",
+    "distorted",
+]  # fmt: skip
+Raw = tuple[Path, Path]
+
+
+def command(*arguments: object, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "pytest_vmaf", *map(str, arguments)]
+    return subprocess.run(argv, capture_output=True, text=True, cwd=cwd, timeout=120, env={**os.environ, **env})
+
+
+@pytest.fixture
+def raw(make: Callable[..., Path], footage: Callable[..., Path], encode: Callable[..., Path], tmp_path: Path) -> Raw:
+    """ref.yuv and dis.yuv of 192x108, four frames, in a folder of the seed's name."""
+    reference = footage("192x108", 4)
+    folder = tmp_path / "path" / "to"
+    folder.mkdir(parents=True)
+    clips = ((reference, "ref.yuv"), (encode(reference, 38), "dis.yuv"))
+    ref, dis = (make("-i", clip, "-f", "rawvideo", "-pix_fmt", "yuv420p", folder / name) for clip, name in clips)
+    return ref, dis
+
+
+@pytest.fixture
+def asked(raw: Raw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The beginning of the seed's command, in the folder that it is called from."""
+    monkeypatch.chdir(tmp_path)
+    return [
+        "roi-score", "--reference", "path/to/ref.yuv", "--distorted", "path/to/dis.yuv",
+        "--width", "192", "--height", "108", "--pix-fmt", "yuv420p",
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Path:
+    path = tmp_path / "network.onnx"
+    path.write_bytes(PLAIN)
+    return path
+
+
+def tool(path: Path, *lines: str) -> str:
+    """Stands in for Netflix's tool: answers --version, and then does what the lines say."""
+    version = 'case "$1" in --version) echo 0.0.0 >&2; exit 0;; esac'
+    path.write_text("\n".join(["#!/bin/sh", version, *lines, ""]))
+    path.chmod(0o755)
+    return str(path)
+
+
+# The command line.
+
+
+def test_the_seeds_quick_start_with_a_network_works_word_for_word(raw: Raw, tmp_path: Path) -> None:
+    (tmp_path / "model" / "tiny").mkdir(parents=True)
+    (tmp_path / "model" / "tiny" / "saliency_student_v1.onnx").write_bytes(PLAIN)
+    words = """
+        --reference path/to/ref.yuv --distorted path/to/dis.yuv
+        --width 192 --height 108 --pix-fmt yuv420p
+        --saliency-model model/tiny/saliency_student_v1.onnx
+        --threshold 0.3 --fade 0.1 --weight 0.5
+    """
+    done = command("roi-score", *words.split(), cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    data = json.loads(done.stdout)
+    assert list(data) == KEYS
+    assert data["saliency_model"] == "model/tiny/saliency_student_v1.onnx"
+    assert (data["reference"], data["distorted"]) == ("path/to/ref.yuv", "path/to/dis.yuv")
+    assert (data["schema_version"], data["weight"], data["model"]) == (1, 0.5, "vmaf_v0.6.1")
+    assert data["vmaf_roi"] == (1.0 - 0.5) * data["vmaf_full"] + 0.5 * data["vmaf_masked"]
+    assert data["vmaf_masked"] != data["vmaf_full"]
+
+
+def test_the_seeds_synthetic_mask_works_word_for_word(raw: Raw, tmp_path: Path) -> None:
+    words = """
+        --reference path/to/ref.yuv --distorted path/to/dis.yuv
+        --width 192 --height 108 --pix-fmt yuv420p
+        --synthetic-mask 0.5 --weight 0.5
+    """
+    done = command("roi-score", *words.split(), cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith('{\n  "schema_version": 1,\n  "vmaf_full": ')
+    data = json.loads(done.stdout)
+    assert list(data) == KEYS
+    assert data["saliency_model"] == "synthetic"
+    # At the default threshold and fade 0.5 keeps everything.
+    assert data["vmaf_masked"] == data["vmaf_full"]
+
+
+def test_what_is_written_is_what_python_gives(
+    asked: list[str], raw: Raw, network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--saliency-model", str(network), "--weight", "0.7", "--threshold", "0.4", "--fade", "0", "--neg"]
+    assert main([*asked, *flags, "--output", "out.json"]) == 0
+    assert capsys.readouterr() == ("", "")
+    data = json.loads((tmp_path / "out.json").read_text())
+    from pytest_vmaf import Clip
+
+    clips = [Clip(path, width=192, height=108) for path in raw]
+    found = Vmaf().roi(*clips, saliency=network, weight=0.7, threshold=0.4, fade=0)
+    assert list(data) == [
+        *KEYS, "neg", "neg_masked", "neg_roi", "gap", "gap_masked", "neg_model", "mask_coverage",
+    ]  # fmt: skip
+    for key in ("vmaf_full", "vmaf_masked", "neg_masked", "neg_roi", "gap_masked", "mask_coverage"):
+        assert data[key] == getattr(found, key), key
+    assert data["vmaf_roi"] == pytest.approx(float(found.vmaf_roi), abs=1e-9)
+    assert data["vmaf_roi"] == (1.0 - 0.7) * data["vmaf_full"] + 0.7 * data["vmaf_masked"]
+    assert data["neg_model"] == "vmaf_v0.6.1neg"
+
+
+def test_the_command_in_a_result_gives_it_again(raw: Raw, network: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import shlex
+
+    from pytest_vmaf import Clip
+
+    clips = [Clip(path, width=192, height=108) for path in raw]
+    third = 1 / 3
+    for settings in (
+        {"saliency": network, "threshold": third, "weight": third, "bt601": True},
+        {"synthetic_mask": third, "fade": 0.05},
+    ):
+        found = Vmaf().roi(*clips, **settings)  # type: ignore[arg-type]
+        program, *arguments = shlex.split(found.provenance["command"])
+        assert program == "pytest-vmaf"
+        assert main(arguments) == 0
+        data = json.loads(capsys.readouterr().out)
+        assert data["vmaf_masked"] == float(found.vmaf_masked)
+        # A weight of six digits would be seen.
+        assert data["vmaf_roi"] == pytest.approx(float(found.vmaf_roi), abs=1e-9)
+
+
+def test_without_a_mask_the_projects_network_is_taken(asked: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*asked, "--threshold", "0", "--fade", "0"]) == 0
+    assert json.loads(capsys.readouterr().out)["saliency_model"].startswith("pytest-vmaf saliency ")
+
+
+def test_bt601_changes_what_the_network_sees(
+    make: Callable[..., Path], footage: Callable[..., Path], network: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    tagged = [
+        make("-i", footage("192x108", 4), "-vf", chain, "-c:v", "ffv1", tmp_path / f"{number}.mkv")
+        for number, chain in enumerate(("setparams=colorspace=bt709", "gblur=sigma=1.5,setparams=colorspace=bt709"))
+    ]
+    flags = ["roi-score", "--reference", str(tagged[0]), "--distorted", str(tagged[1]), "--threshold", "0.45"]
+    flags += ["--fade", "0", "--neg", "--saliency-model", str(network)]
+    found = []
+    for more in ([], ["--bt601"]):
+        assert main([*flags, *more]) == 0
+        found.append(json.loads(capsys.readouterr().out))
+    assert found[0]["mask_coverage"] != found[1]["mask_coverage"]
+    assert found[0]["vmaf_full"] == found[1]["vmaf_full"]
+
+
+def test_every_size_has_the_seeds_model_until_another_is_asked(
+    make: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene = "testsrc2=size=1442x1442:rate=25,format=yuv420p"
+    large = make("-f", "lavfi", "-i", scene, "-frames:v", 1, "-c:v", "ffv1", tmp_path / "large.mkv")
+    flags = ["roi-score", "--reference", str(large), "--distorted", str(large), "--synthetic-mask=1"]
+    models = []
+    for more in ([], ["--model", "auto"], ["--generation", "v1"], ["--phone"]):
+        assert main([*flags, *more]) == 0
+        models.append(json.loads(capsys.readouterr().out)["model"])
+    # Above 1440 lines "auto" takes another.
+    assert models[:2] == ["vmaf_v0.6.1", "vmaf_4k_v0.6.1"]
+    # A generation is not passed over for the default model.
+    assert models[2].startswith("vmaf_v1")
+    assert models[3] == "vmaf_v0.6.1 (phone)"
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--weight", "1.5"], "weight is 1.5"),
+        (["--weight", "nan"], "weight is nan"),
+        (["--threshold", "-1"], "threshold is -1.0"),
+        (["--fade", "inf"], "fade is inf"),
+        (["--synthetic-mask", "2"], "synthetic_mask is 2.0"),
+        (["--gate", "min_nge=3"], "did you mean 'min_neg'"),
+        (["--gate", "min_neg_tile=3"], "min_neg_tile is a gate of vmaf.map"),
+        (["--gate", "min_roi=many"], "finite number"),
+        (["--output", "no/such/folder.json"], "there is no folder"),
+        (["--output", "."], "is a folder"),
+        (["--width", "0"], "width is 0"),
+    ],
+)
+def test_wrong_usage_ends_with_2(
+    asked: list[str], flags: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*asked, *flags]) == 2
+    out, err = capsys.readouterr()
+    assert words in err
+    assert out == ""
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--synthetic-mask", "0.5", "--saliency-model", "a.onnx"], "not allowed with argument"),
+        (["--weight", "much"], "invalid float value"),
+        (["--height", "ten"], "invalid int value"),
+    ],
+)
+def test_what_cannot_be_parsed_ends_with_2(
+    asked: list[str], flags: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([*asked, *flags])
+    assert caught.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_clip_that_is_missing_is_no_score(asked: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    asked[asked.index("path/to/dis.yuv")] = "no.yuv"
+    assert main([*asked, "--synthetic-mask=.5"]) == 3
+    assert "no.yuv does not exist" in capsys.readouterr().err
+
+
+BAD = {
+    "no file": None,
+    "no network": b"not a network",
+    "empty": b"",
+    "outside files": model(MEAN, SIGMOID, tensors=(outside("weights.bin"),)),
+    "another shape": model(node("ReduceMean", "input", "saliency_map", wholes("axes", 1, 2))),
+    "not a number": model(MEAN, node("Log", "grey", "saliency_map")),
+    "nothing salient": model(MEAN, node("Sub", "grey grey", "saliency_map")),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_without_a_mask_it_ends_with_64(
+    asked: list[str], case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "bad.onnx"
+    if (content := BAD[case]) is not None:
+        path.write_bytes(content)
+    assert main([*asked, "--saliency-model", str(path), "--output", "out.json"]) == 64
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("pytest-vmaf: saliency mask failed: ")
+    assert "Traceback" not in err
+    assert not Path("out.json").exists()
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p10be", "nv12", "rgb24", "nonsense", ""])
+def test_a_pixel_format_that_cannot_be_masked_ends_with_64(
+    asked: list[str], pix_fmt: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked[asked.index("yuv420p")] = pix_fmt
+    assert main([*asked, "--synthetic-mask=0.5"]) == 64
+    assert f"The pixel format {pix_fmt!r} cannot be masked" in capsys.readouterr().err
+
+
+def test_a_synthetic_mask_of_nothing_ends_with_64(asked: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*asked, "--synthetic-mask=0.2"]) == 64
+    assert "keeps nothing of any of the 4 frames" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="the scorer needs /dev/fd; this system has none")
+@pytest.mark.parametrize(
+    ("lines", "code"),
+    [
+        (["exit 7"], 7),
+        (["cat $2 $4 >/dev/null; exit 1"], 1),
+        (["kill -11 $$"], 139),
+        # Both clips are read to their ends, and there is no log.
+        (["cat $2 $4 >/dev/null"], 65),
+        (["cat $2 $4 >/dev/null", "for name; do :; done", "echo '<VMAF' > $name"], 65),
+        (["cat $2 $4 >/dev/null", "for name; do :; done", 'sed \'s/ vmaf="[^"]*"/ vmaf="nan"/\' LOG > $name'], 65),
+        (["cat $2 $4 >/dev/null", "for name; do :; done", 'sed \'s/ vmaf="[^"]*"//\' LOG > $name'], 65),
+    ],
+)
+def test_the_scorers_own_exit_code_and_a_log_without_a_score(
+    asked: list[str], tmp_path: Path, lines: list[str], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "good.xml"
+    keeping = tool(tmp_path / "keeping", f'"{sys.executable}" "{STANDIN}" "$@" && cp log.xml "{log}"')
+    assert main([*asked, "--synthetic-mask=.35", "--vmaf-bin", keeping]) == 0
+    capsys.readouterr()
+    fake = tool(tmp_path / "fake", *[line.replace("LOG", f"'{log}'") for line in lines])
+    assert main([*asked, "--synthetic-mask=.35", "--vmaf-bin", fake, "--output", "out.json"]) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("pytest-vmaf: no pooled score: " if code == 65 else "pytest-vmaf: error: ")
+    assert not Path("out.json").exists()
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="the scorer needs /dev/fd; this system has none")
+def test_who_names_the_tool_wants_it_to_score(asked: list[str], tmp_path: Path) -> None:
+    named = tmp_path / "named"
+    fake = tool(tmp_path / "my-vmaf", f"touch {named}", f'exec "{sys.executable}" "{STANDIN}" "$@"')
+    assert main([*asked, "--synthetic-mask=.35", "--output", "a.json", "--vmaf-bin", fake]) == 0
+    assert named.exists()
+    assert main([*asked, "--synthetic-mask=.35", "--output", "b.json"]) == 0
+    first, second = (json.loads(Path(name).read_text()) for name in ("a.json", "b.json"))
+    assert first["vmaf_masked"] == pytest.approx(second["vmaf_masked"], abs=1e-3)
+
+
+def test_ffmpegs_exit_code_is_passed_on_for_a_damaged_clip(
+    reference: Path, encoded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = bytearray(encoded.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 1500] = b"\x55" * 1500
+    damaged = tmp_path / "damaged.mp4"
+    damaged.write_bytes(data)
+    code = main(["roi-score", f"--reference={reference}", f"--distorted={damaged}", "--synthetic-mask=.5"])
+    assert code not in (0, 1, 2, 64, 65)
+    assert "damaged.mp4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("gate", "words"),
+    [
+        ("min_roi=99.9", "VMAF roi "),
+        ("min_neg_roi=99.9", "NEG roi "),
+        # Also those that the whole picture has.
+        ("min_neg=99.9", "NEG "),
+        ("max_gap=0.0001", "gap "),
+        ("min_psnr_y=99", "psnr_y "),
+    ],
+)
+def test_a_violated_gate_ends_with_1_and_the_json_is_written(
+    asked: list[str], gate: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*asked, "--synthetic-mask=.35", "--gate", gate, "--output", "out.json"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"pytest-vmaf: {words}")
+    assert "(1 of 1 gates violated)" in err.splitlines()[0]
+    assert list(json.loads(Path("out.json").read_text())) == KEYS
+
+
+def test_gates_that_hold_end_with_0_and_the_last_of_two_counts(
+    asked: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    gates = ["--gate", "min_roi=1", "--gate", "min_neg_masked=1", "--gate=above_100=on", "--gate=max_gap=off"]
+    assert main([*asked, "--synthetic-mask=.35", *gates]) == 0
+    assert main([*asked, "--synthetic-mask=.35", "--gate=min_roi=99.9", "--gate=min_roi=1"]) == 0
+    assert main([*asked, "--synthetic-mask=.35", "--gate=min_roi=1", "--gate=min_roi=99.9"]) == 1
+    assert "VMAF roi" in capsys.readouterr().err
+
+
+def test_a_gate_of_the_mask_is_not_passed_over_by_score(
+    reference: Path, encoded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`score` measures no mask; a gate upon one that was never held must not look like one that was."""
+    assert main(["score", str(reference), str(encoded), "--gate=min_roi=99.9", "--gate=max_gap=off"]) == 2
+    assert "min_roi is a gate of vmaf.roi" in capsys.readouterr().err
+
+
+def test_names_that_begin_with_a_dash_or_hold_other_signs(
+    reference: Path, encoded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import shlex
+
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(reference, "-i;$(touch${IFS}x)'ref'.mkv")
+    shutil.copy(encoded, "ünï%d[0].mp4")
+    arguments = ["--reference=-i;$(touch${IFS}x)'ref'.mkv", "--distorted", "ünï%d[0].mp4", "--synthetic-mask=.35"]
+    assert main(["roi-score", *arguments]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert (data["reference"], data["distorted"]) == ("-i;$(touch${IFS}x)'ref'.mkv", "ünï%d[0].mp4")
+    assert len(list(tmp_path.iterdir())) == 2
+    found = Vmaf().roi("-i;$(touch${IFS}x)'ref'.mkv", "ünï%d[0].mp4", synthetic_mask=0.35)
+    assert main(shlex.split(found.provenance["command"])[1:]) == 0
+    assert json.loads(capsys.readouterr().out)["vmaf_masked"] == float(found.vmaf_masked)
+
+
+# Under pytest.
+
+Run = Callable[..., pytest.RunResult]
+
+
+@pytest.fixture(params=["alone", "xdist"])
+def run(
+    request: pytest.FixtureRequest, pytester: pytest.Pytester, footage: Callable[..., Path], encode: Callable[..., Path]
+) -> Run:
+    """Run pytest with a JSON report, alone or under -n2; the tests inside have `from clips import *`."""
+    reference = footage("192x108", 4)
+    pytester.makepyfile(clips=f"REF, DIS, MASK = {str(reference)!r}, {str(encode(reference, 38))!r}, "
+                              "{'synthetic_mask': 0.35}\n")  # fmt: skip
+    names = ("hypothesispytest", "html", "metadata", "allure_pytest")
+    pytester._monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(f"-p no:{name}" for name in names))
+
+    def under(*arguments: str) -> pytest.RunResult:
+        workers = ["-n2"] if request.param == "xdist" else ["-p", "no:xdist"]
+        options = ["--vmaf-json=r.json", "-p", "no:cacheprovider"]
+        return pytester.runpytest_subprocess(*options, *workers, *arguments, timeout=120)
+
+    return under
+
+
+def measured(pytester: pytest.Pytester) -> list[dict[str, Any]]:
+    from pytest_vmaf.report.document import read
+
+    document = read(pytester.path / "r.json")
+    return [record for test in document["tests"] for record in test["measurements"]]
+
+
+def test_a_test_measures_a_mask_and_holds_its_gates(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        from clips import *
+
+        def test_held(vmaf):
+            found = vmaf.roi(REF, DIS, min_roi=20, min_neg_roi=20, **MASK)
+            assert found.vmaf_full < found.vmaf_roi < found.vmaf_masked
+
+        def test_violated(vmaf):
+            vmaf.roi(REF, DIS, min_roi=99.9, max_gap_masked=-50, **MASK)
+
+        def test_plain(vmaf):
+            assert vmaf.roi(REF, DIS, **MASK).vmaf_roi >= 99.5
+
+        def test_no_mask(vmaf):
+            vmaf.roi(REF, DIS, synthetic_mask=0.1, min_roi=1)
+        """
+    )
+    result = run()
+    result.assert_outcomes(passed=1, failed=2, errors=1)
+    result.stdout.fnmatch_lines_random(
+        [
+            "*GateViolation: VMAF roi * < 99.9; gap masked * > -50 (2 of 2 gates violated)",
+            "*min_roi: VMAF roi * (missed by *; set by the call)",
+            "*worst frames: frame *",
+            "*note: roi: weight 0.5, threshold 0.3, fade 0.1, saliency synthetic; the mask keeps 50.00 % of *",
+            "E*assert VMAF roi * >= 99.5   (left minus right: -*)",
+            "*MaskError: The mask keeps nothing of any of the 4 frames*",
+        ]
+    )
+    records = measured(pytester)
+    statuses = sorted(record["status"] for record in records)
+    assert len(records) == 4
+    assert statuses.count("failed") == 1
+    held = next(record for record in records if record["status"] == "passed")
+    assert held["provenance"]["command"].startswith("pytest-vmaf roi-score")
+
+
+@pytest.mark.parametrize("where", ["marker", "ini", "command line"])
+def test_min_roi_holds_for_every_mask_wherever_it_is_set(run: Run, pytester: pytest.Pytester, where: str) -> None:
+    mark = "@pytest.mark.vmaf(min_roi=99.9)" if where == "marker" else ""
+    pytester.makepyfile(
+        f"""
+        import pytest
+        from clips import *
+
+        {mark}
+        def test_mask(vmaf):
+            vmaf.roi(REF, DIS, **MASK)
+        """
+    )
+    if where == "ini":
+        pytester.makeini("[pytest]\nvmaf_gates = min_roi=99.9\n")
+    result = run(*(["--vmaf-gate=min_roi=99.9"] if where == "command line" else []))
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"*min_roi: VMAF roi * < 99.9 (missed by *; set by the {where})"])
+
+
+def test_the_nearest_min_roi_wins(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        from clips import *
+
+        @pytest.mark.vmaf(min_roi=20)
+        def test_marker_over_command_line(vmaf):
+            vmaf.roi(REF, DIS, **MASK)
+
+        @pytest.mark.vmaf(min_roi=99.9)
+        def test_call_over_marker(vmaf):
+            vmaf.roi(REF, DIS, min_vmaf_roi=20, **MASK)
+        """
+    )
+    run("--vmaf-gate=min_roi=99.8").assert_outcomes(passed=2)
+
+
+def test_a_gate_upon_a_mask_that_no_mask_was_held_against_is_no_pass(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        from clips import *
+
+        @pytest.mark.vmaf(min_roi=1, max_gap=None)
+        def test_marked(vmaf):
+            vmaf.check(REF, DIS)
+
+        def test_call(vmaf):
+            vmaf.check(REF, DIS, min_roi=1)
+
+        @pytest.mark.vmaf(min_roi=1)
+        def test_mask_that_failed(vmaf):
+            try:
+                vmaf.roi(REF, DIS, synthetic_mask=0)
+            except Exception:
+                pass
+        """
+    )
+    result = run()
+    result.assert_outcomes(failed=2, errors=1)
+    result.stdout.fnmatch_lines_random(
+        [
+            "*min_roi (marker) was held against nothing: no measurement of this test holds it.*",
+            "*SettingsError: min_roi is a gate of vmaf.roi, which measures vmaf_roi; this does not.",
+        ]
+    )
+
+
+def test_a_gate_of_the_run_upon_a_mask_that_nobody_measured_is_said(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("from clips import *\n\ndef test_check(vmaf):\n    vmaf.check(REF, DIS, max_gap=None)\n")
+    result = run("--vmaf-gate=min_roi=99.9")
+    result.stdout.fnmatch_lines(["*min_roi*held against nothing*"])

@@ -1,0 +1,227 @@
+"""Whether two clips start at the same frame: found, named, and put right when asked."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_vmaf.errors import PairError
+from pytest_vmaf.media.alignment import LOOKS, Alignment, find_offset
+from pytest_vmaf.media.inspect import THUMBNAIL
+
+WIDTH, HEIGHT = THUMBNAIL
+FRAMES, REACH = LOOKS[0]
+
+
+def moving(frames: int, seed: int = 0, speed: float = 1.0) -> np.ndarray:
+    """Thumbnails of a texture that moves by ``speed`` pixels a frame."""
+    texture = np.random.default_rng(seed).integers(16, 236, (HEIGHT, WIDTH)).astype(float)
+    # Neighbouring pixels of footage are alike.
+    for axis in (0, 1):
+        texture = sum(np.roll(texture, s, axis) for s in range(-2, 3)) / 5
+    steps = [np.roll(texture, round(frame * speed), 1) for frame in range(frames)]
+    return np.stack(steps).round().astype(np.uint8)
+
+
+def coded(frames: np.ndarray, seed: int = 1, strength: float = 3.0) -> bytes:
+    """The frames with coding noise."""
+    noise = np.random.default_rng(seed).normal(0, strength, frames.shape)
+    return (frames + noise).clip(0, 255).astype(np.uint8).tobytes()
+
+
+def found(reference: bytes | np.ndarray, distorted: bytes | np.ndarray, reach: int = REACH) -> Alignment:
+    """What find_offset says of two rows of thumbnails."""
+    return find_offset(bytes(reference), bytes(distorted), reach)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(-REACH, REACH), st.integers(0, 50), st.sampled_from([1.0, 3.0]))
+def test_a_shift_either_way_is_found(offset, seed, speed):
+    film = moving(48, seed, speed)
+    reference, distorted = film[max(-offset, 0) :][:FRAMES], film[max(offset, 0) :][:FRAMES]
+    # The largest shift that was tried may be the edge of a larger one.
+    assert found(reference.tobytes(), coded(distorted, seed)) == Alignment(offset, certain=abs(offset) < REACH)
+
+
+def test_a_shift_past_the_reach_is_not_taken_for_none_or_another():
+    film = moving(60)
+    aligned = found(film[:FRAMES].tobytes(), coded(film[20 : 20 + FRAMES]))
+    assert not aligned.certain
+    assert found(film[:40].tobytes(), coded(film[20:60]), 30) == Alignment(20, certain=True)
+
+
+def test_no_shift_is_certain_where_something_moves():
+    film = moving(FRAMES)
+    assert found(film.tobytes(), coded(film)) == Alignment(0, certain=True)
+
+
+@pytest.mark.parametrize("strength", [0.0, 1.0, 8.0])
+def test_a_static_clip_is_never_shifted_and_never_certain(strength):
+    still = np.repeat(moving(1), FRAMES, axis=0)
+    assert found(still.tobytes(), coded(still, strength=strength)) == Alignment(0, certain=False)
+
+
+def test_another_clip_is_not_aligned_by_chance():
+    assert found(moving(FRAMES, 1).tobytes(), moving(FRAMES, 2).tobytes()) == Alignment(0, certain=False)
+
+
+def test_a_loop_is_not_shifted_by_its_period():
+    loop = np.concatenate([moving(4, speed=8)] * 4)
+    assert found(loop.tobytes(), coded(loop)) == Alignment(0, certain=True)
+
+
+def test_a_change_of_brightness_is_no_shift():
+    film = moving(FRAMES)
+    brighter = (film.astype(int) + 12).clip(0, 255).astype(np.uint8)
+    assert found(film.tobytes(), brighter.tobytes()).offset == 0
+
+
+def test_a_bad_encode_is_no_shift():
+    film = moving(FRAMES)
+    assert found(film.tobytes(), coded(film, strength=25)).offset == 0
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 4, 5])
+def test_very_short_clips_are_left_alone(frames):
+    film = moving(frames)
+    assert found(film.tobytes(), coded(film)).offset == 0
+
+
+# With real clips
+
+
+@pytest.fixture(scope="module")
+def cut(make, reference, tmp_path_factory):
+    """cut(start, end): these frames of the reference, losslessly."""
+    folder = tmp_path_factory.mktemp("cut")
+
+    def frames(start: int, end: int = 24):
+        path = folder / f"{start}-{end}.mkv"
+        chain = f"trim=start_frame={start}:end_frame={end},setpts=N/25/TB"
+        return path if path.exists() else make("-i", reference, "-vf", chain, "-c:v", "ffv1", path)
+
+    return frames
+
+
+@pytest.mark.parametrize("missing", [1, 3, 7])
+def test_a_distorted_clip_that_starts_late_is_refused_by_how_much(missing, cut, encode, reference, score):
+    frames = "1 frame" if missing == 1 else f"{missing} frames"
+    with pytest.raises(
+        PairError, match=rf"alignment: the distorted clip starts {frames} into the reference .*align=True"
+    ):
+        score(reference, encode(cut(missing)))
+
+
+@pytest.mark.parametrize("extra", [1, 3, 7])
+def test_a_distorted_clip_with_frames_before_the_first_is_refused_by_how_many(extra, cut, encode, reference, score):
+    frames = "1 frame" if extra == 1 else f"{extra} frames"
+    with pytest.raises(PairError, match=rf"alignment: the distorted clip has {frames} before the reference's first"):
+        score(cut(extra), encode(reference))
+
+
+def test_a_shift_at_equal_lengths_is_refused(cut, encode, score):
+    with pytest.raises(PairError, match="the distorted clip starts 2 frames into the reference"):
+        score(cut(0, 22), encode(cut(2, 24)))
+
+
+def test_align_gives_the_score_of_the_frames_that_both_have(cut, encode, reference, score):
+    late = encode(cut(3))
+    result = score(reference, late, align=True)
+    assert result.neg.unclipped.frames == score(cut(3), late).neg.unclipped.frames
+    (note,) = (note for note in result.provenance["notes"] if "alignment" in note)
+    assert re.search(r"starts 3 frames into the reference .* 21 frames that both have are scored", note)
+
+
+def test_align_skips_what_only_the_distorted_clip_has_at_its_start(cut, encode, reference, score):
+    early = encode(reference)
+    result = score(cut(3), early, align=True)
+    assert len(result.neg.frames) == 21
+    (note,) = (note for note in result.provenance["notes"] if "alignment" in note)
+    assert re.search(r"has 3 frames before the reference's first .* 21 frames that both have are scored", note)
+    assert abs(result.neg - score(reference, early).neg) < 1
+
+
+def test_align_changes_nothing_on_clips_that_start_together(reference, encoded, score):
+    plain, aligned = score(reference, encoded), score(reference, encoded, align=True)
+    assert aligned.neg.unclipped.frames == plain.neg.unclipped.frames
+    assert aligned.provenance["notes"] == plain.provenance["notes"] == []
+
+
+def test_align_scores_what_both_have_of_clips_of_equal_length(cut, encode, score):
+    result = score(cut(0, 22), encode(cut(2, 24)), align=True)
+    assert len(result.neg.frames) == 20
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "words"), [(3, 17, "21 frames of the reference face 14"), (3, 23, "21 .* face 20")]
+)
+def test_align_does_not_hide_frames_that_are_missing_at_the_end(start, end, words, cut, encode, reference, score):
+    with pytest.raises(PairError, match=rf"different lengths: aligned, {words} of the distorted clip"):
+        score(reference, encode(cut(start, end)), align=True)
+
+
+def test_align_does_not_hide_a_missing_end_where_nothing_is_shifted(cut, encode, reference, score):
+    with pytest.raises(PairError, match="different lengths: 24 frames decoded of the reference, 17"):
+        score(reference, encode(cut(0, 17)), align=True)
+
+
+def test_above_100_compares_aligned_frames_with_the_self_score_of_the_same_frames(cut, encode, reference, score):
+    late = encode(cut(3), 1)
+    assert score(cut(3), late).above_100.past_limit > 0
+    assert not score(reference, late, align=True).above_100
+
+
+@pytest.mark.parametrize("scene", ["color=gray", "smptebars=", "color=black"])
+def test_clips_in_which_nothing_moves_are_not_misjudged(scene, make, encode, tmp_path, score):
+    clip = make(
+        "-f",
+        "lavfi",
+        "-i",
+        f"{scene}:size=320x180:rate=25".replace("=:", "="),
+        "-frames:v",
+        12,
+        "-c:v",
+        "ffv1",
+        tmp_path / "still.mkv",
+    )
+    result = score(clip, encode(clip, 30))
+    assert len(result.neg.frames) == 12
+    assert result.provenance["notes"] == []
+
+
+def test_a_still_opening_is_looked_past(make, encode, tmp_path, score):
+    """The first 20 frames are one picture; the shift shows only after the first look."""
+    scene = "mandelbrot=size=320x180:rate=25:end_scale=0.0005,tpad=start=20:start_mode=clone"
+    whole = make(
+        "-f", "lavfi", "-i", scene, "-frames:v", 48, "-c:v", "ffv1", "-pix_fmt", "yuv420p", tmp_path / "whole.mkv"
+    )
+    shifted = make("-i", whole, "-vf", "trim=start_frame=2,setpts=N/25/TB", "-c:v", "ffv1", tmp_path / "shifted.mkv")
+    with pytest.raises(PairError, match="the distorted clip starts 2 frames into the reference"):
+        score(whole, encode(shifted))
+    assert len(score(whole, encode(whole)).neg.frames) == 48
+
+
+@pytest.fixture(scope="module")
+def film(make, tmp_path_factory):
+    """film(start, end): these frames of a clip that moves quickly."""
+    folder = tmp_path_factory.mktemp("film")
+
+    def frames(start: int, end: int):
+        path = folder / f"{start}-{end}.mkv"
+        chain = f"trim=start_frame={start}:end_frame={end},setpts=N/25/TB"
+        scene = "testsrc2=size=320x180:rate=25,scroll=h=0.02"
+        return make("-f", "lavfi", "-i", scene, "-vf", chain, "-frames:v", end - start, "-c:v", "ffv1", path)
+
+    return frames
+
+
+@pytest.mark.parametrize("missing", [8, 20])
+def test_a_shift_past_the_first_look_is_found_in_the_second(missing, film, encode, score):
+    whole, late = film(0, 56), encode(film(missing, 56))
+    with pytest.raises(PairError, match=f"the distorted clip starts {missing} frames into the reference"):
+        score(whole, late)
+    assert len(score(whole, late, align=True).neg.frames) == 56 - missing

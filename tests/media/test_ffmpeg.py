@@ -1,0 +1,233 @@
+"""Which ffmpeg is used, and what it sees in a clip."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from pytest_vmaf.errors import ClipError, ScorerError
+from pytest_vmaf.media import ffmpeg as module
+from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.ffmpeg import find_ffmpeg
+from pytest_vmaf.media.inspect import THUMBNAIL, count_frames, inspect
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="needs scripts that begin with #!")
+FRAME = THUMBNAIL[0] * THUMBNAIL[1]
+
+
+@pytest.fixture
+def pretender(tmp_path):
+    """pretender(name, text): a program that answers everything with this text."""
+
+    def write(name: str, text: str) -> str:
+        path = tmp_path / name / "ffmpeg"
+        path.parent.mkdir()
+        path.write_text(f"#!/bin/sh\ncat <<'END'\n{text}\nEND\n")
+        path.chmod(0o755)
+        return str(path)
+
+    return write
+
+
+WITH = "ffmpeg version n7.1 Copyright\nconfiguration: --enable-gpl --enable-libvmaf"
+WITHOUT = "ffmpeg version n6.0 Copyright\nconfiguration: --enable-gpl"
+
+
+def test_the_embedded_one_comes_before_path(monkeypatch, pretender):
+    monkeypatch.setenv("PATH", str(Path(pretender("on-path", WITH)).parent), prepend=":")
+    found = find_ffmpeg()
+    assert found.origin == "embedded"
+    assert found.has_libvmaf
+    assert found.version
+
+
+@posix
+def test_one_with_libvmaf_comes_before_one_without(monkeypatch, pretender):
+    monkeypatch.setattr(module, "_embedded", lambda: pretender("embedded", WITHOUT))
+    monkeypatch.setenv("PATH", str(Path(pretender("on-path", WITH)).parent), prepend=":")
+    found = find_ffmpeg()
+    assert (found.origin, found.version, found.has_libvmaf) == ("PATH", "n7.1", True)
+
+
+@posix
+def test_one_without_libvmaf_still_decodes_where_there_is_no_other(monkeypatch, pretender):
+    monkeypatch.setattr(module, "_embedded", lambda: pretender("embedded", WITHOUT))
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    found = find_ffmpeg()
+    assert (found.origin, found.has_libvmaf) == ("embedded", False)
+
+
+def test_none_at_all_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(module, "_embedded", lambda: None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(ScorerError, match=r"No ffmpeg was found\.\n.*--vmaf-ffmpeg=PATH(.|\n)*imageio-ffmpeg"):
+        find_ffmpeg()
+
+
+@posix
+def test_a_named_one_is_used_and_kept_even_without_libvmaf(pretender):
+    path = pretender("named", WITHOUT)
+    assert find_ffmpeg(path) == module.Ffmpeg(path, "n6.0", False, "named")
+
+
+def test_a_named_one_that_is_not_there_is_no_reason_to_take_another():
+    with pytest.raises(ScorerError, match=r"The ffmpeg '/nowhere/ffmpeg' does not exist or cannot be run"):
+        find_ffmpeg("/nowhere/ffmpeg")
+
+
+@posix
+@pytest.mark.parametrize("text", ["", "hello", "ffprobe version n7.1"])
+def test_a_program_that_is_no_ffmpeg_is_refused(pretender, text):
+    with pytest.raises(ScorerError, match="does not answer -version as an ffmpeg does"):
+        find_ffmpeg(pretender("other", text))
+
+
+@posix
+def test_a_binary_that_was_replaced_is_asked_again(pretender):
+    path = Path(pretender("named", WITHOUT))
+    assert not find_ffmpeg(str(path)).has_libvmaf
+    path.write_text(path.read_text().replace("--enable-gpl", "--enable-libvmaf"))
+    assert find_ffmpeg(str(path)).has_libvmaf
+
+
+@posix
+def test_scoring_with_one_without_libvmaf_says_so(pretender, score, reference):
+    with pytest.raises(ScorerError, match=r"ffmpeg \(n6\.0\) was built without libvmaf\.\n.*--vmaf-ffmpeg"):
+        score(reference, reference, ffmpeg=pretender("named", WITHOUT))
+
+
+# What is seen in a clip
+
+
+def test_sees_geometry_rate_and_early_frames(reference, ffmpeg):
+    video = inspect(Clip(reference), ffmpeg, 16)
+    assert (video.width, video.height, video.pix_fmt, video.frame_rate) == (320, 180, "yuv420p", 25)
+    assert not video.interlaced
+    assert not video.is_picture
+    assert not video.is_rgb
+    assert len(video.thumbnails) == 16 * FRAME
+    assert len({video.thumbnails[n : n + FRAME] for n in range(0, 16 * FRAME, FRAME)}) == 16
+
+
+def test_sees_as_many_frames_as_a_short_clip_has(reference, ffmpeg):
+    assert len(inspect(Clip(reference), ffmpeg, 240).thumbnails) == 24 * FRAME
+    assert len(inspect(Clip(reference), ffmpeg, 1).thumbnails) == FRAME
+
+
+@pytest.mark.parametrize(
+    ("said", "seen"), [("24000/1001", Fraction(24000, 1001)), ("60", Fraction(60)), ("1", Fraction(1))]
+)
+@pytest.mark.parametrize("form", ["mkv", "mp4", "y4m"])
+def test_sees_the_frame_rate(make, tmp_path, ffmpeg, said, seen, form):
+    path = make("-f", "lavfi", "-i", f"testsrc2=size=64x48:rate={said}", "-frames:v", 8, tmp_path / f"a.{form}")
+    rate = inspect(Clip(path), ffmpeg, 4).frame_rate
+    assert rate is not None
+    assert abs(rate - seen) <= seen / 2000
+
+
+def test_a_rate_that_is_said_replaces_the_one_in_the_file(reference, ffmpeg):
+    assert inspect(Clip(reference, frame_rate="30000/1001"), ffmpeg, 4).frame_rate == Fraction(30000, 1001)
+
+
+def test_raw_video_has_no_rate_unless_one_is_said(make, reference, tmp_path, ffmpeg):
+    path = make("-i", reference, tmp_path / "a.yuv")
+    raw = {"width": 320, "height": 180, "pix_fmt": "yuv420p"}
+    assert inspect(Clip(path, **raw), ffmpeg, 4).frame_rate is None
+    assert inspect(Clip(path, **raw, frame_rate=50), ffmpeg, 4).frame_rate == 50
+    assert count_frames(Clip(path, **raw, frame_rate=50), ffmpeg) == 24
+
+
+def test_sees_colour_tags(make, reference, tmp_path, ffmpeg):
+    tags = "setparams=range=pc:colorspace=bt2020nc:color_trc=smpte2084:color_primaries=bt2020"
+    path = make("-i", reference, "-vf", tags, "-frames:v", 2, "-c:v", "libx264", tmp_path / "a.mp4")
+    video = inspect(Clip(path), ffmpeg, 2)
+    assert (video.color_range, video.matrix) == ("pc", "bt2020nc")
+    assert (video.transfer, video.primaries) == ("smpte2084", "bt2020")
+
+
+@posix
+def test_a_colour_line_into_which_another_thread_printed_is_not_read(make, reference, tmp_path, ffmpeg):
+    tags = "setparams=range=tv:colorspace=bt709:color_trc=bt709:color_primaries=bt709"
+    tagged = make("-i", reference, "-vf", tags, "-frames:v", 2, "-c:v", "libx264", tmp_path / "a.mp4")
+    mixed = '!n && sub(/color_trc.*/, "&Terminating thread with return code 0") { n = 1 } { print }'
+    wrapper = tmp_path / "ffmpeg"
+    wrapper.write_text(f"#!/bin/sh\n{{ '{ffmpeg}' \"$@\" 2>&1 >&3 | awk '{mixed}' >&2; }} 3>&1\n")
+    wrapper.chmod(0o755)
+    assert inspect(Clip(tagged), str(wrapper), 2).transfer == "bt709"
+
+
+def test_sees_that_nothing_is_tagged(reference, ffmpeg):
+    video = inspect(Clip(reference), ffmpeg, 2)
+    assert (video.matrix, video.transfer, video.primaries) == ("unknown",) * 3
+    assert video.color_range in ("unknown", "tv")
+
+
+def test_sees_what_wrote_the_stream(make, reference, encoded, tmp_path, ffmpeg):
+    said = inspect(Clip(encoded), ffmpeg, 1).encoder
+    assert re.fullmatch(r"Lavc\d+\.\d+\.\d+ libx264", said)
+    with_sound = make("-f", "lavfi", "-i", "sine", "-i", encoded, "-map", "0:a", "-map", "1:v", "-c:v", "copy", "-t", 1,
+                      tmp_path / "sound.mkv")  # fmt: skip
+    assert inspect(Clip(with_sound), ffmpeg, 1).encoder in ("", said)
+    bare = make("-i", encoded, "-c", "copy", "-f", "h264", tmp_path / "a.264")
+    assert inspect(Clip(bare), ffmpeg, 1).encoder == ""
+
+
+def test_sees_a_rotated_clip_as_it_is_displayed(make, encoded, tmp_path, ffmpeg):
+    path = make("-display_rotation", 90, "-i", encoded, "-c", "copy", tmp_path / "a.mp4")
+    video = inspect(Clip(path), ffmpeg, 2)
+    assert (video.width, video.height) == (180, 320)
+
+
+def test_sees_interlaced_frames(make, reference, tmp_path, ffmpeg):
+    interlaced = ("-vf", "setfield=tff", "-flags", "+ildct+ilme")
+    path = make("-i", reference, *interlaced, "-c:v", "libx264", tmp_path / "a.mp4")
+    assert inspect(Clip(path), ffmpeg, 2).interlaced
+
+
+@pytest.mark.parametrize("source", ["format=rgb24", "format=gbrp", "format=gray", "format=pal8"])
+def test_sees_what_is_not_yuv(make, tmp_path, ffmpeg, source):
+    path = make(
+        "-f", "lavfi", "-i", f"testsrc2=size=64x48,{source}", "-frames:v", 1, "-c:v", "rawvideo", tmp_path / "a.nut"
+    )
+    assert inspect(Clip(path), ffmpeg, 1).is_rgb
+
+
+def test_counts_the_frames_of_a_clip_with_a_variable_rate(make, reference, tmp_path, ffmpeg):
+    dropped = ("-vf", "select='mod(n,3)'", "-fps_mode", "passthrough")
+    path = make("-i", reference, *dropped, "-c:v", "ffv1", tmp_path / "a.mkv")
+    assert count_frames(Clip(path), ffmpeg) == 16
+
+
+def test_audio_alone_is_no_clip(make, tmp_path, ffmpeg):
+    path = make("-f", "lavfi", "-i", "sine=duration=0.2", "-c:a", "aac", tmp_path / "a.mp4")
+    for look in (lambda: inspect(Clip(path), ffmpeg, 2), lambda: count_frames(Clip(path), ffmpeg)):
+        with pytest.raises(ClipError, match=r"a\.mp4 has no video stream"):
+            look()
+
+
+def test_the_first_video_stream_is_read_beside_sound(make, encoded, tmp_path, ffmpeg):
+    sound = ("-f", "lavfi", "-i", "sine=duration=5")
+    path = make(*sound, "-i", encoded, "-map", "0:a", "-map", "1:v", "-c:v", "copy", "-c:a", "aac", tmp_path / "a.mkv")
+    assert count_frames(Clip(path), ffmpeg) == 24
+
+
+@pytest.mark.parametrize("content", [b"hello\n", bytes(4096), b"\x1aE\xdf\xa3" + bytes(4000), b"YUV4MPEG2 W0 H0\n"])
+def test_a_file_without_pictures_is_refused_with_ffmpegs_own_words(tmp_path, ffmpeg, content):
+    path = tmp_path / "a.mkv"
+    path.write_bytes(content)
+    with pytest.raises(
+        ClipError, match=r"a\.mkv (cannot be decoded as video|is a playlist|has no video)(.|\n)*last lines were"
+    ):
+        inspect(Clip(path), ffmpeg, 2)
+
+
+def test_a_container_without_frames_is_refused(tmp_path, ffmpeg):
+    path = tmp_path / "a.y4m"
+    path.write_bytes(b"YUV4MPEG2 W64 H48 F25:1 Ip A1:1 C420jpeg\n")
+    with pytest.raises(ClipError, match=r"a\.y4m cannot be decoded as video"):
+        inspect(Clip(path), ffmpeg, 2)

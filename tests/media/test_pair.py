@@ -1,0 +1,310 @@
+"""What makes two clips comparable frame by frame, and what is done to them, always said aloud."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_vmaf.errors import PairError, SettingsError
+from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.pair import SCALERS, check_pair
+
+#: FFV1 would convert full range to limited; x264 keeps the samples and the tags.
+LOSSLESS = ("-c:v", "libx264", "-preset", "ultrafast", "-qp", 0)
+
+
+@pytest.fixture(scope="module")
+def tagged(make, reference, tmp_path_factory):
+    """tagged("colorspace=bt709"): the reference, losslessly, with these tags and nothing else changed."""
+    folder = tmp_path_factory.mktemp("tagged")
+
+    def clip(tags: str):
+        path = folder / f"{tags.replace('=', '-')}.mkv"
+        return (
+            path
+            if path.exists()
+            else make("-i", reference, "-vf", f"setparams={tags}", *LOSSLESS, "-frames:v", 12, path)
+        )
+
+    return clip
+
+
+def problems(ffmpeg: str, reference, distorted, **settings) -> str:
+    """What check_pair says about a pair, "" where it is content."""
+    settings = {"scale": None, "align": False, "allow": (), **settings}
+    try:
+        check_pair(Clip(reference), Clip(distorted), ffmpeg, **settings)
+    except PairError as error:
+        return str(error)
+    return ""
+
+
+def test_every_problem_is_listed_at_once(make, reference, tmp_path, ffmpeg):
+    chain = "scale=160:90,setparams=range=pc:color_trc=smpte2084,fps=50"
+    other = make("-i", reference, "-vf", chain, *LOSSLESS, tmp_path / "other.mkv")
+    said = problems(ffmpeg, reference, other)
+    assert said.startswith("not comparable: size: ")
+    for problem in ("size:", "frame rate:", "transfer:", "colour range:"):
+        assert said.count(problem) == 1
+    assert said.endswith(f"\n  reference: {reference}\n  distorted: {other}")
+
+
+def test_like_clips_need_nothing_but_pairing_by_index(reference, encoded, ffmpeg):
+    pair = check_pair(Clip(reference), Clip(encoded), ffmpeg, scale=None, align=False, allow=())
+    assert pair.reference_filters.startswith("settb=AVTB,setpts=N")
+    assert pair.reference_filters == pair.distorted_filters
+    assert "scale" not in pair.reference_filters
+    assert (pair.width, pair.height, pair.offset, pair.notes, pair.frame_rate) == (320, 180, 0, (), 25)
+
+
+@pytest.mark.parametrize("word", ["HDR", "everything", "", "h"])
+def test_an_unknown_allowance_is_refused_with_those_there_are(word, reference, score):
+    with pytest.raises(SettingsError, match=rf"allow has '{word}'; it takes hdr, interlaced, frame_rate"):
+        score(reference, reference, allow=(word,))
+
+
+@pytest.mark.parametrize("scale", ["cubic", "", "bicubic:flags=x", "true"])
+def test_an_unknown_scaler_is_refused_with_those_there_are(scale, reference, score):
+    with pytest.raises(SettingsError, match=rf"scale is '{scale}'; it is one of bicubic, bilinear, lanczos"):
+        score(reference, reference, scale=scale)
+
+
+# Size
+
+
+@pytest.fixture(scope="module")
+def half(encode, reference):
+    """An encode at half the size."""
+    return encode(reference, 20, "scale=160:90:flags=bicubic")
+
+
+def test_another_size_is_refused_with_both_sizes_and_the_way_out(reference, half, score):
+    with pytest.raises(
+        PairError, match=r'size: the reference is 320x180, the distorted clip 160x90\. Pass scale="bicubic"'
+    ):
+        score(reference, half)
+
+
+@pytest.mark.parametrize("scale", SCALERS)
+def test_a_smaller_distorted_clip_is_scaled_up_and_never_the_reference_down(
+    scale, make, reference, half, tmp_path, score
+):
+    result = score(reference, half, scale=scale)
+    by_hand = make("-i", half, "-vf", f"scale=320:180:flags={scale}", "-c:v", "ffv1", tmp_path / "up.mkv")
+    expected = score(reference, by_hand)
+    assert result.neg.unclipped.frames == expected.neg.unclipped.frames
+    assert result.provenance["notes"] == [f"distorted scaled from 160x90 to 320x180 ({scale})"]
+    assert (result.neg.scale.width, result.neg.scale.height) == (320, 180)
+
+
+def test_scaling_down_the_reference_would_have_flattered(make, reference, half, tmp_path, score):
+    down = make("-i", reference, "-vf", "scale=160:90:flags=bicubic", "-c:v", "ffv1", tmp_path / "down.mkv")
+    assert float(score(down, half).neg) > float(score(reference, half, scale="bicubic").neg) + 5
+
+
+@pytest.mark.parametrize("size", ["640x360", "320x200", "400x90"])
+def test_a_distorted_clip_that_is_larger_on_any_side_is_refused(size, make, reference, tmp_path, score):
+    larger = make("-i", reference, "-s", size, "-c:v", "ffv1", tmp_path / "larger.mkv")
+    for scale in (None, "bicubic"):
+        with pytest.raises(PairError, match=rf"distorted clip {size}\. The reference is never scaled"):
+            score(reference, larger, scale=scale)
+
+
+def test_scale_changes_nothing_on_clips_of_one_size(reference, encoded, score):
+    result = score(reference, encoded, scale="bicubic")
+    assert result.neg.unclipped.frames == score(reference, encoded).neg.unclipped.frames
+    assert result.provenance["notes"] == []
+
+
+# Pixels
+
+
+def test_chroma_that_differs_is_converted_to_the_distorted_clips_and_said(make, reference, tmp_path, score):
+    finer = make("-i", reference, "-pix_fmt", "yuv444p", "-c:v", "ffv1", tmp_path / "444.mkv")
+    result = score(finer, reference)
+    assert result.provenance["notes"] == ["reference converted from yuv444p to yuv420p"]
+    result = score(reference, finer)
+    assert result.provenance["notes"] == ["reference converted from yuv420p to yuv444p"]
+
+
+@pytest.mark.parametrize(
+    "pix_fmt", ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p12le", "yuv420p16le"]
+)
+def test_native_formats_are_scored_as_they_are(pix_fmt, make, reference, tmp_path, score):
+    clip = make("-i", reference, "-pix_fmt", pix_fmt, "-c:v", "ffv1", "-frames:v", 8, tmp_path / "a.mkv")
+    worse = make("-i", clip, "-vf", "gblur=0.6", "-pix_fmt", pix_fmt, "-c:v", "ffv1", tmp_path / "b.mkv")
+    result = score(clip, worse)
+    assert result.provenance["notes"] == []
+    assert 20 < result.neg < 99
+    assert len(set(result.neg.frames)) > 4
+
+
+@pytest.mark.parametrize(("pix_fmt", "depth"), [("yuv420p10le", 10), ("yuv420p12le", 12)])
+def test_an_8_bit_encode_is_compared_at_the_references_depth(pix_fmt, depth, make, reference, encode, tmp_path, score):
+    fine = "scale=sws_dither=none,format=yuv420p16le,noise=alls=4:allf=t:all_seed=3"
+    deep = make("-i", reference, "-vf", fine, "-pix_fmt", pix_fmt, "-c:v", "ffv1", tmp_path / "deep.mkv")
+    eight = encode(deep, 24, "format=yuv420p")
+    result = score(deep, eight)
+    assert result.provenance["notes"] == [f"distorted converted from yuv420p to {pix_fmt}"]
+    by_hand = make("-i", eight, "-pix_fmt", pix_fmt, "-c:v", "ffv1", tmp_path / f"{depth}.mkv")
+    assert result.neg.unclipped.frames == score(deep, by_hand).neg.unclipped.frames
+
+
+def test_a_10_bit_encode_of_an_8_bit_reference_is_compared_at_10_bits(reference, encode, score):
+    result = score(reference, encode(reference, 24, "format=yuv420p10le"))
+    assert result.provenance["notes"] == ["reference converted from yuv420p to yuv420p10le"]
+    assert result.neg > 60
+
+
+@pytest.mark.parametrize("pix_fmt", ["nv12", "yuv420p10be", "yuva420p"])
+def test_other_arrangements_of_the_same_samples_score_the_same(pix_fmt, make, reference, encoded, tmp_path, score):
+    planar = "yuv420p10le" if "10" in pix_fmt else "yuv420p"
+    expected = make("-i", encoded, "-pix_fmt", planar, "-c:v", "rawvideo", tmp_path / "planar.nut")
+    other = make("-i", encoded, "-pix_fmt", pix_fmt, "-c:v", "rawvideo", tmp_path / "other.nut")
+    assert score(reference, other).neg.unclipped.frames == score(reference, expected).neg.unclipped.frames
+
+
+def test_a_chroma_that_libvmaf_does_not_know_is_refused(make, reference, tmp_path, score):
+    clip = make("-i", reference, "-pix_fmt", "yuv411p", "-c:v", "ffv1", tmp_path / "411.mkv")
+    with pytest.raises(PairError, match=r"411\.mkv is yuv411p, whose chroma libvmaf does not know; convert it"):
+        score(reference, clip)
+
+
+def test_rgb_is_scored_in_444_and_said(make, reference, tmp_path, score):
+    rgb = make("-i", reference, "-vf", "format=gbrp", "-c:v", "ffv1", "-frames:v", 8, tmp_path / "rgb.mkv")
+    result = score(rgb, rgb)
+    assert result.neg > 95
+    assert all(note.endswith(" to yuv444p") for note in result.provenance["notes"])
+    assert len(result.provenance["notes"]) == 2
+
+
+# Colour
+
+
+def test_a_range_tag_that_differs_is_refused(tagged, score):
+    limited, full, untagged = tagged("range=tv"), tagged("range=pc"), tagged("range=unknown")
+    for reference, distorted, words in (
+        (limited, full, "reference is tagged tv, the distorted clip pc"),
+        (full, limited, "reference is tagged pc, the distorted clip tv"),
+        (full, untagged, r"reference is tagged pc, the distorted clip (unknown|tv)"),
+    ):
+        with pytest.raises(PairError, match=rf"colour range: the {words} .*Correct the tag"):
+            score(reference, distorted)
+    assert score(limited, untagged).neg.unclipped.frames == score(limited, limited).neg.unclipped.frames
+
+
+def test_full_range_on_both_sides_is_not_squeezed(tagged, make, tmp_path, score):
+    limited, full = tagged("range=tv"), tagged("range=pc")
+    worse = {
+        name: make("-i", clip, "-vf", "noise=alls=12:all_seed=1", *LOSSLESS, tmp_path / f"{name}.mkv")
+        for name, clip in (("limited", limited), ("full", full))
+    }
+    assert score(full, worse["full"]).neg.unclipped.frames == score(limited, worse["limited"]).neg.unclipped.frames
+
+
+def test_full_range_jpeg_colours_are_not_squeezed_either(tagged, make, tmp_path, score):
+    full = tagged("range=pc")
+    motion_jpeg = make("-i", full, "-c:v", "mjpeg", "-q:v", 3, "-pix_fmt", "yuvj420p", tmp_path / "m.avi")
+    samples = make("-i", motion_jpeg, *LOSSLESS, tmp_path / "m.mkv")
+    assert score(full, motion_jpeg).neg.unclipped.frames == score(full, samples).neg.unclipped.frames
+
+
+@pytest.mark.parametrize(("transfer", "name"), [("smpte2084", "PQ"), ("arib-std-b67", "HLG")])
+def test_hdr_is_refused_unless_allowed(transfer, name, tagged, score):
+    clip = tagged(f"color_trc={transfer}")
+    with pytest.raises(
+        PairError, match=rf'the reference is {name} \({transfer}\), and no VMAF model .* allow=\["hdr"\]'
+    ):
+        score(clip, clip)
+    plain = tagged("color_trc=unknown")
+    with pytest.raises(PairError, match=rf"the distorted clip is {name}"):
+        score(plain, clip)
+    assert score(clip, clip, allow=("hdr",)).neg > 90
+
+
+def test_hdr_against_sdr_stays_refused_when_hdr_is_allowed(tagged, score):
+    with pytest.raises(PairError, match="transfer: the reference is tagged bt709, the distorted clip smpte2084"):
+        score(tagged("color_trc=bt709"), tagged("color_trc=smpte2084"), allow=("hdr",))
+
+
+@pytest.mark.parametrize(
+    ("what", "key", "one", "other"),
+    [
+        ("matrix", "colorspace", "bt709", "smpte170m"),
+        ("matrix", "colorspace", "bt709", "bt2020nc"),
+        ("primaries", "color_primaries", "bt709", "bt2020"),
+        ("transfer", "color_trc", "bt709", "iec61966-2-1"),
+    ],
+)
+def test_colour_tags_that_differ_are_refused(what, key, one, other, tagged, score):
+    with pytest.raises(
+        PairError, match=rf"{what}: the reference is tagged {one}, the distorted clip {other}\. Convert"
+    ):
+        score(tagged(f"{key}={one}"), tagged(f"{key}={other}"))
+
+
+@pytest.mark.parametrize(
+    ("key", "one", "other"),
+    [
+        ("colorspace", "bt470bg", "smpte170m"),
+        ("color_trc", "bt709", "smpte170m"),
+        ("color_trc", "bt709", "bt2020-10"),
+        ("colorspace", "bt709", "unknown"),
+    ],
+)
+def test_tags_that_mean_the_same_or_nothing_are_accepted_and_convert_nothing(key, one, other, tagged, score):
+    result = score(tagged(f"{key}={one}"), tagged(f"{key}={other}"))
+    assert result.neg.unclipped.frames == score(tagged(f"{key}={one}"), tagged(f"{key}={one}")).neg.unclipped.frames
+    assert result.provenance["notes"] == []
+
+
+# Interlacing and frame rates
+
+
+@pytest.mark.parametrize("field", ["tff", "bff"])
+def test_interlaced_frames_are_refused_unless_allowed(field, make, reference, tmp_path, score):
+    fields = ("-vf", f"setfield={field}", "-flags", "+ildct+ilme", "-c:v", "libx264")
+    clip = make("-i", reference, *fields, tmp_path / "fields.mp4")
+    with pytest.raises(PairError, match=r'the distorted clip holds interlaced frames, .* allow=\["interlaced"\]'):
+        score(reference, clip)
+    with pytest.raises(PairError, match=r"the reference and the distorted clip holds? interlaced frames"):
+        score(clip, clip)
+    assert score(reference, clip, allow=("interlaced",)).neg > 60
+
+
+def test_another_frame_rate_is_refused_with_both_rates(make, encoded, reference, tmp_path, score):
+    faster = make("-r", 50, "-i", encoded, "-c:v", "libx264", tmp_path / "fast.mp4")
+    with pytest.raises(
+        PairError, match=r"reference has 25 frames/s, the distorted clip 50\. .*Clip\(path, frame_rate="
+    ):
+        score(reference, faster)
+
+
+def test_a_rate_that_is_wrong_in_the_file_can_be_said_or_allowed(make, encoded, reference, tmp_path, score):
+    faster = make("-r", 50, "-i", encoded, "-c:v", "libx264", "-crf", 20, tmp_path / "fast.mp4")
+    said, allowed = score(reference, Clip(faster, frame_rate=25)), score(reference, faster, allow=("frame_rate",))
+    assert said.neg.unclipped.frames == allowed.neg.unclipped.frames
+    assert len(said.neg.frames) == 24
+
+
+@pytest.mark.parametrize(
+    ("rate", "other", "fine"), [("24000/1001", "24", False), ("30000/1001", "29.97", True), ("25", "25", True)]
+)
+def test_rates_that_are_one_when_rounded_are_one(rate, other, fine, footage, make, tmp_path, ffmpeg):
+    clip = footage("64x48", 8, rate)
+    copy = make("-r", other, "-i", clip, "-c:v", "ffv1", tmp_path / "copy.mkv")
+    said = problems(ffmpeg, clip, copy)
+    assert ("frame rate" not in said) == fine
+
+
+def test_raw_video_without_a_rate_fits_any(make, reference, encoded, tmp_path, score):
+    raw = make("-i", reference, tmp_path / "r.yuv")
+    result = score(Clip(raw, width=320, height=180), encoded)
+    assert result.neg.unclipped.frames == score(reference, encoded).neg.unclipped.frames
+    assert result.context.frame_rate == 25
+
+
+def test_two_raw_clips_have_no_times(make, reference, tmp_path, score):
+    raw = Clip(make("-i", reference, tmp_path / "r.yuv"), width=320, height=180)
+    result = score(raw, raw)
+    assert result.context.frame_rate is None
+    assert result.context.time_code(3) == "frame 3"

@@ -1,0 +1,248 @@
+"""What the report says in words: the verdict above all, which must never sound better than the run was."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import permutations
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_vmaf.report import document as documents
+from pytest_vmaf.report import schema
+from pytest_vmaf.report import wording as view
+from report.builders import RUN, a_document, a_measurement, a_test, an_error
+
+
+def real(record: dict[str, Any]) -> dict[str, Any]:
+    """The record as if a real scorer had made it."""
+    record["provenance"]["fake"] = False
+    return record
+
+
+def good(**gates: float) -> dict[str, Any]:
+    return real(a_measurement(95.0, 93.0, **gates))
+
+
+def bad(neg: float = 90.0) -> dict[str, Any]:
+    return real(a_measurement(neg + 2, [neg + 1, neg - 1], min_neg=91))
+
+
+def test_no_test_is_no_success() -> None:
+    assert view.verdict(a_document()) == "Nothing was measured: no VMAF test ran, so no gate was held."
+
+
+def test_one_test_passed_with_its_smallest_margin() -> None:
+    assert view.verdict(a_document(a_test("passed", good(min_neg=90.5), name="test_a[x]"))) == (
+        "The test passed. Closest to its limit: test_a[x], +1.00 on max_gap."
+    )
+
+
+def test_all_passed_names_the_closest_of_all() -> None:
+    tests = [a_test("passed", good(min_neg=limit), name=f"test_{limit}") for limit in (80, 92.75, 90)]
+    said = view.verdict(a_document(*tests))
+    assert said == "All 3 tests passed. Closest to its limit: test_92.75, +0.25 on min_neg."
+
+
+def test_a_pass_without_a_gate_on_a_score_says_so() -> None:
+    said = view.verdict(a_document(a_test("passed", good(max_gap=None))))
+    assert "None of them held a score against a limit." in said
+    assert "1 of 1 checks had no min_ gate, so no floor was held there." in said
+    scored = {**good(max_gap=None), "every_gate": False}
+    assert "no floor" not in view.verdict(a_document(a_test("passed", scored)))
+
+
+def test_one_failure_says_what_and_where() -> None:
+    tests = [a_test("passed", good(min_neg=90), name="test_ok"), a_test("failed", bad(), name="test_bad")]
+    assert view.verdict(a_document(*tests)) == (
+        "1 of 2 tests failed. Worst: test_bad, NEG 90.00 where at least 91 is asked (worst in frame 1 (0:00.040))."
+    )
+
+
+def test_the_worst_of_several_failures_is_named() -> None:
+    tests = [a_test("failed", bad(neg), name=f"test_{neg}") for neg in (90.5, 70.0, 89.0)]
+    said = view.verdict(a_document(*tests))
+    assert said.startswith("3 of 3 tests failed. Worst: test_70.0, NEG 70.00 ")
+
+
+def test_errors_only_give_the_first_line_of_the_message() -> None:
+    message = "pytest_vmaf.ClipError: out/crf23.mp4 does not exist.\nsecond line"
+    said = view.verdict(a_document(a_test("error", an_error(), message=message)))
+    assert said == "1 of 1 test could not be measured. Worst: test_x, ClipError: out/crf23.mp4 does not exist."
+
+
+def test_failures_come_before_errors_in_the_sentence() -> None:
+    tests = [a_test("error", an_error(), name="test_e", message="gone"), a_test("failed", bad(), name="test_f")]
+    said = view.verdict(a_document(*tests))
+    assert said.startswith("1 of 2 tests failed and 1 could not be measured. Worst: test_f, NEG ")
+
+
+def test_a_test_that_failed_on_its_own_assertion_says_its_message() -> None:
+    said = view.verdict(a_document(a_test("failed", good(min_neg=90), message="assert 93.0 > 97\n where ...")))
+    assert said == "1 of 1 test failed. Worst: test_x, assert 93.0 > 97."
+    assert view.verdict(a_document(a_test("failed"))) == "1 of 1 test failed."
+    assert len(view.verdict(a_document(a_test("failed", message="x" * 9999)))) < 300
+
+
+def test_skipped_only_is_no_success() -> None:
+    tests = [a_test("skipped", name="test_a"), a_test("xfailed", bad(), name="test_b")]
+    assert view.verdict(a_document(*tests)) == (
+        "Of 2 tests none ran to its end and passed; no gate was held. 1 failed as expected. 1 was skipped."
+    )
+    skipped = view.verdict(a_document(a_test("skipped"), a_test("skipped", name="test_b")))
+    assert skipped.endswith("2 skipped.")
+
+
+def test_some_skipped_is_not_all_passed() -> None:
+    said = view.verdict(a_document(a_test("passed", good(min_neg=90)), a_test("skipped", name="test_b")))
+    assert said.startswith("1 of 2 tests passed.")
+
+
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        ({"ended": "interrupted"}, "The run was stopped before its end; what did not run was not gated."),
+        (
+            {"ended": "interrupted", "why": "stopping after 1 failures", "name": "linux"},
+            "The run of linux was stopped before its end (stopping after 1 failures); what did not run was not gated.",
+        ),
+        (
+            {"ended": "internal error"},
+            "The run was ended by an internal error of pytest; what did not run was not gated.",
+        ),
+    ],
+)
+def test_a_run_that_did_not_finish_is_said(run: dict[str, str], said: str) -> None:
+    assert view.verdict(a_document(a_test("passed", good(min_neg=90)), **run)).endswith(said)
+    assert view.verdict(a_document(**run)).endswith(said)
+
+
+def test_what_was_not_collected_and_how_many_did_not_run_is_said() -> None:
+    said = view.verdict(a_document(a_test("passed", good(min_neg=90)), not_collected=1))
+    assert said.endswith("1 file could not be collected; no test in them was gated.")
+    short = view.verdict(a_document(a_test("passed", good(min_neg=90)), ended="interrupted", planned=7, ran=3))
+    assert "stopped before its end, 4 tests short; what did not run" in short
+
+
+def test_of_several_runs_each_that_stopped_is_named() -> None:
+    shards = [a_document(name=name, ended=ended) for name, ended in (("a", "finished"), ("b", "interrupted"))]
+    said = view.verdict(documents.merge([*shards, a_document(name="c", ended="internal error")]))
+    assert "The run of b was stopped" in said
+    assert "The run of c was ended by" in said
+    assert "The run of a" not in said
+
+
+def test_invented_numbers_are_said() -> None:
+    fake = a_measurement(95.0, 93.0, min_neg=90)
+    assert "FAKE: some numbers were invented" in view.verdict(a_document(a_test("passed", fake)))
+    assert "FAKE" not in view.verdict(a_document(a_test("passed", good(min_neg=90)), a_test("error", an_error())))
+
+
+def test_tests_stand_in_one_order_however_they_came() -> None:
+    tests = [
+        a_test("error", name="e"),
+        a_test("failed", bad(80.0), name="far off"),
+        a_test("failed", bad(90.5), name="just missed"),
+        a_test("failed", name="no measurement"),
+        a_test("xfailed", bad(80.0), name="x"),
+        a_test("passed", good(min_neg=92.5), name="close"),
+        a_test("passed", good(min_neg=50), name="far above"),
+    ]
+    wanted = [test["id"] for test in tests]
+    for shuffled in list(permutations(tests))[::211]:
+        assert [test["id"] for test in view.worst_first(shuffled)] == wanted
+    twins = [a_test("passed", name=name) for name in "ba"]
+    assert [test["id"][-1] for test in view.worst_first(twins)] == ["a", "b"]
+
+
+def test_the_smallest_margin_is_of_a_violated_gate_first() -> None:
+    record = a_measurement([95.0, 101.0], [93.0, 94.0], min_neg=93.25, min_vmaf=99, max_gap=9, above_100=0)
+    assert [gate["passed"] for gate in record["gates"]].count(False) == 2
+    smallest = view.smallest_margin(record)
+    assert smallest is not None
+    assert smallest["name"] == "min_vmaf"
+    # Frames are no points: a number of them stands behind every gate on a score.
+    held = a_measurement(95.0, 93.0, min_neg=50)
+    assert view.smallest_margin(held)["name"] == "max_gap"  # type: ignore[index]
+    assert view.smallest_margin(a_measurement(95.0, 93.0, max_gap=None, above_100=None)) is None
+    assert view.smallest_margin(an_error()) is None
+
+
+def test_a_gate_in_words() -> None:
+    record = a_measurement([95.0, 101.0], [93.0, 94.0], min_neg_p5=99, above_100=0, max_gap=2)
+    said = {gate["name"]: (view.says(gate), view.found(gate)) for gate in record["gates"]}
+    assert said == {
+        "min_neg_p5": ("NEG p5 93.05 where at least 99 is asked", "NEG p5 93.05, margin -5.95"),
+        "max_gap": ("gap 4.50 where at most 2 is asked", "gap 4.50, margin -2.50"),
+        "above_100": (
+            "1 frame above 100 and the reference's own score, where 0 are allowed",
+            "1 frame above 100 and the reference's own score",
+        ),
+    }
+
+
+@pytest.mark.parametrize(
+    ("seconds", "wanted"),
+    [
+        (0, "0:00.000"),
+        (1.24, "0:01.240"),
+        (59.9996, "1:00.000"),
+        (61.5, "1:01.500"),
+        (3599.9994, "59:59.999"),
+        (3600, "1:00:00.000"),
+        (36061.0015, "10:01:01.002"),
+    ],
+)
+def test_a_time_code_carries_and_keeps_milliseconds(seconds: float, wanted: str) -> None:
+    assert view.time_code(seconds) == wanted
+
+
+@given(st.integers(0, 10**9), st.sampled_from(["24000/1001", "25", "30000/1001", "60", "1/9", "1000"]))
+def test_a_frame_is_shown_when_its_time_code_says(frame: int, rate: str) -> None:
+    said = view.moment({"frame_rate": rate}, frame)
+    assert said.startswith(f"frame {frame} (")
+    whole, _, ms = said.rpartition("(")[2].rstrip(")").rpartition(".")
+    seconds = sum(int(part) * 60**power for power, part in enumerate(reversed(whole.split(":"))))
+    assert abs(seconds * 1000 + int(ms) - frame / Fraction(rate) * 1000) <= 1
+
+
+@pytest.mark.parametrize("rate", [None, ""])
+def test_without_a_frame_rate_a_frame_has_its_number_alone(rate: str | None) -> None:
+    assert view.moment({"frame_rate": rate}, 31) == "frame 31"
+    assert view.moment({}, 31) == "frame 31"
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("out.mp4", "out.mp4"),
+        ("/a/b c/out.mp4", "out.mp4"),
+        (r"C:\clips\out.mp4", "out.mp4"),
+        (r"\\server\share/mixed\out.mp4", "out.mp4"),
+        ("clips/", "clips/"),
+        ("raw/out.yuv (320x180, yuv420p)", "out.yuv (320x180, yuv420p)"),
+        ("", ""),
+    ],
+)
+def test_a_clip_is_called_by_its_name(path: str, wanted: str) -> None:
+    assert view.short_clip(path) == wanted
+
+
+def test_a_test_is_called_without_its_file() -> None:
+    assert view.short_id("tests/test_a.py::TestX::test_y[a::b]") == "TestX::test_y[a::b]"
+    assert view.short_id("no file") == "no file"
+
+
+def test_every_status_has_words_and_a_place_in_the_order() -> None:
+    assert set(view.ORDER) == set(schema.STATUSES)
+    assert RUN.keys() == schema.RUN.keys()
+    assert len({shape for shape, _ in view.WORDS.values()}) == len(view.WORDS)
+
+
+def test_a_miss_by_a_hair_does_not_look_like_a_hit() -> None:
+    gate = {"name": "min_neg", "metric": "neg", "pool": "mean", "bound": "min", "limit": 92.0, "passed": False}
+    gate |= {"value": 91.99912, "margin": -0.00088}
+    assert view.margin(gate) == "-0.0009"
+    assert view.found(gate) == "NEG 91.9991, margin -0.0009"

@@ -1,0 +1,139 @@
+"""Masked scores, masks and saliency of earlier runs are used again; what may be another is made."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pytest_vmaf import CacheWarning, Vmaf
+from pytest_vmaf.roi import frame_masks as masking
+from pytest_vmaf.roi import tile_weights as salience
+from roi.test_network import MEAN, PLAIN, SIGMOID, halved, model
+
+
+@pytest.fixture
+def vmaf(tmp_path):
+    return Vmaf(cache_dir=tmp_path / "cache")
+
+
+@pytest.fixture
+def network(tmp_path):
+    path = tmp_path / "net.onnx"
+    path.write_bytes(PLAIN)
+    return path
+
+
+@pytest.fixture
+def pairs(footage, encode):
+    """A reference and two encodes of it."""
+    reference = footage("320x180", 4)
+    return reference, encode(reference, 28), encode(reference, 38)
+
+
+def no(*arguments, **keywords):
+    raise AssertionError("this was known already")
+
+
+def said(result):
+    data = json.loads(result.to_json())
+    del data["context"]["provenance"]["cached"]
+    return data, result.coverage, result.empty, result.maps
+
+
+def test_a_pair_that_is_known_starts_no_process_and_loads_no_network(vmaf, pairs, network, monkeypatch):
+    first = vmaf.roi(*pairs[:2], saliency=network)
+    assert first.provenance["cached"] == ""
+    monkeypatch.setattr(subprocess, "Popen", no)
+    monkeypatch.setattr("pytest_vmaf.roi.masked_score.load_saliency", no)
+    second = vmaf.roi(*pairs[:2], saliency=network)
+    assert second.provenance["cached"] != ""
+    assert said(second) == said(first)
+
+
+def test_the_network_is_not_asked_again_for_another_encode(vmaf, pairs, network, monkeypatch):
+    vmaf.roi(*pairs[:2], saliency=network)
+    fresh = Vmaf().roi(pairs[0], pairs[2], saliency=network)
+    monkeypatch.setattr(masking, "infer", no)
+    recalled = vmaf.roi(pairs[0], pairs[2], saliency=network)
+    assert recalled.provenance["cached"] == ""
+    assert said(recalled) == said(fresh)
+
+
+def test_a_hit_of_the_whole_picture_alone_is_none_of_the_masked(vmaf, pairs, network):
+    vmaf.score(*pairs[:2])
+    assert vmaf.roi(*pairs[:2], saliency=network).provenance["cached"] == ""
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"weight": 0.6},
+        {"threshold": 0.4},
+        {"fade": 0.2},
+        {"bt601": True},
+        {"stride": 2},
+        {"saliency": None},
+        {"saliency": None, "synthetic_mask": 0.7},
+    ],
+    ids=str,
+)
+def test_another_mask_is_another_score(vmaf, pairs, network, changed):
+    vmaf.roi(*pairs[:2], saliency=network)
+    again = {"saliency": network, **changed}
+    assert vmaf.roi(*pairs[:2], **again).provenance["cached"] == ""
+    assert vmaf.roi(*pairs[:2], **again).provenance["cached"] != ""
+
+
+def test_a_network_is_what_is_in_its_file(vmaf, pairs, network, tmp_path):
+    vmaf.roi(*pairs[:2], saliency=network)
+    copy = Path(tmp_path, "copy.onnx")
+    copy.write_bytes(PLAIN)
+    assert vmaf.roi(*pairs[:2], saliency=copy).provenance["cached"] != ""
+    network.write_bytes(halved(1))
+    assert vmaf.roi(*pairs[:2], saliency=network).provenance["cached"] == ""
+
+
+def test_broken_entries_are_made_anew_and_said(vmaf, pairs, network, tmp_path):
+    first = vmaf.roi(*pairs[:2], saliency=network)
+    for path in (tmp_path / "cache" / "mask").rglob("*"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[:-2])
+    with pytest.warns(CacheWarning, match="is made anew"):
+        second = vmaf.roi(*pairs[:2], saliency=network)
+    assert said(second) == said(first)
+
+
+def test_the_shares_of_a_map_are_looked_at_once(vmaf, pairs, monkeypatch):
+    first = vmaf.map(*pairs[:2], grid=(1, 1), saliency=True)
+    fresh = Vmaf().map(pairs[0], pairs[2], grid=(1, 1), saliency=True)
+    monkeypatch.setattr(salience, "infer", no)
+    assert float(vmaf.map(pairs[0], pairs[2], grid=(1, 1), saliency=True).neg_salient) == float(fresh.neg_salient)
+    monkeypatch.setattr(subprocess, "Popen", no)
+    again = vmaf.map(*pairs[:2], grid=(1, 1), saliency=True)
+    assert again.provenance["cached"] != ""
+    assert again.neg_salient.frames == first.neg_salient.frames
+
+
+def test_regions_are_kept_one_by_one(vmaf, pairs, monkeypatch):
+    first = vmaf.score(*pairs[:2], regions={"left": (0, 0, 160, 180)})
+    both = {"left": (0, 0, 160, 180), "right": (160, 0, 160, 180)}
+    second = vmaf.score(*pairs[:2], regions=both)
+    assert second.regions["left"].provenance["cached"] != ""
+    assert second.regions["right"].provenance["cached"] == ""
+    assert second.regions["left"].neg.frames == first.regions["left"].neg.frames
+    monkeypatch.setattr(subprocess, "Popen", no)
+    assert vmaf.score(*pairs[:2], regions=both).regions["right"].neg.frames == second.regions["right"].neg.frames
+
+
+def test_a_network_that_fails_keeps_nothing(vmaf, pairs, tmp_path):
+    from pytest_vmaf import MaskError
+
+    network = tmp_path / "net.onnx"
+    network.write_bytes(model(MEAN, SIGMOID, metadata={"working_width": "x", "working_height": "1"}))
+    for _ in range(2):
+        with pytest.raises(MaskError):
+            vmaf.roi(*pairs[:2], saliency=network)
+    assert not [path for path in (tmp_path / "cache" / "mask").rglob("*") if path.is_file()]

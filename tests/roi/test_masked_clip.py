@@ -1,0 +1,412 @@
+"""The stream of masked frames: what it leaves on disk and in memory, and what is said when it breaks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
+
+from pytest_vmaf import Clip, MaskError, MeasurementError, PairError, ScoreLog, ScoreRequest, ScorerError, Vmaf
+from pytest_vmaf.media.process import Command, run
+from pytest_vmaf.roi import frame_masks as room
+from pytest_vmaf.roi.network import load_saliency
+from roi.test_network import MEAN, PLAIN, model, node
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="masked frames need named pipes")
+
+STANDIN = Path(__file__).parents[1] / "plugins" / "standin_vmaf.py"
+FRAME_BYTES = 320 * 180 * 3 // 2
+#: As many frames as no pipe and no queue on the way could hold.
+LONG, SHORT = 72, 20
+
+
+@pytest.fixture(params=["ffmpeg", "vmaf"])
+def scorer(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """The settings of each scorer; a stand-in is the vmaf tool."""
+    if request.param == "ffmpeg":
+        return {}
+    if not os.path.isdir("/dev/fd"):
+        pytest.skip("the scorer needs /dev/fd; this system has none")
+    path = tmp_path / "vmaf"
+    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STANDIN}" "$@"\n')
+    path.chmod(0o755)
+    return {"scorer": "vmaf", "vmaf_bin": str(path)}
+
+
+@pytest.fixture(scope="session")
+def long(footage: Callable[..., Path]) -> Path:
+    return footage("320x180", LONG)
+
+
+@pytest.fixture(scope="session")
+def worse(long: Path, encode: Callable[..., Path]) -> Path:
+    return encode(long, 38)
+
+
+@pytest.fixture(scope="session")
+def shorter(long: Path, encode: Callable[..., Path]) -> Path:
+    return encode(long, 38, None, "-frames:v", str(SHORT))
+
+
+def processes(word: str) -> list[str]:
+    """The command lines of all processes that have this word in them; empty where there is no /proc."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = process.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        except OSError:
+            continue
+        if word in line and int(process.parent.name) != os.getpid():
+            found.append(line)
+    return found
+
+
+@pytest.fixture
+def temp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of temporary files. Afterwards no file, process, thread or descriptor may be left."""
+    folder = tmp_path / "temp"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    # ONNX Runtime's own descriptors are open from its first session on.
+    load_saliency()
+    threads, descriptors = threading.active_count(), sorted(os.listdir("/dev/fd"))
+    yield folder
+    assert list(folder.iterdir()) == []
+    assert processes(str(folder)) == []
+    assert threading.active_count() == threads
+    assert sorted(os.listdir("/dev/fd")) == descriptors
+
+
+def write(folder: Path, content: bytes) -> Path:
+    path = folder / "network.onnx"
+    path.write_bytes(content)
+    return path
+
+
+def test_no_frame_ever_lies_on_disk(temp: Path, long: Path, worse: Path, scorer: dict[str, str]) -> None:
+    sizes: dict[Path, int] = {}
+    pipes: set[Path] = set()
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.002):
+            # Files and folders come and go meanwhile.
+            with contextlib.suppress(OSError):
+                for path in temp.rglob("*"):
+                    sizes[path] = max(sizes.get(path, 0), path.stat().st_size)
+                    if path.is_fifo():
+                        pipes.add(path)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        found = Vmaf(**scorer).roi(long, worse, synthetic_mask=0.35)
+    finally:
+        over.set()
+        watcher.join()
+    assert len(found.coverage) == LONG
+    assert [pipe.name for pipe in pipes] == ["masked.yuv"]
+    # Logs are the largest: of 72 frames less than one.
+    assert max(sizes.values()) < FRAME_BYTES
+    assert found.provenance["command"].startswith("pytest-vmaf roi-score")
+
+
+def test_a_network_that_fails_in_the_fifth_picture_is_the_error(
+    temp: Path, long: Path, make: Callable[..., Path], tmp_path: Path, scorer: dict[str, str]
+) -> None:
+    # The square root of what is below the middle of the scale is no number, and the fifth picture is dark.
+    dark = "lutyuv=y='val/2+120':u=128:v=128,lutyuv=y='val*0.2':enable='eq(n,4)'"
+    reference = make("-i", long, "-vf", dark, "-c:v", "ffv1", tmp_path / "dark.mkv")
+    distorted = make("-i", reference, "-c:v", "libx264", "-crf", "35", tmp_path / "dark.mp4")
+    network = write(tmp_path, model(MEAN, node("Sqrt", "grey", "root"), node("Tanh", "root", "saliency_map")))
+    with pytest.raises(MaskError, match=r"network\.onnx has values that are not finite, for 320x180 pixels"):
+        Vmaf(**scorer).roi(reference, distorted, saliency=network, threshold=0, fade=0)
+    # The fifth and no other.
+    cut = [
+        make("-i", clip, "-vf", "select='not(eq(n,4))',setpts=N/25/TB", "-c:v", "ffv1", tmp_path / f"cut{number}.mkv")
+        for number, clip in enumerate((reference, distorted))
+    ]
+    assert len(Vmaf(**scorer).roi(*cut, saliency=network, threshold=0, fade=0).coverage) == LONG - 1
+
+
+@pytest.mark.parametrize("error", [MemoryError("no room\x1b[2J"), ValueError("shapes"), BrokenPipeError("of its own")])
+def test_whatever_breaks_a_mask_is_the_error_and_not_the_frames_that_are_missing(
+    temp: Path, long: Path, worse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    calls = []
+
+    def broken(network: Any, rgb: Any) -> Any:
+        calls.append(rgb)
+        if len(calls) == 4:
+            raise error
+        return real(network, rgb)
+
+    real = room.infer
+    monkeypatch.setattr(room, "infer", broken)
+    with pytest.raises(MeasurementError) as caught:
+        Vmaf().roi(long, worse, saliency=write(tmp_path, PLAIN))
+    if not isinstance(error, BrokenPipeError):
+        assert str(caught.value).startswith(f"The masked frames could not be made: {type(error).__name__}: ")
+        assert str(caught.value).isprintable()
+    assert len(calls) == 4
+
+
+def test_clips_of_different_lengths_are_told_apart_by_their_frames(
+    temp: Path, long: Path, worse: Path, shorter: Path, tmp_path: Path, scorer: dict[str, str]
+) -> None:
+    network = write(tmp_path, PLAIN)
+    for settings in ({"synthetic_mask": 0.35}, {"saliency": network}):
+        for clips, counts in (((long, shorter), (LONG, SHORT)), ((shorter, long), (SHORT, LONG))):
+            words = "different lengths: {} frames decoded of the reference, {} of the distorted clip".format(*counts)
+            with pytest.raises(PairError, match=words):
+                Vmaf(**scorer).roi(*clips, **settings)
+
+
+@pytest.mark.parametrize("which", ["reference", "distorted"])
+def test_a_damaged_clip_is_refused(
+    temp: Path, long: Path, worse: Path, tmp_path: Path, scorer: dict[str, str], which: str
+) -> None:
+    data = bytearray(worse.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 2000] = b"\x55" * 2000
+    damaged = tmp_path / "damaged.mp4"
+    damaged.write_bytes(data)
+    clips = (damaged, worse) if which == "reference" else (long, damaged)
+    with pytest.raises(ScorerError, match=r"damaged|could not decode") as caught:
+        Vmaf(**scorer).roi(*clips, synthetic_mask=0.35)
+    assert "damaged" in str(caught.value)
+    # Not the other decoder, which was stopped because this one failed.
+    assert "SIGKILL" not in str(caught.value)
+
+
+def test_what_takes_too_long_is_stopped(
+    temp: Path, long: Path, worse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scorer: dict[str, str]
+) -> None:
+    def slow(network: Any, rgb: Any) -> Any:
+        time.sleep(0.2)
+        return real(network, rgb)
+
+    real = room.infer
+    monkeypatch.setattr(room, "infer", slow)
+    with pytest.raises(ScorerError, match=r"The time limit of 2 s was over"):
+        Vmaf(**scorer, timeout=2).roi(long, worse, saliency=write(tmp_path, PLAIN))
+
+
+class Breaking(FfmpegScorer):
+    """A scorer that does something else than to score."""
+
+    def __init__(self, act: Callable[[Path], object]) -> None:
+        self.act = act
+
+    def score_together(self, requests: Sequence[ScoreRequest]) -> tuple[ScoreLog, ...]:
+        self.act(requests[1].distorted.clip.path)
+        return super().score_together(requests[:1]) * 2
+
+
+def not_opened(pipe: Path) -> None:
+    raise ScorerError("broken before the pipe was opened")
+
+
+def one_frame_read(pipe: Path) -> None:
+    with pipe.open("rb") as file:
+        assert len(file.read(FRAME_BYTES)) == FRAME_BYTES
+        raise ScorerError("broken after a frame")
+
+
+def interrupted(pipe: Path) -> None:
+    with pipe.open("rb") as file:
+        file.read(1)
+        raise KeyboardInterrupt
+
+
+def killed(pipe: Path) -> None:
+    end = run(Command((sys.executable, "-c", f"open({str(pipe)!r}, 'rb').read(9); import os; os.kill(os.getpid(), 9)")))
+    raise ScorerError(f"it {end.how}")
+
+
+def timed_out(pipe: Path) -> None:
+    run(Command((sys.executable, "-c", "import time; time.sleep(600)")), 0.2)
+
+
+@pytest.mark.parametrize(
+    ("act", "error", "words"),
+    [
+        (not_opened, ScorerError, "^broken before the pipe was opened$"),
+        (one_frame_read, ScorerError, "^broken after a frame$"),
+        (interrupted, KeyboardInterrupt, "^$"),
+        (killed, ScorerError, "^it was killed by SIGKILL$"),
+        (timed_out, ScorerError, "time limit of 0.2 s"),
+    ],
+)
+def test_a_scorer_that_breaks_is_the_error_and_leaves_nothing(
+    temp: Path, long: Path, worse: Path, act: Callable[[Path], object], error: type[BaseException], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        Vmaf(scorer=Breaking(act)).roi(long, worse, synthetic_mask=0.35)
+
+
+def test_a_scorer_that_does_not_read_all_masked_frames_has_no_score(temp: Path, long: Path, worse: Path) -> None:
+    def first(pipe: Path) -> None:
+        with pipe.open("rb") as file:
+            file.read(FRAME_BYTES)
+
+    with pytest.raises(ScorerError, match=r"could not be made: BrokenPipeError|were masked, of"):
+        Vmaf(scorer=Breaking(first)).roi(long, worse, synthetic_mask=0.35)
+    with pytest.raises(ScorerError, match=rf"frames were masked, of {LONG}|could not be made: BrokenPipeError"):
+        Vmaf(scorer=Breaking(lambda pipe: None)).roi(long, worse, synthetic_mask=0.35)
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="the scorer needs /dev/fd; this system has none")
+def test_a_tool_that_leaves_the_masked_clip_unread_is_not_waited_for(
+    temp: Path, long: Path, worse: Path, tmp_path: Path
+) -> None:
+    """Frames that a decoder could not deliver are counted again, which those of a pipe cannot be."""
+    lines = [
+        "#!/bin/sh",
+        'case "$1" in --version) echo 0.0.0 >&2; exit 0;; esac',
+        f'if [ -e "{tmp_path}/again" ]; then cat $2 > "{tmp_path}/again"; exit 0; fi',
+        f'touch "{tmp_path}/again"',
+        f'exec "{sys.executable}" "{STANDIN}" "$@"',
+    ]
+    tool = tmp_path / "vmaf"
+    tool.write_text("\n".join([*lines, ""]))
+    tool.chmod(0o755)
+    with pytest.raises(ScorerError, match="could not decode the distorted clip"):
+        Vmaf(scorer="vmaf", vmaf_bin=str(tool), timeout=60).roi(long, worse, synthetic_mask=0.35)
+    assert (tmp_path / "again").stat().st_size == LONG * FRAME_BYTES
+
+
+def test_a_scorer_whose_log_lacks_the_masked_clip_is_refused(temp: Path, long: Path, worse: Path) -> None:
+    class Lacking(FfmpegScorer):
+        def score_together(self, requests: Sequence[ScoreRequest]) -> Any:
+            logs = super().score_together(requests)
+            bare = {name: values for name, values in logs[1].columns.items() if name != "neg"}
+            return logs[0], ScoreLog(bare, LONG, LONG, "", "")
+
+    with pytest.raises(ScorerError, match=r"^masked: The log has no column 'neg'"):
+        Vmaf(scorer=Lacking()).roi(long, worse, synthetic_mask=0.35)
+
+
+def test_a_clip_that_vanishes_while_it_is_checked_is_the_error(
+    temp: Path, long: Path, worse: Path, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone.mp4"
+    gone.write_bytes(worse.read_bytes())
+
+    class Removing(FfmpegScorer):
+        def capabilities(self, tools: Any) -> Any:
+            return super().capabilities(tools)
+
+        def score_together(self, requests: Sequence[ScoreRequest]) -> Any:
+            gone.unlink()
+            return super().score_together(requests)
+
+    with pytest.raises(MeasurementError, match=r"gone\.mp4"):
+        Vmaf(scorer=Removing()).roi(long, gone, synthetic_mask=0.35)
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("mask", ["network", "synthetic"])
+def test_ctrl_c_ends_everything(
+    tmp_path: Path, footage: Callable[..., Path], encode: Callable[..., Path], mask: str, sign: signal.Signals
+) -> None:
+    reference = footage("854x480", 60)
+    distorted = encode(reference, 40)
+    folder = tmp_path / "temp"
+    folder.mkdir()
+    chosen = ["--synthetic-mask=.35"] if mask == "synthetic" else [f"--saliency-model={write(tmp_path, PLAIN)}"]
+    argv = [sys.executable, "-m", "pytest_vmaf", "roi-score", f"--reference={reference}", f"--distorted={distorted}"]
+    child = subprocess.Popen(
+        [*argv, *chosen, "--threads=1"],
+        env={**os.environ, "TMPDIR": str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        # The scorer has the pipe in its command line.
+        while not processes(f"{folder}/"):
+            assert child.poll() is None, child.communicate()
+            time.sleep(0.005)
+        time.sleep(0.1)
+        child.send_signal(sign)
+        out, err = child.communicate(timeout=60)
+    finally:
+        child.kill()
+        child.wait()
+    assert (child.returncode, out) == (130 if sign == signal.SIGINT else 143, b"")
+    assert b"Traceback" not in err
+    assert processes(f"{folder}/") == []
+    assert list(folder.iterdir()) == []
+
+
+def test_neither_a_home_nor_a_temporary_folder_is_written_to(
+    tmp_path: Path, footage: Callable[..., Path], encode: Callable[..., Path]
+) -> None:
+    """ONNX Runtime's wheels gather what they see of their users, and send it, unless they are told not to."""
+    reference = footage("192x108", 3)
+    folders = {name: tmp_path / name for name in ("TMPDIR", "HOME", "XDG_CACHE_HOME")}
+    for folder in folders.values():
+        folder.mkdir()
+    kept = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    argv = [sys.executable, "-m", "pytest_vmaf", "roi-score", f"--reference={reference}", "--threshold=0"]
+    argv += [f"--distorted={encode(reference, 40)}", f"--saliency-model={write(tmp_path, PLAIN)}"]
+    done = subprocess.run(argv, env={**kept, **{name: str(path) for name, path in folders.items()}}, check=False)
+    assert done.returncode == 0
+    assert {name: [path.name for path in folder.rglob("*")] for name, folder in folders.items()} == {
+        name: [] for name in folders
+    }
+
+
+def test_a_broken_run_does_not_spoil_the_next(temp: Path, long: Path, worse: Path) -> None:
+    wanted = Vmaf().roi(long, worse, synthetic_mask=0.35)
+    for _ in range(3):
+        with pytest.raises(ScorerError):
+            Vmaf(scorer=Breaking(one_frame_read)).roi(long, worse, synthetic_mask=0.35)
+    assert Vmaf().roi(long, worse, synthetic_mask=0.35) == wanted
+
+
+def test_several_at_once_do_not_mix(temp: Path, long: Path, worse: Path, shorter: Path, tmp_path: Path) -> None:
+    network = write(tmp_path, PLAIN)
+
+    def score(number: int) -> object:
+        try:
+            return Vmaf(threads=1).roi(long, shorter if number % 3 == 2 else worse, saliency=network, threshold=0.4)
+        except PairError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(score, range(6)))
+    assert found[0] == found[1] == found[3] == found[4] == score(0)
+    assert found[2] == found[5] == score(2)
+
+
+def test_without_named_pipes_there_is_no_mask(
+    long: Path, worse: Path, monkeypatch: pytest.MonkeyPatch, temp: Path
+) -> None:
+    monkeypatch.delattr(os, "mkfifo")
+    with pytest.raises(MaskError, match="a named pipe, which this system does not have"):
+        Vmaf().roi(long, worse, synthetic_mask=0.5)
+
+
+def test_a_large_frame_passes_through_small_pipes(temp: Path, make: Callable[..., Path], tmp_path: Path) -> None:
+    """Frames larger than any pipe, with the small ones of the network's working size beside them."""
+    sides = {"working_width": "640", "working_height": "368"}
+    network = write(tmp_path, model(MEAN, node("Sigmoid", "grey", "saliency_map"), metadata=sides))
+    scene = "testsrc2=size=2560x1440:rate=25,format=yuv420p"
+    reference = make("-f", "lavfi", "-i", scene, "-frames:v", 4, "-c:v", "ffv1", tmp_path / "large.mkv")
+    distorted = make("-i", reference, "-c:v", "libx264", "-preset", "ultrafast", "-crf", 45, tmp_path / "large.mp4")
+    found = Vmaf(timeout=300).roi(Clip(reference), Clip(distorted), saliency=network)
+    assert len(found.coverage) == 4
+    assert found.vmaf_masked != found.vmaf_full

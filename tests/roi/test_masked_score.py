@@ -1,0 +1,732 @@
+"""The masked score: against a second, naive one that goes over files, and in what it refuses and says."""
+
+from __future__ import annotations
+
+import math
+import os
+import pickle
+import re
+import shutil
+import sys
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
+from scoring.builders import a_result
+
+from pytest_vmaf import (
+    Clip,
+    FakeScorer,
+    GateViolation,
+    IncomparableScores,
+    MaskError,
+    ModelError,
+    PairError,
+    Result,
+    RoiResult,
+    ScoreLog,
+    ScoreRequest,
+    SettingsError,
+    Vmaf,
+)
+from pytest_vmaf.roi import frame_masks as room
+from pytest_vmaf.roi.blending import upsample
+from pytest_vmaf.roi.frame_masks import Mask
+from pytest_vmaf.roi.masked_score import blended, roi_result
+from pytest_vmaf.roi.network import load_saliency, shown_size
+from roi.test_network import MEAN, PLAIN, SIGMOID, halved, model, outside
+
+STANDIN = Path(__file__).parents[1] / "plugins" / "standin_vmaf.py"
+NO_TOOL = "no `vmaf` on PATH; install libvmaf's tools (Netflix/vmaf) to run this against the real one"
+SCENE = "mandelbrot=size={size}:rate=25:end_scale=0.002,noise=alls=6:allf=t:all_seed=7,format={pix_fmt},gblur=sigma=0.4"
+one = np.float32(1)
+
+Pair = Callable[..., tuple[Path, Path]]
+Frames = list[tuple[NDArray[Any], ...]]
+
+
+@pytest.fixture(scope="session")
+def pair(make: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    """pair("yuv420p10le", "320x180", frames=3): a lossless clip and a blurred one, made once a session."""
+    folder = tmp_path_factory.mktemp("pairs")
+
+    def clips(pix_fmt: str = "yuv420p", size: str = "192x108", frames: int = 3) -> tuple[Path, Path]:
+        paths = [folder / f"{what}-{pix_fmt}-{size}-{frames}.mkv" for what in ("reference", "distorted")]
+        if not paths[1].exists():
+            scene = SCENE.format(size=size, pix_fmt=pix_fmt)
+            make("-f", "lavfi", "-i", scene, "-frames:v", frames, "-c:v", "ffv1", paths[0])
+            make("-i", paths[0], "-vf", "gblur=sigma=1.2", "-c:v", "ffv1", paths[1])
+        return paths[0], paths[1]
+
+    return clips
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Path:
+    """A network with three halvings, whose map has every value between 0 and 1."""
+    path = tmp_path / "network.onnx"
+    path.write_bytes(halved(3))
+    return path
+
+
+@pytest.fixture(params=["standin", "real"])
+def tool(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "real":
+        return shutil.which("vmaf") or pytest.skip(NO_TOOL)
+    path = tmp_path / "vmaf"
+    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STANDIN}" "$@"\n')
+    path.chmod(0o755)
+    return str(path)
+
+
+# The contract a second time: whole clips in memory, one step after the other, and a file of masked frames.
+
+
+def geometry(pix_fmt: str, size: str) -> tuple[list[tuple[int, int]], int]:
+    """The shapes of Y, U and V, and the depth in bits."""
+    width, height = map(int, size.split("x"))
+    chroma, depth = pix_fmt[3:6], int(pix_fmt[7:].removesuffix("le") or 8)
+    small = (-(-height // (2 if chroma == "420" else 1)), -(-width // (1 if chroma == "444" else 2)))
+    return [(height, width), small, small], depth
+
+
+def decoded(make: Callable[..., Path], clip: Path, pix_fmt: str, size: str, folder: Path, *chain: str) -> Frames:
+    raw = make("-i", clip, *chain, "-f", "rawvideo", "-pix_fmt", pix_fmt, folder / f"{clip.stem}.raw")
+    shapes, depth = geometry(pix_fmt, size)
+    samples = np.fromfile(raw, np.uint8 if depth == 8 else "<u2")
+    frames, at = [], 0
+    while at < samples.size:
+        planes = []
+        for rows, columns in shapes:
+            planes.append(samples[at : at + rows * columns].reshape(rows, columns))
+            at += rows * columns
+        frames.append(tuple(planes))
+    return frames
+
+
+def nearest(plane: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+    rows = [min(i * plane.shape[0] // height, plane.shape[0] - 1) for i in range(height)]
+    columns = [min(i * plane.shape[1] // width, plane.shape[1] - 1) for i in range(width)]
+    return plane[rows][:, columns]
+
+
+def bt601(planes: Sequence[NDArray[Any]], depth: int) -> NDArray[np.uint8]:
+    """Limited BT.601 to 8-bit RGB, in float32."""
+    scale = np.float32(1 << depth - 8)
+    y = (planes[0].astype(np.float32) - 16 * scale) * np.float32(1.164383)
+    u, v = (nearest(plane, *y.shape).astype(np.float32) - 128 * scale for plane in planes[1:])
+    red = y + np.float32(1.596027) * v
+    green = y - np.float32(0.391762) * u - np.float32(0.812968) * v
+    blue = y + np.float32(2.017232) * u
+    return np.stack([np.clip(np.rint(c / scale), 0, 255) for c in (red, green, blue)], axis=2).astype(np.uint8)
+
+
+def saliency(network: Path, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """A network of free size: padded to multiples of 8 by the edges, and cropped."""
+    height, width = rgb.shape[:2]
+    wide = np.pad(rgb, ((0, -height % 8), (0, -width % 8), (0, 0)), mode="edge").astype(np.float32) / np.float32(255)
+    shown = (wide - np.float32([0.485, 0.456, 0.406])) / np.float32([0.229, 0.224, 0.225])
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(network.read_bytes(), providers=["CPUExecutionProvider"])
+    found = session.run(None, {"input": shown.transpose(2, 0, 1)[None].copy()})[0]
+    return np.asarray(found[0, 0, :height, :width])
+
+
+def blend(planes: Sequence[NDArray[Any]], others: Sequence[NDArray[Any]], alpha: NDArray[Any], depth: int) -> bytes:
+    out = b""
+    for ref, dis in zip(planes, others, strict=True):
+        weight = nearest(alpha, *ref.shape)
+        mixed = ref.astype(np.float32) * (one - weight) + dis.astype(np.float32) * weight
+        out += np.clip(np.rint(mixed), 0, (1 << depth) - 1).astype(ref.dtype).tobytes()
+    return out
+
+
+def alpha_of(mask: NDArray[Any], threshold: float, fade: float) -> NDArray[np.float32]:
+    if fade == 0:
+        return (mask >= np.float32(threshold)).astype(np.float32)
+    return np.clip((mask.astype(np.float32) - np.float32(threshold)) / np.float32(fade), 0, 1).astype(np.float32)
+
+
+def assert_as_a_file(
+    found: RoiResult, frames: Sequence[bytes], reference: Path | Clip, pix_fmt: str, size: str, folder: Path
+) -> None:
+    """The masked scores are those of these frames in a file, to the last bit."""
+    path = folder / "masked.yuv"
+    path.write_bytes(b"".join(frames))
+    width, height = map(int, size.split("x"))
+    file = Clip(path, width=width, height=height, pix_fmt=pix_fmt, frame_rate=25)
+    wanted = Vmaf().score(reference, file)
+    assert found.vmaf_masked.unclipped.frames == wanted.vmaf.unclipped.frames
+    assert found.neg_masked.unclipped.frames == wanted.neg.unclipped.frames
+    assert found.gap_masked.frames == wanted.gap.frames
+    assert float(found.vmaf_masked) == float(wanted.vmaf)
+    assert len(found.coverage) == len(frames)
+
+
+GEOMETRIES = [
+    ("yuv420p", "576x324"),
+    ("yuv420p", "854x480"),
+    ("yuv420p", "135x77"),
+    ("yuv420p10le", "135x77"),
+    ("yuv422p", "192x108"),
+    ("yuv422p10le", "135x77"),
+    ("yuv444p12le", "192x108"),
+    ("yuv420p16le", "192x108"),
+]
+
+
+@pytest.mark.parametrize(("pix_fmt", "size"), GEOMETRIES)
+def test_the_masked_scores_are_those_of_a_file_that_a_naive_mask_wrote(
+    pair: Pair, make: Callable[..., Path], network: Path, tmp_path: Path, pix_fmt: str, size: str
+) -> None:
+    reference, distorted = pair(pix_fmt, size)
+    found = Vmaf().roi(reference, distorted, saliency=network, threshold=0.4, fade=0.3)
+    _, depth = geometry(pix_fmt, size)
+    frames, shares = [], []
+    ours, theirs = (decoded(make, clip, pix_fmt, size, tmp_path) for clip in (reference, distorted))
+    for planes, others in zip(ours, theirs, strict=True):
+        alpha = alpha_of(saliency(network, bt601(planes, depth)), 0.4, 0.3)
+        shares.append(float(alpha.mean(dtype=np.float64)))
+        frames.append(blend(planes, others, alpha, depth))
+    assert_as_a_file(found, frames, reference, pix_fmt, size, tmp_path)
+    assert found.coverage == tuple(shares)
+    # Neither the whole nor the reference, or nothing was shown.
+    assert 0.05 < found.mask_coverage < 0.95
+    assert found.vmaf_full.unclipped.frames != found.vmaf_masked.unclipped.frames
+    assert found.empty == ()
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p10le", "yuv444p12le", "yuv444p16le"])
+@pytest.mark.parametrize(("fill", "threshold", "fade"), [(0.5, 0, 1), (0.35, 0.3, 0.1), (0.3, 0.3, 0)])
+def test_a_synthetic_mask_blends_every_sample_alike(
+    pair: Pair, make: Callable[..., Path], tmp_path: Path, pix_fmt: str, fill: float, threshold: float, fade: float
+) -> None:
+    size = "135x77"
+    reference, distorted = pair(pix_fmt, size, 2)
+    found = Vmaf().roi(reference, distorted, synthetic_mask=fill, threshold=threshold, fade=fade)
+    (shape, *_), depth = geometry(pix_fmt, size)
+    alpha = alpha_of(np.full(shape, fill, np.float32), threshold, fade)
+    ours, theirs = (decoded(make, clip, pix_fmt, size, tmp_path) for clip in (reference, distorted))
+    frames = [blend(planes, others, alpha, depth) for planes, others in zip(ours, theirs, strict=True)]
+    assert_as_a_file(found, frames, reference, pix_fmt, size, tmp_path)
+    assert found.mask_coverage == pytest.approx(1 if fade == 0 else 0.5, abs=1e-6)
+    assert found.saliency == "synthetic"
+
+
+@pytest.mark.parametrize(("pix_fmt", "size"), [("yuv420p", "576x324"), ("yuv422p10le", "135x77")])
+@pytest.mark.parametrize("stride", [1, None])
+def test_the_projects_network_sees_the_frame_made_small(
+    pair: Pair, make: Callable[..., Path], tmp_path: Path, pix_fmt: str, size: str, stride: int | None
+) -> None:
+    reference, distorted = pair(pix_fmt, size)
+    found = Vmaf().roi(reference, distorted, threshold=0.1, fade=0.2, stride=stride)
+    own = load_saliency()
+    width, height = map(int, size.split("x"))
+    across, down = shown_size(own, width, height) or (width, height)
+    _, depth = geometry(pix_fmt, size)
+    ours, theirs = (decoded(make, clip, pix_fmt, size, tmp_path) for clip in (reference, distorted))
+    chain = ("-vf", f"scale={across}:{down}:flags=area+accurate_rnd,format={pix_fmt.replace('420', '444')}")
+    chain = (chain[0], chain[1].replace("422", "444"))
+    small = decoded(make, reference, chain[1].rpartition("=")[2], f"{across}x{down}", tmp_path, *chain)
+    frames = []
+    # The mask of a frame that is passed over is that of the one before.
+    looked = small if stride else [small[0], small[0], small[2]]
+    for planes, others, shown in zip(ours, theirs, looked, strict=True):
+        rgb = bt601(shown, depth).astype(np.float32) / np.float32(255)
+        rgb = (rgb - np.float32([0.485, 0.456, 0.406])) / np.float32([0.229, 0.224, 0.225])
+        sides = ((0, -down % own.multiple), (0, -across % own.multiple), (0, 0))
+        fitted = np.pad(rgb, sides, mode="edge").transpose(2, 0, 1)[None].copy()
+        little = np.clip(own.network(fitted)[:down, :across], 0, 1)
+        frames.append(blend(planes, others, alpha_of(upsample(little, width, height), 0.1, 0.2), depth))
+    assert_as_a_file(found, frames, reference, pix_fmt, size, tmp_path)
+    assert found.saliency == own.name
+
+
+def test_bt601_shows_every_clip_as_the_seeds_tool_does(
+    pair: Pair, make: Callable[..., Path], network: Path, tmp_path: Path
+) -> None:
+    clips = [
+        make("-i", clip, "-c:v", "ffv1", "-vf", "setparams=colorspace=bt709", tmp_path / f"{clip.stem}.mkv")
+        for clip in pair("yuv420p", "192x108")
+    ]
+    settings = {"saliency": network, "threshold": 0.4, "fade": 0.3}
+    found, own = Vmaf().roi(*clips, bt601=True, **settings), Vmaf().roi(*clips, **settings)
+    ours, theirs = (decoded(make, clip, "yuv420p", "192x108", tmp_path) for clip in clips)
+    alphas = [alpha_of(saliency(network, bt601(planes, 8)), 0.4, 0.3) for planes in ours]
+    frames = [blend(*planes, alpha, 8) for *planes, alpha in zip(ours, theirs, alphas, strict=True)]
+    assert_as_a_file(found, frames, clips[0], "yuv420p", "192x108", tmp_path)
+    assert own.vmaf_masked.frames != found.vmaf_masked.frames
+    assert "shown as limited BT.601" in found.provenance["notes"][-1]
+    assert "--bt601" in found.provenance["command"]
+    assert "BT.601" not in own.provenance["notes"][-1]
+
+
+# The blend of the two scores.
+
+
+def test_full_80_and_masked_90_at_a_weight_of_0_7_are_87() -> None:
+    assert blended(80.0, 90.0, 0.7) == 87.0
+    assert (blended(80.0, 90.0, 0.0), blended(80.0, 90.0, 1.0)) == (80.0, 90.0)
+
+
+@given(
+    st.lists(st.tuples(*[st.floats(-20, 140)] * 4), min_size=1, max_size=12),
+    st.one_of(st.sampled_from([0.0, 0.5, 1.0]), st.floats(0, 1)),
+)
+def test_each_frame_is_the_blend_of_the_clipped_scores(
+    rows: list[tuple[float, float, float, float]], weight: float
+) -> None:
+    vmaf, neg, vmaf_masked, neg_masked = zip(*rows, strict=True)
+    full, masked = a_result(vmaf, neg), a_result(vmaf_masked, neg_masked)
+    under = {"vmaf": masked.vmaf, "neg": masked.neg, "gap": masked.gap}
+    found = roi_result(full, under, Mask(weight), "net", tuple(0.5 for _ in rows), ())
+    for metric, a, b in (("vmaf_roi", full.vmaf, masked.vmaf), ("neg_roi", full.neg, masked.neg)):
+        wanted = [(1.0 - weight) * x + weight * y for x, y in zip(a.frames, b.frames, strict=True)]
+        assert found[metric].frames == pytest.approx(wanted, abs=1e-12)
+        assert min(float(a), float(b)) - 1e-9 <= found[metric] <= max(float(a), float(b)) + 1e-9
+    # The gap is unclipped, and is never blended.
+    assert found.gap_masked.frames == masked.gap.frames
+    assert (found.vmaf, found.neg, found.gap, found.above_100) == (full.vmaf, full.neg, full.gap, full.above_100)
+
+
+def test_weights_of_0_and_1_give_the_whole_and_the_masked_score(pair: Pair) -> None:
+    none, half, whole = (Vmaf().roi(*pair(), weight=w, synthetic_mask=0.35) for w in (0, 0.5, 1))
+    assert none.vmaf_roi.frames == none.vmaf_full.frames == half.vmaf_full.frames
+    assert whole.vmaf_roi.frames == whole.vmaf_masked.frames == half.vmaf_masked.frames
+    assert none.neg_roi == half.neg_full
+    assert whole.neg_roi == half.neg_masked
+    assert half.vmaf_full < half.vmaf_roi < half.vmaf_masked
+    assert half.vmaf_full.frames == Vmaf().score(*pair()).vmaf.frames
+
+
+def test_a_mask_that_keeps_all_gives_the_whole_score_thrice(pair: Pair) -> None:
+    found = Vmaf().roi(*pair("yuv420p10le", "135x77"), synthetic_mask=1)
+    assert found.vmaf_masked.unclipped.frames == found.vmaf_full.unclipped.frames
+    assert found.gap_masked.frames == found.gap.frames
+    assert (found.mask_coverage, found.coverage) == (1.0, (1.0, 1.0, 1.0))
+
+
+def test_a_result_says_what_it_is_and_survives_a_pickle(pair: Pair, network: Path) -> None:
+    reference, distorted = pair()
+    found = Vmaf().roi(reference, distorted, weight=0.25, saliency=network)
+    assert repr(found) == (
+        f"<RoiResult VMAF {found.vmaf_roi:.2f} (full {found.vmaf_full:.2f}, masked {found.vmaf_masked:.2f}, "
+        f"weight 0.25), NEG {found.neg_roi:.2f}, {distorted}>"
+    )
+    assert repr(found.vmaf_roi).startswith("<VMAF roi ")
+    assert repr(found.neg_masked.p5).startswith("<NEG masked p5 ")
+    assert found.gap_masked.scale.high is None
+    copy = pickle.loads(pickle.dumps(found))
+    assert copy == found
+    assert (copy.mask, copy.coverage, copy.vmaf_roi.frames) == (found.mask, found.coverage, found.vmaf_roi.frames)
+    written = Result.from_json(found.to_json())
+    assert written["vmaf_roi"] == found.vmaf_roi
+    assert written["neg_masked"].frames == found.neg_masked.frames
+    assert written["vmaf_roi"].scale.view == "roi"
+    share = f"the mask keeps {100 * found.mask_coverage:.2f} % of the picture"
+    assert found.provenance["notes"] == [
+        f"roi: weight 0.25, threshold 0.3, fade 0.1, saliency {network}; {share}",
+    ]
+
+
+def test_scores_of_one_model_compare_and_others_do_not(pair: Pair) -> None:
+    found = Vmaf().roi(*pair(), synthetic_mask=0.35)
+    assert found.vmaf_roi > found.vmaf_full
+    assert found.neg_roi.min <= found.neg_roi
+    with pytest.raises(IncomparableScores, match=r"NEG roi .* and VMAF roi .* are not on one scale"):
+        assert found.neg_roi <= found.vmaf_roi
+
+
+# Frames without a mask, where a masked clip is the reference.
+
+
+@pytest.fixture
+def fading(make: Callable[..., Path], footage: Callable[..., Path], tmp_path: Path) -> tuple[Path, Path]:
+    """Five frames, of which the first two are dark, and what a blur leaves of them."""
+    dark = "lutyuv=y='val*0.2+16':enable='lt(n,2)',lutyuv=y='val*0.5+110':enable='gte(n,2)'"
+    source = footage("192x108", 5)
+    reference = make("-i", source, "-vf", dark, "-c:v", "ffv1", tmp_path / "fading.mkv")
+    return reference, make("-i", reference, "-vf", "gblur=sigma=2", "-c:v", "ffv1", tmp_path / "blurred.mkv")
+
+
+def test_frames_with_an_empty_mask_count_as_the_whole_picture_and_are_said(
+    fading: tuple[Path, Path], tmp_path: Path
+) -> None:
+    network = tmp_path / "plain.onnx"
+    network.write_bytes(PLAIN)
+    found = Vmaf().roi(*fading, saliency=network, threshold=0.48, fade=0)
+    assert found.empty == (0, 1)
+    for metric in ("vmaf", "neg", "gap"):
+        full, masked = found[metric].unclipped.frames, found[f"{metric}_masked"].unclipped.frames
+        assert masked[:2] == full[:2]
+        assert all(a != b for a, b in zip(masked[2:], full[2:], strict=True))
+    assert found.coverage[:2] == (0, 0)
+    assert min(found.coverage[2:]) > 0
+    # Not an accident: a clip that is the reference there would have scored far more.
+    assert max(found.vmaf_masked.frames[:2]) < 90
+    assert Vmaf().self_score(fading[0]).vmaf.frames[1] > 96
+    assert found.vmaf_roi.frames[0] == found.vmaf_full.frames[0]
+    note = "roi: the mask is empty in 2 frames, the first is 0; the whole picture counts there"
+    assert found.provenance["notes"][-1] == note
+
+
+def test_a_mask_that_is_empty_everywhere_is_no_mask(pair: Pair, network: Path) -> None:
+    for settings in ({"synthetic_mask": 0.3}, {"synthetic_mask": 0.0}, {"saliency": network, "threshold": 1}):
+        with pytest.raises(MaskError, match="The mask keeps nothing of any of the 3 frames") as caught:
+            Vmaf().roi(*pair(), min_roi=0, **settings)
+        assert "the threshold" in str(caught.value)
+        assert "Lower the threshold, or take another network." in str(caught.value)
+
+
+def test_a_mask_whose_weights_are_all_rounded_away_is_empty_at_that_depth(pair: Pair) -> None:
+    # An alpha of 0.001: at 8 bits not even a difference of 255 would be seen.
+    with pytest.raises(MaskError, match="keeps nothing"):
+        Vmaf().roi(*pair("yuv420p", "135x77", 2), synthetic_mask=0.3001)
+    fine = Vmaf().roi(*pair("yuv420p16le", "192x108"), synthetic_mask=0.3001)
+    assert fine.empty == ()
+    assert fine.mask_coverage == pytest.approx(0.001, abs=1e-5)
+
+
+# What is refused, and before anything is measured.
+
+
+@pytest.mark.parametrize("name", ["weight", "threshold", "fade", "synthetic_mask"])
+@pytest.mark.parametrize("value", [-0.001, 1.001, math.nan, math.inf, -math.inf, True, "0.5", [0.5], 1j])
+def test_numbers_outside_of_0_to_1_are_usage_errors(pair: Pair, name: str, value: object) -> None:
+    settings = {"synthetic_mask": 0.5, name: value}
+    with pytest.raises(SettingsError, match=rf"^{name} is .*; it is a number from 0 to 1\.$"):
+        Vmaf().roi(*pair(), **settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["weight", "threshold", "fade"])
+def test_none_is_no_number(pair: Pair, name: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name} is None"):
+        Vmaf().roi(*pair(), synthetic_mask=0.5, **{name: None})  # type: ignore[arg-type]
+
+
+def test_a_network_beside_a_synthetic_mask_is_a_usage_error(pair: Pair, network: Path) -> None:
+    with pytest.raises(SettingsError, match="give one"):
+        Vmaf().roi(*pair(), saliency=network, synthetic_mask=0.5)
+
+
+@pytest.mark.parametrize("path", ["", b"net.onnx", 7, True, "net\0.onnx", ["net.onnx"]])
+def test_what_is_no_path_is_a_usage_error(pair: Pair, path: object) -> None:
+    with pytest.raises(SettingsError, match=r"saliency is .*; it is the path of an ONNX network"):
+        Vmaf().roi(*pair(), saliency=path)  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("kind", ["missing", "folder", "pipe", "empty", "text", "outside"])
+def test_a_path_without_a_network_is_no_mask(pair: Pair, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"{kind}.onnx"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind != "missing":
+        content = {"empty": b"", "text": b"not a network", "outside": model(MEAN, SIGMOID, tensors=(outside("w.bin"),))}
+        path.write_bytes(content[kind])
+    with pytest.raises(MaskError, match=rf"{kind}\.onnx"):
+        Vmaf().roi(*pair(), saliency=path)
+
+
+def test_gates_hold_the_parts_of_the_result(pair: Pair) -> None:
+    settings: dict[str, Any] = {"synthetic_mask": 0.35, "weight": 0.25}
+    found = Vmaf().roi(*pair(), **settings)
+    roi = float(found.vmaf_roi)
+    Vmaf().roi(*pair(), min_roi=roi, min_vmaf_roi_min=0, min_neg_roi=float(found.neg_roi), **settings)
+    with pytest.raises(GateViolation) as caught:
+        Vmaf().roi(*pair(), min_roi=math.nextafter(roi, 101), min_neg_masked_p5=100, max_gap_masked=-9, **settings)
+    first, *lines = str(caught.value).splitlines()
+    assert first.startswith(f"VMAF roi {roi:.3f} < ")
+    assert first.endswith("(3 of 3 gates violated)")
+    assert re.search(r"NEG masked p5 [\d.]+ < 100; gap masked [\d.]+ > -9 ", first)
+    assert any("worst frames: frame" in line for line in lines)
+    assert any("note: roi: weight 0.25" in line for line in lines)
+    assert caught.value.result == found
+    # Gates of the whole picture hold here as in `score`.
+    with pytest.raises(GateViolation, match=r"NEG .* < 100 "):
+        Vmaf().roi(*pair(), min_neg=100, **settings)
+
+
+@pytest.mark.parametrize("measuring", ["check", "score", "map"])
+@pytest.mark.parametrize("gate", ["min_roi", "min_neg_roi", "min_roi_p5", "max_gap_masked"])
+def test_a_gate_of_the_mask_elsewhere_is_a_usage_error(pair: Pair, measuring: str, gate: str) -> None:
+    with pytest.raises(SettingsError, match=rf"{gate} is a gate of vmaf\.roi"):
+        getattr(Vmaf(), measuring)(*pair(), **{gate: 1})
+
+
+# Which scorer, and in how many runs.
+
+
+class Counting(FfmpegScorer):
+    """The scorer `ffmpeg`, which notes what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, int]] = []
+
+    def score(self, request: ScoreRequest) -> ScoreLog:
+        self.asked.append(("score", 1))
+        return super().score(request)
+
+    def score_together(self, requests: Sequence[ScoreRequest]) -> tuple[ScoreLog, ...]:
+        self.asked.append(("score_together", len(requests)))
+        return super().score_together(requests)
+
+
+def test_ffmpeg_scores_the_whole_and_the_masked_clip_in_one_process(pair: Pair) -> None:
+    scorer = Counting()
+    found = Vmaf(scorer=scorer).roi(*pair("yuv420p", "135x77"), synthetic_mask=0.35)
+    assert scorer.asked == [("score_together", 2)]
+    assert found.vmaf_masked.frames == Vmaf().roi(*pair("yuv420p", "135x77"), synthetic_mask=0.35).vmaf_masked.frames
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="the scorer needs /dev/fd; this system has none")
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p10le"])
+def test_the_vmaf_tool_scores_one_after_the_other_and_gives_the_same(
+    pair: Pair, network: Path, tool: str, pix_fmt: str
+) -> None:
+    clips, settings = pair(pix_fmt, "192x108"), {"saliency": network, "threshold": 0.4}
+    found = Vmaf(scorer="vmaf", vmaf_bin=tool).roi(*clips, **settings)
+    wanted = Vmaf().roi(*clips, **settings)
+    for metric in ("vmaf_roi", "neg_roi", "vmaf_masked", "neg_masked", "gap_masked", "vmaf", "neg"):
+        assert found[metric].frames == pytest.approx(wanted[metric].frames, abs=1e-3), metric
+    assert found.coverage == wanted.coverage
+    assert found.provenance["scorer"] == "vmaf"
+
+
+def test_a_scorer_that_reads_no_clip_cannot_score_a_mask(pair: Pair) -> None:
+    with pytest.raises(SettingsError, match="'fake' reads no clip, and a mask is made of one"):
+        Vmaf(scorer=FakeScorer({"vmaf": [90.0], "neg": [90.0]})).roi(*pair(), synthetic_mask=0.5)
+
+
+# Pairs of every kind: the mask is of the frames that are scored.
+
+
+def test_masks_are_of_the_aligned_frames(
+    make: Callable[..., Path], footage: Callable[..., Path], network: Path, tmp_path: Path
+) -> None:
+    reference = footage("192x108", 24)
+    late = make("-i", reference, "-vf", "trim=start_frame=3,setpts=PTS-STARTPTS,gblur=sigma=1", "-c:v", "ffv1",
+                tmp_path / "late.mkv")  # fmt: skip
+    found = Vmaf().roi(reference, late, align=True, saliency=network, threshold=0.4, fade=0.3)
+    ours, theirs = (decoded(make, clip, "yuv420p", "192x108", tmp_path) for clip in (reference, late))
+    alphas = [alpha_of(saliency(network, bt601(planes, 8)), 0.4, 0.3) for planes in ours[3:]]
+    frames = [blend(*planes, alpha, 8) for *planes, alpha in zip(ours[3:], theirs, alphas, strict=True)]
+    cut = make("-i", reference, "-vf", "trim=start_frame=3,setpts=PTS-STARTPTS", "-c:v", "ffv1", tmp_path / "cut.mkv")
+    assert len(found.coverage) == 21
+    assert_as_a_file(found, frames, cut, "yuv420p", "192x108", tmp_path)
+    assert "--align" in found.provenance["command"]
+
+
+def test_a_smaller_distorted_clip_is_scaled_before_it_is_masked(
+    pair: Pair, make: Callable[..., Path], network: Path, tmp_path: Path
+) -> None:
+    reference, distorted = pair("yuv420p", "192x108")
+    small = make("-i", distorted, "-vf", "scale=96:54", "-c:v", "ffv1", tmp_path / "small.mkv")
+    found = Vmaf().roi(reference, small, scale="bicubic", saliency=network, threshold=0.4, fade=0.3)
+    ours = decoded(make, reference, "yuv420p", "192x108", tmp_path)
+    theirs = decoded(make, small, "yuv420p", "192x108", tmp_path, "-vf", "scale=192:108:flags=bicubic")
+    alphas = [alpha_of(saliency(network, bt601(planes, 8)), 0.4, 0.3) for planes in ours]
+    frames = [blend(*planes, alpha, 8) for *planes, alpha in zip(ours, theirs, alphas, strict=True)]
+    assert_as_a_file(found, frames, reference, "yuv420p", "192x108", tmp_path)
+
+
+def test_times_of_frames_do_not_matter(pair: Pair, make: Callable[..., Path], network: Path, tmp_path: Path) -> None:
+    reference, distorted = pair("yuv420p", "192x108")
+    uneven = make("-i", distorted, "-vf", "setpts=N*N*7+PTS", "-fps_mode", "vfr", "-c:v", "ffv1",
+                  tmp_path / "uneven.mkv")  # fmt: skip
+    wanted = Vmaf().roi(reference, distorted, saliency=network)
+    found = Vmaf().roi(reference, uneven, saliency=network, allow=["frame_rate"])
+    assert found.vmaf_roi.frames == wanted.vmaf_roi.frames
+    assert "--allow frame_rate" in found.provenance["command"]
+
+
+def test_a_turned_clip_is_masked_as_it_is_shown(
+    pair: Pair, make: Callable[..., Path], network: Path, tmp_path: Path
+) -> None:
+    sources = [
+        make("-i", clip, "-c:v", "libx264", "-qp", "0", tmp_path / f"flat-{clip.stem}.mp4")
+        for clip in pair("yuv420p", "192x108")
+    ]
+    turned = [
+        make("-display_rotation", "90", "-i", clip, "-c", "copy", tmp_path / f"turned-{clip.name}") for clip in sources
+    ]
+    found = Vmaf().roi(*turned, saliency=network, threshold=0.4, fade=0.3)
+    ours, theirs = (decoded(make, clip, "yuv420p", "108x192", tmp_path) for clip in turned)
+    alphas = [alpha_of(saliency(network, bt601(planes, 8)), 0.4, 0.3) for planes in ours]
+    frames = [blend(*planes, alpha, 8) for *planes, alpha in zip(ours, theirs, alphas, strict=True)]
+    assert_as_a_file(found, frames, turned[0], "yuv420p", "108x192", tmp_path)
+    assert (found.vmaf.scale.width, found.vmaf.scale.height) == (108, 192)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pix_fmt", "color"),
+    [
+        ("a.mkv", "ffv1", "yuv420p", ("-colorspace", "bt709", "-color_range", "tv")),
+        ("a.mkv", "ffv1", "yuv444p10le", ("-colorspace", "bt709", "-color_range", "tv")),
+        ("a.mkv", "ffv1", "yuv420p", ("-colorspace", "smpte170m", "-color_range", "pc")),
+        ("a.mkv", "ffv1", "gbrp", ()),
+        ("a.mkv", "ffv1", "gbrp10le", ()),
+        ("a.png", "png", "rgb24", ()),
+        ("a.jpg", "mjpeg", "yuvj420p", ()),
+    ],
+)
+def test_the_network_sees_the_colours_of_the_clip(
+    make: Callable[..., Path],
+    network: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    codec: str,
+    pix_fmt: str,
+    color: tuple[str, ...],
+) -> None:
+    colour = (200, 60, 40)
+    source = tmp_path / "source.ppm"
+    source.write_bytes(b"P6 96 64 255 " + bytes(colour) * (96 * 64))
+    matrix = {"bt709": "bt709", "smpte170m": "bt601"}.get(color[1] if color else "")
+    scale = [f"scale=out_color_matrix={matrix}:out_range={color[3]}"] if matrix else []
+    paths = [tmp_path / name, tmp_path / f"worse-{name}"]
+    for path, chain in zip(paths, ([], ["noise=alls=20:all_seed=3"]), strict=True):
+        filters = ",".join([*chain, *scale, f"format={pix_fmt}"])
+        single = ("-update", "1") if path.suffix in (".png", ".jpg") else ()
+        make("-i", source, "-vf", filters, "-c:v", codec, "-q:v", "1", *color, *single, path)
+    shown = looks(monkeypatch)
+    found = Vmaf().roi(*paths, saliency=network, threshold=0, fade=0)
+    assert len(shown) == 1
+    assert shown[0].mean((0, 1)) == pytest.approx(colour, abs=3)
+    assert found.mask_coverage == 1
+
+
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[NDArray[Any]]:
+    """What the network is shown."""
+    shown: list[NDArray[Any]] = []
+    real = room.infer
+
+    def watched(loaded: Any, rgb: NDArray[Any]) -> Any:
+        shown.append(rgb)
+        return real(loaded, rgb)
+
+    monkeypatch.setattr(room, "infer", watched)
+    return shown
+
+
+def test_the_projects_network_looks_at_every_second_frame_and_others_at_each(
+    pair: Pair, network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "NEW_PICTURE", 256.0)
+    clips, shown = pair("yuv420p", "192x108", 5), looks(monkeypatch)
+    settings = {"threshold": 0.4, "fade": 0.2}
+    for said, looked, note in (
+        ({}, 3, "in one of 2 frames"),
+        ({"stride": 1}, 5, ""),
+        ({"stride": 5}, 1, "in one of 5 frames"),
+        ({"saliency": network}, 5, ""),
+        ({"saliency": network, "stride": 3}, 2, "in one of 3 frames"),
+    ):
+        shown.clear()
+        found = Vmaf().roi(*clips, **settings, **said)
+        assert len(shown) == looked, said
+        assert len(found.coverage) == len(found.maps[2]) == 5
+        noted = found.provenance["notes"][-1]
+        assert note in noted if note else "frames;" not in noted
+        assert ("--stride" in found.provenance["command"]) == ("stride" in said)
+
+
+def test_a_new_picture_is_looked_at_at_once(
+    pair: Pair, make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # Four frames, then from the fourth on the same ones upside down in other colours.
+    chain = "negate=enable='gte(n,3)',vflip=enable='gte(n,3)'"
+    for pix_fmt in ("yuv420p", "yuv420p10le"):
+        clips = [
+            make("-i", clip, "-vf", chain, "-c:v", "ffv1", tmp_path / f"{pix_fmt}-{clip.name}")
+            for clip in pair(pix_fmt, "192x108", 6)
+        ]
+        with monkeypatch.context() as patch:
+            shown = looks(patch)
+            found = Vmaf().roi(*clips, threshold=0.2, stride=60)
+        assert len(shown) == 2
+        assert found.coverage[:3] == (found.coverage[0],) * 3
+        assert found.coverage[3:] == (found.coverage[3],) * 3
+        assert found.coverage[0] != found.coverage[3]
+
+
+def test_an_empty_mask_is_empty_in_all_the_frames_it_stands_for(
+    make: Callable[..., Path], network: Path, tmp_path: Path
+) -> None:
+    # Black has no saliency for this network; noise has.
+    scene = "color=black:s=192x108:r=25,noise=alls=90:allf=t:enable='gte(n,4)',format=yuv420p"
+    reference = make("-f", "lavfi", "-i", scene, "-frames:v", "6", "-c:v", "ffv1", tmp_path / "reference.mkv")
+    worse = make("-i", reference, "-vf", "gblur=sigma=0.5", "-c:v", "ffv1", tmp_path / "worse.mkv")
+    dark = Vmaf().roi(reference, worse, saliency=network, stride=1).maps[2]
+    limit = max(max(zlib.decompress(picture)) for picture in dark[:4]) / 255 + 0.02
+    found = Vmaf().roi(reference, worse, saliency=network, threshold=limit, fade=0, stride=3)
+    assert found.empty == (0, 1, 2, 3)
+    assert "the mask is empty in 4 frames" in found.provenance["notes"][-1]
+
+
+@pytest.mark.parametrize("stride", [0, -1, 61, 2.0, True, "2"])
+def test_a_stride_that_is_none_is_refused(pair: Pair, stride: Any) -> None:
+    with pytest.raises(SettingsError, match=r"stride is .*; it is a number of frames, 1 to 60"):
+        Vmaf().roi(*pair(), stride=stride)
+
+
+def test_a_reference_against_itself_has_one_score(pair: Pair, network: Path) -> None:
+    reference, _ = pair("yuv420p", "192x108")
+    found = Vmaf().roi(reference, reference, saliency=network, threshold=0.4)
+    assert found.vmaf_masked.unclipped.frames == found.vmaf_full.unclipped.frames
+    assert not found.above_100
+
+
+def test_one_frame_is_enough(pair: Pair, network: Path) -> None:
+    found = Vmaf().roi(*pair("yuv420p", "135x77", 1), saliency=network, threshold=0.4)
+    assert len(found.vmaf_roi.frames) == len(found.coverage) == 1
+
+
+def test_hdr_is_refused_before_a_mask_is_made(pair: Pair, make: Callable[..., Path], tmp_path: Path) -> None:
+    clips = [
+        make("-i", clip, "-vf", "setparams=color_trc=smpte2084", "-c:v", "ffv1", tmp_path / clip.name)
+        for clip in pair("yuv420p10le", "135x77")
+    ]
+    with pytest.raises(PairError, match="PQ"):
+        Vmaf().roi(*clips, synthetic_mask=0.5)
+    assert Vmaf().roi(*clips, synthetic_mask=0.5, allow=["hdr"]).mask_coverage == 1
+
+
+def test_a_picture_too_small_for_the_model_is_refused(pair: Pair, network: Path) -> None:
+    with pytest.raises(ModelError, match="Frames of 135x77 are too small"):
+        Vmaf().roi(*pair("yuv420p", "135x77"), saliency=network, generation="v1")
+    tiny = Vmaf().roi(*pair("yuv420p", "19x18"), saliency=network, threshold=0, fade=0)
+    assert tiny.mask_coverage == 1
+
+
+@pytest.mark.parametrize("name", ["-weight=0 $(touch pwned);'\"`.mkv", "we:ird,[0]=%03d\\.mkv", "ünï 字\u202e.mkv"])
+def test_names_are_only_names(
+    pair: Pair, network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    temp = tmp_path / "te mp:[1],%d'"
+    temp.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temp))
+    monkeypatch.chdir(tmp_path)
+    reference, distorted = pair("yuv420p", "135x77")
+    shutil.copy(reference, name)
+    hostile = Path(f"net-{name}").with_suffix(".onnx")
+    shutil.copy(network, hostile)
+    before = set(tmp_path.iterdir())
+    found = Vmaf().roi(name, distorted, saliency=hostile, threshold=0.4)
+    wanted = Vmaf().roi(reference, distorted, saliency=network, threshold=0.4)
+    assert found.vmaf_masked.frames == wanted.vmaf_masked.frames
+    assert all(character.isprintable() for character in "".join(found.provenance["notes"]))
+    assert found.provenance["command"].isprintable()
+    assert set(tmp_path.iterdir()) == before
+    assert list(temp.iterdir()) == []

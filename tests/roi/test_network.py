@@ -1,0 +1,466 @@
+"""Saliency networks, good and bad: small ONNX files, written here field by field."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_vmaf.errors import MaskError
+from pytest_vmaf.roi import network as room
+from pytest_vmaf.roi.network import Saliency, infer, load_saliency, shown_size
+
+FLOAT, INT64, FLOAT16 = 1, 7, 10
+FREE = [1, 3, "h", "w"]
+Save = Callable[[bytes], Path]
+
+
+def varint(value: int) -> bytes:
+    value, out = value % (1 << 64), bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*out, value])
+
+
+def field(number: int, value: int | str | bytes) -> bytes:
+    """A field of a protobuf message: a number, a text, or bytes, which may be a message."""
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    content = value.encode() if isinstance(value, str) else value
+    return varint(number << 3 | 2) + varint(len(content)) + content
+
+
+def described(name: str, shape: list[int | str], kind: int = FLOAT) -> bytes:
+    sides = b"".join(field(1, field(1 if isinstance(side, int) else 2, side)) for side in shape)
+    return field(1, name) + field(2, field(1, field(1, kind) + field(2, sides)))
+
+
+def tensor(name: str, values: list[float]) -> bytes:
+    """Numbers in a row."""
+    return field(1, len(values)) + field(2, FLOAT) + field(8, name) + field(9, struct.pack(f"<{len(values)}f", *values))
+
+
+def outside(location: str) -> bytes:
+    """A tensor "w" of three numbers that stands in another file."""
+    entry = field(13, field(1, "location") + field(2, location)) + field(13, field(1, "length") + field(2, "12"))
+    return b"".join(field(1, side) for side in (1, 3, 1, 1)) + field(2, FLOAT) + field(8, "w") + entry + field(14, 1)
+
+
+def whole(name: str, value: int) -> bytes:
+    """An attribute: a whole number."""
+    return field(1, name) + field(3, value) + field(20, 2)
+
+
+def wholes(name: str, *values: int) -> bytes:
+    """An attribute: several whole numbers."""
+    return field(1, name) + b"".join(field(8, value) for value in values) + field(20, 7)
+
+
+def node(operator: str, inputs: str, output: str, *attributes: bytes, domain: str = "") -> bytes:
+    names = b"".join(field(1, name) for name in inputs.split())
+    return names + field(2, output) + field(4, operator) + b"".join(field(5, a) for a in attributes) + field(7, domain)
+
+
+def model(
+    *nodes: bytes,
+    tensors: tuple[bytes, ...] = (),
+    inputs: tuple[bytes, ...] = (described("input", FREE),),
+    outputs: tuple[bytes, ...] = (described("saliency_map", [1, 1, "h", "w"]),),
+    opset: int = 17,
+    metadata: dict[str, str] | None = None,
+) -> bytes:
+    parts = [(1, nodes), (5, tensors), (11, inputs), (12, outputs)]
+    graph = field(2, "graph") + b"".join(field(number, part) for number, part_list in parts for part in part_list)
+    said = b"".join(field(14, field(1, key) + field(2, value)) for key, value in (metadata or {}).items())
+    return field(1, 8) + field(8, field(2, opset)) + field(7, graph) + said
+
+
+#: The mean of the normalised channels through a sigmoid: a map of every size.
+MEAN = node("ReduceMean", "input", "grey", wholes("axes", 1))
+SIGMOID = node("Sigmoid", "grey", "saliency_map")
+PLAIN = model(MEAN, SIGMOID)
+
+
+def halved(times: int) -> bytes:
+    """A network that halves its picture some times, and doubles it again as often, as a U-Net does."""
+    nodes, name = [MEAN], "grey"
+    for step in range(times):
+        nodes.append(node("AveragePool", name, f"down{step}", wholes("kernel_shape", 2, 2), wholes("strides", 2, 2)))
+        name = f"down{step}"
+    for step in range(times):
+        nodes.append(node("Resize", f"{name} none scales", f"up{step}"))
+        name = f"up{step}"
+    # The sum needs both of one size.
+    nodes += [node("Add", f"{name} grey", "sum"), node("Sigmoid", "sum", "saliency_map")]
+    return model(*nodes, tensors=(tensor("none", []), tensor("scales", [1.0, 1.0, 2.0, 2.0])))
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Save:
+    def write(content: bytes) -> Path:
+        path = tmp_path / "network.onnx"
+        path.write_bytes(content)
+        return path
+
+    return write
+
+
+def picture(width: int, height: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    return np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def by_hand(rgb: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """What PLAIN finds."""
+    normalised = (rgb / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    return 1 / (1 + np.exp(-normalised.mean(axis=2)))
+
+
+def refused(path: Path, words: str) -> str:
+    with pytest.raises(MaskError, match=words) as caught:
+        load_saliency(path)
+    text = str(caught.value)
+    assert path.name in text
+    assert all(character.isprintable() or character == "\n" for character in text)
+    return text
+
+
+@pytest.mark.parametrize("size", [(576, 324), (1, 1), (3, 5), (101, 67)])
+def test_a_network_of_every_size_gets_the_picture_normalised_and_as_it_is(save: Save, size: tuple[int, int]) -> None:
+    network = load_saliency(save(PLAIN))
+    found = infer(network, picture(*size))
+    assert (found.dtype, found.shape) == (np.float32, size[::-1])
+    assert np.abs(found - by_hand(picture(*size))).max() < 1e-6
+    assert (network.working, network.multiple) == (None, 1)
+
+
+def test_a_network_is_known_by_its_path_and_its_content(save: Save) -> None:
+    network = load_saliency(save(PLAIN))
+    assert network.name.endswith("network.onnx")
+    assert network.digest == hashlib.sha256(PLAIN).hexdigest()
+    assert network == load_saliency(save(PLAIN))
+    assert isinstance(network, Saliency)
+
+
+def test_the_same_picture_gives_the_same_map_whatever_the_threads(save: Save) -> None:
+    path = save(halved(3))
+    maps = [infer(load_saliency(path, threads), picture(320, 180)) for threads in (1, 2, 1)]
+    assert all((found == maps[0]).all() for found in maps)
+
+
+@pytest.mark.parametrize(("halvings", "multiple"), [(3, 8), (4, 16), (5, 32)])
+def test_a_network_with_downsampling_gets_a_padded_picture(save: Save, halvings: int, multiple: int) -> None:
+    network = load_saliency(save(halved(halvings)))
+    assert network.multiple == multiple
+    for width, height in ((576, 324), (854, 480), (33, 17), (1, 1)):
+        rgb = picture(width, height)
+        found = infer(network, rgb)
+        assert found.shape == (height, width)
+        padded = np.pad(rgb, ((0, -height % multiple), (0, -width % multiple), (0, 0)), mode="edge")
+        assert (found == infer(network, padded)[:height, :width]).all()
+
+
+def test_a_network_that_takes_no_padding_is_refused(save: Save) -> None:
+    refused(save(halved(6)), r"for an input \[1, 3, 67, 101\] it says: .*Add")
+
+
+def test_a_network_of_one_size_gets_frames_of_that_size(save: Save) -> None:
+    fixed = model(
+        MEAN,
+        SIGMOID,
+        inputs=(described("input", [1, 3, 24, 40]),),
+        outputs=(described("saliency_map", [1, 1, 24, 40]),),
+    )
+    network = load_saliency(save(fixed))
+    assert network.working == (40, 24)
+    assert [shown_size(network, *size) for size in ((1920, 1080), (24, 40), (40, 24))] == [(40, 24), (40, 24), None]
+    assert np.abs(infer(network, picture(40, 24)) - by_hand(picture(40, 24))).max() < 1e-6
+    # A ramp from left to right, four times as large.
+    ramp = np.tile(np.linspace(0, 255, 160).astype(np.uint8)[None, :, None], (96, 1, 3))
+    found = infer(network, ramp)
+    assert found.shape == (96, 160)
+    assert np.abs(found - by_hand(ramp)).max() < 0.02
+
+
+def test_metadata_say_the_working_size(save: Save) -> None:
+    network = load_saliency(save(model(MEAN, SIGMOID, metadata={"working_width": "48", "working_height": "32"})))
+    assert network.working == (48, 32)
+    assert infer(network, picture(101, 67)).shape == (67, 101)
+    # A frame smaller than the working size is enlarged, and the map made smaller again.
+    flat = np.full((9, 7, 3), 200, np.uint8)
+    assert np.abs(infer(network, flat) - by_hand(flat)).max() < 1e-6
+
+
+def test_pictures_are_shown_at_about_the_working_size_in_their_own_shape(save: Save) -> None:
+    network = load_saliency(save(model(MEAN, SIGMOID, metadata={"working_width": "48", "working_height": "32"})))
+    sizes = [(1920, 1080), (1080, 1920), (100, 100), (48, 32), (32, 48)]
+    assert [shown_size(network, *size) for size in sizes] == [(48, 32), (32, 48), (32, 32), None, None]
+    assert (infer(network, picture(32, 48)) == infer(load_saliency(save(PLAIN)), picture(32, 48))).all()
+    assert shown_size(load_saliency(save(PLAIN)), 1080, 1920) is None
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"working_width": "48"},
+        {"working_width": "48", "working_height": "0"},
+        {"working_width": "48", "working_height": "-32"},
+        {"working_width": "48", "working_height": "99999"},
+        {"working_width": "48", "working_height": "٣٢"},
+        {"working_width": "", "working_height": "x\x1b[2J" * 100},
+    ],
+)
+def test_a_working_size_that_is_none_is_refused(save: Save, metadata: dict[str, str]) -> None:
+    refused(save(model(MEAN, SIGMOID, metadata=metadata)), "working_width .* and two numbers of pixels")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"no network at all",
+        bytes(100),
+        b"\0\0\0\0ORTM" + bytes(100),
+        PLAIN[:-9],
+        PLAIN[: len(PLAIN) // 2],
+        b"\x89PNG",
+    ],
+)
+def test_a_file_that_is_no_network_is_refused(save: Save, content: bytes) -> None:
+    assert "has one float32 input [1,3,H,W]" in refused(save(content), "is no network that can be run: ")
+
+
+def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
+    refused(tmp_path / "none.onnx", "There is no file .*none.onnx")
+    (tmp_path / "folder.onnx").mkdir()
+    refused(tmp_path / "folder.onnx", "There is no file .*folder.onnx")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes in folders; run on Linux or macOS")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.onnx")
+    refused(tmp_path / "pipe.onnx", "There is no file ")
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads every file; run as another user"
+)
+def test_a_file_that_may_not_be_read_is_said(save: Save) -> None:
+    path = save(PLAIN)
+    path.chmod(0)
+    refused(path, "cannot be read: Permission denied")
+
+
+def test_a_name_with_control_characters_is_shown_printable(tmp_path: Path) -> None:
+    with pytest.raises(MaskError) as caught:
+        load_saliency(tmp_path / "a\x1b[2Jb\nc.onnx")
+    assert r"a\x1b[2Jb\nc.onnx" in str(caught.value)
+
+
+def test_a_file_larger_than_any_network_is_refused(save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "LARGEST_NETWORK", 1 << 20)
+    path = save(PLAIN)
+    with path.open("ab") as file:
+        file.truncate((1 << 20) + 1)
+    refused(path, "more than 1 MB")
+
+
+SCALE = node("Mul", "input w", "scaled")
+SCALED_MEAN = MEAN.replace(field(1, "input"), field(1, "scaled"), 1)
+CONSTANT = node("Constant", "", "w", field(1, "value") + field(5, outside("w.bin")) + field(20, 4))
+
+
+def branch(inside: bytes) -> bytes:
+    """A node whose branches are graphs with a constant in them."""
+    graph = field(1, inside) + field(2, "branch") + field(12, described("w", [1, 3, 1, 1]))
+    sides = [field(1, name) + field(6, graph) + field(20, 5) for name in ("then_branch", "else_branch")]
+    return node("If", "yes", "w", *sides)
+
+
+OUTSIDE = {
+    "beside": model(SCALE, SCALED_MEAN, SIGMOID, tensors=(outside("w.bin"),)),
+    "above": model(SCALE, SCALED_MEAN, SIGMOID, tensors=(outside("../w.bin"),)),
+    "absolute": model(SCALE, SCALED_MEAN, SIGMOID, tensors=(outside("/etc/passwd"),)),
+    "memory": model(SCALE, SCALED_MEAN, SIGMOID, tensors=(outside("*/_ORT_MEM_ADDR_/*"),)),
+    "attribute": model(CONSTANT, SCALE, SCALED_MEAN, SIGMOID),
+    "branch": model(branch(CONSTANT), SCALE, SCALED_MEAN, SIGMOID, tensors=(tensor("yes", []),)),
+    "function": PLAIN + field(25, field(1, "f") + field(7, CONSTANT)),
+    "sparse": model(MEAN, SIGMOID) + field(7, field(15, field(1, outside("w.bin")))),
+    # The number of the field for tensors, 5, written in more bytes than it needs, and with bits above the 32nd.
+    "long tag": PLAIN + field(7, b"\xaa\x80\x00" + varint(len(outside("w.bin"))) + outside("w.bin")),
+    "wide tag": PLAIN + field(7, b"\xaa\x80\x80\x80\x20" + varint(len(outside("w.bin"))) + outside("w.bin")),
+}
+
+
+@pytest.mark.parametrize("where", OUTSIDE)
+def test_a_network_that_refers_to_other_files_is_refused(
+    save: Save, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # They are there to be read: beside the network, in the working directory and above it.
+    (tmp_path / "below").mkdir()
+    for folder in (tmp_path, tmp_path / "below"):
+        (folder / "w.bin").write_bytes(struct.pack("<3f", 1, 2, 3))
+    for folder in (tmp_path, tmp_path / "below"):
+        monkeypatch.chdir(folder)
+        refused(save(OUTSIDE[where]), "keeps tensors in other files, which are not read")
+
+
+def test_the_word_location_alone_refuses_nothing(save: Save) -> None:
+    grey, final = (content.replace(b"\x04grey", b"\x08location") for content in (MEAN, SIGMOID))
+    network = load_saliency(save(model(grey, final, metadata={"location": "here"})))
+    assert np.abs(infer(network, picture(5, 4)) - by_hand(picture(5, 4))).max() < 1e-6
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_a_network_that_refers_to_other_files_is_not_run_for_being_damaged(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    content = bytearray(OUTSIDE["beside"])
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.getbasetemp() / "damaged.onnx"
+    path.write_bytes(content)
+    with pytest.raises(MaskError):
+        load_saliency(path)
+
+
+TWO = (described("input", FREE), described("more", FREE))
+BAD = {
+    "two inputs": (
+        model(node("Add", "input more", "both"), node("ReduceMean", "both", "grey"), SIGMOID, inputs=TWO),
+        r"it has 2 inputs \(input, more\), and one is expected",
+    ),
+    "two outputs": (
+        model(
+            MEAN,
+            SIGMOID,
+            outputs=(described("saliency_map", [1, 1, "h", "w"]), described("grey", [1, 1, "h", "w"])),
+        ),
+        r"it has 2 outputs \(saliency_map, grey\), and one is expected",
+    ),
+    "half floats": (
+        model(
+            MEAN,
+            SIGMOID,
+            inputs=(described("input", FREE, FLOAT16),),
+            outputs=(described("saliency_map", [1, 1, "h", "w"], FLOAT16),),
+        ),
+        r"its input is tensor\(float16\), and tensor\(float\) is expected",
+    ),
+    "whole numbers out": (
+        model(
+            MEAN,
+            node("Cast", "grey", "saliency_map", whole("to", INT64)),
+            outputs=(described("saliency_map", [1, 1, "h", "w"], INT64),),
+        ),
+        r"its output is tensor\(int64\)",
+    ),
+    "rank 3": (model(MEAN, SIGMOID, inputs=(described("input", [3, "h", "w"]),)), r"its input is \[3,free,free\]"),
+    "channels last": (
+        model(MEAN, SIGMOID, inputs=(described("input", [1, "h", "w", 3]),)),
+        r"its input is \[1,free,free,3\], and \[1,3,H,W\] is expected",
+    ),
+    "grey pictures": (model(MEAN, SIGMOID, inputs=(described("input", [1, 1, "h", "w"]),)), r"\[1,1,free,free\]"),
+    "batches": (model(MEAN, SIGMOID, inputs=(described("input", [4, 3, "h", "w"]),)), r"\[4,3,free,free\]"),
+    "one side fixed": (model(MEAN, SIGMOID, inputs=(described("input", [1, 3, 256, "w"]),)), r"\[1,3,256,free\]"),
+    "three channels out": (
+        model(node("Sigmoid", "input", "saliency_map"), outputs=(described("saliency_map", ["n", "c", "h", "w"]),)),
+        r"for an input \[1, 3, 67, 101\] it gives \[1, 3, 67, 101\]",
+    ),
+    "half the size out": (
+        model(
+            MEAN,
+            node("AveragePool", "grey", "small", wholes("kernel_shape", 2, 2), wholes("strides", 2, 2)),
+            node("Sigmoid", "small", "saliency_map"),
+            outputs=(described("saliency_map", [1, 1, "y", "x"]),),
+        ),
+        r"for an input \[1, 3, 67, 101\] it gives \[1, 1, 33, 50\]",
+    ),
+    "one number out": (
+        model(
+            node("ReduceMean", "input", "grey", whole("keepdims", 0)), SIGMOID, outputs=(described("saliency_map", []),)
+        ),
+        r"it gives \[\]",
+    ),
+    "own operator": (model(MEAN, node("Foo", "grey", "saliency_map", domain="my.own")), "Foo.*my.own"),
+    "no such operator": (model(MEAN, node("Foo", "grey", "saliency_map")), "No Op registered for Foo"),
+    "opset of the future": (model(MEAN, SIGMOID, opset=999), "[Oo]pset"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_network_that_does_not_keep_the_contract_is_refused(
+    save: Save, case: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    content, words = BAD[case]
+    text = refused(save(content), words)
+    assert "[1,1,H,W] in [0,1]" in text
+    assert len(text.splitlines()) == 2
+    assert capfd.readouterr() == ("", "")
+
+
+def shifted(operator: str, number: float) -> bytes:
+    """A network whose map is the sigmoid's, and an arithmetic step more."""
+    steps = (node("Sigmoid", "grey", "soft"), node(operator, "soft number", "saliency_map"))
+    return model(MEAN, *steps, tensors=(tensor("number", [float(number)]),))
+
+
+@pytest.mark.parametrize(("operator", "number"), [("Mul", float("nan")), ("Div", 0.0), ("Sub", float("inf"))])
+def test_a_map_that_is_not_finite_is_refused(save: Save, operator: str, number: float) -> None:
+    network = load_saliency(save(shifted(operator, number)))
+    with pytest.raises(MaskError, match=r"network.onnx has values that are not finite, for 32x18 pixels"):
+        infer(network, picture(32, 18))
+
+
+def test_one_pixel_that_is_not_a_number_is_enough(save: Save) -> None:
+    # The square root of what is below the middle of the scale.
+    network = load_saliency(save(model(MEAN, node("Sqrt", "grey", "saliency_map"))))
+    rgb = np.full((18, 32, 3), 140, np.uint8)
+    assert infer(network, rgb).max() < 1
+    rgb[7, 9] = 60
+    with pytest.raises(MaskError, match="not finite"):
+        infer(network, rgb)
+
+
+@pytest.mark.parametrize(
+    ("operator", "number", "range_"), [("Add", 2, r"from 2\.\d* to 2\.\d*"), ("Sub", 3, "from -2")]
+)
+def test_a_map_far_from_zero_to_one_is_refused(save: Save, operator: str, number: float, range_: str) -> None:
+    network = load_saliency(save(shifted(operator, number)))
+    with pytest.raises(MaskError, match=rf"goes {range_}.* instead of 0 to 1; is a sigmoid missing at its end\?"):
+        infer(network, picture(32, 18))
+
+
+def test_a_map_a_little_out_of_range_is_clipped(save: Save) -> None:
+    rgb = np.zeros((4, 8, 3), np.uint8)
+    rgb[:, 4:] = 255
+    soft = by_hand(rgb)
+    found = infer(load_saliency(save(shifted("Add", 0.4))), rgb)
+    assert (found[:, 4:] == 1).all()
+    assert np.abs(found[:, :4] - soft[:, :4] - 0.4).max() < 1e-6
+    assert (infer(load_saliency(save(shifted("Sub", 0.4))), rgb)[:, :4] == 0).all()
+
+
+def test_a_missing_onnx_runtime_is_said_with_what_to_install(save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    refused(save(PLAIN), "python -m pip install onnxruntime")
+
+
+def test_the_network_of_the_project_is_there_and_finds_the_thing_in_front() -> None:
+    network = load_saliency()
+    assert network.name == f"pytest-vmaf saliency {network.digest[:12]}"
+    scene = np.full((270, 480, 3), (90, 120, 90), np.uint8)
+    scene[90:180, 200:290] = (220, 40, 30)
+    found = infer(network, scene)
+    assert found.shape == (270, 480)
+    assert found[110:160, 220:270].mean() > 2 * found[:50].mean()

@@ -1,0 +1,541 @@
+"""Quality maps on real clips: every tile is the region that it covers, and what is salient weighs as it is."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pytest_vmaf.plugins import ffmpeg as ffmpeg_plugin
+
+from pytest_vmaf import (
+    FakeScorer,
+    GateViolation,
+    MaskError,
+    ModelError,
+    PairError,
+    QualityMap,
+    Region,
+    Result,
+    ScorerError,
+    SettingsError,
+    Vmaf,
+)
+from pytest_vmaf.gates.gate import POOLS
+from pytest_vmaf.gates.metrics import SHOWN
+from pytest_vmaf.roi import tile_weights as salience
+from pytest_vmaf.roi.blending import Layout, planes_of, rgb_of
+from pytest_vmaf.roi.quality_map import MOST_ON_SIDE, MOST_TILES, _edges
+from roi.test_network import MEAN, PLAIN, model, node, tensor
+
+FRAMES = 4
+NEG_TILE, NEG_SALIENT = SHOWN["neg_tile"], SHOWN["neg_salient"]
+
+
+@pytest.fixture(scope="session")
+def scene(footage: Callable[..., Path]) -> Path:
+    """320x180, 4 frames."""
+    return footage("320x180", FRAMES)
+
+
+@pytest.fixture(scope="session")
+def mixed(scene: Path, make: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The scene with the top left blurred, and the bottom right sharpened, 80x60 pixels each: tiles of a 4x3 grid."""
+    graph = (
+        "[0]split=3[a][b][c];[b]crop=80:60:0:0,gblur=2[blurred];[c]crop=80:60:240:120,unsharp=5:5:0.7[sharp];"
+        "[a][blurred]overlay=0:0:format=yuv420[x];[x][sharp]overlay=240:120:format=yuv420"
+    )
+    output = tmp_path_factory.mktemp("mixed") / "mixed.mkv"
+    return make("-i", scene, "-filter_complex", graph, "-pix_fmt", "yuv420p", "-c:v", "ffv1", output)
+
+
+@pytest.fixture(scope="session")
+def coded(scene: Path, encode: Callable[..., Path]) -> Path:
+    return encode(scene, 32)
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Callable[[bytes], Path]:
+    def save(content: bytes) -> Path:
+        path = tmp_path / "network.onnx"
+        path.write_bytes(content)
+        return path
+
+    return save
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How often libvmaf stands in each run of ffmpeg."""
+    runs: list[int] = []
+    real = ffmpeg_plugin.run
+
+    def counting(command: Any, timeout: float | None) -> Any:
+        runs.append(" ".join(command.argv).count("]libvmaf="))
+        return real(command, timeout)
+
+    monkeypatch.setattr(ffmpeg_plugin, "run", counting)
+    return runs
+
+
+# The grid.
+
+
+@given(st.integers(1, 5000), st.integers(1, MOST_ON_SIDE), st.sampled_from([1, 2]))
+def test_tiles_cover_a_side_without_gaps_and_begin_where_they_may(length: int, parts: int, step: int) -> None:
+    edges = _edges(length, parts, step)
+    assert (edges[0], edges[-1], len(edges)) == (0, length, parts + 1)
+    assert edges == sorted(edges)
+    assert all(edge % step == 0 for edge in edges[:-1])
+    sizes = [after - before for before, after in pairwise(edges)]
+    assert max(sizes) - min(sizes) <= 2 * step - 1
+
+
+@pytest.mark.parametrize(("size", "grid"), [("320x180", (4, 3)), ("161x97", (3, 5)), ("130x75", (5, 2))])
+def test_each_tile_is_the_region_that_it_covers_bit_by_bit(
+    size: str, grid: tuple[int, int], footage: Callable[..., Path], make: Callable[..., Path], tmp_path: Path
+) -> None:
+    reference = footage(size, FRAMES)
+    distorted = make("-i", reference, "-vf", "gblur=0.9", "-c:v", "ffv1", tmp_path / "blurred.mkv")
+    found = Vmaf().map(reference, distorted, grid=grid)
+    assert [(tile.column, tile.row) for tile in found.tiles] == [
+        (column, row) for row in range(grid[1]) for column in range(grid[0])
+    ]
+    width, height = map(int, size.split("x"))
+    covered = np.zeros((height, width), int)
+    for tile in found.tiles:
+        covered[tile.y : tile.y + tile.h, tile.x : tile.x + tile.w] += 1
+    assert (covered == 1).all()
+    regions = {tile.name: Region(tile.x, tile.y, tile.w, tile.h) for tile in found.tiles}
+    cut = Vmaf().score(reference, distorted, regions=regions).regions
+    for tile in found.tiles:
+        region = cut[tile.name]
+        assert tile.neg.frames == region.neg.frames
+        assert tile.vmaf.unclipped.frames == region.vmaf.unclipped.frames
+        assert tile.gap.frames == region.gap.frames
+        assert found.tile(tile.column, tile.row) is tile
+    assert len({float(tile.neg) for tile in found.tiles}) > 1
+
+
+def test_tiles_of_many_bits_keep_their_chroma(
+    footage: Callable[..., Path], make: Callable[..., Path], encode: Callable[..., Path], tmp_path: Path
+) -> None:
+    # Of three columns of 82 pixels the second would begin at an odd one.
+    deep = make("-i", footage("82x64", FRAMES), "-pix_fmt", "yuv420p10le", "-c:v", "ffv1", tmp_path / "deep.mkv")
+    found = Vmaf().map(deep, encode(deep, 30), grid=(3, 2))
+    assert all(tile.x % 2 == 0 for tile in found.tiles)
+    assert found["psnr_cb"].min > 25
+
+
+def test_a_single_tile_is_the_whole_picture(scene: Path, coded: Path) -> None:
+    found, whole = Vmaf().map(scene, coded, grid=(1, 1)), Vmaf().score(scene, coded)
+    assert found.tile(0, 0).neg.frames == found.neg.frames == whole.neg.frames
+    assert found.vmaf.frames == whole.vmaf.frames
+    assert found.neg_mean == pytest.approx(float(whole.neg), abs=1e-9)
+    assert found.above_100 == whole.above_100 or found.above_100.frames == whole.above_100.frames
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [5, None, "44", b"\x04\x04", (4,), (4, 4, 4), (0, 4), (-1, 2), (4.0, 4), (True, 4), {4, 5}, (65, 1), ("4", 4)],
+)
+def test_what_is_no_grid_is_refused_before_the_clips_are_read(grid: Any) -> None:
+    vmaf = Vmaf()
+    with pytest.raises(SettingsError, match=r"grid is .*; it is \(columns, rows\), each from 1 to 64, as \(4, 4\)"):
+        vmaf.map("missing.mkv", "missing.mp4", grid=grid)
+    assert [record["status"] for record in vmaf.records] == ["error"]
+
+
+def test_more_tiles_than_ffmpeg_takes_are_refused(scene: Path) -> None:
+    with pytest.raises(SettingsError, match=rf"grid is \(31, 30\), 930 tiles; {MOST_TILES} are scored at most"):
+        Vmaf().map(scene, scene, grid=(31, 30))
+
+
+def test_as_many_as_are_allowed_are_scored(footage: Callable[..., Path], encode: Callable[..., Path]) -> None:
+    reference = footage("570x570", 1)
+    assert len(Vmaf(threads=1).map(reference, encode(reference, 30), grid=(30, 30)).tiles) == MOST_TILES
+
+
+def test_tiles_too_small_for_the_model_are_refused_by_name(scene: Path, coded: Path) -> None:
+    with pytest.raises(ModelError, match=r"Pictures of 'tile 0,0' of 16x90 are too small for vmaf_v0\.6\.1"):
+        Vmaf().map(scene, coded, grid=(20, 2))
+    with pytest.raises(ModelError, match=r"Pictures of 'tile 0,0' of 160x180 are too small"):
+        Vmaf(generation="v1").map(scene, coded, grid=(2, 1))
+
+
+def test_a_map_is_one_run(scene: Path, coded: Path, counted: list[int]) -> None:
+    Vmaf().map(scene, coded, grid=(4, 3))
+    assert counted == [12]
+
+
+# What a map tells.
+
+
+def test_the_worst_tile_is_found_and_pools_are_those_of_the_tiles(scene: Path, mixed: Path) -> None:
+    found = Vmaf().map(scene, mixed, grid=(4, 3))
+    assert isinstance(found, QualityMap)
+    assert (found.worst.column, found.worst.row) == (0, 0)
+    assert found.worst.neg < 85
+    largest = max(found.tiles, key=lambda tile: float(tile.gap))
+    assert (largest.column, largest.row) == (3, 2)
+    assert found.gap_tile == largest.gap > 5 > found.worst.gap
+    assert found.neg_tile == found.worst.neg == found.neg
+    for pool in POOLS:
+        pooled = [tile.neg.stdev if pool == "stdev" else float(tile.neg.pooled(pool)) for tile in found.tiles]
+        assert found.pooled("neg_tile", pool) == (max if pool == "stdev" else min)(pooled)
+        # A gate meets first what violates it first.
+        assert found.pooled("neg_tile", pool, "min") == found.pooled("neg", pool, "min") == min(pooled)
+        assert found.pooled("neg_tile", pool, "max") == found.pooled("neg", pool, "max") == max(pooled)
+        gaps = [tile.gap.stdev if pool == "stdev" else float(tile.gap.pooled(pool)) for tile in found.tiles]
+        if pool != "harmonic_mean":
+            assert found.pooled("gap_tile", pool) == max(gaps)
+    assert [tile.name for tile, _ in found.worst_over_time] == ["tile in column 0, row 0"] * FRAMES
+    assert [value for _, value in found.worst_over_time] == list(found.worst.neg.frames)
+    areas = np.array([tile.w * tile.h for tile in found.tiles], float)
+    means = np.array([float(tile.neg) for tile in found.tiles])
+    assert found.neg_mean == pytest.approx(float((areas * means).sum() / areas.sum()), abs=1e-9)
+    assert "tile in column 0, row 0 of 4x3" in found.context.distorted
+    for place in ((4, 0), (0, 3), (-1, 0)):
+        with pytest.raises(IndexError, match="is not in a grid of 4x3"):
+            found.tile(*place)
+
+
+def test_a_gate_upon_the_spread_holds_the_tile_that_varies_most(
+    scene: Path, make: Callable[..., Path], tmp_path: Path
+) -> None:
+    # One tile is bad in every second frame, another a little worse in all.
+    graph = (
+        "[0]split=3[a][b][c];[b]crop=80:60:0:0,gblur=3[one];[c]crop=80:60:240:120,gblur=4[two];"
+        "[a][one]overlay=0:0:format=yuv420:enable='eq(mod(n,2),1)'[x];[x][two]overlay=240:120:format=yuv420"
+    )
+    distorted = tmp_path / "flickers.mkv"
+    make("-i", scene, "-filter_complex", graph, "-pix_fmt", "yuv420p", "-c:v", "ffv1", distorted)
+    vmaf = Vmaf()
+    found = vmaf.map(scene, distorted, grid=(4, 3))
+    spread = found.tile(0, 0).neg.stdev
+    assert spread == max(tile.neg.stdev for tile in found.tiles) > 3 * found.worst.neg.stdev
+    vmaf.map(scene, distorted, grid=(4, 3), max_neg_tile_stdev=spread, max_neg_stdev=spread)
+    for gate in ("max_neg_tile_stdev", "max_neg_stdev"):
+        with pytest.raises(GateViolation, match=r"stdev \d") as caught:
+            vmaf.map(scene, distorted, grid=(4, 3), **{gate: spread - 1e-6})
+        assert "tile in column 0, row 0" in str(caught.value)
+    assert vmaf.records[0]["pools"]["neg_tile"]["stdev"] == spread
+
+
+def test_a_gate_that_a_map_cannot_hold_is_refused_wherever_the_caller_said_it(scene: Path, mixed: Path) -> None:
+    with pytest.raises(SettingsError, match=r"above_100 is no gate of vmaf\.map"):
+        Vmaf(above_100=True).map(scene, mixed)
+    with pytest.raises(SettingsError, match=r"min_neg_tile is a gate of vmaf\.map"):
+        Vmaf(min_neg_tile=1).score(scene, mixed)
+    # What is taken back holds nothing.
+    Vmaf(above_100=True, min_psnr_y=99).map(scene, mixed, above_100=False, min_psnr_y=None)
+    Vmaf(min_neg_tile=1).score(scene, mixed, min_neg_tile=None)
+
+
+def test_the_worst_over_time_goes_from_tile_to_tile(scene: Path, make: Callable[..., Path], tmp_path: Path) -> None:
+    graph = (
+        "[0]split=3[a][b][c];[b]crop=80:60:0:0,gblur=2[one];[c]crop=80:60:240:120,gblur=2[two];"
+        "[a][one]overlay=0:0:format=yuv420:enable='lt(n,2)'[x];[x][two]overlay=240:120:format=yuv420:enable='gte(n,2)'"
+    )
+    distorted = tmp_path / "moves.mkv"
+    make("-i", scene, "-filter_complex", graph, "-pix_fmt", "yuv420p", "-c:v", "ffv1", distorted)
+    found = Vmaf().map(scene, distorted, grid=(4, 3))
+    assert [(tile.column, tile.row) for tile, _ in found.worst_over_time] == [(0, 0), (0, 0), (3, 2), (3, 2)]
+
+
+def test_gates_hold_the_worst_tile_by_their_own_pool(scene: Path, mixed: Path) -> None:
+    vmaf = Vmaf()
+    found = vmaf.map(scene, mixed, grid=(4, 3))
+    for pool in ("", "_min", "_p5", "_harmonic_mean"):
+        value = found.pooled("neg_tile", pool[1:] or "mean")
+        vmaf.map(scene, mixed, grid=(4, 3), **{f"min_neg_tile{pool}": value})
+        with pytest.raises(GateViolation, match=rf"^{NEG_TILE}{pool.replace('_', ' ', 1)} \d"):
+            vmaf.map(scene, mixed, grid=(4, 3), **{f"min_neg_tile{pool}": value + 1e-6})
+    with pytest.raises(GateViolation, match=rf"^{SHOWN['gap_tile']} \d+\.\d+ > 3"):
+        vmaf.map(scene, mixed, grid=(4, 3), max_gap_tile=3)
+    statuses = [record["status"] for record in vmaf.records]
+    assert statuses == ["passed", *["passed", "failed"] * 4, "failed"]
+    assert len(vmaf.clips) == len(vmaf.records)
+
+
+@pytest.mark.parametrize("gate", [{"max_gap": 3}, {"max_gap_max": 3}])
+def test_no_gate_holds_because_the_tile_that_violates_it_is_not_the_worst(
+    gate: dict[str, Any], scene: Path, mixed: Path
+) -> None:
+    # The tile with the lowest NEG has a gap below 3; another one has more.
+    with pytest.raises(GateViolation):
+        Vmaf().map(scene, mixed, grid=(4, 3), **gate)
+
+
+def test_a_map_is_a_result_that_can_be_written_down(scene: Path, mixed: Path) -> None:
+    found = Vmaf().map(scene, mixed, grid=(4, 3))
+    back = Result.from_json(found.to_json())
+    assert back.neg.frames == found.neg.frames
+    assert float(back["gap_tile"]) == float(found.gap_tile)
+    vmaf = Vmaf()
+    vmaf.map(scene, mixed, grid=(4, 3), max_gap_tile=99)
+    json.dumps(vmaf.records, allow_nan=False)
+    assert vmaf.records[0]["features"]["neg_tile"] == pytest.approx(float(found.neg_tile))
+
+
+# What is salient.
+
+
+#: What is bright is salient.
+STRONG = model(
+    MEAN,
+    node("Mul", "grey four", "scaled"),
+    node("Sigmoid", "scaled", "saliency_map"),
+    tensors=(tensor("four", [4.0]),),
+)
+ZERO = model(MEAN, node("Mul", "grey zero", "saliency_map"), tensors=(tensor("zero", [0.0]),))
+NAN = model(MEAN, node("Mul", "grey nan", "saliency_map"), tensors=(tensor("nan", [math.nan]),))
+
+
+def test_shares_of_other_frames_than_were_scored_are_no_shares(
+    scene: Path, coded: Path, network: Callable[[bytes], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = salience.salient_shares
+
+    def short(*arguments: Any) -> Any:
+        shares, empty = real(*arguments)
+        return shares[:-1], empty
+
+    monkeypatch.setattr(salience, "salient_shares", short)
+    with pytest.raises(ScorerError, match=f"{FRAMES} frames were scored, and {FRAMES - 1} looked at"):
+        Vmaf().map(scene, coded, saliency=network(STRONG))
+
+
+def test_shares_add_up_to_one_and_are_the_saliency_of_the_tiles(
+    scene: Path,
+    coded: Path,
+    network: Callable[[bytes], Path],
+    make: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: Any,
+) -> None:
+    seen: list[Any] = []
+    real = salience.salient_shares
+
+    def kept(*arguments: Any) -> Any:
+        seen.append(real(*arguments))
+        return seen[-1]
+
+    monkeypatch.setattr(salience, "salient_shares", kept)
+    found = Vmaf().map(scene, coded, grid=(4, 3), saliency=network(STRONG))
+    [(shares, empty)] = seen
+    assert empty == ()
+    assert len(shares) == FRAMES
+    assert [sum(frame) for frame in shares] == pytest.approx([1.0] * FRAMES, abs=1e-12)
+    # The same by hand: RGB of the frames, the network's arithmetic, the mean in each tile.
+    content = make("-i", scene, "-f", "rawvideo", tmp_path / "420.yuv").read_bytes()
+    layout = Layout(320, 180, "420", 8)
+    for index in range(FRAMES):
+        frame = content[index * layout.frame_bytes : (index + 1) * layout.frame_bytes]
+        rgb = rgb_of(planes_of(frame, layout), layout, "bt601", "tv").astype(float)
+        normalised = (rgb / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+        saliency = 1 / (1 + np.exp(-4 * normalised.mean(axis=2)))
+        sums = np.array([saliency[t.y : t.y + t.h, t.x : t.x + t.w].sum() for t in found.tiles])
+        assert shares[index] == pytest.approx(tuple(sums / sums.sum()), abs=2e-3)
+        expected = sum(share * tile.neg.frames[index] for share, tile in zip(shares[index], found.tiles, strict=True))
+        assert found.neg_salient.frames[index] == pytest.approx(expected, abs=1e-9)
+    assert max(max(frame) for frame in shares) > 1.1 / 12
+
+
+def test_what_is_salient_decides_between_a_bad_tile_and_a_good_one(
+    scene: Path, mixed: Path, network: Callable[[bytes], Path], make: Callable[..., Path], tmp_path: Path
+) -> None:
+    # Bright is salient: the top left is made bright in one reference, and the bottom right in another.
+    values = []
+    for x, y in ((0, 0), (240, 120)):
+        pair = []
+        for number, clip in enumerate((scene, mixed)):
+            dark = f"lutyuv=y=val/4+16,drawbox={160 - x * 2 // 3}:0:1:1:black:fill"
+            graph = f"[0]split[a][b];[a]{dark}[dark];[b]crop=80:60:{x}:{y}[c];[dark][c]overlay={x}:{y}:format=yuv420"
+            output = tmp_path / f"{x}-{number}.mkv"
+            pair.append(make("-i", clip, "-filter_complex", graph, "-pix_fmt", "yuv420p", "-c:v", "ffv1", output))
+        values.append(Vmaf().map(*pair, grid=(4, 3), saliency=network(STRONG)))
+    bad, good = values
+    assert bad.neg_salient < bad.neg_mean - 3
+    assert good.neg_salient > bad.neg_salient + 3
+
+
+def test_the_networks_own_map_is_held_by_its_gate(scene: Path, coded: Path) -> None:
+    found = Vmaf().map(scene, coded, saliency=True)
+    assert found.saliency.startswith("pytest-vmaf saliency ")
+    assert min(float(t.neg) for t in found.tiles) < found.neg_salient < max(float(t.neg) for t in found.tiles)
+    value = float(found.neg_salient)
+    Vmaf().map(scene, coded, saliency=True, min_neg_salient=value)
+    with pytest.raises(GateViolation, match=rf"^{NEG_SALIENT} \d+\.\d+ < "):
+        Vmaf().map(scene, coded, saliency=True, min_neg_salient=value + 0.01)
+    with pytest.raises(GateViolation, match=rf"^{NEG_SALIENT} min \d+\.\d+ < "):
+        Vmaf().map(scene, coded, saliency=True, min_neg_salient_min=value + 0.01)
+
+
+def test_a_gate_upon_what_is_salient_needs_saliency(scene: Path, coded: Path) -> None:
+    gate = {"min_neg_salient": 1}
+    with pytest.raises(SettingsError, match=r"neg_salient.* saliency=True"):
+        Vmaf().map(scene, coded, **gate)
+    # Wherever it was set: what was not measured must not pass.
+    with pytest.raises(SettingsError, match=r"neg_salient.* saliency=True"):
+        Vmaf(**gate).map(scene, coded)
+    Vmaf(**gate).map(scene, coded, min_neg_salient=None)
+
+
+def test_where_nothing_is_salient_in_any_frame_it_says_so(
+    scene: Path, coded: Path, network: Callable[[bytes], Path]
+) -> None:
+    with pytest.raises(MaskError, match=r"Nothing is salient in any of the 4 frames \(.*network\.onnx\)"):
+        Vmaf().map(scene, coded, saliency=network(ZERO), min_neg_salient=1)
+
+
+def test_a_frame_without_anything_salient_counts_tiles_by_area_and_is_noted(
+    scene: Path, coded: Path, network: Callable[[bytes], Path], make: Callable[..., Path], tmp_path: Path
+) -> None:
+    # Only what is brighter than the mean of ImageNet is salient; in the second frame nothing is.
+    relu = model(
+        MEAN,
+        node("Mul", "grey tenth", "small"),
+        node("Relu", "small", "saliency_map"),
+        tensors=(tensor("tenth", [0.1]),),
+    )
+    pair = []
+    for number, clip in enumerate((scene, coded)):
+        dark = "lutyuv=y=val/8+16:u=128:v=128:enable='eq(n,1)'"
+        pair.append(make("-i", clip, "-vf", f"{dark},format=yuv420p", "-c:v", "ffv1", tmp_path / f"{number}.mkv"))
+    found = Vmaf().map(*pair, grid=(4, 3), saliency=network(relu))
+    assert any("nothing is salient in frame 1; tiles count by their area there" in n for n in found.provenance["notes"])
+    areas = np.array([tile.w * tile.h for tile in found.tiles], float)
+    second = np.array([tile.neg.frames[1] for tile in found.tiles])
+    assert found.neg_salient.frames[1] == pytest.approx(float((areas * second).sum() / areas.sum()), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"no network", "no network that can be run"), (NAN, "not finite")],
+    ids=["no network", "NaN"],
+)
+def test_a_network_that_fails_ends_the_map(
+    content: bytes, message: str, scene: Path, coded: Path, network: Callable[[bytes], Path]
+) -> None:
+    vmaf = Vmaf()
+    with pytest.raises(MaskError, match=message):
+        vmaf.map(scene, coded, saliency=network(content))
+    assert [record["status"] for record in vmaf.records] == ["error"]
+
+
+def test_a_network_that_cannot_be_loaded_is_refused_before_anything_is_scored(
+    scene: Path, coded: Path, counted: list[int]
+) -> None:
+    with pytest.raises(MaskError, match=r"There is no file missing\.onnx"):
+        Vmaf().map(scene, coded, saliency="missing.onnx")
+    assert counted == []
+
+
+@pytest.mark.parametrize("saliency", [0, 1, 3.5, "", b"a.onnx", ["a.onnx"]])
+def test_what_is_no_path_of_a_network_is_refused(saliency: Any, scene: Path, coded: Path) -> None:
+    with pytest.raises(SettingsError, match=r"saliency is .*; it is the path of an ONNX network"):
+        Vmaf().map(scene, coded, saliency=saliency)
+
+
+# At the edges of what there is.
+
+
+def test_a_map_of_a_picture_has_one_frame(scene: Path, make: Callable[..., Path], tmp_path: Path) -> None:
+    png = make("-i", scene, "-frames:v", 1, tmp_path / "a.png")
+    jpg = make("-i", png, "-q:v", 20, tmp_path / "a.jpg")
+    found = Vmaf().map(png, jpg, saliency=True)
+    assert [len(tile.neg.frames) for tile in found.tiles] == [1] * 16
+    assert len(found.worst_over_time) == 1
+    with pytest.raises(GateViolation, match=rf"^{NEG_TILE} \d"):
+        Vmaf().map(png, jpg, min_neg_tile=99.9)
+
+
+def test_a_clip_against_itself_has_no_worst_that_a_gate_would_fail(scene: Path) -> None:
+    found = Vmaf().map(scene, scene, min_neg_tile=95, max_gap_tile=0.05, saliency=True, min_neg_salient=95)
+    assert found.gap_tile == pytest.approx(0, abs=0.05)
+    assert not found.above_100
+
+
+def test_clips_of_two_lengths_have_no_map(scene: Path, coded: Path, make: Callable[..., Path], tmp_path: Path) -> None:
+    short = make("-i", coded, "-frames:v", 3, "-c:v", "ffv1", tmp_path / "short.mkv")
+    with pytest.raises(PairError, match="different lengths: 4 frames decoded of the reference, 3"):
+        Vmaf().map(scene, short)
+
+
+def test_blindness_in_a_tile_names_it(make: Callable[..., Path], tmp_path: Path) -> None:
+    pair = [
+        make(
+            *("-f", "lavfi", "-i", f"testsrc2=size=320x180:rate=25,drawbox=0:0:40:46:{colour}:fill,format=yuv420p"),
+            *("-frames:v", 2, "-c:v", "ffv1", tmp_path / f"{colour}.mkv"),
+        )
+        for colour in ("black", "white")
+    ]
+    with pytest.raises(ScorerError, match=r"^tile 0,0: VMAF is blind"):
+        Vmaf().map(*pair, grid=(8, 4))
+
+
+def test_invented_numbers_make_a_map_but_no_saliency() -> None:
+    vmaf = Vmaf(scorer=FakeScorer(vmaf=95.0, neg=93.0))
+    found = vmaf.map("a", "b", grid=(2, 2), min_neg_tile=93, max_gap_tile=2)
+    assert [float(tile.neg) for tile in found.tiles] == [93.0] * 4
+    assert found.provenance["fake"]
+    with pytest.raises(SettingsError, match="The scorer 'fake' reads no clip"):
+        vmaf.map("a", "b", saliency=True)
+    with pytest.raises(GateViolation, match=rf"^{NEG_TILE} 93\.000 < 94"):
+        vmaf.map("a", "b", min_neg_tile=94)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ("score", "min_neg_tile is a gate of vmaf.map"),
+        ("check", "min_neg_tile is a gate of vmaf.map"),
+        ("roi", "min_neg_tile is a gate of vmaf.map"),
+    ],
+)
+def test_a_gate_of_tiles_in_another_call_is_a_usage_error(call: str, message: str, scene: Path, coded: Path) -> None:
+    with pytest.raises(SettingsError, match=message):
+        getattr(Vmaf(), call)(scene, coded, min_neg_tile=1)
+
+
+def test_plain_is_a_network_too(scene: Path, coded: Path, network: Callable[[bytes], Path]) -> None:
+    found = Vmaf().map(scene, coded, saliency=network(PLAIN))
+    assert found.saliency.endswith("network.onnx")
+
+
+def test_an_aligned_pair_has_the_map_and_the_saliency_of_the_frames_that_both_have(
+    footage: Callable[..., Path], make: Callable[..., Path], tmp_path: Path
+) -> None:
+    reference = footage("192x128", 16)
+    cut = make("-i", reference, "-vf", "trim=start_frame=2,setpts=N/25/TB", "-c:v", "ffv1", tmp_path / "cut.mkv")
+    late = make("-i", cut, "-c:v", "libx264", tmp_path / "late.mp4")
+    aligned = Vmaf(align=True).map(reference, late, grid=(2, 2), saliency=True)
+    same = Vmaf().map(cut, late, grid=(2, 2), saliency=True)
+    assert [tile.neg.frames for tile in aligned.tiles] == [tile.neg.frames for tile in same.tiles]
+    assert aligned.neg_salient.frames == same.neg_salient.frames
+    assert len(same.neg_salient.frames) == 14
+
+
+def test_a_tile_that_is_worst_for_a_moment_is_what_a_minimum_holds(
+    scene: Path, make: Callable[..., Path], tmp_path: Path
+) -> None:
+    graph = (
+        "[0]split=3[a][b][c];[b]crop=80:60:0:0,gblur=2[one];[c]crop=80:60:240:120,gblur=8[two];"
+        "[a][one]overlay=0:0:format=yuv420[x];[x][two]overlay=240:120:format=yuv420:enable='eq(n,3)'"
+    )
+    distorted = tmp_path / "moment.mkv"
+    make("-i", scene, "-filter_complex", graph, "-pix_fmt", "yuv420p", "-c:v", "ffv1", distorted)
+    found = Vmaf().map(scene, distorted, grid=(4, 3))
+    assert (found.worst.column, found.worst.row) == (0, 0)
+    moment = found.tile(3, 2).neg.frames[3]
+    assert found.pooled("neg_tile", "min") == moment < float(found.worst.neg.min) - 10
+    with pytest.raises(GateViolation, match=rf"^{NEG_TILE} min {moment:.3f} < "):
+        Vmaf().map(scene, distorted, grid=(4, 3), min_neg_tile_min=float(found.worst.neg.min))

@@ -1,0 +1,390 @@
+"""Crossings: exact on any falling curve, honest on any other, and cheap on measured ones."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import threading
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from statistics import mean
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_vmaf.search.crossings import Crossing, Search, find_crossings
+
+TARGETS = (94.0, 96.0, 97.0, 98.0)
+SLOPES = {"libx264": -0.13, "libx265": -0.13, "libsvtav1": -0.075}
+
+
+def logistic(crf: float, middle: float = 35.0, slope: float = -0.13, ceiling: float = 99.5) -> float:
+    return ceiling / (1 + math.exp(-slope * (crf - middle)))
+
+
+def answers(scores: Sequence[float], finest: int, targets: Sequence[float]) -> list[int | None]:
+    """The largest CRF that reaches each target, by looking at the whole curve."""
+    reached = [[crf for crf, score in enumerate(scores, finest) if score >= target] for target in targets]
+    return [max(crfs, default=None) for crfs in reached]
+
+
+def least(scores: Sequence[float], finest: int, targets: Sequence[float]) -> int:
+    """How many probes the answers need, had they been known before."""
+    crossings = [finest - 1 if crf is None else crf for crf in answers(scores, finest, targets)]
+    return len({near for crf in crossings for near in (crf, crf + 1)} & set(range(finest, finest + len(scores))))
+
+
+class Curve:
+    """A curve to measure that knows what was asked of it, and refuses to be asked twice or outside of its range."""
+
+    def __init__(self, scores: Sequence[float], finest: int = 0) -> None:
+        self.scores, self.finest, self.asked, self.threads = scores, finest, [], set()
+
+    def __call__(self, crf: int) -> float:
+        assert type(crf) is int
+        assert 0 <= crf - self.finest < len(self.scores)
+        assert crf not in self.asked
+        self.asked.append(crf)
+        self.threads.add(threading.get_ident())
+        return self.scores[crf - self.finest]
+
+    def search(self, targets: Sequence[float] = TARGETS, ceiling: float = 100.0, **more) -> Search:
+        crfs = (self.finest, self.finest + len(self.scores) - 1)
+        return find_crossings(self, crfs, targets, ceiling=ceiling, **more)
+
+
+def assert_proved(found: Search, curve: Curve) -> None:
+    """Every answer rests on measured scores, on both sides."""
+    probes = dict(found.probes)
+    last = curve.finest + len(curve.scores) - 1
+    for crossing in found.crossings:
+        if crossing.outcome == "above the ceiling":
+            continue
+        crf = curve.finest - 1 if crossing.crf is None else crossing.crf
+        assert crossing.score == probes.get(crf)
+        assert crossing.next_score == probes.get(crf + 1)
+        assert crf < curve.finest or probes[crf] >= crossing.target
+        assert crf == last or probes[crf + 1] < crossing.target
+
+
+falling = st.lists(st.floats(-5, 105), min_size=1, max_size=64).map(lambda scores: sorted(scores, reverse=True))
+some_targets = st.lists(st.floats(1, 100), min_size=1, max_size=5, unique=True)
+
+
+@settings(max_examples=150, deadline=None)
+@given(falling, some_targets, st.integers(-10, 10), st.sampled_from([None, -0.02, -0.13, -1.0]), st.integers(1, 4))
+def test_every_answer_on_a_falling_curve_is_exact_and_proved(scores, targets, finest, slope, workers) -> None:
+    curve = Curve(scores, finest)
+    found = curve.search(targets, slope=slope, workers=workers)
+    assert [crossing.crf for crossing in found.crossings] == answers(scores, finest, targets)
+    assert_proved(found, curve)
+    assert all(crossing.outcome != "not monotone" for crossing in found.crossings)
+    assert sorted(crf for crf, _ in found.probes) == sorted(curve.asked)
+
+
+@settings(max_examples=150, deadline=None)
+@given(falling, some_targets, st.sampled_from([None, -0.02, -0.13, -1.0]))
+def test_no_falling_curve_costs_much_more_than_bisection(scores, targets, slope) -> None:
+    curve = Curve(scores)
+    curve.search(targets, slope=slope)
+    assert len(curve.asked) <= min(len(scores), len(targets) * (math.ceil(math.log2(len(scores) + 1)) + 4) + 2)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=40), some_targets, st.integers(1, 3))
+def test_any_curve_at_all_gets_answers_that_its_probes_prove(scores, targets, workers) -> None:
+    curve = Curve(scores)
+    found = curve.search(targets, workers=workers)
+    assert_proved(found, curve)
+    for crossing in found.crossings:
+        finer = [crf for crf, score in found.probes if score < crossing.target and crf < (crossing.crf or 0)]
+        assert not finer or crossing.outcome == "not monotone"
+        if crossing.outcome == "not monotone":
+            fine, coarse = crossing.reversed
+            assert fine < coarse
+            assert scores[fine] < scores[coarse]
+        else:
+            assert crossing.reversed is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(15, 60), st.floats(0.05, 0.25), st.sampled_from([96.5, 97.5, 98.5, 99.5, 100]))
+def test_logistic_curves_cost_few_probes_whatever_their_slope(middle, slope, ceiling) -> None:
+    scores = [logistic(crf, middle, -slope, ceiling) for crf in range(52)]
+    curve = Curve(scores)
+    found = curve.search(ceiling=ceiling)
+    assert_proved(found, curve)
+    assert len(curve.asked) <= least(scores, 0, [t for t in TARGETS if t <= ceiling]) + 7
+
+
+def unlike(kind: str, draw: random.Random) -> list[float]:
+    """A curve unlike the measured ones: bent, of two slopes, uneven, clipped at the ceiling, or PSNR in dB."""
+    middle, slope, bend = draw.uniform(30, 50), draw.uniform(0.06, 0.2), draw.uniform(0.3, 1)
+    where, steeper = draw.uniform(5, 45), draw.uniform(0.3, 3)
+    scores = []
+    for crf in range(52):
+        position = float(crf)
+        if kind == "bent":
+            position = 25.5 + 25.5 * ((crf / 25.5 - 1) + bend * (crf / 25.5 - 1) ** 3) / (1 + bend)
+        elif kind == "two slopes":
+            position += max(crf - where, 0) * (steeper - 1)
+        elif kind == "uneven":
+            position += draw.gauss(0, 0.7)
+        score = logistic(position, middle, -slope)
+        scores.append(min(score + 2, 99.5) if kind == "clipped" else score)
+    return [52 - 0.45 * crf - slope * crf**1.2 for crf in range(52)] if kind == "PSNR" else scores
+
+
+@pytest.mark.parametrize(
+    ("kind", "targets", "ceiling", "waste"),
+    [
+        ("bent", TARGETS, 99.5, 2),
+        ("two slopes", TARGETS, 99.5, 2),
+        ("uneven", TARGETS, 99.5, 3),
+        ("clipped", TARGETS, 99.5, 2.5),
+        ("PSNR", (36, 39, 42, 45), 60, 4),
+    ],
+)
+def test_curves_unlike_the_measured_ones_waste_few_probes(kind, targets, ceiling, waste) -> None:
+    draw = random.Random(kind)
+    wasted = []
+    for _ in range(40):
+        curve = Curve(unlike(kind, draw))
+        found = curve.search(targets, ceiling=ceiling)
+        assert_proved(found, curve)
+        crossings = [-1 if crossing.crf is None else crossing.crf for crossing in found.crossings]
+        needed = {near for crf in crossings for near in (crf, crf + 1)} & set(range(52))
+        wasted.append(len(found.probes) - len(needed))
+    assert mean(wasted) <= waste
+
+
+def test_outcomes_say_what_an_answer_rests_on() -> None:
+    scores = [97 - 0.5 * crf for crf in range(11)]
+    found = Curve(scores, 10).search([99.5, 98, 95.2, 92, 50], ceiling=99)
+    assert found.crossings == (
+        Crossing(99.5, None, None, None, "above the ceiling"),
+        Crossing(98, None, None, 97, "below at the finest"),
+        Crossing(95.2, 13, 95.5, 95, "met"),
+        Crossing(92, 20, 92, None, "met at the coarsest"),
+        Crossing(50, 20, 92, None, "met at the coarsest"),
+    )
+
+
+def test_nothing_is_measured_for_targets_above_the_ceiling() -> None:
+    found = Curve([99.0] * 52).search([98.5, 99], ceiling=98)
+    assert found.probes == ()
+    assert [crossing.outcome for crossing in found.crossings] == ["above the ceiling"] * 2
+
+
+def test_crossings_keep_the_targets_order_and_probes_theirs() -> None:
+    curve = Curve([logistic(crf) for crf in range(52)])
+    found = curve.search([96, 98, 94, 97])
+    assert [crossing.target for crossing in found.crossings] == [96, 98, 94, 97]
+    assert [crf for crf, _ in found.probes] == curve.asked
+
+
+def test_a_round_of_several_workers_is_listed_by_crf() -> None:
+    told: list[int] = [0]
+    found = Curve([logistic(crf) for crf in range(52)]).search(workers=4, progress=lambda made, of: told.append(made))
+    for begin, end in pairwise(sorted(set(told))):
+        crfs = [crf for crf, _ in found.probes[begin:end]]
+        assert crfs == sorted(crfs)
+        assert len(crfs) <= 4
+
+
+def test_the_same_search_makes_the_same_probes() -> None:
+    scores = [logistic(crf) for crf in range(52)]
+    assert Curve(scores).search(workers=3) == Curve(scores).search(workers=3)
+
+
+@pytest.mark.parametrize("score", [0.0, 90.0, 93.999, 94.1, 97.5, 97.999, 98.9])
+def test_a_flat_curve_is_found_out_cheaply(score: float) -> None:
+    curve = Curve([score] * 64)
+    found = curve.search(ceiling=99)
+    assert len(curve.asked) <= 4
+    for crossing in found.crossings:
+        assert crossing.outcome == ("met at the coarsest" if score >= crossing.target else "below at the finest")
+
+
+@pytest.mark.parametrize(("first", "last"), [(20, 99), (80, 96.5), (20, 90), (95, 97.6)])
+def test_a_rising_curve_is_not_monotone(first: float, last: float) -> None:
+    scores = [first + (last - first) * crf / 51 for crf in range(52)]
+    found = Curve(scores).search()
+    for crossing in found.crossings:
+        assert crossing.outcome == "not monotone"
+        fine, coarse = crossing.reversed
+        assert scores[fine] < scores[coarse]
+    assert len(found.probes) <= 8
+
+
+def test_a_reversal_across_a_target_is_named() -> None:
+    scores = [97.0, 96.5, 95.9, 96.2, 95.5]
+    found = find_crossings(scores.__getitem__, (0, 4), [96], ceiling=99, start={96: 1})
+    assert found.crossings == (Crossing(96, 1, 96.5, 95.9, "met"),)  # nothing measured says otherwise
+    found = find_crossings(scores.__getitem__, (0, 4), [96, 96.3, 95.95], ceiling=99, start={96: 3, 96.3: 1, 95.95: 3})
+    assert found.crossings == (
+        Crossing(96, 3, 96.2, 95.5, "not monotone", (2, 3)),
+        Crossing(96.3, 1, 96.5, 95.9, "met"),
+        Crossing(95.95, 3, 96.2, 95.5, "not monotone", (2, 3)),
+    )
+
+
+def test_a_reversal_that_crosses_no_target_is_nothing() -> None:
+    scores = [logistic(crf) + 0.02 * (crf % 2) for crf in range(52)]
+    curve = Curve(scores)
+    assert all(crossing.outcome == "met" for crossing in curve.search([50, 52]).crossings)
+
+
+def test_an_unchanged_curve_costs_only_its_proof_when_started_from_its_answers() -> None:
+    scores = [logistic(crf) for crf in range(52)]
+    first = Curve(scores).search([60, 94, 96, 97, 99.4], ceiling=99.5)
+    again = Curve(scores).search([60, 94, 96, 97, 99.4], ceiling=99.5, start=first.answers)
+    assert again.crossings == first.crossings
+    assert len(again.probes) == least(scores, 0, [60, 94, 96, 97, 99.4])
+
+
+@settings(max_examples=60, deadline=None)
+@given(falling, some_targets, st.lists(st.none() | st.integers(-100, 100), min_size=5, max_size=5))
+def test_a_wrong_start_costs_time_but_no_exactness(scores, targets, crfs) -> None:
+    found = Curve(scores).search(targets, start=dict(zip(targets, crfs, strict=False)))
+    assert [crossing.crf for crossing in found.crossings] == answers(scores, 0, targets)
+
+
+def test_one_worker_measures_in_the_callers_thread_and_several_do_not() -> None:
+    scores = [logistic(crf) for crf in range(52)]
+    alone, several = Curve(scores), Curve(scores)
+    assert [c.crf for c in alone.search().crossings] == [c.crf for c in several.search(workers=3).crossings]
+    assert alone.threads == {threading.get_ident()}
+    assert threading.get_ident() not in several.threads
+
+
+def test_workers_measure_at_the_same_time() -> None:
+    together = threading.Barrier(2, timeout=30)
+    rounds: list[int] = []
+
+    def measure(crf: int) -> float:
+        if len(rounds) < 2:
+            rounds.append(crf)
+            together.wait()  # breaks, and fails the search, unless two are under way
+        return logistic(crf)
+
+    found = find_crossings(measure, (0, 51), TARGETS, ceiling=99.5, workers=2)
+    assert [c.outcome for c in found.crossings] == ["met"] * 4
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_what_measuring_raises_is_raised(workers: int) -> None:
+    asked = []
+
+    def measure(crf: int) -> float:
+        asked.append(crf)
+        raise LookupError(f"no encoder for {crf}")
+
+    with pytest.raises(LookupError, match="no encoder for"):
+        find_crossings(measure, (0, 51), TARGETS, ceiling=99, workers=workers)
+    assert len(asked) <= workers
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("probe")]
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_progress_counts_up_to_what_was_made(workers: int) -> None:
+    told: list[tuple[int, float]] = []
+    curve = Curve([logistic(crf) for crf in range(52)])
+    found = curve.search(workers=workers, progress=lambda made, of: told.append((made, of)))
+    assert [made for made, _ in told] == sorted({made for made, _ in told})
+    assert all(of >= made for made, of in told)
+    assert told[-1] == (len(found.probes), len(found.probes))
+    assert workers > 1 or len(told) == len(found.probes)
+
+
+@pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf])
+def test_a_score_that_is_not_finite_names_its_crf(score: float) -> None:
+    with pytest.raises(ValueError, match=r"CRF 7 scored (nan|inf|-inf)"):
+        find_crossings(lambda crf: score, (7, 7), [94], ceiling=99)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"targets": []}, "no target"),
+        ({"targets": [94, math.nan]}, "nan"),
+        ({"targets": [math.inf]}, "inf"),
+        ({"targets": [True]}, "True"),
+        ({"targets": ["94"]}, "'94'"),
+        ({"targets": [94, 96, 94.0]}, "94 is given twice"),
+        ({"crf_range": (51, 0)}, r"\(51, 0\)"),
+        ({"crf_range": (0, 51.0)}, "whole numbers"),
+        ({"crf_range": (False, True)}, "whole numbers"),
+        ({"ceiling": math.nan}, "nan"),
+        ({"ceiling": 0}, "above 0"),
+        ({"slope": 0.1}, "0.1"),
+        ({"slope": math.nan}, "nan"),
+        ({"slope": -math.inf}, "-inf"),
+        ({"start": {94: 20.5}}, "20.5"),
+        ({"start": {94: True}}, "True"),
+        ({"workers": 0}, "0 workers"),
+        ({"workers": 1.5}, "1.5 workers"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_refused_before_any_probe(wrong: dict, message: str) -> None:
+    curve = Curve([logistic(crf) for crf in range(52)])
+    arguments = {"crf_range": (0, 51), "targets": [94, 96], "ceiling": 99.0, **wrong}
+    with pytest.raises(ValueError, match=message):
+        find_crossings(curve, **arguments)
+    assert curve.asked == []
+
+
+@pytest.fixture(scope="module")
+def curves() -> list[dict]:
+    """15 measured curves: 5 clips by x264, x265 and SVT-AV1, every CRF."""
+    root = Path(os.environ.get("PYTEST_VMAF_SHARED", Path(__file__).parents[3] / "shared"))
+    file = root / "curves" / "curves.json"
+    if not file.is_file():
+        pytest.skip(f"{file} is not there; set PYTEST_VMAF_SHARED to the folder that holds curves/ to run this")
+    return json.loads(file.read_text())
+
+
+def cost(curves: list[dict], encoders: Sequence[str], run: Callable[[Curve, dict], Search]) -> float:
+    """The mean number of probes over some encoders' curves; every answer exact."""
+    made = []
+    for known in curves:
+        if known["encoder"] in encoders:
+            curve = Curve(known["neg"], known["crf"][0])
+            found = run(curve, known)
+            expected = answers(curve.scores, curve.finest, TARGETS)
+            wanted = [crf if t <= known["ceiling"] else None for crf, t in zip(expected, TARGETS, strict=True)]
+            assert [c.crf for c in found.crossings] == wanted, f"{known['clip']} {known['encoder']}"
+            assert_proved(found, curve)
+            made.append(len(found.probes))
+    return mean(made)
+
+
+@pytest.mark.parametrize(("encoders", "budget"), [(("libx264", "libx265"), 8.6), (("libsvtav1",), 10.6)])
+def test_measured_curves_cost_no_more_than_the_budget(curves, encoders, budget) -> None:
+    def run(curve: Curve, known: dict) -> Search:
+        return curve.search(ceiling=known["ceiling"], slope=SLOPES[known["encoder"]])
+
+    assert cost(curves, encoders, run) <= budget
+
+
+@pytest.mark.parametrize(("encoders", "budget"), [(("libx264", "libx265"), 6.9), (("libsvtav1",), 7.0)])
+def test_measured_curves_cost_their_proof_when_started_from_their_answers(curves, encoders, budget) -> None:
+    def run(curve: Curve, known: dict) -> Search:
+        more = {"ceiling": known["ceiling"], "slope": SLOPES[known["encoder"]]}
+        return curve.search(**more, start=Curve(curve.scores, curve.finest).search(**more).answers)
+
+    assert cost(curves, encoders, run) <= budget
+
+
+@pytest.mark.parametrize("metric", ["vmaf", "neg_min"])
+@pytest.mark.parametrize("targets", [(70,), (90, 95), (80, 88, 92, 95, 97)])
+def test_other_scores_of_measured_curves_get_proved_answers(curves, metric, targets) -> None:
+    for known in curves:
+        curve = Curve(known[metric], known["crf"][0])
+        found = curve.search(targets, ceiling=known["ceiling"], slope=SLOPES[known["encoder"]])
+        assert_proved(found, curve)
+        assert len(found.probes) <= 25

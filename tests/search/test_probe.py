@@ -1,0 +1,402 @@
+"""Probes: encoded and scored in one process, bit by bit as one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from encoding.builders import FAST
+from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
+
+from pytest_vmaf.encoding.encode import EncodeJob
+from pytest_vmaf.encoding.encoders import ENCODERS, Encoder, command_encoder, function_encoder
+from pytest_vmaf.errors import EncodeError, PairError, ScorerError, SettingsError
+from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.inspect import count_frames
+from pytest_vmaf.scoring.measure import measure
+from pytest_vmaf.scoring.prepare import MeasureRequest
+from pytest_vmaf.scoring.result import Result
+from pytest_vmaf.scoring.scorer import EncodeStep, ScoreLog, ScoreRequest, Tools
+from pytest_vmaf.search.probe import Metric, Probe, Prober, parse_metric
+
+NEG = Metric("neg")
+
+
+class InSteps(FfmpegScorer):
+    """The ffmpeg scorer as it was with older ffmpegs, and a list of what it was asked."""
+
+    def __init__(self, can: bool = False) -> None:
+        self.can, self.asked = can, list[str]()
+
+    def can_encode(self, tools: Tools) -> bool:
+        return self.can
+
+    def score(self, request: ScoreRequest) -> ScoreLog:
+        self.asked.append("score")
+        return super().score(request)
+
+    def encode_and_score(self, request: ScoreRequest, step: EncodeStep) -> ScoreLog:
+        self.asked.append("encode and score")
+        return super().encode_and_score(request, step)
+
+
+@pytest.fixture
+def prober(tmp_path: Path) -> Callable[..., Prober]:
+    """prober(job, scorer=…, metric=…, kept=False, **scoring): probes whose files go to a folder of their own."""
+
+    def make(
+        job: EncodeJob, scorer: object = None, *, metric: Metric = NEG, kept: bool = False, **scoring: object
+    ) -> Prober:
+        folder = tmp_path / f"probes{len(list(tmp_path.glob('probes*')))}"
+        folder.mkdir()
+        clip = job.source.clip
+        request = MeasureRequest(clip, clip, **scoring)  # type: ignore[arg-type]
+        return Prober(job, request, scorer or FfmpegScorer(), metric, folder, stem=clip.path.stem, kept=kept)  # type: ignore[arg-type]
+
+    return make
+
+
+def frames(result: Result) -> dict[str, tuple[float, ...]]:
+    """Every number of every frame."""
+    scores = {"vmaf": result.vmaf, "neg": result.neg, "gap": result.gap, **result.features}
+    return {name: score.unclipped.frames for name, score in scores.items()}
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_in_one_process_is_bit_by_bit_as_one_after_the_other(
+    name: str, job: Callable[..., EncodeJob], prober: Callable[..., Prober], clip: Path, ffmpeg: str
+) -> None:
+    preset, crf = FAST[name]
+    told = job(name, preset=preset)
+    scorer, steps = InSteps(can=True), InSteps()
+    one, apart = prober(told, scorer, kept=True), prober(told, steps, kept=True)
+    one(crf - 1)
+    assert one(crf) == apart(crf)
+    assert scorer.asked == ["score", "encode and score"]
+    assert steps.asked == ["score"]
+    a, b = one.probes[crf], apart.probes[crf]
+    assert frames(a.result) == frames(b.result)
+    assert (a.encode.size, a.encode.frames, a.encode.duration) == (b.encode.size, b.encode.frames, b.encode.duration)
+    assert a.encode.frames == 12
+    assert (a.encode.seconds, b.encode.seconds is None) == (None, False)
+    # And the file that was kept is the one that was scored.
+    assert a.encode.path is not None
+    assert count_frames(Clip(a.encode.path), ffmpeg) == 12
+    again = measure(MeasureRequest(Clip(clip), Clip(a.encode.path)), FfmpegScorer())
+    assert frames(again) == frames(a.result)
+    assert a.score == float(again.neg)
+
+
+@pytest.mark.parametrize(
+    ("pix_fmt", "more"),
+    [
+        ("yuv420p10le", {}),
+        ("yuv422p", {}),
+        ("yuv422p10le", {"pix_fmt": "yuv420p"}),
+        ("yuvj420p", {}),
+        ("rgb24", {"pix_fmt": "yuv444p"}),
+    ],
+)
+def test_so_it_is_with_every_kind_of_source(
+    pix_fmt: str,
+    more: dict[str, str],
+    make: Callable[..., Path],
+    job: Callable[..., EncodeJob],
+    prober: Callable[..., Prober],
+    tmp_path: Path,
+) -> None:
+    codec = "mjpeg" if pix_fmt == "yuvj420p" else "libx264rgb" if pix_fmt == "rgb24" else "ffv1"
+    source = make("-f", "lavfi", "-i", "mandelbrot=s=192x128:r=30000/1001", "-frames:v", 6, "-pix_fmt", pix_fmt,
+                  "-c:v", codec, "-q:v", 2, tmp_path / "source.mkv")  # fmt: skip
+    told = job("libx264", source, preset="veryfast", **more)
+    one, apart = prober(told), prober(told, InSteps())
+    one(25)
+    assert one(35) == apart(35)
+    assert frames(one.probes[35].result) == frames(apart.probes[35].result)
+    assert one.probes[35].encode.frames == 6
+
+
+def test_raw_video_is_a_source_too(
+    make: Callable[..., Path], job: Callable[..., EncodeJob], prober: Callable[..., Prober], clip: Path, tmp_path: Path
+) -> None:
+    raw = make("-i", clip, "-f", "rawvideo", tmp_path / "raw.yuv")
+    told = job("libx264", Clip(raw, width=192, height=128, frame_rate=25), preset="veryfast")
+    probes, of_mkv = prober(told), prober(job("libx264", preset="veryfast"))
+    for crf in (25, 35):
+        assert probes(crf) == of_mkv(crf)
+        assert probes.probes[crf].encode.size == of_mkv.probes[crf].encode.size
+
+
+def test_the_command_of_both_ways_repeats_encode_and_score(
+    job: Callable[..., EncodeJob], prober: Callable[..., Prober]
+) -> None:
+    probes = prober(job("libx264", preset="veryfast"))
+    for crf in (25, 35):
+        probes(crf)
+        said = probes.probes[crf].result.provenance["command"]
+        assert f"-c:v libx264 -preset veryfast -crf {crf}" in said
+        assert f"-crf{crf}.mp4" in said
+        assert "libvmaf=" in said
+        assert "probes0" not in said
+        assert probes.probes[crf].result.context.distorted == f"libx264 veryfast CRF {crf}"
+
+
+def test_files_are_removed_once_scored_unless_they_are_to_be_kept(
+    job: Callable[..., EncodeJob], prober: Callable[..., Prober], tmp_path: Path
+) -> None:
+    gone, kept = prober(job("libx264", preset="ultrafast")), prober(job("libx264", preset="ultrafast"), kept=True)
+    for crf in (30, 31):
+        gone(crf)
+        kept(crf)
+    assert not list((tmp_path / "probes0").iterdir())
+    assert {probe.encode.path for probe in gone.probes.values()} == {None}
+    names = {f"reference-192x128-12-25-libx264-ultrafast-crf{crf}.mp4" for crf in (30, 31)}
+    assert {path.name for path in (tmp_path / "probes1").iterdir()} == names
+    assert {probe.encode.path for probe in kept.probes.values()} == set((tmp_path / "probes1").iterdir())
+
+
+@pytest.mark.parametrize(
+    "stem", ["long" * 50, "影" * 80, "-rf *", "a'b\"c$d;e %d"], ids=["long", "wide", "dash", "odd"]
+)
+def test_a_source_of_any_name_has_its_probes(
+    stem: str,
+    make: Callable[..., Path],
+    job: Callable[..., EncodeJob],
+    prober: Callable[..., Prober],
+    footage: Callable[..., Path],
+    tmp_path: Path,
+) -> None:
+    source = tmp_path / f"{stem}.mkv"
+    source.write_bytes(footage("192x128", 3).read_bytes())
+    probes = prober(job("libx264", source, preset="ultrafast"), kept=True)
+    for crf in (30, 31):
+        probes(crf)
+        path = probes.probes[crf].encode.path
+        assert path is not None
+        assert path.is_file()
+        assert len(path.name.encode()) < 150
+        assert not set(path.name) & set("*'\"$;% ")
+
+
+def test_threads_change_nothing(job: Callable[..., EncodeJob], prober: Callable[..., Prober]) -> None:
+    one, two = (prober(job("libx264", preset="veryfast"), threads=threads) for threads in (1, 2))
+    for crf in (25, 35):
+        assert one(crf) == two(crf)
+
+
+# What goes wrong with an encode shows when it is compared.
+
+
+@pytest.mark.parametrize("reads", ["-", "{input}"])
+def test_a_program_that_drops_a_frame_is_told_with_the_counts(
+    reads: str,
+    program: Callable[..., Path],
+    job: Callable[..., EncodeJob],
+    prober: Callable[..., Prober],
+    tmp_path: Path,
+) -> None:
+    enc = program('ffmpeg -i "$1" -frames:v 11 -c:v libx264 -preset ultrafast -crf "$2" "$3"')
+    probes = prober(job(command_encoder([enc, reads, "{crf}", "{output}"])))
+    with pytest.raises(PairError, match="12 frames decoded of the reference, 11 of the distorted clip"):
+        probes(30)
+    assert probes.probes == {}
+    assert not list((tmp_path / "probes0").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("makes", "said"),
+    [
+        ("-vf scale=96:64", "size: the reference is 192x128, the distorted clip 96x64"),
+        ("-r 50", r"frame rate: the reference has 25 frames/s, the distorted clip 50|12 frames decoded .*, 24"),
+        ("-color_range pc", "colour range: the reference is tagged"),
+        ("-vf trim=start_frame=1,setpts=PTS-STARTPTS", "alignment: the distorted clip starts 1 frame into"),
+    ],
+)
+def test_a_program_that_writes_something_else_is_not_compared(
+    makes: str, said: str, program: Callable[..., Path], job: Callable[..., EncodeJob], prober: Callable[..., Prober]
+) -> None:
+    enc = program(f'ffmpeg -i "$1" {makes} -c:v libx264 -preset ultrafast -crf "$2" "$3"')
+    with pytest.raises(PairError, match=said):
+        prober(job(command_encoder([enc, "{input}", "{crf}", "{output}"])))(30)
+
+
+def test_each_encode_of_a_program_is_compared_not_the_first_alone(
+    program: Callable[..., Path], job: Callable[..., EncodeJob], prober: Callable[..., Prober]
+) -> None:
+    enc = program('s=192:128; [ "$2" -gt 30 ] && s=96:64',
+                  'ffmpeg -i "$1" -vf scale=$s -c:v libx264 -preset ultrafast -crf "$2" "$3"')  # fmt: skip
+    probes = prober(job(command_encoder([enc, "{input}", "{crf}", "{output}"])))
+    probes(30)
+    with pytest.raises(PairError, match="96x64"):
+        probes(31)
+    assert list(probes.probes) == [30]
+
+
+def test_arguments_that_drop_frames_are_refused_from_the_first_on(
+    job: Callable[..., EncodeJob], prober: Callable[..., Prober]
+) -> None:
+    probes = prober(job("libx264", preset="ultrafast", arguments=("-frames:v", "10")))
+    with pytest.raises(PairError, match="12 frames decoded of the reference, 10"):
+        probes(30)
+
+
+def test_an_encoder_that_drops_frames_at_one_number_alone_is_refused_in_one_process_too(
+    job: Callable[..., EncodeJob], prober: Callable[..., Prober]
+) -> None:
+    # Twice the frames that its "CRF" says, so 8 lets through all 12 of them, and 5 does not.
+    encoder = Encoder("libx264", arguments=("-preset", "ultrafast", "-vf", "select='lt(n,{crf}*2)'"))
+    scorer = InSteps(can=True)
+    probes = prober(job(encoder), scorer)
+    probes(8)
+    with pytest.raises(PairError, match="12 frames decoded of the reference, 10"):
+        probes(5)
+    assert scorer.asked == ["score", "encode and score"]
+    assert list(probes.probes) == [8]
+
+
+def test_an_encoder_that_fails_later_leaves_what_was_measured(
+    job: Callable[..., EncodeJob], prober: Callable[..., Prober], tmp_path: Path
+) -> None:
+    # The source is 32 x 6 pixels wide; more cannot be cut out of it.
+    encoder = Encoder("libx264", arguments=("-preset", "ultrafast", "-crf", "30", "-vf", "crop={crf}*6:128"))
+    probes = prober(job(encoder), kept=True)
+    probes(32)
+    with pytest.raises(ScorerError, match=r"(?s)ffmpeg could not .*Invalid too big or non positive size"):
+        probes(33)
+    assert list(probes.probes) == [32]
+    assert len(list((tmp_path / "probes0").iterdir())) == 1
+
+
+def test_a_scaled_comparison_scales_every_probe(job: Callable[..., EncodeJob], prober: Callable[..., Prober]) -> None:
+    told = job("libx264", preset="veryfast", arguments=("-vf", "scale=96:64"))
+    with pytest.raises(PairError, match="size: "):
+        prober(told)(30)
+    one, apart = prober(told, scale="bicubic"), prober(told, InSteps(), scale="bicubic")
+    one(25)
+    assert one(30) == apart(30)
+
+
+# Metrics.
+
+
+@pytest.mark.parametrize(
+    ("text", "metric", "shown"),
+    [
+        ("neg", Metric("neg"), "NEG"),
+        ("vmaf", Metric("vmaf"), "VMAF"),
+        ("neg.p5", Metric("neg", "p5"), "NEG p5"),
+        ("vmaf.harmonic_mean", Metric("vmaf", "harmonic_mean"), "VMAF harmonic_mean"),
+        ("psnr_y", Metric("psnr_y"), "psnr_y"),
+        ("float_ssim.min", Metric("float_ssim", "min"), "float_ssim min"),
+    ],
+)
+def test_a_metric_is_read_as_it_is_written(text: str, metric: Metric, shown: str) -> None:
+    assert parse_metric(text) == metric
+    assert str(parse_metric(text)) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("gap", "did you mean"),
+        ("ngeg", "did you mean 'neg'"),
+        ("psnr", "did you mean 'psnr_y'"),
+        ("cambi", "metric is 'cambi'"),
+        ("psnr_hvs", "did you mean 'psnr_"),
+        ("ciede2000", "metric is 'ciede2000'"),
+        ("float_moment_ref1st", "metric is"),
+        ("neg.", "neg is pooled by one of mean, min"),
+        ("neg.p7", "neg is pooled by one of mean, min"),
+        ("neg.stdev", "neg is pooled by one of mean, min"),
+        ("neg.p5.min", "neg is pooled by one of mean, min"),
+        ("NEG", "metric is 'NEG'"),
+        ("", "metric is ''"),
+        (5, "metric is 5"),
+        (None, "metric is None"),
+    ],
+)
+def test_a_metric_that_cannot_be_a_target_is_refused(text: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        parse_metric(text)
+
+
+@pytest.mark.parametrize("column", ["vmaf", "psnr_y", "psnr_cb", "psnr_cr", "float_ssim", "float_ms_ssim"])
+def test_what_may_be_a_target_is_finite_for_the_reference_itself(column: str, footage: Callable[..., Path]) -> None:
+    metric = parse_metric(column)
+    clip = Clip(footage("192x192", 3))
+    itself = measure(MeasureRequest(clip, clip, features=metric.features), FfmpegScorer())
+    assert 0 < float(metric.of(itself)) <= 100
+
+
+def test_a_probe_is_of_its_metric(job: Callable[..., EncodeJob], prober: Callable[..., Prober]) -> None:
+    metric = parse_metric("psnr_y.min")
+    probes = prober(job("libx264", preset="ultrafast"), metric=metric, features=metric.features)
+    score = probes(30)
+    probe = probes.probes[30]
+    assert isinstance(probe, Probe)
+    assert score == probe.score == min(probe.result["psnr_y"].frames)
+    assert probe.bitrate == probe.encode.bitrate
+
+
+def test_a_scorer_that_cannot_encode_at_all_scores_each_encode(
+    job: Callable[..., EncodeJob], prober: Callable[..., Prober]
+) -> None:
+    class Plain:
+        """As any plugin's: two methods."""
+
+        def __init__(self) -> None:
+            self.inner = FfmpegScorer()
+
+        def capabilities(self, tools: Tools) -> object:
+            return self.inner.capabilities(tools)
+
+        def score(self, request: ScoreRequest) -> ScoreLog:
+            return self.inner.score(request)
+
+    told = job("libx264", preset="ultrafast")
+    plain, one = prober(told, Plain()), prober(told)
+    for crf in (30, 31):
+        assert plain(crf) == one(crf)
+        assert plain.probes[crf].encode.seconds is not None
+
+
+def test_a_function_encoder_is_never_run_by_the_scorer(
+    job: Callable[..., EncodeJob], prober: Callable[..., Prober]
+) -> None:
+    def copies(source: Path, output: Path, crf: int) -> None:
+        output.write_bytes(source.read_bytes())
+
+    scorer = InSteps(can=True)
+    probes = prober(job(function_encoder(copies, suffix=".mkv")), scorer)
+    probes(1)
+    probes(2)
+    assert "encode and score" not in scorer.asked
+    assert sorted(probes.probes) == [1, 2]
+
+
+def test_an_encode_that_holds_more_frames_than_were_encoded_is_refused(
+    job: Callable[..., EncodeJob], prober: Callable[..., Prober], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Miscounts(FfmpegScorer):
+        def encode_and_score(self, request: ScoreRequest, step: EncodeStep) -> ScoreLog:
+            log = super().encode_and_score(request, step)
+            # What a container that lost its last packet would look like.
+            data = step.path.read_bytes()
+            step.path.write_bytes(data)
+            short = Path(f"{step.path}.short.mkv")
+            argv = [request.tools.ffmpeg.path, "-nostdin", "-v", "error", "-i", str(step.path), "-frames:v", "10"]
+            import subprocess
+
+            subprocess.run([*argv, "-c", "copy", "-f", "matroska", str(short)], check=True)
+            short.replace(step.path)
+            return log
+
+    probes = prober(job("libx264", preset="ultrafast"), Miscounts())
+    probes(30)
+    with pytest.raises(EncodeError, match="libx264 ultrafast CRF 31: 10 frames are in the file, and 12 were scored"):
+        probes(31)
+
+
+def test_every_known_row_has_a_suffix_of_a_container() -> None:
+    assert {row.suffix for row in ENCODERS.values()} == {".mp4", ".webm"}
