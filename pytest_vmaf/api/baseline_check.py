@@ -11,8 +11,7 @@ from pytest_vmaf.baselines.entry import Entry
 from pytest_vmaf.baselines.outcome import Outcome
 from pytest_vmaf.errors import GateViolation, SettingsError
 from pytest_vmaf.gates.messages import describe
-from pytest_vmaf.gates.metrics import ENCODE_METRICS
-from pytest_vmaf.gates.tolerance import BD_RATE
+from pytest_vmaf.gates.metrics import BD_RATE, ENCODE_METRICS
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.report.baseline_section import section_maker
 from pytest_vmaf.report.record import outcome_gates, with_gates

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.gates.gate import DEFAULT_GATES, Gate, effective, parse_gate
-from pytest_vmaf.gates.metrics import MAP_METRICS, PART_METRICS
-from pytest_vmaf.gates.tolerance import SEARCH_METRICS
+from pytest_vmaf.gates.metrics import MAP_METRICS, PART_METRICS, SEARCH_METRICS
 from pytest_vmaf.settings import Layer
 
 #: What a map holds of its worst tile.

@@ -119,8 +119,7 @@ class Searching:
             if layers[0].baseline or layers[0].tolerances:
                 raise SettingsError(f"{what} has no baseline; vmaf.bisect and vmaf.compare have, and every score.")
             return {}
-        from pytest_vmaf.gates.metrics import ENCODE_METRICS
-        from pytest_vmaf.gates.tolerance import BD_RATE
+        from pytest_vmaf.gates.metrics import BD_RATE, ENCODE_METRICS
 
         has = ENCODE_METRICS if kind == "bisect" else (BD_RATE,)
         names = ", ".join(as_clip(clip).path.name for clip in clips)

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_vmaf.errors import MeasurementError
-from pytest_vmaf.gates.metrics import SHOWN
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import POOLS
 
@@ -16,7 +15,6 @@ Entry = dict[str, Any]
 DIGITS, FRAME_DIGITS = 4, 2
 #: Frames in one line of the file, so that a diff shows the lines that changed; above so many frames means of spans.
 IN_A_ROW, MOST_FRAMES = 25, 10_000
-NAMES = {**SHOWN, "bd_rate": "BD-rate", "crf": "CRF"}
 
 
 def score_entry(result: Result, match: Mapping[str, str], shown: Mapping[str, str]) -> Entry:

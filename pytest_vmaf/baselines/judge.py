@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_vmaf.baselines.entry import DIGITS, NAMES, Entry, numbers_of
+from pytest_vmaf.baselines.entry import DIGITS, Entry, numbers_of
 from pytest_vmaf.errors import BaselineError
+from pytest_vmaf.gates.metrics import label
 from pytest_vmaf.gates.tolerance import Tolerance
 from pytest_vmaf.text import printable
 
@@ -107,7 +108,7 @@ def _why(
     if a is None and b is None and tolerance.origin == "default":
         return ""
     since = "the baseline has none" if a is None else "it is not there now"
-    return f"{what}{NAMES.get(tolerance.metric, tolerance.metric)}{pool} cannot be compared: {since}"
+    return f"{what}{label(tolerance.metric)}{pool} cannot be compared: {since}"
 
 
 def is_better(old: Entry, new: Entry, held: Sequence[ToleranceVerdict]) -> bool:
@@ -131,7 +132,7 @@ def says(held: ToleranceVerdict) -> str:
         apart += 1
     relative = " %" if tolerance.relative else " points" if metric == "bd_rate" else ""
     far = f"{abs(held.worse):,.{apart}f}{relative}"
-    name = "" if metric == "bitrate" else f"{NAMES.get(metric, metric)} "
+    name = "" if metric == "bitrate" else f"{label(metric)} "
     pool = "" if tolerance.pool == "mean" else f"{tolerance.pool} "
     where = f"{printable(held.where)}: " if held.where else ""
     noise = f", within the encoder's own noise of {held.margin:.3g} beyond it" if held.by_noise else ""

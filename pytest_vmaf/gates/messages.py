@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pytest_vmaf.gates.gate import Gate, Verdict, _of
-from pytest_vmaf.gates.metrics import ABOVE, SHOWN
+from pytest_vmaf.gates.metrics import ABOVE, label
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import Score
 from pytest_vmaf.text import printable
@@ -110,7 +110,7 @@ def _short(verdict: Verdict) -> str:
     compared = {("min", True): "≥", ("min", False): "<", ("max", True): "≤", ("max", False): ">"}[
         gate.bound, verdict.passed
     ]
-    return f"{of}{SHOWN.get(gate.metric, gate.metric)}{pool} {verdict.value:.3f} {compared} {limit:g}"
+    return f"{of}{label(gate.metric)}{pool} {verdict.value:.3f} {compared} {limit:g}"
 
 
 def _long(verdict: Verdict) -> str:

@@ -1,25 +1,51 @@
-"""pytest_vmaf.gates.metrics."""
+"""The table of metrics: name, label, unit, direction, and who measures each.
+
+Gates, tolerances, reports, the terminal and the documentation take their metrics from here. The features come from
+`model/registry.json`, which `scoring.models` reads.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+from pytest_vmaf.scoring.models import feature_columns, higher_is_better
+
+#: Who measures a metric: every scoring, a libvmaf feature, `vmaf.roi`, `vmaf.map`, an encode, or a comparison.
+MetricSource = Literal["score", "feature", "roi", "map", "encode", "comparison"]
+
+
+class Metric(NamedTuple):
+    """One row of the table.
+
+    Attributes:
+        name: The name in gates, results and reports, for example `psnr_y`.
+        label: The name in sentences and tables, for example `NEG`.
+        unit: The unit of its values, "" for points and plain numbers.
+        higher_is_better: Whether a larger value is better.
+        source: Who measures it.
+    """
+
+    name: str
+    label: str
+    unit: str
+    higher_is_better: bool
+    source: MetricSource
+
+
 ABOVE = "above_100"
-
-
+BD_RATE = "bd_rate"
 BASE_METRICS = ("vmaf", "neg", "gap")
-
-
-#: What `vmaf.roi` and `vmaf.map` measure beside the whole picture's scores, by the names that results give them.
 ROI_METRICS = ("vmaf_roi", "neg_roi", "vmaf_masked", "neg_masked", "gap_masked", "mask_coverage")
-
-
 MAP_METRICS = ("neg_tile", "gap_tile", "neg_salient")
-
-
 PART_METRICS = (*ROI_METRICS, *MAP_METRICS)
+#: Numbers of an encode, not of its frames.
+ENCODE_METRICS = ("bitrate", "crf")
+#: What searches measure, and baselines of searches contain.
+SEARCH_METRICS = (*ENCODE_METRICS, BD_RATE)
 
-
-#: Metrics as people write them, where that is not their name.
-SHOWN = {
+_LABELS = {
     "vmaf": "VMAF",
     "neg": "NEG",
     "vmaf_roi": "VMAF roi",
@@ -31,8 +57,42 @@ SHOWN = {
     "neg_tile": "NEG of the worst tile",
     "gap_tile": "gap of the worst tile",
     "neg_salient": "NEG of salient tiles",
+    "crf": "CRF",
+    BD_RATE: "BD-rate",
+    ABOVE: "frames above 100",
 }
+_UNITS = {"psnr": "dB", "psnr_hvs": "dB", "bitrate": "bit/s", BD_RATE: "%"}
 
 
-#: What the gates of a search hold: numbers of an encode, not of its frames.
-ENCODE_METRICS = ("bitrate", "crf")
+@lru_cache(maxsize=1)
+def metrics() -> Mapping[str, Metric]:
+    """Every metric by its name: those of every scoring first, then those of regions, features and searches."""
+    sources: dict[str, MetricSource] = {
+        **dict.fromkeys((*BASE_METRICS, ABOVE), "score"),
+        **dict.fromkeys(ROI_METRICS, "roi"),
+        **dict.fromkeys(MAP_METRICS, "map"),
+        **dict.fromkeys(feature_columns(), "feature"),
+        **dict.fromkeys(ENCODE_METRICS, "encode"),
+        BD_RATE: "comparison",
+    }
+    lower = {ABOVE, "bitrate", BD_RATE}
+    return {
+        name: Metric(name, label(name), _unit(name), name not in lower and higher_is_better(name), source)
+        for name, source in sources.items()
+    }
+
+
+def label(name: str) -> str:
+    """The label of a metric; its own name where the table has no other, and for metrics of another version."""
+    return _LABELS.get(name, name)
+
+
+def decimals(name: str, value: float) -> int:
+    """The decimals of a printed value: none for counts, four for numbers between 0 and 1 such as SSIM, else two."""
+    if name in (*ENCODE_METRICS, ABOVE):
+        return 0
+    return 4 if abs(value) <= 2 and name not in BASE_METRICS else 2
+
+
+def _unit(name: str) -> str:
+    return _UNITS.get(name) or _UNITS.get(feature_columns().get(name, ""), "")

@@ -9,15 +9,12 @@ from dataclasses import dataclass
 
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.gates.gate import OFF_WORDS
-from pytest_vmaf.gates.metrics import BASE_METRICS, ENCODE_METRICS, PART_METRICS
+from pytest_vmaf.gates.metrics import BASE_METRICS, PART_METRICS, SEARCH_METRICS
 from pytest_vmaf.scoring.models import feature_columns, resolve_feature
 from pytest_vmaf.scoring.score import POOLS
 from pytest_vmaf.text import closest_match
 
 FORM = re.compile(r"max_(?:(?P<metric>.+?)_)?(?P<direction>drop|rise)(?:_(?P<pool>.+))?")
-#: What a search is held by: numbers of its answers, and of a comparison in percentage points.
-BD_RATE = "bd_rate"
-SEARCH_METRICS = (*ENCODE_METRICS, BD_RATE)
 #: What a baseline holds when nothing else is said, by the kind of its entry.
 DEFAULTS: Mapping[str, Mapping[str, float | str]] = {
     "score": {"max_drop": 0.5, "max_drop_p5": 1.0, "max_neg_masked_drop": 0.5, "max_neg_salient_drop": 0.5},

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_vmaf.baselines.entry import NAMES, Entry, frames_of
+from pytest_vmaf.baselines.entry import Entry, frames_of
 from pytest_vmaf.baselines.judge import ToleranceVerdict, told_differences
 from pytest_vmaf.baselines.outcome import Outcome
+from pytest_vmaf.gates.metrics import label
 from pytest_vmaf.report.part_sections import SectionMaker
 from pytest_vmaf.report.sections import Chart, DataTable, Line, Paragraph, Section
 from pytest_vmaf.report.series import frames_per_bucket, thinned
@@ -48,7 +49,7 @@ def _row(held: ToleranceVerdict) -> tuple[object, ...]:
     verdict = "held" if held.passed else held.why or "VIOLATED"
     numbers = [None if value is None else _number(value) for value in (held.old, held.new)]
     change = None if held.old is None or held.new is None else f"{held.new - held.old:+,.4g}"
-    metric = f"{NAMES.get(tolerance.metric, tolerance.metric)}{pool}"
+    metric = f"{label(tolerance.metric)}{pool}"
     return held.where or "whole picture", metric, *numbers, change, f"{tolerance.name}={tolerance.shown}", verdict
 
 

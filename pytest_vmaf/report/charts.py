@@ -14,7 +14,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from pytest_vmaf.report.wording import NAMES, moment, seconds_of, time_code
+from pytest_vmaf.gates.metrics import label
+from pytest_vmaf.report.wording import moment, seconds_of, time_code
 
 WIDTH, HEIGHT = 960, 230
 LEFT, TOP, PLOT_WIDTH, PLOT_HEIGHT = 40, 8, 912, 192
@@ -78,7 +79,7 @@ def metric_chart(measurement: Mapping[str, Any], metric: str) -> Markup:
     parts = [_line("other", values, axis)]
     parts += [_level("limit bad" if bad else "limit", value, axis, len(values)) for value, _, bad in limits]
     parts.append(_dots(measurement, metric, axis))
-    said = f"{NAMES.get(metric, metric)} per frame: from {min(values):.6g} to {max(values):.6g}."
+    said = f"{label(metric)} per frame: from {min(values):.6g} to {max(values):.6g}."
     return _plot(measurement, parts, axis, limits, said)
 
 

@@ -20,6 +20,7 @@ from urllib.parse import quote
 import jinja2
 
 from pytest_vmaf.files import write_whole
+from pytest_vmaf.gates.metrics import label
 from pytest_vmaf.report import charts, series
 from pytest_vmaf.report import heatmap as heat
 from pytest_vmaf.report import section_charts as plots
@@ -131,7 +132,7 @@ def _environment() -> jinja2.Environment:
         series=series,
         view=view,
         words=view.WORDS,
-        names=view.NAMES,
+        label=label,
         opened=("error", "failed"),
     )
     environment.filters.update(two=lambda value: f"{value:.2f}", score=view.score, command=_command, when=_when)

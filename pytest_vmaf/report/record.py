@@ -7,8 +7,8 @@ from enum import Enum
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
-from pytest_vmaf.baselines.entry import NAMES
 from pytest_vmaf.baselines.judge import ToleranceVerdict
+from pytest_vmaf.gates.metrics import label
 from pytest_vmaf.text import printable
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _tolerance_gate(held: ToleranceVerdict, named: bool) -> dict[str, Any]:
     drop = tolerance.direction == "drop"
     sign = -1 if drop else 1
     limit = (tolerance.limit or 0.0) + held.margin
-    metric = f"change of {NAMES.get(tolerance.metric, tolerance.metric)}{' in %' if tolerance.relative else ''}"
+    metric = f"change of {label(tolerance.metric)}{' in %' if tolerance.relative else ''}"
     # An infinite share, of what was 0 before, is no number of a report.
     worse = max(-1e12, min(1e12, held.worse))
     return {

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from pytest_vmaf.gates.metrics import SHOWN
+from pytest_vmaf.gates.metrics import label
 from pytest_vmaf.text import printable
 
 #: A status as a word with a shape, so that it needs no colour.
@@ -18,12 +18,6 @@ WORDS = {
     "passed": ("✔", "passed"),
 }
 ORDER = tuple(WORDS)
-NAMES = {
-    **SHOWN,
-    "above_100": "frames above 100",
-    "bitrate": "bit/s",
-    "crf": "CRF",
-}
 #: What is counted, not measured.
 ENCODED = ("bitrate", "crf")
 WHOLE = (*ENCODED, "above_100")
@@ -187,7 +181,7 @@ def says(gate: Mapping[str, Any]) -> str:
     if gate["metric"] == "above_100":
         count = f"{gate['value']:.0f} frame{'' if gate['value'] == 1 else 's'}"
         return f"{count} above 100 and the reference's own score, where {gate['limit']:g} are allowed"
-    metric = NAMES.get(gate["metric"], gate["metric"])
+    metric = label(gate["metric"])
     return f"{metric}{pool} {value(gate)} where {bound} {limit(gate)} is asked"
 
 
@@ -196,7 +190,7 @@ def found(gate: Mapping[str, Any]) -> str:
     if gate["metric"] == "above_100":
         return f"{gate['value']:.0f} frame{'' if gate['value'] == 1 else 's'} above 100 and the reference's own score"
     pool = "" if gate["pool"] == "mean" else f" {gate['pool']}"
-    return f"{NAMES.get(gate['metric'], gate['metric'])}{pool} {value(gate)}, margin {margin(gate)}"
+    return f"{label(gate['metric'])}{pool} {value(gate)}, margin {margin(gate)}"
 
 
 def _where(measurement: Mapping[str, Any], metric: str) -> str:
