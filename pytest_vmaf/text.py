@@ -1,15 +1,57 @@
-"""pytest_vmaf.text."""
+"""Text for people: printable names, closest match, plurals, time codes."""
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 
 
 def printable(text: str) -> str:
-    """The text with undecodable bytes and control characters shown as escapes, safe to print anywhere."""
+    """Escape undecodable bytes and control characters, so that the text is safe to print anywhere."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
-def closest_match(name: str, names: tuple[str, ...]) -> str:
-    """The likeliest of the names that somebody meant."""
-    return (difflib.get_close_matches(name, names, n=1, cutoff=0.0) or [names[0]])[0]
+def closest_match(name: str, names: Iterable[str]) -> str | None:
+    """Find the name that was most likely meant.
+
+    Words count in any order: `neg_min` finds `min_neg`.
+
+    Returns:
+        The name, or None if none is near (a `difflib` ratio below 0.6).
+    """
+    candidates = list(dict.fromkeys(names))
+    if near := difflib.get_close_matches(name, candidates, n=1):
+        return near[0]
+    by_words = {_sorted_words(candidate): candidate for candidate in reversed(candidates)}
+    near = difflib.get_close_matches(_sorted_words(name), list(by_words), n=1)
+    return by_words[near[0]] if near else None
+
+
+def did_you_mean(name: str, names: Iterable[str], form: str = "{}") -> str:
+    """The hint for an unknown name: ` Did you mean 'min_neg'?`, or "" if no name is near.
+
+    Args:
+        name: The unknown name.
+        names: The known ones.
+        form: What to suggest, where `{}` stands for the closest match.
+    """
+    near = closest_match(name, names)
+    return f" Did you mean {form.format(near)!r}?" if near is not None else ""
+
+
+def plural(number: float, noun: str) -> str:
+    """A number with its noun: "1 frame", "2 frames"."""
+    return f"{number:g} {noun}{'' if number == 1 else 's'}"
+
+
+def time_code(seconds: float, *, hours: bool = False) -> str:
+    """Seconds as m:ss.mmm, or as h:mm:ss.mmm from one hour on or where `hours` are wanted."""
+    ms = round(seconds * 1000)
+    rest = f"{ms // 1000 % 60:02d}.{ms % 1000:03d}"
+    if hours or ms >= 3_600_000:
+        return f"{ms // 3_600_000}:{ms // 60_000 % 60:02d}:{rest}"
+    return f"{ms // 60_000 % 60}:{rest}"
+
+
+def _sorted_words(name: str) -> str:
+    return "_".join(sorted(name.lower().replace("-", "_").split("_")))

@@ -9,7 +9,7 @@ import pluggy
 
 from pytest_vmaf import hookspecs
 from pytest_vmaf.errors import EncodeError, ScorerError, SettingsError
-from pytest_vmaf.text import closest_match, printable
+from pytest_vmaf.text import did_you_mean, printable
 
 if TYPE_CHECKING:
     from pytest_vmaf.encoding.encoders import Encoder
@@ -28,7 +28,7 @@ def load_scorer(name: str, hook: Any, plugins: pluggy.PluginManager, config: Any
     if scorer is None:
         names = tuple(sorted({entry.name for entry in entry_points(group=SCORER_GROUP)}))
         raise SettingsError(
-            f"There is no scorer {name!r}; did you mean {closest_match(name, names or ('ffmpeg',))!r}? Installed are "
+            f"There is no scorer {name!r}.{did_you_mean(name, names or ('ffmpeg',))} Installed are "
             f"{', '.join(names)}; a conftest.py may add one with the hook pytest_vmaf_scorer."
         )
     return scorer
@@ -44,7 +44,7 @@ def load_encoder(name: str, hook: Any, plugins: pluggy.PluginManager, config: An
     encoder = _from_plugins("pytest_vmaf_encoder", ENCODER_GROUP, name, hook, plugins, config) or ENCODERS.get(name)
     if encoder is None:
         raise SettingsError(
-            f"There is no encoder {name!r}; did you mean {closest_match(name, tuple(ENCODERS))!r}? There are "
+            f"There is no encoder {name!r}.{did_you_mean(name, tuple(ENCODERS))} There are "
             f"{', '.join(ENCODERS)}.\n  A command is known by its {{crf}}, as './myenc --crf {{crf}} -i {{input}} -o "
             "{output}'; a conftest.py may add a name with the hook pytest_vmaf_encoder."
         )

@@ -207,16 +207,14 @@ def _listed(sources: Any) -> Sequence[Source]:
 
 def _check_names(settings: Iterable[str]) -> None:
     """Raise SettingsError for what is neither a setting of a search nor of its measurements, with the nearest name."""
-    from pytest_vmaf.text import closest_match
+    from pytest_vmaf.text import did_you_mean
 
     known = (*SEARCHING, *BY_NAME, "baseline")
     for name in settings:
         if name in ("max_bitrate", "min_crf"):
             raise SettingsError(f"{name} is a gate of vmaf.bisect; here assert on what is returned.")
         if name not in known and not name.startswith(("min_", "max_")):
-            raise SettingsError(
-                f"{name!r} is no setting of a search; did you mean {closest_match(name, (*known, *ASKED))!r}?"
-            )
+            raise SettingsError(f"{name!r} is no setting of a search.{did_you_mean(name, (*known, *ASKED))}")
 
 
 def rounded(shown: Callable[[int, int | None], None] | None) -> Callable[[int, float], None] | None:

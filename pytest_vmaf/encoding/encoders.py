@@ -15,7 +15,7 @@ from pytest_vmaf.cache import Cache, key_of, remembered
 from pytest_vmaf.errors import EncodeError, SettingsError
 from pytest_vmaf.media.builds import build_of
 from pytest_vmaf.media.process import Command, run
-from pytest_vmaf.text import closest_match, printable
+from pytest_vmaf.text import closest_match, did_you_mean, printable
 
 #: What a command template may hold in braces; ffmpeg's arguments all but the files, which it is told anyway.
 FILES = ("input", "output")
@@ -95,7 +95,7 @@ class Encoder:
             raise SettingsError(f"{self.name} takes no preset here; preset is {preset!r}.")
         if self.presets and preset not in self.presets:
             raise SettingsError(
-                f"{self.name} has no preset {preset!r}; did you mean {closest_match(preset, self.presets)!r}? "
+                f"{self.name} has no preset {preset!r}.{did_you_mean(preset, self.presets)} "
                 f"It has {', '.join(self.presets)}."
             )
         return preset

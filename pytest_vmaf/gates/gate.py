@@ -12,7 +12,7 @@ from pytest_vmaf.gates.metrics import ABOVE, BASE_METRICS, PART_METRICS
 from pytest_vmaf.scoring.models import feature_columns, resolve_feature
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import POOLS
-from pytest_vmaf.text import closest_match, printable
+from pytest_vmaf.text import closest_match, did_you_mean, printable
 
 OFF_WORDS = ("off", "none", "false", "no")
 #: The gates that `check` applies when nothing else is said. FACTS: honest encodes have gaps of 0.8 to 2.7.
@@ -74,7 +74,7 @@ def parse_gate(name: str, limit: object, origin: str, region: str = "") -> Gate:
     bound, _, rest = name.partition("_")
     if bound not in ("min", "max") or not rest:
         raise SettingsError(
-            f"{name!r} ({origin}) is not a gate; did you mean {closest_match(name, _examples())!r}? Gates are "
+            f"{name!r} ({origin}) is not a gate.{did_you_mean(name, _examples())} Gates are "
             "{min,max}_{metric}[_{pool}] as min_neg, min_neg_p5, max_gap, min_psnr_y, and above_100."
         )
     metric, pool = _metric_and_pool(rest, name, origin)
@@ -141,7 +141,7 @@ def _metric_and_pool(rest: str, name: str, origin: str) -> tuple[str, str]:
     metric = next((m for m in sorted(metrics, key=len, reverse=True) if rest.startswith(f"{m}_")), None)
     bound = name.partition("_")[0]
     if metric is not None:
-        pool = closest_match(rest.removeprefix(f"{metric}_"), POOLS)
+        pool = closest_match(rest.removeprefix(f"{metric}_"), POOLS) or "p5"
         raise SettingsError(
             f"{name!r} ({origin}) asks for an unknown pool of {metric}; did you mean {f'{bound}_{metric}_{pool}'!r}? "
             f"There are {', '.join(POOLS)}."

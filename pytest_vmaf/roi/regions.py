@@ -14,7 +14,7 @@ from pytest_vmaf.errors import ClipError, PairError, SettingsError
 from pytest_vmaf.gates.metrics import ABOVE, BASE_METRICS
 from pytest_vmaf.roi.tracks import FIELDS, Box, is_box, pixels, read_track, shown_value
 from pytest_vmaf.scoring.models import feature_columns
-from pytest_vmaf.text import closest_match, printable
+from pytest_vmaf.text import did_you_mean, printable
 
 #: Each is a scoring of its own, and ffmpeg takes only so many.
 MOST_REGIONS = 500
@@ -252,7 +252,7 @@ def _check_gates(gates: Mapping[str, object]) -> None:
             metrics = (*BASE_METRICS, *feature_columns())
             names = (ABOVE, *(f"{bound}_{metric}" for bound in ("min", "max") for metric in metrics))
             raise SettingsError(
-                f"{name!r} is no gate of a region; did you mean {closest_match(name, names)!r}? Gates are "
+                f"{name!r} is no gate of a region.{did_you_mean(name, names)} Gates are "
                 "{min,max}_{metric}[_{pool}], as min_neg=90, and above_100."
             )
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from pytest_vmaf.errors import ModelError, SettingsError
 from pytest_vmaf.scoring.scorer import ModelRun
-from pytest_vmaf.text import closest_match, printable
+from pytest_vmaf.text import closest_match, did_you_mean, printable
 
 #: Above this length of the shorter side, in pixels, "auto" takes the model for 2160-line displays.
 LARGEST_HD_SIDE = 1440
@@ -137,7 +137,7 @@ def _built_in(name: str, phone: bool) -> ModelPair:
     entry = next((e for e in registry()["models"] if name in (e["name"], e.get("neg"))), None)
     if entry is None:
         raise ModelError(
-            f"{name!r} is not a known VMAF model; did you mean {closest_match(name, model_names())!r}? There are\n  "
+            f"{name!r} is not a known VMAF model.{did_you_mean(name, model_names())} There are\n  "
             + "\n  ".join(model_names())
             + "\n  and any model's JSON file by its path."
         )

@@ -22,7 +22,7 @@ from pytest_vmaf.scoring.prepare import MeasureRequest, PreparedScoring, prepare
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import POOLS, Score
 from pytest_vmaf.scoring.scorer import EncodeStep, EncodingScorer, ScoreLog, Scorer
-from pytest_vmaf.text import closest_match
+from pytest_vmaf.text import did_you_mean
 
 #: Beginnings of features that have no ceiling (infinite where nothing is lost), or tell nothing of the quality alone.
 NO_TARGETS = ("psnr_hvs", "ciede", "float_moment")
@@ -56,7 +56,7 @@ def parse_metric(text: str) -> Metric:
     known = tuple(metric for metric in names if higher_is_better(metric) and not metric.startswith(NO_TARGETS))
     if name not in known:
         raise SettingsError(
-            f"metric is {text!r}; did you mean {closest_match(name, known)!r}? A target is a number of a metric that "
+            f"metric is {text!r}.{did_you_mean(name, known)} A target is a number of a metric that "
             f"falls with the quality: {', '.join(known)}."
         )
     pools = [pool for pool in POOLS if pool != "stdev"]
