@@ -13,7 +13,7 @@ from pytest_vmaf.errors import EncodeError, GateViolation, MeasurementError, Sco
 from pytest_vmaf.gates.gate import Verdict
 from pytest_vmaf.media.clip import Clip, as_clip
 from pytest_vmaf.report.baseline_section import section_maker
-from pytest_vmaf.report.record import measured, not_measured, outcome_gates, with_gates
+from pytest_vmaf.report.record import error_record, measurement_record, outcome_gates, with_gates
 from pytest_vmaf.settings import BY_NAME, Layer, make_layer, resolve
 from pytest_vmaf.text import printable
 
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from pytest_vmaf.baselines.outcome import Outcome
     from pytest_vmaf.encoding.encoders import Encoder
     from pytest_vmaf.gates.gate import Gate
-    from pytest_vmaf.report.part_sections import SectionMaker
-    from pytest_vmaf.report.sections import Section
+    from pytest_vmaf.report.sections import Section, SectionMaker
     from pytest_vmaf.scoring.prepare import MeasureRequest
     from pytest_vmaf.scoring.scorer import Scorer
     from pytest_vmaf.search.bisection import Bisection
@@ -105,7 +104,7 @@ class Searching:
             if isinstance(caught, OSError):
                 error = ScorerError(f"The system refused what the search needs: {printable(str(caught))}.")
             names = ", ".join(map(str, clips))
-            self.records.append({**not_measured(names, what, error), "started": started})
+            self.records.append({**error_record(names, what, error), "started": started})
             self.clips.append(None)
             # What a function of the user's raised is theirs to see; what led to our own messages says nothing more.
             raise error.with_traceback(None) from (error.__cause__ if isinstance(error, EncodeError) else None)
@@ -132,7 +131,7 @@ class Searching:
         """A search is gated by itself, unless the marker has gates: those are held against nothing here."""
         marked = any(layer.gates for layer in self._layers if layer.origin == "marker")
         for result, verdicts in results:
-            self.records.append({**measured(result, verdicts), "gated": not marked, "every_gate": False})
+            self.records.append({**measurement_record(result, verdicts), "gated": not marked, "every_gate": False})
             self.clips.append(None)
 
     def _record_rungs(self, ladder: Ladder) -> None:

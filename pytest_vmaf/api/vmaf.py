@@ -27,7 +27,7 @@ from pytest_vmaf.media.fingerprint import Stamps, stamps_of
 from pytest_vmaf.parts import Parts
 from pytest_vmaf.progress import no_progress
 from pytest_vmaf.report.baseline_section import section_maker
-from pytest_vmaf.report.record import measured, not_measured, outcome_gates, with_gates
+from pytest_vmaf.report.record import error_record, measurement_record, outcome_gates, with_gates
 from pytest_vmaf.scoring.measure import measure
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.scoring.result import Result
@@ -36,8 +36,7 @@ from pytest_vmaf.text import printable
 
 if TYPE_CHECKING:
     from pytest_vmaf.encoding.encoders import Encoder
-    from pytest_vmaf.report.part_sections import SectionMaker
-    from pytest_vmaf.report.sections import Section
+    from pytest_vmaf.report.sections import Section, SectionMaker
     from pytest_vmaf.roi.regions import Region
     from pytest_vmaf.scoring.scorer import Scorer
 
@@ -180,7 +179,7 @@ class Vmaf(Searches, Parts):
             if isinstance(caught, OSError):
                 # A full disk, a temporary folder that is gone: whatever it is, nothing was measured.
                 error = ScorerError(f"The system refused what scoring needs: {printable(str(caught))}.")
-            record = not_measured(str(reference), str(distorted), error, applied)
+            record = error_record(str(reference), str(distorted), error, applied)
             self.records.append({**record, "started": started})
             self.clips.append(None)
             # The caller's line is what matters; ours, and what led here, say nothing that the message does not.
@@ -193,7 +192,7 @@ class Vmaf(Searches, Parts):
             mine = [verdict for verdict in verdicts if verdict.gate.region == region]
             # A region has its own gates and no others: it is neither a check, nor does it hold the marker's.
             how = {"gated": gates, "every_gate": every_gate} if not region else NO_CHECK
-            record = {**measured(one, mine), "started": started, **how}
+            record = {**measurement_record(one, mine), "started": started, **how}
             self.records.append(
                 with_gates(record, outcome_gates(compared, region), failed=bool(compared.failed and not region))
             )

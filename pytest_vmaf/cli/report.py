@@ -12,7 +12,7 @@ from pytest_vmaf.errors import SettingsError
 
 
 def _report(options: argparse.Namespace) -> int:
-    from pytest_vmaf.report.document import merge, read, whole
+    from pytest_vmaf.report.document import is_complete, merge, read
     from pytest_vmaf.report.html import write_html
     from pytest_vmaf.report.markdown import markdown
     from pytest_vmaf.report.wording import verdict
@@ -38,7 +38,7 @@ def _report(options: argparse.Namespace) -> int:
     statuses = {test["status"] for test in document["tests"]}
     if "failed" in statuses:
         return VIOLATED
-    return PASSED if whole(document) and "passed" in statuses and "error" not in statuses else NOT_MEASURED
+    return PASSED if is_complete(document) and "passed" in statuses and "error" not in statuses else NOT_MEASURED
 
 
 def _names(files: Sequence[Path]) -> list[str]:

@@ -8,8 +8,7 @@ from pytest_vmaf.baselines.entry import Entry, frames_of
 from pytest_vmaf.baselines.judge import ToleranceVerdict, told_differences
 from pytest_vmaf.baselines.outcome import Outcome
 from pytest_vmaf.gates.metrics import label
-from pytest_vmaf.report.part_sections import SectionMaker
-from pytest_vmaf.report.sections import Chart, DataTable, Line, Paragraph, Section
+from pytest_vmaf.report.sections import Chart, DataTable, Line, Paragraph, Section, SectionMaker
 from pytest_vmaf.report.series import frames_per_bucket, thinned
 
 COLUMNS = ("where", "metric", "baseline", "now", "difference", "tolerance", "verdict")

@@ -63,7 +63,7 @@ def merge(documents: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> 
     return merged
 
 
-def whole(document: Mapping[str, Any]) -> bool:
+def is_complete(document: Mapping[str, Any]) -> bool:
     """Whether every run ended by itself and ran all that it had planned."""
     return all(run["ended"] == "finished" and not run["not_collected"] for run in document["runs"])
 

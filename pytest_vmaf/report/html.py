@@ -25,7 +25,7 @@ from pytest_vmaf.report import charts, series
 from pytest_vmaf.report import heatmap as heat
 from pytest_vmaf.report import section_charts as plots
 from pytest_vmaf.report import wording as view
-from pytest_vmaf.report.document import whole
+from pytest_vmaf.report.document import is_complete
 from pytest_vmaf.report.schema import BLOCK, MEASUREMENT
 from pytest_vmaf.report.series import BINS
 
@@ -150,7 +150,7 @@ def _when(seconds: float) -> str:
 def _state(document: Mapping[str, Any]) -> str:
     """What the icon shows; anything but a whole run whose tests passed is bad."""
     statuses = {test["status"] for test in document["tests"]}
-    good = "passed" in statuses and not statuses & {"error", "failed"} and whole(document)
+    good = "passed" in statuses and not statuses & {"error", "failed"} and is_complete(document)
     return "good" if good else "bad"
 
 

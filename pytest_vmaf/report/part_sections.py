@@ -32,8 +32,6 @@ TINT, STRENGTH = "0xff3020", 0.7
 Pair = tuple[Clip, Clip]
 #: x, y, width and height in pixels.
 Box = tuple[int, int, int, int]
-#: Makes a section; gets how many pictures it may have.
-SectionMaker = Callable[[int], Section]
 
 
 def regions_section(

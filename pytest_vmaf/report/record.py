@@ -21,7 +21,7 @@ SCHEMA = 1
 LONGEST_COMMAND = 16_000
 
 
-def measured(result: Result, verdicts: Sequence[Verdict]) -> dict[str, Any]:
+def measurement_record(result: Result, verdicts: Sequence[Verdict]) -> dict[str, Any]:
     """What a measurement found: pooled scores, each gate with value and margin, thinned frames, clips, provenance."""
     from pytest_vmaf.report.series import frame_data
 
@@ -54,7 +54,7 @@ def _cut(name: str, value: Any) -> Any:
     return f"{value[:LONGEST_COMMAND]} … ({len(value)} characters; result.provenance['command'] has them all)"
 
 
-def not_measured(reference: str, distorted: str, error: Exception, gates: Sequence[Gate] = ()) -> dict[str, Any]:
+def error_record(reference: str, distorted: str, error: Exception, gates: Sequence[Gate] = ()) -> dict[str, Any]:
     """What could not be measured, and why. The names have been through no check, so they may hold anything."""
     from pytest_vmaf.text import printable
 

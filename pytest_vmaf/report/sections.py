@@ -160,7 +160,9 @@ class HeatMap:
         return {"kind": "heat", "heat": heat, "caption": self.caption}
 
 
-def gathered(call: Callable[[], Sequence[Section | Sequence[Section] | None]], hook: str) -> list[dict[str, Any]]:
+def collect_sections(
+    call: Callable[[], Sequence[Section | Sequence[Section] | None]], hook: str
+) -> list[dict[str, Any]]:
     """What a hook's implementations gave, as records. Where one fails, that is said in the section's place.
 
     Together they may have as many pictures as a whole report; what is beyond that is left out.
@@ -198,3 +200,7 @@ class Section:
         record: dict[str, Any] = plain({"title": self.title, "blocks": [block.to_record() for block in self.blocks]})
         conform(record, SECTION, "section")
         return record
+
+
+#: Builds a section. Its argument is the number of pictures that the section may have.
+SectionMaker = Callable[[int], Section]

@@ -194,7 +194,7 @@ class Controller:
 
         from pytest_vmaf.report.document import merge
         from pytest_vmaf.report.record import plain
-        from pytest_vmaf.report.sections import gathered
+        from pytest_vmaf.report.sections import collect_sections
 
         config = session.config
         stopped = session.shouldstop or session.shouldfail
@@ -224,7 +224,7 @@ class Controller:
         if self._collector is not None and (left := self._collector.pictures_left_out):
             document["left_out"].append(f"{left} pictures were left out, to keep the report small; the worst are here.")
         copy = plain(document)
-        document["sections"] = gathered(
+        document["sections"] = collect_sections(
             lambda: config.hook.pytest_vmaf_run_sections(config=config, document=copy), "pytest_vmaf_run_sections"
         )
         return document

@@ -9,13 +9,12 @@ import pytest
 
 from pytest_vmaf.media.fingerprint import stamps_of
 from pytest_vmaf.report.record import plain
-from pytest_vmaf.report.sections import gathered
+from pytest_vmaf.report.sections import collect_sections
 from pytest_vmaf.testrun.third_party import junit_properties, to_allure, to_pytest_html
 
 if TYPE_CHECKING:
     from pytest_vmaf.api.vmaf import Vmaf
-    from pytest_vmaf.report.part_sections import SectionMaker
-    from pytest_vmaf.report.sections import Section
+    from pytest_vmaf.report.sections import Section, SectionMaker
     from pytest_vmaf.testrun.options import ReportOptions
 
 #: Failed measurements of one test that get pictures.
@@ -52,7 +51,7 @@ def attach(item: pytest.Item, report: Any, session: Vmaf, start: int, outputs: R
 def _made(session: Vmaf, outputs: ReportOptions) -> list[dict[str, Any]]:
     """The sections of what was measured; those with pictures are made only where there is a report."""
     makings = session.makings if outputs.asked else []
-    made = [gathered(partial(_listed, each, outputs.pictures), "a measurement") for each in makings]
+    made = [collect_sections(partial(_listed, each, outputs.pictures), "a measurement") for each in makings]
     return [*session.sections, *(section for sections in made for section in sections)]
 
 
@@ -73,7 +72,7 @@ def _likeliest(records: list[dict[str, Any]]) -> list[int]:
 def keep_sections(item: pytest.Item, session: Vmaf) -> None:
     """Ask the plugins for sections, once a test, after its call; its report takes them along."""
     copies = plain(session.records)
-    item.stash[_sections] = gathered(
+    item.stash[_sections] = collect_sections(
         lambda: item.ihook.pytest_vmaf_test_sections(item=item, measurements=copies), "pytest_vmaf_test_sections"
     )
 

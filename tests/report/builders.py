@@ -11,7 +11,7 @@ from typing import Any
 from pytest_vmaf import FakeScorer, GateViolation, MeasurementError, Vmaf
 from pytest_vmaf.report import document as documents
 from pytest_vmaf.report import schema
-from pytest_vmaf.report.record import not_measured
+from pytest_vmaf.report.record import error_record
 from pytest_vmaf.report.sections import Chart, DataTable, HeatMap, Line, Paragraph, Section, Shown
 from pytest_vmaf.shapes import conform
 
@@ -70,7 +70,7 @@ def an_error(said: str = "out/crf23.mp4 does not exist.") -> dict[str, Any]:
     from pytest_vmaf.gates.gate import parse_gate
 
     gates = [parse_gate("min_neg", 93, "ini")]
-    return {**not_measured("clips/ref.mkv", "out/crf23.mp4", MeasurementError(said), gates), "started": 1.0}
+    return {**error_record("clips/ref.mkv", "out/crf23.mp4", MeasurementError(said), gates), "started": 1.0}
 
 
 def an_attempt(status: str, *measurements: dict[str, Any], message: str = "") -> dict[str, Any]:

@@ -18,7 +18,7 @@ from scoring.builders import a_result
 from pytest_vmaf.gates.gate import judge, parse_gate
 from pytest_vmaf.report import charts
 from pytest_vmaf.report import section_charts as plots
-from pytest_vmaf.report.record import measured
+from pytest_vmaf.report.record import measurement_record
 from report.builders import HOSTILE, a_measurement
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -73,7 +73,7 @@ def a_record(pairs: list[tuple[float, float]], above: tuple[int, ...] = (), **ga
     """A measurement with these frames of default and NEG."""
     lifted = tuple((frame, 103.0, 100.0) for frame in above)
     result = a_result(tuple(vmaf for vmaf, _ in pairs), tuple(neg for _, neg in pairs), above=lifted)
-    return measured(result, judge(result, [parse_gate(name, limit, "call") for name, limit in gates.items()]))
+    return measurement_record(result, judge(result, [parse_gate(name, limit, "call") for name, limit in gates.items()]))
 
 
 @given(series)
@@ -174,7 +174,7 @@ def test_every_kind_of_clip_has_all_its_charts(pairs: list[tuple[float, float]])
 
 
 def test_values_of_any_size_are_drawn() -> None:
-    record = measured(a_result((95.0,) * 3, (93.0,) * 3, psnr_y=(0.1,) * 3), [])
+    record = measurement_record(a_result((95.0,) * 3, (93.0,) * 3, psnr_y=(0.1,) * 3), [])
     record["series"]["worst"]["psnr_y"] = [1e9, -1e9, 0.0]
     root = parsed(charts.metric_chart(record, "psnr_y"))
     assert read_back(root, "other") == pytest.approx([1e9, -1e9, 0.0], abs=0.1)
@@ -183,7 +183,7 @@ def test_values_of_any_size_are_drawn() -> None:
 @pytest.mark.parametrize("frames", [[0.9, 0.95, 0.93], [0.991, 0.992, 0.9915], [0.5, 0.5, 0.5], [0.0, 0.002, 0.001]])
 def test_a_metric_of_small_numbers_has_a_curve_and_not_a_flat_line(frames: list[float]) -> None:
     result = a_result((95.0,) * 3, (93.0,) * 3, float_ssim=tuple(frames))
-    record = measured(result, judge(result, [parse_gate("min_float_ssim", 0.995, "call")]))
+    record = measurement_record(result, judge(result, [parse_gate("min_float_ssim", 0.995, "call")]))
     root = parsed(charts.metric_chart(record, "float_ssim"))
     span = max(*frames, 0.995) - min(*frames, 0.995)
     assert read_back(root, "other") == pytest.approx(record["series"]["worst"]["float_ssim"], abs=span / 40)

@@ -19,7 +19,7 @@ from pytest_vmaf.report import collector as collect
 from pytest_vmaf.report import document as documents
 from pytest_vmaf.report import heatmap as heat
 from pytest_vmaf.report import html, markdown, schema
-from pytest_vmaf.report.sections import Paragraph, gathered
+from pytest_vmaf.report.sections import Paragraph, collect_sections
 from pytest_vmaf.shapes import conform
 from report.browsing import JENKINS, Visit, axe_says, width_of
 from report.builders import HOSTILE, JPEG, a_document, a_full_document, a_measurement, a_test
@@ -349,7 +349,7 @@ def test_the_sections_of_a_run_have_a_bound_of_their_own() -> None:
         def to_record(self) -> dict[str, Any]:
             return a_large_one()
 
-    records = gathered(lambda: [[Ready() for _ in range(12)]], "a_hook")  # type: ignore[misc]
+    records = collect_sections(lambda: [[Ready() for _ in range(12)]], "a_hook")  # type: ignore[misc]
     assert collect.sections_size(records) <= collect.MOST_PICTURES
     kept = [len(record["blocks"][0]["heat"]["pictures"]) for record in records]
     assert kept == [2] * 7 + [1] + [0] * 4

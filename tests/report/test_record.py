@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pytest_vmaf import FakeScorer, GateViolation, Vmaf
-from pytest_vmaf.report.record import measured, plain, sendable
+from pytest_vmaf.report.record import measurement_record, plain, sendable
 from pytest_vmaf.scoring.score import Score
 
 
@@ -70,7 +70,7 @@ def test_a_command_with_a_step_for_each_frame_is_cut_and_says_so(length: int) ->
     result = Vmaf(scorer=FakeScorer(neg=90)).score("a.mkv", "b.mkv")
     context = replace(result.context, provenance={**result.provenance, "command": "x" * length})
     score = Score(result.vmaf.unclipped.frames, result.vmaf.scale, context)
-    command = measured(replace(result, vmaf=score), ())["provenance"]["command"]
+    command = measurement_record(replace(result, vmaf=score), ())["provenance"]["command"]
     if length == 16_000:
         assert command == "x" * length
     else:

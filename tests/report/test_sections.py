@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_vmaf.report import html, schema
-from pytest_vmaf.report.sections import Chart, DataTable, Line, Paragraph, Section, gathered
+from pytest_vmaf.report.sections import Chart, DataTable, Line, Paragraph, Section, collect_sections
 from pytest_vmaf.shapes import conform
 from report.builders import HOSTILE, a_document
 
@@ -131,7 +131,7 @@ ONE = Section("one", [Paragraph("first")])
     ],
 )
 def test_answers_of_hooks_are_gathered_in_order(answer: list[Any], titles: list[str]) -> None:
-    assert [record["title"] for record in gathered(lambda: answer, "a_hook")] == titles
+    assert [record["title"] for record in collect_sections(lambda: answer, "a_hook")] == titles
 
 
 def raising(error: Exception) -> Callable[[], list[Any]]:
@@ -158,7 +158,7 @@ def raising(error: Exception) -> Callable[[], list[Any]]:
     ],
 )
 def test_a_plugin_that_fails_is_said_in_the_place_of_its_section(call: Callable[[], Any], said: str) -> None:
-    [record] = gathered(call, "pytest_vmaf_run_sections")
+    [record] = collect_sections(call, "pytest_vmaf_run_sections")
     conform(record, schema.SECTION)
     assert record["title"] == "A plugin failed"
     [block] = record["blocks"]
@@ -172,4 +172,4 @@ def test_an_interrupt_is_no_failed_plugin() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        gathered(call, "a_hook")
+        collect_sections(call, "a_hook")
