@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pytest_vmaf.errors import EncodeError, GateViolation, MeasurementError, ScorerError, SettingsError
 from pytest_vmaf.gates.gate import Verdict
 from pytest_vmaf.media.clip import Clip, as_clip
+from pytest_vmaf.options import BY_NAME
 from pytest_vmaf.report.baseline_section import section_maker
 from pytest_vmaf.report.record import error_record, measurement_record, outcome_gates, with_gates
-from pytest_vmaf.settings import BY_NAME, Layer, make_layer, resolve
+from pytest_vmaf.settings import Layer, make_layer, resolve
 from pytest_vmaf.text import printable
 
 if TYPE_CHECKING:

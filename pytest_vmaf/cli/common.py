@@ -13,7 +13,8 @@ from typing import Any
 from pytest_vmaf.errors import ClipError, SettingsError
 from pytest_vmaf.media.clip import RAW_SUFFIXES, Clip
 from pytest_vmaf.media.demux import is_known
-from pytest_vmaf.settings import OPTIONS, Layer
+from pytest_vmaf.options import OPTIONS
+from pytest_vmaf.settings import Layer
 from pytest_vmaf.text import printable
 
 #: Streams without a container, which state no frame rate, or not reliably.

@@ -68,10 +68,11 @@ def add_command(commands: Any) -> None:
 
 def _roi_score(options: argparse.Namespace) -> int:
     from pytest_vmaf.api.vmaf import Vmaf
+    from pytest_vmaf.options import OPTIONS
     from pytest_vmaf.progress import progress_on
     from pytest_vmaf.roi.blending import layout_of
     from pytest_vmaf.roi.masked_score import blended
-    from pytest_vmaf.settings import OPTIONS, make_layer
+    from pytest_vmaf.settings import make_layer
 
     keywords = {option.name: getattr(options, option.name) for option in OPTIONS}
     if keywords["vmaf_bin"] is not None and keywords["scorer"] is None:

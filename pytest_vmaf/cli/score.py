@@ -17,7 +17,8 @@ from pytest_vmaf.cli.common import (
     write_table,
 )
 from pytest_vmaf.errors import GateViolation, SettingsError
-from pytest_vmaf.settings import OPTIONS, make_layer
+from pytest_vmaf.options import OPTIONS
+from pytest_vmaf.settings import make_layer
 
 
 def _score(options: argparse.Namespace) -> int:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from pytest_vmaf.cli.common import PASSED, check_folder, check_output, clips_of, say
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.media.clip import RAW_SUFFIXES, Clip
-from pytest_vmaf.settings import OPTIONS, make_layer
+from pytest_vmaf.options import OPTIONS
+from pytest_vmaf.settings import make_layer
 from pytest_vmaf.text import printable
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ import pytest
 
 from pytest_vmaf.baselines.options import UpdateOptions
 from pytest_vmaf.errors import SettingsError
-from pytest_vmaf.settings import OPTIONS, Layer, make_layer
+from pytest_vmaf.options import OPTIONS
+from pytest_vmaf.settings import Layer, make_layer
 
 #: Values of options that are nobody else's business; the command is shown in the report.
 MASKED = r"(?i)(--[\w-]*(?:token|secret|passw|password|credential|api-?key)[\w-]*[= ])('[^']*'|\S+)"

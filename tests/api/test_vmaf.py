@@ -20,8 +20,9 @@ from pytest_vmaf import (
     SettingsError,
     Vmaf,
 )
+from pytest_vmaf.options import OPTIONS
 from pytest_vmaf.scoring.scorer import Capabilities, Scorer, Tools
-from pytest_vmaf.settings import OPTIONS, make_layer, resolve
+from pytest_vmaf.settings import make_layer, resolve
 
 
 def test_every_public_name_is_there_and_listed_in_order() -> None:

@@ -1,0 +1,218 @@
+"""The table of settings: name, command-line flag, ini name, check, default and help of each.
+
+Every pytest run imports this module, so heavy modules are imported inside functions. The classes are named tuples,
+which Python creates four times as fast as dataclasses.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+
+class Option(NamedTuple):
+    """One setting.
+
+    Attributes:
+        name: The keyword in Python.
+        flag: The command-line flag.
+        ini_type: The type of the ini value, as in `parser.addini`.
+        default: The value where no layer sets it.
+        check: Returns the checked value, or raises ValueError with what the value must be.
+        help: The help of the flag.
+        ini_help: The help of the ini value, where it differs from the flag's.
+    """
+
+    name: str
+    flag: str
+    ini_type: Any
+    default: object
+    check: Callable[[object], object]
+    help: str
+    ini_help: str = ""
+
+    @property
+    def ini(self) -> str:
+        """The ini name."""
+        return f"vmaf_{self.name.removeprefix('vmaf_')}"
+
+    @property
+    def dest(self) -> str:
+        """The name under which pytest stores the flag's value."""
+        return f"vmaf_option_{self.name}"
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("a non-empty string")
+    return value
+
+
+def _path_text(value: object) -> str:
+    return _text(os.fspath(value) if isinstance(value, os.PathLike) else value)
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("True or False")
+    return value
+
+
+def _words(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = [word for part in value.split(",") if (word := part.strip())]
+    if not isinstance(value, Sequence) or not all(isinstance(word, str) and word for word in value):
+        raise ValueError("a list of names")
+    return tuple(value)
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError("a whole number of at least 1")
+    return value
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and value > 0):
+        raise ValueError("a number of seconds above 0")
+    return float(value)
+
+
+def _size(value: object) -> int:
+    if isinstance(value, str) and (match := re.fullmatch(r"(\d{1,15})([kMGT]?)B?", value)):
+        value = int(match[1]) * {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}[match[2]]
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError("a number of bytes, for example 500M or 2G")
+    return value
+
+
+def _generation(value: object) -> object:
+    from pytest_vmaf.scoring.models import registry
+
+    return _one_of(value, registry()["auto"])
+
+
+def _scale(value: object) -> object:
+    from pytest_vmaf.media.pair import SCALERS
+
+    return _one_of(value, SCALERS)
+
+
+def _one_of(value: object, words: Iterable[str]) -> object:
+    if not isinstance(value, str) or value not in words:
+        raise ValueError(f"one of {', '.join(words)}")
+    return value
+
+
+def _allowances(value: object) -> tuple[str, ...]:
+    from pytest_vmaf.media.pair import ALLOWANCES
+
+    words = _words(value)
+    if set(words) - set(ALLOWANCES):
+        raise ValueError(f"a list of {', '.join(ALLOWANCES)}")
+    return words
+
+
+def _features(value: object) -> tuple[str, ...]:
+    from pytest_vmaf.scoring.models import resolve_feature
+
+    return tuple(resolve_feature(word) for word in _words(value))
+
+
+def _scorer(value: object) -> object:
+    if isinstance(value, str):
+        return _text(value)
+    if not (callable(getattr(value, "score", None)) and callable(getattr(value, "capabilities", None))):
+        raise ValueError("the name of a scorer, or an object with score() and capabilities()")
+    return value
+
+
+#: Every setting but the gates. The command line, the ini names and the reference of options are made from it.
+OPTIONS = (
+    Option(
+        "model",
+        "--vmaf-model",
+        "string",
+        "auto",
+        _path_text,
+        "VMAF model: a built-in name (default or NEG, either selects the pair), the path of a JSON file, or auto "
+        "(by the size of the reference)",
+    ),
+    Option("generation", "--vmaf-generation", "string", "v0", _generation, "generation of the automatic model: v0, v1"),
+    Option("phone", "--vmaf-phone", "bool", False, _flag, "score for viewing on a phone"),
+    Option(
+        "features",
+        "--vmaf-feature",
+        "args",
+        (),
+        _features,
+        "also measure this libvmaf feature, for example psnr (repeatable)",
+    ),
+    Option(
+        "scale",
+        "--vmaf-scale",
+        "string",
+        None,
+        _scale,
+        "scale a smaller distorted clip up to the reference: bicubic, bilinear, lanczos, spline, neighbor, area",
+    ),
+    Option("align", "--vmaf-align", "bool", False, _flag, "skip frames that only one of the clips has at its start"),
+    Option(
+        "allow",
+        "--vmaf-allow",
+        "args",
+        (),
+        _allowances,
+        "allow a property that is refused by default: hdr, interlaced or frame_rate (repeatable)",
+    ),
+    Option(
+        "scorer", "--vmaf-scorer", "string", "ffmpeg", _scorer, "scorer backend: ffmpeg, vmaf, or the name of a plugin"
+    ),
+    Option(
+        "ffmpeg",
+        "--vmaf-ffmpeg",
+        "string",
+        None,
+        _path_text,
+        "ffmpeg to use (default: the one of imageio-ffmpeg, then PATH)",
+    ),
+    Option("vmaf_bin", "--vmaf-bin", "string", "vmaf", _path_text, "Netflix's vmaf tool, for --vmaf-scorer=vmaf"),
+    Option(
+        "threads",
+        "--vmaf-threads",
+        "int",
+        None,
+        _count,
+        "threads of libvmaf (default: all cores, divided by the number of xdist workers)",
+    ),
+    Option("timeout", "--vmaf-timeout", "float", None, _seconds, "time limit per measurement, in seconds"),
+    Option(
+        "cache",
+        "--vmaf-no-cache",
+        "bool",
+        True,
+        _flag,
+        "disable the cache of scores and encodes",
+        "use the cache of scores and encodes (default: true)",
+    ),
+    Option(
+        "cache_dir",
+        "--vmaf-cache-dir",
+        "string",
+        None,
+        _path_text,
+        "folder of the cache of scores and encodes (default: inside pytest's cache)",
+    ),
+    Option(
+        "cache_size",
+        "--vmaf-cache-size",
+        "string",
+        2_000_000_000,
+        _size,
+        "size limit of the cache, for example 500M, 2G",
+    ),
+)
+BY_NAME = {option.name: option for option in OPTIONS}
