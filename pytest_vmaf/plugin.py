@@ -56,12 +56,12 @@ def pytest_configure(config: pytest.Config) -> None:
         gates = [gate for layer in config.stash[LAYERS] for gate in layer.gates]
         told = [each for layer in config.stash[LAYERS] for each in layer.tolerances if each.origin == "command line"]
         config.pluginmanager.register(
-            Controller(config, config.stash[REPORT_OPTIONS], gates, keeping, told), "vmaf-evidence"
+            Controller(config, config.stash[REPORT_OPTIONS], gates, keeping, told), "vmaf-controller"
         )
     if "all" in keeping.modes:
         from pytest_vmaf.testrun.collection import CollectedTests
 
-        config.pluginmanager.register(CollectedTests(config), "vmaf-collected")
+        config.pluginmanager.register(CollectedTests(config), "vmaf-collection")
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -138,14 +138,14 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
                 "Call vmaf.check(reference, distorted) or vmaf.score(...) with the vmaf fixture, or remove the marker.",
                 pytrace=False,
             )
-        if unheld := session.unheld():
+        if unheld := session.unchecked_gates():
             pytest.fail(
                 f"{', '.join(gate.name for gate in unheld)} (marker) was held against nothing: no measurement of this "
                 "test holds it.\nGates upon parts of the picture are held by vmaf.roi and vmaf.map alone, and vmaf.map "
                 "holds of the others those upon vmaf, neg and gap.",
                 pytrace=False,
             )
-        if left := session.unheld_baselines():
+        if left := session.unchecked_baselines():
             pytest.fail(
                 f"{', '.join(left)} (marker) was held against nothing: no measurement of this test has that in its "
                 "baseline.\nvmaf.score, check, roi, map, bisect, compare and check_baseline hold baselines.",

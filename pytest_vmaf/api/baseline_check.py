@@ -33,12 +33,12 @@ def check_baseline(session: Vmaf, given: Any, keywords: Mapping[str, Any], layer
         raise SettingsError(f"{name} is no tolerance; check_baseline holds a baseline and measures nothing.")
     kind, name, has = _look(given)
     first = given[0] if isinstance(given, list | tuple) else given
-    known = session.baselines.origin_of(first)
-    asked = session.baselines.ask((layer, *layers), kind, has, name)
+    known = session.baselines.find_origin(first)
+    asked = session.baselines.prepare_check((layer, *layers), kind, has, name)
     if asked is None:
         return
     references = known[0] if known else _references(first)
-    outcome = asked.hold(_entry(kind, given, references), _rate(first))
+    outcome = asked.compare(_entry(kind, given, references), _rate(first))
     session.makings += filter(None, [section_maker(outcome)])
     if known and known[1] < len(session.records):
         session.records[known[1]] = with_gates(
@@ -58,7 +58,7 @@ def _look(given: Any) -> tuple[str, str, Any]:
     if isinstance(given, Bisection):
         return "bisect", f"{Path(given.reference).name}: bisect with {given.encoder.name}", ENCODE_METRICS.__contains__
     if isinstance(given, Comparison):
-        return "compare", f"{', '.join(Path(source).name for source in given.found)}: compare", (BD_RATE,).__contains__
+        return "compare", f"{', '.join(Path(source).name for source in given.bisections)}: compare", (BD_RATE,).__contains__
     results = list(given) if isinstance(given, list | tuple) else [given]
     if len({id(each) for each in results}) < len(results):
         raise SettingsError("One result is given twice: repeated encodes are encodes of their own, each measured.")
@@ -85,7 +85,7 @@ def _entry(kind: str, given: Any, references: Sequence[Clip]) -> Entry:
 def _references(found: Any) -> Sequence[Clip]:
     """The references of what another session measured, by their names. Raises SettingsError where there is no such."""
     names = [found.context.reference] if isinstance(found, Result) else [getattr(found, "reference", "")]
-    names = list(found.found) if hasattr(found, "found") else names
+    names = list(found.bisections) if hasattr(found, "bisections") else names
     clips = [Clip(name) for name in names if name]
     if not clips or not all(clip.path.exists() for clip in clips):
         raise SettingsError(

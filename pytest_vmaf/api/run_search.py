@@ -123,7 +123,7 @@ class Searching:
 
         has = ENCODE_METRICS if kind == "bisect" else (BD_RATE,)
         names = ", ".join(as_clip(clip).path.name for clip in clips)
-        return {"baseline": self.baselines.ask(layers, kind, has.__contains__, f"{names}: {what}")}
+        return {"baseline": self.baselines.prepare_check(layers, kind, has.__contains__, f"{names}: {what}")}
 
     def _record_sections(self, sections: Sequence[Section]) -> None:
         self.sections += [section.to_record() for section in sections]

@@ -96,6 +96,7 @@ class Searches(Searching):
         from pytest_vmaf.baselines.from_searches import start_of
         from pytest_vmaf.report.search_sections import bisect_section
         from pytest_vmaf.search.bisect import bisect
+        from pytest_vmaf.search.bisect_request import SearchPlan
         from pytest_vmaf.search.requests import bisect_request, read_limits
 
         def run(scorings: Sequence[MeasureRequest], scorer: Scorer, options: dict[str, Any]) -> Bisection:
@@ -107,10 +108,10 @@ class Searches(Searching):
             request = bisect_request(scorings[0], self.find_encoder(encoder), targets, **options)
             limits = read_limits(request, max_bitrate, min_crf)
             with self._progress(f"bisecting {request.encoder.name}", unit="probes") as shown:
-                found = bisect(replace(request, progress=rounded(shown)), scorer)
+                found = bisect(request, scorer, SearchPlan(progress=rounded(shown)))
             self._record_sections([bisect_section(found)])
-            self.baselines.know(found, [scorings[0].reference], len(self.records))
-            compared = asked.hold(entry_of_bisection(found, scorings[0].reference)) if asked else None
+            self.baselines.remember(found, [scorings[0].reference], len(self.records))
+            compared = asked.compare(entry_of_bisection(found, scorings[0].reference)) if asked else None
             self._record_answers([found], limits, compared)
             return found
 
@@ -145,17 +146,14 @@ class Searches(Searching):
         def run(scorings: Sequence[MeasureRequest], scorer: Scorer, options: dict[str, Any]) -> Comparison:
             asked: BaselineCheck | None = options.pop("baseline")
             base = bisect_request(scorings[0], ENCODERS["libx264"], targets)
-            each = {
-                label: replace(one, cover=one.metric.name in ("vmaf", "neg"), timed=speed)
-                for label, one in contenders(self.find_encoder, encoders, base, **options).items()
-            }
+            each = contenders(self.find_encoder, encoders, base, **options)
             with self._progress(f"comparing {', '.join(each)}", unit="probes") as shown:
-                found = compare(CompareRequest(tuple(scorings), each, rounded(shown)), scorer)
+                found = compare(CompareRequest(tuple(scorings), each, speed, rounded(shown)), scorer)
             self._record_sections(compare_sections(found))
             clips = [one.reference for one in scorings]
-            self.baselines.know(found, clips, len(self.records))
-            compared = asked.hold(entry_of_comparison(found, clips)) if asked else None
-            self._record_answers([one for by_label in found.found.values() for one in by_label.values()], (), compared)
+            self.baselines.remember(found, clips, len(self.records))
+            compared = asked.compare(entry_of_comparison(found, clips)) if asked else None
+            self._record_answers([one for by_label in found.bisections.values() for one in by_label.values()], (), compared)
             return found
 
         return self._search(sources, "compare", settings, run, "compare")

@@ -16,7 +16,7 @@ from pytest_vmaf.api.extensions import _standalone_plugins, load_encoder, load_s
 from pytest_vmaf.api.gate_selection import _gates, _holds, _measures
 from pytest_vmaf.api.run_measurement import NO_CHECK, Measured, _cores, _with_progress, _with_regions
 from pytest_vmaf.api.searches import Searches
-from pytest_vmaf.baselines.check import BaselineLocation, Baselines, unheld
+from pytest_vmaf.baselines.check import BaselineLocation, Baselines
 from pytest_vmaf.baselines.outcome import Outcome
 from pytest_vmaf.cache import Cache
 from pytest_vmaf.errors import BaselineError, GateViolation, MeasurementError, ScorerError, SettingsError
@@ -162,7 +162,7 @@ class Vmaf(Searches, Parts):
                 applied = (*applied, *more)
             clips = as_clip(reference), as_clip(distorted)
             holds = partial(_measures, extra)
-            asked = self.baselines.ask(layers, "score", holds, clips[1].path.name) if gates else None
+            asked = self.baselines.prepare_check(layers, "score", holds, clips[1].path.name) if gates else None
             request, scorer = self._request(*clips, resolve(layers), applied, asked.features if asked else ())
             stamps = stamps_of(request.reference, request.distorted)
             with self._progress(f"{request.distorted.path.name}") as shown:
@@ -173,7 +173,7 @@ class Vmaf(Searches, Parts):
 
                 if stamps_of(request.reference)[0] != stamps[0]:
                     raise BaselineError(f"{request.reference} was written to while it was scored.")
-                compared = asked.hold(entry_of_result(result, request.reference), result.context.frame_rate)
+                compared = asked.compare(entry_of_result(result, request.reference), result.context.frame_rate)
         except (MeasurementError, SettingsError, OSError) as caught:
             error = caught
             if isinstance(caught, OSError):
@@ -197,7 +197,7 @@ class Vmaf(Searches, Parts):
                 with_gates(record, outcome_gates(compared, region), failed=bool(compared.failed and not region))
             )
             self.clips.append((request.reference, request.distorted, stamps))
-        self.baselines.know(result, [request.reference], len(self.records) - len(every))
+        self.baselines.remember(result, [request.reference], len(self.records) - len(every))
         self.makings += filter(None, [section_maker(compared)])
         if section is not None:
             self.makings.append(partial(section, result, (request.reference, request.distorted)))
@@ -207,14 +207,14 @@ class Vmaf(Searches, Parts):
             raise violation
         return result
 
-    def unheld(self) -> tuple[Gate, ...]:
+    def unchecked_gates(self) -> tuple[Gate, ...]:
         """Gates of the marker that no measurement was held against."""
         marked = (gate for layer in self._layers if layer.origin == "marker" for gate in effective([layer.gates]))
         return tuple(gate for gate in marked if gate.key not in self._answered)
 
-    def unheld_baselines(self) -> list[str]:
+    def unchecked_baselines(self) -> list[str]:
         """What the marker says of baselines, where no measurement was held by it."""
-        return unheld(self.baselines, [layer for layer in self._layers if layer.origin == "marker"])
+        return self.baselines.unchecked([layer for layer in self._layers if layer.origin == "marker"])
 
     def _encoder(self, name: str) -> Encoder:
         return load_encoder(name, self._hook, self._plugins, self._config)

@@ -11,7 +11,7 @@ from typing import Any
 
 from pytest_vmaf.baselines.drift import drift_lines, drift_of
 from pytest_vmaf.baselines.entry import Entry, differs, frames_of
-from pytest_vmaf.baselines.judge import ToleranceVerdict, hold, is_better, refuse_incomparable, says, told_differences
+from pytest_vmaf.baselines.judge import ToleranceVerdict, hold, is_better, refuse_incomparable, says, tool_differences
 from pytest_vmaf.baselines.noise import with_margins
 from pytest_vmaf.baselines.outcome import Outcome
 from pytest_vmaf.errors import BaselineError, SettingsError
@@ -67,7 +67,7 @@ class Baselines:
         self._names: set[str] = set()
         self._known: list[tuple[weakref.ref[Any], Sequence[Clip], int]] = []
 
-    def ask(self, layers: Sequence[Layer], kind: str, holds: Callable[[str], bool], name: str) -> BaselineCheck | None:
+    def prepare_check(self, layers: Sequence[Layer], kind: str, holds: Callable[[str], bool], name: str) -> BaselineCheck | None:
         """What the layers ask for, None where it is no baseline; ``holds`` says which metrics this measurement has.
 
         ``name`` is the entry's where the test gives none. Raises SettingsError, and BaselineError for the files.
@@ -107,18 +107,27 @@ class Baselines:
         self._names.add(clip)
         return BaselineCheck(self, self.place, clip, chosen, *self.place.find(clip))
 
-    def know(self, found: Any, references: Sequence[Clip], record: int) -> None:
+    def remember(self, found: Any, references: Sequence[Clip], record: int) -> None:
         """Remember of what clips something was measured, and which record is its first."""
         self._known.append((weakref.ref(found), references, record))
 
-    def origin_of(self, found: Any) -> tuple[Sequence[Clip], int] | None:
+    def find_origin(self, found: Any) -> tuple[Sequence[Clip], int] | None:
         """What is remembered of it, None of what another session measured."""
         return next(((clips, record) for known, clips, record in self._known if known() is found), None)
 
-    def take(self) -> list[dict[str, Any]]:
+    def pop_entries(self) -> list[dict[str, Any]]:
         """What was measured since the last time."""
         taken, self.measured = self.measured, []
         return taken
+
+    def unchecked(self, marker: Iterable[Layer]) -> list[str]:
+        """What the marker says about baselines and no measurement checked."""
+        names = []
+        for layer in marker:
+            if layer.baseline and not self.count:
+                names.append(f"baseline={layer.baseline!r}")
+            names += [each.name for each in layer.tolerances if each.limit is not None and each.key not in self.answered]
+        return names
 
 
 @dataclass(frozen=True)
@@ -137,7 +146,7 @@ class BaselineCheck:
         """The libvmaf features that the tolerances need."""
         return [each.feature for each in self.tolerances if each.feature]
 
-    def hold(self, new: Entry, rate: Fraction | None = None) -> Outcome:
+    def compare(self, new: Entry, rate: Fraction | None = None) -> Outcome:
         """Hold the entry against a new one; ``rate`` is the frame rate, for time codes.
 
         What --vmaf-update would write is not held. Raises BaselineError where the two are not of one thing.
@@ -166,7 +175,7 @@ class BaselineCheck:
             lines += [_missed(each) for each in failed]
             for where in dict.fromkeys(each.where for each in failed):
                 lines += _drift(old, new, where, rate)
-            if differing := told_differences(old, new):
+            if differing := tool_differences(old, new):
                 lines.append(f"what differs: {'; '.join(differing)}")
             lines.append(f"baseline: {place.shown(self.file)}, {place.test!r}, {self.clip!r}")
             lines.append(f"if this is meant, accept it: {place.update('changed')}")
@@ -188,17 +197,6 @@ class BaselineCheck:
         what = where if find(self.place.file) else f"there is no {file}"
         lines = [f"no baseline: {what}", f"write it: {self.place.update('missing')}"]
         return Outcome(failed=(f"no baseline for {self.clip}",), lines=tuple(lines), new=new, name=self.clip)
-
-
-def unheld(baselines: Baselines, marker: Iterable[Layer]) -> list[str]:
-    """What the marker says of baselines and nothing was held by, in words."""
-    said = []
-    for layer in marker:
-        if layer.baseline and not baselines.count:
-            said.append(f"baseline={layer.baseline!r}")
-        left = [each for each in layer.tolerances if each.limit is not None and each.key not in baselines.answered]
-        said += [each.name for each in left]
-    return said
 
 
 def _missed(held: ToleranceVerdict) -> str:

@@ -47,7 +47,7 @@ def entry_of_comparison(found: Comparison, sources: Sequence[Clip]) -> Entry:
     """The entry of a comparison. Raises as :func:`entry_of_result`, and SettingsError for one encoder alone."""
     from pytest_vmaf.baselines.from_searches import compare_match, compare_values
 
-    first = next(iter(next(iter(found.found.values())).values()))
+    first = next(iter(next(iter(found.bisections.values())).values()))
     return _searched("compare", first, sources, compare_match(found), compare_values(found))
 
 

@@ -93,13 +93,13 @@ def compare_values(found: Comparison) -> Values:
 
 def compare_match(found: Comparison) -> dict[str, str]:
     """As :func:`bisect_match`; a BD-rate is one between these targets."""
-    first = next(iter(found.found.values()))
+    first = next(iter(found.bisections.values()))
     return {
         **{f"encoder {label}": encoder_text(one) for label, one in first.items()},
         "anchor": found.labels[0],
         "metric": str(found.metric),
         "targets": ", ".join(f"{target:g}" for target in found.targets),
-        "sources": str(len(found.found)),
+        "sources": str(len(found.bisections)),
     }
 
 

@@ -57,7 +57,7 @@ def _matches(entry: Entry) -> dict[str, str]:
     return found
 
 
-def told_differences(old: Entry, new: Entry) -> list[str]:
+def tool_differences(old: Entry, new: Entry) -> list[str]:
     """What differs in the tools, which makes two entries no less comparable."""
     return [f"{name} {a} → {b}" for name, a, b in _differences(old["shown"], new["shown"])]
 

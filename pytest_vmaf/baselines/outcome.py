@@ -12,7 +12,7 @@ from pytest_vmaf.baselines.judge import ToleranceVerdict
 class Outcome:
     """What holding an entry found: violations in ``failed``, what is told of them, and the same for the report."""
 
-    held: tuple[ToleranceVerdict, ...] = ()
+    verdicts: tuple[ToleranceVerdict, ...] = ()
     failed: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
     also: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_vmaf.baselines.entry import Entry, frames_of
-from pytest_vmaf.baselines.judge import ToleranceVerdict, told_differences
+from pytest_vmaf.baselines.judge import ToleranceVerdict, tool_differences
 from pytest_vmaf.baselines.outcome import Outcome
 from pytest_vmaf.gates.metrics import label
 from pytest_vmaf.report.sections import Chart, DataTable, Line, Paragraph, Section, SectionMaker
@@ -18,7 +18,7 @@ def section_maker(outcome: Outcome) -> SectionMaker | None:
     """What makes the section of a report later; None where no baseline was requested."""
     if not outcome.name:
         return None
-    return lambda pictures: baseline_section(outcome.name, outcome.held, outcome.failed, outcome.old, outcome.new)
+    return lambda pictures: baseline_section(outcome.name, outcome.verdicts, outcome.failed, outcome.old, outcome.new)
 
 
 def baseline_section(
@@ -35,7 +35,7 @@ def baseline_section(
         if noise := [each for each in held if each.by_noise]:
             names = ", ".join(dict.fromkeys(each.tolerance.name for each in noise))
             blocks.append(Paragraph(f"{names}: beyond the tolerance, and within the encoder's own noise."))
-        if told := told_differences(old, new):
+        if told := tool_differences(old, new):
             blocks.append(Paragraph(f"What differs in the tools: {'; '.join(told)}."))
         for where in ("", *new.get("regions", {})):
             blocks += _charts(where, old, new)

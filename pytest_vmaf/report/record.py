@@ -154,5 +154,5 @@ def outcome_gates(outcome: Outcome, where: str | None) -> list[dict[str, Any]]:
     if outcome.failed and outcome.old is None and not where:
         missing = {"name": "baseline", "metric": "entries of the baseline", "pool": "mean", "origin": "call"}
         return [{**missing, "bound": "min", "limit": 1.0, "value": 0.0, "margin": -1.0, "passed": False}]
-    chosen = [each for each in outcome.held if where in (None, each.where) and not each.why]
+    chosen = [each for each in outcome.verdicts if where in (None, each.where) and not each.why]
     return [_tolerance_gate(each, where is None) for each in chosen]

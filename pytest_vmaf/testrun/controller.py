@@ -115,7 +115,7 @@ class Controller:
         config, option = session.config, session.config.option
         if option.collectonly or option.setuponly or option.setupplan:
             return
-        collected = config.pluginmanager.get_plugin("vmaf-collected")
+        collected = config.pluginmanager.get_plugin("vmaf-collection")
         run = Run(
             root=config.rootpath,
             here=config.invocation_params.dir,

@@ -32,7 +32,7 @@ def attach(item: pytest.Item, report: Any, session: Vmaf, start: int, outputs: R
     session.sections, session.makings = [], []
     item.stash[_sections] = []
     report.vmaf = {"measurements": plain(records), "sections": sections}
-    if kept := session.baselines.take():
+    if kept := session.baselines.pop_entries():
         report.vmaf["baselines"] = plain(kept)
     if not records:
         return

@@ -25,7 +25,7 @@ def place(tmp_path: Path) -> BaselineLocation:
 def kept(vmaf: Vmaf, place: BaselineLocation) -> None:
     """Write what was measured, as the process with the terminal does."""
     place.file.parent.mkdir(exist_ok=True)
-    write(place.file, {place.test: {item["clip"]: item["entry"] for item in vmaf.baselines.take()}})
+    write(place.file, {place.test: {item["clip"]: item["entry"] for item in vmaf.baselines.pop_entries()}})
 
 
 def updating(place: BaselineLocation, *modes: str) -> BaselineLocation:
@@ -232,7 +232,7 @@ def test_a_tolerance_of_one_region_is_refused_with_where_it_belongs(place: Basel
 def test_what_a_file_says_is_shown_without_its_control_characters(place: BaselineLocation) -> None:
     first = faked(updating(place, "missing"))
     first.check("a", "b.mp4", baseline=True)
-    [item] = first.baselines.take()
+    [item] = first.baselines.pop_entries()
     item["entry"]["match"] |= {"x\x1b[2J": "1", "model": "\x1b[31mred\nline"}
     place.file.parent.mkdir()
     write(place.file, {place.test: {item["clip"]: item["entry"]}})

@@ -33,7 +33,7 @@ def kept(
     vmaf: Vmaf, place: BaselineLocation, change: Callable[[dict[str, Any]], None] = lambda entry: None
 ) -> dict[str, Any]:
     """Write what was measured, with a change, as the process with the terminal does."""
-    [item] = vmaf.baselines.take()
+    [item] = vmaf.baselines.pop_entries()
     change(item["entry"])
     place.file.parent.mkdir(exist_ok=True)
     write(place.file, {place.test: {item["clip"]: item["entry"]}})
