@@ -32,5 +32,5 @@ def run_compare(options: argparse.Namespace) -> int:
             **asked.settings(options),
         )
     said.put(options, head, comparison_record(found), vmaf.sections)
-    answers = [answer for each in found.found.values() for one in each.values() for answer in one.answers.values()]
+    answers = [answer for each in found.bisections.values() for one in each.values() for answer in one.answers.values()]
     return said.exit_code(answer.why for answer in answers if not answer.met)

@@ -79,8 +79,8 @@ def bisect_section(found: Bisection) -> Section:
 def compare_sections(found: Comparison) -> list[Section]:
     """Rate-quality curves of each source, bitrates at equal quality, BD-rates against the first encoder, speeds."""
     metric, labels = str(found.metric), found.labels
-    sections = [_pooled_section(found)] if len(labels) > 1 or len(found.found) > SOURCES else []
-    for source, by_label in list(found.found.items())[:SOURCES]:
+    sections = [_pooled_section(found)] if len(labels) > 1 or len(found.bisections) > SOURCES else []
+    for source, by_label in list(found.bisections.items())[:SOURCES]:
         lines, rows = [], []
         for label, one in by_label.items():
             by_rate = sorted(one.probes, key=lambda probe: probe.bitrate)
@@ -119,7 +119,7 @@ def _pooled_section(found: Comparison) -> Section:
             credited = _tried(lambda: found.bd_rate(label, anchor=anchor, metric="vmaf"))  # noqa: B023
             bd = [_signed(delta, " %"), spread, _signed(quality, ""), _signed(credited, " %")]
         penalties = [_tried(lambda: found.penalty(label, t)) for t in found.targets]  # noqa: B023
-        speeds = [speed for source in found.found if (speed := found.speed(label, source))]
+        speeds = [speed for source in found.bisections if (speed := found.speed(label, source))]
         fast = [f"{fmean(each):.1f}" for each in zip(*((one.encode, one.decode) for one in speeds), strict=True)]
         rows.append([label, *bd, ", ".join(_signed(each, " %") for each in penalties), *(fast or ["–", "–"])])
     blocks: list[Paragraph | DataTable | Chart] = [
@@ -135,16 +135,16 @@ def _pooled_section(found: Comparison) -> Section:
                 "decoded frames/s",
             ),
             rows,
-            f"Against {anchor}, as means over {len(found.found)} source{'s'[: len(found.found) > 1]}; less bitrate is "
+            f"Against {anchor}, as means over {len(found.bisections)} source{'s'[: len(found.bisections) > 1]}; less bitrate is "
             "negative.",
         )
     ]
     others = found.labels[1:]
-    if others and len(found.found) > 1:
+    if others and len(found.bisections) > 1:
         each = {label: _tried(lambda: found.bd_rate(label, anchor=anchor)) for label in others}  # noqa: B023
         by_source = [
             [source, *("–" if delta is None else f"{delta.per_source[source]:+.2f} %" for delta in each.values())]
-            for source in found.found
+            for source in found.bisections
         ]
         blocks.append(DataTable(("source", *others), by_source, f"BD-rate of each source against {anchor}, {metric}"))
     blocks += [Paragraph(said) for said in (_lost_wins(found), _left_out(found)) if said]
@@ -160,7 +160,7 @@ def _lost_wins(found: Comparison) -> str:
 
 
 def _left_out(found: Comparison) -> str:
-    more = len(found.found) - SOURCES
+    more = len(found.bisections) - SOURCES
     return f"The curves of the first {SOURCES} sources follow; {more} more are left out." if more > 0 else ""
 
 

@@ -7,72 +7,33 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_vmaf.cache import key_of, remembered
 from pytest_vmaf.encoding.cached import encode_key
 from pytest_vmaf.encoding.cut import centre, cut
 from pytest_vmaf.encoding.encode import EncodeJob, check_arguments, encoded_clip, make_encode
-from pytest_vmaf.encoding.encoders import Encoder, check_available
+from pytest_vmaf.encoding.encoders import check_available
 from pytest_vmaf.errors import EncodeError, MeasurementError, ScorerError, SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
 from pytest_vmaf.media.fingerprint import stamp_of
 from pytest_vmaf.media.inspect import count, count_frames, look
 from pytest_vmaf.scoring.measure import measure
-from pytest_vmaf.scoring.models import resolve_model
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.scoring.scorer import Scorer
+from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan, checked_targets, crf_window
 from pytest_vmaf.search.bisection import MET, Answer, Bisection, Speed
 from pytest_vmaf.search.coverage import next_crf
 from pytest_vmaf.search.crossings import Crossing, find_crossings
-from pytest_vmaf.search.probe import Metric, Probe, Prober
+from pytest_vmaf.search.probe import Probe, Prober
 from pytest_vmaf.text import printable
 
-NEG = Metric("neg")
-TWINS = ("vmaf", "neg")
-MOST_REPEATS = 100
 
-
-@dataclass(frozen=True)
-class BisectRequest:
-    """One source, one encoder, some targets; see :meth:`pytest_vmaf.Vmaf.bisect` for what each setting means.
-
-    ``scoring`` names the reference twice, and how to score. ``source`` is what the encoder gets where that is not the
-    reference itself. ``start`` maps targets to the CRF where the search begins. Names of encodes
-    begin with ``stem``, by default the reference's, which messages call ``shown``. With ``cover`` (of a search for NEG
-    or VMAF) the probes go on until the other of both too is known around every target that is met, so that both curves
-    can be compared; with ``timed`` the encode of the middle target is made once more, alone, and decoded, for the speed
-    of both; with ``flat`` all encodes may be the same, as they are of a black shot. The encodes of the answers are made
-    ``repeats`` times in all, for what the encoder's results differ by among themselves.
-    """
-
-    scoring: MeasureRequest
-    encoder: Encoder
-    targets: tuple[float, ...]
-    metric: Metric = NEG
-    preset: str | None = None
-    arguments: tuple[str, ...] = ()
-    pix_fmt: str | None = None
-    crf: tuple[int, int] | None = None
-    sample: float | None = None
-    start: Mapping[float, int] = field(default_factory=dict)
-    keep: Path | None = None
-    stem: str = ""
-    shown: str = ""
-    workers: int = 1
-    source: Clip | None = None
-    cover: bool = False
-    timed: bool = False
-    flat: bool = False
-    repeats: int = 1
-    progress: Callable[[int, float], None] | None = None
-
-
-def bisect(request: BisectRequest, scorer: Scorer) -> Bisection:
+def bisect(request: BisectRequest, scorer: Scorer, plan: SearchPlan = SearchPlan()) -> Bisection:  # noqa: B008
     """Find the largest CRF at or above each target; it and its neighbour are always measured.
 
     Raises SettingsError for targets, presets and windows that cannot be, EncodeError where the encoder fails or ignores
@@ -84,40 +45,40 @@ def bisect(request: BisectRequest, scorer: Scorer) -> Bisection:
     check_arguments(request.encoder, request.arguments)
     preset = request.encoder.chosen_preset(request.preset)
     window = crf_window(request)
-    source = request.source or request.scoring.reference
+    source = plan.source or request.scoring.reference
     stamp = stamp_of(source)
     with _folder(request.keep) as folder:
-        reference, sample = sampled(request.scoring, request.sample, ffmpeg, folder)
-        video = look(request.source or reference, ffmpeg, 2, request.scoring.timeout, cache)
+        reference, sample = cut_sample(request.scoring, request.sample, ffmpeg, folder)
+        video = look(plan.source or reference, ffmpeg, 2, request.scoring.timeout, cache)
         scoring = replace(
             request.scoring,
             reference=reference,
-            distorted=request.source or reference,
+            distorted=plan.source or reference,
             features=(*request.scoring.features, *request.metric.features),
             progress=None,
         )
-        targets = _targets(request, scoring, ffmpeg)
+        targets = checked_targets(request, scoring, ffmpeg)
         # Of the reference against itself some features are infinite; only the metric's own is needed.
         itself = replace(scoring, features=request.metric.features)
-        shown = sample_name(request.shown or str(request.scoring.reference), sample)
-        self_score = measure(itself, scorer, shown if request.source is None else None, shown)
+        shown = sample_name(plan.name or str(request.scoring.reference), sample)
+        self_score = measure(itself, scorer, shown if plan.source is None else None, shown)
         ceiling = float(request.metric.of(self_score))
         timeout = request.scoring.timeout
         job = EncodeJob(request.encoder, video, ffmpeg, preset, request.arguments, request.pix_fmt, timeout, cache)
-        stem = request.stem or request.scoring.reference.path.stem
+        stem = plan.stem or request.scoring.reference.path.stem
         prober = Prober(
             job, scoring, scorer, request.metric, folder, stem=stem, reference=shown, kept=request.keep is not None
         )
         speed, repeats = None, dict[int, tuple[Probe, ...]]()
         try:
-            crossings = _search(request, prober, window, targets, ceiling)
-            if not request.flat:
+            crossings = _search(request, plan, prober, window, targets, ceiling)
+            if not plan.flat:
                 _refuse_scale(prober, window)
             if stamp_of(source) != stamp:
                 raise EncodeError(f"{source.name} was written to during the search; its probes are not of one clip.")
-            if request.cover:
-                _cover(request, prober, window, [c.target for c in crossings if c.outcome in MET])
-            if request.timed and (met := [c.crf for c in crossings if c.crf is not None and c.outcome in MET]):
+            if plan.cover:
+                _cover(request, plan, prober, window, [c.target for c in crossings if c.outcome in MET])
+            if plan.timed and (met := [c.crf for c in crossings if c.crf is not None and c.outcome in MET]):
                 speed = _timed_once(job, met[len(met) // 2], folder)
             if request.repeats > 1:
                 again = Prober(
@@ -153,7 +114,12 @@ def bisect(request: BisectRequest, scorer: Scorer) -> Bisection:
 
 
 def _search(
-    request: BisectRequest, prober: Prober, window: tuple[int, int], targets: tuple[float, ...], ceiling: float
+    request: BisectRequest,
+    plan: SearchPlan,
+    prober: Prober,
+    window: tuple[int, int],
+    targets: tuple[float, ...],
+    ceiling: float,
 ) -> tuple[Crossing, ...]:
     # The search knows scales that grow coarser; one that grows finer is looked at in a mirror.
     low, high = window
@@ -169,7 +135,7 @@ def _search(
         slope=request.encoder.slope and -abs(request.encoder.slope),
         start={t: mirrored(crf) for t, crf in request.start.items() if t in targets and low <= crf <= high} or None,
         workers=request.workers,
-        progress=request.progress,
+        progress=plan.progress,
         broken_off=prober.break_off,
     )
     # With several workers they were kept as they ended; the order that the search made them in does not depend on time.
@@ -184,7 +150,9 @@ def _search(
     )
 
 
-def _cover(request: BisectRequest, prober: Prober, window: tuple[int, int], targets: Sequence[float]) -> None:
+def _cover(
+    request: BisectRequest, plan: SearchPlan, prober: Prober, window: tuple[int, int], targets: Sequence[float]
+) -> None:
     """Probe on until the other of NEG and VMAF too is known closely on both sides of each target, as far as it goes."""
     other = replace(request.metric, name="vmaf" if request.metric.name == "neg" else "neg")
     coarser = -1 if request.encoder.larger_is_finer else 1
@@ -197,8 +165,8 @@ def _cover(request: BisectRequest, prober: Prober, window: tuple[int, int], targ
             if following is None:
                 break
             prober(following * coarser)
-            if request.progress:
-                request.progress(len(prober.probes), len(prober.probes))
+            if plan.progress:
+                plan.progress(len(prober.probes), len(prober.probes))
 
 
 def _timed_once(job: EncodeJob, crf: int, folder: Path) -> Speed:
@@ -237,51 +205,7 @@ def _repeated(prober: Prober, crfs: Sequence[int | None], times: int) -> dict[in
     return found
 
 
-def crf_window(request: BisectRequest) -> tuple[int, int]:
-    """The numbers to search, the smaller one first. Raises SettingsError for what is not within the encoder's."""
-    low, high = request.encoder.crf_range
-    if request.crf is None:
-        return low, high
-    window = tuple(request.crf) if isinstance(request.crf, tuple | list) else ()
-    whole = len(window) == 2 and all(type(number) is int for number in window)
-    if not whole or not low <= window[0] <= window[1] <= high:
-        raise SettingsError(
-            f"crf is {request.crf!r}; for {request.encoder.name} it is two whole numbers from {low} to {high}, the "
-            "smaller one first."
-        )
-    return window[0], window[1]
-
-
-def _targets(request: BisectRequest, scoring: MeasureRequest, ffmpeg: str) -> tuple[float, ...]:
-    targets = tuple(float(target) for target in request.targets)
-    if type(request.repeats) is not int or not 1 <= request.repeats <= MOST_REPEATS:
-        raise SettingsError(f"repeats is {request.repeats!r:.80}; it is a whole number from 1 to {MOST_REPEATS}.")
-    if type(request.workers) is not int or request.workers < 1:
-        raise SettingsError(f"workers is {request.workers!r}; it is a whole number from 1.")
-    if not targets:
-        raise SettingsError("targets is empty; say at least one, as targets=[94, 96].")
-    if len(set(targets)) < len(targets):
-        raise SettingsError(f"targets has one twice: {', '.join(f'{t:g}' for t in targets)}.")
-    video = look(scoring.reference, ffmpeg, 1, scoring.timeout, scoring.cache)
-    models = resolve_model(
-        scoring.model, generation=scoring.generation, phone=scoring.phone, width=video.width, height=video.height
-    )
-    low, top = lowest_target(request.metric), models.high if request.metric.name in TWINS else math.inf
-    for target in targets:
-        if not math.isfinite(target) or not low <= target <= top or not target:
-            raise SettingsError(
-                f"The target {target:g} cannot be: {request.metric} is a number from {low:g}"
-                f"{f' to {top:g}' if math.isfinite(top) else ' on'}."
-            )
-    return targets
-
-
-def lowest_target(metric: Metric) -> float:
-    """What a target is at least. Below 1 of VMAF's 100 there is no picture; somebody thinks of a share."""
-    return 1.0 if metric.name in TWINS else 0.0
-
-
-def sampled(
+def cut_sample(
     scoring: MeasureRequest, seconds: float | None, ffmpeg: str, folder: Path
 ) -> tuple[Clip, tuple[int, int] | None]:
     """The reference, or so many seconds from its middle, cut without loss into ``folder``; and which frames those are.

@@ -15,7 +15,8 @@ from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
 from pytest_vmaf.media.inspect import look
 from pytest_vmaf.scoring.scorer import Scorer
-from pytest_vmaf.search.bisect import BisectRequest, bisect, sample_name, sampled
+from pytest_vmaf.search.bisect import bisect, cut_sample, sample_name
+from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan
 from pytest_vmaf.search.bisection import Bisection
 from pytest_vmaf.search.compare import overall
 from pytest_vmaf.search.ladder import Ladder, Rung, convex_hull
@@ -93,7 +94,7 @@ def build_ladder(request: LadderRequest, scorer: Scorer) -> Ladder:
     with ExitStack() as stack:
         temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pytest-vmaf-")))
         keep = base.keep or temporary / "kept"
-        reference, window = sampled(base.scoring, base.sample, ffmpeg, temporary)
+        reference, window = cut_sample(base.scoring, base.sample, ffmpeg, temporary)
         shown_as = sample_name(str(base.scoring.reference), window)
         for size in request.resolutions:
             source, scale = None, base.scoring.scale
@@ -110,15 +111,12 @@ def build_ladder(request: LadderRequest, scorer: Scorer) -> Ladder:
                 base,
                 scoring=replace(base.scoring, reference=reference, distorted=reference, scale=scale),
                 sample=None,
-                stem=base.stem or base.scoring.reference.path.stem,
-                shown=shown_as,
-                source=source,
                 arguments=arguments,
                 keep=keep / f"{size[0]}x{size[1]}",
-                progress=shown,
             )
+            plan = SearchPlan(source, shown_as, base.scoring.reference.path.stem, progress=shown)
             try:
-                answered = bisect(one, scorer)
+                answered = bisect(one, scorer, plan)
                 found[size] = replace(answered, reference=shown_as, sample=window)
             except MeasurementError as error:
                 error.probes = (*(p for each in found.values() for p in each.probes), *error.probes)

@@ -12,7 +12,8 @@ from pytest_vmaf.media.ffmpeg import find_ffmpeg
 from pytest_vmaf.media.inspect import look
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.scoring.scorer import Scorer
-from pytest_vmaf.search.bisect import BisectRequest, bisect, crf_window
+from pytest_vmaf.search.bisect import bisect
+from pytest_vmaf.search.bisect_request import TWINS, BisectRequest, SearchPlan, crf_window
 from pytest_vmaf.search.bisection import Bisection
 from pytest_vmaf.search.comparison import Comparison
 from pytest_vmaf.search.probe import Probe
@@ -27,6 +28,7 @@ class CompareRequest:
 
     scorings: tuple[MeasureRequest, ...]
     contenders: Mapping[str, BisectRequest]
+    speed: bool = False
     progress: Callable[[int, float], None] | None = None
 
 
@@ -61,7 +63,8 @@ def compare(request: CompareRequest, scorer: Scorer) -> Comparison:
             keep = contender.keep / f"source-{number}" if contender.keep and len(names) > 1 else contender.keep
             shown = overall(request.progress, len(finished), done, runs)
             try:
-                one = bisect(replace(contender, scoring=scoring, keep=keep, progress=shown), scorer)
+                plan = SearchPlan(cover=contender.metric.name in TWINS, timed=request.speed, progress=shown)
+                one = bisect(replace(contender, scoring=scoring, keep=keep), scorer, plan)
             except MeasurementError as error:
                 error.probes = (*finished, *error.probes)
                 error.add_note(f"This was {label} on {name}; {_done(found)} of {runs} searches had been finished.")

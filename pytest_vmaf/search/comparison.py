@@ -53,32 +53,32 @@ class Delta(float):
 
 @dataclass(frozen=True, repr=False)
 class Comparison:
-    """What every encoder needed on every source. ``found[source][label]`` is a Bisection."""
+    """What every encoder needed on every source. ``bisections[source][label]`` is a Bisection."""
 
     metric: Metric
     targets: tuple[float, ...]
-    found: Mapping[str, Mapping[str, Bisection]]
+    bisections: Mapping[str, Mapping[str, Bisection]]
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The encoders, in the order they were given."""
-        return tuple(next(iter(self.found.values())))
+        return tuple(next(iter(self.bisections.values())))
 
     @property
     def met(self) -> bool:
         """Whether every encoder met every target on every source."""
-        return all(found.met for by_label in self.found.values() for found in by_label.values())
+        return all(found.met for by_label in self.bisections.values() for found in by_label.values())
 
     @property
     def probes(self) -> int:
         """How many encodes it took."""
-        return sum(len(found.probes) for by_label in self.found.values() for found in by_label.values())
+        return sum(len(found.probes) for by_label in self.bisections.values() for found in by_label.values())
 
     def __getitem__(self, label: str) -> Bisection:
         """The Bisection of an encoder, where there is one source."""
-        if len(self.found) != 1:
-            raise SettingsError(f"There are {len(self.found)} sources; say .found[source][{label!r}].")
-        return next(iter(self.found.values()))[self._label(label)]
+        if len(self.bisections) != 1:
+            raise SettingsError(f"There are {len(self.bisections)} sources; say .bisections[source][{label!r}].")
+        return next(iter(self.bisections.values()))[self._label(label)]
 
     def bd_rate(self, encoder: str, *, anchor: str, metric: str | None = None) -> Delta:
         """How much more bitrate the encoder needs than the anchor for equal quality, in percent; less is negative.
@@ -101,7 +101,7 @@ class Comparison:
         source, chosen = self._source(source), self._metric(metric)
         rate = self._on_curve(encoder, target, source, chosen)
         if rate is None:
-            found = self.found[source][encoder]
+            found = self.bisections[source][encoder]
             why = found[target].why if target in found.answers and chosen == self.metric else "encode further"
             raise MeasurementError(
                 f"{encoder} on {source} was not measured on both sides of {chosen} {target:g}, so its bitrate there is "
@@ -114,7 +114,7 @@ class Comparison:
 
         Less is negative. Raises MeasurementError where one of both does not get there.
         """
-        rates = {s: [self.rate(one, target, s, metric=metric) for one in (encoder, anchor)] for s in self.found}
+        rates = {s: [self.rate(one, target, s, metric=metric) for one in (encoder, anchor)] for s in self.bisections}
         each = {source: (test / base - 1) * 100 for source, (test, base) in rates.items()}
         return Delta(each, "%", f"bitrate at {self._metric(metric)} {target:g}")
 
@@ -127,7 +127,7 @@ class Comparison:
             raise MeasurementError(f"The targets are of {self.metric}; what NEG asks beyond VMAF is known of theirs.")
         vmaf, neg = (replace(self.metric, name=name) for name in TWINS)
         each = {}
-        for source in self.found:
+        for source in self.bisections:
             credited, asked = (self._on_curve(encoder, target, source, metric) for metric in (vmaf, neg))
             if credited is None or asked is None:
                 raise MeasurementError(f"{encoder} on {source} has not both {vmaf} {target:g} and {neg} {target:g}.")
@@ -145,7 +145,7 @@ class Comparison:
 
     def speed(self, encoder: str, source: str | None = None) -> Speed | None:
         """Frames per second of encoding and decoding; None where it was not measured."""
-        return self.found[self._source(source)][self._label(encoder)].speed
+        return self.bisections[self._source(source)][self._label(encoder)].speed
 
     def _difference(self, encoder: str, anchor: str, name: str) -> Delta:
         metric = f"{name}.{self.metric.pool}"
@@ -168,8 +168,8 @@ class Comparison:
         name = "BD-rate" if unit == "%" else "BD-quality"
         each: dict[str, float] = {}
         spans: list[tuple[float, float]] = []
-        for source in self.found:
-            test, base = (self.found[source][self._label(label)] for label in (encoder, anchor))
+        for source in self.bisections:
+            test, base = (self.bisections[source][self._label(label)] for label in (encoder, anchor))
             both = [target for target in self.targets if test[target].met and base[target].met]
             if bounded and len(both) < 2:
                 raise MeasurementError(
@@ -189,7 +189,7 @@ class Comparison:
 
     def _on_curve(self, encoder: str, target: float, source: str, metric: Metric) -> float | None:
         try:
-            return rate_at(curve(self.found[source][self._label(encoder)].probes, metric), target)
+            return rate_at(curve(self.bisections[source][self._label(encoder)].probes, metric), target)
         except MeasurementError:
             # One point is no curve.
             return None
@@ -200,7 +200,7 @@ class Comparison:
         chosen = parse_metric(metric)
         if chosen.name not in TWINS and any(
             chosen.name not in probe.result.features
-            for by_label in self.found.values()
+            for by_label in self.bisections.values()
             for found in by_label.values()
             for probe in found.probes
         ):
@@ -213,18 +213,20 @@ class Comparison:
         return label
 
     def _source(self, source: str | None) -> str:
-        if source is None and len(self.found) == 1:
-            return next(iter(self.found))
-        if source is None or source not in self.found:
-            raise SettingsError(f"{source!r} is none of the sources: {', '.join(self.found)}.")
+        if source is None and len(self.bisections) == 1:
+            return next(iter(self.bisections))
+        if source is None or source not in self.bisections:
+            raise SettingsError(f"{source!r} is none of the sources: {', '.join(self.bisections)}.")
         return source
 
     def __repr__(self) -> str:
-        sources = f"{len(self.found)} source{'s'[: len(self.found) > 1]}"
+        sources = f"{len(self.bisections)} source{'s'[: len(self.bisections) > 1]}"
         return f"<Comparison of {', '.join(self.labels)} on {sources}, {self.probes} encodes>"
 
     def __str__(self) -> str:
-        return "\n".join(f"{label}: {found}" for by_label in self.found.values() for label, found in by_label.items())
+        return "\n".join(
+            f"{label}: {found}" for by_label in self.bisections.values() for label, found in by_label.items()
+        )
 
 
 def curve(probes: Sequence[Probe], metric: Metric) -> RateQuality:

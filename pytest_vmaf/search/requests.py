@@ -17,7 +17,7 @@ from pytest_vmaf.gates.gate import Gate
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
 from pytest_vmaf.media.inspect import look
 from pytest_vmaf.scoring.prepare import MeasureRequest
-from pytest_vmaf.search.bisect import BisectRequest
+from pytest_vmaf.search.bisect_request import BisectRequest
 from pytest_vmaf.search.bisection import Bisection
 from pytest_vmaf.search.probe import parse_metric
 from pytest_vmaf.text import closest_match, printable

@@ -88,7 +88,7 @@ def comparison_record(found: Comparison) -> dict[str, Any]:
         "lost_wins": _lost_wins(found),
         "sources": {
             source: {label: bisection_record(one) for label, one in by_label.items()}
-            for source, by_label in found.found.items()
+            for source, by_label in found.bisections.items()
         },
     }
 

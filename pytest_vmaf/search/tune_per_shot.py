@@ -23,7 +23,8 @@ from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import pooled
 from pytest_vmaf.scoring.scorer import Scorer
-from pytest_vmaf.search.bisect import BisectRequest, bisect, lowest_target, sample_name, sampled
+from pytest_vmaf.search.bisect import bisect, cut_sample, sample_name
+from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan, lowest_target
 from pytest_vmaf.search.bisection import Bisection
 from pytest_vmaf.search.compare import overall
 from pytest_vmaf.search.per_shot import PerShot, ShotAnswer
@@ -83,7 +84,7 @@ def _tune(request: PerShotRequest, scorer: Scorer, folder: Path, found: list[Bis
     ffmpeg = find_ffmpeg(base.scoring.ffmpeg, cache).path
     named = {"threshold": request.threshold, "shortest": request.shortest}
     given = {name: value for name, value in named.items() if value is not None}
-    reference, window = sampled(base.scoring, base.sample, ffmpeg, folder)
+    reference, window = cut_sample(base.scoring, base.sample, ffmpeg, folder)
     shown = sample_name(str(base.scoring.reference), window)
     scoring = replace(base.scoring, reference=reference, distorted=reference)
     shots = detect_shots(reference, ffmpeg, timeout=timeout, cache=cache, **given)  # type: ignore[arg-type]
@@ -142,11 +143,10 @@ def _search(
         sample=None,
         start={target: known[-1]} if alike else base.start,
         keep=parts / f"{len(found):04d}",
-        flat=shots > 1,
-        progress=_progress(request, found, shots + bool(request.fixed)),
     )
+    plan = SearchPlan(flat=shots > 1, progress=_progress(request, found, shots + bool(request.fixed)))
     try:
-        found.append(bisect(one, scorer))
+        found.append(bisect(one, scorer, plan))
     except MeasurementError as error:
         error.add_note(f"This was shot {len(found) + 1} of {shots}; {len(found)} had been finished.")
         raise
@@ -182,11 +182,10 @@ def _answers(
                 # Of 0, for a metric that begins there, no encode says anything.
                 targets=(lowest_target(base.metric) or 1e-6,),
                 crf=(finest, finest),
-                flat=True,
                 start={},
                 keep=parts / f"{number:04d}",
             )
-            made = bisect(alone, scorer)
+            made = bisect(alone, scorer, SearchPlan(flat=True))
             probe, probes = made.probes[0], probes + len(made.probes)
         answers.append(ShotAnswer(shot, probe, answer.met, answer.why, probes, probe.score))
     return answers
@@ -210,11 +209,10 @@ def _fixed(
         keep=None,
         targets=(score,),
         start={score: middle},
-        stem=base.stem or base.scoring.reference.path.stem,
-        progress=_progress(request, found, len(found) + 1),
     )
+    plan = SearchPlan(stem=base.scoring.reference.path.stem, progress=_progress(request, found, len(found) + 1))
     try:
-        return replace(bisect(whole, scorer), reference=str(base.scoring.reference))
+        return replace(bisect(whole, scorer, plan), reference=str(base.scoring.reference))
     except MeasurementError as error:
         error.add_note("This was the search for one CRF for the whole clip; the shots had been finished.")
         raise

@@ -16,7 +16,8 @@ from pytest_vmaf.encoding.encode import make_encode
 from pytest_vmaf.encoding.encoders import ENCODERS, Encoder, command_encoder, function_encoder
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.scoring.prepare import MeasureRequest
-from pytest_vmaf.search.bisect import BisectRequest, bisect
+from pytest_vmaf.search.bisect import bisect
+from pytest_vmaf.search.bisect_request import BisectRequest
 from pytest_vmaf.search.probe import parse_metric
 
 

@@ -215,8 +215,8 @@ def test_a_comparison_shows_bd_rates_penalties_and_speeds_against_the_first() ->
 
 def test_a_comparison_without_speeds_shows_none() -> None:
     untimed = a_comparison()
-    found = {s: {k: replace(b, speed=None) for k, b in by.items()} for s, by in untimed.found.items()}
-    (table,) = blocks(compare_sections(replace(untimed, found=found))[0], "table")
+    found = {s: {k: replace(b, speed=None) for k, b in by.items()} for s, by in untimed.bisections.items()}
+    (table,) = blocks(compare_sections(replace(untimed, bisections=found))[0], "table")
     assert [row[6:] for row in table["rows"]] == [["–", "–"], ["–", "–"]]
 
 
@@ -242,7 +242,7 @@ def test_over_sources_the_interval_and_each_source_are_shown() -> None:
         f"s{number}": {"plain": a_bisection(), "other": a_bisection(probes=a_curve(cheaper))}
         for number, cheaper in enumerate((1.1, 1.25, 2.0))
     }
-    pooled, *of_sources = compare_sections(a_comparison(found=by_source))
+    pooled, *of_sources = compare_sections(a_comparison(bisections=by_source))
     table, each = blocks(pooled, "table")
     assert re.fullmatch(r"-50\.0 to -9\.1", table["rows"][1][2])
     assert each["columns"] == ["source", "other"]
@@ -321,7 +321,7 @@ def test_names_arrive_as_text_wherever_they_stand() -> None:
     hostile = a_bisection(reference=HOSTILE, name=HOSTILE, arguments=(HOSTILE,))
     made = [
         bisect_section(hostile),
-        *compare_sections(a_comparison(found={HOSTILE: {HOSTILE: hostile, f"b{HOSTILE}": hostile}})),
+        *compare_sections(a_comparison(bisections={HOSTILE: {HOSTILE: hostile, f"b{HOSTILE}": hostile}})),
         ladder_section(a_ladder(name=HOSTILE, reference=HOSTILE, unmet={99.0: HOSTILE})),
         per_shot_section(a_per_shot(name=HOSTILE, reference=HOSTILE)),
     ]

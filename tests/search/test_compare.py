@@ -17,7 +17,7 @@ from pytest_vmaf.errors import EncodeError, MeasurementError, SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.search.bdrate import RateQuality, bd_rate, rate_at
-from pytest_vmaf.search.bisect import BisectRequest
+from pytest_vmaf.search.bisect_request import BisectRequest
 from pytest_vmaf.search.compare import CompareRequest, compare
 from pytest_vmaf.search.comparison import Comparison, Delta
 from pytest_vmaf.search.probe import parse_metric
@@ -198,31 +198,31 @@ def three(footage: Callable[..., Path]) -> Comparison:
 
 def test_over_sources_a_difference_is_the_mean_with_an_interval(three: Comparison) -> None:
     delta = three.bd_rate("sharp", anchor="plain")
-    assert list(delta.per_source) == list(three.found)
+    assert list(delta.per_source) == list(three.bisections)
     assert delta == pytest.approx(fmean(delta.per_source.values()))
     assert delta.interval is not None
     low, high = delta.interval
     assert min(delta.per_source.values()) <= low <= delta <= high <= max(delta.per_source.values())
     assert low < high
-    for source, by_label in three.found.items():
+    for source, by_label in three.bisections.items():
         alone = Comparison(three.metric, three.targets, {source: by_label})
         assert alone.bd_rate("sharp", anchor="plain") == delta.per_source[source]
         assert alone.bd_rate("sharp", anchor="plain").interval is None
 
 
 def test_the_order_of_the_sources_changes_no_number(three: Comparison) -> None:
-    turned = replace(three, found=dict(reversed(three.found.items())))
+    turned = replace(three, bisections=dict(reversed(three.bisections.items())))
     there, here = (each.bd_rate("sharp", anchor="plain") for each in (three, turned))
     assert (float(there), there.interval) == (float(here), here.interval)
 
 
 def test_with_several_sources_one_must_be_named(three: Comparison) -> None:
-    with pytest.raises(SettingsError, match=r"There are 3 sources; say \.found\[source\]\['plain'\]"):
+    with pytest.raises(SettingsError, match=r"There are 3 sources; say \.bisections\[source\]\['plain'\]"):
         three["plain"]
     with pytest.raises(SettingsError, match="None is none of the sources"):
         three.rate("plain", 86)
-    source = next(iter(three.found))
-    assert three.rate("plain", 80, source) == pytest.approx(three.found[source]["plain"][80].bitrate, rel=0.2)
+    source = next(iter(three.bisections))
+    assert three.rate("plain", 80, source) == pytest.approx(three.bisections[source]["plain"][80].bitrate, rel=0.2)
 
 
 # Deltas are floats.
@@ -348,7 +348,7 @@ def test_encodes_that_are_kept_are_apart_by_encoder_and_source(
         for name in ("one", "two")
     }
     found = run(requests, clip, other)
-    paths = [by_label[name][80].encode.path for by_label in found.found.values() for name in requests]
+    paths = [by_label[name][80].encode.path for by_label in found.bisections.values() for name in requests]
     assert len(set(paths)) == 4
     assert sorted(path for path in keep.rglob("*") if path.is_file()) == sorted(paths)  # type: ignore[type-var]
     assert list(temp.iterdir()) == []

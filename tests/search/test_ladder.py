@@ -24,7 +24,7 @@ from pytest_vmaf.errors import EncodeError, SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.inspect import count_frames
 from pytest_vmaf.scoring.prepare import MeasureRequest
-from pytest_vmaf.search.bisect import BisectRequest
+from pytest_vmaf.search.bisect_request import BisectRequest
 from pytest_vmaf.search.build_ladder import LadderRequest, build_ladder, parse_size, read_sizes
 from pytest_vmaf.search.ladder import Ladder, convex_hull
 from pytest_vmaf.streaming.codec_strings import codec_string

@@ -20,7 +20,8 @@ from pytest_vmaf.errors import EncodeError, MeasurementError, SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.scoring.measure import measure
 from pytest_vmaf.scoring.prepare import MeasureRequest
-from pytest_vmaf.search.bisect import BisectRequest, bisect
+from pytest_vmaf.search.bisect import bisect
+from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan
 from pytest_vmaf.search.per_shot import PerShot
 from pytest_vmaf.search.tune_per_shot import PerShotRequest, tune_per_shot
 
@@ -99,10 +100,8 @@ def test_each_shot_has_the_crf_that_a_search_of_its_own_finds(
     assert [(answer.shot.start, answer.shot.frames) for answer in tuned.shots] == [(0, 16), (16, 16), (32, 16)]
     parts = cut(mixed, [(0, 16), (16, 16), (32, 16)], tmp_path, ffmpeg)
     for answer, part in zip(tuned.shots, parts, strict=True):
-        request = BisectRequest(
-            MeasureRequest(part, part), ENCODERS["libx264"], (88,), preset="ultrafast", crf=WINDOW, flat=True
-        )
-        alone = bisect(request, FfmpegScorer())[88]
+        request = BisectRequest(MeasureRequest(part, part), ENCODERS["libx264"], (88,), preset="ultrafast", crf=WINDOW)
+        alone = bisect(request, FfmpegScorer(), SearchPlan(flat=True))[88]
         assert (answer.crf, answer.probe.score, answer.met) == (alone.crf, alone.score, True)
     assert len({answer.crf for answer in tuned.shots}) == 3
     assert tuned.met
@@ -184,8 +183,8 @@ def test_shots_that_are_alike_share_what_they_know_and_others_lose_nothing_by_it
     alone = 0
     for answer, part in zip(found.shots, parts, strict=True):
         scoring = MeasureRequest(part, part)
-        request = BisectRequest(scoring, ENCODERS["libx264"], (96,), preset="ultrafast", crf=(2, 34), flat=True)
-        one = bisect(request, FfmpegScorer())
+        request = BisectRequest(scoring, ENCODERS["libx264"], (96,), preset="ultrafast", crf=(2, 34))
+        one = bisect(request, FfmpegScorer(), SearchPlan(flat=True))
         assert one[96].crf == answer.crf
         alone += len(one.probes)
     assert alone - found.probes >= saved

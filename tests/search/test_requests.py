@@ -16,7 +16,7 @@ from pytest_vmaf.encoding.encoders import ENCODERS, Encoder, command_encoder, fu
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.scoring.prepare import MeasureRequest
-from pytest_vmaf.search.bisect import BisectRequest
+from pytest_vmaf.search.bisect_request import BisectRequest
 from pytest_vmaf.search.bisection import Answer
 from pytest_vmaf.search.probe import Metric, Probe
 from pytest_vmaf.search.requests import bisect_request, contenders, read_limits, read_targets, read_words
