@@ -73,6 +73,21 @@ class Encode:
         """Mean bit/s of the video stream."""
         return self.size * 8 / self.duration
 
+    @property
+    def clip(self) -> Clip:
+        """The encode as a clip, for `vmaf.check(source, encode)`.
+
+        Raises:
+            ClipError: If the file was not stored.
+        """
+        if self.path is None:
+            raise ClipError(
+                f"The encode of {self.name} at CRF {self.crf} was not stored. Pass keep=FOLDER to the search, or encode "
+                "it with vmaf.encode()."
+            )
+        # A bare stream states no frame rate.
+        return Clip(self.path) if is_known(self.path) else Clip(self.path, frame_rate=self.frames / self.duration)
+
 
 def make_encode(job: EncodeJob, crf: int, path: Path) -> Encode:
     """Encode the source at this CRF to ``path``, and look at what came out.

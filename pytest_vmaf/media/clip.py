@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Protocol
 
 from pytest_vmaf.errors import ClipError
 from pytest_vmaf.text import printable
@@ -110,6 +111,18 @@ class Stream(Clip):
     """
 
 
+class HasClip(Protocol):
+    """An object that has a clip, such as an `Encode` or the answer of a search."""
+
+    @property
+    def clip(self) -> Clip:
+        """The clip."""
+
+
+#: What the methods of `Vmaf` take as a clip.
+ClipLike = Clip | HasClip | str | os.PathLike[str] | bytes
+
+
 def numbered(clip: Clip) -> tuple[list[int], Callable[[int], str]]:
     """The numbers of a picture sequence's files, in order, and the name of the file with a number."""
     match = SEQUENCE.search(clip.path.name)
@@ -124,9 +137,18 @@ def numbered(clip: Clip) -> tuple[list[int], Callable[[int], str]]:
     return numbers, lambda number: f"{before}{number:0{digits}d}{after}"
 
 
-def as_clip(clip: Clip | str | os.PathLike[str] | bytes) -> Clip:
-    """A path stands for ``Clip(path)``."""
-    return clip if isinstance(clip, Clip) else Clip(clip)
+def as_clip(clip: ClipLike) -> Clip:
+    """Read what stands for a clip: a path, a `Clip`, or an object that has one, such as an `Encode`.
+
+    Raises:
+        ClipError: If it is none of these.
+    """
+    owned = getattr(clip, "clip", clip)
+    if isinstance(owned, Clip):
+        return owned
+    if not isinstance(clip, str | bytes | os.PathLike):
+        raise ClipError(f"A clip must be a path, a Clip or an encode, not {clip!r:.80}.")
+    return Clip(clip)
 
 
 def _path(path: str | os.PathLike[str] | bytes) -> Path:

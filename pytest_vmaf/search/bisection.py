@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pytest_vmaf.encoding.encode import Encode
 from pytest_vmaf.encoding.encoders import Encoder
 from pytest_vmaf.errors import GateViolation
+from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.search.probe import Metric, Probe
 
@@ -46,6 +47,12 @@ class Answer:
         """The metric at that CRF."""
         __tracebackhide__ = True
         return self._reached.score
+
+    @property
+    def clip(self) -> Clip:
+        """The encode at that CRF as a clip, for `vmaf.check(source, bisection[96])`. Needs `keep=`."""
+        __tracebackhide__ = True
+        return self.encode.clip
 
     @property
     def next_score(self) -> float | None:
