@@ -13,9 +13,20 @@ import pluggy
 
 from pytest_vmaf.errors import LogError, ScorerError
 from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.command import Finished
 from pytest_vmaf.media.demux import input_arguments
-from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, ENCODED, INSTALL, OUTPUT, by_hand, has_loopback, on_progress
-from pytest_vmaf.media.process import Command, Finished, run
+from pytest_vmaf.media.ffmpeg import (
+    DAMAGED,
+    DECODED,
+    ENCODED,
+    INSTALL,
+    OUTPUT,
+    FfmpegCommand,
+    by_hand,
+    has_loopback,
+    on_progress,
+)
+from pytest_vmaf.media.process import run
 from pytest_vmaf.scoring.logs import Log, read_log
 from pytest_vmaf.scoring.scorer import (
     Capabilities,
@@ -112,7 +123,7 @@ def _run(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> tuple[Sco
         if len(graph := argv[argv.index("-filter_complex") + 1]) > LONGEST_ARGUMENT:
             argv[argv.index(graph) - 1 : argv.index(graph) + 1] = _graph_file(graph, Path(folder), first.tools)
         follow = on_progress(first.progress)
-        command = Command(tuple(argv), cwd=folder, on_stderr=heard, on_stdout=follow, shown=shown)
+        command = FfmpegCommand(tuple(argv), cwd=folder, on_stderr=heard, on_stdout=follow, display_argv=shown)
         end = run(command, first.timeout)
         logs = [_read(Path(folder, _log(number)), end, request) for number, request in enumerate(requests)]
     _check(end, [name for name, _ in clips], decoded, converted, damaged)

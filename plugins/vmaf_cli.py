@@ -15,9 +15,10 @@ from typing import Any
 import pluggy
 
 from pytest_vmaf.errors import LogError, ScorerError
+from pytest_vmaf.media.command import Command, Finished
 from pytest_vmaf.media.demux import input_arguments
-from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, on_progress
-from pytest_vmaf.media.process import Command, Finished, run, run_together
+from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, FfmpegCommand, on_progress
+from pytest_vmaf.media.process import run, run_together
 from pytest_vmaf.scoring.logs import Log, read_log
 from pytest_vmaf.scoring.scorer import (
     Capabilities,
@@ -139,7 +140,7 @@ class _Decoder:
         """The process that writes the frames to an open file descriptor."""
         output = ("-stats_period", "0.5", "-progress", "pipe:1", *self.output, f"pipe:{fd}")
         argv = tuple(self.argv("verbose", *output))
-        return Command(argv, on_stderr=self.heard, on_stdout=on_progress(progress), pass_fds=(fd,))
+        return FfmpegCommand(argv, on_stderr=self.heard, on_stdout=on_progress(progress), pass_fds=(fd,))
 
     def heard(self, line: str) -> None:
         """Keep what a line of the verbose log says. Statistics come last, so no clip's metadata can pass for them."""
@@ -171,7 +172,7 @@ class _Decoder:
     def recount(self, timeout: float | None) -> None:
         """Count the frames again, all of them, for the pipe was closed before the last one."""
         self.delivered = 0
-        end = run(Command(tuple(self.argv("verbose", "-f", "null", "-")), on_stderr=self.heard), timeout)
+        end = run(FfmpegCommand(tuple(self.argv("verbose", "-f", "null", "-")), on_stderr=self.heard), timeout)
         if end.returncode != 0:
             raise ScorerError(self._failed(end))
 

@@ -12,11 +12,12 @@ from pathlib import Path
 from pytest_vmaf.cache import Cache, fetch, store
 from pytest_vmaf.errors import ClipError, ScorerError, SettingsError
 from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.command import Finished
 from pytest_vmaf.media.demux import input_arguments
-from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, by_hand
+from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, FfmpegCommand
 from pytest_vmaf.media.fingerprint import Unchanged
 from pytest_vmaf.media.inspect import Video, clip_key, inspect, look
-from pytest_vmaf.media.process import Command, Finished, run
+from pytest_vmaf.media.process import run
 from pytest_vmaf.text import printable
 
 #: First frame, and number of frames or None: to the end of the clip.
@@ -163,7 +164,7 @@ def _write(
     # Without numbers that are drawn anew each time: equal parts are equal files.
     argv += ["-f", "segment", "-segment_format", "matroska", "-fflags", "+bitexact", "-reset_timestamps", "1"]
     argv += ["-segment_frames", ",".join(map(str, [*starts[1:], NEVER])), NAME.format(0).replace("0000", "%04d")]
-    end = run(Command(tuple(argv), cwd=str(folder), shown=by_hand(argv), on_stderr=heard), timeout)
+    end = run(FfmpegCommand(tuple(argv), cwd=str(folder), on_stderr=heard), timeout)
 
     _check_run(video, end, seen)
     written, decoded = int(seen.get("written", 0)), int(seen["decoded"])

@@ -18,10 +18,11 @@ from pytest_vmaf.encoding.encoders import BRACES, Encoder
 from pytest_vmaf.encoding.packets import read_packets
 from pytest_vmaf.errors import ClipError, EncodeError, MeasurementError, SettingsError
 from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.command import Command, Finished
 from pytest_vmaf.media.demux import input_arguments, is_known
-from pytest_vmaf.media.ffmpeg import OUTPUT, by_hand
+from pytest_vmaf.media.ffmpeg import OUTPUT, FfmpegCommand, by_hand
 from pytest_vmaf.media.inspect import Video
-from pytest_vmaf.media.process import Command, Finished, run, run_together
+from pytest_vmaf.media.process import run, run_together
 from pytest_vmaf.text import printable
 
 #: Of ffmpeg's y4m writer: pixel formats beyond 8 bit are its extension.
@@ -107,7 +108,7 @@ def make_encode(job: EncodeJob, crf: int, path: Path) -> Encode:
             argv = _encoding(job, crf, path)
             outputs: set[int] = set()
             heard = partial(_hear_outputs, outputs)
-            _refuse(job, crf, run(Command(argv, shown=_by_name(argv, path), on_stderr=heard), job.timeout))
+            _refuse(job, crf, run(FfmpegCommand(argv, display_argv=_by_name(argv, path), on_stderr=heard), job.timeout))
             if len(outputs) != 1:
                 raise EncodeError(f"The arguments make ffmpeg write {len(outputs)} files; a search knows one of them.")
         seconds = time.monotonic() - begun
@@ -290,10 +291,10 @@ def _run_program(job: EncodeJob, crf: int, path: Path) -> None:
         )
     shown = _without_folder(argv, path)
     if _names_output(job):
-        end = _run_with_input(job, Command(argv, shown=shown))
+        end = _run_with_input(job, FfmpegCommand(argv, display_argv=shown))
     else:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666)
-        end = _run_with_input(job, Command(argv, shown=shown, stdout=file))
+        end = _run_with_input(job, FfmpegCommand(argv, display_argv=shown, stdout=file))
     _refuse(job, crf, end)
     _refuse_nothing(job, crf, path, end.explain())
 
@@ -309,7 +310,7 @@ def _run_with_input(job: EncodeJob, program: Command) -> Finished:
             refused.append(line)
 
     out, into = os.pipe()
-    writer = Command((*_decoding(job), f"pipe:{into}"), on_stderr=heard, pass_fds=(into,), may_fail=True)
+    writer = FfmpegCommand((*_decoding(job), f"pipe:{into}"), on_stderr=heard, pass_fds=(into,), may_fail=True)
     wrote, ended = run_together([writer, replace(program, stdin=out)], job.timeout)
     if refused:
         what = job.pix_fmt or job.source.pix_fmt

@@ -14,7 +14,8 @@ from pathlib import Path
 from pytest_vmaf.cache import Cache, key_of, remembered
 from pytest_vmaf.errors import EncodeError, SettingsError
 from pytest_vmaf.media.builds import build_of
-from pytest_vmaf.media.process import Command, run
+from pytest_vmaf.media.ffmpeg import FfmpegCommand
+from pytest_vmaf.media.process import run
 from pytest_vmaf.text import closest_match, did_you_mean, printable
 
 #: What a command template may hold in braces; ffmpeg's arguments all but the files, which it is told anyway.
@@ -280,5 +281,5 @@ def check_available(encoder: Encoder, ffmpeg: str, cache: Cache | None = None) -
 @lru_cache(maxsize=16)
 def _encoders_of(path: str, mtime_ns: int, size: int) -> frozenset[str]:
     lines: list[str] = []
-    run(Command((path, "-nostdin", "-hide_banner", "-encoders"), on_stdout=lines.append), 60)
+    run(FfmpegCommand((path, "-nostdin", "-hide_banner", "-encoders"), on_stdout=lines.append), 60)
     return frozenset(parts[1] for line in lines if len(parts := line.split(maxsplit=2)) > 1 and parts[0][0] == "V")

@@ -8,8 +8,8 @@ from pathlib import Path
 from pytest_vmaf.encoding.encode import Encode, EncodeJob, describe, encoded_clip
 from pytest_vmaf.errors import EncodeError
 from pytest_vmaf.media.demux import input_arguments
-from pytest_vmaf.media.ffmpeg import by_hand
-from pytest_vmaf.media.process import Command, run
+from pytest_vmaf.media.ffmpeg import FfmpegCommand
+from pytest_vmaf.media.process import run
 
 
 def join(job: EncodeJob, parts: Sequence[Encode], folder: Path) -> tuple[Path, Encode]:
@@ -25,7 +25,7 @@ def join(job: EncodeJob, parts: Sequence[Encode], folder: Path) -> tuple[Path, E
     argv = [job.ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", "-xerror", "-protocol_whitelist", "file"]
     argv += ["-f", "concat", "-safe", "0", "-i", f"file:{listing}", "-map", "0:V:0", "-c", "copy"]
     argv += ["-y", f"file:{joined}"]
-    command = Command(tuple(argv), shown=by_hand(argv))
+    command = FfmpegCommand(tuple(argv))
     end = run(command, job.timeout)
     if end.returncode != 0:
         raise EncodeError(f"The encodes cannot be joined.\n{end.explain()}")
@@ -47,7 +47,7 @@ def _frame_hashes(job: EncodeJob, path: Path) -> list[str]:
     clip = encoded_clip(job, path)
     argv = [job.ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", "-xerror", *input_arguments(clip)]
     argv += ["-map", "0:V:0", "-fps_mode", "passthrough", "-f", "framehash", "-hash", "murmur3", "pipe:1"]
-    end = run(Command(tuple(argv), on_stdout=lines.append, shown=by_hand(argv)), job.timeout)
+    end = run(FfmpegCommand(tuple(argv), on_stdout=lines.append), job.timeout)
     if end.returncode != 0:
         raise EncodeError(f"{clip.name} does not decode.\n{end.explain()}")
     return [line.rpartition(",")[2].strip() for line in lines if not line.startswith("#")]

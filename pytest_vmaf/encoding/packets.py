@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pytest_vmaf.errors import ClipError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.demux import input_arguments
-from pytest_vmaf.media.ffmpeg import by_hand
-from pytest_vmaf.media.process import Command, run
+from pytest_vmaf.media.ffmpeg import FfmpegCommand
+from pytest_vmaf.media.process import run
 
 #: A packet in ffmpeg's framecrc: dts, pts, duration and size; flags stand where it is no plain key frame.
 PACKET = re.compile(r"0, *(-?\d+), *(-?\d+), *(\d+), *(\d+), 0x[0-9a-f]{8}(?:, F=0x([0-9A-F]+))?")
@@ -54,7 +54,7 @@ def read_packets(clip: Clip, ffmpeg: str, timeout: float | None = None, *, stric
     argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "warning"]
     argv += [*(["-xerror"] if strict else []), *input_arguments(clip)]
     argv += ["-map", "0:V:0", "-c", "copy", "-f", "framecrc", "pipe:1"]
-    end = run(Command(tuple(argv), shown=by_hand(argv), on_stdout=heard), timeout)
+    end = run(FfmpegCommand(tuple(argv), on_stdout=heard), timeout)
     if end.returncode != 0 or not packets:
         raise ClipError(f"The frames of {clip} cannot be listed.\n{end.explain()}")
     return packets

@@ -11,10 +11,10 @@ from pytest_vmaf.cache import Cache, remembered
 from pytest_vmaf.errors import ClipError, SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.demux import input_arguments
-from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, by_hand
+from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, FfmpegCommand
 from pytest_vmaf.media.fingerprint import Unchanged
 from pytest_vmaf.media.inspect import THUMBNAIL, clip_key
-from pytest_vmaf.media.process import Command, run
+from pytest_vmaf.media.process import run
 from pytest_vmaf.text import printable
 
 #: Mean absolute difference of luma, in percent of its range, as ffmpeg's scdet counts. On 64x36 thumbnails of real
@@ -134,7 +134,7 @@ def _thumbnails(clip: Clip, ffmpeg: str, timeout: float | None) -> bytes:
     argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-nostats", "-xerror", *input_arguments(clip)]
     argv += ["-map", "0:V:0", "-fps_mode", "passthrough"]
     argv += ["-vf", f"scale={THUMBNAIL[0]}:{THUMBNAIL[1]}:flags=area,format=gray", "-f", "rawvideo", "pipe:1"]
-    command = Command(tuple(argv), shown=by_hand(argv), on_stderr=heard, stdout_bytes=pictures.extend)
+    command = FfmpegCommand(tuple(argv), on_stderr=heard, stdout_bytes=pictures.extend)
     end = run(command, timeout)
     if "damaged" in seen:
         raise ClipError(f"{clip} is cut off or damaged; ffmpeg says: {seen['damaged']}")

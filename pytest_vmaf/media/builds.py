@@ -15,8 +15,9 @@ from typing import IO, Any, NamedTuple
 
 from pytest_vmaf.cache import Cache, key_of, remembered
 from pytest_vmaf.errors import ScorerError
+from pytest_vmaf.media.command import Command
 from pytest_vmaf.media.fingerprint import digest
-from pytest_vmaf.media.process import Command, run
+from pytest_vmaf.media.process import run
 
 #: Of the ELF format (System V ABI): kinds of segments, and entries of the dynamic one that name folders of libraries.
 ELF, PT_DYNAMIC, PT_INTERP, RPATHS = b"\x7fELF", 2, 3, (15, 29)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
@@ -15,11 +16,12 @@ from pathlib import Path
 from pytest_vmaf.cache import Cache, key_of, remembered
 from pytest_vmaf.errors import ScorerError
 from pytest_vmaf.media.builds import build_of
-from pytest_vmaf.media.process import Command, run
+from pytest_vmaf.media.command import Command
+from pytest_vmaf.media.process import run
 from pytest_vmaf.text import printable
 
 #: Seconds for a look at a few frames, where the user sets no time limit.
-LOOK_TIMEOUT = 120.0
+INSPECT_TIMEOUT = 120.0
 #: ffmpeg's options, with a value each, that guard a run or watch it and change nothing about its result.
 WATCHING = ("-protocol_whitelist", "-format_whitelist", "-loglevel", "-stats_period", "-progress")
 PROGRESS = re.compile(r"frame=\s*(\d+)")
@@ -33,6 +35,23 @@ OUTPUT = re.compile(r"^(?:\[out#\d+[^]]*\] )?Output file #(\d+) \(")
 ENCODED = re.compile(r"^(?:\[out#\d+[^]]*\] )?  Output stream #(\d+):0 \(video\): (\d+) frames encoded")
 #: What ffmpeg says of a file that is cut off or damaged, although it goes on, makes something up and ends well.
 DAMAGED = re.compile(r"^\[[^]]*\] (File ended prematurely|slice CRC mismatch|concealing \d+ DC).*")
+
+#: The variables that make ffmpeg print without colours.
+ENVIRONMENT = (("AV_LOG_FORCE_COLOR", None), ("AV_LOG_FORCE_NOCOLOR", "1"))
+#: What ffmpeg's verbose log ends with after any failure, whose reason is printed before. Only complete lines match, with
+#: their prefix, for example "[vf#0:0 @ 0x55c38fcba8c0] ", so that no line that says more is taken for one of these.
+NOISE = re.compile(
+    r"(?:\[[^\[\]@]* @ \w+\] )*"
+    r"(?:Terminating thread with return code -?\d+ \([^()]*\)|Task finished with error code: -?\d+ \([^()]*\)|"
+    r"(?:Encoder|Decoder|Filtering|Muxer) thread received EOF(?: packet)?|Decoder returned EOF, finishing|"
+    r"EOF while reading input|All (?:consumers|streams) [\w ]+|"
+    r"Could not open encoder before EOF|Cannot initialize a standalone decoder|"
+    r"Nothing was written into output file, because [^@]*|"
+    r"Statistics: \d+ bytes [^@]*|(?:In|Out)put file #\d+ \([^@]*\):|\s*(?:In|Out)put stream #\d+:\d+ [^@]*|"
+    r"\s*Total: \d+ packets \(\d+ bytes\) (?:de)?muxed|video:\d+KiB [^@]* muxing overhead: [^@]*|frame= *\d[^@]*|"
+    r"Conversion failed!|Exiting with exit code -?\d+|\s*)|"
+    r"\[Parsed_showinfo_\d+ @ \w+\] [^@]*"
+)
 
 INSTALL = (
     "  Say which with --vmaf-ffmpeg=PATH (ini: vmaf_ffmpeg), install the wheel `imageio-ffmpeg` for this platform,\n"
@@ -48,6 +67,17 @@ class Ffmpeg:
     version: str
     has_libvmaf: bool
     origin: str
+
+
+@dataclass(frozen=True)
+class FfmpegCommand(Command):
+    """A child process that is an ffmpeg. Messages show it as someone would type it."""
+
+    environment: tuple[tuple[str, str | None], ...] = ENVIRONMENT
+    noise: re.Pattern[str] | None = NOISE
+
+    def __str__(self) -> str:
+        return printable(shlex.join(self.display_argv or by_hand(self.argv)))
 
 
 def find_ffmpeg(explicit: str | None = None, cache: Cache | None = None) -> Ffmpeg:
@@ -87,7 +117,7 @@ def has_loopback(ffmpeg: str) -> bool:
 @lru_cache(maxsize=16)
 def _has_loopback(path: str, mtime_ns: int, size: int) -> bool:
     # One that knows the option misses its value; one that does not says that it is not recognised.
-    end = run(Command((path, "-nostdin", "-hide_banner", "-dec")), LOOK_TIMEOUT)
+    end = run(FfmpegCommand((path, "-nostdin", "-hide_banner", "-dec")), INSPECT_TIMEOUT)
     return any("Missing argument for option 'dec'" in line for line in end.tail)
 
 

@@ -13,10 +13,11 @@ from pytest_vmaf.cache import Cache, key_of, remembered
 from pytest_vmaf.errors import ClipError
 from pytest_vmaf.media.builds import build_of
 from pytest_vmaf.media.clip import Clip, Stream
+from pytest_vmaf.media.command import Finished
 from pytest_vmaf.media.demux import input_arguments, is_picture
-from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, LOOK_TIMEOUT, by_hand
+from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, INSPECT_TIMEOUT, FfmpegCommand
 from pytest_vmaf.media.fingerprint import Unchanged, content_of
-from pytest_vmaf.media.process import Command, Finished, run
+from pytest_vmaf.media.process import run
 from pytest_vmaf.text import printable
 
 
@@ -183,8 +184,8 @@ def inspect(clip: Clip, ffmpeg: str, frames: int, timeout: float | None = None) 
     argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "info", "-nostats", "-xerror", *input_arguments(clip)]
     argv += ["-map", "0:V:0", "-frames:v", str(frames), "-fps_mode", "passthrough"]
     argv += ["-vf", f"showinfo=checksum=0,scale={width}:{height}:flags=area,format=gray", "-f", "rawvideo", "pipe:1"]
-    command = Command(tuple(argv), shown=by_hand(argv), on_stderr=heard, stdout_bytes=thumbnails.extend)
-    end = run(command, timeout or LOOK_TIMEOUT)
+    command = FfmpegCommand(tuple(argv), on_stderr=heard, stdout_bytes=thumbnails.extend)
+    end = run(command, timeout or INSPECT_TIMEOUT)
     if end.returncode != 0 or "frame" not in seen or not thumbnails:
         raise ClipError(_why_unreadable(clip, end))
     frame, colour = seen["frame"], seen.get("colour")
@@ -230,7 +231,7 @@ def count_frames(clip: Clip, ffmpeg: str, timeout: float | None = None) -> int:
 
     argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-xerror", *input_arguments(clip)]
     argv += ["-map", "0:V:0", "-fps_mode", "passthrough", "-c:v", "wrapped_avframe", "-f", "null", "-"]
-    end = run(Command(tuple(argv), shown=by_hand(argv), on_stderr=heard), timeout)
+    end = run(FfmpegCommand(tuple(argv), on_stderr=heard), timeout)
     if end.returncode != 0 or not counts:
         raise ClipError(_why_unreadable(clip, end))
     if damaged:

@@ -14,7 +14,8 @@ from typing import Any
 from pytest_vmaf.errors import MeasurementError, ScorerError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.demux import input_arguments
-from pytest_vmaf.media.process import Command, run
+from pytest_vmaf.media.ffmpeg import FfmpegCommand
+from pytest_vmaf.media.process import run
 from pytest_vmaf.text import printable
 
 KINDS = ("reference", "distorted", "difference")
@@ -76,7 +77,7 @@ def _pictures(
     shrink = min(Fraction(1), Fraction(LONGEST, max(full)))
     width, height = (max(1, round(side * shrink)) for side in full)
     argv = _arguments(made, frames, clips, (width, height))
-    end = run(Command(tuple(argv), cwd=str(folder)), TIMEOUT)
+    end = run(FfmpegCommand(tuple(argv), cwd=str(folder)), TIMEOUT)
     wanted = len(QUALITIES) * len(KINDS) * len(frames)
     got = len(list(folder.iterdir()))
     # An encoder that never saw a frame is no error of its own.

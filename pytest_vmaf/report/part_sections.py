@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_vmaf.errors import ScorerError
 from pytest_vmaf.media.clip import Clip
-from pytest_vmaf.media.process import Command, run
+from pytest_vmaf.media.ffmpeg import FfmpegCommand
+from pytest_vmaf.media.process import run
 from pytest_vmaf.report.frame_pictures import TIMEOUT, worst_pictures
 from pytest_vmaf.report.schema import MOST_BOXES
 from pytest_vmaf.report.sections import Chart, DataTable, HeatMap, Line, Paragraph, Section, Shown
@@ -188,7 +189,7 @@ def _tinted(picture: Mapping[str, Any], saliency: tuple[bytes, int, int], ffmpeg
         argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", "-f", "jpeg_pipe", "-i", "picture.jpg"]
         argv += ["-f", "rawvideo", "-pixel_format", "gray", "-video_size", f"{across}x{down}", "-i", "mask.raw"]
         argv += ["-filter_complex", graph, "-map", "[out]", "-frames:v", "1", "-c:v", "mjpeg", "-q:v", "4"]
-        end = run(Command((*argv, "-f", "image2", "-update", "1", "tinted.jpg"), cwd=folder), TIMEOUT)
+        end = run(FfmpegCommand((*argv, "-f", "image2", "-update", "1", "tinted.jpg"), cwd=folder), TIMEOUT)
         tinted = Path(folder, "tinted.jpg")
         if end.returncode != 0 or not tinted.exists():
             raise ScorerError(f"The saliency could not be drawn.\n{end.explain()}")

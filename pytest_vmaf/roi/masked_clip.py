@@ -16,9 +16,11 @@ import numpy as np
 
 from pytest_vmaf.errors import MaskError, MeasurementError, ScorerError
 from pytest_vmaf.media.clip import Stream
+from pytest_vmaf.media.command import Command, Finished
 from pytest_vmaf.media.demux import input_arguments
+from pytest_vmaf.media.ffmpeg import FfmpegCommand
 from pytest_vmaf.media.pair import BY_INDEX, UNTAGGED
-from pytest_vmaf.media.process import Command, Finished, run_together
+from pytest_vmaf.media.process import run_together
 from pytest_vmaf.roi.blending import Layout, Planes, Weights, blend, layout_of, planes_of
 from pytest_vmaf.scoring.prepare import PreparedScoring
 from pytest_vmaf.scoring.scorer import ScoreRequest, Source
@@ -216,7 +218,7 @@ def _ffmpeg(prepared: PreparedScoring, source: Source, graph: str, outputs: list
         f"[0:V:0]{source.chain},{graph}",
         *outputs,
     ]
-    return Command(tuple(argv))
+    return FfmpegCommand(tuple(argv))
 
 
 def _small(prepared: PreparedScoring, size: tuple[int, int]) -> str:

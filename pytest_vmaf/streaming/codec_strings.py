@@ -9,8 +9,8 @@ from pathlib import Path
 from pytest_vmaf.errors import ClipError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.demux import input_arguments
-from pytest_vmaf.media.ffmpeg import LOOK_TIMEOUT, by_hand
-from pytest_vmaf.media.process import Command, run
+from pytest_vmaf.media.ffmpeg import INSPECT_TIMEOUT, FfmpegCommand
+from pytest_vmaf.media.process import run
 from pytest_vmaf.streaming.mp4 import LARGEST_HEAD, find, walk
 from pytest_vmaf.text import printable
 
@@ -40,7 +40,7 @@ def codec_string(path: Path, ffmpeg: str, timeout: float | None = None) -> str:
     # delay_moov: the header is written after the first frames, when bitstream filters have found the configuration.
     argv += ["-map", "0:V:0", "-c", "copy", "-frames:v", "2", "-movflags", "+frag_keyframe+delay_moov"]
     argv += ["-f", "mp4", "pipe:1"]
-    end = run(Command(tuple(argv), shown=by_hand(argv), stdout_bytes=heard), timeout or LOOK_TIMEOUT)
+    end = run(FfmpegCommand(tuple(argv), stdout_bytes=heard), timeout or INSPECT_TIMEOUT)
     if end.returncode != 0:
         raise ClipError(f"{clip} has no video that can be put into MP4, so its codec has no name.\n{end.explain()}")
     try:

@@ -16,8 +16,8 @@ from pytest_vmaf.encoding.packets import Packet, read_packets
 from pytest_vmaf.errors import ClipError, MeasurementError, SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.demux import input_arguments
-from pytest_vmaf.media.ffmpeg import by_hand
-from pytest_vmaf.media.process import Command, run
+from pytest_vmaf.media.ffmpeg import FfmpegCommand
+from pytest_vmaf.media.process import run
 from pytest_vmaf.streaming.codec_strings import movie_codec_string
 from pytest_vmaf.streaming.manifests import (
     MANIFEST,
@@ -152,7 +152,7 @@ def _remux(one: Rendition, made: Path, ffmpeg: str, shortest: float, timeout: fl
     argv += ["-tag:v", "hvc1"] if one.codecs.startswith("hvc1") else []
     argv += ["-movflags", "+cmaf+frag_keyframe+delay_moov+global_sidx+skip_trailer"]
     argv += ["-min_frag_duration", str(int(shortest * 1_000_000)), "-f", "mp4", f"file:{made.absolute()}"]
-    end = run(Command(tuple(argv), shown=by_hand(argv)), timeout)
+    end = run(FfmpegCommand(tuple(argv)), timeout)
     if end.returncode != 0:
         raise ClipError(f"{clip} cannot be packaged: ffmpeg wrote no fragmented MP4 of it.\n{end.explain()}")
     with made.open("rb") as file:

@@ -410,7 +410,7 @@ def test_a_program_that_hangs_is_stopped_with_all_it_has_started(
     enc = program('echo half > "$2"', 'sleep 60 & echo $$ $! > pids.part; mv pids.part "$0.pids"; wait')
     path = tmp_path / "out.mp4"
     told = job(command_encoder([enc, "{crf}", "{output}", reads]), timeout=2)
-    with pytest.raises(ScorerError, match="The time limit of 2 s was over"):
+    with pytest.raises(ScorerError, match="The time limit of 2 s was exceeded"):
         make_encode(told, 30, path)
     pids = Path(f"{enc}.pids").read_text().split()
     assert len(pids) == 2

@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_vmaf.errors import ScorerError
-from pytest_vmaf.media.process import TAIL_LINES, Command, run, run_together
+from pytest_vmaf.media.command import Command
+from pytest_vmaf.media.process import TAIL_LINES, run, run_together
 from pytest_vmaf.text import printable
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and process groups are POSIX")
@@ -144,7 +145,7 @@ def test_an_argument_with_a_null_byte_is_a_scorer_error():
 def test_a_child_that_ignores_sigterm_is_gone_after_a_timeout(tmp_path):
     pid = tmp_path / "pid"
     begin = time.monotonic()
-    with pytest.raises(ScorerError, match=r"The time limit of 1\.5 s was over .*\n.*-c.*\n.*--vmaf-timeout"):
+    with pytest.raises(ScorerError, match=r"The time limit of 1\.5 s was exceeded.*\n.*-c.*\n.*--vmaf-timeout"):
         run(python(SLEEPER, pid), timeout=1.5)
     assert time.monotonic() - begin < 60
     assert gone(int(pid.read_text()))
@@ -342,7 +343,8 @@ Exiting with exit code -22
 def test_a_signal_that_arrives_while_a_child_is_started_is_not_lost(number: signal.Signals):
     program = f"""
     import os, signal, sys
-    from pytest_vmaf.media.process import Command, run
+    from pytest_vmaf.media.command import Command
+    from pytest_vmaf.media.process import run
 
     def interrupt(*_):
         raise KeyboardInterrupt
@@ -413,7 +415,7 @@ def children() -> list[int]:
 def parent_of_a_sleeper(pid: Path, *, thread: bool = False) -> subprocess.Popen[bytes]:
     """A process that runs a child as the scorers do, from its main thread or another."""
     call = f"run(Command((sys.executable, '-c', {textwrap.dedent(SLEEPER)!r}, {str(pid)!r})))"
-    code = f"import sys, threading\nfrom pytest_vmaf.media.process import Command, run\nwork = lambda: {call}\n"
+    code = f"import sys, threading\nfrom pytest_vmaf.media.command import Command\nfrom pytest_vmaf.media.process import run\nwork = lambda: {call}\n"
     code += "t = threading.Thread(target=work); t.start(); t.join()" if thread else "work()"
     parent = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     assert soon(pid.exists)

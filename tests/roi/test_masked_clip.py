@@ -18,7 +18,8 @@ import pytest
 from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 
 from pytest_vmaf import Clip, MaskError, MeasurementError, PairError, ScoreLog, ScoreRequest, ScorerError, Vmaf
-from pytest_vmaf.media.process import Command, run
+from pytest_vmaf.media.command import Command
+from pytest_vmaf.media.process import run
 from pytest_vmaf.roi import frame_masks as room
 from pytest_vmaf.roi.network import load_saliency
 from roi.test_network import MEAN, PLAIN, model, node
@@ -199,7 +200,7 @@ def test_what_takes_too_long_is_stopped(
 
     real = room.infer
     monkeypatch.setattr(room, "infer", slow)
-    with pytest.raises(ScorerError, match=r"The time limit of 2 s was over"):
+    with pytest.raises(ScorerError, match=r"The time limit of 2 s was exceeded"):
         Vmaf(**scorer, timeout=2).roi(long, worse, saliency=write(tmp_path, PLAIN))
 
 

@@ -232,7 +232,7 @@ def test_no_temporary_file_is_left_after_failure(temp, make, reference, tmp_path
 
 def test_no_temporary_file_is_left_after_the_time_is_over(temp, long, score):
     begin = time.monotonic()
-    with pytest.raises(ScorerError, match=r"The time limit of 0\.3 s was over .*\n.*\n.*--vmaf-timeout"):
+    with pytest.raises(ScorerError, match=r"The time limit of 0\.3 s was exceeded.*\n.*\n.*--vmaf-timeout"):
         score(long, long, timeout=0.3)
     assert time.monotonic() - begin < 60
     assert list(temp.iterdir()) == []

@@ -592,7 +592,7 @@ def test_a_program_that_drops_a_frame_at_one_number_ends_the_search(
 
 def test_a_time_limit_holds_for_each_program(search: Search, program: Callable[..., Path], temp: Path) -> None:
     encoder = command_encoder([program("sleep 60"), "{crf}", "{output}", "{input}"])
-    with pytest.raises(ScorerError, match="The time limit of 2 s was over"):
+    with pytest.raises(ScorerError, match="The time limit of 2 s was exceeded"):
         search(encoder, 60, scoring={"timeout": 2})
     assert not list(temp.iterdir())
 
