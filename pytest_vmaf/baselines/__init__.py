@@ -1,1 +1,1 @@
-"""What earlier runs measured, stored next to the tests."""
+"""Baselines: measurements of earlier runs, stored next to the tests."""

@@ -1,4 +1,4 @@
-"""What a test does with its baselines: finds an entry, holds it, and keeps the new one for who writes files."""
+"""Baselines during a test: find the stored entry, compare it with the new one, and pass on the new one."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from pytest_vmaf.baselines.drift import drift_lines, drift_of
-from pytest_vmaf.baselines.entry import Entry, differs, frames_of
-from pytest_vmaf.baselines.judge import ToleranceVerdict, hold, is_better, refuse_incomparable, says, tool_differences
+from pytest_vmaf.baselines.entry import Entry, differs
+from pytest_vmaf.baselines.judge import ToleranceVerdict, compare_entries, is_better, refuse_incomparable
+from pytest_vmaf.baselines.messages import failure_lines, verdict_text
 from pytest_vmaf.baselines.noise import with_margins
 from pytest_vmaf.baselines.outcome import Outcome
 from pytest_vmaf.errors import BaselineError, SettingsError
@@ -23,9 +23,16 @@ from pytest_vmaf.text import printable
 
 @dataclass(frozen=True)
 class BaselineLocation:
-    """Where the baselines of one test are: the ``file``, and the test's name in it; ``common`` is looked into second.
+    """Where the baselines of one test are stored.
 
-    ``command`` runs the test alone; ``modes`` are what --vmaf-update says; ``sends`` whether new entries are wanted.
+    Attributes:
+        file: The baseline file that is read first, and written.
+        test: The test's name in the file.
+        command: The command that runs this test alone.
+        common: A file that is read if `file` does not have the baseline.
+        modes: The modes of `--vmaf-update`.
+        sends: Whether new entries are passed on to be written.
+        here: The folder in which pytest was started.
     """
 
     file: Path
@@ -36,103 +43,128 @@ class BaselineLocation:
     sends: bool = False
     here: Path = Path()
 
-    def find(self, clip: str) -> tuple[Entry | None, Path]:
-        """The entry in force and the file that has it. Raises BaselineError for files that are none."""
+    def find(self, name: str) -> tuple[Entry | None, Path]:
+        """The entry in force, None if there is none, and the file that contains it.
+
+        Raises:
+            BaselineError: If a file cannot be read.
+        """
         from pytest_vmaf.baselines.files import read
 
         for file in filter(None, (self.file, self.common)):
-            if entry := read(file).get(self.test, {}).get(clip):
+            if entry := read(file).get(self.test, {}).get(name):
                 return entry, file
         return None, self.file
 
-    def shown(self, file: Path) -> str:
-        """A file's name for people, from where pytest was started."""
+    def display(self, file: Path) -> str:
+        """The path of a file for messages, relative to the folder in which pytest was started."""
         return printable(str(file.relative_to(self.here) if file.is_relative_to(self.here) else file))
 
-    def update(self, mode: str) -> str:
-        """The command that accepts what was measured."""
+    def update_command(self, mode: str) -> str:
+        """The command that accepts the new measurement."""
         return f"{self.command} --vmaf-update={mode}"
 
 
 class Baselines:
-    """The baselines of one test, in the order it asks for them."""
+    """The baselines of one test.
+
+    Attributes:
+        place: Where they are stored, None outside pytest.
+        measured: New entries, for the process that writes files.
+        answered: The keys of the tolerances that a measurement checked or a call took back.
+        count: How many baselines were requested or taken back.
+    """
 
     def __init__(self, place: BaselineLocation | None) -> None:
         self.place = place
-        #: Entries that were measured, for the process that writes files.
         self.measured: list[dict[str, Any]] = []
-        #: Tolerances of the marker that some measurement was held by or took back, and how many entries were held.
         self.answered: set[tuple[str, str, str]] = set()
         self.count = 0
         self._names: set[str] = set()
-        self._known: list[tuple[weakref.ref[Any], Sequence[Clip], int]] = []
+        self._origins: list[tuple[weakref.ref[Any], Sequence[Clip], int]] = []
 
-    def prepare_check(self, layers: Sequence[Layer], kind: str, holds: Callable[[str], bool], name: str) -> BaselineCheck | None:
-        """What the layers ask for, None where it is no baseline; ``holds`` says which metrics this measurement has.
+    def prepare_check(
+        self, layers: Sequence[Layer], kind: str, measures: Callable[[str], bool], name: str
+    ) -> BaselineCheck | None:
+        """Prepare the comparison that the layers request.
 
-        ``name`` is the entry's where the test gives none. Raises SettingsError, and BaselineError for the files.
+        Args:
+            layers: The layers of settings, that of the call first.
+            kind: The kind of the entry: "score", "bisect" or "compare".
+            measures: Whether this measurement has a metric.
+            name: The name of the baseline, unless the test gives it one.
+
+        Returns:
+            The check, or None if no baseline is requested.
+
+        Raises:
+            SettingsError: If nothing could be checked, or the name is used twice.
+            BaselineError: If the baseline file cannot be read.
         """
-        asked = next((layer.baseline for layer in layers if layer.baseline is not None), None)
-        own = [layer for layer in layers if layer.origin in ("call", "marker")]
+        baseline = next((layer.baseline for layer in layers if layer.baseline is not None), None)
+        own = [each for layer in layers if layer.origin in ("call", "marker") for each in layer.tolerances]
         if layers[0].baseline is False:
-            # A call takes back what the marker asked for.
+            # The call takes back what the marker requests.
             self.count += 1
-            self.answered |= {each.key for layer in own for each in layer.tolerances}
-        if not asked:
-            loose = [each for layer in own for each in layer.tolerances if each.limit is not None]
-            if loose and asked is None:
-                raise SettingsError(f"{loose[0]} is held against a baseline, and none is asked for; say baseline=True.")
+            self.answered |= {each.key for each in own}
+        if not baseline:
+            if baseline is None and (stray := [each for each in own if each.limit is not None]):
+                raise SettingsError(f"{stray[0]} requires a baseline, but none is requested. Add baseline=True.")
             return None
         if self.place is None:
             raise SettingsError(
-                "baseline= belongs to tests: an entry stands beside the test's module, under the test's name. Use the "
-                "vmaf fixture of pytest; Vmaf() has neither."
+                "baseline= requires the vmaf fixture: baselines are stored next to the test module under the test's "
+                "name, and Vmaf() has neither."
             )
-        for layer in own[:1]:
-            for each in layer.tolerances:
-                if layer.origin == "call" and not holds(each.metric):
-                    raise SettingsError(f"{each.name} holds nothing here: this measures no {each.metric}.")
-        chosen = tuple(each for each in in_force([layer.tolerances for layer in layers], kind) if holds(each.metric))
-        if not chosen:
-            raise SettingsError(f"baseline= would hold nothing; say e.g. {next(iter(DEFAULTS[kind]))}=….")
-        self.answered |= {each.key for layer in own for each in layer.tolerances if holds(each.metric)}
-        self.answered |= {each.key for layer in layers[:1] for each in layer.tolerances if each.limit is None}
+        tolerances = _tolerances(layers, kind, measures)
+        self.answered |= {each.key for each in own if measures(each.metric)}
+        self.answered |= {each.key for each in layers[0].tolerances if each.limit is None}
         self.count += 1
-        clip = printable(asked if isinstance(asked, str) else name)
+        clip = printable(baseline if isinstance(baseline, str) else name)
         if clip in self._names:
             raise SettingsError(
-                f"This test has held a baseline for {clip!r} already, and which of them an entry is for nobody could "
-                "tell; give each a name: baseline='a name'."
+                f'This test already uses the baseline {clip!r}. Give each baseline its own name: baseline="name".'
             )
         self._names.add(clip)
-        return BaselineCheck(self, self.place, clip, chosen, *self.place.find(clip))
+        return BaselineCheck(self, self.place, clip, tolerances, *self.place.find(clip))
 
-    def remember(self, found: Any, references: Sequence[Clip], record: int) -> None:
-        """Remember of what clips something was measured, and which record is its first."""
-        self._known.append((weakref.ref(found), references, record))
+    def remember(self, result: Any, references: Sequence[Clip], record: int) -> None:
+        """Note the references that a result was measured with, and the index of its first record."""
+        self._origins.append((weakref.ref(result), references, record))
 
-    def find_origin(self, found: Any) -> tuple[Sequence[Clip], int] | None:
-        """What is remembered of it, None of what another session measured."""
-        return next(((clips, record) for known, clips, record in self._known if known() is found), None)
+    def find_origin(self, result: Any) -> tuple[Sequence[Clip], int] | None:
+        """The references and the record of a result; None if another `Vmaf` measured it."""
+        return next(((clips, record) for known, clips, record in self._origins if known() is result), None)
 
     def pop_entries(self) -> list[dict[str, Any]]:
-        """What was measured since the last time."""
-        taken, self.measured = self.measured, []
-        return taken
+        """The entries that were measured since the last call."""
+        entries, self.measured = self.measured, []
+        return entries
 
     def unchecked(self, marker: Iterable[Layer]) -> list[str]:
-        """What the marker says about baselines and no measurement checked."""
+        """What the marker requests of baselines and no measurement checked."""
         names = []
         for layer in marker:
             if layer.baseline and not self.count:
                 names.append(f"baseline={layer.baseline!r}")
-            names += [each.name for each in layer.tolerances if each.limit is not None and each.key not in self.answered]
+            names += [
+                each.name for each in layer.tolerances if each.limit is not None and each.key not in self.answered
+            ]
         return names
 
 
 @dataclass(frozen=True)
 class BaselineCheck:
-    """A baseline that is asked for: its name, the tolerances in force, and the entry, None where there is none."""
+    """A comparison with a baseline that a test requests.
+
+    Attributes:
+        baselines: The baselines of the test.
+        place: Where they are stored.
+        clip: The name of this baseline.
+        tolerances: The tolerances in force.
+        entry: The stored entry, None if there is none.
+        file: The file that contains it.
+    """
 
     baselines: Baselines
     place: BaselineLocation
@@ -147,72 +179,68 @@ class BaselineCheck:
         return [each.feature for each in self.tolerances if each.feature]
 
     def compare(self, new: Entry, rate: Fraction | None = None) -> Outcome:
-        """Hold the entry against a new one; ``rate`` is the frame rate, for time codes.
+        """Compare the stored entry with a new one.
 
-        What --vmaf-update would write is not held. Raises BaselineError where the two are not of one thing.
+        An entry that `--vmaf-update` is going to write is not compared.
+
+        Args:
+            new: The entry of the new measurement.
+            rate: The frame rate, for time codes.
+
+        Raises:
+            BaselineError: If the two were not measured under the same conditions, or are too noisy.
         """
-        place, old = self.place, self.entry
-        better = old is not None and self._is_better(old, new)
+        place, old, verdicts, error = self.place, self.entry, list[ToleranceVerdict](), None
+        update = place.update_command("changed")
+        if old is not None:
+            try:
+                refuse_incomparable(old, new, update)
+                verdicts = with_margins(compare_entries(old, new, self.tolerances), old, new)
+            except BaselineError as caught:
+                error = caught
         if place.sends:
-            sent = {"file": str(place.file), "common": str(place.common or ""), "test": place.test, "clip": self.clip}
-            self.baselines.measured.append({**sent, "entry": new, "better": better})
+            better = old is not None and error is None and is_better(old, new, verdicts)
+            where = {"file": str(place.file), "common": str(place.common or ""), "test": place.test, "clip": self.clip}
+            self.baselines.measured.append({**where, "entry": new, "better": better})
         if old is None:
             return Outcome(new=new, name=self.clip) if place.modes & {"missing", "all"} else self._missing(new)
         if place.modes & {"changed", "all"} and differs(old, new):
             return Outcome(old=old, new=new, name=self.clip)
-        refuse_incomparable(old, new, place.update("changed"))
-        held = with_margins(hold(old, new, self.tolerances), old, new)
-        failed = [each for each in held if not each.passed]
-        if not held:
-            asked = ", ".join(each.name for each in self.tolerances)
-            told = f"{asked} held nothing: neither the baseline nor what was measured now has such a number."
-            return Outcome(
-                failed=(f"nothing to compare for {self.clip}",), lines=(told,), old=old, new=new, name=self.clip
-            )
-        also = [says(each) for each in held if each.passed]
-        lines: list[str] = []
-        if failed:
-            lines += [_missed(each) for each in failed]
-            for where in dict.fromkeys(each.where for each in failed):
-                lines += _drift(old, new, where, rate)
-            if differing := tool_differences(old, new):
-                lines.append(f"what differs: {'; '.join(differing)}")
-            lines.append(f"baseline: {place.shown(self.file)}, {place.test!r}, {self.clip!r}")
-            lines.append(f"if this is meant, accept it: {place.update('changed')}")
-        said = dict.fromkeys(says(each) for each in failed)
-        return Outcome(tuple(held), tuple(said), tuple(lines), tuple(also), old, new, self.clip)
-
-    def _is_better(self, old: Entry, new: Entry) -> bool:
-        try:
-            refuse_incomparable(old, new, "")
-            return is_better(old, new, with_margins(hold(old, new, self.tolerances), old, new))
-        except BaselineError:
-            return False
+        if error is not None:
+            raise error
+        failed = [each for each in verdicts if not each.passed]
+        failures = list(dict.fromkeys(map(verdict_text, failed)))
+        lines = []
+        if not verdicts:
+            names = ", ".join(each.name for each in self.tolerances)
+            failures = [f"nothing to compare for {self.clip}"]
+            lines = [f"{names} could not be checked: neither the baseline nor the new measurement contains the metric."]
+        elif failed:
+            lines = failure_lines(failed, old, new, rate)
+            lines.append(f"baseline: {place.display(self.file)}, {place.test!r}, {self.clip!r}")
+            lines.append(f"if the change is intended, accept it: {update}")
+        passed = tuple(verdict_text(each) for each in verdicts if each.passed)
+        return Outcome(tuple(verdicts), tuple(failures), tuple(lines), passed, old, new, self.clip)
 
     def _missing(self, new: Entry) -> Outcome:
         from pytest_vmaf.baselines.files import find
 
-        file = self.place.shown(self.place.file)
-        where = f"{file} has no entry {self.place.test!r}, {self.clip!r}"
-        what = where if find(self.place.file) else f"there is no {file}"
-        lines = [f"no baseline: {what}", f"write it: {self.place.update('missing')}"]
-        return Outcome(failed=(f"no baseline for {self.clip}",), lines=tuple(lines), new=new, name=self.clip)
+        file = self.place.display(self.place.file)
+        entry = f"{file} does not contain {self.place.test!r}, {self.clip!r}"
+        lines = (
+            f"no baseline: {entry if find(self.place.file) else f'{file} does not exist'}",
+            f"write it: {self.place.update_command('missing')}",
+        )
+        return Outcome(failed=(f"no baseline for {self.clip}",), lines=lines, new=new, name=self.clip)
 
 
-def _missed(held: ToleranceVerdict) -> str:
-    name = f"{held.tolerance.name} in {printable(held.where)}" if held.where else held.tolerance.name
-    if held.why:
-        return f"{name}: {held.why} (set by the {held.tolerance.origin})"
-    unit = " %" if held.tolerance.relative else ""
-    missed = held.worse - (held.tolerance.limit or 0.0)
-    return f"{name}: missed by {missed:.3g}{unit} (set by the {held.tolerance.origin})"
-
-
-def _drift(old: Entry, new: Entry, where: str, rate: Fraction | None) -> list[str]:
-    if new["kind"] != "score":
-        return []
-    parts = [entry if not where else (entry.get("regions") or {}).get(where, {}) for entry in (old, new)]
-    (before, span), (now, now_span) = map(frames_of, parts)
-    drift = drift_of(before, now) if span == now_span else None
-    of = f"{printable(where)}: " if where else ""
-    return [] if drift is None else [f"{of}NEG by frame: {line}" for line in drift_lines(drift, rate, span)]
+def _tolerances(layers: Sequence[Layer], kind: str, measures: Callable[[str], bool]) -> tuple[Tolerance, ...]:
+    """The tolerances in force that this measurement can check. Raises SettingsError if there is none."""
+    for each in layers[0].tolerances:
+        if not measures(each.metric):
+            raise SettingsError(f"{each.name} cannot be checked here: this measurement has no {each.metric}.")
+    tolerances = in_force([layer.tolerances for layer in layers], kind)
+    if not (measurable := tuple(each for each in tolerances if measures(each.metric))):
+        name, limit = next(iter(DEFAULTS[kind].items()))
+        raise SettingsError(f"baseline= has no tolerance to check. Set one, for example {name}={limit!r}.")
+    return measurable

@@ -1,17 +1,19 @@
-"""A baseline's frames and those of now, one by one: has the whole clip shifted, or are a few frames bad? Pure."""
+"""Frame-by-frame comparison with a baseline: a uniform shift, or a few bad frames."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from statistics import median
 
-#: Baselines have two decimals; less than this is no difference.
+from pytest_vmaf.text import time_code
+
+#: Smaller differences are rounding: baselines store two decimals.
 LEAST = 0.005
-#: Frames that together make up this share of the loss, and are no larger a share of the clip, are a few bad ones.
+#: A few frames are bad if they cause this share of the loss and are at most this share of the clip.
 MOST_OF_THE_LOSS, A_FEW = 0.8, 0.25
-#: From this share of lower frames on the whole clip has shifted.
+#: The whole clip has shifted if at least this share of the frames is lower.
 NEARLY_ALL = 0.8
 MOST_RUNS, WORST = 3, 3
 
@@ -20,9 +22,12 @@ MOST_RUNS, WORST = 3, 3
 class Drift:
     """How the frames of two encodes of one clip differ.
 
-    ``lower`` is the share (0 to 1) of frames that lost, ``median`` the median difference (new minus old). ``runs`` are
-    (first, last) of the few frames that make up ``share`` of the whole loss, empty where no few do. ``worst`` holds
-    (frame, old, new), the largest loss first.
+    Attributes:
+        lower: The share (0 to 1) of the frames that lost.
+        median: The median difference, new minus old.
+        runs: First and last frame of the few runs that cause most of the loss; empty if no few frames do.
+        share: The share (0 to 1) of the loss that those runs cause.
+        worst: Frame, old and new score, the largest loss first.
     """
 
     lower: float
@@ -33,7 +38,7 @@ class Drift:
 
 
 def drift_of(old: Sequence[float], new: Sequence[float]) -> Drift | None:
-    """Compare frame by frame; None where they are not as many, or none lost."""
+    """Compare frame by frame; None if the numbers of frames differ or no frame lost."""
     if len(old) != len(new) or not old:
         return None
     changes = [b - a for a, b in zip(old, new, strict=True)]
@@ -54,11 +59,16 @@ def drift_of(old: Sequence[float], new: Sequence[float]) -> Drift | None:
 
 
 def drift_lines(drift: Drift, rate: Fraction | None, span: int = 1) -> list[str]:
-    """The drift in words; ``span`` is how many frames each of its values stands for."""
-    at = _moments(rate)
+    """The drift in words.
+
+    Args:
+        drift: The drift.
+        rate: The frame rate, for time codes.
+        span: How many frames each of its values stands for.
+    """
     lower = f"{100 * drift.lower:.0f} % of the frames are lower, median {_signed(drift.median)}"
     if drift.runs:
-        places = ", ".join(_place(first * span, (last + 1) * span - 1, at) for first, last in drift.runs)
+        places = ", ".join(_place(first * span, (last + 1) * span - 1, rate) for first, last in drift.runs)
         alone = span == 1 and len(drift.runs) == 1 and drift.runs[0][0] == drift.runs[0][1]
         what = f"{places} {'makes' if alone else 'make'} up"
         lines = [f"a few bad frames: {what} {100 * drift.share:.0f} % of the loss; {lower}"]
@@ -66,12 +76,12 @@ def drift_lines(drift: Drift, rate: Fraction | None, span: int = 1) -> list[str]
         lines = [f"a uniform shift: {lower}"]
     else:
         lines = [lower]
-    worst = [f"{_place(index * span, (index + 1) * span - 1, at)} {a:.2f} → {b:.2f}" for index, a, b in drift.worst]
+    worst = [f"{_place(index * span, (index + 1) * span - 1, rate)} {a:.2f} → {b:.2f}" for index, a, b in drift.worst]
     return [*lines, f"lost most: {'; '.join(worst)}"]
 
 
 def _runs(frames: Sequence[int]) -> list[tuple[int, int]]:
-    """Frames in a row as (first, last); one frame between two that lost counts with them."""
+    """Consecutive frames as (first, last); a single frame between two that lost counts as lost."""
     runs: list[tuple[int, int]] = []
     for frame in frames:
         if runs and frame - runs[-1][1] <= 2:
@@ -81,21 +91,10 @@ def _runs(frames: Sequence[int]) -> list[tuple[int, int]]:
     return runs
 
 
-def _place(first: int, last: int, at: Callable[[int], str]) -> str:
-    if first == last:
-        return f"frame {first}{at(first)}"
-    # One moment tells where to look; the last would only repeat what the numbers say.
-    return f"frames {first}–{last}{at(first)}"
-
-
-def _moments(rate: Fraction | None) -> Callable[[int], str]:
-    def at(frame: int) -> str:
-        if not rate:
-            return ""
-        ms = round(frame / rate * 1000)
-        return f" ({ms // 3600000}:{ms // 60000 % 60:02d}:{ms // 1000 % 60:02d}.{ms % 1000:03d})"
-
-    return at
+def _place(first: int, last: int, rate: Fraction | None) -> str:
+    # The time code of the first frame is enough to find them.
+    at = f" ({time_code(first / rate, hours=True)})" if rate else ""
+    return f"frame {first}{at}" if first == last else f"frames {first}–{last}{at}"
 
 
 def _signed(value: float) -> str:

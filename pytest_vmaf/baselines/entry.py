@@ -1,4 +1,4 @@
-"""Baseline entries: what is kept of a measurement, and how a new one is held against it. Plain data, pure."""
+"""Baseline entries: the stored numbers of one measurement, as plain JSON data."""
 
 from __future__ import annotations
 
@@ -7,19 +7,26 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_vmaf.errors import MeasurementError
+from pytest_vmaf.gates.metrics import BASE_METRICS
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import POOLS
 
-#: An entry as it stands in the file: exact JSON.
+#: An entry as the file stores it; `files.ENTRY` is its shape.
 Entry = dict[str, Any]
 DIGITS, FRAME_DIGITS = 4, 2
-#: Frames in one line of the file, so that a diff shows the lines that changed; above so many frames means of spans.
+#: Frames in one line of the file, so that a diff shows which lines changed; longer clips store means of equal spans.
 IN_A_ROW, MOST_FRAMES = 25, 10_000
 
 
-def score_entry(result: Result, match: Mapping[str, str], shown: Mapping[str, str]) -> Entry:
-    """The entry of a measurement; ``match`` must be equal for two to be compared, ``shown`` is only told."""
-    entry: Entry = {"kind": "score", "match": dict(match), "shown": dict(shown), **_numbers(result)}
+def score_entry(result: Result, match: Mapping[str, str], tools: Mapping[str, str]) -> Entry:
+    """Build the entry of a measurement.
+
+    Args:
+        result: The measurement.
+        match: What must be equal in two entries that are compared.
+        tools: What measured; differences are reported, and two entries are compared all the same.
+    """
+    entry: Entry = {"kind": "score", "match": dict(match), "shown": dict(tools), **_numbers(result)}
     if result.regions:
         entry["regions"] = {
             name: {"match": {"filters": result_filters(region)}, **_numbers(region)}
@@ -29,7 +36,7 @@ def score_entry(result: Result, match: Mapping[str, str], shown: Mapping[str, st
 
 
 def result_filters(result: Result) -> str:
-    """The filter chains in front of a scoring, in one text; long ones (of tracks) by their digest."""
+    """The filter chains in front of a scoring as one text; a digest of long chains, such as those of tracks."""
     filters = result.provenance.get("filters", {})
     text = f"{filters.get('reference', '')} | {filters.get('distorted', '')}"
     if len(text) <= 400:
@@ -40,8 +47,7 @@ def result_filters(result: Result) -> str:
 
 
 def _numbers(result: Result) -> Entry:
-    names = ("vmaf", "neg", "gap", *result.features)
-    values = {name: pools for name in names if (pools := _pools(result, name))}
+    values = {name: pools for name in (*BASE_METRICS, *result.features) if (pools := _pools(result, name))}
     return {"values": values, "frames": frames_entry(result.neg.frames)}
 
 
@@ -59,7 +65,7 @@ def _pools(result: Result, name: str) -> dict[str, float]:
 
 
 def frames_entry(frames: Sequence[float]) -> Entry:
-    """Frames as lines of text with two decimals each; of a long clip the means of equal spans."""
+    """Frame scores as lines of text with two decimals each; the means of equal spans for a long clip."""
     span = math.ceil(len(frames) / MOST_FRAMES)
     means = [math.fsum(part) / len(part) for part in (frames[at : at + span] for at in range(0, len(frames), span))]
     texts = [f"{round(value, FRAME_DIGITS) + 0.0:.{FRAME_DIGITS}f}" for value in means]
@@ -68,13 +74,20 @@ def frames_entry(frames: Sequence[float]) -> Entry:
 
 
 def frames_of(entry: Mapping[str, Any]) -> tuple[list[float], int]:
-    """The frames of an entry, or of one of its regions, and how many frames each value stands for."""
+    """The frame scores of an entry or of one of its regions, and how many frames each value stands for."""
     frames = entry.get("frames") or {"span": 1, "neg": []}
     return [float(text) for row in frames["neg"] for text in row.split()], frames["span"]
 
 
+def paired_frames(old: Entry, new: Entry, where: str) -> tuple[list[float], list[float], int] | None:
+    """The frame scores of two entries in one place, and their span; None if they do not pair up."""
+    parts = [(entry.get("regions") or {}).get(where, {}) if where else entry for entry in (old, new)]
+    (before, span), (after, new_span) = map(frames_of, parts)
+    return (before, after, span) if span == new_span and len(before) == len(after) else None
+
+
 def numbers_of(entry: Entry) -> dict[str, dict[tuple[str, str], float]]:
-    """What can be compared, by place ("" is the whole picture) and by metric and pool."""
+    """The numbers that can be compared, by place ("" for the whole picture), then by metric and pool."""
     if entry["kind"] != "score":
         return {
             where: {(metric, "mean"): value for metric, value in values.items()}
@@ -88,5 +101,5 @@ def numbers_of(entry: Entry) -> dict[str, dict[tuple[str, str], float]]:
 
 
 def differs(old: Entry, new: Entry) -> bool:
-    """Whether two entries differ in anything but the tools."""
+    """Whether two entries differ in anything except the tools."""
     return {**old, "shown": 0} != {**new, "shown": 0}

@@ -1,44 +1,45 @@
-"""The files of baselines: one of JSON beside each test module. Read as untrusted input, written whole."""
+"""Baseline files: one JSON file next to each test module, read as untrusted input and written atomically."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from pytest_vmaf.baselines.entry import FRAME_DIGITS, IN_A_ROW, MOST_FRAMES, Entry
 from pytest_vmaf.errors import BaselineError
-from pytest_vmaf.files import write_whole
+from pytest_vmaf.files import load_json, write_atomically
 from pytest_vmaf.shapes import Each, Fitting, OneOf, Optional, Text, conform
 from pytest_vmaf.text import printable
 
 SCHEMA = 1
 FOLDER = "__vmaf__"
-#: A file is read whole, so one that is larger than thousands of entries is refused.
+#: A file is read into memory, so a larger one is refused. Thousands of entries need less.
 LARGEST_BYTES = 64 * 1024 * 1024
 ROW = re.compile(rf"-?\d{{1,6}}\.\d{{{FRAME_DIGITS}}}(?: -?\d{{1,6}}\.\d{{{FRAME_DIGITS}}}){{0,{IN_A_ROW - 1}}}")
 LONGEST_ROWS = -(-MOST_FRAMES // IN_A_ROW)
 
 
-def _frames_misfit(frames: Any) -> str:
+def _frames_misfit(frames: Mapping[str, Any]) -> str:
     if not 1 <= frames["span"] <= 10**9:
         return f"has a span of {frames['span']} frames"
-    return "" if len(frames["neg"]) <= LONGEST_ROWS else f"has {len(frames['neg'])} rows; {LONGEST_ROWS} are the most"
+    return "" if len(frames["neg"]) <= LONGEST_ROWS else f"has {len(frames['neg'])} rows, more than {LONGEST_ROWS}"
 
 
-def _entry_misfit(entry: Any) -> str:
+def _entry_misfit(entry: Entry) -> str:
     searched = entry["kind"] != "score"
     parts = ("regions", "frames", "noise") if entry["kind"] == "compare" else ("regions", "frames")
-    if searched and (wrong := [name for name in parts if entry.get(name) is not None]):
-        return f"has {wrong[0]}, and is of the kind {entry['kind']}"
+    if searched and (unexpected := [name for name in parts if entry.get(name) is not None]):
+        return f"has {unexpected[0]}, which the kind {entry['kind']} does not have"
     return "lacks 'frames'" if not searched and entry.get("frames") is None else ""
 
 
 FRAMES = Fitting({"span": int, "neg": [Text(ROW)]}, _frames_misfit)
 POOLED = Each(Each(float))
-#: The sample standard deviations of ``n`` encodes, by place, metric and pool.
+#: The sample standard deviations of `n` encodes, by place, metric and pool.
 NOISE = {"n": int, "stdev": Each(POOLED)}
 ENTRY = Fitting(
     {
@@ -52,34 +53,37 @@ ENTRY = Fitting(
     },
     _entry_misfit,
 )
-#: Entries by test (its node id after the module) and by what was measured in it.
+#: Entries by test (its node id without the module) and by name.
 FILE = {"schema": int, "tests": Each(Each(ENTRY))}
 Tests = dict[str, dict[str, Entry]]
 
 
 def file_of(module: Path, platform: str = "") -> Path:
-    """Where the baselines of a test module are; with a platform's name those of that platform alone."""
-    # A dot is what stands before a platform's name.
+    """The baseline file of a test module; with a platform's name, the file of that platform."""
+    # A dot separates the platform's name.
     stem = module.stem.replace(".", "%2E")
     return module.parent / FOLDER / f"{stem}{f'.{platform}' if platform else ''}.json"
 
 
 def modules_of(file: Path) -> list[Path]:
-    """The test modules that a file of baselines may stand beside; none where there is no such."""
+    """The existing test modules that a baseline file may belong to."""
     stem = file.stem.partition(".")[0].replace("%2E", ".")
     folder = file.parent.parent
     return [path for path in (folder.iterdir() if folder.is_dir() else ()) if path.stem == stem and path.is_file()]
 
 
 def find(path: Path) -> bool:
-    """Whether there is a file; one whose link leads nowhere is there too, and cannot be read."""
+    """Whether a file exists. A broken link exists too: it cannot be read, and must not be overwritten."""
     return path.is_symlink() or path.exists()
 
 
 def read(path: Path) -> Tests:
-    """The entries of a file, none where there is no such file. Raises BaselineError for anything that is no such file.
+    """Read the entries of a file; none if the file does not exist.
 
-    What is returned is shared: leave it as it is.
+    The result is cached and shared, so it must not be changed.
+
+    Raises:
+        BaselineError: If it is not a readable baseline file.
     """
     if not find(path):
         return {}
@@ -90,13 +94,13 @@ def read(path: Path) -> Tests:
     except (OSError, ValueError, RecursionError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise BaselineError(
-            f"{printable(str(path))} holds no baselines that can be read: {printable(str(why))}.\n"
-            "  Take it from version control again, or remove it and write it anew with --vmaf-update=missing."
+            f"{printable(str(path))} is not a readable baseline file: {printable(str(why))}.\n"
+            "  Restore it from version control, or remove it and write it again with --vmaf-update=missing."
         ) from None
 
 
 def refuse_outside(path: Path) -> None:
-    """Raise ValueError for a file or folder that is a link to somewhere else than beside the tests."""
+    """Raise ValueError for a link that leads out of the folder of the tests."""
     home = path.parent.parent.resolve()
     if not path.resolve().is_relative_to(home):
         raise ValueError(f"it is a link that leads out of {home}")
@@ -105,51 +109,48 @@ def refuse_outside(path: Path) -> None:
 @lru_cache(maxsize=16)
 def _read(path: Path, _stamp: tuple[int, ...]) -> Tests:
     if not path.is_file():
-        raise ValueError("it is no regular file")
+        raise ValueError("it is not a regular file")
     if path.stat().st_size > LARGEST_BYTES:
         raise ValueError(f"it is larger than {LARGEST_BYTES >> 20} MiB")
     return parse(path.read_bytes())
 
 
 def parse(data: bytes) -> Tests:
-    """The entries in the bytes of a file. Raises ValueError, RecursionError."""
-    document = json.loads(data.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_once)
+    """Read the entries in the bytes of a file.
+
+    Raises:
+        ValueError: If these are not entries.
+        RecursionError: If they are nested too deeply.
+    """
+    document = load_json(data)
     if not isinstance(document, dict) or type(document.get("schema")) is not int:
         raise ValueError("it was not written by pytest --vmaf-update")
     if document["schema"] != SCHEMA:
-        raise ValueError(f"its schema is {document['schema']!r:.80}, and this version reads {SCHEMA}")
+        raise ValueError(f"its schema must be {SCHEMA}, not {document['schema']!r:.80}")
     conform(document, FILE, "file")
     tests: Tests = document["tests"]
     return tests
 
 
 def text_of(tests: Tests) -> str:
-    """The file's text: the same for the same entries."""
+    """The text of a file. Equal entries give equal texts."""
     document = {"schema": SCHEMA, "tests": {name: clips for name, clips in tests.items() if clips}}
     return json.dumps(document, allow_nan=False, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
 def write(path: Path, tests: Tests) -> None:
-    """Write the file whole, or remove it where nothing is left. Raises OSError; ValueError for a link to elsewhere."""
+    """Write the file atomically, or remove it if it has no entry.
+
+    Raises:
+        OSError: If it cannot be written.
+        ValueError: If it is not a regular file next to the tests.
+    """
     if find(path.parent) and not path.parent.is_dir():
-        raise ValueError(f"{printable(str(path.parent))} is no folder")
+        raise ValueError(f"{printable(str(path.parent))} is not a folder")
     refuse_outside(path)
     if path.exists() and not path.is_file():
-        raise ValueError("it is no regular file")
+        raise ValueError("it is not a regular file")
     if any(tests.values()):
-        write_whole(path, [text_of(tests)])
+        write_atomically(path, [text_of(tests)])
     else:
         path.unlink(missing_ok=True)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise ValueError(f"{twice!r:.80} is in it twice")
-    return found
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a number")

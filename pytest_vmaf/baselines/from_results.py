@@ -1,4 +1,4 @@
-"""Entries of baselines, made of what a measurement returned and of the clips that it was made of."""
+"""Baseline entries of results, bisections and comparisons."""
 
 from __future__ import annotations
 
@@ -23,49 +23,57 @@ if TYPE_CHECKING:
 
 
 def entry_of_result(result: Result, reference: Clip) -> Entry:
-    """The entry of a Result, whichever it is. Raises BaselineError where the reference cannot be read."""
+    """Build the entry of a result of any kind.
+
+    Args:
+        result: The result.
+        reference: Its reference, which the entry knows by its bytes.
+
+    Raises:
+        BaselineError: If the reference cannot be read.
+    """
     return score_entry(result, {**_score_match(result), "reference": _content([reference], result)}, tools_of(result))
 
 
 def entry_of_results(results: Sequence[Result], reference: Clip) -> Entry:
-    """The entry of repeated encodes: their means and what they differ by. Raises as :func:`entry_of_result`."""
+    """Build the entry of repeated encodes: their means and their spread. Raises as `entry_of_result`."""
     return mean_entry([entry_of_result(each, reference) for each in results])
 
 
-def entry_of_bisection(found: Bisection, source: Clip) -> Entry:
-    """The entry of a search. Raises as :func:`entry_of_result`."""
+def entry_of_bisection(bisection: Bisection, source: Clip) -> Entry:
+    """Build the entry of a bisection. Raises as `entry_of_result`."""
     from pytest_vmaf.baselines.from_searches import bisect_deviations, bisect_match, bisect_values
 
-    entry = _searched("bisect", found, [source], bisect_match(found), bisect_values(found))
-    if found.repeats:
-        deviations = {where: {"bitrate": {"mean": each}} for where, each in bisect_deviations(found).items()}
-        entry["noise"] = noise_entry(deviations, 1 + max(map(len, found.repeats.values())))
+    entry = _searched("bisect", bisection, [source], bisect_match(bisection), bisect_values(bisection))
+    if bisection.repeats:
+        deviations = {where: {"bitrate": {"mean": each}} for where, each in bisect_deviations(bisection).items()}
+        entry["noise"] = noise_entry(deviations, 1 + max(map(len, bisection.repeats.values())))
     return entry
 
 
-def entry_of_comparison(found: Comparison, sources: Sequence[Clip]) -> Entry:
-    """The entry of a comparison. Raises as :func:`entry_of_result`, and SettingsError for one encoder alone."""
+def entry_of_comparison(comparison: Comparison, sources: Sequence[Clip]) -> Entry:
+    """Build the entry of a comparison. Raises as `entry_of_result`, and SettingsError if there is only one encoder."""
     from pytest_vmaf.baselines.from_searches import compare_match, compare_values
 
-    first = next(iter(next(iter(found.bisections.values())).values()))
-    return _searched("compare", first, sources, compare_match(found), compare_values(found))
+    first = next(iter(next(iter(comparison.bisections.values())).values()))
+    return _searched("compare", first, sources, compare_match(comparison), compare_values(comparison))
 
 
 def _searched(
     kind: str,
-    found: Bisection,
+    bisection: Bisection,
     sources: Sequence[Clip],
     match: Mapping[str, str],
     values: Mapping[str, Mapping[str, float]],
 ) -> Entry:
-    result = found.probes[0].result if found.probes else found.self_score
+    result = bisection.probes[0].result if bisection.probes else bisection.self_score
     same = {**_score_match(result), **match, "reference": _content(sources, result)}
     rounded = {where: {name: round(number, DIGITS) for name, number in each.items()} for where, each in values.items()}
     return {"kind": kind, "match": same, "shown": tools_of(result), "values": rounded}
 
 
 def tools_of(result: Result) -> dict[str, str]:
-    """What measured, for people: two entries that differ in it are still compared."""
+    """The tools that measured. Two entries by different tools are compared all the same."""
     how = result.provenance
     return {
         "scorer": f"{how.get('scorer')} {how.get('scorer_version') or ''}".strip(),
@@ -79,7 +87,7 @@ def tools_of(result: Result) -> dict[str, str]:
 
 def _score_match(result: Result) -> dict[str, str]:
     how = result.provenance
-    # A map is its worst tile's, which may be another one the next time.
+    # A map has the provenance of its worst tile, which may be another tile in the next run.
     whole: Any = getattr(result, "whole", how)
     filters = whole.get("filters", {})
     match = {
@@ -116,14 +124,16 @@ def _mask_match(result: RoiResult) -> dict[str, str]:
 
 
 def _content(references: Sequence[Clip], result: Result) -> str:
-    """What the references are, by their bytes."""
+    """A fingerprint of the bytes of the references."""
     if result.provenance.get("fake"):
         return "none"
     try:
         return ", ".join(map(content_of, references))
     except OSError as error:
         names = ", ".join(map(str, references))
-        raise BaselineError(f"{names} cannot be read for the baseline: {printable(str(error))}.") from None
+        raise BaselineError(
+            f"The baseline needs the bytes of {names}, which cannot be read: {printable(str(error))}."
+        ) from None
 
 
 @lru_cache(maxsize=1)

@@ -1,146 +1,132 @@
-"""pytest_vmaf.baselines.judge."""
+"""Comparison of two baseline entries: what makes them incomparable, and one verdict for each tolerance."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_vmaf.baselines.entry import DIGITS, Entry, numbers_of
+from pytest_vmaf.baselines.entry import Entry, numbers_of
 from pytest_vmaf.errors import BaselineError
 from pytest_vmaf.gates.metrics import label
 from pytest_vmaf.gates.tolerance import Tolerance
 from pytest_vmaf.text import printable
 
+Numbers = Mapping[tuple[str, str], float]
+
 
 @dataclass(frozen=True)
 class ToleranceVerdict:
-    """A tolerance held against an entry. ``where`` names a region, a target or an encoder, "" for the whole picture.
+    """One tolerance, checked in one place of an entry.
 
-    ``worse`` is how much worse it got in the tolerance's unit, ``margin`` what of that repeated encodes say is noise.
-    ``why`` is set where there is nothing to compare: no number says how much worse that is.
+    Attributes:
+        tolerance: The tolerance.
+        where: A region, a target or an encoder; "" for the whole picture.
+        old: The baseline's number, None if it has none.
+        new: The new number, None if there is none.
+        worse: How much worse the new number is, in the tolerance's unit.
+        margin: How much of that repeated encodes explain as noise.
+        why: Why the two cannot be compared, "" if they can.
     """
 
     tolerance: Tolerance
     where: str
     old: float | None
     new: float | None
-    worse: float
+    worse: float = 0.0
     margin: float = 0.0
     why: str = ""
 
     @property
     def passed(self) -> bool:
-        """Whether it is within the tolerance, and what repeated encodes say is noise."""
+        """Whether the number got worse by no more than the tolerance and the margin."""
         return not self.why and self.worse <= (self.tolerance.limit or 0.0) + self.margin
 
     @property
     def by_noise(self) -> bool:
-        """Whether it passed only because encodes of this encoder differ by as much among themselves."""
+        """Whether it passed only because repeated encodes differ by as much among themselves."""
         return self.passed and self.worse > (self.tolerance.limit or 0.0)
 
 
 def refuse_incomparable(old: Entry, new: Entry, update: str) -> None:
-    """Raise BaselineError that says what differs where two entries are not of one thing; ``update`` accepts it."""
-    said = [f"{name} {a} → {b}" for name, a, b in _differences(_matches(old), _matches(new))]
-    if said:
+    """Raise if two entries were not measured under the same conditions.
+
+    Args:
+        old: The baseline.
+        new: The new measurement.
+        update: The command that accepts the new values, for the message.
+
+    Raises:
+        BaselineError: With everything that differs.
+    """
+    if differences := _differences(_conditions(old), _conditions(new)):
         raise BaselineError(
-            f"not comparable: {'; '.join(said)}\n"
-            "  A number of another measurement says nothing of this one. If the change is meant, accept the new one:\n"
-            f"  {update}"
+            f"not comparable: {'; '.join(differences)}\n"
+            "  The baseline was measured under different conditions. If the change is intended, accept the new values:"
+            f"\n  {update}"
         )
 
 
-def _matches(entry: Entry) -> dict[str, str]:
-    found = {"kind": entry["kind"], **entry["match"]}
-    for name, region in (entry.get("regions") or {}).items():
-        found |= {f"region {name}: {key}": value for key, value in region["match"].items()}
-    return found
-
-
 def tool_differences(old: Entry, new: Entry) -> list[str]:
-    """What differs in the tools, which makes two entries no less comparable."""
-    return [f"{name} {a} → {b}" for name, a, b in _differences(old["shown"], new["shown"])]
+    """What differs in the tools that measured, as texts; two such entries are compared all the same."""
+    return _differences(old["shown"], new["shown"])
 
 
-def _differences(old: Mapping[str, str], new: Mapping[str, str]) -> Iterable[tuple[str, str, str]]:
-    for name in dict.fromkeys((*old, *new)):
-        a, b = old.get(name), new.get(name)
-        # A region that comes or goes is told by its numbers.
-        if a != b and not (name.startswith("region ") and None in (a, b)):
-            yield printable(name), "nothing" if a is None else printable(a), "nothing" if b is None else printable(b)
+def compare_entries(old: Entry, new: Entry, tolerances: Iterable[Tolerance]) -> list[ToleranceVerdict]:
+    """Check every tolerance in every place of the two entries."""
+    before, after = numbers_of(old), numbers_of(new)
+    verdicts = (
+        _verdict(each, where, before.get(where), after.get(where), may_miss=old["kind"] == "bisect")
+        for each in tolerances
+        for where in dict.fromkeys((*after, *before))
+    )
+    return [verdict for verdict in verdicts if verdict is not None]
 
 
-def hold(old: Entry, new: Entry, tolerances: Iterable[Tolerance]) -> list[ToleranceVerdict]:
-    """Hold every tolerance at every place of the new entry. Equality passes."""
-    before, now = numbers_of(old), numbers_of(new)
-    held = []
-    for tolerance in tolerances:
-        key = tolerance.metric, tolerance.pool
-        for where, numbers in now.items():
-            a, b = before.get(where, {}).get(key), numbers.get(key)
-            if a is not None and b is not None:
-                worse = tolerance.worse(a, b)
-                held.append(ToleranceVerdict(tolerance, where, a, b, worse))
-            elif why := _why(old, before, where, tolerance, a, b):
-                held.append(ToleranceVerdict(tolerance, where, a, b, 0.0, why=why))
-        for where in before:
-            if where not in now and key in before[where]:
-                why = f"{printable(where)} is in the baseline, and was not measured now"
-                held.append(ToleranceVerdict(tolerance, where, before[where][key], None, 0.0, why=why))
-    return held
+def is_better(old: Entry, new: Entry, verdicts: Sequence[ToleranceVerdict]) -> bool:
+    """Whether some compared number got better and none got worse, so that the baseline may be tightened."""
+    gained = numbers_of(new).keys() == numbers_of(old).keys() and any(each.worse < -each.margin for each in verdicts)
+    return gained and all(not each.why and each.worse <= 0 for each in verdicts)
 
 
-def _why(
-    old: Entry,
-    before: Mapping[str, Mapping[tuple[str, str], float]],
-    where: str,
-    tolerance: Tolerance,
-    a: float | None,
-    b: float | None,
-) -> str:
-    """Why there is nothing to compare, where that is no good; a search may have met a target neither time."""
-    what = f"{printable(where)} " if where else ""
-    if old["kind"] == "bisect" and where in before:
-        return f"{what}was met before and is not now" if a is not None else ""
-    if where not in before:
-        return f"{what}is not in the baseline"
-    pool = "" if tolerance.pool == "mean" else f" {tolerance.pool}"
-    if a is None and b is None and tolerance.origin == "default":
-        return ""
-    since = "the baseline has none" if a is None else "it is not there now"
-    return f"{what}{label(tolerance.metric)}{pool} cannot be compared: {since}"
-
-
-def is_better(old: Entry, new: Entry, held: Sequence[ToleranceVerdict]) -> bool:
-    """Whether nothing that is compared got worse and something got better: then a baseline may be tightened."""
-    gained = {*numbers_of(new)} == {*numbers_of(old)} and any(each.worse < -each.margin for each in held)
-    return gained and all(not each.why and each.worse <= 0 for each in held)
-
-
-def says(held: ToleranceVerdict) -> str:
-    """A tolerance that did not hold in words, numbers first."""
-    tolerance = held.tolerance
-    if held.why or held.old is None or held.new is None:
-        return held.why
-    metric = tolerance.metric
-    unit = {"bitrate": " bit/s", "bd_rate": " %"}.get(metric, "")
-    digits = 0 if metric in ("bitrate", "crf") else 2 if abs(held.old) > 2 or metric in ("neg", "vmaf", "gap") else 4
-    limit = tolerance.limit or 0.0
-    apart = 2 if tolerance.relative else digits
-    # What missed it by a hair does not look as if it had met it.
-    while apart < DIGITS and round(abs(held.worse), apart) == limit != abs(held.worse):
-        apart += 1
-    relative = " %" if tolerance.relative else " points" if metric == "bd_rate" else ""
-    far = f"{abs(held.worse):,.{apart}f}{relative}"
-    name = "" if metric == "bitrate" else f"{label(metric)} "
-    pool = "" if tolerance.pool == "mean" else f"{tolerance.pool} "
-    where = f"{printable(held.where)}: " if held.where else ""
-    noise = f", within the encoder's own noise of {held.margin:.3g} beyond it" if held.by_noise else ""
-    higher = (held.worse > 0) == (tolerance.direction == "rise")
-    value, base = (f"{number:,.{digits}f}".replace("-", "−") for number in (held.new, held.old))
-    if not held.worse:
-        compared = f"is the baseline's; {tolerance.name} is {tolerance.shown}"
+def _verdict(
+    tolerance: Tolerance, where: str, before: Numbers | None, after: Numbers | None, *, may_miss: bool
+) -> ToleranceVerdict | None:
+    """The verdict in one place, None if no number is expected there, such as for a target that no search reached."""
+    key, place = (tolerance.metric, tolerance.pool), f"{printable(where)} " if where else ""
+    a, b = (before or {}).get(key), (after or {}).get(key)
+    if a is not None and b is not None:
+        return ToleranceVerdict(tolerance, where, a, b, tolerance.worse(a, b))
+    if after is None:
+        why = f"{place}is in the baseline but was not measured" if a is not None else ""
+    elif before is None:
+        why = f"{place}is not in the baseline"
+    elif may_miss:
+        why = f"{place}was reached in the baseline and is not reached now" if a is not None else ""
+    elif a is None and b is None and tolerance.origin == "default":
+        why = ""
     else:
-        side = "above" if higher else "below"
-        compared = f"is {far} {side} the baseline's {base}{unit}; {tolerance.name} is {tolerance.shown}"
-    return f"{where}{name}{pool}{value}{unit} {compared}{noise}"
+        pool = "" if tolerance.pool == "mean" else f" {tolerance.pool}"
+        side = "baseline" if a is None else "new measurement"
+        why = f"{place}{label(tolerance.metric)}{pool} cannot be compared: the {side} does not contain it"
+    return ToleranceVerdict(tolerance, where, a, b, why=why) if why else None
+
+
+def _conditions(entry: Entry) -> dict[str, str]:
+    conditions = {"kind": entry["kind"], **entry["match"]}
+    for name, region in (entry.get("regions") or {}).items():
+        conditions |= {f"region {name}: {key}": value for key, value in region["match"].items()}
+    return conditions
+
+
+def _differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    # A region that is only in one of the two fails by its numbers.
+    names = [
+        name
+        for name in dict.fromkeys((*old, *new))
+        if old.get(name) != new.get(name) and not (name.startswith("region ") and (name not in old or name not in new))
+    ]
+    return [f"{printable(name)} {_value(old, name)} → {_value(new, name)}" for name in names]
+
+
+def _value(texts: Mapping[str, str], name: str) -> str:
+    return printable(texts[name]) if name in texts else "nothing"

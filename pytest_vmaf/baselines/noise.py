@@ -1,4 +1,4 @@
-"""Repeated encodes: their mean as one entry, and how much of a difference is the encoder's own noise. Pure."""
+"""Repeated encodes: the entry of their means, and the margin that their noise adds to a tolerance."""
 
 from __future__ import annotations
 
@@ -9,72 +9,73 @@ from statistics import fmean, stdev
 from typing import Any
 
 from pytest_vmaf.baselines.entry import DIGITS, Entry, frames_entry, frames_of
-from pytest_vmaf.baselines.judge import ToleranceVerdict, refuse_incomparable, says
+from pytest_vmaf.baselines.judge import ToleranceVerdict, refuse_incomparable
+from pytest_vmaf.baselines.messages import verdict_text
 from pytest_vmaf.errors import BaselineError
 
-#: A difference of two means is noise within so many of its standard errors: about 95 of 100 of those by chance are.
+#: A difference of two means counts as noise within this many standard errors, which 95 of 100 by chance are.
 ERRORS = 2.0
 Deviations = dict[str, dict[str, dict[str, float]]]
 
 
 def mean_entry(entries: Sequence[Entry]) -> Entry:
-    """The means of the entries of repeated encodes, with the sample standard deviation of each number.
+    """Average the entries of repeated encodes, and add the sample standard deviation of each number.
 
-    Raises BaselineError where they are not of one thing.
+    Raises:
+        BaselineError: If they were not measured under the same conditions.
     """
     first = entries[0]
     if len(entries) == 1:
         return first
     for other in entries[1:]:
-        refuse_incomparable(first, other, "(They are to be repeated encodes of one source with one encoder.)")
+        refuse_incomparable(first, other, "(Repeated encodes must be of one source and by one encoder.)")
     deviations: Deviations = {"": _deviations([each["values"] for each in entries])}
     mean = {**first, **_mean(entries)}
     for name in first.get("regions") or {}:
         parts = [each["regions"][name] for each in entries if name in (each.get("regions") or {})]
         if len(parts) < len(entries):
-            raise BaselineError(f"The region {name!r} is not in each of the {len(entries)} repeated measurements.")
+            raise BaselineError(f"The region {name!r} must be in each of the {len(entries)} repeated measurements.")
         mean["regions"] = {**mean["regions"], name: {**parts[0], **_mean(parts)}}
         deviations[name] = _deviations([part["values"] for part in parts])
     return {**mean, "noise": noise_entry(deviations, len(entries))}
 
 
 def noise_entry(deviations: Deviations, n: int) -> Entry:
-    """What an entry keeps of the spread of ``n`` repeats."""
+    """The part of an entry that describes the spread of `n` repeats."""
     return {"n": n, "stdev": deviations}
 
 
-def with_margins(held: Sequence[ToleranceVerdict], old: Entry, new: Entry) -> list[ToleranceVerdict]:
-    """Each with the margin 2 · sqrt(s_old²/n_old + s_new²/n_new), in its tolerance's unit; 0 without repeats.
+def with_margins(verdicts: Sequence[ToleranceVerdict], old: Entry, new: Entry) -> list[ToleranceVerdict]:
+    """Add to each verdict the margin 2 · sqrt(s_old²/n_old + s_new²/n_new), in its tolerance's unit; 0 without repeats.
 
-    Raises BaselineError where a margin is larger than its tolerance and decides: then nothing can be said.
+    Raises:
+        BaselineError: If a margin is larger than its tolerance and would decide.
     """
-    found = []
-    for each in held:
-        tolerance = each.tolerance
-        error = math.hypot(*(_standard_error(entry, each) for entry in (old, new)))
-        margin = ERRORS * error
-        if tolerance.relative and each.old:
-            margin = 100 * margin / abs(each.old)
-        limit = tolerance.limit or 0.0
-        # Far beyond the noise on either side it is clear all the same.
-        if margin > limit and limit - margin < each.worse <= limit + margin:
-            unit = " %" if tolerance.relative else ""
-            raise BaselineError(
-                f"nothing can be said: {margin:.3g}{unit} are noise, and {tolerance.name} is {tolerance.shown}: "
-                f"{says(each)}\n"
-                "  Repeated encodes differ by more among themselves than the tolerance allows. Repeat more often (four "
-                "times as many\n  halve the noise), or allow more."
-            )
-        found.append(replace(each, margin=margin))
-    return found
+    return [replace(each, margin=_margin(each, old, new)) for each in verdicts]
 
 
-def _standard_error(entry: Entry, held: ToleranceVerdict) -> float:
+def _margin(verdict: ToleranceVerdict, old: Entry, new: Entry) -> float:
+    tolerance, limit = verdict.tolerance, verdict.tolerance.limit or 0.0
+    margin = ERRORS * math.hypot(*(_standard_error(entry, verdict) for entry in (old, new)))
+    if tolerance.relative and verdict.old:
+        margin = 100 * margin / abs(verdict.old)
+    # Far beyond the noise on either side the verdict is clear all the same.
+    if margin > limit and limit - margin < verdict.worse <= limit + margin:
+        unit = " %" if tolerance.relative else ""
+        raise BaselineError(
+            f"too noisy to decide: repeated encodes vary by {margin:.3g}{unit}, more than {tolerance.name}="
+            f"{tolerance.shown}: {verdict_text(verdict)}\n"
+            "  Encode more often (four times as many encodes halve the noise), or allow more."
+        )
+    return margin
+
+
+def _standard_error(entry: Entry, verdict: ToleranceVerdict) -> float:
     noise = entry.get("noise")
     if not noise or noise["n"] < 2:
         return 0.0
-    metric, pool = held.tolerance.metric, held.tolerance.pool
-    deviation: float = noise["stdev"].get(held.where, {}).get(metric, {}).get(pool, 0.0)
+    metric, pool = verdict.tolerance.metric, verdict.tolerance.pool
+    deviation: float = noise["stdev"].get(verdict.where, {}).get(metric, {}).get(pool, 0.0)
     return deviation / math.sqrt(noise["n"])
 
 
@@ -96,7 +97,7 @@ def _deviations(values: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str
 
 
 def _together(values: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, list[float]]]:
-    """The numbers that all have, by metric and pool."""
+    """The numbers that all entries have, by metric and pool."""
     return {
         metric: {
             pool: [each[metric][pool] for each in values]

@@ -1,4 +1,4 @@
-"""What the command line says about baselines. Imported by every pytest run, so it imports nothing heavy."""
+"""Baseline options of the command line. Every pytest run imports this module, so it imports nothing heavy."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""Where the terminal is: writes what tests measured into the files of baselines, each once, when the run has ended."""
+"""Baseline updates: the controller writes what the tests measured into the baseline files when the run ends."""
 
 from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,22 +14,29 @@ from pytest_vmaf.baselines.entry import Entry, differs
 from pytest_vmaf.baselines.files import Tests, file_of, read, write
 from pytest_vmaf.baselines.options import UpdateOptions
 from pytest_vmaf.errors import BaselineError
-from pytest_vmaf.text import printable
+from pytest_vmaf.text import plural, printable
 
-Said = list[tuple[str, bool]]
-#: How it is said that a file could not be written, which no run may pass over.
+#: Lines for the terminal, and whether each reports an error.
+Messages = list[tuple[str, bool]]
+#: The start of the message about a file that could not be written, which fails the run.
 NOT_WRITTEN = "vmaf: baselines not written to"
 #: Names that are listed.
 MOST_NAMED = 10
 
 
 @dataclass(frozen=True)
-class Run:
-    """What a run came to.
+class RunState:
+    """What the controller knows at the end of a run.
 
-    ``tests`` are (node id, status, measured entries) of last attempts, ``failed`` all tests some report of which was no
-    pass, ``ran`` all that began. ``collected`` maps modules to their tests and these to node ids, before any was
-    deselected; ``whole`` says that nothing else kept tests from running; ``here`` is where pytest was started.
+    Attributes:
+        root: pytest's root folder.
+        here: The folder in which pytest was started.
+        ended: Whether the run ended by itself.
+        tests: Node id, status and measured entries of each test's last attempt.
+        failed: The tests with a report that is not a pass.
+        ran: The tests that began.
+        collected: The node ids of each module's tests by name, before any was deselected.
+        complete: Whether nothing else kept tests from running.
     """
 
     root: Path
@@ -38,175 +46,174 @@ class Run:
     failed: set[str]
     ran: set[str]
     collected: Mapping[str, Mapping[str, str]]
-    whole: bool
+    complete: bool
 
 
 @dataclass
 class _Change:
-    """What is written into one file."""
+    """The new content of one file, and what changed in it."""
 
-    counts: dict[str, int] = field(default_factory=dict)
-    tests: Tests = field(default_factory=dict)
+    tests: Tests
+    counts: Counter[str] = field(default_factory=Counter)
     removed: list[str] = field(default_factory=list)
 
-    def count(self, what: str, number: int = 1) -> None:
-        self.counts[what] = self.counts.get(what, 0) + number
 
+def update(run: RunState, options: UpdateOptions) -> Messages:
+    """Write the baseline files.
 
-def update(run: Run, options: UpdateOptions) -> Said:
-    """Write the files, and say in words what was written, or why nothing was."""
+    Returns:
+        Messages about what was written, or why nothing was.
+    """
     if not run.ended:
         return [("vmaf: the run was stopped, so no baseline was written.", False)]
-    said: Said = []
-    if options.candidate:
-        said += _write_candidate(run, options.candidate)
-    if options.modes:
-        said += _write_updates(run, options)
-    return said
+    messages = _write_candidate(run, options.candidate) if options.candidate else []
+    return [*messages, *(_write_updates(run, options) if options.modes else [])]
 
 
-def _write_updates(run: Run, options: UpdateOptions) -> Said:
-    said: Said = []
-    modes = options.modes | ({"missing", "changed"} if "all" in options.modes else set())
+def _write_updates(run: RunState, options: UpdateOptions) -> Messages:
+    messages: Messages = []
+    everything = "all" in options.modes
+    modes = options.modes | ({"missing", "changed"} if everything else set())
     passed = [item for _, status, items in run.tests if status == "passed" for item in items]
-    left = {test: len(items) for test, status, items in run.tests if status != "passed"}
-    files = {Path(item["file"]) for item in passed}
-    gone = _prunable(run, options) if "all" in modes else {}
-    wrote = False
-    for file in sorted(files | gone.keys()):
-        change = _Change()
+    prunable = _prunable(run, options) if everything else {}
+    written = False
+    for file in sorted({*_by_file(passed), *prunable}):
         try:
-            change.tests = {test: dict(clips) for test, clips in read(file).items()}
-            for item in (item for item in passed if Path(item["file"]) == file):
+            change = _Change({test: dict(clips) for test, clips in read(file).items()})
+            for item in _by_file(passed).get(file, []):
                 _merge(change, item, modes)
-            for test, keep in gone.get(file, {}).items():
-                _prune(change, test, keep)
+            for test, current in prunable.get(file, {}).items():
+                _prune(change, test, current)
             if change.counts:
                 write(file, change.tests)
         except (OSError, ValueError, BaselineError) as error:
-            said.append((f"{NOT_WRITTEN} {_shown(file, run.root)}: {_why(error)}", True))
+            messages.append((f"{NOT_WRITTEN} {_display(file, run.root)}: {_reason(error)}", True))
             continue
         if change.counts:
-            wrote = True
-            counts = ", ".join(f"{number} {what}" for what, number in change.counts.items())
-            noun = "baseline" if sum(change.counts.values()) == 1 else "baselines"
-            said.append((f"vmaf: {noun}: {counts} in {_shown(file, run.root)}", False))
-            said += [(f"vmaf: removed: {printable(name)}", False) for name in change.removed[:MOST_NAMED]]
-            if (more := len(change.removed) - MOST_NAMED) > 0:
-                said.append((f"vmaf: removed: {more} more", False))
-    if left:
-        names = ", ".join(map(printable, [*left][:MOST_NAMED])) + (" and others" if len(left) > MOST_NAMED else "")
-        said.append((f"vmaf: {sum(left.values())} measured where the test did not pass, not written: {names}", True))
-    if not wrote and not said:
-        why = "every one is as it was" if passed else "no test that passed measured one (baseline=True)"
-        if passed and not modes & {"changed"}:
-            why = f"there is none for --vmaf-update={','.join(sorted(options.modes))}"
-        said.append((f"vmaf: no baseline was written: {why}.", False))
-    partly = not run.whole or any(not set(tests.values()) <= run.ran for tests in run.collected.values())
-    if "all" in modes and (partly or not run.collected):
-        what = "vmaf: where not every test of a module ran, baselines that no test measured were kept."
-        said.append((what, False))
-    return said
+            written = True
+            messages += [(line, False) for line in _change_lines(change, _display(file, run.root))]
+    if lost := {test: len(items) for test, status, items in run.tests if status != "passed"}:
+        names = ", ".join(map(printable, [*lost][:MOST_NAMED])) + (" and others" if len(lost) > MOST_NAMED else "")
+        count = plural(sum(lost.values()), "baseline")
+        messages.append((f"vmaf: {count} not written, because the test did not pass: {names}", True))
+    if not written and not messages:
+        why = "no test that passed measured one (baseline=True)"
+        if passed:
+            modes_text = ",".join(sorted(options.modes))
+            why = "nothing has changed" if "changed" in modes else f"--vmaf-update={modes_text} applies to none"
+        messages.append((f"vmaf: no baseline was written: {why}.", False))
+    partial = not run.complete or any(not set(tests.values()) <= run.ran for tests in run.collected.values())
+    if everything and (partial or not run.collected):
+        what = "vmaf: unused baselines were kept in modules of which not every test ran."
+        messages.append((what, False))
+    return messages
 
 
-def _merge(change: _Change, item: Mapping[str, Any], modes: frozenset[str] | set[str]) -> None:
-    """Put one entry into the file as it is on disk now, where a mode says so."""
+def _change_lines(change: _Change, file: str) -> list[str]:
+    counts = ", ".join(f"{number} {what}" for what, number in change.counts.items())
+    noun = "baseline" if change.counts.total() == 1 else "baselines"
+    more = len(change.removed) - MOST_NAMED
+    return [
+        f"vmaf: {noun}: {counts} in {file}",
+        *(f"vmaf: removed: {printable(name)}" for name in change.removed[:MOST_NAMED]),
+        *([f"vmaf: removed: {more} more"] if more > 0 else []),
+    ]
+
+
+def _merge(change: _Change, item: Mapping[str, Any], modes: Set[str]) -> None:
+    """Put one entry into the file as it is on disk now, if a mode asks for it."""
     test, clip, new = item["test"], item["clip"], item["entry"]
     own = change.tests.get(test, {}).get(clip)
-    old = own or _common(item)
-    if old is None:
-        if "missing" in modes:
-            change.tests.setdefault(test, {})[clip] = new
-            change.count("added")
-    elif differs(old, new) and ("changed" in modes or ("improved" in modes and item["better"])):
+    old: Entry | None = own
+    if own is None and item["common"]:
+        old = read(Path(item["common"])).get(test, {}).get(clip)
+    better = "improved" in modes and item["better"]
+    if "missing" in modes if old is None else differs(old, new) and ("changed" in modes or better):
         change.tests.setdefault(test, {})[clip] = new
-        change.count("replaced" if own else "added")
+        change.counts["replaced" if own else "added"] += 1
 
 
-def _common(item: Mapping[str, Any]) -> Entry | None:
-    if not item["common"]:
-        return None
-    return read(Path(item["common"])).get(item["test"], {}).get(item["clip"])
-
-
-def _prunable(run: Run, options: UpdateOptions) -> dict[Path, dict[str, set[str] | None]]:
-    """By file, what each test that may be in it still has: None for all of it, as of one that did not pass."""
-    if not run.whole:
+def _prunable(run: RunState, options: UpdateOptions) -> dict[Path, dict[str, set[str] | None]]:
+    """The current baselines of each stored test, by file; None for a test whose baselines must all stay."""
+    if not run.complete:
         return {}
     measured = {test: {item["clip"] for item in items} for test, _, items in run.tests}
     passed = {test for test, status, _ in run.tests if status == "passed"} | (run.ran - run.failed)
-    gone: dict[Path, dict[str, set[str] | None]] = {}
-    # Two files of one stem, as a module and a doctest, have their entries in one file.
+    # Two modules of one stem, such as a doctest and a test module, share one file.
     sharing: dict[Path, list[Mapping[str, str]]] = {}
     for module, tests in run.collected.items():
         sharing.setdefault(file_of(Path(module), options.platform), []).append(tests)
+    prunable: dict[Path, dict[str, set[str] | None]] = {}
     for file, modules in sharing.items():
+        nodes = {name: node for tests in modules for name, node in tests.items()}
         if not all(set(tests.values()) <= run.ran for tests in modules):
             continue
-        keep: dict[str, set[str] | None] = {}
-        unsure: set[str] = set()
-        for name, node in (item for tests in modules for item in tests.items()):
-            keep[name] = measured.get(node, set()) if node in passed else None
-            if node not in passed:
-                # A parametrised test that had nothing to run with today.
-                unsure.add(name.partition("[")[0])
-        gone[file] = {
-            test: None if test.partition("[")[0] in unsure else keep.get(test, set()) for test in _tests_in(file)
+        # This includes a parametrised test that has no parameters today.
+        unsure = {name.partition("[")[0] for name, node in nodes.items() if node not in passed}
+        prunable[file] = {
+            test: None if test.partition("[")[0] in unsure else measured.get(nodes.get(test, ""), set())
+            for test in _tests_in(file)
         }
-    return gone
+    return prunable
 
 
-def _tests_in(file: Path) -> Iterable[str]:
+def _tests_in(file: Path) -> list[str]:
     try:
         return list(read(file))
     except BaselineError:
-        # Who writes it says so.
+        # Writing the file reports the error.
         return []
 
 
-def _prune(change: _Change, test: str, keep: set[str] | None) -> None:
+def _prune(change: _Change, test: str, current: set[str] | None) -> None:
     clips = change.tests.get(test, {})
-    for clip in [clip for clip in clips if keep is not None and clip not in keep]:
+    for clip in [clip for clip in clips if current is not None and clip not in current]:
         del clips[clip]
-        change.count("removed")
+        change.counts["removed"] += 1
         change.removed.append(f"{test} / {clip}")
 
 
-def _write_candidate(run: Run, folder: Path) -> Said:
-    """All that was measured, whether its test passed or not, in files as the tests have them."""
-    said: Said = []
-    items = [item for _, _, items in run.tests for item in items]
+def _write_candidate(run: RunState, folder: Path) -> Messages:
+    """Write everything that was measured, whether its test passed or not, into files such as those of the tests."""
+    messages: Messages = []
     written = 0
-    for file in sorted({Path(item["file"]) for item in items}):
-        try:
-            place = folder / file.relative_to(run.root)
-        except ValueError:
-            said.append((f"vmaf: {_shown(file, run.root)} is outside of {run.root}: no candidate.", True))
+    measured = [item for _, _, items in run.tests for item in items]
+    for file, entries in sorted(_by_file(measured).items()):
+        if not file.is_relative_to(run.root):
+            messages.append((f"vmaf: {_display(file, run.root)} is outside {run.root}, so it has no candidate.", True))
             continue
+        place = folder / file.relative_to(run.root)
         try:
             tests: Tests = {}
-            for item in (item for item in items if Path(item["file"]) == file):
+            for item in entries:
                 tests.setdefault(item["test"], {})[item["clip"]] = item["entry"]
             place.parent.mkdir(parents=True, exist_ok=True)
             write(place, tests)
             written += 1
         except (OSError, ValueError, BaselineError) as error:
-            said.append((f"vmaf: the candidate could not be written to {printable(str(place))}: {_why(error)}", True))
+            text = f"vmaf: the candidate could not be written to {printable(str(place))}: {_reason(error)}"
+            messages.append((text, True))
     if written:
-        files = f"{written} file{'s' if written > 1 else ''}"
-        take = ["pytest-vmaf", "baseline", "accept", os.path.relpath(folder, run.here)]
-        take += ["--into", os.path.relpath(run.root, run.here)] if run.root != run.here else []
-        said.append((f"vmaf: candidate of {files}; to take it over: {printable(shlex.join(take))}", False))
-    elif not said:
-        said.append(("vmaf: no candidate was written: no test measured a baseline (baseline=True).", False))
-    return said
+        accept = ["pytest-vmaf", "baseline", "accept", os.path.relpath(folder, run.here)]
+        accept += ["--into", os.path.relpath(run.root, run.here)] if run.root != run.here else []
+        text = f"vmaf: candidate of {plural(written, 'file')}; accept it with: {printable(shlex.join(accept))}"
+        messages.append((text, False))
+    elif not messages:
+        messages.append(("vmaf: no candidate was written: no test measured a baseline (baseline=True).", False))
+    return messages
 
 
-def _shown(file: Path, root: Path) -> str:
-    shown = file.relative_to(root) if file.is_relative_to(root) else file
-    return printable(str(shown))
+def _by_file(items: list[dict[str, Any]]) -> dict[Path, list[dict[str, Any]]]:
+    files: dict[Path, list[dict[str, Any]]] = {}
+    for item in items:
+        files.setdefault(Path(item["file"]), []).append(item)
+    return files
 
 
-def _why(error: Exception) -> str:
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return printable(said.partition("\n")[0])
+def _display(file: Path, root: Path) -> str:
+    return printable(str(file.relative_to(root) if file.is_relative_to(root) else file))
+
+
+def _reason(error: Exception) -> str:
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return printable(text.partition("\n")[0])

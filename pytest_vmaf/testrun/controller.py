@@ -110,13 +110,13 @@ class Controller:
         self._say(terminalreporter)
 
     def _keep_baselines(self, session: pytest.Session, exitstatus: int) -> None:
-        from pytest_vmaf.baselines.update import NOT_WRITTEN, Run, update
+        from pytest_vmaf.baselines.update import NOT_WRITTEN, RunState, update
 
         config, option = session.config, session.config.option
         if option.collectonly or option.setuponly or option.setupplan:
             return
         collected = config.pluginmanager.get_plugin("vmaf-collection")
-        run = Run(
+        run = RunState(
             root=config.rootpath,
             here=config.invocation_params.dir,
             ended=exitstatus in (0, 1, 5),
@@ -124,7 +124,7 @@ class Controller:
             failed=collected.not_passed if collected else set(),
             ran=self._ran,
             collected=collected.modules() if collected else {},
-            whole=not (
+            complete=not (
                 session.shouldstop
                 or session.shouldfail
                 or self._not_collected
@@ -233,10 +233,10 @@ class Controller:
 def _write_json(path: Path, document: dict[str, Any]) -> None:
     import json
 
-    from pytest_vmaf.files import write_whole
+    from pytest_vmaf.files import write_atomically
 
     encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
-    write_whole(path, encoder.iterencode(document))
+    write_atomically(path, encoder.iterencode(document))
 
 
 def _size(size: int) -> str:

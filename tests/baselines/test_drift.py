@@ -1,4 +1,4 @@
-"""The frames of two encodes compared one by one: a shift of the whole, or a few bad frames."""
+"""Drift by frame: a uniform shift, or a few bad frames."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def changed(frames: dict[int, float]) -> list[float]:
     return [value + frames.get(index, 0.0) for index, value in enumerate(GOOD)]
 
 
-def test_a_few_bad_frames_are_named_with_their_share_of_the_loss_and_the_time() -> None:
+def test_few_bad_frames() -> None:
     new = changed({**dict.fromkeys(range(12, 19), -20.0), 50: -10.0, 70: -10.0, 90: -8.0})
     drift = drift_of(GOOD, new)
     assert drift is not None
@@ -31,13 +31,13 @@ def test_a_few_bad_frames_are_named_with_their_share_of_the_loss_and_the_time() 
     assert lines[1].startswith("lost most: frame 12 (0:00:00.500) 90.00 → 70.00; ")
 
 
-def test_a_shift_of_all_frames_is_no_few_bad_ones() -> None:
+def test_uniform_shift() -> None:
     drift = drift_of(GOOD, changed(dict.fromkeys(range(96), -0.42)))
     assert drift is not None
     assert drift_lines(drift, None)[0] == "a uniform shift: 96 % of the frames are lower, median −0.42"
 
 
-def test_one_frame_makes_up_the_loss_and_a_span_stands_for_its_frames() -> None:
+def test_single_frame_and_spans() -> None:
     drift = drift_of(GOOD, changed({7: -30.0}))
     assert drift is not None
     assert drift_lines(drift, None)[0].startswith("a few bad frames: frame 7 makes up 100 % of the loss")
@@ -45,7 +45,7 @@ def test_one_frame_makes_up_the_loss_and_a_span_stands_for_its_frames() -> None:
 
 
 @pytest.mark.parametrize(("old", "new"), [([], []), ([90.0], [90.0, 91.0]), ([90.0, 91.0], [90.0, 92.0])])
-def test_nothing_is_said_of_frames_that_lost_nothing_or_are_others(old: list[float], new: list[float]) -> None:
+def test_no_loss_or_other_length(old: list[float], new: list[float]) -> None:
     assert drift_of(old, new) is None
 
 
@@ -53,7 +53,7 @@ scores = st.floats(-20, 120).map(lambda value: round(value, 2))
 
 
 @given(st.lists(st.tuples(scores, scores), min_size=1, max_size=60))
-def test_any_frames_have_a_drift_that_fits_them(pairs: list[tuple[float, float]]) -> None:
+def test_drift_of_any_frames(pairs: list[tuple[float, float]]) -> None:
     old, new = [a for a, _ in pairs], [b for _, b in pairs]
     drift = drift_of(old, new)
     lost = [a - b for a, b in pairs if a - b > 0.005]

@@ -1,4 +1,4 @@
-"""What an entry says of the clips that it was made of."""
+"""Baseline entries of results."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pytest_vmaf import Clip
 from pytest_vmaf.baselines.from_results import entry_of_result
 
 
-def test_a_reference_that_is_written_anew_is_another_though_size_and_time_are_the_same(tmp_path: Path) -> None:
+def test_reference_rewritten_with_same_size_and_time(tmp_path: Path) -> None:
     path = tmp_path / "ref.mkv"
-    said = []
+    digests = []
     for content in (b"one", b"two"):
         path.write_bytes(content)
         os.utime(path, (1_000_000_000, 1_000_000_000))
-        said.append(entry_of_result(a_result(), Clip(path))["match"]["reference"])
-    assert said[0] != said[1]
+        digests.append(entry_of_result(a_result(), Clip(path))["match"]["reference"])
+    assert digests[0] != digests[1]

@@ -1,4 +1,4 @@
-"""Entries and tolerances: what is kept, what may get worse by how much, and how that is said."""
+"""Entries, tolerances, and the verdicts that compare them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scoring.builders import a_result
 
 from pytest_vmaf.baselines.entry import differs, frames_entry, frames_of, score_entry
-from pytest_vmaf.baselines.judge import hold, is_better, says
+from pytest_vmaf.baselines.judge import compare_entries, is_better
+from pytest_vmaf.baselines.messages import verdict_text
 from pytest_vmaf.gates.tolerance import in_force, parse_tolerance
 
 DEFAULT = in_force([], "score")
@@ -33,13 +34,13 @@ def entry(*neg: float, **more: Any) -> dict[str, Any]:
         ("max_crf_drop", "crf", "drop", "mean"),
     ],
 )
-def test_a_tolerance_says_metric_direction_and_pool(name: str, metric: str, direction: str, pool: str) -> None:
+def test_tolerance_grammar(name: str, metric: str, direction: str, pool: str) -> None:
     tolerance = parse_tolerance(name, "2%", "call")
     assert (tolerance.metric, tolerance.direction, tolerance.pool) == (metric, direction, pool)
     assert (tolerance.limit, tolerance.relative, tolerance.shown) == (2.0, True, "2 %")
 
 
-def test_the_nearest_place_wins_and_takes_defaults_off() -> None:
+def test_nearest_tolerance_wins() -> None:
     near = [parse_tolerance("max_neg_drop", 0.1, "call"), parse_tolerance("max_drop_p5", None, "call")]
     far = [parse_tolerance("max_drop", 3, "ini"), parse_tolerance("max_gap_rise", 1, "ini")]
     found = {each.name: each.limit for each in in_force([near, far], "score")}
@@ -47,7 +48,7 @@ def test_the_nearest_place_wins_and_takes_defaults_off() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "limit", "old", "new", "said"),
+    ("name", "limit", "old", "new", "text"),
     [
         ("max_drop", 0.5, 93.0, 92.1, "NEG 92.10 is 0.90 below the baseline's 93.00; max_drop is 0.5"),
         ("max_drop", 0.5, 93.0, 92.4999, "NEG 92.50 is 0.5001 below the baseline's 93.00; max_drop is 0.5"),
@@ -59,26 +60,28 @@ def test_the_nearest_place_wins_and_takes_defaults_off() -> None:
         ("max_float_ssim_drop", 0.001, 0.99, 0.98, "float_ssim 0.9800 is 0.0100 below the baseline's 0.9900; "),
     ],
 )
-def test_numbers_come_first(name: str, limit: float | str, old: float, new: float, said: str) -> None:
+def test_verdict_text(name: str, limit: float | str, old: float, new: float, text: str) -> None:
     tolerance = parse_tolerance(name, limit, "call")
 
     def one(value: float) -> dict[str, Any]:
         return {"kind": "score", "values": {tolerance.metric: {tolerance.pool: value}}}
 
-    [held] = hold(one(old), one(new), [tolerance])
-    assert says(held).startswith(said)
-    assert held.passed == (tolerance.worse(old, new) <= 0)
+    [verdict] = compare_entries(one(old), one(new), [tolerance])
+    assert verdict_text(verdict).startswith(text)
+    assert verdict.passed == (tolerance.worse(old, new) <= 0)
 
 
-def test_the_same_numbers_have_no_drop_and_no_difference() -> None:
-    assert all(each.worse == 0 and each.passed for each in hold(entry(93.123456, 90), entry(93.123456, 90), DEFAULT))
+def test_equal_numbers() -> None:
+    assert all(
+        each.worse == 0 and each.passed for each in compare_entries(entry(93.123456, 90), entry(93.123456, 90), DEFAULT)
+    )
     assert not differs(entry(93.0), {**entry(93.0), "shown": {"ffmpeg": "another"}})
     assert differs(entry(93.0), entry(93.01))
 
 
-def test_better_is_only_what_lost_nowhere() -> None:
+def test_is_better() -> None:
     def better(old: dict[str, Any], new: dict[str, Any]) -> bool:
-        return is_better(old, new, hold(old, new, DEFAULT))
+        return is_better(old, new, compare_entries(old, new, DEFAULT))
 
     assert better(entry(90, 90), entry(91, 91))
     assert not better(entry(90, 90), entry(90, 90))
@@ -86,7 +89,7 @@ def test_better_is_only_what_lost_nowhere() -> None:
     assert not better(entry(90, 90), entry(95, 89))
 
 
-def test_a_change_from_nothing_is_infinitely_many_percent() -> None:
+def test_relative_change_from_zero() -> None:
     tolerance = parse_tolerance("max_gap_rise", "5%", "call")
     assert tolerance.worse(0.0, 0.1) == float("inf")
     assert tolerance.worse(0.0, 0.0) == 0
@@ -94,7 +97,7 @@ def test_a_change_from_nothing_is_infinitely_many_percent() -> None:
 
 
 @given(st.lists(st.floats(-20, 120), min_size=1, max_size=80))
-def test_frames_are_read_back_to_a_hundredth_in_lines_of_25(frames: list[float]) -> None:
+def test_frames_round_trip(frames: list[float]) -> None:
     written = frames_entry(frames)
     found, span = frames_of({"frames": written})
     assert span == 1
@@ -103,7 +106,7 @@ def test_frames_are_read_back_to_a_hundredth_in_lines_of_25(frames: list[float])
     assert "-0.00" not in " ".join(written["neg"])
 
 
-def test_a_long_clip_has_means_of_equal_spans() -> None:
+def test_long_clip_has_spans() -> None:
     written = frames_entry([80.0, 90.0] * 10_001)
     found, span = frames_of({"frames": written})
     assert span == 3

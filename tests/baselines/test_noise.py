@@ -1,4 +1,4 @@
-"""Repeated encodes: means, and which differences are no more than the encoder's own noise."""
+"""Repeated encodes: means, deviations and the margin for noise."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from scoring.builders import a_result
 
 from pytest_vmaf import BaselineError
 from pytest_vmaf.baselines.entry import frames_of, score_entry
-from pytest_vmaf.baselines.judge import hold, says
+from pytest_vmaf.baselines.judge import compare_entries
+from pytest_vmaf.baselines.messages import verdict_text
 from pytest_vmaf.baselines.noise import mean_entry, with_margins
 from pytest_vmaf.gates.tolerance import parse_tolerance
 
@@ -19,12 +20,12 @@ def repeated(*means: float, model: str = "m") -> dict[str, Any]:
     return mean_entry([score_entry(result, {"model": model}, {}) for result in results])
 
 
-def held(old: dict[str, Any], new: dict[str, Any], limit: float | str) -> Any:
-    [one] = with_margins(hold(old, new, [parse_tolerance("max_drop", limit, "call")]), old, new)
+def verdict(old: dict[str, Any], new: dict[str, Any], limit: float | str) -> Any:
+    [one] = with_margins(compare_entries(old, new, [parse_tolerance("max_drop", limit, "call")]), old, new)
     return one
 
 
-def test_the_mean_is_compared_and_the_sample_deviation_kept() -> None:
+def test_mean_and_deviation() -> None:
     entry = repeated(90, 91, 92)
     assert entry["values"]["neg"]["mean"] == 91
     assert frames_of(entry)[0] == [91, 91]
@@ -33,33 +34,35 @@ def test_the_mean_is_compared_and_the_sample_deviation_kept() -> None:
     assert "noise" not in repeated(90)
 
 
-def test_a_drop_within_tolerance_and_margin_is_told_apart_and_one_beyond_fails() -> None:
+def test_margin() -> None:
     old, near, far = repeated(90, 90.2), repeated(89.3, 89.5), repeated(89.1, 89.3)
     # 2 · sqrt(0.1414²/2 + 0.1414²/2)
-    within = held(old, near, 0.5)
+    within = verdict(old, near, 0.5)
     assert within.margin == pytest.approx(0.2828, abs=1e-3)
     assert within.passed
     assert within.by_noise
-    assert says(within).endswith("max_drop is 0.5, within the encoder's own noise of 0.283 beyond it")
-    beyond = held(old, far, 0.5)
+    assert verdict_text(within).endswith("max_drop is 0.5, within the encoder's own noise of 0.283 beyond it")
+    beyond = verdict(old, far, 0.5)
     assert not beyond.passed
-    assert not held(old, repeated(90.1, 90.3), 0.5).by_noise
+    assert not verdict(old, repeated(90.1, 90.3), 0.5).by_noise
     # One side alone was repeated.
-    assert held(repeated(90.1), near, 0.6).margin == pytest.approx(0.2, abs=1e-3)
-    assert held(repeated(90.1), repeated(89.5), 0.5).margin == 0
+    assert verdict(repeated(90.1), near, 0.6).margin == pytest.approx(0.2, abs=1e-3)
+    assert verdict(repeated(90.1), repeated(89.5), 0.5).margin == 0
 
 
-def test_in_percent_the_margin_is_in_percent_too() -> None:
-    assert held(repeated(80, 80.2), repeated(80, 80.2), "1%").margin == pytest.approx(100 * 0.2828 / 80.1, abs=1e-3)
+def test_relative_margin() -> None:
+    assert verdict(repeated(80, 80.2), repeated(80, 80.2), "1%").margin == pytest.approx(100 * 0.2828 / 80.1, abs=1e-3)
 
 
-def test_where_the_noise_is_larger_than_the_tolerance_nothing_is_said() -> None:
+def test_too_noisy() -> None:
     noisy = repeated(88, 92)
-    with pytest.raises(BaselineError, match=r"nothing can be said: 5\.66 are noise, and max_drop is 0\.5: NEG 90\.00"):
-        held(noisy, noisy, 0.5)
+    with pytest.raises(
+        BaselineError, match=r"too noisy to decide: repeated encodes vary by 5\.66, more than max_drop=0\.5: NEG 90\.00"
+    ):
+        verdict(noisy, noisy, 0.5)
 
 
-def test_what_is_no_repeat_is_refused() -> None:
+def test_incomparable_repeats() -> None:
     entries = [repeated(90), repeated(90, model="other")]
     with pytest.raises(BaselineError, match="not comparable: model m → other"):
         mean_entry(entries)
