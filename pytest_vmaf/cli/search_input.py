@@ -1,82 +1,155 @@
-"""What the searching subcommands' flags ask for: sources, targets, and the model whose score these are."""
+"""What the flags of a search command request: sources, targets, model and settings, checked before any encode."""
 
 from __future__ import annotations
 
 import argparse
 import math
 import os
-import sys
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_vmaf.cli.common import PASSED, check_folder, check_output, clips_of, say
+from pytest_vmaf.cli.common import (
+    check_folder,
+    check_output,
+    measuring_session,
+    print_message,
+    read_clips,
+    settings_layer,
+)
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.media.clip import RAW_SUFFIXES, Clip
-from pytest_vmaf.options import OPTIONS
-from pytest_vmaf.settings import make_layer
 from pytest_vmaf.text import printable
 
 if TYPE_CHECKING:
     from pytest_vmaf.api.vmaf import Vmaf
     from pytest_vmaf.scoring.models import ModelPair
 
-#: What a raw source is taken for where the flags do not say; a ladder's largest resolution goes before the size.
-ASSUMED_SIZE, ASSUMED_RATE = (1920, 1080), "24"
-#: The flags that only a search has a use for, as argparse names them.
+#: The defaults for raw sources. A ladder's largest resolution replaces the size.
+DEFAULT_SIZE, DEFAULT_RATE = (1920, 1080), "24"
+#: The flags that only a search uses, by argparse's names.
 SEARCH_ONLY = (
     "width", "height", "pix_fmt", "frame_rate", "encoder_args", "encode_pix_fmt", "crf_range", "sample_clip_seconds",
     "keep", "workers", "features", "scale", "align", "allow", "scorer", "ffmpeg", "vmaf_bin", "threads", "timeout",
 )  # fmt: skip
 
 
-def head_of(options: argparse.Namespace, command: str) -> dict[str, Any]:
-    """What every JSON output begins with. ``target_model`` and ``assumed`` are filled in when they are known.
+@dataclass
+class Head:
+    """The keys that every JSON output of a search begins with.
 
-    Raises SettingsError for metrics and models that contradict each other, ModelError for unknown models.
+    Attributes:
+        command: The name of the command.
+        neg: Whether the targets are VMAF-NEG scores.
+        metric: The metric of the targets.
+        target_model: The model behind the targets' scores, once it is known. None for other metrics.
+        assumed: The defaults that raw sources got because no flag describes them.
+        schema: The version of the format.
     """
-    metric = target_metric(options)
-    return {
-        "schema": 1,
-        "command": command,
-        "neg": is_neg(metric),
-        "metric": metric,
-        "target_model": None,
-        "assumed": [],
+
+    command: str
+    metric: str
+    target_model: str | None = None
+    assumed: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def neg(self) -> bool:
+        """Whether the targets are VMAF-NEG scores."""
+        return is_neg(self.metric)
+
+    def to_record(self) -> dict[str, Any]:
+        """The keys in their order."""
+        own = asdict(self)
+        return {"schema": 1, "command": own.pop("command"), "neg": self.neg, **own}
+
+
+@dataclass(frozen=True)
+class SearchInput:
+    """Everything a search needs.
+
+    Attributes:
+        head: The beginning of the output.
+        targets: The target scores, at least one.
+        vmaf: The session that searches.
+        clips: The sources.
+        settings: The settings of the search by their names in `Vmaf.bisect`.
+    """
+
+    head: Head
+    targets: list[float]
+    vmaf: Vmaf
+    clips: list[Clip]
+    settings: dict[str, Any]
+
+
+def read_search(options: argparse.Namespace, command: str, size: tuple[int, int] = DEFAULT_SIZE) -> SearchInput:
+    """Read the flags of a search, and check that all output can be written.
+
+    Args:
+        options: The parsed command line.
+        command: The name of the command.
+        size: Width and height of raw sources that no flag describes.
+
+    Raises:
+        SettingsError: For invalid flags.
+        ModelError: For an unknown model.
+    """
+    head = Head(command, target_metric(options))
+    if not options.targets:
+        raise SettingsError("--target-vmafs is missing. Give at least one target, for example 94,96.")
+    vmaf = measuring_session(settings_layer(options))
+    check_writable(options)
+    settings = {
+        "preset": options.preset,
+        "arguments": options.encoder_args,
+        "pix_fmt": options.encode_pix_fmt,
+        "crf": options.crf_range,
+        "sample": options.sample_clip_seconds,
+        "keep": options.keep,
+        "workers": options.workers,
+        "metric": head.metric,
     }
+    return SearchInput(head, options.targets, vmaf, read_sources(options, head, size), settings)
 
 
 def is_neg(metric: str) -> bool:
-    """Whether targets of this metric are VMAF NEG."""
+    """Whether a metric is VMAF-NEG or a pool of it."""
     return metric.partition(".")[0] == "neg"
 
 
 def target_metric(options: argparse.Namespace) -> str:
-    """The metric of the targets: the score of the model that is asked for, as it was published.
+    """The metric of the targets. The default is the score of the requested model as it was published.
 
-    That is NEG with --neg, where the NEG twin is named, and for models that have NEG built in (v1).
+    That is NEG with `--neg`, for a NEG variant, and for models that have NEG built in (v1).
+
+    Raises:
+        SettingsError: If the flags contradict each other.
+        ModelError: For an unknown model.
     """
     pair = named_pair(options, (3840, 2160))
-    named = options.model or "auto"
-    twin = named == pair.neg.version != pair.credit.version
+    name = options.model or "auto"
+    is_variant = name == pair.neg.version != pair.credit.version
     built_in = has_neg_built_in(pair.name)
     metric: str | None = options.metric
     if options.neg and metric is not None and not is_neg(metric):
         raise SettingsError(f"--neg and --metric {metric} contradict each other.")
-    if twin and metric is not None and metric.partition(".")[0] == "vmaf":
-        raise SettingsError(f"{named} has no {metric}: that is {pair.credit.version}'s. Leave out --metric.")
+    if is_variant and metric is not None and metric.partition(".")[0] == "vmaf":
+        raise SettingsError(f"{name} does not measure {metric}; {pair.credit.version} does. Leave out --metric.")
     if metric is None and built_in and not options.neg:
-        say(PASSED, f"{options.model or 'v1'} has NEG built in, so targets are NEG; --metric vmaf credits enhancement.")
-    return metric or ("neg" if options.neg or twin or built_in else "vmaf")
+        print_message(
+            f"{options.model or 'v1'} has NEG built in, so targets are NEG. Use --metric vmaf to credit enhancement."
+        )
+    return metric or ("neg" if options.neg or is_variant or built_in else "vmaf")
 
 
 def has_neg_built_in(name: str) -> bool:
-    """Whether a pair whose crediting model has this name was published without credit for enhancement, as v1."""
+    """Whether a pair of models with this name was published without credit for enhancement, such as v1."""
     return name.removesuffix(" (phone)").endswith(" credited")
 
 
 def named_pair(options: argparse.Namespace, size: tuple[int, int]) -> ModelPair:
-    """The pair of models that the flags name, for a reference of this size in pixels."""
+    """The pair of models that the flags name, for a reference of this width and height in pixels."""
     from pytest_vmaf.scoring.models import resolve_model
 
     generation, phone = options.generation or "v0", bool(options.phone)
@@ -84,7 +157,7 @@ def named_pair(options: argparse.Namespace, size: tuple[int, int]) -> ModelPair:
 
 
 def target_model(options: argparse.Namespace, metric: str, clips: Sequence[Clip]) -> str | None:
-    """The model of the targets' scores, several where the sources' sizes ask for them; None for other metrics."""
+    """The model behind the targets' scores: several if the sources' sizes need them, None for other metrics."""
     from pytest_vmaf.media.ffmpeg import find_ffmpeg
     from pytest_vmaf.media.inspect import inspect
 
@@ -97,104 +170,98 @@ def target_model(options: argparse.Namespace, metric: str, clips: Sequence[Clip]
     return ", ".join(dict.fromkeys(pair.neg_name if name == "neg" else pair.name for pair in pairs))
 
 
-def session(options: argparse.Namespace) -> Vmaf:
-    """What measures, with a progress bar where standard error is a terminal."""
-    from pytest_vmaf.api.vmaf import Vmaf
-    from pytest_vmaf.progress import progress_on
+def read_sources(options: argparse.Namespace, head: Head, size: tuple[int, int] = DEFAULT_SIZE) -> list[Clip]:
+    """The sources. Defaults that raw ones get are printed and noted in the head.
 
-    keywords = {option.name: getattr(options, option.name) for option in OPTIONS}
-    layer = make_layer("command line", {k: v for k, v in keywords.items() if v is not None})
-    return Vmaf(layers=[layer], progress=progress_on(sys.stderr))
-
-
-def sources(
-    paths: Sequence[Path], options: argparse.Namespace, head: dict[str, Any], size: tuple[int, int] = ASSUMED_SIZE
-) -> list[Clip]:
-    """The sources; what had to be assumed about raw ones is said, and written into the head. Raises SettingsError."""
+    Raises:
+        SettingsError: For flags that do not fit the sources.
+    """
+    paths = _source_paths(options)
     raw = [path for path in paths if path.suffix.lower() in RAW_SUFFIXES and path.is_file()]
     assumes_size = options.width is None and options.height is None and bool(raw)
     if assumes_size:
         options = argparse.Namespace(**{**vars(options), "width": size[0], "height": size[1]})
-    clips = []
-    for clip in clips_of(paths, options):
-        assumed: dict[str, Any] = {}
-        if clip.path in raw and assumes_size:
-            _check_whole(clip)
-            assumed = {"width": clip.width, "height": clip.height, "pix_fmt": clip.pix_fmt or "yuv420p"}
-        if clip.is_raw and clip.frame_rate is None:
-            assumed["frame_rate"] = ASSUMED_RATE
-            geometry = {"width": clip.width, "height": clip.height, "pix_fmt": clip.pix_fmt}
-            clip = Clip(clip.path, **geometry, frame_rate=ASSUMED_RATE)  # type: ignore[arg-type]
-        if assumed:
-            size_said = f"{clip.width}x{clip.height} {assumed['pix_fmt']} and " if "width" in assumed else ""
-            rate_said = f"{ASSUMED_RATE} frames/s, on which bitrates and CRFs depend" if "frame_rate" in assumed else ""
-            flags = [*(["--width and --height"] if size_said else []), *(["--framerate"] if rate_said else [])]
-            said = (size_said + rate_said).removesuffix(" and ")
-            say(PASSED, f"{clip.path.name!r} is taken for {said}; say {' and '.join(flags)} otherwise.")
-            head["assumed"].append({"source": str(clip), **assumed})
-        clips.append(clip)
-    return clips
+    return [
+        _with_defaults(clip, head, assumes_size=assumes_size and clip.path in raw)
+        for clip in read_clips(paths, options)
+    ]
 
 
-def _check_whole(clip: Clip) -> None:
-    size, frame = os.stat(clip.path).st_size, clip.frame_bytes()
-    if size == 0 or size % frame:
-        raise SettingsError(
-            f"{clip} has {size} bytes, which are no whole frames of {frame}; say its --width, --height and --pix-fmt."
+def _with_defaults(clip: Clip, head: Head, *, assumes_size: bool) -> Clip:
+    assumed: dict[str, Any] = {}
+    texts, flags = [], []
+    if assumes_size:
+        size, frame = os.stat(clip.path).st_size, clip.frame_bytes()
+        if size == 0 or size % frame:
+            raise SettingsError(
+                f"{clip} has {size} bytes, not a whole number of frames of {frame}. "
+                "Give its --width, --height and --pix-fmt."
+            )
+        assumed = {"width": clip.width, "height": clip.height, "pix_fmt": clip.pix_fmt or "yuv420p"}
+        texts.append(f"{clip.width}x{clip.height} {assumed['pix_fmt']}")
+        flags.append("--width and --height")
+    if clip.is_raw and clip.frame_rate is None:
+        assumed["frame_rate"] = DEFAULT_RATE
+        geometry = {"width": clip.width, "height": clip.height, "pix_fmt": clip.pix_fmt}
+        clip = Clip(clip.path, **geometry, frame_rate=DEFAULT_RATE)  # type: ignore[arg-type]
+        texts.append(f"{DEFAULT_RATE} frames/s, which bitrates and CRFs depend on")
+        flags.append("--framerate")
+    if assumed:
+        print_message(
+            f"{clip.path.name!r} is read as {' and '.join(texts)}. Use {' and '.join(flags)} if that is wrong."
         )
+        head.assumed.append({"source": str(clip), **assumed})
+    return clip
 
 
-def settings(options: argparse.Namespace) -> dict[str, Any]:
-    """The settings of a search, by their names in :meth:`pytest_vmaf.Vmaf.bisect`."""
-    return {
-        "preset": options.preset,
-        "arguments": options.encoder_args,
-        "pix_fmt": options.encode_pix_fmt,
-        "crf": options.crf_range,
-        "sample": options.sample_clip_seconds,
-        "keep": options.keep,
-        "workers": options.workers,
-    }
-
-
-def targets(options: argparse.Namespace) -> list[float]:
-    """At least one target. Raises SettingsError."""
-    if not options.targets:
-        raise SettingsError("--target-vmafs is missing; say at least one target, as 94,96.")
-    found: list[float] = options.targets
-    return found
+def _source_paths(options: argparse.Namespace) -> list[Path]:
+    return options.src if isinstance(options.src, list) else [options.src] if options.src is not None else []
 
 
 def check_writable(options: argparse.Namespace) -> None:
-    """Before anything is encoded: raise SettingsError for what could not be written at the end of it."""
+    """Check before anything is encoded that all output can be written.
+
+    Raises:
+        SettingsError: If it cannot, or if it would replace an input.
+    """
     files = {"--output": options.output, "--plan-out": getattr(options, "plan_out", None)}
-    said = [path.resolve() for path in files.values() if path is not None]
-    given = options.src if isinstance(options.src, list) else [options.src]
-    read = [path for path in (*given, getattr(options, "from_corpus", None)) if path is not None]
+    inputs = [*_source_paths(options), getattr(options, "from_corpus", None)]
+    taken = {path.resolve(): "an input file" for path in inputs if path is not None}
     for flag, path in files.items():
         check_output(path, flag)
-        if path is not None and path.resolve() in [each.resolve() for each in read]:
-            raise SettingsError(f"{flag} {printable(str(path))!r} is what is read; name another file.")
-    if len(set(said)) < len(said):
-        raise SettingsError(f"--output and --plan-out are one file, {printable(str(said[0]))!r}.")
+        if path is not None:
+            if path.resolve() in taken:
+                use = taken[path.resolve()]
+                raise SettingsError(f"{flag} {printable(str(path))!r} is also {use}; name another file.")
+            taken[path.resolve()] = f"the file of {flag}"
     for flag in ("keep", "package"):
         folder = getattr(options, flag, None)
         if folder is not None:
-            check_folder(folder, f"--{flag}", made=True)
+            check_folder(folder, f"--{flag}", may_be_new=True)
 
 
-def refuse_searching(options: argparse.Namespace) -> None:
-    """Raise SettingsError for a flag that choosing among the rows of a corpus has no use for."""
-    said = [name for name in SEARCH_ONLY if getattr(options, name) is not None]
-    if said:
-        flag = {"features": "feature"}.get(said[0], said[0]).replace("_", "-")
-        raise SettingsError(f"--{flag} is of a search; the rows of --from-corpus are encoded and scored already.")
+def refuse_search_flags(options: argparse.Namespace) -> None:
+    """Check the flags of a recommendation from a corpus.
+
+    Raises:
+        SettingsError: For a flag that only a search uses.
+    """
+    for name in SEARCH_ONLY:
+        if getattr(options, name) is not None:
+            flag = {"features": "feature"}.get(name, name).replace("_", "-")
+            raise SettingsError(
+                f"--{flag} is only for searches; the rows of --from-corpus are already encoded and scored."
+            )
 
 
-def bitrate(options: argparse.Namespace) -> float | None:
-    """The greatest bitrate in bit/s. Raises SettingsError for one that cannot be."""
+def max_bitrate(options: argparse.Namespace) -> float | None:
+    """`--target-bitrate` in bit/s.
+
+    Raises:
+        SettingsError: If it is not a positive number.
+    """
     if options.target_bitrate is None:
         return None
     if not 0 < options.target_bitrate < math.inf:
-        raise SettingsError(f"--target-bitrate is {options.target_bitrate:g}; it is a number of kbit/s above 0.")
+        raise SettingsError(f"--target-bitrate must be a number of kbit/s above 0, not {options.target_bitrate:g}.")
     return float(options.target_bitrate) * 1000

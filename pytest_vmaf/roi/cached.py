@@ -14,7 +14,7 @@ from pytest_vmaf.media.builds import build_of, machine
 from pytest_vmaf.media.fingerprint import Unchanged, content_of
 from pytest_vmaf.roi.frame_masks import Mask, MaskStats
 from pytest_vmaf.roi.network import Map, Saliency
-from pytest_vmaf.scoring.cached import keep_score, packed_log, recalled, score_key, unpacked_log
+from pytest_vmaf.scoring.cached import fetch_score, pack_log, score_key, store_score, unpack_log
 from pytest_vmaf.scoring.prepare import PreparedScoring
 from pytest_vmaf.scoring.scorer import ScoreLog, verify
 
@@ -53,7 +53,7 @@ def place_of(prepared: PreparedScoring, mask: Mask, network: str) -> BaselineLoc
 def restore(prepared: PreparedScoring, place: BaselineLocation) -> Masked | None:
     """The masked scoring that is kept at a place, None where it is not there whole."""
     entry = fetch(prepared.cache, "mask", place.masked)
-    full = recalled(prepared.scorer, prepared.job, prepared.cache, place.full)
+    full = fetch_score(prepared.scorer, prepared.job, prepared.cache, place.full)
     if entry is None or full is None:
         return None
     try:
@@ -65,7 +65,7 @@ def restore(prepared: PreparedScoring, place: BaselineLocation) -> Masked | None
         seen.size = int(data["size"][0]), int(data["size"][1])
         ends = accumulate(map(int, data["maps"]), initial=numbers)
         seen.maps = [entry.blob[begin:end] for begin, end in pairwise(ends)]
-        masked = unpacked_log(data["log"], entry.blob[:numbers])
+        masked = unpack_log(data["log"], entry.blob[:numbers])
         _check(prepared, masked, seen)
         return Masked(full, masked, seen)
     except (*UNREADABLE, MeasurementError, zlib.error) as error:
@@ -88,8 +88,8 @@ def keep(prepared: PreparedScoring, place: BaselineLocation, made: Masked) -> No
     """Keep a masked scoring, unless a clip was written to meanwhile."""
     if place.masked is None or not place.unchanged():
         return
-    keep_score(prepared.cache, place.full, made.full)
-    log, numbers = packed_log(made.masked)
+    store_score(prepared.cache, place.full, made.full)
+    log, numbers = pack_log(made.masked)
     seen = made.seen
     data = {
         "log": log,

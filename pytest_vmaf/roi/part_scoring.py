@@ -1,17 +1,19 @@
-"""Parts of the picture, each scored in the one run that scores the whole, or that scores nothing else."""
+"""Scoring of parts of the picture, together with the whole picture or without it, in one run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_vmaf.errors import ScorerError
-from pytest_vmaf.roi.regions import Region, placed, refuse_length, refuse_outside, shown, window
+from pytest_vmaf.roi.crop_filter import crop_filter
+from pytest_vmaf.roi.regions import Region, move_inside, refuse_length, refuse_outside, region_label
 from pytest_vmaf.scoring.cached import score
-from pytest_vmaf.scoring.measure import checked, conclude
+from pytest_vmaf.scoring.measure import check_log, conclude
 from pytest_vmaf.scoring.models import refuse_small
 from pytest_vmaf.scoring.prepare import MeasureRequest, PreparedScoring, prepare
 from pytest_vmaf.scoring.result import Result
+from pytest_vmaf.scoring.score import Score
 from pytest_vmaf.scoring.scorer import ScoreLog, Scorer, Source
 from pytest_vmaf.scoring.self_scores import frames_past, self_scores
 from pytest_vmaf.text import printable
@@ -19,10 +21,14 @@ from pytest_vmaf.text import printable
 
 @dataclass(frozen=True)
 class Part:
-    """What is scored beside the whole picture, or in its place: ``width`` x ``height`` pixels.
+    """A part that is scored besides the whole picture, or instead of it.
 
-    ``window`` is the filter that cuts it out of both clips; ``distorted`` stands in the place of the distorted clip, of
-    which no features are measured then.
+    Attributes:
+        name: The part's name in messages.
+        width: Its width in pixels.
+        height: Its height in pixels.
+        window: The ffmpeg filter that crops both clips to it.
+        distorted: The clip that is scored instead of the distorted clip, without features.
     """
 
     name: str
@@ -33,7 +39,11 @@ class Part:
 
 
 def part_of(prepared: PreparedScoring, part: Part) -> PreparedScoring:
-    """The scoring of a part, by the models of the whole. Raises ModelError where it is too small for them."""
+    """The scoring of a part, by the models of the whole picture.
+
+    Raises:
+        ModelError: If the part is too small for the models.
+    """
     refuse_small(prepared.models, part.width, part.height, f"Pictures of {printable(part.name)!r}")
     job = prepared.job
     reference = replace(job.reference, window=part.window)
@@ -45,24 +55,29 @@ def part_of(prepared: PreparedScoring, part: Part) -> PreparedScoring:
 
 
 def score_together(scorings: Mapping[str, PreparedScoring]) -> dict[str, ScoreLog]:
-    """Score the whole picture ("") and parts by name in one run where the scorer can. Raises ScorerError, PairError."""
+    """Score the whole picture ("") and parts by name, in one run if the scorer can.
+
+    Raises:
+        ScorerError: If the scorer fails.
+        PairError: If the clips do not compare.
+    """
     first = next(iter(scorings.values()))
     logs = score(first.scorer, [each.job for each in scorings.values()], first.cache)
-    found = {}
+    checked = {}
     for (name, prepared), log in zip(scorings.items(), logs, strict=True):
         try:
-            found[name] = checked(prepared, log)
+            checked[name] = check_log(prepared, log)
         except ScorerError as error:
-            # As the kind that it is, with its exit code.
+            # The error itself, which keeps its class and its exit code.
             error.args = (f"{printable(name)}: {error}" if name else str(error),)
             raise
-    return found
+    return checked
 
 
 def conclude_all(
     scorings: Mapping[str, PreparedScoring], logs: Mapping[str, ScoreLog], labels: Mapping[str, str]
 ) -> dict[str, Result]:
-    """A Result for each log, by its label; the references' own scores, where they are needed, come from one run."""
+    """A Result for each log, with its label. The self-scores that are needed come from one run."""
     past = {name: each for name, each in scorings.items() if frames_past(each.job, logs[name], each.models)}
     own = dict(zip(past, self_scores(list(past.values())), strict=True))
     clip = str(next(iter(scorings.values())).job.distorted.clip)
@@ -73,23 +88,39 @@ def conclude_all(
 
 
 def measure_regions(request: MeasureRequest, scorer: Scorer, regions: Mapping[str, Region]) -> Result:
-    """Score the pair and rectangles of it in one pass: a Result whose ``regions`` hold one Result for each.
+    """Score the pair and its regions in one run: a Result whose `regions` hold one Result for each.
 
-    Raises as :func:`~pytest_vmaf.scoring.measure.measure`; PairError for a region that is not inside of the picture,
-    ModelError for one that is too small for the models.
+    Raises:
+        PairError: If a region is not inside the picture, or a track has not one box for each frame.
+        ModelError: If a region is too small for the models.
+        MeasurementError: As in `pytest_vmaf.scoring.measure.measure`.
     """
     prepared = prepare(request, scorer)
     job, source = prepared.job, prepared.job.reference
     scorings = {"": prepared}
     for name, region in regions.items():
-        inside = placed(region, job.width, job.height)
+        inside = move_inside(region, job.width, job.height)
         refuse_outside(name, inside, job.width, job.height, source.start)
-        scorings[name] = part_of(prepared, Part(name, *region.size, window(inside, source.start, job.pix_fmt)))
+        scorings[name] = part_of(prepared, Part(name, *region.size, crop_filter(inside, source.start, job.pix_fmt)))
     logs = score_together(scorings)
     frames = logs[""].reference_frames
     for name, region in regions.items():
-        # Of an aligned pair nobody has counted the frames that only the reference has.
+        # In an aligned pair, the frames that only the reference has were not counted.
         total = frames if source.frames is None else max(len(region.boxes), source.start + frames)
         refuse_length(name, region, source.start, frames, total)
-    results = conclude_all(scorings, logs, {name: f"{name} {shown(region)}" for name, region in regions.items()})
+    labels = {name: f"{name} {region_label(region)}" for name, region in regions.items()}
+    results = conclude_all(scorings, logs, labels)
     return replace(results.pop(""), regions=results)
+
+
+def with_view(score: Score, view: str) -> Score:
+    """The score, unclipped, with the part of the picture that it is of: "masked", "of the worst tile"."""
+    return Score(score.unclipped.frames, replace(score.scale, view=view), score.context)
+
+
+def empty_note(frames: Sequence[int], note: str) -> list[str]:
+    """A note about frames in which nothing is salient; `{}` in the text stands for these frames."""
+    if not frames:
+        return []
+    first = f"frame {frames[0]}"
+    return [note.format(first if len(frames) == 1 else f"{len(frames)} frames (the first is {first})")]

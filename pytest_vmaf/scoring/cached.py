@@ -61,14 +61,14 @@ def score(scorer: Scorer, requests: Sequence[ScoreRequest], cache: Cache | None)
         for request in requests
     ]
     keys = [score_key(scorer, request, cache) for request in requests]
-    logs = {number: recalled(scorer, request, cache, keys[number]) for number, request in enumerate(requests)}
+    logs = {number: fetch_score(scorer, request, cache, keys[number]) for number, request in enumerate(requests)}
     missing = [number for number, log in logs.items() if log is None]
     if missing:
         made = score_all(scorer, [requests[number] for number in missing])
         for number, log in zip(missing, made, strict=True):
             logs[number] = log
             if keys[number] is not None and unchanged[number]():
-                keep_score(cache, keys[number], log)
+                store_score(cache, keys[number], log)
     return tuple(log for log in logs.values() if log is not None)
 
 
@@ -97,13 +97,13 @@ def score_key(scorer: Scorer, request: ScoreRequest, cache: Cache | None) -> str
         return None
 
 
-def recalled(scorer: Scorer, request: ScoreRequest, cache: Cache | None, key: str | None) -> ScoreLog | None:
+def fetch_score(scorer: Scorer, request: ScoreRequest, cache: Cache | None, key: str | None) -> ScoreLog | None:
     """The log that is kept under a key, with the command that repeats it upon these very clips."""
     entry = fetch(cache, "score", key)
     if entry is None or not isinstance(scorer, RepeatableScorer):
         return None
     try:
-        log = unpacked_log(entry.data, entry.blob)
+        log = unpack_log(entry.data, entry.blob)
         verify(log, request, "the cache")
     except (*UNREADABLE, MeasurementError) as error:
         forget(cache, "score", key, f"{type(error).__name__}: {error}")
@@ -111,16 +111,16 @@ def recalled(scorer: Scorer, request: ScoreRequest, cache: Cache | None, key: st
     return replace(log, command=scorer.command(request), cached=entry.made)
 
 
-def keep_score(cache: Cache | None, key: str | None, log: ScoreLog) -> None:
+def store_score(cache: Cache | None, key: str | None, log: ScoreLog) -> None:
     """Keep a log under a key; one that is not whole is somebody else's to refuse, and nobody's to find again."""
     if not isinstance(log, ScoreLog):
         return
     columns = log.columns.values()
     if log.reference_frames == log.distorted_frames and all(map(math.isfinite, (x for c in columns for x in c))):
-        store(cache, "score", key, *packed_log(log))
+        store(cache, "score", key, *pack_log(log))
 
 
-def packed_log(log: ScoreLog) -> tuple[dict[str, Any], bytes]:
+def pack_log(log: ScoreLog) -> tuple[dict[str, Any], bytes]:
     """A log as plain data, and its numbers as little-endian doubles, column by column."""
     numbers = array("d", [value for values in log.columns.values() for value in values])
     if array("H", [1]).tobytes() != b"\1\0":  # pragma: no cover  (big-endian machines)
@@ -134,8 +134,8 @@ def packed_log(log: ScoreLog) -> tuple[dict[str, Any], bytes]:
     }, numbers.tobytes()
 
 
-def unpacked_log(data: Mapping[str, Any], blob: bytes) -> ScoreLog:
-    """What :func:`packed_log` was given, to the last bit, without the command. Raises one of UNREADABLE."""
+def unpack_log(data: Mapping[str, Any], blob: bytes) -> ScoreLog:
+    """What :func:`pack_log` was given, to the last bit, without the command. Raises one of UNREADABLE."""
     numbers = array("d", blob)
     if array("H", [1]).tobytes() != b"\1\0":  # pragma: no cover  (big-endian machines)
         numbers.byteswap()

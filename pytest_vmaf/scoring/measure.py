@@ -47,17 +47,17 @@ def conclude(
     ``command`` is what repeats the measurement, where that is more than the scoring, ``notes`` what was changed beside
     the pair's own, ``own`` the reference's self-score if it is known. Raises ScorerError, PairError.
     """
-    log = checked(prepared, log)
+    log = check_log(prepared, log)
     job, models = prepared.job, prepared.models
     if job.reference == job.distorted:
-        remember(prepared, log.columns[models.credit.column])
+        remember(prepared, log.columns[models.default.column])
     context = context_of(prepared, replace(log, command=command or log.command), name, reference, notes)
     above = frames_above(job, log, models, context, lambda: own or self_scores([prepared])[0])
     found = scores_of(prepared, log, context)
     return Result(found.pop("vmaf"), found.pop("neg"), found.pop("gap"), above, found)
 
 
-def checked(prepared: PreparedScoring, log: ScoreLog) -> ScoreLog:
+def check_log(prepared: PreparedScoring, log: ScoreLog) -> ScoreLog:
     """The log of a scoring, if it is whole and says something. Raises ScorerError, PairError."""
     log = _answered(log, ScoreLog, prepared.scorer)
     verify(log, prepared.job, prepared.can.name)
@@ -120,8 +120,8 @@ def scores_of(prepared: PreparedScoring, log: ScoreLog, context: Context) -> dic
         scale = Scale(metric, model, generation, job.width, job.height, low, high, higher_is_better(metric))
         return Score(frames, scale, context)
 
-    credited, neg = log.columns[models.credit.column], log.columns[models.neg.column]
-    rest = [column for column in log.columns if column not in (models.credit.column, models.neg.column)]
+    credited, neg = log.columns[models.default.column], log.columns[models.neg.column]
+    rest = [column for column in log.columns if column not in (models.default.column, models.neg.column)]
     return {
         "vmaf": made("vmaf", credited, models.name, models.low, models.high),
         "neg": made("neg", neg, models.neg_name, models.low, models.high),
@@ -133,8 +133,8 @@ def scores_of(prepared: PreparedScoring, log: ScoreLog, context: Context) -> dic
 
 
 def _interval_model(column: str, models: ModelPair) -> str:
-    parts = {f"{run.column}_{part}" for run in (models.credit, models.neg) for part in BOOTSTRAP_COLUMNS}
-    return models.label if models.credit.bootstrap and column in parts else ""
+    parts = {f"{run.column}_{part}" for run in (models.default, models.neg) for part in BOOTSTRAP_COLUMNS}
+    return models.label if models.default.bootstrap and column in parts else ""
 
 
 def _provenance(

@@ -87,7 +87,7 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
     models = resolve_model(
         request.model, generation=request.generation, phone=request.phone, width=width, height=height
     )
-    if models.credit.bootstrap and not can.bootstrap:
+    if models.default.bootstrap and not can.bootstrap:
         raise ModelError(
             f"{models.name} gives a confidence interval, which the scorer {can.name!r} cannot; use --vmaf-scorer=vmaf."
         )
@@ -97,7 +97,7 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
         width=width,
         height=height,
         pix_fmt=pix_fmt,
-        models=(models.credit, models.neg),
+        models=(models.default, models.neg),
         features=features,
         columns=_columns(models, features),
         tools=tools,
@@ -125,7 +125,7 @@ def _counting(progress: Callable[[int, int | None], None] | None, pair: Pair | N
 
 def _columns(models: ModelPair, features: tuple[str, ...]) -> tuple[str, ...]:
     known = registry()["features"]
-    columns = [models.credit.column, models.neg.column]
-    if models.credit.bootstrap:
+    columns = [models.default.column, models.neg.column]
+    if models.default.bootstrap:
         columns += [f"{column}_{part}" for column in tuple(columns) for part in BOOTSTRAP_COLUMNS]
     return (*columns, *(column for feature in features for column in known[feature]["columns"]))

@@ -1,26 +1,37 @@
-"""Score: one metric of one measurement, a float that knows its frames and its scale. No input or output."""
+"""Score, a float that knows its frames; its Scale and Context; the pools over frames. No input or output."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeAlias
 
 from pytest_vmaf.errors import IncomparableScores, MeasurementError
+from pytest_vmaf.text import time_code
 
 PERCENTILES = {"median": 50, "p1": 1, "p5": 5, "p10": 10}
 POOLS = ("mean", "min", "max", *PERCENTILES, "harmonic_mean", "stdev")
 
+#: How a result was measured, as plain JSON data; `scoring.measure` lists the keys. Other scorers may add their own.
+Provenance: TypeAlias = Mapping[str, Any]
+
 
 @dataclass(frozen=True)
 class Scale:
-    """What a score is measured on. Two scores compare only when metric, model, generation and size are equal.
+    """What a score is measured on. Scores compare only if metric, model, generation and size are equal.
 
-    ``metric`` is "vmaf", "neg", "gap" or a feature's column, ``model`` the model's name ("" for features), ``width``
-    and ``height`` the scored frames in pixels. ``low`` and ``high`` are the bounds scores are clipped to, or None.
-    ``view`` says what was looked at where that is not the clip as it is: "masked", "roi".
+    Attributes:
+        metric: "vmaf", "neg", "gap" or a feature's column, for example "psnr_y".
+        model: The model's name; "" for features.
+        generation: The model's generation, "v0" or "v1"; "" for features.
+        width: Width of the scored frames in pixels.
+        height: Height of the scored frames in pixels.
+        low: The lower bound that scores are clipped to, or None.
+        high: The upper bound that scores are clipped to, or None.
+        higher_is_better: Whether a larger value is better.
+        view: "" for the clip as it is; "masked" or "roi" for a region of interest.
     """
 
     metric: str
@@ -35,33 +46,60 @@ class Scale:
 
     @property
     def name(self) -> str:
-        """The metric as people write it."""
+        """The metric as it is printed, for example "NEG" or "VMAF masked"."""
         return {"vmaf": "VMAF", "neg": "NEG"}.get(self.metric, self.metric) + (f" {self.view}" if self.view else "")
+
+    @property
+    def key(self) -> tuple[str, str, str, int, int]:
+        """What two scores must share to be compared."""
+        return self.metric, self.model, self.generation, self.width, self.height
+
+    def clip(self, frames: tuple[float, ...]) -> tuple[float, ...]:
+        """Limit every frame to the scale's bounds, if it has any."""
+        if self.low is None or self.high is None:
+            return frames
+        return tuple(min(max(frame, self.low), self.high) for frame in frames)
+
+    def __str__(self) -> str:
+        model = f" ({self.model})" if self.model else ""
+        return f"{self.name}{model} at {self.width}x{self.height}"
 
 
 @dataclass(frozen=True)
 class Context:
-    """Where a score comes from: the clips' names, the frame rate (frames/s, None if unknown) and the provenance."""
+    """The measurement a score comes from.
+
+    Attributes:
+        reference: The reference clip's path or name.
+        distorted: The distorted clip's path or name.
+        frame_rate: Frames per second, or None if it is unknown.
+        provenance: How the score was measured; see `Result.provenance`.
+    """
 
     reference: str
     distorted: str
     frame_rate: Fraction | None
-    provenance: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    provenance: Provenance = field(default_factory=dict, hash=False)
 
     def time_code(self, frame: int) -> str:
-        """When a frame is shown, as h:mm:ss.mmm; its index alone where the frame rate is unknown."""
+        """A frame's index and time, for example "frame 9 (0:00:00.360)"; the index alone without a frame rate."""
         if self.frame_rate is None:
             return f"frame {frame}"
-        ms = round(frame / self.frame_rate * 1000)
-        return f"frame {frame} ({ms // 3600000}:{ms // 60000 % 60:02d}:{ms // 1000 % 60:02d}.{ms % 1000:03d})"
+        return f"frame {frame} ({time_code(float(frame / self.frame_rate), hours=True)})"
 
 
 class Score(float):
-    """A pooled score: a float (the mean over frames, at full precision) that knows its frames, model and clips.
+    """A pooled score: a float that knows its frames, scale and clips.
 
-    Arithmetic gives plain floats. Comparing with a number works as for floats; comparing with a Score on another
-    scale raises IncomparableScores. ``.mean .min .max .median .p1 .p5 .p10 .harmonic_mean .stdev`` pool the same frames
-    in another way and are Scores themselves.
+    The value is the arithmetic mean over the clipped frames, at full precision. `.min`, `.max`, `.median`, `.p1`,
+    `.p5`, `.p10` and `.harmonic_mean` pool the same frames in another way and are Scores, too.
+
+    Arithmetic returns plain floats. Comparing with a number works as for floats. Comparing with a Score on another
+    scale raises `IncomparableScores`.
+
+    Attributes:
+        scale: Metric, model and frame size.
+        pool: How the frames were pooled, one of `POOLS`.
     """
 
     __slots__ = ("_context", "_frames", "pool", "scale")
@@ -71,27 +109,34 @@ class Score(float):
     scale: Scale
 
     def __new__(cls, frames: tuple[float, ...], scale: Scale, context: Context, pool: str = "mean") -> Score:
-        """``frames`` holds one unclipped value per frame; NaN and infinity raise MeasurementError."""
+        """Pool frames into a score.
+
+        Args:
+            frames: One unclipped value per frame, in the metric's unit.
+            scale: What the frames are measured on.
+            context: The measurement they come from.
+            pool: One of `POOLS`.
+
+        Raises:
+            MeasurementError: If there are no frames, or one of them is NaN or infinite.
+        """
         if not frames or not all(map(math.isfinite, frames)):
-            raise MeasurementError(f"{scale.metric} has no finite number for each frame of {context.distorted}.")
-        self = super().__new__(cls, pooled(_clipped(frames, scale), pool))
+            raise MeasurementError(f"{scale.metric} must have a finite value for each frame of {context.distorted}.")
+        self = super().__new__(cls, pooled(scale.clip(frames), pool))
         self._frames, self.scale, self._context, self.pool = frames, scale, context, pool
         return self
 
-    def __getnewargs__(self) -> tuple[Any, ...]:
-        return self._frames, self.scale, self._context, self.pool
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Score, self.__getnewargs__()
+    def __reduce__(self) -> tuple[type[Score], tuple[tuple[float, ...], Scale, Context, str]]:
+        return Score, (self._frames, self.scale, self._context, self.pool)
 
     @property
     def frames(self) -> tuple[float, ...]:
         """One score per frame, clipped to the model's range as libvmaf does by default."""
-        return _clipped(self._frames, self.scale)
+        return self.scale.clip(self._frames)
 
     @property
     def unclipped(self) -> Score:
-        """The same score before the model's clip."""
+        """The same score without the clip to the model's range."""
         return Score(self._frames, replace(self.scale, low=None, high=None), self._context, self.pool)
 
     @property
@@ -116,39 +161,52 @@ class Score(float):
 
     @property
     def p1(self) -> Score:
-        """The first percentile over frames."""
+        """The 1st percentile over frames."""
         return self.pooled("p1")
 
     @property
     def p5(self) -> Score:
-        """The fifth percentile over frames."""
+        """The 5th percentile over frames."""
         return self.pooled("p5")
 
     @property
     def p10(self) -> Score:
-        """The tenth percentile over frames."""
+        """The 10th percentile over frames."""
         return self.pooled("p10")
 
     @property
     def harmonic_mean(self) -> Score:
-        """n / Σ 1/(s+1) − 1 over frames, as in libvmaf (vmaf_feature_score_pooled)."""
+        """n / Σ 1/(s+1) − 1 over the n frames' scores s, as in libvmaf (`vmaf_feature_score_pooled`)."""
         return self.pooled("harmonic_mean")
 
     @property
     def stdev(self) -> float:
-        """The population standard deviation over frames; a spread, so a plain float on no scale."""
+        """The population standard deviation over frames: a spread, so a plain float without a scale."""
         return pooled(self.frames, "stdev")
 
     def pooled(self, pool: str) -> Score:
-        """The same frames pooled by another of POOLS (but stdev). Raises ValueError for unknown pools."""
+        """The same frames pooled in another way.
+
+        Args:
+            pool: One of `POOLS`, except "stdev", which is not a score.
+
+        Raises:
+            ValueError: If the pool is unknown.
+        """
         if pool == "stdev":
-            raise ValueError("'stdev' is a spread, not a score on this scale; it is .stdev")
+            raise ValueError("'stdev' is a spread, not a score on this scale; use .stdev")
         return Score(self._frames, self.scale, self._context, pool)
 
     def worst(self, n: int = 1, *, lowest: bool | None = None) -> tuple[tuple[int, float], ...]:
-        """The ``n`` worst frames as (index, score), worst first: the lowest, or for a gap the highest.
+        """The worst frames.
 
-        ``lowest`` says which end is meant where the metric's own direction is not.
+        Args:
+            n: How many frames to return.
+            lowest: Whether the lowest frames are the worst. By default this follows the metric: the lowest scores,
+                but the highest gaps.
+
+        Returns:
+            Pairs of frame index and clipped score, worst first; of equal frames the earlier one first.
         """
         sign = 1 if (self.scale.higher_is_better if lowest is None else lowest) else -1
         order = sorted(enumerate(self.frames), key=lambda pair: (sign * pair[1], pair[0]))
@@ -159,53 +217,26 @@ class Score(float):
         """The clips, frame rate and provenance of the measurement."""
         return self._context
 
-    def _comparable(self, other: object) -> None:
-        __tracebackhide__ = True
-        if isinstance(other, Score):
-            a, b = self.scale, other.scale
-            if (a.metric, a.model, a.generation, a.width, a.height) != (
-                b.metric,
-                b.model,
-                b.generation,
-                b.width,
-                b.height,
-            ):
+    @staticmethod
+    def _comparison(compare: Callable[[float, Any], bool]) -> Callable[[Score, object], bool]:
+        def compare_on_one_scale(self: Score, other: object) -> bool:
+            __tracebackhide__ = True
+            if isinstance(other, Score) and self.scale.key != other.scale.key:
                 raise IncomparableScores(
-                    f"{_on(a)} and {_on(b)} are not on one scale: {float(self):.2f} and {float(other):.2f} cannot be "
-                    "compared. Compare scores of one metric, model and size; the gap between default and NEG is "
-                    "result.gap."
+                    f"{self.scale} and {other.scale} are different scales: {float(self):.2f} and {float(other):.2f} "
+                    "cannot be compared. Compare scores of one metric, model and size; the gap between default and "
+                    "NEG is result.gap."
                 )
+            return compare(self, other)
 
-    def __lt__(self, other: float) -> bool:
-        __tracebackhide__ = True
-        self._comparable(other)
-        return float.__lt__(self, other)
+        return compare_on_one_scale
 
-    def __le__(self, other: float) -> bool:
-        __tracebackhide__ = True
-        self._comparable(other)
-        return float.__le__(self, other)
-
-    def __gt__(self, other: float) -> bool:
-        __tracebackhide__ = True
-        self._comparable(other)
-        return float.__gt__(self, other)
-
-    def __ge__(self, other: float) -> bool:
-        __tracebackhide__ = True
-        self._comparable(other)
-        return float.__ge__(self, other)
-
-    def __eq__(self, other: object) -> bool:
-        __tracebackhide__ = True
-        self._comparable(other)
-        return float.__eq__(self, other)
-
-    def __ne__(self, other: object) -> bool:
-        __tracebackhide__ = True
-        self._comparable(other)
-        return float.__ne__(self, other)
-
+    __lt__ = _comparison(float.__lt__)
+    __le__ = _comparison(float.__le__)
+    __gt__ = _comparison(float.__gt__)
+    __ge__ = _comparison(float.__ge__)
+    __eq__ = _comparison(float.__eq__)
+    __ne__ = _comparison(float.__ne__)
     __hash__ = float.__hash__
 
     def __repr__(self) -> str:
@@ -219,10 +250,21 @@ class Score(float):
 
 
 def pooled(frames: tuple[float, ...], pool: str) -> float:
-    """Pool one value per frame; percentiles interpolate linearly. Raises ValueError for unknown pools."""
+    """Pool one value per frame into one number.
+
+    Args:
+        frames: The frames' values.
+        pool: "mean", "min", "max", "median", a percentile ("p1", "p5", "p10"; linear interpolation between the two
+            nearest ranks, as `numpy.percentile`), "harmonic_mean" (n / Σ 1/(s+1) − 1, as libvmaf) or "stdev" (of
+            the population).
+
+    Raises:
+        MeasurementError: If the harmonic mean does not exist.
+        ValueError: If the pool is unknown.
+    """
     n = len(frames)
     if pool == "mean":
-        # fsum: the same bits whatever the order. The division rounds once more, past the frames' own bounds at worst.
+        # fsum: the same bits in any order. The division rounds once more, at worst past the frames' own bounds.
         return min(max(math.fsum(frames) / n, min(frames)), max(frames))
     if pool == "min":
         return min(frames)
@@ -237,17 +279,5 @@ def pooled(frames: tuple[float, ...], pool: str) -> float:
     if pool == "stdev":
         return float(np.std(frames))
     if pool not in PERCENTILES:
-        raise ValueError(f"{pool!r} is not a pool; there are {', '.join(POOLS)}")
+        raise ValueError(f"pool must be one of {', '.join(POOLS)}, not {pool!r}")
     return float(np.percentile(frames, PERCENTILES[pool]))
-
-
-def _clipped(frames: tuple[float, ...], scale: Scale) -> tuple[float, ...]:
-    if scale.low is None or scale.high is None:
-        return frames
-    low, high = scale.low, scale.high
-    return tuple(min(max(frame, low), high) for frame in frames)
-
-
-def _on(scale: Scale) -> str:
-    model = f" ({scale.model})" if scale.model else ""
-    return f"{scale.name}{model} at {scale.width}x{scale.height}"

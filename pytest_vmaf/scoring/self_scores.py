@@ -29,7 +29,7 @@ def frames_above(
     self_score: Callable[[], tuple[float, ...]],
 ) -> FramesAbove:
     """The frames above the model's range and above the reference's own score, which is asked for only if needed."""
-    credited = log.columns[models.credit.column]
+    credited = log.columns[models.default.column]
     past = frames_past(job, log, models)
     lifted: list[tuple[int, float, float]] = []
     # An honest encode passes 100 too; what it never passes is the reference's score against itself.
@@ -46,7 +46,7 @@ def frames_past(job: ScoreRequest, log: ScoreLog, models: ModelPair) -> list[int
     """The frames above the model's range; none of a clip that is the reference, which cannot pass its own score."""
     if job.reference == job.distorted:
         return []
-    return [frame for frame, score in enumerate(log.columns[models.credit.column]) if score > models.high]
+    return [frame for frame, score in enumerate(log.columns[models.default.column]) if score > models.high]
 
 
 def self_scores(prepared: Sequence[PreparedScoring]) -> tuple[tuple[float, ...], ...]:

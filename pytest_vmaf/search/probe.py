@@ -14,8 +14,8 @@ from pytest_vmaf.gates.metrics import BASE_METRICS
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.fingerprint import stamp_of
 from pytest_vmaf.media.process import stop_children
-from pytest_vmaf.scoring.cached import keep_score, score_key
 from pytest_vmaf.scoring.cached import score as scored
+from pytest_vmaf.scoring.cached import score_key, store_score
 from pytest_vmaf.scoring.measure import conclude
 from pytest_vmaf.scoring.models import feature_columns, higher_is_better, resolve_feature
 from pytest_vmaf.scoring.prepare import MeasureRequest, PreparedScoring, prepare
@@ -190,7 +190,7 @@ class Prober:
         return replace(first, job=replace(first.job, distorted=distorted))
 
     def _keep_score(self, prepared: PreparedScoring, log: ScoreLog) -> None:
-        keep_score(prepared.cache, score_key(self._scorer, prepared.job, prepared.cache), log)
+        store_score(prepared.cache, score_key(self._scorer, prepared.job, prepared.cache), log)
 
     def _together(
         self, first: PreparedScoring, crf: int, path: Path

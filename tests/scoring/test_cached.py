@@ -22,7 +22,7 @@ from pytest_vmaf.cache import UNREADABLE, Cache, contents
 from pytest_vmaf.media.clip import Clip, as_clip
 from pytest_vmaf.media.inspect import _video
 from pytest_vmaf.scoring import self_scores as above
-from pytest_vmaf.scoring.cached import _capabilities, packed_log, unpacked_log
+from pytest_vmaf.scoring.cached import _capabilities, pack_log, unpack_log
 from pytest_vmaf.scoring.logs import read_log
 from pytest_vmaf.scoring.measure import measure
 from pytest_vmaf.scoring.prepare import MeasureRequest
@@ -309,12 +309,12 @@ def test_a_log_that_is_cut_short_by_hand_is_thrown_away(score, reference, encode
 def test_a_log_comes_back_as_it_was(columns, means):
     columns = {name: tuple(values) for name, values in columns.items()}
     log = ScoreLog(columns, 3, 4, "libvmaf 3", "", means)
-    data, blob = packed_log(log)
-    assert unpacked_log(json.loads(json.dumps(data)), blob) == log
+    data, blob = pack_log(log)
+    assert unpack_log(json.loads(json.dumps(data)), blob) == log
 
 
 @given(data=plain, blob=st.binary(max_size=40))
 def test_data_of_any_shape_is_a_value_or_unreadable(data, blob):
-    for read in (lambda: unpacked_log(data, blob), lambda: _video(data, Clip("a")), lambda: _capabilities(data)):
+    for read in (lambda: unpack_log(data, blob), lambda: _video(data, Clip("a")), lambda: _capabilities(data)):
         with contextlib.suppress(UNREADABLE):
             read()

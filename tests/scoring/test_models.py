@@ -33,25 +33,25 @@ def test_either_twins_name_gives_the_same_pair(name):
     entry = next(e for e in ENTRIES if name in (e["name"], e.get("neg")))
     pair = resolve_model(name, **UHD)
     assert pair == resolve_model(entry["name"], **UHD)
-    assert (pair.credit.column, pair.neg.column) == ("vmaf", "neg")
-    assert (pair.credit.version, pair.low, pair.high) == (entry["name"], *entry["range"])
-    assert pair.credit != pair.neg
+    assert (pair.default.column, pair.neg.column) == ("vmaf", "neg")
+    assert (pair.default.version, pair.low, pair.high) == (entry["name"], *entry["range"])
+    assert pair.default != pair.neg
     assert pair.name != pair.neg_name
     assert pair.generation == entry["generation"]
 
 
 def test_a_neg_file_is_used_where_there_is_one():
     pair = resolve_model("vmaf_v0.6.1", **HD)
-    assert (pair.credit.version, pair.neg.version) == ("vmaf_v0.6.1", "vmaf_v0.6.1neg")
-    assert pair.credit.overrides == pair.neg.overrides == ()
+    assert (pair.default.version, pair.neg.version) == ("vmaf_v0.6.1", "vmaf_v0.6.1neg")
+    assert pair.default.overrides == pair.neg.overrides == ()
     assert pair.label == "vmaf_v0.6.1 / vmaf_v0.6.1neg"
 
 
 def test_v1_is_neg_by_itself_and_gets_its_credit_by_an_override():
     pair = resolve_model(generation="v1", **HD)
-    assert pair.neg.version == pair.credit.version == "vmaf_v1.0.16_3d0h"
+    assert pair.neg.version == pair.default.version == "vmaf_v1.0.16_3d0h"
     assert pair.neg.overrides == ()
-    assert pair.credit.overrides == (("adm.adm_enhn_gain_limit", "100"),)
+    assert pair.default.overrides == (("adm.adm_enhn_gain_limit", "100"),)
     assert (pair.name, pair.neg_name) == ("vmaf_v1.0.16_3d0h credited", "vmaf_v1.0.16_3d0h")
 
 
@@ -81,7 +81,7 @@ def test_a_model_without_a_neg_file_gets_its_gain_limited():
 )
 def test_auto_goes_by_generation_and_the_references_shorter_side(generation, width, height, phone, name):
     pair = resolve_model("auto", generation=generation, phone=phone, width=width, height=height)
-    assert pair.credit.version == name
+    assert pair.default.version == name
     assert pair.phone is phone
 
 
@@ -97,7 +97,7 @@ def test_the_auto_choices_and_phone_modes_exist():
 
 def test_phone_mode_transforms_both_twins_on_v0():
     pair = resolve_model("vmaf_v0.6.1neg", phone=True, **HD)
-    assert pair.credit.transform
+    assert pair.default.transform
     assert pair.neg.transform
     assert pair.label == "vmaf_v0.6.1 (phone) / vmaf_v0.6.1neg (phone)"
     assert not resolve_model("vmaf_v0.6.1", **HD).credit.transform
@@ -105,8 +105,8 @@ def test_phone_mode_transforms_both_twins_on_v0():
 
 def test_phone_mode_is_another_model_on_v1():
     pair = resolve_model("vmaf_v1.0.16_hfr_3d0h", phone=True, **HD)
-    assert pair.credit.version == pair.neg.version == "vmaf_v1.0.16_hfr_5d0h"
-    assert not pair.credit.transform
+    assert pair.default.version == pair.neg.version == "vmaf_v1.0.16_hfr_5d0h"
+    assert not pair.default.transform
     assert pair.phone
 
 
@@ -209,8 +209,8 @@ def model_json(folder: Path, name: str = "mine.json", **changes: object) -> Path
 def test_a_file_is_paired_with_its_gain_limited_self(tmp_path):
     path = model_json(tmp_path)
     pair = resolve_model(str(path), **HD)
-    assert pair.credit.path == pair.neg.path == path
-    assert dict(pair.credit.overrides) == {"adm.adm_enhn_gain_limit": "100", "vif.vif_enhn_gain_limit": "100"}
+    assert pair.default.path == pair.neg.path == path
+    assert dict(pair.default.overrides) == {"adm.adm_enhn_gain_limit": "100", "vif.vif_enhn_gain_limit": "100"}
     assert dict(pair.neg.overrides) == {"adm.adm_enhn_gain_limit": "1", "vif.vif_enhn_gain_limit": "1"}
     assert (pair.low, pair.high, pair.generation) == (0, 100, "v0")
     assert "sha256" in pair.name
@@ -222,7 +222,7 @@ def test_a_file_that_limits_the_gain_itself_is_the_neg_one(tmp_path, limit):
     options = [{"adm_enhn_gain_limit": limit}, {}, {"vif_enhn_gain_limit": limit}]
     pair = resolve_model(str(model_json(tmp_path, feature_opts_dicts=options)), **HD)
     assert dict(pair.neg.overrides) == {"adm.adm_enhn_gain_limit": "1", "vif.vif_enhn_gain_limit": "1"}
-    assert dict(pair.credit.overrides) == {"adm.adm_enhn_gain_limit": "100", "vif.vif_enhn_gain_limit": "100"}
+    assert dict(pair.default.overrides) == {"adm.adm_enhn_gain_limit": "100", "vif.vif_enhn_gain_limit": "100"}
     assert pair.name == f"{pair.neg_name} credited"
 
 

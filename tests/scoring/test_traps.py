@@ -33,7 +33,7 @@ def requested(reference: Path, distorted: Path, *columns: str) -> ScoreRequest:
         width=320,
         height=180,
         pix_fmt="yuv420p",
-        models=(models.credit, models.neg),
+        models=(models.default, models.neg),
         features=(),
         columns=columns,
         tools=Tools(find_ffmpeg()),
