@@ -1,4 +1,4 @@
-"""Encoders as data: how each is told its quality and preset, and which way its scale runs."""
+"""Encoder: how an encoder is run, its presets and its quality scale. ENCODERS: those of ffmpeg."""
 
 from __future__ import annotations
 
@@ -6,45 +6,61 @@ import inspect
 import os
 import re
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 from pytest_vmaf.cache import Cache, key_of, remembered
 from pytest_vmaf.errors import EncodeError, SettingsError
 from pytest_vmaf.media.builds import build_of
 from pytest_vmaf.media.ffmpeg import FfmpegCommand
 from pytest_vmaf.media.process import run
-from pytest_vmaf.text import closest_match, did_you_mean, printable
+from pytest_vmaf.text import did_you_mean, printable
 
-#: What a command template may hold in braces; ffmpeg's arguments all but the files, which it is told anyway.
-FILES = ("input", "output")
-PLACEHOLDERS = ("crf", "preset", *FILES, "width", "height", "frame_rate", "frames", "pix_fmt")
+#: The placeholders of a command. ffmpeg's arguments have all but the files, which ffmpeg gets in any case.
+PLACEHOLDERS = ("crf", "preset", "input", "output", "width", "height", "frame_rate", "frames", "pix_fmt")
+FFMPEG_PLACEHOLDERS = tuple(name for name in PLACEHOLDERS if name not in ("input", "output"))
 BRACES = re.compile(r"\{(\w*)\}")
+
+#: Called with the source, the output file and the CRF.
+EncoderFunction = Callable[[Path, Path, int], object]
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """An encoder, and the scale of its constant quality.
+    """An encoder: how to run it, its presets, and the scale of its constant quality ("CRF").
 
-    ``crf_range`` are the finest and the coarsest number in the order of the numbers; on most scales a larger number is
-    coarser, with ``larger_is_finer`` it is the other way round. Exactly one of three says how it is run: ``arguments``
-    are output arguments of ffmpeg after ``-c:v NAME``, ``command`` is the argument list of a program, both with
-    {placeholders}; ``function`` is called with (source, output, crf). ``presets`` are the words that {preset} may be
-    (any where empty), ``preset`` is the one to use when none is named. ``suffix`` is that of the encodes' files.
-    ``slope`` is how far logit(score/ceiling) falls from one number to the next coarser one, roughly; a search begins
-    with it. A ``function`` is called from several threads where a search has several ``workers``.
-    ``joining`` are arguments without which its streams can neither be joined nor packaged for streaming.
-    ``needs`` says what must be there beside the ffmpeg. ``files`` are paths of files whose bytes decide what a script
-    writes; only with them, and of programs that are no scripts, are encodes kept for later runs.
+    Exactly one of `arguments`, `command` and `function` is set. Arguments and commands contain placeholders: `{crf}`,
+    `{preset}`, `{width}`, `{height}`, `{frame_rate}`, `{frames}`, `{pix_fmt}`; commands also `{input}` and `{output}`.
+
+    Attributes:
+        name: The encoder's name, for ffmpeg's `-c:v` and for messages.
+        crf_range: The smallest and the largest CRF, both included; at most 1000 apart.
+        arguments: Output arguments of ffmpeg, without `-c:v NAME`.
+        command: A program and its arguments; no shell reads them. Without `{input}` the program reads y4m from standard
+            input, without `{output}` it writes the encode to standard output.
+        function: A callable `(source, output, crf)` that writes the output file. Searches with several workers call it
+            from several threads.
+        preset: The preset to use if none is requested.
+        presets: The values that `{preset}` may have; empty for any.
+        suffix: The suffix of the encodes' files, for example ".mp4".
+        larger_is_finer: Whether a larger number means better quality. On most scales, as on x264's, it means coarser.
+        slope: Roughly how much logit(score / ceiling) changes from one CRF to the next. A search begins with it.
+        joining: Arguments without which the streams can neither be joined nor packaged for streaming.
+        needs: What the encoder requires besides ffmpeg, for example "an NVIDIA GPU and its driver".
+        files: Files whose contents determine what a script writes. Encodes of a script are only cached with them.
+
+    Raises:
+        SettingsError: If a field is invalid.
     """
 
     name: str
     crf_range: tuple[int, int] = (0, 51)
     arguments: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
-    function: Callable[[Path, Path, int], object] | None = None
+    function: EncoderFunction | None = None
     preset: str | None = None
     presets: tuple[str, ...] = ()
     suffix: str = ".mp4"
@@ -57,211 +73,197 @@ class Encoder:
     def __post_init__(self) -> None:
         if not _is_range(self.crf_range):
             raise SettingsError(
-                f"{self.name}: crf_range is {self.crf_range!r}; it is two whole numbers, as (0, 51), within 1000."
+                f"{self.name}: crf_range must be two integers, for example (0, 51), at most 1000 apart, "
+                f"not {self.crf_range!r}."
             )
         if sum(map(bool, (self.arguments, self.command, self.function))) != 1:
-            raise SettingsError(f"{self.name}: an encoder has ffmpeg arguments, a command or a function; one of them.")
-        if not all(isinstance(part, str) for part in (*self.arguments, *self.command)):
-            raise SettingsError(f"{self.name}: arguments and command are lists of words.")
-        for name in ("arguments", "command", "presets", "joining", "files"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+            raise SettingsError(f"{self.name}: an encoder must have one of arguments, command and function.")
+        if not all(isinstance(part, str) for part in self._template):
+            raise SettingsError(f"{self.name}: arguments and command must be sequences of strings.")
+        for field in ("arguments", "command", "presets", "joining", "files"):
+            object.__setattr__(self, field, tuple(getattr(self, field)))
         if self.slope is not None and not (isinstance(self.slope, int | float) and 1e-6 < abs(self.slope) < 5):
             raise SettingsError(
-                f"{self.name}: slope is {self.slope!r}; it is a number other than 0, between -5 and 5, as -0.1."
+                f"{self.name}: slope must be a number between -5 and 5 other than 0, for example -0.1, "
+                f"not {self.slope!r}."
             )
-        said = [name for part in (*self.arguments, *self.command) for name in BRACES.findall(part)]
-        known = PLACEHOLDERS if self.command else tuple(name for name in PLACEHOLDERS if name not in FILES)
-        for name in said:
+        known = PLACEHOLDERS if self.command else FFMPEG_PLACEHOLDERS
+        for name in (names := self._placeholders):
             if name not in known:
                 raise SettingsError(
-                    f"{self.name}: {{{name}}} is no placeholder here; did you mean {{{closest_match(name, known)}}}? "
-                    f"There are {', '.join(known)}."
+                    f"{self.name}: {{{name}}} is not a placeholder.{did_you_mean(name, known, '{{{}}}')} "
+                    f"Placeholders: {', '.join(f'{{{each}}}' for each in known)}."
                 )
-        if self.function is None and "crf" not in said:
-            raise SettingsError(f"{self.name}: {{crf}} is missing, so every encode would be the same one.")
+        if self.function is None and "crf" not in names:
+            raise SettingsError(f"{self.name}: {{crf}} is missing, so every encode would be the same.")
+
+    @property
+    def _template(self) -> tuple[str, ...]:
+        return (*self.arguments, *self.command)
+
+    @property
+    def _placeholders(self) -> list[str]:
+        return [name for part in self._template for name in BRACES.findall(part)]
 
     @property
     def reads_stdin(self) -> bool:
-        """Whether this is a program that gets the source as y4m on its standard input."""
-        return bool(self.command) and not any("{input}" in part for part in self.command)
+        """Whether this is a program that reads the source as y4m from standard input."""
+        return bool(self.command) and "input" not in self._placeholders
 
-    def chosen_preset(self, preset: str | None) -> str | None:
-        """The preset to use. Raises SettingsError for a word that this encoder has not, and where one must be said."""
-        takes = any("{preset}" in part for part in (*self.arguments, *self.command))
-        if preset is None and self.preset is None and takes:
-            raise SettingsError(f"{self.name} has {{preset}} in its command and no preset of its own; say preset=.")
+    @property
+    def writes_stdout(self) -> bool:
+        """Whether this is a program that writes the encode to standard output."""
+        return bool(self.command) and "output" not in self._placeholders
+
+    def resolve_preset(self, preset: str | None) -> str | None:
+        """The preset to use: the requested one, else the encoder's own.
+
+        Raises:
+            SettingsError: If the encoder does not have the preset, or requires one and has none of its own.
+        """
+        takes_preset = "preset" in self._placeholders
         if preset is None:
+            if self.preset is None and takes_preset:
+                raise SettingsError(f"{self.name} has {{preset}} in its command but no default preset. Set preset=.")
             return self.preset
-        if not takes:
-            raise SettingsError(f"{self.name} takes no preset here; preset is {preset!r}.")
+        if not takes_preset:
+            raise SettingsError(f"{self.name} does not take a preset, but preset is {preset!r}.")
         if self.presets and preset not in self.presets:
             raise SettingsError(
                 f"{self.name} has no preset {preset!r}.{did_you_mean(preset, self.presets)} "
-                f"It has {', '.join(self.presets)}."
+                f"Presets: {', '.join(self.presets)}."
             )
         return preset
 
 
+class EncoderFields(TypedDict, total=False):
+    """The fields of an `Encoder` that do not say how it is run."""
+
+    crf_range: tuple[int, int]
+    preset: str | None
+    presets: tuple[str, ...]
+    suffix: str
+    larger_is_finer: bool
+    slope: float | None
+    joining: tuple[str, ...]
+    needs: str
+    files: tuple[str, ...]
+
+
 def _is_range(crf_range: object) -> bool:
     pair = crf_range if isinstance(crf_range, tuple | list) else ()
-    whole = len(pair) == 2 and type(pair[0]) is type(pair[1]) is int
-    # More numbers than any scale has, and than a search could weigh against each other.
-    return whole and pair[0] < pair[1] <= pair[0] + 1000
+    integers = len(pair) == 2 and type(pair[0]) is type(pair[1]) is int
+    # No scale has more numbers, and a search could not weigh more against each other.
+    return integers and pair[0] < pair[1] <= pair[0] + 1000
 
 
-X26X = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
-NVENC = ("-preset", "{preset}", "-tune", "hq", "-rc", "vbr", "-cq", "{crf}", "-b:v", "0")
-QSV = ("-preset", "{preset}", "-global_quality", "{crf}")
-AMF = ("-quality", "{preset}", "-rc", "cqp", "-qp_i", "{crf}", "-qp_p", "{crf}")
-TOOLBOX = ("-q:v", "{crf}")
+def command_encoder(
+    template: str | Sequence[str | os.PathLike[str]], *, name: str | None = None, **fields: Unpack[EncoderFields]
+) -> Encoder:
+    """Make an encoder from a command template.
 
+    Args:
+        template: For example "./myenc --crf {crf} -i {input} -o {output}", or a list of arguments. No shell reads it.
+        name: The encoder's name; by default that of the program.
+        **fields: Further fields of the `Encoder`.
 
-def _numbers(low: int, high: int) -> tuple[str, ...]:
-    return tuple(map(str, range(low, high + 1)))
-
-
-def _hardware(kind: str, arguments: tuple[str, ...], needs: str, **rest: object) -> list[Encoder]:
-    ranges: dict[str, tuple[int, int]] = rest.pop("ranges")  # type: ignore[assignment]
-    return [
-        Encoder(f"{codec}_{kind}", crf_range, arguments, needs=needs, **rest)  # type: ignore[arg-type]
-        for codec, crf_range in ranges.items()
-    ]
-
-
-#: Slopes are fits to measured curves; the finest numbers leave out 0 where that means "not set".
-ENCODERS = {
-    encoder.name: encoder
-    for encoder in (
-        Encoder(
-            "libx264", (0, 51), ("-preset", "{preset}", "-crf", "{crf}"), preset="medium", presets=X26X, slope=-0.13
-        ),
-        Encoder(
-            "libx265", (0, 51), ("-preset", "{preset}", "-crf", "{crf}"), preset="medium", presets=X26X, slope=-0.13
-        ),
-        Encoder(
-            "libsvtav1",
-            (1, 63),
-            ("-preset", "{preset}", "-crf", "{crf}"),
-            preset="8",
-            presets=_numbers(-1, 13),
-            slope=-0.075,
-        ),
-        Encoder(
-            "libaom-av1",
-            (1, 63),
-            ("-cpu-used", "{preset}", "-row-mt", "1", "-crf", "{crf}", "-b:v", "0"),
-            preset="6",
-            presets=_numbers(0, 11),
-            slope=-0.075,
-        ),
-        Encoder(
-            "libvpx-vp9",
-            (1, 63),
-            ("-deadline", "good", "-cpu-used", "{preset}", "-row-mt", "1", "-crf", "{crf}", "-b:v", "0"),
-            preset="4",
-            presets=_numbers(0, 5),
-            suffix=".webm",
-            slope=-0.075,
-        ),
-        Encoder(
-            "libvvenc",
-            (0, 63),
-            ("-preset", "{preset}", "-qp", "{crf}"),
-            preset="faster",
-            presets=("faster", "fast", "medium", "slow", "slower"),
-            # Else every IDR picture after the first would have a number that only its own stream explains.
-            joining=("-vvenc-params", "poc0idr=1"),
-            slope=-0.13,
-        ),
-        Encoder(
-            "librav1e",
-            (1, 255),
-            ("-speed", "{preset}", "-qp", "{crf}"),
-            preset="8",
-            presets=_numbers(0, 10),
-            slope=-0.025,
-        ),
-        *_hardware(
-            "nvenc",
-            NVENC,
-            "an NVIDIA GPU and its driver",
-            ranges={"h264": (1, 51), "hevc": (1, 51), "av1": (1, 63)},
-            preset="p5",
-            presets=("p1", "p2", "p3", "p4", "p5", "p6", "p7"),
-        ),
-        *_hardware(
-            "qsv",
-            QSV,
-            "an Intel GPU and its media driver",
-            ranges={"h264": (1, 51), "hevc": (1, 51), "vp9": (1, 255), "av1": (1, 51)},
-            preset="medium",
-            presets=X26X[2:9],
-        ),
-        *_hardware(
-            "amf",
-            AMF,
-            "an AMD GPU and its driver",
-            ranges={"h264": (0, 51), "hevc": (0, 51), "av1": (0, 255)},
-            preset="balanced",
-            presets=("speed", "balanced", "quality"),
-        ),
-        *_hardware(
-            "videotoolbox",
-            TOOLBOX,
-            "macOS on Apple silicon",
-            ranges={"h264": (1, 100), "hevc": (1, 100)},
-            larger_is_finer=True,
-        ),
-    )
-}
-
-
-def command_encoder(template: str | Sequence[str | os.PathLike[str]], **rest: object) -> Encoder:
-    """An encoder from a command template, as ``"./myenc --crf {crf} -i {input} -o {output}"``; no shell reads it.
-
-    Without {input} the source comes as y4m on standard input; without {output} the encode is what the program writes to
-    standard output. The other keywords are those of :class:`Encoder`. Raises SettingsError.
+    Raises:
+        SettingsError: If the template or a field is invalid.
     """
     try:
-        command = tuple(shlex.split(template)) if isinstance(template, str) else tuple(os.fspath(p) for p in template)
+        command = tuple(shlex.split(template)) if isinstance(template, str) else tuple(map(os.fspath, template))
     except TypeError:
         raise SettingsError(
-            f"encoder is {template!r:.80}; it is a name, a command template, an Encoder or a function."
+            f"encoder must be a name, a command template, an Encoder or a function, not {template!r:.80}."
         ) from None
     except ValueError as error:
         raise SettingsError(f"The encoder's command {template!r} cannot be split: {error}.") from None
     if not command:
         raise SettingsError("The encoder's command is empty.")
-    name = Path(next((part for part in command if not BRACES.search(part)), command[0])).name
-    return Encoder(name=printable(str(rest.pop("name", name))), command=command, **rest)  # type: ignore[arg-type]
+    program = next((part for part in command if not BRACES.search(part)), command[0])
+    return Encoder(printable(name or Path(program).name), command=command, **fields)
 
 
-def function_encoder(function: Callable[[Path, Path, int], object], **rest: object) -> Encoder:
-    """An encoder from a Python callable that gets (source, output, crf) and writes the output file.
+def function_encoder(function: EncoderFunction, *, name: str | None = None, **fields: Unpack[EncoderFields]) -> Encoder:
+    """Make an encoder from a function.
 
-    Raises SettingsError for one that cannot be called with three arguments.
+    Args:
+        function: Called with the source, the output file, which it must write, and the CRF.
+        name: The encoder's name; by default the function's.
+        **fields: Further fields of the `Encoder`.
+
+    Raises:
+        SettingsError: If the function cannot be called with three arguments, or a field is invalid.
     """
     try:
         inspect.signature(function).bind(Path(), Path(), 0)
     except TypeError as error:
-        raise SettingsError(f"An encoder function is called with (source, output, crf): {error}.") from None
+        raise SettingsError(f"An encoder function must take (source, output, crf): {error}.") from None
     except ValueError:
-        # Some built-in callables have no signature to look at.
+        # Some built-in callables have no signature.
         pass
-    name = str(rest.pop("name", getattr(function, "__name__", type(function).__name__)))
-    return Encoder(name=printable(name), function=function, **rest)  # type: ignore[arg-type]
+    default = getattr(function, "__name__", type(function).__name__)
+    return Encoder(printable(name or default), function=function, **fields)
+
+
+def _rows(crf_ranges: Mapping[str, tuple[int, int]], arguments: str, **fields: Unpack[EncoderFields]) -> list[Encoder]:
+    """Encoders of ffmpeg that differ only in their names and scales."""
+    return [Encoder(name, crf_range, tuple(arguments.split()), **fields) for name, crf_range in crf_ranges.items()]
+
+
+def _numbers(first: int, last: int) -> tuple[str, ...]:
+    return tuple(map(str, range(first, last + 1)))
+
+
+X26X = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
+
+#: The slopes are fits to measured curves. A range leaves out 0 where it means "not set".
+_ROWS = (
+    _rows({"libx264": (0, 51), "libx265": (0, 51)}, "-preset {preset} -crf {crf}",
+          preset="medium", presets=X26X, slope=-0.13),
+    _rows({"libsvtav1": (1, 63)}, "-preset {preset} -crf {crf}",
+          preset="8", presets=_numbers(-1, 13), slope=-0.075),
+    _rows({"libaom-av1": (1, 63)}, "-cpu-used {preset} -row-mt 1 -crf {crf} -b:v 0",
+          preset="6", presets=_numbers(0, 11), slope=-0.075),
+    _rows({"libvpx-vp9": (1, 63)}, "-deadline good -cpu-used {preset} -row-mt 1 -crf {crf} -b:v 0",
+          preset="4", presets=_numbers(0, 5), suffix=".webm", slope=-0.075),
+    # Without poc0idr, every IDR picture but the first would have a number that only its own stream explains.
+    _rows({"libvvenc": (0, 63)}, "-preset {preset} -qp {crf}",
+          preset="faster", presets=("faster", "fast", "medium", "slow", "slower"),
+          joining=("-vvenc-params", "poc0idr=1"), slope=-0.13),
+    _rows({"librav1e": (1, 255)}, "-speed {preset} -qp {crf}",
+          preset="8", presets=_numbers(0, 10), slope=-0.025),
+    _rows({"h264_nvenc": (1, 51), "hevc_nvenc": (1, 51), "av1_nvenc": (1, 63)},
+          "-preset {preset} -tune hq -rc vbr -cq {crf} -b:v 0",
+          preset="p5", presets=tuple(f"p{n}" for n in range(1, 8)), needs="an NVIDIA GPU and its driver"),
+    _rows({"h264_qsv": (1, 51), "hevc_qsv": (1, 51), "vp9_qsv": (1, 255), "av1_qsv": (1, 51)},
+          "-preset {preset} -global_quality {crf}",
+          preset="medium", presets=X26X[2:9], needs="an Intel GPU and its media driver"),
+    _rows({"h264_amf": (0, 51), "hevc_amf": (0, 51), "av1_amf": (0, 255)},
+          "-quality {preset} -rc cqp -qp_i {crf} -qp_p {crf}",
+          preset="balanced", presets=("speed", "balanced", "quality"), needs="an AMD GPU and its driver"),
+    _rows({"h264_videotoolbox": (1, 100), "hevc_videotoolbox": (1, 100)}, "-q:v {crf}",
+          larger_is_finer=True, needs="macOS on Apple silicon"),
+)  # fmt: skip
+ENCODERS = {encoder.name: encoder for rows in _ROWS for encoder in rows}
 
 
 def check_available(encoder: Encoder, ffmpeg: str, cache: Cache | None = None) -> None:
-    """Raise EncodeError, with what would help, where this ffmpeg was built without the encoder.
+    """Check that ffmpeg was built with an encoder; programs and functions are not checked.
 
-    With a ``cache`` a build of ffmpeg that is known is not asked again.
+    Args:
+        encoder: The encoder.
+        ffmpeg: Path of the ffmpeg.
+        cache: Where the encoders of known builds of ffmpeg are stored.
+
+    Raises:
+        EncodeError: If it was not. The message names what would help.
     """
     if not encoder.arguments:
         return
     stat = Path(ffmpeg).stat()
     build = build_of(ffmpeg, cache) if cache else None
-    there = remembered(
+    available = remembered(
         cache,
         "look",
         key_of("encoders", build=build) if build else None,
@@ -269,12 +271,12 @@ def check_available(encoder: Encoder, ffmpeg: str, cache: Cache | None = None) -
         sorted,
         lambda names: frozenset(map(str, names)),
     )
-    if encoder.name not in there:
+    if encoder.name not in available:
         needs = f" It also needs {encoder.needs}." if encoder.needs else ""
-        known = ", ".join(name for name in ENCODERS if name in there) or "none that is known here"
+        known = ", ".join(name for name in ENCODERS if name in available) or "none of the encoders known here"
         raise EncodeError(
             f"{printable(ffmpeg)} was built without the encoder {encoder.name}.{needs}\n"
-            f"  It has {known}. Say another ffmpeg with --vmaf-ffmpeg=PATH (ini: vmaf_ffmpeg)."
+            f"  It has {known}. Use another ffmpeg: --vmaf-ffmpeg=PATH (ini: vmaf_ffmpeg)."
         )
 
 
