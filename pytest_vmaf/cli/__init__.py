@@ -1,4 +1,4 @@
-"""The command pytest-vmaf."""
+"""The command `pytest-vmaf`."""
 
 from pytest_vmaf.cli.main import main
 

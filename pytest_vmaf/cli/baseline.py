@@ -1,224 +1,197 @@
-"""`pytest-vmaf baseline`: shows baselines, tells two sets of them apart, and takes over what CI kept as a candidate."""
+"""`pytest-vmaf baseline`: show and compare baselines, and accept the candidates of CI."""
 
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_vmaf.cli.common import PASSED, VIOLATED, say, write_table
+from pytest_vmaf.cli.common import PASSED, VIOLATED, Commands, add_command, add_output, print_message, write_table
 from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.text import printable
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from pytest_vmaf.baselines.entry import Entry
-    from pytest_vmaf.baselines.files import Tests
 
-#: What of an entry is shown: a mean here stands for all its pools.
-SHOWN_POOLS = ("mean", "p5")
-MOST_FILES = 10_000
+#: The pools to show. A difference in another pool is only mentioned.
+POOLS = ("mean", "p5")
+MAX_FOLDERS = 10_000
+NOT_COPIED = "Nothing was copied."
+EXIT_CODES = "0 done or equal, 1 different, 2 usage, 3 a file cannot be read"
 
 
-def add_baseline(commands: Any) -> None:
-    """The subcommand with its own three."""
-    parser = commands.add_parser(
-        "baseline",
-        help="show, compare and accept the baselines that pytest --vmaf-update writes",
-        epilog="exit codes: 0 done or the same, 1 different, 2 usage, 3 a file cannot be read",
-    )
-    actions = parser.add_subparsers(required=True, metavar="ACTION")
-    show = actions.add_parser("show", help="the entries of files, or of all files in folders")
-    show.set_defaults(run=_show)
-    show.add_argument("places", type=Path, nargs="*", default=[Path()], metavar="FILE|DIR")
-    diff = actions.add_parser("diff", help="what differs between two files or folders; exit code 1 where anything does")
-    diff.set_defaults(run=_diff)
-    diff.add_argument("old", type=Path)
-    diff.add_argument("new", type=Path)
-    accept = actions.add_parser(
-        "accept", help="put the entries that pytest --vmaf-candidate=DIR wrote into the tests' files"
-    )
-    accept.set_defaults(run=_accept)
-    accept.add_argument("candidate", type=Path, metavar="DIR")
-    accept.add_argument("--into", type=Path, default=Path(), metavar="ROOT", help="pytest's rootdir (default: here)")
-    for each in (show, diff):
-        each.add_argument("--output", type=Path, help="write there instead of to standard output")
+def add_parser(commands: Commands) -> None:
+    """Add the command with its actions."""
+    text = "show, compare and accept the baselines that pytest --vmaf-update writes"
+    actions = add_command(commands, "baseline", None, text, EXIT_CODES).add_subparsers(required=True, metavar="ACTION")
+    show = add_command(actions, "show", _show, "list baselines", EXIT_CODES)
+    text = "baseline files, or folders that contain them (default: the current folder)"
+    show.add_argument("places", type=Path, nargs="*", default=[Path()], metavar="FILE|DIR", help=text)
+    text = "compare two baseline files or folders; exits with 1 if they differ"
+    diff = add_command(actions, "diff", _diff, text, EXIT_CODES)
+    diff.add_argument("old", type=Path, help="the earlier baseline file or folder")
+    diff.add_argument("new", type=Path, help="the later baseline file or folder")
+    text = "copy the candidate baselines of a CI run into the baseline files next to the tests"
+    accept = add_command(actions, "accept", _accept, text, EXIT_CODES)
+    text = "the folder that pytest --vmaf-candidate=DIR wrote"
+    accept.add_argument("candidate", type=Path, metavar="DIR", help=text)
+    text = "pytest's rootdir (default: the current folder)"
+    accept.add_argument("--into", type=Path, default=Path(), metavar="ROOT", help=text)
+    for action in (show, diff):
+        add_output(action)
 
 
 def _show(options: argparse.Namespace) -> int:
-    from rich.table import Table
-    from rich.text import Text
-
-    from pytest_vmaf.baselines.files import read
-
-    table = Table(box=None, pad_edge=False)
-    for name in ("test", "entry", "what", "values", "measured with"):
-        table.add_column(name, overflow="fold")
-    files = [each for place in options.places for each in _files(place).items()]
-    for name, file in files:
-        module = Path(name).parent.parent / file.stem
-        for test, clips in sorted(read(file).items()):
-            for clip, entry in sorted(clips.items()):
-                told = [f"{module}::{test}", clip, entry["kind"], _values(entry)]
-                told.append(entry["shown"].get("scorer", ""))
-                table.add_row(*(Text(printable(each)) for each in told))
-    if not table.row_count:
-        return say(PASSED, f"There is no baseline in {', '.join(printable(str(place)) for place in options.places)}.")
-    write_table(options.output, table)
+    rows = []
+    for name, test, clip, entry in (row for place in options.places for row in _entries(_files(place))):
+        module = Path(name).parent.parent / Path(name).stem
+        rows.append((f"{module}::{test}", clip, entry["kind"], _values(entry), entry["shown"].get("scorer", "")))
+    if not rows:
+        return print_message(f"There is no baseline in {', '.join(printable(str(place)) for place in options.places)}.")
+    _write_rows(options.output, ("test", "entry", "what", "values", "measured with"), rows)
     return PASSED
 
 
 def _diff(options: argparse.Namespace) -> int:
-    from pytest_vmaf.baselines.files import read
-
-    old, new = _files(options.old, options.new), _files(options.new, options.old)
+    files = _files(options.old, options.new), _files(options.new, options.old)
     if options.old.is_file() and options.new.is_file():
-        # Two names of one thing, as a file and an older one of it.
-        old, new = {"": options.old}, {"": options.new}
-    table, count = _difference_table(), 0
-    for name in sorted(old.keys() | new.keys()):
-        before, after = (read(files[name]) if name in files else {} for files in (old, new))
-        for test in sorted(before.keys() | after.keys()):
-            clips = before.get(test, {}), after.get(test, {})
-            for clip in sorted(clips[0].keys() | clips[1].keys()):
-                for row in _differences(clips[0].get(clip), clips[1].get(clip)):
-                    _add(table, (f"{name}::{test}".removeprefix("::"), clip, *row))
-                    count += 1
-    if not count:
-        print("pytest-vmaf: the baselines are the same.")
+        # Two files are compared whatever their names are.
+        files = {"": options.old}, {"": options.new}
+    old, new = ({(name, test, clip): entry for name, test, clip, entry in _entries(each)} for each in files)
+    rows = []
+    for key in sorted(old.keys() | new.keys()):
+        name, test, clip = key
+        where = f"{name}::{test}".removeprefix("::")
+        rows += [(where, clip, *row) for row in _differences(old.get(key), new.get(key))]
+    if not rows:
+        print("pytest-vmaf: the baselines are equal.")
         return PASSED
-    write_table(options.output, table)
+    _write_rows(options.output, ("test", "entry", "what", "old", "new", "difference"), rows)
     return VIOLATED
 
 
 def _accept(options: argparse.Namespace) -> int:
-    from pytest_vmaf.baselines.files import FOLDER, modules_of, read, text_of
-    from pytest_vmaf.files import write_whole
+    from pytest_vmaf.baselines.files import read, text_of
+    from pytest_vmaf.files import write_atomically
 
     if not options.candidate.is_dir():
-        raise SettingsError(f"{printable(str(options.candidate))} is no folder that --vmaf-candidate wrote.")
+        raise SettingsError(f"The candidate must be a folder, and {printable(str(options.candidate))} is not one.")
     if not options.into.is_dir():
-        raise SettingsError(f"--into: {printable(str(options.into))} is no folder.")
+        raise SettingsError(f"--into must be a folder, and {printable(str(options.into))} is not one.")
     root = options.into.resolve()
-    planned: list[tuple[Path, Tests]] = []
-    for file in _walk(options.candidate):
-        name = file.relative_to(options.candidate)
-        if file.is_symlink():
-            raise MeasurementError(
-                f"{printable(str(file))} is a link; a candidate has files alone. Nothing was copied."
-            )
-        if file.suffix != ".json" or file.parent.name != FOLDER or ".." in name.parts:
-            raise MeasurementError(
-                f"{printable(str(file))} is no {FOLDER}/*.json, as a candidate has them. Nothing was copied."
-            )
-        target = root / name
-        if not target.resolve().is_relative_to(root) or (target.exists() and not target.is_file()):
-            raise MeasurementError(f"{printable(str(target))} leads out of {printable(str(root))}. Nothing was copied.")
-        if not modules_of(target):
-            raise MeasurementError(
-                f"{printable(str(name))} belongs to a test module that is not in {printable(str(root))}. Say pytest's "
-                "rootdir with --into=ROOT. Nothing was copied."
-            )
-        planned.append((target, read(file)))
+    planned = [(_target(file, options.candidate, root), read(file)) for file in _walk(options.candidate)]
     for target, entries in planned:
-        # What other runs and other shards measured stays.
+        # Baselines of other runs and other shards stay.
         tests = {test: dict(clips) for test, clips in read(target).items()}
         for test, clips in entries.items():
             tests.setdefault(test, {}).update(clips)
-        write_whole(target, [text_of(tests)])
+        write_atomically(target, [text_of(tests)])
         count = sum(map(len, entries.values()))
-        shown = printable(str(target.relative_to(root)))
-        print(f"pytest-vmaf: {count} accepted into {shown}")
+        print(f"pytest-vmaf: {count} accepted into {printable(str(target.relative_to(root)))}")
     if not planned:
-        return say(VIOLATED, f"There is no candidate in {printable(str(options.candidate))}.")
+        return print_message(f"There is no candidate in {printable(str(options.candidate))}.", VIOLATED)
     return PASSED
 
 
-def _files(place: Path, other: Path | None = None) -> dict[str, Path]:
-    """The files of baselines in a folder by their names in it, or the one file. Raises SettingsError.
+def _target(file: Path, candidate: Path, root: Path) -> Path:
+    """Where a candidate's file goes.
 
-    Those of an ``other`` folder within are not among them.
+    Raises:
+        MeasurementError: For anything but a baseline file of a test module below the root.
+    """
+    from pytest_vmaf.baselines.files import FOLDER, modules_of
+
+    name = file.relative_to(candidate)
+    if file.is_symlink():
+        raise MeasurementError(f"{printable(str(file))} is a link; candidates contain only files. {NOT_COPIED}")
+    if file.suffix != ".json" or file.parent.name != FOLDER or ".." in name.parts:
+        raise MeasurementError(f"Candidates contain only {FOLDER}/*.json, not {printable(str(file))}. {NOT_COPIED}")
+    target = root / name
+    if not target.resolve().is_relative_to(root) or (target.exists() and not target.is_file()):
+        raise MeasurementError(f"{printable(str(target))} is outside {printable(str(root))}. {NOT_COPIED}")
+    if not modules_of(target):
+        raise MeasurementError(
+            f"{printable(str(name))} belongs to a test module that is not in {printable(str(root))}. Name pytest's "
+            f"rootdir with --into=ROOT. {NOT_COPIED}"
+        )
+    return target
+
+
+def _entries(files: Mapping[str, Path]) -> Iterator[tuple[str, str, str, Entry]]:
+    """Every entry with the name of its file, its test and its clip."""
+    from pytest_vmaf.baselines.files import read
+
+    for name, file in files.items():
+        for test, clips in sorted(read(file).items()):
+            yield from ((name, test, clip, entry) for clip, entry in sorted(clips.items()))
+
+
+def _files(place: Path, other: Path | None = None) -> dict[str, Path]:
+    """The baseline files of a folder by their relative names, or the one file.
+
+    Files of the `other` folder are left out if it is inside this one.
+
+    Raises:
+        SettingsError: If the place does not exist.
     """
     from pytest_vmaf.baselines.files import FOLDER
 
     if place.is_dir():
         inside = other is not None and other.is_dir() and other.resolve() != place.resolve() and other.resolve()
-        found = [
-            path
-            for path in _walk(place)
-            if path.parent.name == FOLDER
-            and path.suffix == ".json"
-            and not (inside and path.resolve().is_relative_to(inside))
-        ]
-        return {str(path.relative_to(place)): path for path in sorted(found)}
+        paths = [path for path in _walk(place) if path.parent.name == FOLDER and path.suffix == ".json"]
+        own = [path for path in paths if not (inside and path.resolve().is_relative_to(inside))]
+        return {str(path.relative_to(place)): path for path in sorted(own)}
     if not place.exists():
         raise SettingsError(f"{printable(str(place))} does not exist.")
     return {place.name: place}
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Every file in a folder and below; links to folders are not followed, and are given as what they are."""
-    import os
-
+    """Every file in a folder and below. Links to folders are not followed but listed."""
     for number, (here, folders, names) in enumerate(os.walk(folder)):
-        if number > MOST_FILES:
-            raise SettingsError(f"{printable(str(folder))} has more than {MOST_FILES} folders; name the tests' own.")
+        if number > MAX_FOLDERS:
+            raise SettingsError(f"{printable(str(folder))} has more than {MAX_FOLDERS} folders; name the tests' own.")
         folders[:] = sorted(name for name in folders if name not in (".git", "node_modules"))
-        linked = [name for name in folders if (Path(here) / name).is_symlink()]
-        yield from (Path(here) / name for name in (*sorted(names), *linked))
+        links = [name for name in folders if (Path(here) / name).is_symlink()]
+        yield from (Path(here) / name for name in (*sorted(names), *links))
 
 
 def _values(entry: Entry) -> str:
-    if entry["kind"] == "score":
-        neg = entry["values"].get("neg", {})
-        said = [f"NEG {neg[pool]:.2f}{'' if pool == 'mean' else f' {pool}'}" for pool in SHOWN_POOLS if pool in neg]
-        vmaf = entry["values"].get("vmaf", {}).get("mean")
-        regions = [
-            f"{name}: NEG {part['values'].get('neg', {}).get('mean', 0.0):.2f}"
-            for name, part in (entry.get("regions") or {}).items()
-        ]
-        return ", ".join([*said, *([] if vmaf is None else [f"VMAF {vmaf:.2f}"]), *regions])
-    said = []
-    for where, values in entry["values"].items():
-        numbers = ", ".join(f"{name} {value:,.6g}" for name, value in sorted(values.items()) if name != "score")
-        said.append(f"{where}: {numbers or 'not met'}")
-    return "; ".join(said)
-
-
-def _difference_table() -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for name in ("test", "entry", "what", "old", "new", "difference"):
-        table.add_column(name, justify="right" if name in ("old", "new", "difference") else "left", overflow="fold")
-    return table
-
-
-def _add(table: Table, row: Sequence[str]) -> None:
-    from rich.text import Text
-
-    table.add_row(*(Text(printable(each)) for each in row))
+    if entry["kind"] != "score":
+        texts = []
+        for where, values in entry["values"].items():
+            numbers = ", ".join(f"{name} {value:,.6g}" for name, value in sorted(values.items()) if name != "score")
+            texts.append(f"{where}: {numbers or 'not met'}")
+        return "; ".join(texts)
+    neg = entry["values"].get("neg", {})
+    texts = [f"NEG {neg[pool]:.2f}{'' if pool == 'mean' else f' {pool}'}" for pool in POOLS if pool in neg]
+    vmaf = entry["values"].get("vmaf", {}).get("mean")
+    texts += [] if vmaf is None else [f"VMAF {vmaf:.2f}"]
+    regions = {
+        name: part["values"].get("neg", {}).get("mean", 0.0) for name, part in (entry.get("regions") or {}).items()
+    }
+    return ", ".join([*texts, *(f"{name}: NEG {mean:.2f}" for name, mean in regions.items())])
 
 
 def _differences(old: Entry | None, new: Entry | None) -> Iterator[tuple[str, str, str, str]]:
-    """What differs between two entries: first what was measured, then each metric, of its pools those shown."""
+    """The differences of two entries: first the conditions of the measurement, then the shown pools of each metric."""
     from pytest_vmaf.baselines.entry import differs, numbers_of
 
     if old is None or new is None:
-        there, gone = (_values(each) if each else "–" for each in (old, new))
-        yield "entry", there, gone, "only in NEW" if old is None else "only in OLD"
+        before, after = (_values(entry) if entry else "–" for entry in (old, new))
+        yield "entry", before, after, "only in NEW" if old is None else "only in OLD"
         return
     if not differs(old, new):
         return
-    rows = [*_texts(old["match"], new["match"])]
-    before, after = numbers_of(old), numbers_of(new)
-    for where in dict.fromkeys((*before, *after)):
-        numbers: tuple[Mapping[Any, float], ...] = before.get(where, {}), after.get(where, {})
-        for metric, pool in dict.fromkeys((*numbers[0], *numbers[1])):
-            a, b = (each.get((metric, pool)) for each in numbers)
-            if a == b or pool not in SHOWN_POOLS:
+    rows = [*_conditions(old["match"], new["match"])]
+    numbers = numbers_of(old), numbers_of(new)
+    for where in dict.fromkeys((*numbers[0], *numbers[1])):
+        pools: tuple[Mapping[Any, float], ...] = numbers[0].get(where, {}), numbers[1].get(where, {})
+        for metric, pool in dict.fromkeys((*pools[0], *pools[1])):
+            a, b = (each.get((metric, pool)) for each in pools)
+            if a == b or pool not in POOLS:
                 continue
             name = " ".join(filter(None, (where, metric, "" if pool == "mean" else pool)))
             change = f"{b - a:+,.4g}" if a is not None and b is not None else ""
@@ -226,7 +199,7 @@ def _differences(old: Entry | None, new: Entry | None) -> Iterator[tuple[str, st
     yield from rows or [("frames or other pools", "", "", "differ")]
 
 
-def _texts(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[tuple[str, str, str, str]]:
+def _conditions(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[tuple[str, str, str, str]]:
     for name in dict.fromkeys((*old, *new)):
         if old.get(name) != new.get(name):
             yield name, old.get(name, "–"), new.get(name, "–"), "not comparable"
@@ -234,3 +207,15 @@ def _texts(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[tuple[str
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4f}"
+
+
+def _write_rows(output: Path | None, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        table.add_column(name, justify="right" if name in ("old", "new", "difference") else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(each)) for each in row))
+    write_table(output, table)

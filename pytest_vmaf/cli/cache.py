@@ -1,70 +1,62 @@
-"""`pytest-vmaf cache`: what is kept of earlier measurements, and how to be rid of it."""
+"""`pytest-vmaf cache`: the scores and encodes of earlier runs."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
-from pytest_vmaf.cli.common import PASSED
+from pytest_vmaf.cli.common import PASSED, Commands, add_command
 from pytest_vmaf.errors import SettingsError
+from pytest_vmaf.text import printable
 
-#: Where pytest's own cache holds it, seen from the folder that pytest is started in.
+#: The folder inside pytest's own cache, relative to the folder that pytest is started in.
 USUAL = Path(".pytest_cache", "d", "vmaf")
-SHOWN = {
+KINDS = {
     "file": "digests of large files",
-    "look": "looks at clips and programs",
+    "look": "inspected clips and programs",
     "score": "scores",
     "encode": "encodes of searches",
     "mask": "saliency",
 }
 
 
-def add_cache(commands: Any) -> None:
-    """Add the command to the subparsers of the command line."""
-    parser = commands.add_parser(
-        "cache", help="scores and encodes of earlier runs: how many there are, and how to remove them"
-    )
+def add_parser(commands: Commands) -> None:
+    """Add the command with its actions."""
+    parser = add_command(commands, "cache", None, "show or clear the cache")
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-    for name, run, what in (
-        ("info", _info, "how many entries of each kind there are, and how much they take"),
-        ("clear", _clear, "remove every entry, and nothing else"),
-    ):
-        action = actions.add_parser(name, help=what)
-        action.set_defaults(run=run)
-        action.add_argument(
-            "--cache-dir", "--vmaf-cache-dir", type=Path, default=USUAL, help=f"the folder (default {USUAL})"
-        )
+    info = add_command(actions, "info", _info, "show the number of entries of each kind and their size")
+    clear = add_command(actions, "clear", _clear, "remove all entries")
+    for action in (info, clear):
+        text = f"folder of the cache (default {USUAL})"
+        action.add_argument("--cache-dir", "--vmaf-cache-dir", type=Path, default=USUAL, help=text)
 
 
 def _info(options: argparse.Namespace) -> int:
     from pytest_vmaf.cache import Cache, contents
-    from pytest_vmaf.text import printable
 
-    found = contents(Cache(_folder(options)))
-    print(printable(str(_folder(options))))
-    for kind, (entries, size) in found.items():
-        print(f"  {SHOWN[kind]:<28} {entries:>7}  {_bytes(size):>9}")
-    total = sum(entries for entries, _ in found.values()), sum(size for _, size in found.values())
-    print(f"  {'in all':<28} {total[0]:>7}  {_bytes(total[1]):>9}")
+    folder = _folder(options)
+    kinds = contents(Cache(folder))
+    print(printable(str(folder)))
+    total = sum(entries for entries, _ in kinds.values()), sum(size for _, size in kinds.values())
+    for kind, (entries, size) in {**kinds, "total": total}.items():
+        print(f"  {KINDS.get(kind, kind):<28} {entries:>7}  {_megabytes(size):>9}")
     return PASSED
 
 
 def _clear(options: argparse.Namespace) -> int:
     from pytest_vmaf.cache import Cache, clear
-    from pytest_vmaf.text import printable
 
-    freed = clear(Cache(_folder(options)))
-    print(f"{_bytes(freed)} were removed from {printable(str(_folder(options)))}.")
+    folder = _folder(options)
+    print(f"Removed {_megabytes(clear(Cache(folder)))} from {printable(str(folder))}.")
     return PASSED
 
 
 def _folder(options: argparse.Namespace) -> Path:
     folder: Path = options.cache_dir.expanduser()
     if not folder.is_dir():
-        raise SettingsError(f"There is no folder {folder}; say where the cache is with --cache-dir=DIR.")
+        raise SettingsError(f"There is no folder {folder}. Name the cache's folder with --cache-dir=DIR.")
     return folder
 
 
-def _bytes(size: int) -> str:
+def _megabytes(size: int) -> str:
     return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"

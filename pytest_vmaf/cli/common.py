@@ -1,66 +1,135 @@
-"""What the subcommands of `pytest-vmaf` share: exit codes, flags, and how they read clips and write their output."""
+"""Exit codes, flags, input clips, the measuring session and output that several commands share."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_vmaf.errors import ClipError, SettingsError
 from pytest_vmaf.media.clip import RAW_SUFFIXES, Clip
 from pytest_vmaf.media.demux import is_known
 from pytest_vmaf.options import OPTIONS
-from pytest_vmaf.settings import Layer
+from pytest_vmaf.settings import Layer, make_layer
 from pytest_vmaf.text import printable
 
-#: Streams without a container, which state no frame rate, or not reliably.
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from pytest_vmaf.api.vmaf import Vmaf
+
+#: Streams without a container, which state no frame rate or no reliable one.
 BARE_STREAMS = (".264", ".h264", ".avc", ".265", ".h265", ".hevc", ".266", ".vvc", ".obu", ".m4v", ".m2v")
 PASSED, VIOLATED, USAGE, NOT_MEASURED = 0, 1, 2, 3
 
 
-def say(code: int, text: str) -> int:
-    """Say it on standard error, and give the exit code back."""
-    print(f"pytest-vmaf: {text}", file=sys.stderr)
-    return code
+Run = Callable[[argparse.Namespace], int]
 
 
-def add_scoring(parser: argparse.ArgumentParser) -> None:
-    """Every setting of a measurement as a flag: pytest's, which messages name, and the same without "vmaf-"."""
+class Commands(Protocol):
+    """What `add_subparsers` returns."""
+
+    def add_parser(self, name: str, *, help: str, description: str, epilog: str) -> argparse.ArgumentParser:
+        """Add a command."""
+
+
+def add_command(
+    commands: Commands, name: str, run: Run | None, text: str, exit_codes: str = "0 done, 2 usage"
+) -> argparse.ArgumentParser:
+    """Add a command, or an action of one. `text` describes it in both helps, and `run` executes it."""
+    description = f"{text[:1].upper()}{text[1:]}."
+    parser = commands.add_parser(name, help=text, description=description, epilog=f"exit codes: {exit_codes}")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add every setting of a measurement as a flag.
+
+    pytest's own flags (`--vmaf-model`), which messages name, work as well as the short ones (`--model`). The help lists
+    only the short ones.
+    """
+    kinds: dict[Any, dict[str, Any]] = {"bool": {"action": argparse.BooleanOptionalAction}}
+    kinds |= {"args": {"action": "append", "metavar": "NAME"}, "float": {"type": float}, "int": {"type": int}}
     for option in OPTIONS:
         short = f"--{option.flag.removeprefix('--vmaf-')}"
-        flags = (option.flag,) if short == "--bin" else (short, option.flag)
-        common: dict[str, Any] = {"dest": option.name, "default": None, "help": option.help}
-        if option.flag.startswith("--vmaf-no-"):
-            parser.add_argument(*flags, action="store_false", **common)
-        elif option.ini_type == "bool":
-            parser.add_argument(*flags, action=argparse.BooleanOptionalAction, **common)
-        elif option.ini_type == "args":
-            parser.add_argument(*flags, action="append", metavar="NAME", **common)
-        else:
-            parser.add_argument(*flags, type={"int": int, "float": float}.get(option.ini_type, str), **common)
+        kind = {"action": "store_false"} if short.startswith("--no-") else kinds.get(option.ini_type, {})
+        # `--bin` would be a poor name.
+        flags = {short: option.help, option.flag: argparse.SUPPRESS} if short != "--bin" else {option.flag: option.help}
+        for flag, text in flags.items():
+            parser.add_argument(flag, dest=option.name, default=None, help=text, **kind)
 
 
-def add_output(parser: argparse.ArgumentParser, formats: tuple[str, ...] = ("table", "json")) -> None:
-    """--format and --output."""
-    parser.add_argument("--format", choices=formats, default="table", help="of the output (default table)")
-    parser.add_argument("--output", type=Path, help="write there instead of to standard output")
+def add_raw_video(parser: argparse.ArgumentParser, *, size: str = "", rate: str = "") -> None:
+    """Add the flags that describe raw video; `size` and `rate` end their helps."""
+    parser.add_argument("--width", type=int, help=f"of raw video, in pixels{size}")
+    parser.add_argument("--height", type=int, help="of raw video, in pixels")
+    parser.add_argument("--pix-fmt", help="of raw video, as ffmpeg names it (default yuv420p)")
+    text = f"of raw video, sequences and bare streams, for example 24 or 30000/1001{rate}"
+    parser.add_argument("--frame-rate", "--framerate", help=text)
 
 
-def refuse_tolerances(layer: Layer) -> None:
-    """Raise SettingsError for a gate upon a baseline, which belongs to a test."""
-    for each in layer.tolerances:
-        raise SettingsError(f"{each.name} is held against a baseline, and those belong to tests: pytest --vmaf-gate.")
+def add_gate(parser: argparse.ArgumentParser, example: str) -> None:
+    """Add `--gate`."""
+    text = f"for example {example} (repeatable)"
+    parser.add_argument("--gate", action="append", default=[], metavar="NAME=LIMIT", help=text)
 
 
-def clip_of(path: Path, options: argparse.Namespace) -> Clip:
-    """One set of flags serves all clips; each takes what its own file does not say.
+def add_output(parser: argparse.ArgumentParser, *formats: str) -> None:
+    """Add `--format`, if there are formats to choose from, and `--output`."""
+    if formats:
+        parser.add_argument("--format", choices=formats, default=formats[0], help=f"default {formats[0]}")
+    parser.add_argument("--output", type=Path, help="write to this file instead of standard output")
 
-    Raises SettingsError for a geometry or a frame rate that cannot be.
+
+def settings_layer(options: argparse.Namespace) -> Layer:
+    """The settings and gates that were given as flags.
+
+    Raises:
+        SettingsError: For invalid ones, and for gates that compare with a baseline.
     """
+    values = {option.name: getattr(options, option.name) for option in OPTIONS}
+    layer = make_layer("command line", values, getattr(options, "gate", ()))
+    for tolerance in layer.tolerances:
+        raise SettingsError(
+            f"{tolerance.name} compares with a baseline, which only pytest supports. "
+            f"Use pytest --vmaf-gate {tolerance.name}=0.5."
+        )
+    return layer
+
+
+def measuring_session(layer: Layer) -> Vmaf:
+    """What measures with these settings, with a progress bar if standard error is a terminal."""
+    from pytest_vmaf.api.context import Context
+    from pytest_vmaf.api.extensions import standalone
+    from pytest_vmaf.api.vmaf import Vmaf
+    from pytest_vmaf.progress import progress_on
+
+    return Vmaf._from_context(Context((layer,), standalone(), progress_on(sys.stderr)))
+
+
+def read_clips(paths: Sequence[Path], options: argparse.Namespace) -> list[Clip]:
+    """The clips, each with what the flags say about it and its file does not.
+
+    Raises:
+        SettingsError: For an invalid geometry or frame rate, and for a flag that no clip needs.
+    """
+    if (options.width is None) != (options.height is None):
+        raise SettingsError("Raw video needs both --width and --height.")
+    clips = [_read_clip(path, options) for path in paths]
+    for name in ("width", "height", "pix_fmt", "frame_rate"):
+        if getattr(options, name) is not None and all(getattr(clip, name) is None for clip in clips):
+            files = "this file does" if len(clips) == 1 else f"all {len(clips)} files do"
+            raise SettingsError(f"--{name.replace('_', '-')} is only for files that do not state it; {files}.")
+    return clips
+
+
+def _read_clip(path: Path, options: argparse.Namespace) -> Clip:
     suffix = path.suffix.lower()
     raw = suffix in RAW_SUFFIXES or (suffix not in BARE_STREAMS and not is_known(path))
     try:
@@ -70,53 +139,58 @@ def clip_of(path: Path, options: argparse.Namespace) -> Clip:
         silent = suffix in (*RAW_SUFFIXES, *BARE_STREAMS) or Clip(path).is_sequence
         return Clip(path, frame_rate=options.frame_rate if silent else None)
     except ClipError as error:
-        # Nothing was looked at yet but what the flags say.
+        # No file has been opened yet, so the flags are to blame.
         raise SettingsError(str(error)) from None
 
 
-def clips_of(paths: Sequence[Path], options: argparse.Namespace) -> list[Clip]:
-    """The clips with what the flags say about them. Raises SettingsError, also for a flag that none of them needs."""
-    if (options.width is None) != (options.height is None):
-        raise SettingsError("Raw video needs both --width and --height.")
-    clips = [clip_of(path, options) for path in paths]
-    for name, flag in (("width", "width"), ("height", "height"), ("pix_fmt", "pix-fmt"), ("frame_rate", "frame-rate")):
-        if getattr(options, name) is not None and all(getattr(clip, name) is None for clip in clips):
-            files = "this file says it" if len(clips) == 1 else f"all {len(clips)} files say it"
-            raise SettingsError(f"--{flag} says what a file does not; {files}.")
-    return clips
-
-
 def check_output(output: Path | None, flag: str = "--output") -> None:
-    """Before anything is measured: raise SettingsError where the file could not be written."""
+    """Check before anything is measured that the file can be written.
+
+    Raises:
+        SettingsError: If it cannot.
+    """
     if output is None:
         return
     if output.is_dir():
-        raise SettingsError(f"{flag}: {printable(str(output))!r} is a folder; name a file.")
-    if output.exists() and not output.is_file():
-        # A device or a pipe, which is written to; whether somebody reads it is not known before.
-        return
-    check_folder(output.absolute().parent, flag)
+        raise SettingsError(f"{flag} must be a file, and {printable(str(output))!r} is a folder.")
+    # A device or a pipe is written to; whether anything reads it is not known yet.
+    if not output.exists() or output.is_file():
+        check_folder(output.absolute().parent, flag)
 
 
-def check_folder(folder: Path, flag: str, *, made: bool = False) -> None:
-    """Raise SettingsError where nothing can be written into the folder, which with ``made`` need not be there yet."""
-    there = folder.absolute()
-    while made and not there.exists() and there != there.parent:
-        there = there.parent
-    if not there.is_dir():
-        raise SettingsError(f"{flag}: there is no folder {printable(str(there))!r}.")
+def check_folder(folder: Path, flag: str, *, may_be_new: bool = False) -> None:
+    """Check that a folder, or with `may_be_new` its nearest parent that exists, can be written to.
+
+    Raises:
+        SettingsError: If it cannot.
+    """
+    folder = folder.absolute()
+    while may_be_new and not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    name = printable(str(folder))
+    if not folder.is_dir():
+        raise SettingsError(f"{flag}: there is no folder {name!r}.")
     try:
-        # Nothing but trying tells for certain: permissions, read-only disks, other file systems.
-        with tempfile.TemporaryFile(dir=there):
+        # Only trying is certain: there are permissions, read-only disks and other file systems.
+        with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise SettingsError(
-            f"{flag}: nothing can be written into {printable(str(there))!r}: {error.strerror or error}."
-        ) from None
+        raise SettingsError(f"{flag}: cannot write to the folder {name!r}: {error.strerror or error}.") from None
 
 
-def write_table(output: Path | None, *tables: Any) -> None:
-    """rich's renderables as text, in colour on a terminal."""
+def print_message(text: str, code: int = PASSED) -> int:
+    """Print a message to standard error and return the exit code."""
+    print(f"pytest-vmaf: {text}", file=sys.stderr)
+    return code
+
+
+def write_json(output: Path | None, record: Mapping[str, object]) -> None:
+    """Write a record as strict JSON."""
+    write(output, json.dumps(record, indent=2, allow_nan=False) + "\n")
+
+
+def write_table(output: Path | None, *tables: RenderableType) -> None:
+    """Write rich's renderables as text, in colour on a terminal."""
     from pytest_vmaf.report.terminal import render
 
     to_terminal = output is None and sys.stdout.isatty()
@@ -125,14 +199,10 @@ def write_table(output: Path | None, *tables: Any) -> None:
 
 
 def write(output: Path | None, text: str) -> None:
-    """Whole or not at all into the file; or into a device or a pipe, or to standard output."""
+    """Write to standard output, to a device or a pipe, or to a file: then completely or not at all."""
     if output is None:
         sys.stdout.write(text)
         return
-    if output.exists() and not output.is_file():
-        # A device or a pipe, under its own name: where /dev/stdout leads is no path that could be opened.
-        output.write_bytes(text.encode("utf-8", "backslashreplace"))
-        return
-    from pytest_vmaf.files import write_whole
+    from pytest_vmaf.files import write_atomically
 
-    write_whole(output, [text])
+    write_atomically(output, [text])

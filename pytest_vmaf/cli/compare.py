@@ -1,36 +1,38 @@
-"""What the searching subcommands do: each asks `Vmaf`, writes what came of it, and exits by whether all is met."""
+"""`pytest-vmaf compare`: encoders at equal quality."""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
-from pytest_vmaf.cli import search_input as asked
-from pytest_vmaf.cli import search_output as said
-
-if TYPE_CHECKING:
-    pass
+from pytest_vmaf.cli import search_flags as flags
+from pytest_vmaf.cli import search_output as output
+from pytest_vmaf.cli.common import Commands, add_command, add_output
+from pytest_vmaf.cli.search_input import read_search
 
 ENCODERS = ["libx264", "libx265", "libsvtav1"]
 
 
-def run_compare(options: argparse.Namespace) -> int:
-    """Encoders against each other."""
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(commands, "compare", run, "compare encoders at equal quality (BD-rate)", flags.EXIT_CODES)
+    text = f"names such as libx264,libx265:slow, or one command with {{crf}} (repeatable; default {','.join(ENCODERS)})"
+    parser.add_argument("--encoders", action="extend", type=flags.encoders, help=text)
+    parser.add_argument("--no-speed", action="store_true", help="do not measure the speed of each encoder")
+    flags.add_search(parser, many=True)
+    add_output(parser, "table", "json")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compare, write the comparison, and exit by the targets."""
     from pytest_vmaf.search.serialize import comparison_record
 
-    head, targets, vmaf = asked.head_of(options, "compare"), asked.targets(options), asked.session(options)
-    asked.check_writable(options)
-    clips = asked.sources(options.src, options, head)
-    with said.error_in_output(options, head):
-        head["target_model"] = asked.target_model(options, head["metric"], clips)
-        found = vmaf.compare(
-            clips,
-            encoders=options.encoders or ENCODERS,
-            targets=targets,
-            speed=not options.no_speed,
-            metric=head["metric"],
-            **asked.settings(options),
+    search = read_search(options, "compare")
+    encoders, speed = options.encoders or ENCODERS, not options.no_speed
+    with output.searching(options, search):
+        comparison = search.vmaf.compare(
+            search.clips, encoders=encoders, targets=search.targets, speed=speed, **search.settings
         )
-    said.put(options, head, comparison_record(found), vmaf.sections)
-    answers = [answer for each in found.bisections.values() for one in each.values() for answer in one.answers.values()]
-    return said.exit_code(answer.why for answer in answers if not answer.met)
+    output.write_search(options, search.head, comparison_record(comparison), search.vmaf.sections)
+    bisections = [bisection for by_label in comparison.bisections.values() for bisection in by_label.values()]
+    answers = [answer for bisection in bisections for answer in bisection.answers.values()]
+    return output.exit_code(answer.why for answer in answers if not answer.met)

@@ -1,31 +1,46 @@
-"""pytest_vmaf.cli.corpus."""
+"""`pytest-vmaf corpus`: a grid of encodes and their scores in a JSON Lines file."""
 
 from __future__ import annotations
 
 import argparse
-import sys
-from typing import Any
+from pathlib import Path
 
-from pytest_vmaf.cli import search_input as asked
-from pytest_vmaf.cli.common import PASSED
+from pytest_vmaf.cli import common
+from pytest_vmaf.cli import search_flags as flags
+from pytest_vmaf.cli.search_input import Head, check_writable, read_sources
 from pytest_vmaf.text import printable
 
 
-def run_corpus(options: argparse.Namespace) -> int:
-    """A grid of encodes, into JSON Lines."""
-    vmaf, head = asked.session(options), {"assumed": list[dict[str, Any]]()}
-    asked.check_writable(options)
-    presets = [preset for each in options.preset or [[None]] for preset in each]
+def add_parser(commands: common.Commands) -> None:
+    """Add the command."""
+    text = "encode and score a grid into a JSON Lines file; resumes if it was interrupted"
+    exit_codes = "0 all rows are there, 2 usage, 3 could not measure"
+    parser = common.add_command(commands, "corpus", run, text, exit_codes)
+    add = parser.add_argument
+    text = "names such as libx264,libx265, or one command with {crf} (repeatable)"
+    add("--encoder", "--encoders", dest="encoders", action="extend", type=flags.encoders, required=True, help=text)
+    text = "CRFs, for example 18,22,26 or 18-36:2 (repeatable)"
+    add("--crf", action="extend", type=flags.crfs, required=True, help=text)
+    add("--preset", action="extend", type=flags.words, help="the encoders' presets, for example medium,slow")
+    flags.add_encode_options(parser)
+    add("--output", "--out", type=Path, required=True, help="the .jsonl file; rows that it lacks are added")
+    flags.add_source(parser, many=True)
+    flags.add_model(parser, "no effect: every row contains both NEG and the default score")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Sweep the grid."""
+    vmaf = common.measuring_session(common.settings_layer(options))
+    check_writable(options)
     rows = vmaf.sweep(
-        asked.sources(options.src, options, head),
+        read_sources(options, Head("corpus", "neg")),
         encoders=options.encoders,
-        presets=presets,
-        crfs=[crf for each in options.crf for crf in each],
+        presets=options.preset or [None],
+        crfs=options.crf,
         output=options.output,
         arguments=options.encoder_args or "",
         pix_fmt=options.encode_pix_fmt,
     )
     models = ", ".join(dict.fromkeys(f"{row.setup.model} and {row.setup.neg_model}" for row in rows))
-    where = printable(str(options.output))
-    print(f"pytest-vmaf: {len(rows)} rows in {where}, each scored with {models}.", file=sys.stderr)
-    return PASSED
+    name = printable(str(options.output))
+    return common.print_message(f"{len(rows)} rows in {name}, each scored with {models}.")

@@ -1,33 +1,48 @@
-"""pytest_vmaf.cli.gap."""
+"""`pytest-vmaf gap`: the gap between default VMAF and NEG in libvmaf logs."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import sys
+from pathlib import Path
 
-from pytest_vmaf.cli.common import NOT_MEASURED, PASSED, VIOLATED, check_output, say, write, write_table
+from pytest_vmaf.cli import common
+from pytest_vmaf.cli.common import NOT_MEASURED, PASSED, VIOLATED
 from pytest_vmaf.errors import SettingsError
 
+EXIT_CODES = "0 nothing to flag, 1 a large gap or frames above 100, 2 usage, 3 a log could not be read"
+CLIPPED = "The log was clipped at 100, which hides a part of the gap. Write the log with disable_clip=true."
 
-def _gap(options: argparse.Namespace) -> int:
+
+def add_parser(commands: common.Commands) -> None:
+    """Add the command."""
+    text = "show the gap between default VMAF and NEG in libvmaf logs"
+    parser = common.add_command(commands, "gap", run, text, EXIT_CODES)
+    parser.add_argument("log", type=Path, help="libvmaf log (XML, JSON or CSV) of both models or of the default one")
+    parser.add_argument("neg_log", type=Path, nargs="?", help="log of the NEG model, if it has its own")
+    parser.add_argument("--default-column", help="column of the default model")
+    parser.add_argument("--neg-column", help="column of the NEG model")
+    parser.add_argument("--max-gap", type=float, default=3.0, help="flag a larger mean gap (default 3.0)")
+    common.add_output(parser, "table", "json")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Read the logs, write the gap, and exit by what is flagged."""
     from pytest_vmaf.report.terminal import gain_table
     from pytest_vmaf.scoring.log_gap import check_logs
 
-    check_output(options.output)
+    common.check_output(options.output)
     if not options.max_gap >= 0:
-        raise SettingsError(f"--max-gap is {options.max_gap}; it is a number of points from 0.")
-    report = check_logs(
-        options.log, options.neg_log, default_column=options.default_column, neg_column=options.neg_column
-    )
+        raise SettingsError(f"--max-gap must be a number of points from 0, not {options.max_gap}.")
+    columns = {"default_column": options.default_column, "neg_column": options.neg_column}
+    report = check_logs(options.log, options.neg_log, **columns)
     pools = report.pools()
-    flags = []
-    if pools["gap"]["mean"] > options.max_gap:
-        flags.append(f"the gap of {pools['gap']['mean']:.3f} is above {options.max_gap:g}: enhancement is paid for")
+    gap, flags = pools["gap"]["mean"], []
+    if gap > options.max_gap:
+        flags.append(f"the gap of {gap:.3f} is above {options.max_gap:g}: the default score has enhancement gain")
     if report.above_100:
         flags.append(f"{len(report.above_100)} of {len(report.default)} frames are above 100")
     if options.format == "json":
-        data = {
+        record = {
             "schema": 1,
             "columns": {"vmaf": report.default_column, "neg": report.neg_column},
             "libvmaf": report.libvmaf,
@@ -38,12 +53,10 @@ def _gap(options: argparse.Namespace) -> int:
             "clipped": report.clipped,
             "flags": flags,
         }
-        write(options.output, json.dumps(data, indent=2, allow_nan=False) + "\n")
+        common.write_json(options.output, record)
     else:
-        write_table(options.output, gain_table(report, pools))
+        common.write_table(options.output, gain_table(report, pools))
+    code = VIOLATED if flags else PASSED
     for flag in flags:
-        print(f"pytest-vmaf: flagged: {flag}", file=sys.stderr)
-    if report.clipped:
-        clipped = "the log was clipped at 100, which hides a part of the gap; log with disable_clip=true"
-        return say(VIOLATED if flags else NOT_MEASURED, clipped)
-    return VIOLATED if flags else PASSED
+        common.print_message(f"flagged: {flag}")
+    return common.print_message(CLIPPED, code or NOT_MEASURED) if report.clipped else code

@@ -1,51 +1,70 @@
-"""pytest_vmaf.cli.ladder."""
+"""`pytest-vmaf ladder`: a bitrate ladder, its manifest and its package."""
 
 from __future__ import annotations
 
 import argparse
-import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pytest_vmaf.cli import search_input as asked
-from pytest_vmaf.cli import search_output as said
-from pytest_vmaf.cli.common import write
+from pytest_vmaf.cli import search_flags as flags
+from pytest_vmaf.cli import search_output as output
+from pytest_vmaf.cli.common import Commands, add_command, add_output, print_message, write
+from pytest_vmaf.cli.search_input import SearchInput, read_search
 from pytest_vmaf.text import printable
 
+if TYPE_CHECKING:
+    from pytest_vmaf.search.ladder import Ladder
 
-def run_ladder(options: argparse.Namespace) -> int:
-    """A bitrate ladder."""
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    text = "find the cheapest encode of any resolution for each target"
+    parser = add_command(commands, "ladder", run, text, flags.EXIT_CODES)
+    text = "of the rungs, for example 1920x1080,1280x720,854x480"
+    parser.add_argument("--resolutions", type=flags.words, required=True, help=text)
+    parser.add_argument("--segment", type=float, default=2.0, help="seconds between key frames (default 2)")
+    text = "write a playable package there: DASH with --format dash, else HLS"
+    parser.add_argument("--package", type=Path, metavar="DIR", help=f"{text}; encodes go to DIR/encodes or --keep")
+    flags.add_encoder(parser)
+    flags.add_search(parser)
+    add_output(parser, "table", "json", "hls", "dash")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Build the ladder, write it, and exit by the targets."""
     from pytest_vmaf.search.build_ladder import parse_size
 
-    head, targets, vmaf = asked.head_of(options, "ladder"), asked.targets(options), asked.session(options)
-    asked.check_writable(options)
     sizes = [parse_size(text) for text in options.resolutions]
-    (clip,) = asked.sources([options.src], options, head, max(sizes))
-    settings = asked.settings(options)
-    if options.package is not None and settings["keep"] is None:
-        settings["keep"] = options.package / "encodes"
-    with said.error_in_output(options, head):
-        head["target_model"] = asked.target_model(options, head["metric"], [clip])
-        ladder = vmaf.ladder(
-            clip,
+    search = read_search(options, "ladder", max(sizes))
+    if options.package is not None and options.keep is None:
+        search.settings["keep"] = options.package / "encodes"
+    with output.searching(options, search):
+        ladder = search.vmaf.ladder(
+            search.clips[0],
             encoder=options.encoder,
             resolutions=sizes,
-            targets=targets,
+            targets=search.targets,
             segment=options.segment,
-            metric=head["metric"],
-            **settings,
+            **search.settings,
         )
     if options.format in ("table", "json"):
-        said.put(options, head, {**ladder.to_record(), "targets": targets, "met": ladder.met}, vmaf.sections)
+        record = {**ladder.to_record(), "targets": search.targets, "met": ladder.met}
+        output.write_search(options, search.head, record, search.vmaf.sections)
     elif not ladder.rungs:
-        # A manifest that lists nothing cannot be played.
-        print("pytest-vmaf: there is no rung, so no manifest is written.", file=sys.stderr)
+        # A manifest without renditions cannot be played.
+        print_message("there is no rung, so no manifest is written.")
     elif options.package is None:
         text = ladder.to_hls() if options.format == "hls" else ladder.to_dash()
-        write(options.output, said.noted(text, head, targets))
+        write(options.output, output.add_comment(text, search))
     if options.package is not None and ladder.rungs:
-        manifest = ladder.package(options.package, "dash" if options.format == "dash" else "hls")
-        text = said.noted(manifest.read_text(encoding="utf-8"), head, targets)
-        write(manifest, text)
-        print(f"pytest-vmaf: packaged: {printable(str(manifest))}", file=sys.stderr)
-        if options.format in ("hls", "dash"):
-            write(options.output, text)
-    return said.exit_code(ladder.unmet.values())
+        _write_package(options, search, ladder)
+    return output.exit_code(ladder.unmet.values())
+
+
+def _write_package(options: argparse.Namespace, search: SearchInput, ladder: Ladder) -> None:
+    manifest = ladder.package(options.package, "dash" if options.format == "dash" else "hls")
+    text = output.add_comment(manifest.read_text(encoding="utf-8"), search)
+    write(manifest, text)
+    print_message(f"packaged: {printable(str(manifest))}")
+    if options.format in ("hls", "dash"):
+        write(options.output, text)

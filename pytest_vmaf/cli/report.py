@@ -1,4 +1,4 @@
-"""pytest_vmaf.cli.report."""
+"""`pytest-vmaf report`: one report of several runs."""
 
 from __future__ import annotations
 
@@ -7,33 +7,46 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_vmaf.cli.common import NOT_MEASURED, PASSED, VIOLATED, check_output, write
+from pytest_vmaf.cli import common
+from pytest_vmaf.cli.common import NOT_MEASURED, PASSED, VIOLATED
 from pytest_vmaf.errors import SettingsError
 
+EXIT_CODES = "0 all gates pass, 1 a gate fails, 2 usage, 3 a file is unreadable, or anything was not measured"
 
-def _report(options: argparse.Namespace) -> int:
+
+def add_parser(commands: common.Commands) -> None:
+    """Add the command."""
+    text = "merge the reports of several runs, for example the shards of a build matrix"
+    add = common.add_command(commands, "report", run, text, EXIT_CODES).add_argument
+    add("files", type=Path, nargs="+", metavar="JSON", help="written by pytest --vmaf-json")
+    add("-o", "--output", type=Path, action="append", required=True, help="a .html, .md or .json file (repeatable)")
+    add("--html-assets", action="store_true", help="write style, script and pictures to a folder next to the page")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Merge the files, write every form, and exit by the tests' statuses."""
     from pytest_vmaf.report.document import is_complete, merge, read
     from pytest_vmaf.report.html import write_html
     from pytest_vmaf.report.markdown import markdown
     from pytest_vmaf.report.wording import verdict
 
-    if len({file.resolve() for file in options.files}) < len(options.files):
-        raise SettingsError("One file is named twice; its tests would count twice.")
+    inputs = [file.resolve() for file in options.files]
+    if len(set(inputs)) < len(inputs):
+        raise SettingsError("A file is given twice; its tests would count twice.")
     for output in options.output:
         if output.suffix not in (".html", ".md", ".json"):
-            raise SettingsError(f"-o {output}: a report ends in .html, .md or .json.")
-        if output.resolve() in [file.resolve() for file in options.files]:
-            raise SettingsError(f"-o {output} is one of the files to read.")
-        check_output(output)
-    documents = [read(file) for file in options.files]
-    document = merge(documents, _names(options.files))
+            raise SettingsError(f"-o must be a .html, .md or .json file, not {output}.")
+        if output.resolve() in inputs:
+            raise SettingsError(f"-o {output} is also an input file; name another file.")
+        common.check_output(output, "-o")
+    document = merge([read(file) for file in options.files], _names(options.files))
     for output in options.output:
         if output.suffix == ".html":
             write_html(output, document, assets=options.html_assets)
         elif output.suffix == ".md":
-            write(output, markdown(document))
+            common.write(output, markdown(document))
         else:
-            write(output, json.dumps(document, allow_nan=False))
+            common.write(output, json.dumps(document, allow_nan=False))
     print(f"pytest-vmaf: {verdict(document)}")
     statuses = {test["status"] for test in document["tests"]}
     if "failed" in statuses:
@@ -42,7 +55,7 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _names(files: Sequence[Path]) -> list[str]:
-    """What tells the files apart: their stems, or where these are equal the folders they lie in."""
+    """Names that tell the files apart: their stems, or their folders where all stems are equal."""
     if len(files) == 1:
         return [""]
     parts = [list(file.with_suffix("").parts) for file in files]

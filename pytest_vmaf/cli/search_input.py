@@ -10,14 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_vmaf.cli.common import (
-    check_folder,
-    check_output,
-    measuring_session,
-    print_message,
-    read_clips,
-    settings_layer,
-)
+from pytest_vmaf.cli import common
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.media.clip import RAW_SUFFIXES, Clip
 from pytest_vmaf.text import printable
@@ -28,10 +21,15 @@ if TYPE_CHECKING:
 
 #: The defaults for raw sources. A ladder's largest resolution replaces the size.
 DEFAULT_SIZE, DEFAULT_RATE = (1920, 1080), "24"
+#: The settings of a search by their names in `Vmaf.bisect`, and the flags that set them.
+SETTINGS = {
+    "preset": "preset", "arguments": "encoder_args", "pix_fmt": "encode_pix_fmt", "crf": "crf_range",
+    "sample": "sample_clip_seconds", "keep": "keep", "workers": "workers",
+}  # fmt: skip
 #: The flags that only a search uses, by argparse's names.
 SEARCH_ONLY = (
-    "width", "height", "pix_fmt", "frame_rate", "encoder_args", "encode_pix_fmt", "crf_range", "sample_clip_seconds",
-    "keep", "workers", "features", "scale", "align", "allow", "scorer", "ffmpeg", "vmaf_bin", "threads", "timeout",
+    "width", "height", "pix_fmt", "frame_rate", *(flag for flag in SETTINGS.values() if flag != "preset"), "features",
+    "scale", "align", "allow", "scorer", "ffmpeg", "vmaf_bin", "threads", "timeout",
 )  # fmt: skip
 
 
@@ -98,19 +96,11 @@ def read_search(options: argparse.Namespace, command: str, size: tuple[int, int]
     head = Head(command, target_metric(options))
     if not options.targets:
         raise SettingsError("--target-vmafs is missing. Give at least one target, for example 94,96.")
-    vmaf = measuring_session(settings_layer(options))
+    vmaf = common.measuring_session(common.settings_layer(options))
     check_writable(options)
-    settings = {
-        "preset": options.preset,
-        "arguments": options.encoder_args,
-        "pix_fmt": options.encode_pix_fmt,
-        "crf": options.crf_range,
-        "sample": options.sample_clip_seconds,
-        "keep": options.keep,
-        "workers": options.workers,
-        "metric": head.metric,
-    }
-    return SearchInput(head, options.targets, vmaf, read_sources(options, head, size), settings)
+    settings = {name: getattr(options, flag) for name, flag in SETTINGS.items()}
+    clips = read_sources(options, head, size)
+    return SearchInput(head, options.targets, vmaf, clips, {"metric": head.metric, **settings})
 
 
 def is_neg(metric: str) -> bool:
@@ -129,17 +119,16 @@ def target_metric(options: argparse.Namespace) -> str:
     """
     pair = named_pair(options, (3840, 2160))
     name = options.model or "auto"
-    is_variant = name == pair.neg.version != pair.credit.version
+    is_variant = name == pair.neg.version != pair.default.version
     built_in = has_neg_built_in(pair.name)
     metric: str | None = options.metric
     if options.neg and metric is not None and not is_neg(metric):
         raise SettingsError(f"--neg and --metric {metric} contradict each other.")
     if is_variant and metric is not None and metric.partition(".")[0] == "vmaf":
-        raise SettingsError(f"{name} does not measure {metric}; {pair.credit.version} does. Leave out --metric.")
+        raise SettingsError(f"{name} does not measure {metric}; {pair.default.version} does. Leave out --metric.")
     if metric is None and built_in and not options.neg:
-        print_message(
-            f"{options.model or 'v1'} has NEG built in, so targets are NEG. Use --metric vmaf to credit enhancement."
-        )
+        name = options.model or "v1"
+        common.print_message(f"{name} has NEG built in, so targets are NEG. Use --metric vmaf to credit enhancement.")
     return metric or ("neg" if options.neg or is_variant or built_in else "vmaf")
 
 
@@ -181,10 +170,8 @@ def read_sources(options: argparse.Namespace, head: Head, size: tuple[int, int] 
     assumes_size = options.width is None and options.height is None and bool(raw)
     if assumes_size:
         options = argparse.Namespace(**{**vars(options), "width": size[0], "height": size[1]})
-    return [
-        _with_defaults(clip, head, assumes_size=assumes_size and clip.path in raw)
-        for clip in read_clips(paths, options)
-    ]
+    clips = common.read_clips(paths, options)
+    return [_with_defaults(clip, head, assumes_size=assumes_size and clip.path in raw) for clip in clips]
 
 
 def _with_defaults(clip: Clip, head: Head, *, assumes_size: bool) -> Clip:
@@ -207,9 +194,8 @@ def _with_defaults(clip: Clip, head: Head, *, assumes_size: bool) -> Clip:
         texts.append(f"{DEFAULT_RATE} frames/s, which bitrates and CRFs depend on")
         flags.append("--framerate")
     if assumed:
-        print_message(
-            f"{clip.path.name!r} is read as {' and '.join(texts)}. Use {' and '.join(flags)} if that is wrong."
-        )
+        what, flag = " and ".join(texts), " and ".join(flags)
+        common.print_message(f"{clip.path.name!r} is read as {what}. Use {flag} if that is wrong.")
         head.assumed.append({"source": str(clip), **assumed})
     return clip
 
@@ -228,7 +214,7 @@ def check_writable(options: argparse.Namespace) -> None:
     inputs = [*_source_paths(options), getattr(options, "from_corpus", None)]
     taken = {path.resolve(): "an input file" for path in inputs if path is not None}
     for flag, path in files.items():
-        check_output(path, flag)
+        common.check_output(path, flag)
         if path is not None:
             if path.resolve() in taken:
                 use = taken[path.resolve()]
@@ -237,7 +223,7 @@ def check_writable(options: argparse.Namespace) -> None:
     for flag in ("keep", "package"):
         folder = getattr(options, flag, None)
         if folder is not None:
-            check_folder(folder, f"--{flag}", may_be_new=True)
+            common.check_folder(folder, f"--{flag}", may_be_new=True)
 
 
 def refuse_search_flags(options: argparse.Namespace) -> None:

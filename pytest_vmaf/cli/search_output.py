@@ -1,23 +1,29 @@
-"""What the searching subcommands say: their JSON, their tables, comments in manifests, and the exit code."""
+"""Output of the search commands: JSON, tables, manifest comments and exit codes."""
 
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from pytest_vmaf.cli.common import PASSED, say, write, write_table
+from pytest_vmaf.cli.common import PASSED, print_message, write, write_json, write_table
 from pytest_vmaf.cli.common import VIOLATED as UNMET
+from pytest_vmaf.cli.search_input import Head, SearchInput, target_model
 from pytest_vmaf.errors import MeasurementError
 
-Head = dict[str, Any]
+
+@contextmanager
+def searching(options: argparse.Namespace, search: SearchInput) -> Iterator[None]:
+    """The context of a search: names the model of its targets, and reports errors in the output."""
+    with error_in_output(options, search.head):
+        search.head.target_model = target_model(options, search.head.metric, search.clips)
+        yield
 
 
 @contextmanager
 def error_in_output(options: argparse.Namespace, head: Head) -> Iterator[None]:
-    """With --format json an error is written with all that was measured before it, which may have cost hours."""
+    """With `--format json`, write an error with everything measured before it, which may have cost hours."""
     from pytest_vmaf.search.serialize import probe_record
 
     try:
@@ -25,47 +31,58 @@ def error_in_output(options: argparse.Namespace, head: Head) -> Iterator[None]:
     except MeasurementError as error:
         if options.format == "json":
             text = "\n".join([str(error), *getattr(error, "__notes__", ())])
-            write(options.output, as_json(head, {"error": text, "probes": list(map(probe_record, error.probes))}))
+            write_json(
+                options.output, with_head(head, {"error": text, "probes": list(map(probe_record, error.probes))})
+            )
         raise
 
 
 def exit_code(unmet: Iterable[str]) -> int:
-    """By the targets that were not met; each is said on standard error."""
-    whys = list(unmet)
-    for why in whys:
-        say(UNMET, f"not met: {why.removesuffix('.')}.")
-    return UNMET if whys else PASSED
+    """The exit code for targets that were not met, each with its reason, which is printed."""
+    code = PASSED
+    for why in unmet:
+        code = print_message(f"not met: {why.removesuffix('.')}.", UNMET)
+    return code
 
 
-def as_json(head: Head, record: dict[str, Any]) -> str:
-    """The record with the head before all else, in whose words both say what they share."""
-    return json.dumps({**head, **record, **head}, indent=2, allow_nan=False) + "\n"
+def with_head(head: Head, record: Mapping[str, object]) -> dict[str, object]:
+    """Merge `head` into the record. Keys in `head` come first and win."""
+    first = head.to_record()
+    return {**first, **record, **first}
 
 
-def put(options: argparse.Namespace, head: Head, record: dict[str, Any], sections: list[dict[str, Any]]) -> None:
-    """The record as JSON, or the sections of a report as text."""
-    if options.format == "json":
-        write(options.output, as_json(head, record))
-        return
+def write_search(
+    options: argparse.Namespace,
+    head: Head,
+    record: Mapping[str, object],
+    sections: Sequence[dict[str, Any]] = (),
+    lines: Iterable[str] = (),
+) -> None:
+    """Write the record as JSON; or as text a sentence about the targets, and the sections of a report or lines."""
     from rich.text import Text
 
     from pytest_vmaf.report.terminal import section_table
 
-    write_table(options.output, Text(f"{about(head)}\n"), *map(section_table, sections))
+    if options.format == "json":
+        write_json(options.output, with_head(head, record))
+    elif sections:
+        write_table(options.output, Text(f"{describe_targets(head)}\n"), *map(section_table, sections))
+    else:
+        write(options.output, "".join(f"{line}\n" for line in (describe_targets(head), *lines)))
 
 
-def about(head: Head) -> str:
-    """A sentence about what the targets are numbers of."""
+def describe_targets(head: Head) -> str:
+    """A sentence about the metric and the model of the targets."""
     from pytest_vmaf.search.probe import parse_metric
 
-    model = f", the score of {head['target_model']}" if head["target_model"] else ""
-    return f"Targets are {parse_metric(head['metric'])}{model}."
+    model = f", the score of {head.target_model}" if head.target_model else ""
+    return f"Targets are {parse_metric(head.metric)}{model}."
 
 
-def noted(text: str, head: Head, targets: list[float]) -> str:
-    """A manifest with a comment on what its rungs were chosen by, after the first line, which belongs to the form."""
-    note = f"{about(head)} They are {', '.join(f'{target:g}' for target in targets)}."
-    first, _, rest = text.partition("\n")
-    # In XML a comment ends at two hyphens, whatever follows.
-    shown = f"# {note}" if first.startswith("#") else f"<!-- {note.replace('--', '- -').replace('--', '- -')} -->"
-    return f"{first}\n{shown}\n{rest}"
+def add_comment(manifest: str, search: SearchInput) -> str:
+    """Add a comment about the targets below the first line of a manifest, which is part of its format."""
+    text = f"{describe_targets(search.head)} They are {', '.join(f'{target:g}' for target in search.targets)}."
+    first, _, rest = manifest.partition("\n")
+    # Two hyphens end a comment in XML, whatever follows.
+    comment = f"# {text}" if first.startswith("#") else f"<!-- {text.replace('--', '- -').replace('--', '- -')} -->"
+    return f"{first}\n{comment}\n{rest}"

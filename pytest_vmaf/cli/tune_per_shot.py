@@ -1,38 +1,45 @@
-"""pytest_vmaf.cli.tune_per_shot."""
+"""`pytest-vmaf tune-per-shot`: a CRF for each shot."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from pytest_vmaf.cli import search_input as asked
-from pytest_vmaf.cli import search_output as said
-from pytest_vmaf.cli.common import write
+from pytest_vmaf.cli import search_flags as flags
+from pytest_vmaf.cli import search_output as output
+from pytest_vmaf.cli.common import Commands, add_command, add_output, write_json
+from pytest_vmaf.cli.search_input import read_search
 from pytest_vmaf.errors import SettingsError
 
 
-def run_per_shot(options: argparse.Namespace) -> int:
-    """One CRF a shot."""
-    head, targets, vmaf = asked.head_of(options, "tune-per-shot"), asked.targets(options), asked.session(options)
-    asked.check_writable(options)
-    if len(targets) != 1:
-        raise SettingsError(f"Shot by shot there is one target; --target-vmaf has {len(targets)}.")
-    (clip,) = asked.sources([options.src], options, head)
-    with said.error_in_output(options, head):
-        head["target_model"] = asked.target_model(options, head["metric"], [clip])
-        found = vmaf.per_shot(
-            clip,
-            encoder=options.encoder,
-            target=targets[0],
-            threshold=options.threshold,
-            shortest=options.shortest,
-            fixed=not options.no_fixed,
-            metric=head["metric"],
-            **asked.settings(options),
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    text = "find a CRF for each shot and compare with one CRF for all"
+    parser = add_command(commands, "tune-per-shot", run, text, flags.EXIT_CODES)
+    parser.add_argument("--threshold", type=float, help="minimum change at a cut, in percent of the luma range")
+    parser.add_argument("--shortest", type=int, help="minimum length of a shot, in frames")
+    parser.add_argument("--no-fixed", action="store_true", help="do not compare with one CRF for the whole clip")
+    flags.add_encoder(parser)
+    flags.add_search(parser)
+    add_output(parser, "table", "json")
+    parser.add_argument("--plan-out", type=Path, help="write the shots and their CRFs to this JSON file")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Search the shots, write the plan, and exit by the targets."""
+    search = read_search(options, "tune-per-shot")
+    if len(search.targets) != 1:
+        raise SettingsError(f"tune-per-shot takes one target, but --target-vmaf has {len(search.targets)}.")
+    shots = {"threshold": options.threshold, "shortest": options.shortest, "fixed": not options.no_fixed}
+    with output.searching(options, search):
+        result = search.vmaf.per_shot(
+            search.clips[0], encoder=options.encoder, target=search.targets[0], **shots, **search.settings
         )
+    record = result.to_record()
     if options.plan_out is not None:
-        write(options.plan_out, said.as_json(head, found.to_record()))
-    said.put(options, head, found.to_record(), vmaf.sections)
-    unmet = [f"frame {each.shot.start} on: {each.why}" for each in found.shots if not each.met]
-    if found.score < found.target:
-        unmet.append(f"the joined encode has {found.metric} {found.score:.3f}, below {found.target:g}")
-    return said.exit_code(unmet)
+        write_json(options.plan_out, output.with_head(search.head, record))
+    output.write_search(options, search.head, record, search.vmaf.sections)
+    unmet = [f"from frame {answer.shot.start}: {answer.why}" for answer in result.shots if not answer.met]
+    if result.score < result.target:
+        unmet.append(f"the joined encode has {result.metric} {result.score:.3f}, below {result.target:g}")
+    return output.exit_code(unmet)
