@@ -11,10 +11,10 @@ import pytest
 from pytest_vmaf.errors import GateViolation, MeasurementError, SettingsError
 from pytest_vmaf.testrun.controller import Controller
 from pytest_vmaf.testrun.items import (
+    CONTEXT,
     LAYERS,
     REPORT_OPTIONS,
     SENT,
-    SESSION,
     UPDATE_OPTIONS,
     baseline_location,
     cache_layer,
@@ -92,28 +92,29 @@ def vmaf(request: pytest.FixtureRequest) -> Vmaf:
 
     ``vmaf.score(reference, distorted)`` measures, ``vmaf.check(...)`` measures and asserts every gate in force.
     """
+    from pytest_vmaf.api.context import Context
+    from pytest_vmaf.api.extensions import Extensions
     from pytest_vmaf.api.vmaf import Vmaf
+    from pytest_vmaf.baselines.check import Baselines
     from pytest_vmaf.progress import progress_under_pytest
 
-    config = request.config
-    session = Vmaf(
-        layers=(*marker_layer(request.node), *config.stash[LAYERS], *cache_layer(config)),
-        hook=request.node.ihook,
-        plugins=config.pluginmanager,
-        config=config,
+    config, item = request.config, request.node
+    context = Context(
+        layers=(*marker_layer(item), *config.stash[LAYERS], *cache_layer(config)),
+        extensions=Extensions(item.ihook, config.pluginmanager, config),
         progress=progress_under_pytest(config),
-        place=baseline_location(request.node),
+        baselines=Baselines(baseline_location(item)),
     )
-    request.node.stash[SESSION], request.node.stash[SENT] = session, 0
-    # It stays until the teardown has reported: fixtures may hold gates too.
-    return session
+    item.stash[CONTEXT], item.stash[SENT] = context, 0
+    # It stays until the teardown has reported, because fixtures may check gates, too.
+    return Vmaf._from_context(context)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """A test that is run again must not carry the numbers of its last attempt, nor pass by its measurements."""
-    if SESSION in item.stash:
-        del item.stash[SESSION]
+    if CONTEXT in item.stash:
+        del item.stash[CONTEXT]
     if "pytest_vmaf.testrun.worker" in sys.modules:
         from pytest_vmaf.testrun.worker import forget
 
@@ -126,26 +127,28 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     try:
         outcome = yield
     finally:
-        if (measured := item.stash.get(SESSION, None)) is not None:
+        if (measured := item.stash.get(CONTEXT, None)) is not None:
             from pytest_vmaf.testrun.worker import keep_sections
 
             keep_sections(item, measured)
     if item.get_closest_marker("vmaf") is not None:
-        session = item.stash.get(SESSION, None)
-        if session is None or not any(record.get("gated") for record in session.records):
+        context = item.stash.get(CONTEXT, None)
+        if context is None or not any(record.get("gated") for record in context.records.measurements):
             pytest.fail(
                 "This test is marked vmaf but measured nothing, so its gates were held against nothing.\n"
                 "Call vmaf.check(reference, distorted) or vmaf.score(...) with the vmaf fixture, or remove the marker.",
                 pytrace=False,
             )
-        if unheld := session.unchecked_gates():
+        from pytest_vmaf.api.context import unchecked_gates, unchecked_tolerances
+
+        if unheld := unchecked_gates(context):
             pytest.fail(
                 f"{', '.join(gate.name for gate in unheld)} (marker) was held against nothing: no measurement of this "
                 "test holds it.\nGates upon parts of the picture are held by vmaf.roi and vmaf.map alone, and vmaf.map "
                 "holds of the others those upon vmaf, neg and gap.",
                 pytrace=False,
             )
-        if left := session.unchecked_baselines():
+        if left := unchecked_tolerances(context):
             pytest.fail(
                 f"{', '.join(left)} (marker) was held against nothing: no measurement of this test has that in its "
                 "baseline.\nvmaf.score, check, roi, map, bisect, compare and check_baseline hold baselines.",
@@ -160,18 +163,18 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Hang the records on the report, where they survive xdist; make what others put there fit to send."""
     report = yield
-    session = item.stash.get(SESSION, None)
-    if session is not None or "vmaf" in getattr(item, "fixturenames", ()):
+    context = item.stash.get(CONTEXT, None)
+    if context is not None or "vmaf" in getattr(item, "fixturenames", ()):
         # On every phase: of a test whose worker dies, the controller knows at least that it was to measure.
         report.vmaf = {"measurements": [], "sections": []}  # type: ignore[attr-defined]
-    if session is not None:
+    if context is not None:
         from pytest_vmaf.testrun.worker import attach
 
         # A subtest's report comes before its test's own; each carries what was measured since the last.
-        attach(item, report, session, item.stash.get(SENT, 0), item.config.stash[REPORT_OPTIONS])
-        item.stash[SENT] = len(session.records)
+        attach(item, report, context, item.stash.get(SENT, 0), item.config.stash[REPORT_OPTIONS])
+        item.stash[SENT] = len(context.records.measurements)
         if report.when == "teardown":
-            del item.stash[SESSION]
+            del item.stash[CONTEXT]
     if call.excinfo is not None and call.excinfo.errisinstance((MeasurementError, SettingsError, GateViolation)):
         report.vmaf_error = not call.excinfo.errisinstance(GateViolation)  # type: ignore[attr-defined]
     if report.user_properties and "vmaf" in getattr(item, "fixturenames", ()):

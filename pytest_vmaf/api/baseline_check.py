@@ -1,107 +1,135 @@
-"""`vmaf.check_baseline`: a baseline held against what was measured before, by this test or by another."""
+"""`vmaf.check_baseline`: compare results that exist already with a baseline."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
-from pytest_vmaf.baselines.check import BaselineCheck
+from pytest_vmaf.api.context import Context
 from pytest_vmaf.baselines.entry import Entry
 from pytest_vmaf.baselines.outcome import Outcome
 from pytest_vmaf.errors import GateViolation, SettingsError
 from pytest_vmaf.gates.messages import describe
-from pytest_vmaf.gates.metrics import BD_RATE, ENCODE_METRICS
+from pytest_vmaf.gates.metrics import BASE_METRICS, BD_RATE, ENCODE_METRICS
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.report.baseline_section import section_maker
 from pytest_vmaf.report.record import outcome_gates, with_gates
 from pytest_vmaf.scoring.result import Result
-from pytest_vmaf.settings import Layer, make_layer
+from pytest_vmaf.settings import make_layer
 
 if TYPE_CHECKING:
-    from pytest_vmaf.api.vmaf import Vmaf
+    from pytest_vmaf.search.bisection import Bisection
+    from pytest_vmaf.search.comparison import Comparison
 
-KINDS = "a Result, a list of Results of repeated encodes, a Bisection or a Comparison"
+    Comparable = Result | Sequence[Result] | Bisection | Comparison
+
+# pytest shows the caller's line, not ours.
+__tracebackhide__ = True
 
 
-def check_baseline(session: Vmaf, given: Any, keywords: Mapping[str, Any], layers: Sequence[Layer]) -> None:
-    """As :meth:`pytest_vmaf.Vmaf.check_baseline`."""
-    __tracebackhide__ = True
+@dataclass(frozen=True)
+class _Subject:
+    """What is compared: the kind of its baseline, its default name, its metrics, its references and its entry."""
+
+    kind: str
+    name: str
+    has_metric: Callable[[str], bool]
+    references: tuple[str, ...]
+    entry: Callable[[Sequence[Clip]], Entry]
+
+
+def check_baseline(context: Context, result: Comparable, keywords: Mapping[str, object]) -> None:
+    """Compare results with a baseline, as `Vmaf.check_baseline` describes it.
+
+    Raises:
+        GateViolation: If a tolerance fails.
+        BaselineError: If the two cannot be compared.
+        SettingsError: If an argument is not valid.
+    """
     layer = make_layer("call", keywords)
     if layer.gates or layer.options:
         name = next(iter((*layer.options, *(gate.name for gate in layer.gates))))
-        raise SettingsError(f"{name} is no tolerance; check_baseline holds a baseline and measures nothing.")
-    kind, name, has = _look(given)
-    first = given[0] if isinstance(given, list | tuple) else given
-    known = session.baselines.find_origin(first)
-    asked = session.baselines.prepare_check((layer, *layers), kind, has, name)
-    if asked is None:
+        raise SettingsError(f"{name} is not a tolerance. check_baseline measures nothing and checks only tolerances.")
+    subject = _subject(result)
+    first = result[0] if isinstance(result, list | tuple) else result
+    origin = context.baselines.find_origin(first)
+    check = context.baselines.prepare_check((layer, *context.layers), subject.kind, subject.has_metric, subject.name)
+    if check is None:
         return
-    references = known[0] if known else _references(first)
-    outcome = asked.compare(_entry(kind, given, references), _rate(first))
-    session.makings += filter(None, [section_maker(outcome)])
-    if known and known[1] < len(session.records):
-        session.records[known[1]] = with_gates(
-            session.records[known[1]], outcome_gates(outcome, None), failed=bool(outcome.failed)
-        )
+    entry = subject.entry(origin[0] if origin else _references(subject.references))
+    outcome = check.compare(entry, first.context.frame_rate if isinstance(first, Result) else None)
+    _record(context, outcome, origin[1] if origin else None)
     if outcome.failed:
-        violation = GateViolation(_message(first, outcome, asked))
+        violation = GateViolation(_message(first, outcome))
         violation.result = first if isinstance(first, Result) else None
         raise violation
 
 
-def _look(given: Any) -> tuple[str, str, Any]:
-    """The kind of an entry, its name, and which metrics it may be held by. Raises SettingsError."""
+def _subject(result: Comparable) -> _Subject:
+    from pytest_vmaf.baselines import from_results
     from pytest_vmaf.search.bisection import Bisection
     from pytest_vmaf.search.comparison import Comparison
 
-    if isinstance(given, Bisection):
-        return "bisect", f"{Path(given.reference).name}: bisect with {given.encoder.name}", ENCODE_METRICS.__contains__
-    if isinstance(given, Comparison):
-        return "compare", f"{', '.join(Path(source).name for source in given.bisections)}: compare", (BD_RATE,).__contains__
-    results = list(given) if isinstance(given, list | tuple) else [given]
+    if isinstance(result, Bisection):
+        name = f"{Path(result.reference).name}: bisect with {result.encoder.name}"
+        return _Subject(
+            "bisect",
+            name,
+            ENCODE_METRICS.__contains__,
+            (result.reference,),
+            lambda clips: from_results.entry_of_bisection(result, clips[0]),
+        )
+    if isinstance(result, Comparison):
+        sources = tuple(result.bisections)
+        return _Subject(
+            "compare",
+            f"{', '.join(Path(source).name for source in sources)}: compare",
+            (BD_RATE,).__contains__,
+            sources,
+            lambda clips: from_results.entry_of_comparison(result, clips),
+        )
+    results = cast("list[Result]", list(result) if isinstance(result, list | tuple) else [result])
     if len({id(each) for each in results}) < len(results):
-        raise SettingsError("One result is given twice: repeated encodes are encodes of their own, each measured.")
+        raise SettingsError("A result is given twice. Repeated encodes must each be encoded and measured.")
     if not results or not all(isinstance(each, Result) for each in results):
-        raise SettingsError(f"{given!r:.80} has no baseline; check_baseline takes {KINDS}.")
-
-    def has(metric: str) -> bool:
-        return metric in ("vmaf", "neg", "gap") or all(metric in each.features for each in results)
-
-    return "score", Path(results[0].context.distorted).name, has
-
-
-def _entry(kind: str, given: Any, references: Sequence[Clip]) -> Entry:
-    from pytest_vmaf.baselines import from_results as entries
-
-    if kind == "bisect":
-        return entries.entry_of_bisection(given, references[0])
-    if kind == "compare":
-        return entries.entry_of_comparison(given, references)
-    results = list(given) if isinstance(given, list | tuple) else [given]
-    return entries.entry_of_results(results, references[0])
+        raise SettingsError(
+            "check_baseline takes a Result, a list of Results of repeated encodes, a Bisection or a Comparison, not "
+            f"{result!r:.80}."
+        )
+    return _Subject(
+        "score",
+        Path(results[0].context.distorted).name,
+        lambda metric: metric in BASE_METRICS or all(metric in each.features for each in results),
+        (results[0].context.reference,),
+        lambda clips: from_results.entry_of_results(results, clips[0]),
+    )
 
 
-def _references(found: Any) -> Sequence[Clip]:
-    """The references of what another session measured, by their names. Raises SettingsError where there is no such."""
-    names = [found.context.reference] if isinstance(found, Result) else [getattr(found, "reference", "")]
-    names = list(found.bisections) if hasattr(found, "bisections") else names
+def _references(names: Sequence[str]) -> Sequence[Clip]:
+    """The references of what another session measured, by name. Raises SettingsError if they are not there."""
     clips = [Clip(name) for name in names if name]
     if not clips or not all(clip.path.exists() for clip in clips):
         raise SettingsError(
-            f"What was measured is of {', '.join(names)}, which is not there; a baseline knows its reference by the "
-            "bytes of it. Hold it in the test that measures, with baseline=True."
+            f"The reference {', '.join(names)} does not exist, and a baseline identifies its reference by its bytes. "
+            "Pass baseline=True in the test that measures instead."
         )
     return clips
 
 
-def _rate(first: Any) -> Any:
-    return first.context.frame_rate if isinstance(first, Result) else None
+def _record(context: Context, outcome: Outcome, index: int | None) -> None:
+    measurements = context.records.measurements
+    if maker := section_maker(outcome):
+        context.records.section_makers.append(maker)
+    if index is not None and index < len(measurements):
+        gates = outcome_gates(outcome, None)
+        measurements[index] = with_gates(measurements[index], gates, failed=bool(outcome.failed))
 
 
-def _message(first: Any, outcome: Outcome, asked: BaselineCheck) -> str:
+def _message(first: object, outcome: Outcome) -> str:
     if isinstance(first, Result):
         return describe(first, [], outcome.failed, outcome.lines, outcome.also)
     count = f"{len(outcome.failed)} of {len(outcome.failed) + len(outcome.also)}"
     lines = [*outcome.lines, *str(first).splitlines()]
-    return f"{'; '.join(outcome.failed)} ({count} gates violated)\n" + "\n".join(f"  {line}" for line in lines)
+    return f"{'; '.join(outcome.failed)} ({count} gates failed)\n" + "\n".join(f"  {line}" for line in lines)

@@ -1,9 +1,10 @@
-"""pytest_vmaf.api.extensions."""
+"""Scorers and encoders by name: from conftest files, plugins and entry points, loaded when first used."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import pluggy
 
@@ -12,65 +13,98 @@ from pytest_vmaf.errors import EncodeError, ScorerError, SettingsError
 from pytest_vmaf.text import did_you_mean, printable
 
 if TYPE_CHECKING:
+    from pytest_vmaf.api.keywords import EncoderLike
     from pytest_vmaf.encoding.encoders import Encoder
     from pytest_vmaf.scoring.scorer import Scorer
-
 
 SCORER_GROUP, ENCODER_GROUP = "pytest_vmaf.scorers", "pytest_vmaf.encoders"
 
 
-def load_scorer(name: str, hook: Any, plugins: pluggy.PluginManager, config: Any) -> Scorer:
-    """The scorer of this name: from a conftest or plugin that is loaded, else by its entry point.
+@dataclass(frozen=True)
+class Extensions:
+    """Where scorers and encoders are looked up.
 
-    Raises SettingsError that lists the names there are.
+    Attributes:
+        hook: Calls the hooks; under pytest those that the test's own conftest files see.
+        plugins: Registers what entry points load.
+        config: pytest's config, None without pytest.
     """
-    scorer: Scorer | None = _from_plugins("pytest_vmaf_scorer", SCORER_GROUP, name, hook, plugins, config)
-    if scorer is None:
-        names = tuple(sorted({entry.name for entry in entry_points(group=SCORER_GROUP)}))
-        raise SettingsError(
-            f"There is no scorer {name!r}.{did_you_mean(name, names or ('ffmpeg',))} Installed are "
-            f"{', '.join(names)}; a conftest.py may add one with the hook pytest_vmaf_scorer."
-        )
-    return scorer
 
+    hook: pluggy.HookRelay
+    plugins: pluggy.PluginManager
+    config: object = None
 
-def load_encoder(name: str, hook: Any, plugins: pluggy.PluginManager, config: Any) -> Encoder:
-    """The encoder of this name: from a conftest or plugin, by its entry point, else the one that is known here.
+    def scorer(self, name: str) -> Scorer:
+        """Find a scorer.
 
-    Raises SettingsError with the nearest name.
-    """
-    from pytest_vmaf.encoding.encoders import ENCODERS, Encoder
+        Raises:
+            SettingsError: If there is no scorer of this name.
+            ScorerError: If its entry point cannot be loaded.
+        """
+        scorer = self._load("pytest_vmaf_scorer", SCORER_GROUP, name, ScorerError)
+        if scorer is None:
+            names = sorted({entry.name for entry in entry_points(group=SCORER_GROUP)})
+            raise SettingsError(
+                f"There is no scorer {name!r}.{did_you_mean(name, names)} Installed scorers: {', '.join(names)}. A "
+                "conftest.py can add one with the hook pytest_vmaf_scorer."
+            )
+        return cast("Scorer", scorer)
 
-    encoder = _from_plugins("pytest_vmaf_encoder", ENCODER_GROUP, name, hook, plugins, config) or ENCODERS.get(name)
-    if encoder is None:
-        raise SettingsError(
-            f"There is no encoder {name!r}.{did_you_mean(name, tuple(ENCODERS))} There are "
-            f"{', '.join(ENCODERS)}.\n  A command is known by its {{crf}}, as './myenc --crf {{crf}} -i {{input}} -o "
-            "{output}'; a conftest.py may add a name with the hook pytest_vmaf_encoder."
-        )
-    if not isinstance(encoder, Encoder):
-        raise SettingsError(f"The hook pytest_vmaf_encoder gave {encoder!r:.80} for {name!r}, not an Encoder.")
-    return encoder
+    def encoder(self, encoder: EncoderLike) -> Encoder:
+        """Find the encoder that a name, `name:preset`, a command or a function stands for.
 
+        Raises:
+            SettingsError: If there is no such encoder.
+            EncodeError: If its entry point cannot be loaded.
+        """
+        from pytest_vmaf.encoding.encoders import Encoder, command_encoder, function_encoder
 
-def _from_plugins(hook_name: str, group: str, name: str, hook: Any, plugins: pluggy.PluginManager, config: Any) -> Any:
-    found = getattr(hook, hook_name)(config=config, name=name)
-    # Not pluggy's load_setuptools_entrypoints: it passes over a scorer that has the name of any loaded plugin, as the
-    # scorer `vmaf` has pytest's own name for this one.
-    plugin_name = f"{group}:{name}"
-    if found is None and not (plugins.has_plugin(plugin_name) or plugins.is_blocked(plugin_name)):
+        if isinstance(encoder, Encoder):
+            return encoder
+        if isinstance(encoder, str) and "{" not in encoder:
+            name, colon, preset = encoder.partition(":")
+            known = self._encoder_by_name(name)
+            # The preset in the name is then the only one: another preset= would contradict it.
+            return replace(known, preset=known.resolve_preset(preset), presets=(preset,)) if colon else known
+        if callable(encoder):
+            return function_encoder(encoder)
+        return command_encoder(encoder)
+
+    def _encoder_by_name(self, name: str) -> Encoder:
+        from pytest_vmaf.encoding.encoders import ENCODERS, Encoder
+
+        encoder = self._load("pytest_vmaf_encoder", ENCODER_GROUP, name, EncodeError) or ENCODERS.get(name)
+        if encoder is None:
+            raise SettingsError(
+                f"There is no encoder {name!r}.{did_you_mean(name, ENCODERS)} Known encoders: {', '.join(ENCODERS)}.\n"
+                "  A command must contain {crf}, for example './myenc --crf {crf} -i {input} -o {output}'. A "
+                "conftest.py can add a name with the hook pytest_vmaf_encoder."
+            )
+        if not isinstance(encoder, Encoder):
+            raise SettingsError(
+                f"The hook pytest_vmaf_encoder must return an Encoder for {name!r}, not {encoder!r:.80}."
+            )
+        return encoder
+
+    def _load(self, hook: str, group: str, name: str, error: type[ScorerError | EncodeError]) -> object | None:
+        extension: object | None = getattr(self.hook, hook)(config=self.config, name=name)
+        # pluggy's load_setuptools_entrypoints would skip a scorer that has the name of any loaded plugin: the scorer
+        # `vmaf` has the name under which pytest loads this plugin.
+        plugin = f"{group}:{name}"
+        if extension is not None or self.plugins.has_plugin(plugin) or self.plugins.is_blocked(plugin):
+            return extension
         for entry in entry_points(group=group, name=name):
             try:
-                plugins.register(entry.load(), plugin_name)
-            except Exception as error:
-                what = group.rpartition(".")[2].removesuffix("s")
-                wrong = EncodeError if what == "encoder" else ScorerError
-                raise wrong(f"The {what} {name!r} cannot be loaded: {printable(repr(error))}.") from error
-            found = getattr(plugins.hook, hook_name)(config=config, name=name)
-    return found
+                self.plugins.register(entry.load(), plugin)
+            except Exception as reason:
+                kind = group.rpartition(".")[2].removesuffix("s")
+                raise error(f"The {kind} {name!r} cannot be loaded: {printable(repr(reason))}.") from reason
+            extension = getattr(self.plugins.hook, hook)(config=self.config, name=name)
+        return extension
 
 
-def _standalone_plugins() -> pluggy.PluginManager:
+def standalone() -> Extensions:
+    """The extensions without pytest: those of entry points."""
     plugins = pluggy.PluginManager("pytest")
     plugins.add_hookspecs(hookspecs)
-    return plugins
+    return Extensions(plugins.hook, plugins)

@@ -1,4 +1,4 @@
-"""pytest_vmaf.api.gate_selection."""
+"""Which gates a measurement checks."""
 
 from __future__ import annotations
 
@@ -9,30 +9,38 @@ from pytest_vmaf.gates.gate import DEFAULT_GATES, Gate, effective, parse_gate
 from pytest_vmaf.gates.metrics import MAP_METRICS, PART_METRICS, SEARCH_METRICS
 from pytest_vmaf.settings import Layer
 
-#: What a map holds of its worst tile.
-MAP_HOLDS = ("vmaf", "neg", "gap")
-
-
-#: Where a gate must come from to hold for `score` too; `check` adds the run's and the default ones.
+#: What a map measures of each tile.
+TILE_METRICS = ("vmaf", "neg", "gap")
+#: `score` checks the gates of these layers; `check` adds the command line, the ini file and the defaults.
 OWN_ORIGINS = ("call", "marker")
 
 
-def _gates(layers: Sequence[Layer], every_gate: bool, extra: Sequence[str]) -> tuple[Gate, ...]:
-    """The gates that a measurement holds. Raises SettingsError for one of the call that it cannot hold."""
+def select_gates(layers: Sequence[Layer], metrics: Sequence[str], *, every_gate: bool) -> tuple[Gate, ...]:
+    """The gates that a measurement checks.
+
+    Args:
+        layers: Settings and gates, the nearest layer first.
+        metrics: The metrics that only this kind of measurement has.
+        every_gate: Whether to check the gates of all layers and the default ones, as `check` does.
+
+    Raises:
+        SettingsError: If a gate of the call cannot be checked by this measurement.
+    """
     for gate in effective(layer.gates for layer in layers if layer.origin == "call"):
-        if gate.metric in PART_METRICS and gate.metric not in extra:
-            where = "map" if gate.metric in MAP_METRICS else "roi"
-            raise SettingsError(f"{gate.name} is a gate of vmaf.{where}, which measures {gate.metric}; this does not.")
-        if not _holds(gate, extra) and gate.metric not in PART_METRICS:
-            raise SettingsError(
-                f"{gate.name} is no gate of vmaf.map, which holds {', '.join(MAP_HOLDS)} of every tile."
-            )
-    # What nothing else measures holds wherever it was set, as in `check`.
+        if supports(gate.metric, metrics):
+            continue
+        if gate.metric in PART_METRICS:
+            method = "map" if gate.metric in MAP_METRICS else "roi"
+            raise SettingsError(f"{gate.name} requires vmaf.{method}(): no other method measures {gate.metric}.")
+        raise SettingsError(
+            f"{gate.name} is not a gate of vmaf.map(), which measures {', '.join(TILE_METRICS)} of each tile."
+        )
+    # What only this kind measures is checked wherever the gate was set, as in `check`.
     chosen: list[Sequence[Gate]] = [
         [
             gate
             for gate in layer.gates
-            if _holds(gate, extra) and (gate.metric in extra or every_gate or layer.origin in OWN_ORIGINS)
+            if supports(gate.metric, metrics) and (gate.metric in metrics or every_gate or layer.origin in OWN_ORIGINS)
         ]
         for layer in layers
     ]
@@ -41,15 +49,8 @@ def _gates(layers: Sequence[Layer], every_gate: bool, extra: Sequence[str]) -> t
     return effective(chosen)
 
 
-def _holds(gate: Gate, extra: Sequence[str]) -> bool:
-    """Whether a measurement with these metrics of its own can hold a gate; a map has no features of the whole."""
-    if gate.metric in PART_METRICS:
-        return gate.metric in extra
-    return gate.metric in MAP_HOLDS or "neg_tile" not in extra
-
-
-def _measures(extra: Sequence[str], metric: str) -> bool:
-    """Whether a measurement with these metrics of its own has this one, of all that a tolerance may name."""
+def supports(metric: str, metrics: Sequence[str]) -> bool:
+    """Whether a measurement that alone has these `metrics` measures this one. Tiles have no features."""
     if metric in PART_METRICS:
-        return metric in extra
-    return metric not in SEARCH_METRICS and (metric in MAP_HOLDS or "neg_tile" not in extra)
+        return metric in metrics
+    return metric not in SEARCH_METRICS and (metric in TILE_METRICS or "neg_tile" not in metrics)

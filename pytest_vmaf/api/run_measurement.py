@@ -1,77 +1,193 @@
-"""pytest_vmaf.api.run_measurement."""
+"""One measurement, from the call to the record: plan, measure, judge, record."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
-from pytest_vmaf.errors import SettingsError
-from pytest_vmaf.gates.gate import Gate, effective, parse_gate, refuse_twice
-from pytest_vmaf.gates.metrics import PART_METRICS
-from pytest_vmaf.gates.tolerance import is_tolerance
-from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.api.context import Context
+from pytest_vmaf.api.gate_selection import select_gates, supports
+from pytest_vmaf.api.kinds import Kind, MeasuredResult
+from pytest_vmaf.baselines.outcome import Outcome
+from pytest_vmaf.errors import BaselineError, GateViolation, MeasurementError, ScorerError, SettingsError
+from pytest_vmaf.gates.gate import Gate, Verdict, judge
+from pytest_vmaf.gates.messages import describe
+from pytest_vmaf.media.clip import ClipLike, as_clip
+from pytest_vmaf.media.fingerprint import Stamps, stamps_of
+from pytest_vmaf.report.baseline_section import section_maker
+from pytest_vmaf.report.record import error_record, measurement_record, outcome_gates, with_gates
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.scoring.result import Result
+from pytest_vmaf.settings import Layer, make_layer
+from pytest_vmaf.text import printable
 
 if TYPE_CHECKING:
-    from pytest_vmaf.report.sections import Section
+    from pytest_vmaf.baselines.check import BaselineCheck
     from pytest_vmaf.scoring.scorer import Scorer
 
-
-Measured = TypeVar("Measured", bound=Result)
-
-
-#: What a map holds of its worst tile, and how a region's own record stands beside the picture's.
-NO_CHECK = {"gated": False, "every_gate": False}
+# pytest shows the caller's line, not ours.
+__tracebackhide__ = True
 
 
-def _with_regions(regions: Any) -> tuple[Callable[[MeasureRequest, Scorer], Any], Any, tuple[Gate, ...]]:
-    """How to measure these regions too and to show them, and the gates that they bring along. Raises SettingsError."""
-    from pytest_vmaf.roi.part_scoring import measure_regions
-    from pytest_vmaf.roi.regions import box_at, read_regions, shown
+@dataclass(frozen=True)
+class Plan:
+    """What a measurement does.
 
-    found = read_regions(regions)
-    for name in (gate for region in found.values() for gate in region.gates if is_tolerance(gate)):
-        raise SettingsError(
-            f"{name} is no gate of a region: the call's tolerances hold in each of them. Give it there."
+    Attributes:
+        layers: Settings and gates, the call's first.
+        gates: The gates to check.
+        baseline: The baseline to compare with, if any.
+        request: The clips and how to score them.
+        scorer: The scorer.
+        stamps: Tell whether the clips' files were written to later.
+    """
+
+    layers: tuple[Layer, ...]
+    gates: tuple[Gate, ...]
+    baseline: BaselineCheck | None
+    request: MeasureRequest
+    scorer: Scorer
+    stamps: Stamps
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdicts of the gates, and the outcome of the comparison with a baseline."""
+
+    verdicts: tuple[Verdict, ...]
+    outcome: Outcome
+
+    @property
+    def passed(self) -> bool:
+        """Whether every gate and tolerance passed."""
+        return not self.outcome.failed and all(verdict.passed for verdict in self.verdicts)
+
+
+def run_measurement(
+    context: Context,
+    reference: ClipLike,
+    distorted: ClipLike,
+    settings: Mapping[str, object],
+    make_kind: Callable[[], Kind[MeasuredResult]],
+    *,
+    every_gate: bool = False,
+    gated: bool = True,
+) -> MeasuredResult:
+    """Measure a pair of clips, check its gates and its baseline, and record all of it.
+
+    Args:
+        context: What the Vmaf knows.
+        reference: The reference.
+        distorted: The distorted clip.
+        settings: The keywords of the call.
+        make_kind: Makes the kind of measurement; called once, so that its errors are recorded.
+        every_gate: Whether to check the gates of all layers, as `check` does.
+        gated: Whether to check gates at all.
+
+    Raises:
+        GateViolation: If a gate or a tolerance fails.
+        MeasurementError: If there is no trustworthy score.
+        SettingsError: If a setting is not valid.
+    """
+    started = time.time()
+    gates: tuple[Gate, ...] = ()
+    try:
+        layers = (make_layer("call", settings), *context.layers)
+        kind = make_kind()
+        if gated:
+            gates = (*select_gates(layers, kind.metrics, every_gate=every_gate), *kind.gates)
+        elif layers[0].gates or layers[0].tolerances or layers[0].baseline:
+            raise SettingsError("self_score checks no gates. Use assert on its result.")
+        plan = _plan(context, reference, distorted, layers, gates, kind, gated=gated)
+        with context.progress(plan.request.distorted.path.name) as update:
+            result = kind.measure(replace(plan.request, progress=update) if update else plan.request, plan.scorer)
+        judgement = _judge(plan, result)
+    except (MeasurementError, SettingsError, OSError) as caught:
+        error: MeasurementError | SettingsError = (
+            # A full disk, or a temporary folder that was removed.
+            ScorerError(f"The system refused what scoring needs: {printable(str(caught))}.")
+            if isinstance(caught, OSError)
+            else caught
         )
-    given = [
-        parse_gate(gate, limit, "call", name) for name, region in found.items() for gate, limit in region.gates.items()
-    ]
-    for gate in given:
-        if gate.metric in PART_METRICS:
-            raise SettingsError(f"{gate} is no gate of a region, which has min_neg, max_gap and the like.")
-    refuse_twice(given)
+        context.records.add({**error_record(str(reference), str(distorted), error, gates), "started": started})
+        # The caller's line matters. Ours, and the causes, add nothing to the message.
+        raise error.with_traceback(None) from None
+    if gated:
+        _note_checked(context, plan, kind.metrics)
+    _record(context, plan, result, judgement, {"started": started, "gated": gated, "every_gate": every_gate})
+    if kind.section is not None:
+        clips = plan.request.reference, plan.request.distorted
+        context.records.section_makers.append(partial(kind.section, result, clips))
+    if not judgement.passed:
+        raise _violation(result, judgement)
+    return result
 
-    def section(result: Result, clips: tuple[Clip, Clip], pictures: int) -> Section:
-        from pytest_vmaf.report.part_sections import regions_section
 
-        how = result.provenance
-        sides = int(how["width"]), int(how["height"])
-        start = how["starts"][0]
-        where = {name: shown(region) for name, region in found.items()}
-        return regions_section(
-            result,
-            where,
-            lambda frame: {name: box_at(region, start + frame, *sides) for name, region in found.items()},
-            clips,
-            pictures,
+def _plan(
+    context: Context,
+    reference: ClipLike,
+    distorted: ClipLike,
+    layers: tuple[Layer, ...],
+    gates: tuple[Gate, ...],
+    kind: Kind[MeasuredResult],
+    *,
+    gated: bool,
+) -> Plan:
+    clips = as_clip(reference), as_clip(distorted)
+    baseline = None
+    if gated:
+        has_metric = partial(supports, metrics=kind.metrics)
+        baseline = context.baselines.prepare_check(layers, "score", has_metric, clips[1].path.name)
+    features = [gate.feature for gate in gates if gate.feature]
+    request, scorer = context.request(*clips, layers, [*features, *(baseline.features if baseline else ())])
+    return Plan(layers, gates, baseline, request, scorer, stamps_of(request.reference, request.distorted))
+
+
+def _judge(plan: Plan, result: Result) -> Judgement:
+    verdicts = judge(result, plan.gates)
+    if plan.baseline is None:
+        return Judgement(verdicts, Outcome())
+    from pytest_vmaf.baselines.from_results import entry_of_result
+
+    reference = plan.request.reference
+    if stamps_of(reference)[0] != plan.stamps[0]:
+        raise BaselineError(f"{reference} was modified while it was scored.")
+    entry = entry_of_result(result, reference)
+    return Judgement(verdicts, plan.baseline.compare(entry, result.context.frame_rate))
+
+
+def _note_checked(context: Context, plan: Plan, metrics: Sequence[str]) -> None:
+    """Remember which gates were checked, or switched off by the call, so that the marker's are not missed."""
+    checked = context.records.checked
+    checked.update(gate.key for gate in plan.layers[0].gates if gate.limit is None)
+    checked.update(gate.key for layer in plan.layers for gate in layer.gates if supports(gate.metric, metrics))
+
+
+def _record(
+    context: Context, plan: Plan, result: Result, judgement: Judgement, attributes: Mapping[str, object]
+) -> None:
+    records, outcome = context.records, judgement.outcome
+    context.baselines.remember(result, [plan.request.reference], len(records.measurements))
+    for name, part in {"": result, **result.regions}.items():
+        verdicts = [verdict for verdict in judgement.verdicts if verdict.gate.region == name]
+        record = {**measurement_record(part, verdicts), **attributes}
+        if name:
+            # A region has gates of its own only: its record does not count as the test's check.
+            record |= {"gated": False, "every_gate": False}
+        failed = bool(outcome.failed and not name)
+        records.add(
+            with_gates(record, outcome_gates(outcome, name), failed=failed),
+            (plan.request.reference, plan.request.distorted, plan.stamps),
         )
-
-    return partial(measure_regions, regions=found), section, effective([given])
-
-
-def _with_progress(request: MeasureRequest, shown: Callable[[int, int | None], None] | None) -> MeasureRequest:
-    from dataclasses import replace
-
-    return replace(request, progress=shown) if shown else request
+    if maker := section_maker(outcome):
+        records.section_makers.append(maker)
 
 
-def _cores() -> int:
-    if hasattr(os, "process_cpu_count"):
-        return os.process_cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _violation(result: Result, judgement: Judgement) -> GateViolation:
+    outcome = judgement.outcome
+    violation = GateViolation(describe(result, judgement.verdicts, outcome.failed, outcome.lines, outcome.also))
+    violation.result = result
+    return violation

@@ -1,240 +1,299 @@
-"""Vmaf: what the `vmaf` fixture yields, and what works the same without pytest."""
+"""`Vmaf`: what the `vmaf` fixture yields, and what works the same without pytest."""
 
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
-import pluggy
-
-from pytest_vmaf.api.extensions import _standalone_plugins, load_encoder, load_scorer
-from pytest_vmaf.api.gate_selection import _gates, _holds, _measures
-from pytest_vmaf.api.run_measurement import NO_CHECK, Measured, _cores, _with_progress, _with_regions
-from pytest_vmaf.api.searches import Searches
-from pytest_vmaf.baselines.check import BaselineLocation, Baselines
-from pytest_vmaf.baselines.outcome import Outcome
-from pytest_vmaf.cache import Cache
-from pytest_vmaf.errors import BaselineError, GateViolation, MeasurementError, ScorerError, SettingsError
-from pytest_vmaf.gates.gate import Gate, effective, judge
-from pytest_vmaf.gates.messages import describe
-from pytest_vmaf.media.clip import Clip, as_clip
-from pytest_vmaf.media.fingerprint import Stamps, stamps_of
-from pytest_vmaf.parts import Parts
-from pytest_vmaf.progress import no_progress
-from pytest_vmaf.report.baseline_section import section_maker
-from pytest_vmaf.report.record import error_record, measurement_record, outcome_gates, with_gates
-from pytest_vmaf.scoring.measure import measure
-from pytest_vmaf.scoring.prepare import MeasureRequest
-from pytest_vmaf.scoring.result import Result
-from pytest_vmaf.settings import Layer, Settings, make_layer, resolve
-from pytest_vmaf.text import printable
+from pytest_vmaf.api import kinds, searches
+from pytest_vmaf.api.context import Context, Record
+from pytest_vmaf.api.extensions import standalone
+from pytest_vmaf.api.run_measurement import run_measurement
+from pytest_vmaf.progress import Progress, no_progress
+from pytest_vmaf.settings import make_layer
 
 if TYPE_CHECKING:
-    from pytest_vmaf.encoding.encoders import Encoder
-    from pytest_vmaf.report.sections import Section, SectionMaker
-    from pytest_vmaf.roi.regions import Region
-    from pytest_vmaf.scoring.scorer import Scorer
+    from pytest_vmaf.api import keywords
+    from pytest_vmaf.api.baseline_check import Comparable
+    from pytest_vmaf.api.keywords import CheckSettings
+    from pytest_vmaf.api.kinds import Regions
+    from pytest_vmaf.encoding.encode import Encode
+    from pytest_vmaf.media.clip import ClipLike
+    from pytest_vmaf.roi.masked_score import RoiResult
+    from pytest_vmaf.roi.quality_map import QualityMap
+    from pytest_vmaf.scoring.result import Result
+    from pytest_vmaf.search.bisection import Bisection
+    from pytest_vmaf.search.comparison import Comparison
+    from pytest_vmaf.search.ladder import Ladder
+    from pytest_vmaf.search.per_shot import PerShot
+    from pytest_vmaf.search.requests import Limit
+    from pytest_vmaf.search.rows import Row
 
-    Path = str | os.PathLike[str] | Clip
-    Regions = Mapping[str, Region | Sequence[int] | str | os.PathLike[str]] | None
-    Progress = Callable[..., AbstractContextManager[Callable[[int, int | None], None] | None]]
+# pytest shows the caller's line, not ours.
+__tracebackhide__ = True
 
 
-class Vmaf(Searches, Parts):
-    """Scores encodes against their references with VMAF and VMAF-NEG in one pass, and holds gates against them.
+class Vmaf:
+    """Score encodes against their references with VMAF and VMAF-NEG, and check gates on the scores.
 
-    Every setting may be given here, and again in each call, where it wins: ``model`` ("auto", a built-in name or the
-    path of a JSON file), ``generation`` ("v0", "v1"), ``phone``, ``features`` (libvmaf's names, as "psnr"), ``scale``
-    ("bicubic" scales a smaller distorted clip up), ``align`` (skip frames only one clip has at its start), ``allow``
-    ("hdr", "interlaced", "frame_rate"), ``scorer`` (a name or a Scorer), ``ffmpeg``, ``vmaf_bin``, ``threads``,
-    ``timeout`` (seconds). Gates are keywords too: ``min_neg=93``, ``min_neg_p5=85``, ``max_gap=3``,
-    ``min_psnr_y=38``, ``above_100=False``.
+    The `vmaf` fixture is a `Vmaf` with the settings of the marker, the command line and the ini file. Without pytest,
+    `Vmaf()` works the same.
 
-    Under pytest the ``vmaf`` fixture is one of these, with the marker, the command line and the ini file behind it.
+    A clip (`reference`, `distorted`, `source`) is a path, a `Clip`, or an object that has one, such as an `Encode`. An
+    encoder is a name (`"libx264"`, `"libx264:slow"`), a command with `{crf}`, an `Encoder`, or a function `(source,
+    output, crf)`.
+
+    `**settings` of each method are listed in `pytest_vmaf.api.keywords`. Given here they apply to every call; a call's
+    own take precedence. Gates are named `{min,max}_{metric}[_{pool}]`, for example `min_neg=93` and `min_neg_p5=85`.
+    Editors and type checkers know the usual ones; pass others as `gates={"min_psnr_hvs_p10": 38}`.
+
+    Raises:
+        GateViolation: From every method, if gates or tolerances fail. The message lists all of them.
+        MeasurementError: From every method, if there is no trustworthy score. Its subclasses name the cause.
+        SettingsError: From every method, if an argument is not valid.
     """
 
-    def __init__(
-        self,
-        *,
-        layers: Sequence[Layer] = (),
-        hook: Any = None,
-        plugins: pluggy.PluginManager | None = None,
-        config: Any = None,
-        progress: Progress | None = None,
-        place: BaselineLocation | None = None,
-        **settings: Any,
-    ) -> None:
-        self._layers = (make_layer("call", settings), *layers) if settings else tuple(layers)
-        self._plugins = plugins or _standalone_plugins()
-        self._hook = hook or self._plugins.hook
-        self._config = config
-        self._progress = progress or no_progress
-        #: What is held against what earlier runs kept.
-        self.baselines = Baselines(place)
-        #: One plain record per measurement, in order.
-        self.records: list[dict[str, Any]] = []
-        #: The reference and distorted clip of each record, with what tells whether their files were written since.
-        self.clips: list[tuple[Clip, Clip, Stamps] | None] = []
-        #: The gates of the marker that some measurement of the test was held against, or took back.
-        self._answered: set[tuple[str, ...]] = set()
-        #: What searches add to the report, as records of sections.
-        self.sections: list[dict[str, Any]] = []
-        #: What makes further sections, asked only where there is a report, since their pictures cost something.
-        self.makings: list[SectionMaker] = []
+    def __init__(self, *, progress: Progress = no_progress, **settings: Unpack[CheckSettings]) -> None:
+        layers = (make_layer("call", settings),) if settings else ()
+        self._context = Context(layers, standalone(), progress)
+
+    @classmethod
+    def _from_context(cls, context: Context) -> Vmaf:
+        vmaf = cls.__new__(cls)
+        vmaf._context = context
+        return vmaf
 
     def __repr__(self) -> str:
         return f"<Vmaf, {len(self.records)} measured>"
 
-    def score(self, reference: Path, distorted: Path, *, regions: Regions = None, **settings: Any) -> Result:
-        """Measure, and hold the gates of the call and of the marker against the result.
+    @property
+    def records(self) -> list[Record]:
+        """One plain record per measurement, in order, as the JSON report has them."""
+        return self._context.records.measurements
 
-        ``regions`` maps names to rectangles that are scored in the same pass: a :class:`pytest_vmaf.Region`, its four
-        numbers (x, y, w, h), or the path of a track's file; ``result.regions["face"]`` is then a Result of its own.
-        Raises GateViolation (an AssertionError) that lists all violations, MeasurementError when there is no score
-        that can be trusted, SettingsError for unknown or impossible settings.
+    @property
+    def sections(self) -> list[Record]:
+        """The sections that searches added to the report, as plain records."""
+        return self._context.records.sections
+
+    def score(
+        self, reference: ClipLike, distorted: ClipLike, *, regions: Regions = None, **settings: Unpack[CheckSettings]
+    ) -> Result:
+        """Measure a pair of clips, and check the gates of the call and of the marker.
+
+        Args:
+            reference: The original clip.
+            distorted: The encoded clip.
+            regions: Rectangles to score in the same pass, by name: a `Region`, its numbers `(x, y, w, h)`, or the path
+                of a track file. `result.regions["face"]` is then a `Result` of its own.
         """
-        __tracebackhide__ = True
-        return self._run(reference, distorted, settings, measure, regions=regions)
+        kind = partial(kinds.whole_picture, regions)
+        return run_measurement(self._context, reference, distorted, settings, kind)
 
-    def check(self, reference: Path, distorted: Path, *, regions: Regions = None, **settings: Any) -> Result:
-        """As :meth:`score`, with every effective gate: call > marker > command line > ini > default.
+    def check(
+        self, reference: ClipLike, distorted: ClipLike, *, regions: Regions = None, **settings: Unpack[CheckSettings]
+    ) -> Result:
+        """Measure a pair of clips, and check every gate in force.
 
-        By default that is ``max_gap=3`` and ``above_100``; ``max_gap=None`` or ``above_100=False`` switch them off.
+        The gates are those of the call, the marker, the command line, the ini file and the defaults, `max_gap=3` and
+        `above_100`. The nearest one of a name wins. `max_gap=None` and `above_100=False` switch the defaults off.
 
-        With ``baseline=True`` (or a text that names the entry) the scores are held against those of an earlier run too,
-        here and in :meth:`score`, ``roi`` and ``map``: ``max_drop=0.5`` (of NEG's mean) and ``max_drop_p5=1`` unless
-        told otherwise, ``max_gap_rise``, ``max_psnr_y_drop="2%"`` and the like where asked for. Raises BaselineError
-        where the two cannot be compared.
+        With `baseline=True` the scores are also compared with those of an earlier run. The default tolerances are
+        `max_drop=0.5` (of the mean NEG) and `max_drop_p5=1`.
+
+        Raises:
+            BaselineError: If the baseline cannot be compared with the new scores.
         """
-        __tracebackhide__ = True
-        return self._run(reference, distorted, settings, measure, every_gate=True, regions=regions)
+        kind = partial(kinds.whole_picture, regions)
+        return run_measurement(self._context, reference, distorted, settings, kind, every_gate=True)
 
-    def self_score(self, reference: Path, **settings: Any) -> Result:
-        """The reference scored against itself; the means are the ceilings that no honest encode passes."""
-        __tracebackhide__ = True
-        return self._run(reference, reference, settings, measure, gates=False)
+    def self_score(self, reference: ClipLike, **settings: Unpack[keywords.Settings]) -> Result:
+        """Score a reference against itself. The means are the ceilings that no honest encode exceeds."""
+        return run_measurement(self._context, reference, reference, settings, kinds.whole_picture, gated=False)
 
-    def check_baseline(self, result: Any, *, baseline: str | None = None, **tolerances: Any) -> None:
-        """Hold a baseline against what was measured: a Result, Bisection or Comparison.
+    def roi(
+        self,
+        reference: ClipLike,
+        distorted: ClipLike,
+        *,
+        weight: float = 0.5,
+        threshold: float = 0.3,
+        fade: float = 0.1,
+        saliency: str | os.PathLike[str] | None = None,
+        synthetic_mask: float | None = None,
+        bt601: bool = False,
+        stride: int | None = None,
+        **settings: Unpack[keywords.RoiSettings],
+    ) -> RoiResult:
+        """Score the whole picture and its salient part, and blend both: `(1 - weight) * full + weight * masked`.
 
-        ``baseline`` names the entry, by default the distorted clip; ``tolerances`` are ``max_drop=0.3`` and the like.
-        It also takes a list of Results of repeated encodes, of which the means are compared, and what differs by no
-        more than they do among themselves is told apart. Raises GateViolation, BaselineError and SettingsError.
+        Args:
+            reference: The original clip, from which the mask is made.
+            distorted: The encoded clip.
+            weight: The weight of the salient part, from 0 to 1.
+            threshold: The saliency from which the distorted clip is shown. Below it, the reference is.
+            fade: The width of the transition above `threshold`.
+            saliency: The path of an ONNX network. None is the bundled one.
+            synthetic_mask: One saliency, from 0 to 1, for every pixel instead of a network's.
+            bt601: Show the network every clip as limited-range BT.601.
+            stride: Run the network on one of so many frames, and on each new picture. None is 2 for the bundled
+                network and 1 for others.
+
+        Raises:
+            MaskError: If no mask can be made, or it covers nothing in any frame.
         """
-        __tracebackhide__ = True
+        kind = partial(kinds.region_of_interest, weight, threshold, fade, saliency, synthetic_mask, bt601, stride)
+        return run_measurement(self._context, reference, distorted, settings, kind)
+
+    def map(
+        self,
+        reference: ClipLike,
+        distorted: ClipLike,
+        *,
+        grid: tuple[int, int] = (4, 4),
+        saliency: bool | str | os.PathLike[str] | None = False,
+        **settings: Unpack[keywords.MapSettings],
+    ) -> QualityMap:
+        """Score each tile of a grid in one run, to show where quality was lost.
+
+        Args:
+            grid: The numbers of columns and rows.
+            saliency: Also pool the tiles by their saliency: True for the bundled network, or the path of another.
+        """
+        kind = partial(kinds.tiles, grid, saliency)
+        return run_measurement(self._context, reference, distorted, settings, kind)
+
+    def check_baseline(
+        self,
+        result: Comparable,
+        *,
+        baseline: str | None = None,
+        gates: Mapping[str, keywords.ToleranceLimit] | None = None,
+        **tolerances: keywords.ToleranceLimit,
+    ) -> None:
+        """Compare results that exist already with a baseline.
+
+        Args:
+            result: A `Result`, `Bisection` or `Comparison`, or a list of Results of repeated encodes. The means of
+                repeated encodes are compared, and differences within the encoder's own noise pass.
+            baseline: The name of the baseline. None is the distorted clip's.
+            gates: Tolerances by name.
+            **tolerances: Tolerances, for example `max_drop=0.3`.
+        """
         from pytest_vmaf.api.baseline_check import check_baseline
 
-        check_baseline(self, result, {"baseline": baseline or True, **tolerances}, self._layers)
+        check_baseline(self._context, result, {"baseline": baseline or True, "gates": gates, **tolerances})
 
-    def _run(
+    def encode(
         self,
-        reference: Path,
-        distorted: Path,
-        keywords: Mapping[str, Any],
-        measuring: Callable[[MeasureRequest, Scorer], Measured],
+        source: ClipLike,
+        output: str | os.PathLike[str],
         *,
-        every_gate: bool = False,
-        gates: bool = True,
-        regions: Regions = None,
-        extra: Sequence[str] = (),
-        section: Callable[[Measured, tuple[Clip, Clip], int], Section] | None = None,
-    ) -> Measured:
-        """Measure and hold gates; ``extra`` are the metrics that this measurement has beside those of all.
+        encoder: keywords.EncoderLike,
+        crf: int,
+        attempt: int = 0,
+        **settings: Unpack[keywords.EncodeSettings],
+    ) -> Encode:
+        """Encode a source at one CRF, or take the same encode of an earlier run from the cache.
 
-        ``section`` makes its section of a report, of the result, the clips and the number of pictures it may have.
+        The encode is a clip: `vmaf.check(source, vmaf.encode(...))`. `attempt` numbers repeated encodes, which are
+        never copies of each other.
         """
-        __tracebackhide__ = True
-        applied: tuple[Gate, ...] = ()
-        compared = Outcome()
-        started = time.time()
-        try:
-            layers = (make_layer("call", keywords), *self._layers)
-            if not gates and (layers[0].gates or layers[0].tolerances or layers[0].baseline):
-                raise SettingsError("self_score holds no gates; assert on what it returns.")
-            applied = _gates(layers, every_gate, extra) if gates else ()
-            if regions is not None:
-                measuring, section, more = _with_regions(regions)
-                applied = (*applied, *more)
-            clips = as_clip(reference), as_clip(distorted)
-            holds = partial(_measures, extra)
-            asked = self.baselines.prepare_check(layers, "score", holds, clips[1].path.name) if gates else None
-            request, scorer = self._request(*clips, resolve(layers), applied, asked.features if asked else ())
-            stamps = stamps_of(request.reference, request.distorted)
-            with self._progress(f"{request.distorted.path.name}") as shown:
-                result = measuring(_with_progress(request, shown), scorer)
-            verdicts = judge(result, applied)
-            if asked:
-                from pytest_vmaf.baselines.from_results import entry_of_result
+        return searches.encode(self._context, source, output, encoder, crf, attempt, settings)
 
-                if stamps_of(request.reference)[0] != stamps[0]:
-                    raise BaselineError(f"{request.reference} was written to while it was scored.")
-                compared = asked.compare(entry_of_result(result, request.reference), result.context.frame_rate)
-        except (MeasurementError, SettingsError, OSError) as caught:
-            error = caught
-            if isinstance(caught, OSError):
-                # A full disk, a temporary folder that is gone: whatever it is, nothing was measured.
-                error = ScorerError(f"The system refused what scoring needs: {printable(str(caught))}.")
-            record = error_record(str(reference), str(distorted), error, applied)
-            self.records.append({**record, "started": started})
-            self.clips.append(None)
-            # The caller's line is what matters; ours, and what led here, say nothing that the message does not.
-            raise error.with_traceback(None) from None
-        if gates:
-            self._answered.update(gate.key for gate in layers[0].gates if gate.limit is None)
-            self._answered.update(gate.key for layer in layers for gate in layer.gates if _holds(gate, extra))
-        every: dict[str, Result] = {"": result, **result.regions}
-        for region, one in every.items():
-            mine = [verdict for verdict in verdicts if verdict.gate.region == region]
-            # A region has its own gates and no others: it is neither a check, nor does it hold the marker's.
-            how = {"gated": gates, "every_gate": every_gate} if not region else NO_CHECK
-            record = {**measurement_record(one, mine), "started": started, **how}
-            self.records.append(
-                with_gates(record, outcome_gates(compared, region), failed=bool(compared.failed and not region))
-            )
-            self.clips.append((request.reference, request.distorted, stamps))
-        self.baselines.remember(result, [request.reference], len(self.records) - len(every))
-        self.makings += filter(None, [section_maker(compared)])
-        if section is not None:
-            self.makings.append(partial(section, result, (request.reference, request.distorted)))
-        if compared.failed or not all(verdict.passed for verdict in verdicts):
-            violation = GateViolation(describe(result, verdicts, compared.failed, compared.lines, compared.also))
-            violation.result = result
-            raise violation
-        return result
-
-    def unchecked_gates(self) -> tuple[Gate, ...]:
-        """Gates of the marker that no measurement was held against."""
-        marked = (gate for layer in self._layers if layer.origin == "marker" for gate in effective([layer.gates]))
-        return tuple(gate for gate in marked if gate.key not in self._answered)
-
-    def unchecked_baselines(self) -> list[str]:
-        """What the marker says of baselines, where no measurement was held by it."""
-        return self.baselines.unchecked([layer for layer in self._layers if layer.origin == "marker"])
-
-    def _encoder(self, name: str) -> Encoder:
-        return load_encoder(name, self._hook, self._plugins, self._config)
-
-    def _request(
+    def bisect(
         self,
-        reference: Clip,
-        distorted: Clip,
-        settings: Settings,
-        gates: Sequence[Gate],
-        features: Sequence[str] = (),
-    ) -> tuple[MeasureRequest, Scorer]:
-        values = dict(settings.values)
-        folder, size = values.pop("cache_dir"), values.pop("cache_size")
-        values["cache"] = Cache(FilePath(folder), size) if values["cache"] and folder else None
-        scorer = values.pop("scorer")
-        if isinstance(scorer, str):
-            scorer = load_scorer(scorer, self._hook, self._plugins, self._config)
-        needed = [gate.feature for gate in gates if gate.feature]
-        values["features"] = (*values["features"], *needed, *features)
-        workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-        values["threads"] = values["threads"] or max(1, _cores() // workers)
-        return MeasureRequest(reference=reference, distorted=distorted, **values), scorer
+        source: ClipLike,
+        *,
+        encoder: keywords.EncoderLike,
+        targets: float | Sequence[float],
+        max_bitrate: Limit = None,
+        min_crf: Limit = None,
+        **settings: Unpack[keywords.BisectSettings],
+    ) -> Bisection:
+        """Find the highest CRF at which an encoder reaches each target.
+
+        The returned CRF reached the target, and the next coarser one was measured and did not. `bisection[96]` has
+        `.crf`, `.bitrate` in bit/s, `.size` in bytes, `.score` and `.encode`.
+
+        Args:
+            source: The clip to encode.
+            encoder: The encoder.
+            targets: One score, or several. Several targets share one search.
+            max_bitrate: Gate: bits per second, for all targets or as `{target: limit}`.
+            min_crf: Gate: the lowest CRF allowed, for all targets or as `{target: limit}`.
+        """
+        return searches.bisect(self._context, source, encoder, targets, max_bitrate, min_crf, settings)
+
+    def compare(
+        self,
+        sources: ClipLike | Sequence[ClipLike],
+        *,
+        encoders: Sequence[keywords.EncoderLike] | Mapping[str, keywords.EncoderLike | keywords.EncoderOptions],
+        targets: float | Sequence[float] = (94, 96, 97, 98),
+        speed: bool = True,
+        **settings: Unpack[keywords.CompareSettings],
+    ) -> Comparison:
+        """Bisect several encoders, and compare them at equal quality.
+
+        Args:
+            sources: One clip to encode, or several.
+            encoders: A list of encoders, or a mapping of labels to encoders or to `EncoderOptions`.
+            speed: Whether to time one encode of each encoder alone.
+        """
+        return searches.compare(self._context, sources, encoders, targets, speed, settings)
+
+    def ladder(
+        self,
+        source: ClipLike,
+        *,
+        encoder: keywords.EncoderLike,
+        resolutions: Sequence[str | tuple[int, int]],
+        targets: float | Sequence[float],
+        segment: float | None = 2.0,
+        **settings: Unpack[keywords.SearchSettings],
+    ) -> Ladder:
+        """Find the cheapest encode of any resolution (`"1280x720"`) for each target, scored at the source's size.
+
+        `segment` is the number of seconds between key frames; None is the encoder's own.
+        """
+        return searches.ladder(self._context, source, encoder, resolutions, targets, segment, settings)
+
+    def per_shot(
+        self,
+        source: ClipLike,
+        *,
+        encoder: keywords.EncoderLike,
+        target: float,
+        threshold: float | None = None,
+        shortest: int | None = None,
+        fixed: bool = True,
+        **settings: Unpack[keywords.SearchSettings],
+    ) -> PerShot:
+        """Encode each shot at the CRF that reaches the target, join the encodes, and score the whole.
+
+        Args:
+            target: The score to reach.
+            threshold: How much the picture changes where a shot begins, in percent of luma.
+            shortest: The fewest frames of a shot.
+            fixed: Whether to compare with one CRF for the whole clip at equal score.
+        """
+        return searches.per_shot(self._context, source, encoder, target, threshold, shortest, fixed, settings)
+
+    def sweep(
+        self,
+        sources: ClipLike | Sequence[ClipLike],
+        *,
+        encoders: Sequence[keywords.EncoderLike],
+        crfs: Iterable[int],
+        output: str | os.PathLike[str],
+        presets: Sequence[str | int | None] = (None,),
+        **settings: Unpack[keywords.SweepSettings],
+    ) -> tuple[Row, ...]:
+        """Encode and score a grid of encoders, presets and CRFs into the JSON Lines file `output`.
+
+        A sweep that was interrupted resumes. `pytest_vmaf.recommend(rows, target=94)` chooses from the rows.
+        """
+        return searches.sweep(self._context, sources, encoders, crfs, output, presets, settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,20 +14,43 @@ from pytest_vmaf.settings import Layer, make_layer
 from pytest_vmaf.testrun.options import ReportOptions
 
 if TYPE_CHECKING:
-    from pytest_vmaf.api.vmaf import Vmaf
+    from pytest_vmaf.api.context import Context
     from pytest_vmaf.baselines.check import BaselineLocation
 
-#: The vmaf object of a test, and how many of its records were sent with a report.
-SESSION: pytest.StashKey[Vmaf] = pytest.StashKey()
-#: What the command line and the ini file say.
+#: What the `vmaf` fixture of a test knows, and how many of its records a report has carried.
+CONTEXT: pytest.StashKey[Context] = pytest.StashKey()
+SENT = pytest.StashKey[int]()
+#: The settings of the command line and of the ini file.
 LAYERS = pytest.StashKey[tuple[Layer, ...]]()
 REPORT_OPTIONS = pytest.StashKey[ReportOptions]()
 UPDATE_OPTIONS = pytest.StashKey[UpdateOptions]()
-SENT = pytest.StashKey[int]()
 
 
-def cache_layer(config: pytest.Config) -> tuple[Layer, ...]:
-    """Where scores and encodes are kept unless somebody says otherwise; nowhere if pytest keeps nothing."""
+def make_context(item: pytest.Item) -> Context:
+    """Make the context of a test's `vmaf` fixture. Fails the test if its marker is invalid."""
+    from pytest_vmaf.api.context import Context
+    from pytest_vmaf.api.extensions import Extensions
+    from pytest_vmaf.baselines.check import Baselines
+    from pytest_vmaf.progress import progress_under_pytest
+
+    config = item.config
+    return Context(
+        layers=(*_marker_layer(item), *config.stash[LAYERS], *_cache_layer(config)),
+        extensions=Extensions(item.ihook, config.pluginmanager, config),
+        progress=progress_under_pytest(config),
+        baselines=Baselines(_baseline_location(item)),
+    )
+
+
+def item_name(item: pytest.Item) -> str:
+    """A test's name in its module, as in its node id, without the group that xdist adds."""
+    chain = item.listchain()
+    files = [index for index, node in enumerate(chain) if isinstance(node, pytest.File)]
+    return "::".join(node.name for node in chain[files[-1] + 1 if files else -1 :])
+
+
+def _cache_layer(config: pytest.Config) -> tuple[Layer, ...]:
+    """The default cache folder, inside pytest's own; none if pytest's cache is switched off."""
     cache = getattr(config, "cache", None)
     try:
         return (Layer("default", {"cache_dir": str(cache.mkdir("vmaf"))}, ()),) if cache is not None else ()
@@ -34,48 +58,41 @@ def cache_layer(config: pytest.Config) -> tuple[Layer, ...]:
         return ()
 
 
-def baseline_location(item: pytest.Item) -> BaselineLocation:
-    """Where the baselines of this test are."""
+def _baseline_location(item: pytest.Item) -> BaselineLocation:
     from pytest_vmaf.baselines.check import BaselineLocation
     from pytest_vmaf.baselines.files import file_of
-    from pytest_vmaf.testrun.rerun_command import again
+    from pytest_vmaf.testrun.rerun_command import rerun_command
 
-    options, name = item.config.stash[UPDATE_OPTIONS], item_name(item)
+    options, name, here = item.config.stash[UPDATE_OPTIONS], item_name(item), item.config.invocation_params.dir
     try:
-        path = os.path.relpath(item.path, item.config.invocation_params.dir)
+        path = os.path.relpath(item.path, here)
     except ValueError:
-        # On another drive.
+        # The file is on another drive.
         path = str(item.path)
     return BaselineLocation(
         file=file_of(item.path, options.platform),
         test=name,
-        command=again(item.config, path, name),
-        here=item.config.invocation_params.dir,
+        command=partial(rerun_command, item.config, path, name),
+        here=here,
         common=file_of(item.path) if options.platform else None,
         modes=options.modes,
         sends=bool(options.modes or options.candidate),
     )
 
 
-def marker_layer(node: pytest.Item) -> tuple[Layer, ...]:
-    """The settings and gates of the test's vmaf markers; the nearest marker wins. Fails the test if one is wrong."""
+def _marker_layer(item: pytest.Item) -> tuple[Layer, ...]:
+    """The settings and gates of the test's vmaf markers; the nearest marker wins."""
     keywords: dict[str, object] = {}
     # iter_markers goes from the nearest (function) to the farthest (module).
-    for mark in node.iter_markers("vmaf"):
+    for mark in item.iter_markers("vmaf"):
         if mark.args:
-            pytest.fail(f"The vmaf marker takes keywords only, as min_neg=93, not {mark.args[0]!r}.", pytrace=False)
+            pytest.fail(
+                f"The vmaf marker accepts only keywords, for example min_neg=93, not {mark.args[0]!r}.", pytrace=False
+            )
         keywords = {**mark.kwargs, **keywords}
-    wrong = ""
     try:
         return (make_layer("marker", keywords),) if keywords else ()
-    except SettingsError as error:
-        wrong = str(error)
-    # Outside of the except, so that pytest shows the sentence alone.
-    pytest.fail(f"The vmaf marker of this test is wrong: {wrong}", pytrace=False)
-
-
-def item_name(item: pytest.Item) -> str:
-    """A test's name in its module, as its node id has it, without what xdist adds to it for a group."""
-    chain = item.listchain()
-    files = [place for place, node in enumerate(chain) if isinstance(node, pytest.File)]
-    return "::".join(node.name for node in chain[files[-1] + 1 if files else -1 :])
+    except SettingsError as caught:
+        error = caught
+    # Outside of the except block, so that pytest does not show where the error came from.
+    pytest.fail(f"The vmaf marker of this test is invalid: {error}", pytrace=False)

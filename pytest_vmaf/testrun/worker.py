@@ -13,7 +13,7 @@ from pytest_vmaf.report.sections import collect_sections
 from pytest_vmaf.testrun.third_party import junit_properties, to_allure, to_pytest_html
 
 if TYPE_CHECKING:
-    from pytest_vmaf.api.vmaf import Vmaf
+    from pytest_vmaf.api.context import Context
     from pytest_vmaf.report.sections import Section, SectionMaker
     from pytest_vmaf.testrun.options import ReportOptions
 
@@ -23,36 +23,36 @@ _sections = pytest.StashKey[list[dict[str, Any]]]()
 _properties = pytest.StashKey[list[tuple[str, object]]]()
 
 
-def attach(item: pytest.Item, report: Any, session: Vmaf, start: int, outputs: ReportOptions) -> None:
+def attach(item: pytest.Item, report: Any, context: Context, start: int, outputs: ReportOptions) -> None:
     """Put the measurements from number ``start`` on onto the report of a test's call, with pictures where it failed."""
-    records = session.records[start:]
+    records = context.records.measurements[start:]
     if report.outcome == "failed" and outputs.asked and outputs.pictures:
-        _picture(records, session, start, outputs.pictures)
-    sections = [*_made(session, outputs), *item.stash.get(_sections, [])]
-    session.sections, session.makings = [], []
+        _picture(records, context, start, outputs.pictures)
+    sections = [*_made(context, outputs), *item.stash.get(_sections, [])]
+    context.records.sections, context.records.section_makers = [], []
     item.stash[_sections] = []
     report.vmaf = {"measurements": plain(records), "sections": sections}
-    if kept := session.baselines.pop_entries():
+    if kept := context.baselines.pop_entries():
         report.vmaf["baselines"] = plain(kept)
     if not records:
         return
     forget(item)
-    ours: list[tuple[str, object]] = list(junit_properties(session.records))
+    ours: list[tuple[str, object]] = list(junit_properties(context.records.measurements))
     item.stash[_properties] = ours
     # The teardown's report carries the item's own list, and JUnit XML is written from that one.
     item.user_properties += ours
     report.user_properties = list(item.user_properties)
     if outputs.html is not None and report.outcome == "failed":
         report.sections.append(("vmaf report", str(outputs.html)))
-    to_pytest_html(item.config, report, session.records, outputs.html)
+    to_pytest_html(item.config, report, context.records.measurements, outputs.html)
     to_allure(item.config, records, outputs.html)
 
 
-def _made(session: Vmaf, outputs: ReportOptions) -> list[dict[str, Any]]:
+def _made(context: Context, outputs: ReportOptions) -> list[dict[str, Any]]:
     """The sections of what was measured; those with pictures are made only where there is a report."""
-    makings = session.makings if outputs.asked else []
+    makings = context.records.section_makers if outputs.asked else []
     made = [collect_sections(partial(_listed, each, outputs.pictures), "a measurement") for each in makings]
-    return [*session.sections, *(section for sections in made for section in sections)]
+    return [*context.records.sections, *(section for sections in made for section in sections)]
 
 
 def _listed(section: SectionMaker, pictures: int) -> list[Section]:
@@ -69,9 +69,9 @@ def _likeliest(records: list[dict[str, Any]]) -> list[int]:
     return sorted(scored, key=lambda index: float(records[index]["neg"]))[:1]
 
 
-def keep_sections(item: pytest.Item, session: Vmaf) -> None:
+def keep_sections(item: pytest.Item, context: Context) -> None:
     """Ask the plugins for sections, once a test, after its call; its report takes them along."""
-    copies = plain(session.records)
+    copies = plain(context.records.measurements)
     item.stash[_sections] = collect_sections(
         lambda: item.ihook.pytest_vmaf_test_sections(item=item, measurements=copies), "pytest_vmaf_test_sections"
     )
@@ -85,12 +85,12 @@ def forget(item: pytest.Item) -> None:
     item.stash[_properties] = []
 
 
-def _picture(records: list[dict[str, Any]], session: Vmaf, start: int, most: int) -> None:
+def _picture(records: list[dict[str, Any]], context: Context, start: int, most: int) -> None:
     from pytest_vmaf.report.frame_pictures import worst_pictures
 
     failed = [index for index, record in enumerate(records) if record["status"] == "failed"]
     for index in failed[:MOST_PICTURED] or _likeliest(records):
-        clips = session.clips[start + index]
+        clips = context.records.clips[start + index]
         if clips is None:
             continue
         reference, distorted, stamps = clips

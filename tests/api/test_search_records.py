@@ -352,7 +352,7 @@ def test_targets_are_not_a_text_and_none_twice(method: str, short: Path, nowhere
         ("compare", {"encoders": []}, "encoders is empty"),
         ("compare", {"encoders": ["libx264", "libx264"]}, "'libx264' is given twice"),
         ("compare", {"encoders": ["libx264x"]}, "'libx264x'; did you mean 'libx264'"),
-        ("compare", {"encoders": ["libx264:fastr"]}, "no preset 'fastr'; did you mean 'fast"),
+        ("compare", {"encoders": ["libx264:fastr"]}, "no preset 'fastr'. Did you mean 'fast"),
         ("ladder", {"resolutions": "160x120"}, "resolutions is '160x120'; it is a list"),
         ("ladder", {"resolutions": ["320x240"]}, "320x240 is larger than the reference"),
         ("ladder", {"segment": "2"}, "segment is '2'"),

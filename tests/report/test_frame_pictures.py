@@ -80,7 +80,7 @@ def pictured(vmaf: Vmaf, *frames: int, most: int = 10) -> list[dict[str, Any]]:
     record = dict(vmaf.records[-1])
     if frames:
         record["worst"] = [{"metric": "neg", "frame": frame, "value": 1.5} for frame in frames]
-    pictures, left_out = worst_pictures(record, *vmaf.clips[-1][:2], most)
+    pictures, left_out = worst_pictures(record, *vmaf._context.records.clips[-1][:2], most)
     assert left_out is None
     for picture in pictures:
         conform(picture, PICTURE)
@@ -273,7 +273,7 @@ def test_a_picture_that_would_be_too_large_is_coded_with_more_loss_or_left_out(r
     (coarse,) = pictured(vmaf, 3)
     assert max(len(base64.b64decode(coarse[kind])) for kind in KINDS) < size
     monkeypatch.setattr(images, "MOST_BYTES", 1000)
-    pictures, left_out = worst_pictures(vmaf.records[-1], *vmaf.clips[-1][:2], 2)
+    pictures, left_out = worst_pictures(vmaf.records[-1], *vmaf._context.records.clips[-1][:2], 2)
     assert pictures == []
     assert left_out.startswith("Larger than 1 KB, and left out: frame ")
 
@@ -285,7 +285,7 @@ def test_a_clip_that_is_gone_has_no_pictures_and_a_sentence_says_so(reference, m
     short_lived = make("-i", reference, "-vf", "gblur=1", *LOSSLESS, tmp_path / "short-lived.mkv")
     vmaf = scored(reference, short_lived)
     short_lived.unlink()
-    pictures, why = worst_pictures(vmaf.records[-1], *vmaf.clips[-1][:2], 2)
+    pictures, why = worst_pictures(vmaf.records[-1], *vmaf._context.records.clips[-1][:2], 2)
     assert pictures == []
     assert why == f"There are no pictures: {short_lived} does not exist."
 
@@ -295,7 +295,7 @@ def test_a_clip_that_has_become_shorter_has_no_pictures(reference, make, tmp_pat
     vmaf = scored(reference, clip)
     make("-i", reference, "-frames:v", 5, *LOSSLESS, clip)
     record = {**vmaf.records[-1], "worst": [{"metric": "neg", "frame": 20, "value": 1.0}]}
-    pictures, why = worst_pictures(record, *vmaf.clips[-1][:2], 2)
+    pictures, why = worst_pictures(record, *vmaf._context.records.clips[-1][:2], 2)
     assert pictures == []
     assert "has a clip changed since it was scored?" in why
 
@@ -304,7 +304,7 @@ def test_a_clip_that_is_broken_by_now_has_no_pictures_and_ffmpeg_says_why(refere
     clip = make("-i", reference, *LOSSLESS, tmp_path / "clip.mkv")
     vmaf = scored(reference, clip)
     clip.write_bytes(b"no video")
-    pictures, why = worst_pictures(vmaf.records[-1], *vmaf.clips[-1][:2], 2)
+    pictures, why = worst_pictures(vmaf.records[-1], *vmaf._context.records.clips[-1][:2], 2)
     assert pictures == []
     assert why.startswith("There are no pictures: ffmpeg ended with exit code ")
     assert "\n" not in why
@@ -313,7 +313,7 @@ def test_a_clip_that_is_broken_by_now_has_no_pictures_and_ffmpeg_says_why(refere
 def test_a_fake_scorer_has_no_pictures():
     vmaf = Vmaf(scorer=FakeScorer())
     vmaf.score("a.mkv", "b.mkv")
-    pictures, why = worst_pictures(vmaf.records[-1], *vmaf.clips[-1][:2], 2)
+    pictures, why = worst_pictures(vmaf.records[-1], *vmaf._context.records.clips[-1][:2], 2)
     assert pictures == []
     assert why == "There are no pictures, as the scorer is a fake that reads no clip."
 
@@ -332,9 +332,9 @@ def test_an_ffmpeg_that_is_gone_or_takes_too_long_is_said(reference, encoded, mo
     record = vmaf.records[-1]
     gone = {**record, "provenance": {**record["provenance"], "ffmpeg_path": "/nowhere/ffmpeg"}}
     reason = "/nowhere/ffmpeg cannot be started: No such file or directory."
-    assert worst_pictures(gone, *vmaf.clips[-1][:2], 2) == ([], f"There are no pictures: {reason}")
+    assert worst_pictures(gone, *vmaf._context.records.clips[-1][:2], 2) == ([], f"There are no pictures: {reason}")
     monkeypatch.setattr(images, "TIMEOUT", 0.01)
-    assert worst_pictures(record, *vmaf.clips[-1][:2], 2) == (
+    assert worst_pictures(record, *vmaf._context.records.clips[-1][:2], 2) == (
         [],
         "There are no pictures: they took more than 0.01 s.",
     )
@@ -343,6 +343,6 @@ def test_an_ffmpeg_that_is_gone_or_takes_too_long_is_said(reference, encoded, mo
 def test_a_temporary_folder_that_cannot_be_made_is_said(reference, encoded, monkeypatch):
     vmaf = scored(reference, encoded)
     monkeypatch.setattr("tempfile.tempdir", "/nowhere/at/all")
-    pictures, why = worst_pictures(vmaf.records[-1], *vmaf.clips[-1][:2], 2)
+    pictures, why = worst_pictures(vmaf.records[-1], *vmaf._context.records.clips[-1][:2], 2)
     assert pictures == []
     assert why == "There are no pictures: the system refused it (No such file or directory)."

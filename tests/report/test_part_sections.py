@@ -91,8 +91,8 @@ def test_nothing_is_drawn_where_no_report_is_asked_for(pair: tuple[Clip, Clip]) 
     session = Vmaf()
     session.score(*pair, regions={"face": (33, 17, 65, 51)})
     assert session.sections == []
-    assert len(session.makings) == 1
-    assert not [block for block in session.makings[0](0).to_record()["blocks"] if block["kind"] == "shown"]
+    assert len(session._context.records.section_makers) == 1
+    assert not [block for block in session._context.records.section_makers[0](0).to_record()["blocks"] if block["kind"] == "shown"]
 
 
 def test_without_pictures_a_map_still_shows_its_values(pair: tuple[Clip, Clip], tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_box_stands_where_the_region_was_in_the_worst_frame(pair: tuple[Clip, 
     session = Vmaf()
     result = session.score(*pair, regions=regions)
     frame = result.regions["ball"].neg.worst()[0][0]
-    record = session.makings[0](1).to_record()
+    record = session._context.records.section_makers[0](1).to_record()
     (shown,) = [block["shown"] for block in record["blocks"] if block["kind"] == "shown"]
     assert (shown["boxes"][0]["x"], shown["boxes"][0]["y"]) == (3 * frame, frame)
     assert (shown["full_width"], shown["full_height"]) == (192, 128)
@@ -131,7 +131,7 @@ def test_a_box_stands_where_the_region_was_in_a_pair_that_is_aligned(
     boxes = [(5 * n, 3 * n, 64, 48) for n in range(16)]
     result = session.score(reference, late, regions={"ball": Region.track(boxes)})
     frame = result.regions["ball"].neg.worst()[0][0]
-    record = session.makings[0](1).to_record()
+    record = session._context.records.section_makers[0](1).to_record()
     (shown,) = [block["shown"] for block in record["blocks"] if block["kind"] == "shown"]
     assert (shown["boxes"][0]["x"], shown["boxes"][0]["y"]) == boxes[frame + 2][:2]
 
@@ -141,7 +141,7 @@ def test_of_very_many_regions_some_are_drawn_and_it_says_so(pair: tuple[Clip, Cl
     session = Vmaf()
     result = session.score(*pair, regions=regions)
     worst = min(result.regions, key=lambda name: float(result.regions[name].neg))
-    record = session.makings[0](1).to_record()
+    record = session._context.records.section_makers[0](1).to_record()
     (block,) = [block for block in record["blocks"] if block["kind"] == "shown"]
     assert len(block["shown"]["boxes"]) == 64
     assert block["shown"]["boxes"][0]["name"] == worst

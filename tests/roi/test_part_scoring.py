@@ -509,8 +509,8 @@ def test_a_gate_of_one_region_is_not_held_against_another_nor_the_whole(
     assert [record["neg"] for record in vmaf.records] == [
         float(each.neg) for each in (result, result.regions["sky"], result.regions["face"])
     ]
-    assert len(vmaf.clips) == 3
-    assert all(clips is not None and clips[1].path == distorted for clips in vmaf.clips)
+    assert len(vmaf._context.records.clips) == 3
+    assert all(clips is not None and clips[1].path == distorted for clips in vmaf._context.records.clips)
     assert [record["distorted"].rpartition(" [")[2] for record in vmaf.records[1:]] == [
         "sky 96x72+0+0]",
         "face 96x72+200+80]",
@@ -527,8 +527,8 @@ def test_records_stay_aligned_with_the_clips_when_a_region_fails(footage: Callab
     with pytest.raises(PairError):
         vmaf.score(footage("320x180", FRAMES), touched("gblur=3"), regions={"sky": (300, 0, 64, 64)})
     assert [record["status"] for record in vmaf.records] == ["passed", "passed", "failed", "error"]
-    assert len(vmaf.clips) == len(vmaf.records)
-    assert vmaf.clips[3] is None
+    assert len(vmaf._context.records.clips) == len(vmaf.records)
+    assert vmaf._context.records.clips[3] is None
     json.dumps(vmaf.records, allow_nan=False)
 
 

@@ -262,7 +262,7 @@ def test_gates_hold_the_worst_tile_by_their_own_pool(scene: Path, mixed: Path) -
         vmaf.map(scene, mixed, grid=(4, 3), max_gap_tile=3)
     statuses = [record["status"] for record in vmaf.records]
     assert statuses == ["passed", *["passed", "failed"] * 4, "failed"]
-    assert len(vmaf.clips) == len(vmaf.records)
+    assert len(vmaf._context.records.clips) == len(vmaf.records)
 
 
 @pytest.mark.parametrize("gate", [{"max_gap": 3}, {"max_gap_max": 3}])

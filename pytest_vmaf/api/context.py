@@ -1,0 +1,117 @@
+"""What one Vmaf knows: settings, extensions, progress, baselines, and the records of its measurements."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_vmaf.api.extensions import Extensions
+from pytest_vmaf.baselines.check import Baselines
+from pytest_vmaf.cache import Cache
+from pytest_vmaf.gates.gate import Gate, effective
+from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.fingerprint import Stamps
+from pytest_vmaf.progress import Progress, no_progress
+from pytest_vmaf.scoring.prepare import MeasureRequest
+from pytest_vmaf.settings import Layer, resolve
+
+if TYPE_CHECKING:
+    from pytest_vmaf.report.sections import Section, SectionMaker
+    from pytest_vmaf.scoring.scorer import Scorer
+
+#: One measurement, section or run as plain data; `report.schema` documents the shapes.
+Record = dict[str, Any]
+
+
+@dataclass
+class Records:
+    """What was measured, in order.
+
+    Attributes:
+        measurements: One plain record per measurement.
+        clips: The clips of each measurement, with stamps that tell whether their files changed; None without pictures.
+        sections: Sections of the report that searches add.
+        section_makers: Make further sections, called only if a report is written, since pictures take time.
+        checked: The keys of the gates that some measurement checked or switched off.
+    """
+
+    measurements: list[Record] = field(default_factory=list)
+    clips: list[tuple[Clip, Clip, Stamps] | None] = field(default_factory=list)
+    sections: list[Record] = field(default_factory=list)
+    section_makers: list[SectionMaker] = field(default_factory=list)
+    checked: set[tuple[str, ...]] = field(default_factory=set)
+
+    def add(self, record: Record, clips: tuple[Clip, Clip, Stamps] | None = None) -> None:
+        """Append a measurement."""
+        self.measurements.append(record)
+        self.clips.append(clips)
+
+    def add_sections(self, sections: Sequence[Section]) -> None:
+        """Append sections."""
+        self.sections += [section.to_record() for section in sections]
+
+
+@dataclass
+class Context:
+    """What one Vmaf knows.
+
+    Attributes:
+        layers: Settings and gates, the nearest layer first.
+        extensions: Scorers and encoders by name.
+        progress: Draws progress bars.
+        baselines: The baselines of the test.
+        records: What was measured.
+    """
+
+    layers: tuple[Layer, ...]
+    extensions: Extensions
+    progress: Progress = no_progress
+    baselines: Baselines = field(default_factory=lambda: Baselines(None))
+    records: Records = field(default_factory=Records)
+
+    def request(
+        self, reference: Clip, distorted: Clip, layers: Sequence[Layer], features: Sequence[str] = ()
+    ) -> tuple[MeasureRequest, Scorer]:
+        """The request for a measurement with the settings of these layers, and its scorer.
+
+        Args:
+            reference: The reference.
+            distorted: The distorted clip.
+            layers: Settings, the nearest layer first.
+            features: The libvmaf features that gates and tolerances need.
+
+        Raises:
+            SettingsError: If there is no such scorer.
+        """
+        values = dict(resolve(layers).values)
+        folder, size = values.pop("cache_dir"), values.pop("cache_size")
+        values["cache"] = Cache(Path(folder), size) if values["cache"] and folder else None
+        scorer = values.pop("scorer")
+        if isinstance(scorer, str):
+            scorer = self.extensions.scorer(scorer)
+        values["features"] = (*values["features"], *features)
+        workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+        values["threads"] = values["threads"] or max(1, _cores() // workers)
+        return MeasureRequest(reference=reference, distorted=distorted, **values), scorer
+
+
+def unchecked_gates(context: Context) -> tuple[Gate, ...]:
+    """The gates of the marker that no measurement checked."""
+    marked = (gate for layer in context.layers if layer.origin == "marker" for gate in effective([layer.gates]))
+    return tuple(gate for gate in marked if gate.key not in context.records.checked)
+
+
+def unchecked_tolerances(context: Context) -> list[str]:
+    """What the marker says about baselines that no measurement was compared with, by name."""
+    return context.baselines.unchecked([layer for layer in context.layers if layer.origin == "marker"])
+
+
+def _cores() -> int:
+    if hasattr(os, "process_cpu_count"):
+        return os.process_cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

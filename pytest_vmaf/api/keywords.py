@@ -1,0 +1,269 @@
+"""The keywords of Vmaf's methods as typed dictionaries, so that editors complete them and mypy finds typos.
+
+The gate grammar forms more names than are listed here. Give those as `gates={"min_psnr_hvs_p5": 38}`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, TypedDict
+
+from pytest_vmaf.encoding.encoders import Encoder
+from pytest_vmaf.scoring.scorer import Scorer
+from pytest_vmaf.search.bisection import Bisection
+
+#: The limit of a gate; None switches the gate off.
+Limit = float | None
+#: How much worse than its baseline a metric may be: a number, or a share such as "2%"; None switches it off.
+ToleranceLimit = float | str | None
+PathLike = str | os.PathLike[str]
+#: An encoder's name, a command, an `Encoder`, or a function `(source, output, crf)`.
+EncoderLike = str | Encoder | Sequence[str] | Callable[[Path, Path, int], object]
+
+
+class Settings(TypedDict, total=False):
+    """The settings of every measurement.
+
+    Attributes:
+        model: `"auto"` (by the reference's size), a built-in name, or the path of a JSON file.
+        generation: The generation of the automatic model, `"v0"` or `"v1"`.
+        phone: Score for viewing on a phone.
+        features: Further libvmaf features, for example `["psnr"]`.
+        scale: The scaler that brings a smaller distorted clip to the reference's size, for example `"bicubic"`.
+        align: Skip frames that only one of the clips has at its start.
+        allow: Properties that are refused by default: `"hdr"`, `"interlaced"`, `"frame_rate"`.
+        scorer: The scorer's name, or a `Scorer`.
+        ffmpeg: The path of the ffmpeg to use.
+        vmaf_bin: The path of Netflix's vmaf tool, for `scorer="vmaf"`.
+        threads: Threads of libvmaf.
+        timeout: Time limit per measurement, in seconds.
+        cache: Whether to use the cache of scores and encodes.
+        cache_dir: The cache's folder.
+        cache_size: The cache's limit, in bytes or as `"2G"`.
+    """
+
+    model: PathLike | None
+    generation: Literal["v0", "v1"] | None
+    phone: bool | None
+    features: str | Sequence[str] | None
+    scale: Literal["bicubic", "bilinear", "lanczos", "spline", "neighbor", "area"] | None
+    align: bool | None
+    allow: str | Sequence[str] | None
+    scorer: str | Scorer | None
+    ffmpeg: PathLike | None
+    vmaf_bin: PathLike | None
+    threads: int | None
+    timeout: float | None
+    cache: bool | None
+    cache_dir: PathLike | None
+    cache_size: int | str | None
+
+
+class CheckSettings(Settings, total=False):
+    """Settings, and the usual gates and tolerances.
+
+    Attributes:
+        gates: Gates and tolerances whose names are not listed, by name.
+        baseline: Compare with a baseline: True, or the baseline's name.
+    """
+
+    gates: Mapping[str, float | str | bool | None] | None
+    baseline: bool | str | None
+    above_100: bool | int | None
+    min_vmaf: Limit
+    min_vmaf_min: Limit
+    min_vmaf_p1: Limit
+    min_vmaf_p5: Limit
+    min_vmaf_p10: Limit
+    min_vmaf_median: Limit
+    min_vmaf_harmonic_mean: Limit
+    max_vmaf_stdev: Limit
+    min_neg: Limit
+    min_neg_min: Limit
+    min_neg_p1: Limit
+    min_neg_p5: Limit
+    min_neg_p10: Limit
+    min_neg_median: Limit
+    min_neg_harmonic_mean: Limit
+    max_neg_stdev: Limit
+    max_gap: Limit
+    max_gap_max: Limit
+    max_gap_median: Limit
+    max_gap_p1: Limit
+    max_gap_p5: Limit
+    max_gap_p10: Limit
+    min_psnr_y: Limit
+    min_psnr_y_min: Limit
+    min_psnr_y_p1: Limit
+    min_psnr_y_p5: Limit
+    min_psnr_y_p10: Limit
+    min_psnr_cb: Limit
+    min_psnr_cb_min: Limit
+    min_psnr_cb_p1: Limit
+    min_psnr_cb_p5: Limit
+    min_psnr_cb_p10: Limit
+    min_psnr_cr: Limit
+    min_psnr_cr_min: Limit
+    min_psnr_cr_p1: Limit
+    min_psnr_cr_p5: Limit
+    min_psnr_cr_p10: Limit
+    min_psnr_hvs: Limit
+    min_psnr_hvs_min: Limit
+    min_psnr_hvs_p1: Limit
+    min_psnr_hvs_p5: Limit
+    min_psnr_hvs_p10: Limit
+    min_float_ssim: Limit
+    min_float_ssim_min: Limit
+    min_float_ssim_p1: Limit
+    min_float_ssim_p5: Limit
+    min_float_ssim_p10: Limit
+    min_float_ms_ssim: Limit
+    min_float_ms_ssim_min: Limit
+    min_float_ms_ssim_p1: Limit
+    min_float_ms_ssim_p5: Limit
+    min_float_ms_ssim_p10: Limit
+    min_ciede2000: Limit
+    min_ciede2000_min: Limit
+    min_ciede2000_p1: Limit
+    min_ciede2000_p5: Limit
+    min_ciede2000_p10: Limit
+    max_cambi: Limit
+    max_cambi_max: Limit
+    max_drop: ToleranceLimit
+    max_drop_min: ToleranceLimit
+    max_drop_p1: ToleranceLimit
+    max_drop_p5: ToleranceLimit
+    max_drop_p10: ToleranceLimit
+    max_vmaf_drop: ToleranceLimit
+    max_vmaf_drop_p5: ToleranceLimit
+    max_gap_rise: ToleranceLimit
+    max_psnr_y_drop: ToleranceLimit
+    max_psnr_cb_drop: ToleranceLimit
+    max_psnr_cr_drop: ToleranceLimit
+    max_float_ssim_drop: ToleranceLimit
+    max_cambi_rise: ToleranceLimit
+
+
+class RoiSettings(CheckSettings, total=False):
+    """The settings and gates of `vmaf.roi`."""
+
+    min_roi: Limit
+    min_roi_min: Limit
+    min_roi_p1: Limit
+    min_roi_p5: Limit
+    min_vmaf_roi: Limit
+    min_neg_roi: Limit
+    min_neg_roi_min: Limit
+    min_neg_roi_p1: Limit
+    min_neg_roi_p5: Limit
+    min_vmaf_masked: Limit
+    min_neg_masked: Limit
+    min_neg_masked_min: Limit
+    min_neg_masked_p1: Limit
+    min_neg_masked_p5: Limit
+    min_mask_coverage: Limit
+    max_gap_masked: Limit
+    max_neg_masked_drop: ToleranceLimit
+    max_neg_roi_drop: ToleranceLimit
+
+
+class MapSettings(CheckSettings, total=False):
+    """The settings and gates of `vmaf.map`."""
+
+    min_neg_tile: Limit
+    min_neg_tile_min: Limit
+    min_neg_tile_p1: Limit
+    min_neg_tile_p5: Limit
+    min_neg_salient: Limit
+    min_neg_salient_min: Limit
+    min_neg_salient_p1: Limit
+    min_neg_salient_p5: Limit
+    max_gap_tile: Limit
+    max_neg_tile_drop: ToleranceLimit
+    max_neg_salient_drop: ToleranceLimit
+
+
+class EncodeOptions(TypedDict, total=False):
+    """The options of an encode.
+
+    Attributes:
+        preset: The encoder's preset.
+        arguments: Further arguments of the encoder, as a string or a list.
+        pix_fmt: The pixel format to encode in.
+    """
+
+    preset: str | int | None
+    arguments: str | Sequence[str]
+    pix_fmt: str | None
+
+
+class EncodeSettings(Settings, EncodeOptions, total=False):
+    """The settings of `vmaf.encode`."""
+
+
+class SweepSettings(Settings, total=False):
+    """The settings of `vmaf.sweep`: those of its measurements, and of every encode.
+
+    Attributes:
+        arguments: Further arguments of the encoders, as a string or a list.
+        pix_fmt: The pixel format to encode in.
+    """
+
+    arguments: str | Sequence[str]
+    pix_fmt: str | None
+
+
+class SearchOptions(EncodeOptions, total=False):
+    """The options of a search, beside those of its encodes.
+
+    Attributes:
+        metric: The metric of the targets: `"neg"`, `"vmaf"`, `"psnr_y"` …, with `.p5` or another pool.
+        crf: The window (finest, coarsest) that is searched.
+        sample: Search on so many seconds from the middle of the source.
+        start: Where an earlier search ended: `{96: 27}`, or what it returned.
+        keep: The folder that stores the encodes of the answers.
+        workers: Trial encodes at once.
+        repeats: How often the answers are encoded in all, to measure the encoder's own noise (`vmaf.bisect` only).
+    """
+
+    metric: str
+    crf: tuple[int, int] | None
+    sample: float | None
+    start: Mapping[float, int] | Bisection | None
+    keep: PathLike | None
+    workers: int
+    repeats: int
+
+
+class SearchSettings(Settings, SearchOptions, total=False):
+    """The settings of a search: those of its measurements, and its own options."""
+
+
+class BisectSettings(SearchSettings, total=False):
+    """The settings of `vmaf.bisect`, with its baseline and the tolerances on it."""
+
+    baseline: bool | str | None
+    gates: Mapping[str, float | str | bool | None] | None
+    max_bitrate_rise: ToleranceLimit
+    max_crf_drop: ToleranceLimit
+    max_crf_rise: ToleranceLimit
+
+
+class CompareSettings(SearchSettings, total=False):
+    """The settings of `vmaf.compare`, with its baseline and the tolerance on it."""
+
+    baseline: bool | str | None
+    gates: Mapping[str, float | str | bool | None] | None
+    max_bd_rate_rise: ToleranceLimit
+
+
+class EncoderOptions(TypedDict, total=False):
+    """One encoder of a comparison with options of its own."""
+
+    encoder: EncoderLike
+    preset: str | int | None
+    arguments: str | Sequence[str]
+    pix_fmt: str | None
+    crf: tuple[int, int] | None
