@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Files: write one atomically, read strict JSON."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 
-def write_whole(path: Path, chunks: Iterable[str] | bytes) -> None:
-    """Write a file beside its place and move it there, so that nobody reads half of it and a failure leaves nothing.
+def write_atomically(path: Path, chunks: Iterable[str] | bytes) -> None:
+    """Write a file next to its place and move it there: nobody reads half of it, and a failure leaves nothing behind.
 
-    Folders are made as needed. A device or a pipe is written to, not replaced. Raises OSError.
+    Missing folders are created. A device or a pipe is written to, not replaced.
+
+    Raises:
+        OSError: If the file cannot be written.
     """
     # Before links are followed: /dev/stdout leads to a pipe that has no path.
     if path.exists() and not path.is_file():
@@ -25,31 +29,21 @@ def write_whole(path: Path, chunks: Iterable[str] | bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             _write(file, chunks)
-            # Without it a full disk may show only after the move.
+            # Without it, a full disk may show only after the move.
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, _mode())
+        share(name)
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
 
 
-def _write(file: object, chunks: Iterable[str] | bytes) -> None:
-    write = file.write  # type: ignore[attr-defined]
-    if isinstance(chunks, bytes):
-        write(chunks)
-        return
-    for chunk in chunks:
-        # A file name may hold bytes that are no Unicode.
-        write(chunk.encode("utf-8", "backslashreplace"))
-
-
-def _mode() -> int:
-    """What a new file gets from the process's umask; mkstemp gives its own to the owner alone."""
+def share(path: str) -> None:
+    """Give a file of `mkstemp`, which is its owner's alone, the permissions of any new file (the process's umask)."""
     mask = os.umask(0)
     os.umask(mask)
-    return 0o666 & ~mask
+    os.chmod(path, 0o666 & ~mask)
 
 
 def load_json(data: str | bytes) -> object:
@@ -65,6 +59,12 @@ def load_json(data: str | bytes) -> object:
         return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def _write(file: IO[bytes], chunks: Iterable[str] | bytes) -> None:
+    for chunk in (chunks,) if isinstance(chunks, bytes) else chunks:
+        # A file name may hold bytes that are not Unicode.
+        file.write(chunk if isinstance(chunk, bytes) else chunk.encode("utf-8", "backslashreplace"))
 
 
 def _refuse_constant(name: str) -> float:

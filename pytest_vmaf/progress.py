@@ -1,4 +1,4 @@
-"""A progress bar for scorings that take long: frames, frames/s and the time that is left."""
+"""Progress bars for long measurements: how much is done, how fast, and the time that remains."""
 
 from __future__ import annotations
 
@@ -8,25 +8,32 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from datetime import timedelta
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO, TypeAlias
 
 if TYPE_CHECKING:
     import pytest
 
-    Update = Callable[[int, int | None], None]
-    Progress = Callable[..., AbstractContextManager[Update | None]]
+#: Called with the units done, and those in all (None if unknown).
+Update: TypeAlias = Callable[[int, int | None], None]
 
-#: Seconds before a bar appears; most scorings of a test suite are over by then.
+#: Seconds before a bar appears; most measurements of a test suite take less.
 PATIENCE = 2.0
 
 
+class Progress(Protocol):
+    """Opens a bar for some work, and yields what updates it; None where nothing is drawn."""
+
+    def __call__(self, label: str, unit: str = "frames") -> AbstractContextManager[Update | None]:
+        """A bar with a label that counts `unit`."""
+
+
 def no_progress(label: str, unit: str = "frames") -> AbstractContextManager[None]:
-    """No bar."""
+    """Draw no bar."""
     return nullcontext(None)
 
 
 def progress_under_pytest(config: pytest.Config) -> Progress:
-    """A bar on the terminal that pytest writes to; none without a terminal, under CI, in workers, or with -q."""
+    """Bars on the terminal that pytest writes to. None without a terminal, under CI, in workers, or with -q."""
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if (
         hasattr(config, "workerinput")
@@ -45,7 +52,7 @@ def progress_under_pytest(config: pytest.Config) -> Progress:
 
 
 def progress_on(stream: TextIO) -> Progress:
-    """A bar on a stream, if that is a terminal."""
+    """Bars on a stream, if it is a terminal."""
     if os.environ.get("CI") or not stream.isatty():
         return no_progress
     return lambda label, unit="frames": bar(label, stream, nullcontext, unit)
@@ -55,8 +62,18 @@ def progress_on(stream: TextIO) -> Progress:
 def bar(
     label: str, stream: TextIO, pause: Callable[[], AbstractContextManager[object]], unit: str = "frames"
 ) -> Iterator[Update]:
-    """Yields what to call with (units done, units in all or None). Drawn only when the work takes long."""
-    begun = time.monotonic()
+    """A bar that is drawn only if the work takes long.
+
+    Args:
+        label: What the work is about.
+        stream: The terminal.
+        pause: Opened while the bar is drawn, to take pytest's capture off.
+        unit: What is counted.
+
+    Yields:
+        What to call with the units done, and those in all.
+    """
+    begin = time.monotonic()
     with ExitStack() as stack:
         draw: list[Callable[[int, int | None, float], None]] = []
         first: list[tuple[float, int]] = []
@@ -64,15 +81,15 @@ def bar(
         def update(done: int, total: int | None) -> None:
             now = time.monotonic()
             if not first:
-                # Work that goes on where it was stopped begins with what was done then.
+                # Work that resumes begins with what was done before.
                 first.append((now, done))
-            if not draw and now - begun >= PATIENCE:
-                # Only now: pytest's capture is taken off, and rich imported, for a bar that is really seen.
+            if not draw and now - begin >= PATIENCE:
+                # Only now: pytest's capture is taken off, and rich imported, for a bar that is really drawn.
                 stack.enter_context(pause())
                 draw.append(_start(label, stream, stack, unit))
             rate = (done - first[0][1]) / max(now - first[0][0], 1e-3)
-            for show in draw:
-                show(done, total, rate)
+            for redraw in draw:
+                redraw(done, total, rate)
 
         yield update
 
@@ -87,15 +104,16 @@ def _start(label: str, stream: TextIO, stack: ExitStack, unit: str) -> Callable[
         BarColumn(bar_width=None),
         MofNCompleteColumn(),
         TextColumn(f"{unit}, {{task.fields[rate]:.1f}}/s," if unit == "frames" else f"{unit},"),
-        TextColumn("{task.fields[left]} left"),
+        TextColumn("{task.fields[remaining]} left"),
     )
     stream.write("\n")
-    shown = stack.enter_context(Progress(*columns, console=Console(file=stream), transient=True, auto_refresh=False))
-    task = shown.add_task(f"{'scoring ' if unit == 'frames' else ''}{escape(label)}", total=None, rate=0.0, left="")
+    bars = stack.enter_context(Progress(*columns, console=Console(file=stream), transient=True, auto_refresh=False))
+    description = f"{'scoring ' if unit == 'frames' else ''}{escape(label)}"
+    task = bars.add_task(description, total=None, rate=0.0, remaining="")
 
     def update(done: int, total: int | None, rate: float) -> None:
-        # Not rich's own estimate, which looks back half a minute: one probe may take longer than that.
-        left = "-:--:--" if total is None or rate <= 0 else str(timedelta(seconds=round((total - done) / rate)))
-        shown.update(task, completed=done, total=total, rate=rate, left=left, refresh=True)
+        # Not rich's own estimate, which looks back half a minute: one trial encode may take longer than that.
+        remaining = "-:--:--" if total is None or rate <= 0 else str(timedelta(seconds=round((total - done) / rate)))
+        bars.update(task, completed=done, total=total, rate=rate, remaining=remaining, refresh=True)
 
     return update

@@ -1,21 +1,26 @@
-"""pytest_vmaf.shapes."""
+"""Shapes of JSON documents, and a check that a value has one."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from pytest_vmaf.text import printable
 
-#: Larger numbers stand nowhere; the bytes of a film and the bits of an hour are far below.
+#: `str`, `int`, `float` or `bool`; `Any`; a dict of keys and shapes; a list with the shape of its elements; a tuple with
+#: one shape for each element; or one of the classes below.
+Shape: TypeAlias = object
+
+#: No number in a document is larger: the bytes of a film and the bits of an hour are far below.
 LARGEST = 10**15
+NAMES = {str: "a string", int: "an integer", float: "a finite number", bool: "true or false"}
 
 
 class Optional(NamedTuple):
-    """A key that may be missing, or hold None."""
+    """A key that may be missing, or None."""
 
-    shape: Any
+    shape: Shape
 
 
 class OneOf(NamedTuple):
@@ -25,69 +30,82 @@ class OneOf(NamedTuple):
 
 
 class Each(NamedTuple):
-    """A mapping whose keys are free, with values of one shape."""
+    """A mapping with any keys, and values of one shape."""
 
-    shape: Any
+    shape: Shape
 
 
 class Text(NamedTuple):
-    """A text of a given form."""
+    """A string of a given form."""
 
     form: re.Pattern[str]
 
 
 class Fitting(NamedTuple):
-    """A value of a shape whose parts fit together: ``misfit(value)`` says what does not, or nothing."""
+    """A value of a shape whose parts fit together: `misfit(value)` says what does not fit, or returns ""."""
 
-    shape: Any
+    shape: Shape
     misfit: Callable[[Any], str]
 
 
-def conform(value: Any, shape: Any, where: str = "document") -> None:
-    """Raise ValueError, naming the place, where ``value`` is not of the ``shape``. Unknown keys are refused too."""
+def conform(value: object, shape: Shape, where: str = "document") -> None:
+    """Check that a value has a shape. Unknown keys are refused, too.
+
+    Args:
+        value: What `json.loads` returned.
+        shape: The expected shape.
+        where: The name of the value, for the message.
+
+    Raises:
+        ValueError: If the value has another shape. The message names the place.
+    """
     if shape is Any:
         return
-    if isinstance(shape, Optional):
-        if value is not None:
+    match shape:
+        case Optional():
+            if value is not None:
+                conform(value, shape.shape, where)
+        case Fitting():
             conform(value, shape.shape, where)
-    elif isinstance(shape, Fitting):
-        conform(value, shape.shape, where)
-        if said := shape.misfit(value):
-            raise ValueError(f"{printable(where)} {said}")
-    elif isinstance(shape, OneOf):
-        require(isinstance(value, str) and value in shape.words, where, f"one of {', '.join(shape.words)}", value)
-    elif isinstance(shape, Text):
-        require(isinstance(value, str) and shape.form.fullmatch(value), where, "a text of the right form", value)
-    elif isinstance(shape, Each):
-        require(isinstance(value, dict), where, "an object", value)
-        for key, each in value.items():
-            conform(each, shape.shape, f"{where}.{key}")
-    elif isinstance(shape, tuple):
-        require(isinstance(value, list) and len(value) == len(shape), where, f"a list of {len(shape)}", value)
-        for index, each in enumerate(value):
-            conform(each, shape[index], f"{where}[{index}]")
-    elif isinstance(shape, list):
-        require(isinstance(value, list), where, "a list", value)
-        for index, each in enumerate(value):
-            conform(each, shape[0], f"{where}[{index}]")
-    elif isinstance(shape, dict):
-        require(isinstance(value, dict), where, "an object", value)
-        for key in value.keys() - shape.keys():
-            raise ValueError(f"{printable(where)} has an unknown key {key!r:.80}")
-        for key, part in shape.items():
-            if key not in value and not isinstance(part, Optional):
-                raise ValueError(f"{printable(where)} lacks {key!r}")
-            conform(value.get(key), part, f"{where}.{key}")
-    elif shape is float:
-        number = isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST
-        require(number, where, "a finite number", value)
-    else:
-        right = isinstance(value, shape) and not (shape is int and isinstance(value, bool))
-        right = right and (shape is not int or -LARGEST <= value <= LARGEST)
-        require(right, where, {str: "a text", int: "a whole number", bool: "true or false"}[shape], value)
+            if message := shape.misfit(value):
+                raise ValueError(f"{printable(where)} {message}")
+        case OneOf():
+            require(isinstance(value, str) and value in shape.words, where, f"one of {', '.join(shape.words)}", value)
+        case Text():
+            require(isinstance(value, str) and shape.form.fullmatch(value), where, "a string of the right form", value)
+        case Each():
+            for key, each in _object(value, where).items():
+                conform(each, shape.shape, f"{where}.{key}")
+        case dict():
+            _conform_keys(_object(value, where), shape, where)
+        case tuple() | list():
+            right = isinstance(value, list) and (isinstance(shape, list) or len(value) == len(shape))
+            require(right, where, "a list" if isinstance(shape, list) else f"a list of {len(shape)}", value)
+            for index, each in enumerate(value if isinstance(value, list) else ()):
+                conform(each, shape[0 if isinstance(shape, list) else index], f"{where}[{index}]")
+        case type():
+            right = isinstance(value, (int, float) if shape is float else shape)
+            if shape in (int, float) and isinstance(value, int | float):
+                right = right and not isinstance(value, bool) and -LARGEST <= value <= LARGEST
+            require(right, where, NAMES[shape], value)
 
 
-def require(right: object, where: str, wanted: str, value: Any) -> None:
-    """Raise ValueError that names the place unless it is ``right``."""
+def require(right: object, where: str, expected: str, value: object) -> None:
+    """Raise a ValueError that names the place, unless `right` is true."""
     if not right:
-        raise ValueError(f"{printable(where)} is {value!r:.80}, not {wanted}")
+        raise ValueError(f"{printable(where)} must be {expected}, not {value!r:.80}")
+
+
+def _object(value: object, where: str) -> dict[str, object]:
+    require(isinstance(value, dict), where, "an object", value)
+    assert isinstance(value, dict)  # noqa: S101  (for the type checker)
+    return value
+
+
+def _conform_keys(value: dict[str, object], shape: dict[str, Shape], where: str) -> None:
+    for key in value.keys() - shape.keys():
+        raise ValueError(f"{printable(where)} has an unknown key {key!r:.80}")
+    for key, part in shape.items():
+        if key not in value and not isinstance(part, Optional):
+            raise ValueError(f"{printable(where)} lacks {key!r}")
+        conform(value.get(key), part, f"{where}.{key}")

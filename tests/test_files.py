@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_vmaf.files import write_whole
+from pytest_vmaf.files import write_atomically
 
 posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no such files")
 
@@ -30,11 +30,11 @@ def test_an_end_half_way_leaves_the_old_file_and_nothing_else(tmp_path: Path, er
     path = tmp_path / "r.html"
     path.write_text("old")
     with pytest.raises(type(error)):
-        write_whole(path, broken(error))
+        write_atomically(path, broken(error))
     assert path.read_text() == "old"
     assert names(tmp_path) == ["r.html"]
     with pytest.raises(type(error)):
-        write_whole(tmp_path / "new.html", broken(error))
+        write_atomically(tmp_path / "new.html", broken(error))
     assert names(tmp_path) == ["r.html"]
 
 
@@ -48,26 +48,26 @@ def test_nobody_sees_half_a_file(tmp_path: Path) -> None:
             yield chunk
             seen.append(path.read_text())
 
-    write_whole(path, chunks())
+    write_atomically(path, chunks())
     assert seen == ["old", "old"]
     assert path.read_text() == "new " + "x" * 100_000
 
 
 def test_bytes_are_written_as_they_are(tmp_path: Path) -> None:
     content = bytes(range(256)) + b"\r\n"
-    write_whole(tmp_path / "icon.bin", content)
+    write_atomically(tmp_path / "icon.bin", content)
     assert (tmp_path / "icon.bin").read_bytes() == content
-    write_whole(tmp_path / "empty", [])
+    write_atomically(tmp_path / "empty", [])
     assert (tmp_path / "empty").read_bytes() == b""
 
 
 def test_text_is_utf_8_without_translated_line_ends(tmp_path: Path) -> None:
-    write_whole(tmp_path / "r.html", ["é\n", "映\r\n"])
+    write_atomically(tmp_path / "r.html", ["é\n", "映\r\n"])
     assert (tmp_path / "r.html").read_bytes() == "é\n映\r\n".encode()
 
 
 def test_half_characters_are_shown_as_escapes(tmp_path: Path) -> None:
-    write_whole(tmp_path / "r.html", ["a\udcff\ud800b"])
+    write_atomically(tmp_path / "r.html", ["a\udcff\ud800b"])
     assert (tmp_path / "r.html").read_bytes() == rb"a\udcff\ud800b"
 
 
@@ -76,7 +76,7 @@ def test_half_characters_are_shown_as_escapes(tmp_path: Path) -> None:
 def test_permissions_follow_the_umask(tmp_path: Path, mask: int, mode: int) -> None:
     before = os.umask(mask)
     try:
-        write_whole(tmp_path / "r.html", ["new"])
+        write_atomically(tmp_path / "r.html", ["new"])
         assert os.umask(mask) == mask
     finally:
         os.umask(before)
@@ -84,7 +84,7 @@ def test_permissions_follow_the_umask(tmp_path: Path, mask: int, mode: int) -> N
 
 
 def test_folders_are_made(tmp_path: Path) -> None:
-    write_whole(tmp_path / "a" / "b c" / "r.html", ["new"])
+    write_atomically(tmp_path / "a" / "b c" / "r.html", ["new"])
     assert (tmp_path / "a" / "b c" / "r.html").read_text() == "new"
 
 
@@ -96,7 +96,7 @@ def test_the_target_of_a_link_is_replaced_and_the_link_stays(tmp_path: Path, the
     if there:
         target.write_text("old")
     link.symlink_to(target)
-    write_whole(link, ["new"])
+    write_atomically(link, ["new"])
     assert link.is_symlink()
     assert target.read_text() == "new"
     assert names(tmp_path) == ["link.html", "real"]
@@ -107,7 +107,7 @@ def test_the_target_of_a_link_is_replaced_and_the_link_stays(tmp_path: Path, the
 def test_a_hard_link_to_the_old_file_keeps_what_it_had(tmp_path: Path) -> None:
     (tmp_path / "r.html").write_text("old")
     os.link(tmp_path / "r.html", tmp_path / "kept.html")
-    write_whole(tmp_path / "r.html", ["new"])
+    write_atomically(tmp_path / "r.html", ["new"])
     assert (tmp_path / "kept.html").read_text() == "old"
 
 
@@ -118,7 +118,7 @@ def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
     said: list[str] = []
     reader = threading.Thread(target=lambda: said.append(pipe.read_text()))
     reader.start()
-    write_whole(pipe, ["through ", "the pipe"])
+    write_atomically(pipe, ["through ", "the pipe"])
     reader.join(timeout=10)
     assert said == ["through the pipe"]
     assert stat.S_ISFIFO(pipe.stat().st_mode)
@@ -128,14 +128,14 @@ def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_an_oserror() -> None:
     with pytest.raises(OSError) as full:
-        write_whole(Path("/dev/full"), ["x" * 10])
+        write_atomically(Path("/dev/full"), ["x" * 10])
     assert full.value.errno == errno.ENOSPC
     assert stat.S_ISCHR(Path("/dev/full").stat().st_mode)
 
 
 @posix
 def test_a_device_takes_what_is_written() -> None:
-    write_whole(Path(os.devnull), ["x"])
+    write_atomically(Path(os.devnull), ["x"])
     assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
 
 
@@ -144,7 +144,7 @@ def test_what_cannot_be_a_file_is_an_oserror(tmp_path: Path, place: str) -> None
     (tmp_path / "file").write_text("mine")
     (tmp_path / "folder").mkdir()
     with pytest.raises(OSError, match=place.partition("/")[0]):
-        write_whole(tmp_path / place, ["new"])
+        write_atomically(tmp_path / place, ["new"])
     assert names(tmp_path) == ["file", "folder"]
     assert (tmp_path / "file").read_text() == "mine"
     assert names(tmp_path / "folder") == []
@@ -153,7 +153,7 @@ def test_what_cannot_be_a_file_is_an_oserror(tmp_path: Path, place: str) -> None
 @posix
 @pytest.mark.parametrize("name", ["n" * 255, "映" * 85, "😀" * 63, ".hidden", "-rf", "a\nb", os.fsdecode(b"a\xff")])
 def test_every_name_that_a_file_may_have_works(tmp_path: Path, name: str) -> None:
-    write_whole(tmp_path / name, ["new"])
+    write_atomically(tmp_path / name, ["new"])
     assert (tmp_path / name).read_text() == "new"
     assert names(tmp_path) == [name]
 
@@ -161,7 +161,7 @@ def test_every_name_that_a_file_may_have_works(tmp_path: Path, name: str) -> Non
 def test_writers_at_once_leave_one_whole_file(tmp_path: Path) -> None:
     path = tmp_path / "r.html"
     texts = [letter * 50_000 for letter in "abcd"]
-    writers = [threading.Thread(target=write_whole, args=(path, [text[:9], text[9:]])) for text in texts]
+    writers = [threading.Thread(target=write_atomically, args=(path, [text[:9], text[9:]])) for text in texts]
     for writer in writers:
         writer.start()
     for writer in writers:

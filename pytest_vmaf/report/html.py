@@ -1,4 +1,4 @@
-"""The HTML report: one self-contained file, or a page with its assets in a folder beside it."""
+"""The HTML report: one self-contained file, or a page with its assets in a folder next to it."""
 
 from __future__ import annotations
 
@@ -9,49 +9,57 @@ import re
 import shlex
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import jinja2
 
-from pytest_vmaf.files import write_whole
+from pytest_vmaf.files import write_atomically
 from pytest_vmaf.gates.metrics import label
-from pytest_vmaf.report import charts, series
-from pytest_vmaf.report import heatmap as heat
-from pytest_vmaf.report import section_charts as plots
-from pytest_vmaf.report import wording as view
+from pytest_vmaf.report import charts, heatmap, section_charts, series, wording
 from pytest_vmaf.report.document import is_complete
-from pytest_vmaf.report.schema import BLOCK, MEASUREMENT
-from pytest_vmaf.report.series import BINS
+from pytest_vmaf.report.order import worst_first
+from pytest_vmaf.report.schema import BLOCK, MEASUREMENT, STATUSES, Record, RecordDict
+from pytest_vmaf.text import time_code
 
-#: Assets of an earlier report in the same folder are removed when they are this old (s); younger ones may belong to a
-#: run that is writing now.
+#: Assets of earlier reports are removed from the folder at this age in seconds. Younger ones may belong to a run that
+#: is writing now.
 STALE = 3600.0
 ASSET = re.compile(r"(style|script|icon|frame)-[0-9a-f]{16}\.(css|js|svg|jpg)")
 
 
 @dataclass(frozen=True)
 class Form:
-    """How style, script and pictures reach the page: ``link(kind, suffix, content)`` gives what stands in ``src``."""
+    """How style, script and pictures reach the page.
+
+    Attributes:
+        self_contained: Whether they are inside of the page.
+        link: Turns the kind, the suffix and the content of an asset into its address.
+    """
 
     self_contained: bool
     link: Callable[[str, str, bytes], str]
 
 
-def write_html(path: Path, document: Mapping[str, Any], *, assets: bool = False) -> None:
-    """Write the report of a `schema.DOCUMENT`, atomically. Raises OSError.
+def write_html(path: Path, document: Record, *, assets: bool = False) -> None:
+    """Write the report of a document atomically.
 
-    With ``assets`` the page has no inline script or style and no data: address, and shows everything under a policy
-    that forbids them; what it needs lies in ``<name>_assets/`` beside it, under names made of their content.
+    Args:
+        path: The page to write.
+        document: A `schema.DOCUMENT`.
+        assets: Put style, script and pictures into `<name>_assets/` next to the page, under names made of their
+            content. Such a page needs no inline script or style and no data: address, which servers may forbid.
+
+    Raises:
+        OSError: If a file cannot be written.
     """
     path = path.resolve()
     if not assets:
-        write_whole(path, page(document, Form(True, _data)))
+        write_atomically(path, page(document, Form(True, _data)))
         return
     folder = path.with_name(f"{path.stem}_assets")
     written: set[str] = set()
@@ -59,30 +67,28 @@ def write_html(path: Path, document: Mapping[str, Any], *, assets: bool = False)
     def put(kind: str, suffix: str, content: bytes) -> str:
         name = f"{kind}-{hashlib.sha256(content).hexdigest()[:16]}.{suffix}"
         if name not in written:
-            # Anew even if it is there: its age says that it is in use.
-            write_whole(folder / name, content)
+            # Even if it exists: its age tells that it is in use.
+            write_atomically(folder / name, content)
             written.add(name)
         return f"{quote(os.fsencode(folder.name))}/{name}"
 
-    write_whole(path, page(document, Form(False, put)))
+    write_atomically(path, page(document, Form(False, put)))
     _remove_stale(folder, written)
 
 
-def page(document: Mapping[str, Any], form: Form) -> Iterator[str]:
-    """The page in chunks, so that thousands of tests need no memory for it as a whole."""
-    twins = Counter((test["run"], test["id"]) for test in document["tests"])
-    tests = [
-        {**_filled(test), "twin": twins[test["run"], test["id"]] > 1} for test in view.worst_first(document["tests"])
-    ]
-    style, script = _template("style.css"), _template("script.js")
+def page(document: Record, form: Form) -> Iterator[str]:
+    """Render the page in chunks, so that thousands of tests never are in memory as one text."""
+    ids = Counter((test["run"], test["id"]) for test in document["tests"])
+    tests = [{**_complete(test), "twin": ids[test["run"], test["id"]] > 1} for test in worst_first(document["tests"])]
+    style, script, state = _template("style.css"), _template("script.js"), _state(document)
     context = {
         "left_out": document["left_out"],
-        "sections": [_filled_section(section) for section in document["sections"]],
+        "sections": [_complete_section(section) for section in document["sections"]],
         "runs": document["runs"],
         "tests": tests,
-        "verdict": view.verdict(document),
-        "state": _state(document),
-        "counts": {status: sum(test["status"] == status for test in tests) for status in view.ORDER},
+        "verdict": wording.verdict(document),
+        "state": state,
+        "counts": {status: sum(test["status"] == status for test in tests) for status in STATUSES},
         "overall": _overall(tests),
         "self_contained": form.self_contained,
         "style": style,
@@ -90,7 +96,7 @@ def page(document: Mapping[str, Any], form: Form) -> Iterator[str]:
         "policy": _policy(style, script) if form.self_contained else "",
         "style_link": "" if form.self_contained else form.link("style", "css", style.encode()),
         "script_link": "" if form.self_contained else form.link("script", "js", script.encode()),
-        "icon_link": form.link("icon", "svg", _template(f"icon-{_state(document)}.svg").encode()),
+        "icon_link": form.link("icon", "svg", _template(f"icon-{state}.svg").encode()),
         "picture": lambda encoded: form.link("frame", "jpg", base64.b64decode(encoded)),
     }
     stream = _environment().get_template("report.html").stream(context)
@@ -98,20 +104,20 @@ def page(document: Mapping[str, Any], form: Form) -> Iterator[str]:
     return iter(stream)
 
 
-def _filled(test: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The test with None where a measurement leaves a key out, so that a template names no key that is unknown."""
+def _complete(test: Record) -> Record:
+    """Add the keys that a test's measurements leave out, as None: templates refuse unknown keys."""
     measurements = [{**dict.fromkeys(MEASUREMENT), **each} for each in test["measurements"]]
-    sections = [_filled_section(section) for section in test["sections"]]
+    sections = [_complete_section(section) for section in test["sections"]]
     return {"file": None, "line": None, **test, "measurements": measurements, "sections": sections}
 
 
-def _filled_section(section: Mapping[str, Any]) -> Mapping[str, Any]:
+def _complete_section(section: Record) -> Record:
     blocks = []
     for block in section["blocks"]:
         lines = [{"marked": None, **line} for line in block.get("lines") or ()]
-        # Empty, not None: a template prints what is there.
-        given = {key: value for key, value in block.items() if value is not None}
-        blocks.append({**dict.fromkeys(BLOCK, ""), **given, "lines": lines})
+        # Empty texts instead of None, because a template prints what it gets.
+        values = {key: value for key, value in block.items() if value is not None}
+        blocks.append({**dict.fromkeys(BLOCK, ""), **values, "lines": lines})
     return {**section, "blocks": blocks}
 
 
@@ -122,52 +128,37 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        # Whatever comes from names and messages goes through here before it is escaped.
-        finalize=lambda value: view.clean(value) if type(value) is str else value,
+        # All names and messages pass through here before they are escaped.
+        finalize=lambda value: wording.clean(value) if type(value) is str else value,
     )
-    environment.globals.update(
-        charts=charts,
-        heat=heat,
-        plots=plots,
-        series=series,
-        view=view,
-        words=view.WORDS,
-        label=label,
-        opened=("error", "failed"),
-    )
-    environment.filters.update(two=lambda value: f"{value:.2f}", score=view.score, command=_command, when=_when)
+    modules = {"charts": charts, "heat": heatmap, "plots": section_charts, "series": series, "view": wording}
+    environment.globals.update(modules, words=wording.WORDS, label=label, opened=("error", "failed"))
+    environment.filters.update(two=lambda value: f"{value:.2f}", score=wording.score, command=_command, when=_duration)
     return environment
 
 
-def _command(test: Mapping[str, Any]) -> str:
+def _command(test: Record) -> str:
     return f"pytest {shlex.quote(test['id'])}"
 
 
-def _when(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 60 else view.time_code(seconds).rpartition(".")[0]
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else time_code(seconds).rpartition(".")[0]
 
 
-def _state(document: Mapping[str, Any]) -> str:
-    """What the icon shows; anything but a whole run whose tests passed is bad."""
+def _state(document: Record) -> str:
+    """The state of the heading and the icon. It is good only for a complete run whose tests passed."""
     statuses = {test["status"] for test in document["tests"]}
     good = "passed" in statuses and not statuses & {"error", "failed"} and is_complete(document)
     return "good" if good else "bad"
 
 
-def _overall(tests: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """How the mean scores of all measurements are distributed."""
-    found = [each for test in tests for each in test["measurements"] if each["status"] != "error"]
-    if len(found) < 2:
+def _overall(tests: Sequence[Record]) -> RecordDict | None:
+    """The distribution of the mean scores of all measurements. None for fewer than two."""
+    scored = [each for test in tests for each in test["measurements"] if each["status"] != "error"]
+    if len(scored) < 2:
         return None
-    low = min(min(each["neg"], each["vmaf"]) for each in found) // 5 * 5
-    high = max(max(each["neg"], each["vmaf"]) for each in found) // 5 * 5 + 5
-    bins: dict[str, Any] = {"low": low, "high": high, "count": len(found)}
-    for name in ("vmaf", "neg"):
-        counts = [0] * BINS
-        for each in found:
-            counts[min(BINS - 1, int((each[name] - low) / (high - low) * BINS))] += 1
-        bins[name] = counts
-    return bins
+    vmaf, neg = ([each[name] for each in scored] for name in ("vmaf", "neg"))
+    return {**series.histogram(vmaf, neg), "count": len(scored)}
 
 
 def _data(kind: str, suffix: str, content: bytes) -> str:
@@ -176,7 +167,7 @@ def _data(kind: str, suffix: str, content: bytes) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """The page may use its own style, script and pictures, and ask nobody for anything."""
+    """The content security policy: the page may use its own style, script and pictures, and request nothing."""
 
     def digest(text: str) -> str:
         return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
@@ -193,7 +184,7 @@ def _template(name: str) -> str:
 
 def _remove_stale(folder: Path, used: set[str]) -> None:
     for file in folder.iterdir():
-        # Another run may be removing the same ones.
+        # Another run may remove the same files.
         with suppress(FileNotFoundError):
             ours = ASSET.fullmatch(file.name) and file.name not in used
             if ours and time.time() - file.stat().st_mtime > STALE:

@@ -80,7 +80,7 @@ def test_file_without_entries_is_removed(file: Path) -> None:
         (b'{"schema": 1, "tests": ' + b'{"a":' * 5000 + b"1" + b"}" * 5001, ""),
         (
             json.dumps(a_file(values={"neg": {"mean": True}})).encode(),
-            r"values.neg.mean must be a finite number, not True",
+            "mean must be a finite number, not True",
         ),
         (json.dumps(a_file(values={"neg": 3})).encode(), "values.neg must be an object, not 3"),
         (json.dumps(a_file()).replace("93.0", "1e999").encode(), "must be a finite number, not inf"),
@@ -162,7 +162,7 @@ def damaged(draw: st.DrawFn) -> Any:
         node = node[key]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(damaged() | json_values)
 def test_any_json(value: Any) -> None:
     try:
@@ -181,10 +181,10 @@ def test_any_json(value: Any) -> None:
                 refuse_incomparable(entry, ENTRY, "pytest")
             except BaselineError:
                 continue
-            held = compare_entries(entry, ENTRY, TOLERANCES)
-            assert all(isinstance(verdict_text(each), str) for each in held)
+            verdicts = compare_entries(entry, ENTRY, TOLERANCES)
+            assert all(isinstance(verdict_text(each), str) for each in verdicts)
             with contextlib.suppress(BaselineError):
-                with_margins(held, entry, ENTRY)
+                with_margins(verdicts, entry, ENTRY)
 
 
 @given(st.binary(max_size=60))

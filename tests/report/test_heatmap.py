@@ -138,10 +138,10 @@ TOO_MUCH = [
     ({"columns": 1, "rows": 1, "frames": MANY[:20], "worst": range(13)}, "for its worst, not 1 to 12"),
     ({"size": (0, 9)}, "has frames of 0x9 pixels"),
     ({"worst": [1], "pictures": {0: JPEG}}, r"has a picture of frames\[0\], which is none of its worst"),
-    ({"pictures": {1: "PHN2Zz4="}}, "pictures.*not a text of the right form"),
-    ({"frames": [(0, 0.0, [math.nan] * 6)]}, r"frames\[0\].values\[0\] is nan, not a finite number"),
-    ({"frames": [(0, 0.0, [90, math.inf, 90, 90, 90, 90])]}, r"values\[1\] is inf, not a finite number"),
-    ({"frames": [(0, math.nan, [90] * 6)]}, r"frames\[0\].time is nan, not a finite number"),
+    ({"pictures": {1: "PHN2Zz4="}}, "pictures.*must be a string of the right form"),
+    ({"frames": [(0, 0.0, [math.nan] * 6)]}, r"frames\[0\].values\[0\] must be a finite number, not nan"),
+    ({"frames": [(0, 0.0, [90, math.inf, 90, 90, 90, 90])]}, r"values\[1\] must be a finite number, not inf"),
+    ({"frames": [(0, math.nan, [90] * 6)]}, r"frames\[0\].time must be a finite number, not nan"),
 ]
 
 
@@ -160,7 +160,7 @@ def test_what_does_not_fit_is_refused_with_its_place(changed: dict[str, Any], sa
         (lambda each: each.update(more=1), "has an unknown key 'more'"),
         (lambda each: each.pop("low"), "lacks 'low'"),
         (lambda each: each["frames"][0]["values"].append(1), "has 7 values in frames[0]"),
-        (lambda each: each["frames"][0].update(values=["90"] * 6), "not a finite number"),
+        (lambda each: each["frames"][0].update(values=["90"] * 6), "must be a finite number"),
         (lambda each: each.update(pictures=[{"index": 0, "jpeg": JPEG}]), "none of its worst"),
     ],
 )

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_vmaf.files import write_whole
+from pytest_vmaf.files import write_atomically
 from pytest_vmaf.report import html, schema
 from pytest_vmaf.report import wording as view
 from pytest_vmaf.shapes import conform
@@ -281,9 +281,9 @@ def test_each_picture_is_written_once(tmp_path: Path, monkeypatch: pytest.Monkey
 
     def counted(path: Path, content: Any) -> None:
         calls.append(path.name)
-        write_whole(path, content)
+        write_atomically(path, content)
 
-    monkeypatch.setattr(html, "write_whole", counted)
+    monkeypatch.setattr(html, "write_atomically", counted)
 
     def shown(*numbers: int) -> list[dict[str, Any]]:
         return [{**PICTURE, "frame": number} for number in numbers]

@@ -85,10 +85,10 @@ def test_all_pictures_read_back_and_are_shown(tmp_path_factory: pytest.TempPathF
         ({"boxes": [("face", 0, 351, 10, 10)]}, "not inside the frame of 640x360"),
         ({"boxes": [("face", -1, 0, 10, 10)]}, "'face' of 10x10 at -1,0, not inside the frame"),
         ({"boxes": [("face", 0, 0, 0, 10)]}, "'face' of 0x10 at 0,0, not inside the frame"),
-        ({"boxes": [("face", 0.5, 0, 10, 10)]}, r"boxes\[0\].x is 0.5, not a whole number"),
+        ({"boxes": [("face", 0.5, 0, 10, 10)]}, r"boxes\[0\].x must be an integer, not 0.5"),
         ({"width": 0}, "has a width of 0 pixels, not 1 to 65535"),
         ({"full_height": 70_000}, "has a full_height of 70000 pixels"),
-        ({"pictures": [("", "PHN2Zz4=")]}, r"pictures\[0\].jpeg is 'PHN2Zz4=', not a text of the right form"),
+        ({"pictures": [("", "PHN2Zz4=")]}, r"pictures\[0\].jpeg must be a string of the right form, not 'PHN2Zz4='"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_its_place(changed: dict[str, Any], said: str) -> None:
