@@ -36,7 +36,7 @@ from pytest_vmaf.scoring.scorer import (
     ScoreRequest,
     Tools,
     copy_models,
-    model_names,
+    model_file_names,
 )
 from pytest_vmaf.text import printable
 
@@ -73,7 +73,7 @@ class FfmpegScorer:
 
     def command(self, request: ScoreRequest) -> str:
         """The ffmpeg command that scores these two clips."""
-        models = model_names(request.models)
+        models = model_file_names(request.models)
         return _repeat(models, by_hand(arguments([request], models)))
 
     def can_encode(self, tools: Tools) -> bool:

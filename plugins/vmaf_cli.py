@@ -28,7 +28,7 @@ from pytest_vmaf.scoring.scorer import (
     Source,
     Tools,
     copy_models,
-    model_names,
+    model_file_names,
     verify,
 )
 from pytest_vmaf.text import printable
@@ -73,7 +73,7 @@ class VmafCliScorer:
 
     def command(self, request: ScoreRequest) -> str:
         """The run as a command for bash, whose process substitution stands for the pipes."""
-        tool, models = _find(request.tools.vmaf_bin), model_names(request.models)
+        tool, models = _find(request.tools.vmaf_bin), model_file_names(request.models)
         argv = ("error", "-f", "rawvideo", "-pix_fmt", request.pix_fmt, "-")
         decoders = (
             _Decoder(what, source, request.tools.ffmpeg.path, request.pix_fmt).argv(*argv)

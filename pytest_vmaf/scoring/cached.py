@@ -1,4 +1,4 @@
-"""What is known already is not asked again: looks at clips, and scores, by what they were made of."""
+"""Scores from earlier runs: cached by everything they depend on."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ import sys
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from itertools import chain
 from pathlib import Path
-from typing import Any, Generic
+from typing import Any, Generic, TypeAlias
 
 from pytest_vmaf.cache import UNREADABLE, Cache, fetch, forget, key_of, remembered, store
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.media.builds import build_of, machine
 from pytest_vmaf.media.clip import Stream
-from pytest_vmaf.media.fingerprint import Unchanged, digest
-from pytest_vmaf.media.inspect import _content, _whole
+from pytest_vmaf.media.fingerprint import Unchanged, content_of, digest
 from pytest_vmaf.scoring.scorer import (
     Capabilities,
+    JoiningScorer,
     ModelRun,
     RepeatableScorer,
     ScoreLog,
@@ -25,37 +26,54 @@ from pytest_vmaf.scoring.scorer import (
     ScoreRequest,
     Source,
     Tools,
-    score_all,
+    check_type,
     verify,
 )
+from pytest_vmaf.shapes import Each, conform
 from pytest_vmaf.text import printable
 
+#: The JSON part of a cached entry.
+Data: TypeAlias = Mapping[str, Any]
 
-def capabilities(scorer: Scorer, tools: Tools, cache: Cache | None) -> Any:
-    """What the scorer says that it is; of the same programs only once."""
+CAPABILITIES = {"name": str, "version": str, "bootstrap": bool, "reads_clips": bool}
+LOG = {
+    "columns": Each(int),
+    "reference_frames": int,
+    "distorted_frames": int,
+    "libvmaf": str,
+    "pooled_means": Each(float),
+}
+
+
+def capabilities(scorer: Scorer, tools: Tools, cache: Cache | None) -> Capabilities:
+    """A scorer's capabilities, cached by its programs.
+
+    Raises:
+        ScorerError: If the scorer returns something else.
+    """
     builds = _builds(scorer, tools, cache)
     try:
-        key = key_of("scorer", scorer=_named(scorer), builds=builds) if builds else None
+        key = key_of("scorer", scorer=_source_code(scorer), builds=builds) if builds else None
     except OSError:
         key = None
-    said: list[Any] = []
 
-    def ask() -> Any:
-        said.append(scorer.capabilities(tools))
-        return said[0]
+    def ask() -> Capabilities:
+        answer = scorer.capabilities(tools)
+        check_type(answer, Capabilities, type(scorer).__name__)
+        return answer
 
-    # What is something else is for others to refuse.
-    return remembered(cache, "look", key, ask, vars, _capabilities, lambda: isinstance(said[0], Capabilities))
+    return remembered(cache, "look", key, ask, asdict, _read_capabilities)
 
 
-def score(scorer: Scorer, requests: Sequence[ScoreRequest], cache: Cache | None) -> tuple[ScoreLog, ...]:
-    """One log for each request: from the cache, and those that are not there all in one run. Raises as the scorer."""
+def score(scorer: Scorer, requests: Sequence[ScoreRequest], cache: Cache | None = None) -> tuple[ScoreLog, ...]:
+    """One log for each request: from the cache if it is there; the others are scored, together if the scorer can."""
     if cache is None:
-        return score_all(scorer, requests)
-    # Taken first: of a clip that is written to meanwhile nobody knows which state was scored.
+        return _run(scorer, requests)
+    # Before scoring: a clip that is written to meanwhile may have been scored in either state.
     unchanged = [
         Unchanged(
-            *(source.clip for source in _sources(request)),
+            request.reference.clip,
+            request.distorted.clip,
             files=[model.path for model in request.models if model.path],
         )
         for request in requests
@@ -63,42 +81,38 @@ def score(scorer: Scorer, requests: Sequence[ScoreRequest], cache: Cache | None)
     keys = [score_key(scorer, request, cache) for request in requests]
     logs = {number: fetch_score(scorer, request, cache, keys[number]) for number, request in enumerate(requests)}
     missing = [number for number, log in logs.items() if log is None]
-    if missing:
-        made = score_all(scorer, [requests[number] for number in missing])
-        for number, log in zip(missing, made, strict=True):
-            logs[number] = log
-            if keys[number] is not None and unchanged[number]():
-                store_score(cache, keys[number], log)
+    for number, log in zip(missing, _run(scorer, [requests[number] for number in missing]), strict=True):
+        logs[number] = log
+        if keys[number] is not None and unchanged[number]():
+            store_score(cache, keys[number], log)
     return tuple(log for log in logs.values() if log is not None)
 
 
 def score_key(scorer: Scorer, request: ScoreRequest, cache: Cache | None) -> str | None:
-    """The name of a scoring: all that its numbers depend on. None where that cannot be said, or nothing is kept."""
+    """The cache key of a scoring, made of all that its numbers depend on; None if it must not be cached."""
     builds = _builds(scorer, request.tools, cache)
-    if not builds or any(map(_streams, _sources(request))):
+    sources = request.reference, request.distorted
+    if not builds or any(isinstance(source.clip, Stream) for source in sources):
         return None
     try:
         return key_of(
             "score",
-            scorer=_named(scorer),
+            scorer=_source_code(scorer),
             builds=builds,
             machine=machine(),
-            sources=[
-                [_content(source.clip, cache), source.filters, source.window, source.start, source.frames]
-                for source in _sources(request)
-            ],
+            sources=[_source(source, cache) for source in sources],
             picture=[request.width, request.height, request.pix_fmt],
             models=[_model(model) for model in request.models],
             features=request.features,
             columns=request.columns,
         )
     except OSError:
-        # A clip or a model that is not there: who needs it says so.
+        # A clip or a model is missing, which the scoring reports.
         return None
 
 
 def fetch_score(scorer: Scorer, request: ScoreRequest, cache: Cache | None, key: str | None) -> ScoreLog | None:
-    """The log that is kept under a key, with the command that repeats it upon these very clips."""
+    """The log stored under a key, with the command that repeats it for these clips; None if there is none."""
     entry = fetch(cache, "score", key)
     if entry is None or not isinstance(scorer, RepeatableScorer):
         return None
@@ -112,18 +126,19 @@ def fetch_score(scorer: Scorer, request: ScoreRequest, cache: Cache | None, key:
 
 
 def store_score(cache: Cache | None, key: str | None, log: ScoreLog) -> None:
-    """Keep a log under a key; one that is not whole is somebody else's to refuse, and nobody's to find again."""
-    if not isinstance(log, ScoreLog):
-        return
-    columns = log.columns.values()
-    if log.reference_frames == log.distorted_frames and all(map(math.isfinite, (x for c in columns for x in c))):
+    """Store a complete log under a key. An incomplete one is left to `verify`, which refuses it."""
+    if (
+        isinstance(log, ScoreLog)
+        and log.reference_frames == log.distorted_frames
+        and all(map(math.isfinite, chain.from_iterable(log.columns.values())))
+    ):
         store(cache, "score", key, *pack_log(log))
 
 
-def pack_log(log: ScoreLog) -> tuple[dict[str, Any], bytes]:
-    """A log as plain data, and its numbers as little-endian doubles, column by column."""
-    numbers = array("d", [value for values in log.columns.values() for value in values])
-    if array("H", [1]).tobytes() != b"\1\0":  # pragma: no cover  (big-endian machines)
+def pack_log(log: ScoreLog) -> tuple[Data, bytes]:
+    """A log as JSON data, and its values as little-endian doubles, column by column."""
+    numbers = array("d", chain.from_iterable(log.columns.values()))
+    if sys.byteorder == "big":  # pragma: no cover
         numbers.byteswap()
     return {
         "columns": {name: len(values) for name, values in log.columns.items()},
@@ -134,66 +149,62 @@ def pack_log(log: ScoreLog) -> tuple[dict[str, Any], bytes]:
     }, numbers.tobytes()
 
 
-def unpack_log(data: Mapping[str, Any], blob: bytes) -> ScoreLog:
-    """What :func:`pack_log` was given, to the last bit, without the command. Raises one of UNREADABLE."""
+def unpack_log(data: Data, blob: bytes) -> ScoreLog:
+    """The log that `pack_log` was given, to the last bit, without its command. Raises one of `UNREADABLE`."""
+    conform(data, LOG, "log")
     numbers = array("d", blob)
-    if array("H", [1]).tobytes() != b"\1\0":  # pragma: no cover  (big-endian machines)
+    if sys.byteorder == "big":  # pragma: no cover
         numbers.byteswap()
-    columns, at = {}, 0
+    columns, start = {}, 0
     for name, length in data["columns"].items():
-        columns[name] = tuple(numbers[at : at + _whole(length)])
-        at += length
-    if at != len(numbers):
-        raise ValueError(f"{len(numbers)} numbers for {at}")
-    return ScoreLog(
-        columns=columns,
-        reference_frames=_whole(data["reference_frames"]),
-        distorted_frames=_whole(data["distorted_frames"]),
-        libvmaf=printable(str(data["libvmaf"])),
-        command="",
-        pooled_means={str(name): float(mean) for name, mean in data["pooled_means"].items()},
-    )
+        columns[name] = tuple(numbers[start : start + length])
+        start += length
+    if start != len(numbers) or min(data["columns"].values(), default=0) < 0:
+        raise ValueError(f"the log must have {start} numbers, not {len(numbers)}")
+    return ScoreLog(**{**data, "columns": columns, "libvmaf": printable(data["libvmaf"])}, command="")
 
 
-def _sources(request: ScoreRequest) -> tuple[Source, Source]:
-    return request.reference, request.distorted
+def _run(scorer: Scorer, requests: Sequence[ScoreRequest]) -> tuple[ScoreLog, ...]:
+    if len(requests) > 1 and isinstance(scorer, JoiningScorer):
+        return scorer.score_together(requests)
+    return tuple(scorer.score(request) for request in requests)
 
 
-def _streams(source: Source) -> bool:
-    return isinstance(source.clip, Stream)
-
-
-def _named(scorer: Scorer) -> list[str]:
-    """A scorer's class, and the bytes of the modules that it and what it inherits from are defined in."""
-    kinds = [
-        kind
-        for kind in type(scorer).__mro__
-        if kind not in (object, Generic) and not getattr(kind, "_is_protocol", False)
+def _source_code(scorer: Scorer) -> list[str]:
+    """A scorer's class, and the digest of the modules that define it and its bases. Raises OSError without files."""
+    classes = [
+        each
+        for each in type(scorer).__mro__
+        if each not in (object, Generic) and not getattr(each, "_is_protocol", False)
     ]
-    files = [getattr(sys.modules.get(kind.__module__), "__file__", None) for kind in kinds]
-    known = [Path(file) for file in files if file]
-    if len(known) < len(kinds):
-        raise OSError("a class of no file")
-    return [f"{type(scorer).__module__}.{type(scorer).__qualname__}", digest(known)]
+    files = [getattr(sys.modules.get(each.__module__), "__file__", None) for each in classes]
+    if not all(files):
+        raise OSError("a class without a file")
+    modules = [Path(file) for file in files if file]
+    return [f"{type(scorer).__module__}.{type(scorer).__qualname__}", digest(modules)]
 
 
 def _builds(scorer: Scorer, tools: Tools, cache: Cache | None) -> list[str]:
-    """The builds of the programs that a scorer runs; none where one of them is unknown."""
+    """The builds of the programs that a scorer runs; an empty list if nothing may be cached."""
     if cache is None or not isinstance(scorer, RepeatableScorer):
         return []
-    # Of one that has settings, or inherits what it depends on, nobody knows that this is all.
+    # A scorer with settings, or one that inherits `programs`, may depend on more than its programs.
     if getattr(scorer, "__dict__", None) or "programs" not in vars(type(scorer)):
         return []
     builds = [build_of(program, cache) for program in scorer.programs(tools)]
     return [build for build in builds if build is not None] if None not in builds else []
 
 
-def _model(model: ModelRun) -> dict[str, Any]:
+def _source(source: Source, cache: Cache | None) -> list[object]:
+    # A file's suffix may tell ffmpeg what is in it.
+    content = [content_of(source.clip, cache), source.clip.path.suffix.lower()]
+    return [content, source.filters, source.window, source.start, source.frames]
+
+
+def _model(model: ModelRun) -> Data:
     return {**asdict(model), "path": digest([model.path]) if model.path else None}
 
 
-def _capabilities(data: Mapping[str, Any]) -> Capabilities:
-    can = Capabilities(**data)
-    if not all(type(value) is kind for value, kind in zip(vars(can).values(), (str, str, bool, bool), strict=True)):
-        raise TypeError(f"{data!r:.80} are no capabilities")
-    return can
+def _read_capabilities(data: Data) -> Capabilities:
+    conform(data, CAPABILITIES, "capabilities")
+    return Capabilities(**data)

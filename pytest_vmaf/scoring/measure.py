@@ -1,32 +1,41 @@
-"""The one path from a request to a Result: check the pair, run the scorer, verify the log, build the values."""
+"""One measurement: from a request to a verified Result."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from importlib.metadata import version
-from typing import Any
 
 from pytest_vmaf.errors import ScorerError
-from pytest_vmaf.media.pair import Pair
 from pytest_vmaf.scoring.cached import score
-from pytest_vmaf.scoring.models import ModelPair, higher_is_better
-from pytest_vmaf.scoring.prepare import BOOTSTRAP_COLUMNS, MeasureRequest, PreparedScoring, _answered, prepare
+from pytest_vmaf.scoring.models import higher_is_better
+from pytest_vmaf.scoring.prepare import BOOTSTRAP_COLUMNS, MeasureRequest, PreparedScoring, prepare
 from pytest_vmaf.scoring.result import Result
-from pytest_vmaf.scoring.score import Context, Scale, Score
-from pytest_vmaf.scoring.scorer import Capabilities, ScoreLog, Scorer, ScoreRequest, verify
+from pytest_vmaf.scoring.score import Context, Provenance, Scale, Score
+from pytest_vmaf.scoring.scorer import ScoreLog, Scorer, ScoreRequest, verify
 from pytest_vmaf.scoring.self_scores import frames_above, remember, self_scores
+from pytest_vmaf.text import plural
 
-#: Below this luma PSNR (dB), above this NEG and within this gap a frame's score says nothing.
+#: VMAF is not meaningful for a frame below this luma PSNR (dB), above this NEG and with a smaller gap than this.
+#: Measured: honest encodes down to x264 at CRF 51 stay above 20 dB, and lose more NEG before they get there. Frames
+#: that are enhanced beyond recognition have a large gap instead.
 BLIND_PSNR, BLIND_NEG, BLIND_GAP = 15.0, 60.0, 3.0
 
 
 def measure(request: MeasureRequest, scorer: Scorer, name: str | None = None, reference: str | None = None) -> Result:
-    """Score the pair with and without enhancement credit in one pass; ``name`` and ``reference`` stand for the clips.
+    """Score a pair with the default model and its NEG variant in one run.
 
-    Raises MeasurementError (ClipError, PairError, ModelError, ScorerError) for all that keeps the numbers from being
-    what was asked, and SettingsError for unknown words.
+    Args:
+        request: The clips and settings.
+        scorer: The scorer backend.
+        name: The distorted clip's name in the result; by default its path.
+        reference: The reference's name in the result; by default its path.
+
+    Raises:
+        MeasurementError: If the clips cannot be measured as requested: `ClipError`, `PairError`, `ModelError` or
+            `ScorerError`.
+        SettingsError: If a setting is invalid.
     """
     prepared = prepare(request, scorer)
     [log] = score(scorer, [prepared.job], prepared.cache)
@@ -42,10 +51,20 @@ def conclude(
     notes: Sequence[str] = (),
     own: tuple[float, ...] | None = None,
 ) -> Result:
-    """Verify the log of a scoring and build its Result, where ``name`` and ``reference`` stand for the clips.
+    """Verify the log of a scoring and build its Result.
 
-    ``command`` is what repeats the measurement, where that is more than the scoring, ``notes`` what was changed beside
-    the pair's own, ``own`` the reference's self-score if it is known. Raises ScorerError, PairError.
+    Args:
+        prepared: The scoring.
+        log: Its log.
+        name: The distorted clip's name in the result; by default its path.
+        command: The command that repeats the measurement; by default the log's.
+        reference: The reference's name in the result; by default its path.
+        notes: What was changed in addition to the notes of the pair.
+        own: The reference's self-score per frame if it is known; otherwise it is measured if needed.
+
+    Raises:
+        ScorerError: If the log is incomplete or not meaningful.
+        PairError: If the clips have different lengths.
     """
     log = check_log(prepared, log)
     job, models = prepared.job, prepared.models
@@ -53,13 +72,12 @@ def conclude(
         remember(prepared, log.columns[models.default.column])
     context = context_of(prepared, replace(log, command=command or log.command), name, reference, notes)
     above = frames_above(job, log, models, context, lambda: own or self_scores([prepared])[0])
-    found = scores_of(prepared, log, context)
-    return Result(found.pop("vmaf"), found.pop("neg"), found.pop("gap"), above, found)
+    scores = scores_of(prepared, log, context)
+    return Result(scores.pop("vmaf"), scores.pop("neg"), scores.pop("gap"), above, scores)
 
 
 def check_log(prepared: PreparedScoring, log: ScoreLog) -> ScoreLog:
-    """The log of a scoring, if it is whole and says something. Raises ScorerError, PairError."""
-    log = _answered(log, ScoreLog, prepared.scorer)
+    """The log, if it is complete and meaningful. Raises ScorerError or PairError otherwise."""
     verify(log, prepared.job, prepared.can.name)
     check_meaningful(log, prepared.job)
     return log
@@ -72,78 +90,69 @@ def context_of(
     reference: str | None = None,
     notes: Sequence[str] = (),
 ) -> Context:
-    """Where the scores of a log come from; ``name`` and ``reference`` stand for the clips."""
+    """The context of a log's scores. `name` and `reference` replace the clips' paths, `notes` follow the pair's."""
     job, pair = prepared.job, prepared.pair
     return Context(
         reference=reference or str(job.reference.clip),
         distorted=name or str(job.distorted.clip),
         frame_rate=pair.frame_rate if pair else Fraction(job.reference.clip.frame_rate or 25),
-        provenance={**_provenance(job, log, prepared.can, prepared.models, pair), "notes": _notes(pair, notes)},
+        provenance={**_provenance(prepared, log), "notes": [*(pair.notes if pair else ()), *notes]},
     )
 
 
 def check_meaningful(log: ScoreLog, job: ScoreRequest) -> None:
-    """VMAF v0 gives a flat frame (black, a title) about 97 whatever the other clip shows; PSNR knows better.
+    """Raise ScorerError if VMAF is not meaningful for some frames.
 
-    Measured: honest encodes down to x264 crf 51 keep above 20 dB, and fall to a NEG of 11 before that; frames that are
-    enhanced beyond recognition have a large gap instead.
+    VMAF v0 gives a flat reference frame (black, a title card) about 97 whatever the distorted clip shows. PSNR, where
+    it was measured, reveals such frames.
     """
     psnr = log.columns.get("psnr_y")
     if psnr is None:
         return
-    credited, neg = (log.columns[run.column] for run in job.models)
+    default, neg = (log.columns[run.column] for run in job.models)
     blind = [
         frame
         for frame, score in enumerate(neg)
-        if psnr[frame] < BLIND_PSNR and score > BLIND_NEG and credited[frame] - score < BLIND_GAP
+        if psnr[frame] < BLIND_PSNR and score > BLIND_NEG and default[frame] - score < BLIND_GAP
     ]
     if blind:
         first = blind[0]
         raise ScorerError(
-            f"VMAF is blind in {len(blind)} of {len(neg)} frames: frame {first} has a NEG of {neg[first]:.1f} although "
-            f"its luma PSNR is {psnr[first]:.1f} dB.\n"
-            "  The reference is flat there (black, a title card), or the brightness is far off, and VMAF says nothing\n"
-            f"  about such frames. Look at them: {job.reference.clip.name} and {job.distorted.clip.name}."
+            f"VMAF is not meaningful for {len(blind)} of {plural(len(neg), 'frame')}: frame {first} has NEG "
+            f"{neg[first]:.1f} but a luma PSNR of only {psnr[first]:.1f} dB.\n"
+            "  The reference is flat there (black frame, title card) or the brightness differs strongly.\n"
+            f"  Compare these frames: {job.reference.clip.name} and {job.distorted.clip.name}."
         )
 
 
-def _notes(pair: Pair | None, more: Sequence[str]) -> list[str]:
-    return [*(pair.notes if pair else ()), *more]
-
-
 def scores_of(prepared: PreparedScoring, log: ScoreLog, context: Context) -> dict[str, Score]:
-    """The scores of a log by metric: "vmaf", "neg", "gap", then every other column."""
+    """The scores of a log by metric: "vmaf", "neg" and "gap" first, then every other column."""
     job, models = prepared.job, prepared.models
+    default, neg = log.columns[models.default.column], log.columns[models.neg.column]
+    # Unclipped: near the ceiling, clipped scores would hide the gap.
+    gap = tuple(a - b for a, b in zip(default, neg, strict=True))
+    intervals = [f"{run.column}_{part}" for run in job.models for part in BOOTSTRAP_COLUMNS if run.bootstrap]
 
-    def made(metric: str, frames: tuple[float, ...], model: str, low: float | None, high: float | None) -> Score:
+    def build(metric: str, frames: tuple[float, ...], model: str, low: float | None, high: float | None) -> Score:
         generation = models.generation if model else ""
         scale = Scale(metric, model, generation, job.width, job.height, low, high, higher_is_better(metric))
         return Score(frames, scale, context)
 
-    credited, neg = log.columns[models.default.column], log.columns[models.neg.column]
-    rest = [column for column in log.columns if column not in (models.default.column, models.neg.column)]
     return {
-        "vmaf": made("vmaf", credited, models.name, models.low, models.high),
-        "neg": made("neg", neg, models.neg_name, models.low, models.high),
-        # Near the ceiling the clip would hide the gap.
-        "gap": made("gap", tuple(a - b for a, b in zip(credited, neg, strict=True)), models.label, None, None),
-        # A bootstrap model's interval belongs to that model; a feature is the same whatever model stands beside it.
-        **{column: made(column, log.columns[column], _interval_model(column, models), None, None) for column in rest},
+        "vmaf": build("vmaf", default, models.name, models.low, models.high),
+        "neg": build("neg", neg, models.neg_name, models.low, models.high),
+        "gap": build("gap", gap, models.label, None, None),
+        # A confidence interval belongs to its model; a feature is the same with any model.
+        **{
+            column: build(column, frames, models.label if column in intervals else "", None, None)
+            for column, frames in log.columns.items()
+            if column not in (models.default.column, models.neg.column)
+        },
     }
 
 
-def _interval_model(column: str, models: ModelPair) -> str:
-    parts = {f"{run.column}_{part}" for run in (models.default, models.neg) for part in BOOTSTRAP_COLUMNS}
-    return models.label if models.default.bootstrap and column in parts else ""
-
-
-def _provenance(
-    job: ScoreRequest,
-    log: ScoreLog,
-    can: Capabilities,
-    models: ModelPair,
-    pair: Pair | None,
-) -> Mapping[str, Any]:
+def _provenance(prepared: PreparedScoring, log: ScoreLog) -> Provenance:
+    job, can, models, pair = prepared.job, prepared.can, prepared.models, prepared.pair
     return {
         "pytest_vmaf": version("pytest-vmaf"),
         "model": models.name,

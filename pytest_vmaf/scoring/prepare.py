@@ -1,30 +1,27 @@
-"""pytest_vmaf.scoring.prepare."""
+"""MeasureRequest, what a measurement is asked for, and PreparedScoring, the checked pair and its scoring."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from pytest_vmaf.cache import Cache
-from pytest_vmaf.errors import ModelError, ScorerError
+from pytest_vmaf.errors import ModelError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
 from pytest_vmaf.media.fingerprint import stamp_of
 from pytest_vmaf.media.pair import Pair, check_pair
 from pytest_vmaf.scoring.cached import capabilities
 from pytest_vmaf.scoring.models import ModelPair, registry, resolve_feature, resolve_model
-from pytest_vmaf.scoring.scorer import Capabilities, ScoreLog, Scorer, ScoreRequest, Source, Tools
+from pytest_vmaf.scoring.scorer import Capabilities, Scorer, ScoreRequest, Source, Tools
 
+#: The columns that a bootstrap model adds to its own.
 BOOTSTRAP_COLUMNS = ("bagging", "stddev", "ci_p95_lo", "ci_p95_hi")
-
-
-Answer = TypeVar("Answer", Capabilities, ScoreLog)
 
 
 @dataclass(frozen=True)
 class MeasureRequest:
-    """Two clips and how to score them; see :class:`pytest_vmaf.Vmaf` for what each setting means."""
+    """Two clips and how to score them. The settings are those of `pytest_vmaf.Vmaf`."""
 
     reference: Clip
     distorted: Clip
@@ -45,24 +42,33 @@ class MeasureRequest:
 
 @dataclass(frozen=True)
 class PreparedScoring:
-    """A pair that was checked, and the scoring that is asked for. ``pair`` is None where no clip is read."""
+    """A checked pair, ready to be scored.
+
+    Attributes:
+        job: What the scorer gets.
+        models: The pair of models.
+        can: The scorer's capabilities.
+        pair: The checked pair, or None if the scorer reads no clips.
+        scorer: The scorer.
+        stamp: Identifies the state of the reference's file before anything was measured, or None.
+        cache: Where scores are cached, or None.
+    """
 
     job: ScoreRequest
     models: ModelPair
     can: Capabilities
     pair: Pair | None
     scorer: Scorer
-    #: Tells whether the reference's file was written since; taken before anything was measured.
     stamp: tuple[int, ...] | None
     cache: Cache | None = None
 
 
 def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
-    """Check the pair, and say what has to be scored. Raises as :func:`measure`."""
+    """Check the pair, and plan its scoring. Raises as `measure` does."""
     stamp = stamp_of(request.reference)
     tools = Tools(find_ffmpeg(request.ffmpeg, request.cache), request.vmaf_bin)
-    can = _answered(capabilities(scorer, tools, request.cache), Capabilities, scorer)
-    # PSNR always goes along: it costs next to nothing, and sees what VMAF is blind to.
+    can = capabilities(scorer, tools, request.cache)
+    # PSNR is always measured: it costs next to nothing, and shows where VMAF is not meaningful.
     names = (*request.features, *(("psnr",) if can.reads_clips else ()))
     features = tuple(dict.fromkeys(resolve_feature(name) for name in names))
     pair = None
@@ -89,7 +95,8 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
     )
     if models.default.bootstrap and not can.bootstrap:
         raise ModelError(
-            f"{models.name} gives a confidence interval, which the scorer {can.name!r} cannot; use --vmaf-scorer=vmaf."
+            f"{models.name} gives a confidence interval, which the scorer {can.name!r} does not support. "
+            "Use --vmaf-scorer=vmaf."
         )
     job = ScoreRequest(
         reference=sources[0],
@@ -103,24 +110,13 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
         tools=tools,
         threads=request.threads,
         timeout=request.timeout,
-        progress=_counting(request.progress, pair),
+        progress=_progress(request.progress, pair),
     )
     return PreparedScoring(job, models, can, pair, scorer, stamp, request.cache)
 
 
-def _answered(answer: Answer, kind: type[Answer], scorer: Scorer) -> Answer:
-    if not isinstance(answer, kind):
-        raise ScorerError(
-            f"The scorer {type(scorer).__name__} returned {type(answer).__name__}, not {kind.__name__}; "
-            "pytest_vmaf.scoring.scorer says what a scorer is."
-        )
-    return answer
-
-
-def _counting(progress: Callable[[int, int | None], None] | None, pair: Pair | None) -> Callable[[int], None] | None:
-    if progress is None:
-        return None
-    return lambda done: progress(done, pair.reference.frames_expected if pair else None)
+def _progress(update: Callable[[int, int | None], None] | None, pair: Pair | None) -> Callable[[int], None] | None:
+    return update and (lambda done: update(done, pair.reference.frames_expected if pair else None))
 
 
 def _columns(models: ModelPair, features: tuple[str, ...]) -> tuple[str, ...]:

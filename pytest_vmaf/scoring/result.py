@@ -1,26 +1,47 @@
-"""Result: what one measurement found, as plain immutable values. No input or output."""
+"""Result and FramesAbove: the outcome of one measurement as immutable values, and its JSON. No input or output."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 from pytest_vmaf.errors import MeasurementError
-from pytest_vmaf.scoring.score import Context, Scale, Score
+from pytest_vmaf.files import load_json
+from pytest_vmaf.scoring.score import Context, Provenance, Scale, Score
+from pytest_vmaf.shapes import Each, Optional, conform
 
 SCHEMA = 1
+#: A result as JSON data, of the shape below.
+ResultData: TypeAlias = dict[str, Any]
+CONTEXT = {"reference": str, "distorted": str, "frame_rate": Optional(str), "provenance": Each(Any)}
+SCALE = {
+    **dict.fromkeys(("metric", "model", "generation", "view"), str),
+    **dict.fromkeys(("width", "height"), int),
+    **dict.fromkeys(("low", "high"), Optional(float)),
+    "higher_is_better": bool,
+}
+ABOVE = {"frames": [(int, float, float)], "total": int, "past_limit": int, "limit": float}
+REGION = {"context": CONTEXT, "scores": Each({"scale": SCALE, "frames": [float]}), "above_100": ABOVE}
+RESULT = {"schema": int, **REGION, "regions": Optional(Each(REGION))}
 
 
 @dataclass(frozen=True)
 class FramesAbove:
-    """The frames that enhancement lifted past the top of the scale: above it, and above the reference's self-score.
+    """The frames that enhancement lifted above the model's range.
 
-    True when there are any. ``frames`` holds (index, unclipped score, unclipped self-score); ``past_limit`` counts the
-    frames above ``limit`` alone, which honest encodes have too. Iterating gives the indices.
+    A frame counts if its unclipped default score is above the range and above the reference's score against itself.
+    Honest encodes have frames above 100, too, but none above the self-score. True if there are any such frames;
+    iterating gives their indices.
+
+    Attributes:
+        frames: For each such frame its index, unclipped score and unclipped self-score.
+        total: How many frames were scored.
+        past_limit: How many frames are above `limit`, whatever their self-score.
+        limit: The top of the model's range, usually 100.
+        context: The clips, frame rate and provenance.
     """
 
     frames: tuple[tuple[int, float, float], ...]
@@ -39,7 +60,7 @@ class FramesAbove:
         return (index for index, _, _ in self.frames)
 
     def worst(self, n: int = 1) -> tuple[tuple[int, float, float], ...]:
-        """The ``n`` frames that are furthest above their self-score, furthest first."""
+        """The `n` frames that are furthest above their self-score, furthest first."""
         return tuple(sorted(self.frames, key=lambda f: (f[2] - f[1], f[0]))[:n])
 
     def __repr__(self) -> str:
@@ -54,11 +75,15 @@ class FramesAbove:
 
 @dataclass(frozen=True, repr=False)
 class Result:
-    """What one measurement found. ``vmaf`` and ``neg`` are clipped Scores, ``gap`` is their unclipped difference.
+    """The outcome of one measurement.
 
-    ``features`` maps libvmaf's columns to Scores; ``result["psnr_y"]`` is short for them. ``provenance`` is plain data:
-    models, clip mode, scorer, tool versions, and a command that repeats the measurement. ``regions`` maps the names of
-    regions that were asked for to Results of their own.
+    Attributes:
+        vmaf: The default model's score, in points, usually from 0 to 100. Enhancement raises it.
+        neg: The NEG variant's score in the same unit. It leaves out what enhancement adds.
+        gap: Default minus NEG, frame by frame and unclipped, in points: how much of the score is enhancement.
+        above_100: The frames that enhancement lifted above the range.
+        features: Further scores by libvmaf's columns, for example `psnr_y` in dB. `result["psnr_y"]` is a shorthand.
+        regions: Results of the requested regions by their names.
     """
 
     vmaf: Score
@@ -78,8 +103,14 @@ class Result:
         return self.vmaf.context
 
     @property
-    def provenance(self) -> Mapping[str, Any]:
-        """How the numbers were made."""
+    def provenance(self) -> Provenance:
+        """How the result was measured, as plain JSON data.
+
+        Models (`model`, `neg_model`, `generation`, `phone`, `clip`), scorer (`scorer`, `scorer_version`, `fake`,
+        `libvmaf`, `ffmpeg`, `ffmpeg_path`, `threads`), picture (`frames`, `width`, `height`, `pix_fmt`, `matrix`,
+        `color_range`, `filters`, `starts`, `encoder`), `notes`, the `command` that repeats the measurement, and
+        `cached`: when it was made if it comes from the cache.
+        """
         return self.context.provenance
 
     @property
@@ -87,77 +118,80 @@ class Result:
         """When each frame is shown, in seconds from the first. Raises MeasurementError without a frame rate."""
         rate = self.context.frame_rate
         if rate is None:
-            raise MeasurementError(f"{self.context.reference} states no frame rate; give Clip(..., frame_rate=...).")
+            raise MeasurementError(f"{self.context.reference} has no frame rate; give Clip(..., frame_rate=...).")
         return tuple(float(index / rate) for index in range(len(self.vmaf.frames)))
 
+    @property
+    def scores(self) -> Mapping[str, Score]:
+        """All scores by metric: `vmaf`, `neg`, `gap`, and the features."""
+        return {"vmaf": self.vmaf, "neg": self.neg, "gap": self.gap, **self.features}
+
     def __getitem__(self, metric: str) -> Score:
-        named: Mapping[str, Score] = {"vmaf": self.vmaf, "neg": self.neg, "gap": self.gap, **self.features}
-        if metric not in named:
-            raise KeyError(f"{metric!r} was not measured; there are {', '.join(named)}. Ask for it with features=.")
-        return named[metric]
+        if metric not in self.scores:
+            names = ", ".join(self.scores)
+            raise KeyError(f"{metric!r} was not measured, only {names}. Request it with features=.")
+        return self.scores[metric]
 
     def judged(self, metric: str, pool: str = "mean", bound: str = "") -> Score:
-        """The score that a gate upon this metric and pool is held against; ``bound`` is the gate's, "min" or "max"."""
+        """The score that a gate is checked against.
+
+        Args:
+            metric: The gate's metric.
+            pool: The gate's pool, one of `POOLS`.
+            bound: "min" or "max". A quality map's worst tile depends on it; here it does not matter.
+        """
         return self[metric]
 
     def pooled(self, metric: str, pool: str = "mean", bound: str = "") -> float:
-        """A metric's frames pooled by one of POOLS, the spread "stdev" included; ``bound`` as in :meth:`judged`."""
+        """A metric's frames in one number, "stdev" included. The arguments are those of `judged`."""
         score = self.judged(metric, pool, bound)
         return score.stdev if pool == "stdev" else float(score.pooled(pool))
 
     def to_json(self) -> str:
-        """The whole result as JSON; :meth:`from_json` gives an equal one back, to the last bit."""
-        return json.dumps({"schema": SCHEMA, **self._plain()}, allow_nan=False)
+        """The complete result as JSON, from which `from_json` restores an equal one, to the last bit."""
+        return json.dumps({"schema": SCHEMA, **self._data()}, allow_nan=False)
 
-    def _plain(self) -> dict[str, Any]:
+    def _data(self) -> ResultData:
         context = {**asdict(self.context), "frame_rate": self.context.frame_rate and str(self.context.frame_rate)}
         scores = {
             name: {"scale": asdict(score.scale), "frames": score.unclipped.frames}
-            for name, score in {"vmaf": self.vmaf, "neg": self.neg, "gap": self.gap, **self.features}.items()
+            for name, score in self.scores.items()
         }
         above = {k: v for k, v in vars(self.above_100).items() if k != "context"}
-        regions = {name: region._plain() for name, region in self.regions.items()}
+        regions = {name: region._data() for name, region in self.regions.items()}
         return {"context": context, "scores": scores, "above_100": above, **({"regions": regions} if regions else {})}
 
     @classmethod
     def from_json(cls, text: str) -> Result:
-        """Read what to_json wrote, of the results of ``vmaf.roi`` and ``vmaf.map`` what every Result has.
+        """Read the JSON of `to_json`. Of the results of `vmaf.roi` and `vmaf.map` it restores what every Result has.
 
-        Raises MeasurementError for anything else, NaN included.
+        Raises:
+            MeasurementError: If the text is not a result, for example if a number in it is not finite.
         """
         try:
-            data = json.loads(text, parse_constant=_refuse_constant)
-            if data["schema"] != SCHEMA:
-                raise ValueError(f"its schema is {data['schema']!r}, not {SCHEMA}")
-            return _made_of(data)
-        except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+            data = load_json(text)
+            if isinstance(data, dict) and data.get("schema", SCHEMA) != SCHEMA:
+                raise ValueError(f"schema must be {SCHEMA}, not {data['schema']!r:.80}")
+            conform(data, RESULT, "result")
+            return _result_of(cast(ResultData, data))
+        except (ValueError, LookupError, TypeError, ArithmeticError) as error:
             raise MeasurementError(f"This is not a result in JSON ({type(error).__name__}: {error}).") from error
 
 
-def _made_of(data: dict[str, Any]) -> Result:
-    rate = data["context"].pop("frame_rate")
-    context = Context(**data["context"], frame_rate=Fraction(rate) if rate else None)
+def _result_of(data: ResultData) -> Result:
+    rate = data["context"]["frame_rate"]
+    context = Context(**{**data["context"], "frame_rate": Fraction(rate) if rate else None})
     scores = {
-        name: Score(tuple(map(_finite, s["frames"])), Scale(**s["scale"]), context)
-        for name, s in data["scores"].items()
+        name: Score(tuple(map(float, score["frames"])), Scale(**score["scale"]), context)
+        for name, score in data["scores"].items()
     }
     above = data["above_100"]
-    above["frames"] = tuple((int(index), _finite(a), _finite(b)) for index, a, b in above["frames"])
+    lifted = tuple((index, float(score), float(self_score)) for index, score, self_score in above["frames"])
     return Result(
         vmaf=scores.pop("vmaf"),
         neg=scores.pop("neg"),
         gap=scores.pop("gap"),
-        above_100=FramesAbove(**above, context=context),
+        above_100=FramesAbove(**{**above, "frames": lifted}, context=context),
         features=scores,
-        regions={name: _made_of(region) for name, region in data.get("regions", {}).items()},
+        regions={name: _result_of(region) for name, region in (data.get("regions") or {}).items()},
     )
-
-
-def _finite(number: float) -> float:
-    if not math.isfinite(number := float(number)):
-        raise ValueError(f"{number} is not a number")
-    return number
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a number")

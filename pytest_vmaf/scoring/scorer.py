@@ -1,4 +1,4 @@
-"""What a scorer backend is: it gets a request, runs libvmaf over two clips, and returns the log, whole."""
+"""The protocol of scorer backends: requests, logs, capabilities; and the verification of logs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,17 @@ from pytest_vmaf.media.ffmpeg import Ffmpeg
 
 @dataclass(frozen=True)
 class ModelRun:
-    """One model in one pass: a built-in ``version`` or a JSON file at ``path``, logged as ``column``.
+    """One model in one run of libvmaf.
 
-    ``overrides`` are libvmaf's feature options ("adm.adm_enhn_gain_limit", "1"); ``transform`` is the phone mode. A
-    scorer always runs it with ``disable_clip=true``: the clip to the model's range is applied afterwards, exactly.
+    A scorer always runs it with `disable_clip=true`: scores are clipped to the model's range afterwards, exactly.
+
+    Attributes:
+        column: The column of the log, "vmaf" or "neg".
+        version: The name of a built-in model, or None.
+        path: The model's JSON file, or None.
+        overrides: libvmaf's feature options, for example ("adm.adm_enhn_gain_limit", "1").
+        transform: Whether to apply the model's score transform, which is its phone mode.
+        bootstrap: Whether the model also gives a confidence interval.
     """
 
     column: str
@@ -32,10 +39,14 @@ class ModelRun:
 
 @dataclass(frozen=True)
 class Source:
-    """A clip, and the ffmpeg filter chain that brings its frames into the form that is scored.
+    """A clip, and the ffmpeg filters that prepare its frames for scoring.
 
-    The chain lets ``frames`` frames through from frame ``start`` on; all of them where ``frames`` is None. ``window``
-    is the filter that cuts a part out of what the chain gives, "" for the whole picture.
+    Attributes:
+        clip: The clip.
+        filters: The filter chain, which also selects the frames to score.
+        start: The first frame to score.
+        frames: How many frames to score, or None for all.
+        window: The filter that cuts a part out of the prepared picture, "" for the whole picture.
     """
 
     clip: Clip
@@ -46,18 +57,23 @@ class Source:
 
     @property
     def chain(self) -> str:
-        """All that is done to a frame before it is scored."""
+        """All filters that a frame goes through before it is scored."""
         return ",".join(part for part in (self.filters, self.window) if part)
 
     def scored(self, decoded: int) -> int:
-        """How many of this many decoded frames are scored."""
-        left = max(0, decoded - self.start)
-        return left if self.frames is None else min(left, self.frames)
+        """How many frames are scored when this many were decoded."""
+        available = max(0, decoded - self.start)
+        return available if self.frames is None else min(available, self.frames)
 
 
 @dataclass(frozen=True)
 class Tools:
-    """The programs a scorer may run: the ffmpeg that was found, and the path or name of Netflix's ``vmaf``."""
+    """The programs a scorer may run.
+
+    Attributes:
+        ffmpeg: The ffmpeg that was found.
+        vmaf_bin: The name or path of Netflix's `vmaf`.
+    """
 
     ffmpeg: Ffmpeg
     vmaf_bin: str = "vmaf"
@@ -65,11 +81,21 @@ class Tools:
 
 @dataclass(frozen=True)
 class ScoreRequest:
-    """What to score: two sources of equal geometry, the models and libvmaf features of one pass, and with what.
+    """What to score, and with what: one run of libvmaf over two clips.
 
-    Both chains give frames of ``width`` x ``height`` pixels in ``pix_fmt``, planar YUV. ``features`` are libvmaf's
-    feature names, ``columns`` every column the log must have. ``timeout`` is in seconds; ``progress`` is called with
-    the number of frames scored so far.
+    Attributes:
+        reference: The reference, prepared by its filters to `width` x `height` pixels in `pix_fmt`.
+        distorted: The distorted clip, prepared to the same size and format.
+        width: Width of the scored frames in pixels.
+        height: Height of the scored frames in pixels.
+        pix_fmt: ffmpeg's name of a planar YUV format.
+        models: The models to run.
+        features: libvmaf's names of further features.
+        columns: Every column that the log must have.
+        tools: The programs to use.
+        threads: libvmaf's threads.
+        timeout: Time limit in seconds, or None.
+        progress: Called with the number of frames scored so far, or None.
     """
 
     reference: Source
@@ -88,11 +114,16 @@ class ScoreRequest:
 
 @dataclass(frozen=True)
 class ScoreLog:
-    """What a scorer returns: one value per frame for every column, and how the run can be repeated.
+    """What a scorer returns.
 
-    ``reference_frames`` and ``distorted_frames`` are the frames really decoded of each clip (and let through by its
-    chain). ``pooled_means`` are the
-    tool's own means, by column, where it gives them. ``command`` is a shell command that repeats the run.
+    Attributes:
+        columns: One unclipped value per frame for every requested column.
+        reference_frames: How many frames of the reference were decoded and passed its filters.
+        distorted_frames: The same for the distorted clip.
+        libvmaf: libvmaf's version.
+        command: A shell command that repeats the run.
+        pooled_means: The tool's own means by column, if it gives them. They must agree with the frames.
+        cached: When the log was made (ISO 8601, UTC) if it comes from the cache, else "".
     """
 
     columns: Mapping[str, tuple[float, ...]]
@@ -101,13 +132,19 @@ class ScoreLog:
     libvmaf: str
     command: str
     pooled_means: Mapping[str, float] = field(default_factory=dict)
-    #: When it was made, where that is kept from an earlier run (ISO 8601, UTC).
     cached: str = ""
 
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a scorer is and can do. One that does not ``read_clips`` invents its numbers and is shown as fake."""
+    """What a scorer is and can do.
+
+    Attributes:
+        name: The scorer's name in results and reports.
+        version: Its version.
+        bootstrap: Whether it runs models with a confidence interval.
+        reads_clips: Whether it reads the clips. Results of a scorer that does not are marked as fake.
+    """
 
     name: str
     version: str
@@ -117,10 +154,10 @@ class Capabilities:
 
 @runtime_checkable
 class Scorer(Protocol):
-    """A scorer backend. Both methods may raise ScorerError with what is wrong and what to do about it."""
+    """A scorer backend. Both methods may raise `ScorerError`, which should say what is wrong and how to fix it."""
 
     def capabilities(self, tools: Tools) -> Capabilities:
-        """What this scorer is, with these tools."""
+        """What this scorer can do with these tools."""
         ...
 
     def score(self, request: ScoreRequest) -> ScoreLog:
@@ -130,10 +167,12 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True)
 class EncodeStep:
-    """An encode that is made in the very run that scores it.
+    """An encode to make in the same run that scores it.
 
-    ``source`` is what the encoder gets, ``arguments`` are ffmpeg's output arguments that choose and set the encoder,
-    ``path`` is where the encode goes; it is the clip of the request's distorted source.
+    Attributes:
+        source: The clip to encode.
+        arguments: ffmpeg's output arguments that choose and set the encoder.
+        path: The encode's file, which is the distorted clip of the request.
     """
 
     source: Clip
@@ -143,76 +182,83 @@ class EncodeStep:
 
 @runtime_checkable
 class EncodingScorer(Scorer, Protocol):
-    """A scorer backend that can also encode: the source is decoded once, and no process waits for another."""
+    """A scorer backend that can also encode, so that the source is decoded only once."""
 
     def can_encode(self, tools: Tools) -> bool:
-        """Whether it can, with these tools."""
+        """Whether it can encode with these tools."""
         ...
 
     def encode_and_score(self, request: ScoreRequest, step: EncodeStep) -> ScoreLog:
-        """Encode and score every frame; as ``score`` of the finished encode, bit by bit."""
+        """Encode, and score every frame. The log must equal that of `score` for the finished encode, bit by bit."""
         ...
 
 
 @runtime_checkable
 class JoiningScorer(Scorer, Protocol):
-    """A scorer backend that runs several requests upon the same clips at once: each clip is decoded once for all."""
+    """A scorer backend that runs several requests for the same clips at once, so that each is decoded only once."""
 
     def score_together(self, requests: Sequence[ScoreRequest]) -> tuple[ScoreLog, ...]:
-        """One log for each request; each as ``score`` gives it, bit by bit."""
+        """One log for each request. Each must equal that of `score`, bit by bit."""
         ...
 
 
 @runtime_checkable
 class RepeatableScorer(Scorer, Protocol):
-    """A scorer backend whose logs may be kept and used again: the same programs give the same log of the same clips.
+    """A scorer backend whose logs may be cached: the same programs give the same log for the same clips.
 
-    Without these two methods every score is measured anew.
+    The scores of a scorer without these two methods are measured every time.
     """
 
     def programs(self, tools: Tools) -> Sequence[str]:
-        """The programs whose builds decide the numbers, as paths or names on PATH; none: nothing may be kept."""
+        """The programs that decide the numbers, as paths or names on PATH; an empty sequence disables the cache."""
         ...
 
     def command(self, request: ScoreRequest) -> str:
-        """The shell command that repeats ``score`` of this request."""
+        """The shell command that repeats `score` for this request."""
         ...
 
 
-def score_all(scorer: Scorer, requests: Sequence[ScoreRequest]) -> tuple[ScoreLog, ...]:
-    """One log for each request: in one run where the scorer can, else one after the other."""
-    if len(requests) > 1 and isinstance(scorer, JoiningScorer):
-        return scorer.score_together(requests)
-    return tuple(scorer.score(request) for request in requests)
-
-
-def model_names(models: tuple[ModelRun, ...]) -> dict[ModelRun, str]:
-    """The plain names of model files; "" for models that are built in."""
+def model_file_names(models: tuple[ModelRun, ...]) -> dict[ModelRun, str]:
+    """A plain file name for each model file; "" for built-in models."""
     return {model: f"model{number}.json" if model.path else "" for number, model in enumerate(models)}
 
 
 def copy_models(models: tuple[ModelRun, ...], folder: Path) -> dict[ModelRun, str]:
-    """Copy model files to plain names in this folder, for tools that split their arguments at ":" and "="."""
-    names = model_names(models)
+    """Copy model files to plain names in a folder, for tools that split their arguments at ":" and "="."""
+    names = model_file_names(models)
     for model, name in names.items():
         if model.path:
             shutil.copyfile(model.path, folder / name)
     return names
 
 
-def verify(log: ScoreLog, request: ScoreRequest, scorer: str) -> None:
-    """Refuse a log that does not hold a finite number for each asked column of each frame of both clips.
+def check_type(value: object, expected: type, scorer: str) -> None:
+    """Raise ScorerError if a scorer returned a value of another type."""
+    if not isinstance(value, expected):
+        raise ScorerError(
+            f"The scorer {scorer} must return {expected.__name__}, not {type(value).__name__}; see pytest_vmaf.Scorer."
+        )
 
-    ffmpeg and libvmaf exit with 0 after a failed feature, a lost model, an unwritable log and unequal lengths.
+
+def verify(log: ScoreLog, request: ScoreRequest, scorer: str) -> None:
+    """Check that a log has a finite value in each requested column for each frame of both clips.
+
+    ffmpeg and libvmaf end with exit code 0 after a failed feature, a lost model, an unwritable log or a shorter clip.
+
+    Raises:
+        PairError: If the clips have different lengths.
+        ScorerError: If no frame was decoded, or the scorer returned something other than a log.
+        LogError: If a value is missing or not finite, or a mean disagrees with its frames.
     """
+    check_type(log, ScoreLog, scorer)
     ref, dis = log.reference_frames, log.distorted_frames
     names = f"{request.reference.clip.name} against {request.distorted.clip.name}, scorer {scorer}"
     if ref != dis:
         longer = "reference" if ref > dis else "distorted clip"
         raise PairError(
-            f"The clips have different lengths: {ref} frames decoded of the reference, {dis} of the distorted clip "
-            f"({abs(ref - dis)} more in the {longer}). Frames are paired by index, so nothing can be said.\n"
-            f"  {names}.\n"
+            f"The clips have different lengths: {ref} frames in the reference, {dis} in the distorted clip "
+            f"({abs(ref - dis)} more in the {longer}). Frames are compared by index, so clips must have the same "
+            f"length.\n  {names}.\n"
             "  Did the encoder drop or repeat frames, or is one file cut off?"
         )
     if ref == 0:
@@ -222,7 +268,7 @@ def verify(log: ScoreLog, request: ScoreRequest, scorer: str) -> None:
         if values is None:
             raise LogError(
                 f"The log has no column {column!r}; it has {', '.join(sorted(log.columns)) or 'none'}. {names}.\n"
-                f"  A model or feature failed without saying so.\n  command: {log.command}"
+                f"  A model or feature failed without an error.\n  command: {log.command}"
             )
         if len(values) != ref:
             raise LogError(
@@ -230,22 +276,20 @@ def verify(log: ScoreLog, request: ScoreRequest, scorer: str) -> None:
                 "  Does the size or pixel format change within a clip? That restarts the scoring.\n"
                 f"  command: {log.command}"
             )
-        _refuse_not_finite(column, values, names)
-        mean = log.pooled_means.get(column)
-        if mean is not None and not abs(mean - math.fsum(values) / ref) <= 1e-4:
-            raise LogError(
-                f"The log's own mean of {column!r} is {mean}, its frames' mean {math.fsum(values) / ref:.6f}: {names}."
-            )
+        _check_finite(column, values, names)
+        mean, logged = math.fsum(values) / ref, log.pooled_means.get(column)
+        if logged is not None and not abs(logged - mean) <= 1e-4:
+            raise LogError(f"The log's own mean of {column!r} is {logged}, but its frames' mean is {mean:.6f}: {names}.")
 
 
-def _refuse_not_finite(column: str, values: tuple[float, ...], names: str) -> None:
+def _check_finite(column: str, values: tuple[float, ...], names: str) -> None:
     bad = [frame for frame, value in enumerate(values) if not math.isfinite(value)]
     if not bad:
         return
-    where = f"frame {bad[0]}" if len(bad) == 1 else f"{len(bad)} frames, the first is {bad[0]}"
+    where = f"frame {bad[0]}" if len(bad) == 1 else f"{len(bad)} frames, first in frame {bad[0]}"
     if all(values[frame] == math.inf for frame in bad):
         raise LogError(
-            f"{column} is infinite in {where}, where both clips are identical; no mean can be built: {names}.\n"
-            "  Leave it out, or use psnr_y, which libvmaf caps."
+            f"{column} is infinite in {where}, because both clips are identical there, so it has no mean: {names}.\n"
+            "  Leave it out, or use psnr_y, which libvmaf limits."
         )
     raise LogError(f"{column} is not a number in {where}: {names}.")
