@@ -1,4 +1,4 @@
-"""Encodes of earlier searches: found by all that went into them, and put where a new one would have been written."""
+"""Encodes from the cache: their keys, and how they are stored and restored."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from pytest_vmaf.cache import UNREADABLE, fetch, forget, key_of, store
-from pytest_vmaf.encoding.encode import Encode, EncodeJob, command_of, ffmpeg_arguments, filled, make_encode
+from pytest_vmaf.encoding.encode import Encode, make_encode
+from pytest_vmaf.encoding.job import EncodeJob
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.media.builds import build_of, machine
 from pytest_vmaf.media.fingerprint import Unchanged, content_of, digest, files_of
+from pytest_vmaf.shapes import Optional, conform
 from pytest_vmaf.text import printable
 
-#: Programs that run others, or what their arguments say: their own bytes do not tell what is encoded.
+#: Programs that run others, or run what their arguments contain: their own bytes do not determine the encode.
 LAUNCHERS = re.compile(
     r"(?:python|perl|ruby|node|java|lua|php|pwsh|powershell|bash|dash|sh|zsh|env|nice|ionice|time|timeout|taskset|numactl|"
     r"wine|wine64|qemu-.*|docker|podman|apptainer|singularity|ssh|sudo|doas|su|runuser|busybox|cmd|[gmn]?awk|make|script|"
@@ -28,29 +29,33 @@ LAUNCHERS = re.compile(
 )
 #: Arguments of encodings in several passes, which read what another pass has written.
 PASSES = re.compile(r"(?:^|[-:])(?:pass|passlogfile|stats|rc_stats)(?:$|[=:\d])")
-#: Encoders of hardware, which a driver makes.
+#: Hardware encoders. Their output depends on the driver.
 HARDWARE = re.compile(r"_(?:nvenc|qsv|vaapi|amf|videotoolbox|v4l2m2m|mediacodec|vulkan|d3d12va|omx|rkmpp|mf|cuvid)$")
-#: Arguments that name files which name others: options and filters in files.
+#: Arguments that read options or filters from a file, which may name further files.
 SCRIPTS = re.compile(r"^-/|^@|^-\w+_script|\bsendcmd\b")
+#: The data of an entry.
+SHAPE = {"size": int, "frames": int, "duration": float, "seconds": Optional(float)}
 
 
 def encode_key(job: EncodeJob, crf: int, path: Path) -> str | None:
-    """The name of an encode: all that its bytes depend on. None where that cannot be said, or nothing is kept."""
-    if job.cache is None:
-        return None
+    """The cache key of an encode, made of everything that its bytes depend on.
+
+    Returns:
+        The key, or None if there is no cache or the encode may depend on something unknown: a function, a launcher
+        such as `sh` or `docker`, a hardware driver, a first pass, a folder.
+    """
     encoder = job.encoder
-    if encoder.function is not None:
-        # What it is made of nobody can tell: two of one name may differ in what they close over.
+    # Two functions of one name may differ in what they close over.
+    if job.cache is None or encoder.function is not None:
         return None
     words = _words(job, crf)
     builds = [build_of(program, job.cache) for program in dict.fromkeys((job.ffmpeg, *encoder.command[:1]))]
-    # What hardware and its driver are nobody can tell from here.
     unknown = bool(encoder.needs) or HARDWARE.search(encoder.name) or None in builds or _launches(encoder.command)
     if (unknown and not encoder.files) or any(PASSES.search(word) or SCRIPTS.search(word) for word in words):
         return None
     named = [file for word in words for file in _pieces(word) if os.path.exists(file) or ("%" in file and "/" in file)]
     if not all(map(os.path.isfile, named)):
-        # A folder, a device, a pattern: what is read from there is not told.
+        # A folder, a device or a pattern: the argument does not tell which files are read.
         return None
     try:
         return key_of(
@@ -62,7 +67,7 @@ def encode_key(job: EncodeJob, crf: int, path: Path) -> str | None:
             files=[digest([Path(file)], "", job.cache) for file in dict.fromkeys((*encoder.files, *named))],
             source=[content_of(job.source.clip, job.cache), job.source.clip.path.suffix.lower()],
             suffix=path.suffix,
-            # Encoders choose their threads by the cores, and some write something else with more of them.
+            # Encoders choose their threads by the number of cores, and some encode differently with more threads.
             machine=[*machine(), cores()],
         )
     except OSError:
@@ -70,88 +75,86 @@ def encode_key(job: EncodeJob, crf: int, path: Path) -> str | None:
 
 
 def restore(job: EncodeJob, crf: int, path: Path, key: str | None) -> Encode | None:
-    """Write the encode that is kept under a key to ``path``, and say what it is; None where there is none."""
+    """Write a cached encode to a file.
+
+    Returns:
+        Its description, or None if the key is not in the cache or the entry is invalid.
+    """
     entry = fetch(job.cache, "encode", key, into=path)
     if entry is None:
         return None
     try:
-        data = entry.data
-        if _number(data["size"], int) > path.stat().st_size or not data["frames"] < 10**9 > data["duration"]:
-            raise ValueError("more than the file can hold")
-        return Encode(
-            name=job.name,
-            crf=crf,
-            path=path,
-            size=_number(data["size"], int),
-            frames=_number(data["frames"], int),
-            duration=_number(data["duration"], float),
-            seconds=None if data["seconds"] is None else _number(data["seconds"], float),
-            command=command_of(job, crf, path),
-        )
+        conform(entry.data, SHAPE, "encode")
+        size, frames, duration, seconds = (entry.data[name] for name in SHAPE)
+        if not (
+            0 < size <= path.stat().st_size and 0 < frames < 10**9 > duration > 0 and (seconds is None or seconds > 0)
+        ):
+            raise ValueError("numbers that no encode of this size has")
+        return Encode(job.name, crf, path, size, frames, duration, seconds, job.command(crf, path))
     except UNREADABLE as error:
         path.unlink(missing_ok=True)
         forget(job.cache, "encode", key, f"{type(error).__name__}: {error}")
         return None
 
 
-def keep_encode(job: EncodeJob, encode: Encode, path: Path, key: str | None) -> None:
-    """Keep an encode under its key."""
-    facts = {name: getattr(encode, name) for name in ("size", "frames", "duration", "seconds")}
-    store(job.cache, "encode", key, facts, path)
+def store_encode(job: EncodeJob, encode: Encode, path: Path, key: str | None) -> None:
+    """Store an encode, whose file is at `path`, under its key."""
+    store(job.cache, "encode", key, {name: getattr(encode, name) for name in SHAPE}, path)
 
 
 def encode_once(job: EncodeJob, crf: int, path: Path) -> Encode:
-    """Encode at this CRF to ``path``, or write there what an earlier run made of the same. Raises as `make_encode`."""
+    """Encode to a file, or restore the encode from the cache. An existing file is replaced only by a complete encode.
+
+    Searches combine the steps themselves: they store a trial encode after it was scored, and a measurement of speed
+    must never be answered from the cache.
+
+    Raises:
+        SettingsError: If the file is the source or is not a regular file.
+        EncodeError: As `make_encode`.
+    """
     if path.exists() and (not path.is_file() or any(path.samefile(file) for file in files_of(job.source.clip))):
-        raise SettingsError(f"output is {printable(str(path))}, which is the source, or no file to write to.")
+        raise SettingsError(f"output must be a file other than the source, not {printable(str(path))}.")
     unchanged = Unchanged(job.source.clip)
     key = encode_key(job, crf, path)
-    # Beside its place: whatever goes wrong, what was there before stays.
+    # In the same file system, so that the file can be moved.
     with tempfile.TemporaryDirectory(prefix=".pytest-vmaf-", dir=path.absolute().parent) as folder:
-        made = Path(folder, path.name)
-        encode = restore(job, crf, made, key)
+        temporary = Path(folder, path.name)
+        encode = restore(job, crf, temporary, key)
         if encode is None:
-            encode = make_encode(job, crf, made)
+            encode = make_encode(job, crf, temporary)
             if unchanged():
-                keep_encode(job, encode, made, key)
-        os.replace(made, path)
+                store_encode(job, encode, temporary, key)
+        os.replace(temporary, path)
     return replace(encode, path=path)
 
 
 def named_files(word: str) -> list[str]:
-    """What in an argument may be the name of a file: /cfg, --cfg=/cfg, qpfile=/cfg:me=hex."""
+    """The parts of an argument that may be file names: /cfg, --cfg=/cfg, qpfile=/cfg:me=hex."""
     return [word, word.partition("=")[2], *re.split("[=:,;]", word)]
 
 
 def _pieces(word: str) -> list[str]:
-    """As :func:`named_files`, with what stands in quotes, before labels and after the letter of an option."""
+    """As `named_files`, with names in quotes, before labels and after the letter of an option."""
     parts = [*named_files(word), *re.split(r"[=:,;'\"\[\]@|\s]", word), *re.split(r"[=:,;'\"\[\]@|]", word)]
     return [piece for part in parts for piece in (part, part[part.find("/") :]) if piece not in ("", "/", ".", "..")]
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _words(job: EncodeJob, crf: int) -> list[str]:
-    """The arguments of an encode, with the names of source and output left open."""
+    """The arguments of an encode, with stand-ins for the names of source and output."""
     if not job.encoder.command:
-        return [*ffmpeg_arguments(job, crf)]
-    files = {"{input}": "\0input", "{output}": "\0output"}
-    command = [re.sub(r"\{(?:in|out)put\}", lambda match: files[match[0]], part) for part in job.encoder.command]
-    return [*filled(job, crf, command), *job.arguments, job.pix_fmt or "", job.preset or ""]
+        return [*job.ffmpeg_arguments(crf)]
+    command = [re.sub(r"\{(input|output)\}", "\0\\1", part) for part in job.encoder.command]
+    return [*job.fill(crf, command), *job.arguments, job.pix_fmt or "", job.preset or ""]
 
 
 def _launches(command: Iterable[str]) -> bool:
-    """Whether a command runs other programs than its first, as far as its words say."""
+    """Whether a command runs other programs than its first, as far as its arguments tell."""
     for number, word in enumerate(command):
         if LAUNCHERS.fullmatch(Path(word).name) or (number and shutil.which(word)):
             return True
     return False
-
-
-def _number(value: Any, kind: type[Any]) -> Any:
-    if type(value) is not kind or not value > 0:
-        raise ValueError(f"{value!r:.80} is no number above 0")
-    return value

@@ -137,9 +137,8 @@ class Encoder:
 
 
 class EncoderFields(TypedDict, total=False):
-    """The fields of an `Encoder` that do not say how it is run."""
+    """The fields of an `Encoder` that describe neither how it is run nor its scale."""
 
-    crf_range: tuple[int, int]
     preset: str | None
     presets: tuple[str, ...]
     suffix: str
@@ -158,20 +157,27 @@ def _is_range(crf_range: object) -> bool:
 
 
 def command_encoder(
-    template: str | Sequence[str | os.PathLike[str]], *, name: str | None = None, **fields: Unpack[EncoderFields]
+    template: str | Sequence[str | os.PathLike[str]],
+    *,
+    name: str | None = None,
+    crf_range: tuple[int, int] = (0, 51),
+    **fields: Unpack[EncoderFields],
 ) -> Encoder:
     """Make an encoder from a command template.
 
     Args:
         template: For example "./myenc --crf {crf} -i {input} -o {output}", or a list of arguments. No shell reads it.
         name: The encoder's name; by default that of the program.
+        crf_range: The smallest and the largest CRF.
         **fields: Further fields of the `Encoder`.
 
     Raises:
         SettingsError: If the template or a field is invalid.
     """
     try:
-        command = tuple(shlex.split(template)) if isinstance(template, str) else tuple(map(os.fspath, template))
+        command = (
+            tuple(shlex.split(template)) if isinstance(template, str) else tuple(os.fspath(part) for part in template)
+        )
     except TypeError:
         raise SettingsError(
             f"encoder must be a name, a command template, an Encoder or a function, not {template!r:.80}."
@@ -181,15 +187,22 @@ def command_encoder(
     if not command:
         raise SettingsError("The encoder's command is empty.")
     program = next((part for part in command if not BRACES.search(part)), command[0])
-    return Encoder(printable(name or Path(program).name), command=command, **fields)
+    return Encoder(printable(name or Path(program).name), crf_range, command=command, **fields)
 
 
-def function_encoder(function: EncoderFunction, *, name: str | None = None, **fields: Unpack[EncoderFields]) -> Encoder:
+def function_encoder(
+    function: EncoderFunction,
+    *,
+    name: str | None = None,
+    crf_range: tuple[int, int] = (0, 51),
+    **fields: Unpack[EncoderFields],
+) -> Encoder:
     """Make an encoder from a function.
 
     Args:
         function: Called with the source, the output file, which it must write, and the CRF.
         name: The encoder's name; by default the function's.
+        crf_range: The smallest and the largest CRF.
         **fields: Further fields of the `Encoder`.
 
     Raises:
@@ -203,7 +216,7 @@ def function_encoder(function: EncoderFunction, *, name: str | None = None, **fi
         # Some built-in callables have no signature.
         pass
     default = getattr(function, "__name__", type(function).__name__)
-    return Encoder(printable(name or default), function=function, **fields)
+    return Encoder(printable(name or default), crf_range, function=function, **fields)
 
 
 def _rows(crf_ranges: Mapping[str, tuple[int, int]], arguments: str, **fields: Unpack[EncoderFields]) -> list[Encoder]:

@@ -46,7 +46,7 @@ def peak_bitrate(path: Path, ffmpeg: str, segment: float = SEGMENT, timeout: flo
     shortest = _shortest(packets, segment)
     starts = [0]
     for number, packet in enumerate(packets):
-        if packet.is_key and number and packet.decoded - packets[starts[-1]].decoded >= shortest:
+        if packet.is_key and number and packet.dts - packets[starts[-1]].dts >= shortest:
             starts.append(number)
     ends = [*starts[1:], len(packets)]
     times = [*(packets[start].time for start in starts), max(packet.time + packet.duration for packet in packets)]
@@ -63,7 +63,7 @@ def _shortest(packets: Sequence[Packet], segment: float) -> float:
     frame of patience, since Matroska rounds times to milliseconds.
     """
     keys = [packet for packet in packets if packet.is_key] or packets[:1]
-    lead = max(key.time - keys[0].time - (key.decoded - keys[0].decoded) for key in keys)
+    lead = max(key.time - keys[0].time - (key.dts - keys[0].dts) for key in keys)
     return max(0.0, segment - lead - packets[0].duration / 2)
 
 
@@ -170,15 +170,15 @@ def _is_independent(one: Rendition, packets: Sequence[Packet]) -> bool:
     """Whether no frame that follows a key frame is shown before it (an open GOP, which may need the one before)."""
     clip, latest, independent = Clip(one.path), -math.inf, True
     for packet in packets:
-        if packet.shown is None:
+        if packet.pts is None:
             raise ClipError(
                 f"{clip} does not say when its frames are shown, as bare streams do not.\n"
                 "  Let the encoder write .mp4 or .mkv, and package that."
             )
-        latest = packet.shown if packet.is_key else latest
-        independent &= packet.shown >= latest
-    first = min(packet.shown for packet in packets if packet.shown is not None)
-    if not packets[0].is_key or packets[0].shown != first:
+        latest = packet.pts if packet.is_key else latest
+        independent &= packet.pts >= latest
+    first = min(packet.pts for packet in packets if packet.pts is not None)
+    if not packets[0].is_key or packets[0].pts != first:
         raise ClipError(
             f"{clip} cannot be packaged: it does not begin with a key frame, and a player has nowhere to start.\n"
             "  libvvenc begins so by itself; encode with -vvenc-params poc0idr=1."

@@ -1,0 +1,145 @@
+"""EncodeJob: what one encode shares with the next, and the commands that follow from it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_vmaf.cache import Cache
+from pytest_vmaf.encoding.encoders import BRACES, Encoder
+from pytest_vmaf.errors import EncodeError, SettingsError
+from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.demux import input_arguments, is_known
+from pytest_vmaf.media.ffmpeg import by_hand
+from pytest_vmaf.media.inspect import Video
+from pytest_vmaf.text import printable
+
+#: Of ffmpeg's y4m writer: pixel formats of more than 8 bits are its own extension.
+Y4M = ("-strict", "-1", "-f", "yuv4mpegpipe")
+
+
+@dataclass(frozen=True)
+class EncodeJob:
+    """What stays the same from one encode to the next.
+
+    Attributes:
+        encoder: The encoder.
+        source: The source as ffmpeg sees it.
+        ffmpeg: Path of the ffmpeg that encodes, or decodes for a program.
+        preset: The preset, or None for an encoder without one.
+        arguments: The user's arguments, after the encoder's: output arguments of ffmpeg, or arguments of the program.
+        pix_fmt: The pixel format to convert to, or None for the source's.
+        timeout: Time limit of each process, in seconds.
+        cache: Where encodes are cached, or None.
+        attempt: The number of this encode among repeated ones. Repeated encodes never share a cache entry.
+    """
+
+    encoder: Encoder
+    source: Video
+    ffmpeg: str
+    preset: str | None = None
+    arguments: tuple[str, ...] = ()
+    pix_fmt: str | None = None
+    timeout: float | None = None
+    cache: Cache | None = None
+    attempt: int = 0
+
+    @property
+    def name(self) -> str:
+        """The encoder and its preset, for messages."""
+        return " ".join(filter(None, (self.encoder.name, self.preset)))
+
+    def clip(self, path: Path) -> Clip:
+        """An encode as a clip. A bare stream states no frame rate, so it gets the source's."""
+        return Clip(path) if is_known(path) else Clip(path, frame_rate=self.source.frame_rate)
+
+    def ffmpeg_arguments(self, crf: int) -> tuple[str, ...]:
+        """The output arguments of an ffmpeg that encodes at this CRF, without the output file."""
+        pix_fmt = ["-pix_fmt", self.pix_fmt] if self.pix_fmt else []
+        return ("-c:v", self.encoder.name, *self.fill(crf, self.encoder.arguments), *pix_fmt, *self.arguments)
+
+    def ffmpeg_argv(self, crf: int, path: Path) -> tuple[str, ...]:
+        """The argument list of the ffmpeg that encodes to a file."""
+        return (*self._read_source(), *self.ffmpeg_arguments(crf), "-y", f"file:{path.absolute()}")
+
+    def decoder_argv(self, output: str) -> tuple[str, ...]:
+        """The argument list of the ffmpeg that writes the source as y4m for a program."""
+        return (*self._read_source(), *(["-pix_fmt", self.pix_fmt] if self.pix_fmt else []), *Y4M, output)
+
+    def program_argv(self, crf: int, path: Path) -> tuple[str, ...]:
+        """The argument list of a program that encodes to a file."""
+        return (*self.fill(crf, self.encoder.command, path), *self.arguments)
+
+    def command(self, crf: int, path: Path) -> str:
+        """The shell command that encodes at this CRF to a file of this name in the current directory."""
+        encoder = self.encoder
+        if encoder.function is not None:
+            return printable(f"{encoder.name}({str(self.source.clip.path.absolute())!r}, {path.name!r}, {crf})")
+        if not encoder.command:
+            return printable(shlex.join((*by_hand(self.ffmpeg_argv(crf, path))[:-1], path.name)))
+        piped = shlex.join(by_hand(self.decoder_argv("-"))) + " | " if encoder.reads_stdin else ""
+        into = f" > {path.name}" if encoder.writes_stdout else ""
+        return printable(piped + shlex.join(without_folder(self.program_argv(crf, path), path)) + into)
+
+    def fill(self, crf: int, parts: Sequence[str], path: Path | None = None) -> list[str]:
+        """Replace the placeholders in arguments. Each remains one argument, whatever its value is.
+
+        Raises:
+            EncodeError: If the source does not state a value.
+        """
+        source = self.source
+        values = {
+            "crf": crf,
+            "preset": self.preset,
+            "input": source.clip.path.absolute(),
+            "output": path and path.absolute(),
+            "width": source.width,
+            "height": source.height,
+            "frame_rate": source.frame_rate,
+            "frames": source.frames_expected,
+            "pix_fmt": self.pix_fmt or source.pix_fmt,
+        }
+
+        def value(match: re.Match[str]) -> str:
+            if values[match[1]] is None:
+                raise EncodeError(f"{self.name} needs {match[0]}, which {source.clip.name} does not state.")
+            return str(values[match[1]])
+
+        return [BRACES.sub(value, part) for part in parts]
+
+    def _read_source(self) -> list[str]:
+        argv = [self.ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-xerror", "-nostats"]
+        return [*argv, *input_arguments(self.source.clip), "-map", "0:V:0", "-fps_mode", "passthrough"]
+
+
+def without_folder(argv: Sequence[str], path: Path) -> tuple[str, ...]:
+    """Arguments in which a file is written with its name alone."""
+    return tuple(part.replace(str(path.absolute()), path.name) for part in argv)
+
+
+def check_arguments(encoder: Encoder, arguments: tuple[str, ...]) -> None:
+    """Check that the user's arguments do not override what a search sets.
+
+    Raises:
+        SettingsError: If they set the quality, the preset, the encoder, the input or the output.
+    """
+    if encoder.function is not None and arguments:
+        raise SettingsError(
+            f"{encoder.name} is a function and takes no arguments, but arguments is {' '.join(arguments)!r}."
+        )
+    if not encoder.arguments:
+        return
+    # With or without a stream specifier, for example -crf:v.
+    options = {part.partition(":")[0] for part in ("-c", "-codec", "-vcodec", *encoder.arguments) if part[:1] == "-"}
+    options -= {"-row-mt", "-deadline", "-tune"}
+    # The input, the output and their number are fixed, too.
+    options |= {"-i", "-f", "-y", "-n", "-map", "-dec", "-filter_complex", "-lavfi"}
+    for part in arguments:
+        if part.partition(":")[0] in options:
+            raise SettingsError(
+                f"arguments must not contain {part}: {encoder.name} gets it from the search, which sets the quality, "
+                "the input and the output. Use preset= for the preset and encoder= for the encoder."
+            )
