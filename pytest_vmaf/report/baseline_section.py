@@ -1,4 +1,4 @@
-"""The section of a report that shows what a baseline says: every tolerance, and both encodes frame by frame."""
+"""The report section of a baseline comparison: every tolerance, and both encodes frame by frame."""
 
 from __future__ import annotations
 
@@ -9,47 +9,46 @@ from pytest_vmaf.baselines.judge import ToleranceVerdict, tool_differences
 from pytest_vmaf.baselines.outcome import Outcome
 from pytest_vmaf.gates.metrics import label
 from pytest_vmaf.report.sections import Chart, DataTable, Line, Paragraph, Section, SectionMaker
-from pytest_vmaf.report.series import frames_per_bucket, thinned
+from pytest_vmaf.report.series import frames_per_bucket, thin
 
 COLUMNS = ("where", "metric", "baseline", "now", "difference", "tolerance", "verdict")
 
 
 def section_maker(outcome: Outcome) -> SectionMaker | None:
-    """What makes the section of a report later; None where no baseline was requested."""
-    if not outcome.name:
-        return None
-    return lambda pictures: baseline_section(outcome.name, outcome.verdicts, outcome.failed, outcome.old, outcome.new)
+    """The maker of the section of an outcome. None if no baseline was requested."""
+    return (lambda _: baseline_section(outcome)) if outcome.name else None
 
 
-def baseline_section(
-    name: str, held: Sequence[ToleranceVerdict], failed: Sequence[str], old: Entry | None, new: Entry | None
-) -> Section:
-    """A table of what was held, and charts of NEG where both entries have as many frames; ``name`` is the entry's."""
+def baseline_section(outcome: Outcome) -> Section:
+    """A table of the tolerances, and charts of NEG where the baseline and the new measurement have as many frames."""
+    old, new, verdicts = outcome.old, outcome.new, outcome.verdicts
     blocks: list[Paragraph | DataTable | Chart] = []
-    if not held:
-        text = "; ".join(failed) or "The new measurement takes the baseline's place, so it was not held."
-        blocks.append(Paragraph(text))
+    if verdicts:
+        blocks.append(DataTable(COLUMNS, [_row(each) for each in verdicts]))
     else:
-        blocks.append(DataTable(COLUMNS, [_row(each) for each in held]))
+        replaced = "The new measurement replaces the baseline, so they were not compared."
+        blocks.append(Paragraph("; ".join(outcome.failed) or replaced))
     if old is not None and new is not None:
-        if noise := [each for each in held if each.by_noise]:
-            names = ", ".join(dict.fromkeys(each.tolerance.name for each in noise))
-            blocks.append(Paragraph(f"{names}: beyond the tolerance, and within the encoder's own noise."))
-        if told := tool_differences(old, new):
-            blocks.append(Paragraph(f"What differs in the tools: {'; '.join(told)}."))
+        if names := dict.fromkeys(each.tolerance.name for each in verdicts if each.by_noise):
+            blocks.append(Paragraph(f"{', '.join(names)}: beyond the tolerance, but within the encoder's own noise."))
+        if differences := tool_differences(old, new):
+            blocks.append(Paragraph(f"Differences in the tools: {'; '.join(differences)}."))
         for where in ("", *new.get("regions", {})):
             blocks += _charts(where, old, new)
-    return Section(f"Baseline {name}", blocks)
+    return Section(f"Baseline {outcome.name}", blocks)
 
 
-def _row(held: ToleranceVerdict) -> tuple[object, ...]:
-    tolerance = held.tolerance
+def _row(verdict: ToleranceVerdict) -> tuple[object, ...]:
+    tolerance, old, new = verdict.tolerance, verdict.old, verdict.new
     pool = "" if tolerance.pool == "mean" else f" {tolerance.pool}"
-    verdict = "held" if held.passed else held.why or "VIOLATED"
-    numbers = [None if value is None else _number(value) for value in (held.old, held.new)]
-    change = None if held.old is None or held.new is None else f"{held.new - held.old:+,.4g}"
-    metric = f"{label(tolerance.metric)}{pool}"
-    return held.where or "whole picture", metric, *numbers, change, f"{tolerance.name}={tolerance.shown}", verdict
+    return (
+        verdict.where or "whole picture",
+        f"{label(tolerance.metric)}{pool}",
+        *(None if value is None else _number(value) for value in (old, new)),
+        None if old is None or new is None else f"{new - old:+,.4g}",
+        f"{tolerance.name}={tolerance.shown}",
+        "passed" if verdict.passed else verdict.why or "FAILED",
+    )
 
 
 def _number(value: float) -> str:
@@ -65,11 +64,11 @@ def _charts(where: str, old: Entry, new: Entry) -> list[Chart]:
     changes = [b - a for a, b in zip(before, now, strict=True)]
     both = [_line("baseline", before, span), _line("now", now, span)]
     return [
-        Chart("frame", "NEG", both, caption=f"NEG{of}, the baseline's and now; each point is the worst of its frames"),
+        Chart("frame", "NEG", both, caption=f"NEG{of} in the baseline and now. Each point is the worst of its frames."),
         Chart("frame", "difference", [_line("now − baseline", changes, span)], [("no change", 0.0)], f"Difference{of}"),
     ]
 
 
 def _line(name: str, values: Sequence[float], span: int) -> Line:
     step = frames_per_bucket(len(values)) * span
-    return Line(name, [(index * step, value) for index, value in enumerate(thinned(values, lowest=True))])
+    return Line(name, [(index * step, value) for index, value in enumerate(thin(values, lowest=True))])

@@ -1,21 +1,22 @@
-"""Charts over frames as SVG, drawn here and not in the browser. Colours come from classes; no style is in the markup.
+"""Charts over frames, as SVG markup without scripts. Colours come from classes, so there is no style in the markup.
 
-Plots are nested <svg> elements whose own units are frames (or buckets) and tenths of a point: small to write, exact to
-a tenth, and a script that zooms or reads values needs no other data. Pure.
+A plot is a nested `<svg>` element in units of frames (or buckets) and fractions of a point, by default tenths. It is
+small to write and exact to its unit, and a script that zooms or reads values needs no other data.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 from markupsafe import Markup
 
 from pytest_vmaf.gates.metrics import label
-from pytest_vmaf.report.wording import moment, seconds_of, time_code
+from pytest_vmaf.report.schema import Record
+from pytest_vmaf.report.wording import moment, seconds_of
+from pytest_vmaf.text import time_code
 
 WIDTH, HEIGHT = 960, 230
 LEFT, TOP, PLOT_WIDTH, PLOT_HEIGHT = 40, 8, 912, 192
@@ -25,144 +26,124 @@ UNIT = 10
 
 @dataclass(frozen=True)
 class Axis:
-    """The plot's vertical axis from ``high`` down to ``low``, in whole units of 1 / ``unit``."""
+    """The vertical axis of a plot.
+
+    Attributes:
+        low: The value at the bottom.
+        high: The value at the top.
+        unit: Plot units per 1 of the value.
+    """
 
     low: float
     high: float
     unit: int
 
     def down(self, value: float) -> int:
-        """How far below the top a value lies, in the plot's units."""
+        """The distance of a value from the top, in plot units."""
         return round((self.high - value) * self.unit)
 
     def y(self, value: float) -> int:
-        """The same on the page."""
+        """The vertical position of a value in the chart."""
         return round(TOP + (self.high - value) / (self.high - self.low) * PLOT_HEIGHT)
 
 
-def score_chart(measurement: Mapping[str, Any], most_dots: int = 3) -> Markup:
-    """Default VMAF and NEG per frame (unclipped), the gap between them shaded, with limits and worst frames.
+@dataclass(frozen=True)
+class Limit:
+    """The limit of a gate, as a horizontal line."""
 
-    Where a point stands for several frames, the lowest NEG and the largest gap upon it: the lowest scores of both would
-    come from different frames, and hide what enhancement adds.
+    value: float
+    name: str
+    failed: bool
+
+
+def score_chart(measurement: Record, most_dots: int = 3) -> Markup:
+    """Draw default VMAF and NEG per frame (unclipped), the gap between them shaded, with limits and worst frames.
+
+    A point that stands for several frames shows their lowest NEG, and their largest gap above it. The lowest scores of
+    both models would come from different frames and hide the enhancement gain.
     """
     series, above = measurement["series"], measurement["above"]
-    worst = series["worst"]
-    neg, upper = worst["neg"], worst["vmaf"]
+    neg, upper = series["worst"]["neg"], series["worst"]["vmaf"]
     if series["frames_per_bucket"] > 1:
-        upper = [a + b for a, b in zip(neg, worst["gap"], strict=True)]
+        upper = [a + b for a, b in zip(neg, series["worst"]["gap"], strict=True)]
     limits = _limits(measurement, ("vmaf", "neg"))
-    shown = [*upper, *neg, *(value for value, *_ in limits), *([above["limit"]] if above["buckets"] else [])]
-    axis = _axis(shown, UNIT)
-    parts = [
-        # NEG's area covers the default's, so what stays to be seen of it is the gap; two paths instead of three.
-        _line("vmaf", upper, axis),
-        _line("neg", neg, axis),
-    ]
+    top = [above["limit"]] if above["buckets"] else []
+    axis = _axis([*upper, *neg, *(limit.value for limit in limits), *top], UNIT)
+    # NEG's area covers the default's except for the gap.
+    parts = [_line("vmaf", upper, axis), _line("neg", neg, axis)]
     if axis.high > above["limit"] > axis.low:
         parts.append(_level("top", above["limit"], axis, len(neg)))
-    parts += [_level("limit bad" if bad else "limit", value, axis, len(neg)) for value, _, bad in limits]
+    parts += [_level("limit bad" if limit.failed else "limit", limit.value, axis, len(neg)) for limit in limits]
     if above["buckets"]:
-        # At a height of its own: the top of the plot.
+        # At the top of the plot, independent of the axis.
         runs = "".join(f"M{start} {UNIT}h{length}" for start, length in _runs(above["buckets"]))
         parts.append(Markup('<path class="above" d="{}"/>').format(runs))
     parts.append(_dots(measurement, "neg", axis, most_dots))
     return _plot(measurement, parts, axis, limits, _describe(measurement))
 
 
-def metric_chart(measurement: Mapping[str, Any], metric: str) -> Markup:
-    """One metric per frame with its limits and worst frames: the gap, or a feature."""
+def metric_chart(measurement: Record, metric: str) -> Markup:
+    """Draw one metric per frame, the gap or a feature, with its limits and worst frames."""
     values = measurement["series"]["worst"][metric]
     limits = _limits(measurement, (metric,))
-    shown = [*values, *(value for value, *_ in limits)]
-    axis = _axis(shown, _unit(max(shown) - min(shown)))
+    numbers = [*values, *(limit.value for limit in limits)]
+    axis = _axis(numbers, _unit(max(numbers) - min(numbers)))
     parts = [_line("other", values, axis)]
-    parts += [_level("limit bad" if bad else "limit", value, axis, len(values)) for value, _, bad in limits]
+    parts += [_level("limit bad" if limit.failed else "limit", limit.value, axis, len(values)) for limit in limits]
     parts.append(_dots(measurement, metric, axis))
-    said = f"{label(metric)} per frame: from {min(values):.6g} to {max(values):.6g}."
-    return _plot(measurement, parts, axis, limits, said)
+    description = f"{label(metric)} per frame: from {min(values):.6g} to {max(values):.6g}."
+    return _plot(measurement, parts, axis, limits, description)
 
 
-def series_rows(measurement: Mapping[str, Any], rows: int) -> list[tuple[str, str, str, str]]:
-    """The chart as a table: for each stretch of the clip its lowest NEG and VMAF and its largest gap."""
-    series = measurement["series"]
-    worst, size = series["worst"], series["frames_per_bucket"]
+def series_rows(measurement: Record, rows: int) -> list[tuple[str, ...]]:
+    """The chart as a table of at most `rows`: when, lowest NEG, lowest VMAF and largest gap of a part of the clip."""
+    worst, size = measurement["series"]["worst"], measurement["series"]["frames_per_bucket"]
     count = len(worst["neg"])
     step = math.ceil(count / rows)
     table = []
     for start in range(0, count, step):
-        end = min(start + step, count)
-        stretch = [start * size, min(end * size, measurement["frames"]) - 1]
-        times = [seconds_of(measurement, frame) for frame in stretch]
-        when = "–".join(str(f) if t is None else time_code(t) for f, t in zip(stretch, times, strict=True))
-        table.append(
-            (
-                when,
-                f"{min(worst['neg'][start:end]):.2f}",
-                f"{min(worst['vmaf'][start:end]):.2f}",
-                f"{max(worst['gap'][start:end]):.2f}",
-            )
-        )
+        part = slice(start, min(start + step, count))
+        frames = (start * size, min(part.stop * size, measurement["frames"]) - 1)
+        times = [seconds_of(measurement, frame) for frame in frames]
+        when = "–".join(str(f) if t is None else time_code(t) for f, t in zip(frames, times, strict=True))
+        lows = (f"{min(worst[name][part]):.2f}" for name in ("neg", "vmaf"))
+        table.append((when, *lows, f"{max(worst['gap'][part]):.2f}"))
     return table
 
 
 def _plot(
-    measurement: Mapping[str, Any],
-    parts: Sequence[Markup],
-    axis: Axis,
-    limits: Sequence[tuple[float, str, bool]],
-    said: str,
+    measurement: Record, parts: Sequence[Markup], axis: Axis, limits: Sequence[Limit], description: str
 ) -> Markup:
+    text = Markup('<text x="{}" y="{}"{}>{}</text>')
+    end, right, bottom = Markup(' class="e"'), LEFT + PLOT_WIDTH, HEIGHT - 14
+    ticks_text = [text.format(LEFT - 6, axis.y(tick) + 4, "", f"{tick:g}") for tick in ticks(axis.low, axis.high)]
+    labels = [
+        Markup('<g class="e">{}</g>').format(Markup("").join(ticks_text)),
+        *(text.format(right - 4, axis.y(limit.value) - 3, Markup(' class="e k"'), limit.name) for limit in limits),
+        text.format(LEFT, bottom, "", moment(measurement, 0)),
+        text.format(right, bottom, end, moment(measurement, measurement["frames"] - 1)),
+    ]
     count = len(next(iter(measurement["series"]["worst"].values())))
-    size, rate = measurement["series"]["frames_per_bucket"], measurement.get("frame_rate") or ""
-    labels: list[Markup] = []
-    for tick in ticks(axis.low, axis.high):
-        labels.append(Markup('<text x="{}" y="{}">{:g}</text>').format(LEFT - 6, axis.y(tick) + 4, tick))
-    labels = [Markup('<g class="e">{}</g>').format(Markup("").join(labels))]
-    for value, name, _ in limits:
-        y = axis.y(value) - 3
-        labels.append(Markup('<text x="{}" y="{}" class="e k">{}</text>').format(LEFT + PLOT_WIDTH - 4, y, name))
-    first, last = _end_labels(measurement)
-    labels.append(Markup('<text x="{}" y="{}">{}</text>').format(LEFT, HEIGHT - 14, first))
-    labels.append(Markup('<text x="{}" y="{}" class="e">{}</text>').format(LEFT + PLOT_WIDTH, HEIGHT - 14, last))
     return Markup(
         '<svg class="chart series" viewBox="0 0 {} {}" role="img" aria-label="{}" data-top="{:.12g}" data-unit="{}" '
         'data-size="{}" data-rate="{}">{}<svg x="{}" y="{}" width="{}" height="{}" viewBox="0 0 {} {}" '
         'preserveAspectRatio="none">{}</svg>{}</svg>'
     ).format(
-        WIDTH,
-        HEIGHT,
-        said,
-        axis.high,
-        axis.unit,
-        size,
-        rate,
-        frame(),
-        LEFT,
-        TOP,
-        PLOT_WIDTH,
-        PLOT_HEIGHT,
-        max(count - 1, 1),
-        axis.down(axis.low),
-        Markup("").join(parts),
-        Markup("").join(labels),
+        *(WIDTH, HEIGHT, description, axis.high, axis.unit),
+        *(measurement["series"]["frames_per_bucket"], measurement.get("frame_rate") or "", background()),
+        *(LEFT, TOP, PLOT_WIDTH, PLOT_HEIGHT, max(count - 1, 1), axis.down(axis.low)),
+        *(Markup("").join(parts), Markup("").join(labels)),
     )
 
 
-def frame() -> Markup:
-    """The plot's background and border."""
-    return Markup('<rect class="plot" x="{}" y="{}" width="{}" height="{}"/>').format(
-        LEFT, TOP, PLOT_WIDTH, PLOT_HEIGHT
-    )
-
-
-def _end_labels(measurement: Mapping[str, Any]) -> tuple[str, str]:
-    last = measurement["frames"] - 1
-    return moment(measurement, 0), moment(measurement, last)
+def background() -> Markup:
+    """The background and border of a plot."""
+    rect = Markup('<rect class="plot" x="{}" y="{}" width="{}" height="{}"/>')
+    return rect.format(LEFT, TOP, PLOT_WIDTH, PLOT_HEIGHT)
 
 
 def _line(name: str, values: Sequence[float], axis: Axis) -> Markup:
-    """A line with the area under it. It begins and ends outside of the plot, so that only its upper edge is seen."""
+    """A line with the area under it. It begins and ends outside of the plot, so that only its upper edge is visible."""
     heights = [axis.down(value) for value in values]
     if len(heights) == 1:
         heights *= 2
@@ -175,33 +156,33 @@ def _level(name: str, value: float, axis: Axis, count: int) -> Markup:
     return Markup('<path class="{}" d="M-9 {}h{}"/>').format(name, axis.down(value), count + 18)
 
 
-def _dots(measurement: Mapping[str, Any], metric: str, axis: Axis, most: int = 3) -> Markup:
+def _dots(measurement: Record, metric: str, axis: Axis, most: int = 3) -> Markup:
     size = measurement["series"]["frames_per_bucket"]
     frames = [worst for worst in measurement["worst"] or () if worst["metric"] == metric]
     return Markup("").join(
-        # A line of no length with round ends stays a dot however the plot is stretched.
-        Markup('<path class="dot" d="M{} {}h0"><title>{}</title></path>').format(
+        # A line without length but with round ends stays a dot, however the plot is stretched.
+        Markup('<path class="dot" d="M{} {}h0"><title>{}: {:.6g}</title></path>').format(
             worst["frame"] // size,
             axis.down(max(worst["value"], axis.low)),
-            f"{moment(measurement, worst['frame'])}: {worst['value']:.6g}",
+            moment(measurement, worst["frame"]),
+            worst["value"],
         )
         for worst in frames[:most]
     )
 
 
-def _limits(measurement: Mapping[str, Any], metrics: Sequence[str]) -> list[tuple[float, str, bool]]:
+def _limits(measurement: Record, metrics: Sequence[str]) -> list[Limit]:
     return [
-        (gate["limit"], f"{gate['name']} {gate['limit']:g}", not gate["passed"])
+        Limit(gate["limit"], f"{gate['name']} {gate['limit']:g}", not gate["passed"])
         for gate in measurement["gates"]
         if gate.get("metric") in metrics and gate["pool"] != "stdev"
     ]
 
 
-def _describe(measurement: Mapping[str, Any]) -> str:
-    pools = measurement["pools"]
+def _describe(measurement: Record) -> str:
+    pools, above = measurement["pools"], measurement["above_100"]
     lowest = next((worst for worst in measurement["worst"] or () if worst["metric"] == "neg"), None)
     where = f" in {moment(measurement, lowest['frame'])}" if lowest else ""
-    above = measurement["above_100"]
     lifted = f" {above} frames are above 100 and above the reference's own score." if above else ""
     return (
         f"Scores per frame, {measurement['frames']} frames. NEG: mean {pools['neg']['mean']:.2f}, lowest "
@@ -211,7 +192,7 @@ def _describe(measurement: Mapping[str, Any]) -> str:
 
 
 def _unit(span: float) -> int:
-    """Units for a metric of this span, so that its curve has some hundred of them: SSIM has no tenths of a point."""
+    """Plot units for a metric of this span, about a hundred over its curve: SSIM needs more than tenths."""
     return next((unit for unit in (10, 100, 1000, 10_000) if span * unit >= 50), 100_000)
 
 
@@ -223,7 +204,7 @@ def _axis(values: Iterable[float], unit: int) -> Axis:
 
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
-    """Round values between both ends, about as many as asked."""
+    """Choose about this many round values between both ends."""
     rough = (high - low) / about
     power = 10.0 ** math.floor(math.log10(rough))
     step = next((power * factor for factor in (1, 2, 5) if power * factor >= rough), power * 10)
@@ -232,6 +213,7 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
 
 
 def _runs(buckets: Sequence[int]) -> list[tuple[int, int]]:
+    """Consecutive buckets as pairs of the first and their count."""
     runs: list[tuple[int, int]] = []
     for bucket in buckets:
         if runs and sum(runs[-1]) == bucket:

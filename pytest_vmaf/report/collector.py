@@ -1,33 +1,34 @@
-"""What comes in from the tests, wherever they ran, becomes one document. Light: every run with a report loads it."""
+"""Collect the test reports of all workers into the tests of one document."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
-#: All pictures and heat maps of one report together, in characters; the worst tests keep theirs.
+from pytest_vmaf.report.schema import STATUSES, Record, RecordDict
+
+#: The most characters of all pictures and heat maps of a report. Beyond it, the mildest tests lose theirs first.
 MOST_PICTURES = 16_000_000
-#: Characters that a value of a heat map takes, in page and data.
+#: The characters of one value of a heat map, in page and data.
 VALUE = 6
 SMALL = ", to keep the report small."
 LONGEST_MESSAGE = 4000
 PHASES = ("setup", "call", "teardown")
-#: The worst first. What is not finished is an error: nobody knows how it would have ended.
-SEVERITY = ("error", "failed", "xfailed", "skipped", "passed")
 
 
 @dataclass
 class Attempt:
-    """One run of one test, as its reports come in."""
+    """One run of one test, built up from its reports."""
 
     worker: str = ""
     statuses: list[str] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     duration: float = 0.0
-    measurements: list[dict[str, Any]] = field(default_factory=list)
-    sections: list[dict[str, Any]] = field(default_factory=list)
-    baselines: list[dict[str, Any]] = field(default_factory=list)
+    measurements: list[RecordDict] = field(default_factory=list)
+    sections: list[RecordDict] = field(default_factory=list)
+    baselines: list[RecordDict] = field(default_factory=list)
     set_up: bool = False
     called: bool = False
     again: bool = False
@@ -36,13 +37,13 @@ class Attempt:
 
     @property
     def status(self) -> str:
-        """The worst of what its reports said."""
+        """The worst status of its reports. An attempt that did not finish is an error."""
         if not self.called:
             return "error"
-        return min(self.statuses, key=SEVERITY.index, default="passed")
+        return min(self.statuses, key=STATUSES.index, default="passed")
 
-    def record(self) -> dict[str, Any]:
-        """As `schema.ATTEMPT`."""
+    def record(self) -> RecordDict:
+        """The attempt as a `schema.ATTEMPT`."""
         messages = self.messages if self.called else [*self.messages, "The run ended while this test was running."]
         return {
             "status": self.status,
@@ -55,7 +56,7 @@ class Attempt:
 
 @dataclass
 class Test:
-    """A test with all its attempts; the last one counts."""
+    """A test with all its attempts. The last one counts."""
 
     id: str
     location: tuple[str, int | None, str]
@@ -66,19 +67,39 @@ class Test:
         """The attempt that counts."""
         return self.attempts[-1]
 
+    def record(self) -> RecordDict:
+        """The test as a `schema.TEST`."""
+        file, line, _ = self.location
+        return {
+            **self.last.record(),
+            "run": 0,
+            "id": self.id,
+            "file": file or None,
+            "line": line + 1 if line is not None else None,
+            "earlier": [attempt.record() for attempt in self.attempts[:-1]],
+            "sections": self.last.sections,
+        }
+
 
 class Collector:
-    """Takes pytest's reports in the order they come, and gives the tests with measurements as records."""
+    """Collects pytest's reports, in the order they arrive, into the records of the tests with measurements.
+
+    Attributes:
+        pictures_left_out: How many pictures were dropped to keep the report small.
+    """
 
     def __init__(self) -> None:
-        # By node id; more than one only where several workers run the same test (xdist's --dist each).
+        # By node id. With xdist's --dist each, several workers run the same test.
         self._tests: dict[str, list[Test]] = {}
         self._pictures = 0
-        #: How many pictures were dropped to keep the report small.
         self.pictures_left_out = 0
 
     def add(self, report: Any) -> None:
-        """Take one report: of a phase, of a subtest, or of a test whose worker died."""
+        """Add the report of a phase, of a subtest, or of a test whose worker crashed.
+
+        Args:
+            report: A `pytest.TestReport`, with the attributes that the worker side and xdist add.
+        """
         sent = getattr(report, "vmaf", None)
         crashed = report.when not in PHASES
         if not isinstance(sent, dict) and not crashed and report.nodeid not in self._tests:
@@ -90,13 +111,13 @@ class Collector:
         attempt.set_up |= report.when == "setup"
         attempt.crashed |= crashed
         attempt.ended |= attempt.again or report.when == "teardown" or crashed
-        # A setup that did not pass is the end; after a crash nothing comes any more.
+        # After a failed setup or a crash there is no call.
         attempt.called |= subtest is None and (report.when == "call" or report.outcome != "passed")
         attempt.statuses.append(_status(report))
         if message := _message(report):
             attempt.messages.append(f"{subtest}: {message}" if subtest else message)
         if isinstance(sent, dict):
-            # What was measured before the subtest began comes with its report, but is not its own.
+            # The report of a subtest brings along what the test measured before the subtest began.
             began = getattr(report, "start", 0.0)
             measurements = [
                 {**each, "subtest": subtest} if subtest and each["started"] >= began else each
@@ -106,59 +127,39 @@ class Collector:
             attempt.sections += sent["sections"]
             attempt.baselines += sent.get("baselines", [])
             self._pictures += sum(map(_picture_size, measurements)) + sections_size(sent["sections"])
-            self._hold_budget()
+            self._enforce_limit()
 
-    def records(self) -> list[dict[str, Any]]:
-        """Each test as `schema.TEST`, in the order they began."""
-        records = []
-        for tests in self._tests.values():
-            for test in tests:
-                file, line, _ = test.location
-                records.append(
-                    {
-                        **test.last.record(),
-                        "run": 0,
-                        "id": test.id,
-                        "file": file or None,
-                        "line": line + 1 if line is not None else None,
-                        "earlier": [attempt.record() for attempt in test.attempts[:-1]],
-                        "sections": test.last.sections,
-                    }
-                )
-        return records
+    def records(self) -> list[RecordDict]:
+        """Each test as a `schema.TEST`, in the order they began."""
+        return [test.record() for test in self._in_order()]
 
-    def baselines(self) -> list[tuple[str, str, list[dict[str, Any]]]]:
-        """Each test's id, how its last attempt ended, and the entries of baselines that this one measured."""
-        return [
-            (test.id, test.last.status, test.last.baselines)
-            for tests in self._tests.values()
-            for test in tests
-            if test.last.baselines
-        ]
+    def baselines(self) -> list[tuple[str, str, list[RecordDict]]]:
+        """For each test with baselines: its id, and the status and the new baselines of its last attempt."""
+        return [(test.id, test.last.status, test.last.baselines) for test in self._in_order() if test.last.baselines]
+
+    def _in_order(self) -> Iterator[Test]:
+        return chain.from_iterable(self._tests.values())
 
     def _attempt(self, report: Any, crashed: bool) -> Attempt:
-        """The attempt this report belongs to. What comes after the end of one begins the next."""
+        """Find the attempt that a report belongs to. A report after the end of an attempt begins the next one."""
         worker = getattr(report, "worker_id", "") or _worker_of(report)
         tests = self._tests.setdefault(report.nodeid, [])
-        # Another worker takes over from one that died; else each runs the test for itself.
-        ours = next(
-            (test for test in tests if test.last.worker == worker or test.last.again or test.last.crashed), None
-        )
-        if ours is None:
+        # Another worker takes over from one that crashed. Otherwise each runs the test for itself.
+        same = (test for test in tests if test.last.worker == worker or test.last.again or test.last.crashed)
+        if (ours := next(same, None)) is None:
             ours = Test(report.nodeid, report.location, [Attempt(worker)])
             tests.append(ours)
         elif (ours.last.ended and report.when != "teardown") or (ours.last.set_up and report.when == "setup"):
-            # Not by the setup alone: where tests are run again, it comes after the test's subtests.
+            # A setup alone does not tell: of a rerun it may arrive after the test's subtests.
             for attempt in ours.attempts:
                 self._drop_pictures(attempt)
             ours.attempts.append(Attempt(worker))
         return ours.last
 
-    def _hold_budget(self) -> None:
+    def _enforce_limit(self) -> None:
         while self._pictures > MOST_PICTURES:
-            lasts = [test.last for tests in self._tests.values() for test in tests]
-            mildest = max((last for last in lasts if _size(last)), key=_mildness)
-            # One at a time: a single test may have more than all of them may take.
+            mildest = max((test.last for test in self._in_order() if _size(test.last)), key=_mildness)
+            # One at a time, because a single test may exceed the limit of all.
             if sections_size(mildest.sections):
                 saved, pictures = lighten(mildest.sections)
                 self._pictures -= saved
@@ -170,7 +171,7 @@ class Collector:
             self.pictures_left_out += 1
 
     def _drop_pictures(self, attempt: Attempt) -> None:
-        """Those of an earlier attempt, which has no sections in the report."""
+        """Drop the pictures of an earlier attempt, and its sections, which the report does not show."""
         self._pictures -= sections_size(attempt.sections)
         attempt.sections = []
         for measurement in attempt.measurements:
@@ -178,39 +179,43 @@ class Collector:
             measurement.pop("pictures", None)
 
 
-def sections_size(sections: Iterable[dict[str, Any]]) -> int:
-    """How many characters of sections can be left out: their pictures, and frames of heat maps but the worst."""
+def sections_size(sections: Iterable[Record]) -> int:
+    """The characters of sections that can be left out: pictures, and the frames of heat maps except the worst."""
     return sum(_block_size(block) for section in sections for block in section["blocks"])
 
 
-def lighten(sections: Iterable[dict[str, Any]]) -> tuple[int, int]:
-    """Leave out one picture of these sections, the last, or else a heat map's frames but the worst, and say so there.
+def lighten(sections: Iterable[RecordDict]) -> tuple[int, int]:
+    """Remove the last picture of some sections, or else all frames of a heat map except the worst, and note it there.
 
-    How many characters that saves, and how many pictures it costs. Some must be left to leave out.
+    Args:
+        sections: Sections with something to remove, that is, with a `sections_size`.
+
+    Returns:
+        How many characters and how many pictures were removed.
     """
     blocks = [block for section in sections for block in section["blocks"] if _block_size(block)]
-    pictured = [block for block in blocks if _pictures_of(block)]
-    block = (pictured or blocks)[-1]
+    with_pictures = [block for block in blocks if _pictures_of(block)]
+    block = (with_pictures or blocks)[-1]
     before = _block_size(block)
-    if pictured:
+    if with_pictures:
         _pictures_of(block).pop()
-        words = f"Some of its pictures were left out{SMALL}"
+        note = f"Some of its pictures were left out{SMALL}"
     else:
-        heat, kept = block["heat"], sorted(block["heat"]["worst"])
-        heat["frames"] = [heat["frames"][index] for index in kept]
-        heat["worst"] = [kept.index(index) for index in heat["worst"]]
-        words = f"All frames but the worst were left out{SMALL}"
-    said = block.get("left_out") or ""
-    if words not in said:
-        block["left_out"] = f"{said} {words}".strip()
-    return before - _block_size(block), len(pictured[-1:])
+        heat, worst = block["heat"], sorted(block["heat"]["worst"])
+        heat["frames"] = [heat["frames"][index] for index in worst]
+        heat["worst"] = [worst.index(index) for index in heat["worst"]]
+        note = f"All frames but the worst were left out{SMALL}"
+    notes = block.get("left_out") or ""
+    if note not in notes:
+        block["left_out"] = f"{notes} {note}".strip()
+    return before - _block_size(block), len(with_pictures[-1:])
 
 
-def _pictures_of(block: dict[str, Any]) -> list[dict[str, str]]:
+def _pictures_of(block: Record) -> list[dict[str, str]]:
     return (block.get("shown") or block.get("heat") or {}).get("pictures") or []
 
 
-def _block_size(block: dict[str, Any]) -> int:
+def _block_size(block: Record) -> int:
     size = sum(len(picture["jpeg"]) for picture in _pictures_of(block))
     if heat := block.get("heat"):
         size += (len(heat["frames"]) - len(heat["worst"])) * heat["columns"] * heat["rows"] * VALUE
@@ -219,7 +224,7 @@ def _block_size(block: dict[str, Any]) -> int:
 
 def _status(report: Any) -> str:
     if report.outcome in ("failed", "rerun"):
-        # A gate that a fixture holds is a gate; whatever else ends a setup or teardown is an error.
+        # A gate that fails in a fixture is a failure. Anything else that ends a setup or teardown is an error.
         error = getattr(report, "vmaf_error", report.when != "call")
         return "error" if error else "failed"
     if report.outcome == "skipped":
@@ -228,10 +233,10 @@ def _status(report: Any) -> str:
 
 
 def _message(report: Any) -> str:
-    """Why a report is not a plain pass, in its own words."""
+    """The message of a report; "" for a plain pass."""
     longrepr = report.longrepr
     if report.outcome == "passed":
-        return "It was expected to fail, and passed." if hasattr(report, "wasxfail") else ""
+        return "The test was expected to fail, but passed." if hasattr(report, "wasxfail") else ""
     crash = getattr(longrepr, "reprcrash", None)
     if crash is not None:
         return str(crash.message)
@@ -244,8 +249,8 @@ def _subtest(report: Any) -> str | None:
     context = getattr(report, "context", None)
     if context is None or not hasattr(context, "kwargs"):
         return None
-    said = [context.msg or "", ", ".join(f"{name}={value}" for name, value in context.kwargs.items())]
-    return " ".join(filter(None, said)) or "subtest"
+    names = [context.msg or "", ", ".join(f"{name}={value}" for name, value in context.kwargs.items())]
+    return " ".join(filter(None, names)) or "subtest"
 
 
 def _worker_of(report: Any) -> str:
@@ -253,7 +258,7 @@ def _worker_of(report: Any) -> str:
     return str(getattr(gateway, "id", ""))
 
 
-def _picture_size(measurement: dict[str, Any]) -> int:
+def _picture_size(measurement: Record) -> int:
     pictures = measurement.get("pictures") or ()
     return sum(len(picture[name]) for picture in pictures for name in ("reference", "distorted", "difference"))
 
@@ -263,6 +268,6 @@ def _size(attempt: Attempt) -> int:
 
 
 def _mildness(attempt: Attempt) -> Any:
-    from pytest_vmaf.report.wording import badness
+    from pytest_vmaf.report.order import badness
 
     return min((badness(each) for each in attempt.measurements), default=(3,))

@@ -1,64 +1,69 @@
-"""What CI systems and other reports get to show: JUnit properties, GitHub's annotations, pytest-html, Allure.
-
-Names and messages may hold anything, and each of these places reads a language of its own; here they become inert.
-"""
+"""GitHub's annotations: one workflow command for each failed test."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from pytest_vmaf.report.wording import badness, cut, first_line, headlines, short_id, worst_first
+from pytest_vmaf.report.order import badness, worst_first
+from pytest_vmaf.report.schema import Record
+from pytest_vmaf.report.wording import cut, first_line, headlines, short_id
 from pytest_vmaf.text import printable
 
 #: GitHub shows this many errors of one step.
 MOST_ANNOTATIONS = 10
 
 
-def error_commands(document: Mapping[str, Any], rootdir: Path) -> list[str]:
-    """GitHub's workflow commands, one line each: an error at each failed test, the worst first, at most ten."""
+def error_commands(document: Record, rootdir: Path) -> list[str]:
+    """Build GitHub's workflow commands, an error for each of the worst failed tests, then a notice about the rest.
+
+    Args:
+        document: The report. Its names and messages may contain anything; they are escaped.
+        rootdir: The folder that the files of the tests are relative to.
+
+    Returns:
+        One line for each command.
+    """
     bad = [test for test in worst_first(document["tests"]) if test["status"] in ("failed", "error")]
-    lines = []
+    commands = []
     for test in bad[:MOST_ANNOTATIONS]:
         name = cut(short_id(test["id"]), 150, middle=True)
         properties = {"title": f"VMAF: {name} {'failed' if test['status'] == 'failed' else 'ended with an error'}"}
         if file := _in_workspace(test.get("file"), rootdir):
             line = {"line": str(test["line"])} if test.get("line") else {}
             properties = {"file": file, **line, **properties}
-        measured = [each for each in test["measurements"] if each["status"] != "error"]
-        said = [first_line(test["message"], 500), *headlines(sorted(measured, key=badness), 3)]
-        shown = ",".join(f"{key}={_property(printable(value))}" for key, value in properties.items())
-        lines.append(f"::error {shown}::{_data(chr(10).join(said))}")
-    if left := len(bad) - len(lines):
-        many = f"{left} more VMAF test{' is' if left == 1 else 's are'} not shown as annotations"
-        lines.append(f"::notice::{many}; the step summary and the report have them.")
-    return lines
+        scored = [each for each in test["measurements"] if each["status"] != "error"]
+        lines = [first_line(test["message"], 500), *headlines(sorted(scored, key=badness), 3)]
+        options = ",".join(f"{key}={_property(printable(value))}" for key, value in properties.items())
+        commands.append(f"::error {options}::{_data(chr(10).join(lines))}")
+    if more := len(bad) - len(commands):
+        tests = f"{more} more VMAF test{' is' if more == 1 else 's are'} not shown as annotations"
+        commands.append(f"::notice::{tests}; the step summary and the report have them.")
+    return commands
 
 
 def _data(text: str) -> str:
-    """The text as a workflow command's message."""
+    """Escape the message of a workflow command."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:
-    """The text as the value of a workflow command's property."""
+    """Escape the value of a workflow command's property."""
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def _in_workspace(file: str | None, rootdir: Path) -> str | None:
-    """The file as GitHub names it, from the top of the repository; None outside of it."""
+    """The file as GitHub names it, relative to the top of the repository. None for a file outside of it."""
     if not file:
         return None
     top = Path(os.environ.get("GITHUB_WORKSPACE") or rootdir)
     try:
-        # As they are named first: a folder in the workspace may be a link to somewhere else.
+        # Unresolved paths first: a folder in the workspace may be a link to a place outside.
         for where, path in ((top, rootdir / file), (top.resolve(), (rootdir / file).resolve())):
-            named = Path(os.path.normpath(path))
-            if named.is_relative_to(os.path.normpath(where)):
-                return named.relative_to(os.path.normpath(where)).as_posix()
+            folder, named = os.path.normpath(where), Path(os.path.normpath(path))
+            if named.is_relative_to(folder):
+                return named.relative_to(folder).as_posix()
     except (OSError, ValueError, RuntimeError):
-        # A name that no system takes, or a circle of links: there is no such file to mark.
+        # The system refuses the name, or links form a circle: there is no such file to annotate.
         return None
     return None

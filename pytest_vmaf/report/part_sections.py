@@ -1,4 +1,4 @@
-"""Sections of a report about parts of the picture: regions, what is salient, and tiles."""
+"""Report sections about parts of the picture: regions, salient parts and tiles."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import base64
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_vmaf.errors import ScorerError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.ffmpeg import FfmpegCommand
 from pytest_vmaf.media.process import run
 from pytest_vmaf.report.frame_pictures import TIMEOUT, worst_pictures
-from pytest_vmaf.report.schema import MOST_BOXES
+from pytest_vmaf.report.schema import MOST_BOXES, MOST_FRAMES, Record
 from pytest_vmaf.report.sections import Chart, DataTable, HeatMap, Line, Paragraph, Section, Shown
-from pytest_vmaf.report.series import frames_per_bucket
+from pytest_vmaf.report.series import MOST_BUCKETS, frames_per_bucket, time_axis
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import Score
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from pytest_vmaf.roi.masked_score import RoiResult
     from pytest_vmaf.roi.quality_map import QualityMap
 
-#: Points of a line, and values of a heat map, that a page still shows at once.
-POINTS, VALUES = 200, 40_000
+#: The most values of a heat map that a page still shows at once.
+VALUES = 40_000
 #: Frames of a heat map that can be chosen without scripts.
-CHOSEN = 8
-#: What salient parts are tinted with, as ffmpeg takes it, and how strongly at most.
-TINT, STRENGTH = "0xff3020", 0.7
+CHOICES = 8
+#: The colour of salient parts, as ffmpeg writes it, and its largest opacity.
+TINT, OPACITY = "0xff3020", 0.7
 
 Pair = tuple[Clip, Clip]
 #: x, y, width and height in pixels.
@@ -36,149 +36,167 @@ Box = tuple[int, int, int, int]
 
 
 def regions_section(
-    result: Result, where: Mapping[str, str], boxes: Callable[[int], Mapping[str, Box]], clips: Pair, pictures: int
+    result: Result, sizes: Mapping[str, str], boxes: Callable[[int], Mapping[str, Box]], clips: Pair, pictures: int
 ) -> Section:
-    """NEG of each region beside the whole picture's over time, and where they lie in the worst frame of the worst.
+    """Scores of each region and of the whole picture, and where the regions are in the worst frame of the worst.
 
-    ``where`` says it of each region in a few letters, ``boxes`` of a scored frame in pixels.
+    Args:
+        result: The result with its regions.
+        sizes: The size and place of each region as a short text.
+        boxes: The rectangles of the regions in a scored frame.
+        clips: The reference and the distorted clip, for the pictures.
+        pictures: How many pictures the section may have.
     """
+    parts = [("whole picture", _size(result), result)]
+    parts += [(name, sizes[name], one) for name, one in result.regions.items()]
     rows = [
-        (name, where, f"{one.vmaf:.2f}", f"{one.neg:.2f}", f"{one.gap:.2f}", f"{one.neg.min:.2f}", f"{one.neg.p5:.2f}")
-        for name, where, one in (
-            ("whole picture", _size(result), result),
-            *((name, where[name], one) for name, one in result.regions.items()),
-        )
+        (name, size, *(f"{score:.2f}" for score in (one.vmaf, one.neg, one.gap, one.neg.min, one.neg.p5)))
+        for name, size, one in parts
     ]
-    lines = [_line("whole picture", result.neg), *(_line(name, one.neg) for name, one in result.regions.items())]
     worst = min(result.regions, key=lambda name: float(result.regions[name].neg))
     frame, value = result.regions[worst].neg.worst()[0]
-    shown: list[Any] = []
+    images: list[Shown | Paragraph] = []
     if pictures:
         caption = f"NEG of {worst} is lowest here: {value:.2f} in {result.context.time_code(frame)}."
-        drawn = [(name, *box) for name, box in boxes(frame).items()]
-        # The worst first, so that it is never one of those left out.
-        drawn.sort(key=lambda each: each[0] != worst)
-        if len(drawn) > MOST_BOXES:
-            caption += f" {MOST_BOXES} of {len(drawn)} regions are drawn."
-        shown = _frame(result, {}, clips, frame, caption, drawn[:MOST_BOXES])
+        # The worst first, so that it is never left out.
+        named = sorted(((name, *box) for name, box in boxes(frame).items()), key=lambda each: each[0] != worst)
+        if len(named) > MOST_BOXES:
+            caption += f" {MOST_BOXES} of {len(named)} regions are drawn."
+        images = _images(result, clips, frame, caption, named[:MOST_BOXES])
     return Section(
         f"Regions of {result.context.distorted}",
         [
             DataTable(("region", "pixels", "VMAF", "NEG", "gap", "NEG min", "NEG p5"), rows),
-            *([Chart(_unit(result), "NEG", lines, (), "The worst frame of each point.")] if _moves(result) else []),
-            *shown,
+            *_chart({name: one.neg for name, _, one in parts}),
+            *images,
         ],
     )
 
 
-def roi_section(found: RoiResult, clips: Pair, pictures: int) -> Section:
-    """The whole picture, what the mask keeps and the blend; and what is salient in the worst frame."""
+def roi_section(result: RoiResult, clips: Pair, pictures: int) -> Section:
+    """Scores of the whole picture, the masked picture and their blend, and the salient parts of the worst frame."""
     rows = [
-        (name, f"{found[f'vmaf{of}']:.3f}", f"{found[f'neg{of}']:.3f}", "–" if gap is None else f"{gap:.3f}")
+        (name, f"{result[f'vmaf{of}']:.3f}", f"{result[f'neg{of}']:.3f}", "–" if gap is None else f"{gap:.3f}")
         for name, of, gap in (
-            ("whole picture", "", found.gap),
-            ("masked", "_masked", found.gap_masked),
-            (f"roi, weight {found.mask.weight:g}", "_roi", None),
+            ("whole picture", "", result.gap),
+            ("masked", "_masked", result.gap_masked),
+            (f"roi, weight {result.mask.weight:g}", "_roi", None),
         )
     ]
-    frame, value = found.neg_masked.worst()[0]
-    lines = [_line("whole picture", found.neg), _line("masked", found.neg_masked), _line("roi", found.neg_roi)]
-    shown: list[Any] = []
+    frame, value = result.neg_masked.worst()[0]
+    images: list[Shown | Paragraph] = []
     if pictures:
-        caption = f"NEG of what the mask keeps is lowest here: {value:.2f} in {found.context.time_code(frame)}."
-        shown = _frame(found, {}, clips, frame, caption, saliency=found.map_of(frame))
-    own = [note.removeprefix("roi: ") for note in found.provenance["notes"] if note.startswith("roi: ")]
-    notes = [Paragraph(f"{note[:1].upper()}{note[1:]}.") for note in own]
+        caption = f"NEG of the masked picture is lowest here: {value:.2f} in {result.context.time_code(frame)}."
+        images = _images(result, clips, frame, caption, saliency=result.map_of(frame))
+    notes = [note.removeprefix("roi: ") for note in result.provenance["notes"] if note.startswith("roi: ")]
     return Section(
-        f"Salient parts of {found.context.distorted}",
+        f"Salient parts of {result.context.distorted}",
         [
             DataTable(("scored", "VMAF", "NEG", "gap"), rows),
-            *notes,
-            *([Chart(_unit(found), "NEG", lines, (), "The worst frame of each point.")] if _moves(found) else []),
-            *shown,
+            *(Paragraph(f"{note[:1].upper()}{note[1:]}.") for note in notes),
+            *_chart({"whole picture": result.neg, "masked": result.neg_masked, "roi": result.neg_roi}),
+            *images,
         ],
     )
 
 
-def map_section(found: QualityMap, clips: Pair, pictures: int) -> Section:
-    """NEG of each tile over time as a heat map, the worst tile of each frame, and the tiles' means."""
-    count = len(found.neg.frames)
-    size = frames_per_bucket(count, min(600, max(1, VALUES // len(found.tiles))))
-    lowest = [value for _, value in found.worst_over_time]
-    kept = [min(range(start, min(start + size, count)), key=lowest.__getitem__) for start in range(0, count, size)]
-    values = [tile.neg.frames for tile in found.tiles]
-    rate = found.context.frame_rate
-    frames = [
-        (frame, None if rate is None else float(frame / rate), [tile[frame] for tile in values]) for frame in kept
-    ]
-    worst = sorted(range(len(kept)), key=lambda index: lowest[kept[index]])[:CHOSEN]
+def map_section(quality_map: QualityMap, clips: Pair, pictures: int) -> Section:
+    """NEG of each tile over time as a heat map, the worst tile of each frame as a chart, and the means of the tiles."""
+    count, tiles = len(quality_map.neg.frames), quality_map.tiles
+    size = frames_per_bucket(count, min(MOST_FRAMES, max(1, VALUES // len(tiles))))
+    lowest = [value for _, value in quality_map.worst_over_time]
+    # Of each bucket of frames the worst.
+    frames = [min(range(start, min(start + size, count)), key=lowest.__getitem__) for start in range(0, count, size)]
+    values = [tile.neg.frames for tile in tiles]
+    rate = quality_map.context.frame_rate
+    unit, time = time_axis(rate)
+    cells = [(frame, None if rate is None else time(frame), [tile[frame] for tile in values]) for frame in frames]
+    worst = sorted(range(len(frames)), key=lambda index: lowest[frames[index]])[:CHOICES]
     under: dict[int, str] = {}
-    said: list[Paragraph] = []
+    left_out: str | None = None
     if pictures:
-        rows = [{"metric": "neg", "frame": kept[index], "value": lowest[kept[index]]} for index in worst[:pictures]]
-        made, left_out = worst_pictures(_record(found, found.whole, rows), *clips, pictures)
-        under = {kept.index(picture["frame"]): picture["distorted"] for picture in made}
-        said = [Paragraph(left_out)] if left_out else []
+        rows = [{"metric": "neg", "frame": frames[index], "value": lowest[frames[index]]} for index in worst[:pictures]]
+        images, left_out = worst_pictures(_record(quality_map, rows, quality_map.whole), *clips, pictures)
+        under = {frames.index(picture["frame"]): picture["distorted"] for picture in images}
+    columns = range(quality_map.columns)
     means = [
-        (row, *(f"{found.tile(column, row).neg:.2f}" for column in range(found.columns))) for row in range(found.rows)
+        (row, *(f"{quality_map.tile(column, row).neg:.2f}" for column in columns)) for row in range(quality_map.rows)
     ]
-    salient = [f"; weighted by saliency {found.neg_salient:.2f}"] if found.saliency else []
-    line = Line("worst tile", [(_time(found, frame), lowest[frame]) for frame in kept])
+    salient = f"; weighted by saliency {quality_map.neg_salient:.2f}" if quality_map.saliency else ""
+    line = Line("worst tile", [(time(frame), lowest[frame]) for frame in frames])
+    chart = [Chart(unit, "NEG", [line], (), "The lowest tile of each frame.")] if count > 1 else []
     return Section(
-        f"Quality map of {found.distorted}",
+        f"Quality map of {quality_map.distorted}",
         [
             Paragraph(
-                f"NEG of the worst tile, in column {found.worst.column} and row {found.worst.row}, is "
-                f"{found.neg_tile:.2f} as a mean over time; all tiles have {found.neg_mean:.2f}{''.join(salient)}."
+                f"The worst tile is in column {quality_map.worst.column} and row {quality_map.worst.row}. Its mean NEG "
+                f"over time is {quality_map.neg_tile:.2f}; all tiles have {quality_map.neg_mean:.2f}{salient}."
             ),
             HeatMap(
-                found.columns,
-                found.rows,
-                frames,
+                quality_map.columns,
+                quality_map.rows,
+                cells,
                 low=min(60.0, *lowest),
                 high=100.0,
                 metric="NEG",
-                caption="NEG of each tile" + (f"; the worst of every {size} frames is kept." if size > 1 else "."),
+                caption="NEG of each tile" + (f", of every {size} frames the worst." if size > 1 else "."),
                 worst=worst,
                 pictures=under,
-                size=(int(found.whole["width"]), int(found.whole["height"])),
+                size=(int(quality_map.whole["width"]), int(quality_map.whole["height"])),
             ),
-            *said,
-            *([Chart(_unit(found), "NEG", [line], (), "The lowest tile of each frame.")] if _moves(found) else []),
-            DataTable(("row", *(f"column {column}" for column in range(found.columns))), means, "NEG, mean over time"),
+            *([Paragraph(left_out)] if left_out else []),
+            *chart,
+            DataTable(("row", *(f"column {column}" for column in columns)), means, "NEG, mean over time"),
         ],
     )
 
 
-def _frame(
+def _chart(scores: Mapping[str, Score]) -> list[Chart]:
+    """NEG over time. None for clips of a single frame."""
+    first = next(iter(scores.values()))
+    if len(first.frames) < 2:
+        return []
+    unit, _ = time_axis(first.context.frame_rate)
+    lines = [_line(name, score) for name, score in scores.items()]
+    return [Chart(unit, "NEG", lines, (), "Each point is the worst of its frames.")]
+
+
+def _line(name: str, score: Score) -> Line:
+    frames, size = score.frames, frames_per_bucket(len(score.frames), MOST_BUCKETS)
+    _, time = time_axis(score.context.frame_rate)
+    return Line(name, [(time(start), min(frames[start : start + size])) for start in range(0, len(frames), size)])
+
+
+def _images(
     result: Result,
-    whole: Mapping[str, Any],
     clips: Pair,
     frame: int,
     caption: str,
     boxes: Sequence[tuple[str, int, int, int, int]] = (),
     saliency: tuple[bytes, int, int] | None = None,
 ) -> list[Shown | Paragraph]:
-    """A frame of both clips, the reference's tinted where it is salient. What keeps it from being made is said."""
-    record = _record(result, whole, [{"metric": "neg", "frame": frame, "value": 0.0}])
-    made, left_out = worst_pictures(record, *clips, 1)
-    if not made:
+    """A frame of both clips, the reference's tinted where it is salient, or a sentence why there is none."""
+    images, left_out = worst_pictures(_record(result, [{"metric": "neg", "frame": frame, "value": 0.0}]), *clips, 1)
+    if not images:
         return [Paragraph(left_out or "There is no picture.")]
-    picture = made[0]
-    shown = [("reference", picture["reference"]), ("distorted", picture["distorted"])]
+    image = images[0]
+    first = ("reference", image["reference"])
     if saliency is not None:
-        tinted = _tinted(picture, saliency, result.provenance["ffmpeg_path"])
-        shown[0] = ("reference, tinted where it is salient", tinted)
-    sides = picture["width"], picture["height"], picture["full_width"], picture["full_height"]
-    return [Shown(shown, *sides, caption, boxes)]
+        first = ("reference, tinted where it is salient", _tint(image, saliency, result.provenance["ffmpeg_path"]))
+    sides = image["width"], image["height"], image["full_width"], image["full_height"]
+    return [Shown([first, ("distorted", image["distorted"])], *sides, caption, boxes)]
 
 
-def _tinted(picture: Mapping[str, Any], saliency: tuple[bytes, int, int], ffmpeg: str) -> str:
-    """The reference's picture with a colour over it, the stronger the more salient. Raises ScorerError."""
+def _tint(picture: Record, saliency: tuple[bytes, int, int], ffmpeg: str) -> str:
+    """Lay a colour over the reference's picture, the stronger the more salient. Returns a JPEG as base64.
+
+    Raises:
+        ScorerError: If ffmpeg fails.
+    """
     content, across, down = saliency
     width, height = picture["width"], picture["height"]
     graph = (
-        f"[1:v]scale={width}:{height}:flags=bicubic,format=gray,lut=y=val*{STRENGTH}[mask];"
+        f"[1:v]scale={width}:{height}:flags=bicubic,format=gray,lut=y=val*{OPACITY}[mask];"
         f"color=c={TINT}:s={width}x{height}:r=1,format=gbrp[colour];[colour][mask]alphamerge[tint];"
         "[0:v]format=gbrp[picture];[picture][tint]overlay=format=gbrp:shortest=1,"
         "scale=out_color_matrix=bt601:out_range=pc,format=yuvj444p[out]"
@@ -196,33 +214,11 @@ def _tinted(picture: Mapping[str, Any], saliency: tuple[bytes, int, int], ffmpeg
         return base64.b64encode(tinted.read_bytes()).decode("ascii")
 
 
-def _record(result: Result, whole: Mapping[str, Any], worst: list[dict[str, Any]]) -> dict[str, Any]:
+def _record(result: Result, worst: Sequence[Record], whole: Record | None = None) -> Record:
+    """The part of a measurement's record that pictures need. `whole` is about the whole picture, not about a tile."""
     rate = result.context.frame_rate
-    made = {**result.provenance, **whole}
-    return {"worst": worst, "provenance": made, "frame_rate": None if rate is None else str(rate)}
-
-
-def _line(name: str, score: Score) -> Line:
-    """A score over time, the worst frame of every few where there are many."""
-    frames, size = score.frames, frames_per_bucket(len(score.frames), POINTS)
-    rate = score.context.frame_rate
-    points = []
-    for start in range(0, len(frames), size):
-        points.append((start if rate is None else float(start / rate), min(frames[start : start + size])))
-    return Line(name, points)
-
-
-def _time(result: Result, frame: int) -> float:
-    rate = result.context.frame_rate
-    return float(frame if rate is None else frame / rate)
-
-
-def _unit(result: Result) -> str:
-    return "frame" if result.context.frame_rate is None else "s"
-
-
-def _moves(result: Result) -> bool:
-    return len(result.neg.frames) > 1
+    provenance = {**result.provenance, **(whole or {})}
+    return {"worst": worst, "provenance": provenance, "frame_rate": None if rate is None else str(rate)}
 
 
 def _size(result: Result) -> str:

@@ -1,4 +1,4 @@
-"""The JSON-safe record of one measurement; the only thing that crosses processes. `schema` documents its shape."""
+"""JSON-safe records of measurements, the only data that crosses processes. `schema` documents their shape."""
 
 from __future__ import annotations
 
@@ -7,22 +7,29 @@ from enum import Enum
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
-from pytest_vmaf.baselines.judge import ToleranceVerdict
-from pytest_vmaf.gates.metrics import label
+from pytest_vmaf.gates.metrics import BASE_METRICS, label
+from pytest_vmaf.report.schema import SCHEMA, Record, RecordDict
 from pytest_vmaf.text import printable
 
 if TYPE_CHECKING:
+    from pytest_vmaf.baselines.judge import ToleranceVerdict
     from pytest_vmaf.baselines.outcome import Outcome
     from pytest_vmaf.gates.gate import Gate, Verdict
     from pytest_vmaf.scoring.result import Result
 
-SCHEMA = 1
-#: Characters of a command that a record holds.
+#: The longest command of a record, in characters.
 LONGEST_COMMAND = 16_000
+#: The largest change of a record. JSON has no infinity, the relative change of what was 0 before.
+LARGEST_CHANGE = 1e12
 
 
-def measurement_record(result: Result, verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    """What a measurement found: pooled scores, each gate with value and margin, thinned frames, clips, provenance."""
+def measurement_record(result: Result, verdicts: Sequence[Verdict]) -> RecordDict:
+    """Record a measurement as `schema.MEASUREMENT`: scores, gates, frames reduced to a bounded size, and provenance.
+
+    Args:
+        result: What was measured.
+        verdicts: The gates that were checked.
+    """
     from pytest_vmaf.report.series import frame_data
 
     return {
@@ -30,34 +37,38 @@ def measurement_record(result: Result, verdicts: Sequence[Verdict]) -> dict[str,
         "status": "passed" if all(verdict.passed for verdict in verdicts) else "failed",
         "reference": result.context.reference,
         "distorted": result.context.distorted,
-        "vmaf": float(result.vmaf),
-        "neg": float(result.neg),
-        "gap": float(result.gap),
+        **{name: float(result[name]) for name in BASE_METRICS},
         "above_100": len(result.above_100),
         "features": {name: float(score) for name, score in result.features.items()},
-        "gates": [_gate(verdict) for verdict in verdicts],
+        "gates": [
+            {**_gate(each.gate), "value": each.value, "margin": each.margin, "passed": each.passed} for each in verdicts
+        ],
         **frame_data(result, verdicts),
-        "provenance": plain({name: _cut(name, value) for name, value in result.provenance.items()}),
+        "provenance": plain({name: _shorten(name, value) for name, value in result.provenance.items()}),
     }
 
 
-def with_gates(record: dict[str, Any], gates: Sequence[dict[str, Any]], *, failed: bool = False) -> dict[str, Any]:
-    """A measurement's record with gates of another kind beside its own, which may make it a failed one."""
-    failed = failed or not all(gate["passed"] for gate in gates) or record["status"] == "failed"
-    return {**record, "gates": [*record["gates"], *gates], "status": "failed" if failed else "passed"}
+def _gate(gate: Gate) -> RecordDict:
+    names = ("name", "metric", "pool", "bound", "limit", "origin")
+    return {name: getattr(gate, name) for name in names}
 
 
-def _cut(name: str, value: Any) -> Any:
-    """A command as records hold it: with long tracks it has a step for each frame, and each region holds it all."""
-    if name != "command" or len(value) <= LONGEST_COMMAND:
+def _shorten(name: str, value: object) -> object:
+    """Cut a long command. With a moving region it has a step for each frame, and each region records all of it."""
+    if name != "command" or not isinstance(value, str) or len(value) <= LONGEST_COMMAND:
         return value
     return f"{value[:LONGEST_COMMAND]} … ({len(value)} characters; result.provenance['command'] has them all)"
 
 
-def error_record(reference: str, distorted: str, error: Exception, gates: Sequence[Gate] = ()) -> dict[str, Any]:
-    """What could not be measured, and why. The names have been through no check, so they may hold anything."""
-    from pytest_vmaf.text import printable
+def error_record(reference: str, distorted: str, error: Exception, gates: Sequence[Gate] = ()) -> RecordDict:
+    """Record a failed measurement.
 
+    Args:
+        reference: The name of the reference. Nothing has checked it, so it may contain anything.
+        distorted: The name of the distorted clip, likewise.
+        error: Why nothing was measured.
+        gates: The gates that could not be checked.
+    """
     return {
         "schema": SCHEMA,
         "status": "error",
@@ -68,8 +79,52 @@ def error_record(reference: str, distorted: str, error: Exception, gates: Sequen
     }
 
 
-def plain(value: Any) -> Any:
-    """The value in exact JSON types: execnet, which xdist sends reports with, refuses subclasses of them."""
+def with_gates(record: Record, gates: Sequence[Record], *, failed: bool = False) -> RecordDict:
+    """Add gates of another kind to a measurement's record. A failed gate, or `failed`, makes the measurement fail."""
+    failed = failed or not all(gate["passed"] for gate in gates) or record["status"] == "failed"
+    return {**record, "gates": [*record["gates"], *gates], "status": "failed" if failed else "passed"}
+
+
+def outcome_gates(outcome: Outcome, where: str | None) -> list[RecordDict]:
+    """Turn the tolerances of a baseline comparison into gates of a record.
+
+    A comparison without a baseline has no numbers. It becomes one failed gate named "baseline".
+
+    Args:
+        outcome: What the comparison found.
+        where: The region, target or encoder whose tolerances to take, "" for the whole picture, None for all.
+    """
+    if outcome.failed and outcome.old is None and not where:
+        missing = {"name": "baseline", "metric": "entries of the baseline", "pool": "mean", "origin": "call"}
+        return [{**missing, "bound": "min", "limit": 1.0, "value": 0.0, "margin": -1.0, "passed": False}]
+    verdicts = [each for each in outcome.verdicts if where in (None, each.where) and not each.why]
+    return [_tolerance_gate(each, where is None) for each in verdicts]
+
+
+def _tolerance_gate(verdict: ToleranceVerdict, named: bool) -> RecordDict:
+    """A tolerance as a gate on the change: a `max_drop` of 0.5 requires a change of at least -0.5."""
+    tolerance = verdict.tolerance
+    drop = tolerance.direction == "drop"
+    sign = -1 if drop else 1
+    limit = (tolerance.limit or 0.0) + verdict.margin
+    metric = f"change of {label(tolerance.metric)}{' in %' if tolerance.relative else ''}"
+    worse = max(-LARGEST_CHANGE, min(LARGEST_CHANGE, verdict.worse))
+    return {
+        "name": tolerance.name,
+        "metric": f"{metric} at {printable(verdict.where)}" if named and verdict.where else metric,
+        "pool": tolerance.pool,
+        "bound": "min" if drop else "max",
+        # Adding 0.0 turns -0.0 into 0.0.
+        "limit": sign * limit + 0.0,
+        "origin": tolerance.origin,
+        "value": sign * worse + 0.0,
+        "margin": limit - worse,
+        "passed": verdict.passed,
+    }
+
+
+def plain(value: object) -> Any:
+    """Convert a value to exact JSON types. execnet, which sends xdist's reports, refuses subclasses of them."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, Enum):
@@ -92,12 +147,12 @@ def plain(value: Any) -> Any:
 
 
 def _text(value: str) -> str:
-    """A plain text that can be sent: with half characters, as names of files may have them, as escapes."""
+    """An exact `str`. Surrogates, which names of files may contain, become escapes."""
     return str(value) if value.isascii() else value.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def sendable(value: Any) -> Any:
-    """The value as it is where a report may hold it, else made plain; for what others have put into a report."""
+    """Convert what others put into a test report, so that xdist can send it. What already can be sent stays."""
     if type(value) is str:
         return _text(value)
     if type(value) in (type(None), bool, int, float, bytes):
@@ -107,52 +162,3 @@ def sendable(value: Any) -> Any:
     if type(value) is dict:
         return {sendable(key): sendable(each) for key, each in value.items()}
     return plain(value)
-
-
-def _gate(verdict: Verdict) -> dict[str, Any]:
-    gate = verdict.gate
-    return {
-        "name": gate.name,
-        "metric": gate.metric,
-        "pool": gate.pool,
-        "bound": gate.bound,
-        "limit": gate.limit,
-        "origin": gate.origin,
-        "value": verdict.value,
-        "margin": verdict.margin,
-        "passed": verdict.passed,
-    }
-
-
-def _tolerance_gate(held: ToleranceVerdict, named: bool) -> dict[str, Any]:
-    """As a gate upon the change: what may drop by 0.5 has a change of at least -0.5."""
-    tolerance = held.tolerance
-    drop = tolerance.direction == "drop"
-    sign = -1 if drop else 1
-    limit = (tolerance.limit or 0.0) + held.margin
-    metric = f"change of {label(tolerance.metric)}{' in %' if tolerance.relative else ''}"
-    # An infinite share, of what was 0 before, is no number of a report.
-    worse = max(-1e12, min(1e12, held.worse))
-    return {
-        "name": tolerance.name,
-        "metric": f"{metric} at {printable(held.where)}" if named and held.where else metric,
-        "pool": tolerance.pool,
-        "bound": "min" if drop else "max",
-        "limit": sign * limit + 0.0,
-        "origin": tolerance.origin,
-        "value": sign * worse + 0.0,
-        "margin": limit - worse,
-        "passed": held.passed,
-    }
-
-
-def outcome_gates(outcome: Outcome, where: str | None) -> list[dict[str, Any]]:
-    """The tolerances of one place, or of all (None), as gates of a record.
-
-    A comparison that was impossible has no number; it appears as a failed gate named "baseline".
-    """
-    if outcome.failed and outcome.old is None and not where:
-        missing = {"name": "baseline", "metric": "entries of the baseline", "pool": "mean", "origin": "call"}
-        return [{**missing, "bound": "min", "limit": 1.0, "value": 0.0, "margin": -1.0, "passed": False}]
-    chosen = [each for each in outcome.verdicts if where in (None, each.where) and not each.why]
-    return [_tolerance_gate(each, where is None) for each in chosen]

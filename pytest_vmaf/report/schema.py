@@ -157,13 +157,7 @@ MEASUREMENT = {
     "pictures": Optional([PICTURE]),
     "provenance": Optional(PROVENANCE),
 }
-ATTEMPT = {
-    "status": OneOf(STATUSES),
-    "message": str,
-    "duration": float,
-    "worker": str,
-    "measurements": [MEASUREMENT],
-}
+ATTEMPT = {"status": OneOf(STATUSES), **_keys("message worker", str), "duration": float, "measurements": [MEASUREMENT]}
 #: One test. Its last attempt counts; `earlier` contains those before it. `run` is an index of `runs`.
 TEST = {
     **ATTEMPT,

@@ -1,178 +1,148 @@
-"""Sections of a report about searches: what an encoder needed for its targets, and what was compared."""
+"""Report sections of searches: bisections, comparisons, ladders and per-shot encodes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.report.sections import Chart, DataTable, Line, Paragraph, Section
+from pytest_vmaf.report.series import time_axis
+from pytest_vmaf.text import plural
 
 if TYPE_CHECKING:
-    from pytest_vmaf.search.bisection import Bisection
-    from pytest_vmaf.search.comparison import Comparison, Delta
+    from pytest_vmaf.search.bisection import Answer, Bisection
+    from pytest_vmaf.search.comparison import Comparison
     from pytest_vmaf.search.ladder import Ladder
     from pytest_vmaf.search.per_shot import PerShot
+    from pytest_vmaf.search.probe import Probe
 
-
-#: Sources of a comparison that get a section of their own; all of them are in its first table.
+#: The most sources of a comparison with a section of their own. Its first table contains all of them.
 SOURCES = 20
 
+P = ParamSpec("P")
+T = TypeVar("T")
 
-def bisect_section(found: Bisection) -> Section:
-    """Quality over CRF with every probe, the ceiling and the crossings; the answers and the probes as tables."""
-    probes = sorted(found.probes, key=lambda probe: probe.crf)
-    metric = str(found.metric)
-    crossings = {answer.probe.crf for answer in found.answers.values() if answer.met and answer.probe}
-    arguments = f", with {' '.join(found.arguments)}" if found.arguments else ""
-    sample = f" A sample of {found.sample[1]} frames from frame {found.sample[0]} on." if found.sample else ""
-    said = (
-        f"{found.reference} with {found.name}{arguments}: {_count(len(probes), 'encode')} for "
-        f"{_count(len(found.answers), 'target')}. "
-        f"The reference against itself has {metric} {found.ceiling:.3f}; no encode passes that.{sample}"
+
+def bisect_section(bisection: Bisection) -> Section:
+    """The answers as a table, quality over CRF as a chart with the ceiling, and all trial encodes."""
+    probes = sorted(bisection.probes, key=lambda probe: probe.crf)
+    metric, answers = str(bisection.metric), bisection.answers.values()
+    arguments = f", with {' '.join(bisection.arguments)}" if bisection.arguments else ""
+    sample = "A sample of {1} frames from frame {0} on.".format(*bisection.sample) if bisection.sample else ""
+    text = (
+        f"{bisection.reference} with {bisection.name}{arguments}: {plural(len(probes), 'encode')} for "
+        f"{plural(len(answers), 'target')}. "
+        f"The reference against itself has {metric} {bisection.ceiling:.3f}; no encode exceeds that. {sample}"
     )
-    rows = []
-    for answer in found.answers.values():
-        row: list[object] = [f"{answer.target:g}", "–", "–", "–", "–", "–", answer.outcome]
-        if answer.met:
-            following = "–" if answer.next_score is None else f"{answer.next_score:.3f}"
-            bitrate = f"{answer.bitrate / 1000:.1f}"
-            row[1:6] = [answer.crf, f"{answer.score:.3f}", following, bitrate, answer.size]
-        rows.append(row)
-    line = Line(
-        metric,
-        [(probe.crf, probe.score) for probe in probes],
-        [index for index, probe in enumerate(probes) if probe.crf in crossings],
-    )
+    points = [(probe.crf, probe.score) for probe in probes]
+    marked = [index for index, probe in enumerate(probes) if probe.crf in _crfs(answers)]
+    levels = [("ceiling", bisection.ceiling), *((f"{metric} {answer.target:g}", answer.target) for answer in answers)]
+    caption = f"{metric} over CRF. Large dots are the operating points."
     own = [] if metric in ("VMAF", "NEG") else [metric]
-    levels = [("ceiling", found.ceiling), *((f"{metric} {target:g}", target) for target in found.answers)]
-    chart = (
-        [Chart("CRF", metric, [line], levels, f"{metric} over CRF; large dots are the crossings.")] if probes else []
-    )
+    rows = [
+        (
+            probe.crf,
+            *([f"{probe.score:.3f}"] if own else []),
+            *(f"{score:.3f}" for score in (probe.result.vmaf, probe.result.neg, probe.result.gap)),
+            _kbits(probe.bitrate),
+            probe.encode.size,
+        )
+        for probe in probes
+    ]
+    columns = ("target", "CRF", metric, "one coarser", "kbit/s", "bytes", "outcome")
     return Section(
-        f"{found.name}: {metric} {', '.join(f'{target:g}' for target in found.answers)}",
+        f"{bisection.name}: {metric} {', '.join(f'{answer.target:g}' for answer in answers)}",
         [
-            Paragraph(said),
-            DataTable(("target", "CRF", metric, "one coarser", "kbit/s", "bytes", "outcome"), rows, "Answers"),
-            *chart,
-            DataTable(
-                ("CRF", *own, "VMAF", "NEG", "gap", "kbit/s", "bytes"),
-                [
-                    (
-                        probe.crf,
-                        *([f"{probe.score:.3f}"] if own else []),
-                        f"{probe.result.vmaf:.3f}",
-                        f"{probe.result.neg:.3f}",
-                        f"{probe.result.gap:.3f}",
-                        f"{probe.bitrate / 1000:.1f}",
-                        probe.encode.size,
-                    )
-                    for probe in probes
-                ],
-                "Probes",
-            ),
+            Paragraph(text.rstrip()),
+            DataTable(columns, [_answer_row(answer) for answer in answers], "Answers"),
+            *([Chart("CRF", metric, [Line(metric, points, marked)], levels, caption)] if probes else []),
+            DataTable(("CRF", *own, "VMAF", "NEG", "gap", "kbit/s", "bytes"), rows, "Trial encodes"),
         ],
     )
 
 
-def compare_sections(found: Comparison) -> list[Section]:
-    """Rate-quality curves of each source, bitrates at equal quality, BD-rates against the first encoder, speeds."""
-    metric, labels = str(found.metric), found.labels
-    sections = [_pooled_section(found)] if len(labels) > 1 or len(found.bisections) > SOURCES else []
-    for source, by_label in list(found.bisections.items())[:SOURCES]:
-        lines, rows = [], []
+def _answer_row(answer: Answer) -> list[object]:
+    if not answer.met:
+        return [f"{answer.target:g}", *["–"] * 5, answer.outcome]
+    coarser = "–" if answer.next_score is None else f"{answer.next_score:.3f}"
+    numbers = [answer.crf, f"{answer.score:.3f}", coarser, _kbits(answer.bitrate), answer.size]
+    return [f"{answer.target:g}", *numbers, answer.outcome]
+
+
+def compare_sections(comparison: Comparison) -> list[Section]:
+    """A section with BD-rates against the first encoder and speeds, then rate and quality of each source."""
+    metric, sources = str(comparison.metric), comparison.bisections
+    sections = [_pooled_section(comparison)] if len(comparison.labels) > 1 or len(sources) > SOURCES else []
+    columns = ("encoder", "target", "CRF", metric, "kbit/s", "kbit/s at exactly the target", "outcome")
+    for source, by_label in list(sources.items())[:SOURCES]:
+        lines = [_rate_line(label, one.probes, _crfs(one.answers.values())) for label, one in by_label.items()]
+        rows: list[list[object]] = []
         for label, one in by_label.items():
-            by_rate = sorted(one.probes, key=lambda probe: probe.bitrate)
-            answered = {answer.probe.crf for answer in one.answers.values() if answer.met and answer.probe}
-            marked = [index for index, probe in enumerate(by_rate) if probe.crf in answered]
-            lines.append(Line(label, [(probe.bitrate / 1000, probe.score) for probe in by_rate], marked))
             for answer in one.answers.values():
-                row: list[object] = [label, f"{answer.target:g}", "–", "–", "–", "–", answer.outcome]
+                cells: list[object] = ["–"] * 4
                 if answer.met:
-                    exact = _said(lambda: f"{found.rate(label, answer.target, source) / 1000:.1f}")  # noqa: B023
-                    row[2:6] = [answer.crf, f"{answer.score:.3f}", f"{answer.bitrate / 1000:.1f}", exact]
-                rows.append(row)
-        sections.append(
-            Section(
-                f"Rate and quality: {source}",
-                [
-                    Chart("kbit/s", metric, [line for line in lines if line.points], (), "Large dots meet a target."),
-                    DataTable(
-                        ("encoder", "target", "CRF", metric, "kbit/s", "kbit/s at exactly the target", "outcome"), rows
-                    ),
-                ],
-            )
-        )
+                    exact = _kbits(_try(comparison.rate, label, answer.target, source))
+                    cells = [answer.crf, f"{answer.score:.3f}", _kbits(answer.bitrate), exact]
+                rows.append([label, f"{answer.target:g}", *cells, answer.outcome])
+        chart = Chart("kbit/s", metric, [line for line in lines if line.points], (), "Large dots meet a target.")
+        sections.append(Section(f"Rate and quality: {source}", [chart, DataTable(columns, rows)]))
     return sections
 
 
-def _pooled_section(found: Comparison) -> Section:
-    anchor, metric = found.labels[0], str(found.metric)
+def _pooled_section(comparison: Comparison) -> Section:
+    anchor, metric, sources = comparison.labels[0], str(comparison.metric), comparison.bisections
+    targets = ", ".join(f"{target:g}" for target in comparison.targets)
+    columns = ["encoder", f"BD-rate, {metric}", "95 % interval", "BD-quality, points", "BD-rate, VMAF"]
+    columns += [f"NEG beyond VMAF at {targets}", "encoded frames/s", "decoded frames/s"]
     rows: list[list[object]] = []
-    for label in found.labels:
-        bd: list[object] = ["anchor", "anchor", "anchor", "anchor"]
+    for label in comparison.labels:
+        bd: list[object] = ["anchor"] * 4
         if label != anchor:
-            delta = _tried(lambda: found.bd_rate(label, anchor=anchor))  # noqa: B023
+            delta = _try(comparison.bd_rate, label, anchor=anchor)
             spread = "–" if delta is None or delta.interval is None else "{:+.1f} to {:+.1f}".format(*delta.interval)
-            quality = _tried(lambda: found.bd_quality(label, anchor=anchor))  # noqa: B023
-            credited = _tried(lambda: found.bd_rate(label, anchor=anchor, metric="vmaf"))  # noqa: B023
-            bd = [_signed(delta, " %"), spread, _signed(quality, ""), _signed(credited, " %")]
-        penalties = [_tried(lambda: found.penalty(label, t)) for t in found.targets]  # noqa: B023
-        speeds = [speed for source in found.bisections if (speed := found.speed(label, source))]
-        fast = [f"{fmean(each):.1f}" for each in zip(*((one.encode, one.decode) for one in speeds), strict=True)]
-        rows.append([label, *bd, ", ".join(_signed(each, " %") for each in penalties), *(fast or ["–", "–"])])
-    blocks: list[Paragraph | DataTable | Chart] = [
-        DataTable(
-            (
-                "encoder",
-                f"BD-rate, {metric}",
-                "95 % interval",
-                "BD-quality, points",
-                "BD-rate, VMAF",
-                f"NEG beyond VMAF at {', '.join(f'{target:g}' for target in found.targets)}",
-                "encoded frames/s",
-                "decoded frames/s",
-            ),
-            rows,
-            f"Against {anchor}, as means over {len(found.bisections)} source{'s'[: len(found.bisections) > 1]}; less bitrate is "
-            "negative.",
-        )
-    ]
-    others = found.labels[1:]
-    if others and len(found.bisections) > 1:
-        each = {label: _tried(lambda: found.bd_rate(label, anchor=anchor)) for label in others}  # noqa: B023
+            quality = _try(comparison.bd_quality, label, anchor=anchor)
+            default = _try(comparison.bd_rate, label, anchor=anchor, metric="vmaf")
+            bd = [_signed(delta, " %"), spread, _signed(quality, ""), _signed(default, " %")]
+        penalties = (_signed(_try(comparison.penalty, label, target), " %") for target in comparison.targets)
+        speeds = [speed for source in sources if (speed := comparison.speed(label, source))]
+        means = [f"{fmean(each):.1f}" for each in zip(*((one.encode, one.decode) for one in speeds), strict=True)]
+        rows.append([label, *bd, ", ".join(penalties), *(means or ["–"] * 2)])
+    over = f"Against {anchor}, as means over {plural(len(sources), 'source')}. Less bitrate is negative."
+    blocks: list[Paragraph | DataTable | Chart] = [DataTable(columns, rows, over)]
+    others = comparison.labels[1:]
+    if others and len(sources) > 1:
+        deltas = [_try(comparison.bd_rate, label, anchor=anchor) for label in others]
         by_source = [
-            [source, *("–" if delta is None else f"{delta.per_source[source]:+.2f} %" for delta in each.values())]
-            for source in found.bisections
+            [source, *(_signed(None if delta is None else delta.per_source[source], " %") for delta in deltas)]
+            for source in sources
         ]
         blocks.append(DataTable(("source", *others), by_source, f"BD-rate of each source against {anchor}, {metric}"))
-    blocks += [Paragraph(said) for said in (_lost_wins(found), _left_out(found)) if said]
-    return Section(f"Comparison of {', '.join(found.labels)}", blocks)
+    if wins := _lost_wins(comparison):
+        blocks.append(Paragraph(wins))
+    if len(sources) > SOURCES:
+        more = len(sources) - SOURCES
+        blocks.append(Paragraph(f"The curves of the first {SOURCES} sources follow; {more} more are left out."))
+    return Section(f"Comparison of {', '.join(comparison.labels)}", blocks)
 
 
-def _lost_wins(found: Comparison) -> str:
+def _lost_wins(comparison: Comparison) -> str:
     try:
-        lost = "; ".join(f"{encoder} over {base}" for encoder, base in found.lost_wins)
+        wins = "; ".join(f"{encoder} over {base}" for encoder, base in comparison.lost_wins)
     except MeasurementError as error:
-        return f"Whether a win by default VMAF is none by NEG is not known: {error}" if len(found.labels) > 1 else ""
-    return f"Wins by default VMAF that are none by NEG: {lost}." if lost else ""
-
-
-def _left_out(found: Comparison) -> str:
-    more = len(found.bisections) - SOURCES
-    return f"The curves of the first {SOURCES} sources follow; {more} more are left out." if more > 0 else ""
+        unknown = f"Whether wins by default VMAF disappear under NEG is unknown: {error}"
+        return unknown if len(comparison.labels) > 1 else ""
+    return f"Wins by default VMAF that disappear under NEG: {wins}." if wins else ""
 
 
 def ladder_section(ladder: Ladder) -> Section:
-    """The probes of each resolution over bitrate, the hull around them, and the rungs."""
+    """The rungs as a table, and the trial encodes of each resolution over bitrate with the convex hull around them."""
     metric = str(ladder.metric)
-    chosen = {(rung.width, rung.height, rung.probe.crf) for rung in ladder.rungs}
     lines = []
-    for (width, height), one in ladder.found.items():
-        by_rate = sorted(one.probes, key=lambda probe: probe.bitrate)
-        marked = [index for index, probe in enumerate(by_rate) if (width, height, probe.crf) in chosen]
-        lines.append(Line(f"{width}x{height}", [(p.bitrate / 1000, p.score) for p in by_rate], marked))
+    for (width, height), one in ladder.bisections.items():
+        crfs = {rung.probe.crf for rung in ladder.rungs if (rung.width, rung.height) == (width, height)}
+        lines.append(_rate_line(f"{width}x{height}", one.probes, crfs))
     lines.append(Line("hull", [(rate / 1000, score) for rate, score in ladder.hull]))
     rows = [
         (
@@ -180,8 +150,8 @@ def ladder_section(ladder: Ladder) -> Section:
             rung.probe.crf,
             ", ".join(f"{target:g}" for target in rung.targets),
             f"{rung.probe.score:.3f}",
-            f"{rung.bitrate / 1000:.1f}",
-            f"{rung.peak / 1000:.1f}",
+            _kbits(rung.bitrate),
+            _kbits(rung.peak),
             rung.codecs,
             "yes" if rung.on_hull else "no",
         )
@@ -190,70 +160,68 @@ def ladder_section(ladder: Ladder) -> Section:
     columns = ("resolution", "CRF", "for", metric, "kbit/s", "peak kbit/s", "CODECS", "on the hull")
     unmet = [Paragraph(f"Not met: {why}.") for why in ladder.unmet.values()]
     chart = Chart("kbit/s", metric, [line for line in lines if line.points], (), "Large dots are the rungs.")
-    said = f"{ladder.reference} with {ladder.name}, shown at {ladder.display[0]}x{ladder.display[1]}."
-    return Section(f"Ladder of {ladder.name}", [Paragraph(said), DataTable(columns, rows), *unmet, chart])
+    text = f"{ladder.reference} with {ladder.name}, displayed at {ladder.display[0]}x{ladder.display[1]}."
+    return Section(f"Ladder of {ladder.name}", [Paragraph(text), DataTable(columns, rows), *unmet, chart])
 
 
-def per_shot_section(found: PerShot) -> Section:
-    """Each shot on a time line: its score and its CRF, beside the one CRF that scores the same."""
-    metric = str(found.metric)
-    rate = found.result.context.frame_rate
-    unit = "frame" if rate is None else "s"
-
-    def time(frame: int) -> float:
-        return float(frame if rate is None else frame / rate)
-
-    scores: list[tuple[float, float]] = []
-    beside: list[tuple[float, float]] = []
-    crfs: list[tuple[float, float]] = []
-    for answer in found.shots:
-        for frame in (answer.shot.start, answer.shot.start + answer.shot.frames):
-            scores.append((time(frame), answer.score))
-            beside += [] if answer.fixed_score is None else [(time(frame), answer.fixed_score)]
-            crfs.append((time(frame), answer.crf))
-    lines = [Line("per shot", scores), *([Line("one CRF", beside)] if beside else [])]
-    levels = [(f"target {found.target:g}", found.target)]
+def per_shot_section(per_shot: PerShot) -> Section:
+    """Score and CRF of each shot over time, compared with the one CRF for the whole clip that scores the same."""
+    metric = str(per_shot.metric)
+    unit, time = time_axis(per_shot.result.context.frame_rate)
+    ends = [
+        (time(frame), each)
+        for each in per_shot.shots
+        for frame in (each.shot.start, each.shot.start + each.shot.frames)
+    ]
+    fixed = [(at, each.fixed_score) for at, each in ends if each.fixed_score is not None]
+    lines = [Line("per shot", [(at, each.score) for at, each in ends]), *([Line("one CRF", fixed)] if fixed else [])]
+    levels = [(f"target {per_shot.target:g}", per_shot.target)]
     rows = [
         (
-            answer.shot.start,
-            answer.shot.frames,
-            answer.crf,
-            f"{answer.score:.3f}",
-            "–" if answer.fixed_score is None else f"{answer.fixed_score:.3f}",
-            f"{answer.probe.bitrate / 1000:.1f}",
-            "yes" if answer.met else answer.why,
+            each.shot.start,
+            each.shot.frames,
+            each.crf,
+            f"{each.score:.3f}",
+            "–" if each.fixed_score is None else f"{each.fixed_score:.3f}",
+            _kbits(each.probe.bitrate),
+            "yes" if each.met else each.why,
         )
-        for answer in found.shots
+        for each in per_shot.shots
     ]
     return Section(
-        f"Shots of {found.reference}",
+        f"Shots of {per_shot.reference}",
         [
-            Paragraph(str(found).partition("\n")[0] + "."),
-            *map(Paragraph, found.against_fixed),
+            Paragraph(str(per_shot).partition("\n")[0] + "."),
+            *map(Paragraph, per_shot.against_fixed),
             Chart(unit, metric, lines, levels, "The mean score of each shot."),
-            Chart(unit, "CRF", [Line("CRF", crfs)], (), "The CRF of each shot."),
+            Chart(unit, "CRF", [Line("CRF", [(at, each.crf) for at, each in ends])], (), "The CRF of each shot."),
             DataTable(("first frame", "frames", "CRF", metric, "with one CRF", "kbit/s", "met"), rows, "Shots"),
         ],
     )
 
 
-def _tried(number: Callable[[], Delta]) -> Delta | None:
+def _rate_line(name: str, probes: Iterable[Probe], crfs: Collection[int]) -> Line:
+    """Quality over bitrate, with large dots at some CRFs."""
+    ordered = sorted(probes, key=lambda probe: probe.bitrate)
+    marked = [index for index, probe in enumerate(ordered) if probe.crf in crfs]
+    return Line(name, [(probe.bitrate / 1000, probe.score) for probe in ordered], marked)
+
+
+def _crfs(answers: Iterable[Answer]) -> set[int]:
+    return {answer.probe.crf for answer in answers if answer.met and answer.probe}
+
+
+def _try(number: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+    """A number of a comparison. None if it does not exist, for example for curves that do not overlap."""
     try:
-        return number()
+        return number(*args, **kwargs)
     except MeasurementError:
         return None
 
 
-def _said(number: Callable[[], str]) -> str:
-    try:
-        return number()
-    except MeasurementError:
-        return "–"
+def _kbits(bitrate: float | None) -> str:
+    return "–" if bitrate is None else f"{bitrate / 1000:.1f}"
 
 
 def _signed(number: float | None, unit: str) -> str:
     return "–" if number is None else f"{number:+.2f}{unit}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

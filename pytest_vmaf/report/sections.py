@@ -1,45 +1,68 @@
-"""Sections of a report: how another room, or a plugin, adds what it found. Plain data, shown by the templates."""
+"""Sections of a report and their blocks: how plugins, and the other packages, add what they measured."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pytest_vmaf.report.record import plain
+
+if TYPE_CHECKING:
+    from pytest_vmaf.report.schema import RecordDict
 
 
 @dataclass(frozen=True)
 class Paragraph:
-    """A paragraph of plain text."""
+    """A paragraph of plain text.
+
+    Attributes:
+        text: The text. Markup in it is shown as it is.
+    """
 
     text: str
 
-    def to_record(self) -> dict[str, Any]:
-        """As a block of `schema.BLOCK`."""
+    def to_record(self) -> RecordDict:
+        """The paragraph as a `schema.BLOCK`."""
         return {"kind": "text", "text": self.text}
 
 
 @dataclass(frozen=True)
 class DataTable:
-    """A table: ``columns`` are its headings, ``rows`` hold one value (shown as text) for each."""
+    """A table.
+
+    Attributes:
+        columns: The headings.
+        rows: Rows with one value per column. Each is shown as `str(value)`, None as an empty cell.
+        caption: A line of text for the table.
+    """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[object]]
     caption: str = ""
 
-    def to_record(self) -> dict[str, Any]:
-        """As a block of `schema.BLOCK`. Raises ValueError for a row of another length than the columns."""
+    def to_record(self) -> RecordDict:
+        """The table as a `schema.BLOCK`.
+
+        Raises:
+            ValueError: If a row does not have one value per column.
+        """
         for row in self.rows:
             if len(row) != len(self.columns):
-                raise ValueError(f"a row of {len(row)} values in a table of {len(self.columns)} columns: {row!r:.80}")
+                raise ValueError(f"a row must have {len(self.columns)} values, one per column, not {row!r:.80}")
         rows = [["" if value is None else f"{value}" for value in row] for row in self.rows]
         return {"kind": "table", "columns": [str(name) for name in self.columns], "rows": rows, "caption": self.caption}
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line through ``points`` (x, y); ``marked`` are the indexes of points to stand out."""
+    """A line of a `Chart`.
+
+    Attributes:
+        name: The name in the legend.
+        points: The points (x, y) that the line connects, in this order.
+        marked: Indexes of the points with large dots.
+    """
 
     name: str
     points: Sequence[tuple[float, float]]
@@ -48,7 +71,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """Lines over a common axis, drawn as SVG with a data table; ``levels`` are named horizontal lines."""
+    """Lines over a common axis, drawn as SVG with a table of the data.
+
+    Attributes:
+        x: The name and unit of the horizontal axis.
+        y: The name and unit of the vertical axis.
+        lines: The lines.
+        levels: Horizontal lines, each a name and a value.
+        caption: A line of text for the chart.
+    """
 
     x: str
     y: str
@@ -56,8 +87,8 @@ class Chart:
     levels: Sequence[tuple[str, float]] = ()
     caption: str = ""
 
-    def to_record(self) -> dict[str, Any]:
-        """As a block of `schema.BLOCK`."""
+    def to_record(self) -> RecordDict:
+        """The chart as a `schema.BLOCK`."""
         lines = [
             {
                 "name": line.name,
@@ -67,21 +98,21 @@ class Chart:
             for line in self.lines
         ]
         levels = [{"name": name, "value": float(value)} for name, value in self.levels]
-        return {
-            "kind": "chart",
-            "x": self.x,
-            "y": self.y,
-            "lines": lines,
-            "levels": levels,
-            "caption": self.caption,
-        }
+        return {"kind": "chart", "x": self.x, "y": self.y, "lines": lines, "levels": levels, "caption": self.caption}
 
 
 @dataclass(frozen=True)
 class Shown:
-    """Pictures of one frame beside each other, each a caption and a JPEG (base64) of ``width`` and ``height``.
+    """Pictures of one frame next to each other.
 
-    ``boxes`` are drawn upon each: a name with x, y, width and height in pixels of the full frame.
+    Attributes:
+        pictures: Up to 6 pictures, each a caption and a JPEG (base64).
+        width: The width of the pictures in pixels.
+        height: The height of the pictures in pixels.
+        full_width: The width of the full frame in pixels.
+        full_height: The height of the full frame in pixels.
+        caption: A line of text for all pictures.
+        boxes: Up to 64 rectangles to draw on each picture: name, x, y, width and height in pixels of the full frame.
     """
 
     pictures: Sequence[tuple[str, str]]
@@ -92,31 +123,32 @@ class Shown:
     caption: str = ""
     boxes: Sequence[tuple[str, int, int, int, int]] = ()
 
-    def to_record(self) -> dict[str, Any]:
-        """As a block of `schema.BLOCK`."""
-        shown = {
+    def to_record(self) -> RecordDict:
+        """The pictures as a `schema.BLOCK`."""
+        block = {
             "pictures": [{"caption": caption, "jpeg": jpeg} for caption, jpeg in self.pictures],
-            "width": self.width,
-            "height": self.height,
-            "full_width": self.full_width,
-            "full_height": self.full_height,
-            "boxes": [
-                {"name": name, "x": x, "y": y, "width": width, "height": height}
-                for name, x, y, width, height in self.boxes
-            ],
+            **{name: getattr(self, name) for name in ("width", "height", "full_width", "full_height")},
+            "boxes": [dict(zip(("name", "x", "y", "width", "height"), box, strict=True)) for box in self.boxes],
         }
-        return {"kind": "shown", "shown": shown, "caption": self.caption}
+        return {"kind": "shown", "shown": block, "caption": self.caption}
 
 
 @dataclass(frozen=True)
 class HeatMap:
-    """The values of a grid of tiles over time, as colours; a slider goes through the frames.
+    """The values of a grid of tiles over time, shown as colours, with a slider over the frames.
 
-    ``frames`` hold a frame's number, its time in s (or None) and its values row by row, None for a tile that was not
-    scored: at most 600 frames of at most 64x64 tiles, and 200,000 values in all. Colours go from ``low`` (bad) to
-    ``high`` (good). ``worst`` are indexes of ``frames`` (at most 12), the worst first; without them it is the frame
-    with the lowest tile. ``pictures`` (JPEG, base64) by such an index lie under the tiles, which have the shape of a
-    frame of ``size``.
+    Attributes:
+        columns: The columns of the grid, up to 64.
+        rows: The rows of the grid, up to 64.
+        frames: Up to 600 frames, each with its number, its time in seconds (or None) and its values row by row. The
+            value of a tile that was not scored is None. All frames together may have 200,000 values.
+        low: The value of the colour for bad.
+        high: The value of the colour for good.
+        metric: The name of what the values are, for example "NEG".
+        caption: A line of text for the map.
+        worst: Indexes of up to 12 `frames`, the worst first. By default it is the frame with the lowest tile.
+        pictures: A picture (JPEG, base64) to lie under the tiles, by an index of `worst`.
+        size: The width and height of a frame. The tiles have its shape.
     """
 
     columns: int
@@ -130,20 +162,16 @@ class HeatMap:
     pictures: Mapping[int, str] = field(default_factory=dict)
     size: tuple[int, int] = (16, 9)
 
-    def to_record(self) -> dict[str, Any]:
-        """As a block of `schema.BLOCK`."""
-        # Nobody sees more digits, and there are many values.
-        values = [[None if v is None else round(float(v), 3) for v in given] for _, _, given in self.frames]
+    def to_record(self) -> RecordDict:
+        """The map as a `schema.BLOCK`, with values rounded to 3 decimals."""
+        rounded = [[None if v is None else round(float(v), 3) for v in values] for _, _, values in self.frames]
         frames = [
-            {"frame": number, "time": None if time is None else float(time), "values": rounded}
-            for (number, time, _), rounded in zip(self.frames, values, strict=True)
+            {"frame": number, "time": None if time is None else float(time), "values": values}
+            for (number, time, _), values in zip(self.frames, rounded, strict=True)
         ]
-        lowest: list[float] = [min((v for v in each if v is not None), default=float("inf")) for each in values]
+        scored = [[value for value in values if value is not None] for values in rounded]
+        lowest = [min(values, default=float("inf")) for values in scored]
         worst = list(self.worst) or [lowest.index(least) for least in sorted(lowest)[:1]]
-
-        def order(item: tuple[int, str]) -> int:
-            return worst.index(item[0]) if item[0] in worst else len(worst)
-
         heat = {
             "columns": self.columns,
             "rows": self.rows,
@@ -154,26 +182,60 @@ class HeatMap:
             "high": float(self.high),
             "frames": frames,
             "worst": worst,
-            # The worst frame's is the last to be left out.
-            "pictures": [{"index": index, "jpeg": jpeg} for index, jpeg in sorted(self.pictures.items(), key=order)],
+            # Pictures are left out from the end, so the worst frame's comes first.
+            "pictures": [
+                {"index": index, "jpeg": self.pictures[index]}
+                for index in sorted(self.pictures, key=lambda index: [*worst, index].index(index))
+            ],
         }
         return {"kind": "heat", "heat": heat, "caption": self.caption}
 
 
-def collect_sections(
-    call: Callable[[], Sequence[Section | Sequence[Section] | None]], hook: str
-) -> list[dict[str, Any]]:
-    """What a hook's implementations gave, as records. Where one fails, that is said in the section's place.
+@dataclass(frozen=True)
+class Section:
+    """A titled part of a test's details, or of the whole report.
 
-    Together they may have as many pictures as a whole report; what is beyond that is left out.
+    Attributes:
+        title: The heading.
+        blocks: What it shows, from top to bottom.
+    """
+
+    title: str
+    blocks: Sequence[Paragraph | DataTable | Chart | Shown | HeatMap] = field(default_factory=tuple)
+
+    def to_record(self) -> RecordDict:
+        """The section as a `schema.SECTION`, in exact JSON types.
+
+        Raises:
+            ValueError: If a block does not have the shape that the schema requires. The error names the place.
+        """
+        from pytest_vmaf.report.schema import SECTION
+        from pytest_vmaf.shapes import conform
+
+        record: RecordDict = plain({"title": self.title, "blocks": [block.to_record() for block in self.blocks]})
+        conform(record, SECTION, "section")
+        return record
+
+
+#: Builds a section. Its argument is the number of pictures that the section may have.
+SectionMaker = Callable[[int], Section]
+
+
+def collect_sections(call: Callable[[], Sequence[Section | Sequence[Section] | None]], hook: str) -> list[RecordDict]:
+    """Call a hook and return its sections as records, in the order of the plugins.
+
+    If a plugin fails, one section with the error takes the place of all. Pictures beyond the limit of a report are left
+    out.
+
+    Args:
+        call: Calls the hook. Each of its results is a section, several sections or None.
+        hook: The name of the hook, for the error.
     """
     from pytest_vmaf.report.collector import MOST_PICTURES, lighten, sections_size
 
     try:
-        given = [
-            section for answer in call() if answer for section in (answer if isinstance(answer, Sequence) else [answer])
-        ]
-        records = [section.to_record() for section in given]
+        results = [result if isinstance(result, Sequence) else [result] for result in call() if result]
+        records = [section.to_record() for sections in results for section in sections]
         while sections_size(records) > MOST_PICTURES:
             lighten(records)
         return records
@@ -181,26 +243,5 @@ def collect_sections(
         raise
     except BaseException as error:
         # Not only Exception: pytest.skip and importorskip in a hook must not end the run.
-        text = f"The sections of {hook} could not be made: {type(error).__name__}: {error}"
+        text = f"The sections of {hook} could not be built: {type(error).__name__}: {error}"
         return [Section("A plugin failed", [Paragraph(text)]).to_record()]
-
-
-@dataclass(frozen=True)
-class Section:
-    """A titled part of a test's entry or of the whole report."""
-
-    title: str
-    blocks: Sequence[Paragraph | DataTable | Chart | Shown | HeatMap] = field(default_factory=tuple)
-
-    def to_record(self) -> dict[str, Any]:
-        """As `schema.SECTION`, in exact JSON types. Raises ValueError where it does not fit there."""
-        from pytest_vmaf.report.schema import SECTION
-        from pytest_vmaf.shapes import conform
-
-        record: dict[str, Any] = plain({"title": self.title, "blocks": [block.to_record() for block in self.blocks]})
-        conform(record, SECTION, "section")
-        return record
-
-
-#: Builds a section. Its argument is the number of pictures that the section may have.
-SectionMaker = Callable[[int], Section]

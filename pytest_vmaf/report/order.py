@@ -1,0 +1,37 @@
+"""Worst-first orders of a report's tests, measurements and gates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pytest_vmaf.gates.metrics import ABOVE, BASE_METRICS
+from pytest_vmaf.report.schema import STATUSES, Record
+
+
+def worst_first(tests: Iterable[Record]) -> list[Record]:
+    """Sort tests: errors, then failures by how far they miss a limit, then passes by their smallest margin."""
+
+    def key(test: Record) -> tuple[Any, ...]:
+        worst = min(map(badness, test["measurements"]), default=(3,))
+        return STATUSES.index(test["status"]), worst, test["id"]
+
+    return sorted(tests, key=key)
+
+
+def badness(measurement: Record) -> tuple[Any, ...]:
+    """The sort key of a measurement: errors first, then the rank of its worst gate, then the lowest NEG."""
+    gate, neg = smallest_margin(measurement), measurement.get("neg")
+    status = ("error", "failed", "passed").index(measurement["status"])
+    return status, rank(gate) if gate else (True, 3, 0.0), neg if neg is not None else 0.0
+
+
+def smallest_margin(measurement: Record) -> Record | None:
+    """The gate with the smallest margin, in the order of `rank`. None if no gate was checked."""
+    return min((gate for gate in measurement["gates"] if gate.get("margin") is not None), key=rank, default=None)
+
+
+def rank(gate: Record) -> tuple[bool, int, float]:
+    """The sort key of a gate: failed gates first, VMAF points before other units and frame counts, then the margin."""
+    unit = 0 if gate["metric"] in BASE_METRICS else 2 if gate["metric"] == ABOVE else 1
+    return gate["passed"], unit, gate["margin"]
