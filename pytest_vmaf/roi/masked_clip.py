@@ -1,4 +1,4 @@
-"""The masked clip on its way to the scorer: decoded, blended and written into a named pipe, frame by frame."""
+"""The masked clip: decoded, blended and streamed to the scorer through a named pipe, frame by frame."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ import os
 import re
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from io import FileIO
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from pytest_vmaf.errors import MaskError, MeasurementError, ScorerError
 from pytest_vmaf.media.clip import Stream
@@ -26,17 +24,25 @@ from pytest_vmaf.scoring.prepare import PreparedScoring
 from pytest_vmaf.scoring.scorer import ScoreRequest, Source
 from pytest_vmaf.text import printable
 
-#: Linux gives a pipe 64 KiB, and up to this many bytes if it is asked.
+#: The size that is requested for pipes, in bytes. Linux gives them 64 KiB otherwise.
 PIPE_BYTES = 1 << 20
 F_SETPIPE_SZ = 1031
 
-#: A frame of the reference, and the same frame at the size asked for (None where none was), to weights.
-Masking = Callable[[Planes, Planes | None], Weights]
+#: Width and height in pixels.
+Size = tuple[int, int]
+#: Makes weights from a frame of the reference and the same frame at the requested size (None if there is none).
+FrameMask = Callable[[Planes, Planes | None], Weights]
 
 
 @dataclass
 class Feed:
-    """What a feeding thread has done, and what went wrong in it."""
+    """The progress of the thread that streams the masked clip.
+
+    Attributes:
+        frames: How many frames were written.
+        error: What went wrong.
+        ends: How the decoders of the reference and of the distorted clip ended.
+    """
 
     frames: int = 0
     error: BaseException | None = None
@@ -45,13 +51,21 @@ class Feed:
 
 @contextlib.contextmanager
 def masked_stream(
-    prepared: PreparedScoring, masking: Masking, small: tuple[int, int] | None
+    prepared: PreparedScoring, frame_mask: FrameMask, small: Size | None
 ) -> Iterator[tuple[Source, Feed]]:
-    """The source of the masked clip, which is made as long as the body of the ``with`` reads it.
+    """The source of the masked clip, which is made while the body of the `with` statement reads it.
 
-    ``masking`` gets the planes of each frame of the reference and, where ``small`` (width, height) is given, of the
-    same frame at that size in 4:4:4. On leaving, every process and thread has ended; what went wrong in them is raised
-    (MaskError, ScorerError), before what the body raised, which it has caused.
+    On leaving, every process and thread has ended. An error in them is raised in preference to the body's own error,
+    which is its consequence.
+
+    Args:
+        prepared: The pair's scoring.
+        frame_mask: Makes the weights of each frame of the reference.
+        small: The size at which `frame_mask` also gets each frame, in 4:4:4; None for none.
+
+    Raises:
+        MaskError: If this system has no named pipes, or a mask cannot be made.
+        ScorerError: If a clip cannot be decoded, or a thread cannot be started.
     """
     if not hasattr(os, "mkfifo"):
         raise MaskError("Masked frames are streamed through a named pipe, which this system does not have.")
@@ -59,13 +73,12 @@ def masked_stream(
     with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as folder:
         pipe = Path(folder, "masked.yuv")
         os.mkfifo(pipe)
-        feeder = threading.Thread(target=_run, args=(prepared, masking, small, pipe, feed), daemon=True)
-        feeder.start()
+        feeder = _start_thread(_feed, prepared, frame_mask, small, pipe, feed)
         try:
             yield masked_source(job, pipe), feed
         except MeasurementError:
             _stop(pipe, feeder)
-            # That nobody reads on is no cause, but what a scorer that failed leaves behind.
+            # A broken pipe is not a cause: it is what a failed scorer leaves behind.
             if feed.error is not None and not isinstance(feed.error, BrokenPipeError):
                 raise _cause(feed.error) from None
             raise
@@ -76,172 +89,167 @@ def masked_stream(
 
 
 def masked_source(job: ScoreRequest, pipe: Path) -> Source:
-    """The masked clip, as it comes out of a pipe."""
-    # Frames go by their number; but ffmpeg holds back an input that seems to be seconds ahead.
+    """The masked clip as a scorer reads it from a pipe."""
+    # Frames are paired by index, but ffmpeg holds back an input that seems to be seconds ahead.
     clip = Stream(pipe, width=job.width, height=job.height, pix_fmt=job.pix_fmt, frame_rate=1000)
     return Source(clip, ",".join((*BY_INDEX, UNTAGGED)))
 
 
+def _start_thread(target: Callable[..., None], *arguments: object) -> threading.Thread:
+    thread = threading.Thread(target=target, args=arguments, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise ScorerError(
+            f"The masked clip could not be streamed: {error}.\n"
+            "  Run fewer tests at once, or raise the limit of threads (`ulimit -u`)."
+        ) from error
+    return thread
+
+
 def _cause(error: BaseException) -> MeasurementError:
-    """What went wrong in a feeding thread, as what is raised."""
+    """An error in the feeding thread as the error that is raised."""
     if isinstance(error, MeasurementError):
         return error
     return ScorerError(f"The masked frames could not be made: {type(error).__name__}: {printable(str(error))}.")
 
 
 def _stop(pipe: Path, feeder: threading.Thread) -> None:
-    """Wait for a feeder; one whose pipe nobody reads finds that out."""
+    """Wait for the feeder. If nothing reads its pipe, let it notice."""
     while feeder.is_alive():
         with contextlib.suppress(FileNotFoundError):
-            # A feeder that waits for a reader gets one, and with it the news that it is gone.
+            # A feeder that waits for a reader gets one, and then a broken pipe.
             os.close(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))
         feeder.join(timeout=0.1)
 
 
-def _run(prepared: PreparedScoring, masking: Masking, small: tuple[int, int] | None, pipe: Path, feed: Feed) -> None:
-    """Decode both clips, blend, and write. Runs in a thread of its own."""
-    job = prepared.job
-    ended, decoding = 0, threading.Thread()
+def _feed(prepared: PreparedScoring, frame_mask: FrameMask, small: Size | None, pipe: Path, feed: Feed) -> None:
+    """Decode both clips, blend them and write the frames. Runs in its own thread."""
+    job, decoding = prepared.job, None
     try:
         with contextlib.ExitStack() as stack:
-            # Opened when the scorer opens its end; where it scores one after the other, that is later.
+            # Blocks until the scorer opens its end, which may be after it has scored another clip.
             out = stack.enter_context(open(pipe, "wb", buffering=0))
-            # Who opened it once more, to count its frames again, would wait for ever.
+            # Opening it again, for example to count its frames, would block forever.
             pipe.unlink()
             _widen(out.fileno())
             layout = layout_of(job.pix_fmt, job.width, job.height)
-            little = small_layout(prepared, small) if small else None
-            reads, writes = zip(*(_pipe() for _ in range(3 if small else 2)), strict=True)
-            files = [stack.enter_context(open(fd, "rb", buffering=0)) for fd in reads]
+            layouts = [layout, layout, *([small_layout(prepared, small)] if small else [])]
+            reads, writes = zip(*(_wide_pipe() for _ in layouts), strict=True)
+            files = [stack.enter_context(FileIO(fd, "rb")) for fd in reads]
             with contextlib.ExitStack() as unused:
-                # A clip may have gone since it was looked at; nobody else closes these then.
+                # The decoders close these. If they cannot be started, for example because a clip is gone, this does.
                 for fd in writes:
                     unused.callback(os.close, fd)
                 commands = [
-                    _decoder(prepared, job.reference, small, writes[:1] + writes[2:]),
-                    _decoder(prepared, job.distorted, None, writes[1:2]),
+                    _decoder(prepared, job.reference, small, (writes[0], *writes[2:])),
+                    _decoder(prepared, job.distorted, None, (writes[1],)),
                 ]
+                decoding = _start_thread(_decode, commands, job.timeout, feed)
                 unused.pop_all()
-            decoding = threading.Thread(target=_decode, args=(commands, job.timeout, feed), daemon=True)
-            decoding.start()
-            ended = _blend_all(files, out, masking, layout, little, feed)
-    except BaseException as error:  # carried to the thread that waits
+            ended = _blend_all(files, out, frame_mask, layouts, feed)
+    except BaseException as error:  # carried to the waiting thread
         feed.error = feed.error or error
     finally:
-        if decoding.ident is not None:
+        if decoding is not None:
             decoding.join()
-    # Only the decoder whose frames ended first: the other may have had more to write, and nobody who reads it. Of a
-    # clip that is shorter the scorer says so, with its frames.
+    # Only the decoder whose frames ended first matters: the other one may have had more to write and no reader. A clip
+    # that is merely shorter is refused by the scorer.
     if feed.error is None and feed.ends[ended].returncode != 0:
         failed = feed.ends[ended]
         if failed.returncode < 0:
-            # One that failed has the other killed, whose frames may end before.
+            # A decoder that fails has the other one killed, whose frames may end before.
             failed = max(feed.ends, key=lambda end: end.returncode)
-        undecoded = ScorerError(f"ffmpeg could not decode a clip for its mask.\n{failed.explain()}")
-        undecoded.exit_code, feed.error = failed.returncode, undecoded
+        feed.error = ScorerError(f"ffmpeg could not decode a clip for its mask.\n{failed.explain()}")
+        feed.error.exit_code = failed.returncode
 
 
-def _blend_all(files: list[Any], out: Any, masking: Masking, layout: Layout, little: Layout | None, feed: Feed) -> int:
-    """Write masked frames until a clip ends: 0 if that is the reference, 1 for the distorted one."""
-    layouts = [layout, layout, *([little] if little else [])]
-    frames = [np.empty(each.frame_bytes, np.uint8) for each in layouts]
-    planes = [planes_of(frame, each) for frame, each in zip(frames, layouts, strict=True)]
-    while (ended := _ended(files, frames)) is None:
-        weights = masking(planes[0], planes[2] if little else None)
-        blend(planes[0], planes[1], weights, planes[0])
-        view = memoryview(frames[0].data)
-        while view:
-            view = view[out.write(view) :]
+def _blend_all(
+    files: Sequence[FileIO], out: FileIO, frame_mask: FrameMask, layouts: Sequence[Layout], feed: Feed
+) -> int:
+    """Write masked frames until a clip ends: 0 if that is the reference, 1 for the distorted clip."""
+    frames = [memoryview(bytearray(layout.frame_bytes)) for layout in layouts]
+    planes = [planes_of(frame, layout) for frame, layout in zip(frames, layouts, strict=True)]
+    while (ended := _read_frames(files, frames)) is None:
+        blend(planes[0], planes[1], frame_mask(planes[0], planes[2] if planes[2:] else None), planes[0])
+        rest = frames[0]
+        while rest:
+            rest = rest[out.write(rest) :]
         feed.frames += 1
-    # The third file, if there is one, is the reference again.
+    # The third file, if there is one, is the reference as well.
     return ended % 2
 
 
-def _ended(files: list[Any], frames: list[Any]) -> int | None:
-    """Read the next frame of each; which file has none any more, if one has not."""
+def _read_frames(files: Sequence[FileIO], frames: Sequence[memoryview]) -> int | None:
+    """Read the next frame of each file. Returns the number of a file that has ended."""
     for number, (file, frame) in enumerate(zip(files, frames, strict=True)):
-        view = memoryview(frame)
-        while view:
-            read = file.readinto(view)
-            if not read:
+        rest = frame
+        while rest:
+            if not (size := file.readinto(rest)):
                 return number
-            view = view[read:]
+            rest = rest[size:]
     return None
 
 
-def _decode(commands: list[Command], timeout: float | None, feed: Feed) -> None:
+def _decode(commands: Sequence[Command], timeout: float | None, feed: Feed) -> None:
     try:
         feed.ends = run_together(commands, timeout)
     except BaseException as error:
         feed.error = feed.error or error
 
 
-def small_layout(prepared: PreparedScoring, size: tuple[int, int]) -> Layout:
-    """How frames of the pair lie in memory when they are small (width, height), in 4:4:4."""
+def small_layout(prepared: PreparedScoring, size: Size) -> Layout:
+    """The layout of the pair's frames at another size, in 4:4:4."""
     return layout_of(_in_444(prepared.job.pix_fmt), *size)
 
 
-def small_decoder(prepared: PreparedScoring, size: tuple[int, int], only: int | None = None) -> Command:
-    """An ffmpeg that writes the reference's frames, made small, to its stdout; ``only`` one of them, by its number."""
-    chain = _small(prepared, size)
-    if only is not None:
-        chain = f"trim=start_frame={only}:end_frame={only + 1},{chain}"
-    return _ffmpeg(prepared, prepared.job.reference, f"{chain}[small]", _output("small", prepared.job, "pipe:1"))
+def small_decoder(prepared: PreparedScoring, size: Size) -> Command:
+    """An ffmpeg that writes the reference's frames at another size, in 4:4:4, to its stdout."""
+    return _ffmpeg(prepared, prepared.job.reference, f"{_scale(prepared, size)}[small]", small="pipe:1")
 
 
 def colours(prepared: PreparedScoring) -> tuple[str, str]:
-    """The matrix and the range ("tv", "pc") by which a pair's samples are colours, as players take what is not said."""
+    """The colour matrix and range ("tv", "pc") of the pair's samples. An unknown matrix is chosen as in players."""
     matrix, color_range = (prepared.pair.matrix, prepared.pair.color_range) if prepared.pair else ("unknown", "tv")
-    # By the lines of the clip, not of what a network is shown.
+    # By the lines of the clip, not of the resized frames for a network.
     return ("bt709" if prepared.job.height > 576 else "bt601") if matrix == "unknown" else matrix, color_range
 
 
-def _decoder(prepared: PreparedScoring, source: Source, small: tuple[int, int] | None, fds: tuple[int, ...]) -> Command:
-    """An ffmpeg that writes raw frames to an open file descriptor, and small ones to another."""
+def _decoder(prepared: PreparedScoring, source: Source, small: Size | None, fds: tuple[int, ...]) -> Command:
+    """An ffmpeg that writes frames to an open file descriptor and, at another size, to a second one."""
+    outputs = {name: f"pipe:{fd}" for name, fd in zip(("whole", "small"), fds, strict=False)}
+    graph = f"split[whole][large];[large]{_scale(prepared, small)}[small]" if small else "null[whole]"
+    return replace(_ffmpeg(prepared, source, graph, **outputs), pass_fds=fds)
+
+
+def _ffmpeg(prepared: PreparedScoring, source: Source, graph: str, **outputs: str) -> Command:
+    """An ffmpeg that writes raw frames of the outputs of a filter graph: `whole` as scored, `small` in 4:4:4."""
     job = prepared.job
-    outputs = _output("whole", job, f"pipe:{fds[0]}")
-    if small is None:
-        return replace(_ffmpeg(prepared, source, "null[whole]", outputs), pass_fds=fds)
-    outputs += _output("small", job, f"pipe:{fds[1]}")
-    graph = f"split[whole][large];[large]{_small(prepared, small)}[small]"
-    return replace(_ffmpeg(prepared, source, graph, outputs), pass_fds=fds)
-
-
-def _ffmpeg(prepared: PreparedScoring, source: Source, graph: str, outputs: list[str]) -> Command:
-    argv = [prepared.job.tools.ffmpeg.path, "-nostdin", "-hide_banner", "-loglevel", "error", "-xerror", "-nostats"]
-    # One frame at a time is soon enough for what is blended one by one, and takes less than several at once.
-    argv += [
-        "-threads",
-        "1",
-        *input_arguments(source.clip),
-        "-filter_complex",
-        f"[0:V:0]{source.chain},{graph}",
-        *outputs,
-    ]
+    argv = [job.tools.ffmpeg.path, "-nostdin", "-hide_banner", "-loglevel", "error", "-xerror", "-nostats"]
+    # Frames are blended one by one, and one thread takes less time in all than several.
+    argv += ["-threads", "1", *input_arguments(source.clip), "-filter_complex", f"[0:V:0]{source.chain},{graph}"]
+    for name, target in outputs.items():
+        pix_fmt = job.pix_fmt if name == "whole" else _in_444(job.pix_fmt)
+        argv += ["-map", f"[{name}]", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", pix_fmt, target]
     return FfmpegCommand(tuple(argv))
 
 
-def _small(prepared: PreparedScoring, size: tuple[int, int]) -> str:
+def _scale(prepared: PreparedScoring, size: Size) -> str:
     return f"scale={size[0]}:{size[1]}:flags=area+accurate_rnd,format={_in_444(prepared.job.pix_fmt)}"
-
-
-def _output(name: str, job: ScoreRequest, to: str) -> list[str]:
-    form = job.pix_fmt if name == "whole" else _in_444(job.pix_fmt)
-    return ["-map", f"[{name}]", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", form, to]
 
 
 def _in_444(pix_fmt: str) -> str:
     return re.sub("42[02]", "444", pix_fmt)
 
 
-def _pipe() -> tuple[int, int]:
+def _wide_pipe() -> tuple[int, int]:
     read, write = os.pipe()
     _widen(write)
     return read, write
 
 
 def _widen(fd: int) -> None:
-    """A larger pipe has fewer changes from process to process. Not every system gives one."""
+    """Enlarge a pipe, so that processes switch less often. Not every system can."""
     with contextlib.suppress(ImportError, OSError):
         import fcntl
 

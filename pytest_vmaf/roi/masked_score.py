@@ -1,25 +1,26 @@
-"""The masked score: the whole picture, and what a saliency mask lets through of it, in one run.
+"""The masked score: the scores of the whole picture and of its salient part, measured in one run and blended.
 
-roi = (1 − weight) · full + weight · masked, as vmaf-roi-score has it. In the masked clip the distorted frame is kept
-where the reference is salient, and the reference's own samples stand everywhere else.
+roi = (1 − weight) · full + weight · masked, as in vmaf-roi-score. The masked clip shows the distorted clip where the
+reference is salient, and the reference everywhere else.
 """
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 
 from pytest_vmaf.errors import MaskError, ScorerError, SettingsError
-from pytest_vmaf.roi.cached import Masked, SaliencyCache, keep, place_of, restore
-from pytest_vmaf.roi.frame_masks import Mask, MaskStats, masking_of
+from pytest_vmaf.roi.cached import MaskedLogs, MaskedScoreCache, SaliencyCache
+from pytest_vmaf.roi.frame_masks import Mask, MaskStats, frame_mask_of
 from pytest_vmaf.roi.masked_clip import masked_source, masked_stream
 from pytest_vmaf.roi.network import Saliency, identify, load_saliency, shown_size
-from pytest_vmaf.roi.part_scoring import Part, part_of, score_together
+from pytest_vmaf.roi.part_scoring import Part, empty_note, part_of, score_together, with_view
 from pytest_vmaf.scoring.measure import conclude, context_of, scores_of
 from pytest_vmaf.scoring.prepare import MeasureRequest, PreparedScoring, prepare
 from pytest_vmaf.scoring.result import Result
@@ -28,26 +29,36 @@ from pytest_vmaf.scoring.scorer import ScoreLog, Scorer, Source
 from pytest_vmaf.text import printable
 
 MASKED = "masked"
-#: With less of the picture under a mask, the reference around it is nearly all that is scored.
+#: If the mask keeps a smaller share of the picture, nearly everything that is scored is the reference.
 LITTLE = 0.01
-#: What stands for the network's name where the mask is one value.
+#: The network's name if the mask is synthetic.
 SYNTHETIC = "synthetic"
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)
 class RoiResult(Result):
-    """The Result of the whole picture, with what is left under a saliency mask.
+    """The Result of the whole picture, with the scores of its salient part and the blends of both.
 
-    ``vmaf_roi`` and ``neg_roi`` are (1 − weight) · full + weight · masked. ``coverage`` holds for each frame which
-    share of the picture (0 to 1) the mask keeps. In the frames of ``empty`` nothing is salient, and the whole picture
-    counts in the mask's place. ``above_100`` is the whole picture's: under a mask it would need a scoring of its own.
+    A blended score is (1 − weight) · full + weight · masked in each frame, as in vmaf-roi-score. *Full* is the score of
+    the whole picture. *Masked* is that of the masked clip, which shows the distorted clip where the reference is
+    salient, and the reference everywhere else. Masks are blended at the bit depth of the scored clips.
+
+    Gaps are never blended. `above_100` is that of the whole picture: under a mask it would need a scoring of its own.
+
+    Attributes:
+        mask: The settings of the mask.
+        saliency: The name of the saliency network, "synthetic" for a synthetic mask.
+        coverage: For each frame the share of the picture that the mask keeps, 0 to 1: the mean weight of the distorted
+            clip over luma samples.
+        empty: The frames in which nothing is salient. There, the masked scores are those of the whole picture.
+        maps: The saliency of each frame for the report: width, height and pictures [height,width] of 8-bit grey
+            samples, deflated.
     """
 
     mask: Mask
     saliency: str
     coverage: tuple[float, ...]
     empty: tuple[int, ...]
-    #: The saliency of each frame as a small grey picture, deflated: width, height, pictures. For the report.
     maps: tuple[int, int, tuple[bytes, ...]] = field(hash=False, repr=False, compare=False, default=(0, 0, ()))
 
     def __repr__(self) -> str:
@@ -56,7 +67,7 @@ class RoiResult(Result):
 
     @property
     def vmaf_full(self) -> Score:
-        """The default score of the whole picture."""
+        """VMAF of the whole picture."""
         return self.vmaf
 
     @property
@@ -66,7 +77,7 @@ class RoiResult(Result):
 
     @property
     def vmaf_masked(self) -> Score:
-        """The default score of the masked clip."""
+        """VMAF of the masked clip."""
         return self["vmaf_masked"]
 
     @property
@@ -76,86 +87,91 @@ class RoiResult(Result):
 
     @property
     def gap_masked(self) -> Score:
-        """The gap between the two in the masked clip, unclipped."""
+        """VMAF minus NEG of the masked clip, unclipped."""
         return self["gap_masked"]
 
     @property
     def vmaf_roi(self) -> Score:
-        """(1 − weight) · vmaf_full + weight · vmaf_masked."""
+        """The blended VMAF: (1 − weight) · vmaf_full + weight · vmaf_masked. Sharpening can raise it."""
         return self["vmaf_roi"]
 
     @property
     def neg_roi(self) -> Score:
-        """(1 − weight) · neg_full + weight · neg_masked."""
+        """The blended NEG: (1 − weight) · neg_full + weight · neg_masked."""
         return self["neg_roi"]
 
     @property
     def mask_coverage(self) -> Score:
-        """Which share of the picture (0 to 1) the mask keeps, as the mean over frames."""
+        """The share of the picture (0 to 1) that the mask keeps, in each frame and as the mean over frames."""
         return self["mask_coverage"]
 
     def map_of(self, frame: int) -> tuple[bytes, int, int] | None:
-        """The saliency of a frame as 8-bit grey samples, with width and height; None where it was not kept."""
+        """The saliency of a frame as 8-bit grey samples in rows, with width and height; None if it was not stored."""
         width, height, pictures = self.maps
         return (zlib.decompress(pictures[frame]), width, height) if frame < len(pictures) else None
 
 
 def measure_roi(request: MeasureRequest, scorer: Scorer, mask: Mask) -> RoiResult:
-    """Score the pair as it is and masked, with and without enhancement credit, in one run.
+    """Score the pair as it is and under a mask, by the default model and its NEG variant, in one run.
 
-    Raises as :func:`~pytest_vmaf.scoring.measure.measure`; MaskError where there is no mask: a network that cannot be
-    loaded or does not keep its contract, and a mask that keeps nothing of any frame.
+    Raises:
+        MaskError: If the network cannot be loaded or breaks its contract, or the mask keeps nothing of any frame.
+        MeasurementError: As in `pytest_vmaf.scoring.measure.measure`.
     """
     label, digest = identify(mask.saliency) if mask.synthetic is None else (SYNTHETIC, "")
-    with ThreadPoolExecutor(1) as pool:
-        # While other programs look at the pair; what is kept of an earlier run needs none.
-        early = mask.synthetic is None and request.cache is None
-        loading = pool.submit(load_saliency, mask.saliency) if early else None
-        prepared = prepare(request, scorer)
-        network = loading.result() if loading else None
-    job = prepared.job
+    prepared, network = _prepare(request, scorer, mask)
     if not prepared.can.reads_clips:
-        raise SettingsError(f"The scorer {prepared.can.name!r} reads no clip, and a mask is made of one.")
-    place = place_of(prepared, mask, digest)
-    made = restore(prepared, place)
-    if made is None:
+        raise SettingsError(f"A mask needs a scorer that reads clips; {prepared.can.name!r} does not.")
+    cache = MaskedScoreCache(prepared, mask, digest)
+    logs = cache.fetch()
+    if logs is None:
         if mask.synthetic is None:
             network = network or load_saliency(mask.saliency)
-        made = _scored(prepared, mask, network)
-        keep(prepared, place, made)
-    logs, seen = {"": made.full, MASKED: made.masked}, made.seen
-    masked = _under_mask(prepared, masked_source(job, Path(MASKED)))
-    empty = tuple(seen.empty)
-    if len(empty) == len(seen.coverage):
+        logs = _score(prepared, mask, network)
+        cache.store(logs)
+    stats = logs.stats
+    if len(stats.empty) == len(stats.coverage):
         raise MaskError(
-            f"The mask keeps nothing of any of the {len(empty)} frames, so the masked clip is the reference itself; "
-            f"the saliency is {seen.largest:.4g} at most, and the threshold {mask.threshold:g} ({label}).\n"
-            "  Lower the threshold, or take another network."
+            f"The mask keeps nothing of any of the {len(stats.empty)} frames: the largest saliency is "
+            f"{stats.largest:.4g}, and the threshold {mask.threshold:g} ({label}).\n"
+            "  Lower the threshold, or use another network."
         )
-    notes = [_note(mask, label, seen.coverage), *_empty_note(empty)]
-    logs[MASKED] = _without_empty(logs[MASKED], logs[""], empty)
+    note = "roi: the mask is empty in {}; the whole picture counts there"
+    notes = [_note(mask, label, stats.coverage), *empty_note(stats.empty, note)]
     command = _command(request, mask, prepared.can.name)
-    full = conclude(prepared, logs[""], command=command, notes=notes)
-    log = replace(logs[MASKED], command=command)
-    under = scores_of(masked, log, context_of(masked, log, f"{job.distorted.clip} [{MASKED}]", notes=notes))
-    found = roi_result(full, under, mask, label, tuple(seen.coverage), empty)
-    return replace(found, maps=(*seen.size, tuple(seen.maps)))
+    full = conclude(prepared, logs.full, command=command, notes=notes)
+    masked = _under_mask(prepared, masked_source(prepared.job, Path(MASKED)))
+    log = replace(_fill_empty(logs, frozenset(stats.empty)), command=command)
+    context = context_of(masked, log, f"{prepared.job.distorted.clip} [{MASKED}]", notes=notes)
+    return roi_result(full, scores_of(masked, log, context), mask, label, stats)
 
 
-def _scored(prepared: PreparedScoring, mask: Mask, network: Saliency | None) -> Masked:
-    job, seen = prepared.job, MaskStats()
-    # The network that comes along is as quick as reading its answers again.
-    looks = SaliencyCache(prepared, mask, network) if network is not None and mask.saliency is not None else None
-    masking = masking_of(prepared, mask, network, seen, looks)
+def _prepare(request: MeasureRequest, scorer: Scorer, mask: Mask) -> tuple[PreparedScoring, Saliency | None]:
+    """Prepare the scoring and load the network meanwhile, unless the cache may make it unnecessary."""
+    with ThreadPoolExecutor(1) as pool:
+        loading = None
+        if mask.synthetic is None and request.cache is None:
+            # Where no thread can be started, the network is loaded later.
+            with contextlib.suppress(RuntimeError):
+                loading = pool.submit(load_saliency, mask.saliency)
+        prepared = prepare(request, scorer)
+        return prepared, loading.result() if loading else None
+
+
+def _score(prepared: PreparedScoring, mask: Mask, network: Saliency | None) -> MaskedLogs:
+    job, stats = prepared.job, MaskStats()
+    # The bundled network computes its maps as fast as the cache reads them.
+    recall = SaliencyCache(prepared, mask, network) if network is not None and mask.saliency is not None else None
+    frame_mask = frame_mask_of(prepared, mask, network, stats, recall)
     small = shown_size(network, job.width, job.height) if network else None
-    with masked_stream(prepared, masking, small) as (source, feed):
+    with masked_stream(prepared, frame_mask, small) as (source, feed):
         logs = score_together({"": prepared, MASKED: _under_mask(prepared, source)})
     if feed.frames != logs[""].reference_frames:
-        raise ScorerError(f"{feed.frames} frames were masked, of {logs[''].reference_frames}.")
-    if looks is not None:
-        looks.keep(len(seen.coverage))
-    # What is known of one half is no hit of the whole.
-    return Masked(replace(logs[""], cached=""), logs[MASKED], seen)
+        raise ScorerError(f"Only {feed.frames} of {logs[''].reference_frames} frames were masked.")
+    if recall is not None:
+        recall.store(len(stats.coverage))
+    # Even if the full score is from the cache, this measurement is not.
+    return MaskedLogs(replace(logs[""], cached=""), logs[MASKED], stats)
 
 
 def _under_mask(prepared: PreparedScoring, source: Source) -> PreparedScoring:
@@ -163,34 +179,24 @@ def _under_mask(prepared: PreparedScoring, source: Source) -> PreparedScoring:
 
 
 def blended(full: float, masked: float, weight: float) -> float:
-    """(1 − weight) · full + weight · masked."""
+    """The blended score: (1 − weight) · full + weight · masked."""
     return (1.0 - weight) * full + weight * masked
 
 
-def roi_result(
-    full: Result,
-    masked: Mapping[str, Score],
-    mask: Mask,
-    saliency: str,
-    covered: tuple[float, ...],
-    empty: tuple[int, ...],
-) -> RoiResult:
-    """The result of the whole picture with the masked clip's scores and their blends, frame by frame."""
+def roi_result(full: Result, masked: Mapping[str, Score], mask: Mask, saliency: str, stats: MaskStats) -> RoiResult:
+    """The result of the whole picture with the scores of the masked clip and their blends, frame by frame."""
 
     def blend(metric: str) -> Score:
         whole, part = full[metric], masked[metric]
         frames = tuple(blended(a, b, mask.weight) for a, b in zip(whole.frames, part.frames, strict=True))
         return Score(frames, replace(whole.scale, view="roi"), full.context)
 
-    def shown(metric: str) -> Score:
-        score = masked[metric]
-        return Score(score.unclipped.frames, replace(score.scale, view=MASKED), score.context)
-
+    coverage, scale = tuple(stats.coverage), full.neg.scale
     parts = {
         "vmaf_roi": blend("vmaf"),
         "neg_roi": blend("neg"),
-        **{f"{metric}_masked": shown(metric) for metric in ("vmaf", "neg", "gap")},
-        "mask_coverage": Score(covered, _share_scale(full), full.context),
+        **{f"{metric}_masked": with_view(masked[metric], MASKED) for metric in ("vmaf", "neg", "gap")},
+        "mask_coverage": Score(coverage, Scale("mask_coverage", "", "", scale.width, scale.height), full.context),
     }
     return RoiResult(
         vmaf=full.vmaf,
@@ -200,69 +206,56 @@ def roi_result(
         features={**full.features, **parts},
         mask=mask,
         saliency=saliency,
-        coverage=covered,
-        empty=empty,
+        coverage=coverage,
+        empty=tuple(stats.empty),
+        maps=(*stats.size, tuple(stats.maps)),
     )
 
 
-def _share_scale(full: Result) -> Scale:
-    whole = full.neg.scale
-    return Scale("mask_coverage", "", "", whole.width, whole.height)
-
-
-def _without_empty(masked: ScoreLog, full: ScoreLog, empty: tuple[int, ...]) -> ScoreLog:
-    """The masked log with the whole picture's values where the mask is empty: there it scored the reference itself."""
+def _fill_empty(logs: MaskedLogs, empty: frozenset[int]) -> ScoreLog:
+    """The masked log, with the whole picture's values where the mask is empty and the reference itself was scored."""
     if not empty:
-        return masked
-    whole = frozenset(empty)
+        return logs.masked
     columns = {
-        name: tuple(full.columns[name][frame] if frame in whole else value for frame, value in enumerate(values))
-        for name, values in masked.columns.items()
+        name: tuple(logs.full.columns[name][frame] if frame in empty else value for frame, value in enumerate(values))
+        for name, values in logs.masked.columns.items()
     }
-    # The means that the tool gave are of other frames.
-    return replace(masked, columns=columns, pooled_means={})
+    # The scorer's pooled means are no longer those of these frames.
+    return replace(logs.masked, columns=columns, pooled_means={})
 
 
-def _note(mask: Mask, label: str, covered: list[float]) -> str:
+def _note(mask: Mask, label: str, coverage: Sequence[float]) -> str:
     colours = ", shown as limited BT.601" if mask.bt601 else ""
-    strided = f", looked at in one of {mask.every} frames" if mask.every > 1 and mask.synthetic is None else ""
-    little = ", so little that the masked score is near 100 whatever it shows" if fmean(covered) < LITTLE else ""
+    stride = f", run on one of {mask.every} frames" if mask.every > 1 and mask.synthetic is None else ""
+    little = ", so little that the masked score is near 100 for any clip" if fmean(coverage) < LITTLE else ""
     return (
         f"roi: weight {mask.weight:g}, threshold {mask.threshold:g}, fade {mask.fade:g}, saliency {label}"
-        f"{colours}{strided}; the mask keeps {100 * fmean(covered):.2f} % of the picture{little}"
+        f"{colours}{stride}; the mask keeps {100 * fmean(coverage):.2f} % of the picture{little}"
     )
-
-
-def _empty_note(empty: tuple[int, ...]) -> list[str]:
-    if not empty:
-        return []
-    which = f"frame {empty[0]}" if len(empty) == 1 else f"{len(empty)} frames, the first is {empty[0]}"
-    return [f"roi: the mask is empty in {which}; the whole picture counts there"]
 
 
 def _command(request: MeasureRequest, mask: Mask, scorer: str) -> str:
-    """The command that measures this again, with the scorer of a name."""
-    # With "=", as a name may begin with "-".
-    argv = ["pytest-vmaf", "roi-score", f"--reference={request.reference.path}"]
-    argv += [f"--distorted={request.distorted.path}"]
-    raw = next((clip for clip in (request.reference, request.distorted) if clip.is_raw), None)
-    if raw is not None:
-        argv += ["--width", f"{raw.width}", "--height", f"{raw.height}", "--pix-fmt", raw.pix_fmt or "yuv420p"]
-    # Containers say it themselves.
-    silent = (clip for clip in (request.reference, request.distorted) if clip.is_raw or clip.is_sequence)
-    rate = next((clip.frame_rate for clip in silent if clip.frame_rate), None)
-    argv += [] if rate is None else [f"--frame-rate={rate}"]
-    argv += [] if mask.saliency is None else [f"--saliency-model={mask.saliency}"]
-    argv += [] if mask.synthetic is None else ["--synthetic-mask", f"{mask.synthetic}"]
-    argv += ["--weight", f"{mask.weight}", "--threshold", f"{mask.threshold}", "--fade", f"{mask.fade}"]
-    argv += ["--bt601"] if mask.bt601 else []
-    argv += [] if mask.stride is None else ["--stride", f"{mask.stride}"]
-    argv += ["--model", request.model, "--generation", request.generation]
-    argv += ["--phone"] if request.phone else []
-    argv += [] if request.scale is None else ["--scale", request.scale]
-    argv += ["--align"] if request.align else []
-    argv += [part for name in request.allow for part in ("--allow", name)]
-    argv += [] if scorer == "ffmpeg" else [f"--scorer={scorer}"]
-    argv += [f"--vmaf-bin={request.vmaf_bin}"] if scorer == "vmaf" else []
-    argv += [] if request.ffmpeg is None else [f"--ffmpeg={request.ffmpeg}"]
-    return printable(shlex.join(argv))
+    """The command that repeats this measurement, with the scorer of this name."""
+    clips = (request.reference, request.distorted)
+    raw = next((clip for clip in clips if clip.is_raw), None)
+    # Containers store their own frame rate.
+    rate = next((clip.frame_rate for clip in clips if clip.frame_rate and (clip.is_raw or clip.is_sequence)), None)
+    argv = ["pytest-vmaf", "roi-score", *_flags(reference=request.reference.path, distorted=request.distorted.path)]
+    argv += _flags(width=raw.width, height=raw.height, pix_fmt=raw.pix_fmt or "yuv420p") if raw else []
+    argv += _flags(frame_rate=rate, saliency_model=mask.saliency, synthetic_mask=mask.synthetic)
+    argv += _flags(weight=mask.weight, threshold=mask.threshold, fade=mask.fade, bt601=mask.bt601, stride=mask.stride)
+    argv += _flags(model=request.model, generation=request.generation, phone=request.phone, scale=request.scale)
+    argv += _flags(align=request.align)
+    argv += [f"--allow={name}" for name in request.allow]
+    argv += [] if scorer == "ffmpeg" else _flags(scorer=scorer)
+    argv += _flags(vmaf_bin=request.vmaf_bin) if scorer == "vmaf" else []
+    return printable(shlex.join([*argv, *_flags(ffmpeg=request.ffmpeg)]))
+
+
+def _flags(**values: object) -> list[str]:
+    """Flags without those that are None or False. Values follow "=", as a file name may begin with "-"."""
+    return [
+        f"--{name.replace('_', '-')}" if value is True else f"--{name.replace('_', '-')}={value}"
+        for name, value in values.items()
+        if value is not None and value is not False
+    ]

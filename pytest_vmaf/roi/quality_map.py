@@ -1,26 +1,23 @@
-"""Quality maps: a grid of tiles, each scored on its own in the one run that decodes the clips."""
+"""Quality maps: a grid of tiles, each scored on its own, in the one run that decodes the clips."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_vmaf.errors import ScorerError, SettingsError
-from pytest_vmaf.roi.part_scoring import Part, part_of, score_together
+from pytest_vmaf.roi.part_scoring import Part, empty_note, part_of, score_together, with_view
 from pytest_vmaf.scoring.measure import conclude, context_of, scores_of
 from pytest_vmaf.scoring.prepare import MeasureRequest, prepare
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import Score
 from pytest_vmaf.scoring.scorer import Scorer
 
-if TYPE_CHECKING:
-    from pytest_vmaf.roi.network import Saliency
-
-#: More tiles than this on a side are too small to say anything on any clip; more in all are too many for ffmpeg.
+#: Tiles of a larger grid are too small in any clip; more tiles in all are too many for one ffmpeg.
 MOST_ON_SIDE, MOST_TILES = 64, 900
 #: What every tile has.
 MEASURED = ("vmaf", "neg", "gap")
@@ -28,7 +25,19 @@ MEASURED = ("vmaf", "neg", "gap")
 
 @dataclass(frozen=True)
 class Tile:
-    """One tile of a map: its place in the grid, counted from 0 at the top left, its pixels, and its scores."""
+    """One tile of a quality map. Pixels are those of the reference as displayed, counted from its top left corner.
+
+    Attributes:
+        column: The tile's column in the grid, from 0 at the left.
+        row: The tile's row in the grid, from 0 at the top.
+        x: Its first column of pixels.
+        y: Its first row of pixels.
+        w: Its width in pixels.
+        h: Its height in pixels.
+        vmaf: VMAF of the tile, cropped out of both clips at the bit depth at which these are scored.
+        neg: NEG of the tile.
+        gap: VMAF minus NEG, unclipped.
+    """
 
     column: int
     row: int
@@ -42,39 +51,49 @@ class Tile:
 
     @property
     def name(self) -> str:
-        """Where it is, for people."""
-        return _named(self.column, self.row)
+        """The tile's place in words: "tile in column 0, row 0"."""
+        return _place_name(self.column, self.row)
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)
 class QualityMap(Result):
-    """The scores of each tile of a grid. As a Result it is that of the worst tile: the lowest NEG, as a mean over time.
+    """The scores of each tile of a grid. As a Result it is that of the worst tile: the one with the lowest mean NEG.
 
-    ``tiles`` go row by row from the top left. ``neg_tile`` and ``gap_tile`` pool over time first and take the worst
-    tile then, so that ``result.pooled("neg_tile", "p5")`` is the lowest fifth percentile of any tile.
+    `neg_tile` and `gap_tile` are pooled over time first, and then the worst tile is taken. So
+    `result.pooled("neg_tile", "p5")` is the lowest fifth percentile of any tile.
+
+    Attributes:
+        columns: Columns of the grid.
+        rows: Rows of the grid.
+        tiles: The tiles, row by row from the top left.
+        distorted: The name of the distorted clip.
+        whole: `width`, `height` and `filters` of the whole picture, as in the provenance of a Result.
+        saliency: The name of the network that weights the tiles, "" for none.
     """
 
     columns: int
     rows: int
     tiles: tuple[Tile, ...]
-    #: The distorted clip, and of the whole picture ``width``, ``height`` and ``filters``, as in the provenance.
     distorted: str
     whole: Mapping[str, Any] = field(hash=False)
-    #: The network that the tiles were weighted by, "" for none.
     saliency: str = ""
 
     def __repr__(self) -> str:
         return f"<QualityMap {self.columns}x{self.rows}, worst NEG {self.neg:.2f} in {self.context.distorted}>"
 
     def tile(self, column: int, row: int) -> Tile:
-        """The tile of a column and a row, counted from 0 at the top left. Raises IndexError."""
+        """The tile in a column and a row, both counted from 0 at the top left.
+
+        Raises:
+            IndexError: If the grid has no such tile.
+        """
         if not (0 <= column < self.columns and 0 <= row < self.rows):
             raise IndexError(f"column {column}, row {row} is not in a grid of {self.columns}x{self.rows}")
         return self.tiles[row * self.columns + column]
 
     @property
     def worst(self) -> Tile:
-        """The tile with the lowest NEG, as a mean over time."""
+        """The tile with the lowest mean NEG."""
         return min(self.tiles, key=lambda tile: float(tile.neg))
 
     @property
@@ -84,17 +103,21 @@ class QualityMap(Result):
 
     @property
     def gap_tile(self) -> Score:
-        """The gap of the tile where it is largest, as a mean over time."""
+        """The gap of the tile with the largest mean gap."""
         return self["gap_tile"]
 
     @property
     def neg_salient(self) -> Score:
-        """NEG of the tiles, weighted in each frame by how salient they are. Raises KeyError without ``saliency``."""
+        """The mean NEG of the tiles, weighted in each frame by the share of saliency in each.
+
+        Raises:
+            KeyError: If the map was measured without `saliency`.
+        """
         return self["neg_salient"]
 
     @property
     def neg_mean(self) -> float:
-        """NEG as the mean over tiles by their area, and over time; it follows the whole picture's, but is not it."""
+        """The mean NEG over tiles, weighted by area, and over time. It is close to the whole picture's NEG."""
         return sum(float(tile.neg) * tile.w * tile.h for tile in self.tiles) / sum(t.w * t.h for t in self.tiles)
 
     @property
@@ -104,23 +127,28 @@ class QualityMap(Result):
         return tuple(min(zip(self.tiles, values, strict=True), key=lambda each: each[1]) for values in frames)
 
     def judged(self, metric: str, pool: str = "mean", bound: str = "") -> Score:
-        """Of "vmaf", "neg", "gap", "neg_tile" and "gap_tile" the score of the tile that is worst by this very pool.
+        """The score that a gate is compared with: that of the tile that is worst by this metric and pool.
 
-        That is for a gate the one that is the first to violate it; without a ``bound`` the lowest score, or where less
-        is better (gaps, and the spread) the highest. Raises SettingsError for ``neg_salient`` of a map without
-        ``saliency``.
+        Args:
+            metric: "vmaf", "neg", "gap", "neg_tile" or "gap_tile"; other metrics have one score.
+            pool: How frames are pooled, for example "p5".
+            bound: "min" for the lowest score and "max" for the highest. "" is the lowest, but the highest of gaps and
+                of the spread ("stdev").
+
+        Raises:
+            SettingsError: If the metric is "neg_salient" and the map was measured without `saliency`.
         """
-        # The tile with the largest gap need not be the one with the lowest NEG: no gate holds because of another tile.
+        # The tile with the largest gap need not be the one with the lowest NEG: a gate passes only if all tiles do.
         measured = metric.removesuffix("_tile")
         if measured in MEASURED:
             low = bound == "min" if bound else measured != "gap" and pool != "stdev"
             scores: list[Score] = [getattr(tile, measured) for tile in self.tiles]
             return (min if low else max)(scores, key=lambda score: _pooled(score, pool))
         if metric == "neg_salient" and not self.saliency:
-            # A gate asks, which must not hold because nothing was measured.
+            # For a gate, which must not pass because nothing was measured.
             raise SettingsError(
-                "neg_salient was not measured, so its gate holds nothing; pass saliency=True to vmaf.map, or take the "
-                "gate back with min_neg_salient=None."
+                "neg_salient was not measured, so its gate cannot be checked. Pass saliency=True to vmaf.map, or "
+                "remove the gate with min_neg_salient=None."
             )
         return super().judged(metric, pool, bound)
 
@@ -128,28 +156,35 @@ class QualityMap(Result):
 def measure_map(
     request: MeasureRequest, scorer: Scorer, grid: tuple[int, int], salient: bool = False, network: Path | None = None
 ) -> QualityMap:
-    """Score every tile of a grid of (columns, rows), with and without enhancement credit, in one run.
+    """Score every tile of a grid by the default model and its NEG variant, in one run.
 
-    ``salient`` pools the tiles by saliency too, by the ``network`` at a path (None: the one that comes along). Raises
-    as :func:`~pytest_vmaf.scoring.measure.measure`, MaskError for the network, SettingsError for a grid that is none,
-    ModelError for tiles that are too small for the models.
+    Args:
+        request: The pair and how to score it.
+        scorer: Who scores it.
+        grid: (columns, rows).
+        salient: Whether to measure `neg_salient` as well.
+        network: The path of the saliency network; None for the bundled one.
+
+    Raises:
+        SettingsError: If the grid is invalid.
+        MaskError: If the network fails.
+        ModelError: If the tiles are too small for the models.
+        MeasurementError: As in `pytest_vmaf.scoring.measure.measure`.
     """
-    columns, rows = _grid(grid)
-    saliency: Saliency | None = None
+    columns, rows = _read_grid(grid)
+    saliency = None
     if salient:
         from pytest_vmaf.roi.network import load_saliency
 
         saliency = load_saliency(network)
     prepared = prepare(request, scorer)
     if saliency is not None and not prepared.can.reads_clips:
-        raise SettingsError(f"The scorer {prepared.can.name!r} reads no clip, and saliency is that of one.")
+        raise SettingsError(f"saliency needs a scorer that reads clips; {prepared.can.name!r} does not.")
     job = prepared.job
-    # From an odd pixel on, ffmpeg's crop takes subsampled chroma of two bytes from between two samples.
-    across = 2 if re.fullmatch(r"yuv42[02]p\d+le", job.pix_fmt) else 1
-    places = {}
-    for row, (top, bottom) in enumerate(pairwise(_edges(job.height, rows))):
-        for column, (left, right) in enumerate(pairwise(_edges(job.width, columns, across))):
-            places[f"tile {column},{row}"] = (column, row, left, top, right - left, bottom - top)
+    places = {
+        f"tile {column},{row}": (column, row, x, y, w, h)
+        for column, row, x, y, w, h in _places(job.width, job.height, columns, rows, job.pix_fmt)
+    }
     scorings = {
         name: part_of(prepared, Part(name, w, h, f"crop={w}:{h}:x={x}:y={y}:exact=1"))
         for name, (_, _, x, y, w, h) in places.items()
@@ -160,31 +195,30 @@ def measure_map(
         from pytest_vmaf.roi.cached import remembered_shares
         from pytest_vmaf.roi.tile_weights import salient_shares
 
-        # Before the scoring, which takes much longer: where nothing is salient it would be in vain.
-        boxes = [place[2:] for place in places.values()]
+        # Before the scoring, which takes much longer and would be in vain if nothing is salient.
+        boxes, loaded = [place[2:] for place in places.values()], saliency
         shares, empty = remembered_shares(
-            prepared, saliency.digest, boxes, lambda: salient_shares(prepared, saliency, boxes)
+            prepared, saliency.digest, boxes, lambda: salient_shares(prepared, loaded, boxes)
         )
     logs = score_together(scorings)
-    tiles = []
+    tiles = {}
     for name, place in places.items():
-        label = f"{job.distorted.clip} [{_named(*place[:2])} of {columns}x{rows}]"
-        found = scores_of(scorings[name], logs[name], context_of(scorings[name], logs[name], label))
-        tiles.append(Tile(*place, found["vmaf"], found["neg"], found["gap"]))
-    worst = min(tiles, key=lambda tile: float(tile.neg))
-    name = f"tile {worst.column},{worst.row}"
+        label = f"{job.distorted.clip} [{_place_name(*place[:2])} of {columns}x{rows}]"
+        scores = scores_of(scorings[name], logs[name], context_of(scorings[name], logs[name], label))
+        tiles[name] = Tile(*place, scores["vmaf"], scores["neg"], scores["gap"])
+    name, worst = min(tiles.items(), key=lambda item: float(item[1].neg))
     if saliency is not None and len(shares) != len(worst.neg.frames):
-        raise ScorerError(
-            f"{len(worst.neg.frames)} frames were scored, and {len(shares)} looked at for what is salient."
-        )
-    result = conclude(scorings[name], logs[name], worst.neg.context.distorted, notes=_empty_note(empty))
-    gap = max(tiles, key=lambda tile: float(tile.gap)).gap
+        raise ScorerError(f"{len(worst.neg.frames)} frames were scored, but saliency was computed for {len(shares)}.")
+    notes = empty_note(empty, "map: nothing is salient in {}; tiles count by their area there")
+    result = conclude(scorings[name], logs[name], worst.neg.context.distorted, notes=notes)
+    gap = max((tile.gap for tile in tiles.values()), key=float)
     parts = {
-        "neg_tile": _shown(result.neg, "of the worst tile"),
-        "gap_tile": _shown(gap, "of the tile where it is largest"),
+        "neg_tile": with_view(result.neg, "of the worst tile"),
+        "gap_tile": with_view(gap, "of the tile where it is largest"),
     }
     if saliency is not None:
-        parts["neg_salient"] = _weighted(tiles, shares, result)
+        parts["neg_salient"] = _weighted(list(tiles.values()), shares, result)
+    filters = {"reference": job.reference.chain, "distorted": job.distorted.chain}
     return QualityMap(
         vmaf=result.vmaf,
         neg=result.neg,
@@ -193,37 +227,23 @@ def measure_map(
         features={**result.features, **parts},
         columns=columns,
         rows=rows,
-        tiles=tuple(tiles),
+        tiles=tuple(tiles.values()),
         distorted=str(job.distorted.clip),
-        whole={
-            "width": job.width,
-            "height": job.height,
-            "filters": {"reference": job.reference.chain, "distorted": job.distorted.chain},
-        },
+        whole={"width": job.width, "height": job.height, "filters": filters},
         saliency=saliency.name if saliency else "",
     )
 
 
-def _empty_note(empty: Sequence[int]) -> list[str]:
-    if not empty:
-        return []
-    which = f"frame {empty[0]}" if len(empty) == 1 else f"{len(empty)} frames, the first is {empty[0]}"
-    return [f"map: nothing is salient in {which}; tiles count by their area there"]
-
-
 def _weighted(tiles: Sequence[Tile], shares: Sequence[Sequence[float]], result: Result) -> Score:
     """Σ share · NEG over the tiles of each frame; the shares of a frame add up to 1."""
-    frames = []
-    for weights, scores in zip(shares, zip(*(tile.neg.frames for tile in tiles), strict=True), strict=True):
-        frames.append(sum(weight * score for weight, score in zip(weights, scores, strict=True)))
-    return Score(tuple(frames), replace(result.neg.scale, view="of the salient tiles"), result.context)
+    frames = tuple(
+        sum(weight * score for weight, score in zip(weights, scores, strict=True))
+        for weights, scores in zip(shares, zip(*(tile.neg.frames for tile in tiles), strict=True), strict=True)
+    )
+    return Score(frames, replace(result.neg.scale, view="of the salient tiles"), result.context)
 
 
-def _shown(score: Score, view: str) -> Score:
-    return Score(score.unclipped.frames, replace(score.scale, view=view), score.context)
-
-
-def _named(column: int, row: int) -> str:
+def _place_name(column: int, row: int) -> str:
     return f"tile in column {column}, row {row}"
 
 
@@ -231,17 +251,28 @@ def _pooled(score: Score, pool: str) -> float:
     return score.stdev if pool == "stdev" else float(score.pooled(pool))
 
 
-def _grid(grid: Any) -> tuple[int, int]:
-    right = isinstance(grid, Sequence) and not isinstance(grid, str | bytes) and len(grid) == 2
-    if not right or not all(type(side) is int and 1 <= side <= MOST_ON_SIDE for side in grid):
-        raise SettingsError(f"grid is {grid!r:.80}; it is (columns, rows), each from 1 to {MOST_ON_SIDE}, as (4, 4).")
-    if grid[0] * grid[1] > MOST_TILES:
-        raise SettingsError(f"grid is {grid!r:.80}, {grid[0] * grid[1]} tiles; {MOST_TILES} are scored at most.")
-    return grid[0], grid[1]
+def _read_grid(grid: object) -> tuple[int, int]:
+    sides = tuple(grid) if isinstance(grid, Sequence) and not isinstance(grid, str | bytes) else ()
+    if len(sides) != 2 or not all(type(side) is int and 1 <= side <= MOST_ON_SIDE for side in sides):
+        raise SettingsError(
+            f"grid must be (columns, rows), each between 1 and {MOST_ON_SIDE}, for example (4, 4); got {grid!r:.80}."
+        )
+    if sides[0] * sides[1] > MOST_TILES:
+        raise SettingsError(f"grid must have at most {MOST_TILES} tiles, not {sides[0] * sides[1]}; got {grid!r:.80}.")
+    return sides[0], sides[1]
+
+
+def _places(
+    width: int, height: int, columns: int, rows: int, pix_fmt: str
+) -> Iterator[tuple[int, int, int, int, int, int]]:
+    """Column, row, x, y, w and h of each tile, row by row."""
+    # From an odd pixel on, ffmpeg's crop reads subsampled chroma of two bytes from between two samples.
+    step = 2 if re.fullmatch(r"yuv42[02]p\d+le", pix_fmt) else 1
+    for row, (top, bottom) in enumerate(pairwise(_edges(height, rows))):
+        for column, (left, right) in enumerate(pairwise(_edges(width, columns, step))):
+            yield column, row, left, top, right - left, bottom - top
 
 
 def _edges(length: int, parts: int, step: int = 1) -> list[int]:
-    """Where ``parts`` parts of a side begin and end: together they are the side, and each begins at a multiple of
-    ``step``. They differ by less than two steps.
-    """
+    """The edges of the parts of a side: each part begins at a multiple of `step`, and they differ by less than two."""
     return [*(length * part // parts // step * step for part in range(parts)), length]

@@ -1,4 +1,7 @@
-"""How salient the parts of each frame of the reference are, without changing a pixel of it."""
+"""Tile weights: the share of each part of the picture in the saliency of each frame.
+
+This module needs numpy; import it where it is used.
+"""
 
 from __future__ import annotations
 
@@ -10,64 +13,72 @@ import numpy as np
 from pytest_vmaf.errors import MaskError, MeasurementError, ScorerError
 from pytest_vmaf.media.process import run
 from pytest_vmaf.roi.blending import planes_of, rgb_of
-from pytest_vmaf.roi.masked_clip import colours, small_decoder, small_layout
+from pytest_vmaf.roi.cached import Shares
+from pytest_vmaf.roi.masked_clip import Size, colours, small_decoder, small_layout
 from pytest_vmaf.roi.network import Saliency, infer, shown_size
+from pytest_vmaf.roi.tracks import Box
 from pytest_vmaf.scoring.prepare import PreparedScoring
 
-Box = tuple[int, int, int, int]
 
+def salient_shares(prepared: PreparedScoring, network: Saliency, boxes: Sequence[Box]) -> Shares:
+    """Compute how the saliency of each frame of the reference is distributed over boxes.
 
-def salient_shares(
-    prepared: PreparedScoring, network: Saliency, boxes: Sequence[Box]
-) -> tuple[tuple[tuple[float, ...], ...], tuple[int, ...]]:
-    """For each frame of the reference how its saliency is spread over boxes (x, y, w, h), and which frames have none.
+    Args:
+        prepared: The pair's scoring.
+        network: The saliency network.
+        boxes: Boxes (x, y, w, h) in pixels of the reference.
 
-    The shares of a frame add up to 1; where nothing is salient each box has the share of its area. Raises MaskError,
-    also where nothing is salient in any frame.
+    Returns:
+        The share of each box in each frame, and the frames in which nothing is salient. The shares of a frame add up
+        to 1. Where nothing is salient, the share of a box is that of its area.
+
+    Raises:
+        MaskError: If the network fails, or nothing is salient in any frame.
+        ScorerError: If the reference cannot be decoded.
     """
     job = prepared.job
-    size = shown_size(network, job.width, job.height) or (job.width, job.height)
+    full = (job.width, job.height)
+    size = shown_size(network, *full) or full
     layout = small_layout(prepared, size)
-    places = [_scaled(box, (job.width, job.height), size) for box in boxes]
+    matrix, color_range = colours(prepared)
+    places = [_scale_box(box, full, size) for box in boxes]
     areas = np.array([w * h for _, _, w, h in boxes], np.float64)
     shares: list[tuple[float, ...]] = []
     empty: list[int] = []
-    waiting = bytearray()
-    failed: list[Exception] = []
-    matrix, color_range = colours(prepared)
+    errors: list[Exception] = []
+    buffer = bytearray()
 
-    def decoded(chunk: bytes) -> None:
-        if failed:
-            return
-        waiting.extend(chunk)
-        while len(waiting) >= layout.frame_bytes:
-            planes = planes_of(bytes(waiting[: layout.frame_bytes]), layout)
+    def add_frame(frame: bytes) -> None:
+        saliency = infer(network, rgb_of(planes_of(frame, layout), layout, matrix, color_range))
+        weights = areas * [saliency[y : y + h, x : x + w].mean(dtype=np.float64) for x, y, w, h in places]
+        if not weights.sum() > 0:
+            empty.append(len(shares))
+            weights = areas
+        shares.append(tuple(float(share) for share in weights / weights.sum()))
+
+    def read_chunk(chunk: bytes) -> None:
+        buffer.extend(chunk)
+        while len(buffer) >= layout.frame_bytes and not errors:
             try:
-                found = infer(network, rgb_of(planes, layout, matrix, color_range))
-            except Exception as error:  # carried out of the thread that reads
-                failed.append(error)
-                return
-            del waiting[: layout.frame_bytes]
-            each = areas * [found[y : y + h, x : x + w].mean(dtype=np.float64) for x, y, w, h in places]
-            if not each.sum() > 0:
-                empty.append(len(shares))
-                each = areas
-            shares.append(tuple(float(share) for share in each / each.sum()))
+                add_frame(bytes(buffer[: layout.frame_bytes]))
+            except Exception as error:  # carried out of the reading thread
+                errors.append(error)
+            del buffer[: layout.frame_bytes]
 
-    end = run(replace(small_decoder(prepared, size), stdout_bytes=decoded), job.timeout)
-    if failed:
-        raise failed[0] if isinstance(failed[0], MeasurementError) else MaskError(f"{network.name}: {failed[0]}")
+    end = run(replace(small_decoder(prepared, size), stdout_bytes=read_chunk), job.timeout)
+    if errors:
+        raise errors[0] if isinstance(errors[0], MeasurementError) else MaskError(f"{network.name}: {errors[0]}")
     if end.returncode != 0:
         raise ScorerError(f"ffmpeg could not decode the reference for its saliency.\n{end.explain()}")
     if len(empty) == len(shares):
         raise MaskError(
             f"Nothing is salient in any of the {len(shares)} frames ({network.name}), so there are no salient tiles.\n"
-            "  Take another network, or leave out saliency."
+            "  Use another network, or leave out saliency."
         )
     return tuple(shares), tuple(empty)
 
 
-def _scaled(box: Box, full: tuple[int, int], size: tuple[int, int]) -> Box:
+def _scale_box(box: Box, full: Size, size: Size) -> Box:
     """The box in a picture of another size; never empty."""
     (x, y, w, h), (across, down) = box, (size[0] / full[0], size[1] / full[1])
     left, top = min(int(x * across), size[0] - 1), min(int(y * down), size[1] - 1)

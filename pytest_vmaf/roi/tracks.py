@@ -1,4 +1,4 @@
-"""Tracks: the box of each frame, as Python values or from a file. All of it is untrusted."""
+"""Tracks: a box for each frame, from Python values or from a file. Both are untrusted."""
 
 from __future__ import annotations
 
@@ -8,74 +8,84 @@ import reprlib
 from collections.abc import Collection, Iterator, Mapping, Set
 from numbers import Real
 from pathlib import Path
-from typing import Any
 
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.roi.track_files import LARGEST_TRACK, Row, is_json, read_bytes, read_csv, read_json
 from pytest_vmaf.text import printable
 
-#: x, y, w and h in pixels, from the top left corner.
+#: x, y, w and h in pixels, counted from the top left corner of the displayed picture.
 Box = tuple[int, int, int, int]
-#: Its numbers, each with the least it can be. No clip has sides above 65535 pixels.
+#: The numbers of a box, each with its minimum.
 FIELDS = {"x": 0, "y": 0, "w": 1, "h": 1}
+#: No clip has sides of more pixels.
 LARGEST_SIDE = 65535
 
 
 def read_track(source: object, *, hold: bool = False, largest: bool = False) -> list[Box]:
-    """The box of each frame, from frame 0 to the last that has one.
+    """Read the box of each frame, from frame 0 to the last frame that has one.
 
-    ``source`` is a list of boxes, a mapping of frame numbers to boxes, or the path of a file that holds them:
-    JSON (``[[x, y, w, h], …]``, ``[{"frame": 0, "x": …, "y": …, "w": …, "h": …}, …]``, ``{"0": [x, y, w, h], …}``) or
-    CSV with a header that names x, y, w, h and, unless every row is the next frame, frame. ``hold`` fills a frame that
-    has no box with the one before it, or with the first; boxes differ in size only where ``largest`` is set.
+    Args:
+        source: A list of boxes, a mapping of frame numbers to boxes, or the path of a file: JSON
+            (`[[x, y, w, h], …]`, `[{"frame": 0, "x": …, "y": …, "w": …, "h": …}, …]`, `{"0": [x, y, w, h], …}`) or CSV
+            with a header of x, y, w, h and, unless every row is the next frame, frame.
+        hold: Fill a frame without a box with the box before it, or with the first box.
+        largest: Allow boxes of different sizes.
 
-    Raises ClipError for a file that cannot be read, and SettingsError, with the file and the line or frame, for what is
-    no track, for more than 1,000,000 frames, and for files over 64 MiB.
+    Raises:
+        ClipError: If the file cannot be read.
+        SettingsError: If this is not a track, has more than 1,000,000 frames, or the file more than 64 MiB. The message
+            names the file and the line or frame.
     """
+    name = "The track"
     if isinstance(source, str | bytes | os.PathLike):
         path = Path(os.fsdecode(source))
         name = printable(str(path))
         data = read_bytes(path, name)
         rows = _rows(read_json(data, name), name) if is_json(path, data) else read_csv(data, name)
     else:
-        name = "The track"
         rows = _rows(source, name)
     boxes: dict[int, Box] = {}
     for where, number, values in rows:
         frame = _integer(number)
         if frame is None or not 0 <= frame < LARGEST_TRACK:
             raise SettingsError(
-                f"{where}: {shown_value(number)} is no frame number; it is a whole one from 0 to {LARGEST_TRACK - 1}."
+                f"{where}: the frame number must be a whole number from 0 to {LARGEST_TRACK - 1}, "
+                f"not {short_repr(number)}."
             )
         if frame in boxes:
-            raise SettingsError(f"{where}: frame {frame} has a box already; a track has one for each frame.")
-        boxes[frame] = _box(values, where)
+            raise SettingsError(f"{where}: frame {frame} already has a box; a track has one box for each frame.")
+        boxes[frame] = _read_box(values, where)
     if not boxes:
         raise SettingsError(f"{name} has no boxes.")
-    _refuse_gaps(boxes, name, hold)
+    if not hold:
+        _refuse_gaps(boxes, name)
     if not largest:
         _refuse_sizes(boxes, name)
     box = boxes[min(boxes)]
     return [box := boxes.get(frame, box) for frame in range(max(boxes) + 1)]
 
 
-def pixels(value: object, what: str, least: int) -> int:
-    """``value`` as a whole number of pixels from ``least`` to 65535. Raises SettingsError that begins with ``what``."""
+def read_pixels(value: object, label: str, least: int) -> int:
+    """Read a whole number of pixels from `least` to 65535.
+
+    Raises:
+        SettingsError: If it is not such a number. The message begins with `label`.
+    """
     number = _integer(value)
     if number is None or not least <= number <= LARGEST_SIDE:
         raise SettingsError(
-            f"{what} is {shown_value(value)}; it is a whole number of pixels from {least} to {LARGEST_SIDE}."
+            f"{label} must be a whole number of pixels from {least} to {LARGEST_SIDE}, not {short_repr(value)}."
         )
     return number
 
 
 def is_box(value: object) -> bool:
-    """Whether this could be a box: four values in an order."""
+    """Whether this could be a box: four values in order."""
     return isinstance(value, Collection) and not isinstance(value, str | bytes | Mapping | Set) and len(value) == 4
 
 
-def shown_value(value: object) -> str:
-    """Any value, cut short and safe to print."""
+def short_repr(value: object) -> str:
+    """The repr of any value, shortened and safe to print."""
     try:
         return printable(reprlib.repr(value))
     except ValueError:
@@ -83,9 +93,7 @@ def shown_value(value: object) -> str:
 
 
 def _integer(value: object) -> int | None:
-    """The whole number that this is, numpy's and 3.0 included; None for anything else, True and NaN included."""
-    if type(value) is int:
-        return value
+    """The whole number that a value equals, NumPy's and 3.0 included; None for anything else, True included."""
     if isinstance(value, bool) or not isinstance(value, Real):
         return None
     try:
@@ -95,26 +103,27 @@ def _integer(value: object) -> int | None:
     return number if number == value else None
 
 
-def _box(values: object, where: str) -> Box:
+def _read_box(values: object, where: str) -> Box:
     if isinstance(values, Mapping):
         missing = [name for name in FIELDS if name not in values]
         if missing:
-            raise SettingsError(f"{where}: {', '.join(missing)} is not there; a box has x, y, w and h.")
+            raise SettingsError(f"{where}: {', '.join(missing)} is missing; a box must have x, y, w and h.")
         values = [values[name] for name in FIELDS]
-    if not is_box(values):
-        raise SettingsError(f"{where}: {shown_value(values)} is no box; one is (x, y, w, h) in pixels.")
-    four: Any = values
-    x, y, w, h = (pixels(v, f"{where}: {name}", FIELDS[name]) for name, v in zip(FIELDS, four, strict=True))
+    if not isinstance(values, Collection) or not is_box(values):
+        raise SettingsError(f"{where}: a box must be (x, y, w, h) in pixels, not {short_repr(values)}.")
+    x, y, w, h = (
+        read_pixels(value, f"{where}: {name}", least)
+        for (name, least), value in zip(FIELDS.items(), values, strict=True)
+    )
     return x, y, w, h
 
 
-def _refuse_gaps(boxes: dict[int, Box], name: str, hold: bool) -> None:
-    missing = max(boxes) + 1 - len(boxes)
-    if missing and not hold:
+def _refuse_gaps(boxes: dict[int, Box], name: str) -> None:
+    if missing := max(boxes) + 1 - len(boxes):
         first = next(frame for frame in range(max(boxes)) if frame not in boxes)
         raise SettingsError(
             f"{name} has no box for frame {first} ({missing} of the frames 0 to {max(boxes)} have none).\n"
-            "  Region.track(…, hold=True) keeps the box of the frame before."
+            "  Region.track(…, hold=True) repeats the box of the frame before."
         )
 
 
@@ -126,8 +135,8 @@ def _refuse_sizes(boxes: dict[int, Box], name: str) -> None:
         (one, first), (other, second) = list(sizes.items())[:2]
         width, height = (max(side) for side in zip(*sizes, strict=True))
         raise SettingsError(
-            f"{name} has boxes of {len(sizes)} sizes, {one[0]}x{one[1]} in frame {first} and {other[0]}x{other[1]} in "
-            f"frame {second} for two; libvmaf scores pictures of one size.\n"
+            f"{name} has boxes of {len(sizes)} sizes, for example {one[0]}x{one[1]} in frame {first} and "
+            f"{other[0]}x{other[1]} in frame {second}. libvmaf scores pictures of one size.\n"
             f"  Region.track(…, largest=True) scores a window of {width}x{height} around each box."
         )
 
@@ -135,17 +144,16 @@ def _refuse_sizes(boxes: dict[int, Box], name: str) -> None:
 def _rows(values: object, name: str) -> Iterator[Row]:
     if isinstance(values, Mapping):
         for key, box in values.items():
-            # JSON has no other keys than text.
+            # The keys of JSON objects are text.
             number = int(key) if isinstance(key, str) and re.fullmatch("[0-9]{1,18}", key) else key
-            yield f"{name}, frame {shown_value(number)}", number, box
+            yield f"{name}, frame {short_repr(number)}", number, box
     elif isinstance(values, Collection) and not isinstance(values, str | bytes | Set):
         numbered = None
         for index, box in enumerate(values):
             has_number = isinstance(box, Mapping) and "frame" in box
             if numbered not in (None, has_number):
-                raise SettingsError(
-                    f"{name}: entry {index} has {'a' if has_number else 'no'} frame number, unlike those before it."
-                )
+                article = "a" if has_number else "no"
+                raise SettingsError(f"{name}: entry {index} has {article} frame number, unlike the entries before it.")
             numbered = has_number
             if has_number:
                 yield f"{name}, entry {index}", box["frame"], box
@@ -153,6 +161,6 @@ def _rows(values: object, name: str) -> Iterator[Row]:
                 yield f"{name}, frame {index}", index, box
     else:
         raise SettingsError(
-            f"{name} is {shown_value(values)}; it is a list of boxes (x, y, w, h), one for each frame, a mapping of "
-            "frame numbers to boxes, or the path of a JSON or CSV file."
+            f"{name} must be a list of boxes (x, y, w, h), one for each frame, a mapping of frame numbers to boxes, or "
+            f"the path of a JSON or CSV file, not {short_repr(values)}."
         )

@@ -1,0 +1,27 @@
+"""Input files that are untrusted: networks and tracks, read with a limit of bytes."""
+
+from __future__ import annotations
+
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+
+def read_bounded(path: Path | Traversable, label: str, largest: int, error: type[Exception]) -> bytes:
+    """Read a regular file, at most one byte more than `largest`, so that the caller sees whether it is too large.
+
+    Raises:
+        error: If the file cannot be read. The message begins with `label`.
+    """
+    try:
+        if not path.is_file():
+            # Opening a pipe or a device could block forever.
+            raise error(f"{label} {'is not a regular file' if _exists(path) else 'does not exist'}.")
+        with path.open("rb") as file:
+            content: bytes = file.read(largest + 1)
+            return content
+    except OSError as failure:
+        raise error(f"{label} cannot be read: {failure.strerror or failure}.") from failure
+
+
+def _exists(path: Path | Traversable) -> bool:
+    return isinstance(path, Path) and path.exists()
