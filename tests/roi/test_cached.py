@@ -11,7 +11,7 @@ import pytest
 from pytest_vmaf import CacheWarning, Vmaf
 from pytest_vmaf.roi import frame_masks as masking
 from pytest_vmaf.roi import tile_weights as salience
-from roi.test_network import MEAN, PLAIN, SIGMOID, halved, model
+from roi.builders import MEAN, PLAIN, SIGMOID, halved, model
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_broken_entries_are_made_anew_and_said(vmaf, pairs, network, tmp_path):
     for path in (tmp_path / "cache" / "mask").rglob("*"):
         if path.is_file():
             path.write_bytes(path.read_bytes()[:-2])
-    with pytest.warns(CacheWarning, match="is made anew"):
+    with pytest.warns(CacheWarning, match="is made again"):
         second = vmaf.roi(*pairs[:2], saliency=network)
     assert said(second) == said(first)
 

@@ -41,7 +41,7 @@ from pytest_vmaf.roi.blending import upsample
 from pytest_vmaf.roi.frame_masks import Mask
 from pytest_vmaf.roi.masked_score import blended, roi_result
 from pytest_vmaf.roi.network import load_saliency, shown_size
-from roi.test_network import MEAN, PLAIN, SIGMOID, halved, model, outside
+from roi.builders import MEAN, PLAIN, SIGMOID, halved, model, outside
 
 STANDIN = Path(__file__).parents[1] / "plugins" / "standin_vmaf.py"
 NO_TOOL = "no `vmaf` on PATH; install libvmaf's tools (Netflix/vmaf) to run this against the real one"

@@ -33,7 +33,7 @@ from pytest_vmaf.gates.metrics import SHOWN
 from pytest_vmaf.roi import tile_weights as salience
 from pytest_vmaf.roi.blending import Layout, planes_of, rgb_of
 from pytest_vmaf.roi.quality_map import MOST_ON_SIDE, MOST_TILES, _edges
-from roi.test_network import MEAN, PLAIN, model, node, tensor
+from roi.builders import MEAN, PLAIN, model, node, tensor
 
 FRAMES = 4
 NEG_TILE, NEG_SALIENT = SHOWN["neg_tile"], SHOWN["neg_salient"]
