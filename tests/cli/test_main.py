@@ -27,7 +27,7 @@ def command(*arguments: object, cwd: Path | None = None) -> subprocess.Completed
 def test_score_passes_with_0_and_shows_a_table(reference: Path, encoded: Path) -> None:
     done = command("score", reference, encoded, "--gate", "min_neg=30", "--feature", "psnr")
     assert done.returncode == 0, done.stderr
-    for word in ("NEG", "VMAF", "gap", "psnr_y", "min_neg=30 (command line)", "held"):
+    for word in ("NEG", "VMAF", "gap", "psnr_y", "min_neg=30 (command line)", "passed"):
         assert word in done.stdout
 
 
@@ -35,7 +35,7 @@ def test_score_exits_1_and_lists_violations(reference: Path, sharpened: Path) ->
     done = command("score", reference, sharpened, "--gate=min_neg=99")
     assert done.returncode == 1
     assert "(3 of 3 gates violated)" in done.stderr
-    assert "VIOLATED" in done.stdout
+    assert "FAILED" in done.stdout
 
 
 def test_score_writes_json(reference: Path, encoded: Path, tmp_path: Path) -> None:
@@ -328,7 +328,7 @@ def test_report_merges_shards_into_every_form(shards: list[Path], tmp_path: Path
     outputs = [tmp_path / f"all{suffix}" for suffix in (".html", ".md", ".json")]
     done = command("report", *shards, *(part for output in outputs for part in ("-o", output)))
     assert done.returncode == 1, done.stderr
-    assert "1 of 2 tests failed. Worst: test_rung, NEG 91.50 where at least 93 is asked" in done.stdout
+    assert "1 of 2 tests failed. Worst: test_rung, NEG 91.50 where at least 93 is required" in done.stdout
     page = outputs[0].read_text()
     assert page.index("91.50") < page.index("94.25")
     for shard in ("arm", "x86"):
@@ -377,7 +377,7 @@ def test_report_refuses_what_is_no_report_and_leaves_the_old_one(tmp_path: Path,
     output.write_text("the old one")
     done = command("report", bad, "-o", output)
     assert done.returncode == 3
-    assert "bad.json is no report that can be read" in done.stderr
+    assert "bad.json is not a readable report" in done.stderr
     assert "Traceback" not in done.stderr
     assert output.read_text() == "the old one"
 

@@ -107,8 +107,8 @@ def test_update_writes_and_the_same_encode_passes_then_and_a_worse_one_fails_wit
 
     result = run()
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["held * test_quality (out.mp4)"])
-    result.stdout.no_fnmatch_line("*no floor was held*")
+    result.stdout.fnmatch_lines(["passed * test_quality (out.mp4)"])
+    result.stdout.no_fnmatch_line("*no minimum was required*")
 
     clips(worse)
     result = run()
@@ -626,7 +626,7 @@ def test_the_report_shows_what_was_held_and_both_encodes_frame_by_frame(
     assert section["title"] == "Baseline out.mp4"
     table, scores, change = section["blocks"]
     assert [row[1] for row in table["rows"]] == ["NEG", "NEG p5"]
-    assert {row[-1] for row in table["rows"]} == {"VIOLATED"}
+    assert {row[-1] for row in table["rows"]} == {"FAILED"}
     assert [line["name"] for line in scores["lines"]] == ["baseline", "now"]
     assert len(change["lines"][0]["points"]) == 24
     assert all(value < 0 for _, value in change["lines"][0]["points"])

@@ -65,7 +65,7 @@ def test_a_second_run_measures_nothing_and_says_so(run: Run, suite: None, pytest
     second = measured(pytester)
     assert hits(second) == [True, True]
     assert second == first
-    again.stdout.fnmatch_lines(["2 of 2 from the cache; --vmaf-no-cache measures all anew."])
+    again.stdout.fnmatch_lines(["2 of 2 from the cache; --vmaf-no-cache measures everything again."])
     assert (pytester.path / ".pytest_cache" / "d" / "vmaf" / "score").is_dir()
 
 
@@ -105,7 +105,7 @@ def test_a_broken_entry_is_said_and_measured_anew(run: Run, suite: None, pyteste
         path.write_bytes(path.read_bytes()[:-3])
     again = run()
     again.assert_outcomes(passed=2, warnings=len(kept))
-    again.stdout.fnmatch_lines(["*CacheWarning: An entry of the cache was broken and is made anew*"])
+    again.stdout.fnmatch_lines(["*CacheWarning: A cache entry was corrupt and is made again*"])
     assert hits(measured(pytester)) == [False, False]
     run().assert_outcomes(passed=2)
     assert hits(measured(pytester)) == [True, True]

@@ -41,7 +41,7 @@ def test_an_honest_encode_passes_and_is_listed(run: Run, clips: None, pytester: 
     )
     result = run()
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["*vmaf: what was measured*", "held *test_quality (*"])
+    result.stdout.fnmatch_lines(["*vmaf: measurements*", "passed *test_quality (*"])
 
 
 def test_a_sharpened_encode_fails_on_gap_and_above_100_at_once(
@@ -63,7 +63,7 @@ def test_a_sharpened_encode_fails_on_gap_and_above_100_at_once(
             "*max_gap: gap * (missed by *; set by the default)",
             "*worst frames: frame * (0:00:0*",
             "*models: vmaf_v0.6.1 / vmaf_v0.6.1neg; scorer: ffmpeg (libvmaf *",
-            "VIOLATED *test_quality (*",
+            "FAILED *test_quality (*",
         ]
     )
 
@@ -394,7 +394,7 @@ def test_a_command_line_gate_that_score_does_not_see_is_said(run: Run, clips: No
     )
     result = run("--vmaf-gate=min_neg=99")
     result.stdout.fnmatch_lines(
-        ["1 of 1 measurements used vmaf.score or a search, which min_neg=99 (command line) does not reach*"]
+        ["1 of 1 measurements used vmaf.score or a search, which do not check min_neg=99 (command line)*"]
     )
 
 
@@ -414,7 +414,7 @@ def test_ini_gates_that_no_measurement_met_are_said(run: Run, clips: None, pytes
     run("-k", "score").stdout.fnmatch_lines(
         ["1 of 1 measurements used vmaf.score or a search, which min_neg=99 (ini) does not*"]
     )
-    run().stdout.no_fnmatch_line("*does not reach*")
+    run().stdout.no_fnmatch_line("*do not check*")
 
 
 def test_a_swallowed_error_does_not_count_as_a_measurement(run: Run, pytester: pytest.Pytester) -> None:
@@ -475,7 +475,7 @@ def test_a_check_without_a_floor_is_said(run: Run, clips: None, pytester: pytest
             vmaf.check(REF, GOOD, min_neg=10)
         """
     )
-    run().stdout.fnmatch_lines(["1 of 2 checks had no min_ gate, so no floor was held; add e.g. min_neg=90."])
+    run().stdout.fnmatch_lines(["1 of 2 checks had no min_ gate, so no minimum was required; add one, for example min_neg=90."])
 
 
 def test_a_flag_of_the_ini_file_can_be_taken_back(run: Run, clips: None, pytester: pytest.Pytester) -> None:
@@ -576,7 +576,7 @@ def test_a_self_score_is_not_counted_as_ungated(run: Run, clips: None, pytester:
             vmaf.check(REF, GOOD)
         """
     )
-    run("--vmaf-gate=min_neg=10").stdout.no_fnmatch_line("*does not reach*")
+    run("--vmaf-gate=min_neg=10").stdout.no_fnmatch_line("*do not check*")
 
 
 def test_an_error_without_words_does_not_break_the_summary(run: Run, pytester: pytest.Pytester) -> None:
@@ -666,7 +666,7 @@ def test_only_the_last_attempt_of_a_rerun_is_listed(run: Run, clips: None, pytes
     assert result.ret == 0
     rows = [line for line in result.outlines if " test_flaky (" in line]
     assert len(rows) == 1
-    assert rows[0].startswith("held")
+    assert rows[0].startswith("passed")
 
 
 def test_every_parameter_has_its_row(run: Run, clips: None, pytester: pytest.Pytester) -> None:
@@ -683,7 +683,7 @@ def test_every_parameter_has_its_row(run: Run, clips: None, pytester: pytest.Pyt
     result = run()
     result.assert_outcomes(passed=1, failed=1)
     # The worst comes first.
-    result.stdout.fnmatch_lines(["VIOLATED *test_p?99? (*", "held *test_p?10? (*"])
+    result.stdout.fnmatch_lines(["FAILED *test_p?99? (*", "passed *test_p?10? (*"])
 
 
 def test_a_worker_that_dies_leaves_no_scorer_behind(clips: None, pytester: pytest.Pytester, footage: object) -> None:
@@ -703,7 +703,7 @@ def test_a_worker_that_dies_leaves_no_scorer_behind(clips: None, pytester: pytes
     )
     result = pytester.runpytest_subprocess("-n1", "-p", "no:cacheprovider", timeout=60)
     result.stdout.fnmatch_lines(["*worker*crashed*"])
-    result.stdout.fnmatch_lines(["held *test_ends (*"])
+    result.stdout.fnmatch_lines(["passed *test_ends (*"])
     running = [entry for entry in Path("/proc").glob("[0-9]*/cmdline") if str(long).encode() in _read(entry)]
     assert not running
 
