@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Generic, TypeAlias
 
-from pytest_vmaf.cache import UNREADABLE, Cache, fetch, forget, key_of, remembered, store
+from pytest_vmaf.cache import UNREADABLE, Cache, fetch, forget, get_or_compute, key_of, store
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.media.builds import build_of, machine
 from pytest_vmaf.media.clip import Stream
@@ -36,13 +36,8 @@ from pytest_vmaf.text import printable
 Data: TypeAlias = Mapping[str, Any]
 
 CAPABILITIES = {"name": str, "version": str, "bootstrap": bool, "reads_clips": bool}
-LOG = {
-    "columns": Each(int),
-    "reference_frames": int,
-    "distorted_frames": int,
-    "libvmaf": str,
-    "pooled_means": Each(float),
-}
+COUNTS = {"columns": Each(int), "reference_frames": int, "distorted_frames": int}
+LOG = {**COUNTS, "libvmaf": str, "pooled_means": Each(float)}
 
 
 def capabilities(scorer: Scorer, tools: Tools, cache: Cache | None) -> Capabilities:
@@ -51,18 +46,18 @@ def capabilities(scorer: Scorer, tools: Tools, cache: Cache | None) -> Capabilit
     Raises:
         ScorerError: If the scorer returns something else.
     """
-    builds = _builds(scorer, tools, cache)
     try:
-        key = key_of("scorer", scorer=_source_code(scorer), builds=builds) if builds else None
+        identity = _identity(scorer, tools, cache)
     except OSError:
-        key = None
+        identity = None
+    key = key_of("scorer", **identity) if identity else None
 
     def ask() -> Capabilities:
         answer = scorer.capabilities(tools)
         check_type(answer, Capabilities, type(scorer).__name__)
         return answer
 
-    return remembered(cache, "look", key, ask, asdict, _read_capabilities)
+    return get_or_compute(cache, "look", key, ask, asdict, _read_capabilities)
 
 
 def score(scorer: Scorer, requests: Sequence[ScoreRequest], cache: Cache | None = None) -> tuple[ScoreLog, ...]:
@@ -71,12 +66,8 @@ def score(scorer: Scorer, requests: Sequence[ScoreRequest], cache: Cache | None 
         return _run(scorer, requests)
     # Before scoring: a clip that is written to meanwhile may have been scored in either state.
     unchanged = [
-        Unchanged(
-            request.reference.clip,
-            request.distorted.clip,
-            files=[model.path for model in request.models if model.path],
-        )
-        for request in requests
+        Unchanged(each.reference.clip, each.distorted.clip, files=[run.path for run in each.models if run.path])
+        for each in requests
     ]
     keys = [score_key(scorer, request, cache) for request in requests]
     logs = {number: fetch_score(scorer, request, cache, keys[number]) for number, request in enumerate(requests)}
@@ -90,15 +81,14 @@ def score(scorer: Scorer, requests: Sequence[ScoreRequest], cache: Cache | None 
 
 def score_key(scorer: Scorer, request: ScoreRequest, cache: Cache | None) -> str | None:
     """The cache key of a scoring, made of all that its numbers depend on; None if it must not be cached."""
-    builds = _builds(scorer, request.tools, cache)
     sources = request.reference, request.distorted
-    if not builds or any(isinstance(source.clip, Stream) for source in sources):
-        return None
     try:
+        identity = _identity(scorer, request.tools, cache)
+        if identity is None or any(isinstance(source.clip, Stream) for source in sources):
+            return None
         return key_of(
             "score",
-            scorer=_source_code(scorer),
-            builds=builds,
+            **identity,
             machine=machine(),
             sources=[_source(source, cache) for source in sources],
             picture=[request.width, request.height, request.pix_fmt],
@@ -122,16 +112,13 @@ def fetch_score(scorer: Scorer, request: ScoreRequest, cache: Cache | None, key:
     except (*UNREADABLE, MeasurementError) as error:
         forget(cache, "score", key, f"{type(error).__name__}: {error}")
         return None
-    return replace(log, command=scorer.command(request), cached=entry.made)
+    return replace(log, command=scorer.command(request), cached=entry.created_at)
 
 
 def store_score(cache: Cache | None, key: str | None, log: ScoreLog) -> None:
     """Store a complete log under a key. An incomplete one is left to `verify`, which refuses it."""
-    if (
-        isinstance(log, ScoreLog)
-        and log.reference_frames == log.distorted_frames
-        and all(map(math.isfinite, chain.from_iterable(log.columns.values())))
-    ):
+    same_length = isinstance(log, ScoreLog) and log.reference_frames == log.distorted_frames
+    if same_length and all(map(math.isfinite, chain.from_iterable(log.columns.values()))):
         store(cache, "score", key, *pack_log(log))
 
 
@@ -170,29 +157,25 @@ def _run(scorer: Scorer, requests: Sequence[ScoreRequest]) -> tuple[ScoreLog, ..
     return tuple(scorer.score(request) for request in requests)
 
 
-def _source_code(scorer: Scorer) -> list[str]:
-    """A scorer's class, and the digest of the modules that define it and its bases. Raises OSError without files."""
-    classes = [
-        each
-        for each in type(scorer).__mro__
-        if each not in (object, Generic) and not getattr(each, "_is_protocol", False)
-    ]
-    files = [getattr(sys.modules.get(each.__module__), "__file__", None) for each in classes]
-    if not all(files):
-        raise OSError("a class without a file")
-    modules = [Path(file) for file in files if file]
-    return [f"{type(scorer).__module__}.{type(scorer).__qualname__}", digest(modules)]
+def _identity(scorer: Scorer, tools: Tools, cache: Cache | None) -> Data | None:
+    """A scorer's class, the digest of the modules that define it and its bases, and the builds of its programs.
 
-
-def _builds(scorer: Scorer, tools: Tools, cache: Cache | None) -> list[str]:
-    """The builds of the programs that a scorer runs; an empty list if nothing may be cached."""
+    None if nothing may be cached. Raises OSError if a module cannot be read.
+    """
     if cache is None or not isinstance(scorer, RepeatableScorer):
-        return []
+        return None
     # A scorer with settings, or one that inherits `programs`, may depend on more than its programs.
     if getattr(scorer, "__dict__", None) or "programs" not in vars(type(scorer)):
-        return []
+        return None
     builds = [build_of(program, cache) for program in scorer.programs(tools)]
-    return [build for build in builds if build is not None] if None not in builds else []
+    if not builds or None in builds:
+        return None
+    classes = [c for c in type(scorer).__mro__ if c not in (object, Generic) and not getattr(c, "_is_protocol", False)]
+    modules = [getattr(sys.modules.get(each.__module__), "__file__", None) for each in classes]
+    if None in modules:
+        return None
+    name = f"{type(scorer).__module__}.{type(scorer).__qualname__}"
+    return {"scorer": [name, digest(Path(module) for module in modules if module)], "builds": builds}
 
 
 def _source(source: Source, cache: Cache | None) -> list[object]:

@@ -1,4 +1,4 @@
-"""FakeScorer: invented numbers, for the unit tests of code that uses scores. It reads no clip and says so."""
+"""FakeScorer: a scorer that invents its numbers, for unit tests of code that uses scores."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from collections.abc import Mapping, Sequence
 from pytest_vmaf.errors import ScorerError
 from pytest_vmaf.scoring.scorer import Capabilities, ScoreLog, ScoreRequest, Tools
 
+#: One unclipped value for all frames, or one per frame.
 Frames = float | Sequence[float]
 
 
 class FakeScorer:
-    """Answers every request with the numbers it was made with; a result says ``provenance["fake"]``.
-
-    ``vmaf``, ``neg`` and each of ``features`` (by column) are one number for all frames or one per frame, unclipped;
-    ``self_score`` is what a reference scores against itself. ``frames`` is the number of frames where all are numbers.
-    """
+    """Answers every request with the same numbers and reads no clip. Results have `provenance["fake"]`."""
 
     def __init__(
         self,
@@ -26,23 +23,39 @@ class FakeScorer:
         self_score: Frames = 100.0,
         frames: int = 24,
     ) -> None:
+        """Choose the numbers.
+
+        Args:
+            vmaf: Unclipped default scores: one number for all frames, or one per frame.
+            neg: Unclipped NEG scores.
+            features: Values of libvmaf's columns, for example `{"psnr_y": 40.0}`.
+            self_score: What a reference scores against itself.
+            frames: The number of frames, if no sequence gives it.
+
+        Raises:
+            ValueError: If the sequences have different lengths.
+        """
         self._columns = {"vmaf": vmaf, "neg": neg, **(features or {})}
         self._self_score = self_score
-        given = [len(v) for v in (*self._columns.values(), self_score) if isinstance(v, Sequence)]
-        self._frames = given[0] if given else frames
-        if len({self._frames, *given}) > 1:
-            raise ValueError(f"FakeScorer was given sequences of different lengths: {sorted(set(given))}")
+        lengths = [len(v) for v in (*self._columns.values(), self_score) if isinstance(v, Sequence)]
+        self._frames = lengths[0] if lengths else frames
+        if len({self._frames, *lengths}) > 1:
+            raise ValueError(f"FakeScorer's sequences must have one length, not {sorted(set(lengths))}")
 
     def capabilities(self, tools: Tools) -> Capabilities:
-        """Says that no clip is read."""
+        """A scorer that reads no clips."""
         return Capabilities(name="fake", version="", bootstrap=True, reads_clips=False)
 
     def score(self, request: ScoreRequest) -> ScoreLog:
-        """The numbers, as a log of a run that never was."""
+        """A log of the chosen numbers.
+
+        Raises:
+            ScorerError: If a requested column has no numbers.
+        """
         columns = dict(self._columns)
         missing = [column for column in request.columns if column not in columns]
         if missing:
-            raise ScorerError(f"FakeScorer was not given {missing[0]!r}; pass features={{{missing[0]!r}: 40.0}} to it.")
+            raise ScorerError(f"FakeScorer has no {missing[0]!r}. Pass features={{{missing[0]!r}: 40.0}} to it.")
         if request.reference == request.distorted:
             columns["vmaf"] = columns["neg"] = self._self_score
         return ScoreLog(

@@ -1,4 +1,4 @@
-"""The enhancement-gain check on libvmaf logs that somebody else has made: default against NEG. Pure but for reading."""
+"""The gap between default VMAF and NEG in existing libvmaf logs."""
 
 from __future__ import annotations
 
@@ -11,20 +11,29 @@ from pathlib import Path
 from pytest_vmaf.errors import ScorerError
 from pytest_vmaf.scoring.logs import Log, read_log
 from pytest_vmaf.scoring.score import POOLS, pooled
-from pytest_vmaf.text import printable
+from pytest_vmaf.text import plural, printable
 
-#: A model's column: "vmaf", "vmaf_neg", "neg", "vmaf_v0.6.1neg"; not libvmaf's features nor a bootstrap's parts.
+#: A model's column, for example "vmaf", "neg" or "vmaf_v0.6.1neg", but no feature and no part of a bootstrap model.
 MODEL_COLUMN = re.compile(r"(?!.*feature)(?:vmaf|neg).*(?<!_bagging)(?<!_stddev)(?<!_ci_p95_lo)(?<!_ci_p95_hi)", re.I)
-#: How far the mean NEG may be above the mean default score before the two are taken to be swapped, in points.
+#: If the mean NEG is above the mean default score by more points than this, the two are probably swapped.
 SWAPPED = 0.1
-#: No score is this large; also keeps infinities and NaN out, and sums finite.
+#: Every score is below this, which also excludes infinity and NaN and keeps sums finite.
 ABSURD = 1e6
+#: The end of a column of one of a bootstrap model's many models.
 BOOTSTRAP_MODEL = re.compile(r"_\d{4}")
 
 
 @dataclass(frozen=True)
 class GainReport:
-    """What the logs say: default and NEG scores per frame as logged, and what follows from them."""
+    """Default and NEG scores of existing logs.
+
+    Attributes:
+        default_column: The default model's column.
+        neg_column: The NEG variant's column.
+        default: The default scores, one per frame, as logged.
+        neg: The NEG scores, one per frame, as logged.
+        libvmaf: libvmaf's version, "" if the log does not contain it.
+    """
 
     default_column: str
     neg_column: str
@@ -39,33 +48,36 @@ class GainReport:
 
     @property
     def above_100(self) -> tuple[int, ...]:
-        """The frames whose default score is above 100. Without the clips no self-score can say who lifted them."""
+        """The frames whose default score is above 100. Without the clips there is no self-score to compare with."""
         return tuple(frame for frame, score in enumerate(self.default) if score > 100)
 
     @property
     def clipped(self) -> bool:
-        """Whether the log was clipped to 100 somewhere, so that its gap is too small."""
+        """Whether a score was clipped to 100, so that the gap is too small."""
         return any(score == 100.0 for score in (*self.default, *self.neg))
 
     def pools(self) -> dict[str, dict[str, float]]:
-        """Default, NEG and gap, each pooled in every way (the harmonic mean not for the gap)."""
+        """Default, NEG and gap in every pool. The gap has no harmonic mean, nor have scores of −1 and below."""
         series = {"vmaf": self.default, "neg": self.neg, "gap": self.gap}
-        return {
-            # n / Σ 1/(s+1) − 1 is for scores, which are not −1 or less.
-            name: {pool: pooled(frames, pool) for pool in POOLS if pool != "harmonic_mean" or self._positive(name)}
-            for name, frames in series.items()
-        }
-
-    def _positive(self, name: str) -> bool:
-        return name != "gap" and min(min(self.default), min(self.neg)) > -1
+        positive = min(min(self.default), min(self.neg)) > -1
+        pools = {name: [p for p in POOLS if p != "harmonic_mean" or (positive and name != "gap")] for name in series}
+        return {name: {pool: pooled(frames, pool) for pool in pools[name]} for name, frames in series.items()}
 
 
 def check_logs(
     first: Path, second: Path | None = None, *, default_column: str | None = None, neg_column: str | None = None
 ) -> GainReport:
-    """Read one log with both models, or two with one each (default first, unless the columns say otherwise).
+    """Read one log with both models, or two logs with one model each.
 
-    Raises ScorerError when a log cannot be read, has not the columns, or the two have different lengths.
+    Args:
+        first: The log of both models, or of the default model.
+        second: The log of the NEG variant. If the names of the columns show that the logs are swapped, the order
+            does not matter.
+        default_column: The default model's column; by default it is recognised by its name.
+        neg_column: The NEG variant's column; by default it is recognised by its name.
+
+    Raises:
+        ScorerError: If a log cannot be read or lacks a column, or if the logs do not belong together.
     """
     one = read_log(first)
     two = read_log(second) if second else one
@@ -74,21 +86,23 @@ def check_logs(
     else:
         a = default_column or _one_column(one, first)
         b = neg_column or _one_column(two, second)
-        if default_column is None and neg_column is None and _says_neg(a) and not _says_neg(b):
+        if default_column is None and neg_column is None and _is_neg(a) and not _is_neg(b):
             one, two, first, second, a, b = two, one, second, first, b, a
         default_column, neg_column = a, b
     default, neg = _column(one, default_column, first), _column(two, neg_column, second or first)
     if len(default) != len(neg):
         raise ScorerError(
             f"The logs have different lengths: {len(default)} frames of {default_column!r} and {len(neg)} of "
-            f"{neg_column!r}. They are not of one measurement."
+            f"{neg_column!r}. They must come from one measurement."
         )
     if second is not None and default == neg:
-        raise ScorerError("Both logs hold the same scores; give the default model's log and the NEG model's.")
+        raise ScorerError(
+            "Both logs have the same scores. Give the log of the default model and that of the NEG model."
+        )
     if math.fsum(default) / len(default) < math.fsum(neg) / len(neg) - SWAPPED:
         raise ScorerError(
-            f"The NEG scores ({neg_column!r}) are higher than the default ones ({default_column!r}), which cannot be: "
-            "NEG leaves out what the default model adds. Are the two swapped?"
+            f"The NEG scores ({neg_column!r}) are higher than the default ones ({default_column!r}), but NEG "
+            "leaves out what the default model adds. Are the two swapped?"
         )
     return GainReport(default_column, neg_column, default, neg, one.version)
 
@@ -98,24 +112,22 @@ def _model_columns(columns: Mapping[str, tuple[float, ...]]) -> list[str]:
     return [name for name in names if not BOOTSTRAP_MODEL.search(name[-5:])]
 
 
-def _says_neg(column: str) -> bool:
+def _is_neg(column: str) -> bool:
     return "neg" in column.lower()
 
 
 def _two_columns(log: Log, path: Path, default: str | None, neg: str | None) -> tuple[str, str]:
     models = _model_columns(log.columns)
-    negs = [name for name in models if _says_neg(name) and name != default]
-    defaults = [name for name in models if not _says_neg(name) and name != neg]
-    if neg is None and len(negs) == 1:
-        neg = negs[0]
-    if default is None and len(defaults) == 1:
-        default = defaults[0]
+    negs = [name for name in models if _is_neg(name) and name != default]
+    defaults = [name for name in models if not _is_neg(name) and name != neg]
+    neg = negs[0] if neg is None and len(negs) == 1 else neg
+    default = defaults[0] if default is None and len(defaults) == 1 else default
     if default is None or neg is None:
         raise ScorerError(
-            f"{printable(str(path))} does not say which columns are the default and the NEG model; its model columns "
-            f"are {', '.join(models) or 'none'}.\n"
+            f"Which columns of {printable(str(path))} are the default and the NEG model? Its model columns: "
+            f"{', '.join(models) or 'none'}.\n"
             "  Name them with --default-column and --neg-column, or give a second log with the NEG scores.\n"
-            "  With ffmpeg, two models in one run need names of their own:\n"
+            "  With ffmpeg, two models in one run need different names:\n"
             "  version=vmaf_v0.6.1\\:name=vmaf|version=vmaf_v0.6.1neg\\:name=neg"
         )
     return default, neg
@@ -126,7 +138,7 @@ def _one_column(log: Log, path: Path) -> str:
     if len(models) == 1:
         return models[0]
     raise ScorerError(
-        f"{printable(str(path))} has {len(models)} model columns ({', '.join(models) or 'none'}), not one.\n"
+        f"{printable(str(path))} must have one model column, not {len(models)} ({', '.join(models) or 'none'}).\n"
         "  Name the right ones with --default-column and --neg-column."
     )
 
@@ -137,5 +149,7 @@ def _column(log: Log, name: str, path: Path) -> tuple[float, ...]:
     frames = log.columns[name]
     length = max(len(column) for column in log.columns.values())
     if len(frames) != length or not all(abs(frame) < ABSURD for frame in frames):
-        raise ScorerError(f"{printable(str(path))}: {name!r} has not a finite score for each of the {length} frames.")
+        raise ScorerError(
+            f"{printable(str(path))}: {name!r} must have a finite score for each of {plural(length, 'frame')}."
+        )
     return frames

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from pytest_vmaf.errors import ModelError, SettingsError
 from pytest_vmaf.scoring.scorer import ModelRun
@@ -42,8 +42,8 @@ class ModelPair:
         high: The upper bound of both models' scores.
         min_side: Pixels a frame must have on its shorter side. Below that libvmaf crashes or gives no score.
         min_long_side: Pixels a frame must have on its longer side.
-        phone: Whether the pair is for viewing on a phone.
         has_transform: Whether phone mode is a transformation of this model's scores.
+        phone: Whether the pair is for viewing on a phone.
     """
 
     name: str
@@ -55,8 +55,8 @@ class ModelPair:
     high: float
     min_side: int
     min_long_side: int
-    phone: bool
     has_transform: bool
+    phone: bool = False
 
     @property
     def label(self) -> str:
@@ -116,8 +116,7 @@ def model_names() -> tuple[str, ...]:
 def registry() -> Registry:
     """Read `model/registry.json`."""
     text = resources.files("pytest_vmaf.model").joinpath("registry.json").read_text(encoding="utf-8")
-    data: Registry = json.loads(text)
-    return data
+    return cast(Registry, json.loads(text))
 
 
 @lru_cache(maxsize=1)
@@ -185,7 +184,6 @@ def _built_in(name: str, phone: bool) -> ModelPair:
         high=entry["range"][1],
         min_side=entry["min_side"],
         min_long_side=entry["min_long_side"],
-        phone=False,
         has_transform=phone_mode == "transform",
     )
 
@@ -244,7 +242,6 @@ def _from_file(path: Path) -> ModelPair:
         high=high,
         min_side=known["min_side"],
         min_long_side=known["min_long_side"],
-        phone=False,
         has_transform=isinstance(model.get("score_transform"), dict),
     )
 

@@ -33,8 +33,8 @@ class FramesAbove:
     """The frames that enhancement lifted above the model's range.
 
     A frame counts if its unclipped default score is above the range and above the reference's score against itself.
-    Honest encodes have frames above 100, too, but none above the self-score. True if there are any such frames;
-    iterating gives their indices.
+    Honest encodes have frames above 100, too, but none above the self-score. The object is true if
+    there are any such frames, and iterating gives their indices.
 
     Attributes:
         frames: For each such frame its index, unclipped score and unclipped self-score.
@@ -49,9 +49,6 @@ class FramesAbove:
     past_limit: int
     limit: float
     context: Context = field(repr=False)
-
-    def __bool__(self) -> bool:
-        return bool(self.frames)
 
     def __len__(self) -> int:
         return len(self.frames)

@@ -158,11 +158,9 @@ class Scorer(Protocol):
 
     def capabilities(self, tools: Tools) -> Capabilities:
         """What this scorer can do with these tools."""
-        ...
 
     def score(self, request: ScoreRequest) -> ScoreLog:
         """Score every frame of both clips, paired by index."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -186,11 +184,9 @@ class EncodingScorer(Scorer, Protocol):
 
     def can_encode(self, tools: Tools) -> bool:
         """Whether it can encode with these tools."""
-        ...
 
     def encode_and_score(self, request: ScoreRequest, step: EncodeStep) -> ScoreLog:
         """Encode, and score every frame. The log must equal that of `score` for the finished encode, bit by bit."""
-        ...
 
 
 @runtime_checkable
@@ -199,7 +195,6 @@ class JoiningScorer(Scorer, Protocol):
 
     def score_together(self, requests: Sequence[ScoreRequest]) -> tuple[ScoreLog, ...]:
         """One log for each request. Each must equal that of `score`, bit by bit."""
-        ...
 
 
 @runtime_checkable
@@ -211,11 +206,9 @@ class RepeatableScorer(Scorer, Protocol):
 
     def programs(self, tools: Tools) -> Sequence[str]:
         """The programs that decide the numbers, as paths or names on PATH; an empty sequence disables the cache."""
-        ...
 
     def command(self, request: ScoreRequest) -> str:
         """The shell command that repeats `score` for this request."""
-        ...
 
 
 def model_file_names(models: tuple[ModelRun, ...]) -> dict[ModelRun, str]:
@@ -279,7 +272,9 @@ def verify(log: ScoreLog, request: ScoreRequest, scorer: str) -> None:
         _check_finite(column, values, names)
         mean, logged = math.fsum(values) / ref, log.pooled_means.get(column)
         if logged is not None and not abs(logged - mean) <= 1e-4:
-            raise LogError(f"The log's own mean of {column!r} is {logged}, but its frames' mean is {mean:.6f}: {names}.")
+            raise LogError(
+                f"The log's own mean of {column!r} is {logged}, but its frames' mean is {mean:.6f}: {names}."
+            )
 
 
 def _check_finite(column: str, values: tuple[float, ...], names: str) -> None:

@@ -185,14 +185,14 @@ def test_gap_reads_two_logs_in_either_order(tmp_path: Path, swapped: bool) -> No
     [
         ("", "is not a libvmaf log"),
         ("hello", "is not a libvmaf log"),
-        ("<VMAF><frames>", "is not a whole libvmaf log"),
-        ('{"frames": [', "is not a whole libvmaf log"),
-        ('{"frames": 3}', "is not a whole libvmaf log"),
+        ("<VMAF><frames>", "is not a complete libvmaf log"),
+        ('{"frames": [', "is not a complete libvmaf log"),
+        ('{"frames": 3}', "is not a complete libvmaf log"),
         ("Frame,vmaf,neg,\n0,97,95,\n2,97,95,\n", "frames are missing"),
-        ("Frame,vmaf,neg,\n0,97,95,\n1,97,,\n", "has not a finite score"),
-        ("Frame,vmaf,neg,\n0,97,,\n", "does not say which columns"),
-        ("Frame,vmaf,neg,\n0,97,nan,\n", "has not a finite score"),
-        ("Frame,vmaf,\n0,97,\n", "does not say which columns"),
+        ("Frame,vmaf,neg,\n0,97,95,\n1,97,,\n", "must have a finite score"),
+        ("Frame,vmaf,neg,\n0,97,,\n", "Which columns of"),
+        ("Frame,vmaf,neg,\n0,97,nan,\n", "must have a finite score"),
+        ("Frame,vmaf,\n0,97,\n", "Which columns of"),
         ('<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><VMAF>&x;</VMAF>', "libvmaf log"),
     ],
 )
@@ -213,7 +213,7 @@ def test_gap_refuses_swapped_logs_and_one_log_twice(tmp_path: Path) -> None:
     swapped = command("gap", b, a)
     assert swapped.returncode == 3
     assert "Are the two swapped?" in swapped.stderr
-    assert "Both logs hold the same scores" in command("gap", a, a).stderr
+    assert "Both logs have the same scores" in command("gap", a, a).stderr
 
 
 def test_the_version_is_said() -> None:
