@@ -28,7 +28,7 @@ class BaselineLocation:
     Attributes:
         file: The baseline file that is read first, and written.
         test: The test's name in the file.
-        command: The command that runs this test alone.
+        command: Builds the command that runs this test alone.
         common: A file that is read if `file` does not have the baseline.
         modes: The modes of `--vmaf-update`.
         sends: Whether new entries are passed on to be written.
@@ -37,7 +37,7 @@ class BaselineLocation:
 
     file: Path
     test: str
-    command: str
+    command: Callable[[], str]
     common: Path | None = None
     modes: frozenset[str] = frozenset()
     sends: bool = False
@@ -62,7 +62,7 @@ class BaselineLocation:
 
     def update_command(self, mode: str) -> str:
         """The command that accepts the new measurement."""
-        return f"{self.command} --vmaf-update={mode}"
+        return f"{self.command()} --vmaf-update={mode}"
 
 
 class Baselines:

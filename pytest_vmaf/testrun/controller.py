@@ -1,62 +1,70 @@
-"""Where the terminal is (the controller, as without xdist): collects what was measured, shows it and writes it down."""
+"""Controller-side plugin: collects the measurements of all tests, prints the summary and writes the reports.
+
+Every pytest run imports this module, so heavy modules are imported inside functions.
+"""
 
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_vmaf.baselines.options import UpdateOptions
-from pytest_vmaf.testrun.options import MASKED, ReportOptions
+from pytest_vmaf.settings import Layer
+from pytest_vmaf.testrun.options import ReportOptions
 
 if TYPE_CHECKING:
-    from pytest_vmaf.gates.gate import Gate
-    from pytest_vmaf.gates.tolerance import Tolerance
     from pytest_vmaf.report.collector import Collector
+    from pytest_vmaf.report.schema import RecordDict
+
+#: Exit statuses of runs that ended by themselves; others come from pytest.exit or an interruption.
+COMPLETE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
 class Controller:
-    """Takes the reports of all tests; writes the report when the session ends, however it ends."""
+    """Registered in the process that has the terminal. Under xdist this is the controller."""
 
     def __init__(
-        self,
-        config: pytest.Config,
-        outputs: ReportOptions,
-        gates: list[Gate],
-        keeping: UpdateOptions,
-        tolerances: list[Tolerance],
+        self, config: pytest.Config, report: ReportOptions, updates: UpdateOptions, layers: Sequence[Layer]
     ) -> None:
-        self._config, self._outputs, self._gates, self._keeping = config, outputs, gates, keeping
-        self._tolerances = tolerances
+        self._config, self._report, self._updates = config, report, updates
+        self._gates = [gate for layer in layers for gate in layer.gates]
+        self._tolerances = [
+            each
+            for layer in layers
+            for each in layer.tolerances
+            if layer.origin == "command line" and each.limit is not None
+        ]
         self._collector: Collector | None = None
         self._ran: set[str] = set()
         self._planned: set[str] = set()
-        self._others: set[str] = set()
+        self._unrelated: set[str] = set()
         self._not_collected = 0
-        self._tests: list[dict[str, Any]] = []
-        self._said: list[tuple[str, bool]] = []
+        self._tests: list[RecordDict] = []
+        #: Lines for the terminal, and whether each reports an error.
+        self._messages: list[tuple[str, bool]] = []
         self._began = 0.0
-        # A pytest that a test started must not write into the summary of the job that runs it.
+        # A pytest that a test started must not write into the summary of the job that runs the test.
         self._nested = "PYTEST_CURRENT_TEST" in os.environ
 
     def pytest_sessionstart(self) -> None:
-        """Note when it began."""
-        import time
-
+        """Note when the run began."""
         self._began = time.time()
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep what each attempt of each test measured. Last, so that who re-runs tests has had its say."""
+        """Collect a report. This runs last, so that plugins that rerun tests have already changed it."""
         crashed = report.when not in ("setup", "call", "teardown")
         self._ran.add(report.nodeid)
         if report.when == "setup" and not hasattr(report, "vmaf"):
-            self._others.add(report.nodeid)
-        # Of a test whose worker died in its setup nobody knows whether it would have measured.
-        other = self._collector is None and not crashed
-        if not hasattr(report, "vmaf") and (other or report.nodeid in self._others):
+            self._unrelated.add(report.nodeid)
+        # A test whose worker died during its setup may be one that measures.
+        unrelated = report.nodeid in self._unrelated or (self._collector is None and not crashed)
+        if unrelated and not hasattr(report, "vmaf"):
             return
         if self._collector is None:
             from pytest_vmaf.report.collector import Collector
@@ -65,149 +73,136 @@ class Controller:
         self._collector.add(report)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Count the files whose tests nobody could see."""
+        """Count the files whose tests could not be collected."""
         self._not_collected += report.failed
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
-        """Under xdist the controller has no items of its own."""
+        """Note the tests of a worker. Under xdist the controller has no items of its own."""
         self._planned.update(ids)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Write the report: after Ctrl-C, -x and internal errors too. What goes wrong here is said, and no more."""
+        """Write baselines and reports, also after Ctrl-C, -x and internal errors. An error here is only a message."""
         if self._collector is not None:
             self._tests = self._collector.records()
         option = session.config.option
-        if self._keeping.modes or self._keeping.candidate:
-            self._keep_baselines(session, int(exitstatus))
         if not (option.collectonly or option.setuponly or option.setupplan):
+            if self._updates.modes or self._updates.candidate:
+                self._write_baselines(session, int(exitstatus))
             try:
-                self._publish(session, int(exitstatus))
+                self._write_reports(session, int(exitstatus))
             except Exception as error:
-                # The evidence could not be kept; the verdict of the tests stands.
-                self._said.append((f"vmaf: the report could not be made: {_reason(error)}", True))
-        if exitstatus == pytest.ExitCode.INTERNAL_ERROR and (reporter := self._reporter()):
-            # pytest shows no summary then.
-            self._say(reporter)
+                self._messages.append((f"vmaf: the report could not be made: {_reason(error)}", True))
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if exitstatus == pytest.ExitCode.INTERNAL_ERROR and reporter:
+            # pytest prints no summary then.
+            self._print_messages(reporter)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-        """A table of what was measured, and where the report lies; nothing where nothing was asked or measured."""
+        """Print a table of the measurements and what was written; nothing in a run without measurements."""
         rows = [{"test": test["id"], **each} for test in self._tests for each in test["measurements"]]
         if rows:
             from pytest_vmaf.report.terminal import write_summary
 
             write_summary(terminalreporter, config, rows, self._gates)
-        elif asked := [str(gate) for gate in self._gates if gate.origin == "command line"]:
-            missed = f"vmaf: nothing was measured, so {', '.join(asked)} was held against nothing."
-            terminalreporter.write_line(missed, yellow=True)
-        held = {gate["name"] for row in rows for gate in row["gates"]}
-        unheld = [str(each) for each in self._tolerances if each.limit is not None and each.name not in held]
-        # What is to be written is not held.
-        if unheld and not self._keeping.modes:
-            said = f"vmaf: {', '.join(unheld)} was held against nothing: no baseline (baseline=True) has that."
-            terminalreporter.write_line(said, yellow=True)
-        self._say(terminalreporter)
+        elif gates := [str(gate) for gate in self._gates if gate.origin == "command line"]:
+            text = f"vmaf: nothing was measured, so {', '.join(gates)} was never checked."
+            terminalreporter.write_line(text, yellow=True)
+        checked = {gate["name"] for row in rows for gate in row["gates"]}
+        unchecked = [str(each) for each in self._tolerances if each.name not in checked]
+        # A run that writes baselines does not compare them.
+        if unchecked and not self._updates.modes:
+            why = "no measurement is compared with a baseline (baseline=True) that contains it"
+            terminalreporter.write_line(f"vmaf: {', '.join(unchecked)} was never checked: {why}.", yellow=True)
+        self._print_messages(terminalreporter)
 
-    def _keep_baselines(self, session: pytest.Session, exitstatus: int) -> None:
+    def _print_messages(self, reporter: pytest.TerminalReporter) -> None:
+        for line, is_error in self._messages:
+            reporter.write_line(line, red=is_error)
+        self._messages.clear()
+
+    def _write_baselines(self, session: pytest.Session, exitstatus: int) -> None:
         from pytest_vmaf.baselines.update import NOT_WRITTEN, RunState, update
 
         config, option = session.config, session.config.option
-        if option.collectonly or option.setuponly or option.setupplan:
-            return
-        collected = config.pluginmanager.get_plugin("vmaf-collection")
+        collection = config.pluginmanager.get_plugin("vmaf-collection")
+        selected = any("::" in str(argument) for argument in config.args)
+        selected = selected or getattr(option, "lf", False) or getattr(option, "stepwise", False)
         run = RunState(
             root=config.rootpath,
             here=config.invocation_params.dir,
-            ended=exitstatus in (0, 1, 5),
+            ended=exitstatus in COMPLETE,
             tests=self._collector.baselines() if self._collector else [],
-            failed=collected.not_passed if collected else set(),
+            failed=collection.not_passed if collection else set(),
             ran=self._ran,
-            collected=collected.modules() if collected else {},
-            complete=not (
-                session.shouldstop
-                or session.shouldfail
-                or self._not_collected
-                or any("::" in str(argument) for argument in config.args)
-                or getattr(option, "lf", False)
-                or getattr(option, "stepwise", False)
-            ),
+            collected=collection.modules() if collection else {},
+            complete=not (session.shouldstop or session.shouldfail or self._not_collected or selected),
         )
         try:
-            said = update(run, self._keeping)
+            messages = update(run, self._updates)
         except Exception as error:
-            said = [(f"{NOT_WRITTEN} their files: {_reason(error)}", True)]
-        self._said += said
-        if exitstatus == pytest.ExitCode.OK and any(line.startswith(NOT_WRITTEN) for line, _ in said):
+            messages = [(f"{NOT_WRITTEN} their files: {_reason(error)}", True)]
+        self._messages += messages
+        if exitstatus == pytest.ExitCode.OK and any(line.startswith(NOT_WRITTEN) for line, _ in messages):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def _reporter(self) -> Any:
-        return self._config.pluginmanager.get_plugin("terminalreporter")
-
-    def _say(self, reporter: Any) -> None:
-        for line, red in self._said:
-            reporter.write_line(line, red=red)
-        self._said.clear()
-
-    def _publish(self, session: pytest.Session, exitstatus: int) -> None:
+    def _write_reports(self, session: pytest.Session, exitstatus: int) -> None:
         on_github = os.environ.get("GITHUB_ACTIONS") == "true" and bool(self._tests) and not self._nested
-        if not (self._outputs.asked or on_github):
+        if not (self._report.requested or on_github):
             return
         document = self._document(session, exitstatus)
-        if self._outputs.json:
-            self._write("JSON", self._outputs.json, lambda path: _write_json(path, document))
-        if self._outputs.html:
+        if self._report.json:
+            self._write("JSON", self._report.json, lambda path: _write_json(path, document))
+        if self._report.html:
             from pytest_vmaf.report.html import write_html
 
-            assets = self._outputs.assets
-            self._write("HTML report", self._outputs.html, lambda path: write_html(path, document, assets=assets))
+            assets = self._report.assets
+            self._write("HTML report", self._report.html, lambda path: write_html(path, document, assets=assets))
         if on_github:
             from pytest_vmaf.report.github import error_commands
             from pytest_vmaf.report.markdown import step_summary
 
-            summary = os.environ.get("GITHUB_STEP_SUMMARY")
-            if summary:
+            if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
                 self._write("step summary", Path(summary), lambda path: step_summary(path, document), quiet=True)
-            # A workflow command is one only where a line begins.
-            self._said += [(line, False) for line in error_commands(document, session.config.rootpath)]
+            # GitHub reads a workflow command only at the start of a line.
+            self._messages += [(line, False) for line in error_commands(document, session.config.rootpath)]
 
-    def _write(self, what: str, path: Path, write: Any, *, quiet: bool = False) -> None:
+    def _write(self, what: str, path: Path, write: Callable[[Path], object], *, quiet: bool = False) -> None:
         from pytest_vmaf.text import printable
 
         name = printable(str(path))
         try:
             write(path)
         except Exception as error:
-            said = f"vmaf: the {what} could not be written to {name}: {_reason(error)}. The tests' results stand."
-            self._said.append((said, True))
-            return
-        if not quiet:
-            self._said.append((f"vmaf: {what}: {name} ({_size(path.stat().st_size)})", False))
+            text = f"vmaf: the {what} could not be written to {name}: {_reason(error)}. Test results are not affected."
+            self._messages.append((text, True))
+        else:
+            size = path.stat().st_size
+            text = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1000:.1f} KB"
+            self._messages += [] if quiet else [(f"vmaf: {what}: {name} ({text})", False)]
 
-    def _document(self, session: pytest.Session, exitstatus: int) -> dict[str, Any]:
+    def _document(self, session: pytest.Session, exitstatus: int) -> RecordDict:
         import platform
-        import re
-        import shlex
-        import time
         from datetime import UTC, datetime
         from importlib.metadata import version
 
         from pytest_vmaf.report.document import merge
         from pytest_vmaf.report.record import plain
         from pytest_vmaf.report.sections import collect_sections
+        from pytest_vmaf.testrun.rerun_command import shell_command
 
-        config = session.config
-        stopped = session.shouldstop or session.shouldfail
+        config, stopped = session.config, session.shouldstop or session.shouldfail
         planned = self._planned or {item.nodeid for item in session.items}
-        # Exit codes but these are somebody's pytest.exit. And xdist may run out of workers without a word.
-        cut = stopped or exitstatus not in (0, 1, 5) or planned - self._ran
-        ended = "internal error" if exitstatus == 3 else "interrupted" if cut else "finished"
+        # xdist may run out of workers and end without an error.
+        interrupted = stopped or exitstatus not in COMPLETE or planned - self._ran
+        internal = exitstatus == pytest.ExitCode.INTERNAL_ERROR
         run = {
             "name": "",
-            "ended": ended,
+            "ended": "internal error" if internal else "interrupted" if interrupted else "finished",
             "why": stopped if isinstance(stopped, str) else "",
             "exit": exitstatus,
-            "command": re.sub(MASKED, r"\1***", shlex.join(["pytest", *map(str, config.invocation_params.args)])),
+            "command": shell_command(config.invocation_params.args),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "duration": round(time.time() - self._began, 3),
             "python": platform.python_version(),
@@ -221,8 +216,9 @@ class Controller:
         }
         document = merge([])
         document["runs"], document["tests"] = [plain(run)], self._tests
-        if self._collector is not None and (left := self._collector.pictures_left_out):
-            document["left_out"].append(f"{left} pictures were left out, to keep the report small; the worst are here.")
+        if self._collector is not None and (count := self._collector.pictures_left_out):
+            text = f"{count} pictures of the milder failures were left out, to keep the report small."
+            document["left_out"].append(text)
         copy = plain(document)
         document["sections"] = collect_sections(
             lambda: config.hook.pytest_vmaf_run_sections(config=config, document=copy), "pytest_vmaf_run_sections"
@@ -230,21 +226,16 @@ class Controller:
         return document
 
 
-def _write_json(path: Path, document: dict[str, Any]) -> None:
+def _write_json(path: Path, document: RecordDict) -> None:
     import json
 
     from pytest_vmaf.files import write_atomically
 
-    encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
-    write_atomically(path, encoder.iterencode(document))
-
-
-def _size(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1000:.1f} KB"
+    write_atomically(path, json.JSONEncoder(allow_nan=False, separators=(",", ":")).iterencode(document))
 
 
 def _reason(error: Exception) -> str:
     from pytest_vmaf.text import printable
 
-    said = error.strerror if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}: {error}"
-    return printable(said)
+    text = error.strerror if isinstance(error, OSError) else None
+    return printable(text or f"{type(error).__name__}: {error}")

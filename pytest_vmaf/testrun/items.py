@@ -26,22 +26,6 @@ REPORT_OPTIONS = pytest.StashKey[ReportOptions]()
 UPDATE_OPTIONS = pytest.StashKey[UpdateOptions]()
 
 
-def make_context(item: pytest.Item) -> Context:
-    """Make the context of a test's `vmaf` fixture. Fails the test if its marker is invalid."""
-    from pytest_vmaf.api.context import Context
-    from pytest_vmaf.api.extensions import Extensions
-    from pytest_vmaf.baselines.check import Baselines
-    from pytest_vmaf.progress import progress_under_pytest
-
-    config = item.config
-    return Context(
-        layers=(*_marker_layer(item), *config.stash[LAYERS], *_cache_layer(config)),
-        extensions=Extensions(item.ihook, config.pluginmanager, config),
-        progress=progress_under_pytest(config),
-        baselines=Baselines(_baseline_location(item)),
-    )
-
-
 def item_name(item: pytest.Item) -> str:
     """A test's name in its module, as in its node id, without the group that xdist adds."""
     chain = item.listchain()
@@ -49,7 +33,7 @@ def item_name(item: pytest.Item) -> str:
     return "::".join(node.name for node in chain[files[-1] + 1 if files else -1 :])
 
 
-def _cache_layer(config: pytest.Config) -> tuple[Layer, ...]:
+def cache_layer(config: pytest.Config) -> tuple[Layer, ...]:
     """The default cache folder, inside pytest's own; none if pytest's cache is switched off."""
     cache = getattr(config, "cache", None)
     try:
@@ -58,7 +42,8 @@ def _cache_layer(config: pytest.Config) -> tuple[Layer, ...]:
         return ()
 
 
-def _baseline_location(item: pytest.Item) -> BaselineLocation:
+def baseline_location(item: pytest.Item) -> BaselineLocation:
+    """Where the baselines of a test are stored."""
     from pytest_vmaf.baselines.check import BaselineLocation
     from pytest_vmaf.baselines.files import file_of
     from pytest_vmaf.testrun.rerun_command import rerun_command
@@ -80,7 +65,7 @@ def _baseline_location(item: pytest.Item) -> BaselineLocation:
     )
 
 
-def _marker_layer(item: pytest.Item) -> tuple[Layer, ...]:
+def marker_layer(item: pytest.Item) -> tuple[Layer, ...]:
     """The settings and gates of the test's vmaf markers; the nearest marker wins."""
     keywords: dict[str, object] = {}
     # iter_markers goes from the nearest (function) to the farthest (module).

@@ -1,9 +1,10 @@
-"""Command-line options and ini values, and what they come to: layers of settings, report and baseline options."""
+"""Options of the command line and of the ini file, read into settings, report options and baseline options."""
 
 from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,12 +15,23 @@ from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.options import OPTIONS
 from pytest_vmaf.settings import Layer, make_layer
 
-#: Values of options that are nobody else's business; the command is shown in the report.
-MASKED = r"(?i)(--[\w-]*(?:token|secret|passw|password|credential|api-?key)[\w-]*[= ])('[^']*'|\S+)"
+#: Options that say what one run writes, not how a test runs.
+OUTPUTS = (
+    *("--vmaf-html", "--vmaf-html-assets", "--vmaf-json", "--vmaf-pictures"),
+    *("--vmaf-update", "--vmaf-candidate", "--vmaf-no-cache"),
+)
+MODES = ("missing", "changed", "improved", "all")
 
 
 class ReportOptions(NamedTuple):
-    """Where the evidence goes; absolute paths. ``pictures`` is how many worst frames a failed measurement shows."""
+    """Which reports are written.
+
+    Attributes:
+        html: The absolute path of the HTML report.
+        assets: Whether its style, script and pictures are files of their own.
+        json: The absolute path of the report as data.
+        pictures: How many worst frames of a failed measurement are shown.
+    """
 
     html: Path | None = None
     assets: bool = False
@@ -27,48 +39,50 @@ class ReportOptions(NamedTuple):
     pictures: int = 2
 
     @property
-    def asked(self) -> bool:
-        """Whether anything is to be written."""
+    def requested(self) -> bool:
+        """Whether any report is written."""
         return self.html is not None or self.json is not None
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Every setting as a command-line option and an ini name."""
+    """Add every setting as a command-line option and an ini value, and the options for reports and baselines."""
     group = parser.getgroup("vmaf", "VMAF quality gates")
     for option in OPTIONS:
-        common: dict[str, Any] = {"dest": option.dest, "default": None, "help": option.help}
+        kind: dict[str, Any] = {"metavar": option.name.upper()}
         if option.flag.startswith("--vmaf-no-"):
-            group.addoption(option.flag, action="store_false", **common)
+            kind = {"action": "store_false"}
         elif option.ini_type == "bool":
-            group.addoption(option.flag, action=argparse.BooleanOptionalAction, **common)
+            kind = {"action": argparse.BooleanOptionalAction}
         elif option.ini_type == "args":
-            group.addoption(option.flag, action="append", metavar="NAME", **common)
-        else:
-            kind = {"int": int, "float": float}.get(option.ini_type, str)
-            group.addoption(option.flag, type=kind, metavar=option.name.upper(), **common)
-        parser.addini(option.ini, option.help, type=option.ini_type, default=None)
-    gate_help = "gate for every vmaf.check, as min_neg=93, min_neg_p5=85, max_gap=off, above_100=on (repeatable)"
+            kind = {"action": "append", "metavar": "NAME"}
+        elif option.ini_type in ("int", "float"):
+            kind["type"] = {"int": int, "float": float}[option.ini_type]
+        group.addoption(option.flag, dest=option.dest, default=None, help=option.help, **kind)
+        parser.addini(option.ini, option.ini_help or option.help, type=option.ini_type, default=None)
+    gate_help = (
+        "gate for every vmaf.check, for example min_neg=93, min_neg_p5=85, max_gap=off or above_100=on (repeatable)"
+    )
     group.addoption("--vmaf-gate", action="append", dest="vmaf_gates", metavar="NAME=LIMIT", default=[], help=gate_help)
-    parser.addini("vmaf_gates", f"{gate_help}; one a line", type="linelist", default=[])
+    parser.addini("vmaf_gates", gate_help.replace("repeatable", "one per line"), type="linelist", default=[])
     group.addoption(
         "--vmaf-update",
         metavar="MODES",
         help="write baselines of tests that pass: missing (new ones), changed (those that differ), improved (those "
-        "that only got better), all (missing, changed, and remove what no test measures any more)",
+        "that only got better), all (missing, changed, and remove those that no test measures)",
     )
     group.addoption(
         "--vmaf-candidate",
         metavar="DIR",
-        help="write the baselines there as they would be with all that was measured accepted, for an artifact of CI",
+        help="write the baselines this run would produce to DIR, for example as a CI artifact",
     )
-    platform_help = "keep baselines of this platform beside the common ones: a name, or auto (as linux-x86_64)"
+    platform_help = "store baselines of this platform next to the common ones: a name, or auto (such as linux-x86_64)"
     group.addoption("--vmaf-baseline-platform", metavar="NAME", help=platform_help)
     parser.addini("vmaf_baseline_platform", platform_help, type="string", default=None)
     group.addoption("--vmaf-html", metavar="PATH", help="write an HTML report")
     group.addoption(
         "--vmaf-html-assets",
         action="store_true",
-        help="put style, script and pictures of the HTML report into a folder beside it, for strict content policies",
+        help="write style, script and pictures of the HTML report to a folder next to it, for strict content policies",
     )
     group.addoption("--vmaf-json", metavar="PATH", help="write the report as data; pytest-vmaf report merges several")
     group.addoption(
@@ -76,84 +90,92 @@ def add_options(parser: pytest.Parser) -> None:
         type=int,
         default=2,
         metavar="N",
-        help="worst frames shown as pictures for each failed measurement in a report (default 2, at most 10)",
+        help="number of worst frames shown for each failed measurement in a report (default 2, at most 10)",
     )
 
 
 def config_layers(config: pytest.Config) -> tuple[Layer, ...]:
-    """The layers of the command line and the ini file, the nearest first. Raises SettingsError."""
+    """Read the settings of the command line and of the ini file, the nearest layer first.
+
+    Raises:
+        SettingsError: If a setting is invalid.
+    """
     command_line = {option.name: config.getoption(option.dest) for option in OPTIONS}
     ini = {}
     for option in OPTIONS:
         try:
             value = config.getini(option.ini)
-            # An unset "args" comes back as [], whatever the default.
-            ini[option.name] = None if value == [] else value
         except (TypeError, ValueError) as error:
             raise SettingsError(f"{option.ini} (ini): {error}") from None
-    layers = []
-    for origin, values, gates in (
-        ("command line", command_line, config.getoption("vmaf_gates")),
-        ("ini", ini, config.getini("vmaf_gates")),
-    ):
-        said = {name: value for name, value in values.items() if value is not None}
-        # As pytest has it: relative to where it was started, or to the ini file; never to where a test changes to.
-        base = config.inipath.parent if origin == "ini" and config.inipath else config.invocation_params.dir
-        for name in {"model", "ffmpeg", "vmaf_bin", "cache_dir"} & said.keys():
-            if name == "cache_dir" or os.sep in said[name] or "/" in said[name]:
-                said[name] = str(base / os.path.expanduser(said[name]))
-        if said or gates:
-            layers.append(make_layer(origin, said, gates))
-    return tuple(layers)
+        # pytest returns [] for an "args" value that is not set, whatever the default.
+        ini[option.name] = None if value == [] else value
+    here = config.invocation_params.dir
+    layers = (
+        _layer("command line", command_line, config.getoption("vmaf_gates"), here),
+        _layer("ini", ini, config.getini("vmaf_gates"), config.inipath.parent if config.inipath else here),
+    )
+    return tuple(layer for layer in layers if layer is not None)
 
 
 def update_options(config: pytest.Config) -> UpdateOptions:
-    """What the command line and the ini file say of baselines. Raises pytest.UsageError."""
+    """Read the baseline options of the command line and of the ini file. Raises pytest.UsageError."""
     update, candidate = config.getoption("vmaf_update"), config.getoption("vmaf_candidate")
-    named = config.getoption("vmaf_baseline_platform") or config.getini("vmaf_baseline_platform") or ""
-    if update is None and candidate is None and not named:
+    name = config.getoption("vmaf_baseline_platform") or config.getini("vmaf_baseline_platform") or ""
+    if update is None and candidate is None and not name:
         return UpdateOptions()
     import platform
     import re
 
     modes = frozenset(word.strip() for word in (update or "").split(",") if word.strip())
-    known = ("missing", "changed", "improved", "all")
-    if update is not None and (not modes or modes - set(known)):
-        raise pytest.UsageError(f"pytest-vmaf: --vmaf-update={update}; it is one or several of {', '.join(known)}.")
-    if candidate is not None and not candidate:
-        raise pytest.UsageError("pytest-vmaf: --vmaf-candidate needs the name of a folder.")
+    if update is not None and not (modes and modes <= {*MODES}):
+        raise _usage_error(f"--vmaf-update must be one or more of {', '.join(MODES)}, not {update!r}")
+    if candidate == "":
+        raise _usage_error("--vmaf-candidate must be the name of a folder, not ''")
     folder = config.invocation_params.dir / os.path.expanduser(candidate) if candidate else None
     if folder is not None and folder.exists() and not folder.is_dir():
-        raise pytest.UsageError(f"pytest-vmaf: --vmaf-candidate={candidate} is no folder.")
+        raise _usage_error(f"--vmaf-candidate must be a folder, and {candidate} is not a folder")
     if folder is not None and not hasattr(config, "workerinput") and next(folder.rglob("__vmaf__/*.json"), None):
-        raise pytest.UsageError(
-            f"pytest-vmaf: --vmaf-candidate={candidate} holds baselines already, which would be taken for this run's. "
-            "Remove it, or name another folder."
+        raise _usage_error(
+            f"--vmaf-candidate={candidate} already contains baselines, which would be mixed with those of this run. "
+            "Remove it, or name another folder"
         )
-    if named == "auto":
-        named = re.sub(r"[^a-z0-9_-]", "_", f"{platform.system()}-{platform.machine()}".lower())
-    if named and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}", named):
-        raise pytest.UsageError(
-            f"pytest-vmaf: --vmaf-baseline-platform={named}; it is a part of a file's name: letters, digits, _ and -."
-        )
-    return UpdateOptions(modes, folder, named)
+    if name == "auto":
+        name = re.sub(r"[^a-z0-9_-]", "_", f"{platform.system()}-{platform.machine()}".lower())
+    if name and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}", name):
+        raise _usage_error(f"--vmaf-baseline-platform must consist of letters, digits, _ and -, not {name!r}")
+    return UpdateOptions(modes, folder, name)
 
 
 def report_options(config: pytest.Config) -> ReportOptions:
-    """What the command line asks to be written, with absolute paths. Raises pytest.UsageError."""
-    paths: dict[str, Path | None] = {}
-    for name in ("html", "json"):
-        given = config.getoption(f"vmaf_{name}")
-        # A test may change the folder it runs in; the path is where pytest was started.
-        paths[name] = config.invocation_params.dir / os.path.expanduser(given) if given else None
-        path = paths[name]
-        if path is not None and path.is_dir():
-            raise pytest.UsageError(f"pytest-vmaf: --vmaf-{name}={given} is a folder; give the name of a file in it.")
+    """Read the report options of the command line, with absolute paths. Raises pytest.UsageError."""
+    html, json = (_report_path(config, f"--vmaf-{name}", config.getoption(f"vmaf_{name}")) for name in ("html", "json"))
     assets, pictures = config.getoption("vmaf_html_assets"), config.getoption("vmaf_pictures")
-    if assets and paths["html"] is None:
-        raise pytest.UsageError("pytest-vmaf: --vmaf-html-assets needs --vmaf-html=PATH, the page beside the assets.")
-    if paths["html"] is not None and paths["json"] and paths["html"].resolve() == paths["json"].resolve():
-        raise pytest.UsageError("pytest-vmaf: --vmaf-html and --vmaf-json name one and the same file.")
+    if assets and html is None:
+        raise _usage_error("--vmaf-html-assets requires --vmaf-html=PATH")
+    if html is not None and json is not None and html.resolve() == json.resolve():
+        raise _usage_error("--vmaf-html and --vmaf-json must be different files")
     if not 0 <= pictures <= 10:
-        raise pytest.UsageError(f"pytest-vmaf: --vmaf-pictures={pictures}; it is a number from 0 to 10.")
-    return ReportOptions(html=paths["html"], assets=assets, json=paths["json"], pictures=pictures)
+        raise _usage_error(f"--vmaf-pictures must be a number from 0 to 10, not {pictures}")
+    return ReportOptions(html, assets, json, pictures)
+
+
+def _layer(origin: str, values: dict[str, Any], gates: Sequence[str], base: Path) -> Layer | None:
+    options = {name: value for name, value in values.items() if value is not None}
+    # Paths are relative to where pytest was started or to the ini file, whatever folder a test changes to.
+    for name in {"model", "ffmpeg", "vmaf_bin", "cache_dir"} & options.keys():
+        if name == "cache_dir" or os.sep in options[name] or "/" in options[name]:
+            options[name] = str(base / os.path.expanduser(options[name]))
+    return make_layer(origin, options, gates) if options or gates else None
+
+
+def _report_path(config: pytest.Config, flag: str, name: str | None) -> Path | None:
+    if not name:
+        return None
+    path = config.invocation_params.dir / os.path.expanduser(name)
+    if path.is_dir():
+        raise _usage_error(f"{flag} must be the name of a file, and {name} is a folder")
+    return path
+
+
+def _usage_error(text: str) -> pytest.UsageError:
+    return pytest.UsageError(f"pytest-vmaf: {text}.")

@@ -1,4 +1,4 @@
-"""pytest_vmaf.testrun.third_party."""
+"""Measurements for the reports of others: JUnit XML properties, pytest-html and Allure."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pytest_vmaf.report.wording import cut, decimal, headlines, margin_of
+import pytest
 
-#: Measurements of one test that are listed; a test in a loop may have thousands.
+from pytest_vmaf.report.wording import cut, decimal, headlines, margin_of
+from pytest_vmaf.text import plural
+
+#: Measurements of one test that are listed. A test with a loop may have thousands.
 MOST_MEASUREMENTS = 20
 
 
 def junit_properties(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """The headline numbers of one test's measurements as names and texts that XML can hold."""
-    found = []
+    """The headline numbers of one test's measurements, as names and texts that XML can contain."""
+    properties: list[tuple[str, str]] = []
     for number, record in enumerate(records[:MOST_MEASUREMENTS], 1):
         prefix = f"vmaf.{number}." if len(records) > 1 else "vmaf."
         provenance = record.get("provenance") or {}
@@ -33,35 +36,37 @@ def junit_properties(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, st
             "distorted": record["distorted"],
             "model": " / ".join(models),
         }
-        found += [(f"{prefix}{name}", cut(value, 1000)) for name, value in values.items() if value]
-    if left := len(records) - MOST_MEASUREMENTS:
-        found += [("vmaf.left_out", f"{left} more measurements; --vmaf-json has them all")] if left > 0 else []
-    return found
+        properties += [(f"{prefix}{name}", cut(value, 1000)) for name, value in values.items() if value]
+    if (more := len(records) - MOST_MEASUREMENTS) > 0:
+        properties.append(("vmaf.left_out", f"{plural(more, 'more measurement')}; --vmaf-json contains all of them"))
+    return properties
 
 
-def to_pytest_html(config: Any, report: Any, records: Sequence[Mapping[str, Any]], html_path: Path | None) -> None:
-    """Show the numbers and a link to the report in pytest-html's page, where that one is written."""
+def to_pytest_html(
+    config: pytest.Config, report: pytest.TestReport, records: Sequence[Mapping[str, Any]], html_path: Path | None
+) -> None:
+    """Add the numbers and a link to the report to pytest-html's page, if that page is written."""
     page = config.getoption("htmlpath", None)
     if not (records and page and config.pluginmanager.hasplugin("html")) or not _has_asset_name(report.nodeid):
         return
-    shown = "\n".join(headlines(records, MOST_MEASUREMENTS))
-    # As pytest_html.extras makes them. Not its text extra: that one is a link to a file whose name may be too long, and
-    # in a self-contained page to a data URL, which browsers do not open.
-    extras = [_extra("html", f"<pre>{escape(shown)}</pre>")]
+    text = "\n".join(headlines(records, MOST_MEASUREMENTS))
+    # These extras have the form of pytest_html.extras. A text extra would be a link: to a file whose name may be too
+    # long, or in a self-contained page to a data URL, which browsers do not open.
+    extras = [_extra("html", f"<pre>{escape(text)}</pre>")]
     if html_path is not None:
         folder = (config.invocation_params.dir / Path(os.path.expandvars(page)).expanduser()).parent
         extras.append(_extra("url", _link(html_path, folder), "VMAF report"))
-    report.extras = [*getattr(report, "extras", []), *extras]
+    report.extras = [*getattr(report, "extras", []), *extras]  # type: ignore[attr-defined]
 
 
-def to_allure(config: Any, records: Sequence[Mapping[str, Any]], html_path: Path | None) -> None:
-    """Attach the numbers and a link to the report to the test that runs, where allure-pytest writes results."""
+def to_allure(config: pytest.Config, records: Sequence[Mapping[str, Any]], html_path: Path | None) -> None:
+    """Attach the numbers and a link to the report to the running test, if allure-pytest writes results."""
     if not records or not config.pluginmanager.hasplugin("allure_listener"):
         return
     import allure
 
-    shown = "\n".join(headlines(records, MOST_MEASUREMENTS))
-    allure.attach(shown, name="VMAF", attachment_type=allure.attachment_type.TEXT)
+    text = "\n".join(headlines(records, MOST_MEASUREMENTS))
+    allure.attach(text, name="VMAF", attachment_type=allure.attachment_type.TEXT)
     if html_path is not None:
         allure.dynamic.link(html_path.absolute().as_uri(), name="VMAF report")  # type: ignore[no-untyped-call]
 
@@ -71,7 +76,7 @@ def _extra(kind: str, content: str, name: str | None = None) -> dict[str, str | 
 
 
 def _has_asset_name(test_id: str) -> bool:
-    """Whether pytest-html can make a file name of a test id with an extra: not of a backslash that escapes nothing."""
+    """Whether pytest-html can make a file name of a test id. A backslash that escapes nothing makes it fail."""
     import warnings
 
     try:
@@ -84,9 +89,9 @@ def _has_asset_name(test_id: str) -> bool:
 
 
 def _link(target: Path, folder: Path) -> str:
-    """A URL from a page in ``folder`` to the file ``target``."""
+    """The URL of a file, relative to a page in a folder."""
     try:
         return quote(Path(os.path.relpath(target, folder)).as_posix().encode("utf-8", "surrogateescape"))
     except ValueError:
-        # On another drive.
+        # The file is on another drive.
         return target.as_uri()

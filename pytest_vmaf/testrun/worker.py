@@ -1,9 +1,9 @@
-"""Hangs what a test measured on its report, in the process where it ran: the only way to the controller."""
+"""Worker-side: attach a test's measurements to its `TestReport`, which xdist sends to the controller."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,94 +14,103 @@ from pytest_vmaf.testrun.third_party import junit_properties, to_allure, to_pyte
 
 if TYPE_CHECKING:
     from pytest_vmaf.api.context import Context
+    from pytest_vmaf.report.schema import RecordDict
     from pytest_vmaf.report.sections import Section, SectionMaker
     from pytest_vmaf.testrun.options import ReportOptions
 
 #: Failed measurements of one test that get pictures.
 MOST_PICTURED = 3
-_sections = pytest.StashKey[list[dict[str, Any]]]()
-_properties = pytest.StashKey[list[tuple[str, object]]]()
+_SECTIONS = pytest.StashKey["list[RecordDict]"]()
+_PROPERTIES = pytest.StashKey[list[tuple[str, object]]]()
 
 
-def attach(item: pytest.Item, report: Any, context: Context, start: int, outputs: ReportOptions) -> None:
-    """Put the measurements from number ``start`` on onto the report of a test's call, with pictures where it failed."""
-    records = context.records.measurements[start:]
-    if report.outcome == "failed" and outputs.asked and outputs.pictures:
-        _picture(records, context, start, outputs.pictures)
-    sections = [*_made(context, outputs), *item.stash.get(_sections, [])]
-    context.records.sections, context.records.section_makers = [], []
-    item.stash[_sections] = []
-    report.vmaf = {"measurements": plain(records), "sections": sections}
-    if kept := context.baselines.pop_entries():
-        report.vmaf["baselines"] = plain(kept)
+def attach_measurements(
+    item: pytest.Item, report: pytest.TestReport, context: Context, start: int, options: ReportOptions
+) -> None:
+    """Attach measurements to a report, with pictures if the test failed.
+
+    Args:
+        item: The test.
+        report: The report of one of its phases, or of a subtest.
+        context: What its `vmaf` fixture measured.
+        start: The index of the first measurement that no earlier report carried.
+        options: Which reports are written.
+    """
+    measurements = context.records.measurements
+    records = measurements[start:]
+    if report.outcome == "failed" and options.requested and options.pictures:
+        _add_pictures(records, context, start, options.pictures)
+    sections = [*context.records.sections, *_late_sections(context, options), *item.stash.get(_SECTIONS, [])]
+    context.records.sections, context.records.section_makers, item.stash[_SECTIONS] = [], [], []
+    report.vmaf = {"measurements": plain(records), "sections": sections}  # type: ignore[attr-defined]
+    if entries := context.baselines.pop_entries():
+        report.vmaf["baselines"] = plain(entries)
     if not records:
         return
-    forget(item)
-    ours: list[tuple[str, object]] = list(junit_properties(context.records.measurements))
-    item.stash[_properties] = ours
-    # The teardown's report carries the item's own list, and JUnit XML is written from that one.
-    item.user_properties += ours
+    remove_properties(item)
+    properties: list[tuple[str, object]] = [*junit_properties(measurements)]
+    item.stash[_PROPERTIES] = properties
+    # JUnit XML is written from the report of the teardown, which carries the item's own list.
+    item.user_properties += properties
     report.user_properties = list(item.user_properties)
-    if outputs.html is not None and report.outcome == "failed":
-        report.sections.append(("vmaf report", str(outputs.html)))
-    to_pytest_html(item.config, report, context.records.measurements, outputs.html)
-    to_allure(item.config, records, outputs.html)
+    if options.html is not None and report.outcome == "failed":
+        report.sections.append(("vmaf report", str(options.html)))
+    to_pytest_html(item.config, report, measurements, options.html)
+    to_allure(item.config, records, options.html)
 
 
-def _made(context: Context, outputs: ReportOptions) -> list[dict[str, Any]]:
-    """The sections of what was measured; those with pictures are made only where there is a report."""
-    makings = context.records.section_makers if outputs.asked else []
-    made = [collect_sections(partial(_listed, each, outputs.pictures), "a measurement") for each in makings]
-    return [*context.records.sections, *(section for sections in made for section in sections)]
+def add_sections_of_plugins(item: pytest.Item, context: Context) -> None:
+    """Call the plugins' hook for sections, once for each test, after its call."""
+    copies = plain(context.records.measurements)
+    item.stash[_SECTIONS] = collect_sections(
+        lambda: item.ihook.pytest_vmaf_test_sections(item=item, measurements=copies), "pytest_vmaf_test_sections"
+    )
 
 
-def _listed(section: SectionMaker, pictures: int) -> list[Section]:
-    return [section(pictures)]
+def remove_properties(item: pytest.Item) -> None:
+    """Remove the properties that an earlier attempt added, and no others."""
+    for pair in item.stash.get(_PROPERTIES, ()):
+        if pair in item.user_properties:
+            item.user_properties.remove(pair)
+    item.stash[_PROPERTIES] = []
 
 
-def _likeliest(records: list[dict[str, Any]]) -> list[int]:
-    """A plain assert failed, and which measurement it was about nobody says: the one with the lowest NEG."""
+def _late_sections(context: Context, options: ReportOptions) -> list[RecordDict]:
+    """The sections with pictures, which are made only if a report is written."""
+
+    def make(maker: SectionMaker) -> list[Section]:
+        return [maker(options.pictures)]
+
+    makers = context.records.section_makers if options.requested else []
+    return [section for maker in makers for section in collect_sections(partial(make, maker), "a measurement")]
+
+
+def _add_pictures(records: list[RecordDict], context: Context, start: int, most: int) -> None:
+    from pytest_vmaf.report.frame_pictures import worst_pictures
+
+    failed = [index for index, record in enumerate(records) if record["status"] == "failed"]
+    for index in failed[:MOST_PICTURED] or _suspect(records):
+        clips, record = context.records.clips[start + index], records[index]
+        if clips is None:
+            continue
+        reference, distorted, stamps = clips
+        try:
+            if stamps_of(reference, distorted) != stamps:
+                record["left_out"] = "There are no pictures: a clip was written or removed after it was scored."
+            else:
+                record["pictures"], record["left_out"] = worst_pictures(record, reference, distorted, most)
+        except Exception as error:
+            # An error here would end the whole run, and the verdict needs no pictures.
+            record["left_out"] = f"The pictures could not be made: {type(error).__name__}: {error}"
+    for index in failed[MOST_PICTURED:]:
+        records[index]["left_out"] = f"Only the first {MOST_PICTURED} failed measurements of a test have pictures."
+
+
+def _suspect(records: list[RecordDict]) -> list[int]:
+    """The measurement that a failed plain assert was probably about: the one with the lowest NEG."""
     scored = [
         index
         for index, record in enumerate(records)
         if record["status"] == "passed" and record["gated"] and record["reference"] != record["distorted"]
     ]
     return sorted(scored, key=lambda index: float(records[index]["neg"]))[:1]
-
-
-def keep_sections(item: pytest.Item, context: Context) -> None:
-    """Ask the plugins for sections, once a test, after its call; its report takes them along."""
-    copies = plain(context.records.measurements)
-    item.stash[_sections] = collect_sections(
-        lambda: item.ihook.pytest_vmaf_test_sections(item=item, measurements=copies), "pytest_vmaf_test_sections"
-    )
-
-
-def forget(item: pytest.Item) -> None:
-    """Take back the properties of an earlier attempt, and only these."""
-    for pair in item.stash.get(_properties, ()):
-        if pair in item.user_properties:
-            item.user_properties.remove(pair)
-    item.stash[_properties] = []
-
-
-def _picture(records: list[dict[str, Any]], context: Context, start: int, most: int) -> None:
-    from pytest_vmaf.report.frame_pictures import worst_pictures
-
-    failed = [index for index, record in enumerate(records) if record["status"] == "failed"]
-    for index in failed[:MOST_PICTURED] or _likeliest(records):
-        clips = context.records.clips[start + index]
-        if clips is None:
-            continue
-        reference, distorted, stamps = clips
-        try:
-            if stamps_of(reference, distorted) != stamps:
-                records[index]["left_out"] = "There are no pictures: a clip was written or removed after it was scored."
-                continue
-            shown = worst_pictures(records[index], reference, distorted, most)
-            records[index]["pictures"], records[index]["left_out"] = shown
-        except Exception as error:
-            # An error here would end the whole run; the verdict needs no pictures.
-            records[index]["left_out"] = f"The pictures could not be made: {type(error).__name__}: {error}"
-    for index in failed[MOST_PICTURED:]:
-        records[index]["left_out"] = f"Only the first {MOST_PICTURED} failed measurements of a test have pictures."

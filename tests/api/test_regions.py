@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_vmaf.gates.metrics import SHOWN
+from pytest_vmaf.gates.metrics import label
 from pytest_vmaf.report import document as documents
 
 Run = Callable[..., pytest.RunResult]
 #: Of children that are pytests: plugins that the tests here are not about, and that take most of their time to load.
 LEAN = " ".join(f"-p no:{name}" for name in ("hypothesispytest", "html", "metadata", "allure_pytest"))
 FACE = (200, 80, 96, 72)
-NEG_TILE = SHOWN["neg_tile"]
+NEG_TILE = label("neg_tile")
 
 
 @pytest.fixture(scope="session")
@@ -30,16 +30,15 @@ def blurred(footage: Callable[..., Path], make: Callable[..., Path], tmp_path_fa
     return make("-i", footage("320x180", 4), "-filter_complex", graph, "-pix_fmt", "yuv420p", "-c:v", "ffv1", output)
 
 
-@pytest.fixture(params=["alone", "xdist"])
-def run(request: pytest.FixtureRequest, pytester: pytest.Pytester, footage: Callable[..., Path], blurred: Path) -> Run:
-    """Run pytest with a JSON report, alone or under -n2; the tests inside have `from clips import *`."""
+@pytest.fixture
+def run(pytester: pytest.Pytester, footage: Callable[..., Path], blurred: Path) -> Run:
+    """Run pytest with a JSON report, alone or under -n2; the tests inside have `from clip_paths import *`."""
     pytester._monkeypatch.setenv("PYTEST_ADDOPTS", LEAN)
-    pytester.makepyfile(clips=f"REF, BAD, FACE = {str(footage('320x180', 4))!r}, {str(blurred)!r}, {FACE!r}\n")
+    pytester.makepyfile(clip_paths=f"REF, BAD, FACE = {str(footage('320x180', 4))!r}, {str(blurred)!r}, {FACE!r}\n")
 
     def under(*arguments: str) -> pytest.RunResult:
-        workers = ["-n2"] if request.param == "xdist" else ["-p", "no:xdist"]
         options = ["--vmaf-json=r.json", "-p", "no:cacheprovider"]
-        return pytester.runpytest_subprocess(*options, *workers, *arguments, timeout=120)
+        return pytester.runpytest(*options, "-p", "no:xdist", *arguments)
 
     return under
 
@@ -53,7 +52,7 @@ def entries(pytester: pytest.Pytester) -> dict[str, dict[str, Any]]:
 def test_the_gate_of_a_region_fails_the_test_and_its_record(run: Run, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_it="""
-        from clips import *
+        from clip_paths import *
         from pytest_vmaf import Region
 
         def test_bad(vmaf):
@@ -82,7 +81,7 @@ def test_the_pictures_of_a_failed_region_show_the_region(
 ) -> None:
     pytester.makepyfile(
         test_it="""
-        from clips import *
+        from clip_paths import *
         from pytest_vmaf import Region
 
         def test_bad(vmaf):
@@ -98,7 +97,7 @@ def test_the_pictures_of_a_failed_region_show_the_region(
     # It is the crop of the reference, as far as JPEG goes.
     x, y, w, h = FACE
     (tmp_path / "picture.jpg").write_bytes(base64.b64decode(picture["reference"]))
-    reference = re.search(r"'(.*?)'", (pytester.path / "clips.py").read_text())
+    reference = re.search(r"'(.*?)'", (pytester.path / "clip_paths.py").read_text())
     assert reference is not None
     cut = f"select=eq(n\\,{picture['frame']}),crop={w}:{h}:{x}:{y}:exact=1"
     grey = []
@@ -111,7 +110,7 @@ def test_the_pictures_of_a_failed_region_show_the_region(
 def test_a_region_with_a_hostile_name_is_shown_safely(run: Run, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_it="""
-        from clips import *
+        from clip_paths import *
         import pytest
         from pytest_vmaf import Region
 
@@ -136,7 +135,7 @@ def test_a_region_with_a_hostile_name_is_shown_safely(run: Run, pytester: pytest
 
 
 MAP = """
-from clips import *
+from clip_paths import *
 import pytest
 
 def test_map(vmaf):
@@ -181,7 +180,7 @@ def test_a_nearer_place_takes_a_gate_of_tiles_back(run: Run, pytester: pytest.Py
 def test_a_marked_gate_of_tiles_that_nothing_measured_fails(run: Run, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_it="""
-        from clips import *
+        from clip_paths import *
         import pytest
 
         @pytest.mark.vmaf(min_neg_tile=1)
@@ -205,7 +204,7 @@ def test_a_marked_gate_of_tiles_that_nothing_measured_fails(run: Run, pytester: 
         "test_map_without_saliency": "error",
     }
     said = result.stdout.str()
-    assert "min_neg_tile (marker) was held against nothing: no measurement of this test holds it." in said
+    assert "min_neg_tile (marker) was never checked: no measurement in this test supports it." in said
     assert "saliency=True" in said
 
 
@@ -214,7 +213,7 @@ def test_a_marked_gate_that_a_map_cannot_hold_is_held_elsewhere_or_taken_back(
 ) -> None:
     pytester.makepyfile(
         test_it="""
-        from clips import *
+        from clip_paths import *
         import pytest
 
         @pytest.mark.vmaf(above_100=True, min_neg=1)
@@ -244,15 +243,15 @@ def test_a_marked_gate_that_a_map_cannot_hold_is_held_elsewhere_or_taken_back(
         "test_ceiling_alone": "failed",
     }
     said = result.stdout.str()
-    assert "\nabove_100 (marker) was held against nothing: no measurement of this test holds it." in said
-    assert "min_neg_roi (marker) was held against nothing" in said
+    assert "\nabove_100 (marker) was never checked: no measurement in this test supports it." in said
+    assert "min_neg_roi (marker) was never checked" in said
     assert "measured nothing" not in said
 
 
 def test_a_gate_of_tiles_in_a_check_is_a_usage_error(run: Run, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_it="""
-        from clips import *
+        from clip_paths import *
 
         def test_wrong(vmaf):
             vmaf.check(REF, BAD, min_neg_tile=1)

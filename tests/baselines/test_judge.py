@@ -72,9 +72,8 @@ def test_verdict_text(name: str, limit: float | str, old: float, new: float, tex
 
 
 def test_equal_numbers() -> None:
-    assert all(
-        each.worse == 0 and each.passed for each in compare_entries(entry(93.123456, 90), entry(93.123456, 90), DEFAULT)
-    )
+    same = entry(93.123456, 90)
+    assert all(each.worse == 0 and each.passed for each in compare_entries(same, same, DEFAULT))
     assert not differs(entry(93.0), {**entry(93.0), "shown": {"ffmpeg": "another"}})
     assert differs(entry(93.0), entry(93.01))
 

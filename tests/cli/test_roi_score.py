@@ -519,7 +519,7 @@ def test_a_gate_upon_a_mask_that_no_mask_was_held_against_is_no_pass(run: Run, p
     result.assert_outcomes(failed=2, errors=1)
     result.stdout.fnmatch_lines_random(
         [
-            "*min_roi (marker) was held against nothing: no measurement of this test holds it.*",
+            "*min_roi (marker) was never checked: no measurement in this test supports it.*",
             "*SettingsError: min_roi is a gate of vmaf.roi, which measures vmaf_roi; this does not.",
         ]
     )
