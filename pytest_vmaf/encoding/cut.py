@@ -16,7 +16,7 @@ from pytest_vmaf.media.command import Finished
 from pytest_vmaf.media.demux import input_arguments
 from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, FfmpegCommand
 from pytest_vmaf.media.fingerprint import Unchanged
-from pytest_vmaf.media.inspect import Video, clip_key, inspect, look
+from pytest_vmaf.media.inspect import Video, clip_key, inspect
 from pytest_vmaf.media.process import run
 from pytest_vmaf.text import printable
 
@@ -78,7 +78,7 @@ def cut(
     files = [folder / NAME.format(number) for number in range(len(windows))]
     if taken := next((file for file in files if file.exists()), None):
         raise SettingsError(f"{printable(str(taken))} is there already; cut into a folder of its own.")
-    video = look(clip, ffmpeg, 1, timeout, cache)
+    video = inspect(clip, ffmpeg, 1, timeout, cache)
     if video.frame_rate and video.frame_rate > LARGEST_RATE:
         raise ClipError(
             f"{clip} states {float(video.frame_rate):g} frames/s, which is the clock of its time stamps. "

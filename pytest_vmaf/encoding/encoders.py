@@ -6,13 +6,12 @@ import inspect
 import os
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TypedDict, Unpack
 
-from pytest_vmaf.cache import Cache, key_of, remembered
+from pytest_vmaf.cache import Cache, get_or_compute, key_of
 from pytest_vmaf.errors import EncodeError, SettingsError
 from pytest_vmaf.media.builds import build_of
 from pytest_vmaf.media.ffmpeg import FfmpegCommand
@@ -136,19 +135,6 @@ class Encoder:
         return preset
 
 
-class EncoderFields(TypedDict, total=False):
-    """The fields of an `Encoder` that describe neither how it is run nor its scale."""
-
-    preset: str | None
-    presets: tuple[str, ...]
-    suffix: str
-    larger_is_finer: bool
-    slope: float | None
-    joining: tuple[str, ...]
-    needs: str
-    files: tuple[str, ...]
-
-
 def _is_range(crf_range: object) -> bool:
     pair = crf_range if isinstance(crf_range, tuple | list) else ()
     integers = len(pair) == 2 and type(pair[0]) is type(pair[1]) is int
@@ -156,23 +142,17 @@ def _is_range(crf_range: object) -> bool:
     return integers and pair[0] < pair[1] <= pair[0] + 1000
 
 
-def command_encoder(
-    template: str | Sequence[str | os.PathLike[str]],
-    *,
-    name: str | None = None,
-    crf_range: tuple[int, int] = (0, 51),
-    **fields: Unpack[EncoderFields],
-) -> Encoder:
+def command_encoder(template: str | Sequence[str | os.PathLike[str]]) -> Encoder:
     """Make an encoder from a command template.
 
     Args:
         template: For example "./myenc --crf {crf} -i {input} -o {output}", or a list of arguments. No shell reads it.
-        name: The encoder's name; by default that of the program.
-        crf_range: The smallest and the largest CRF.
-        **fields: Further fields of the `Encoder`.
+
+    Returns:
+        An encoder that is named after its program.
 
     Raises:
-        SettingsError: If the template or a field is invalid.
+        SettingsError: If the template is invalid.
     """
     try:
         command = (
@@ -187,26 +167,20 @@ def command_encoder(
     if not command:
         raise SettingsError("The encoder's command is empty.")
     program = next((part for part in command if not BRACES.search(part)), command[0])
-    return Encoder(printable(name or Path(program).name), crf_range, command=command, **fields)
+    return Encoder(printable(Path(program).name), command=command)
 
 
-def function_encoder(
-    function: EncoderFunction,
-    *,
-    name: str | None = None,
-    crf_range: tuple[int, int] = (0, 51),
-    **fields: Unpack[EncoderFields],
-) -> Encoder:
+def function_encoder(function: EncoderFunction) -> Encoder:
     """Make an encoder from a function.
 
     Args:
         function: Called with the source, the output file, which it must write, and the CRF.
-        name: The encoder's name; by default the function's.
-        crf_range: The smallest and the largest CRF.
-        **fields: Further fields of the `Encoder`.
+
+    Returns:
+        An encoder that is named after the function.
 
     Raises:
-        SettingsError: If the function cannot be called with three arguments, or a field is invalid.
+        SettingsError: If the function cannot be called with three arguments.
     """
     try:
         inspect.signature(function).bind(Path(), Path(), 0)
@@ -215,50 +189,54 @@ def function_encoder(
     except ValueError:
         # Some built-in callables have no signature.
         pass
-    default = getattr(function, "__name__", type(function).__name__)
-    return Encoder(printable(name or default), crf_range, function=function, **fields)
+    return Encoder(printable(getattr(function, "__name__", type(function).__name__)), function=function)
 
 
-def _rows(crf_ranges: Mapping[str, tuple[int, int]], arguments: str, **fields: Unpack[EncoderFields]) -> list[Encoder]:
-    """Encoders of ffmpeg that differ only in their names and scales."""
-    return [Encoder(name, crf_range, tuple(arguments.split()), **fields) for name, crf_range in crf_ranges.items()]
+def _row(
+    name: str, crf_range: tuple[int, int], arguments: str, preset: str, presets: Iterable[object], slope: float
+) -> Encoder:
+    options, words = tuple(arguments.split()), tuple(map(str, presets))
+    return Encoder(name, crf_range, options, preset=preset, presets=words, slope=slope)
 
 
-def _numbers(first: int, last: int) -> tuple[str, ...]:
-    return tuple(map(str, range(first, last + 1)))
+def _hardware(
+    kind: str, needs: str, arguments: str, preset: str | None, presets: Iterable[str], **crf_ranges: tuple[int, int]
+) -> list[Encoder]:
+    """One encoder for each codec, for example h264_nvenc."""
+    options, words = tuple(arguments.split()), tuple(presets)
+    return [
+        Encoder(f"{codec}_{kind}", crf_range, options, preset=preset, presets=words, needs=needs)
+        for codec, crf_range in crf_ranges.items()
+    ]
 
 
 X26X = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
+#: In libvvenc's streams, without it, every IDR picture but the first has a number that only its own stream explains.
+POC0IDR = ("-vvenc-params", "poc0idr=1")
 
-#: The slopes are fits to measured curves. A range leaves out 0 where it means "not set".
+# fmt: off
 _ROWS = (
-    _rows({"libx264": (0, 51), "libx265": (0, 51)}, "-preset {preset} -crf {crf}",
-          preset="medium", presets=X26X, slope=-0.13),
-    _rows({"libsvtav1": (1, 63)}, "-preset {preset} -crf {crf}",
-          preset="8", presets=_numbers(-1, 13), slope=-0.075),
-    _rows({"libaom-av1": (1, 63)}, "-cpu-used {preset} -row-mt 1 -crf {crf} -b:v 0",
-          preset="6", presets=_numbers(0, 11), slope=-0.075),
-    _rows({"libvpx-vp9": (1, 63)}, "-deadline good -cpu-used {preset} -row-mt 1 -crf {crf} -b:v 0",
-          preset="4", presets=_numbers(0, 5), suffix=".webm", slope=-0.075),
-    # Without poc0idr, every IDR picture but the first would have a number that only its own stream explains.
-    _rows({"libvvenc": (0, 63)}, "-preset {preset} -qp {crf}",
-          preset="faster", presets=("faster", "fast", "medium", "slow", "slower"),
-          joining=("-vvenc-params", "poc0idr=1"), slope=-0.13),
-    _rows({"librav1e": (1, 255)}, "-speed {preset} -qp {crf}",
-          preset="8", presets=_numbers(0, 10), slope=-0.025),
-    _rows({"h264_nvenc": (1, 51), "hevc_nvenc": (1, 51), "av1_nvenc": (1, 63)},
-          "-preset {preset} -tune hq -rc vbr -cq {crf} -b:v 0",
-          preset="p5", presets=tuple(f"p{n}" for n in range(1, 8)), needs="an NVIDIA GPU and its driver"),
-    _rows({"h264_qsv": (1, 51), "hevc_qsv": (1, 51), "vp9_qsv": (1, 255), "av1_qsv": (1, 51)},
-          "-preset {preset} -global_quality {crf}",
-          preset="medium", presets=X26X[2:9], needs="an Intel GPU and its media driver"),
-    _rows({"h264_amf": (0, 51), "hevc_amf": (0, 51), "av1_amf": (0, 255)},
-          "-quality {preset} -rc cqp -qp_i {crf} -qp_p {crf}",
-          preset="balanced", presets=("speed", "balanced", "quality"), needs="an AMD GPU and its driver"),
-    _rows({"h264_videotoolbox": (1, 100), "hevc_videotoolbox": (1, 100)}, "-q:v {crf}",
-          larger_is_finer=True, needs="macOS on Apple silicon"),
-)  # fmt: skip
-ENCODERS = {encoder.name: encoder for rows in _ROWS for encoder in rows}
+    _row("libx264", (0, 51), "-preset {preset} -crf {crf}", "medium", X26X, -0.13),
+    _row("libx265", (0, 51), "-preset {preset} -crf {crf}", "medium", X26X, -0.13),
+    _row("libsvtav1", (1, 63), "-preset {preset} -crf {crf}", "8", range(-1, 14), -0.075),
+    _row("libaom-av1", (1, 63), "-cpu-used {preset} -row-mt 1 -crf {crf} -b:v 0", "6", range(12), -0.075),
+    replace(_row("libvpx-vp9", (1, 63), "-deadline good -cpu-used {preset} -row-mt 1 -crf {crf} -b:v 0", "4", range(6),
+                 -0.075), suffix=".webm"),
+    replace(_row("libvvenc", (0, 63), "-preset {preset} -qp {crf}", "faster",
+                 ("faster", "fast", "medium", "slow", "slower"), -0.13), joining=POC0IDR),
+    _row("librav1e", (1, 255), "-speed {preset} -qp {crf}", "8", range(11), -0.025),
+    *_hardware("nvenc", "an NVIDIA GPU and its driver", "-preset {preset} -tune hq -rc vbr -cq {crf} -b:v 0",
+               "p5", ("p1", "p2", "p3", "p4", "p5", "p6", "p7"), h264=(1, 51), hevc=(1, 51), av1=(1, 63)),
+    *_hardware("qsv", "an Intel GPU and its media driver", "-preset {preset} -global_quality {crf}",
+               "medium", X26X[2:9], h264=(1, 51), hevc=(1, 51), vp9=(1, 255), av1=(1, 51)),
+    *_hardware("amf", "an AMD GPU and its driver", "-quality {preset} -rc cqp -qp_i {crf} -qp_p {crf}",
+               "balanced", ("speed", "balanced", "quality"), h264=(0, 51), hevc=(0, 51), av1=(0, 255)),
+    *(replace(encoder, larger_is_finer=True) for encoder in _hardware(
+        "videotoolbox", "macOS on Apple silicon", "-q:v {crf}", None, (), h264=(1, 100), hevc=(1, 100))),
+)
+# fmt: on
+#: The encoders of ffmpeg by name. Slopes are fits to measured curves; a range leaves out 0 where it means "not set".
+ENCODERS = {encoder.name: encoder for encoder in _ROWS}
 
 
 def check_available(encoder: Encoder, ffmpeg: str, cache: Cache | None = None) -> None:
@@ -276,7 +254,7 @@ def check_available(encoder: Encoder, ffmpeg: str, cache: Cache | None = None) -
         return
     stat = Path(ffmpeg).stat()
     build = build_of(ffmpeg, cache) if cache else None
-    available = remembered(
+    available = get_or_compute(
         cache,
         "look",
         key_of("encoders", build=build) if build else None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from pytest_vmaf.cache import Cache, remembered
+from pytest_vmaf.cache import Cache, get_or_compute
 from pytest_vmaf.errors import ClipError, SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.demux import input_arguments
@@ -63,7 +63,7 @@ def detect_shots(
 
     unchanged = Unchanged(clip)
     key = clip_key("shots", clip, ffmpeg, cache, threshold=threshold, shortest=shortest)
-    return remembered(
+    return get_or_compute(
         cache,
         "look",
         key,
