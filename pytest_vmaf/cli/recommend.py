@@ -77,7 +77,7 @@ def _choose(options: argparse.Namespace) -> int:
 
 def _read_rows(options: argparse.Namespace, head: inputs.Head) -> tuple[Row, ...]:
     """The rows of the corpus. If a model is named, only those that were scored with it."""
-    from pytest_vmaf.search.rows import read_rows
+    from pytest_vmaf.search.row_files import read_rows
 
     rows = read_rows(options.from_corpus)
     if options.model or options.generation or options.phone is not None:

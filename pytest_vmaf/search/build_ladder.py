@@ -1,11 +1,11 @@
-"""A bitrate ladder: resolutions x targets, each rung an encode that was made, scaled up and scored."""
+"""Building a bitrate ladder: a search for each resolution, and the cheapest encode for each target."""
 
 from __future__ import annotations
 
 import re
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -13,26 +13,26 @@ from pathlib import Path
 from pytest_vmaf.encoding.cut import cut
 from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
-from pytest_vmaf.media.inspect import look
+from pytest_vmaf.media.inspect import inspect
 from pytest_vmaf.scoring.scorer import Scorer
-from pytest_vmaf.search.bisect import bisect, cut_sample, sample_name
-from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan
-from pytest_vmaf.search.bisection import Bisection
+from pytest_vmaf.search.bisect import bisect, cut_sample
+from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan, invalid
+from pytest_vmaf.search.bisection import Bisection, sample_name
 from pytest_vmaf.search.compare import overall
-from pytest_vmaf.search.ladder import Ladder, Rung, convex_hull
+from pytest_vmaf.search.ladder import Ladder, Rung, Size, convex_hull
 from pytest_vmaf.search.probe import Probe
 from pytest_vmaf.streaming.codec_strings import codec_string
 from pytest_vmaf.streaming.package import peak_bitrate
 
 SIZE = re.compile(r"(\d{2,5})x(\d{2,5})")
-#: Seconds between key frames, so that a player can change the rung there.
+#: Seconds between key frames, at which a player can change the rung.
 SEGMENT = 2.0
-#: Seconds of a segment where the encoder sets its key frames itself.
-UNTOLD = 6.0
-#: What makes ffmpeg's encoders begin anew every {frames} frames, whatever cuts lie between.
+#: Length of a segment in seconds if the encoder chooses its key frames itself.
+AUTOMATIC_SEGMENT = 6.0
+#: Makes ffmpeg's encoders write a key frame every {frames} frames, whatever scene cuts lie between.
 KEY_FRAMES = ("-g", "{frames}", "-force_key_frames", "expr:not(mod(n,{frames}))")
-#: libaom would make the frame after each forced one a key frame too, librav1e counts on from each cut, libvvenc does
-#: not listen to -g.
+#: libaom would make the frame after each forced one a key frame, too. librav1e counts from each scene cut. libvvenc
+#: ignores -g.
 OWN_KEY_FRAMES = {
     "libaom-av1": ("-g", "{frames}", "-keyint_min", "{frames}"),
     "librav1e": ("-g", "{frames}", "-keyint_min", "{frames}"),
@@ -42,202 +42,219 @@ OWN_KEY_FRAMES = {
 
 @dataclass(frozen=True)
 class LadderRequest:
-    """One request for a bisection, made anew for each of ``resolutions`` (pixels, width and height).
+    """What a ladder is built of.
 
-    ``keep`` of that request is where the rungs' encodes are kept. ``segment`` is the distance of key frames in seconds,
-    None to leave them to the encoder; only encoders in ffmpeg are told.
+    Attributes:
+        bisect: The search, which is repeated for each resolution. Its `keep` is where the rungs' encodes are stored.
+        resolutions: Width and height of each resolution, in pixels.
+        segment: Seconds between key frames, or None to leave them to the encoder. Only encoders in ffmpeg follow it.
+        progress: Called after each trial encode with the number made and the number expected in all.
     """
 
     bisect: BisectRequest
-    resolutions: tuple[tuple[int, int], ...]
+    resolutions: tuple[Size, ...]
     segment: float | None = SEGMENT
     progress: Callable[[int, float], None] | None = None
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """Read "1280x720". Raises SettingsError."""
+def parse_size(text: str) -> Size:
+    """Read a resolution such as "1280x720".
+
+    Raises:
+        SettingsError: If the text is not a resolution.
+    """
     match = SIZE.fullmatch(text.strip())
     if match is None:
-        raise SettingsError(f"{text!r:.80} is no resolution; write 1280x720.")
+        raise SettingsError(f"A resolution must be given like 1280x720, not {text!r:.80}.")
     return int(match[1]), int(match[2])
 
 
-def read_sizes(sizes: Sequence[str | tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """Resolutions as a list of "1280x720" or (1280, 720). Raises SettingsError."""
+def read_sizes(sizes: Sequence[str | Size]) -> tuple[Size, ...]:
+    """Read a list of resolutions, each like "1280x720" or (1280, 720).
+
+    Raises:
+        SettingsError: If one of them is not a resolution.
+    """
     if isinstance(sizes, str) or not isinstance(sizes, Iterable):
-        raise SettingsError(f"resolutions is {sizes!r:.80}; it is a list, as ['1280x720', '640x360'].")
-    read = []
+        raise invalid("resolutions", "a list such as ['1280x720', '640x360']", sizes)
+    pairs = []
     for size in sizes:
         pair = parse_size(size) if isinstance(size, str) else tuple(size) if isinstance(size, Iterable) else ()
         if len(pair) != 2 or not all(type(side) is int and side > 0 for side in pair):
-            raise SettingsError(f"{size!r:.80} is no resolution; write '1280x720' or (1280, 720).")
-        read.append((pair[0], pair[1]))
-    return tuple(read)
+            raise SettingsError(f"A resolution must be given like '1280x720' or (1280, 720), not {size!r:.80}.")
+        pairs.append((pair[0], pair[1]))
+    return tuple(pairs)
 
 
 def build_ladder(request: LadderRequest, scorer: Scorer) -> Ladder:
-    """Search every resolution for all targets, and take the cheapest encode that meets each.
+    """Search every resolution for all targets, and choose the cheapest encode that meets each target.
 
-    A rung that is smaller than the reference is scaled up to it and scored with the reference's own model; the ceiling
-    of its search is what it would score without any encoder. Raises as :func:`pytest_vmaf.search.bisect.bisect`.
+    A smaller encode is scaled up to the reference and scored with the reference's own model. The ceiling of its search
+    is the score of the scaled reference without any encoder.
+
+    Args:
+        request: What to build.
+        scorer: What scores the encodes.
+
+    Raises:
+        SettingsError: For settings that make no sense.
+        EncodeError: If the encoder fails, or ignores the CRF.
+        MeasurementError: If an encode cannot be scored. `error.probes` holds the trial encodes already made.
     """
-    base = request.bisect
-    timeout = base.scoring.timeout
-    ffmpeg = find_ffmpeg(base.scoring.ffmpeg, base.scoring.cache).path
-    video = look(base.scoring.reference, ffmpeg, 1, timeout, base.scoring.cache)
+    base, scoring = request.bisect, request.bisect.scoring
+    ffmpeg = find_ffmpeg(scoring.ffmpeg, scoring.cache).path
+    video = inspect(scoring.reference, ffmpeg, 1, scoring.timeout, scoring.cache)
     display = video.width, video.height
-    _check(request.resolutions, display)
+    _check_sizes(request.resolutions, display)
     if video.frame_rate is None:
-        raise SettingsError(f"{base.scoring.reference.name} states no frame rate; say Clip(..., frame_rate=24).")
+        raise SettingsError(f"{scoring.reference.name} states no frame rate. Use Clip(..., frame_rate=24).")
     arguments = (*base.encoder.joining, *_key_frames(request, video.frame_rate), *base.arguments)
-    found: dict[tuple[int, int], Bisection] = {}
-    with ExitStack() as stack:
-        temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pytest-vmaf-")))
-        keep = base.keep or temporary / "kept"
-        reference, window = cut_sample(base.scoring, base.sample, ffmpeg, temporary)
-        shown_as = sample_name(str(base.scoring.reference), window)
-        for size in request.resolutions:
-            source, scale = None, base.scoring.scale
-            if size != display:
-                folder = temporary / f"{size[0]}x{size[1]}"
-                folder.mkdir()
-                [source] = cut(
-                    reference, [(0, None)], folder, ffmpeg, size=size, timeout=timeout, cache=base.scoring.cache
-                )
-                scale = scale or "bicubic"
-            made = sum(len(each.probes) for each in found.values())
-            shown = overall(request.progress, made, len(found), len(request.resolutions))
-            one = replace(
-                base,
-                scoring=replace(base.scoring, reference=reference, distorted=reference, scale=scale),
-                sample=None,
-                arguments=arguments,
-                keep=keep / f"{size[0]}x{size[1]}",
-            )
-            plan = SearchPlan(source, shown_as, base.scoring.reference.path.stem, progress=shown)
-            try:
-                answered = bisect(one, scorer, plan)
-                found[size] = replace(answered, reference=shown_as, sample=window)
-            except MeasurementError as error:
-                error.probes = (*(p for each in found.values() for p in each.probes), *error.probes)
-                if base.keep is None:
-                    error.probes = tuple(map(_without_file, error.probes))
-                done = f"{len(found)} of {len(request.resolutions)} resolutions"
-                error.add_note(f"This was {size[0]}x{size[1]}; {done} had been finished.")
-                raise
-        hull = convex_hull([(probe.bitrate, probe.score) for each in found.values() for probe in each.probes])
-        segment = request.segment or UNTOLD
-        rungs = _rungs(found, hull, ffmpeg, segment, timeout)
-        wanted = {rung.probe.encode.path for rung in rungs} if base.keep else set()
-        found = {size: _only_with(wanted, each) for size, each in found.items()}
+    segment = request.segment or AUTOMATIC_SEGMENT
+    with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as name:
+        folder = Path(name)
+        reference, window = cut_sample(scoring, base.sample, ffmpeg, folder)
+        label = sample_name(str(scoring.reference), window)
+        common = replace(
+            base,
+            scoring=replace(scoring, reference=reference, distorted=reference),
+            sample=None,
+            arguments=arguments,
+            keep=base.keep or folder / "encodes",
+        )
+        plan = SearchPlan(name=label, stem=scoring.reference.path.stem)
+        bisections = _search(replace(request, bisect=common), scorer, plan, display, folder, stored=bool(base.keep))
+        bisections = {size: replace(each, reference=label, sample=window) for size, each in bisections.items()}
+        hull = convex_hull([(probe.bitrate, probe.score) for each in bisections.values() for probe in each.probes])
+        rungs = _choose_rungs(bisections, hull, ffmpeg, segment, scoring.timeout)
+        stored = {rung.probe.encode.path for rung in rungs} if base.keep else set()
+        bisections = {size: _remove_files(each, stored) for size, each in bisections.items()}
         if base.keep is None:
-            rungs = [replace(rung, probe=_without_file(rung.probe)) for rung in rungs]
-    first = next(iter(found.values()))
-    duration = max((rung.probe.encode.duration for rung in rungs), default=0.0)
+            rungs = [replace(rung, probe=rung.probe.without_file()) for rung in rungs]
+    first = next(iter(bisections.values()))
     reached = {target for rung in rungs for target in rung.targets}
     return Ladder(
         name=first.name,
-        reference=shown_as,
+        reference=label,
         display=display,
         frame_rate=video.frame_rate,
-        duration=duration,
+        duration=max((rung.probe.encode.duration for rung in rungs), default=0.0),
         metric=base.metric,
         rungs=tuple(rungs),
         hull=hull,
         unmet={
-            target: "; ".join(f"{size[0]}x{size[1]}: {each[target].why}" for size, each in found.items())
+            target: "; ".join(f"{size[0]}x{size[1]}: {each[target].why}" for size, each in bisections.items())
             for target in first.answers
             if target not in reached
         },
-        found=found,
+        bisections=bisections,
         ffmpeg=ffmpeg,
         segment=segment,
     )
 
 
-def _rungs(
-    found: Mapping[tuple[int, int], Bisection],
+def _search(
+    request: LadderRequest, scorer: Scorer, plan: SearchPlan, display: Size, folder: Path, *, stored: bool
+) -> dict[Size, Bisection]:
+    """Search each resolution. If the encodes are not stored, an error names no file."""
+    base, scoring = request.bisect, request.bisect.scoring
+    ffmpeg = find_ffmpeg(scoring.ffmpeg, scoring.cache).path
+    bisections: dict[Size, Bisection] = {}
+    for number, size in enumerate(request.resolutions):
+        name = f"{size[0]}x{size[1]}"
+        if size != display:
+            (folder / name).mkdir()
+            where = scoring.reference, [(0, None)], folder / name, ffmpeg
+            [source] = cut(*where, size=size, timeout=scoring.timeout, cache=scoring.cache)
+        finished = [probe for each in bisections.values() for probe in each.probes]
+        scale = scoring.scale if size == display else scoring.scale or "bicubic"
+        one = replace(base, scoring=replace(scoring, scale=scale), keep=base.keep and base.keep / name)
+        progress = overall(request.progress, len(finished), number, len(request.resolutions))
+        try:
+            one_plan = replace(plan, source=None if size == display else source, progress=progress)
+            bisections[size] = bisect(one, scorer, one_plan)
+        except MeasurementError as error:
+            error.probes = (*finished, *error.probes)
+            if not stored:
+                error.probes = tuple(probe.without_file() for probe in error.probes)
+            error.add_note(f"This was {name}; {number} of {len(request.resolutions)} resolutions had been finished.")
+            raise
+    return bisections
+
+
+def _choose_rungs(
+    bisections: Mapping[Size, Bisection],
     hull: Sequence[tuple[float, float]],
     ffmpeg: str,
     segment: float,
     timeout: float | None,
 ) -> list[Rung]:
-    cheapest: dict[tuple[int, int, int], list[float]] = {}
-    probes: dict[tuple[int, int, int], Probe] = {}
-    for target in next(iter(found.values())).answers:
-        met = [(each[target].bitrate, size) for size, each in found.items() if each[target].met]
+    """The cheapest encode for each target, highest bitrate first."""
+    chosen: dict[tuple[Size, int], tuple[Probe, list[float]]] = {}
+    for target in next(iter(bisections.values())).answers:
+        met = [(each[target].bitrate, size) for size, each in bisections.items() if each[target].met]
         if met:
             _, size = min(met)
-            probe = found[size][target].probe
+            probe = bisections[size][target].probe
             assert probe is not None  # noqa: S101
-            cheapest.setdefault((*size, probe.crf), []).append(target)
-            probes[(*size, probe.crf)] = probe
+            chosen.setdefault((size, probe.crf), (probe, []))[1].append(target)
     rungs = []
-    for (width, height, crf), targets in cheapest.items():
-        probe = probes[width, height, crf]
+    for ((width, height), _), (probe, targets) in chosen.items():
         path = probe.encode.path
         assert path is not None  # noqa: S101
-        rungs.append(
-            Rung(
-                targets=tuple(targets),
-                width=width,
-                height=height,
-                probe=probe,
-                codecs=codec_string(path, ffmpeg, timeout),
-                # Of one segment it is the mean, but for rounding.
-                peak=max(peak_bitrate(path, ffmpeg, segment, timeout), probe.bitrate),
-                on_hull=(probe.bitrate, probe.score) in hull,
-            )
-        )
+        codecs = codec_string(path, ffmpeg, timeout)
+        # The peak of a single segment is the mean, but for rounding.
+        peak = max(peak_bitrate(path, ffmpeg, segment, timeout), probe.bitrate)
+        on_hull = (probe.bitrate, probe.score) in hull
+        rungs.append(Rung(tuple(targets), width, height, probe, codecs, peak, on_hull))
     return sorted(rungs, key=lambda rung: -rung.bitrate)
 
 
-def _check(resolutions: Sequence[tuple[int, int]], display: tuple[int, int]) -> None:
+def _check_sizes(resolutions: Sequence[Size], display: Size) -> None:
     if not resolutions:
-        raise SettingsError("resolutions is empty; say at least one, as 1280x720.")
+        raise SettingsError("resolutions is empty. Give at least one, for example 1280x720.")
     for size in resolutions:
-        shown = f"{size[0]}x{size[1]}"
+        name = f"{size[0]}x{size[1]}"
         if resolutions.count(size) > 1:
-            raise SettingsError(f"The resolution {shown} is given twice.")
+            raise SettingsError(f"The resolution {name} is given twice.")
         if size[0] > display[0] or size[1] > display[1]:
             raise SettingsError(
-                f"{shown} is larger than the reference ({display[0]}x{display[1]}), which is the display."
+                f"{name} is larger than the reference ({display[0]}x{display[1]}), at whose size rungs are displayed."
             )
         if size[0] % 2 or size[1] % 2:
-            raise SettingsError(f"{shown} has an odd side; encoders take even ones.")
+            raise SettingsError(f"Both sides of a resolution must be even, not {name}.")
 
 
 def _key_frames(request: LadderRequest, rate: Fraction) -> tuple[str, ...]:
+    """The encoder's arguments for key frames. Raises SettingsError for an invalid distance."""
     segment, encoder = request.segment, request.bisect.encoder
     if segment is None:
         return ()
     if isinstance(segment, bool) or not isinstance(segment, int | float) or not 0 < segment <= 60:
-        raise SettingsError(f"segment is {segment!r:.80}; it is a number of seconds above 0 and at most 60.")
+        raise invalid("segment", "a number of seconds above 0 and at most 60", segment)
     if not encoder.arguments:
         return ()
     frames = str(max(1, round(segment * rate)))
     return tuple(word.replace("{frames}", frames) for word in OWN_KEY_FRAMES.get(encoder.name, KEY_FRAMES))
 
 
-def _only_with(wanted: Collection[Path | None], found: Bisection) -> Bisection:
-    """The bisection with only these files; the others are removed."""
+def _remove_files(bisection: Bisection, stored: Collection[Path | None]) -> Bisection:
+    """Remove all encodes but the stored ones."""
 
-    def left(probe: Probe) -> Probe:
+    def remove(probe: Probe) -> Probe:
         path = probe.encode.path
-        if path is None or path in wanted:
+        if path is None or path in stored:
             return probe
         path.unlink(missing_ok=True)
         with suppress(OSError):
             path.parent.rmdir()
-        return _without_file(probe)
+        return probe.without_file()
 
     answers = {
-        target: replace(answer, probe=answer.probe and left(answer.probe), next_probe=following and left(following))
-        for target, answer in found.answers.items()
-        for following in [answer.next_probe]
+        target: replace(
+            answer,
+            probe=answer.probe and remove(answer.probe),
+            next_probe=answer.next_probe and remove(answer.next_probe),
+        )
+        for target, answer in bisection.answers.items()
     }
-    return replace(found, answers=answers, probes=tuple(map(left, found.probes)))
-
-
-def _without_file(probe: Probe) -> Probe:
-    return replace(probe, encode=replace(probe.encode, path=None))
+    return replace(bisection, answers=answers, probes=tuple(map(remove, bisection.probes)))

@@ -1,4 +1,4 @@
-"""A ladder's rungs, the hull they lie on, and how they are written down."""
+"""`Ladder`: a bitrate ladder, its rungs and the convex hull of its encodes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,21 @@ from pytest_vmaf.search.probe import Metric, Probe
 from pytest_vmaf.streaming.manifests import Rendition, dash, hls
 from pytest_vmaf.streaming.package import package
 
+Size = tuple[int, int]
+
 
 @dataclass(frozen=True, repr=False)
 class Rung:
-    """One rung: the cheapest encode of any resolution that meets ``targets`` (often one) at display resolution.
+    """One rung of a ladder: the cheapest encode of any resolution that meets its targets.
 
-    ``on_hull`` says whether no mix of two other encodes would be cheaper for its quality. ``peak`` is the greatest
-    bit/s of any segment, ``codecs`` the CODECS string (RFC 6381) of its stream.
+    Attributes:
+        targets: The targets this encode was chosen for, usually one.
+        width: Width of the encode, in pixels.
+        height: Height of the encode, in pixels.
+        probe: The encode and its score, measured at the display resolution.
+        codecs: The CODECS string of the stream (RFC 6381).
+        peak: The highest bitrate of any segment, in bit/s.
+        on_hull: Whether no mix of two other encodes is cheaper at the same quality.
     """
 
     targets: tuple[float, ...]
@@ -35,12 +43,12 @@ class Rung:
 
     @property
     def bitrate(self) -> float:
-        """Mean bit/s of the video stream."""
+        """Mean bitrate of the video stream, in bit/s."""
         return self.probe.encode.bitrate
 
     @property
     def name(self) -> str:
-        """Short and fit for a file's name."""
+        """A short name that is valid as a file name, for example "1280x720-crf28"."""
         return f"{self.width}x{self.height}-crf{self.probe.crf}"
 
     def __repr__(self) -> str:
@@ -49,22 +57,33 @@ class Rung:
 
 @dataclass(frozen=True, repr=False)
 class Ladder:
-    """A bitrate ladder. ``rungs`` from the highest bitrate to the lowest, ``found`` each resolution's Bisection.
+    """A bitrate ladder.
 
-    ``hull`` are the (bitrate in bit/s, score) points of all probes on their upper convex hull, from the cheapest on.
-    ``unmet`` maps targets that no resolution reaches to the reason.
+    Attributes:
+        name: The encoder and its preset.
+        reference: The name of the source.
+        display: Width and height of the source in pixels. All rungs are scaled to this size before they are scored.
+        frame_rate: Frames per second.
+        duration: Length of the rungs, in seconds.
+        metric: The metric of the targets.
+        rungs: The rungs, highest bitrate first.
+        hull: The upper convex hull of all encodes, as points of bitrate (bit/s) and score, cheapest first.
+        unmet: For each target that no resolution reaches, the reason.
+        bisections: The search of each resolution (width and height in pixels).
+        ffmpeg: The path of the ffmpeg that made it.
+        segment: Length of a segment, in seconds.
     """
 
     name: str
     reference: str
-    display: tuple[int, int]
+    display: Size
     frame_rate: Fraction
     duration: float
     metric: Metric
     rungs: tuple[Rung, ...]
     hull: tuple[tuple[float, float], ...]
     unmet: Mapping[float, str]
-    found: Mapping[tuple[int, int], Bisection]
+    bisections: Mapping[Size, Bisection]
     ffmpeg: str
     segment: float
 
@@ -75,7 +94,7 @@ class Ladder:
 
     @property
     def renditions(self) -> tuple[Rendition, ...]:
-        """The rungs as a playlist lists them; their files are there only where they were kept."""
+        """The rungs as a playlist lists them. Their files exist only if the encodes are stored (`keep=`)."""
         return tuple(
             Rendition(
                 path=rung.probe.encode.path or Path(f"{rung.name}.mp4"),
@@ -91,19 +110,27 @@ class Ladder:
         )
 
     def to_hls(self) -> str:
-        """The multivariant playlist (RFC 8216)."""
+        """Format the ladder as an HLS multivariant playlist (RFC 8216).
+
+        Raises:
+            SettingsError: If there is no rung.
+        """
         return hls(self.renditions)
 
     def to_dash(self) -> str:
-        """The MPD (ISO/IEC 23009-1, on-demand)."""
+        """Format the ladder as a DASH manifest (MPD of ISO/IEC 23009-1, on-demand profile).
+
+        Raises:
+            SettingsError: If there is no rung.
+        """
         return dash(self.renditions, self.duration)
 
     def to_json(self) -> str:
-        """The ladder as JSON, with all that was measured for it."""
+        """Format the ladder with all its measurements as JSON."""
         return json.dumps(self.to_record(), indent=2, allow_nan=False)
 
     def to_record(self) -> dict[str, Any]:
-        """The ladder as plain data."""
+        """Return the ladder as plain data. Bitrates are in bit/s, sizes in bytes."""
         return {
             "schema": 1,
             "encoder": self.name,
@@ -131,28 +158,38 @@ class Ladder:
             ],
             "unmet": {f"{target:g}": why for target, why in self.unmet.items()},
             "hull": [list(point) for point in self.hull],
-            "models": _models(self.found),
+            "models": _models(self.bisections),
             "probes": {
-                f"{width}x{height}": [[probe.crf, probe.bitrate, probe.score] for probe in found.probes]
-                for (width, height), found in self.found.items()
+                f"{width}x{height}": [[probe.crf, probe.bitrate, probe.score] for probe in bisection.probes]
+                for (width, height), bisection in self.bisections.items()
             },
         }
 
     def package(self, folder: str | os.PathLike[str], form: Literal["hls", "dash"] = "hls") -> Path:
-        """Write a playable HLS or DASH package of the rungs into ``folder``, and return its manifest.
+        """Write a playable package of the rungs.
 
-        Segments are cut at the key frames next to every ``segment`` seconds; bandwidths in the manifest are those of
-        the segments, containers included. Raises SettingsError where the encodes were not kept.
+        Segments are cut at the key frames nearest to every `segment` seconds. The bandwidths in the manifest are those
+        of the segments, containers included.
+
+        Args:
+            folder: Where to write it.
+            form: "hls" or "dash".
+
+        Returns:
+            The path of the manifest.
+
+        Raises:
+            SettingsError: If the encodes are not stored.
         """
         if any(rung.probe.encode.path is None for rung in self.rungs):
-            raise SettingsError("The rungs' encodes were not kept; say keep=FOLDER to package them.")
+            raise SettingsError("The rungs' encodes are not stored. Use keep=FOLDER to package them.")
         return package(self.renditions, folder, self.ffmpeg, form, segment=self.segment)
 
     def __repr__(self) -> str:
         return f"<Ladder of {self.name}: {', '.join(rung.name for rung in self.rungs) or 'no rung'}>"
 
     def __str__(self) -> str:
-        lines = [f"{self.name} on {self.reference}, shown at {self.display[0]}x{self.display[1]}: {self.metric}"]
+        lines = [f"{self.name} on {self.reference}, displayed at {self.display[0]}x{self.display[1]}: {self.metric}"]
         for rung in self.rungs:
             targets = ", ".join(f"{target:g}" for target in rung.targets)
             lines.append(
@@ -163,9 +200,15 @@ class Ladder:
 
 
 def convex_hull(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
-    """The upper convex hull of (bitrate, quality), from the cheapest to the best: what no mix of others betters.
+    """Find the encodes that no mix of other encodes improves on.
 
-    Andrew's monotone chain (A. M. Andrew, Information Processing Letters 9(5), 1979), ended at the best point.
+    This is Andrew's monotone chain (A. M. Andrew, Information Processing Letters 9(5), 1979), ended at the best point.
+
+    Args:
+        points: Bitrate and quality of each encode.
+
+    Returns:
+        The points of the upper convex hull, from the cheapest to the best.
     """
     hull: list[tuple[float, float]] = []
     for point in sorted(set(points), key=lambda point: (point[0], -point[1])):
@@ -181,7 +224,7 @@ def _turn(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]
     return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
 
 
-def _models(found: Mapping[tuple[int, int], Bisection]) -> dict[str, str]:
-    probe = next((probe for each in found.values() for probe in each.probes), None)
+def _models(bisections: Mapping[Size, Bisection]) -> dict[str, str]:
+    probe = next((probe for bisection in bisections.values() for probe in bisection.probes), None)
     provenance = probe.result.provenance if probe else {}
     return {name: str(provenance.get(name, "")) for name in ("model", "neg_model", "generation", "libvmaf", "ffmpeg")}

@@ -1,4 +1,4 @@
-"""What shot-by-shot encoding found: an answer a shot, the joined encode, and one CRF beside it."""
+"""`PerShot`: a clip encoded with a CRF for each shot, and the comparison with one CRF for the whole clip."""
 
 from __future__ import annotations
 
@@ -18,10 +18,16 @@ from pytest_vmaf.search.probe import Metric, Probe
 
 @dataclass(frozen=True)
 class ShotAnswer:
-    """What one shot needs. ``probe`` is the encode that went into the joined one; ``met`` says if it has the target.
+    """What one shot needs.
 
-    ``score`` is the metric over the shot's frames in the joined encode, ``fixed_score`` that in the encode of the one
-    CRF for the whole clip, None where there is none. ``probes`` is how many encodes its search took.
+    Attributes:
+        shot: The first frame of the shot and its number of frames.
+        probe: The encode that became part of the joined one.
+        met: Whether that encode reaches the target.
+        why: A sentence about the CRF, or about the reason why the target is not met.
+        probes: How many trial encodes the search of this shot made.
+        score: The metric over the frames of this shot in the joined encode.
+        fixed_score: The metric over the same frames in the encode with one CRF for the whole clip, None without one.
     """
 
     shot: Shot
@@ -34,15 +40,24 @@ class ShotAnswer:
 
     @property
     def crf(self) -> int:
-        """The shot's CRF."""
+        """The CRF of this shot."""
         return self.probe.crf
 
 
 @dataclass(frozen=True, repr=False)
 class PerShot:
-    """A clip encoded shot by shot. ``result`` and ``encode`` are those of the joined encode as a whole.
+    """A clip encoded shot by shot.
 
-    ``fixed`` is the search of the one CRF for the whole clip that has at least the joined encode's score.
+    Attributes:
+        name: The encoder and its preset.
+        reference: The name of the source.
+        target: The target score.
+        metric: The metric of the target.
+        shots: The shots in order.
+        encode: The joined encode.
+        result: The score of the joined encode.
+        fixed: The search for the one CRF whose encode of the whole clip has at least the score of the joined encode.
+            None if it was not requested.
     """
 
     name: str
@@ -61,24 +76,25 @@ class PerShot:
 
     @property
     def bitrate(self) -> float:
-        """Mean bit/s of the joined encode."""
+        """Mean bitrate of the joined encode, in bit/s."""
         return self.encode.bitrate
 
     @property
     def met(self) -> bool:
-        """Whether each shot and the joined encode have the target."""
+        """Whether every shot and the joined encode reach the target."""
         return self.score >= self.target and all(answer.met for answer in self.shots)
 
     @property
     def fixed_bitrate(self) -> float:
-        """What one CRF for the whole clip spends for the joined encode's score, in bit/s, interpolated.
+        """The bitrate (bit/s) at which one CRF for the whole clip has the score of the joined encode, interpolated.
 
-        Raises MeasurementError where it was not asked for or does not get there.
+        Raises:
+            MeasurementError: If the comparison was not requested, or one CRF does not reach that score.
         """
-        why = "it was not asked for"
+        why = "it was not requested"
         if self.fixed is not None:
             why = "; ".join(answer.why for answer in self.fixed.answers.values())
-            # Fewer than two points are no curve.
+            # Fewer than two points are not a curve.
             with suppress(MeasurementError):
                 if rate := rate_at(curve(self.fixed.probes, self.metric), self.score):
                     return rate
@@ -86,37 +102,35 @@ class PerShot:
 
     @property
     def rate_change(self) -> float:
-        """How much more bitrate the joined encode has than one CRF at equal score, in percent; less is negative."""
+        """How much more bitrate the joined encode has than one CRF at equal score, in percent. Negative is less.
+
+        Raises:
+            MeasurementError: As `fixed_bitrate`.
+        """
         return (self.bitrate / self.fixed_bitrate - 1) * 100
 
     @property
     def worst_shot(self) -> float:
-        """The lowest score of any shot in the joined encode, its frames pooled as the metric says."""
+        """The lowest score of any shot in the joined encode, pooled like the metric."""
         return min(answer.score for answer in self.shots)
 
     @property
     def fixed_worst_shot(self) -> float | None:
-        """The lowest score of any shot in the encode with one CRF that scores no less; None where there is none.
+        """The lowest score of any shot in the encode with one CRF for the whole clip, None without one.
 
-        What the shots' own CRFs buy at equal score of the whole is that no shot is much worse than the others.
+        That encode scores at least as high as the joined one as a whole. What a CRF for each shot gains is that no shot
+        is much worse than the others.
         """
         scores = [answer.fixed_score for answer in self.shots if answer.fixed_score is not None]
         return min(scores, default=None)
 
     @property
     def probes(self) -> int:
-        """How many encodes the searches took."""
+        """How many trial encodes all searches made."""
         return sum(answer.probes for answer in self.shots) + (len(self.fixed.probes) if self.fixed else 0)
 
     def to_record(self) -> dict[str, Any]:
-        """As plain data."""
-        fixed: dict[str, Any] | None = None
-        if self.fixed is not None:
-            answer = next(iter(self.fixed.answers.values()))
-            fixed = {"crf": answer.crf if answer.met else None, "outcome": answer.outcome}
-            fixed["worst_shot"] = self.fixed_worst_shot
-            with suppress(MeasurementError):
-                fixed |= {"bitrate": self.fixed_bitrate, "rate_change_percent": self.rate_change}
+        """Return the result as plain data. Bitrates are in bit/s, sizes in bytes."""
         return {
             "schema": 1,
             "encoder": self.name,
@@ -144,13 +158,21 @@ class PerShot:
                 }
                 for answer in self.shots
             ],
-            "fixed": fixed,
+            "fixed": None if self.fixed is None else self._fixed_record(self.fixed),
             "models": {key: self.result.provenance[key] for key in ("model", "neg_model", "generation", "libvmaf")},
         }
 
+    def _fixed_record(self, fixed: Bisection) -> dict[str, Any]:
+        answer = next(iter(fixed.answers.values()))
+        record: dict[str, Any] = {"crf": answer.crf if answer.met else None, "outcome": answer.outcome}
+        record["worst_shot"] = self.fixed_worst_shot
+        with suppress(MeasurementError):
+            record |= {"bitrate": self.fixed_bitrate, "rate_change_percent": self.rate_change}
+        return record
+
     def __repr__(self) -> str:
-        scored = f"{self.metric} {self.score:.3f}, {self.bitrate:.0f} bit/s"
-        return f"<PerShot of {self.name}: {len(self.shots)} shots, {scored}>"
+        score = f"{self.metric} {self.score:.3f}, {self.bitrate:.0f} bit/s"
+        return f"<PerShot of {self.name}: {len(self.shots)} shots, {score}>"
 
     def __str__(self) -> str:
         lines = [
@@ -168,14 +190,14 @@ class PerShot:
 
     @property
     def against_fixed(self) -> tuple[str, ...]:
-        """The worst shot, and what one CRF for the whole clip would give and take, in sentences."""
+        """Sentences about the worst shot, and about one CRF for the whole clip."""
         lines = [f"The worst shot has {self.metric} {self.worst_shot:.3f}."]
         if self.fixed is not None:
             if self.fixed_worst_shot is not None:
                 lines = [f"{lines[0][:-1]}, and {self.fixed_worst_shot:.3f} with one CRF."]
             why = "; ".join(answer.why for answer in self.fixed.answers.values())
-            said = f"One CRF for the whole clip: {why}"
+            change = ""
             with suppress(MeasurementError):
-                said += f"; at equal score the shots' own spend {self.rate_change:+.2f} % bitrate beside it"
-            lines.append(f"{said}.")
+                change = f"; at equal score, a CRF for each shot takes {self.rate_change:+.2f} % bitrate"
+            lines.append(f"One CRF for the whole clip: {why}{change}.")
         return tuple(lines)

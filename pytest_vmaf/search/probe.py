@@ -1,4 +1,4 @@
-"""Probes: one encode and its score each, all of one source with one encoder."""
+"""Probe: one trial encode and its score. `Prober` makes those of one search."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_vmaf.encoding.cached import encode_key, keep_encode, restore
-from pytest_vmaf.encoding.encode import Encode, EncodeJob, describe, encoded_clip, ffmpeg_arguments, make_encode, remove
+from pytest_vmaf.encoding.cached import encode_key, restore, store_encode
+from pytest_vmaf.encoding.encode import Encode, describe, make_encode, remove
+from pytest_vmaf.encoding.job import EncodeJob
 from pytest_vmaf.errors import ClipError, EncodeError, SettingsError
 from pytest_vmaf.gates.metrics import BASE_METRICS
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.fingerprint import stamp_of
 from pytest_vmaf.media.process import stop_children
-from pytest_vmaf.scoring.cached import score as scored
-from pytest_vmaf.scoring.cached import score_key, store_score
+from pytest_vmaf.scoring.cached import score, score_key, store_score
 from pytest_vmaf.scoring.measure import conclude
 from pytest_vmaf.scoring.models import feature_columns, higher_is_better, resolve_feature
 from pytest_vmaf.scoring.prepare import MeasureRequest, PreparedScoring, prepare
@@ -24,50 +24,64 @@ from pytest_vmaf.scoring.score import POOLS, Score
 from pytest_vmaf.scoring.scorer import EncodeStep, EncodingScorer, ScoreLog, Scorer
 from pytest_vmaf.text import did_you_mean
 
-#: Beginnings of features that have no ceiling (infinite where nothing is lost), or tell nothing of the quality alone.
+#: The prefixes of features without a ceiling (infinite for identical frames), and of those that do not measure quality.
 NO_TARGETS = ("psnr_hvs", "ciede", "float_moment")
 
 
 @dataclass(frozen=True)
 class Metric:
-    """What a target is a number of: a metric and how its frames are pooled, written "neg", "neg.p5", "psnr_y.min"."""
+    """What a target is a score of, for example "neg", "neg.p5" or "psnr_y.min".
+
+    Attributes:
+        name: The metric's name in results.
+        pool: How the scores of the frames are pooled.
+    """
 
     name: str
     pool: str = "mean"
 
     def __str__(self) -> str:
-        shown = {"vmaf": "VMAF", "neg": "NEG"}.get(self.name, self.name)
-        return shown if self.pool == "mean" else f"{shown} {self.pool}"
+        name = {"vmaf": "VMAF", "neg": "NEG"}.get(self.name, self.name)
+        return name if self.pool == "mean" else f"{name} {self.pool}"
 
     @property
     def features(self) -> tuple[str, ...]:
-        """The libvmaf features that must be measured for it."""
+        """The libvmaf features that must be measured for this metric."""
         return (resolve_feature(self.name),) if self.name in feature_columns() else ()
 
     def of(self, result: Result) -> Score:
-        """This metric of a result."""
+        """The score of a result by this metric."""
         return result[self.name].pooled(self.pool)
 
 
 def parse_metric(text: str) -> Metric:
-    """Read "neg", "neg.p5", … Raises SettingsError for unknown ones, and for those that are better when lower."""
+    """Read "neg" or "neg.p5". Raises SettingsError for unknown metrics, and those of which a lower score is better."""
     name, dot, pool = str(text).partition(".")
     names = (*BASE_METRICS, *feature_columns())
     known = tuple(metric for metric in names if higher_is_better(metric) and not metric.startswith(NO_TARGETS))
     if name not in known:
         raise SettingsError(
-            f"metric is {text!r}.{did_you_mean(name, known)} A target is a number of a metric that "
-            f"falls with the quality: {', '.join(known)}."
+            f"metric must be one that falls with the quality, not {text!r}.{did_you_mean(name, known)} "
+            f"Metrics are {', '.join(known)}."
         )
     pools = [pool for pool in POOLS if pool != "stdev"]
     if dot and pool not in pools:
-        raise SettingsError(f"metric is {text!r}; {name} is pooled by one of {', '.join(pools)}, as {name}.p5.")
+        raise SettingsError(
+            f"metric must be {name} with a pool of {', '.join(pools)}, for example {name}.p5, not {text!r}."
+        )
     return Metric(name, pool or "mean")
 
 
 @dataclass(frozen=True, repr=False)
 class Probe:
-    """One encode and its score during a search."""
+    """One trial encode of a search.
+
+    Attributes:
+        crf: The CRF.
+        score: The score by the metric of the search.
+        result: The complete measurement.
+        encode: What the encoder wrote.
+    """
 
     crf: int
     score: float
@@ -76,19 +90,36 @@ class Probe:
 
     @property
     def bitrate(self) -> float:
-        """Mean bit/s of the encode."""
+        """The mean bitrate of the video stream, in bit/s."""
         return self.encode.bitrate
+
+    def without_file(self) -> Probe:
+        """The same trial encode, of which no file is left."""
+        return replace(self, encode=replace(self.encode, path=None))
 
     def __repr__(self) -> str:
         return f"<{self.encode.name} CRF {self.crf}: {self.score:.3f}, {self.bitrate / 1000:.1f} kbit/s>"
 
 
 class Prober:
-    """Makes the probes of one search and keeps them, those of a search that fails later too.
+    """Makes the trial encodes of one search, and holds them even if the search fails later.
 
-    The first encode is written, looked at and compared with the reference as any clip is. The others cannot differ from
-    it in what that looks at, so where the scorer can encode they are encoded and scored in one process. Encodes go to
-    ``folder``; unless they are to be ``kept`` each is removed once it is scored.
+    The first encode is written to a file and compared with the reference as any clip is. The others cannot differ from
+    it in what that comparison checks, so they are encoded and scored in one process if the scorer can encode.
+
+    Args:
+        job: The source, the encoder and its settings.
+        scoring: The reference, and how to score.
+        scorer: What scores.
+        metric: What the targets are scores of.
+        folder: Where the encodes are written.
+        stem: The beginning of their file names.
+        reference: The reference's name in results.
+        keep: Whether the encodes stay after they were scored.
+
+    Attributes:
+        job: As above.
+        probes: By CRF, the trial encodes so far.
     """
 
     def __init__(
@@ -101,134 +132,128 @@ class Prober:
         *,
         stem: str = "",
         reference: str | None = None,
-        kept: bool,
+        keep: bool = False,
     ) -> None:
-        self.job, self.metric, self.probes = job, metric, dict[int, Probe]()
-        self._scoring, self._scorer = scoring, scorer
-        self._folder, self._kept = folder, kept
+        self.job, self.probes = job, dict[int, Probe]()
+        self._scoring, self._scorer, self._metric = scoring, scorer, metric
+        self._folder, self._keep = folder, keep
         self._reference = reference
-        # Searches that differ in nothing but their arguments must not overwrite what the others kept.
+        # Searches that differ only in their arguments must not overwrite the encodes of each other.
         part = reference if reference != str(scoring.reference) else None
         special = (job.arguments, job.pix_fmt, job.encoder.command, part)
-        told = repr(special) if any(special) else ""
-        own = hashlib.blake2b(told.encode(), digest_size=3).hexdigest() if told else None
+        own = hashlib.blake2b(repr(special).encode(), digest_size=3).hexdigest() if any(special) else None
         self._stem = _file_name(stem, job.encoder.name, job.preset, own)
         self._first: PreparedScoring | None = None
-        self._broken_off = threading.Event()
-        self._stamps = self._clips_stamps()
+        self._interrupted = threading.Event()
+        self._stamps = self._clip_stamps()
 
-    def break_off(self) -> None:
-        """End what other threads are at, and let them begin nothing more."""
-        self._broken_off.set()
+    def interrupt(self) -> None:
+        """Stop the programs that other threads run, and let these threads start no more."""
+        self._interrupted.set()
         stop_children()
 
     def __call__(self, crf: int) -> float:
-        """Encode and score at this CRF. Raises EncodeError and all that measuring raises."""
+        """Encode at this CRF, and return the score. Raises EncodeError, and whatever scoring raises."""
         path = self._folder / f"{self._stem}-crf{crf}{self.job.encoder.suffix}"
         key = encode_key(self.job, crf, path)
         try:
             restored = restore(self.job, crf, path, key)
-            together = None
-            if restored is None and self._first is not None and self._can_encode(self._first):
-                result, encode, together = self._together(self._first, crf, path)
+            first, log = self._first, None
+            scorer = self._scorer if isinstance(self._scorer, EncodingScorer) else None
+            if restored is None and first and scorer and scorer.can_encode(first.job.tools):
+                result, encode, log = self._encode_and_score(first, scorer, crf, path)
             else:
-                result, encode = self._apart(crf, path, restored)
-            if self._clips_stamps() != self._stamps:
+                result, encode = self._encode_then_score(crf, path, restored)
+            if self._clip_stamps() != self._stamps:
                 raise EncodeError(
-                    f"{self.job.source.clip.name} or its reference was written to during the search; the probes are "
-                    "not of one clip. Does the encoder write to its input?"
+                    f"{self.job.source.clip.name} or its reference was written to during the search, so the trial "
+                    "encodes are not of one clip. Does the encoder write to its input?"
                 )
             if restored is None:
-                keep_encode(self.job, encode, path, key)
-            if together is not None:
-                self._keep_score(*together)
+                store_encode(self.job, encode, path, key)
+            if first and log:
+                scored = self._like_first(first, self.job.clip(path))
+                store_score(scored.cache, score_key(self._scorer, scored.job, scored.cache), log)
         except BaseException:
             remove(path)
             raise
-        if not self._kept:
+        if not self._keep:
             path.unlink(missing_ok=True)
             encode = replace(encode, path=None)
-        score = float(self.metric.of(result))
-        self.probes[crf] = Probe(crf, score, result, encode)
-        return score
+        self.probes[crf] = Probe(crf, float(self._metric.of(result)), result, encode)
+        return self.probes[crf].score
 
-    def _apart(self, crf: int, path: Path, restored: Encode | None) -> tuple[Result, Encode]:
+    def _encode_then_score(self, crf: int, path: Path, restored: Encode | None) -> tuple[Result, Encode]:
         encode = restored or make_encode(self.job, crf, path)
         written = stamp_of(Clip(path))
-        if self._broken_off.is_set():
-            raise EncodeError("The search was broken off.")
-        request = replace(self._scoring, distorted=encoded_clip(self.job, path))
+        if self._interrupted.is_set():
+            raise EncodeError("The search was interrupted.")
+        clip = self.job.clip(path)
         try:
-            if restored is not None and self._first is not None:
-                prepared = self._as_first(self._first, path)
+            if restored and self._first:
+                prepared = self._like_first(self._first, clip)
             else:
-                prepared = prepare(request, self._scorer)
-            [log] = scored(self._scorer, [prepared.job], prepared.cache)
+                prepared = prepare(replace(self._scoring, distorted=clip), self._scorer)
+            [log] = score(self._scorer, [prepared.job], prepared.cache)
         except ClipError as error:
             low, high = self.job.encoder.crf_range
             raise EncodeError(
-                f"What {self._name(crf)} wrote cannot be decoded. If only this CRF is broken, search beside it: crf= "
-                f"says the window, within ({low}, {high}).\n{error}"
+                f"The encode of {self._name(crf)} cannot be decoded. If only this CRF fails, search a window without "
+                f"it: crf= is a part of ({low}, {high}).\n{error}"
             ) from None
         self._check_encode(prepared, encode, log)
         if stamp_of(Clip(path)) != written:
-            raise EncodeError(f"{self._name(crf)} was still being written to when it was scored.")
+            raise EncodeError(f"The encoder was still writing the encode of {self._name(crf)} while it was scored.")
         command = f"{encode.command} && {log.command.replace(f'file:{path.absolute()}', path.name)}"
         result = conclude(prepared, log, self._name(crf), command, self._reference)
-        # What a bitstream filter makes of the packets does not come back through a loopback decoder.
-        told = (*self.job.encoder.arguments, *self.job.arguments)
-        if self.job.encoder.arguments and not any(part.startswith("-bsf") for part in told):
+        # A loopback decoder gets the packets before bitstream filters change them.
+        arguments = (*self.job.encoder.arguments, *self.job.arguments)
+        if self.job.encoder.arguments and not any(argument.startswith("-bsf") for argument in arguments):
             self._first = prepared
         return result, encode
 
-    def _can_encode(self, first: PreparedScoring) -> bool:
-        return isinstance(self._scorer, EncodingScorer) and self._scorer.can_encode(first.job.tools)
-
-    def _as_first(self, first: PreparedScoring, path: Path) -> PreparedScoring:
-        """The scoring of another encode, which differs in its clip alone."""
-        distorted = replace(first.job.distorted, clip=encoded_clip(self.job, path))
-        return replace(first, job=replace(first.job, distorted=distorted))
-
-    def _keep_score(self, prepared: PreparedScoring, log: ScoreLog) -> None:
-        store_score(prepared.cache, score_key(self._scorer, prepared.job, prepared.cache), log)
-
-    def _together(
-        self, first: PreparedScoring, crf: int, path: Path
-    ) -> tuple[Result, Encode, tuple[PreparedScoring, ScoreLog]]:
-        assert isinstance(self._scorer, EncodingScorer)  # noqa: S101
-        # Not as a clip of its own yet: there is no file to look at.
-        distorted = replace(first.job.distorted, clip=Clip(path))
-        prepared = replace(first, job=replace(first.job, distorted=distorted))
-        step = EncodeStep(self.job.source.clip, ffmpeg_arguments(self.job, crf), path)
-        log = self._scorer.encode_and_score(prepared.job, step)
+    def _encode_and_score(
+        self, first: PreparedScoring, scorer: EncodingScorer, crf: int, path: Path
+    ) -> tuple[Result, Encode, ScoreLog]:
+        # `job.clip` reads the file, which does not exist yet.
+        prepared = self._like_first(first, Clip(path))
+        step = EncodeStep(self.job.source.clip, self.job.ffmpeg_arguments(crf), path)
+        log = scorer.encode_and_score(prepared.job, step)
         result = conclude(prepared, log, self._name(crf), reference=self._reference)
         encode = describe(self.job, crf, path, log.command, None)
         self._check_frames(encode, log)
-        return result, encode, (self._as_first(first, path), log)
+        return result, encode, log
+
+    def _like_first(self, first: PreparedScoring, clip: Clip) -> PreparedScoring:
+        """The scoring of another encode, which differs only in its clip."""
+        return replace(first, job=replace(first.job, distorted=replace(first.job.distorted, clip=clip)))
 
     def _check_encode(self, prepared: PreparedScoring, encode: Encode, log: ScoreLog) -> None:
-        """Refuse what a comparison of any two clips allows, and a search does not: another size, a shifted start."""
+        """Refuse another size and a shifted start, which a comparison of two clips allows."""
         source, pair = self.job.source, prepared.pair
         if pair is None:
             return
-        wrote = pair.distorted.width, pair.distorted.height
-        # An encoder that makes its source smaller is scaled up, if that is asked for; a rung has the size that it says.
-        if source.clip != self._scoring.reference and wrote != (source.width, source.height):
+        width, height = pair.distorted.width, pair.distorted.height
+        # scale= scales up what an encoder made smaller. The rung of a ladder must have exactly its size.
+        if source.clip != self._scoring.reference and (width, height) != (source.width, source.height):
             raise EncodeError(
-                f"{self._name(encode.crf)} wrote {wrote[0]}x{wrote[1]} of a source of {source.width}x{source.height}."
+                f"The encode of {self._name(encode.crf)} must have the size of its source, "
+                f"{source.width}x{source.height}, not {width}x{height}."
             )
         if pair.offset:
-            raise EncodeError(f"{self._name(encode.crf)} starts {abs(pair.offset)} frames off its source.")
+            raise EncodeError(
+                f"The encode of {self._name(encode.crf)} must start with its source, not {abs(pair.offset)} frames off."
+            )
         self._check_frames(encode, log)
 
     def _check_frames(self, encode: Encode, log: ScoreLog) -> None:
         if encode.frames != log.distorted_frames:
             raise EncodeError(
-                f"{self._name(encode.crf)}: {encode.frames} frames are in the file, and {log.distorted_frames} were "
-                "scored; its bitrate would be that of others."
+                f"{self._name(encode.crf)}: the file has {encode.frames} frames, but {log.distorted_frames} were "
+                "scored, so the bitrate would be that of other frames."
             )
 
-    def _clips_stamps(self) -> tuple[object, ...]:
+    def _clip_stamps(self) -> tuple[object, ...]:
         return stamp_of(self.job.source.clip), stamp_of(self._scoring.reference)
 
     def _name(self, crf: int) -> str:
@@ -240,5 +265,5 @@ class Prober:
 def _file_name(*parts: str | None) -> str:
     text = "-".join(filter(None, parts))
     plain = "".join(c if c.isalnum() or c in "-_." else "_" for c in text)
-    # File systems count bytes.
+    # File systems limit the number of bytes.
     return plain.encode()[:120].decode(errors="ignore")

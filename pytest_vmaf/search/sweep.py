@@ -1,4 +1,7 @@
-"""Sweeps: a grid of source, encoder, preset and CRF into JSON Lines, a row at a time, so that a kill costs only one."""
+"""Encode and score a grid of sources, encoders, presets and CRFs into a JSON Lines file.
+
+Interrupting a sweep loses at most one row.
+"""
 
 from __future__ import annotations
 
@@ -7,31 +10,39 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
 
 from pytest_vmaf.encoding.cached import named_files
-from pytest_vmaf.encoding.encode import EncodeJob, check_arguments
 from pytest_vmaf.encoding.encoders import Encoder, check_available
+from pytest_vmaf.encoding.job import EncodeJob, check_arguments
 from pytest_vmaf.errors import ClipError, MeasurementError, SettingsError
 from pytest_vmaf.media.fingerprint import Unchanged, content_of, digest
-from pytest_vmaf.media.inspect import look
-from pytest_vmaf.scoring.prepare import MeasureRequest, prepare
+from pytest_vmaf.media.inspect import inspect
+from pytest_vmaf.scoring.prepare import MeasureRequest, PreparedScoring, prepare
 from pytest_vmaf.scoring.score import POOLS
 from pytest_vmaf.scoring.scorer import Scorer
+from pytest_vmaf.search.bisect_request import invalid
 from pytest_vmaf.search.probe import Metric, Probe, Prober
-from pytest_vmaf.search.rows import HIGHEST, LOWEST, Row, Setup, append_row, locked_file, read_rows
+from pytest_vmaf.search.row_files import append_row, locked_file, read_rows
+from pytest_vmaf.search.rows import HIGHEST, LOWEST, Row, Setup
 from pytest_vmaf.text import printable
 
 
 @dataclass(frozen=True)
 class SweepRequest:
-    """The grid, and the JSON Lines file ``output`` it goes to; see :meth:`pytest_vmaf.Vmaf.sweep`.
+    """The grid of a sweep and its file.
 
-    Each of ``scorings`` names one source, as reference and as distorted clip, and how to score. ``encoders`` come with
-    their presets, where None is the encoder's own. ``arguments`` and ``pix_fmt`` go to all of them. ``progress`` is
-    called with the rows there are, those found in the file included, and the rows of the grid.
+    Attributes:
+        scorings: A request for each source, which is both the reference and the distorted clip.
+        encoders: Each encoder with its presets. None is the encoder's default preset.
+        crfs: The CRFs.
+        output: The JSON Lines file.
+        arguments: Further arguments for every encode.
+        pix_fmt: The pixel format of every encode, None for the source's.
+        progress: Called after each row with the number of rows in the file and the number of rows in the grid.
     """
 
     scorings: tuple[MeasureRequest, ...]
@@ -45,7 +56,15 @@ class SweepRequest:
 
 @dataclass(frozen=True)
 class _Curve:
-    """The rows that one Prober makes. ``unchanged`` tells whether the source is still the file that was hashed."""
+    """The rows that one `Prober` makes.
+
+    Attributes:
+        setup: What they share.
+        job: What encodes.
+        scoring: How to score.
+        columns: The features that are measured.
+        unchanged: Returns whether the source is still the file that was hashed.
+    """
 
     setup: Setup
     job: EncodeJob
@@ -55,36 +74,46 @@ class _Curve:
 
 
 def sweep(request: SweepRequest, scorer: Scorer) -> tuple[Row, ...]:
-    """Encode and score the whole grid; the rows by source, encoder, preset and CRF.
+    """Encode and score the grid.
 
-    Each row is in the file, synced, before the next is begun. Rows that the file has already are not made again, and
-    other rows in it stay as they are; a last line that was cut off by a kill is made anew.
+    Each row is written and synced before the next one is begun. Rows that the file already contains are not made again,
+    and rows outside of the grid stay in the file. A last line that is cut off is made again.
 
-    Raises SettingsError for a grid that cannot be, and MeasurementError: for a file that holds anything but rows, that
-    another sweep is writing, or that cannot be written, and all that encoding and scoring raise. Whatever is raised,
-    the rows made before are in the file, and the same sweep goes on after them.
+    Args:
+        request: The grid and the file.
+        scorer: What scores the encodes.
+
+    Returns:
+        The rows of the grid by source, encoder, preset and CRF.
+
+    Raises:
+        SettingsError: For an invalid grid.
+        MeasurementError: If the file contains anything but rows, is being written by another sweep or cannot be
+            written, and if an encode fails or cannot be scored. The file then contains the rows that were made before,
+            and the same sweep resumes after them.
     """
     _check(request)
     curves = _curves(request, scorer)
     grid = [(curve, crf) for curve in curves for crf in sorted(request.crfs)]
     columns = {curve.setup: set(curve.columns) for curve in curves}
     name = printable(str(request.output))
+    update = request.progress or (lambda done, total: None)
     with locked_file(request.output) as file:
-        # One that was made without a feature that is asked for now is made again.
-        whole = (row for row in read_rows(request.output) if columns.get(row.setup, set()) <= row.scores.keys())
-        rows = {(row.setup, row.crf): row for row in whole}
+        # A row that lacks a requested feature is made again.
+        complete = (row for row in read_rows(request.output) if columns.get(row.setup, set()) <= row.scores.keys())
+        rows = {(row.setup, row.crf): row for row in complete}
         todo = [(curve, crf) for curve, crf in grid if (curve.setup, crf) not in rows]
         done = len(grid) - len(todo)
-        _tell(request, done, len(grid))
+        update(done, len(grid))
         try:
             with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as folder:
-                for row in _made(todo, scorer, Path(folder)):
+                for row in _encode_rows(todo, scorer, Path(folder)):
                     append_row(file, row, name)
                     rows[row.setup, row.crf] = row
                     done += 1
-                    _tell(request, done, len(grid))
+                    update(done, len(grid))
         except (MeasurementError, OSError) as error:
-            note = f"{done} of {len(grid)} rows are in {name}; the same sweep, run again, goes on after them."
+            note = f"{done} of {len(grid)} rows are in {name}. Run the same sweep again to resume."
             if isinstance(error, OSError):
                 raise MeasurementError(f"The sweep had to stop: {printable(str(error))}.\n  {note}") from error
             error.add_note(note)
@@ -93,100 +122,99 @@ def sweep(request: SweepRequest, scorer: Scorer) -> tuple[Row, ...]:
 
 
 def _check(request: SweepRequest) -> None:
-    for what, values in (("scorings", request.scorings), ("encoders", request.encoders), ("crfs", request.crfs)):
-        if not values:
-            raise SettingsError(f"A sweep's grid needs {what}; there are none.")
+    for name in ("scorings", "encoders", "crfs"):
+        if not getattr(request, name):
+            raise SettingsError(f"The grid of a sweep needs {name}; there are none.")
     if any(type(crf) is not int for crf in request.crfs) or len(set(request.crfs)) < len(request.crfs):
-        raise SettingsError(f"crfs is {request.crfs!r}; they are whole numbers, each one once, as (20, 24, 28).")
+        raise invalid("crfs", "whole numbers, each given once, for example (20, 24, 28)", request.crfs)
     for scoring in request.scorings:
         if scoring.reference != scoring.distorted:
             raise SettingsError(
-                f"A sweep encodes the reference itself: {scoring.reference} and {scoring.distorted} are two clips."
+                f"A sweep encodes the reference itself, but {scoring.reference} and {scoring.distorted} are two clips."
             )
     for encoder, presets in request.encoders:
         low, high = encoder.crf_range
-        outside = [crf for crf in sorted(request.crfs) if not low <= crf <= high]
-        if outside:
-            raise SettingsError(
-                f"crfs has {', '.join(map(str, outside))}, but {encoder.name} goes from {low} to {high}."
-            )
-        chosen = [encoder.chosen_preset(preset) for preset in presets]
-        if not presets or len(set(chosen)) < len(chosen):
-            raise SettingsError(
-                f"The presets of {encoder.name} are {presets!r}; say at least one, each one once "
-                f"(None is {encoder.preset!r})."
-            )
+        if outside := [str(crf) for crf in sorted(request.crfs) if not low <= crf <= high]:
+            raise SettingsError(f"crfs must be from {low} to {high} for {encoder.name}, not {', '.join(outside)}.")
+        names = [encoder.resolve_preset(preset) for preset in presets]
+        if not presets or len(set(names)) < len(names):
+            requirement = f"at least one, each given once (None is {encoder.preset!r})"
+            raise invalid(f"The presets of {encoder.name}", requirement, presets)
         check_arguments(encoder, request.arguments)
 
 
 def _curves(request: SweepRequest, scorer: Scorer) -> list[_Curve]:
     curves: dict[Setup, _Curve] = {}
     for scoring in request.scorings:
-        clip = scoring.reference
+        clip, cache = scoring.reference, scoring.cache
         prepared = prepare(scoring, scorer)
-        ffmpeg, can, models = prepared.job.tools.ffmpeg, prepared.can, prepared.models
+        ffmpeg, models = prepared.job.tools.ffmpeg.path, prepared.models
         if not LOWEST <= models.low < models.high <= HIGHEST:
             raise SettingsError(
-                f"{models.name} scores from {models.low:g} to {models.high:g}; the rows of a sweep hold scores from "
-                f"{LOWEST} to {HIGHEST}. Name another model."
+                f"The model of a sweep must score within {LOWEST} to {HIGHEST}, but {models.name} scores from "
+                f"{models.low:g} to {models.high:g}. Name another model."
             )
-        video = look(clip, ffmpeg.path, 2, scoring.timeout, scoring.cache)
-        # In this order: a change while it is read is one too.
+        video = inspect(clip, ffmpeg, 2, scoring.timeout, cache)
+        # Before hashing, so that a change during the hashing is noticed.
         unchanged = Unchanged(clip)
-        source_hash = content_of(clip, scoring.cache)
+        source_hash = content_of(clip, cache)
         for encoder, presets in request.encoders:
-            check_available(encoder, ffmpeg.path, scoring.cache)
-            for preset in map(encoder.chosen_preset, presets):
-                setup = Setup(
-                    source=clip.path.name,
-                    source_hash=source_hash,
-                    width=prepared.job.width,
-                    height=prepared.job.height,
-                    frame_rate=str(video.frame_rate) if video.frame_rate else None,
-                    encoder=encoder.name,
-                    template=encoder.arguments or encoder.command,
-                    program_hash=_program_hash(encoder, preset, request.arguments, ffmpeg.path),
-                    larger_is_finer=encoder.larger_is_finer,
-                    preset=preset,
-                    arguments=request.arguments,
-                    pix_fmt=request.pix_fmt,
-                    model=models.name,
-                    neg_model=models.neg_name,
-                    generation=models.generation,
-                    scale=scoring.scale,
-                    align=scoring.align,
-                    allow=tuple(sorted(set(scoring.allow))),
-                    scorer=f"{can.name} {can.version}".strip(),
-                    ffmpeg=ffmpeg.version,
-                    pytest_vmaf=version("pytest-vmaf"),
-                )
+            check_available(encoder, ffmpeg, cache)
+            for preset in map(encoder.resolve_preset, presets):
+                setup = _setup(request, encoder, preset, scoring, prepared, (source_hash, video.frame_rate))
                 if setup in curves:
                     raise SettingsError(
-                        f"The grid has {setup.name} twice: the sources {curves[setup].job.source.clip} and {clip} hold "
-                        "the same, or an encoder is named twice (of functions the name must tell)."
+                        f"The grid has {setup.name} twice: the sources {curves[setup].job.source.clip} and {clip} are "
+                        "equal, or an encoder is named twice (functions need different names)."
                     )
-                job = EncodeJob(
-                    encoder,
-                    video,
-                    ffmpeg.path,
-                    preset,
-                    request.arguments,
-                    request.pix_fmt,
-                    scoring.timeout,
-                    scoring.cache,
-                )
+                settings = preset, request.arguments, request.pix_fmt, scoring.timeout, cache
+                job = EncodeJob(encoder, video, ffmpeg, *settings)
                 curves[setup] = _Curve(setup, job, scoring, prepared.job.columns, unchanged)
     return list(curves.values())
 
 
-def _made(todo: Iterable[tuple[_Curve, int]], scorer: Scorer, folder: Path) -> Iterator[Row]:
+def _setup(
+    request: SweepRequest,
+    encoder: Encoder,
+    preset: str | None,
+    scoring: MeasureRequest,
+    prepared: PreparedScoring,
+    source: tuple[str, Fraction | None],
+) -> Setup:
+    (source_hash, frame_rate), models, ffmpeg = source, prepared.models, prepared.job.tools.ffmpeg
+    return Setup(
+        source=scoring.reference.path.name,
+        source_hash=source_hash,
+        width=prepared.job.width,
+        height=prepared.job.height,
+        frame_rate=str(frame_rate) if frame_rate else None,
+        encoder=encoder.name,
+        template=encoder.arguments or encoder.command,
+        program_hash=_program_hash(encoder, preset, request.arguments, ffmpeg.path),
+        larger_is_finer=encoder.larger_is_finer,
+        preset=preset,
+        arguments=request.arguments,
+        pix_fmt=request.pix_fmt,
+        model=models.name,
+        neg_model=models.neg_name,
+        generation=models.generation,
+        scale=scoring.scale,
+        align=scoring.align,
+        allow=tuple(sorted(set(scoring.allow))),
+        scorer=f"{prepared.can.name} {prepared.can.version}".strip(),
+        ffmpeg=ffmpeg.version,
+        pytest_vmaf=version("pytest-vmaf"),
+    )
+
+
+def _encode_rows(todo: Iterable[tuple[_Curve, int]], scorer: Scorer, folder: Path) -> Iterator[Row]:
     for curve, cells in groupby(todo, key=lambda cell: cell[0]):
-        prober = Prober(curve.job, curve.scoring, scorer, Metric("neg"), folder, kept=False)
+        prober = Prober(curve.job, curve.scoring, scorer, Metric("neg"), folder)
         for _, crf in cells:
             prober(crf)
             if not curve.unchanged():
                 raise ClipError(f"{curve.scoring.reference} was changed during the sweep; sweep it again.")
-            # Taken out, so that a long sweep does not keep the scores of all frames.
+            # Removed from the prober, so that a long sweep does not hold the scores of all frames.
             yield _row(curve.setup, prober.probes.pop(crf))
 
 
@@ -212,16 +240,11 @@ def _row(setup: Setup, probe: Probe) -> Row:
     )
 
 
-def _tell(request: SweepRequest, done: int, total: int) -> None:
-    if request.progress is not None:
-        request.progress(done, total)
-
-
 def _program_hash(encoder: Encoder, preset: str | None, arguments: tuple[str, ...], ffmpeg: str) -> str:
-    """Of the ffmpeg or the program, and of the files that the arguments name, as a script or a configuration."""
+    """The hash of the program and of the files that its arguments name, for example a script or a configuration."""
     if encoder.function is not None:
         return ""
     program = (shutil.which(encoder.command[0]) if encoder.command else ffmpeg) or ""
     words = [word.replace("{preset}", preset or "") for word in (*encoder.command[1:], *encoder.arguments)]
-    named = [file for word in (*words, *arguments) for file in named_files(word)]
-    return digest(Path(path) for path in dict.fromkeys((program, *named)) if os.path.isfile(path))
+    files = [file for word in (*words, *arguments) for file in named_files(word)]
+    return digest(Path(path) for path in dict.fromkeys((program, *files)) if os.path.isfile(path))

@@ -1,4 +1,4 @@
-"""One CRF a shot: each shot at the target on its own, joined, scored as a whole and compared with one fixed CRF."""
+"""Tuning shot by shot: a search for each shot, the joined encode, and the comparison with one CRF."""
 
 from __future__ import annotations
 
@@ -7,25 +7,22 @@ import shutil
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pytest_vmaf.encoding.cut import cut
-from pytest_vmaf.encoding.encode import EncodeJob, encoded_clip
 from pytest_vmaf.encoding.join import join
 from pytest_vmaf.encoding.shots import Shot, detect_shots
 from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
-from pytest_vmaf.media.inspect import look
 from pytest_vmaf.scoring.measure import measure
-from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import pooled
 from pytest_vmaf.scoring.scorer import Scorer
-from pytest_vmaf.search.bisect import bisect, cut_sample, sample_name
-from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan, lowest_target
-from pytest_vmaf.search.bisection import Bisection
+from pytest_vmaf.search.bisect import bisect, cut_sample
+from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan, invalid, lowest_target, make_job
+from pytest_vmaf.search.bisection import Bisection, sample_name
 from pytest_vmaf.search.compare import overall
 from pytest_vmaf.search.per_shot import PerShot, ShotAnswer
 from pytest_vmaf.search.probe import Metric, Probe
@@ -33,10 +30,14 @@ from pytest_vmaf.search.probe import Metric, Probe
 
 @dataclass(frozen=True)
 class PerShotRequest:
-    """One request for a bisection with one target, made anew for each shot.
+    """What is tuned shot by shot.
 
-    ``threshold`` and ``shortest`` (frames) are :func:`detect_shots`'s, its own where None. Without ``fixed`` the
-    comparison with one CRF for the whole clip is left out.
+    Attributes:
+        bisect: The search, with one target, which is repeated for each shot.
+        threshold: How different a new shot is, in percent of the luma range. None is the default of `detect_shots`.
+        shortest: The minimum length of a shot, in frames. None is the default of `detect_shots`.
+        fixed: Whether to compare with one CRF for the whole clip.
+        progress: Called after each trial encode with the number made and the number expected in all.
     """
 
     bisect: BisectRequest
@@ -47,205 +48,176 @@ class PerShotRequest:
 
 
 def tune_per_shot(request: PerShotRequest, scorer: Scorer) -> PerShot:
-    """Search each shot, join the encodes and score them as a whole.
+    """Search each shot, join the encodes, and score the joined encode as a whole.
 
-    Where two shots ended within one CRF of each other, the next search begins there. The joined encode is decoded and
-    compared with its parts frame by frame. A shot that cannot reach the target is encoded at the finest CRF that any
-    other shot needed. Raises EncodeError where the parts do not join, SettingsError for more than one target, and as
-    :func:`pytest_vmaf.search.bisect.bisect`.
+    The joined encode is decoded and compared with its parts frame by frame. A shot that cannot reach the target is
+    encoded at the finest CRF that another shot needs.
+
+    Args:
+        request: What to tune.
+        scorer: What scores the encodes.
+
+    Raises:
+        SettingsError: For more than one target, and for settings that make no sense.
+        EncodeError: If the encoder fails, ignores the CRF, or makes streams that do not join.
+        MeasurementError: If an encode cannot be scored. `error.probes` holds the trial encodes already made.
     """
-    base = replace(request.bisect, arguments=(*request.bisect.encoder.joining, *request.bisect.arguments))
-    request = replace(request, bisect=base)
     _check(request)
-    found: list[Bisection] = []
-    with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as folder:
+    base = request.bisect
+    request = replace(request, bisect=replace(base, arguments=(*base.encoder.joining, *base.arguments)))
+    with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as name:
+        tuning = _Tuning(request, scorer, Path(name))
         try:
-            return _tune(request, scorer, Path(folder), found)
+            return tuning.run()
         except MeasurementError as error:
-            finished = (*(probe for each in found for probe in each.probes), *error.probes)
-            error.probes = tuple(map(_without_file, finished))
+            error.probes = tuple(probe.without_file() for probe in (*tuning.probes, *error.probes))
             raise
 
 
 def _check(request: PerShotRequest) -> None:
     if len(request.bisect.targets) != 1:
-        raise SettingsError(f"Shot by shot there is one target, not {len(request.bisect.targets)}.")
+        raise SettingsError(f"Tuning shot by shot takes one target, not {len(request.bisect.targets)}.")
     threshold, shortest = request.threshold, request.shortest
     if threshold is not None and (isinstance(threshold, bool) or not isinstance(threshold, int | float)):
-        raise SettingsError(f"threshold is {threshold!r:.80}; it is a percentage of the luma range, above 0 to 100.")
+        raise invalid("threshold", "a percentage of the luma range, above 0 to 100", threshold)
     if shortest is not None and type(shortest) is not int:
-        raise SettingsError(f"shortest is {shortest!r:.80}; it is a whole number of frames from 1.")
+        raise invalid("shortest", "a whole number of frames from 1", shortest)
 
 
-def _tune(request: PerShotRequest, scorer: Scorer, folder: Path, found: list[Bisection]) -> PerShot:
-    """What :func:`tune_per_shot` does; the shots' searches go to ``found`` as they are finished."""
-    base = request.bisect
-    cache, timeout = base.scoring.cache, base.scoring.timeout
-    ffmpeg = find_ffmpeg(base.scoring.ffmpeg, cache).path
-    named = {"threshold": request.threshold, "shortest": request.shortest}
-    given = {name: value for name, value in named.items() if value is not None}
-    reference, window = cut_sample(base.scoring, base.sample, ffmpeg, folder)
-    shown = sample_name(str(base.scoring.reference), window)
-    scoring = replace(base.scoring, reference=reference, distorted=reference)
-    shots = detect_shots(reference, ffmpeg, timeout=timeout, cache=cache, **given)  # type: ignore[arg-type]
-    (folder / "cuts").mkdir()
-    windows = [(shot.start, shot.frames) for shot in shots]
-    clips = cut(reference, windows, folder / "cuts", ffmpeg, timeout=timeout, cache=cache)
-    for clip in clips:
-        _search(request, scorer, clip, len(clips), folder / "parts", found)
-    answers = _answers(base, scorer, shots, clips, found, folder / "parts")
-    job = EncodeJob(
-        base.encoder,
-        look(reference, ffmpeg, 2, timeout, cache),
-        ffmpeg,
-        base.encoder.chosen_preset(base.preset),
-        base.arguments,
-        base.pix_fmt,
-        timeout,
-    )
-    path, encode = join(job, [answer.probe.encode for answer in answers], folder)
-    encode = replace(encode, name=f"{job.name} per shot", path=None)
-    features = (*scoring.features, *base.metric.features)
-    whole = replace(scoring, distorted=encoded_clip(job, path), features=features, progress=None)
-    result = measure(whole, scorer, encode.name, shown)
-    score = float(base.metric.of(result))
-    fixed = (
-        _fixed(request, scoring, score, answers, found, scorer)
-        if request.fixed and score >= lowest_target(base.metric)
-        else None
-    )
-    if base.keep is not None:
-        encode = replace(encode, path=_kept(path, base.keep, base))
-    return PerShot(
-        name=encode.name,
-        reference=shown,
-        target=base.targets[0],
-        metric=base.metric,
-        shots=tuple(_judged(answers, base.metric, result, fixed)),
-        encode=encode,
-        result=result,
-        fixed=fixed,
-    )
+@dataclass
+class _Tuning:
+    """One run: the request, and the finished searches of its shots."""
 
+    request: PerShotRequest
+    scorer: Scorer
+    folder: Path
+    bisections: list[Bisection] = field(default_factory=list)
 
-def _search(
-    request: PerShotRequest, scorer: Scorer, clip: Clip, shots: int, parts: Path, found: list[Bisection]
-) -> None:
-    """Search the next shot."""
-    base, target = request.bisect, request.bisect.targets[0]
-    # A start that is wrong costs two encodes, and a search without one takes two to four: shots must be alike for it to
-    # pay. At the coarsest end a shot, as a black one, says nothing of others.
-    known = [each[target].crf for each in found if each[target].outcome == "met"][-2:]
-    alike = len(known) == 2 and abs(known[0] - known[1]) <= 1
-    one = replace(
-        base,
-        scoring=replace(base.scoring, reference=clip, distorted=clip),
-        sample=None,
-        start={target: known[-1]} if alike else base.start,
-        keep=parts / f"{len(found):04d}",
-    )
-    plan = SearchPlan(flat=shots > 1, progress=_progress(request, found, shots + bool(request.fixed)))
-    try:
-        found.append(bisect(one, scorer, plan))
-    except MeasurementError as error:
-        error.add_note(f"This was shot {len(found) + 1} of {shots}; {len(found)} had been finished.")
-        raise
+    def __post_init__(self) -> None:
+        self.base = self.request.bisect
+        self.target = self.base.targets[0]
 
+    @property
+    def probes(self) -> list[Probe]:
+        """The trial encodes of the finished searches."""
+        return [probe for bisection in self.bisections for probe in bisection.probes]
 
-def _progress(request: PerShotRequest, found: Sequence[Bisection], runs: int) -> Callable[[int, float], None] | None:
-    return overall(request.progress, sum(len(each.probes) for each in found), len(found), runs)
+    def run(self) -> PerShot:
+        base, scoring = self.base, self.base.scoring
+        cache, timeout, metric = scoring.cache, scoring.timeout, base.metric
+        ffmpeg = find_ffmpeg(scoring.ffmpeg, cache).path
+        reference, window = cut_sample(scoring, base.sample, ffmpeg, self.folder)
+        label = sample_name(str(scoring.reference), window)
+        whole = self._search_for(reference)
+        limits = {"threshold": self.request.threshold, "shortest": self.request.shortest}
+        limits = {name: limit for name, limit in limits.items() if limit is not None}
+        shots = detect_shots(reference, ffmpeg, timeout=timeout, cache=cache, **limits)  # type: ignore[arg-type]
+        (self.folder / "cuts").mkdir()
+        windows = [(shot.start, shot.frames) for shot in shots]
+        clips = cut(reference, windows, self.folder / "cuts", ffmpeg, timeout=timeout, cache=cache)
+        for clip in clips:
+            self._search_shot(clip, len(clips))
+        answers = [self._answer(number, shot, clips[number]) for number, shot in enumerate(shots)]
+        job = make_job(base, ffmpeg, base.encoder.resolve_preset(base.preset), reference)
+        path, encode = join(job, [answer.probe.encode for answer in answers], self.folder)
+        encode = replace(encode, name=f"{job.name} per shot", path=None)
+        joined = replace(
+            whole.scoring,
+            distorted=job.clip(path),
+            features=(*scoring.features, *metric.features),
+            progress=None,
+        )
+        result = measure(joined, self.scorer, encode.name, label)
+        score = float(metric.of(result))
+        fixed = self._search_fixed(whole, score, answers) if score >= lowest_target(metric) else None
+        if base.keep is not None:
+            encode = replace(encode, path=_store(path, base.keep, base))
+        shot_answers = tuple(_with_scores(answers, metric, result, fixed))
+        return PerShot(encode.name, label, self.target, metric, shot_answers, encode, result, fixed)
 
+    def _search_for(self, clip: Clip) -> BisectRequest:
+        """The search with another source."""
+        return replace(self.base, scoring=replace(self.base.scoring, reference=clip, distorted=clip), sample=None)
 
-def _answers(
-    base: BisectRequest,
-    scorer: Scorer,
-    shots: Sequence[Shot],
-    clips: Sequence[Clip],
-    found: Sequence[Bisection],
-    parts: Path,
-) -> list[ShotAnswer]:
-    target = base.targets[0]
-    finer = max if base.encoder.larger_is_finer else min
-    low, high = base.crf or base.encoder.crf_range
-    met = [each[target].crf for each in found if each[target].met]
-    finest = finer(met) if met else finer(low, high)
-    answers = []
-    for number, (shot, clip, each) in enumerate(zip(shots, clips, found, strict=True)):
-        answer, probes = each[target], len(each.probes)
+    def _search_shot(self, clip: Clip, shots: int) -> None:
+        number = len(self.bisections)
+        # A wrong start costs two encodes, and a search without one makes two to four: a start pays only if shots are
+        # alike. The coarsest CRF of a shot, for example of a black one, tells nothing about others.
+        known = [each[self.target].crf for each in self.bisections if each[self.target].outcome == "met"][-2:]
+        alike = len(known) == 2 and abs(known[0] - known[1]) <= 1
+        start = {self.target: known[-1]} if alike else self.base.start
+        one = replace(self._search_for(clip), start=start, keep=self._part(number))
+        plan = SearchPlan(flat=shots > 1, progress=self._progress(shots + bool(self.request.fixed)))
+        try:
+            self.bisections.append(bisect(one, self.scorer, plan))
+        except MeasurementError as error:
+            error.add_note(f"This was shot {number + 1} of {shots}; {number} had been finished.")
+            raise
+
+    def _answer(self, number: int, shot: Shot, clip: Clip) -> ShotAnswer:
+        """The answer of a shot. One that cannot reach the target is encoded at the finest CRF of the others."""
+        answer, probes = self.bisections[number][self.target], len(self.bisections[number].probes)
         probe = answer.probe if answer.met else None
         if probe is None:
-            # Any target makes the search measure the one number that there is.
+            encoder = self.base.encoder
+            met = [each[self.target].crf for each in self.bisections if each[self.target].met]
+            finest = (max if encoder.larger_is_finer else min)(met or self.base.crf or encoder.crf_range)
             alone = replace(
-                base,
-                scoring=replace(base.scoring, reference=clip, distorted=clip),
-                sample=None,
-                # Of 0, for a metric that begins there, no encode says anything.
-                targets=(lowest_target(base.metric) or 1e-6,),
+                self._search_for(clip),
+                # The window has one CRF, which is measured for any target. No encode reaches a target of 0.
+                targets=(lowest_target(self.base.metric) or 1e-6,),
                 crf=(finest, finest),
                 start={},
-                keep=parts / f"{number:04d}",
+                keep=self._part(number),
             )
-            made = bisect(alone, scorer, SearchPlan(flat=True))
-            probe, probes = made.probes[0], probes + len(made.probes)
-        answers.append(ShotAnswer(shot, probe, answer.met, answer.why, probes, probe.score))
-    return answers
+            only = bisect(alone, self.scorer, SearchPlan(flat=True))
+            probe, probes = only.probes[0], probes + len(only.probes)
+        return ShotAnswer(shot, probe, answer.met, answer.why, probes, probe.score)
+
+    def _search_fixed(self, whole: BisectRequest, score: float, answers: Sequence[ShotAnswer]) -> Bisection | None:
+        """Search the one CRF for the whole clip that has at least the score of the joined encode."""
+        if not self.request.fixed:
+            return None
+        middle = round(statistics.mean(answer.crf for answer in answers))
+        one = replace(whole, keep=None, targets=(score,), start={score: middle})
+        reference = self.base.scoring.reference
+        plan = SearchPlan(stem=reference.path.stem, progress=self._progress(len(self.bisections) + 1))
+        try:
+            return replace(bisect(one, self.scorer, plan), reference=str(reference))
+        except MeasurementError as error:
+            error.add_note("This was the search for one CRF for the whole clip; the shots had been finished.")
+            raise
+
+    def _part(self, number: int) -> Path:
+        return self.folder / "parts" / f"{number:04d}"
+
+    def _progress(self, searches: int) -> Callable[[int, float], None] | None:
+        return overall(self.request.progress, len(self.probes), len(self.bisections), searches)
 
 
-def _fixed(
-    request: PerShotRequest,
-    scoring: MeasureRequest,
-    score: float,
-    answers: Sequence[ShotAnswer],
-    found: Sequence[Bisection],
-    scorer: Scorer,
-) -> Bisection:
-    """The one CRF for the whole clip that has at least the joined encode's score."""
-    base = request.bisect
-    middle = round(statistics.mean(answer.crf for answer in answers))
-    whole = replace(
-        base,
-        scoring=scoring,
-        sample=None,
-        keep=None,
-        targets=(score,),
-        start={score: middle},
-    )
-    plan = SearchPlan(stem=base.scoring.reference.path.stem, progress=_progress(request, found, len(found) + 1))
-    try:
-        return replace(bisect(whole, scorer, plan), reference=str(base.scoring.reference))
-    except MeasurementError as error:
-        error.add_note("This was the search for one CRF for the whole clip; the shots had been finished.")
-        raise
-
-
-def _judged(
+def _with_scores(
     answers: Sequence[ShotAnswer], metric: Metric, result: Result, fixed: Bisection | None
 ) -> Iterator[ShotAnswer]:
-    """The answers with each shot's scores in the encodes of the whole clip."""
+    """The answers with the scores of each shot in both encodes of the whole clip."""
     frames = result[metric.name].frames
     answer = next(iter(fixed.answers.values())) if fixed else None
-    beside = answer.result[metric.name].frames if answer and answer.met else None
+    fixed_frames = answer.result[metric.name].frames if answer and answer.met else None
     for each in answers:
         own = slice(each.shot.start, each.shot.start + each.shot.frames)
-        fixed_score = None if beside is None else pooled(beside[own], metric.pool)
-        probe = _without_file(each.probe)
-        yield replace(each, probe=probe, score=pooled(frames[own], metric.pool), fixed_score=fixed_score)
+        fixed_score = None if fixed_frames is None else pooled(fixed_frames[own], metric.pool)
+        score = pooled(frames[own], metric.pool)
+        yield replace(each, probe=each.probe.without_file(), score=score, fixed_score=fixed_score)
 
 
-def _without_file(probe: Probe) -> Probe:
-    """The probe without its encode, which is gone when the search is over."""
-    return replace(probe, encode=replace(probe.encode, path=None))
-
-
-def _kept(path: Path, keep: Path, base: BisectRequest) -> Path:
-    """Move the joined encode to where it is kept, whole or not at all: it may be a copy to another file system."""
-    keep.mkdir(parents=True, exist_ok=True)
-    name = "".join(c if c.isalnum() or c in "-_." else "_" for c in base.encoder.name)
-    to = keep / f"{base.scoring.reference.path.stem}-{name}-per-shot{base.encoder.suffix}"
-    part = to.with_name(f".{to.name}.part")
+def _store(path: Path, folder: Path, request: BisectRequest) -> Path:
+    """Copy the joined encode to its folder completely or not at all: the folder may be on another file system."""
+    folder.mkdir(parents=True, exist_ok=True)
+    name = "".join(c if c.isalnum() or c in "-_." else "_" for c in request.encoder.name)
+    target = folder / f"{request.scoring.reference.path.stem}-{name}-per-shot{request.encoder.suffix}"
+    part = target.with_name(f".{target.name}.part")
     try:
         shutil.copyfile(path, part)
-        os.replace(part, to)
+        os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
-    return to
+    return target

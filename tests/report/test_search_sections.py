@@ -26,11 +26,12 @@ from pytest_vmaf.report.search_sections import (
 )
 from pytest_vmaf.report.sections import Section
 from pytest_vmaf.scoring.result import Result
-from pytest_vmaf.search.bisection import Answer, Bisection, Speed
+from pytest_vmaf.search.bisection import Answer, Bisection
 from pytest_vmaf.search.comparison import Comparison
 from pytest_vmaf.search.ladder import Ladder, Rung, convex_hull
 from pytest_vmaf.search.per_shot import PerShot, ShotAnswer
 from pytest_vmaf.search.probe import Metric, Probe
+from pytest_vmaf.search.speed import Speed
 from pytest_vmaf.shapes import conform
 from report.builders import HOSTILE, a_document, a_test
 
@@ -65,10 +66,10 @@ def a_bisection(
         after = [probe for probe in probes if probe.score < target]
         if reach:
             answers[float(target)] = Answer(
-                target, NEG, "met", f"NEG {target:g}: CRF {reach[-1].crf}", reach[-1], after[0] if after else None
+                target, NEG, "met", "libx264", 99.5, reach[-1], after[0] if after else None
             )
         else:
-            answers[float(target)] = Answer(target, NEG, "above the ceiling", f"NEG {target:g} cannot be reached")
+            answers[float(target)] = Answer(target, NEG, "above the ceiling", "libx264", 99.5)
     made = Bisection(
         encoder=ENCODERS["libx264"],
         name="libx264 medium",
@@ -110,7 +111,7 @@ def a_ladder(**changes: Any) -> Ladder:
         rungs=(rung,),
         hull=convex_hull(points),
         unmet={},
-        found=found,
+        bisections=found,
         ffmpeg="ffmpeg",
         segment=2.0,
     )

@@ -88,7 +88,7 @@ def test_each_target_has_the_cheapest_encode_of_any_resolution_that_meets_it(lad
     assert sorted(target for rung in ladder.rungs for target in rung.targets) == list(TARGETS)
     for rung in ladder.rungs:
         for target in rung.targets:
-            meeting = [probe for found in ladder.found.values() for probe in found.probes if probe.score >= target]
+            meeting = [probe for found in ladder.bisections.values() for probe in found.probes if probe.score >= target]
             assert rung.probe.score >= target
             assert rung.bitrate == min(probe.bitrate for probe in meeting)
 
@@ -96,8 +96,8 @@ def test_each_target_has_the_cheapest_encode_of_any_resolution_that_meets_it(lad
 def test_large_targets_need_all_pixels_and_small_ones_do_not(ladder: Ladder) -> None:
     assert [(rung.width, rung.height) for rung in ladder.rungs] == [FULL, SMALL, SMALL]
     assert [rung.bitrate for rung in ladder.rungs] == sorted((rung.bitrate for rung in ladder.rungs), reverse=True)
-    assert ladder.found[SMALL].ceiling < ladder.found[FULL].ceiling - 5
-    assert ladder.found[SMALL][85].outcome == "above the ceiling"
+    assert ladder.bisections[SMALL].ceiling < ladder.bisections[FULL].ceiling - 5
+    assert ladder.bisections[SMALL][85].outcome == "above the ceiling"
 
 
 def test_rungs_are_what_plain_ffmpeg_commands_give(
@@ -136,7 +136,7 @@ def test_a_rung_says_its_codec_and_its_peak(ladder: Ladder, ffmpeg: str) -> None
 
 
 def test_the_hull_is_around_all_probes(ladder: Ladder) -> None:
-    points = [(probe.bitrate, probe.score) for found in ladder.found.values() for probe in found.probes]
+    points = [(probe.bitrate, probe.score) for found in ladder.bisections.values() for probe in found.probes]
     assert ladder.hull == convex_hull(points)
     assert all(rung.on_hull == ((rung.bitrate, rung.probe.score) in ladder.hull) for rung in ladder.rungs)
     assert ladder.rungs[0].on_hull
@@ -210,15 +210,15 @@ def test_json_holds_all_that_was_measured(ladder: Ladder, clip: Clip) -> None:
         (rung.width, rung.probe.crf, list(rung.targets)) for rung in ladder.rungs
     ]
     assert {size: len(probes) for size, probes in record["probes"].items()} == {
-        "160x120": len(ladder.found[FULL].probes),
-        "96x72": len(ladder.found[SMALL].probes),
+        "160x120": len(ladder.bisections[FULL].probes),
+        "96x72": len(ladder.bisections[SMALL].probes),
     }
 
 
 def test_only_the_rungs_are_kept(ladder: Ladder, kept: Path) -> None:
     files = sorted(path for path in kept.rglob("*") if path.is_file())
     assert files == sorted(rung.probe.encode.path for rung in ladder.rungs)  # type: ignore[type-var]
-    for found in ladder.found.values():
+    for found in ladder.bisections.values():
         assert all(probe.encode.path in (None, *files) for probe in found.probes)
         for answer in found.answers.values():
             for probe in filter(None, (answer.probe, answer.next_probe)):
@@ -229,7 +229,7 @@ def test_without_keep_no_file_stays_and_nothing_can_be_packaged(clip: Clip, temp
     ladder = build(clip, 60, crf=(26, 40))
     assert list(temp.iterdir()) == []
     assert ladder.rungs[0].probe.encode.path is None
-    assert all(probe.encode.path is None for found in ladder.found.values() for probe in found.probes)
+    assert all(probe.encode.path is None for found in ladder.bisections.values() for probe in found.probes)
     with pytest.raises(SettingsError, match="say keep=FOLDER to package them"):
         ladder.package(tmp_path / "package")
 
@@ -241,7 +241,7 @@ def test_a_resolution_without_a_rung_leaves_no_folder(clip: Clip, tmp_path: Path
 
 def test_a_sample_is_searched_and_its_frames_are_said(clip: Clip) -> None:
     ladder = build(clip, 60, crf=(26, 40), sample=0.4)
-    assert {found.sample for found in ladder.found.values()} == {(7, 10)}
+    assert {found.sample for found in ladder.bisections.values()} == {(7, 10)}
     assert ladder.rungs[0].probe.encode.frames == 10
     assert ladder.reference == f"{clip}, frames 7 to 16"
     assert ladder.rungs[0].probe.result.context.reference == ladder.reference
@@ -266,7 +266,7 @@ def test_progress_rises_with_the_probes(clip: Clip) -> None:
     ladder = build(clip, 60, crf=(26, 40), progress=lambda *numbers: told.append(numbers))
     done = [numbers[0] for numbers in told]
     assert done == sorted(done)
-    assert told[-1] == (sum(len(found.probes) for found in ladder.found.values()),) * 2
+    assert told[-1] == (sum(len(found.probes) for found in ladder.bisections.values()),) * 2
 
 
 # Key frames.

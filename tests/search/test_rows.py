@@ -21,7 +21,8 @@ from pytest_vmaf.encoding.encoders import ENCODERS
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.scoring.prepare import MeasureRequest
-from pytest_vmaf.search.rows import Row, Setup, read_rows
+from pytest_vmaf.search.row_files import read_rows
+from pytest_vmaf.search.rows import Row, Setup
 from pytest_vmaf.search.sweep import SweepRequest, sweep
 
 
