@@ -1,7 +1,8 @@
-"""Rate-quality curves, and what differs between two of them: BD-rate, BD-quality, an interval over sources. Pure.
+"""Rate-quality curves and the differences between two: BD-rate, BD-quality, and their confidence interval. Pure.
 
-The Bjøntegaard deltas (ITU-T VCEG-M33, "Calculation of average PSNR differences between RD-curves", 2001) with the
-piecewise cubic that the common test conditions have used since (JCTVC-L1100, JVET-T2010) instead of the single cubic.
+The Bjøntegaard deltas come from G. Bjøntegaard, "Calculation of average PSNR differences between RD-curves", ITU-T
+VCEG-M33, 2001. As in the common test conditions since (JCTVC-L1100, JVET-T2010), each curve is a monotone piecewise
+cubic (PCHIP) through its points, not the single cubic of VCEG-M33.
 """
 
 from __future__ import annotations
@@ -19,62 +20,75 @@ if TYPE_CHECKING:
 
 #: VCEG-M33 and the common test conditions (QP 22, 27, 32, 37) take four points: enough to see the curve bend.
 LEAST_POINTS = 4
-#: The share of the union of both curves, or of the asked interval, that both must cover. Below one half the average
-#: would speak for less than it leaves out, and rest on the ends of the curves, where the interpolation is weakest.
+#: The share of the union of both curves, or of the requested interval, that both must cover. Below one half, the
+#: average leaves out more than it covers, and rests on the ends of the curves, where the interpolation is weakest.
 LEAST_OVERLAP = 0.5
-#: libvmaf logs six decimals: less than this is not more quality.
+#: libvmaf logs six decimals, so a smaller difference of quality is none.
 QUALITY_STEP = 1e-6
-#: No bitrate and no quality is this large, and no bitrate as small as its inverse. Keeps out NaN and infinities too.
-ABSURD = 1e12
-#: Of two sources a quarter of all resamples hold only the one: a 95 % interval is always from the one to the other.
+#: The limit of bitrates and qualities, and the inverse of the lowest bitrate. Excludes NaN and infinities too.
+LARGEST = 1e12
+#: With two sources, a quarter of all resamples contains only the one: the 95 % interval always spans exactly the two.
 LEAST_SOURCES = 3
 
 
 @dataclass(frozen=True)
 class RateQuality:
-    """One encoder on one source: points of (bitrate in bit/s, quality; higher is better), in any order when made.
+    """The rate-quality curve of one encoder on one source.
 
-    Kept are the points nobody could better for less, ordered by rate, so that rate and quality both rise strictly: a
-    point that costs at least as much as another and has not more quality (by 1e-6) goes to ``dropped``. Nobody would
-    choose that encode, averaging it in would invent a point that was never measured, and no curve passes through both.
+    Only points that rise strictly in rate and quality make the curve, ordered by rate. A point that costs at least as
+    much as another without more quality (by 1e-6) is dropped: nobody would choose that encode, an average with it would
+    be a point that was never measured, and no curve passes through both.
 
-    Raises MeasurementError for a bitrate that is not above 0, for what is not finite, and for fewer than two points.
+    Attributes:
+        points: (bitrate in bit/s, quality) of the encodes, higher quality is better. The argument can be in any order.
+        dropped: The points that are not on the curve.
+
+    Raises:
+        MeasurementError: For a bitrate that is not above 0, for values that are not finite, and for fewer than two
+            points.
     """
 
     points: tuple[tuple[float, float], ...]
     dropped: tuple[tuple[float, float], ...] = field(default=(), init=False, compare=False)
 
     def __post_init__(self) -> None:
-        given = [(float(rate), float(quality)) for rate, quality in self.points]
-        for rate, quality in given:
-            if not (1 / ABSURD <= rate <= ABSURD and abs(quality) <= ABSURD):
+        points = [(float(rate), float(quality)) for rate, quality in self.points]
+        for rate, quality in points:
+            if not (1 / LARGEST <= rate <= LARGEST and abs(quality) <= LARGEST):
                 raise MeasurementError(
-                    f"{rate:g} bit/s at a quality of {quality:g} is no point of a rate-quality curve: the bitrate must "
-                    f"be above 0 and both under {ABSURD:g}. Look at that encode's size, duration and score."
+                    f"A point of a rate-quality curve must have a bitrate above 0, and both numbers below {LARGEST:g}, "
+                    f"not {rate:g} bit/s and quality {quality:g}. Check the size, duration and score of that encode."
                 )
-        kept: list[tuple[float, float]] = []
+        rising: list[tuple[float, float]] = []
         dropped: list[tuple[float, float]] = []
-        # By the logarithm, which the curves are drawn over: rates that it cannot tell apart are one rate.
-        for point in sorted(given, key=lambda point: (math.log10(point[0]), -point[1])):
-            rises = not kept or point[1] - kept[-1][1] >= QUALITY_STEP
-            (kept if rises else dropped).append(point)
-        if len(kept) < 2:
+        # Sorted by the logarithm, which curves are a function of: rates with the same logarithm are one rate.
+        for point in sorted(points, key=lambda point: (math.log10(point[0]), -point[1])):
+            rises = not rising or point[1] - rising[-1][1] >= QUALITY_STEP
+            (rising if rises else dropped).append(point)
+        if len(rising) < 2:
             raise MeasurementError(
-                f"{len(kept)} of {len(given)} points rise in bitrate and quality, and a rate-quality curve needs two. "
-                "Encode the source at more CRFs, further apart."
+                f"A rate-quality curve needs 2 points that rise in bitrate and quality, not {len(rising)} of "
+                f"{len(points)}. Encode the source at more CRFs, further apart."
             )
-        object.__setattr__(self, "points", tuple(kept))
+        object.__setattr__(self, "points", tuple(rising))
         object.__setattr__(self, "dropped", tuple(dropped))
 
 
 def bd_rate(anchor: RateQuality, test: RateQuality, *, between: tuple[float, float] | None = None) -> float:
-    """The bitrate the test needs more than the anchor at equal quality, in percent; negative: it needs less.
+    """BD-rate: the bitrate that `test` needs more than `anchor` at equal quality, in percent; negative: less.
 
-    (10^d - 1)·100, where d is the mean over quality of the difference of log10(bitrate), each curve a PCHIP through
-    its points, integrated exactly over the qualities both curves have; ``between=(low, high)`` keeps to those.
+    The result is (10^d - 1)·100. Here d is the mean of log10(test bitrate) - log10(anchor bitrate) over the qualities
+    that both curves have, each curve a PCHIP of log10(bitrate) over quality, integrated exactly.
 
-    Raises MeasurementError for a curve of fewer than four points and for curves that overlap in less than half of what
-    they span together, or of ``between``; SettingsError if that is no interval.
+    Args:
+        anchor: The curve to compare with.
+        test: The curve to compare.
+        between: The lowest and the highest quality to integrate over, by default all that both curves have.
+
+    Raises:
+        MeasurementError: If a curve has fewer than four points, or if both curves have less than half of the qualities
+            that they span together (or that `between` spans) in common.
+        SettingsError: If `between` is not an interval.
     """
     _require_points("BD-rate", anchor, test)
     curves = [(_qualities(curve), _log_rates(curve)) for curve in (anchor, test)]
@@ -83,26 +97,34 @@ def bd_rate(anchor: RateQuality, test: RateQuality, *, between: tuple[float, flo
 
 
 def bd_quality(anchor: RateQuality, test: RateQuality, *, between: tuple[float, float] | None = None) -> float:
-    """The quality the test has more than the anchor at equal bitrate, in points of the metric; positive: it is better.
+    """BD-quality: the points of quality that `test` has more than `anchor` at equal bitrate; positive: it is better.
 
-    VCEG-M33's BD-PSNR for any metric: the mean over log10(bitrate) of the difference in quality, each curve a PCHIP.
-    ``between=(low, high)`` are bitrates in bit/s here. Raises what :func:`bd_rate` raises, overlap and interval
-    measured in log10(bitrate).
+    BD-PSNR of VCEG-M33 for any metric: the mean of the difference in quality over log10(bitrate), each curve a PCHIP of
+    quality over log10(bitrate), integrated exactly.
+
+    Args:
+        anchor: The curve to compare with.
+        test: The curve to compare.
+        between: The lowest and the highest bitrate in bit/s to integrate over, by default all that both curves have.
+
+    Raises:
+        MeasurementError: As `bd_rate`, with overlap measured in log10(bitrate).
+        SettingsError: If `between` is not an interval of bitrates above 0.
     """
     _require_points("BD-quality", anchor, test)
     if between is not None and not min(between) > 0:
-        raise SettingsError(f"between={between} is no interval of bitrates: give (low, high) in bit/s, above 0.")
-    asked = between and (math.log10(between[0]), math.log10(between[1]))
+        raise SettingsError(f"between must be (low, high) in bit/s, above 0, not {between}.")
+    interval = between and (math.log10(between[0]), math.log10(between[1]))
     curves = [(_log_rates(curve), _qualities(curve)) for curve in (anchor, test)]
     show, doubling = (lambda rate: f"{10**rate:,.0f} bit/s"), math.log10(2)
-    shared = _overlap("BD-quality", curves, asked, "doublings of the bitrate", doubling, show)
+    shared = _overlap("BD-quality", curves, interval, "doublings of the bitrate", doubling, show)
     return _mean_difference(curves, shared)
 
 
 def rate_at(curve: RateQuality, quality: float) -> float | None:
-    """The bitrate in bit/s that reaches this quality, on the curve :func:`bd_rate` integrates; None beyond its ends.
+    """The bitrate in bit/s at this quality, on the curve that `bd_rate` integrates; None beyond its ends.
 
-    Between two points it is not exactly the inverse of :func:`quality_at`: either is the usual curve of its delta.
+    Between two points it is not exactly the inverse of `quality_at`: each delta has a curve of its own.
     """
     if not curve.points[0][1] <= quality <= curve.points[-1][1]:
         return None
@@ -110,7 +132,7 @@ def rate_at(curve: RateQuality, quality: float) -> float | None:
 
 
 def quality_at(curve: RateQuality, rate: float) -> float | None:
-    """The quality at this bitrate in bit/s, on the curve :func:`bd_quality` integrates; None beyond its ends."""
+    """The quality at this bitrate in bit/s, on the curve that `bd_quality` integrates; None beyond its ends."""
     if not curve.points[0][0] <= rate <= curve.points[-1][0]:
         return None
     return _pchip(_log_rates(curve), _qualities(curve), math.log10(rate))
@@ -119,29 +141,36 @@ def quality_at(curve: RateQuality, rate: float) -> float | None:
 def bootstrap(
     values: Sequence[float], *, confidence: float = 0.95, resamples: int = 10_000, seed: int = 0
 ) -> tuple[float, float] | None:
-    """A confidence interval of the mean of one value a source, such as its BD-rate: the percentile bootstrap.
+    """A confidence interval of the mean of one value for each source, such as its BD-rate: the percentile bootstrap.
 
-    B. Efron, R. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13. The same for the same values in any
-    order and the same seed. None for fewer than three sources: an interval would claim what was not measured. With
-    few it is too narrow: of values from a normal distribution the 95 % interval holds the true mean in 75 % of cases
-    for three sources, 85 % for five, 92 % for ten and 94 % for twenty.
+    B. Efron, R. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13. The interval is too narrow for few
+    sources: for values from a normal distribution, the 95 % interval holds the true mean in 75 % of cases with three
+    sources, 85 % with five, 92 % with ten and 94 % with twenty.
 
-    Raises MeasurementError for a value that is not finite; SettingsError for a confidence outside of 0 to 1 and for
-    too few resamples to have its percentiles.
+    Args:
+        values: One value for each source; their order makes no difference.
+        confidence: The probability of the interval.
+        resamples: The number of resamples.
+        seed: The seed of the random generator.
+
+    Returns:
+        The lowest and the highest mean; None for fewer than three sources.
+
+    Raises:
+        MeasurementError: For a value that is not finite.
+        SettingsError: For a confidence outside 0 to 1, and for too few resamples to have its percentiles.
     """
     import numpy as np
 
     if not 0 < confidence < 1:
-        raise SettingsError(f"confidence={confidence} must lie between 0 and 1, such as 0.95.")
+        raise SettingsError(f"confidence must be between 0 and 1, for example 0.95, not {confidence}.")
     tail = (1 - confidence) / 2
     if resamples * tail < 1:
         raise SettingsError(
-            f"resamples={resamples} have no {tail:.2%} percentile: ask for {math.ceil(1 / tail)} or more."
+            f"resamples must be at least {math.ceil(1 / tail)} for a {tail:.2%} percentile, not {resamples}."
         )
     if not all(math.isfinite(value) for value in values):
-        raise MeasurementError(
-            f"{list(values)} has values that are not finite: leave out the sources without a result."
-        )
+        raise MeasurementError(f"Values must be finite, not {list(values)}. Leave out the sources without a result.")
     if len(values) < LEAST_SOURCES:
         return None
     chosen = np.random.default_rng(seed).integers(len(values), size=(resamples, len(values)))
@@ -150,7 +179,7 @@ def bootstrap(
     return float(low), float(high)
 
 
-#: Where a curve is drawn over and its values there, both strictly rising.
+#: The abscissas and the ordinates of a curve, both strictly rising.
 _Curve = tuple[list[float], list[float]]
 
 
@@ -165,10 +194,10 @@ def _qualities(curve: RateQuality) -> list[float]:
 def _require_points(name: str, anchor: RateQuality, test: RateQuality) -> None:
     for role, curve in (("anchor", anchor), ("test", test)):
         if len(curve.points) < LEAST_POINTS:
-            given = len(curve.points) + len(curve.dropped)
+            points = len(curve.points) + len(curve.dropped)
             raise MeasurementError(
                 f"{name} needs {LEAST_POINTS} points that rise in bitrate and quality; the {role} has "
-                f"{len(curve.points)} of {given} given. Encode the source at more CRFs, further apart."
+                f"{len(curve.points)} of {points}. Encode the source at more CRFs, further apart."
             )
 
 
@@ -180,20 +209,20 @@ def _overlap(
     size: float,
     show: Callable[[float], str],
 ) -> tuple[float, float]:
-    """The interval to integrate over: where both curves are, within ``between``; refused if that is too little."""
+    """The interval to integrate over: what both curves have, within `between`. Refuses one that is too short."""
     (first, last), (other_first, other_last) = ((x[0], x[-1]) for x, _ in curves)
     low, high = (min(first, other_first), max(last, other_last)) if between is None else between
     if not (math.isfinite(high - low) and low < high):
-        raise SettingsError(f"between=({show(low)}, {show(high)}) is no interval: give (low, high), low below high.")
+        raise SettingsError(f"between must be (low, high) with low below high, not ({show(low)}, {show(high)}).")
     start, end = max(first, other_first, low), min(last, other_last, high)
     width = max(end - start, 0.0)
     if width < LEAST_OVERLAP * (high - low):
-        whole, remedy = "that they span together", "name the interval you mean with between=(low, high)"
+        span, remedy = "that they span together", "give the interval you mean with between=(low, high)"
         if between is not None:
-            whole, remedy = f"from {show(low)} to {show(high)}", "ask for an interval that both reach"
+            span, remedy = f"from {show(low)} to {show(high)}", "give an interval that both reach"
         raise MeasurementError(
-            f"{name} refused: the curves share {width / size:.3g} of the {(high - low) / size:.3g} {unit} {whole} = "
-            f"{math.floor(100 * width / (high - low))} %, and {100 * LEAST_OVERLAP:g} % are needed.\n"
+            f"{name} needs curves that share {100 * LEAST_OVERLAP:g} % of the {(high - low) / size:.3g} {unit} {span}, "
+            f"not {width / size:.3g} ({math.floor(100 * width / (high - low))} %).\n"
             f"  The anchor has {show(first)} to {show(last)}, the test {show(other_first)} to {show(other_last)}.\n"
             f"  Encode at CRFs that bring both to the same range, or {remedy}."
         )
@@ -206,7 +235,7 @@ def _mean_difference(curves: Sequence[_Curve], shared: tuple[float, float]) -> f
 
 
 def _pchip(x: Sequence[float], y: Sequence[float], at: float) -> float:
-    """The monotone piecewise cubic through rising points, at a place within them."""
+    """The value of the monotone piecewise cubic through rising points, at a place between them."""
     import numpy as np
 
     xs, ys, slopes = np.asarray(x), np.asarray(y), _slopes(x, y)
@@ -222,7 +251,7 @@ def _pchip(x: Sequence[float], y: Sequence[float], at: float) -> float:
 
 
 def _pchip_integral(x: Sequence[float], y: Sequence[float], low: float, high: float) -> float:
-    """The exact integral of :func:`_pchip` from low to high, both within the points."""
+    """The exact integral of `_pchip` from low to high, both between the points."""
     import numpy as np
 
     xs, ys, slopes = np.asarray(x), np.asarray(y), _slopes(x, y)
@@ -243,11 +272,12 @@ def _pchip_integral(x: Sequence[float], y: Sequence[float], low: float, high: fl
 
 
 def _slopes(x: Sequence[float], y: Sequence[float]) -> NDArray[np.float64]:
-    """PCHIP's derivatives at the points; both x and y rise strictly, so no slope is zero or negative.
+    """The derivatives of the PCHIP at its points. Both x and y rise strictly, so every slope is above 0.
 
-    Within, the weighted harmonic mean of F. N. Fritsch and J. Butland (SIAM J. Sci. Stat. Comput. 5, 1984, 300-304),
-    monotone in the sense of F. N. Fritsch and R. E. Carlson (SIAM J. Numer. Anal. 17, 1980, 238-246). At the ends the
-    three-point formula of C. Moler, "Numerical Computing with MATLAB", 2004, section 3.6, as in MATLAB and SciPy.
+    Between the ends, it is the weighted harmonic mean of F. N. Fritsch and J. Butland (SIAM J. Sci. Stat. Comput. 5,
+    1984, 300-304), monotone in the sense of F. N. Fritsch and R. E. Carlson (SIAM J. Numer. Anal. 17, 1980, 238-246).
+    At the ends, it is the three-point formula of C. Moler, "Numerical Computing with MATLAB", 2004, section 3.6, as in
+    MATLAB and SciPy.
     """
     import numpy as np
 
@@ -255,8 +285,8 @@ def _slopes(x: Sequence[float], y: Sequence[float]) -> NDArray[np.float64]:
     m = np.diff(y) / h
     slopes = np.full(len(x), m[0])
     if len(m) > 1:
-        right, left = 2 * h[1:] + h[:-1], h[1:] + 2 * h[:-1]
-        slopes[1:-1] = (right + left) / (right / m[:-1] + left / m[1:])
+        w1, w2 = 2 * h[1:] + h[:-1], h[1:] + 2 * h[:-1]
+        slopes[1:-1] = (w1 + w2) / (w1 / m[:-1] + w2 / m[1:])
         for end, (h0, h1), (m0, m1) in ((0, h[:2], m[:2]), (-1, h[:-3:-1], m[:-3:-1])):
             slopes[end] = max(((2 * h0 + h1) * m0 - h0 * m1) / (h0 + h1), 0)
     return slopes

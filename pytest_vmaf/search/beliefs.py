@@ -1,14 +1,14 @@
-"""What is believed about a curve of scores over the CRFs while only a few of them are measured. Pure mathematics.
+"""Beliefs: a statistical model of the scores at all CRFs, while only a few of them are measured. Pure mathematics.
 
-A score, as a share of the ceiling, is nearly a logistic function of log2 of the quantiser's step, and so of the CRF:
-`logit(score / ceiling)` falls nearly along a straight line. A belief is a Gaussian process around that line
-(Rasmussen and Williams, *Gaussian Processes for Machine Learning*, 2006, chapters 2.2 and 2.7): a wide prior for
-its height and slope, a smooth departure from it, and unevenness from one CRF to the next.
+As a share of the ceiling, a score is nearly a logistic function of log2 of the quantiser step. The CRF is linear in
+that, so `logit(score / ceiling)` falls nearly along a straight line. A `Belief` is a Gaussian process around the line
+(Rasmussen and Williams, *Gaussian Processes for Machine Learning*, 2006, chapters 2.2 and 2.7). It has a wide prior
+for height and slope of the line, a smooth departure from it, and unevenness from one CRF to the next.
 
-How straight and how even a curve is differs between encoders and clips, so several beliefs are held at once and
-weighted by how well they foretold the probes (chapter 5.2): bent or not, and smooth, rougher or rough.
+Encoders and clips differ in how straight and how even their curves are. Several beliefs therefore exist at once: bent
+or straight, and smooth, rough or rougher. Each is weighted by how well it predicted the trial encodes (chapter 5.2).
 
-This module needs numpy; import it where it is used.
+This module imports numpy; import it where it is used.
 """
 
 from __future__ import annotations
@@ -22,31 +22,42 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-#: Keeps the logit finite at a score of 0 and at the ceiling, where rounding and clipping rule, not the encoder.
+#: Keeps the logit finite at a score of 0 and at the ceiling, where rounding and clipping matter more than the encoder.
 SOFTNESS = 0.005
-#: The line's logit in the middle of the range: 88 % of the ceiling, give or take 70 to 96 %.
+#: The line's logit in the middle of the range, and its standard deviation: 88 % of the ceiling, within 70 to 96 %.
 MIDDLE, MIDDLE_SPREAD = 2.0, 1.2
-#: How far off the prior slope may be: one standard deviation, as a share of it.
+#: The standard deviation of the slope, as a share of it.
 SLOPE_SPREAD = 0.3
-#: The cubic share of the line. AV1's quantiser table is steeper at both ends of the CRFs; x264's is exponential.
+#: The cubic share of the line. AV1's quantiser table is steeper at both ends of its range; x264's is exponential.
 BENDS = (0.0, 0.6)
-#: Departure from the line and unevenness between neighbours (logits, standard deviation) of the smoothest curves,
-#: how many times rougher others are, and the stretch (in logits along the line) over which a departure persists.
+#: Standard deviations, in logits, of the departure from the line and of the unevenness between neighbours, for the
+#: smoothest curves; how many times rougher others are; the stretch, in logits, over which a departure persists.
 DEPARTURE, UNEVENNESS, ROUGHNESS, STRETCH = 0.2, 0.012, (1.0, 2.0, 4.0), 1.5
-#: The chance that a crossing is anywhere in its bracket, whatever is believed.
+#: The probability that a crossing is anywhere in its bracket, whatever the beliefs.
 DOUBT = 0.01
 
 
 @dataclass(frozen=True, eq=False)
 class Belief:
-    """One Gaussian belief: the mean (crfs,) and covariance (crfs, crfs) of the logits, and the log of its evidence."""
+    """One Gaussian belief about the logits of the scores.
+
+    Attributes:
+        mean: Their means, shape (crfs,).
+        covariance: Their covariance, shape (crfs, crfs).
+        evidence: The logarithm of the marginal likelihood of the measured scores, without its constant.
+    """
 
     mean: Array
     covariance: Array
     evidence: float = 0.0
 
     def after(self, at: int, logit: float | None = None) -> Belief:
-        """The belief once the CRF of index `at` is measured; None: under way, so that only the doubt shrinks."""
+        """The belief once the CRF of index `at` is measured.
+
+        Args:
+            at: The index of the CRF.
+            logit: The measured logit; None while the encode is under way, which only reduces the uncertainty.
+        """
         variance = self.covariance[at, at]
         weight = self.covariance[at] / variance
         covariance = self.covariance - np.outer(weight, self.covariance[at])
@@ -57,20 +68,35 @@ class Belief:
         return Belief(self.mean + weight * surprise, covariance, float(evidence))
 
     def crossing(self, level: float, low: int, high: int) -> Array:
-        """The chances (high - low,) that the last CRF at or above `level` has index low, low + 1, … high - 1.
+        """The probabilities that the last CRF at or above a level has index low, low + 1, … high - 1.
 
-        Index `low` is known to reach the level and `high` is known not to; -1 and the number of CRFs stand for the
-        ends of the range.
+        Args:
+            level: The logit of the target.
+            low: The largest index known to reach the level, -1 if there is none.
+            high: The smallest index known not to reach it, the number of CRFs if there is none.
+
+        Returns:
+            Shape (high - low,).
         """
         inside = slice(low + 1, high)
         spread = np.sqrt(np.maximum(np.diag(self.covariance)[inside], 1e-12))
-        # The logistic stands in for the normal distribution: within 0.01 of it, and with more faith in surprises.
+        # The logistic distribution is within 0.01 of the normal one, and gives surprises more weight.
         reached = 1 / (1 + np.exp(np.clip(1.702 * (level - self.mean[inside]) / spread, -500, 500)))
         reached = np.minimum.accumulate(np.concatenate(([1.0], reached, [0.0])))
         return reached[:-1] - reached[1:]
 
     def information(self, level: float, low: int, high: int, step: float) -> Array:
-        """How much each CRF (crfs,) would tell of the crossing, in nats; less than `step` logits is no news."""
+        """How much the measurement of each CRF would tell about the crossing.
+
+        Args:
+            level: As for `crossing`.
+            low: As for `crossing`.
+            high: As for `crossing`.
+            step: The resolution, in logits; finer knowledge does not count.
+
+        Returns:
+            The information in nats, shape (crfs,).
+        """
         middle = np.searchsorted(np.cumsum(self.crossing(level, low, high)), 0.5)
         at = low + min(int(middle) + 1, high - low - 1)
         before = self.covariance[at, at]
@@ -80,13 +106,18 @@ class Belief:
 
 
 def logit(share: float) -> float:
-    """The logit of a score's share of the ceiling; finite for any share, those below 0 and above 1 included."""
+    """The logit of a score's share of the ceiling. Finite for every share, even below 0 and above 1."""
     share = min(max(share, 0.0), 1.0)
     return math.log((share + SOFTNESS) / (1 - share + SOFTNESS))
 
 
 def priors(crfs: int, slope: float) -> list[Belief]:
-    """What is believed before any probe of a curve over so many CRFs that falls by about `slope` (logits) per CRF."""
+    """The beliefs before any trial encode.
+
+    Args:
+        crfs: The number of CRFs.
+        slope: The expected slope of the curve, in logits per CRF (negative).
+    """
     half = max(crfs - 1, 1) / 2
     position = np.arange(crfs) / half - 1 if crfs > 1 else np.zeros(1)
     beliefs = []
@@ -102,14 +133,14 @@ def priors(crfs: int, slope: float) -> list[Belief]:
 
 
 def weights(beliefs: Sequence[Belief]) -> Array:
-    """How much each belief counts, by its evidence; they sum to 1."""
+    """The weight of each belief by its evidence. The weights sum to 1."""
     evidence = np.array([belief.evidence for belief in beliefs])
     share = np.exp(evidence - evidence.max())
     return np.asarray(share / share.sum())
 
 
 def needed(beliefs: Sequence[Belief], level: float, low: int, high: int) -> Array:
-    """The chance (crfs,) that the answer needs a CRF measured: as the crossing or its neighbour. See `crossing`."""
+    """The probability, for each CRF, that the answer needs it: as the crossing or its neighbour. Shape (crfs,)."""
     chances = np.full(high - low, DOUBT / (high - low))
     for belief, weight in zip(beliefs, weights(beliefs), strict=True):
         chances += (1 - DOUBT) * weight * belief.crossing(level, low, high)
@@ -118,7 +149,7 @@ def needed(beliefs: Sequence[Belief], level: float, low: int, high: int) -> Arra
     return need
 
 
-def told(beliefs: Sequence[Belief], level: float, low: int, high: int, step: float) -> Array:
-    """How much measuring each CRF (crfs,) would tell of where the crossing is, in nats. See `information`."""
-    news = zip(beliefs, weights(beliefs), strict=True)
-    return np.asarray(sum(weight * belief.information(level, low, high, step) for belief, weight in news))
+def information(beliefs: Sequence[Belief], level: float, low: int, high: int, step: float) -> Array:
+    """The mean of `Belief.information` over the beliefs, in nats. Shape (crfs,)."""
+    weighted = zip(beliefs, weights(beliefs), strict=True)
+    return np.asarray(sum(weight * belief.information(level, low, high, step) for belief, weight in weighted))

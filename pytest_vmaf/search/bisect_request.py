@@ -1,4 +1,4 @@
-"""What a bisection is asked (BisectRequest), and how another search conducts one (SearchPlan)."""
+"""What a bisection is asked for (`BisectRequest`), and how another search conducts one (`SearchPlan`)."""
 
 from __future__ import annotations
 
@@ -7,23 +7,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pytest_vmaf.encoding.encoders import Encoder
+from pytest_vmaf.encoding.encoders import Encoder, check_available
+from pytest_vmaf.encoding.job import EncodeJob, check_arguments
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.media.clip import Clip
-from pytest_vmaf.media.inspect import look
+from pytest_vmaf.media.ffmpeg import find_ffmpeg
+from pytest_vmaf.media.inspect import inspect
 from pytest_vmaf.scoring.models import resolve_model
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.search.probe import Metric
 
 NEG = Metric("neg")
-#: Default VMAF and NEG share one scale: a target is a number of either.
+#: Default VMAF and NEG share one scale, so a target is a score of either.
 TWINS = ("vmaf", "neg")
 MAX_REPEATS = 100
 
 
 @dataclass(frozen=True)
 class BisectRequest:
-    """One source, one encoder and its targets, as a user writes them for :meth:`pytest_vmaf.Vmaf.bisect`.
+    """One source, one encoder and its targets, as a user passes them to `Vmaf.bisect`.
 
     Attributes:
         scoring: The reference (as both clips of the request), and how to score.
@@ -31,11 +33,11 @@ class BisectRequest:
         targets: The scores to reach.
         metric: What the targets are scores of.
         preset: The encoder's preset, None for its default.
-        arguments: Further arguments for the encoder.
+        arguments: Further arguments of the encoder.
         pix_fmt: The pixel format to encode in, None for the source's.
-        crf: The window to search, None for the encoder's whole range.
+        crf: The window to search, smaller number first; None for the encoder's whole range.
         sample: Seconds from the middle of the source to search instead of all of it.
-        start: For each target the CRF where the search begins.
+        start: For each target, the CRF where the search begins.
         keep: The folder where the encodes of the answers are stored.
         workers: The number of trial encodes at once.
         repeats: How often the encodes of the answers are made in all, to measure the encoder's own noise.
@@ -55,6 +57,11 @@ class BisectRequest:
     workers: int = 1
     repeats: int = 1
 
+    @property
+    def coarser(self) -> int:
+        """The step to the next coarser CRF: 1, or -1 on a scale where a larger number is finer."""
+        return -1 if self.encoder.larger_is_finer else 1
+
 
 @dataclass(frozen=True)
 class SearchPlan:
@@ -67,7 +74,7 @@ class SearchPlan:
         cover: Go on until VMAF and NEG are both known around every target that is met, so that both curves can be
             compared. Only for targets of VMAF or NEG.
         timed: Make the encode of the middle target once more, alone, and decode it, to measure both speeds.
-        flat: Accept that all encodes are the same, as they are for a black shot.
+        flat: Accept that all encodes are the same, for example for a black shot.
         progress: Called after each trial encode with the number made, and the number expected in all.
     """
 
@@ -80,45 +87,76 @@ class SearchPlan:
     progress: Callable[[int, float], None] | None = None
 
 
+def check_encoder(request: BisectRequest) -> tuple[str, str | None]:
+    """Check the settings of the encoder before anything is encoded.
+
+    Returns:
+        The path of ffmpeg, and the preset to use.
+
+    Raises:
+        SettingsError: For a preset, argument or window that the encoder does not have.
+        EncodeError: If the encoder is not available.
+    """
+    scoring, encoder = request.scoring, request.encoder
+    ffmpeg = find_ffmpeg(scoring.ffmpeg, scoring.cache).path
+    check_available(encoder, ffmpeg, scoring.cache)
+    check_arguments(encoder, request.arguments)
+    preset = encoder.resolve_preset(request.preset)
+    crf_window(request)
+    return ffmpeg, preset
+
+
+def make_job(request: BisectRequest, ffmpeg: str, preset: str | None, source: Clip) -> EncodeJob:
+    """What encodes this source by this request. Raises ClipError if the source cannot be read."""
+    scoring = request.scoring
+    video = inspect(source, ffmpeg, 2, scoring.timeout, scoring.cache)
+    return EncodeJob(
+        request.encoder, video, ffmpeg, preset, request.arguments, request.pix_fmt, scoring.timeout, scoring.cache
+    )
+
+
 def crf_window(request: BisectRequest) -> tuple[int, int]:
-    """The numbers to search, the smaller one first. Raises SettingsError for what is not within the encoder's."""
+    """The CRFs to search, the smaller one first. Raises SettingsError for what is outside the encoder's range."""
     low, high = request.encoder.crf_range
     if request.crf is None:
         return low, high
     window = tuple(request.crf) if isinstance(request.crf, tuple | list) else ()
-    whole = len(window) == 2 and all(type(number) is int for number in window)
-    if not whole or not low <= window[0] <= window[1] <= high:
-        raise SettingsError(
-            f"crf is {request.crf!r}; for {request.encoder.name} it is two whole numbers from {low} to {high}, the "
-            "smaller one first."
-        )
-    return window[0], window[1]
+    if len(window) == 2 and all(type(crf) is int for crf in window) and low <= window[0] <= window[1] <= high:
+        return window[0], window[1]
+    requirement = f"two whole numbers from {low} to {high} for {request.encoder.name}, the smaller one first"
+    raise invalid("crf", requirement, request.crf)
 
 
-def checked_targets(request: BisectRequest, scoring: MeasureRequest, ffmpeg: str) -> tuple[float, ...]:
-    targets = tuple(float(target) for target in request.targets)
+def check_targets(request: BisectRequest, scoring: MeasureRequest, ffmpeg: str) -> None:
+    """Check workers, repeats and targets; the model decides the highest score.
+
+    Raises:
+        SettingsError: For a target that no clip can have, and for numbers of workers or repeats that make no sense.
+    """
     if type(request.repeats) is not int or not 1 <= request.repeats <= MAX_REPEATS:
-        raise SettingsError(f"repeats is {request.repeats!r:.80}; it is a whole number from 1 to {MAX_REPEATS}.")
+        raise invalid("repeats", f"a whole number from 1 to {MAX_REPEATS}", request.repeats)
     if type(request.workers) is not int or request.workers < 1:
-        raise SettingsError(f"workers is {request.workers!r}; it is a whole number from 1.")
-    if not targets:
-        raise SettingsError("targets is empty; say at least one, as targets=[94, 96].")
-    if len(set(targets)) < len(targets):
-        raise SettingsError(f"targets has one twice: {', '.join(f'{t:g}' for t in targets)}.")
-    video = look(scoring.reference, ffmpeg, 1, scoring.timeout, scoring.cache)
+        raise invalid("workers", "a whole number of at least 1", request.workers)
+    if not request.targets:
+        raise SettingsError("targets is empty. Give at least one, for example targets=[94, 96].")
+    if len(set(request.targets)) < len(request.targets):
+        raise SettingsError(f"Every target must be given once, not {', '.join(f'{t:g}' for t in request.targets)}.")
+    video = inspect(scoring.reference, ffmpeg, 1, scoring.timeout, scoring.cache)
     models = resolve_model(
         scoring.model, generation=scoring.generation, phone=scoring.phone, width=video.width, height=video.height
     )
     low, top = lowest_target(request.metric), models.high if request.metric.name in TWINS else math.inf
-    for target in targets:
+    bounds = f"between {low:g} and {top:g}" if math.isfinite(top) else "a finite number above 0"
+    for target in request.targets:
         if not math.isfinite(target) or not low <= target <= top or not target:
-            raise SettingsError(
-                f"The target {target:g} cannot be: {request.metric} is a number from {low:g}"
-                f"{f' to {top:g}' if math.isfinite(top) else ' on'}."
-            )
-    return targets
+            raise SettingsError(f"A target of {request.metric} must be {bounds}, not {target:g}.")
 
 
 def lowest_target(metric: Metric) -> float:
-    """What a target is at least. Below 1 of VMAF's 100 there is no picture; somebody thinks of a share."""
+    """The lowest target. A VMAF target below 1 is a share of 1 by mistake: the scale goes to 100."""
     return 1.0 if metric.name in TWINS else 0.0
+
+
+def invalid(name: str, requirement: str, value: object) -> SettingsError:
+    """The error for a setting with an invalid value."""
+    return SettingsError(f"{name} must be {requirement}, not {value!r:.80}.")

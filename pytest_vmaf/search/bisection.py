@@ -1,4 +1,4 @@
-"""What a search found: an answer for each target, the probes, and how both are said."""
+"""Bisection: what one encoder needs for each target, with an Answer for each."""
 
 from __future__ import annotations
 
@@ -10,80 +10,111 @@ from pytest_vmaf.encoding.encoders import Encoder
 from pytest_vmaf.errors import GateViolation
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.scoring.result import Result
+from pytest_vmaf.search.crossings import Outcome
 from pytest_vmaf.search.probe import Metric, Probe
+from pytest_vmaf.search.speed import Speed
 
 MET = ("met", "met at the coarsest")
 
 
 @dataclass(frozen=True, repr=False)
 class Answer:
-    """What a search found for one target. ``probe`` is the crossing, ``next_probe`` its coarser neighbour.
+    """The result of a search for one target.
 
-    ``outcome`` says how it ended: "met", "met at the coarsest" (no coarser number to go to), "below at the finest",
-    "above the ceiling" (no encode was spent), "not monotone". ``why`` is a sentence about it. Of a target that was not
-    met, ``crf`` and the others raise GateViolation with that sentence: no assertion on them can hold.
+    The properties `crf`, `score`, `next_score`, `bitrate`, `size`, `encode` and `result` raise `GateViolation` if the
+    target was not met, so that no assertion about them can pass.
+
+    Attributes:
+        target: The score to reach.
+        metric: What the target is a score of.
+        outcome: How the search ended: "met"; "met at the coarsest" CRF, which has no coarser neighbour; "below at the
+            finest" CRF; "above the ceiling", so that nothing was encoded; "not monotone", where no single CRF divides
+            the scores.
+        encoder: The encoder's name.
+        ceiling: The score of the reference compared with itself.
+        probe: The trial encode at the operating point: the coarsest CRF that reaches the target.
+        next_probe: Its coarser neighbour, which does not reach the target; None at the end of the scale.
+        evidence: (CRF, score) of the trial encodes that show why the target is not met.
     """
 
     target: float
     metric: Metric
-    outcome: str
-    why: str
+    outcome: Outcome
+    encoder: str
+    ceiling: float
     probe: Probe | None = None
     next_probe: Probe | None = None
+    evidence: tuple[tuple[int, float], ...] = ()
 
     @property
     def met(self) -> bool:
-        """Whether the target is reached, at a CRF that is known exactly."""
+        """Whether an operating point is known exactly that reaches the target."""
         return self.outcome in MET
 
     @property
     def crf(self) -> int:
-        """The coarsest number on the encoder's scale whose score is still at or above the target."""
+        """The operating point: the coarsest number on the encoder's scale whose score is at or above the target."""
         __tracebackhide__ = True
         return self._reached.crf
 
     @property
     def score(self) -> float:
-        """The metric at that CRF."""
+        """The metric's score at that CRF."""
         __tracebackhide__ = True
         return self._reached.score
 
     @property
-    def clip(self) -> Clip:
-        """The encode at that CRF as a clip, for `vmaf.check(source, bisection[96])`. Needs `keep=`."""
-        __tracebackhide__ = True
-        return self.encode.clip
-
-    @property
     def next_score(self) -> float | None:
-        """The metric one step coarser, below the target; None at the end of the scale."""
+        """The score one CRF coarser, below the target; None at the end of the scale."""
         __tracebackhide__ = True
         _ = self._reached
         return None if self.next_probe is None else self.next_probe.score
 
     @property
     def bitrate(self) -> float:
-        """Mean bit/s of the video stream."""
+        """The mean bitrate of the encode's video stream, in bit/s."""
         __tracebackhide__ = True
-        return self._reached.encode.bitrate
+        return self._reached.bitrate
 
     @property
     def size(self) -> int:
-        """Bytes of the video stream."""
+        """The size of the encode's video stream, in bytes."""
         __tracebackhide__ = True
         return self._reached.encode.size
 
     @property
     def encode(self) -> Encode:
-        """The encode; its path is None unless it was asked to be kept."""
+        """The encode. Its path is None unless the search was given a folder to keep it in."""
         __tracebackhide__ = True
         return self._reached.encode
 
     @property
+    def clip(self) -> Clip:
+        """The encode as a clip, for `vmaf.check(source, bisection[96])`. Needs `keep=`."""
+        __tracebackhide__ = True
+        return self.encode.clip
+
+    @property
     def result(self) -> Result:
-        """The whole measurement: both models, per frame."""
+        """The complete measurement of the encode: VMAF and NEG of every frame."""
         __tracebackhide__ = True
         return self._reached.result
+
+    @property
+    def why(self) -> str:
+        """The operating point, or the reason why there is none, as a sentence without its full stop."""
+        what = f"{self.metric} {self.target:g} of {self.encoder}"
+        if self.met and self.probe:
+            after = self.next_probe and f"; CRF {self.next_probe.crf}: {self.next_probe.score:.3f}"
+            end = ", the coarsest" if self.outcome == "met at the coarsest" else ""
+            scores = f"{self.probe.score:.3f}{after or ''}"
+            return f"{what}: CRF {self.probe.crf} ({scores}){end}, {self.probe.bitrate / 1000:.1f} kbit/s"
+        scores = " and ".join(f"CRF {crf} has {score:.3f}" for crf, score in self.evidence)
+        if self.outcome == "above the ceiling":
+            return f"{what} cannot be reached: the reference itself has {self.ceiling:.3f}"
+        if self.outcome == "below at the finest":
+            return f"{what} is not reached: {scores.replace(' has', ', the finest, has')}"
+        return f"{what} has no single CRF, because the scores do not fall: {scores}"
 
     @property
     def _reached(self) -> Probe:
@@ -96,22 +127,25 @@ class Answer:
         return f"<{self.why}>"
 
 
-@dataclass(frozen=True)
-class Speed:
-    """Frames per second of an encoder and of ffmpeg's decoder for what it wrote, each alone on the machine."""
-
-    crf: int
-    encode: float
-    decode: float
-
-
 @dataclass(frozen=True, repr=False)
 class Bisection:
-    """What one encoder needs for each target. ``found[96]`` is the Answer for 96.
+    """What one encoder needs on one source for each target. `bisection[96]` is the `Answer` for 96.
 
-    ``ceiling`` is the metric of ``self_score``, the reference against itself (or the undistorted source against it,
-    where that is another clip). ``probes`` are all encodes and their scores, in the order they were made; ``sample`` is
-    the first frame and the number of frames where only a part of the clip was searched.
+    Iterating yields the targets, and `96 in bisection` tests for one, as for a mapping.
+
+    Attributes:
+        encoder: The encoder.
+        name: The encoder with its preset.
+        reference: The path of the reference.
+        arguments: Further arguments of the encoder.
+        metric: What the targets are scores of.
+        ceiling: The score of `self_score`, which no encode exceeds.
+        self_score: The reference compared with itself; with another source than the reference, that source, unencoded.
+        answers: The answer for each target, in the targets' order.
+        probes: All trial encodes with their scores, in the order they were made.
+        sample: The first frame and the number of frames, if only a part of the source was searched.
+        speed: The speed of encoder and decoder, if it was measured.
+        repeats: By CRF, further encodes of the operating points, if repeated encodes were requested.
     """
 
     encoder: Encoder
@@ -125,16 +159,15 @@ class Bisection:
     probes: tuple[Probe, ...]
     sample: tuple[int, int] | None = None
     speed: Speed | None = None
-    #: Further probes of the answers' CRFs, where each was asked to be encoded several times.
     repeats: Mapping[int, tuple[Probe, ...]] = field(default_factory=dict)
 
     def __getitem__(self, target: float) -> Answer:
         if target not in self.answers:
-            raise KeyError(f"{target!r} is none of the targets: {', '.join(f'{t:g}' for t in self.answers)}")
+            targets = ", ".join(f"{known:g}" for known in self.answers)
+            raise KeyError(f"{target!r} is not a target of this search; targets are {targets}.")
         return self.answers[target]
 
     def __iter__(self) -> Iterator[float]:
-        """The targets, as of a mapping."""
         return iter(self.answers)
 
     def __contains__(self, target: object) -> bool:
@@ -146,25 +179,31 @@ class Bisection:
         return all(answer.met for answer in self.answers.values())
 
     def __repr__(self) -> str:
-        return (
-            f"<Bisection of {self.name}, {len(self.probes)} probes: {'; '.join(a.why for a in self.answers.values())}>"
-        )
+        reasons = "; ".join(answer.why for answer in self.answers.values())
+        return f"<Bisection of {self.name}, {len(self.probes)} encodes: {reasons}>"
 
     def __str__(self) -> str:
-        arguments = f" {' '.join(self.arguments)}" if self.arguments else ""
-        frames = f", frames {self.sample[0]} to {sum(self.sample) - 1}" if self.sample else ""
-        head = (
-            f"{self.name}{arguments} on {self.reference}{frames}: {self.metric}, ceiling {self.ceiling:.2f}, "
-            f"{len(self.probes)} encodes"
-        )
-        rows: list[tuple[str, ...]] = [("target", "CRF", str(self.metric), "next", "kbit/s", "bytes", "outcome")]
-        for answer in self.answers.values():
-            shown = [f"{answer.target:g}", *["–"] * 5, answer.outcome]
-            if answer.met:
-                following = "–" if answer.next_score is None else f"{answer.next_score:.3f}"
-                shown[1:4] = [str(answer.crf), f"{answer.score:.3f}", following]
-                shown[4:6] = [f"{answer.bitrate / 1000:.1f}", str(answer.size)]
-            rows.append(tuple(shown))
-        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+        rows = [("target", "CRF", str(self.metric), "next", "kbit/s", "bytes", "outcome")]
+        rows += [_row(answer) for answer in self.answers.values()]
+        *widths, _ = (max(map(len, column)) for column in zip(*rows, strict=True))
         lines = ["  ".join([*(c.rjust(w) for c, w in zip(row, widths, strict=False)), row[-1]]) for row in rows]
-        return "\n".join([head, *(f"  {line}" for line in lines)])
+        head = (
+            f"{' '.join([self.name, *self.arguments])} on {sample_name(self.reference, self.sample)}: {self.metric}, "
+            f"ceiling {self.ceiling:.2f}, {len(self.probes)} encodes"
+        )
+        return "\n  ".join([head, *lines])
+
+
+def sample_name(name: str, sample: tuple[int, int] | None) -> str:
+    """The reference's name, with the range of frames if only a sample of it is scored."""
+    return name if sample is None else f"{name}, frames {sample[0]} to {sum(sample) - 1}"
+
+
+def _row(answer: Answer) -> tuple[str, str, str, str, str, str, str]:
+    if not answer.met:
+        return (f"{answer.target:g}", "–", "–", "–", "–", "–", answer.outcome)
+    after = "–" if answer.next_score is None else f"{answer.next_score:.3f}"
+    rate = f"{answer.bitrate / 1000:.1f}"
+    return (
+        f"{answer.target:g}", str(answer.crf), f"{answer.score:.3f}", after, rate, str(answer.size), answer.outcome
+    )  # fmt: skip

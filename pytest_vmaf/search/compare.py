@@ -1,94 +1,95 @@
-"""Encoders against each other: what each needs for the same quality, and what enhancement has to do with it."""
+"""`compare`: what several encoders need for the same quality, on one source or several."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from pytest_vmaf.encoding.encode import check_arguments
-from pytest_vmaf.encoding.encoders import check_available
 from pytest_vmaf.errors import MeasurementError, SettingsError
-from pytest_vmaf.media.ffmpeg import find_ffmpeg
-from pytest_vmaf.media.inspect import look
+from pytest_vmaf.media.inspect import inspect
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.scoring.scorer import Scorer
 from pytest_vmaf.search.bisect import bisect
-from pytest_vmaf.search.bisect_request import TWINS, BisectRequest, SearchPlan, crf_window
+from pytest_vmaf.search.bisect_request import TWINS, BisectRequest, SearchPlan, check_encoder
 from pytest_vmaf.search.bisection import Bisection
 from pytest_vmaf.search.comparison import Comparison
 from pytest_vmaf.search.probe import Probe
 
+Progress = Callable[[int, float], None]
+
 
 @dataclass(frozen=True)
 class CompareRequest:
-    """Encoders with their settings, by label, on one or several sources.
+    """Encoders and sources to compare.
 
-    Each of ``contenders`` is a request for a bisection whose ``scoring`` is put in place source by source.
+    Attributes:
+        scorings: One for each source: the reference, and how to score.
+        contenders: By label, a bisection of each encoder. Its source is replaced by each of the sources.
+        speed: Whether to measure the speed of encoding and decoding.
+        progress: Called with the number of trial encodes made, and the number expected in all.
     """
 
     scorings: tuple[MeasureRequest, ...]
     contenders: Mapping[str, BisectRequest]
     speed: bool = False
-    progress: Callable[[int, float], None] | None = None
+    progress: Progress | None = None
 
 
 def compare(request: CompareRequest, scorer: Scorer) -> Comparison:
-    """Bisect every contender on every source, one after the other, so that none disturbs another's speed.
+    """Bisect every encoder on every source, one after the other, so that no search disturbs the speed of another.
 
-    Raises, before anything is encoded, SettingsError for fewer than one contender, for a source given twice and for
-    settings that an encoder has not, and ClipError for a source that cannot be read; and all that :func:`bisect`
-    raises, the error's ``probes`` then hold those of all contenders.
+    Raises:
+        SettingsError: Before anything is encoded, for no encoder, a source given twice, or invalid encoder settings.
+        ClipError: Before anything is encoded, for a source that cannot be read.
+        MeasurementError: If a search fails. `error.probes` holds the trial encodes of all searches.
     """
     if not request.contenders or not request.scorings:
         raise SettingsError("A comparison needs at least one encoder and one source.")
-    names = [str(scoring.reference) for scoring in request.scorings]
-    if len(set(names)) < len(names):
-        raise SettingsError(f"A source is given twice: {', '.join(names)}.")
-    cache = request.scorings[0].cache
-    ffmpeg = find_ffmpeg(request.scorings[0].ffmpeg, cache).path
-    for scoring in request.scorings:
-        look(scoring.reference, ffmpeg, 1, scoring.timeout, cache)
+    sources = [str(scoring.reference) for scoring in request.scorings]
+    if len(set(sources)) < len(sources):
+        raise SettingsError(f"Every source must be given once, not {', '.join(sources)}.")
     for contender in request.contenders.values():
-        check_available(contender.encoder, ffmpeg, cache)
-        check_arguments(contender.encoder, contender.arguments)
-        contender.encoder.chosen_preset(contender.preset)
-        crf_window(contender)
-    found: dict[str, dict[str, Bisection]] = {name: {} for name in names}
+        ffmpeg, _ = check_encoder(contender)
+    for scoring in request.scorings:
+        inspect(scoring.reference, ffmpeg, 1, scoring.timeout, scoring.cache)
+    bisections: dict[str, dict[str, Bisection]] = {source: {} for source in sources}
     finished: list[Probe] = []
-    runs = len(names) * len(request.contenders)
-    for number, (name, scoring) in enumerate(zip(names, request.scorings, strict=True)):
+    labels: list[str] = []
+    runs = len(sources) * len(request.contenders)
+    for number, (source, scoring) in enumerate(zip(sources, request.scorings, strict=True)):
         for label, contender in request.contenders.items():
-            done = sum(map(len, found.values()))
-            # Encodes are called after their source's file, and two of these may have one name.
-            keep = contender.keep / f"source-{number}" if contender.keep and len(names) > 1 else contender.keep
-            shown = overall(request.progress, len(finished), done, runs)
+            # The file names of encodes begin with that of their source, and two sources can share a name.
+            keep = contender.keep / f"source-{number}" if contender.keep and len(sources) > 1 else contender.keep
+            progress = overall(request.progress, len(finished), len(labels), runs)
+            plan = SearchPlan(cover=contender.metric.name in TWINS, timed=request.speed, progress=progress)
             try:
-                plan = SearchPlan(cover=contender.metric.name in TWINS, timed=request.speed, progress=shown)
-                one = bisect(replace(contender, scoring=scoring, keep=keep), scorer, plan)
+                bisection = bisect(replace(contender, scoring=scoring, keep=keep), scorer, plan)
             except MeasurementError as error:
                 error.probes = (*finished, *error.probes)
-                error.add_note(f"This was {label} on {name}; {_done(found)} of {runs} searches had been finished.")
+                done = f"{len(labels)} ({', '.join(labels)})" if labels else "none"
+                error.add_note(f"This was {label} on {source}; {done} of {runs} searches had been finished.")
                 raise
-            found[name][label] = one
-            finished += one.probes
+            bisections[source][label] = bisection
+            finished += bisection.probes
+            labels.append(f"{label} on {source}")
     first = next(iter(request.contenders.values()))
-    return Comparison(first.metric, first.targets, found)
+    return Comparison(first.metric, first.targets, bisections)
 
 
-def _done(found: Mapping[str, Mapping[str, Bisection]]) -> str:
-    names = [f"{label} on {source}" for source, by_label in found.items() for label in by_label]
-    return f"{len(names)} ({', '.join(names)})" if names else "none"
+def overall(progress: Progress | None, encodes: int, done: int, runs: int) -> Progress | None:
+    """The progress of one search as that of several.
 
-
-def overall(
-    progress: Callable[[int, float], None] | None, made: int, done: int, runs: int
-) -> Callable[[int, float], None] | None:
-    """The progress of one search as that of ``runs`` of them, ``done`` of which are over and took ``made`` probes."""
+    Args:
+        progress: What to call with the trial encodes of all searches.
+        encodes: The number of trial encodes of the searches that are done.
+        done: The number of searches that are done.
+        runs: The number of searches in all.
+    """
     if progress is None:
         return None
 
-    def shown(probes: int, expected: float) -> None:
-        mean = (made + expected) / (done + 1)
-        progress(made + probes, made + expected + mean * (runs - done - 1))
+    def update(probes: int, expected: float) -> None:
+        mean = (encodes + expected) / (done + 1)
+        progress(encodes + probes, encodes + expected + mean * (runs - done - 1))
 
-    return shown
+    return update

@@ -1,12 +1,13 @@
-"""Crossings on a noisy, nearly monotone integer curve: the largest CRF that still reaches each target. Pure.
+"""Crossings: the largest CRF that reaches each target, on a noisy, nearly monotone integer curve. Pure.
 
-Every answer is measured on both sides: the crossing reaches the target, its neighbour one CRF coarser does not. All
-targets share one set of probes. The least a search can spend is therefore two probes for each target, less those that
-serve two; what it spends beyond is waste. The next probe is the one with the best chance of being needed, plus what
-it tells of where the crossings are (`curve`). That is greedy, so each target also has a fixed number of probes to
-waste, after which its bracket is halved: the worst case is that of bisection plus a few, as in the ITP method
-(Oliveira and Takahashi, *An Enhancement of the Bisection Method Average Performance Preserving Minmax Optimality*,
-ACM TOMS 47.1, 2020).
+Every crossing is measured on both sides: it reaches the target, and its neighbour one CRF coarser does not. All
+targets share one set of probes, that is, measured CRFs. A search needs at least two probes for each target, less those
+that serve two targets; every further probe is waste.
+
+The next probe is the CRF that is most likely needed, plus a share of the information it gives about the crossings
+(`beliefs`). That choice is greedy. Each target therefore has a fixed number of probes to waste, after which its
+bracket is halved. The worst case is that of bisection plus a few probes, as in the ITP method (Oliveira and Takahashi,
+*An Enhancement of the Bisection Method Average Performance Preserving Minmax Optimality*, ACM TOMS 47.1, 2020).
 """
 
 from __future__ import annotations
@@ -25,24 +26,32 @@ if TYPE_CHECKING:
 
 Outcome = Literal["met", "met at the coarsest", "below at the finest", "above the ceiling", "not monotone"]
 
-#: How many wasted probes one nat about a crossing is worth, and how many probes a target may take beyond bisection.
+#: The number of wasted probes that one nat of information is worth, and the number a target may take beyond bisection.
 NAT, SLACK = 0.6, 4
-#: With several workers: the least worth of a probe that only fills a round.
+#: With several workers, the least worth of a probe that only fills a round.
 FILLER = 0.7
 
 
 @dataclass(frozen=True)
 class Crossing:
-    """Where the curve falls below a target: score at `crf` >= target > next_score, the score at crf + 1.
+    """Where a curve falls below a target.
 
-    outcome says what that rests on:
+    Attributes:
+        target: The score to reach.
+        crf: The largest CRF that reaches the target.
+        score: The score at `crf`.
+        next_score: The score at `crf + 1`, below the target.
+        outcome: What the crossing rests on:
 
-    - "met": both were measured.
-    - "met at the coarsest": the coarsest CRF reaches the target; there is no neighbour and next_score is None.
-    - "below at the finest": the finest CRF scores next_score, below the target; crf and score are None.
-    - "above the ceiling": no encode can reach the target and none was spent; crf, score and next_score are None.
-    - "not monotone": the finer CRF of `reversed` scores lower than the coarser one, and across the target, or the
-      whole curve rises. The crossing given is the coarsest among the CRFs measured; there may be others.
+            - "met": both sides were measured.
+            - "met at the coarsest": the coarsest CRF reaches the target. It has no neighbour; `next_score` is None.
+            - "below at the finest": the finest CRF scores `next_score`, below the target; `crf` and `score` are None.
+            - "above the ceiling": no encode can reach the target, and none was made; `crf`, `score` and `next_score`
+              are None.
+            - "not monotone": the finer CRF of `reversed` scores lower than the coarser one, with the target between
+              them; or the whole curve rises. `crf` is the coarsest crossing among the measured CRFs; there may be
+              others.
+        reversed: The two CRFs, finer first, that show that a curve is not monotone.
     """
 
     target: float
@@ -54,14 +63,19 @@ class Crossing:
 
 
 class Search(NamedTuple):
-    """The crossings in the targets' order, and every probe (crf, score) in the order they were made."""
+    """The result of `find_crossings`.
+
+    Attributes:
+        crossings: One for each target, in the targets' order.
+        probes: (CRF, score) of every measurement, in the order they were made.
+    """
 
     crossings: tuple[Crossing, ...]
     probes: tuple[tuple[int, float], ...]
 
     @property
     def answers(self) -> dict[float, int | None]:
-        """What a later search can start from: each target's CRF, None where there is none."""
+        """The start for a later search: the CRF of each target, None where there is none."""
         return {crossing.target: crossing.crf for crossing in self.crossings}
 
 
@@ -75,30 +89,42 @@ def find_crossings(
     start: Mapping[float, int | None] | None = None,
     workers: int = 1,
     progress: Callable[[int, float], None] | None = None,
-    broken_off: Callable[[], None] | None = None,
+    interrupted: Callable[[], None] | None = None,
 ) -> Search:
-    """Find for each target the largest CRF whose score reaches it, with as few calls of `measure` as can be foreseen.
+    """Find for each target the largest CRF whose score reaches it, with few measurements.
 
-    measure(crf) gives the score of an encode; higher CRFs are coarser and score (nearly) lower. It is never asked
-    twice, and what it raises is raised here. crf_range is (finest, coarsest), both included. ceiling is the score
-    that no encode passes, the reference's self-score. slope is the expected d logit(score / ceiling) / d CRF: about
-    -0.13 for x264 and x265, -0.075 for SVT-AV1. start holds last time's answers: an unchanged curve then costs
-    only the probes that prove them. With several workers probes are made in rounds of up to so many at once, in
-    threads, and a round is listed by CRF; with one, in the caller's thread. progress(probes made, probes expected in
-    all) is called after every round; broken_off() when Ctrl-C ends the search, before what is in work is waited for.
+    Args:
+        measure: Returns the score of the encode at a CRF. Higher CRFs are coarser and score lower, or nearly so. It is
+            called at most once for each CRF.
+        crf_range: The finest and the coarsest CRF, both included.
+        targets: The scores to reach.
+        ceiling: The score that no encode exceeds: that of the reference compared with itself.
+        slope: The expected d logit(score / ceiling) / d CRF: about -0.13 for x264 and x265, -0.075 for SVT-AV1.
+        start: The answers of an earlier search. For an unchanged curve, the search only measures what proves them.
+        workers: The number of measurements at once. With one, `measure` runs in the caller's thread. With several, it
+            runs in threads, in rounds that are listed by CRF.
+        progress: Called after every round with the number of measurements made, and the number expected in all.
+        interrupted: Called when Ctrl-C ends the search, before it waits for measurements that are under way.
 
-    Raises ValueError for arguments that make no sense and for a score that is not finite.
+    Returns:
+        The crossings, and every measurement.
+
+    Raises:
+        ValueError: For arguments that make no sense, and for a score that is not finite.
+        Exception: Whatever `measure` raises.
     """
     finest, coarsest = _checked_range(crf_range)
     goals = _checked_targets(targets)
     slope = -min(0.13, 5.5 / max(coarsest - finest, 1)) if slope is None else slope
     if not (math.isfinite(ceiling) and ceiling > 0):
-        raise ValueError(f"The ceiling is {ceiling}; it must be a finite score above 0.")
+        raise ValueError(f"ceiling must be a finite score above 0, not {ceiling}.")
     if not -5 <= slope < 0:
-        raise ValueError(f"The slope is {slope}; scores fall with CRF, so it must be below 0, like -0.1, and above -5.")
+        raise ValueError(
+            f"slope must be between -5 and 0, for example -0.1, because scores fall with the CRF; not {slope}."
+        )
     if not _whole(workers) or workers < 1:
-        raise ValueError(f"{workers!r} workers cannot search; give a whole number of at least 1.")
-    begin = _checked_start(start or {}, finest, coarsest)
+        raise ValueError(f"workers must be a whole number of at least 1, not {workers!r}.")
+    earlier = _checked_start(start or {}, finest, coarsest)
 
     from pytest_vmaf.search.beliefs import logit, priors
 
@@ -111,16 +137,16 @@ def find_crossings(
             brackets = {goal: _bracket(probes, goal, finest, coarsest) for goal in levels}
             sought = {goal: (low, high) for goal, (low, high) in brackets.items() if high - low > 1}
             if sought:
-                crfs, aim, left = _choose(beliefs, sought, levels, aims, finest, -slope, workers)
-                if certain := _begin(begin, brackets) or _flat_ends(probes, sought, ceiling, finest, coarsest):
+                crfs, aim, remaining = _choose(beliefs, sought, levels, aims, finest, -slope, workers)
+                if certain := _proof(earlier, brackets) or _flat_ends(probes, sought, ceiling, finest, coarsest):
                     crfs = certain[:workers]
                 else:
                     aims[aim] += 1
             else:
                 crfs = _doubtful_ends(probes, brackets.values(), finest, coarsest)
-                left = len(crfs)
+                remaining = len(crfs)
             if progress and probes:
-                progress(len(probes), len(probes) + left)
+                progress(len(probes), len(probes) + remaining)
             if not crfs:
                 break
             crfs = sorted(crfs)
@@ -130,20 +156,20 @@ def find_crossings(
                     probes[crf] = _checked_score(crf, score)
                     beliefs = [belief.after(crf - finest, logit(probes[crf] / ceiling)) for belief in beliefs]
             except (KeyboardInterrupt, SystemExit):
-                if broken_off is not None:
-                    broken_off()
+                if interrupted is not None:
+                    interrupted()
                 raise
     return Search(tuple(_crossing(probes, goal, ceiling, finest, coarsest) for goal in goals), tuple(probes.items()))
 
 
 def _bracket(probes: Mapping[int, float], target: float, finest: int, coarsest: int) -> tuple[int, int]:
-    """The coarsest CRF known to reach the target and the next one known not to; beyond the ends when unknown."""
+    """The coarsest CRF known to reach the target, and the next one known not to; beyond the ends if unknown."""
     low = max((crf for crf, score in probes.items() if score >= target), default=finest - 1)
     return low, min((crf for crf, score in probes.items() if crf > low and score < target), default=coarsest + 1)
 
 
-def _begin(start: Mapping[float, int], brackets: Mapping[float, tuple[int, int]]) -> list[int]:
-    """What would prove the earlier answers: their CRFs, then the neighbours. Nothing once one of them proved wrong."""
+def _proof(start: Mapping[float, int], brackets: Mapping[float, tuple[int, int]]) -> list[int]:
+    """What would prove the earlier answers: their CRFs, then the neighbours. Nothing once one of them is wrong."""
     known = {target: start[target] for target in brackets if target in start}
     if any(not brackets[target][0] <= crf < brackets[target][1] for target, crf in known.items()):
         return []
@@ -160,14 +186,17 @@ def _choose(
     step: float,
     workers: int,
 ) -> tuple[list[int], float, float]:
-    """The CRFs to measure next, the target that the most worthwhile is aimed at, and how many are likely needed in all.
+    """Choose the CRFs to measure next.
 
-    A target that was aimed at n times may have a bracket no wider than 2 ** (steps of a bisection + SLACK - n), so
-    the first CRF is one that cannot leave it wider.
+    The bracket of a target that was aimed at n times must be no wider than 2 ** (steps of a bisection + SLACK - n). The
+    first CRF is therefore one that cannot leave it wider.
+
+    Returns:
+        The CRFs, the target that the first of them is aimed at, and the number of CRFs that are likely needed in all.
     """
     import numpy as np
 
-    from pytest_vmaf.search.beliefs import needed, told
+    from pytest_vmaf.search.beliefs import information, needed
 
     index = np.arange(len(beliefs[0].mean))
     steps = math.ceil(math.log2(len(index) + 1)) + SLACK
@@ -180,7 +209,7 @@ def _choose(
         allowed[target] = (index > low) & (index < high) & (index >= high - reach) & (index <= low + reach)
     chosen: list[int] = []
     while len(chosen) < workers:
-        worth = wanted + NAT * sum(told(beliefs, *bracket, step) for bracket in brackets.values())
+        worth = wanted + NAT * sum(information(beliefs, *bracket, step) for bracket in brackets.values())
         worth[~np.any(list(allowed.values()), axis=0)] = -math.inf
         worth[chosen] = -math.inf
         best = int(np.argmax(worth))
@@ -196,7 +225,7 @@ def _choose(
 def _flat_ends(
     probes: Mapping[int, float], sought: Mapping[float, tuple[int, int]], ceiling: float, finest: int, coarsest: int
 ) -> list[int]:
-    """The ends that settle what is sought when all probes score the same, as of an encoder that ignores the CRF."""
+    """The ends that settle all targets when every probe scores the same, as with an encoder that ignores the CRF."""
     if len(probes) < 2 or len(set(probes.values())) > 1 or max(probes.values()) >= ceiling:
         return []
     return sorted({coarsest if high > coarsest else finest for _, high in sought.values()})
@@ -205,7 +234,7 @@ def _flat_ends(
 def _doubtful_ends(
     probes: Mapping[int, float], brackets: Iterable[tuple[int, int]], finest: int, coarsest: int
 ) -> list[int]:
-    """The other end of the range, when an answer lies at one end and a probe says that the curve may rise."""
+    """The other end of the range, if an answer lies at one end and a probe shows that the curve may rise."""
     for low, high in brackets:
         if high == finest and coarsest not in probes and max(probes.values()) > probes[finest]:
             return [coarsest]
@@ -215,7 +244,7 @@ def _doubtful_ends(
 
 
 def _crossing(probes: Mapping[int, float], target: float, ceiling: float, finest: int, coarsest: int) -> Crossing:
-    """The answer that the probes give for one target, and what it rests on."""
+    """The crossing that the probes give for one target."""
     if target > ceiling:
         return Crossing(target, None, None, None, "above the ceiling")
     low, high = _bracket(probes, target, finest, coarsest)
@@ -237,34 +266,32 @@ def _whole(value: object) -> bool:
 def _checked_range(crf_range: tuple[int, int]) -> tuple[int, int]:
     finest, coarsest = crf_range
     if not (_whole(finest) and _whole(coarsest) and finest <= coarsest):
-        raise ValueError(
-            f"The CRF range {crf_range!r} must be two whole numbers, the finest first and the coarsest last."
-        )
+        raise ValueError(f"crf_range must be two whole numbers, the finest first, not {crf_range!r}.")
     return finest, coarsest
 
 
 def _checked_targets(targets: Sequence[float]) -> tuple[float, ...]:
     if not targets:
-        raise ValueError("There is no target; give at least one score to search for.")
+        raise ValueError("targets is empty. Give at least one score to search for.")
     for target in targets:
         if isinstance(target, bool) or not isinstance(target, Real) or not math.isfinite(target):
-            raise ValueError(f"The target {target!r} is no score; every target must be a finite number.")
+            raise ValueError(f"Every target must be a finite number, not {target!r}.")
     goals = tuple(float(target) for target in targets)
-    if twice := sorted({goal for goal in goals if goals.count(goal) > 1}):
-        raise ValueError(f"The target {twice[0]:g} is given twice; give every target once.")
+    if len(set(goals)) < len(goals):
+        raise ValueError(f"Every target must be given once, not {', '.join(f'{goal:g}' for goal in goals)}.")
     return goals
 
 
 def _checked_start(start: Mapping[float, int | None], finest: int, coarsest: int) -> dict[float, int]:
-    """Where to begin; None, an earlier search without an answer, begins with the finest CRF."""
+    """Where to begin. None, of an earlier search without an answer, begins with the finest CRF."""
     for target, crf in start.items():
         if crf is not None and not _whole(crf):
-            raise ValueError(f"The start {crf!r} of target {target} is no CRF; give a whole number.")
+            raise ValueError(f"The start of target {target} must be a whole number, not {crf!r}.")
     return {goal: min(max(finest - 1 if crf is None else crf, finest - 1), coarsest) for goal, crf in start.items()}
 
 
 def _checked_score(crf: int, score: float) -> float:
     score = float(score)
     if not math.isfinite(score):
-        raise ValueError(f"The encode at CRF {crf} scored {score}; a search needs finite scores.")
+        raise ValueError(f"Scores must be finite; CRF {crf} scored {score}.")
     return score

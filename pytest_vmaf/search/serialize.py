@@ -1,50 +1,46 @@
-"""Searches as plain data, for JSON: what was asked, every answer, every probe, and with what it was measured."""
+"""Results of searches as plain data for JSON."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from pytest_vmaf.errors import MeasurementError
-from pytest_vmaf.search.bisection import Bisection
+from pytest_vmaf.search.bisection import Answer, Bisection
 from pytest_vmaf.search.comparison import Comparison, Delta
 from pytest_vmaf.search.probe import Metric, Probe
 from pytest_vmaf.search.recommend import Recommendation
 
-#: Of a result's provenance: what two runs must share to be compared, and what one repeats them with.
+#: One JSON object.
+Record = dict[str, Any]
+
+#: The part of a result's provenance that two runs must share to be comparable, and that repeats them.
 MADE_WITH = ("pytest_vmaf", "model", "neg_model", "generation", "clip", "scorer", "scorer_version", "ffmpeg", "libvmaf")
 
 
-def bisection_record(found: Bisection) -> dict[str, Any]:
-    """One search; ``answers`` in the targets' order, ``probes`` in the order they were made."""
+def bisection_record(bisection: Bisection) -> Record:
+    """One search; `answers` in the targets' order, `probes` in the order they were made."""
+    sample, speed = bisection.sample, bisection.speed
     return {
-        "encoder": found.encoder.name,
-        "name": found.name,
-        "arguments": list(found.arguments),
-        "reference": found.reference,
-        "metric": written(found.metric),
-        "neg": found.metric.name == "neg",
-        "ceiling": found.ceiling,
-        "sample": found.sample and {"start": found.sample[0], "frames": found.sample[1]},
-        "met": found.met,
-        "answers": [
-            {
-                "target": answer.target,
-                "outcome": answer.outcome,
-                "met": answer.met,
-                "why": answer.why,
-                **(_reached(answer.probe, answer.next_score) if answer.met and answer.probe else {}),
-            }
-            for answer in found.answers.values()
-        ],
-        "speed": found.speed and {"crf": found.speed.crf, "encode": found.speed.encode, "decode": found.speed.decode},
-        "probes": [probe_record(probe) for probe in found.probes],
-        "made_with": made_with(found.probes),
+        "encoder": bisection.encoder.name,
+        "name": bisection.name,
+        "arguments": list(bisection.arguments),
+        "reference": bisection.reference,
+        "metric": metric_text(bisection.metric),
+        "neg": bisection.metric.name == "neg",
+        "ceiling": bisection.ceiling,
+        "sample": sample and {"start": sample[0], "frames": sample[1]},
+        "met": bisection.met,
+        "answers": [_answer_record(answer) for answer in bisection.answers.values()],
+        "speed": speed and {"crf": speed.crf, "encode": speed.encode, "decode": speed.decode},
+        "probes": [probe_record(probe) for probe in bisection.probes],
+        "made_with": made_with(bisection.probes),
     }
 
 
-def probe_record(probe: Probe) -> dict[str, Any]:
-    """One encode and its scores; ``command`` repeats both."""
+def probe_record(probe: Probe) -> Record:
+    """One trial encode and its scores; `command` repeats both."""
     result, encode = probe.result, probe.encode
     return {
         "crf": probe.crf,
@@ -61,84 +57,78 @@ def probe_record(probe: Probe) -> dict[str, Any]:
     }
 
 
-def comparison_record(found: Comparison) -> dict[str, Any]:
-    """A comparison: every search by source and label, and what differs against the first encoder."""
-    anchor = found.labels[0]
+def comparison_record(comparison: Comparison) -> Record:
+    """A comparison: every search by source and label, and the differences from the first encoder."""
+    anchor, *others = comparison.labels
     return {
-        "metric": written(found.metric),
-        "neg": found.metric.name == "neg",
-        "targets": list(found.targets),
-        "encoders": list(found.labels),
+        "metric": metric_text(comparison.metric),
+        "neg": comparison.metric.name == "neg",
+        "targets": list(comparison.targets),
+        "encoders": list(comparison.labels),
         "anchor": anchor,
-        "met": found.met,
-        "bd_rate": {
-            label: _tried(lambda: found.bd_rate(label, anchor=anchor))  # noqa: B023
-            for label in found.labels
-            if label != anchor
-        },
-        "bd_quality": {
-            label: _tried(lambda: found.bd_quality(label, anchor=anchor))  # noqa: B023
-            for label in found.labels
-            if label != anchor
-        },
+        "met": comparison.met,
+        "bd_rate": {label: _delta_record(comparison.bd_rate, label, anchor=anchor) for label in others},
+        "bd_quality": {label: _delta_record(comparison.bd_quality, label, anchor=anchor) for label in others},
         "neg_penalty": {
-            label: {f"{t:g}": _tried(lambda: found.penalty(label, t)) for t in found.targets}  # noqa: B023
-            for label in found.labels
+            label: {f"{target:g}": _delta_record(comparison.penalty, label, target) for target in comparison.targets}
+            for label in comparison.labels
         },
-        "lost_wins": _lost_wins(found),
+        "lost_wins": _lost_wins(comparison),
         "sources": {
-            source: {label: bisection_record(one) for label, one in by_label.items()}
-            for source, by_label in found.bisections.items()
+            source: {label: bisection_record(bisection) for label, bisection in by_label.items()}
+            for source, by_label in comparison.bisections.items()
         },
     }
 
 
-def recommendation_record(found: Recommendation) -> dict[str, Any]:
-    """A recommendation from a corpus; ``row`` is the line of it to use, None where none holds what was asked."""
-    setup = found.setup
+def recommendation_record(recommendation: Recommendation) -> Record:
+    """A recommendation from a corpus; `row` is the row to use, None if no row reaches the target."""
+    setup, row = recommendation.setup, recommendation.row
     return {
         "source": setup.source,
         "encoder": setup.encoder,
         "preset": setup.preset,
         "arguments": list(setup.arguments),
         "pix_fmt": setup.pix_fmt,
-        "metric": written(found.metric),
+        "metric": metric_text(recommendation.metric),
         "model": setup.model,
         "neg_model": setup.neg_model,
-        "met": found.met,
-        "why": found.why,
-        "row": found.row and json.loads(found.row.to_json()),
+        "met": recommendation.met,
+        "why": recommendation.why,
+        "row": row and json.loads(row.to_json()),
     }
 
 
-def written(metric: Metric) -> str:
-    """The metric as it is asked for: "neg", "neg.p5"."""
+def metric_text(metric: Metric) -> str:
+    """The metric as users write it: "neg", "neg.p5"."""
     return metric.name if metric.pool == "mean" else f"{metric.name}.{metric.pool}"
 
 
-def made_with(probes: tuple[Probe, ...]) -> dict[str, Any]:
-    """The models and tools behind the probes; empty where there are none."""
+def made_with(probes: tuple[Probe, ...]) -> Record:
+    """The models and tools behind the trial encodes; empty if there are none."""
     return {name: probes[0].result.provenance.get(name) for name in MADE_WITH} if probes else {}
 
 
-def _reached(probe: Probe, next_score: float | None) -> dict[str, Any]:
-    record = probe_record(probe)
-    del record["command"]
-    return {**record, "next_score": next_score}
+def _answer_record(answer: Answer) -> Record:
+    record = {"target": answer.target, "outcome": answer.outcome, "met": answer.met, "why": answer.why}
+    if answer.met and answer.probe:
+        record |= {**probe_record(answer.probe), "next_score": answer.next_score}
+        del record["command"]
+    return record
 
 
-def _lost_wins(found: Comparison) -> list[list[str]] | None:
-    """None where that is not known of every pair."""
+def _lost_wins(comparison: Comparison) -> list[list[str]] | None:
+    """None if they are not known for every pair of encoders."""
     try:
-        return [list(pair) for pair in found.lost_wins]
+        return [list(pair) for pair in comparison.lost_wins]
     except MeasurementError:
         return None
 
 
-def _tried(delta: Any) -> dict[str, Any]:
+def _delta_record(difference: Callable[..., Delta], *arguments: object, **named: object) -> Record:
     try:
-        found: Delta = delta()
+        delta = difference(*arguments, **named)
     except MeasurementError as error:
         return {"value": None, "why": str(error)}
-    interval = list(found.interval) if found.interval else None
-    return {"value": float(found), "unit": found.unit, "interval": interval, "per_source": dict(found.per_source)}
+    interval = list(delta.interval) if delta.interval else None
+    return {"value": float(delta), "unit": delta.unit, "interval": interval, "per_source": dict(delta.per_source)}

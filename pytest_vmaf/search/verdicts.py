@@ -1,4 +1,4 @@
-"""pytest_vmaf.search.verdicts."""
+"""Verdicts of the gates of a search, and the words for violations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytest_vmaf.search.probe import Metric
 
 
 def judge_answer(answer: Answer, gates: Sequence[Gate]) -> list[Verdict]:
-    """The target itself as a gate, and those that are held at it; none where the target is not met."""
+    """Check the target, and the gates on bitrate and CRF, at the operating point; no verdicts if there is none."""
     if not answer.met:
         return []
     values = {"bitrate": answer.bitrate, "crf": float(answer.crf)}
@@ -23,23 +23,23 @@ def judge_answer(answer: Answer, gates: Sequence[Gate]) -> list[Verdict]:
 
 
 def judge_score(metric: Metric, target: float, score: float) -> Verdict:
-    """A target as a gate, held against a score."""
+    """Check a score against a target."""
     return Verdict(Gate("target", "min", metric.name, metric.pool, target, "call"), score, score - target)
 
 
-def best_below(searches: Iterable[Bisection], target: float) -> tuple[Result, float]:
-    """What came nearest to a target that is not met: an encode's result, or the reference's own, and its score."""
-    searches = list(searches)
-    below = [probe for found in searches for probe in found.probes if probe.score < target]
+def best_below(bisections: Iterable[Bisection], target: float) -> tuple[Result, float]:
+    """The result and score nearest to a target that is not met: of a trial encode, or of the reference itself."""
+    bisections = list(bisections)
+    below = [probe for bisection in bisections for probe in bisection.probes if probe.score < target]
     if below:
         best = max(below, key=lambda probe: probe.score)
         return best.result, best.score
-    return searches[0].self_score, searches[0].ceiling
+    return bisections[0].self_score, bisections[0].ceiling
 
 
 def violation(answer: Answer, verdict: Verdict) -> str:
-    """A violated gate in words, numbers first."""
-    gate = verdict.gate
-    if gate.metric == "bitrate":
-        return f"{verdict.value:,.0f} bit/s > {gate.limit:,.0f} at {answer.metric} {answer.target:g}"
-    return f"CRF {verdict.value:g} < {gate.limit:g} at {answer.metric} {answer.target:g}"
+    """A failed gate in words, numbers first."""
+    limit, where = verdict.gate.limit, f"at {answer.metric} {answer.target:g}"
+    if verdict.gate.metric == "bitrate":
+        return f"{verdict.value:,.0f} bit/s > {limit:,.0f} {where}"
+    return f"CRF {verdict.value:g} < {limit:g} {where}"

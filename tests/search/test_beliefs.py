@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pytest_vmaf.search.beliefs import logit, needed, priors, told, weights
+from pytest_vmaf.search.beliefs import information, logit, needed, priors, weights
 
 
 @pytest.mark.parametrize("share", [-3.0, 0.0, 1e-9, 0.5, 1.0, 1.2])
-def test_any_score_has_a_finite_logit(share: float) -> None:
+def test_logit_is_finite(share: float) -> None:
     assert np.isfinite(logit(share))
 
 
-def test_the_logit_grows_with_the_score_and_is_odd_about_half_the_ceiling() -> None:
+def test_logit_grows_and_is_odd() -> None:
     logits = [logit(share) for share in np.linspace(0, 1, 101)]
     assert np.all(np.diff(logits) > 0)
     assert logits == pytest.approx([-value for value in reversed(logits)])
@@ -25,7 +25,7 @@ def test_priors_fall_by_the_slope_over_the_range() -> None:
         assert np.all(np.diff(belief.mean) < 0)
 
 
-def test_a_measured_crf_is_certain_and_its_neighbours_less_doubtful() -> None:
+def test_measured_crf_is_certain() -> None:
     for prior in priors(52, -0.13):
         belief = prior.after(20, 3.0)
         assert belief.mean[20] == pytest.approx(3.0)
@@ -33,7 +33,7 @@ def test_a_measured_crf_is_certain_and_its_neighbours_less_doubtful() -> None:
         assert belief.covariance[21, 21] < belief.covariance[30, 30] < prior.covariance[30, 30]
 
 
-def test_learning_in_any_order_gives_one_belief() -> None:
+def test_order_of_measurements_is_irrelevant() -> None:
     prior = priors(40, -0.1)[2]
     one = prior.after(5, 4.0).after(30, 1.0).after(12, 3.1)
     other = prior.after(12, 3.1).after(30, 1.0).after(5, 4.0)
@@ -42,7 +42,7 @@ def test_learning_in_any_order_gives_one_belief() -> None:
     assert one.evidence == pytest.approx(other.evidence)
 
 
-def test_the_belief_agrees_with_the_textbook() -> None:
+def test_posterior_equals_the_textbook() -> None:
     """Rasmussen and Williams, equations 2.25, 2.26 and 2.30, solved in one piece."""
     prior = priors(40, -0.1)[1]
     at, logits = [3, 17, 33], np.array([4.2, 2.4, 0.8])
@@ -57,7 +57,7 @@ def test_the_belief_agrees_with_the_textbook() -> None:
     assert belief.evidence == pytest.approx(-0.5 * (off @ np.linalg.solve(known, off) + np.linalg.slogdet(known)[1]))
 
 
-def test_a_probe_under_way_moves_no_mean() -> None:
+def test_pending_probe_moves_no_mean() -> None:
     prior = priors(40, -0.1)[0]
     waiting = prior.after(9)
     np.testing.assert_array_equal(waiting.mean, prior.mean)
@@ -65,14 +65,14 @@ def test_a_probe_under_way_moves_no_mean() -> None:
     assert waiting.evidence == prior.evidence
 
 
-def test_the_chances_of_a_crossing_sum_to_one_and_peak_where_the_line_crosses() -> None:
+def test_crossing_probabilities() -> None:
     belief = priors(52, -0.13)[0].after(10, 4.0).after(30, 1.4)
     chances = belief.crossing(2.7, 10, 30)
     assert chances.sum() == pytest.approx(1.0)
     assert 10 + int(chances.argmax()) in (19, 20)
 
 
-def test_a_straight_smooth_curve_is_believed_to_be_one() -> None:
+def test_straight_curve_favours_its_belief() -> None:
     beliefs = priors(52, -0.13)
     for index in (5, 20, 35, 12, 28):
         beliefs = [belief.after(index, 5.0 - 0.12 * index) for belief in beliefs]
@@ -80,7 +80,7 @@ def test_a_straight_smooth_curve_is_believed_to_be_one() -> None:
     assert weights(beliefs).argmax() == 0
 
 
-def test_only_unmeasured_crfs_inside_the_bracket_are_needed() -> None:
+def test_needed_only_inside_the_bracket() -> None:
     need = needed(priors(52, -0.13), 3.0, 10, 20)
     assert np.all(need[11:20] > 0)
     assert not need[:11].any()
@@ -88,15 +88,15 @@ def test_only_unmeasured_crfs_inside_the_bracket_are_needed() -> None:
     assert need.max() <= 1
 
 
-def test_the_neighbour_of_a_near_hit_is_nearly_certainly_needed() -> None:
+def test_neighbour_of_a_near_hit_is_needed() -> None:
     beliefs = priors(52, -0.13)
     for index in (5, 20, 35):
         beliefs = [belief.after(index, 5.0 - 0.12 * index) for belief in beliefs]
     assert needed(beliefs, 2.55, 20, 35)[21] > 0.9
 
 
-def test_a_measured_crf_tells_nothing_more() -> None:
+def test_measured_crf_has_no_information() -> None:
     beliefs = [belief.after(20, 2.6) for belief in priors(52, -0.13)]
-    news = told(beliefs, 3.0, -1, 20, 0.13)
+    news = information(beliefs, 3.0, -1, 20, 0.13)
     assert news[20] == pytest.approx(0.0, abs=1e-6)
     assert news[:20].max() > 0.5

@@ -39,7 +39,7 @@ def closed(points: Points, target: float, finest: int, coarsest: int, curve: Cal
     target=st.floats(1, 100),
     low=st.integers(-90, 90),
 )
-def test_every_target_is_closed_in_or_an_end_is_measured(
+def test_targets_are_surrounded(
     falls: list[float], shrinks: list[float], start: set[int], target: float, low: int
 ) -> None:
     scores, sizes = [100.0], [10.0**9]
@@ -64,17 +64,17 @@ def test_every_target_is_closed_in_or_an_end_is_measured(
         assert below[0] - reaching[0] == 1 or reaching[1] <= below[1] * NEAR
 
 
-def test_nothing_is_asked_for_where_nothing_was_measured() -> None:
+def test_no_points() -> None:
     assert next_crf([], 90, 0, 51) is None
 
 
-def test_a_flat_curve_is_followed_in_strides_to_its_end() -> None:
+def test_flat_curve() -> None:
     points: Points = [(20, 99.0, 1000), (21, 99.0, 1000)]
     assert closed(points, 90, 0, 51, lambda _: (99.0, 1000)) == 3
     assert max(points)[0] == 51
 
 
-def test_a_curve_that_rises_again_is_closed_in_at_its_last_crossing() -> None:
+def test_rising_curve() -> None:
     points: Points = [(10, 95.0, 900), (20, 85.0, 500), (30, 92.0, 400), (34, 80.0, 200)]
     assert next_crf(points, 90, 0, 51) in (31, 32, 33)
 
@@ -99,7 +99,7 @@ def penalty(measured: dict[str, dict[int, float]], crfs: list[int], target: floa
 
 
 @pytest.mark.parametrize("targets", [(94, 96, 97, 98), (85, 90, 93), (93,)])
-def test_what_neg_asks_beyond_vmaf_is_as_from_all_encodes_of_measured_curves(targets: tuple[float, ...]) -> None:
+def test_penalty_on_measured_curves(targets: tuple[float, ...]) -> None:
     off, extra = [], []
     for one in curves():
         measured = {name: dict(zip(one["crf"], one[name], strict=True)) for name in ("neg", "vmaf", "size")}

@@ -1,4 +1,4 @@
-"""Encodes whose numbers would be better than they are: each is refused, so that no gate on a search holds by them."""
+"""Encodes whose numbers look better than they are: each is refused."""
 
 from __future__ import annotations
 
@@ -37,14 +37,16 @@ def by_hand(ffmpeg: str) -> Callable[..., None]:
 
 
 @pytest.mark.parametrize("arguments", ["-g 12 {folder}/second.mp4", "-an -c:v libx264 {folder}/second.mkv"])
-def test_a_further_output_is_refused(arguments: str, source: Path, tmp_path: Path) -> None:
-    with pytest.raises((EncodeError, SettingsError), match=r"make ffmpeg write 2 files|argument -c:v is libx264's own"):
+def test_second_output(arguments: str, source: Path, tmp_path: Path) -> None:
+    with pytest.raises((EncodeError, SettingsError), match=r"make ffmpeg write 2 output files|must not contain -c:v"):
         search(source, arguments=arguments.format(folder=tmp_path))
 
 
 @pytest.mark.parametrize("arguments", ["-f null", "-map 0:a", "-i other.mp4", "-filter_complex null", "-y"])
-def test_arguments_do_not_say_where_an_encode_comes_from_or_goes(arguments: str, source: Path) -> None:
-    with pytest.raises(SettingsError, match="is libx264's own here: the search sets the quality, the input and the"):
+def test_arguments_of_input_or_output(arguments: str, source: Path) -> None:
+    with pytest.raises(
+        SettingsError, match="libx264 gets it from the search, which sets the quality, the input and the"
+    ):
         search(source, arguments=arguments)
 
 
@@ -56,12 +58,12 @@ def test_arguments_do_not_say_where_an_encode_comes_from_or_goes(arguments: str,
         ("libvpx-vp9:5", ["-bsf:v", "setts=ts=TS*10"]),
     ],
 )
-def test_time_stamps_that_stretch_the_encode_are_refused(encoder: str, arguments: list[str], source: Path) -> None:
+def test_stretched_time_stamps(encoder: str, arguments: list[str], source: Path) -> None:
     with pytest.raises(MeasurementError, match=r"by its time stamps, and its 12 frames 0\.480 s|frame rate: "):
         search(source, encoder=encoder, arguments=arguments)
 
 
-def test_an_encode_is_not_scored_before_what_a_bitstream_filter_makes_of_it(source: Path) -> None:
+def test_bitstream_filter_is_scored(source: Path) -> None:
     noise = Encoder(
         "libx264",
         arguments=("-preset", "ultrafast", "-crf", "{crf}", "-bsf:v", r"noise=amount=if(eq({crf}\,20)\,0\,99)"),
@@ -70,7 +72,7 @@ def test_an_encode_is_not_scored_before_what_a_bitstream_filter_makes_of_it(sour
         search(source, encoder=noise)
 
 
-def test_an_encoder_that_writes_to_its_input_is_found_out(
+def test_encoder_that_writes_to_its_input(
     source: Path, by_hand: Callable[..., None], make: Callable[..., Path], tmp_path: Path
 ) -> None:
     mine = tmp_path / "source.mkv"
@@ -84,12 +86,12 @@ def test_an_encoder_that_writes_to_its_input_is_found_out(
         search(mine, encoder=cheat)
 
 
-def test_an_encode_that_begins_later_is_refused_although_clips_may_be_aligned(source: Path) -> None:
-    with pytest.raises(EncodeError, match="starts 5 frames off its source"):
+def test_encode_that_starts_later(source: Path) -> None:
+    with pytest.raises(EncodeError, match="must start with its source, not 5 frames off"):
         search(source, arguments=["-vf", "trim=start_frame=5,setpts=PTS-STARTPTS"], align=True)
 
 
-def test_packets_that_an_edit_list_hides_do_not_count_for_less(
+def test_packets_hidden_by_an_edit_list(
     source: Path, by_hand: Callable[..., None], make: Callable[..., Path], tmp_path: Path
 ) -> None:
     def padded(source: Path, output: Path, crf: int) -> None:
@@ -97,38 +99,38 @@ def test_packets_that_an_edit_list_hides_do_not_count_for_less(
         by_hand(source, whole, crf, "-vf", "tpad=start=12:start_mode=clone", "-g", "48")
         make("-ss", "0.48", "-i", whole, "-c", "copy", output)
 
-    with pytest.raises(MeasurementError, match=r"frames are in the file, and 12 were scored|by its time stamps"):
+    with pytest.raises(MeasurementError, match=r"the file has .* frames, but 12 were scored|by its time stamps"):
         search(source, encoder=padded)
 
 
 @pytest.mark.parametrize("link", [os.symlink, os.link])
-def test_an_encoder_that_links_its_output_to_another_file_is_refused(
+def test_encoder_that_links_its_output(
     link: Callable[[Path, Path], None], source: Path, by_hand: Callable[..., None], tmp_path: Path
 ) -> None:
     def cached(source: Path, output: Path, crf: int) -> None:
         by_hand(source, tmp_path / "cache.mp4", crf)
         link(tmp_path / "cache.mp4", output)
 
-    with pytest.raises(EncodeError, match=r"linked its output at CRF .* to another file"):
+    with pytest.raises(EncodeError, match=r"created a link instead of a file at CRF"):
         search(source, encoder=cached)
 
 
-def test_searches_of_a_part_and_of_the_whole_do_not_overwrite_what_they_keep(source: Path, tmp_path: Path) -> None:
+def test_sample_and_whole_are_kept_apart(source: Path, tmp_path: Path) -> None:
     whole = Vmaf().bisect(source, encoder="libx264:ultrafast", targets=[60], crf=CRF, keep=tmp_path)
     part = Vmaf().bisect(source, encoder="libx264:ultrafast", targets=[60], crf=CRF, keep=tmp_path, sample=0.24)
     assert whole[60].encode.path != part[60].encode.path
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_a_rung_has_the_size_that_it_says(source: Path) -> None:
-    with pytest.raises(EncodeError, match="wrote 80x64 of a source of 96x64"):
+def test_rung_of_another_size(source: Path) -> None:
+    with pytest.raises(EncodeError, match="must have the size of its source, 96x64, not 80x64"):
         Vmaf().ladder(
             source, encoder="libx264:ultrafast", targets=[20], resolutions=["96x64"], arguments="-vf scale=80:64"
         )
 
 
-def test_gates_that_hold_nothing_are_refused(source: Path) -> None:
-    with pytest.raises(SettingsError, match="max_bitrate is empty, so it would hold nothing"):
+def test_empty_gate(source: Path) -> None:
+    with pytest.raises(SettingsError, match="max_bitrate is empty, so it would check nothing"):
         search(source, max_bitrate={})
 
 
@@ -142,12 +144,12 @@ def test_gates_that_hold_nothing_are_refused(source: Path) -> None:
     ],
     ids=["targets", "min_crf", "keep", "exit"],
 )
-def test_hostile_values_are_no_tracebacks_of_ours(settings: dict[str, object], source: Path) -> None:
+def test_hostile_values(settings: dict[str, object], source: Path) -> None:
     with pytest.raises((SettingsError, MeasurementError)):
         Vmaf().bisect(source, **{"encoder": "libx264:ultrafast", "targets": [60], "crf": CRF, **settings})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("values", [{"crf_range": (0, 10**8)}, {"slope": float("nan")}, {"slope": "x"}, {"slope": 0}])
-def test_an_encoder_that_cannot_be_is_refused_where_it_is_made(values: dict[str, object]) -> None:
+def test_invalid_encoder(values: dict[str, object]) -> None:
     with pytest.raises(SettingsError):
         Encoder("x", arguments=("-crf", "{crf}"), **values)  # type: ignore[arg-type]

@@ -1,16 +1,17 @@
-"""Probes: encoded and scored in one process, bit by bit as one after the other."""
+"""Trial encodes in one process or two, invalid encodes, and metrics."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from encoding.builders import FAST
 from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 
-from pytest_vmaf.encoding.encode import EncodeJob
 from pytest_vmaf.encoding.encoders import ENCODERS, Encoder, command_encoder, function_encoder
+from pytest_vmaf.encoding.job import EncodeJob
 from pytest_vmaf.errors import EncodeError, PairError, ScorerError, SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.inspect import count_frames
@@ -43,16 +44,16 @@ class InSteps(FfmpegScorer):
 
 @pytest.fixture
 def prober(tmp_path: Path) -> Callable[..., Prober]:
-    """prober(job, scorer=…, metric=…, kept=False, **scoring): probes whose files go to a folder of their own."""
+    """prober(job, scorer=…, metric=…, keep=False, **scoring): probes whose files go to a folder of their own."""
 
     def make(
-        job: EncodeJob, scorer: object = None, *, metric: Metric = NEG, kept: bool = False, **scoring: object
+        job: EncodeJob, scorer: object = None, *, metric: Metric = NEG, keep: bool = False, **scoring: object
     ) -> Prober:
         folder = tmp_path / f"probes{len(list(tmp_path.glob('probes*')))}"
         folder.mkdir()
         clip = job.source.clip
         request = MeasureRequest(clip, clip, **scoring)  # type: ignore[arg-type]
-        return Prober(job, request, scorer or FfmpegScorer(), metric, folder, stem=clip.path.stem, kept=kept)  # type: ignore[arg-type]
+        return Prober(job, request, scorer or FfmpegScorer(), metric, folder, stem=clip.path.stem, keep=keep)  # type: ignore[arg-type]
 
     return make
 
@@ -64,13 +65,13 @@ def frames(result: Result) -> dict[str, tuple[float, ...]]:
 
 
 @pytest.mark.parametrize("name", FAST)
-def test_in_one_process_is_bit_by_bit_as_one_after_the_other(
+def test_one_process_equals_two(
     name: str, job: Callable[..., EncodeJob], prober: Callable[..., Prober], clip: Path, ffmpeg: str
 ) -> None:
     preset, crf = FAST[name]
     told = job(name, preset=preset)
     scorer, steps = InSteps(can=True), InSteps()
-    one, apart = prober(told, scorer, kept=True), prober(told, steps, kept=True)
+    one, apart = prober(told, scorer, keep=True), prober(told, steps, keep=True)
     one(crf - 1)
     assert one(crf) == apart(crf)
     assert scorer.asked == ["score", "encode and score"]
@@ -98,7 +99,7 @@ def test_in_one_process_is_bit_by_bit_as_one_after_the_other(
         ("rgb24", {"pix_fmt": "yuv444p"}),
     ],
 )
-def test_so_it_is_with_every_kind_of_source(
+def test_one_process_equals_two_for_any_source(
     pix_fmt: str,
     more: dict[str, str],
     make: Callable[..., Path],
@@ -117,7 +118,7 @@ def test_so_it_is_with_every_kind_of_source(
     assert one.probes[35].encode.frames == 6
 
 
-def test_raw_video_is_a_source_too(
+def test_raw_video_source(
     make: Callable[..., Path], job: Callable[..., EncodeJob], prober: Callable[..., Prober], clip: Path, tmp_path: Path
 ) -> None:
     raw = make("-i", clip, "-f", "rawvideo", tmp_path / "raw.yuv")
@@ -128,9 +129,7 @@ def test_raw_video_is_a_source_too(
         assert probes.probes[crf].encode.size == of_mkv.probes[crf].encode.size
 
 
-def test_the_command_of_both_ways_repeats_encode_and_score(
-    job: Callable[..., EncodeJob], prober: Callable[..., Prober]
-) -> None:
+def test_command_repeats_encode_and_score(job: Callable[..., EncodeJob], prober: Callable[..., Prober]) -> None:
     probes = prober(job("libx264", preset="veryfast"))
     for crf in (25, 35):
         probes(crf)
@@ -142,10 +141,8 @@ def test_the_command_of_both_ways_repeats_encode_and_score(
         assert probes.probes[crf].result.context.distorted == f"libx264 veryfast CRF {crf}"
 
 
-def test_files_are_removed_once_scored_unless_they_are_to_be_kept(
-    job: Callable[..., EncodeJob], prober: Callable[..., Prober], tmp_path: Path
-) -> None:
-    gone, kept = prober(job("libx264", preset="ultrafast")), prober(job("libx264", preset="ultrafast"), kept=True)
+def test_keep(job: Callable[..., EncodeJob], prober: Callable[..., Prober], tmp_path: Path) -> None:
+    gone, kept = prober(job("libx264", preset="ultrafast")), prober(job("libx264", preset="ultrafast"), keep=True)
     for crf in (30, 31):
         gone(crf)
         kept(crf)
@@ -159,7 +156,7 @@ def test_files_are_removed_once_scored_unless_they_are_to_be_kept(
 @pytest.mark.parametrize(
     "stem", ["long" * 50, "影" * 80, "-rf *", "a'b\"c$d;e %d"], ids=["long", "wide", "dash", "odd"]
 )
-def test_a_source_of_any_name_has_its_probes(
+def test_source_of_any_name(
     stem: str,
     make: Callable[..., Path],
     job: Callable[..., EncodeJob],
@@ -169,7 +166,7 @@ def test_a_source_of_any_name_has_its_probes(
 ) -> None:
     source = tmp_path / f"{stem}.mkv"
     source.write_bytes(footage("192x128", 3).read_bytes())
-    probes = prober(job("libx264", source, preset="ultrafast"), kept=True)
+    probes = prober(job("libx264", source, preset="ultrafast"), keep=True)
     for crf in (30, 31):
         probes(crf)
         path = probes.probes[crf].encode.path
@@ -189,7 +186,7 @@ def test_threads_change_nothing(job: Callable[..., EncodeJob], prober: Callable[
 
 
 @pytest.mark.parametrize("reads", ["-", "{input}"])
-def test_a_program_that_drops_a_frame_is_told_with_the_counts(
+def test_program_that_drops_a_frame(
     reads: str,
     program: Callable[..., Path],
     job: Callable[..., EncodeJob],
@@ -213,7 +210,7 @@ def test_a_program_that_drops_a_frame_is_told_with_the_counts(
         ("-vf trim=start_frame=1,setpts=PTS-STARTPTS", "alignment: the distorted clip starts 1 frame into"),
     ],
 )
-def test_a_program_that_writes_something_else_is_not_compared(
+def test_program_that_writes_something_else(
     makes: str, said: str, program: Callable[..., Path], job: Callable[..., EncodeJob], prober: Callable[..., Prober]
 ) -> None:
     enc = program(f'ffmpeg -i "$1" {makes} -c:v libx264 -preset ultrafast -crf "$2" "$3"')
@@ -221,7 +218,7 @@ def test_a_program_that_writes_something_else_is_not_compared(
         prober(job(command_encoder([enc, "{input}", "{crf}", "{output}"])))(30)
 
 
-def test_each_encode_of_a_program_is_compared_not_the_first_alone(
+def test_every_encode_of_a_program_is_compared(
     program: Callable[..., Path], job: Callable[..., EncodeJob], prober: Callable[..., Prober]
 ) -> None:
     enc = program('s=192:128; [ "$2" -gt 30 ] && s=96:64',
@@ -233,17 +230,13 @@ def test_each_encode_of_a_program_is_compared_not_the_first_alone(
     assert list(probes.probes) == [30]
 
 
-def test_arguments_that_drop_frames_are_refused_from_the_first_on(
-    job: Callable[..., EncodeJob], prober: Callable[..., Prober]
-) -> None:
+def test_arguments_that_drop_frames(job: Callable[..., EncodeJob], prober: Callable[..., Prober]) -> None:
     probes = prober(job("libx264", preset="ultrafast", arguments=("-frames:v", "10")))
     with pytest.raises(PairError, match="12 frames decoded of the reference, 10"):
         probes(30)
 
 
-def test_an_encoder_that_drops_frames_at_one_number_alone_is_refused_in_one_process_too(
-    job: Callable[..., EncodeJob], prober: Callable[..., Prober]
-) -> None:
+def test_frames_dropped_at_one_crf(job: Callable[..., EncodeJob], prober: Callable[..., Prober]) -> None:
     # Twice the frames that its "CRF" says, so 8 lets through all 12 of them, and 5 does not.
     encoder = Encoder("libx264", arguments=("-preset", "ultrafast", "-vf", "select='lt(n,{crf}*2)'"))
     scorer = InSteps(can=True)
@@ -255,12 +248,10 @@ def test_an_encoder_that_drops_frames_at_one_number_alone_is_refused_in_one_proc
     assert list(probes.probes) == [8]
 
 
-def test_an_encoder_that_fails_later_leaves_what_was_measured(
-    job: Callable[..., EncodeJob], prober: Callable[..., Prober], tmp_path: Path
-) -> None:
+def test_encoder_that_fails_later(job: Callable[..., EncodeJob], prober: Callable[..., Prober], tmp_path: Path) -> None:
     # The source is 32 x 6 pixels wide; more cannot be cut out of it.
     encoder = Encoder("libx264", arguments=("-preset", "ultrafast", "-crf", "30", "-vf", "crop={crf}*6:128"))
-    probes = prober(job(encoder), kept=True)
+    probes = prober(job(encoder), keep=True)
     probes(32)
     with pytest.raises(ScorerError, match=r"(?s)ffmpeg could not .*Invalid too big or non positive size"):
         probes(33)
@@ -268,7 +259,7 @@ def test_an_encoder_that_fails_later_leaves_what_was_measured(
     assert len(list((tmp_path / "probes0").iterdir())) == 1
 
 
-def test_a_scaled_comparison_scales_every_probe(job: Callable[..., EncodeJob], prober: Callable[..., Prober]) -> None:
+def test_scaled_comparison(job: Callable[..., EncodeJob], prober: Callable[..., Prober]) -> None:
     told = job("libx264", preset="veryfast", arguments=("-vf", "scale=96:64"))
     with pytest.raises(PairError, match="size: "):
         prober(told)(30)
@@ -291,7 +282,7 @@ def test_a_scaled_comparison_scales_every_probe(job: Callable[..., EncodeJob], p
         ("float_ssim.min", Metric("float_ssim", "min"), "float_ssim min"),
     ],
 )
-def test_a_metric_is_read_as_it_is_written(text: str, metric: Metric, shown: str) -> None:
+def test_parse_metric(text: str, metric: Metric, shown: str) -> None:
     assert parse_metric(text) == metric
     assert str(parse_metric(text)) == shown
 
@@ -299,37 +290,37 @@ def test_a_metric_is_read_as_it_is_written(text: str, metric: Metric, shown: str
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("gap", "did you mean"),
-        ("ngeg", "did you mean 'neg'"),
-        ("psnr", "did you mean 'psnr_y'"),
-        ("cambi", "metric is 'cambi'"),
-        ("psnr_hvs", "did you mean 'psnr_"),
-        ("ciede2000", "metric is 'ciede2000'"),
-        ("float_moment_ref1st", "metric is"),
-        ("neg.", "neg is pooled by one of mean, min"),
-        ("neg.p7", "neg is pooled by one of mean, min"),
-        ("neg.stdev", "neg is pooled by one of mean, min"),
-        ("neg.p5.min", "neg is pooled by one of mean, min"),
-        ("NEG", "metric is 'NEG'"),
-        ("", "metric is ''"),
-        (5, "metric is 5"),
-        (None, "metric is None"),
+        ("gap", "metric must be .*, not 'gap'"),
+        ("ngeg", "Did you mean 'neg'"),
+        ("psnr", "Did you mean 'psnr_y'"),
+        ("cambi", "not 'cambi'"),
+        ("psnr_hvs", "Did you mean 'psnr_"),
+        ("ciede2000", "not 'ciede2000'"),
+        ("float_moment_ref1st", "metric must be"),
+        ("neg.", "metric must be neg with a pool of mean, min"),
+        ("neg.p7", "metric must be neg with a pool of mean, min"),
+        ("neg.stdev", "metric must be neg with a pool of mean, min"),
+        ("neg.p5.min", "metric must be neg with a pool of mean, min"),
+        ("NEG", "not 'NEG'"),
+        ("", "not ''"),
+        (5, "not 5"),
+        (None, "not None"),
     ],
 )
-def test_a_metric_that_cannot_be_a_target_is_refused(text: str, said: str) -> None:
+def test_parse_metric_refuses(text: str, said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         parse_metric(text)
 
 
 @pytest.mark.parametrize("column", ["vmaf", "psnr_y", "psnr_cb", "psnr_cr", "float_ssim", "float_ms_ssim"])
-def test_what_may_be_a_target_is_finite_for_the_reference_itself(column: str, footage: Callable[..., Path]) -> None:
+def test_metric_of_the_reference_is_finite(column: str, footage: Callable[..., Path]) -> None:
     metric = parse_metric(column)
     clip = Clip(footage("192x192", 3))
     itself = measure(MeasureRequest(clip, clip, features=metric.features), FfmpegScorer())
     assert 0 < float(metric.of(itself)) <= 100
 
 
-def test_a_probe_is_of_its_metric(job: Callable[..., EncodeJob], prober: Callable[..., Prober]) -> None:
+def test_score_is_of_the_metric(job: Callable[..., EncodeJob], prober: Callable[..., Prober]) -> None:
     metric = parse_metric("psnr_y.min")
     probes = prober(job("libx264", preset="ultrafast"), metric=metric, features=metric.features)
     score = probes(30)
@@ -339,9 +330,7 @@ def test_a_probe_is_of_its_metric(job: Callable[..., EncodeJob], prober: Callabl
     assert probe.bitrate == probe.encode.bitrate
 
 
-def test_a_scorer_that_cannot_encode_at_all_scores_each_encode(
-    job: Callable[..., EncodeJob], prober: Callable[..., Prober]
-) -> None:
+def test_scorer_that_cannot_encode(job: Callable[..., EncodeJob], prober: Callable[..., Prober]) -> None:
     class Plain:
         """As any plugin's: two methods."""
 
@@ -361,21 +350,19 @@ def test_a_scorer_that_cannot_encode_at_all_scores_each_encode(
         assert plain.probes[crf].encode.seconds is not None
 
 
-def test_a_function_encoder_is_never_run_by_the_scorer(
-    job: Callable[..., EncodeJob], prober: Callable[..., Prober]
-) -> None:
+def test_function_encoder(job: Callable[..., EncodeJob], prober: Callable[..., Prober]) -> None:
     def copies(source: Path, output: Path, crf: int) -> None:
         output.write_bytes(source.read_bytes())
 
     scorer = InSteps(can=True)
-    probes = prober(job(function_encoder(copies, suffix=".mkv")), scorer)
+    probes = prober(job(replace(function_encoder(copies), suffix=".mkv")), scorer)
     probes(1)
     probes(2)
     assert "encode and score" not in scorer.asked
     assert sorted(probes.probes) == [1, 2]
 
 
-def test_an_encode_that_holds_more_frames_than_were_encoded_is_refused(
+def test_frames_in_the_file_differ(
     job: Callable[..., EncodeJob], prober: Callable[..., Prober], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Miscounts(FfmpegScorer):
@@ -394,9 +381,9 @@ def test_an_encode_that_holds_more_frames_than_were_encoded_is_refused(
 
     probes = prober(job("libx264", preset="ultrafast"), Miscounts())
     probes(30)
-    with pytest.raises(EncodeError, match="libx264 ultrafast CRF 31: 10 frames are in the file, and 12 were scored"):
+    with pytest.raises(EncodeError, match="libx264 ultrafast CRF 31: the file has 10 frames, but 12 were scored"):
         probes(31)
 
 
-def test_every_known_row_has_a_suffix_of_a_container() -> None:
+def test_suffixes() -> None:
     assert {row.suffix for row in ENCODERS.values()} == {".mp4", ".webm"}

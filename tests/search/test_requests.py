@@ -1,4 +1,4 @@
-"""What users write about a search: read as it is meant, and refused with what would be right."""
+"""Arguments of searches, read into requests and gates; and verdicts."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def read(encoders: Any, **common: Any) -> dict[str, BisectRequest]:
 # One search.
 
 
-def test_a_request_says_what_was_written() -> None:
+def test_bisect_request() -> None:
     request = bisect_request(
         SCORING, ENCODERS["libsvtav1"], [90, 96], preset=8, arguments="-g 25 -svtav1-params 'tune=0:a=b c'",
         pix_fmt="yuv420p10le", metric="neg.p5", crf=(20, 50), start={90: 40}, keep="kept", workers=2,
@@ -67,41 +67,41 @@ def test_a_request_says_what_was_written() -> None:
         ([Fraction(181, 2)], (90.5,)),
     ],
 )
-def test_targets_are_one_number_or_several(targets: Any, read_as: tuple[float, ...]) -> None:
+def test_read_targets(targets: Any, read_as: tuple[float, ...]) -> None:
     found = read_targets(targets)
     assert found == read_as
     assert all(type(target) is float for target in found)
 
 
 @pytest.mark.parametrize("targets", ["96", ["96"], True, [True], None, [None], {"a": 1}, b"96"[:0] or ["x"], object()])
-def test_what_is_no_target_is_refused(targets: Any) -> None:
-    with pytest.raises(SettingsError, match="it is a list of numbers, as"):
+def test_read_targets_refuses(targets: Any) -> None:
+    with pytest.raises(SettingsError, match="targets must be a list of numbers, for example"):
         read_targets(targets)
 
 
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"pix_fmt": 5}, "pix_fmt is 5; it is the name of a pixel format, as yuv420p10le"),
-        ({"pix_fmt": " "}, "pix_fmt is ' '"),
-        ({"keep": 5}, "keep is 5; it is a path"),
-        ({"keep": ""}, "keep is ''"),
-        ({"metric": "ngе"}, "metric is 'ng.*'; did you mean"),
-        ({"metric": None}, "metric is 'None'|metric is None"),
-        ({"start": 27}, "start is 27; it is {target: CRF}"),
-        ({"start": {96: "27"}}, "start is"),
-        ({"start": {96: True}}, "start is"),
-        ({"arguments": 5}, "arguments is 5; it is a text or a list of words"),
-        ({"arguments": {"-g": "5"}}, "arguments is {'-g': '5'}; it is a text or a list of words"),
+        ({"pix_fmt": 5}, "pix_fmt must be the name of a pixel format, for example yuv420p10le, not 5"),
+        ({"pix_fmt": " "}, "pix_fmt must be .*, not ' '"),
+        ({"keep": 5}, "keep must be a path, not 5"),
+        ({"keep": ""}, "keep must be a path, not ''"),
+        ({"metric": "ngе"}, "metric must be .*, not 'ng.*'. Did you mean"),
+        ({"metric": None}, "metric must be .*, not None"),
+        ({"start": 27}, "start must be {target: CRF}, or the result of an earlier search, not 27"),
+        ({"start": {96: "27"}}, "start must be"),
+        ({"start": {96: True}}, "start must be"),
+        ({"arguments": 5}, "arguments must be a text or a list of words, not 5"),
+        ({"arguments": {"-g": "5"}}, "arguments must be a text or a list of words, not {'-g': '5'}"),
         ({"arguments": "-x 'open"}, "cannot be split: No closing quotation"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(settings: dict[str, Any], said: str) -> None:
+def test_bisect_request_refuses(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         bisect_request(SCORING, ENCODERS["libx264"], 96, **settings)
 
 
-def test_words_are_split_as_a_shell_would_or_taken_as_they_are() -> None:
+def test_read_words() -> None:
     assert read_words("-x265-params 'a=1:b=2' -g 5") == ("-x265-params", "a=1:b=2", "-g", "5")
     assert read_words(["-g", 5, "two words"]) == ("-g", "5", "two words")  # type: ignore[list-item]
     assert read_words("") == read_words(()) == ()
@@ -114,7 +114,7 @@ def own(source: Path, output: Path, crf: int) -> None:
     """An encoder of the user's."""
 
 
-def test_a_list_holds_whatever_an_encoder_may_be() -> None:
+def test_contenders_of_a_list() -> None:
     found = read(["libx264", "libx265:slow", "./enc --crf {crf} {input} {output}", own, ENCODERS["libsvtav1"]])
     assert list(found) == ["libx264", "libx265:slow", "enc", "own", "libsvtav1"]
     assert found["libx265:slow"].preset == "slow"
@@ -123,7 +123,7 @@ def test_a_list_holds_whatever_an_encoder_may_be() -> None:
     assert all(each.targets == BASE.targets and each.scoring is SCORING for each in found.values())
 
 
-def test_a_mapping_gives_labels_and_settings_of_their_own() -> None:
+def test_contenders_of_a_mapping() -> None:
     found = read(
         {
             "tune": {"encoder": "libx264:fast", "arguments": "-tune film", "pix_fmt": "yuv420p", "crf": (20, 30)},
@@ -141,11 +141,11 @@ def test_a_mapping_gives_labels_and_settings_of_their_own() -> None:
     assert {each.metric.name for each in found.values()} == {"vmaf"}
 
 
-def test_a_preset_that_is_said_twice_alike_is_said_once() -> None:
+def test_contender_with_its_preset_twice() -> None:
     assert read({"a": {"encoder": "libsvtav1:8", "preset": 8}})["a"].preset == "8"
 
 
-def test_every_label_has_a_folder_of_its_own_inside_keep() -> None:
+def test_contenders_keep_in_own_folders() -> None:
     labels = ["x264:slow", "x264 slow", "X264_SLOW", "..", "a/../b", "\x1b[2J", "é" * 300, "é" * 301]
     found = read(dict.fromkeys(labels, "libx264"), keep="kept")
     folders = [each.keep for each in found.values()]
@@ -162,24 +162,24 @@ def test_every_label_has_a_folder_of_its_own_inside_keep() -> None:
 @pytest.mark.parametrize(
     ("encoders", "said"),
     [
-        ("libx264", r"encoders is 'libx264'; it is a list"),
-        (5, r"encoders is 5; it is a list"),
-        (None, "encoders is None; it is a list"),
-        ([], "encoders is empty; say at least one"),
+        ("libx264", r"encoders must be a list, .*, not 'libx264'"),
+        (5, r"encoders must be a list, .*, not 5"),
+        (None, "encoders must be a list, .*, not None"),
+        ([], "encoders is empty. Give at least one"),
         ({}, "encoders is empty"),
-        (["libx264", "libx264"], "The encoder 'libx264' is given twice; give a mapping from labels"),
-        ([own, own], "The encoder 'own' is given twice"),
+        (["libx264", "libx264"], "given once, not 'libx264' twice. Use a mapping from labels"),
+        ([own, own], "given once, not 'own' twice"),
         (["libx246"], "There is no encoder 'libx246'"),
-        ({"a": {"encoder": "libx264", "presett": "slow"}}, "'presett' is no setting .*; did you mean 'preset'"),
-        ({"a": {"encoder": "libx264", "targets": 5}}, "'targets' is no setting of one encoder"),
-        ({"a": {"preset": "slow"}}, "The encoder 'a' of a comparison has settings, but encoder is missing"),
-        ({"a": {"encoder": "libx264:slow", "preset": "fast"}}, "'libx264:slow' names a preset, and preset is 'fast'"),
-        ({"": "libx264"}, "'' is no label"),
-        ({5: "libx264"}, "5 is no label of an encoder; it is a text"),
-        ({"a": {"encoder": "libx264", 5: 5}}, "5 is no setting of one encoder"),
+        ({"a": {"encoder": "libx264", "presett": "slow"}}, "'presett' is not a setting .*. Did you mean 'preset'"),
+        ({"a": {"encoder": "libx264", "targets": 5}}, "'targets' is not a setting of a single encoder"),
+        ({"a": {"preset": "slow"}}, "encoder is missing from the settings of 'a'"),
+        ({"a": {"encoder": "libx264:slow", "preset": "fast"}}, "'libx264:slow' names a preset, but preset is 'fast'"),
+        ({"": "libx264"}, "The label of an encoder must be a text, .*, not ''"),
+        ({5: "libx264"}, "The label of an encoder must be a text, .*, not 5"),
+        ({"a": {"encoder": "libx264", 5: 5}}, "5 is not a setting of a single encoder"),
     ],
 )
-def test_encoders_that_cannot_be_are_refused(encoders: Any, said: str) -> None:
+def test_contenders_refuses(encoders: Any, said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         read(encoders)
 
@@ -192,7 +192,7 @@ def limits(max_bitrate: Any = None, min_crf: Any = None, **changes: Any) -> list
     return [(gate.name, gate.limit, target) for gate, target in gates]  # type: ignore[misc]
 
 
-def test_a_limit_is_for_all_targets_or_for_each() -> None:
+def test_read_limits() -> None:
     assert limits(500_000) == [("max_bitrate", 500_000.0, 90.0), ("max_bitrate", 500_000.0, 96.0)]
     assert limits({96: 2e6}, {90: 30}) == [("max_bitrate", 2e6, 96.0), ("min_crf", 30.0, 90.0)]
     assert limits() == []
@@ -201,23 +201,23 @@ def test_a_limit_is_for_all_targets_or_for_each() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"max_bitrate": {97: 1}}, "max_bitrate has a limit for 97, which is none of the targets"),
-        ({"max_bitrate": "2M"}, "max_bitrate is '2M' for 90; it is a finite number"),
-        ({"max_bitrate": float("nan")}, "max_bitrate is nan"),
-        ({"min_crf": True}, "min_crf is True"),
-        ({"min_crf": {96: None}}, "min_crf is None for 96"),
-        ({"min_crf": 5, "encoder": ENCODERS["h264_videotoolbox"]}, "a larger number is finer; use max_bitrate"),
+        ({"max_bitrate": {97: 1}}, "max_bitrate has a limit for 97, which is not a target"),
+        ({"max_bitrate": "2M"}, "max_bitrate at 90 must be a finite number, not '2M'"),
+        ({"max_bitrate": float("nan")}, "max_bitrate at 90 must be a finite number, not nan"),
+        ({"min_crf": True}, "min_crf at 90 must be a finite number, not True"),
+        ({"min_crf": {96: None}}, "min_crf at 96 must be a finite number, not None"),
+        ({"min_crf": 5, "encoder": ENCODERS["h264_videotoolbox"]}, "larger is finer. Use max_bitrate"),
     ],
 )
-def test_limits_that_cannot_be_are_refused(given: dict[str, Any], said: str) -> None:
+def test_read_limits_refuses(given: dict[str, Any], said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         limits(**given)
 
 
-def test_an_answer_is_judged_by_its_own_gates_and_an_unmet_one_by_none() -> None:
+def test_judge_answer() -> None:
     encode = Encode("libx264", 27, None, 1000, 10, 1.0, None, "ffmpeg")
     result: Any = None
-    met = Answer(96.0, Metric("neg"), "met", "NEG 96", Probe(27, 96.5, result, encode))
+    met = Answer(96.0, Metric("neg"), "met", "libx264", 99.5, Probe(27, 96.5, result, encode))
     gates = [gate for gate, target in read_limits(BASE, {96: 7000}, {96: 28}) if target == 96]
     verdicts = judge_answer(met, gates)
     assert [(verdict.gate.name, verdict.passed) for verdict in verdicts] == [
@@ -229,12 +229,12 @@ def test_an_answer_is_judged_by_its_own_gates_and_an_unmet_one_by_none() -> None
     assert judge_answer(replace(met, outcome="not monotone"), gates) == []
 
 
-def test_a_start_may_be_what_an_earlier_search_returned() -> None:
+def test_start_from_a_bisection() -> None:
     class Earlier:
         encode = Encode("libx264", 27, None, 1000, 10, 1.0, None, "ffmpeg")
         answers: Mapping[float, Answer] = {
-            90.0: Answer(90.0, Metric("neg"), "met", "", Probe(27, 90.1, None, encode)),  # type: ignore[arg-type]
-            99.0: Answer(99.0, Metric("neg"), "above the ceiling", ""),
+            90.0: Answer(90.0, Metric("neg"), "met", "libx264", 99.5, Probe(27, 90.1, None, encode)),  # type: ignore[arg-type]
+            99.0: Answer(99.0, Metric("neg"), "above the ceiling", "libx264", 98.0),
         }
 
     request = bisect_request(SCORING, ENCODERS["libx264"], 90, start=Earlier())  # type: ignore[arg-type]

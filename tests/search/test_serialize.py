@@ -1,4 +1,4 @@
-"""Searches as plain data: everything that was found, in exact JSON types, under the names that are asked with."""
+"""Results of searches as plain data for JSON."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from pytest_vmaf.search.serialize import (
     bisection_record,
     comparison_record,
     made_with,
+    metric_text,
     probe_record,
     recommendation_record,
-    written,
 )
 
 
@@ -51,7 +51,7 @@ def through_json(record: dict[str, Any]) -> Any:
     return data
 
 
-def test_a_search_is_its_answers_in_the_targets_order_and_its_probes_in_their_own(found: Bisection, clip: Path) -> None:
+def test_bisection_record(found: Bisection, clip: Path) -> None:
     data = through_json(bisection_record(found))
     assert (data["encoder"], data["reference"], data["metric"], data["neg"]) == ("libx264", str(clip), "neg", True)
     assert data["met"] is False
@@ -66,7 +66,7 @@ def test_a_search_is_its_answers_in_the_targets_order_and_its_probes_in_their_ow
     assert (data["sample"], data["speed"]) == (None, None)
 
 
-def test_what_a_search_was_made_with_can_be_repeated(found: Bisection) -> None:
+def test_made_with(found: Bisection) -> None:
     with_what = bisection_record(found)["made_with"]
     assert set(with_what) == set(MADE_WITH)
     assert None not in with_what.values()
@@ -76,7 +76,7 @@ def test_what_a_search_was_made_with_can_be_repeated(found: Bisection) -> None:
     assert made_with(()) == {}
 
 
-def test_a_probe_is_its_scores_its_stream_and_the_command_that_repeats_it(found: Bisection) -> None:
+def test_probe_record(found: Bisection) -> None:
     probe = found.probes[0]
     data = through_json(probe_record(probe))
     assert data["score"] == data["neg"] == float(probe.result.neg)
@@ -87,7 +87,7 @@ def test_a_probe_is_its_scores_its_stream_and_the_command_that_repeats_it(found:
     assert f"-crf {probe.crf}" in data["command"]
 
 
-def test_a_sample_and_kept_encodes_are_said(clip: Path, tmp_path: Path) -> None:
+def test_bisection_record_of_a_sample(clip: Path, tmp_path: Path) -> None:
     found = Vmaf().bisect(
         clip, encoder="libx264", preset="veryfast", targets=80, metric="neg.p5", sample=0.32, keep=tmp_path
     )
@@ -99,7 +99,7 @@ def test_a_sample_and_kept_encodes_are_said(clip: Path, tmp_path: Path) -> None:
     assert data["probes"][0]["frames"] == 8
 
 
-def test_a_comparison_is_every_search_and_what_differs_against_the_first(comparison: Comparison, clip: Path) -> None:
+def test_comparison_record(comparison: Comparison, clip: Path) -> None:
     data = through_json(comparison_record(comparison))
     first, second = comparison.labels
     assert (data["anchor"], data["encoders"], data["targets"]) == (first, [first, second], [70.0, 80.0])
@@ -114,7 +114,7 @@ def test_a_comparison_is_every_search_and_what_differs_against_the_first(compari
     assert data["sources"][str(clip)][second] == through_json(bisection_record(comparison[second]))
 
 
-def test_what_is_not_known_is_null_with_the_reason(clip: Path) -> None:
+def test_comparison_record_of_unmet_targets(clip: Path) -> None:
     encoders = ["libx264:veryfast", "libx264:ultrafast"]
     comparison = Vmaf().compare(clip, encoders=encoders, targets=[99.98, 99.99], metric="neg", speed=False)
     data = through_json(comparison_record(comparison))
@@ -125,7 +125,7 @@ def test_what_is_not_known_is_null_with_the_reason(clip: Path) -> None:
     assert data["lost_wins"] is None
 
 
-def test_a_recommendation_names_its_source_and_encoder_even_where_no_row_is_found(clip: Path, tmp_path: Path) -> None:
+def test_recommendation_record(clip: Path, tmp_path: Path) -> None:
     rows = Vmaf().sweep(clip, encoders=["libx264"], presets=["veryfast"], crfs=[25, 30], output=tmp_path / "rows.jsonl")
     (met,) = recommend(rows, target=80, metric="neg")
     data = through_json(recommendation_record(met))
@@ -138,7 +138,7 @@ def test_a_recommendation_names_its_source_and_encoder_even_where_no_row_is_foun
     assert "no row reaches" in said["why"]
 
 
-def test_the_probes_of_a_search_that_failed_can_be_written_too(clip: Path, tmp_path: Path) -> None:
+def test_probe_record_after_a_failure(clip: Path, tmp_path: Path) -> None:
     def fails_the_second_time(source: Path, output: Path, crf: int) -> None:
         if calls:
             raise RuntimeError("enough")
@@ -157,6 +157,6 @@ def test_the_probes_of_a_search_that_failed_can_be_written_too(clip: Path, tmp_p
 
 
 @pytest.mark.parametrize("text", ["neg", "vmaf", "neg.p5", "psnr_y.min", "vmaf.harmonic_mean"])
-def test_a_metric_is_written_as_it_is_asked_for(text: str) -> None:
-    assert written(parse_metric(text)) == text
-    assert written(parse_metric("neg.mean")) == "neg"
+def test_metric_text(text: str) -> None:
+    assert metric_text(parse_metric(text)) == text
+    assert metric_text(parse_metric("neg.mean")) == "neg"
