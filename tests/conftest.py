@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 
-from pytest_vmaf.encoding.encode import EncodeJob
 from pytest_vmaf.encoding.encoders import ENCODERS, Encoder
+from pytest_vmaf.encoding.job import EncodeJob
 from pytest_vmaf.media.clip import Clip, as_clip
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
 from pytest_vmaf.media.inspect import inspect
@@ -39,7 +39,10 @@ SCENE = "mandelbrot=size={size}:rate={rate}:end_scale=0.002,noise=alls=6:allf=t:
 
 
 #: Of children that are pytests: plugins that hardly a test here is about, and that take most of their time to load.
-LEAN = " ".join(f"-p no:{name}" for name in ("hypothesispytest", "html", "metadata", "allure_pytest"))
+LEAN = " ".join(
+    f"-p no:{name}"
+    for name in ("hypothesispytest", "html", "metadata", "allure_pytest", "rerunfailures", "pytest_cov", "platformdirs")
+)
 
 
 @pytest.fixture(autouse=True)
