@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Any
 
-from pytest_vmaf.cache import LARGEST, UNREADABLE, Entry, fetch, forget, key_of, remembered, store
+from pytest_vmaf.cache import LARGEST, UNREADABLE, Entry, fetch, forget, key_of, get_or_compute, store
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.media.builds import build_of, machine
 from pytest_vmaf.media.fingerprint import Unchanged, content_of
@@ -157,7 +157,7 @@ def remembered_shares(
     """
     unchanged = Unchanged(prepared.job.reference.clip)
     key = _reference_key("shares", prepared, network, boxes=boxes)
-    return remembered(prepared.cache, "mask", key, make, list, _read_shares, unchanged)
+    return get_or_compute(prepared.cache, "mask", key, make, list, _read_shares, unchanged)
 
 
 def _read_shares(data: Any) -> Shares:

@@ -1,4 +1,4 @@
-"""Masked scores, masks and saliency of earlier runs are used again; what may be another is made."""
+"""Masked scores, saliency maps and shares from the cache."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def said(result):
     return data, result.coverage, result.empty, result.maps
 
 
-def test_a_pair_that_is_known_starts_no_process_and_loads_no_network(vmaf, pairs, network, monkeypatch):
+def test_cached_score_needs_no_process(vmaf, pairs, network, monkeypatch):
     first = vmaf.roi(*pairs[:2], saliency=network)
     assert first.provenance["cached"] == ""
     monkeypatch.setattr(subprocess, "Popen", no)
@@ -53,7 +53,7 @@ def test_a_pair_that_is_known_starts_no_process_and_loads_no_network(vmaf, pairs
     assert said(second) == said(first)
 
 
-def test_the_network_is_not_asked_again_for_another_encode(vmaf, pairs, network, monkeypatch):
+def test_cached_maps_serve_other_encodes(vmaf, pairs, network, monkeypatch):
     vmaf.roi(*pairs[:2], saliency=network)
     fresh = Vmaf().roi(pairs[0], pairs[2], saliency=network)
     monkeypatch.setattr(masking, "infer", no)
@@ -62,7 +62,7 @@ def test_the_network_is_not_asked_again_for_another_encode(vmaf, pairs, network,
     assert said(recalled) == said(fresh)
 
 
-def test_a_hit_of_the_whole_picture_alone_is_none_of_the_masked(vmaf, pairs, network):
+def test_cached_full_score_is_not_masked(vmaf, pairs, network):
     vmaf.score(*pairs[:2])
     assert vmaf.roi(*pairs[:2], saliency=network).provenance["cached"] == ""
 
@@ -80,14 +80,14 @@ def test_a_hit_of_the_whole_picture_alone_is_none_of_the_masked(vmaf, pairs, net
     ],
     ids=str,
 )
-def test_another_mask_is_another_score(vmaf, pairs, network, changed):
+def test_cached_by_mask_settings(vmaf, pairs, network, changed):
     vmaf.roi(*pairs[:2], saliency=network)
     again = {"saliency": network, **changed}
     assert vmaf.roi(*pairs[:2], **again).provenance["cached"] == ""
     assert vmaf.roi(*pairs[:2], **again).provenance["cached"] != ""
 
 
-def test_a_network_is_what_is_in_its_file(vmaf, pairs, network, tmp_path):
+def test_cached_by_network_content(vmaf, pairs, network, tmp_path):
     vmaf.roi(*pairs[:2], saliency=network)
     copy = Path(tmp_path, "copy.onnx")
     copy.write_bytes(PLAIN)
@@ -96,7 +96,7 @@ def test_a_network_is_what_is_in_its_file(vmaf, pairs, network, tmp_path):
     assert vmaf.roi(*pairs[:2], saliency=network).provenance["cached"] == ""
 
 
-def test_broken_entries_are_made_anew_and_said(vmaf, pairs, network, tmp_path):
+def test_cache_damaged_entries(vmaf, pairs, network, tmp_path):
     first = vmaf.roi(*pairs[:2], saliency=network)
     for path in (tmp_path / "cache" / "mask").rglob("*"):
         if path.is_file():
@@ -106,7 +106,7 @@ def test_broken_entries_are_made_anew_and_said(vmaf, pairs, network, tmp_path):
     assert said(second) == said(first)
 
 
-def test_the_shares_of_a_map_are_looked_at_once(vmaf, pairs, monkeypatch):
+def test_cached_tile_shares(vmaf, pairs, monkeypatch):
     first = vmaf.map(*pairs[:2], grid=(1, 1), saliency=True)
     fresh = Vmaf().map(pairs[0], pairs[2], grid=(1, 1), saliency=True)
     monkeypatch.setattr(salience, "infer", no)
@@ -117,7 +117,7 @@ def test_the_shares_of_a_map_are_looked_at_once(vmaf, pairs, monkeypatch):
     assert again.neg_salient.frames == first.neg_salient.frames
 
 
-def test_regions_are_kept_one_by_one(vmaf, pairs, monkeypatch):
+def test_cached_regions_one_by_one(vmaf, pairs, monkeypatch):
     first = vmaf.score(*pairs[:2], regions={"left": (0, 0, 160, 180)})
     both = {"left": (0, 0, 160, 180), "right": (160, 0, 160, 180)}
     second = vmaf.score(*pairs[:2], regions=both)
@@ -128,7 +128,7 @@ def test_regions_are_kept_one_by_one(vmaf, pairs, monkeypatch):
     assert vmaf.score(*pairs[:2], regions=both).regions["right"].neg.frames == second.regions["right"].neg.frames
 
 
-def test_a_network_that_fails_keeps_nothing(vmaf, pairs, tmp_path):
+def test_cache_without_failed_network(vmaf, pairs, tmp_path):
     from pytest_vmaf import MaskError
 
     network = tmp_path / "net.onnx"

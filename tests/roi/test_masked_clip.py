@@ -1,4 +1,4 @@
-"""The stream of masked frames: what it leaves on disk and in memory, and what is said when it breaks."""
+"""The stream of masked frames: its errors, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def write(folder: Path, content: bytes) -> Path:
     return path
 
 
-def test_no_frame_ever_lies_on_disk(temp: Path, long: Path, worse: Path, scorer: dict[str, str]) -> None:
+def test_no_frames_on_disk(temp: Path, long: Path, worse: Path, scorer: dict[str, str]) -> None:
     sizes: dict[Path, int] = {}
     pipes: set[Path] = set()
     over = threading.Event()
@@ -123,7 +123,7 @@ def test_no_frame_ever_lies_on_disk(temp: Path, long: Path, worse: Path, scorer:
     assert found.provenance["command"].startswith("pytest-vmaf roi-score")
 
 
-def test_a_network_that_fails_in_the_fifth_picture_is_the_error(
+def test_network_fails_in_fifth_picture(
     temp: Path, long: Path, make: Callable[..., Path], tmp_path: Path, scorer: dict[str, str]
 ) -> None:
     # The square root of what is below the middle of the scale is no number, and the fifth picture is dark.
@@ -142,7 +142,7 @@ def test_a_network_that_fails_in_the_fifth_picture_is_the_error(
 
 
 @pytest.mark.parametrize("error", [MemoryError("no room\x1b[2J"), ValueError("shapes"), BrokenPipeError("of its own")])
-def test_whatever_breaks_a_mask_is_the_error_and_not_the_frames_that_are_missing(
+def test_mask_failure_is_the_error(
     temp: Path, long: Path, worse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     calls = []
@@ -163,7 +163,7 @@ def test_whatever_breaks_a_mask_is_the_error_and_not_the_frames_that_are_missing
     assert len(calls) == 4
 
 
-def test_clips_of_different_lengths_are_told_apart_by_their_frames(
+def test_clips_of_different_lengths(
     temp: Path, long: Path, worse: Path, shorter: Path, tmp_path: Path, scorer: dict[str, str]
 ) -> None:
     network = write(tmp_path, PLAIN)
@@ -175,9 +175,7 @@ def test_clips_of_different_lengths_are_told_apart_by_their_frames(
 
 
 @pytest.mark.parametrize("which", ["reference", "distorted"])
-def test_a_damaged_clip_is_refused(
-    temp: Path, long: Path, worse: Path, tmp_path: Path, scorer: dict[str, str], which: str
-) -> None:
+def test_damaged_clip(temp: Path, long: Path, worse: Path, tmp_path: Path, scorer: dict[str, str], which: str) -> None:
     data = bytearray(worse.read_bytes())
     middle = len(data) // 2
     data[middle : middle + 2000] = b"\x55" * 2000
@@ -191,7 +189,7 @@ def test_a_damaged_clip_is_refused(
     assert "SIGKILL" not in str(caught.value)
 
 
-def test_what_takes_too_long_is_stopped(
+def test_timeout(
     temp: Path, long: Path, worse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scorer: dict[str, str]
 ) -> None:
     def slow(network: Any, rgb: Any) -> Any:
@@ -250,14 +248,14 @@ def timed_out(pipe: Path) -> None:
         (timed_out, ScorerError, "time limit of 0.2 s"),
     ],
 )
-def test_a_scorer_that_breaks_is_the_error_and_leaves_nothing(
+def test_scorer_that_fails(
     temp: Path, long: Path, worse: Path, act: Callable[[Path], object], error: type[BaseException], words: str
 ) -> None:
     with pytest.raises(error, match=words):
         Vmaf(scorer=Breaking(act)).roi(long, worse, synthetic_mask=0.35)
 
 
-def test_a_scorer_that_does_not_read_all_masked_frames_has_no_score(temp: Path, long: Path, worse: Path) -> None:
+def test_scorer_that_stops_reading(temp: Path, long: Path, worse: Path) -> None:
     def first(pipe: Path) -> None:
         with pipe.open("rb") as file:
             file.read(FRAME_BYTES)
@@ -269,9 +267,7 @@ def test_a_scorer_that_does_not_read_all_masked_frames_has_no_score(temp: Path, 
 
 
 @pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="the scorer needs /dev/fd; this system has none")
-def test_a_tool_that_leaves_the_masked_clip_unread_is_not_waited_for(
-    temp: Path, long: Path, worse: Path, tmp_path: Path
-) -> None:
+def test_tool_that_skips_the_masked_clip(temp: Path, long: Path, worse: Path, tmp_path: Path) -> None:
     """Frames that a decoder could not deliver are counted again, which those of a pipe cannot be."""
     lines = [
         "#!/bin/sh",
@@ -288,7 +284,7 @@ def test_a_tool_that_leaves_the_masked_clip_unread_is_not_waited_for(
     assert (tmp_path / "again").stat().st_size == LONG * FRAME_BYTES
 
 
-def test_a_scorer_whose_log_lacks_the_masked_clip_is_refused(temp: Path, long: Path, worse: Path) -> None:
+def test_log_without_masked_clip(temp: Path, long: Path, worse: Path) -> None:
     class Lacking(FfmpegScorer):
         def score_together(self, requests: Sequence[ScoreRequest]) -> Any:
             logs = super().score_together(requests)
@@ -299,9 +295,7 @@ def test_a_scorer_whose_log_lacks_the_masked_clip_is_refused(temp: Path, long: P
         Vmaf(scorer=Lacking()).roi(long, worse, synthetic_mask=0.35)
 
 
-def test_a_clip_that_vanishes_while_it_is_checked_is_the_error(
-    temp: Path, long: Path, worse: Path, tmp_path: Path
-) -> None:
+def test_clip_that_vanishes(temp: Path, long: Path, worse: Path, tmp_path: Path) -> None:
     gone = tmp_path / "gone.mp4"
     gone.write_bytes(worse.read_bytes())
 
@@ -320,7 +314,7 @@ def test_a_clip_that_vanishes_while_it_is_checked_is_the_error(
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("mask", ["network", "synthetic"])
-def test_ctrl_c_ends_everything(
+def test_interrupt_ends_everything(
     tmp_path: Path, footage: Callable[..., Path], encode: Callable[..., Path], mask: str, sign: signal.Signals
 ) -> None:
     reference = footage("854x480", 60)
@@ -352,9 +346,7 @@ def test_ctrl_c_ends_everything(
     assert list(folder.iterdir()) == []
 
 
-def test_neither_a_home_nor_a_temporary_folder_is_written_to(
-    tmp_path: Path, footage: Callable[..., Path], encode: Callable[..., Path]
-) -> None:
+def test_home_and_temp_stay_empty(tmp_path: Path, footage: Callable[..., Path], encode: Callable[..., Path]) -> None:
     """ONNX Runtime's wheels gather what they see of their users, and send it, unless they are told not to."""
     reference = footage("192x108", 3)
     folders = {name: tmp_path / name for name in ("TMPDIR", "HOME", "XDG_CACHE_HOME")}
@@ -370,7 +362,7 @@ def test_neither_a_home_nor_a_temporary_folder_is_written_to(
     }
 
 
-def test_a_broken_run_does_not_spoil_the_next(temp: Path, long: Path, worse: Path) -> None:
+def test_failed_run_leaves_next_intact(temp: Path, long: Path, worse: Path) -> None:
     wanted = Vmaf().roi(long, worse, synthetic_mask=0.35)
     for _ in range(3):
         with pytest.raises(ScorerError):
@@ -378,7 +370,7 @@ def test_a_broken_run_does_not_spoil_the_next(temp: Path, long: Path, worse: Pat
     assert Vmaf().roi(long, worse, synthetic_mask=0.35) == wanted
 
 
-def test_several_at_once_do_not_mix(temp: Path, long: Path, worse: Path, shorter: Path, tmp_path: Path) -> None:
+def test_concurrent_scores(temp: Path, long: Path, worse: Path, shorter: Path, tmp_path: Path) -> None:
     network = write(tmp_path, PLAIN)
 
     def score(number: int) -> object:
@@ -393,15 +385,13 @@ def test_several_at_once_do_not_mix(temp: Path, long: Path, worse: Path, shorter
     assert found[2] == found[5] == score(2)
 
 
-def test_without_named_pipes_there_is_no_mask(
-    long: Path, worse: Path, monkeypatch: pytest.MonkeyPatch, temp: Path
-) -> None:
+def test_no_named_pipes(long: Path, worse: Path, monkeypatch: pytest.MonkeyPatch, temp: Path) -> None:
     monkeypatch.delattr(os, "mkfifo")
     with pytest.raises(MaskError, match="a named pipe, which this system does not have"):
         Vmaf().roi(long, worse, synthetic_mask=0.5)
 
 
-def test_a_large_frame_passes_through_small_pipes(temp: Path, make: Callable[..., Path], tmp_path: Path) -> None:
+def test_large_frames_in_small_pipes(temp: Path, make: Callable[..., Path], tmp_path: Path) -> None:
     """Frames larger than any pipe, with the small ones of the network's working size beside them."""
     sides = {"working_width": "640", "working_height": "368"}
     network = write(tmp_path, model(MEAN, node("Sigmoid", "grey", "saliency_map"), metadata=sides))
@@ -411,3 +401,37 @@ def test_a_large_frame_passes_through_small_pipes(temp: Path, make: Callable[...
     found = Vmaf(timeout=300).roi(Clip(reference), Clip(distorted), saliency=network)
     assert len(found.coverage) == 4
     assert found.vmaf_masked != found.vmaf_full
+
+
+@pytest.mark.parametrize("target", ["_feed", "_decode", "_follow"])
+def test_no_more_threads(temp: Path, long: Path, worse: Path, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
+    """The thread that streams, the one that decodes, or those that read what programs print cannot be started."""
+    start = threading.Thread.start
+
+    def scarce(thread: threading.Thread) -> None:
+        # Only while masked frames are made: other programs have inspected the pair before.
+        feeding = any(path.name.startswith("pytest-vmaf-") for path in temp.iterdir())
+        if thread._target.__name__ == target and feeding:  # type: ignore[attr-defined]
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", scarce)
+    with pytest.raises(MeasurementError, match="can't start new thread"):
+        Vmaf().roi(long, worse, synthetic_mask=0.35)
+
+
+def test_no_thread_for_the_network(
+    temp: Path, long: Path, worse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a thread of its own, the network is loaded after the pair was inspected."""
+    network = write(tmp_path, PLAIN)
+    wanted = Vmaf().roi(long, worse, saliency=network)
+    start = threading.Thread.start
+
+    def scarce(thread: threading.Thread) -> None:
+        if thread._target.__module__ == "concurrent.futures.thread":  # type: ignore[attr-defined]
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", scarce)
+    assert Vmaf().roi(long, worse, saliency=network) == wanted

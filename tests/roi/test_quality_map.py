@@ -1,4 +1,4 @@
-"""Quality maps on real clips: every tile is the region that it covers, and what is salient weighs as it is."""
+"""Quality maps on real clips: tiles, the worst tile, saliency weights, gates."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @given(st.integers(1, 5000), st.integers(1, MOST_ON_SIDE), st.sampled_from([1, 2]))
-def test_tiles_cover_a_side_without_gaps_and_begin_where_they_may(length: int, parts: int, step: int) -> None:
+def test_edges_cover_a_side(length: int, parts: int, step: int) -> None:
     edges = _edges(length, parts, step)
     assert (edges[0], edges[-1], len(edges)) == (0, length, parts + 1)
     assert edges == sorted(edges)
@@ -99,7 +99,7 @@ def test_tiles_cover_a_side_without_gaps_and_begin_where_they_may(length: int, p
 
 
 @pytest.mark.parametrize(("size", "grid"), [("320x180", (4, 3)), ("161x97", (3, 5)), ("130x75", (5, 2))])
-def test_each_tile_is_the_region_that_it_covers_bit_by_bit(
+def test_tiles_equal_regions(
     size: str, grid: tuple[int, int], footage: Callable[..., Path], make: Callable[..., Path], tmp_path: Path
 ) -> None:
     reference = footage(size, FRAMES)
@@ -124,7 +124,7 @@ def test_each_tile_is_the_region_that_it_covers_bit_by_bit(
     assert len({float(tile.neg) for tile in found.tiles}) > 1
 
 
-def test_tiles_of_many_bits_keep_their_chroma(
+def test_tiles_of_10_bit_chroma(
     footage: Callable[..., Path], make: Callable[..., Path], encode: Callable[..., Path], tmp_path: Path
 ) -> None:
     # Of three columns of 82 pixels the second would begin at an odd one.
@@ -134,7 +134,7 @@ def test_tiles_of_many_bits_keep_their_chroma(
     assert found["psnr_cb"].min > 25
 
 
-def test_a_single_tile_is_the_whole_picture(scene: Path, coded: Path) -> None:
+def test_single_tile_is_whole_picture(scene: Path, coded: Path) -> None:
     found, whole = Vmaf().map(scene, coded, grid=(1, 1)), Vmaf().score(scene, coded)
     assert found.tile(0, 0).neg.frames == found.neg.frames == whole.neg.frames
     assert found.vmaf.frames == whole.vmaf.frames
@@ -146,31 +146,33 @@ def test_a_single_tile_is_the_whole_picture(scene: Path, coded: Path) -> None:
     "grid",
     [5, None, "44", b"\x04\x04", (4,), (4, 4, 4), (0, 4), (-1, 2), (4.0, 4), (True, 4), {4, 5}, (65, 1), ("4", 4)],
 )
-def test_what_is_no_grid_is_refused_before_the_clips_are_read(grid: Any) -> None:
+def test_invalid_grid(grid: Any) -> None:
     vmaf = Vmaf()
-    with pytest.raises(SettingsError, match=r"grid is .*; it is \(columns, rows\), each from 1 to 64, as \(4, 4\)"):
+    with pytest.raises(
+        SettingsError, match=r"grid must be \(columns, rows\), each between 1 and 64, for example \(4, 4\); got "
+    ):
         vmaf.map("missing.mkv", "missing.mp4", grid=grid)
     assert [record["status"] for record in vmaf.records] == ["error"]
 
 
-def test_more_tiles_than_ffmpeg_takes_are_refused(scene: Path) -> None:
-    with pytest.raises(SettingsError, match=rf"grid is \(31, 30\), 930 tiles; {MOST_TILES} are scored at most"):
+def test_too_many_tiles(scene: Path) -> None:
+    with pytest.raises(SettingsError, match=rf"grid must have at most {MOST_TILES} tiles, not 930; got \(31, 30\)"):
         Vmaf().map(scene, scene, grid=(31, 30))
 
 
-def test_as_many_as_are_allowed_are_scored(footage: Callable[..., Path], encode: Callable[..., Path]) -> None:
+def test_most_tiles(footage: Callable[..., Path], encode: Callable[..., Path]) -> None:
     reference = footage("570x570", 1)
     assert len(Vmaf(threads=1).map(reference, encode(reference, 30), grid=(30, 30)).tiles) == MOST_TILES
 
 
-def test_tiles_too_small_for_the_model_are_refused_by_name(scene: Path, coded: Path) -> None:
+def test_tiles_too_small(scene: Path, coded: Path) -> None:
     with pytest.raises(ModelError, match=r"Pictures of 'tile 0,0' of 16x90 are too small for vmaf_v0\.6\.1"):
         Vmaf().map(scene, coded, grid=(20, 2))
     with pytest.raises(ModelError, match=r"Pictures of 'tile 0,0' of 160x180 are too small"):
         Vmaf(generation="v1").map(scene, coded, grid=(2, 1))
 
 
-def test_a_map_is_one_run(scene: Path, coded: Path, counted: list[int]) -> None:
+def test_map_is_one_run(scene: Path, coded: Path, counted: list[int]) -> None:
     Vmaf().map(scene, coded, grid=(4, 3))
     assert counted == [12]
 
@@ -178,7 +180,7 @@ def test_a_map_is_one_run(scene: Path, coded: Path, counted: list[int]) -> None:
 # What a map tells.
 
 
-def test_the_worst_tile_is_found_and_pools_are_those_of_the_tiles(scene: Path, mixed: Path) -> None:
+def test_worst_tile_and_pools(scene: Path, mixed: Path) -> None:
     found = Vmaf().map(scene, mixed, grid=(4, 3))
     assert isinstance(found, QualityMap)
     assert (found.worst.column, found.worst.row) == (0, 0)
@@ -207,9 +209,7 @@ def test_the_worst_tile_is_found_and_pools_are_those_of_the_tiles(scene: Path, m
             found.tile(*place)
 
 
-def test_a_gate_upon_the_spread_holds_the_tile_that_varies_most(
-    scene: Path, make: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_stdev_gate(scene: Path, make: Callable[..., Path], tmp_path: Path) -> None:
     # One tile is bad in every second frame, another a little worse in all.
     graph = (
         "[0]split=3[a][b][c];[b]crop=80:60:0:0,gblur=3[one];[c]crop=80:60:240:120,gblur=4[two];"
@@ -229,7 +229,7 @@ def test_a_gate_upon_the_spread_holds_the_tile_that_varies_most(
     assert vmaf.records[0]["pools"]["neg_tile"]["stdev"] == spread
 
 
-def test_a_gate_that_a_map_cannot_hold_is_refused_wherever_the_caller_said_it(scene: Path, mixed: Path) -> None:
+def test_gates_of_other_methods(scene: Path, mixed: Path) -> None:
     with pytest.raises(SettingsError, match=r"above_100 is no gate of vmaf\.map"):
         Vmaf(above_100=True).map(scene, mixed)
     with pytest.raises(SettingsError, match=r"min_neg_tile is a gate of vmaf\.map"):
@@ -239,7 +239,7 @@ def test_a_gate_that_a_map_cannot_hold_is_refused_wherever_the_caller_said_it(sc
     Vmaf(min_neg_tile=1).score(scene, mixed, min_neg_tile=None)
 
 
-def test_the_worst_over_time_goes_from_tile_to_tile(scene: Path, make: Callable[..., Path], tmp_path: Path) -> None:
+def test_worst_over_time(scene: Path, make: Callable[..., Path], tmp_path: Path) -> None:
     graph = (
         "[0]split=3[a][b][c];[b]crop=80:60:0:0,gblur=2[one];[c]crop=80:60:240:120,gblur=2[two];"
         "[a][one]overlay=0:0:format=yuv420:enable='lt(n,2)'[x];[x][two]overlay=240:120:format=yuv420:enable='gte(n,2)'"
@@ -250,7 +250,7 @@ def test_the_worst_over_time_goes_from_tile_to_tile(scene: Path, make: Callable[
     assert [(tile.column, tile.row) for tile, _ in found.worst_over_time] == [(0, 0), (0, 0), (3, 2), (3, 2)]
 
 
-def test_gates_hold_the_worst_tile_by_their_own_pool(scene: Path, mixed: Path) -> None:
+def test_gates_by_pool(scene: Path, mixed: Path) -> None:
     vmaf = Vmaf()
     found = vmaf.map(scene, mixed, grid=(4, 3))
     for pool in ("", "_min", "_p5", "_harmonic_mean"):
@@ -266,15 +266,13 @@ def test_gates_hold_the_worst_tile_by_their_own_pool(scene: Path, mixed: Path) -
 
 
 @pytest.mark.parametrize("gate", [{"max_gap": 3}, {"max_gap_max": 3}])
-def test_no_gate_holds_because_the_tile_that_violates_it_is_not_the_worst(
-    gate: dict[str, Any], scene: Path, mixed: Path
-) -> None:
+def test_gap_gate_of_any_tile(gate: dict[str, Any], scene: Path, mixed: Path) -> None:
     # The tile with the lowest NEG has a gap below 3; another one has more.
     with pytest.raises(GateViolation):
         Vmaf().map(scene, mixed, grid=(4, 3), **gate)
 
 
-def test_a_map_is_a_result_that_can_be_written_down(scene: Path, mixed: Path) -> None:
+def test_map_in_json(scene: Path, mixed: Path) -> None:
     found = Vmaf().map(scene, mixed, grid=(4, 3))
     back = Result.from_json(found.to_json())
     assert back.neg.frames == found.neg.frames
@@ -299,7 +297,7 @@ ZERO = model(MEAN, node("Mul", "grey zero", "saliency_map"), tensors=(tensor("ze
 NAN = model(MEAN, node("Mul", "grey nan", "saliency_map"), tensors=(tensor("nan", [math.nan]),))
 
 
-def test_shares_of_other_frames_than_were_scored_are_no_shares(
+def test_shares_of_other_frames(
     scene: Path, coded: Path, network: Callable[[bytes], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = salience.salient_shares
@@ -309,11 +307,11 @@ def test_shares_of_other_frames_than_were_scored_are_no_shares(
         return shares[:-1], empty
 
     monkeypatch.setattr(salience, "salient_shares", short)
-    with pytest.raises(ScorerError, match=f"{FRAMES} frames were scored, and {FRAMES - 1} looked at"):
+    with pytest.raises(ScorerError, match=f"{FRAMES} frames were scored, but saliency was computed for {FRAMES - 1}"):
         Vmaf().map(scene, coded, saliency=network(STRONG))
 
 
-def test_shares_add_up_to_one_and_are_the_saliency_of_the_tiles(
+def test_shares_are_saliency_of_tiles(
     scene: Path,
     coded: Path,
     network: Callable[[bytes], Path],
@@ -349,7 +347,7 @@ def test_shares_add_up_to_one_and_are_the_saliency_of_the_tiles(
     assert max(max(frame) for frame in shares) > 1.1 / 12
 
 
-def test_what_is_salient_decides_between_a_bad_tile_and_a_good_one(
+def test_salient_tiles_decide(
     scene: Path, mixed: Path, network: Callable[[bytes], Path], make: Callable[..., Path], tmp_path: Path
 ) -> None:
     # Bright is salient: the top left is made bright in one reference, and the bottom right in another.
@@ -367,7 +365,7 @@ def test_what_is_salient_decides_between_a_bad_tile_and_a_good_one(
     assert good.neg_salient > bad.neg_salient + 3
 
 
-def test_the_networks_own_map_is_held_by_its_gate(scene: Path, coded: Path) -> None:
+def test_salient_gate(scene: Path, coded: Path) -> None:
     found = Vmaf().map(scene, coded, saliency=True)
     assert found.saliency.startswith("pytest-vmaf saliency ")
     assert min(float(t.neg) for t in found.tiles) < found.neg_salient < max(float(t.neg) for t in found.tiles)
@@ -379,7 +377,7 @@ def test_the_networks_own_map_is_held_by_its_gate(scene: Path, coded: Path) -> N
         Vmaf().map(scene, coded, saliency=True, min_neg_salient_min=value + 0.01)
 
 
-def test_a_gate_upon_what_is_salient_needs_saliency(scene: Path, coded: Path) -> None:
+def test_salient_gate_needs_saliency(scene: Path, coded: Path) -> None:
     gate = {"min_neg_salient": 1}
     with pytest.raises(SettingsError, match=r"neg_salient.* saliency=True"):
         Vmaf().map(scene, coded, **gate)
@@ -389,14 +387,12 @@ def test_a_gate_upon_what_is_salient_needs_saliency(scene: Path, coded: Path) ->
     Vmaf(**gate).map(scene, coded, min_neg_salient=None)
 
 
-def test_where_nothing_is_salient_in_any_frame_it_says_so(
-    scene: Path, coded: Path, network: Callable[[bytes], Path]
-) -> None:
+def test_nothing_salient_anywhere(scene: Path, coded: Path, network: Callable[[bytes], Path]) -> None:
     with pytest.raises(MaskError, match=r"Nothing is salient in any of the 4 frames \(.*network\.onnx\)"):
         Vmaf().map(scene, coded, saliency=network(ZERO), min_neg_salient=1)
 
 
-def test_a_frame_without_anything_salient_counts_tiles_by_area_and_is_noted(
+def test_nothing_salient_in_a_frame(
     scene: Path, coded: Path, network: Callable[[bytes], Path], make: Callable[..., Path], tmp_path: Path
 ) -> None:
     # Only what is brighter than the mean of ImageNet is salient; in the second frame nothing is.
@@ -419,10 +415,10 @@ def test_a_frame_without_anything_salient_counts_tiles_by_area_and_is_noted(
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"no network", "no network that can be run"), (NAN, "not finite")],
+    [(b"no network", "cannot be used as a saliency network"), (NAN, "not finite")],
     ids=["no network", "NaN"],
 )
-def test_a_network_that_fails_ends_the_map(
+def test_network_fails(
     content: bytes, message: str, scene: Path, coded: Path, network: Callable[[bytes], Path]
 ) -> None:
     vmaf = Vmaf()
@@ -431,24 +427,22 @@ def test_a_network_that_fails_ends_the_map(
     assert [record["status"] for record in vmaf.records] == ["error"]
 
 
-def test_a_network_that_cannot_be_loaded_is_refused_before_anything_is_scored(
-    scene: Path, coded: Path, counted: list[int]
-) -> None:
-    with pytest.raises(MaskError, match=r"There is no file missing\.onnx"):
+def test_network_missing(scene: Path, coded: Path, counted: list[int]) -> None:
+    with pytest.raises(MaskError, match=r"The saliency network missing\.onnx does not exist"):
         Vmaf().map(scene, coded, saliency="missing.onnx")
     assert counted == []
 
 
 @pytest.mark.parametrize("saliency", [0, 1, 3.5, "", b"a.onnx", ["a.onnx"]])
-def test_what_is_no_path_of_a_network_is_refused(saliency: Any, scene: Path, coded: Path) -> None:
-    with pytest.raises(SettingsError, match=r"saliency is .*; it is the path of an ONNX network"):
+def test_saliency_is_not_a_path(saliency: Any, scene: Path, coded: Path) -> None:
+    with pytest.raises(SettingsError, match=r"saliency must be the path of an ONNX network, not "):
         Vmaf().map(scene, coded, saliency=saliency)
 
 
 # At the edges of what there is.
 
 
-def test_a_map_of_a_picture_has_one_frame(scene: Path, make: Callable[..., Path], tmp_path: Path) -> None:
+def test_map_of_a_picture(scene: Path, make: Callable[..., Path], tmp_path: Path) -> None:
     png = make("-i", scene, "-frames:v", 1, tmp_path / "a.png")
     jpg = make("-i", png, "-q:v", 20, tmp_path / "a.jpg")
     found = Vmaf().map(png, jpg, saliency=True)
@@ -458,19 +452,19 @@ def test_a_map_of_a_picture_has_one_frame(scene: Path, make: Callable[..., Path]
         Vmaf().map(png, jpg, min_neg_tile=99.9)
 
 
-def test_a_clip_against_itself_has_no_worst_that_a_gate_would_fail(scene: Path) -> None:
+def test_clip_with_itself(scene: Path) -> None:
     found = Vmaf().map(scene, scene, min_neg_tile=95, max_gap_tile=0.05, saliency=True, min_neg_salient=95)
     assert found.gap_tile == pytest.approx(0, abs=0.05)
     assert not found.above_100
 
 
-def test_clips_of_two_lengths_have_no_map(scene: Path, coded: Path, make: Callable[..., Path], tmp_path: Path) -> None:
+def test_different_lengths(scene: Path, coded: Path, make: Callable[..., Path], tmp_path: Path) -> None:
     short = make("-i", coded, "-frames:v", 3, "-c:v", "ffv1", tmp_path / "short.mkv")
     with pytest.raises(PairError, match="different lengths: 4 frames decoded of the reference, 3"):
         Vmaf().map(scene, short)
 
 
-def test_blindness_in_a_tile_names_it(make: Callable[..., Path], tmp_path: Path) -> None:
+def test_flat_tile_is_an_error(make: Callable[..., Path], tmp_path: Path) -> None:
     pair = [
         make(
             *("-f", "lavfi", "-i", f"testsrc2=size=320x180:rate=25,drawbox=0:0:40:46:{colour}:fill,format=yuv420p"),
@@ -482,12 +476,12 @@ def test_blindness_in_a_tile_names_it(make: Callable[..., Path], tmp_path: Path)
         Vmaf().map(*pair, grid=(8, 4))
 
 
-def test_invented_numbers_make_a_map_but_no_saliency() -> None:
+def test_fake_map() -> None:
     vmaf = Vmaf(scorer=FakeScorer(vmaf=95.0, neg=93.0))
     found = vmaf.map("a", "b", grid=(2, 2), min_neg_tile=93, max_gap_tile=2)
     assert [float(tile.neg) for tile in found.tiles] == [93.0] * 4
     assert found.provenance["fake"]
-    with pytest.raises(SettingsError, match="The scorer 'fake' reads no clip"):
+    with pytest.raises(SettingsError, match="saliency needs a scorer that reads clips; 'fake' does not"):
         vmaf.map("a", "b", saliency=True)
     with pytest.raises(GateViolation, match=rf"^{NEG_TILE} 93\.000 < 94"):
         vmaf.map("a", "b", min_neg_tile=94)
@@ -501,19 +495,17 @@ def test_invented_numbers_make_a_map_but_no_saliency() -> None:
         ("roi", "min_neg_tile is a gate of vmaf.map"),
     ],
 )
-def test_a_gate_of_tiles_in_another_call_is_a_usage_error(call: str, message: str, scene: Path, coded: Path) -> None:
+def test_tile_gates_need_map(call: str, message: str, scene: Path, coded: Path) -> None:
     with pytest.raises(SettingsError, match=message):
         getattr(Vmaf(), call)(scene, coded, min_neg_tile=1)
 
 
-def test_plain_is_a_network_too(scene: Path, coded: Path, network: Callable[[bytes], Path]) -> None:
+def test_network_by_path(scene: Path, coded: Path, network: Callable[[bytes], Path]) -> None:
     found = Vmaf().map(scene, coded, saliency=network(PLAIN))
     assert found.saliency.endswith("network.onnx")
 
 
-def test_an_aligned_pair_has_the_map_and_the_saliency_of_the_frames_that_both_have(
-    footage: Callable[..., Path], make: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_aligned_map(footage: Callable[..., Path], make: Callable[..., Path], tmp_path: Path) -> None:
     reference = footage("192x128", 16)
     cut = make("-i", reference, "-vf", "trim=start_frame=2,setpts=N/25/TB", "-c:v", "ffv1", tmp_path / "cut.mkv")
     late = make("-i", cut, "-c:v", "libx264", tmp_path / "late.mp4")
@@ -524,9 +516,7 @@ def test_an_aligned_pair_has_the_map_and_the_saliency_of_the_frames_that_both_ha
     assert len(same.neg_salient.frames) == 14
 
 
-def test_a_tile_that_is_worst_for_a_moment_is_what_a_minimum_holds(
-    scene: Path, make: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_minimum_of_a_moment(scene: Path, make: Callable[..., Path], tmp_path: Path) -> None:
     graph = (
         "[0]split=3[a][b][c];[b]crop=80:60:0:0,gblur=2[one];[c]crop=80:60:240:120,gblur=8[two];"
         "[a][one]overlay=0:0:format=yuv420[x];[x][two]overlay=240:120:format=yuv420:enable='eq(n,3)'"

@@ -1,4 +1,4 @@
-"""Two encodes of real footage, worse where people look or worse elsewhere: who says which one is worse.
+"""Scores of two encodes of real footage: one worse where people look, the other worse elsewhere.
 
 A window of Big Buck Bunny with the character in it. Both clips are the same good encode; in the one a bad encode stands
 in the box around the character, in the other a less bad one stands everywhere else. The box is a fifth to a quarter of
@@ -76,7 +76,7 @@ def clips(
     )
 
 
-def test_the_whole_picture_ranks_them_wrongly_and_the_region_rightly(clips: Clips) -> None:
+def test_region_ranks_by_subject(clips: Clips) -> None:
     vmaf = Vmaf()
     regions = {"character": Region(*clips.box)}
     subject = vmaf.score(clips.reference, clips.subject_worse, regions=regions)
@@ -88,7 +88,7 @@ def test_the_whole_picture_ranks_them_wrongly_and_the_region_rightly(clips: Clip
 
 
 @pytest.mark.parametrize("weight", [0.5, 1.0])
-def test_the_masked_score_ranks_them_as_a_viewer_does(clips: Clips, weight: float) -> None:
+def test_masked_score_ranks_by_subject(clips: Clips, weight: float) -> None:
     # By the project's own network, at the threshold and the fade that everybody has by default.
     vmaf = Vmaf()
     subject = vmaf.roi(clips.reference, clips.subject_worse, weight=weight)
@@ -98,7 +98,7 @@ def test_the_masked_score_ranks_them_as_a_viewer_does(clips: Clips, weight: floa
     assert subject.neg_roi < background.neg_roi - CLEARLY
 
 
-def test_the_map_ranks_them_as_a_viewer_does_where_saliency_weighs_its_tiles(clips: Clips) -> None:
+def test_salient_tiles_rank_by_subject(clips: Clips) -> None:
     vmaf = Vmaf()
     subject = vmaf.map(clips.reference, clips.subject_worse, grid=(8, 5), saliency=True)
     background = vmaf.map(clips.reference, clips.background_worse, grid=(8, 5), saliency=True)

@@ -1,4 +1,4 @@
-"""Regions: what they are made of, where they may lie, and that ffmpeg cuts out exactly them."""
+"""Regions: their numbers, gates and limits, and the ffmpeg filters that crop to them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_vmaf.errors import ClipError, PairError, SettingsError
-from pytest_vmaf.roi.regions import Region, placed, read_region, refuse_length, refuse_outside, shown, window
+from pytest_vmaf.roi.crop_filter import crop_filter
+from pytest_vmaf.roi.regions import Region, move_inside, read_region, refuse_length, refuse_outside, region_label
 
 corners = st.tuples(st.integers(0, 60), st.integers(0, 40))
 sizes = st.tuples(st.integers(1, 40), st.integers(1, 40))
+FRAMES = 60
 boxes = st.builds(lambda corner, size: (*corner, *size), corners, sizes)
 CROP = re.compile(r"crop=(\d+):(\d+):x='?([^':]+)'?:y='?([^':]+)'?:exact=1")
 
@@ -49,7 +51,7 @@ def depth(expression: str) -> int:
     return deepest
 
 
-def test_a_region_is_its_four_numbers_and_its_gates():
+def test_region_numbers_and_gates():
     region = Region(600, 200, 320, 321.0, min_neg=90, above_100="off", max_gap_p95="2")
     assert (region.x, region.y, region.size, region.moves, region.boxes) == (600, 200, (320, 321), False, ())
     assert type(region.h) is int
@@ -63,29 +65,32 @@ def test_a_region_is_its_four_numbers_and_its_gates():
 @pytest.mark.parametrize(
     ("numbers", "message"),
     [
-        ((-1, 0, 8, 8), "x of a region is -1; it is a whole number of pixels from 0 to 65535"),
-        ((0, 0, 0, 8), "w of a region is 0; it is a whole number of pixels from 1"),
-        ((0, 0, 8, 70000), "h of a region is 70000"),
-        ((0, 1.5, 8, 8), "y of a region is 1.5"),
-        ((True, 0, 8, 8), "x of a region is True"),
-        ((0, 0, float("nan"), 8), "w of a region is nan"),
-        ((0, 0, 8, 10**5000), "h of a region is a number of thousands of digits"),
-        (("1", 0, 8, 8), "x of a region is '1'"),
+        ((-1, 0, 8, 8), "x of a region must be a whole number of pixels from 0 to 65535, not -1."),
+        ((0, 0, 0, 8), "w of a region must be a whole number of pixels from 1 to 65535, not 0."),
+        ((0, 0, 8, 70000), "h of a region must be a whole number of pixels from 1 to 65535, not 70000."),
+        ((0, 1.5, 8, 8), "y of a region must be a whole number of pixels from 0 to 65535, not 1.5."),
+        ((True, 0, 8, 8), "x of a region must be a whole number of pixels from 0 to 65535, not True."),
+        ((0, 0, float("nan"), 8), "w of a region must be a whole number of pixels from 1 to 65535, not nan."),
+        (
+            (0, 0, 8, 10**5000),
+            "h of a region must be a whole number of pixels from 1 to 65535, not a number of thousands of digits.",
+        ),
+        (("1", 0, 8, 8), "x of a region must be a whole number of pixels from 0 to 65535, not '1'."),
     ],
 )
-def test_what_is_no_number_of_pixels_is_refused(numbers, message):
+def test_region_invalid_number(numbers, message):
     with pytest.raises(SettingsError, match=re.escape(message)):
         Region(*numbers)
 
 
-def test_a_keyword_that_is_no_gate_names_the_nearest():
-    with pytest.raises(SettingsError, match=r"'neg' is no gate of a region; did you mean 'min_neg'\?"):
+def test_region_invalid_gate():
+    with pytest.raises(SettingsError, match=r"'neg' is not a gate of a region\. Did you mean 'min_neg'\?"):
         Region(0, 0, 8, 8, neg=90)
-    with pytest.raises(SettingsError, match=r"'above' is no gate of a region; did you mean 'above_100'\?"):
+    with pytest.raises(SettingsError, match=r"'above' is not a gate of a region\. Did you mean 'above_100'\?"):
         Region.track([(0, 0, 8, 8)], above=3)
 
 
-def test_a_region_is_read_from_numbers_from_a_file_and_from_itself(tmp_path):
+def test_read_region(tmp_path):
     region = Region(1, 2, 3, 4)
     assert read_region("face", region) is region
     assert read_region("face", (1, 2, 3, 4)) == read_region("face", np.array([1, 2, 3, 4])) == region
@@ -95,47 +100,55 @@ def test_a_region_is_read_from_numbers_from_a_file_and_from_itself(tmp_path):
 
 
 @pytest.mark.parametrize("value", [5, None, (1, 2, 3), {1, 2, 3, 4}, b"1234", {"x": 1, "y": 2, "w": 3, "h": 4}])
-def test_what_stands_for_no_region_is_refused_with_its_name(value):
-    with pytest.raises(SettingsError, match=r"Region 'face' is .*; it is Region\(x, y, w, h\) or those four numbers"):
+def test_read_region_invalid(value):
+    with pytest.raises(
+        SettingsError, match=r"Region 'face' must be Region\(x, y, w, h\), those four numbers, .*, not "
+    ):
         read_region("face", value)
 
 
-def test_errors_below_a_region_carry_its_name(tmp_path):
-    with pytest.raises(SettingsError, match=r"^Region 'a\\nb': w of a region is 0"):
+def test_read_region_names_errors(tmp_path):
+    with pytest.raises(SettingsError, match=r"^Region 'a\\nb': w of a region must be .*, not 0"):
         read_region("a\nb", (0, 0, 0, 1))
     with pytest.raises(ClipError, match=r"^Region 'face': The track .*none\.csv does not exist"):
         read_region("face", tmp_path / "none.csv")
 
 
-def test_a_region_outside_the_picture_is_refused_to_the_pixel():
+def test_outside_by_one_pixel():
     refuse_outside("face", Region(1600, 760, 320, 320), 1920, 1080)
-    with pytest.raises(PairError, match=r"Region 'face' reaches to x=1921; the picture is 1920x1080 pixels\.\n"):
+    with pytest.raises(PairError, match=r"Region 'face' reaches to x=1921, but the picture has 1920x1080 pixels\.\n"):
         refuse_outside("face", Region(1601, 760, 320, 320), 1920, 1080)
-    with pytest.raises(PairError, match=r"reaches to y=1081; the picture"):
+    with pytest.raises(PairError, match=r"reaches to y=1081, but the picture"):
         refuse_outside("face", Region(1600, 761, 320, 320), 1920, 1080)
 
 
-def test_a_track_is_inside_where_its_scored_frames_are():
+def test_outside_by_frame():
     region = Region.track([(1610, 0, 320, 320), (0, 0, 320, 320), (1, 800, 320, 320), (1, 801, 320, 320)])
-    with pytest.raises(PairError, match=r"reaches to x=1930 in frame 0; the picture is 1920x1080 pixels \(3 frames"):
+    with pytest.raises(
+        PairError, match=r"reaches to x=1930 in frame 0, but the picture has 1920x1080 pixels \(3 frames"
+    ):
         refuse_outside("face", region, 1920, 1080)
-    with pytest.raises(PairError, match=r"reaches to y=1120 in frame 2; the picture is 1920x1080 pixels \(2 frames"):
-        refuse_outside("face", region, 1920, 1080, frames_from=1)
+    with pytest.raises(
+        PairError, match=r"reaches to y=1120 in frame 2, but the picture has 1920x1080 pixels \(2 frames"
+    ):
+        refuse_outside("face", region, 1920, 1080, first_frame=1)
     # The last box is held beyond the end.
-    with pytest.raises(PairError, match="in frame 3;"):
-        refuse_outside("face", region, 1920, 1080, frames_from=9)
+    with pytest.raises(PairError, match="in frame 3,"):
+        refuse_outside("face", region, 1920, 1080, first_frame=9)
 
 
-def test_boxes_of_a_window_are_held_against_the_picture_themselves():
+def test_outside_by_inner_box():
     region = Region.track([(0, 0, 10, 10), (50, 30, 14, 10)], largest=True)
     refuse_outside("face", region, 64, 40)
     with pytest.raises(PairError, match="reaches to x=64 in frame 1"):
         refuse_outside("face", region, 63, 40)
-    with pytest.raises(PairError, match="has a window of 70x10, as large as its largest box"):
-        refuse_outside("face", Region.track([(0, 0, 70, 9), (0, 0, 9, 10)], largest=True), 64, 40, frames_from=1)
+    with pytest.raises(
+        PairError, match=r"must fit into the picture of 64x40 pixels\. It has the size of its largest box, 70x10"
+    ):
+        refuse_outside("face", Region.track([(0, 0, 70, 9), (0, 0, 9, 10)], largest=True), 64, 40, first_frame=1)
 
 
-def test_a_track_has_a_box_for_each_frame_of_the_reference():
+def test_length_one_box_per_frame():
     region = Region.track([(n, 0, 8, 8) for n in range(24)])
     refuse_length("face", region, 0, 24, 24)
     refuse_length("face", Region(0, 0, 8, 8), 0, 24, 24)
@@ -145,23 +158,24 @@ def test_a_track_has_a_box_for_each_frame_of_the_reference():
         refuse_length("face", region, 4, 19, 23)
 
 
-def test_a_track_that_holds_may_end_before_the_reference_but_not_after_it():
+def test_length_with_hold():
     region = Region.track({0: (0, 0, 8, 8), 9: (1, 0, 8, 8)}, hold=True)
     refuse_length("face", region, 0, 25, 25)
     with pytest.raises(PairError, match="10 boxes, the reference 9 frames"):
         refuse_length("face", region, 0, 9, 9)
 
 
-def test_a_region_is_shown_in_a_few_letters():
-    assert shown(Region(600, 200, 320, 320)) == "320x320+600+200"
-    assert shown(Region.track([(600, 200, 320, 320), (601, 200, 320, 320)])) == "320x320, moving"
-    assert shown(Region.track([(600, 200, 320, 320)] * 2)) == "320x320+600+200"
+def test_region_label():
+    assert region_label(Region(600, 200, 320, 320)) == "320x320+600+200"
+    assert region_label(Region.track([(600, 200, 320, 320), (601, 200, 320, 320)])) == "320x320, moving"
+    assert region_label(Region.track([(600, 200, 320, 320)] * 2)) == "320x320+600+200"
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.lists(boxes, min_size=1, max_size=30))
-def test_a_window_holds_its_box_inside_the_picture_and_as_near_to_its_centre_as_that_allows(track):
+def test_window_contains_boxes(track):
     width, height = 100, 80
-    region = placed(Region.track(track, largest=True), width, height)
+    region = move_inside(Region.track(track, largest=True), width, height)
     refuse_outside("face", region, width, height)
     assert region.size == (max(w for *_, w, _ in track), max(h for *_, h in track))
     assert (region.x, region.y) == region.boxes[0]
@@ -174,15 +188,16 @@ def test_a_window_holds_its_box_inside_the_picture_and_as_near_to_its_centre_as_
             assert off in (0, -1) or (off > 0 and begin == 0) or (off < 0 and begin + window_side == whole)
 
 
-def test_a_region_of_one_size_is_placed_where_it_is():
+def test_move_inside_keeps_fixed_size():
     region = Region.track([(1, 2, 3, 4), (5, 6, 3, 4)], largest=True)
-    assert placed(region, 2, 2) is region
+    assert move_inside(region, 2, 2) is region
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.lists(corners, min_size=1, max_size=80), st.integers(0, 90), st.integers(1, 5))
-def test_the_expression_is_the_track_frame_by_frame(track, start, repeated):
+def test_crop_expression(track, start, repeated):
     track = [corner for corner in track for _ in range(repeated)]
-    cut = CROP.fullmatch(window(Region.track([(*corner, 9, 7) for corner in track]), start))
+    cut = CROP.fullmatch(crop_filter(Region.track([(*corner, 9, 7) for corner in track]), start))
     assert cut[1] == "9"
     assert cut[2] == "7"
     # Beyond its end the last box is held.
@@ -194,15 +209,15 @@ def test_the_expression_is_the_track_frame_by_frame(track, start, repeated):
     assert depth(cut[3]) <= 2 + steps.bit_length()
 
 
-def test_what_stands_still_is_a_plain_number():
-    assert window(Region(5, 7, 33, 35)) == "crop=33:35:x=5:y=7:exact=1"
-    assert window(Region.track([(5, 7, 33, 35)] * 9), 4) == "crop=33:35:x=5:y=7:exact=1"
+def test_crop_fixed():
+    assert crop_filter(Region(5, 7, 33, 35)) == "crop=33:35:x=5:y=7:exact=1"
+    assert crop_filter(Region.track([(5, 7, 33, 35)] * 9), 4) == "crop=33:35:x=5:y=7:exact=1"
 
 
-def test_a_long_track_is_not_nested_deeply():
+def test_crop_nesting():
     # ffmpeg refuses what is nested a hundred deep.
-    track = [(n % 1000, 0, 8, 8) for n in range(100_000)]
-    assert depth(window(Region.track(track))) <= 20
+    track = [(n % 1000, 0, 8, 8) for n in range(5_000)]
+    assert depth(crop_filter(Region.track(track))) <= 15
 
 
 def raw(make, clip: Path, output: Path, *options: object) -> bytes:
@@ -230,41 +245,45 @@ def assert_cut(whole: bytes, cut: bytes, picture: tuple[int, int], track: list[t
 
 
 @pytest.mark.parametrize("box", [(0, 0, 163, 91), (1, 1, 33, 35), (162, 90, 1, 1), (64, 5, 32, 31), (63, 4, 33, 30)])
-def test_ffmpeg_cuts_odd_regions_out_of_chroma_that_is_subsampled(footage, make, tmp_path, box):
-    clip = footage("163x91", 300)
+def test_crop_odd_regions(footage, make, tmp_path, box):
+    clip = footage("163x91", FRAMES)
     whole, cut = (
         raw(make, clip, tmp_path / "whole.yuv"),
-        raw(make, clip, tmp_path / "cut.yuv", "-vf", window(Region(*box))),
+        raw(make, clip, tmp_path / "cut.yuv", "-vf", crop_filter(Region(*box))),
     )
-    assert_cut(whole, cut, (163, 91), [box[:2]] * 300, box[2:])
+    assert_cut(whole, cut, (163, 91), [box[:2]] * FRAMES, box[2:])
 
 
 @pytest.mark.parametrize("start", [0, 40])
-def test_ffmpeg_moves_the_window_with_the_track(footage, make, tmp_path, start):
-    clip, rng = footage("163x91", 300), np.random.default_rng(3)
-    track = [(int(x), int(y)) for x, y in zip(rng.integers(0, 131, 300), rng.integers(0, 57, 300), strict=True)]
+def test_crop_follows_track(footage, make, tmp_path, start):
+    clip, rng = footage("163x91", FRAMES), np.random.default_rng(3)
+    track = [(int(x), int(y)) for x, y in zip(rng.integers(0, 131, FRAMES), rng.integers(0, 57, FRAMES), strict=True)]
     region = Region.track([(*corner, 33, 35) for corner in track])
     whole = raw(make, clip, tmp_path / "whole.yuv")
-    trimmed = f"[0:v]trim=start_frame={start},{window(region, start)}[out]"
+    trimmed = f"[0:v]trim=start_frame={start},{crop_filter(region, start)}[out]"
     cut = raw(make, clip, tmp_path / "cut.yuv", "-filter_complex", trimmed, "-map", "[out]")
-    frame = len(whole) // 300
+    frame = len(whole) // FRAMES
     assert_cut(whole[start * frame :], cut, (163, 91), track[start:], (33, 35))
 
 
-def test_ffmpeg_cuts_the_windows_of_boxes_that_grow(footage, make, tmp_path):
-    clip = footage("163x91", 300)
-    track = [(n // 2, n // 4, 13 - n // 30, 5 + n // 25) for n in range(300)]
-    region = placed(Region.track(track, largest=True), 163, 91)
-    whole, cut = raw(make, clip, tmp_path / "whole.yuv"), raw(make, clip, tmp_path / "cut.yuv", "-vf", window(region))
+def test_crop_growing_boxes(footage, make, tmp_path):
+    clip = footage("163x91", FRAMES)
+    track = [(2 * n, n, 13 - n // 6, 5 + n // 5) for n in range(FRAMES)]
+    region = move_inside(Region.track(track, largest=True), 163, 91)
+    whole, cut = (
+        raw(make, clip, tmp_path / "whole.yuv"),
+        raw(make, clip, tmp_path / "cut.yuv", "-vf", crop_filter(region)),
+    )
     assert_cut(whole, cut, (163, 91), list(region.boxes), region.size)
 
 
-def test_ffmpeg_takes_a_long_track_from_a_file(make, tmp_path):
+@pytest.mark.slow
+def test_crop_long_track_file(make, tmp_path):
     picture, frames, rng = (20, 14), 8000, np.random.default_rng(5)
     noise = rng.integers(0, 256, frames * 420, np.uint8).tobytes()
     (tmp_path / "noise.yuv").write_bytes(noise)
     track = [(int(x), int(y)) for x, y in rng.integers(0, 10, (frames, 2))]
-    graph = f"[0:v]{window(Region.track([(*corner, 9, 5) for corner in track]))}[out]"
+    graph = f"[0:v]{crop_filter(Region.track([(*corner, 9, 5) for corner in track]))}[out]"
     # More than one argument of a process may hold on Linux.
     assert len(graph) > 131072
     (tmp_path / "graph.txt").write_text(graph)
