@@ -1,7 +1,7 @@
-"""A folder of what was measured before. Entries are whole or not there, and found by the content they were made of.
+"""Cache: a folder of earlier measurements, found by the content they were made from.
 
-An entry is one file: a line with the BLAKE2b of all that follows, a line of JSON, and then bytes, if there are any.
-Whoever may write into the folder decides what its scores are: it deserves the trust that the tests' own code has.
+An entry is one file: a line with the BLAKE2b of all that follows, a line of JSON, and then bytes, if there are any. It
+is complete or not there. Anyone who can write to the folder can change scores: trust it as much as the tests' code.
 """
 
 from __future__ import annotations
@@ -25,76 +25,96 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeVar
 
 from pytest_vmaf.errors import CacheWarning
+from pytest_vmaf.files import load_json, share
+from pytest_vmaf.shapes import conform
 from pytest_vmaf.text import printable
 
-#: What is kept, each kind in a folder of its own: digests of large files, looks at clips and programs, scores, encodes
-#: of searches, saliency.
+#: The kinds of entries, each in a folder of its own: digests of large files, what was read from clips and programs,
+#: scores, encodes of searches, saliency.
 KINDS = ("file", "look", "score", "encode", "mask")
-#: Bytes kept by default, and the largest share of all that one entry may take.
+#: The default size in bytes, and the largest share of it that one entry may take.
 SIZE, LARGEST = 2_000_000_000, 0.25
-HEAD = re.compile(rb"pytest-vmaf-cache 1 ([0-9a-f]{64})\n")
+MAGIC = b"pytest-vmaf-cache 1 "
+HEAD = re.compile(re.escape(MAGIC) + rb"([0-9a-f]{64})\n")
 NAME = re.compile(r"[0-9a-f]{64}")
 LONGEST_JSON = 64 << 20
-#: Of an entry that is read into memory, in bytes.
+#: The largest entry that is read into memory, in bytes.
 LARGEST_READ = 512 << 20
-#: Bytes stored by this process since it last looked how much there is, by folder.
+#: Bytes that this process stored since it last added up the entries, by folder.
 _stored: dict[Path, float] = {}
-#: A file of this beginning is being written; one that is this many seconds old was left by a process that was killed.
+#: The name of a file that is being written begins like this. After so many seconds, the process that wrote it is dead.
 UNFINISHED, ABANDONED = ".writing-", 3600.0
 CHUNK = 1 << 20
 #: What reading data of the wrong shape raises.
 UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, RecursionError)
 
-Made = TypeVar("Made")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Cache:
-    """Where measurements are kept, and how many bytes they may take; the least recently used go first."""
+    """A folder of entries. The least recently used are removed first.
+
+    Attributes:
+        folder: Where the entries are.
+        size: How many bytes they may take.
+    """
 
     folder: Path
     size: int = SIZE
 
 
 class Entry(NamedTuple):
-    """What was kept: when it was made (ISO 8601, UTC), plain data, and bytes."""
+    """A stored entry: when it was created (ISO 8601, UTC), plain data, and bytes."""
 
-    made: str
+    created_at: str
     data: Any
     blob: bytes
 
 
 def key_of(kind: str, **parts: object) -> str:
-    """The name of an entry: BLAKE2b of what it is made of. ``parts`` are plain data; another pytest-vmaf is another."""
-    said = json.dumps([kind, _version(), parts], sort_keys=True, default=_refuse)
-    return hashlib.blake2b(said.encode("utf-8", "surrogateescape"), digest_size=32).hexdigest()
+    """The name of an entry: BLAKE2b of what it is made from, this version of pytest-vmaf included.
+
+    Args:
+        kind: What the entry contains.
+        parts: Plain data that the content depends on.
+    """
+    text = json.dumps([kind, _version(), parts], sort_keys=True, default=_to_plain)
+    return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=32).hexdigest()
 
 
 @lru_cache(maxsize=1)
 def _version() -> str:
-    # Looking it up in the installed package's data takes longer than most of what is kept here.
+    # Looking it up in the installed package's data takes longer than most of what is cached here.
     return version("pytest-vmaf")
 
 
-def _refuse(value: object) -> object:
+def _to_plain(value: object) -> object:
     if isinstance(value, Integral):
         # NumPy's.
         return int(value)
-    raise TypeError(f"{value!r} is no plain data, so two of it may look alike")
+    raise TypeError(f"{value!r} is not plain data, so two different values may look alike")
 
 
 def fetch(cache: Cache | None, kind: str, key: str | None, into: Path | None = None) -> Entry | None:
-    """What is kept under a key, or None. With ``into`` its bytes are written to that file instead of returned.
+    """Read the entry with this key. A corrupt entry is removed, with a `CacheWarning`.
 
-    An entry that is not whole is thrown away, with a CacheWarning.
+    Args:
+        cache: The cache; without one nothing is found.
+        kind: One of KINDS.
+        key: The name that `key_of` returned; None for what cannot be cached.
+        into: A file that the entry's bytes are written to, instead of being returned.
+
+    Returns:
+        The entry, or None if there is none.
     """
     if cache is None or key is None:
         return None
-    path = _place(cache, kind, key)
+    path = _path_of(cache, kind, key)
     try:
-        with _opened(path, min(cache.size, LARGEST_READ if into is None else cache.size)) as file:
+        with _open_entry(path, min(cache.size, LARGEST_READ if into is None else cache.size)) as file:
             entry = _read(file, into)
-        # The one that was used last stays longest; another user's stays as it is.
+        # The entry that was used last stays longest; another user's keeps its time.
         with contextlib.suppress(OSError):
             os.utime(path)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
@@ -107,46 +127,43 @@ def fetch(cache: Cache | None, kind: str, key: str | None, into: Path | None = N
     return entry
 
 
-def forget(cache: Cache | None, kind: str, key: str | None, why: str) -> None:
-    """Throw away an entry that says what cannot be, and say so."""
+def forget(cache: Cache | None, kind: str, key: str | None, reason: str) -> None:
+    """Remove an entry with impossible content, with a `CacheWarning`."""
     if cache is None or key is None:
         return
-    path = _place(cache, kind, key)
+    path = _path_of(cache, kind, key)
     with contextlib.suppress(OSError):
         path.unlink()
-    _warn(f"An entry of the cache was broken and is made anew ({printable(why)[:200]}): {printable(str(path))}")
+    _warn(f"A cache entry was corrupt and is made again ({printable(reason)[:200]}): {printable(str(path))}")
 
 
-def store(cache: Cache | None, kind: str, key: str | None, data: Any, blob: bytes | Path = b"") -> None:
-    """Keep plain data and bytes, or those of a file. Where nothing can be written a CacheWarning says so."""
+def store(cache: Cache | None, kind: str, key: str | None, data: object, blob: bytes | Path = b"") -> None:
+    """Store plain data and bytes, or those of a file. If the folder cannot be written, there is a `CacheWarning`."""
     if cache is None or key is None:
         return
     size = blob.stat().st_size if isinstance(blob, Path) else len(blob)
     if size > cache.size * LARGEST:
         return
-    said = json.dumps({"made": datetime.now(UTC).isoformat(timespec="seconds"), "data": data}, allow_nan=False)
-    if len(said) >= LONGEST_JSON:
+    text = json.dumps({"made": datetime.now(UTC).isoformat(timespec="seconds"), "data": data}, allow_nan=False)
+    if len(text) >= LONGEST_JSON:
         return
-    path = _place(cache, kind, key)
+    path = _path_of(cache, kind, key)
     name = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=UNFINISHED, dir=path.parent)
         with os.fdopen(handle, "r+b") as file:
-            whole = hashlib.blake2b(digest_size=32)
-            file.write(b"pytest-vmaf-cache 1 " + b"0" * 64 + b"\n")
-            for chunk in (said.encode() + b"\n", *_chunks(blob)):
-                whole.update(chunk)
+            total = hashlib.blake2b(digest_size=32)
+            file.write(MAGIC + b"0" * 64 + b"\n")
+            for chunk in (text.encode() + b"\n", *_chunks(blob)):
+                total.update(chunk)
                 file.write(chunk)
-            file.seek(len(b"pytest-vmaf-cache 1 "))
-            file.write(whole.hexdigest().encode())
-        # For who shares the folder; what mkstemp makes is its owner's alone.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)
+            file.seek(len(MAGIC))
+            file.write(total.hexdigest().encode())
+        share(name)
         os.replace(name, path)
         name = None
-        _trim_now_and_then(cache, size + len(said))
+        _trim_now_and_then(cache, size + len(text))
     except OSError as error:
         _warn(f"The cache in {printable(str(cache.folder))} cannot be written: {error.strerror or error}.")
     finally:
@@ -155,18 +172,25 @@ def store(cache: Cache | None, kind: str, key: str | None, data: Any, blob: byte
                 os.unlink(name)
 
 
-def remembered(
+def get_or_compute(
     cache: Cache | None,
     kind: str,
     key: str | None,
-    make: Callable[[], Made],
-    pack: Callable[[Made], Any],
-    unpack: Callable[[Any], Made],
-    holds: Callable[[], bool] = lambda: True,
-) -> Made:
-    """What is kept under a key, as ``unpack`` reads it; else what ``make`` gives, which is kept as ``pack`` says it.
+    compute: Callable[[], T],
+    pack: Callable[[T], object],
+    unpack: Callable[[Any], T],
+    is_current: Callable[[], bool] = lambda: True,
+) -> T:
+    """The cached value with this key; else a new one, which is stored.
 
-    It is kept only if afterwards the key still ``holds``.
+    Args:
+        cache: The cache; without one nothing is found or stored.
+        kind: One of KINDS.
+        key: The name that `key_of` returned; None for what cannot be cached.
+        compute: Makes the value.
+        pack: The value as plain data.
+        unpack: Plain data as the value. It raises one of UNREADABLE for data that `pack` never returns.
+        is_current: Whether the key still names the value, once it is computed. Otherwise it is not stored.
     """
     entry = fetch(cache, kind, key)
     if entry is not None:
@@ -174,24 +198,28 @@ def remembered(
             return unpack(entry.data)
         except UNREADABLE as error:
             forget(cache, kind, key, f"{type(error).__name__}: {error}")
-    made = make()
-    if cache is not None and key is not None and holds():
-        store(cache, kind, key, pack(made))
-    return made
+    value = compute()
+    if cache is not None and key is not None and is_current():
+        store(cache, kind, key, pack(value))
+    return value
 
 
 def contents(cache: Cache) -> Mapping[str, tuple[int, int]]:
     """How many entries of each kind there are, and their bytes."""
-    found = dict.fromkeys(KINDS, (0, 0))
+    totals = dict.fromkeys(KINDS, (0, 0))
     for path, state in _entries(cache):
         kind = path.parent.parent.name
         if NAME.fullmatch(path.name):
-            found[kind] = found[kind][0] + 1, found[kind][1] + state.st_size
-    return found
+            totals[kind] = totals[kind][0] + 1, totals[kind][1] + state.st_size
+    return totals
 
 
 def clear(cache: Cache) -> int:
-    """Remove every entry, and nothing else; how many bytes that were."""
+    """Remove every entry, and nothing else.
+
+    Returns:
+        The bytes that became free.
+    """
     freed = 0
     for path, state in _entries(cache):
         with contextlib.suppress(OSError):
@@ -199,14 +227,14 @@ def clear(cache: Cache) -> int:
             freed += state.st_size
     for kind in KINDS:
         for folder in (*(cache.folder / kind).glob("[0-9a-f][0-9a-f]"), cache.folder / kind):
-            # Those that hold something else stay.
+            # Folders that contain something else stay.
             with contextlib.suppress(OSError):
                 folder.rmdir()
     return freed
 
 
 def _trim_now_and_then(cache: Cache, stored: int) -> None:
-    """To look at all entries takes long where there are many: once for each hundredth of the size."""
+    """Trim once for each hundredth of the size: adding up many entries takes long."""
     _stored[cache.folder] = _stored.get(cache.folder, cache.size) + stored
     if _stored[cache.folder] > cache.size / 100:
         _stored[cache.folder] = 0
@@ -214,7 +242,7 @@ def _trim_now_and_then(cache: Cache, stored: int) -> None:
 
 
 def _trim(cache: Cache) -> None:
-    """Remove the least recently used until nine tenths of the size are left, and what killed processes left behind."""
+    """Remove the least recently used down to nine tenths of the size, and what killed processes left behind."""
     entries = []
     for path, state in _entries(cache):
         if path.name.startswith(UNFINISHED):
@@ -222,47 +250,46 @@ def _trim(cache: Cache) -> None:
                 with contextlib.suppress(OSError):
                     path.unlink()
             continue
-        # What it takes on the disk, where the system says that.
+        # What it takes on the disk, if the system states that.
         entries.append((state.st_mtime_ns, max(state.st_size, 512 * getattr(state, "st_blocks", 0)), path))
-    left = sum(size for _, size, _ in entries)
-    if left <= cache.size:
+    total = sum(size for _, size, _ in entries)
+    if total <= cache.size:
         return
     for _, size, path in sorted(entries):
-        if left <= cache.size * 0.9:
+        if total <= cache.size * 0.9:
             break
         with contextlib.suppress(OSError):
             path.unlink()
-        left -= size
+        total -= size
 
 
 def _entries(cache: Cache) -> Iterator[tuple[Path, os.stat_result]]:
-    """Our own files, by their names and places; whatever else lies there is nobody's business."""
+    """Our own files, by their names and places. Other files in the folder are left alone, as is what links lead to."""
     for kind in KINDS:
         for folder in (cache.folder / kind).glob("[0-9a-f][0-9a-f]"):
             if folder.is_symlink() or folder.parent.is_symlink():
-                # What it leads to is nobody's business either.
                 continue
-            with contextlib.suppress(OSError), os.scandir(folder) as found:
-                for each in found:
-                    if NAME.fullmatch(each.name) or each.name.startswith(UNFINISHED):
+            with contextlib.suppress(OSError), os.scandir(folder) as files:
+                for file in files:
+                    if NAME.fullmatch(file.name) or file.name.startswith(UNFINISHED):
                         with contextlib.suppress(OSError):
-                            yield Path(each.path), each.stat(follow_symlinks=False)
+                            yield Path(file.path), file.stat(follow_symlinks=False)
 
 
-def _place(cache: Cache, kind: str, key: str) -> Path:
+def _path_of(cache: Cache, kind: str, key: str) -> Path:
     assert kind in KINDS  # noqa: S101
     assert NAME.fullmatch(key)  # noqa: S101
     return cache.folder / kind / key[:2] / key
 
 
 @contextlib.contextmanager
-def _opened(path: Path, most: int) -> Iterator[IO[bytes]]:
-    # A pipe would be waited for, and a link leads to what nobody kept here.
+def _open_entry(path: Path, limit: int) -> Iterator[IO[bytes]]:
+    # A pipe would be waited for, and a link leads to what was never stored here.
     state = path.lstat()
     if not stat.S_ISREG(state.st_mode):
-        raise ValueError("it is no regular file")
-    if state.st_size > most:
-        raise ValueError(f"it has {state.st_size} bytes, more than the whole cache may have")
+        raise ValueError("not a regular file")
+    if state.st_size > limit:
+        raise ValueError(f"its {state.st_size} bytes are more than the whole cache may have")
     with path.open("rb") as file:
         yield file
 
@@ -270,21 +297,22 @@ def _opened(path: Path, most: int) -> Iterator[IO[bytes]]:
 def _read(file: IO[bytes], into: Path | None) -> Entry:
     head = HEAD.fullmatch(file.readline(100))
     if head is None:
-        raise ValueError("it does not begin as an entry does")
-    said = file.readline(LONGEST_JSON)
-    whole = hashlib.blake2b(said, digest_size=32)
+        raise ValueError("it does not begin like an entry")
+    text = file.readline(LONGEST_JSON)
+    total = hashlib.blake2b(text, digest_size=32)
+    blob = b""
     if into is None:
         blob = file.read()
-        whole.update(blob)
+        total.update(blob)
     else:
-        blob = b""
         with into.open("wb") as copy:
             while chunk := file.read(CHUNK):
-                whole.update(chunk)
+                total.update(chunk)
                 copy.write(chunk)
-    if whole.hexdigest().encode() != head[1]:
+    if total.hexdigest().encode() != head[1]:
         raise ValueError("its bytes are not those that were written")
-    entry = json.loads(said, parse_constant=_refuse_constant)
+    entry: Any = load_json(text)
+    conform(entry, {"made": str, "data": Any}, "entry")
     return Entry(datetime.fromisoformat(entry["made"]).isoformat(timespec="seconds"), entry["data"], blob)
 
 
@@ -297,11 +325,7 @@ def _chunks(blob: bytes | Path) -> Iterator[bytes]:
             yield chunk
 
 
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a number")
-
-
 def _warn(message: str) -> None:
-    # Where warnings are errors, a cache is still no reason to fail a test.
+    # Where warnings are errors, a cache is still not a reason to fail a test.
     with contextlib.suppress(CacheWarning):
         warnings.warn(message, CacheWarning, stacklevel=3)

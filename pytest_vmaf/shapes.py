@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from pytest_vmaf.text import printable
 
-#: `str`, `int`, `float` or `bool`; `Any`; a dict of keys and shapes; a list with the shape of its elements; a tuple with
-#: one shape for each element; or one of the classes below.
+#: `str`, `int`, `float` or `bool`; `Any`; a dict of keys and shapes; a list with the shape of its elements; a tuple
+#: with a shape for each element; or one of the classes below.
 Shape: TypeAlias = object
 
 #: No number in a document is larger: the bytes of a film and the bits of an hour are far below.

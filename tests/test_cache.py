@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_vmaf import CacheWarning
-from pytest_vmaf.cache import ABANDONED, KINDS, Cache, clear, contents, fetch, key_of, remembered, store
+from pytest_vmaf.cache import ABANDONED, KINDS, Cache, clear, contents, fetch, key_of, get_or_compute, store
 
 KEY = key_of("test", number=1)
 plain = st.recursive(
@@ -41,7 +41,7 @@ def test_what_is_stored_is_fetched(cache, data, blob):
     store(cache, "score", KEY, data, blob)
     entry = fetch(cache, "score", KEY)
     assert (entry.data, entry.blob) == (data, blob)
-    assert entry.made.startswith("20")
+    assert entry.created_at.startswith("20")
 
 
 def test_a_files_bytes_go_from_file_to_file(cache, tmp_path):
@@ -64,7 +64,7 @@ def test_keys_tell_all_that_they_are_made_of():
     said = [{"a": 1}, {"a": "1"}, {"a": [1]}, {"b": 1}, {"a": 1, "b": 1}, {"a": None}]
     assert len({key_of("score", **parts) for parts in said} | {key_of("look", a=1)}) == 7
     assert key_of("score", a=1, b=2) == key_of("score", b=2, a=1)
-    with pytest.raises(TypeError, match="no plain data"):
+    with pytest.raises(TypeError, match="is not plain data"):
         key_of("score", a=object())
 
 
@@ -80,7 +80,7 @@ def test_a_flipped_byte_or_a_cut_is_thrown_away_and_said(cache, at, flip, data):
     else:
         del whole[place:]
     path.write_bytes(whole)
-    with pytest.warns(CacheWarning, match="was broken and is made anew"):
+    with pytest.warns(CacheWarning, match="was corrupt and is made again"):
         assert fetch(cache, "score", KEY) is None
     assert not path.exists()
 
@@ -132,10 +132,10 @@ def test_pipes_links_and_giants_are_not_read(cache, tmp_path):
     secret.write_bytes(path.read_bytes())
     path.unlink()
     os.mkfifo(path)
-    with pytest.warns(CacheWarning, match="no regular file"):
+    with pytest.warns(CacheWarning, match="not a regular file"):
         assert fetch(cache, "score", KEY) is None
     path.symlink_to(secret)
-    with pytest.warns(CacheWarning, match="no regular file"):
+    with pytest.warns(CacheWarning, match="not a regular file"):
         assert fetch(cache, "score", KEY) is None
     assert secret.exists()
     with path.open("wb") as file:
@@ -250,5 +250,5 @@ def test_data_that_cannot_be_read_is_made_anew(cache):
     key = key_of("test", what="remembered")
     store(cache, "look", key, "no number")
     with pytest.warns(CacheWarning, match="ValueError"):
-        assert remembered(cache, "look", key, lambda: 7, int, int) == 7
-    assert remembered(cache, "look", key, lambda: 8, int, int) == 7
+        assert get_or_compute(cache, "look", key, lambda: 7, int, int) == 7
+    assert get_or_compute(cache, "look", key, lambda: 8, int, int) == 7

@@ -1,34 +1,43 @@
-"""Where a clip cuts from one shot to the next."""
+"""Shot: a part of a clip between two cuts. Detect the cuts of a clip."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_vmaf.cache import Cache, get_or_compute
+from pytest_vmaf.encoding.log_lines import LogLines
 from pytest_vmaf.errors import ClipError, SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.demux import input_arguments
-from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, FfmpegCommand
+from pytest_vmaf.media.ffmpeg import FfmpegCommand
 from pytest_vmaf.media.fingerprint import Unchanged
 from pytest_vmaf.media.inspect import THUMBNAIL, clip_key
 from pytest_vmaf.media.process import run
-from pytest_vmaf.text import printable
 
-#: Mean absolute difference of luma, in percent of its range, as ffmpeg's scdet counts. On 64x36 thumbnails of real
-#: footage cuts were 12 and more, and no frame without a cut stood out by more than 1.
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+#: Mean absolute difference of luma, in percent of its range, as ffmpeg's scdet computes it. On 64x36 thumbnails of real
+#: footage, cuts were 12 and more, and no frame without a cut exceeded the motion around it by more than 1.
 THRESHOLD = 6.0
-#: In frames, since it is frames that encoders plan ahead by: the smallest group of pictures of SVT-AV1 and its like.
+#: In frames, because encoders plan ahead by frames: the smallest group of pictures of SVT-AV1 and similar encoders.
 SHORTEST = 16
-#: How many frames on either side tell what the usual motion is.
+#: How many frames on either side define the usual motion.
 AROUND = 8
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A part of a clip between two cuts: the index of its first decoded frame, and how many frames it has."""
+    """A part of a clip between two cuts.
+
+    Attributes:
+        start: The index of its first decoded frame.
+        frames: The number of its frames.
+    """
 
     start: int
     frames: int
@@ -43,48 +52,59 @@ def detect_shots(
     timeout: float | None = None,
     cache: Cache | None = None,
 ) -> tuple[Shot, ...]:
-    """The shots of a clip, which cover it in order, without gap or overlap; one shot where it has no cut.
+    """Find the hard cuts of a clip. A fade or dissolve stays inside a shot. Takes 2.3 kB of memory for each frame.
 
-    Found are hard cuts; a fade or dissolve stays inside a shot. ``threshold`` in percent, above 0 to 100, is how far
-    the luma of a cut's first frame departs from the frame before, on average, beyond the motion around it. No shot has
-    fewer than ``shortest`` frames, unless the clip has; what looks as before within so many frames (a flash) is no cut.
-    ``timeout`` in seconds. What is in the ``cache`` is not looked for again. Takes 2.3 kB of memory a frame.
-    Raises SettingsError for numbers that cannot be, ClipError for a clip that cannot be decoded without errors.
+    Args:
+        clip: The clip.
+        ffmpeg: Path of the ffmpeg.
+        threshold: How much the mean luma difference to the previous frame must exceed the motion around it, in percent
+            of the luma range, above 0 to 100.
+        shortest: The smallest number of frames of a shot, unless the clip is shorter. A picture that looks as before
+            within this many frames, such as a flash, is not a cut.
+        timeout: Time limit in seconds.
+        cache: Where shots are cached.
+
+    Returns:
+        Shots that cover the clip in order, without gap or overlap; one shot for a clip without a cut.
+
+    Raises:
+        SettingsError: If `threshold` or `shortest` is invalid.
+        ClipError: If the clip cannot be decoded without errors.
     """
     if not 0 < threshold <= 100:
-        raise SettingsError(f"threshold is {threshold!r}; it is a percentage of the luma range, above 0 to 100.")
+        raise SettingsError(f"threshold must be a percentage of the luma range, above 0 to 100, not {threshold!r}.")
     if shortest < 1:
-        raise SettingsError(f"shortest is {shortest!r}; a shot has one frame or more.")
+        raise SettingsError(f"shortest must be at least 1 frame, not {shortest!r}.")
 
     def detect() -> tuple[Shot, ...]:
         thumbnails = _thumbnails(clip, ffmpeg, timeout)
         frames = len(thumbnails) // (THUMBNAIL[0] * THUMBNAIL[1])
         return split(frames, find_cuts(thumbnails, threshold, shortest), shortest)
 
+    def pack(shots: tuple[Shot, ...]) -> list[tuple[int, int]]:
+        return [(shot.start, shot.frames) for shot in shots]
+
     unchanged = Unchanged(clip)
     key = clip_key("shots", clip, ffmpeg, cache, threshold=threshold, shortest=shortest)
-    return get_or_compute(
-        cache,
-        "look",
-        key,
-        detect,
-        lambda shots: [(shot.start, shot.frames) for shot in shots],
-        _read_shots,
-        unchanged,
-    )
+    return get_or_compute(cache, "look", key, detect, pack, _read_shots, unchanged)
 
 
 def _read_shots(data: Any) -> tuple[Shot, ...]:
     shots = tuple(Shot(start, frames) for start, frames in data)
     ends = [0, *(shot.start + shot.frames for shot in shots)]
     if not shots or any(shot.frames < 1 or shot.start != end for shot, end in zip(shots, ends, strict=False)):
-        raise ValueError("shots that cover no clip")
+        raise ValueError("the shots do not cover a clip")
     return shots
 
 
 def split(frames: int, cuts: Iterable[int], shortest: int) -> tuple[Shot, ...]:
-    """The shots of a clip of ``frames`` frames that is cut before these ones; cuts too near to the last one kept, or to
-    either end of the clip, are none."""
+    """Split a clip at cuts into shots of at least `shortest` frames.
+
+    Args:
+        frames: The number of frames of the clip.
+        cuts: The frames before which it is cut. Those too near to the previous cut or to either end are ignored.
+        shortest: The smallest number of frames of a shot.
+    """
     starts = [0]
     for cut in sorted(cuts):
         if cut - starts[-1] >= shortest and frames - cut >= shortest:
@@ -93,10 +113,19 @@ def split(frames: int, cuts: Iterable[int], shortest: int) -> tuple[Shot, ...]:
 
 
 def find_cuts(thumbnails: bytes, threshold: float, reach: int) -> list[int]:
-    """Indexes of frames that begin something new, from 64x36 8-bit luma thumbnails of all frames."""
-    # ffmpeg's two detectors are one measure (select's scene score is scdet's times 2.55, and saturates at 39). Looking
-    # at neighbours alone, they take every flash for a cut, and every start of noise after a still. So the measure is
-    # scdet's, with what it lacks. Thumbnails show the same cuts as whole frames do, and average the noise away.
+    """Find the frames that begin something new.
+
+    Args:
+        thumbnails: 64x36 pixels of 8-bit luma for each frame.
+        threshold: In percent of the luma range.
+        reach: How many frames before a cut must differ from how many after it.
+
+    Returns:
+        The indexes of these frames.
+    """
+    # ffmpeg's two detectors are one measure (select's scene score is scdet's times 2.55, and saturates at 39). They
+    # compare neighbours alone, so they take every flash for a cut, and every start of noise after a still. Here the
+    # measure is scdet's, with these two checks. Thumbnails have the same cuts as frames, and average the noise away.
     import numpy as np
 
     pictures = np.frombuffer(thumbnails, np.uint8).reshape(-1, THUMBNAIL[0] * THUMBNAIL[1])
@@ -114,33 +143,25 @@ def find_cuts(thumbnails: bytes, threshold: float, reach: int) -> list[int]:
     return [k for k in np.flatnonzero(change >= threshold).tolist() if stands_out(k) and is_new(k)]
 
 
-def _difference(a: Any, b: Any) -> Any:
-    """Mean absolute difference of 8-bit pictures, in percent of their range; of one with each where there are more."""
+def _difference(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Mean absolute difference of two 8-bit pictures in percent of their range, or of one picture with each of many."""
     import numpy as np
 
-    return np.abs(np.subtract(a, b, dtype=np.int16)).mean(axis=-1) * (100 / 255)
+    difference: NDArray[np.float64] = np.abs(np.subtract(a, b, dtype=np.int16)).mean(axis=-1) * (100 / 255)
+    return difference
 
 
 def _thumbnails(clip: Clip, ffmpeg: str, timeout: float | None) -> bytes:
     pictures = bytearray()
-    seen: dict[str, str] = {}
-
-    def heard(line: str) -> None:
-        if match := DECODED.match(line):
-            seen["decoded"], seen["errors"] = match[2], match[3]
-        elif DAMAGED.match(line):
-            seen.setdefault("damaged", printable(line))
-
+    log = LogLines()
     argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-nostats", "-xerror", *input_arguments(clip)]
     argv += ["-map", "0:V:0", "-fps_mode", "passthrough"]
     argv += ["-vf", f"scale={THUMBNAIL[0]}:{THUMBNAIL[1]}:flags=area,format=gray", "-f", "rawvideo", "pipe:1"]
-    command = FfmpegCommand(tuple(argv), on_stderr=heard, stdout_bytes=pictures.extend)
-    end = run(command, timeout)
-    if "damaged" in seen:
-        raise ClipError(f"{clip} is cut off or damaged; ffmpeg says: {seen['damaged']}")
-    if end.returncode != 0 or not pictures or int(seen.get("errors", 1)):
+    end = run(FfmpegCommand(tuple(argv), on_stderr=log, stdout_bytes=pictures.extend), timeout)
+    log.check_damage(clip)
+    if end.returncode != 0 or not pictures or "decoded" not in log or log.errors:
         raise ClipError(f"{clip} cannot be decoded as video without errors.\n{end.explain()}")
-    got, rest = divmod(len(pictures), THUMBNAIL[0] * THUMBNAIL[1])
-    if rest or got != int(seen["decoded"]):
-        raise ClipError(f"{clip}: ffmpeg decoded {seen['decoded']} frames and handed over {got}.\n{end.explain()}")
+    frames, rest = divmod(len(pictures), THUMBNAIL[0] * THUMBNAIL[1])
+    if rest or frames != log.frames:
+        raise ClipError(f"{clip}: ffmpeg decoded {log.frames} frames but passed on {frames}.\n{end.explain()}")
     return bytes(pictures)

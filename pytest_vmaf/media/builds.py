@@ -1,4 +1,4 @@
-"""Which build of a program this is: by the bytes of its file and of the libraries that it loads."""
+"""Builds of programs, known by the bytes of their files and libraries, and the features of the machine."""
 
 from __future__ import annotations
 
@@ -11,61 +11,64 @@ import struct
 import sys
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
-from pytest_vmaf.cache import Cache, key_of, remembered
+from pytest_vmaf.cache import Cache, get_or_compute, key_of
 from pytest_vmaf.errors import ScorerError
 from pytest_vmaf.media.command import Command
-from pytest_vmaf.media.fingerprint import digest
+from pytest_vmaf.media.fingerprint import FileState, digest
 from pytest_vmaf.media.process import run
 
 #: Of the ELF format (System V ABI): kinds of segments, and entries of the dynamic one that name folders of libraries.
 ELF, PT_DYNAMIC, PT_INTERP, RPATHS = b"\x7fELF", 2, 3, (15, 29)
-#: What programs of other systems begin with: PE, and Mach-O in its forms.
-OTHERS = (b"MZ", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
-#: What the loader says of each library: "libvmaf.so.3 => /usr/lib/libvmaf.so.3 (0x00007f…)".
-LOADED = re.compile(r"\s*(?:\S+ => )?(/.+) \(0x[0-9a-f]+\)")
-#: The one library that is in no file: the kernel's.
+#: How programs of other systems begin: PE, and Mach-O in its forms.
+OTHER_FORMATS = (b"MZ", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
+#: The loader's line for a library: "libvmaf.so.3 => /usr/lib/libvmaf.so.3 (0x00007f…)".
+LIBRARY = re.compile(r"\s*(?:\S+ => )?(/.+) \(0x[0-9a-f]+\)")
+#: The one library that is not in a file: the kernel's.
 VIRTUAL = re.compile(r"\s*linux-(?:vdso|gate)\.so\.\d+ ")
-#: What tells the loader to take other libraries than usual, and where it finds the usual ones.
-TOLD, USUAL = ("LD_LIBRARY_PATH", "LD_PRELOAD", "LD_AUDIT"), Path("/etc/ld.so.cache")
+#: Variables that make the loader take other libraries than usual, and the index of the usual ones.
+LOADER_VARIABLES, LIBRARY_INDEX = ("LD_LIBRARY_PATH", "LD_PRELOAD", "LD_AUDIT"), Path("/etc/ld.so.cache")
 
 
-class _Linked(NamedTuple):
-    """What loads a program: "" for one that is loaded as it is. ``own`` says that it names folders of its own."""
+class _Linking(NamedTuple):
+    """The loader of a program, "" if it needs none, and whether the program names folders of libraries itself."""
 
     loader: str
-    own: bool
+    own_folders: bool
 
 
 def build_of(program: str, cache: Cache | None = None) -> str | None:
-    """A digest of the program and, on Linux, of the shared libraries it loads; None where that would not say what runs.
+    """A digest of the program and, on Linux, of the shared libraries that it loads.
 
-    That is so for scripts, which call others, and for a program that goes by another name than its file, as one file
-    may be many. Libraries that a program loads by itself later, and on other systems than Linux all, are not seen.
+    Libraries that a program loads by itself later are not included, nor any on other systems than Linux.
+
+    Returns:
+        The digest. None for a program whose file does not tell what runs: a script, which calls others, or a file of
+        another name than the program, which may be many programs in one.
     """
-    found = shutil.which(os.path.expanduser(program))
-    if found is None:
+    executable = shutil.which(os.path.expanduser(program))
+    if executable is None:
         return None
-    path = Path(found).resolve()
-    if Path(found).stem.lower() not in path.name.lower():
+    path = Path(executable).resolve()
+    if Path(executable).stem.lower() not in path.name.lower():
         return None
     try:
-        linked = _linked(path)
-        if linked is None:
+        linking = _linking(path)
+        if linking is None:
             return None
-        return digest([path, *map(Path, _libraries(path, linked, cache))], "", cache)
+        return digest([path, *map(Path, _libraries(path, linking, cache))], "", cache)
     except (OSError, struct.error, IndexError, ValueError, OverflowError):
-        # Not a whole program.
+        # Not a complete program.
         return None
 
 
-def _linked(path: Path) -> _Linked | None:
+def _linking(path: Path) -> _Linking | None:
     """How an executable file is linked; None for a script."""
     with path.open("rb") as file:
         head = file.read(64)
         if head[:4] != ELF:
-            return _Linked("", False) if head.startswith(OTHERS) else None
+            return _Linking("", False) if head.startswith(OTHER_FORMATS) else None
         wide, order = head[4] == 2, "<" if head[5] == 1 else ">"
         at, size, count = struct.unpack_from(order + ("32xQ14xHH" if wide else "28xI10xHH"), head)
         segments = {}
@@ -73,58 +76,55 @@ def _linked(path: Path) -> _Linked | None:
             file.seek(at + number * size)
             kind, offset, length = struct.unpack_from(order + ("I4xQ16xQ" if wide else "II8xI"), file.read(size))
             segments[kind] = offset, length
-        loader = os.fsdecode(_bytes(file, *segments[PT_INTERP]).rstrip(b"\0")) if PT_INTERP in segments else ""
-        dynamic = _bytes(file, *segments[PT_DYNAMIC]) if PT_DYNAMIC in segments else b""
+        loader = os.fsdecode(_segment(file, *segments.get(PT_INTERP, (0, 0))).rstrip(b"\0"))
+        dynamic = _segment(file, *segments.get(PT_DYNAMIC, (0, 0)))
     form = order + ("qQ" if wide else "iI")
-    whole = len(dynamic) - len(dynamic) % struct.calcsize(form)
-    return _Linked(loader, any(tag in RPATHS for tag, _ in struct.iter_unpack(form, dynamic[:whole])))
+    entries = struct.iter_unpack(form, dynamic[: len(dynamic) - len(dynamic) % struct.calcsize(form)])
+    return _Linking(loader, any(tag in RPATHS for tag, _ in entries))
 
 
-def _bytes(file: IO[bytes], offset: int, length: int) -> bytes:
+def _segment(file: IO[bytes], offset: int, length: int) -> bytes:
     file.seek(offset)
     return file.read(length)
 
 
-def _libraries(path: Path, linked: _Linked, cache: Cache | None) -> tuple[str, ...]:
-    if not linked.loader or sys.platform != "linux":
+def _libraries(path: Path, linking: _Linking, cache: Cache | None) -> tuple[str, ...]:
+    if not linking.loader or sys.platform != "linux":
         return ()
-    told = tuple(os.environ.get(name) for name in TOLD)
+    state = FileState.of(path)
     # Libraries of the system are found through one index, which changes whenever one comes or goes.
-    usual = not linked.own and not any(told) and USUAL.exists()
-    key = key_of("libraries", path=str(path), state=_state(path), index=_state(USUAL)) if cache and usual else None
-    listed = partial(_listed if usual else _listed.__wrapped__, linked.loader, str(path), _state(path))
-    return remembered(cache, "look", key, listed, list, _names)
+    usual = not linking.own_folders and not any(map(os.environ.get, LOADER_VARIABLES)) and LIBRARY_INDEX.exists()
+    key = None
+    if cache and usual:
+        key = key_of("libraries", path=str(path), state=state, index=FileState.of(LIBRARY_INDEX))
+    ask = partial(_ask_loader if usual else _ask_loader.__wrapped__, linking.loader, str(path), state)
+    return get_or_compute(cache, "look", key, ask, list, _paths)
 
 
-def _names(data: Any) -> tuple[str, ...]:
+def _paths(data: list[str]) -> tuple[str, ...]:
     if not data or not all(isinstance(name, str) and name.startswith("/") for name in data):
-        raise ValueError(f"{data!r:.80} are no libraries")
+        raise ValueError(f"{data!r:.80} are not libraries")
     return tuple(data)
 
 
 @lru_cache(maxsize=32)
-def _listed(loader: str, path: str, state: tuple[int, ...]) -> tuple[str, ...]:
-    """The files that the loader would load, by its own word."""
-    heard: list[str] = []
+def _ask_loader(loader: str, path: str, state: FileState) -> tuple[str, ...]:
+    """The files that the loader would load, as it lists them."""
+    lines: list[str] = []
     with contextlib.suppress(ScorerError):
-        end = run(Command((loader, "--list", path), on_stdout=heard.append), timeout=30)
-        found = [match[1] for line in heard if (match := LOADED.fullmatch(line))]
-        # A library by a relative path, or one that is not found, says nothing that could be read.
-        strange = [line for line in heard if line.strip() and not LOADED.fullmatch(line) and not VIRTUAL.match(line)]
-        if end.returncode == 0 and found and not strange:
-            # By their names: where they lie does not matter.
-            return tuple(sorted(set(found), key=lambda file: Path(file).name))
-    raise OSError(f"{loader} does not say what {path} loads")
-
-
-def _state(path: Path) -> tuple[int, ...]:
-    state = path.stat()
-    return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
+        end = run(Command((loader, "--list", path), on_stdout=lines.append), timeout=30)
+        libraries = {match[1] for line in lines if (match := LIBRARY.fullmatch(line))}
+        # A library by a relative path, or one that is missing, cannot be read.
+        strange = [line for line in lines if line.strip() and not LIBRARY.fullmatch(line) and not VIRTUAL.match(line)]
+        if end.returncode == 0 and libraries and not strange:
+            # By their names: where they are does not matter.
+            return tuple(sorted(libraries, key=lambda file: Path(file).name))
+    raise OSError(f"{loader} does not list what {path} loads")
 
 
 @lru_cache(maxsize=1)
 def machine() -> tuple[str, ...]:
-    """What of the machine numbers may depend on: what its processor can (ffmpeg and encoders choose by it), the system.
+    """What numbers may depend on: the system, and the processor's features, by which ffmpeg and encoders choose.
 
     Measured: x264 writes something else without AVX, and so does ffmpeg's scaler.
     """
@@ -132,5 +132,5 @@ def machine() -> tuple[str, ...]:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         lines = []
-    can = sorted({word for line in lines if re.match(r"flags|Features", line) for word in line.split()})
-    return platform.machine(), platform.system(), " ".join(can) or platform.processor()
+    features = sorted({word for line in lines if re.match(r"flags|Features", line) for word in line.split()})
+    return platform.machine(), platform.system(), " ".join(features) or platform.processor()

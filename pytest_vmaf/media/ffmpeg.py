@@ -13,7 +13,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from pytest_vmaf.cache import Cache, key_of, remembered
+from pytest_vmaf.cache import Cache, get_or_compute, key_of
 from pytest_vmaf.errors import ScorerError
 from pytest_vmaf.media.builds import build_of
 from pytest_vmaf.media.command import Command
@@ -38,8 +38,8 @@ DAMAGED = re.compile(r"^\[[^]]*\] (File ended prematurely|slice CRC mismatch|con
 
 #: The variables that make ffmpeg print without colours.
 ENVIRONMENT = (("AV_LOG_FORCE_COLOR", None), ("AV_LOG_FORCE_NOCOLOR", "1"))
-#: What ffmpeg's verbose log ends with after any failure, whose reason is printed before. Only complete lines match, with
-#: their prefix, for example "[vf#0:0 @ 0x55c38fcba8c0] ", so that no line that says more is taken for one of these.
+#: What ffmpeg's verbose log ends with after any failure, whose reason is printed before. Only complete lines match,
+#: with their prefix, for example "[vf#0:0 @ 0x55c3] ", so that no line that says more is taken for one of these.
 NOISE = re.compile(
     r"(?:\[[^\[\]@]* @ \w+\] )*"
     r"(?:Terminating thread with return code -?\d+ \([^()]*\)|Task finished with error code: -?\d+ \([^()]*\)|"
@@ -159,7 +159,7 @@ def _embedded() -> str | None:
 def _identify(path: str, origin: str, cache: Cache | None) -> Ffmpeg:
     stat = Path(path).stat()
     build = build_of(path, cache) if cache else None
-    return remembered(
+    return get_or_compute(
         cache,
         "look",
         key_of("ffmpeg", build=build) if build else None,

@@ -1,4 +1,7 @@
-"""What a clip or a program is, by the bytes of its files: the same under another name, and another after any change."""
+"""Fingerprints: the content of clips and files, and the state that shows whether a file changed.
+
+The content is the same under another name, and another after any change.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +12,67 @@ from collections.abc import Iterable
 from functools import partial
 from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple, TypeAlias
 
-from pytest_vmaf.cache import Cache, key_of, remembered
+from pytest_vmaf.cache import Cache, get_or_compute, key_of
 from pytest_vmaf.media.clip import Clip, numbered
 
-#: Smaller files are read again sooner than a digest of them is found. In bytes.
+#: Smaller files are read again sooner than their digest is looked up. In bytes.
 SMALL = 4 << 20
 #: Younger files are read again, in seconds: a file may be written twice in one tick of its clock, and what is written
 #: through a memory map changes its time only once until the system has saved it (Linux: after 30 s, and up to 5).
 FRESH = 60.0
 
-#: What tells one state of a file from another: device, inode, size, and when its bytes and its inode were changed.
-State = tuple[int, ...]
+
+class FileState(NamedTuple):
+    """What changes with a file: its inode, its size, and when its bytes and its inode were written, in nanoseconds."""
+
+    device: int
+    inode: int
+    size: int
+    mtime: int
+    ctime: int
+
+    @classmethod
+    def of(cls, file: Path | int) -> FileState:
+        """The state of a file, by path or file descriptor.
+
+        Raises:
+            OSError: If there is no such file.
+        """
+        stat = os.stat(file)
+        return cls(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+
+
+Stamps: TypeAlias = tuple[tuple[int, int] | None, ...]
+
+
+def stamp_of(clip: Clip) -> FileState | None:
+    """The state of a clip's file; None for a picture sequence, or if there is no file."""
+    return FileState.of(clip.path) if clip.path.exists() else None
+
+
+def stamps_of(*clips: Clip) -> Stamps:
+    """Size and time of each clip's file; None for a picture sequence, or if there is no file."""
+    return tuple(state and (state.size, state.mtime) for state in map(stamp_of, clips))
+
+
+class Unchanged:
+    """Tells, when it is called, whether clips and further files are still what they were when it was created."""
+
+    def __init__(self, *clips: Clip, files: Iterable[Path] = ()) -> None:
+        self._clips, self._files = clips, tuple(files)
+        self._before = self._states()
+
+    def __call__(self) -> bool:
+        """False also if a file did not exist, or does not any more."""
+        return self._before is not None and self._states() == self._before
+
+    def _states(self) -> list[FileState] | None:
+        try:
+            return [FileState.of(path) for path in (*(p for clip in self._clips for p in files_of(clip)), *self._files)]
+        except OSError:
+            return None
 
 
 def files_of(clip: Clip) -> list[Path]:
@@ -33,91 +84,69 @@ def files_of(clip: Clip) -> list[Path]:
 
 
 def content_of(clip: Clip, cache: Cache | None = None) -> str:
-    """BLAKE2b of the clip's files and of what is said of them (raw geometry, frame rate). Raises OSError."""
-    said = repr((clip.width, clip.height, clip.pix_fmt, clip.frame_rate))
-    if clip.is_sequence:
-        # Pictures are no film, and a number that is missing is an error.
-        said += f" numbers {numbered(clip)[0]}"
-    return digest(files_of(clip), said, cache)
+    """BLAKE2b of the clip's files and of what the user stated about them (raw geometry, frame rate).
 
-
-def digest(files: Iterable[Path], said: str = "", cache: Cache | None = None) -> str:
-    """BLAKE2b, 128 bits in hexadecimal, of a text and the bytes of files, each a whole of its own. Raises OSError.
-
-    With a ``cache`` a large file that has not changed since is not read again.
+    Raises:
+        OSError: If a file cannot be read.
     """
-    whole = hashlib.blake2b(said.encode(), digest_size=16)
+    stated = repr((clip.width, clip.height, clip.pix_fmt, clip.frame_rate))
+    if clip.is_sequence:
+        # Pictures are not a film, and a missing number is an error.
+        stated += f" numbers {numbered(clip)[0]}"
+    return digest(files_of(clip), stated, cache)
+
+
+def decoding_content(clip: Clip, cache: Cache | None = None) -> list[str]:
+    """The content of a clip and the end of its name, which may tell ffmpeg what is in a file.
+
+    Raises:
+        OSError: If a file cannot be read.
+    """
+    return [content_of(clip, cache), clip.path.suffix.lower()]
+
+
+def digest(files: Iterable[Path], text: str = "", cache: Cache | None = None) -> str:
+    """BLAKE2b, 128 bits in hexadecimal, of a text and the bytes of files, each hashed on its own.
+
+    With a `cache`, a large file that has not changed since is not read again.
+
+    Raises:
+        OSError: If a file cannot be read.
+    """
+    total = hashlib.blake2b(text.encode(), digest_size=16)
     for path in files:
-        whole.update(bytes.fromhex(_digest(path, cache)))
-    return whole.hexdigest()
+        total.update(bytes.fromhex(_digest(path, cache)))
+    return total.hexdigest()
 
 
-class Unchanged:
-    """Tells, when it is called, whether clips and further files are still what they were when it was made."""
-
-    def __init__(self, *clips: Clip, files: Iterable[Path] = ()) -> None:
-        self._clips, self._files = clips, tuple(files)
-        self._before = self._states()
-
-    def __call__(self) -> bool:
-        """False also where there is no file, and where one is gone."""
-        return self._before is not None and self._states() == self._before
-
-    def _states(self) -> tuple[State, ...] | None:
-        try:
-            files = [path for clip in self._clips for path in files_of(clip)]
-            return tuple(_state(path.stat()) for path in (*files, *self._files))
-        except OSError:
-            return None
-
-
-#: Digests of files that lasted, in this process.
-_known: dict[tuple[str, State], str] = {}
+#: Digests of files that are old enough to be trusted, in this process.
+_known: dict[tuple[str, FileState], str] = {}
 
 
 def _digest(path: Path, cache: Cache | None) -> str:
     if not path.is_file():
         # A pipe would be waited for.
-        raise OSError(f"{path} is no regular file")
+        raise OSError(f"{path} is not a regular file")
     with path.open("rb") as file:
-        # Of the open file: a network's file system looks at the file itself then.
-        stat = os.fstat(file.fileno())
+        # Of the open file: a network's file system checks the file itself then.
+        state = FileState.of(file.fileno())
         # On Windows nothing tells that a file was changed and its time set back.
-        lasting = os.name == "posix" and time.time() - max(stat.st_mtime, stat.st_ctime) > FRESH
-        name, state = str(path.absolute()), _state(stat)
+        lasting = os.name == "posix" and time.time() - max(state.mtime, state.ctime) / 1e9 > FRESH
+        name = str(path.absolute())
         if lasting and (name, state) in _known:
             return _known[name, state]
-        key = key_of("file", path=name, state=state) if cache and lasting and stat.st_size > SMALL else None
-        found = remembered(cache, "file", key, partial(_read, file), str, _hexadecimal)
+        key = key_of("file", path=name, state=state) if cache and lasting and state.size > SMALL else None
+        value = get_or_compute(cache, "file", key, partial(_read, file), str, _hexadecimal)
     if lasting:
-        _known[name, state] = found
-    return found
+        _known[name, state] = value
+    return value
 
 
 def _read(file: BufferedReader) -> str:
     return hashlib.file_digest(file, hashlib.blake2b).hexdigest()
 
 
-def _hexadecimal(data: Any) -> str:
+def _hexadecimal(data: str) -> str:
     if len(bytes.fromhex(data)) != hashlib.blake2b().digest_size:
-        raise ValueError("it is no digest")
-    return str(data)
-
-
-def _state(stat: os.stat_result) -> State:
-    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
-
-
-Stamps = tuple[tuple[int, int] | None, ...]
-
-
-def stamps_of(*clips: Clip) -> Stamps:
-    """Size and time of each clip's file; None for a sequence, or where there is none."""
-    stats = [clip.path.stat() if clip.path.exists() else None for clip in clips]
-    return tuple(stat and (stat.st_size, stat.st_mtime_ns) for stat in stats)
-
-
-def stamp_of(clip: Clip) -> tuple[int, ...] | None:
-    """Which file this is, and as of when; None for a sequence, or where there is none."""
-    stat = clip.path.stat() if clip.path.exists() else None
-    return stat and (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+        raise ValueError("not a digest")
+    return data

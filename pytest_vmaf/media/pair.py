@@ -13,7 +13,7 @@ from pytest_vmaf.cache import Cache
 from pytest_vmaf.errors import PairError, SettingsError
 from pytest_vmaf.media.alignment import LOOKS, Alignment, find_offset
 from pytest_vmaf.media.clip import Clip
-from pytest_vmaf.media.inspect import THUMBNAIL, Video, count, look
+from pytest_vmaf.media.inspect import THUMBNAIL, Video, count_frames, inspect
 
 #: What `allow` may name, and what is then scored although VMAF was not made for it.
 ALLOWANCES = {
@@ -113,7 +113,7 @@ def check_pair(
         # What is wrong comes first: pytest's short summary shows the start of the first line.
         listed = "\n  - ".join(problems)
         raise PairError(f"not comparable: {listed}\n  reference: {ref.clip}\n  distorted: {dis.clip}")
-    return _plan(ref, dis, scale, offset, partial(count, ffmpeg=ffmpeg, timeout=timeout, cache=cache))
+    return _plan(ref, dis, scale, offset, partial(count_frames, ffmpeg=ffmpeg, timeout=timeout, cache=cache))
 
 
 def _look(
@@ -121,7 +121,7 @@ def _look(
 ) -> tuple[Video, Video, Alignment]:
     for frames, reach in LOOKS:
         with ThreadPoolExecutor(2) as pool:
-            looking = partial(look, ffmpeg=ffmpeg, frames=frames, timeout=timeout, cache=cache)
+            looking = partial(inspect, ffmpeg=ffmpeg, frames=frames, timeout=timeout, cache=cache)
             ref, dis = pool.map(looking, (reference, distorted))
         found = find_offset(ref.thumbnails, dis.thumbnails, reach)
         if found.certain or ref.is_picture or len(ref.thumbnails) < frames * THUMBNAIL[0] * THUMBNAIL[1]:

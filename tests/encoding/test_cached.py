@@ -11,7 +11,7 @@ from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 
 from pytest_vmaf import CacheWarning
 from pytest_vmaf.cache import Cache, contents
-from pytest_vmaf.encoding.cached import encode_key, encode_once, keep_encode, restore
+from pytest_vmaf.encoding.cached import encode_key, encode_once, store_encode, restore
 from pytest_vmaf.encoding.encode import make_encode
 from pytest_vmaf.encoding.encoders import ENCODERS, Encoder, command_encoder, function_encoder
 from pytest_vmaf.media.clip import Clip
@@ -109,7 +109,7 @@ def test_a_broken_entry_is_made_anew_and_said(search, cache, ran):
     for path in (cache.folder / "encode").rglob("*"):
         if path.is_file():
             path.write_bytes(path.read_bytes()[:-1])
-    with pytest.warns(CacheWarning, match="is made anew"):
+    with pytest.warns(CacheWarning, match="is made again"):
         second = search()
     assert found_in(second) == found_in(first)
 
@@ -206,7 +206,7 @@ def test_a_program_that_is_known_is_kept_and_restored(job, cache, tmp_path, ffmp
     key = encode_key(made, 30, path)
     assert key is not None
     encode = make_encode(made, 30, path)
-    keep_encode(made, encode, path, key)
+    store_encode(made, encode, path, key)
     restored = restore(made, 30, copy, key)
     assert copy.read_bytes() == path.read_bytes()
     assert (restored.size, restored.frames, restored.duration, restored.seconds) == (

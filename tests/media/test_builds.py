@@ -88,7 +88,7 @@ def test_a_build_that_is_known_starts_no_process_and_reads_little(copy, tmp_path
     assert contents(cache)["file"][0] >= 1
     # As in another process.
     content._known.clear()
-    programs._listed.cache_clear()
+    programs._ask_loader.cache_clear()
     digest = hashlib.file_digest
 
     def of_small_files(file, kind):
