@@ -67,8 +67,8 @@ def cut(
     """Write windows of a clip losslessly, each to a Matroska file of its own.
 
     The source is decoded once, as the scorer decodes it. Samples, pixel format, colour tags, sample aspect ratio and
-    stated frame rate stay, with these exceptions: `yuvj…` becomes `yuv…` tagged as full range, an unstated range becomes
-    limited, which it counts as, time stamps become even, and clips that state no rate get ffmpeg's 25.
+    stated frame rate stay, with four exceptions: `yuvj…` becomes `yuv…` tagged as full range; an unstated range becomes
+    limited, which it counts as; time stamps become even; clips that state no rate get ffmpeg's 25.
 
     Args:
         clip: The source.
