@@ -54,7 +54,7 @@ def make_layer(origin: str, keywords: Mapping[str, object], assignments: Iterabl
         SettingsError: If a name or a value is not valid.
     """
     from pytest_vmaf.gates.gate import parse_assignment, parse_gate, refuse_twice
-    from pytest_vmaf.gates.tolerance import is_tolerance, parse_tolerance, refuse_tolerance_twice
+    from pytest_vmaf.gates.tolerance import is_tolerance, parse_tolerance
 
     options: dict[str, object] = {}
     gates: list[Gate] = []
@@ -74,7 +74,7 @@ def make_layer(origin: str, keywords: Mapping[str, object], assignments: Iterabl
         else:
             gates.append(parse_gate(name, value, origin))
     refuse_twice(gates)
-    refuse_tolerance_twice(tolerances)
+    refuse_twice(tolerances, "tolerance")
     return Layer(origin, options, tuple(gates), tuple(tolerances), _baseline(keywords.get("baseline"), origin))
 
 

@@ -129,7 +129,7 @@ def _record(context: Context, outcome: Outcome, index: int | None) -> None:
 
 def _message(first: object, outcome: Outcome) -> str:
     if isinstance(first, Result):
-        return describe(first, [], outcome.failed, outcome.lines, outcome.also)
+        return describe(first, [], outcome)
     count = f"{len(outcome.failed)} of {len(outcome.failed) + len(outcome.also)}"
     lines = [*outcome.lines, *str(first).splitlines()]
     return f"{'; '.join(outcome.failed)} ({count} gates failed)\n" + "\n".join(f"  {line}" for line in lines)

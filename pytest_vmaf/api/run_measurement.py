@@ -188,6 +188,6 @@ def _record(
 
 def _violation(result: Result, judgement: Judgement) -> GateViolation:
     outcome = judgement.outcome
-    violation = GateViolation(describe(result, judgement.verdicts, outcome.failed, outcome.lines, outcome.also))
+    violation = GateViolation(describe(result, judgement.verdicts, outcome))
     violation.result = result
     return violation

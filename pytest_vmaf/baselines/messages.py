@@ -22,7 +22,7 @@ def verdict_text(verdict: ToleranceVerdict) -> str:
     name = "" if metric == "bitrate" else f"{label(metric)} "
     pool = "" if tolerance.pool == "mean" else f"{tolerance.pool} "
     where = f"{printable(verdict.where)}: " if verdict.where else ""
-    limit = f"{tolerance.name} is {tolerance.shown}"
+    limit = f"{tolerance.name} is {tolerance.limit_text}"
     if not verdict.worse:
         return f"{where}{name}{pool}{value}{unit} is the baseline's; {limit}"
     side = "above" if (verdict.worse > 0) == (tolerance.direction == "rise") else "below"

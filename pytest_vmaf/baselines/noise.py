@@ -64,7 +64,7 @@ def _margin(verdict: ToleranceVerdict, old: Entry, new: Entry) -> float:
         unit = " %" if tolerance.relative else ""
         raise BaselineError(
             f"too noisy to decide: repeated encodes vary by {margin:.3g}{unit}, more than {tolerance.name}="
-            f"{tolerance.shown}: {verdict_text(verdict)}\n"
+            f"{tolerance.limit_text}: {verdict_text(verdict)}\n"
             "  Encode more often (four times as many encodes halve the noise), or allow more."
         )
     return margin

@@ -1,30 +1,64 @@
-"""Gates: thresholds with their place of origin, and how a violation is worded. Pure."""
+"""Gate, a limit on a metric; reading gates, deciding which are in force, and judging a result by them."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, Protocol, TypeVar
 
 from pytest_vmaf.errors import SettingsError
-from pytest_vmaf.gates.metrics import ABOVE, BASE_METRICS, PART_METRICS
-from pytest_vmaf.scoring.models import feature_columns, resolve_feature
+from pytest_vmaf.gates.metrics import ABOVE, SEARCH_METRICS, metrics
+from pytest_vmaf.scoring.models import feature_columns
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import POOLS
-from pytest_vmaf.text import closest_match, did_you_mean, printable
+from pytest_vmaf.text import did_you_mean, printable
 
 OFF_WORDS = ("off", "none", "false", "no")
-#: The gates that `check` applies when nothing else is said. FACTS: honest encodes have gaps of 0.8 to 2.7.
+ON_WORDS = ("on", "true", "yes")
+#: The directions of tolerances, whose names begin like those of gates: max_drop.
+DIRECTIONS = ("drop", "rise")
+#: The gates that `check` applies unless they are set elsewhere. Honest encodes have gaps of 0.8 to 2.7.
 DEFAULT_GATES: Mapping[str, float | bool] = {"max_gap": 3.0, ABOVE: True}
+
+
+class Limited(Protocol):
+    """What gates and tolerances share."""
+
+    @property
+    def name(self) -> str:
+        """As it was written, for example "min_neg_p5"."""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Equal for two names of the same thing."""
+
+    @property
+    def limit(self) -> float | None:
+        """None if it is switched off."""
+
+    @property
+    def origin(self) -> str:
+        """Where it was set."""
+
+
+AnyLimited = TypeVar("AnyLimited", bound=Limited)
 
 
 @dataclass(frozen=True)
 class Gate:
-    """One threshold: ``bound`` "min" or "max" of a metric's pool, or the number of frames above 100 ("max").
+    """A limit on a metric.
 
-    ``limit`` None switches the gate off (a nearer origin takes back what a farther one asked). ``origin`` says who set
-    it: "call", "marker", "command line", "ini" or "default". ``region`` names the region it is for, "" for the whole.
+    Attributes:
+        name: The name as it was written, for example "min_neg_p5".
+        bound: "min" or "max".
+        metric: The metric, for example "neg"; "above_100" limits the number of such frames.
+        pool: How frames are pooled, one of `POOLS`, or "count" for above_100.
+        limit: The limit in the metric's unit, which itself passes. None switches off a gate that was set elsewhere.
+        origin: Where it was set: "call", "marker", "command line", "ini" or "default".
+        region: The name of the region it is for, "" for the whole picture.
     """
 
     name: str
@@ -37,22 +71,28 @@ class Gate:
 
     @property
     def feature(self) -> str | None:
-        """The libvmaf feature that must be measured for this gate, if it is not VMAF itself."""
-        return resolve_feature(self.metric) if self.metric in feature_columns() else None
+        """The libvmaf feature that must be measured for this gate, or None."""
+        return feature_columns().get(self.metric)
 
     @property
     def key(self) -> tuple[str, str, str, str]:
-        """What it is held against: min_neg and min_neg_mean are one gate."""
+        """What the gate limits. min_neg and min_neg_mean have the same key."""
         return self.region, self.bound, self.metric, self.pool
 
     def __str__(self) -> str:
-        of = f"{printable(self.region)}: " if self.region else ""
-        return f"{of}{self.name}={'off' if self.limit is None else f'{self.limit:g}'} ({self.origin})"
+        limit = "off" if self.limit is None else f"{self.limit:g}"
+        return f"{region_prefix(self.region)}{self.name}={limit} ({self.origin})"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A gate held against a result: the measured ``value``, and the ``margin`` to the limit (negative: violated)."""
+    """The outcome of checking a gate.
+
+    Attributes:
+        gate: The gate.
+        value: The measured value.
+        margin: How far the value is on the right side of the limit; negative if the gate failed.
+    """
 
     gate: Gate
     value: float
@@ -60,128 +100,145 @@ class Verdict:
 
     @property
     def passed(self) -> bool:
-        """Whether the gate held."""
+        """Whether the gate passed."""
         return self.margin >= 0
 
 
 def parse_gate(name: str, limit: object, origin: str, region: str = "") -> Gate:
-    """Read ``{min,max}_{metric}[_{pool}]`` with its limit, or ``above_100`` with on, off or a number of frames.
+    """Read one gate.
 
-    Raises SettingsError that names the nearest metric or pool for an unknown one.
+    Args:
+        name: `{min,max}_{metric}[_{pool}]` or `above_100`.
+        limit: A number, or off; for above_100 on, off or a number of frames.
+        origin: Where it is set, for messages.
+        region: The name of the region it is for.
+
+    Raises:
+        SettingsError: If the name or the limit is invalid.
     """
     if name == ABOVE:
         return Gate(name, "max", ABOVE, "count", _frames_allowed(limit, origin), origin, region)
     bound, _, rest = name.partition("_")
     if bound not in ("min", "max") or not rest:
         raise SettingsError(
-            f"{name!r} ({origin}) is not a gate.{did_you_mean(name, _examples())} Gates are "
-            "{min,max}_{metric}[_{pool}] as min_neg, min_neg_p5, max_gap, min_psnr_y, and above_100."
+            f"{name!r} ({origin}) is not a gate.{did_you_mean(name, gate_names())} Gates are "
+            "{min,max}_{metric}[_{pool}], for example min_neg, min_neg_p5, max_gap or min_psnr_y, and above_100."
         )
-    metric, pool = _metric_and_pool(rest, name, origin)
+    # In the gates of a region of interest, "roi" alone is the default score's.
+    rest = re.sub("^roi(?=_|$)", "vmaf_roi", rest)
+    names, directions = frame_metrics(), DIRECTIONS if bound == "max" else ()
+    metric = next((m for m in sorted(names, key=len, reverse=True) if f"{rest}_".startswith(f"{m}_")), None)
+    if metric is None:
+        suffix = next((f"_{pool}" for pool in POOLS if rest.endswith(f"_{pool}")), "")
+        hint = did_you_mean(rest.removesuffix(suffix), (*names, *directions), f"{bound}_{{}}{suffix}")
+        raise unknown_metric(name, origin, hint, names)
+    pool = rest.removeprefix(f"{metric}_") if metric != rest else "mean"
+    check_pool(name, pool, origin, directions)
     return Gate(name, bound, metric, pool, _limit(name, limit, origin), origin, region)
 
 
 def parse_assignment(text: str, origin: str) -> Gate:
-    """Read ``NAME=LIMIT`` as on the command line and in ini files. Raises SettingsError."""
+    """Read `NAME=LIMIT`, the form of the command line and of ini files. Raises SettingsError."""
     name, equals, limit = (part.strip() for part in text.partition("="))
     if not equals:
-        raise SettingsError(f"{text!r} ({origin}) is not a gate; write NAME=LIMIT, as min_neg=93.")
+        raise SettingsError(f"{text!r} ({origin}) is not a gate. Write NAME=LIMIT, for example min_neg=93.")
     return parse_gate(name, limit, origin)
 
 
-def refuse_twice(gates: Iterable[Gate]) -> None:
-    """Raises SettingsError for two gates of one place that are one gate by two names."""
-    seen: dict[tuple[str, ...], Gate] = {}
-    for gate in gates:
-        first = seen.setdefault(gate.key, gate)
-        if first.name != gate.name:
-            of = f"{printable(gate.region)}: " if gate.region else ""
-            raise SettingsError(f"{of}{first.name} and {gate.name} ({gate.origin}) are one gate; give it once.")
+def refuse_twice(limits: Iterable[AnyLimited], kind: Literal["gate", "tolerance"] = "gate") -> None:
+    """Raise SettingsError if one origin sets the same gate or tolerance by two names."""
+    first: dict[tuple[str, ...], AnyLimited] = {}
+    for each in limits:
+        other = first.setdefault(each.key, each)
+        if other.name != each.name:
+            region = region_prefix(getattr(each, "region", ""))
+            names = f"{region}{other.name} and {each.name}"
+            raise SettingsError(f"{names} ({each.origin}) are the same {kind}. Give only one of them.")
 
 
-def effective(layers: Iterable[Iterable[Gate]]) -> tuple[Gate, ...]:
-    """The gates in force: each name from the first layer that sets it, without those switched off."""
-    chosen: dict[tuple[str, ...], Gate] = {}
+def effective(layers: Iterable[Iterable[AnyLimited]]) -> tuple[AnyLimited, ...]:
+    """The gates or tolerances in force: each from the first layer that sets it, without those switched off."""
+    chosen: dict[tuple[str, ...], AnyLimited] = {}
     for layer in layers:
-        for gate in {gate.key: gate for gate in layer}.values():
-            chosen.setdefault(gate.key, gate)
-    return tuple(gate for gate in chosen.values() if gate.limit is not None)
+        # Within a layer, the last one wins.
+        for each in {each.key: each for each in layer}.values():
+            chosen.setdefault(each.key, each)
+    return tuple(each for each in chosen.values() if each.limit is not None)
 
 
 def judge(result: Result, gates: Iterable[Gate]) -> tuple[Verdict, ...]:
-    """Hold each gate against the result. Equality passes."""
+    """Check each gate against a result. A value equal to its limit passes."""
     verdicts = []
     for gate in gates:
         if gate.limit is None:
             continue
-        value = _value(result, gate)
-        margin = value - gate.limit if gate.bound == "min" else gate.limit - value
-        verdicts.append(Verdict(gate, value, margin))
+        part = part_of(result, gate)
+        is_count = gate.metric == ABOVE
+        value = float(len(part.above_100)) if is_count else part.pooled(gate.metric, gate.pool, gate.bound)
+        verdicts.append(Verdict(gate, value, value - gate.limit if gate.bound == "min" else gate.limit - value))
     return tuple(verdicts)
 
 
-def _of(result: Result, gate: Gate) -> Result:
+def part_of(result: Result, gate: Gate) -> Result:
+    """The result that a gate is checked against: the whole picture's or its region's."""
     return result.regions[gate.region] if gate.region else result
 
 
-def _value(result: Result, gate: Gate) -> float:
-    result = _of(result, gate)
-    return float(len(result.above_100)) if gate.metric == ABOVE else result.pooled(gate.metric, gate.pool, gate.bound)
+def region_prefix(region: str) -> str:
+    """The beginning of a message about a region: "face: ", or "" for the whole picture."""
+    return f"{printable(region)}: " if region else ""
 
 
-def _metric_and_pool(rest: str, name: str, origin: str) -> tuple[str, str]:
-    metrics = (*BASE_METRICS, *PART_METRICS, *feature_columns())
-    # In the gates of a region of interest, "roi" alone is the default score's.
-    rest = re.sub("^roi(?=_|$)", "vmaf_roi", rest)
-    if rest in metrics:
-        return rest, "mean"
-    for pool in POOLS:
-        if rest.endswith(f"_{pool}") and rest.removesuffix(f"_{pool}") in metrics:
-            return rest.removesuffix(f"_{pool}"), pool
-    metric = next((m for m in sorted(metrics, key=len, reverse=True) if rest.startswith(f"{m}_")), None)
-    bound = name.partition("_")[0]
-    if metric is not None:
-        pool = closest_match(rest.removeprefix(f"{metric}_"), POOLS) or "p5"
-        raise SettingsError(
-            f"{name!r} ({origin}) asks for an unknown pool of {metric}; did you mean {f'{bound}_{metric}_{pool}'!r}? "
-            f"There are {', '.join(POOLS)}."
-        )
-    near = closest_match(rest, (*metrics, *(f"{m}_{pool}" for m in metrics for pool in POOLS)))
-    raise SettingsError(
-        f"{name!r} ({origin}) asks for an unknown metric; did you mean {f'{bound}_{near}'!r}? There are "
-        f"{', '.join(metric for metric in metrics if not metric.startswith('float_moment'))}."
-    )
+@lru_cache(maxsize=1)
+def frame_metrics() -> tuple[str, ...]:
+    """The metrics that have a value for every frame: those that gates may limit."""
+    return tuple(name for name in metrics() if name not in (ABOVE, *SEARCH_METRICS))
+
+
+def gate_names() -> list[str]:
+    """The names of gates without their pools."""
+    return [ABOVE, *(f"{bound}_{metric}" for bound in ("min", "max") for metric in frame_metrics())]
+
+
+def unknown_metric(name: str, origin: str, hint: str, names: Sequence[str]) -> SettingsError:
+    """The error for a gate or tolerance whose metric is not one of the names."""
+    listed = ", ".join(each for each in names if not each.startswith("float_moment"))
+    return SettingsError(f"{name!r} ({origin}) has an unknown metric.{hint} Metrics: {listed}.")
+
+
+def check_pool(name: str, pool: str, origin: str, others: Sequence[str] = ()) -> None:
+    """Raise SettingsError if the pool at the end of a name is not one of `POOLS`; suggests `others`, too."""
+    if pool not in POOLS:
+        hint = did_you_mean(pool, (*POOLS, *others), f"{name.removesuffix(pool)}{{}}")
+        raise SettingsError(f"{name!r} ({origin}) has an unknown pool.{hint} Pools: {', '.join(POOLS)}.")
+
+
+def is_off(limit: object) -> bool:
+    """Whether a limit switches its gate or tolerance off."""
+    return limit is None or limit is False or (isinstance(limit, str) and limit.lower() in OFF_WORDS)
+
+
+def to_number(limit: object) -> float:
+    """A limit as a number; NaN if it is not a finite one."""
+    try:
+        number = math.nan if isinstance(limit, bool) or not isinstance(limit, str | int | float) else float(limit)
+    except (ValueError, OverflowError):
+        return math.nan
+    return number if math.isfinite(number) else math.nan
 
 
 def _limit(name: str, limit: object, origin: str) -> float | None:
-    if limit is None or limit is False or (isinstance(limit, str) and limit.lower() in OFF_WORDS):
-        return None
-    try:
-        if isinstance(limit, bool) or not isinstance(limit, str | int | float):
-            raise ValueError
-        value = float(limit)
-    except (ValueError, OverflowError):
-        value = math.nan
-    if not math.isfinite(value):
-        hint = " Write one gate a line." if "," in str(limit) else ""
-        raise SettingsError(f"The limit of {name} ({origin}) is {limit!r}; it is a finite number, or off.{hint}")
-    return value
+    number = None if is_off(limit) else to_number(limit)
+    if number is not None and math.isnan(number):
+        hint = " Write one gate per line." if isinstance(limit, str) and re.search("[,=]", limit) else ""
+        raise SettingsError(f"The limit of {name} ({origin}) must be a finite number or off, not {limit!r:.80}.{hint}")
+    return number
 
 
 def _frames_allowed(limit: object, origin: str) -> float | None:
-    words = {"on": 0.0, "true": 0.0, "yes": 0.0, **dict.fromkeys(OFF_WORDS)}
-    if limit is None or limit is False:
-        return None
-    if limit is True:
+    if limit is True or (isinstance(limit, str) and limit.lower() in ON_WORDS):
         return 0.0
-    if isinstance(limit, str) and limit.lower() in words:
-        return words[limit.lower()]
-    value = _limit(ABOVE, limit, origin)
-    if value is None or value < 0 or value != int(value):
-        raise SettingsError(f"above_100 ({origin}) is {limit!r}; it is on, off, or how many frames are allowed.")
-    return value
-
-
-def _examples() -> tuple[str, ...]:
-    metrics = (*BASE_METRICS, *PART_METRICS, *feature_columns())
-    return (ABOVE, *(f"{bound}_{metric}" for bound in ("min", "max") for metric in metrics))
+    frames = None if is_off(limit) else to_number(limit)
+    if frames is not None and not (frames >= 0 and frames == int(frames)):
+        raise SettingsError(f"{ABOVE} ({origin}) must be on, off or a number of frames, not {limit!r:.80}.")
+    return frames

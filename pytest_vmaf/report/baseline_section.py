@@ -46,7 +46,7 @@ def _row(verdict: ToleranceVerdict) -> tuple[object, ...]:
         f"{label(tolerance.metric)}{pool}",
         *(None if value is None else _number(value) for value in (old, new)),
         None if old is None or new is None else f"{new - old:+,.4g}",
-        f"{tolerance.name}={tolerance.shown}",
+        f"{tolerance.name}={tolerance.limit_text}",
         "passed" if verdict.passed else verdict.why or "FAILED",
     )
 

@@ -37,7 +37,7 @@ def entry(*neg: float, **more: Any) -> dict[str, Any]:
 def test_tolerance_grammar(name: str, metric: str, direction: str, pool: str) -> None:
     tolerance = parse_tolerance(name, "2%", "call")
     assert (tolerance.metric, tolerance.direction, tolerance.pool) == (metric, direction, pool)
-    assert (tolerance.limit, tolerance.relative, tolerance.shown) == (2.0, True, "2 %")
+    assert (tolerance.limit, tolerance.relative, tolerance.limit_text) == (2.0, True, "2 %")
 
 
 def test_nearest_tolerance_wins() -> None:

@@ -34,7 +34,7 @@ def test_score_passes_with_0_and_shows_a_table(reference: Path, encoded: Path) -
 def test_score_exits_1_and_lists_violations(reference: Path, sharpened: Path) -> None:
     done = command("score", reference, sharpened, "--gate=min_neg=99")
     assert done.returncode == 1
-    assert "(3 of 3 gates violated)" in done.stderr
+    assert "(3 of 3 gates failed)" in done.stderr
     assert "FAILED" in done.stdout
 
 
@@ -64,7 +64,7 @@ def test_score_reads_raw_video_with_the_seeds_flags(
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("--gate=min_nge=9",), 2, "did you mean 'min_neg'"),
+        (("--gate=min_nge=9",), 2, "Did you mean 'min_neg'"),
         (("--pix-fmt=yuv420p",), 2, "--pix-fmt says what a file does not"),
         (("--frame-rate=24",), 2, "--frame-rate says what a file does not"),
         (("--generation=v2",), 2, "generation (command line) is 'v2'; it is one of v0, v1"),

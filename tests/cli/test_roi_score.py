@@ -196,7 +196,7 @@ def test_every_size_has_the_seeds_model_until_another_is_asked(
         (["--threshold", "-1"], "threshold is -1.0"),
         (["--fade", "inf"], "fade is inf"),
         (["--synthetic-mask", "2"], "synthetic_mask is 2.0"),
-        (["--gate", "min_nge=3"], "did you mean 'min_neg'"),
+        (["--gate", "min_nge=3"], "Did you mean 'min_neg'"),
         (["--gate", "min_neg_tile=3"], "min_neg_tile is a gate of vmaf.map"),
         (["--gate", "min_roi=many"], "finite number"),
         (["--output", "no/such/folder.json"], "there is no folder"),
@@ -346,7 +346,7 @@ def test_a_violated_gate_ends_with_1_and_the_json_is_written(
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith(f"pytest-vmaf: {words}")
-    assert "(1 of 1 gates violated)" in err.splitlines()[0]
+    assert "(1 of 1 gates failed)" in err.splitlines()[0]
     assert list(json.loads(Path("out.json").read_text())) == KEYS
 
 
@@ -440,7 +440,7 @@ def test_a_test_measures_a_mask_and_holds_its_gates(run: Run, pytester: pytest.P
     result.assert_outcomes(passed=1, failed=2, errors=1)
     result.stdout.fnmatch_lines_random(
         [
-            "*GateViolation: VMAF roi * < 99.9; gap masked * > -50 (2 of 2 gates violated)",
+            "*GateViolation: VMAF roi * < 99.9; gap masked * > -50 (2 of 2 gates failed)",
             "*min_roi: VMAF roi * (missed by *; set by the call)",
             "*worst frames: frame *",
             "*note: roi: weight 0.5, threshold 0.3, fade 0.1, saliency synthetic; the mask keeps 50.00 % of *",

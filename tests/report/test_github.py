@@ -76,7 +76,7 @@ def a_test(test_id: str = "tests/test_x.py::test_x", status: str = "failed", **m
     return {
         "id": test_id,
         "status": status,
-        "message": "pytest_vmaf.GateViolation: NEG 92.290 < 93 (1 of 1 gates violated)\n  min_neg: missed by 0.71",
+        "message": "pytest_vmaf.GateViolation: NEG 92.290 < 93 (1 of 1 gates failed)\n  min_neg: missed by 0.71",
         "duration": 1.0,
         "worker": "",
         "run": 0,
@@ -303,7 +303,7 @@ def test_an_annotation_names_file_line_test_and_numbers(tmp_path: Path, monkeypa
     fine = a_test(status="passed")
     assert ci.error_commands(document(fine, a_test("tests/test_x.py::test_x[a,b:c%]")), tmp_path / "sub") == [
         "::error file=sub/tests/test_x.py,line=12,title=VMAF%3A test_x[a%2Cb%3Ac%25] failed::"
-        "pytest_vmaf.GateViolation: NEG 92.290 < 93 (1 of 1 gates violated)"
+        "pytest_vmaf.GateViolation: NEG 92.290 < 93 (1 of 1 gates failed)"
         "%0Acrf23.mp4: NEG 92.29, VMAF 99.98, gap 7.69, 3 frames above 100; smallest margin -0.71 min_neg"
     ]
 

@@ -466,7 +466,7 @@ def test_gate_message(footage: Callable[..., Path], touched: Any) -> None:
         where = next(index for index, line in enumerate(lines) if line.startswith("  min_neg: face: NEG"))
         assert lines[where].endswith("set by the call)")
         assert lines[where + 1].startswith(f"    worst frames: frame {worst} (0:00:00.{40 * worst:03d}) {value:.2f};")
-        held = next(line for line in lines if line.startswith("  also held: "))
+        held = next(line for line in lines if line.startswith("  passed: "))
         assert f"ball: NEG min {region.neg.min:.3f} ≥ 10" in held
 
 
@@ -525,7 +525,7 @@ def test_records_match_clips(footage: Callable[..., Path], touched: Any) -> None
 @pytest.mark.parametrize(
     ("gates", "message"),
     [
-        ({"min_nge": 90}, r"'min_nge' \(call\) asks for an unknown metric; did you mean 'min_neg'"),
+        ({"min_nge": 90}, r"'min_nge' \(call\) has an unknown metric\. Did you mean 'min_neg'"),
         ({"min_neg": "high"}, r"The limit of min_neg \(call\) is 'high'"),
         ({"min_neg": float("nan")}, r"The limit of min_neg \(call\) is nan"),
         ({"min_neg_tile": 3}, r"face: min_neg_tile=3 \(call\) is no gate of a region"),
@@ -713,5 +713,5 @@ def test_region_with_itself(footage: Callable[..., Path]) -> None:
 def test_one_gate_two_names(footage: Callable[..., Path]) -> None:
     clip = footage("320x180", FRAMES)
     region = Region(0, 0, 64, 64, min_neg=90, min_neg_mean=10)
-    with pytest.raises(SettingsError, match=r"face: min_neg and min_neg_mean \(call\) are one gate; give it once"):
+    with pytest.raises(SettingsError, match=r"face: min_neg and min_neg_mean \(call\) are the same gate"):
         Vmaf().score(clip, clip, regions={"face": region})

@@ -37,15 +37,15 @@ def updating(place: BaselineLocation, *modes: str) -> BaselineLocation:
     [
         ({"max_drop": 1}, r"max_drop=1 \(call\) is held against a baseline, and none is asked for; say baseline=True"),
         ({"baseline": True, "max_drpo": 1}, "max_drpo"),
-        ({"baseline": True, "max_ngg_drop": 1}, "asks for an unknown metric; did you mean 'max_neg_drop'"),
-        ({"baseline": True, "max_drop_p6": 1}, "asks for an unknown pool; did you mean 'max_drop_p5'"),
+        ({"baseline": True, "max_ngg_drop": 1}, "has an unknown metric. Did you mean 'max_neg_drop'"),
+        ({"baseline": True, "max_drop_p6": 1}, "has an unknown pool. Pools: "),
         ({"baseline": True, "max_bitrate_rise_p5": 1}, "bitrate has no pools; say max_bitrate_rise"),
-        ({"baseline": True, "max_drop": -1}, r"The limit of max_drop \(call\) is -1; it is a finite number from 0"),
+        ({"baseline": True, "max_drop": -1}, r"The limit of max_drop \(call\) must be a finite number from 0"),
         ({"baseline": True, "max_drop": "x%"}, "The limit of max_drop"),
         ({"baseline": True, "max_drop": True}, "The limit of max_drop"),
         ({"baseline": True, "max_bitrate_rise": 1}, "max_bitrate_rise holds nothing here: this measures no bitrate"),
         ({"baseline": True, "max_neg_roi_drop": 1}, "max_neg_roi_drop holds nothing here: this measures no neg_roi"),
-        ({"baseline": True, "max_drop": 1, "max_neg_drop": 1}, "max_drop and max_neg_drop .* are one tolerance"),
+        ({"baseline": True, "max_drop": 1, "max_neg_drop": 1}, "max_drop and max_neg_drop .* are the same tolerance"),
         ({"baseline": True, "max_drop": None, "max_drop_p5": "off"}, "baseline= would hold nothing; say e.g. max_drop"),
         ({"baseline": 3}, r"baseline \(call\) is 3; it is True, False, or a text that names the entry"),
         ({"baseline": " "}, r"baseline \(call\) is ' '"),
@@ -77,7 +77,7 @@ def test_equality_passes_and_a_hundredth_more_does_not(place: BaselineLocation) 
     with pytest.raises(GateViolation) as violation:
         faked(place, 92.499).check("a", "b.mp4", baseline=True)
     assert str(violation.value).startswith(
-        "NEG 92.50 is 0.501 below the baseline's 93.00; max_drop is 0.5 (1 of 3 gates violated)"
+        "NEG 92.50 is 0.501 below the baseline's 93.00; max_drop is 0.5 (1 of 3 gates failed)"
     )
     with pytest.raises(GateViolation, match=r"NEG 90.00 is 3.23 % below the baseline's 93.00; max_drop is 2 %"):
         faked(place, 90).check("a", "b.mp4", baseline=True, max_drop="2%")
@@ -89,7 +89,7 @@ def test_gates_and_baseline_are_one_failure_and_one_record(place: BaselineLocati
     kept(first, place)
     vmaf = faked(place, [93.0] * 20 + [40.0] * 3 + [93.0])
     with pytest.raises(
-        GateViolation, match=r"NEG 86.375 < 90; NEG 86.38 is 6.62 below .*\(3 of 4 gates violated\)"
+        GateViolation, match=r"NEG 86.375 < 90; NEG 86.38 is 6.62 below .*\(3 of 4 gates failed\)"
     ) as e:
         vmaf.check("a", "b.mp4", baseline=True, min_neg=90)
     assert (

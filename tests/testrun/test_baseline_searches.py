@@ -82,7 +82,7 @@ def test_more_bitrate_fails_with_the_numbers_and_is_in_the_record(short: Path, p
     message = str(violation.value)
     assert "bit/s is 11.11 % above the baseline's" in message.partition("\n")[0]
     assert message.startswith("NEG 70: ")
-    assert "max_bitrate_rise is 2 % (1 of 2 gates violated)" in message
+    assert "max_bitrate_rise is 2 % (1 of 2 gates failed)" in message
     assert "accept it: pytest test_x.py::test_a --vmaf-update=changed" in message
     [record] = vmaf.records
     assert record["status"] == "failed"

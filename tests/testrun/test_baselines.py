@@ -84,7 +84,7 @@ def test_without_a_baseline_the_test_fails_with_the_command_and_writes_nothing(
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            "*GateViolation: no baseline for out.mp4 (1 of 3 gates violated)",
+            "*GateViolation: no baseline for out.mp4 (1 of 3 gates failed)",
             "*no baseline: there is no *__vmaf__*test_it.json*",
             "*write it: pytest *test_it.py::test_quality --vmaf-update=missing",
         ]
