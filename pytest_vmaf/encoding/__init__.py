@@ -1,1 +1,1 @@
-"""One source in, encodes at a quality out."""
+"""One source in, one encode out: encoders, encodes, packets, cuts and shots."""

@@ -1,1 +1,1 @@
-"""Encodes as files that a player reads (HLS, DASH)."""
+"""Encodes as files that a player reads: HLS and DASH."""

@@ -1,14 +1,14 @@
-"""A bitrate ladder as files that can be served: every encode as one fragmented MP4, and a manifest over them."""
+"""Package a bitrate ladder for HLS or DASH: one fragmented MP4 for each encode, and the manifests."""
 
 from __future__ import annotations
 
 import math
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -18,29 +18,29 @@ from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.demux import input_arguments
 from pytest_vmaf.media.ffmpeg import FfmpegCommand
 from pytest_vmaf.media.process import run
+from pytest_vmaf.streaming import manifests
 from pytest_vmaf.streaming.codec_strings import movie_codec_string
-from pytest_vmaf.streaming.manifests import (
-    MANIFEST,
-    SEGMENT,
-    Rendition,
-    dash,
-    hls,
-    hls_media,
-    mean_of,
-    ordered,
-    peak_of,
-)
+from pytest_vmaf.streaming.manifests import MANIFEST, SEGMENT, Rendition
 from pytest_vmaf.streaming.mp4 import LARGEST_HEAD, Index, Segment, read_index
 from pytest_vmaf.text import printable
 
 
 def peak_bitrate(path: Path, ffmpeg: str, segment: float = SEGMENT, timeout: float | None = None) -> float:
-    """The peak segment bit rate of an encode's first video stream in bit/s, of its packets alone, without a container.
+    """Measure the peak segment bit rate of an encode's first video stream, without its container.
 
-    Segments are cut as :func:`package` cuts them: at the first key frame that is ``segment`` seconds or more behind
-    the cut before it. As in RFC 8216 4.3.4.2 the peak is the largest bit rate of any neighbouring segments that last
-    0.5 to 1.5 times the target duration together, so that a short rest at the end counts only with what precedes it.
-    Raises ClipError when the file cannot be read.
+    Segments are cut as `package` cuts them: at the first key frame at least `segment` seconds after the previous cut.
+
+    Args:
+        path: The encode.
+        ffmpeg: Path of the ffmpeg.
+        segment: The shortest length of a segment in seconds.
+        timeout: Time limit in seconds.
+
+    Returns:
+        The peak in bit/s, as `manifests.peak_of` defines it.
+
+    Raises:
+        ClipError: If the file cannot be read.
     """
     packets = read_packets(Clip(path), ffmpeg, timeout)
     shortest = _shortest(packets, segment)
@@ -48,19 +48,18 @@ def peak_bitrate(path: Path, ffmpeg: str, segment: float = SEGMENT, timeout: flo
     for number, packet in enumerate(packets):
         if packet.is_key and number and packet.dts - packets[starts[-1]].dts >= shortest:
             starts.append(number)
-    ends = [*starts[1:], len(packets)]
     times = [*(packets[start].time for start in starts), max(packet.time + packet.duration for packet in packets)]
     if times[-1] <= times[0]:
-        raise ClipError(f"{Clip(path)} does not last: its {len(packets)} frames take no time.")
-    sizes = [sum(packet.size for packet in packets[start:end]) for start, end in zip(starts, ends, strict=True)]
-    return peak_of([Segment(size, times[n + 1] - times[n]) for n, size in enumerate(sizes)])
+        raise ClipError(f"{Clip(path)} has {len(packets)} frames that take no time.")
+    sizes = [sum(packet.size for packet in packets[a:b]) for a, b in pairwise([*starts, len(packets)])]
+    return manifests.peak_of([Segment(size, b - a) for size, (a, b) in zip(sizes, pairwise(times), strict=True)])
 
 
 def _shortest(packets: Sequence[Packet], segment: float) -> float:
-    """Seconds of decoding time between two cuts at least, for segments that are shown for ``segment`` seconds.
+    """The shortest decoding time between two cuts, in seconds, for segments that are displayed for `segment` seconds.
 
-    ffmpeg cuts by decoding time, in which an open GOP begins earlier by the frames that lead its key frame. And half a
-    frame of patience, since Matroska rounds times to milliseconds.
+    ffmpeg cuts by decoding time, in which an open GOP begins earlier by the frames that precede its key frame. Half a
+    frame is tolerated, since Matroska rounds times to milliseconds.
     """
     keys = [packet for packet in packets if packet.is_key] or packets[:1]
     lead = max(key.time - keys[0].time - (key.dts - keys[0].dts) for key in keys)
@@ -76,111 +75,133 @@ def package(
     segment: float = SEGMENT,
     timeout: float | None = None,
 ) -> Path:
-    """Write a ladder into a folder, ready to be served: ``index.m3u8`` or ``index.mpd``, whose path is returned.
+    """Write a bitrate ladder to a folder, ready to be served.
 
-    Every rendition becomes one fragmented MP4 (CMAF) with a segment index, its frames as they are, cut as
-    :func:`peak_bitrate` says; for HLS with a media playlist beside it. Bandwidths in the manifest are those of the
-    segments as written. Files of an earlier package are replaced; after a failure nothing of this one is there.
-    ``timeout`` in seconds for each run of ffmpeg. Raises SettingsError as :func:`hls`, ClipError for an encode that
-    cannot be packaged, MeasurementError where the folder cannot be written to.
+    Each rendition becomes one fragmented MP4 (CMAF) with a segment index and the packets of its encode; for HLS, also a
+    media playlist. The bandwidths in the manifest are those of the written segments. Files of an earlier package are
+    replaced. After a failure, no file of the new package is left.
+
+    Args:
+        renditions: The steps of the ladder.
+        folder: The folder. It is created if necessary.
+        ffmpeg: Path of the ffmpeg.
+        form: "hls" or "dash".
+        segment: The shortest length of a segment in seconds.
+        timeout: Time limit of each run of ffmpeg, in seconds.
+
+    Returns:
+        The manifest: `index.m3u8` or `index.mpd`.
+
+    Raises:
+        SettingsError: If a rendition or an option is invalid.
+        ClipError: If an encode cannot be packaged.
+        MeasurementError: If the folder cannot be written to.
     """
     if form not in MANIFEST:
-        raise SettingsError(f"form is {form!r}; a package is 'hls' or 'dash'.")
+        raise SettingsError(f"form must be 'hls' or 'dash', not {form!r}.")
     if not 0 < segment < math.inf:
-        raise SettingsError(f"segment is {segment!r}; a segment lasts more than 0 s.")
-    folder = Path(folder)
-    ladder = ordered(renditions)
-    places = {folder.resolve() / f"{one.name}.mp4" for one in ladder}
-    if taken := [one for one in ladder if one.path.resolve() in places]:
-        raise SettingsError(f"{Clip(taken[0].path)} would be overwritten; package into a folder of its own.")
+        raise SettingsError(f"segment must be above 0 s, not {segment!r}.")
+    folder, name = Path(folder), MANIFEST[form]
+    ladder = manifests.sort_renditions(renditions)
+    outputs = {folder.resolve() / f"{rendition.name}.mp4" for rendition in ladder}
+    for rendition in ladder:
+        if rendition.path.resolve() in outputs:
+            raise SettingsError(f"{Clip(rendition.path)} would be overwritten. Package into another folder.")
     try:
-        with _whole_or_not_at_all(folder, MANIFEST[form]) as stage:
-            indexes: dict[str, Index] = {}
-            independent = True
-            for number, one in enumerate(ladder):
-                made = stage / f"{one.name}.mp4"
-                packets = read_packets(Clip(one.path), ffmpeg, timeout)
-                independent &= _is_independent(one, packets)
-                index = indexes[one.name] = _remux(one, made, ffmpeg, _shortest(packets, segment), timeout)
-                ladder[number] = replace(one, bitrate=mean_of(index.segments), peak=peak_of(index.segments))
-                if form == "hls":
-                    (stage / f"{one.name}.m3u8").write_text(hls_media(made.name, index), "ascii", newline="\n")
-            if form == "hls":
-                manifest = hls(ladder, independent=independent)
-            else:
-                longest = max(index.duration for index in indexes.values())
-                manifest = dash(ladder, longest, indexes=indexes, independent=independent)
-            (stage / MANIFEST[form]).write_text(manifest, "ascii", newline="\n")
+        with _staging_folder(folder, last=name) as stage:
+            manifest = _write_renditions(ladder, stage, ffmpeg, form, segment, timeout)
+            (stage / name).write_text(manifest, "ascii", newline="\n")
     except OSError as error:
-        where = printable(str(folder))
-        raise MeasurementError(f"No package can be written to {where}: {error.strerror or error}.") from error
-    return folder / MANIFEST[form]
+        reason = error.strerror or error
+        raise MeasurementError(f"The package cannot be written to {printable(str(folder))}: {reason}.") from error
+    return folder / name
+
+
+def _write_renditions(
+    ladder: list[Rendition], stage: Path, ffmpeg: str, form: str, segment: float, timeout: float | None
+) -> str:
+    """Write the files of all renditions, and return the manifest."""
+    indexes: dict[str, Index] = {}
+    independent = True
+    for number, rendition in enumerate(ladder):
+        output = stage / f"{rendition.name}.mp4"
+        packets = read_packets(Clip(rendition.path), ffmpeg, timeout)
+        independent &= _is_independent(rendition, packets)
+        index = indexes[rendition.name] = _remux(rendition, output, ffmpeg, _shortest(packets, segment), timeout)
+        bitrate, peak = manifests.mean_of(index.segments), manifests.peak_of(index.segments)
+        ladder[number] = replace(rendition, bitrate=bitrate, peak=peak)
+        if form == "hls":
+            playlist = manifests.hls_media(output.name, index)
+            output.with_name(f"{rendition.name}.m3u8").write_text(playlist, "ascii", newline="\n")
+    if form == "hls":
+        return manifests.hls(ladder, independent=independent)
+    longest = max(index.duration for index in indexes.values())
+    return manifests.dash(ladder, longest, indexes=indexes, independent=independent)
 
 
 @contextmanager
-def _whole_or_not_at_all(folder: Path, last: str) -> Iterator[Path]:
-    """A folder to write into, whose files then move to ``folder``, ``last`` at last; none of them stays otherwise."""
+def _staging_folder(folder: Path, last: str) -> Iterator[Path]:
+    """A temporary folder whose files then move to `folder`, `last` at the end. After a failure, none of them stays."""
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     moved: list[Path] = []
-    stage = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # Inside, so that moving does not mean copying.
-        stage = Path(tempfile.mkdtemp(prefix=".package-", dir=folder))
-        yield stage
-        # Whoever finds the manifest finds all that it names.
-        for made in sorted(stage.iterdir(), key=lambda made: made.name == last):
-            os.replace(made, folder / made.name)
-            moved.append(folder / made.name)
-        shutil.rmtree(stage)
+        # Inside, so that files can be moved without copying.
+        with tempfile.TemporaryDirectory(prefix=".package-", dir=folder, ignore_cleanup_errors=True) as stage:
+            yield Path(stage)
+            # Whoever reads the manifest then finds every file that it names.
+            for file in sorted(Path(stage).iterdir(), key=lambda file: file.name == last):
+                os.replace(file, folder / file.name)
+                moved.append(folder / file.name)
     except BaseException:
         for path in moved:
             path.unlink(missing_ok=True)
-        if stage is not None:
-            shutil.rmtree(stage, ignore_errors=True)
         for place in missing:
             with suppress(OSError):
                 place.rmdir()
         raise
 
 
-def _remux(one: Rendition, made: Path, ffmpeg: str, shortest: float, timeout: float | None) -> Index:
-    clip = Clip(one.path)
+def _remux(rendition: Rendition, output: Path, ffmpeg: str, shortest: float, timeout: float | None) -> Index:
+    clip = Clip(rendition.path)
     argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "warning", "-xerror", *input_arguments(clip)]
     argv += ["-map", "0:V:0", "-c", "copy", "-map_metadata", "-1", "-fflags", "+bitexact"]
-    # Left to itself ffmpeg writes hev1, which Apple's players do not take.
-    argv += ["-tag:v", "hvc1"] if one.codecs.startswith("hvc1") else []
+    # By default ffmpeg writes hev1, which Apple's players do not accept.
+    argv += ["-tag:v", "hvc1"] if rendition.codecs.startswith("hvc1") else []
     argv += ["-movflags", "+cmaf+frag_keyframe+delay_moov+global_sidx+skip_trailer"]
-    argv += ["-min_frag_duration", str(int(shortest * 1_000_000)), "-f", "mp4", f"file:{made.absolute()}"]
+    argv += ["-min_frag_duration", str(int(shortest * 1_000_000)), "-f", "mp4", f"file:{output.absolute()}"]
     end = run(FfmpegCommand(tuple(argv)), timeout)
     if end.returncode != 0:
-        raise ClipError(f"{clip} cannot be packaged: ffmpeg wrote no fragmented MP4 of it.\n{end.explain()}")
-    with made.open("rb") as file:
+        raise ClipError(f"{clip} cannot be packaged: ffmpeg could not write a fragmented MP4.\n{end.explain()}")
+    with output.open("rb") as file:
         head = file.read(LARGEST_HEAD)
     try:
-        codecs, index = movie_codec_string(head), read_index(head, made.stat().st_size)
+        codecs, index = movie_codec_string(head), read_index(head, output.stat().st_size)
     except ClipError as error:
         raise ClipError(f"{clip} cannot be packaged. {error}") from error
-    if codecs != one.codecs:
-        raise ClipError(f"{clip} is {codecs}, not {one.codecs} as its rendition {printable(one.name)!r} says.")
+    if codecs != rendition.codecs:
+        name = printable(rendition.name)
+        raise ClipError(f"codecs of the rendition {name!r} must be {codecs}, as {clip} is, not {rendition.codecs}.")
     return index
 
 
-def _is_independent(one: Rendition, packets: Sequence[Packet]) -> bool:
-    """Whether no frame that follows a key frame is shown before it (an open GOP, which may need the one before)."""
-    clip, latest, independent = Clip(one.path), -math.inf, True
+def _is_independent(rendition: Rendition, packets: Sequence[Packet]) -> bool:
+    """Whether no frame that follows a key frame is displayed before it.
+
+    Such a frame belongs to an open GOP, and may need the one before.
+    """
+    clip, latest, independent = Clip(rendition.path), -math.inf, True
     for packet in packets:
         if packet.pts is None:
             raise ClipError(
-                f"{clip} does not say when its frames are shown, as bare streams do not.\n"
-                "  Let the encoder write .mp4 or .mkv, and package that."
+                f"{clip} does not state when its frames are displayed, as is usual for bare streams.\n"
+                "  Encode to .mp4 or .mkv, and package that."
             )
         latest = packet.pts if packet.is_key else latest
         independent &= packet.pts >= latest
-    first = min(packet.pts for packet in packets if packet.pts is not None)
-    if not packets[0].is_key or packets[0].pts != first:
+    if not packets[0].is_key or packets[0].pts != min(packet.time for packet in packets):
         raise ClipError(
-            f"{clip} cannot be packaged: it does not begin with a key frame, and a player has nowhere to start.\n"
-            "  libvvenc begins so by itself; encode with -vvenc-params poc0idr=1."
+            f"{clip} cannot be packaged: it does not begin with a key frame, so players cannot start.\n"
+            "  libvvenc needs -vvenc-params poc0idr=1."
         )
     return independent
