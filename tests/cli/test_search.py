@@ -376,7 +376,7 @@ def test_a_target_below_which_the_finest_crf_stays_exits_1(command: str, clip: P
         (["--sample-clip-seconds", "nan"], "sample must be a number of seconds above 0, not nan"),
         (["--encoder-args", "'"], "cannot be split"),
         (["--metric", "nge"], "Did you mean 'neg'"),
-        (["--generation", "v2"], "it is one of v0, v1"),
+        (["--generation", "v2"], "must be one of v0, v1, not 'v2'"),
         (["--threads", "0"], "threads (command line) is 0"),
         (["--width", "192"], "both --width and --height"),
         (["--width", "192", "--height", "108"], "--width says what a file does not"),

@@ -165,7 +165,7 @@ def test_align_does_not_hide_frames_that_are_missing_at_the_end(start, end, word
 
 
 def test_align_does_not_hide_a_missing_end_where_nothing_is_shifted(cut, encode, reference, score):
-    with pytest.raises(PairError, match="different lengths: 24 frames decoded of the reference, 17"):
+    with pytest.raises(PairError, match="different lengths: 24 frames in the reference, 17"):
         score(reference, encode(cut(0, 17)), align=True)
 
 

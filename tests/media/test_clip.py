@@ -358,7 +358,7 @@ def test_a_sequence_scores_as_the_video_of_its_pictures(make, tmp_path, score):
 def test_sequences_of_other_lengths_are_refused(make, tmp_path, score):
     make("-f", "lavfi", "-i", "testsrc2=size=64x48", "-frames:v", 6, tmp_path / "r%02d.png")
     make("-f", "lavfi", "-i", "testsrc2=size=64x48", "-frames:v", 5, tmp_path / "d%02d.png")
-    with pytest.raises(PairError, match="6 frames decoded of the reference, 5 of the distorted"):
+    with pytest.raises(PairError, match="6 frames in the reference, 5 in the distorted"):
         score(Clip(tmp_path / "r%02d.png"), Clip(tmp_path / "d%02d.png"))
 
 

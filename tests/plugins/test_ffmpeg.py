@@ -97,7 +97,7 @@ def test_frames_that_the_encoder_drops_are_counted(
     prepared, encode = step(first, tmp_path / "a.mp4", *more)
     log = FfmpegScorer().encode_and_score(prepared.job, encode)
     assert (log.reference_frames, log.distorted_frames) == (12, frames)
-    with pytest.raises(PairError, match=f"12 frames decoded of the reference, {frames} of the distorted clip"):
+    with pytest.raises(PairError, match=f"12 frames in the reference, {frames} in the distorted clip"):
         conclude(prepared, log)
 
 

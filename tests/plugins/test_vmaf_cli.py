@@ -241,7 +241,7 @@ def test_frames_are_counted_after_the_filters(tool: str, reference: Path) -> Non
     cut = "trim=start_frame={}:end_frame={},settb=AVTB,setpts=N"
     log = VmafCliScorer().score(request_for(tool, reference, reference, cut.format(2, 12), cut.format(2, 12)))
     assert (log.reference_frames, log.distorted_frames, len(log.columns["vmaf"])) == (10, 10, 10)
-    with pytest.raises(PairError, match="24 frames decoded of the reference, 10 of the distorted clip"):
+    with pytest.raises(PairError, match="24 frames in the reference, 10 in the distorted clip"):
         VmafCliScorer().score(request_for(tool, reference, reference, distorted=cut.format(2, 12)))
 
 

@@ -169,7 +169,7 @@ def test_clips_of_different_lengths(
     network = write(tmp_path, PLAIN)
     for settings in ({"synthetic_mask": 0.35}, {"saliency": network}):
         for clips, counts in (((long, shorter), (LONG, SHORT)), ((shorter, long), (SHORT, LONG))):
-            words = "different lengths: {} frames decoded of the reference, {} of the distorted clip".format(*counts)
+            words = "different lengths: {} frames in the reference, {} in the distorted clip".format(*counts)
             with pytest.raises(PairError, match=words):
                 Vmaf(**scorer).roi(*clips, **settings)
 

@@ -124,7 +124,7 @@ def test_a_hole_in_the_frames_is_refused(form, tmp_path):
     }
     path = tmp_path / "log"
     path.write_text(text.replace(*marks[form]))
-    with pytest.raises(ScorerError, match=r"frame 3 follows frame 1; frames are missing \(n_subsample"):
+    with pytest.raises(ScorerError, match=r"frame 3 follows frame 1; frames are missing \(gates need every frame, so n_subsample must be 1"):
         read_log(path)
 
 
@@ -138,7 +138,7 @@ def test_a_log_that_begins_late_is_refused(form, tmp_path):
     }
     path = tmp_path / "log"
     path.write_text(text.replace(*marks[form]))
-    with pytest.raises(ScorerError, match="the first frame is 1"):
+    with pytest.raises(ScorerError, match="the first frame must be 0, not 1"):
         read_log(path)
 
 
@@ -154,7 +154,7 @@ def test_null_in_json_is_not_a_number(tmp_path):
 def test_what_is_no_log_is_refused(text, tmp_path):
     path = tmp_path / "log"
     path.write_text(text)
-    with pytest.raises(ScorerError, match="is not a libvmaf log: neither XML, JSON nor CSV"):
+    with pytest.raises(ScorerError, match="is not a libvmaf log: it must be XML, JSON, or CSV"):
         read_log(path)
 
 
@@ -214,21 +214,21 @@ def test_a_whole_log_is_accepted():
             log(vmaf=(95.0,) * 3, neg=(93.0, math.nan, 93.0)),
             r"neg is not a number in frame 1: ref\.mkv against dis\.mkv",
         ),
-        (log(vmaf=(math.nan,) * 3, neg=(93.0,) * 3), "vmaf is not a number in 3 frames, the first is 0"),
-        (log(vmaf=(95.0,) * 3, neg=(93.0, math.inf, math.nan)), "neg is not a number in 2 frames, the first is 1"),
+        (log(vmaf=(math.nan,) * 3, neg=(93.0,) * 3), "vmaf is not a number in 3 frames, first in frame 0"),
+        (log(vmaf=(95.0,) * 3, neg=(93.0, math.inf, math.nan)), "neg is not a number in 2 frames, first in frame 1"),
         (log(vmaf=(95.0,) * 3, neg=(93.0, -math.inf, 93.0)), "neg is not a number in frame 1"),
         (
             log(4, 3, vmaf=(95.0,) * 3, neg=(93.0,) * 3),
-            r"4 frames decoded of the reference, 3 of the .*1 more in the ref",
+            r"4 frames in the reference, 3 in the .*1 more in the ref",
         ),
         (
             log(3, 5, vmaf=(95.0,) * 3, neg=(93.0,) * 3),
-            r"3 frames decoded of the .*, 5 of the .*2 more in the distorted",
+            r"3 frames in the .*, 5 in the .*2 more in the distorted",
         ),
         (log(0, 0, vmaf=(), neg=()), "No frame was decoded"),
         (
             log(vmaf=(95.0,) * 3, neg=(93.0,) * 3, means={"neg": 92.9}),
-            "own mean of 'neg' is 92.9, its frames' mean 93.0",
+            "own mean of 'neg' is 92.9, but its frames' mean is 93.0",
         ),
         (log(vmaf=(95.0,) * 3, neg=(93.0,) * 3, means={"neg": math.nan}), "own mean of 'neg' is nan"),
     ],
@@ -240,7 +240,7 @@ def test_a_log_that_is_not_whole_is_refused(bad, says):
 
 def test_a_feature_that_is_infinite_on_identical_frames_says_what_to_use():
     bad = log(vmaf=(95.0,) * 3, neg=(93.0,) * 3, psnr_hvs=(math.inf, 40.0, math.inf))
-    with pytest.raises(ScorerError, match=r"psnr_hvs is infinite in 2 frames, the first is 0, where .*identical"):
+    with pytest.raises(ScorerError, match=r"psnr_hvs is infinite in 2 frames, first in frame 0, because .*identical"):
         verify(bad, request("vmaf", "neg", "psnr_hvs"), "ffmpeg")
     with pytest.raises(ScorerError, match="use psnr_y"):
         verify(bad, request("psnr_hvs"), "ffmpeg")

@@ -108,7 +108,7 @@ def test_features_are_asked_by_column_or_name_and_once(reference, encoded):
 
 
 def test_an_unknown_feature_is_refused_before_anything_runs(reference):
-    with pytest.raises(SettingsError, match=r"'ssim' is no libvmaf feature; did you mean 'float_ssim'"):
+    with pytest.raises(SettingsError, match=r"'ssim' is not a libvmaf feature\. Did you mean 'float_ssim'"):
         measure(MeasureRequest(Clip("none"), Clip("none"), features=("ssim",)), Counting())
 
 
@@ -164,7 +164,7 @@ def test_no_self_score_is_measured_where_no_frame_is_above_100(reference, encode
 
 
 def test_the_self_scores_kept_are_bounded(monkeypatch, reference, encode, tmp_path):
-    monkeypatch.setattr(module, "LARGEST_CACHE", 2)
+    monkeypatch.setattr(module, "MOST_REFERENCES", 2)
     monkeypatch.setattr(module, "_self_scores", {})
     for number in range(4):
         own = shutil.copy(reference, tmp_path / f"{number}.mkv")
@@ -195,7 +195,7 @@ class Lying(FfmpegScorer):
         ({"columns": lambda c: {"vmaf": c["vmaf"]}}, "no column 'neg'; it has vmaf.*scorer lying"),
         ({"columns": lambda c: {**c, "neg": c["neg"][:-1]}}, "23 values of 'neg' for 24 frames"),
         ({"columns": lambda c: {**c, "neg": (float("nan"), *c["neg"][1:])}}, "neg is not a number in frame 0"),
-        ({"distorted_frames": lambda n: n - 1}, "24 frames decoded of the reference, 23 of the distorted clip"),
+        ({"distorted_frames": lambda n: n - 1}, "24 frames in the reference, 23 in the distorted clip"),
         ({"pooled_means": lambda m: {**m, "neg": m["neg"] + 1}}, "The log's own mean of 'neg' is"),
     ],
 )

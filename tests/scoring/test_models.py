@@ -112,7 +112,7 @@ def test_phone_mode_is_another_model_on_v1():
 
 @pytest.mark.parametrize("name", [entry["name"] for entry in ENTRIES if entry["phone"] is None])
 def test_phone_mode_is_refused_on_models_for_2160_lines(name):
-    with pytest.raises(ModelError, match=rf"{name} is for 2160-line displays and has no phone mode; leave out phone"):
+    with pytest.raises(ModelError, match=rf"{name} is for 2160-line displays and has no phone mode\. Leave out phone"):
         resolve_model(name, phone=True, **UHD)
 
 
@@ -122,18 +122,17 @@ def test_phone_mode_is_refused_on_models_for_2160_lines(name):
         ("vmaf_v0.61", "vmaf_v0.6.1"),
         ("vmaf_4k", "vmaf_4k_v0.6.1"),
         ("vmaf_v0.6.1.neg", "vmaf_v0.6.1neg"),
-        ("", "vmaf_"),
     ],
 )
 def test_an_unknown_name_gets_the_nearest_and_all_there_are(wrong, right):
-    with pytest.raises(ModelError, match=rf"'{wrong}' is not a known VMAF model; did you mean '{right}") as caught:
+    with pytest.raises(ModelError, match=rf"'{wrong}' is not a known VMAF model\. Did you mean '{right}") as caught:
         resolve_model(wrong, **HD)
-    assert all(f"\n  {name}\n" in str(caught.value) for name in model_names())
-    assert "JSON file by its path" in str(caught.value)
+    assert all(f"\n  {name}" in str(caught.value) for name in model_names())
+    assert "the path of a model's JSON file" in str(caught.value)
 
 
 def test_an_unknown_generation_is_refused():
-    with pytest.raises(SettingsError, match="generation is 'v2'; it is one of v0, v1"):
+    with pytest.raises(SettingsError, match="generation must be one of v0, v1, not 'v2'"):
         resolve_model("auto", generation="v2", **HD)
 
 
@@ -143,7 +142,7 @@ def test_frames_that_are_too_small_are_refused_with_what_is_needed(entry):
     too_small = [(short - 1, long), (long, short - 1), *([(long - 1, long - 1)] if long > short else [])]
     for width, height in too_small:
         with pytest.raises(
-            ModelError, match=rf"Frames of {width}x{height} are too small for .*: it needs {short} pixels"
+            ModelError, match=rf"Frames of {width}x{height} are too small for .*, which needs {short} pixels"
         ):
             resolve_model(entry["name"], width=width, height=height)
     assert resolve_model(entry["name"], width=long, height=short) == resolve_model(
@@ -165,7 +164,7 @@ def test_a_column_asks_for_the_feature_that_gives_it(column):
 )
 def test_what_is_no_feature_gets_the_nearest_one(wrong, right):
     with pytest.raises(
-        SettingsError, match=rf"'{wrong}' is no libvmaf feature; did you mean '{right}'\? There are psnr, "
+        SettingsError, match=rf"'{wrong}' is not a libvmaf feature\. Did you mean '{right}'\? Features: psnr, "
     ):
         resolve_feature(wrong)
 
@@ -258,7 +257,7 @@ def test_a_file_named_as_a_known_model_has_its_smallest_size(tmp_path):
     path = model_json(
         tmp_path, "vmaf_v1.0.16_5d0h.json", feature_names=["VMAF_integer_feature_adm3_score", "Speed_chroma_x"]
     )
-    with pytest.raises(ModelError, match=r"too small .* it needs 266 pixels"):
+    with pytest.raises(ModelError, match=r"too small .* which needs 266 pixels"):
         resolve_model(str(path), width=265, height=300)
     assert resolve_model(str(path), width=266, height=266).generation == "v1"
 
@@ -325,7 +324,7 @@ def test_a_missing_or_huge_file_is_refused(tmp_path):
 
 def test_a_model_without_enhancement_gain_has_no_gap(tmp_path):
     path = model_json(tmp_path, feature_names=["VMAF_integer_feature_motion2_score"])
-    with pytest.raises(ModelError, match="uses neither adm nor vif, so it has no enhancement gain to leave out"):
+    with pytest.raises(ModelError, match="uses neither adm nor vif, so there is no enhancement gain to leave out"):
         resolve_model(str(path), **HD)
 
 
@@ -359,7 +358,7 @@ def test_every_model_scores_in_ffmpeg_and_its_neg_twin_credits_less(name, wide, 
 
 def test_a_bootstrap_model_says_which_scorer_can(score, reference, encoded):
     with pytest.raises(
-        ModelError, match=r"vmaf_b_v0\.6\.3 gives a confidence interval, .*'ffmpeg' cannot; use --vmaf-scorer=vmaf"
+        ModelError, match=r"vmaf_b_v0\.6\.3 gives a confidence interval, .*'ffmpeg' does not support\. Use --vmaf-scorer=vmaf"
     ):
         score(reference, encoded, model="vmaf_b_v0.6.3")
 
@@ -387,7 +386,7 @@ def blank(make, tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("run", ["credit", "neg"])
+@pytest.mark.parametrize("run", ["default", "neg"])
 @pytest.mark.parametrize("name", IN_FFMPEG)
 def test_frames_of_the_smallest_size_score_and_libvmaf_fails_on_those_a_little_smaller(name, run, blank, libvmaf):
     pair = resolve_model(name, **UHD)

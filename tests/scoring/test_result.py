@@ -106,12 +106,12 @@ def test_what_is_no_result_is_refused(text):
 
 
 def test_a_result_without_frames_is_refused():
-    with pytest.raises(MeasurementError, match="neg has no finite number"):
+    with pytest.raises(MeasurementError, match="neg must have a finite value"):
         Result.from_json(changed(scores__neg__frames=[]))
 
 
 def test_a_result_of_another_schema_is_refused_by_its_number():
-    with pytest.raises(MeasurementError, match="its schema is 2, not 1"):
+    with pytest.raises(MeasurementError, match="schema must be 1, not 2"):
         Result.from_json(changed(schema=2))
 
 
@@ -120,7 +120,7 @@ def test_a_result_of_another_schema_is_refused_by_its_number():
 def test_what_is_not_a_number_is_refused_wherever_it_stands(place, number):
     value = [[0, 101.0, "?"]] if place.startswith("above") else [1.0, "?"]
     text = changed(**{place: value}).replace('"?"', number)
-    with pytest.raises(MeasurementError, match="is not a number"):
+    with pytest.raises(MeasurementError, match="NaN|Infinity|must be a finite number"):
         Result.from_json(text)
 
 
@@ -148,7 +148,7 @@ def test_features_are_reached_by_their_columns():
     assert result["vmaf"] is result.vmaf
     assert result["neg"] is result.neg
     assert result["gap"] is result.gap
-    with pytest.raises(KeyError, match=r"'ssim' was not measured; there are vmaf, neg, gap, psnr_y\. .*features="):
+    with pytest.raises(KeyError, match=r"'ssim' was not measured, only vmaf, neg, gap, psnr_y\. .*features="):
         result["ssim"]
 
 
@@ -158,7 +158,7 @@ def test_frame_times_are_seconds_from_the_first_frame():
 
 
 def test_frame_times_without_a_frame_rate_say_what_to_do():
-    with pytest.raises(MeasurementError, match=r"ref\.yuv states no frame rate; give Clip\(\.\.\., frame_rate"):
+    with pytest.raises(MeasurementError, match=r"ref\.yuv has no frame rate; give Clip\(\.\.\., frame_rate"):
         a_result(context=Context("ref.yuv", "d", None)).frame_times  # noqa: B018
 
 

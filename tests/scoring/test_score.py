@@ -99,9 +99,9 @@ def test_survives_pickle_and_copies_to_the_last_bit(frames, pool):
     ids=["default and NEG", "sizes", "models", "generations", "a feature"],
 )
 def test_scores_on_two_scales_do_not_compare(compare, other, named):
-    with pytest.raises(IncomparableScores, match=rf"{named}.* not on one scale.* 93\.00 cannot be compared"):
+    with pytest.raises(IncomparableScores, match=rf"{named}.* different scales.* 93\.00 cannot be compared"):
         compare(a_score(93.0), other)
-    with pytest.raises(IncomparableScores, match="not on one scale"):
+    with pytest.raises(IncomparableScores, match="are different scales"):
         compare(other, a_score(93.0))
 
 
@@ -127,7 +127,7 @@ def test_approx_works_on_both_sides():
 
 
 def test_approx_does_not_get_round_the_scales():
-    with pytest.raises(IncomparableScores, match="not on one scale"):
+    with pytest.raises(IncomparableScores, match="are different scales"):
         assert a_score(93.0) == pytest.approx(a_score(93.0, metric="vmaf"))
 
 
@@ -195,9 +195,9 @@ def test_a_harmonic_mean_that_does_not_exist_is_refused(frames):
 
 @pytest.mark.parametrize("pool", ["p2", "average", "", "frames", "Mean"])
 def test_an_unknown_pool_is_refused_and_never_the_mean(pool):
-    with pytest.raises(ValueError, match=f"{pool!r} is not a pool; there are mean, min, max"):
+    with pytest.raises(ValueError, match=f"pool must be one of mean, min, max, .* not {pool!r}"):
         a_score(90.0, 91.0).pooled(pool)
-    with pytest.raises(ValueError, match="is not a pool"):
+    with pytest.raises(ValueError, match="pool must be one of"):
         pooled((1.0, 2.0), pool)
 
 
@@ -208,12 +208,12 @@ def test_a_spread_is_not_pooled_into_a_score():
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_values_that_are_no_numbers_are_refused(bad):
-    with pytest.raises(MeasurementError, match=r"neg has no finite number for each frame of out\.mp4"):
+    with pytest.raises(MeasurementError, match=r"neg must have a finite value for each frame of out\.mp4"):
         a_score(93.0, bad)
 
 
 def test_no_frames_are_no_score():
-    with pytest.raises(MeasurementError, match="no finite number"):
+    with pytest.raises(MeasurementError, match="a finite value"):
         a_score()
 
 

@@ -154,7 +154,7 @@ def test_a_distorted_clip_that_is_too_short_is_refused(missing, libvmaf, referen
     shorter = first(encoded, 24 - missing)
     assert len(libvmaf(shorter, reference, f"model='{V0}'").log.columns["vmaf"]) == 24
     words = (
-        rf"24 frames decoded of the reference, {24 - missing} of the distorted clip \({missing} more in the reference\)"
+        rf"24 frames in the reference, {24 - missing} in the distorted clip \({missing} more in the reference\)"
     )
     with pytest.raises(PairError, match=rf"different lengths: {words}"):
         score(reference, shorter)
@@ -163,7 +163,7 @@ def test_a_distorted_clip_that_is_too_short_is_refused(missing, libvmaf, referen
 @pytest.mark.parametrize("missing", [1, 12])
 def test_a_reference_that_is_too_short_is_refused(missing, reference, encoded, first, score):
     words = (
-        rf"{24 - missing} frames decoded of the reference, 24 of the distorted clip \({missing} more in the distorted"
+        rf"{24 - missing} frames in the reference, 24 in the distorted clip \({missing} more in the distorted"
     )
     with pytest.raises(PairError, match=f"different lengths: {words}"):
         score(first(reference, 24 - missing), encoded)
@@ -171,7 +171,7 @@ def test_a_reference_that_is_too_short_is_refused(missing, reference, encoded, f
 
 @pytest.mark.parametrize("dropped", [6, 11, 22])
 def test_a_dropped_frame_is_refused(dropped, reference, encoded, first, score):
-    with pytest.raises(PairError, match="24 frames decoded of the reference, 23 of the distorted clip"):
+    with pytest.raises(PairError, match="24 frames in the reference, 23 in the distorted clip"):
         score(reference, first(encoded, 24, rf"select='not(eq(n\,{dropped}))'"))
 
 
@@ -181,7 +181,7 @@ def test_a_frame_dropped_at_the_start_is_refused(reference, encoded, first, scor
 
 
 def test_a_repeated_frame_is_refused(reference, encoded, first, score):
-    with pytest.raises(PairError, match="24 frames decoded of the reference, 25 of the distorted clip"):
+    with pytest.raises(PairError, match="24 frames in the reference, 25 in the distorted clip"):
         score(reference, first(encoded, 25, "loop=loop=1:size=1:start=12,setpts=N/25/TB"))
 
 
@@ -221,7 +221,7 @@ def test_setting_the_time_base_after_the_numbers_pairs_wrongly(libvmaf, footage,
 
 
 def test_a_subsampled_log_is_no_measure(libvmaf, reference, encoded, tmp_path):
-    with pytest.raises(ScorerError, match=r"frames are missing \(n_subsample is no measure for a gate\)"):
+    with pytest.raises(ScorerError, match=r"frames are missing \(gates need every frame, so n_subsample must be 1\)"):
         libvmaf(encoded, reference, f"model='{V0}':n_subsample=3")
     with pytest.raises(ScorerError, match="frame 3 follows frame 0"):
         read_log(tmp_path / "by-hand.xml")
@@ -261,7 +261,7 @@ def test_pools_are_those_of_libvmafs_own_log(crf, libvmaf, reference, encode, sc
 @pytest.mark.parametrize("size", ["16x16", "320x16", "16x180", "17x17", "2x2"])
 def test_frames_too_small_for_libvmaf_are_refused_and_not_tried(size, make, reference, tmp_path, score):
     tiny = make("-i", reference, "-s", size, "-c:v", "ffv1", "-frames:v", 4, tmp_path / "tiny.mkv")
-    with pytest.raises(ModelError, match=rf"Frames of {size} are too small for vmaf_v0\.6\.1: it needs 18 pixels"):
+    with pytest.raises(ModelError, match=rf"Frames of {size} are too small for vmaf_v0\.6\.1, which needs 18 pixels"):
         score(tiny, tiny)
 
 
@@ -412,7 +412,7 @@ def test_a_flat_reference_does_not_hide_what_the_distorted_clip_shows(scorer_fra
         reference = make("-f", "lavfi", "-i", black, "-c:v", "ffv1", "-pix_fmt", "yuv420p", tmp_path / "r.mkv")
         broken = "lutyuv=y=128,noise=alls=100:allf=t"
     distorted = make("-i", reference, "-vf", broken, "-c:v", "ffv1", "-pix_fmt", "yuv420p", tmp_path / "d.mkv")
-    with pytest.raises(MeasurementError, match=r"VMAF is blind in \d+ of \d+ frames: frame 0 has a NEG of 9\d\.\d"):
+    with pytest.raises(MeasurementError, match=r"VMAF is not meaningful for \d+ of \d+ frames: frame 0 has NEG 9\d\.\d"):
         score(reference, distorted)
     honest = make("-i", reference, "-c:v", "libx264", "-crf", 30, tmp_path / "honest.mp4")
     assert score(reference, honest).neg.min > 50
@@ -433,7 +433,7 @@ def test_a_name_that_reads_like_statistics_does_not_hide_a_length(make, referenc
     name = "Input stream #0:0 (video): 24 frames decoded; 0 decode errors.mkv"
     liar = tmp_path / name
     liar.write_bytes(reference.read_bytes())
-    with pytest.raises(PairError, match="different lengths: 24 frames decoded of the reference, 10 of the distorted"):
+    with pytest.raises(PairError, match="different lengths: 24 frames in the reference, 10 in the distorted"):
         score(liar, short)
 
 

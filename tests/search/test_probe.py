@@ -195,7 +195,7 @@ def test_program_that_drops_a_frame(
 ) -> None:
     enc = program('ffmpeg -i "$1" -frames:v 11 -c:v libx264 -preset ultrafast -crf "$2" "$3"')
     probes = prober(job(command_encoder([enc, reads, "{crf}", "{output}"])))
-    with pytest.raises(PairError, match="12 frames decoded of the reference, 11 of the distorted clip"):
+    with pytest.raises(PairError, match="12 frames in the reference, 11 in the distorted clip"):
         probes(30)
     assert probes.probes == {}
     assert not list((tmp_path / "probes0").iterdir())
@@ -232,7 +232,7 @@ def test_every_encode_of_a_program_is_compared(
 
 def test_arguments_that_drop_frames(job: Callable[..., EncodeJob], prober: Callable[..., Prober]) -> None:
     probes = prober(job("libx264", preset="ultrafast", arguments=("-frames:v", "10")))
-    with pytest.raises(PairError, match="12 frames decoded of the reference, 10"):
+    with pytest.raises(PairError, match="12 frames in the reference, 10"):
         probes(30)
 
 
@@ -242,7 +242,7 @@ def test_frames_dropped_at_one_crf(job: Callable[..., EncodeJob], prober: Callab
     scorer = InSteps(can=True)
     probes = prober(job(encoder), scorer)
     probes(8)
-    with pytest.raises(PairError, match="12 frames decoded of the reference, 10"):
+    with pytest.raises(PairError, match="12 frames in the reference, 10"):
         probes(5)
     assert scorer.asked == ["score", "encode and score"]
     assert list(probes.probes) == [8]
