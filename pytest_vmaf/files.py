@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
@@ -75,7 +76,6 @@ def unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """A JSON object, for `object_pairs_hook`. Raises ValueError if a key appears twice."""
     keys = dict(pairs)
     if len(keys) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
         raise ValueError(f"the key {twice!r:.80} appears twice")
     return keys

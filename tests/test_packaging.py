@@ -30,7 +30,7 @@ INSTALLED = (
     "pytest_vmaf/templates/icon-bad.svg",
     "pytest_vmaf/report/html.py",
     "pytest_vmaf/encoding/bisect.py",
-    "pytest_vmaf/roi/masked.py",
+    "pytest_vmaf/roi/masked_score.py",
     "pytest_vmaf/model/saliency.onnx",
     "pytest_vmaf/model/SALIENCY.md",
 )

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Any
 
-from pytest_vmaf.cache import LARGEST, UNREADABLE, Entry, fetch, forget, key_of, get_or_compute, store
+from pytest_vmaf.cache import LARGEST, UNREADABLE, Entry, fetch, forget, get_or_compute, key_of, store
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.media.builds import build_of, machine
 from pytest_vmaf.media.fingerprint import Unchanged, content_of

@@ -20,6 +20,7 @@ from pytest_vmaf.roi.blending import Layout, Planes, Weights, alpha_of, coverage
 from pytest_vmaf.roi.masked_clip import FrameMask, colours, small_layout
 from pytest_vmaf.roi.network import Saliency, SaliencyMap, infer, shown_size
 from pytest_vmaf.roi.resample import upsample
+from pytest_vmaf.roi.untrusted import invalid
 from pytest_vmaf.scoring.prepare import PreparedScoring
 
 #: How many saliency maps a report gets, and about how many rows and columns they have there.
@@ -67,14 +68,13 @@ class Mask:
                 continue
             is_number = isinstance(value, Real) and not isinstance(value, bool)
             if not is_number or not 0 <= value <= 1:
-                label = "synthetic_mask" if name == "synthetic" else name
-                raise SettingsError(f"{label} must be a number from 0 to 1, not {value!r:.80}.")
+                raise invalid("synthetic_mask" if name == "synthetic" else name, "a number from 0 to 1", value)
             # NumPy's numbers cannot be written as JSON.
             object.__setattr__(self, name, float(value))
         if not isinstance(self.bt601, bool):
-            raise SettingsError(f"bt601 must be True or False, not {self.bt601!r:.80}.")
+            raise invalid("bt601", "True or False", self.bt601)
         if self.stride is not None and (type(self.stride) is not int or not 1 <= self.stride <= MOST_STRIDE):
-            raise SettingsError(f"stride must be a number of frames from 1 to {MOST_STRIDE}, not {self.stride!r:.80}.")
+            raise invalid("stride", f"a number of frames from 1 to {MOST_STRIDE}", self.stride)
         if self.saliency is not None and self.synthetic is not None:
             raise SettingsError("Pass either saliency (a network) or synthetic_mask (a mask without one), not both.")
 
@@ -93,7 +93,7 @@ def read_path(name: str, path: object) -> Path | None:
     if path is None:
         return None
     if not isinstance(path, str | os.PathLike) or not os.fspath(path) or "\0" in str(path):
-        raise SettingsError(f"{name} must be the path of an ONNX network, not {path!r:.80}.")
+        raise invalid(name, "the path of an ONNX network", path)
     return Path(path)
 
 
@@ -158,7 +158,7 @@ def frame_mask_of(
         alpha = alpha_of(np.full((job.height, job.width), mask.synthetic, np.float32), mask.threshold, mask.fade)
         weights, share, largest = weights_of(alpha, layout), coverage(alpha), float(alpha.max())
 
-        def constant(planes: Planes, small: Planes | None) -> Weights:
+        def constant(planes: Planes) -> Weights:
             stats.add_coverage(share, largest, layout.maximum)
             return weights
 
@@ -170,9 +170,9 @@ def frame_mask_of(
     buffer = np.empty((job.height, job.width), np.float32)
     matrix, color_range = ("bt601", "tv") if mask.bt601 else colours(prepared)
 
-    def salient(planes: Planes, small: Planes | None) -> Weights:
+    def salient(planes: Planes) -> Weights:
         def compute() -> SaliencyMap:
-            return infer(loaded, rgb_of(planes if small is None else small, shown_layout, matrix, color_range))
+            return infer(loaded, rgb_of(planes, shown_layout, matrix, color_range))
 
         saliency = compute() if recall is None else recall(compute)
         stats.add_map(saliency)
@@ -192,15 +192,15 @@ def _strided(frame_mask: FrameMask, stride: int, layout: Layout, stats: MaskStat
     weights: Weights
     age = 0
 
-    def strided(planes: Planes, small: Planes | None) -> Weights:
+    def strided(planes: Planes) -> Weights:
         nonlocal last, weights, age
-        luma = (planes if small is None else small)[0][::step, ::step].astype(np.float32)
+        luma = planes[0][::step, ::step].astype(np.float32)
         age += 1
         if last is not None and age < stride and np.abs(luma - last).mean() < NEW_PICTURE * unit:
             stats.repeat()
         else:
             last, age = luma, 0
-            weights = frame_mask(planes, small)
+            weights = frame_mask(planes)
         return weights
 
     return strided

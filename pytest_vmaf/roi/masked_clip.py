@@ -30,8 +30,8 @@ F_SETPIPE_SZ = 1031
 
 #: Width and height in pixels.
 Size = tuple[int, int]
-#: Makes weights from a frame of the reference and the same frame at the requested size (None if there is none).
-FrameMask = Callable[[Planes, Planes | None], Weights]
+#: Makes weights from a frame of the reference, at the requested size if there is one.
+FrameMask = Callable[[Planes], Weights]
 
 
 @dataclass
@@ -61,7 +61,7 @@ def masked_stream(
     Args:
         prepared: The pair's scoring.
         frame_mask: Makes the weights of each frame of the reference.
-        small: The size at which `frame_mask` also gets each frame, in 4:4:4; None for none.
+        small: The size at which `frame_mask` gets each frame, in 4:4:4; None for the frame as it is.
 
     Raises:
         MaskError: If this system has no named pipes, or a mask cannot be made.
@@ -171,7 +171,7 @@ def _blend_all(
     frames = [memoryview(bytearray(layout.frame_bytes)) for layout in layouts]
     planes = [planes_of(frame, layout) for frame, layout in zip(frames, layouts, strict=True)]
     while (ended := _read_frames(files, frames)) is None:
-        blend(planes[0], planes[1], frame_mask(planes[0], planes[2] if planes[2:] else None), planes[0])
+        blend(planes[0], planes[1], frame_mask(planes[2 if planes[2:] else 0]), planes[0])
         rest = frames[0]
         while rest:
             rest = rest[out.write(rest) :]

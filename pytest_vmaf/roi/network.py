@@ -15,6 +15,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,8 +25,8 @@ from numpy.typing import NDArray
 
 from pytest_vmaf.errors import MaskError
 from pytest_vmaf.roi.external_data import has_external_data
-from pytest_vmaf.roi.input_file import read_bounded
 from pytest_vmaf.roi.resample import pad, upsample
+from pytest_vmaf.roi.untrusted import read_bounded
 from pytest_vmaf.text import plural, printable
 
 if TYPE_CHECKING:
@@ -111,10 +112,7 @@ def load_saliency(path: Path | None = None, threads: int = 1) -> Saliency:
         )
     session = _session(content, name, threads)
     working, fixed = _working_size(session, name)
-
-    def run(pictures: SaliencyMap) -> SaliencyMap:
-        return _run(session, pictures, name)
-
+    run = partial(_run, session, name)
     return Saliency(name, digest, working, fixed, _multiple(run, working), run)
 
 
@@ -260,7 +258,7 @@ def _multiple(run: Callable[[SaliencyMap], SaliencyMap], working: tuple[int, int
     raise errors[0]
 
 
-def _run(session: InferenceSession, pictures: SaliencyMap, name: str) -> SaliencyMap:
+def _run(session: InferenceSession, name: str, pictures: SaliencyMap) -> SaliencyMap:
     sides = pictures.shape[2:]
     try:
         result = session.run(None, {session.get_inputs()[0].name: pictures})[0]

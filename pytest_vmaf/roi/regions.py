@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from pytest_vmaf.errors import ClipError, PairError, SettingsError
 from pytest_vmaf.gates.metrics import ABOVE, BASE_METRICS
-from pytest_vmaf.roi.tracks import FIELDS, Box, is_box, read_pixels, read_track, short_repr
+from pytest_vmaf.roi.tracks import FIELDS, Box, is_box, read_pixels, read_track
+from pytest_vmaf.roi.untrusted import invalid
 from pytest_vmaf.scoring.models import feature_columns
 from pytest_vmaf.text import did_you_mean, plural, printable
 
@@ -130,10 +131,8 @@ def read_region(name: str, value: object) -> Region:
             return Region(*value)
     except (SettingsError, ClipError) as error:
         raise type(error)(f"Region {_quoted(name)}: {error}") from error
-    raise SettingsError(
-        f"Region {_quoted(name)} must be Region(x, y, w, h), those four numbers, a track file, or Region.track([…]) "
-        f"with a box for each frame, not {short_repr(value)}."
-    )
+    forms = "Region(x, y, w, h), those four numbers, a track file, or Region.track([…]) with a box for each frame"
+    raise invalid(f"Region {_quoted(name)}", forms, value)
 
 
 def read_regions(regions: object) -> dict[str, Region]:
@@ -144,19 +143,14 @@ def read_regions(regions: object) -> dict[str, Region]:
         SettingsError: If these are not regions.
     """
     if not isinstance(regions, Mapping) or not regions:
-        raise SettingsError(
-            "regions must be a mapping of names to regions, for example {'face': Region(600, 200, 320, 320)}, "
-            f"not {short_repr(regions)}."
-        )
+        example = "{'face': Region(600, 200, 320, 320)}"
+        raise invalid("regions", f"a mapping of names to regions, for example {example}", regions)
     if len(regions) > MOST_REGIONS:
         raise SettingsError(f"regions must have at most {MOST_REGIONS} entries, not {len(regions)}.")
     for name in regions:
         # A worker could not send unprintable text, or it would change how a report reads.
         if not isinstance(name, str) or not name.strip() or len(name) > 60 or not name.isprintable():
-            raise SettingsError(
-                "The name of a region must be printable text of up to 60 characters, for example 'face', "
-                f"not {printable(repr(name)[:80])}."
-            )
+            raise invalid("The name of a region", "printable text of up to 60 characters, for example 'face'", name)
     return {name: read_region(name, region) for name, region in regions.items()}
 
 

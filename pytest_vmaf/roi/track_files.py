@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pytest_vmaf.errors import ClipError, SettingsError
 from pytest_vmaf.files import load_json
-from pytest_vmaf.roi.input_file import read_bounded
+from pytest_vmaf.roi.untrusted import read_bounded
 from pytest_vmaf.text import printable
 
 #: In bytes, in characters, and in frames: eleven hours at 25 frames/s.

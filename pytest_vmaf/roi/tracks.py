@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import reprlib
 from collections.abc import Collection, Iterator, Mapping, Set
 from numbers import Real
 from pathlib import Path
 
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.roi.track_files import LARGEST_TRACK, Row, is_json, read_bytes, read_csv, read_json
+from pytest_vmaf.roi.untrusted import invalid, short_repr
 from pytest_vmaf.text import printable
 
 #: x, y, w and h in pixels, counted from the top left corner of the displayed picture.
@@ -48,10 +48,7 @@ def read_track(source: object, *, hold: bool = False, largest: bool = False) -> 
     for where, number, values in rows:
         frame = _integer(number)
         if frame is None or not 0 <= frame < LARGEST_TRACK:
-            raise SettingsError(
-                f"{where}: the frame number must be a whole number from 0 to {LARGEST_TRACK - 1}, "
-                f"not {short_repr(number)}."
-            )
+            raise invalid(f"{where}: the frame number", f"a whole number from 0 to {LARGEST_TRACK - 1}", number)
         if frame in boxes:
             raise SettingsError(f"{where}: frame {frame} already has a box; a track has one box for each frame.")
         boxes[frame] = _read_box(values, where)
@@ -73,23 +70,13 @@ def read_pixels(value: object, label: str, least: int) -> int:
     """
     number = _integer(value)
     if number is None or not least <= number <= LARGEST_SIDE:
-        raise SettingsError(
-            f"{label} must be a whole number of pixels from {least} to {LARGEST_SIDE}, not {short_repr(value)}."
-        )
+        raise invalid(label, f"a whole number of pixels from {least} to {LARGEST_SIDE}", value)
     return number
 
 
 def is_box(value: object) -> bool:
     """Whether this could be a box: four values in order."""
     return isinstance(value, Collection) and not isinstance(value, str | bytes | Mapping | Set) and len(value) == 4
-
-
-def short_repr(value: object) -> str:
-    """The repr of any value, shortened and safe to print."""
-    try:
-        return printable(reprlib.repr(value))
-    except ValueError:
-        return "a number of thousands of digits"
 
 
 def _integer(value: object) -> int | None:
@@ -110,7 +97,7 @@ def _read_box(values: object, where: str) -> Box:
             raise SettingsError(f"{where}: {', '.join(missing)} is missing; a box must have x, y, w and h.")
         values = [values[name] for name in FIELDS]
     if not isinstance(values, Collection) or not is_box(values):
-        raise SettingsError(f"{where}: a box must be (x, y, w, h) in pixels, not {short_repr(values)}.")
+        raise invalid(f"{where}: a box", "(x, y, w, h) in pixels", values)
     x, y, w, h = (
         read_pixels(value, f"{where}: {name}", least)
         for (name, least), value in zip(FIELDS.items(), values, strict=True)
@@ -160,7 +147,5 @@ def _rows(values: object, name: str) -> Iterator[Row]:
             else:
                 yield f"{name}, frame {index}", index, box
     else:
-        raise SettingsError(
-            f"{name} must be a list of boxes (x, y, w, h), one for each frame, a mapping of frame numbers to boxes, or "
-            f"the path of a JSON or CSV file, not {short_repr(values)}."
-        )
+        boxes = "a list of boxes (x, y, w, h), one for each frame, a mapping of frame numbers to boxes"
+        raise invalid(name, f"{boxes}, or the path of a JSON or CSV file", values)

@@ -277,3 +277,10 @@ def test_track_limits(written, monkeypatch):
     monkeypatch.setattr(track_files, "LARGEST_FILE", 1 << 10)
     with pytest.raises(SettingsError, match=r"track\.csv must have at most 0 MiB"):
         read_track(path)
+
+
+def test_track_with_many_keys(written):
+    """A key that appears twice among very many is found in linear time."""
+    keys = ", ".join(f'"{n}": [0, 0, 8, 8]' for n in (*range(100_000), 99_999))
+    with pytest.raises(SettingsError, match="the key '99999' appears twice"):
+        read_track(written(f"{{{keys}}}", "track.json"))

@@ -1,9 +1,13 @@
-"""Input files that are untrusted: networks and tracks, read with a limit of bytes."""
+"""Untrusted input: files read with a limit of bytes, and errors about invalid values."""
 
 from __future__ import annotations
 
+import reprlib
 from importlib.resources.abc import Traversable
 from pathlib import Path
+
+from pytest_vmaf.errors import SettingsError
+from pytest_vmaf.text import printable
 
 
 def read_bounded(path: Path | Traversable, label: str, largest: int, error: type[Exception]) -> bytes:
@@ -25,3 +29,16 @@ def read_bounded(path: Path | Traversable, label: str, largest: int, error: type
 
 def _exists(path: Path | Traversable) -> bool:
     return isinstance(path, Path) and path.exists()
+
+
+def short_repr(value: object) -> str:
+    """The repr of any value, shortened and safe to print."""
+    try:
+        return printable(reprlib.repr(value))
+    except ValueError:
+        return "a number of thousands of digits"
+
+
+def invalid(label: str, expected: str, value: object) -> SettingsError:
+    """The error about a value that is not what is expected."""
+    return SettingsError(f"{label} must be {expected}, not {short_repr(value)}.")
