@@ -1,4 +1,7 @@
-"""What can go wrong before there is a score. A gate that is violated is a failure; these are errors."""
+"""Exceptions and warnings.
+
+A failed gate raises `GateViolation`, which fails the test. Every other exception means that nothing could be measured.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,18 @@ from typing import Any
 
 
 class MeasurementError(Exception):
-    """The quality could not be measured; the message says why and what to do. A test error, not a failure.
+    """The quality could not be measured: an error of the test, not a failure. The message says why, and what to do.
 
-    ``probes`` holds what a search had measured before the error ended it.
+    Attributes:
+        probes: The trial encodes (`Probe`) that a search made before the error ended it.
     """
 
+    # Any: these exceptions are below the modules that define what they carry.
     probes: tuple[Any, ...] = ()
 
 
 class ClipError(MeasurementError):
-    """A clip cannot be read, or is not what it was said to be."""
+    """A clip cannot be read, or differs from what was stated about it."""
 
 
 class PairError(MeasurementError):
@@ -29,14 +34,17 @@ class ModelError(MeasurementError):
 class ScorerError(MeasurementError):
     """A scorer or its tool is missing, failed, timed out, or left an incomplete log.
 
-    ``exit_code`` is the tool's own where it failed (negative: the signal that killed it), 0 where it did not say.
+    Attributes:
+        exit_code: The exit code of a tool that failed (negative: the signal that killed it); 0 if there is none.
     """
 
-    exit_code: int = 0
+    def __init__(self, message: str = "", exit_code: int = 0) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 class LogError(ScorerError):
-    """A scorer ended well, but its log does not hold a finite score for each frame."""
+    """A scorer ended well, but its log does not contain a finite score for each frame."""
 
 
 class EncodeError(MeasurementError):
@@ -44,35 +52,36 @@ class EncodeError(MeasurementError):
 
 
 class MaskError(MeasurementError):
-    """A saliency mask cannot be made: its network is missing, broken, or gives no mask."""
+    """A saliency mask cannot be made: its network is missing or broken, or gives no mask."""
 
 
 class BaselineError(MeasurementError):
-    """A baseline cannot be read, or is of another measurement: nothing can be said about a change."""
+    """A baseline cannot be read, or was measured under different conditions, so that it cannot be compared."""
 
 
 class SettingsError(ValueError):
-    """An option, marker argument or gate is not what it should be; from command line and ini file a usage error."""
+    """An option, a marker argument or a gate is invalid. On the command line and in ini files it is a usage error."""
 
 
 class IncomparableScores(TypeError):
-    """Two scores do not lie on one scale: their models, generations or geometries differ."""
+    """Two scores are not on the same scale: their models, generations or geometries differ."""
 
 
 class GateViolation(AssertionError):
-    """What was measured does not hold a gate, or a target is not reached. The message lists every violation at once.
+    """A gate failed, or a target was not reached. The message lists all violations.
 
-    ``result`` is the Result that was judged, where it is a single one.
+    Attributes:
+        result: The `Result` that was judged, if there is a single one.
     """
 
     result: Any = None
 
 
 class CacheWarning(UserWarning):
-    """What was kept of an earlier measurement cannot be used, or nothing can be kept; it is measured again."""
+    """An entry of the cache cannot be used, or nothing can be stored. The measurement is made again."""
 
 
-# Shown and pickled under the name they are imported by.
+# They are printed and pickled under the name that users import.
 for _public in (
     MeasurementError,
     ClipError,

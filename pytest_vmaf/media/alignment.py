@@ -1,4 +1,4 @@
-"""Whether two clips start at the same frame, found by PSNR on small early frames. Pure."""
+"""Alignment: at which frames two clips start, by the PSNR of thumbnails. A pure function."""
 
 from __future__ import annotations
 
@@ -6,20 +6,23 @@ from dataclasses import dataclass
 
 from pytest_vmaf.media.inspect import THUMBNAIL
 
-#: How many frames are looked at and how far a shift may reach, in frames: first, and where that does not settle it.
-LOOKS = ((16, 8), (240, 60))
-#: By how much, in dB, a shift must beat no shift to be believed.
+#: How many frames are compared and how far a shift may reach, in frames: at first, and if that is not conclusive.
+ROUNDS = ((16, 8), (240, 60))
+#: A shift is accepted if its PSNR is higher than without a shift by this much, in dB.
 MARGIN_DB = 3.0
-#: Below this PSNR, in dB, two pictures are not the same one, however badly encoded.
+#: Below this PSNR, in dB, two pictures are different pictures, and not one that was encoded badly.
 FLOOR_DB = 24.0
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """``offset``: the distorted clip's frame 0 shows the reference's frame ``offset`` (negative: it starts late).
+    """Where two clips start.
 
-    ``certain`` is False where more frames may tell more: nothing moved, nothing fitted, or the best offset is the
-    largest that was tried.
+    Attributes:
+        offset: Frame 0 of the distorted clip shows this frame of the reference. If it is negative, the distorted clip
+            has frames before the reference's first.
+        certain: False if more frames may change the result: nothing moved, nothing matched, or the best offset is the
+            largest that was tried.
     """
 
     offset: int
@@ -27,10 +30,14 @@ class Alignment:
 
 
 def find_offset(reference: bytes, distorted: bytes, reach: int) -> Alignment:
-    """Compare thumbnails (64x36 8-bit luma, one after the other) of the first frames of both clips.
+    """Compare thumbnails of the first frames of both clips.
 
-    Shifts of up to ``reach`` frames either way are tried. One is believed when it raises the mean PSNR of the overlap
-    by at least 3 dB over no shift.
+    A shift is accepted if it raises the mean PSNR of the overlap by at least 3 dB.
+
+    Args:
+        reference: Pictures of 64x36 8-bit luma, one after the other.
+        distorted: As `reference`.
+        reach: The largest shift that is tried, in frames, in both directions.
     """
     import numpy as np
 
@@ -44,7 +51,7 @@ def find_offset(reference: bytes, distorted: bytes, reach: int) -> Alignment:
         if overlap < 4:
             return None
         mse = ((a[:overlap] - b[:overlap]) ** 2).mean(axis=1)
-        # 0.25 is below what rounding to 8 bits leaves, so that identical frames count as very like, not infinitely.
+        # Less than rounding to 8 bits leaves, so that the PSNR of identical frames is high, not infinite.
         return float((10 * np.log10(255**2 / np.maximum(mse, 0.25))).mean())
 
     by_shift = {s: value for s in range(-reach, reach + 1) if (value := psnr(ref, dis, s)) is not None}
@@ -52,7 +59,7 @@ def find_offset(reference: bytes, distorted: bytes, reach: int) -> Alignment:
         return Alignment(0, certain=False)
 
     def unshifted(shift: int) -> float:
-        # The same distorted frames without the shift: else bad frames that a shift leaves out make it look good.
+        # The same distorted frames without the shift. Otherwise a shift gains by leaving out bad frames.
         first, overlap = max(-shift, 0), min(len(ref) - max(shift, 0), len(dis) - max(-shift, 0))
         return psnr(ref[first : first + overlap], dis[first : first + overlap], 0) or 0.0
 

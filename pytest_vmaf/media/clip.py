@@ -1,4 +1,4 @@
-"""Clip: what the user says about a file, checked."""
+"""Clip: a file, and what the user states about it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,21 @@ CHROMA_SHIFT = {"420": (1, 1), "422": (1, 0), "444": (0, 0)}
 
 @dataclass(frozen=True)
 class Clip:
-    """A video, a picture or a numbered picture sequence, by path.
+    """A video, a picture or a numbered picture sequence.
 
-    ``Clip("a.mp4")``, ``Clip("a.y4m")``, ``Clip("a.png")`` need nothing more. Raw planar YUV says its ``width`` and
-    ``height`` in pixels and its ``pix_fmt`` (ffmpeg's name, default ``yuv420p``). ``Clip("frame_%04d.png")`` is the
-    sequence of those files, unless a file of just that name exists. ``frame_rate`` in frames/s (number, Fraction or
-    "30000/1001") replaces the one the file states; frames are paired by index, so it changes times, never pairs.
+    `Clip("a.mp4")`, `Clip("a.y4m")` and `Clip("a.png")` need nothing more. `Clip("frame_%04d.png")` is the sequence of
+    those files, unless a file of exactly that name exists.
 
-    Raises ClipError for a geometry that cannot be, and for names with control characters.
+    Attributes:
+        path: The file.
+        width: Raw planar YUV only: the width in pixels.
+        height: Raw planar YUV only: the height in pixels.
+        pix_fmt: Raw planar YUV only: ffmpeg's name of the pixel format, by default `yuv420p`.
+        frame_rate: Frames per second (a number, a Fraction or "30000/1001"), in place of the rate that the file states.
+            Frames are compared by index, so it changes times, never pairs.
+
+    Raises:
+        ClipError: If the geometry is impossible, or the name contains control characters.
     """
 
     path: Path
@@ -63,11 +70,11 @@ class Clip:
 
     @property
     def is_sequence(self) -> bool:
-        """Whether the name is a pattern of a numbered picture sequence."""
+        """Whether the path is the pattern of a numbered picture sequence."""
         try:
             return not self.is_raw and SEQUENCE.search(self.path.name) is not None and not self.path.exists()
         except OSError:
-            # A name that no file can have; whoever opens it says so.
+            # A name that no file can have; opening it fails with the reason.
             return False
 
     @property
@@ -84,16 +91,16 @@ class Clip:
         for what, value in (("width", self.width), ("height", self.height)):
             if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 65535:
                 raise ClipError(
-                    f"{self.name}: raw video needs width= and height= as whole numbers of pixels; {what} is {value!r}."
+                    f"{self.name}: {what} of raw video must be a whole number of pixels from 1 to 65535, not {value!r}."
                 )
         if RAW_PIX_FMT.fullmatch(self.pix_fmt or "yuv420p") is None:
             raise ClipError(
-                f"{self.name}: raw video is planar YUV, little-endian: yuv420p, yuv422p, yuv444p and their "
-                f"10le, 12le, 14le and 16le forms; pix_fmt is {self.pix_fmt!r}."
+                f"{self.name}: pix_fmt of raw video must be yuv420p, yuv422p, yuv444p or one of their 9le, 10le, 12le, "
+                f"14le and 16le forms, not {self.pix_fmt!r}."
             )
 
     def frame_bytes(self) -> int:
-        """The size of one raw frame in bytes; odd sides round their chroma up, as ffmpeg and libvmaf do."""
+        """The size of a raw frame in bytes. Chroma planes of odd sides are rounded up, as in ffmpeg and libvmaf."""
         assert self.width is not None  # noqa: S101
         assert self.height is not None  # noqa: S101
         form = RAW_PIX_FMT.fullmatch(self.pix_fmt or "yuv420p")
@@ -105,9 +112,9 @@ class Clip:
 
 @dataclass(frozen=True, init=False)
 class Stream(Clip):
-    """Raw frames in a named pipe, which this process writes while a scorer reads them; nobody can look into it first.
+    """Raw frames in a named pipe that this process writes while a scorer reads them. It cannot be inspected first.
 
-    Made by the rooms that change frames on their way to the scorer, and by them alone.
+    Internal: created where frames are modified before scoring.
     """
 
 
@@ -124,7 +131,7 @@ ClipLike = Clip | HasClip | str | os.PathLike[str] | bytes
 
 
 def numbered(clip: Clip) -> tuple[list[int], Callable[[int], str]]:
-    """The numbers of a picture sequence's files, in order, and the name of the file with a number."""
+    """The numbers of a picture sequence's files, in order, and a function that gives the file name for a number."""
     match = SEQUENCE.search(clip.path.name)
     assert match is not None  # noqa: S101
     before, after = clip.path.name[: match.start()], clip.path.name[match.end() :]
@@ -132,8 +139,8 @@ def numbered(clip: Clip) -> tuple[list[int], Callable[[int], str]]:
     form = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
     folder = clip.path.absolute().parent
     names = os.listdir(folder) if folder.is_dir() else []
-    found = (form.fullmatch(name) for name in names)
-    numbers = sorted(int(m[1]) for m in found if m and m[1] == f"{int(m[1]):0{digits}d}")
+    matches = map(form.fullmatch, names)
+    numbers = sorted(int(m[1]) for m in matches if m and m[1] == f"{int(m[1]):0{digits}d}")
     return numbers, lambda number: f"{before}{number:0{digits}d}{after}"
 
 
@@ -154,10 +161,10 @@ def as_clip(clip: ClipLike) -> Clip:
 def _path(path: str | os.PathLike[str] | bytes) -> Path:
     text = os.fsdecode(path)
     if not text:
-        raise ClipError("A clip's path is empty.")
+        raise ClipError("A clip's path must not be empty.")
     if any(ord(c) < 32 or ord(c) == 127 for c in text):
         # Tools print names into their logs; a line break there could pass for a line of the tool's own.
-        raise ClipError(f"The path {text!r} has a control character in it; rename the file.")
+        raise ClipError(f"The path {text!r} contains a control character. Rename the file.")
     return Path(text)
 
 
@@ -165,13 +172,13 @@ def _rate(rate: Fraction | float | str | None) -> Fraction | None:
     if rate is None:
         return None
     if isinstance(rate, str) and len(rate) > 32:
-        raise ClipError("frame_rate is too long a text for a frame rate.")
+        raise ClipError("frame_rate must be a text of at most 32 characters.")
     try:
         exact = Fraction(rate) if not isinstance(rate, float) else Fraction(rate).limit_denominator(1001)
     except (ValueError, TypeError, OverflowError, ZeroDivisionError):
         exact = Fraction(0)
     if isinstance(rate, bool) or not 0 < exact <= 1000:
-        raise ClipError(f'frame_rate is {rate!r}; it is frames per second, as 24, 59.94 or "30000/1001".')
+        raise ClipError(f'frame_rate must be frames per second, for example 24, 59.94 or "30000/1001", not {rate!r}.')
     # 23.976, 29.97 and 59.94 stand for the NTSC rates.
     ntsc = Fraction(round(exact * 1001 / 1000) * 1000, 1001)
     return ntsc if exact.denominator not in (1, 1001) and abs(ntsc - exact) < Fraction(1, 200) else exact

@@ -1,4 +1,4 @@
-"""How an ffmpeg is told to read a clip: from its own file, from nowhere else, and as what its bytes say it is."""
+"""Demuxers and input arguments: a clip is read from its own file alone, in the format that its bytes show."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pytest_vmaf.errors import ClipError
 from pytest_vmaf.media.clip import RAW_SUFFIXES, SEQUENCE, Clip, Stream, numbered
 from pytest_vmaf.text import printable
 
-#: Formats that hold video or pictures themselves. Playlists, concat scripts, lavfi graphs and devices are not among
-#: them: a clip is read from its own file and from nowhere else.
+#: Formats that contain video or pictures themselves. Playlists, concat scripts, lavfi graphs and devices are not among
+#: them: they read other files.
 DEMUXERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h261,h263,h264,hevc,vvc,evc,av1,obu,ivf,"
     "flv,mxf,gxf,nut,yuv4mpegpipe,rawvideo,ogg,asf,dv,mjpeg,rm,vc1,dirac,cavsvideo,avs2,avs3,apv,gif,apng,webp_anim,"
     "jpegxl_anim,jpegls_pipe"
 )
-#: Still pictures are recognised by how their bytes begin; an ffmpeg that goes by the name (image2) reads `%d` as a
-#: pattern, and other files than the one that was named.
+#: Still pictures are recognised by their first bytes. By name, ffmpeg (image2) would take `%d` for a pattern, and read
+#: other files than the one that was named.
 PICTURES = (
     (re.compile(rb"\x89PNG\r\n\x1a\n"), "png_pipe"),
     (re.compile(rb"\xff\xd8\xff"), "jpeg_pipe"),
@@ -44,15 +44,16 @@ CONTAINER_MAGIC = re.compile(
     rb"G..[\x10-\x3f\x50-\x7f\x90-\xbf\xd0-\xff].{184}G",
     re.DOTALL,
 )
-#: What a y4m file says of its frames; bare frame headers are six bytes long.
+#: The header of a y4m file. Bare frame headers are six bytes long.
 Y4M_HEADER = re.compile(rb"YUV4MPEG2 (?=.*\bW(?P<w>\d{1,5})\b)(?=.*\bH(?P<h>\d{1,5})\b)[^\n]*\n(?P<bare>FRAME\n)?")
 Y4M_CHROMA = re.compile(rb" C(?P<chroma>420|422|444)(?:jpeg|paldv|mpeg2)?(?:p(?P<depth>\d\d))?[ \n]")
 
 
 def input_arguments(clip: Clip) -> list[str]:
-    """The ffmpeg arguments that read this clip from its file and from nowhere else.
+    """The ffmpeg arguments that read this clip from its own file and from nowhere else.
 
-    Raises ClipError when the file is missing, empty, no regular file, or raw video of which a frame is cut off.
+    Raises:
+        ClipError: If the file is missing, empty or not a regular file, or a frame of uncompressed video is cut off.
     """
     arguments = ["-protocol_whitelist", "file"]
     if isinstance(clip, Stream):
@@ -69,12 +70,12 @@ def input_arguments(clip: Clip) -> list[str]:
         if clip.path.suffix.lower() in RAW_SUFFIXES:
             raise ClipError(
                 f"{clip.name} looks like raw video, whose geometry is not in the file.\n"
-                f'  Say it: Clip({str(clip.path)!r}, width=1920, height=1080, pix_fmt="yuv420p", frame_rate=24).'
+                f'  State it: Clip({str(clip.path)!r}, width=1920, height=1080, pix_fmt="yuv420p", frame_rate=24).'
             )
         if AVIF_SEQUENCE.match(head):
             raise ClipError(
-                f"{clip.name} is an animated AVIF or HEIF, of which ffmpeg would show one picture.\n"
-                "  Take its frames out first: ffmpeg -i IN -map 0:v:1 -c copy OUT.mp4"
+                f"{clip.name} is an animated AVIF or HEIF, from which ffmpeg would read a single picture.\n"
+                "  Extract its frames first: ffmpeg -i IN -map 0:v:1 -c copy OUT.mp4"
             )
         arguments += ["-f", form] if form else ["-format_whitelist", DEMUXERS]
         if clip.frame_rate and form is None:
@@ -89,7 +90,7 @@ def _raw_arguments(clip: Clip) -> list[str]:
 
 
 def is_known(path: Path) -> bool:
-    """Whether a file begins as a container or a picture does. A file that is not there counts as one."""
+    """Whether a file begins like a container or a picture. A missing file counts as one."""
     return not path.is_file() or CONTAINER_MAGIC.match(_head(Clip(path))) is not None
 
 
@@ -113,7 +114,7 @@ def _picture_demuxer(clip: Clip, head: bytes) -> str | None:
 
 
 def _is_apng(path: Path) -> bool:
-    """Whether a PNG's animation chunk stands before its first picture, however much metadata precedes it."""
+    """Whether a PNG has an animation chunk before its first picture, after any amount of metadata."""
     with path.open("rb") as file:
         file.seek(8)
         while len(chunk := file.read(8)) == 8 and chunk[4:] != b"IDAT":
@@ -140,8 +141,8 @@ def _why_no_file(clip: Clip) -> str:
     if clip.path.exists():
         return f"{clip.name} is not a regular file."
     if re.match(r"[a-z][a-z0-9+.-]+:/", clip.name, re.IGNORECASE):
-        return f"{clip.name} is an address; clips are local files. Download it first."
-    where = "" if clip.path.is_absolute() else f"\n  It was looked for in {printable(os.getcwd())}."
+        return f"{clip.name} is a URL, not a local file. Download it first."
+    where = "" if clip.path.is_absolute() else f"\n  The working directory is {printable(os.getcwd())}."
     return f"{clip.name} does not exist.{where}"
 
 
@@ -149,7 +150,7 @@ def _check_raw_size(clip: Clip, head: bytes) -> None:
     if CONTAINER_MAGIC.match(head):
         raise ClipError(
             f"{clip.name} is a container, not raw video: it begins with {head[:12]!r}.\n"
-            "  Leave out width, height and pix_fmt; the file says them itself."
+            "  Leave out width, height and pix_fmt: the file states them itself."
         )
     size, frame = clip.path.stat().st_size, clip.frame_bytes()
     if size % frame:
@@ -160,7 +161,7 @@ def _check_raw_size(clip: Clip, head: bytes) -> None:
 
 
 def _check_y4m_size(clip: Clip, head: bytes) -> None:
-    # ffmpeg drops a frame that is cut off without a word; both clips may be cut at one place.
+    # ffmpeg silently drops a frame that is cut off, and both clips may be cut at the same place.
     header, chroma = Y4M_HEADER.match(head), Y4M_CHROMA.search(head.partition(b"\n")[0] + b"\n")
     if clip.is_raw or header is None or header["bare"] is None or (chroma is None and b" C" in header[0]):
         return
@@ -169,7 +170,7 @@ def _check_y4m_size(clip: Clip, head: bytes) -> None:
     frame = Clip(clip.path, width=int(header["w"]), height=int(header["h"]), pix_fmt=pix_fmt).frame_bytes()
     begin = header.end() - len(header["bare"])
     if (clip.path.stat().st_size - begin) % (frame + len(header["bare"])):
-        raise ClipError(f"{clip.name} is cut off: its last frame is not whole.")
+        raise ClipError(f"{clip.name} is cut off: its last frame is incomplete.")
 
 
 def _sequence_arguments(clip: Clip) -> list[str]:
@@ -177,7 +178,7 @@ def _sequence_arguments(clip: Clip) -> list[str]:
     assert match is not None  # noqa: S101
     before, after = clip.path.name[: match.start()], clip.path.name[match.end() :]
     if SEQUENCE.search(after):
-        raise ClipError(f"{clip.name}: a picture sequence has one number in its name, this has more.")
+        raise ClipError(f"{clip.name}: the name of a picture sequence must contain exactly one number.")
     folder = clip.path.absolute().parent
     numbers, item_name = numbered(clip)
     if not numbers:
@@ -187,14 +188,14 @@ def _sequence_arguments(clip: Clip) -> list[str]:
         first = next(number + 1 for number, following in pairwise(numbers) if following != number + 1)
         raise ClipError(
             f"{clip.name}: the sequence goes from {numbers[0]} to {numbers[-1]}, but number {first} is missing "
-            f"({missing} missing in all)."
+            f"({missing} missing in total)."
         )
     for number in numbers:
-        # ffmpeg would end the sequence at an empty file without a word, and wait for ever for a pipe.
+        # ffmpeg would silently end the sequence at an empty file, and wait for ever for a pipe.
         picture = folder / item_name(number)
         if not picture.is_file() or picture.stat().st_size == 0:
             raise ClipError(f"{clip.name}: number {number} is empty or not a regular file.")
-    # ffmpeg reads a % as the start of a number; elsewhere in the path it stands for itself.
+    # ffmpeg takes a % for the start of a number; elsewhere in the path it is escaped.
     where = str(folder / "x")[:-1].replace("%", "%%")
     pattern = before.replace("%", "%%") + match[0] + after.replace("%", "%%")
     rate = ["-framerate", str(clip.frame_rate)] if clip.frame_rate else []

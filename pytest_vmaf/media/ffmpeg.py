@@ -1,4 +1,4 @@
-"""The ffmpeg that decodes, and by default scores: which one, what it can, what it sees in a clip."""
+"""The ffmpeg that decodes, and by default scores: where it is, what it can do, and the lines of its log."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from pytest_vmaf.media.command import Command
 from pytest_vmaf.media.process import run
 from pytest_vmaf.text import printable
 
-#: Seconds for a look at a few frames, where the user sets no time limit.
+#: Seconds for the inspection of a few frames, if the user sets no time limit.
 INSPECT_TIMEOUT = 120.0
-#: ffmpeg's options, with a value each, that guard a run or watch it and change nothing about its result.
-WATCHING = ("-protocol_whitelist", "-format_whitelist", "-loglevel", "-stats_period", "-progress")
+#: Options of ffmpeg, with a value each, that guard or watch a run and do not change its result.
+GUARDS = ("-protocol_whitelist", "-format_whitelist", "-loglevel", "-stats_period", "-progress")
 PROGRESS = re.compile(r"frame=\s*(\d+)")
-#: End-of-run lines, at -loglevel verbose. Anchored, since ffmpeg prints the names of files between these lines, and a
-#: name may look like one.
+#: End-of-run lines, at -loglevel verbose. Anchored, because ffmpeg prints file names between these lines, and a name
+#: may look like one.
 DECODED = re.compile(
     r"^(?:\[in#\d+[^]]*\] )?  Input stream #(\d+):\d+ \(video\): .*?(\d+) frames decoded; (\d+) decode errors"
 )
-#: Said at the end, by one thread; the lines that say where outputs begin may stand within others.
+#: Printed at the end, by one thread; the lines about the start of outputs may be mixed with others.
 OUTPUT = re.compile(r"^(?:\[out#\d+[^]]*\] )?Output file #(\d+) \(")
 ENCODED = re.compile(r"^(?:\[out#\d+[^]]*\] )?  Output stream #(\d+):0 \(video\): (\d+) frames encoded")
-#: What ffmpeg says of a file that is cut off or damaged, although it goes on, makes something up and ends well.
+#: What ffmpeg prints about a file that is cut off or damaged, although it goes on, makes something up and ends well.
 DAMAGED = re.compile(r"^\[[^]]*\] (File ended prematurely|slice CRC mismatch|concealing \d+ DC).*")
 
 #: The variables that make ffmpeg print without colours.
@@ -54,14 +54,21 @@ NOISE = re.compile(
 )
 
 INSTALL = (
-    "  Say which with --vmaf-ffmpeg=PATH (ini: vmaf_ffmpeg), install the wheel `imageio-ffmpeg` for this platform,\n"
-    "  or put an ffmpeg built with --enable-libvmaf on PATH. `pytest-vmaf doctor` shows what is found."
+    "  Name one with --vmaf-ffmpeg=PATH (ini: vmaf_ffmpeg), install the wheel `imageio-ffmpeg` for this platform,\n"
+    "  or put an ffmpeg built with --enable-libvmaf on PATH. `pytest-vmaf doctor` shows what is available."
 )
 
 
 @dataclass(frozen=True)
 class Ffmpeg:
-    """One ffmpeg binary: its path, its own version string, and whether it was built with libvmaf."""
+    """One ffmpeg binary.
+
+    Attributes:
+        path: Where it is.
+        version: Its own version string.
+        has_libvmaf: Whether it was built with libvmaf.
+        origin: "named", "embedded" (imageio-ffmpeg) or "PATH".
+    """
 
     path: str
     version: str
@@ -71,7 +78,7 @@ class Ffmpeg:
 
 @dataclass(frozen=True)
 class FfmpegCommand(Command):
-    """A child process that is an ffmpeg. Messages show it as someone would type it."""
+    """A child process that is an ffmpeg. Messages print the command that one would type."""
 
     environment: tuple[tuple[str, str | None], ...] = ENVIRONMENT
     noise: re.Pattern[str] | None = NOISE
@@ -81,31 +88,37 @@ class FfmpegCommand(Command):
 
 
 def find_ffmpeg(explicit: str | None = None, cache: Cache | None = None) -> Ffmpeg:
-    """The ffmpeg to use: the one named, else the embedded one (imageio-ffmpeg), else PATH's.
+    """Find the ffmpeg to use: the one that is named, else the embedded one (imageio-ffmpeg), else the one on PATH.
 
-    Of the last two the first with libvmaf; one without it still decodes for other scorers. With a ``cache`` a build
-    that is known is not asked again. Raises ScorerError when there is none.
+    Of the last two, the first with libvmaf is used. One without it still decodes for other scorers.
+
+    Args:
+        explicit: The path or name that the user set.
+        cache: With a cache, a known build is not asked for its version again.
+
+    Raises:
+        ScorerError: If there is none, or the one that is named does not run.
     """
     if explicit:
         path = shutil.which(os.path.expanduser(explicit))
         if path is None:
             raise ScorerError(f"The ffmpeg {printable(explicit)!r} does not exist or cannot be run.\n{INSTALL}")
         return _identify(os.path.abspath(path), "named", cache)
-    places = ((_embedded(), "embedded"), (shutil.which("ffmpeg"), "PATH"))
-    found: list[Ffmpeg] = []
-    broken = ScorerError(f"No ffmpeg was found.\n{INSTALL}")
-    for path, origin in places:
+    fallback: Ffmpeg | None = None
+    failure = ScorerError(f"No ffmpeg was found.\n{INSTALL}")
+    for path, origin in ((_embedded(), "embedded"), (shutil.which("ffmpeg"), "PATH")):
         try:
-            if path is not None:
-                found.append(_identify(os.path.abspath(path), origin, cache))
+            ffmpeg = _identify(os.path.abspath(path), origin, cache) if path is not None else None
         except ScorerError as error:
             # One that does not run must not stand in the way of the other.
-            broken = error
-        if found and found[-1].has_libvmaf:
-            return found[-1]
-    if not found:
-        raise broken
-    return found[0]
+            failure = error
+            continue
+        if ffmpeg is not None and ffmpeg.has_libvmaf:
+            return ffmpeg
+        fallback = fallback or ffmpeg
+    if fallback is None:
+        raise failure
+    return fallback
 
 
 def has_loopback(ffmpeg: str) -> bool:
@@ -116,30 +129,30 @@ def has_loopback(ffmpeg: str) -> bool:
 
 @lru_cache(maxsize=16)
 def _has_loopback(path: str, mtime_ns: int, size: int) -> bool:
-    # One that knows the option misses its value; one that does not says that it is not recognised.
+    # An ffmpeg that knows the option misses its value; one that does not reports an unrecognised option.
     end = run(FfmpegCommand((path, "-nostdin", "-hide_banner", "-dec")), INSPECT_TIMEOUT)
     return any("Missing argument for option 'dec'" in line for line in end.tail)
 
 
 def by_hand(argv: Sequence[str]) -> tuple[str, ...]:
-    """The arguments that somebody would type: without those that guard a run and watch it."""
-    kept, rest = [], iter(argv)
+    """The arguments that one would type: without those that guard or watch a run."""
+    arguments, rest = [], iter(argv)
     for argument in rest:
-        if argument in WATCHING:
+        if argument in GUARDS:
             next(rest)
         elif argument != "-nostats":
-            kept.append(argument)
-    return tuple(kept)
+            arguments.append(argument)
+    return tuple(arguments)
 
 
 def on_progress(progress: Callable[[int], None] | None) -> Callable[[str], None]:
-    """What to do with the lines of ``-progress pipe:1``: tell the number of frames."""
+    """A listener for the lines of `-progress pipe:1` that passes on the number of frames."""
 
-    def heard(line: str) -> None:
+    def on_line(line: str) -> None:
         if progress is not None and (match := PROGRESS.match(line)):
             progress(int(match[1]))
 
-    return heard
+    return on_line
 
 
 def _embedded() -> str | None:
@@ -164,25 +177,20 @@ def _identify(path: str, origin: str, cache: Cache | None) -> Ffmpeg:
         "look",
         key_of("ffmpeg", build=build) if build else None,
         lambda: _version(path, stat.st_mtime_ns, stat.st_size, origin),
-        lambda found: [found.version, found.has_libvmaf],
+        lambda ffmpeg: [ffmpeg.version, ffmpeg.has_libvmaf],
         lambda data: Ffmpeg(path, str(data[0]), data[1] is True, origin),
     )
 
 
 @lru_cache(maxsize=16)
 def _version(path: str, mtime_ns: int, size: int, origin: str) -> Ffmpeg:
-    """Asked once a process and binary; a binary that was replaced is asked again."""
+    """Ask a binary once in a process, and again if it was replaced."""
     try:
-        said = subprocess.run(
-            [path, "-version"],
-            capture_output=True,
-            timeout=30,
-            stdin=subprocess.DEVNULL,
-        )
+        end = subprocess.run([path, "-version"], capture_output=True, timeout=30, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ScorerError(f"{printable(path)} -version cannot be run: {error}.\n{INSTALL}") from error
-    text = said.stdout.decode("utf-8", "replace")
+    text = end.stdout.decode("utf-8", "replace")
     match = re.match(r"ffmpeg version (\S+)", text)
-    if said.returncode != 0 or match is None:
-        raise ScorerError(f"{printable(path)} does not answer -version as an ffmpeg does.\n{INSTALL}")
+    if end.returncode != 0 or match is None:
+        raise ScorerError(f"{printable(path)} does not answer -version like an ffmpeg.\n{INSTALL}")
     return Ffmpeg(path, match[1], "--enable-libvmaf" in text, origin)

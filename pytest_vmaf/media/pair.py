@@ -1,4 +1,4 @@
-"""Is this pair comparable, frame by frame? And what has to be done to both before the scorer sees them."""
+"""Pairs: the checks that two clips are comparable frame by frame, and the filters that make them so."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from functools import partial
 
 from pytest_vmaf.cache import Cache
 from pytest_vmaf.errors import PairError, SettingsError
-from pytest_vmaf.media.alignment import LOOKS, Alignment, find_offset
+from pytest_vmaf.media.alignment import ROUNDS, Alignment, find_offset
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.inspect import THUMBNAIL, Video, count_frames, inspect
+from pytest_vmaf.media.process import thread_refusals
+from pytest_vmaf.text import plural
 
-#: What `allow` may name, and what is then scored although VMAF was not made for it.
+#: The words for `allow`, and what is then scored although VMAF was not designed for it.
 ALLOWANCES = {
     "hdr": "PQ and HLG clips, although no VMAF model is trained on HDR",
     "interlaced": "interlaced frames as they are",
@@ -28,31 +30,36 @@ CHROMA = re.compile(
 )
 ALPHA = re.compile(r"yuva|rgba|bgra|argb|abgr|gbrap|ya\d|pal8")
 CHROMA_OF = {
-    "nv12": "420",
-    "nv21": "420",
-    "nv16": "422",
-    "nv24": "444",
-    "p0": "420",
-    "p2": "422",
-    "p4": "444",
-    **dict.fromkeys(("uyvy", "yuyv", "yvyu", "y2"), "422"),
+    **dict.fromkeys(("nv12", "nv21", "p0"), "420"),
+    **dict.fromkeys(("nv16", "p2", "uyvy", "yuyv", "yvyu", "y2"), "422"),
+    **dict.fromkeys(("nv24", "p4"), "444"),
 }
-#: settb before setpts pairs frames by index; the other order does not (the time base would scale the numbers).
+#: settb before setpts pairs frames by index. In the other order, the time base would scale the numbers.
 BY_INDEX = ("settb=AVTB", "setpts=N")
-#: The tags were compared; made equal, they give ffmpeg nothing to convert behind our back.
+#: The tags were compared. Made equal, they leave ffmpeg nothing to convert on its own.
 UNTAGGED = "setparams=range=tv:color_primaries=unknown:color_trc=unknown:colorspace=unknown"
-#: Frame rates differ when they are further apart than rounded time stamps of a short clip can explain.
+#: Frame rates differ if they are further apart than the rounded time stamps of a short clip can explain.
 RATE_TOLERANCE = Fraction(1, 2000)
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two clips that can be compared, and the ffmpeg filter chain of each that makes them so.
+    """Two clips that can be compared.
 
-    ``width``, ``height`` (pixels), ``pix_fmt``, ``matrix`` and ``color_range`` ("tv", "pc") are those of the scored
-    frames, whose own tags the chains take away. The chains let ``frames`` frames
-    through, from ``starts`` of reference and distorted on; all where ``frames`` is None. ``notes`` say in words what
-    the chains change.
+    Attributes:
+        reference: The reference.
+        distorted: The distorted clip.
+        reference_filters: The ffmpeg filter chain that is applied to the reference. It removes the colour tags.
+        distorted_filters: The filter chain of the distorted clip.
+        width: Of the scored frames, in pixels.
+        height: Of the scored frames, in pixels.
+        pix_fmt: Of the scored frames.
+        matrix: Of the scored frames.
+        color_range: Of the scored frames: "tv" or "pc".
+        offset: The alignment: frame 0 of the distorted clip shows this frame of the reference.
+        starts: The first frame of the reference, and of the distorted clip, that is scored.
+        frames: How many frames are scored from there; None for all.
+        notes: What the filters change, in words.
     """
 
     reference: Video
@@ -71,7 +78,7 @@ class Pair:
 
     @property
     def frame_rate(self) -> Fraction | None:
-        """Frames per second, None where neither clip says."""
+        """Frames per second; None if neither clip states it."""
         return self.reference.frame_rate or self.distorted.frame_rate
 
 
@@ -86,51 +93,64 @@ def check_pair(
     timeout: float | None = None,
     cache: Cache | None = None,
 ) -> Pair:
-    """Look into both clips and refuse what would not be a frame-by-frame comparison of like with like.
+    """Inspect both clips, and refuse a pair that cannot be compared frame by frame.
 
-    ``scale`` names the filter that brings a smaller distorted clip up to the reference's size; ``align`` skips the
-    frames that only one clip has at its start. Raises ClipError and PairError; SettingsError for unknown words.
+    Args:
+        reference: The reference.
+        distorted: The distorted clip.
+        ffmpeg: The path of the ffmpeg that scores.
+        scale: The filter that scales a smaller distorted clip up to the reference's size.
+        align: Whether to skip the frames that only one clip has at its start.
+        allow: Properties that are refused by default, for example "hdr".
+        timeout: In seconds, for each inspection.
+        cache: Stores the inspections.
+
+    Raises:
+        ClipError: If a clip cannot be read.
+        PairError: If the clips cannot be compared. The message lists all reasons.
+        SettingsError: For unknown words in `scale` and `allow`.
     """
     if scale is not None and scale not in SCALERS:
-        raise SettingsError(f"scale is {scale!r}; it is one of {', '.join(SCALERS)}.")
+        raise SettingsError(f"scale must be one of {', '.join(SCALERS)}, not {scale!r}.")
     for word in set(allow) - set(ALLOWANCES):
-        raise SettingsError(f"allow has {word!r}; it takes {', '.join(ALLOWANCES)}.")
-    ref, dis, found = _look(reference, distorted, ffmpeg, timeout, cache)
-    offset = found.offset
+        raise SettingsError(f"allow must contain only {', '.join(ALLOWANCES)}, not {word!r}.")
+    ref, dis, alignment = _inspect_both(reference, distorted, ffmpeg, timeout, cache)
+    offset = alignment.offset
     problems = [
         *_size_problems(ref, dis, scale),
         *_rate_problems(ref, dis, allow),
         *_colour_problems(ref, dis, allow),
         *_interlacing_problems(ref, dis, allow),
     ]
-    if offset and not found.certain:
+    if offset and not alignment.certain:
         problems.append(
-            f"alignment: the clips start {abs(offset)} frames apart or more; no more is looked for. Cut them first."
+            f"alignment: the clips start at least {abs(offset)} frames apart, the largest offset that is searched. "
+            "Trim them first."
         )
     elif offset and not align:
         problems.append(_describe_offset(offset) + " Pass align=True (--vmaf-align) to skip the frames only one has.")
     if problems:
-        # What is wrong comes first: pytest's short summary shows the start of the first line.
+        # The reasons come first: pytest's short summary shows the start of the first line.
         listed = "\n  - ".join(problems)
         raise PairError(f"not comparable: {listed}\n  reference: {ref.clip}\n  distorted: {dis.clip}")
     return _plan(ref, dis, scale, offset, partial(count_frames, ffmpeg=ffmpeg, timeout=timeout, cache=cache))
 
 
-def _look(
+def _inspect_both(
     reference: Clip, distorted: Clip, ffmpeg: str, timeout: float | None, cache: Cache | None
 ) -> tuple[Video, Video, Alignment]:
-    for frames, reach in LOOKS:
-        with ThreadPoolExecutor(2) as pool:
-            looking = partial(inspect, ffmpeg=ffmpeg, frames=frames, timeout=timeout, cache=cache)
-            ref, dis = pool.map(looking, (reference, distorted))
-        found = find_offset(ref.thumbnails, dis.thumbnails, reach)
-        if found.certain or ref.is_picture or len(ref.thumbnails) < frames * THUMBNAIL[0] * THUMBNAIL[1]:
+    for frames, reach in ROUNDS:
+        inspect_one = partial(inspect, ffmpeg=ffmpeg, frames=frames, timeout=timeout, cache=cache)
+        with thread_refusals(), ThreadPoolExecutor(2) as pool:
+            ref, dis = pool.map(inspect_one, (reference, distorted))
+        alignment = find_offset(ref.thumbnails, dis.thumbnails, reach)
+        if alignment.certain or ref.is_picture or len(ref.thumbnails) < frames * THUMBNAIL[0] * THUMBNAIL[1]:
             break
-    return ref, dis, found
+    return ref, dis, alignment
 
 
 def _describe_offset(offset: int) -> str:
-    frames = f"{abs(offset)} frame{'s' if abs(offset) > 1 else ''}"
+    frames = plural(abs(offset), "frame")
     if offset > 0:
         return f"alignment: the distorted clip starts {frames} into the reference (by PSNR of the first frames)."
     return f"alignment: the distorted clip has {frames} before the reference's first (by PSNR of the first frames)."
@@ -141,9 +161,9 @@ def _size_problems(ref: Video, dis: Video, scale: str | None) -> list[str]:
     if (ref.width, ref.height) == (dis.width, dis.height):
         return []
     if dis.width > ref.width or dis.height > ref.height:
-        return [f"size: {sizes}. The reference is never scaled; use one of at least the distorted clip's size."]
+        return [f"size: {sizes}. The reference is never scaled: use one at least as large as the distorted clip."]
     if scale is None:
-        return [f'size: {sizes}. Pass scale="bicubic" (--vmaf-scale) to scale the distorted clip up, as a player does.']
+        return [f'size: {sizes}. Pass scale="bicubic" (--vmaf-scale) to scale the distorted clip up, like a player.']
     return []
 
 
@@ -155,7 +175,7 @@ def _rate_problems(ref: Video, dis: Video, allow: Collection[str]) -> list[str]:
         return []
     return [
         f"frame rate: the reference has {float(a):.6g} frames/s, the distorted clip {float(b):.6g}. "
-        'If a file states it wrongly, say the true one: Clip(path, frame_rate=24); or pass allow=["frame_rate"].'
+        'If a file states a wrong rate, pass the true one: Clip(path, frame_rate=24); or pass allow=["frame_rate"].'
     ]
 
 
@@ -165,7 +185,7 @@ def _colour_problems(ref: Video, dis: Video, allow: Collection[str]) -> list[str
         if video.transfer in HDR_TRANSFERS and "hdr" not in allow:
             problems.append(
                 f"transfer: the {what} is {HDR_TRANSFERS[video.transfer]} ({video.transfer}), and no VMAF model is "
-                'trained on HDR. Pass allow=["hdr"] (--vmaf-allow=hdr) to score it all the same.'
+                'trained on HDR. Pass allow=["hdr"] (--vmaf-allow=hdr) to score it nevertheless.'
             )
     if _goes_through_rgb(ref, dis):
         return problems
@@ -173,8 +193,7 @@ def _colour_problems(ref: Video, dis: Video, allow: Collection[str]) -> list[str
     if ranges[0] != ranges[1]:
         problems.append(
             f"colour range: the reference is tagged {ref.color_range}, the distorted clip {dis.color_range} "
-            "(tv is limited, pc is full, unknown counts as limited). Correct the tag of the one that is wrong, "
-            "or convert it."
+            "(tv is limited, pc is full, unknown counts as limited). Correct the wrong tag, or convert the clip."
         )
     for what, a, b in (
         ("matrix", ref.matrix, dis.matrix),
@@ -187,7 +206,7 @@ def _colour_problems(ref: Video, dis: Video, allow: Collection[str]) -> list[str
 
 
 def _same_colour(what: str, a: str, b: str) -> bool:
-    # Names for one and the same curve or matrix (ITU-T H.273).
+    # Names for the same curve or matrix (ITU-T H.273).
     same = {
         "matrix": ({"bt470bg", "smpte170m"},),
         "transfer": ({"bt709", "smpte170m", "bt2020-10", "bt2020-12"},),
@@ -203,7 +222,7 @@ def _interlacing_problems(ref: Video, dis: Video, allow: Collection[str]) -> lis
     if not which:
         return []
     return [
-        f"interlacing: the {' and the '.join(which)} holds interlaced frames, which VMAF was not made for. "
+        f"interlacing: the {' and the '.join(which)} contains interlaced frames, which VMAF was not designed for. "
         'Deinterlace first, or pass allow=["interlaced"].'
     ]
 
@@ -212,23 +231,23 @@ def _goes_through_rgb(ref: Video, dis: Video) -> bool:
     return ref.is_rgb or dis.is_rgb or (ref.is_picture and dis.is_picture)
 
 
-def _plan(ref: Video, dis: Video, scale: str | None, offset: int, counted: Callable[[Clip], int]) -> Pair:
+def _plan(ref: Video, dis: Video, scale: str | None, offset: int, count: Callable[[Clip], int]) -> Pair:
     ref_chain, dis_chain = [*BY_INDEX], [*BY_INDEX]
-    notes = [*_left_out(ref, "reference"), *_left_out(dis, "distorted")]
+    notes = [*_omission_notes(ref, "reference"), *_omission_notes(dis, "distorted")]
     starts, frames = (max(offset, 0), max(-offset, 0)), None
     if offset:
-        counts = [counted(video.clip) for video in (ref, dis)]
-        tails = [count - start for count, start in zip(counts, starts, strict=True)]
+        counts = [count(video.clip) for video in (ref, dis)]
+        tails = [length - start for length, start in zip(counts, starts, strict=True)]
         frames = min(tails)
-        # A shift leaves both clips as long as they were, or ends them together; anything else is a loss.
+        # A shift leaves both clips as long as they were, or ends them together. Anything else is a loss.
         if tails[0] != tails[1] and counts[0] != counts[1]:
             raise PairError(
                 f"{ref.clip.name} and {dis.clip.name} have different lengths: aligned, {tails[0]} frames of the "
-                f"reference face {tails[1]} of the distorted clip. align=True skips frames at the start alone."
+                f"reference and {tails[1]} of the distorted clip. align=True skips frames only at the start."
             )
         for chain, start in zip((ref_chain, dis_chain), starts, strict=True):
             chain.insert(0, f"trim=start_frame={start}:end_frame={start + frames}")
-        notes.append(f"{_describe_offset(offset)} {frames} frames that both have are scored.")
+        notes.append(f"{_describe_offset(offset)} The {frames} frames that both clips have are scored.")
     through_rgb = _goes_through_rgb(ref, dis)
     if (ref.width, ref.height) != (dis.width, dis.height):
         dis_chain.append(f"scale={ref.width}:{ref.height}:flags={scale}")
@@ -236,13 +255,13 @@ def _plan(ref: Video, dis: Video, scale: str | None, offset: int, counted: Calla
     pix_fmt = _common_pix_fmt(ref, dis, through_rgb)
     for video, chain, what in ((ref, ref_chain, "reference"), (dis, dis_chain, "distorted")):
         if through_rgb:
-            # Every picture codec is then scored against the very same reference samples.
+            # Pictures of all codecs are then scored against the same reference samples.
             chain.append("scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int")
         if video.pix_fmt != pix_fmt:
             if video.pix_fmt.replace("yuvj", "yuv") != pix_fmt:
                 notes.append(f"{what} converted from {video.pix_fmt} to {pix_fmt}")
             chain.append(f"format={pix_fmt}")
-        # The last step: before `format` it would make that one squeeze full range into limited.
+        # The last step: before `format`, it would squeeze full range into limited.
         chain.append(UNTAGGED)
     return Pair(
         reference=ref,
@@ -261,19 +280,21 @@ def _plan(ref: Video, dis: Video, scale: str | None, offset: int, counted: Calla
     )
 
 
-def _left_out(video: Video, what: str) -> list[str]:
-    """What of a clip is not looked at, in words."""
+def _omission_notes(video: Video, what: str) -> list[str]:
+    """What is not scored of a clip, in words."""
     notes = []
     if video.streams > 1:
         notes.append(f"{what} has {video.streams} video streams; the first is scored")
     if ALPHA.match(video.pix_fmt):
-        notes.append(f"{what} has transparency ({video.pix_fmt}), which is left out")
+        notes.append(f"{what} has transparency ({video.pix_fmt}), which is ignored")
     return notes
 
 
 def _common_pix_fmt(ref: Video, dis: Video, through_rgb: bool) -> str:
-    """The planar format both are scored in: the distorted clip's chroma (it decides, as in libvmaf's filter) at the
-    greater of both depths, so that nothing of the finer clip is lost."""
+    """The planar format in which both clips are scored, at the greater of both depths, so that no precision is lost.
+
+    The distorted clip's chroma decides, as in libvmaf's filter.
+    """
     depth = max(_depth(ref.pix_fmt), _depth(dis.pix_fmt))
     depth = next((d for d in (8, 10, 12, 16) if d >= depth), 16)
     chroma = "444" if through_rgb else _chroma(dis)
@@ -293,6 +314,6 @@ def _chroma(video: Video) -> str:
     if match := CHROMA.fullmatch(video.pix_fmt):
         return match["planar"] or CHROMA_OF[match["other"]]
     raise PairError(
-        f"{video.clip.name} is {video.pix_fmt}, whose chroma libvmaf does not know; convert it to planar 4:2:0, 4:2:2 "
-        "or 4:4:4 first."
+        f"{video.clip.name} is {video.pix_fmt}, whose chroma format libvmaf does not support. Convert it to planar "
+        "4:2:0, 4:2:2 or 4:4:4 first."
     )

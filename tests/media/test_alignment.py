@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_vmaf.errors import PairError
-from pytest_vmaf.media.alignment import LOOKS, Alignment, find_offset
+from pytest_vmaf.media.alignment import ROUNDS, Alignment, find_offset
 from pytest_vmaf.media.inspect import THUMBNAIL
 
 WIDTH, HEIGHT = THUMBNAIL
-FRAMES, REACH = LOOKS[0]
+FRAMES, REACH = ROUNDS[0]
 
 
 def moving(frames: int, seed: int = 0, speed: float = 1.0) -> np.ndarray:
@@ -133,7 +133,7 @@ def test_align_gives_the_score_of_the_frames_that_both_have(cut, encode, referen
     result = score(reference, late, align=True)
     assert result.neg.unclipped.frames == score(cut(3), late).neg.unclipped.frames
     (note,) = (note for note in result.provenance["notes"] if "alignment" in note)
-    assert re.search(r"starts 3 frames into the reference .* 21 frames that both have are scored", note)
+    assert re.search(r"starts 3 frames into the reference .* The 21 frames that both clips have are scored", note)
 
 
 def test_align_skips_what_only_the_distorted_clip_has_at_its_start(cut, encode, reference, score):
@@ -141,7 +141,9 @@ def test_align_skips_what_only_the_distorted_clip_has_at_its_start(cut, encode, 
     result = score(cut(3), early, align=True)
     assert len(result.neg.frames) == 21
     (note,) = (note for note in result.provenance["notes"] if "alignment" in note)
-    assert re.search(r"has 3 frames before the reference's first .* 21 frames that both have are scored", note)
+    assert re.search(
+        r"has 3 frames before the reference's first .* The 21 frames that both clips have are scored", note
+    )
     assert abs(result.neg - score(reference, early).neg) < 1
 
 
@@ -157,7 +159,7 @@ def test_align_scores_what_both_have_of_clips_of_equal_length(cut, encode, score
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "words"), [(3, 17, "21 frames of the reference face 14"), (3, 23, "21 .* face 20")]
+    ("start", "end", "words"), [(3, 17, "21 frames of the reference and 14"), (3, 23, "21 .* and 20")]
 )
 def test_align_does_not_hide_frames_that_are_missing_at_the_end(start, end, words, cut, encode, reference, score):
     with pytest.raises(PairError, match=rf"different lengths: aligned, {words} of the distorted clip"):

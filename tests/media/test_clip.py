@@ -49,32 +49,32 @@ def test_is_shown_with_the_geometry_that_was_said():
 
 @pytest.mark.parametrize("path", ["", b""])
 def test_an_empty_path_is_refused(path):
-    with pytest.raises(ClipError, match="path is empty"):
+    with pytest.raises(ClipError, match="path must not be empty"):
         Clip(path)
 
 
 @given(st.text(max_size=5), st.sampled_from([*map(chr, range(32)), "\x7f"]), st.text(max_size=5))
 def test_a_control_character_in_a_name_is_refused(before, control, after):
-    with pytest.raises(ClipError, match="has a control character in it; rename the file"):
+    with pytest.raises(ClipError, match="contains a control character\. Rename the file"):
         Clip(before + control + after)
 
 
 @pytest.mark.parametrize("side", [0, -1, 65536, 1.5, "64", True, None])
 def test_raw_video_with_an_impossible_side_is_refused(side):
-    with pytest.raises(ClipError, match=r"raw video needs width= and height= .*; width is"):
+    with pytest.raises(ClipError, match=r"width of raw video must be a whole number of pixels"):
         Clip("a.yuv", width=side, height=48)
-    with pytest.raises(ClipError, match=r"raw video needs width= and height= .*; height is"):
+    with pytest.raises(ClipError, match=r"height of raw video must be a whole number of pixels"):
         Clip("a.yuv", width=64, height=side)
 
 
 def test_raw_video_without_a_size_is_refused():
-    with pytest.raises(ClipError, match="width is None"):
+    with pytest.raises(ClipError, match="width of raw video must be .*, not None"):
         Clip("a.yuv", pix_fmt="yuv420p")
 
 
 @pytest.mark.parametrize("pix_fmt", ["rgb24", "nv12", "yuv420p10", "yuv420p10be", "yuv420p8le", "yuv410p", "YUV420P"])
 def test_raw_video_in_another_form_than_planar_little_endian_yuv_is_refused(pix_fmt):
-    with pytest.raises(ClipError, match=r"raw video is planar YUV, little-endian: yuv420p.*pix_fmt is"):
+    with pytest.raises(ClipError, match=r"pix_fmt of raw video must be yuv420p.*, not"):
         Clip("a.yuv", width=64, height=48, pix_fmt=pix_fmt)
 
 
@@ -102,7 +102,7 @@ def test_a_frame_rate_is_exact(said, meant):
 
 @pytest.mark.parametrize("rate", [0, -24, 1001, "", "fast", "24/0", float("nan"), float("inf"), True, [24]])
 def test_an_impossible_frame_rate_is_refused(rate):
-    with pytest.raises(ClipError, match=r"frame_rate is .*; it is frames per second"):
+    with pytest.raises(ClipError, match=r"frame_rate must be (frames per second|a text)"):
         Clip("a.mkv", frame_rate=rate)
 
 
@@ -134,7 +134,7 @@ def test_raw_frames_have_the_size_that_ffmpeg_writes(make, tmp_path, ffmpeg, siz
 
 def test_a_missing_file_says_where_it_was_looked_for(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ClipError, match=rf"none\.mkv does not exist\.\n.*looked for in {tmp_path}"):
+    with pytest.raises(ClipError, match=rf"none\.mkv does not exist\.\n.*working directory is {tmp_path}"):
         input_arguments(Clip("none.mkv"))
 
 
@@ -166,7 +166,9 @@ def test_a_name_that_is_too_long_is_refused(tmp_path):
 def test_raw_video_without_its_geometry_says_how_to_say_it(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
     path.write_bytes(bytes(4608))
-    with pytest.raises(ClipError, match=r"looks like raw video.*\n.*Clip\('.*', width=1920, height=1080, pix_fmt="):
+    with pytest.raises(
+        ClipError, match=r"looks like raw video.*\n.*State it: Clip\('.*', width=1920, height=1080, pix_fmt="
+    ):
         input_arguments(Clip(path))
 
 
@@ -257,7 +259,9 @@ def test_an_animated_png_is_known_behind_much_metadata(make, tmp_path, ffmpeg):
 
 def test_an_animated_avif_is_refused_with_a_way_out_that_works(make, tmp_path, ffmpeg):
     path = make("-f", "lavfi", "-i", PICTURE, "-frames:v", 5, "-c:v", "libaom-av1", "-cpu-used", 8, tmp_path / "a.avif")
-    with pytest.raises(ClipError, match=r"a\.avif is an animated AVIF.* one picture\.\n.*-map 0:v:1 -c copy OUT\.mp4"):
+    with pytest.raises(
+        ClipError, match=r"a\.avif is an animated AVIF.* a single picture\.\n.*-map 0:v:1 -c copy OUT\.mp4"
+    ):
         input_arguments(Clip(path))
     assert frames_of(make("-i", path, "-map", "0:v:1", "-c", "copy", tmp_path / "out.mp4"), ffmpeg) == 5
 
@@ -294,7 +298,7 @@ def test_a_sequence_keeps_percent_signs_elsewhere_in_its_path(numbered, tmp_path
 def test_a_hole_in_a_sequence_is_refused(numbered, tmp_path):
     for number in (7, 8, 10, 12):
         (tmp_path / f"f{number:03d}.png").write_bytes((numbered / f"f{number:03d}.png").read_bytes())
-    with pytest.raises(ClipError, match=r"goes from 7 to 12, but number 9 is missing \(2 missing in all\)"):
+    with pytest.raises(ClipError, match=r"goes from 7 to 12, but number 9 is missing \(2 missing in total\)"):
         input_arguments(Clip(tmp_path / "f%03d.png"))
 
 
@@ -306,7 +310,7 @@ def test_a_sequence_of_no_files_is_refused(tmp_path):
 
 
 def test_a_sequence_with_two_numbers_is_refused(tmp_path):
-    with pytest.raises(ClipError, match="has one number in its name, this has more"):
+    with pytest.raises(ClipError, match="must contain exactly one number"):
         input_arguments(Clip(tmp_path / "f%d-%03d.png"))
 
 
@@ -389,5 +393,5 @@ def test_a_y4m_that_is_cut_inside_a_frame_is_refused(make, tmp_path, pix_fmt, si
     path = make("-f", "lavfi", "-i", scene, "-frames:v", 3, "-strict", "-1", tmp_path / "a.y4m")
     assert input_arguments(Clip(path))
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(ClipError, match=r"a\.y4m is cut off: its last frame is not whole"):
+    with pytest.raises(ClipError, match=r"a\.y4m is cut off: its last frame is incomplete"):
         input_arguments(Clip(path))

@@ -83,7 +83,7 @@ def test_a_named_one_that_is_not_there_is_no_reason_to_take_another():
 @posix
 @pytest.mark.parametrize("text", ["", "hello", "ffprobe version n7.1"])
 def test_a_program_that_is_no_ffmpeg_is_refused(pretender, text):
-    with pytest.raises(ScorerError, match="does not answer -version as an ffmpeg does"):
+    with pytest.raises(ScorerError, match="does not answer -version like an ffmpeg"):
         find_ffmpeg(pretender("other", text))
 
 

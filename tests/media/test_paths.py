@@ -201,7 +201,7 @@ def test_a_name_like_an_address_is_only_a_name(
     monkeypatch.chdir(tmp_path)
     shutil.copy(encoded, "clip.mp4")
     name = form.format(server=server)
-    with pytest.raises(ClipError, match=r"does not exist|is an address; clips are local files"):
+    with pytest.raises(ClipError, match=r"does not exist|is a URL, not a local file"):
         score(reference, name)
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)

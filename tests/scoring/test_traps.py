@@ -470,7 +470,7 @@ def test_what_is_left_out_is_noted(make, reference, tmp_path, score):
     assert "distorted has 2 video streams; the first is scored" in score(reference, make(*two)).provenance["notes"]
     picture = make("-i", reference, "-frames:v", 1, "-pix_fmt", "rgba", tmp_path / "a.png")
     notes = score(picture, picture).provenance["notes"]
-    assert "reference has transparency (rgba), which is left out" in notes
+    assert "reference has transparency (rgba), which is ignored" in notes
 
 
 @pytest.mark.parametrize("packed", ["uyvy422", "yuyv422"])
