@@ -456,7 +456,7 @@ def test_bootstrap_of_a_value_that_is_not_finite(value: float) -> None:
 
 
 def test_bootstrap_arguments() -> None:
-    with pytest.raises(SettingsError, match="confidence must be between 0 and 1, for example 0.95, not 95"):
+    with pytest.raises(SettingsError, match=r"confidence must be between 0 and 1, for example 0.95, not 95"):
         bootstrap(SOURCES, confidence=95)
     with pytest.raises(SettingsError, match=r"resamples must be at least 40 for a 2.50% percentile, not 39"):
         bootstrap(SOURCES, resamples=39)

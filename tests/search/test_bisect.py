@@ -1,4 +1,4 @@
-"""Bisect targets: exact answers with every way to encode, what is refused, and that nothing stays behind."""
+"""Bisections: exact answers, the ends of the scale, what is stored, and what is refused."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 
-from pytest_vmaf.encoding.cut import cut
 from pytest_vmaf.encoding.encoders import ENCODERS, Encoder, command_encoder, function_encoder
-from pytest_vmaf.errors import EncodeError, GateViolation, MeasurementError, PairError, ScorerError, SettingsError
-from pytest_vmaf.media.clip import Clip, as_clip
+from pytest_vmaf.errors import EncodeError, GateViolation, ScorerError, SettingsError
+from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.inspect import count_frames
 from pytest_vmaf.scoring.fake import FakeScorer
 from pytest_vmaf.scoring.measure import measure
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.scoring.scorer import EncodeStep, ScoreLog, ScoreRequest, Tools
-from pytest_vmaf.search.bisect import Answer, Bisection, BisectRequest, bisect
+from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan, crf_window
+from pytest_vmaf.search.bisection import Bisection
 from pytest_vmaf.search.probe import Probe, parse_metric
+from search.builders import NEG, CurveScorer, copying, line, search
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-
-#: Of every software encoder: preset, window, and how ffmpeg is told a CRF by hand.
+X264 = ENCODERS["libx264"]
+ULTRAFAST = "-preset ultrafast -crf {}"
+#: Of every software encoder: preset, window, and how ffmpeg is given a CRF by hand.
 WINDOWS = {
     "libx264": ("veryfast", (22, 30), "-preset veryfast -crf {}"),
     "libx265": ("ultrafast", (24, 30), "-preset ultrafast -crf {}"),
@@ -39,438 +40,394 @@ WINDOWS = {
     "libvvenc": ("faster", (28, 34), "-preset faster -qp {}"),
     "librav1e": ("10", (130, 136), "-speed 10 -qp {}"),
 }
-ULTRAFAST = "-preset ultrafast -crf {}"
-Search = Callable[..., Bisection]
-
-
-@pytest.fixture(scope="session")
-def short(footage: Callable[..., Path]) -> Path:
-    """Eight frames of 192x128 pixels."""
-    return footage("192x128", 8)
+ByHand = Callable[..., tuple[float, int]]
 
 
 @pytest.fixture
-def search(short: Path) -> Search:
-    """search(encoder="libx264", 70, 80, source=…, **settings): one bisection, by default of the short clip."""
-
-    def run(
-        encoder: Encoder | str = "libx264",
-        *targets: float,
-        source: Clip | Path = short,
-        scorer: object = None,
-        scoring: dict[str, object] | None = None,
-        **settings: object,
-    ) -> Bisection:
-        clip = as_clip(source)
-        chosen = ENCODERS[encoder] if isinstance(encoder, str) else encoder
-        if encoder == "libx264":
-            settings.setdefault("preset", "ultrafast")
-        request = MeasureRequest(clip, clip, **(scoring or {}))  # type: ignore[arg-type]
-        return bisect(BisectRequest(request, chosen, targets, **settings), scorer or FfmpegScorer())  # type: ignore[arg-type]
-
-    return run
-
-
-@pytest.fixture(scope="session")
-def plain(short: Path) -> Callable[..., Bisection]:
-    """plain(60, 80): what x264 needs for the short clip, bisected once a session."""
-    found: dict[tuple[float, ...], Bisection] = {}
-
-    def known(*targets: float) -> Bisection:
-        if targets not in found:
-            scoring = MeasureRequest(Clip(short), Clip(short))
-            request = BisectRequest(scoring, ENCODERS["libx264"], targets, preset="ultrafast")
-            found[targets] = bisect(request, FfmpegScorer())
-        return found[targets]
-
-    return known
-
-
-@pytest.fixture
-def by_hand(make: Callable[..., Path], tmp_path: Path, ffmpeg: str) -> Callable[..., tuple[float, int]]:
-    """by_hand(source, "libx264", "-crf 30"): NEG and bytes of the video of an encode that only ffmpeg made."""
+def by_hand(make: Callable[..., Path], tmp_path: Path, ffmpeg: str) -> ByHand:
+    """by_hand(source, "libx264", "-crf 30"): score and bytes of the video of an encode that only ffmpeg made."""
 
     def run(source: Path, name: str, arguments: str, metric: str = "neg") -> tuple[float, int]:
         path = make("-i", source, "-c:v", name, *arguments.split(), tmp_path / "by-hand.mkv")
         assert count_frames(Clip(path), ffmpeg) == count_frames(Clip(source), ffmpeg)
-        result = measure(MeasureRequest(Clip(source), Clip(path)), FfmpegScorer())
+        chosen = parse_metric(metric)
+        result = measure(MeasureRequest(Clip(source), Clip(path), features=chosen.features), FfmpegScorer())
         argv = [ffmpeg, "-nostdin", "-v", "error", "-i", path, "-map", "0:V:0", "-c", "copy", "-f", "framecrc", "-"]
         lines = subprocess.check_output(argv, text=True).splitlines()
-        size = sum(int(line.split(",")[4]) for line in lines if line.startswith("0,"))
-        return float(parse_metric(metric).of(result)), size
+        size = sum(int(packet.split(",")[4]) for packet in lines if packet.startswith("0,"))
+        return float(chosen.of(result)), size
 
     return run
 
 
-def outcomes(found: Bisection) -> list[tuple[float, str, int | None]]:
-    return [(a.target, a.outcome, a.probe and a.probe.crf) for a in found.answers.values()]
+def real(clip: Path | Clip, *targets: float, **settings: object) -> Bisection:
+    """A bisection by x264 and libvmaf."""
+    settings.setdefault("preset", "ultrafast")
+    settings.setdefault("scorer", FfmpegScorer())
+    return search(clip, settings.pop("encoder", X264), *targets, **settings)  # type: ignore[arg-type]
 
 
-def scores(probes: Sequence[Probe]) -> dict[int, float]:
-    return {probe.crf: probe.score for probe in probes}
+def outcomes(bisection: Bisection) -> list[tuple[float, str, int | None]]:
+    return [(a.target, a.outcome, a.probe and a.probe.crf) for a in bisection.answers.values()]
+
+
+def crfs(probes: tuple[Probe, ...]) -> list[int]:
+    return [probe.crf for probe in probes]
 
 
 # Exact answers.
 
 
+def test_answers_are_exact(plain: Bisection, short: Path, by_hand: ByHand) -> None:
+    for target in (60, 80):
+        answer = plain[target]
+        at, next_at = (by_hand(short, "libx264", ULTRAFAST.format(answer.crf + step)) for step in (0, 1))
+        assert (answer.score, answer.next_score) == (at[0], next_at[0])
+        assert answer.score >= target > next_at[0]
+        # Matroska has one byte or two of its own in a packet where mp4 has none, or the other way round.
+        assert answer.size == pytest.approx(at[1], rel=0.01)
+        assert answer.bitrate == pytest.approx(answer.size * 8 / 0.32, rel=1e-3)
+        assert float(answer.result.neg) == answer.score
+        assert answer.encode.frames == 8
+    assert len(set(crfs(plain.probes))) == len(plain.probes)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WINDOWS)
-def test_the_answer_of_every_software_encoder_is_what_encodes_by_hand_say(
-    name: str, search: Search, short: Path, by_hand: Callable[..., tuple[float, int]]
-) -> None:
+def test_every_software_encoder(name: str, short: Path, by_hand: ByHand) -> None:
     preset, window, arguments = WINDOWS[name]
-    answer = search(name, 78, preset=preset, crf=window)[78]
-    assert answer.outcome == "met"
-    assert answer.met
+    answer = real(short, 78, encoder=ENCODERS[name], preset=preset, crf=window)[78]
     at, next_at = (by_hand(short, name, arguments.format(answer.crf + step)) for step in (0, 1))
     assert (answer.score, answer.next_score) == (at[0], next_at[0])
     assert answer.score >= 78 > next_at[0]
-    # Matroska has one byte or two of its own in a packet where mp4 has none, or the other way round.
     assert answer.size == pytest.approx(at[1], rel=0.01)
-    assert answer.bitrate == pytest.approx(answer.size * 8 / 0.32, rel=1e-3)
-    assert float(answer.result.neg) == answer.score
-    assert answer.encode.frames == 8
 
 
-def test_several_targets_share_their_encodes(
-    search: Search, plain: Search, short: Path, by_hand: Callable[..., tuple[float, int]]
-) -> None:
-    found = plain(60, 80)
-    assert found.met
-    for target, answer in found.answers.items():
-        assert by_hand(short, "libx264", ULTRAFAST.format(answer.crf))[0] == answer.score >= target
-        assert by_hand(short, "libx264", ULTRAFAST.format(answer.crf + 1))[0] == answer.next_score < target
-    crfs = [probe.crf for probe in found.probes]
-    assert len(crfs) == len(set(crfs))
-    near, alone = search("libx264", 60, 62, 64, crf=(34, 40)), search("libx264", 60, crf=(34, 40))
-    assert near[60].crf == alone[60].crf
-    assert len(near.probes) < 3 * len(alone.probes)
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize(("metric", "target"), [("vmaf", 70), ("neg.min", 60), ("psnr_y", 31)])
-def test_any_metric_may_be_the_target(
-    metric: str, target: float, search: Search, short: Path, make: Callable[..., Path], tmp_path: Path
-) -> None:
-    known = parse_metric(metric)
-    answer = search("libx264", target, metric=known, crf=(30, 41))[target]
+def test_every_kind_of_metric(metric: str, target: float, short: Path, by_hand: ByHand) -> None:
+    answer = real(short, target, metric=parse_metric(metric), crf=(30, 41))[target]
     assert answer.outcome == "met"
     for step, score in ((0, answer.score), (1, answer.next_score)):
-        path = make("-i", short, "-c:v", "libx264", *ULTRAFAST.format(answer.crf + step).split(), tmp_path / "o.mkv")
-        assert (
-            known.of(measure(MeasureRequest(Clip(short), Clip(path), features=known.features), FfmpegScorer())) == score
-        )
-    assert answer.score >= target > (answer.next_score or 0)
-    assert str(answer).startswith(f"<{known} {target:g} of libx264: CRF {answer.crf} (")
+        assert by_hand(short, "libx264", ULTRAFAST.format(answer.crf + step), metric)[0] == score
 
 
-def test_features_that_are_infinite_for_the_reference_itself_may_go_along(search: Search) -> None:
-    found = search("libx264", 70, crf=(30, 36), scoring={"features": ("psnr_hvs",)})
-    assert found[70].result["psnr_hvs"] > 20
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize(("pix_fmt", "more"), [("yuv422p10le", {}), ("yuv444p", {"pix_fmt": "yuv420p"})])
-def test_deeper_and_fuller_chroma_sources_are_searched_as_they_are(
-    pix_fmt: str, more: dict[str, str], search: Search, make: Callable[..., Path], short: Path, tmp_path: Path
+def test_pixel_formats(
+    pix_fmt: str, more: dict[str, str], make: Callable[..., Path], short: Path, by_hand: ByHand, tmp_path: Path
 ) -> None:
     source = make("-i", short, "-pix_fmt", pix_fmt, "-c:v", "ffv1", tmp_path / "source.mkv")
-    answer = search("libx264", 70, source=source, crf=(32, 37), **more)[70]
-    assert answer.met
-    path = make("-i", source, "-c:v", "libx264", *ULTRAFAST.format(answer.crf).split(), "-pix_fmt",
-                more.get("pix_fmt", pix_fmt), tmp_path / "o.mkv")  # fmt: skip
-    assert float(measure(MeasureRequest(Clip(source), Clip(path)), FfmpegScorer()).neg) == answer.score
-    assert answer.result.provenance["pix_fmt"] == more.get("pix_fmt", pix_fmt)
+    answer = real(source, 70, crf=(32, 37), **more)[70]
+    encoded_as = more.get("pix_fmt", pix_fmt)
+    assert by_hand(source, "libx264", f"{ULTRAFAST.format(answer.crf)} -pix_fmt {encoded_as}")[0] == answer.score
+    assert answer.result.provenance["pix_fmt"] == encoded_as
 
 
-def test_raw_video_gives_the_same_answers(
-    search: Search, plain: Search, make: Callable[..., Path], short: Path, tmp_path: Path
-) -> None:
+@pytest.mark.slow
+def test_raw_video(plain: Bisection, make: Callable[..., Path], short: Path, tmp_path: Path) -> None:
     raw = make("-i", short, "-f", "rawvideo", tmp_path / "raw.yuv")
-    of_raw = search("libx264", 60, 80, source=Clip(raw, width=192, height=128, frame_rate=25))
-    of_mkv = plain(60, 80)
-    assert outcomes(of_raw) == outcomes(of_mkv)
-    assert [a.bitrate for a in of_raw.answers.values()] == [a.bitrate for a in of_mkv.answers.values()]
+    bisection = real(Clip(raw, width=192, height=128, frame_rate=25), 60, 80, 99.9)
+    assert outcomes(bisection) == outcomes(plain)
+    assert [bisection[target].bitrate for target in (60, 80)] == [plain[target].bitrate for target in (60, 80)]
 
 
-def test_raw_video_without_a_frame_rate_is_refused_for_want_of_a_bitrate(
-    search: Search, make: Callable[..., Path], short: Path, tmp_path: Path
-) -> None:
-    raw = make("-i", short, "-f", "rawvideo", tmp_path / "raw.yuv")
-    with pytest.raises(
-        EncodeError, match=r"states no frame rate, so bitrates are unknown\. Set it: Clip\(\.\.\., frame_rate="
-    ):
-        search("libx264", 70, source=Clip(raw, width=192, height=128))
+def test_raw_video_without_a_frame_rate(make: Callable[..., Path], short: Path, copy: Encoder, tmp_path: Path) -> None:
+    raw = Clip(make("-i", short, "-f", "rawvideo", tmp_path / "raw.yuv"), width=192, height=128)
+    with pytest.raises(EncodeError, match=r"raw\.yuv states no frame rate"):
+        search(raw, copy, 70)
+    with pytest.raises(SettingsError, match=r"raw\.yuv states no frame rate, so it has no seconds\. Use Clip\("):
+        search(raw, copy, 70, sample=0.2)
 
 
-def test_workers_and_threads_change_no_answer(search: Search, plain: Search) -> None:
-    one, other = plain(60, 80), search("libx264", 60, 80, workers=2, scoring={"threads": 2})
-    assert [(a.crf, a.score, a.next_score, a.size) for a in one.answers.values()] == [
-        (a.crf, a.score, a.next_score, a.size) for a in other.answers.values()
+def test_targets_share_encodes(short: Path, copy: Encoder) -> None:
+    alone = search(short, copy, 60)
+    together = search(short, copy, 60, 60.5, 61)
+    assert together[60].crf == alone[60].crf == 26
+    assert len(together.probes) < 3 * len(alone.probes)
+
+
+@pytest.mark.slow
+def test_real_workers_and_threads(plain: Bisection, short: Path) -> None:
+    bisection = real(short, 60, 80, 99.9, workers=2, scoring={"threads": 2})
+    assert [(a.crf, a.score, a.next_score, a.size) for a in bisection.answers.values() if a.met] == [
+        (a.crf, a.score, a.next_score, a.size) for a in plain.answers.values() if a.met
     ]
 
 
-# The ends of the scale, and what cannot be met.
+def test_workers(short: Path, copy: Encoder) -> None:
+    one, two = (search(short, copy, 60, 80, workers=workers) for workers in (1, 2))
+    assert outcomes(one) == outcomes(two)
+    again = search(short, copy, 60, 80, workers=2)
+    assert crfs(two.probes) == crfs(again.probes)
 
 
-def test_a_target_above_the_ceiling_costs_no_encode(search: Search, tmp_path: Path) -> None:
+def test_feature_as_the_metric(short: Path, copy: Encoder) -> None:
+    metric = parse_metric("psnr_y")
+    bisection = search(short, copy, 30, metric=metric)
+    assert bisection.ceiling == 49.75
+    assert (bisection[30].crf, bisection[30].score, bisection[30].next_score) == (26, 30.5, 29.75)
+    assert repr(bisection[30]).startswith("<psnr_y 30 of copy: CRF 26 (30.500; CRF 27: 29.750), ")
+
+
+def test_self_score_has_only_the_features_of_the_metric(short: Path, copy: Encoder) -> None:
+    # psnr_hvs is infinite for the reference compared with itself.
+    scorer = CurveScorer()
+    bisection = search(short, copy, 60, scorer=scorer, scoring={"features": ("psnr_hvs",)})
+    assert "psnr_hvs" not in scorer.columns[0]
+    assert bisection[60].result["psnr_hvs"] == 30.5
+
+
+# The ends of the scale, and targets that are not met.
+
+
+def test_target_above_the_ceiling_costs_no_encode(plain: Bisection, short: Path, tmp_path: Path) -> None:
     ran = tmp_path / "ran"
-    encoder = function_encoder(lambda source, output, crf: ran.write_text(""))
-    found = search(encoder, 99.9)
-    assert found.probes == ()
+    bisection = search(short, function_encoder(lambda source, output, crf: ran.write_text("")), 99.9)
+    assert bisection.probes == ()
     assert not ran.exists()
-    assert outcomes(found) == [(99.9, "above the ceiling", None)]
-    assert found.ceiling == pytest.approx(99.68, abs=0.01)
-    assert not found.met
-    assert found[99.9].why == f"NEG 99.9 of <lambda> cannot be reached: the reference itself has {found.ceiling:.3f}"
+    assert outcomes(bisection) == [(99.9, "above the ceiling", None)]
+    assert bisection[99.9].why == "NEG 99.9 of <lambda> cannot be reached: the reference itself has 99.500"
+    assert plain.ceiling == pytest.approx(99.68, abs=0.01)
+    assert not plain.met
 
 
-def test_a_target_that_the_finest_does_not_reach(search: Search) -> None:
-    found = search("libx264", 90, crf=(35, 51))
-    assert outcomes(found) == [(90, "below at the finest", None)]
-    assert found[90].why == f"NEG 90 of libx264 is not reached: CRF 35, the finest, has {scores(found.probes)[35]:.3f}"
+def test_target_below_the_finest(short: Path, copy: Encoder) -> None:
+    bisection = search(short, copy, 90, crf=(35, 51))
+    assert outcomes(bisection) == [(90, "below at the finest", None)]
+    assert bisection[90].why == "NEG 90 of copy is not reached: CRF 35, the finest, has 47.500"
 
 
-def test_a_target_that_the_coarsest_still_reaches(search: Search) -> None:
-    found = search("libx264", 20, crf=(20, 30))
-    answer = found[20]
-    assert (answer.outcome, answer.crf, answer.next_score) == ("met at the coarsest", 30, None)
-    assert answer.met
-    assert answer.why.startswith(f"NEG 20 of libx264: CRF 30 ({answer.score:.3f}), the coarsest, ")
+def test_target_met_at_the_coarsest(short: Path, copy: Encoder) -> None:
+    answer = search(short, copy, 20, crf=(20, 30))[20]
+    assert (answer.outcome, answer.crf, answer.next_score, answer.met) == ("met at the coarsest", 30, None, True)
+    assert answer.why.startswith("NEG 20 of copy: CRF 30 (55.000), the coarsest, ")
 
 
 @pytest.mark.parametrize("name", ["crf", "score", "next_score", "bitrate", "size", "encode", "result"])
-def test_of_an_unmet_target_nothing_can_be_asserted(name: str, plain: Search) -> None:
-    answer = plain(99.9)[99.9]
+def test_unmet_answer_fails_the_test(name: str, plain: Bisection) -> None:
     with pytest.raises(GateViolation, match=r"^NEG 99\.9 of libx264 cannot be reached: the reference itself has 99\.6"):
-        getattr(answer, name)
+        getattr(plain[99.9], name)
 
 
-def test_met_and_unmet_targets_stand_side_by_side_in_the_table(search: Search) -> None:
-    found = search("libx264", 10, 70, 95, 99.9, crf=(25, 40))
-    assert [a.outcome for a in found.answers.values()] == [
-        "met at the coarsest",
-        "met",
-        "below at the finest",
-        "above the ceiling",
-    ]
-    head, columns, *rows = str(found).splitlines()
-    assert head.startswith("libx264 ultrafast on ")
-    assert f"NEG, ceiling {found.ceiling:.2f}, {len(found.probes)} encodes" in head
+def test_table(short: Path, copy: Encoder) -> None:
+    bisection = search(short, copy, 10, 70, 95, 99.9, crf=(15, 40))
+    head, columns, *rows = str(bisection).splitlines()
+    assert head == f"copy on {short}: NEG, ceiling 99.50, {len(bisection.probes)} encodes"
     assert columns.split() == ["target", "CRF", "NEG", "next", "kbit/s", "bytes", "outcome"]
-    assert rows[1].split() == [
-        "70", str(found[70].crf), f"{found[70].score:.3f}", f"{found[70].next_score:.3f}",
-        f"{found[70].bitrate / 1000:.1f}", str(found[70].size), "met",
+    rate, size = f"{bisection[70].bitrate / 1000:.1f}", str(bisection[70].size)
+    assert rows[1].split() == ["70", "20", "70.000", "68.500", rate, size, "met"]
+    assert [row.split()[1] for row in rows] == ["40", "20", "–", "–"]
+    assert [row.split(maxsplit=6)[-1] for row in rows] == [
+        "met at the coarsest", "met", "below at the finest", "above the ceiling",
     ]  # fmt: skip
-    assert [row.split()[1] for row in rows] == ["40", str(found[70].crf), "–", "–"]
-    assert repr(found).count("NEG") == 4
+    assert repr(bisection).count("NEG") == 4
 
 
-def test_an_answer_that_was_not_asked_for_is_a_key_error_with_those_that_were(plain: Search) -> None:
-    with pytest.raises(KeyError, match=r"96 is none of the targets: 60, 80"):
-        plain(60, 80)[96]
+def test_answer_and_mapping(plain: Bisection) -> None:
+    answer = plain[60]
+    assert repr(answer) == (
+        f"<NEG 60 of libx264: CRF {answer.crf} ({answer.score:.3f}; CRF {answer.crf + 1}: {answer.next_score:.3f}), "
+        f"{answer.bitrate / 1000:.1f} kbit/s>"
+    )
+    assert (list(plain), 80 in plain, 81 in plain) == ([60, 80, 99.9], True, False)
+    with pytest.raises(KeyError, match=r"81 is not a target of this search; targets are 60, 80, 99\.9\."):
+        plain[81]
 
 
-def test_the_window_may_be_a_single_number(search: Search) -> None:
-    found = search("libx264", 60, 90, crf=(33, 33))
-    assert [probe.crf for probe in found.probes] == [33]
-    assert outcomes(found) == [(60, "met at the coarsest", 33), (90, "below at the finest", None)]
+def test_window_of_one_crf(short: Path, copy: Encoder) -> None:
+    bisection = search(short, copy, 40, 90, crf=(33, 33))
+    assert crfs(bisection.probes) == [33]
+    assert outcomes(bisection) == [(40, "met at the coarsest", 33), (90, "below at the finest", None)]
 
 
-# The other direction.
+# Scales on which a larger number is finer.
 
 
 #: x264 behind a scale on which 51 is the finest.
 MIRROR = 'ffmpeg -i "$1" -c:v libx264 -preset ultrafast -crf $((51 - $2)) "$3"'
 
 
-def test_on_a_scale_where_larger_is_finer_the_answers_are_mirrored(
-    search: Search, plain: Search, program: Callable[..., Path], short: Path, tmp_path: Path
-) -> None:
-    command = [program(MIRROR), "{input}", "{crf}", "{output}"]
-    encoder = replace(command_encoder(command), larger_is_finer=True, slope=ENCODERS["libx264"].slope)
-    found = search(encoder, 60, 80, 99.9, keep=tmp_path / "kept")
+def mirrored(crf: int) -> float:
+    return line(51 - crf)
+
+
+@pytest.mark.slow
+def test_real_mirrored_scale(plain: Bisection, program: Callable[..., Path], short: Path, tmp_path: Path) -> None:
+    command = [str(program(MIRROR)), "{input}", "{crf}", "{output}"]
+    encoder = Encoder("enc", command=tuple(command), larger_is_finer=True, slope=X264.slope)
+    bisection = search(short, encoder, 60, 80, 99.9, scorer=FfmpegScorer(), keep=tmp_path / "kept")
     for target in (60, 80):
-        mine, theirs = found[target], plain(60, 80)[target]
+        mine, theirs = bisection[target], plain[target]
         assert mine.crf == 51 - theirs.crf
         assert (mine.score, mine.next_score, mine.size) == (theirs.score, theirs.next_score, theirs.size)
-        assert mine.next_probe is not None
-        assert mine.next_probe.crf == mine.crf - 1
         assert mine.encode.path is not None
         assert re.fullmatch(rf"{short.stem}-enc-[0-9a-f]{{6}}-crf{mine.crf}\.mp4", mine.encode.path.name)
-        assert mine.encode.path.parent == tmp_path / "kept"
-    assert found[99.9].outcome == "above the ceiling"
-    assert [51 - probe.crf for probe in found.probes] == [probe.crf for probe in plain(60, 80).probes]
+    assert [51 - crf for crf in crfs(bisection.probes)] == crfs(plain.probes)
 
 
-def test_on_such_a_scale_window_start_and_ends_are_in_its_own_numbers(
-    search: Search, program: Callable[..., Path]
-) -> None:
-    encoder = command_encoder(
-        [program(MIRROR), "{input}", "{crf}", "{output}"], larger_is_finer=True, crf_range=(0, 51)
-    )
-    found = search(encoder, 10, 70, 99, crf=(11, 30))
-    assert [a.outcome for a in found.answers.values()] == ["met at the coarsest", "met", "below at the finest"]
-    assert found[10].crf == 11
-    assert found[99].why.startswith("NEG 99 of enc is not reached: CRF 30, the finest, has ")
-    assert found[70].why.startswith(
-        f"NEG 70 of enc: CRF {found[70].crf} ({found[70].score:.3f}; CRF {found[70].crf - 1}: "
-    )
-    again = search(encoder, 70, crf=(11, 30), start={70: found[70].crf})
-    assert [probe.crf for probe in again.probes] == [found[70].crf, found[70].crf - 1]
+def test_mirrored_scale(short: Path, encode: Callable[..., Path]) -> None:
+    settings = {"slope": X264.slope}
+    encoder = copying(encode(short, 30), larger_is_finer=True, **settings)
+    bisection = search(short, encoder, 60, 80, 99.9, curve=mirrored)
+    straight = search(short, copying(encode(short, 30), **settings), 60, 80, 99.9)
+    assert [51 - crf for crf in crfs(bisection.probes)] == crfs(straight.probes)
+    assert outcomes(bisection) == [(60, "met", 25), (80, "met", 38), (99.9, "above the ceiling", None)]
+    assert bisection[60].next_probe is not None
+    assert bisection[60].next_probe.crf == 24
 
 
-def test_a_direction_that_is_said_wrongly_is_not_monotone(search: Search, program: Callable[..., Path]) -> None:
-    encoder = command_encoder([program(MIRROR), "{input}", "{crf}", "{output}"])
-    found = search(encoder, 70)
-    assert found[70].outcome == "not monotone"
-    assert not found.met
-    with pytest.raises(
-        GateViolation, match=r"NEG 70 of enc is at no one CRF, for the score does not fall: CRF \d+ has"
-    ):
-        _ = found[70].crf
+def test_mirrored_window_and_start(short: Path, encode: Callable[..., Path]) -> None:
+    encoder = copying(encode(short, 30), larger_is_finer=True)
+    bisection = search(short, encoder, 10, 60, 99, curve=mirrored, crf=(11, 30))
+    assert outcomes(bisection)[:2] == [(10, "met at the coarsest", 11), (60, "met", 25)]
+    assert bisection[99].why == "NEG 99 of copy is not reached: CRF 30, the finest, has 68.500"
+    assert bisection[60].why.startswith("NEG 60 of copy: CRF 25 (61.000; CRF 24: 59.500), ")
+    again = search(short, encoder, 60, curve=mirrored, crf=(11, 30), start={60: 25})
+    assert crfs(again.probes) == [25, 24]
 
 
-# Where the search starts.
+def test_wrong_direction_is_not_monotone(short: Path, copy: Encoder) -> None:
+    bisection = search(short, copy, 60, curve=mirrored)
+    assert bisection[60].outcome == "not monotone"
+    assert not bisection.met
+    with pytest.raises(GateViolation, match=r"NEG 60 of copy has no single CRF, because the scores do not fall: CRF"):
+        _ = bisection[60].crf
 
 
-def test_an_earlier_answer_saves_encodes_and_changes_no_answer(search: Search, plain: Search) -> None:
-    found = plain(60, 80)
-    start = {target: found[target].crf for target in (60, 80)}
-    again = search("libx264", 60, 80, start=start)
-    assert outcomes(again) == outcomes(found)
-    assert len(again.probes) < len(found.probes)
-    assert {probe.crf for probe in again.probes} == {crf + step for crf in start.values() for step in (0, 1)}
+def test_wrong_direction_of_two_encodes(short: Path, encode: Callable[..., Path]) -> None:
+    small, large = encode(short, 40), encode(short, 10)
+
+    def reverse(source: Path, output: Path, crf: int) -> None:
+        output.write_bytes((large if crf > 45 else small).read_bytes())
+
+    with pytest.raises(EncodeError, match=r"seems to run the other way: CRF \d+ .*\n.*larger_is_finer=True"):
+        search(short, function_encoder(reverse), 20, curve=mirrored, crf=(29, 51))
+
+
+# Where the search begins.
+
+
+def test_start_saves_encodes(short: Path, copy: Encoder) -> None:
+    bisection = search(short, copy, 60, 80)
+    again = search(short, copy, 60, 80, start={target: bisection[target].crf for target in (60, 80)})
+    assert outcomes(again) == outcomes(bisection)
+    assert len(again.probes) < len(bisection.probes)
+    assert set(crfs(again.probes)) == {13, 14, 26, 27}
 
 
 @pytest.mark.parametrize("start", [{60: 0, 80: 51}, {60: 999, 80: -3, 90: 30}], ids=repr)
-def test_a_start_that_is_wrong_changes_no_answer(start: dict[float, int], search: Search, plain: Search) -> None:
-    assert outcomes(search("libx264", 60, 80, start=start)) == outcomes(plain(60, 80))
+def test_wrong_start_changes_no_answer(start: dict[float, int], short: Path, copy: Encoder) -> None:
+    assert outcomes(search(short, copy, 60, 80, start=start)) == [(60, "met", 26), (80, "met", 13)]
 
 
 # A part of the source.
 
 
-def test_a_sample_gives_what_the_same_frames_cut_by_hand_give(
-    search: Search, reference: Path, make: Callable[..., Path], tmp_path: Path
-) -> None:
-    found = search("libx264", 60, 80, source=reference, sample=0.4)
-    assert found.sample == (7, 10)
-    part = make("-i", reference, "-vf", "trim=start_frame=7:end_frame=17,setpts=PTS-STARTPTS", "-c:v", "ffv1",
-                tmp_path / "part.mkv")  # fmt: skip
-    of_part = search("libx264", 60, 80, source=Clip(part, frame_rate=25))
-    assert outcomes(found) == outcomes(of_part)
+@pytest.mark.slow
+def test_real_sample(reference: Path, make: Callable[..., Path], tmp_path: Path) -> None:
+    bisection = real(reference, 60, 80, sample=0.4)
+    cut = "trim=start_frame=7:end_frame=17,setpts=PTS-STARTPTS"
+    part = make("-i", reference, "-vf", cut, "-c:v", "ffv1", tmp_path / "part.mkv")
+    of_part = real(Clip(part, frame_rate=25), 60, 80)
+    assert outcomes(bisection) == outcomes(of_part)
     for target in (60, 80):
-        assert found[target].score == of_part[target].score
-        assert (found[target].size, found[target].bitrate) == (of_part[target].size, of_part[target].bitrate)
-        assert found[target].encode.frames == 10
-    assert found.ceiling == of_part.ceiling
-    assert found.reference == str(reference)
+        assert bisection[target].score == of_part[target].score
+        assert (bisection[target].size, bisection[target].bitrate) == (of_part[target].size, of_part[target].bitrate)
+    assert bisection.ceiling == of_part.ceiling
 
 
-def test_a_sample_longer_than_the_source_is_the_source(search: Search, plain: Search) -> None:
-    found = search("libx264", 60, 80, sample=99)
-    assert found.sample == (0, 8)
-    assert outcomes(found) == outcomes(plain(60, 80))
+@pytest.mark.parametrize(("seconds", "sample"), [(0.16, (2, 4)), (99, (0, 8))])
+def test_sample(seconds: float, sample: tuple[int, int], short: Path, encode: Callable[..., Path]) -> None:
+    cut = encode(short, 30, None, "-frames:v", str(sample[1]), name=f"{sample[1]}.mp4")
+    bisection = search(short, copying(cut), 60, scorer=CurveScorer(frames=sample[1]), sample=seconds)
+    assert (bisection.sample, bisection.reference) == (sample, str(short))
+    assert bisection[60].encode.frames == sample[1]
+    last = sum(sample) - 1
+    assert f"on {short}, frames {sample[0]} to {last}: " in str(bisection)
+    assert bisection.self_score.context.reference == f"{short}, frames {sample[0]} to {last}"
 
 
-def test_seconds_of_raw_video_need_a_frame_rate(
-    search: Search, make: Callable[..., Path], short: Path, tmp_path: Path
-) -> None:
-    raw = make("-i", short, "-f", "rawvideo", tmp_path / "raw.yuv")
-    with pytest.raises(SettingsError, match=r"raw\.yuv states no frame rate, so it has no seconds; say Clip"):
-        search("libx264", 70, source=Clip(raw, width=192, height=128), sample=0.2)
+# What is stored, and what is removed.
 
 
-# What is kept, and what stays behind.
-
-
-def test_the_encodes_of_the_answers_are_kept_and_no_others(
-    search: Search, short: Path, temp: Path, tmp_path: Path, ffmpeg: str
-) -> None:
-    folder = tmp_path / "kept" / "here"
-    found = search("libx264", 60, 80, 99.9, keep=folder)
-    kept = {found[target].encode.path for target in (60, 80)}
-    assert kept == set(folder.iterdir())
-    assert len(found.probes) > len(kept)
+def test_keep_stores_only_the_answers(plain: Bisection, plain_folder: Path, short: Path, ffmpeg: str) -> None:
+    paths = {plain[target].encode.path for target in (60, 80)}
+    assert paths == set(plain_folder.iterdir())
+    assert len(plain.probes) > len(paths)
     for target in (60, 80):
-        path = found[target].encode.path
+        path = plain[target].encode.path
         assert path is not None
-        assert path.name == f"{short.stem}-libx264-ultrafast-crf{found[target].crf}.mp4"
+        assert path.name == f"{short.stem}-libx264-ultrafast-crf{plain[target].crf}.mp4"
         assert count_frames(Clip(path), ffmpeg) == 8
-        assert float(measure(MeasureRequest(Clip(short), Clip(path)), FfmpegScorer()).neg) == found[target].score
-    assert {probe.encode.path for probe in found.probes} == kept | {None}
+        assert float(measure(MeasureRequest(Clip(short), Clip(path)), FfmpegScorer()).neg) == plain[target].score
+    assert {probe.encode.path for probe in plain.probes} == paths | {None}
+
+
+def test_without_keep_no_file_remains(short: Path, copy: Encoder, temp: Path) -> None:
+    assert search(short, copy, 60)[60].encode.path is None
     assert not list(temp.iterdir())
 
 
-def test_without_keep_no_file_stays(search: Search, temp: Path) -> None:
-    found = search("libx264", 60, crf=(35, 39))
-    assert found[60].encode.path is None
-    assert not list(temp.iterdir())
-
-
-def test_two_targets_with_one_answer_have_one_file(search: Search, tmp_path: Path) -> None:
-    found = search("libx264", 60, 60.001, keep=tmp_path / "kept", crf=(35, 39))
-    assert found[60].encode.path == found[60.001].encode.path
+def test_targets_with_one_answer_share_a_file(short: Path, copy: Encoder, tmp_path: Path) -> None:
+    bisection = search(short, copy, 60, 60.001, keep=tmp_path / "kept")
+    assert bisection[60].encode.path == bisection[60.001].encode.path
     assert len(list((tmp_path / "kept").iterdir())) == 1
 
 
-def fails_at(encoded: Path, first_bad: int) -> Encoder:
-    """x264's encodes by a function that fails from a number on downwards."""
+def test_failure_stores_what_was_finished(
+    short: Path, encode: Callable[..., Path], temp: Path, tmp_path: Path, ffmpeg: str
+) -> None:
+    file = encode(short, 30)
 
     def fragile(source: Path, output: Path, crf: int) -> None:
-        if crf <= first_bad:
+        if crf <= 25:
             raise RuntimeError("no licence for this quality")
-        argv = ["-i", source, "-c:v", "libx264", "-preset", "ultrafast", "-crf", str(crf), output]
-        subprocess.run([encoded, "-nostdin", "-v", "error", *argv], check=True)
+        output.write_bytes(file.read_bytes())
 
-    return function_encoder(fragile)
-
-
-def test_a_search_that_fails_later_says_and_keeps_what_it_had(
-    search: Search, ffmpeg: str, temp: Path, tmp_path: Path
-) -> None:
     folder = tmp_path / "kept"
     with pytest.raises(EncodeError, match=r"fragile raised RuntimeError at CRF .*no licence") as caught:
-        search(fails_at(Path(ffmpeg), 25), 60, 92, keep=folder, start={60: 37})
+        search(short, function_encoder(fragile), 60, 92, keep=folder, start={60: 26})
     probes = caught.value.probes
-    assert probes
-    assert all(probe.crf > 25 for probe in probes)
-    done = "; ".join(f"CRF {probe.crf}: {probe.score:.3f}" for probe in probes)
-    assert caught.value.__notes__ == [f"Probes finished before: {done}."]
+    assert 26 in crfs(probes)
+    scores = "; ".join(f"CRF {probe.crf}: {probe.score:.3f}" for probe in probes)
+    assert caught.value.__notes__ == [f"Trial encodes finished before: {scores}."]
     assert {probe.encode.path for probe in probes} == set(folder.iterdir())
     assert all(count_frames(Clip(path), ffmpeg) == 8 for path in folder.iterdir())
     assert not list(temp.iterdir())
 
 
-def test_an_error_before_any_probe_has_none(search: Search, temp: Path) -> None:
+def test_failure_before_any_encode(short: Path, temp: Path) -> None:
+    def fragile(source: Path, output: Path, crf: int) -> None:
+        raise RuntimeError("no licence")
+
     with pytest.raises(EncodeError) as caught:
-        search(fails_at(Path("none"), 99), 60)
+        search(short, function_encoder(fragile), 60)
     assert caught.value.probes == ()
     assert not hasattr(caught.value, "__notes__")
     assert not list(temp.iterdir())
 
 
-def test_ctrl_c_keeps_what_was_asked_to_be_kept_and_nothing_else(
-    search: Search, ffmpeg: str, temp: Path, tmp_path: Path
-) -> None:
-    made = []
+def test_ctrl_c_stores_what_was_finished(short: Path, encode: Callable[..., Path], temp: Path, tmp_path: Path) -> None:
+    file, made = encode(short, 30), list[int]()
 
     def interrupted(source: Path, output: Path, crf: int) -> None:
-        if made:
-            output.write_text("half an encode")
-            raise KeyboardInterrupt
+        output.write_bytes(file.read_bytes())
         made.append(crf)
-        argv = ["-i", source, "-c:v", "libx264", "-preset", "ultrafast", "-crf", str(crf), output]
-        subprocess.run([ffmpeg, "-nostdin", "-v", "error", *argv], check=True)
+        if len(made) == 2:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        search(function_encoder(interrupted), 60, keep=tmp_path / "kept")
-    assert [path.name[-len(f"-crf{made[0]}.mp4") :] for path in (tmp_path / "kept").iterdir()] == [f"-crf{made[0]}.mp4"]
+        search(short, function_encoder(interrupted), 60, keep=tmp_path / "kept")
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == [f"{short.stem}-interrupted-crf{made[0]}.mp4"]
     assert not list(temp.iterdir())
 
 
 @linux
+@pytest.mark.slow
 @pytest.mark.parametrize(("sent", "workers"), [(signal.SIGINT, 1), (signal.SIGKILL, 1), (signal.SIGKILL, 2)])
-def test_whatever_ends_a_search_no_encoder_outlives_it(
-    sent: signal.Signals, workers: int, program: Callable[..., Path], short: Path, temp: Path, tmp_path: Path
+def test_no_encoder_outlives_the_search(
+    sent: signal.Signals, workers: int, program: Callable[..., Path], short: Path, temp: Path
 ) -> None:
     enc = program("echo half > $2", 'echo $$ > "$0.part"; mv "$0.part" "$0.pid"', "exec sleep 60")
     code = f"""
@@ -478,17 +435,17 @@ def test_whatever_ends_a_search_no_encoder_outlives_it(
         Vmaf().bisect({str(short)!r}, encoder=[{str(enc)!r}, "{{crf}}", "{{output}}", "{{input}}"], targets=[60],
                       workers={workers})
     """
-    search = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stderr=subprocess.PIPE)
+    child = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stderr=subprocess.PIPE)
     pid = Path(f"{enc}.pid")
     until = time.monotonic() + 30
     while not pid.exists() and time.monotonic() < until:
         time.sleep(0.02)
-    search.send_signal(sent)
-    _, said = search.communicate(timeout=30)
-    assert search.returncode != 0
+    child.send_signal(sent)
+    _, errors = child.communicate(timeout=30)
+    assert child.returncode != 0
     assert gone(int(pid.read_text()))
     if sent is signal.SIGINT:
-        assert b"KeyboardInterrupt" in said
+        assert b"KeyboardInterrupt" in errors
         assert not list(temp.iterdir())
 
 
@@ -505,107 +462,112 @@ def gone(pid: int) -> bool:
 
 
 @linux
-def test_an_encoder_that_is_killed_is_an_error_with_its_signal(
-    search: Search, program: Callable[..., Path], temp: Path
-) -> None:
+def test_encoder_killed_by_a_signal(short: Path, program: Callable[..., Path], temp: Path) -> None:
     enc = program("echo half > $2", "kill -KILL $$")
     with pytest.raises(EncodeError, match=r"enc failed at CRF \d+: it was killed by SIGKILL"):
-        search(command_encoder([enc, "{crf}", "{output}", "{input}"]), 60)
+        search(short, command_encoder([str(enc), "{crf}", "{output}", "{input}"]), 60)
     assert not list(temp.iterdir())
 
 
-@pytest.fixture
-def disk() -> Iterator[Callable[[int], None]]:
-    """disk(size): no file of this process and its children grows beyond it, as on a full disk."""
-    resource = pytest.importorskip("resource")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+def test_time_limit_of_a_program(short: Path, program: Callable[..., Path], temp: Path) -> None:
+    encoder = command_encoder([str(program("sleep 60")), "{crf}", "{output}", "{input}"])
+    with pytest.raises(ScorerError, match="The time limit of 2 s was exceeded"):
+        search(short, encoder, 60, scoring={"timeout": 2})
+    assert not list(temp.iterdir())
 
 
+def test_os_error_of_the_search(short: Path, copy: Encoder, temp: Path) -> None:
+    class FullDisk(CurveScorer):
+        def score(self, request: ScoreRequest) -> ScoreLog:
+            if len(self.columns) == 2:
+                raise OSError(28, "No space left on device")
+            return super().score(request)
+
+    with pytest.raises(ScorerError, match=r"The system refused what the search needs: .*No space left") as caught:
+        search(short, copy, 60, scorer=FullDisk())
+    assert len(caught.value.probes) == 1
+    assert not list(temp.iterdir())
+
+
+FULL_DISK = """
+    import resource, sys
+    resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, 12_000))
+    from pytest_vmaf import MeasurementError, Vmaf
+    from pytest_vmaf.encoding.encoders import Encoder
+    source, program = sys.argv[1:]
+    encoder = Encoder("enc", command=(program, "{crf}"), suffix=".mkv") if program else "libx264:ultrafast"
+    try:
+        Vmaf().bisect(source, encoder=encoder, targets=[60, 95], crf=(10, 40))
+    except MeasurementError as error:
+        sys.exit(3 if all(probe.encode.size < 12_000 for probe in error.probes) else 4)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="has no limit of the size of files")
 @pytest.mark.parametrize("way", ["libx264", "y4m to standard output"])
-def test_a_full_disk_is_an_error_and_what_was_finished_is_said(
-    way: str, search: Search, program: Callable[..., Path], disk: Callable[[int], None], temp: Path
-) -> None:
+def test_full_disk(way: str, short: Path, program: Callable[..., Path], temp: Path) -> None:
+    # At 95, encodes are much larger than at 60; between them this disk is full.
     enc = program('ffmpeg -i - -c:v libx264 -preset ultrafast -crf "$1" -f matroska -')
-    encoder = "libx264" if way == "libx264" else replace(command_encoder([enc, "{crf}"]), suffix=".mkv")
-    # At 90 the encodes are larger than at 60 by far; between them this disk is full.
-    disk(12_000)
-    with pytest.raises(MeasurementError) as caught:
-        search(encoder, 60, 95, crf=(10, 40))
-    assert all(probe.encode.size < 12_000 for probe in caught.value.probes)
+    command = [sys.executable, "-B", "-c", textwrap.dedent(FULL_DISK), short, "" if way == "libx264" else enc]
+    child = subprocess.run(command, capture_output=True, text=True)
+    assert child.returncode == 3, child.stderr
     assert not list(temp.iterdir())
 
 
-def test_a_keep_that_is_no_folder_is_an_os_error(search: Search, tmp_path: Path) -> None:
+def test_keep_that_is_not_a_folder(short: Path, copy: Encoder, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(FileExistsError):
-        search("libx264", 60, keep=tmp_path / "file")
+        search(short, copy, 60, keep=tmp_path / "file")
 
 
-# Encoders that are not what they say.
+# Encoders that ignore what the search sets.
 
 
-def test_an_encoder_that_ignores_the_crf_is_found_out(search: Search, program: Callable[..., Path]) -> None:
-    enc = program('ffmpeg -i "$2" -c:v libx264 -preset ultrafast -crf 30 "$3"')
-    encoder = command_encoder([enc, "{crf}", "{input}", "{output}"])
+def test_encoder_that_ignores_the_crf(short: Path, copy: Encoder) -> None:
     with pytest.raises(
-        EncodeError, match=r"enc ignores the CRF: \d+ encodes from CRF \d+ to \d+ have the same \d+ bytes"
+        EncodeError, match=r"copy ignores the CRF: \d+ encodes from CRF \d+ to \d+ have the same \d+ bytes"
     ) as caught:
-        search(encoder, 60)
+        search(short, copy, 60, curve=lambda crf: 50)
     assert len(caught.value.probes) > 1
-    # Targets that one encode, at an end of the scale, would answer.
+    # Targets that a single encode at an end of the scale would answer.
     for target in (20, 95):
-        with pytest.raises(EncodeError, match="enc ignores the CRF: 2 encodes"):
-            search(encoder, target, crf=(20, 30))
+        with pytest.raises(EncodeError, match="copy ignores the CRF: 2 encodes"):
+            search(short, copy, target, curve=lambda crf: 50, crf=(20, 30))
+    assert search(short, copy, 20, curve=lambda crf: 50, crf=(20, 30), plan=SearchPlan(flat=True)).met
 
 
-def test_arguments_that_override_the_crf_are_found_out(search: Search) -> None:
+@pytest.mark.slow
+def test_arguments_that_override_the_crf(short: Path) -> None:
     with pytest.raises(EncodeError, match="libx264 ultrafast ignores the CRF"):
-        search("libx264", 60, arguments=("-x264-params", "qp=30"))
+        real(short, 60, arguments=("-x264-params", "qp=30"))
 
 
-def test_arguments_that_take_back_the_quality_are_refused(search: Search) -> None:
-    with pytest.raises(SettingsError, match="arguments must not contain -crf: libx264 gets it from the search"):
-        search("libx264", 60, arguments=("-crf", "20"))
+def test_source_that_is_written_to(short: Path, encode: Callable[..., Path], tmp_path: Path) -> None:
+    mine, file = tmp_path / "mine.mkv", encode(short, 30)
+    mine.write_bytes(short.read_bytes())
+
+    def touch(source: Path, output: Path, crf: int) -> None:
+        output.write_bytes(file.read_bytes())
+        mine.write_bytes(mine.read_bytes() + b"\0")
+
+    with pytest.raises(EncodeError, match="was written to during the search, so the trial encodes are not of one clip"):
+        search(mine, function_encoder(touch), 60)
 
 
-def test_a_preset_that_is_not_there_is_refused_with_the_nearest(search: Search) -> None:
-    with pytest.raises(SettingsError, match="Did you mean 'ultrafast'"):
-        search("libx264", 60, preset="ultrafst")
-
-
-def test_an_encoder_that_this_ffmpeg_lacks_is_an_encode_error(search: Search) -> None:
-    with pytest.raises(EncodeError, match="was built without the encoder h264_videotoolbox"):
-        search("h264_videotoolbox", 60)
-
-
-def test_a_program_that_drops_a_frame_at_one_number_ends_the_search(
-    search: Search, program: Callable[..., Path]
+@pytest.mark.parametrize(
+    ("encoder", "settings", "error", "message"),
+    [
+        ("libx264", {"arguments": ("-crf", "20")}, SettingsError, "-crf"),
+        ("libx264", {"preset": "ultrafst"}, SettingsError, "Did you mean 'ultrafast'"),
+        ("h264_videotoolbox", {}, EncodeError, "was built without the encoder h264_videotoolbox"),
+    ],
+)
+def test_encoder_settings(
+    encoder: str, settings: dict[str, object], error: type[Exception], message: str, short: Path
 ) -> None:
-    enc = program(
-        'n=8; [ "$1" -lt 30 ] && n=7', 'ffmpeg -i "$2" -frames:v $n -c:v libx264 -preset ultrafast -crf "$1" "$3"'
-    )
-    with pytest.raises(PairError, match="8 frames in the reference, 7 in the distorted clip") as caught:
-        search(command_encoder([enc, "{crf}", "{input}", "{output}"]), 60, 90)
-    assert all(probe.crf >= 30 for probe in caught.value.probes)
-
-
-def test_a_time_limit_holds_for_each_program(search: Search, program: Callable[..., Path], temp: Path) -> None:
-    encoder = command_encoder([program("sleep 60"), "{crf}", "{output}", "{input}"])
-    with pytest.raises(ScorerError, match="The time limit of 2 s was exceeded"):
-        search(encoder, 60, scoring={"timeout": 2})
-    assert not list(temp.iterdir())
-
-
-def test_a_ten_bit_source_reaches_a_program_as_ten_bit(
-    search: Search, program: Callable[..., Path], make: Callable[..., Path], short: Path, tmp_path: Path
-) -> None:
-    source = make("-i", short, "-pix_fmt", "yuv420p10le", "-c:v", "ffv1", tmp_path / "source.mkv")
-    enc = program('ffmpeg -i - -c:v libx264 -preset ultrafast -crf "$1" "$2"')
-    piped = search(command_encoder([enc, "{crf}", "{output}"]), 70, source=source, crf=(32, 37))
-    direct = search("libx264", 70, source=source, crf=(32, 37))
-    assert (piped[70].crf, piped[70].score) == (direct[70].crf, direct[70].score)
+    with pytest.raises(error, match=message):
+        search(short, ENCODERS[encoder], 60, **settings)
 
 
 # Scorers.
@@ -618,103 +580,114 @@ class InSteps(FfmpegScorer):
         return False
 
     def encode_and_score(self, request: ScoreRequest, step: EncodeStep) -> ScoreLog:
-        raise AssertionError("it said that it cannot")
+        raise AssertionError("can_encode is False")
 
 
-def test_a_scorer_that_cannot_encode_gives_the_same_answers(search: Search, plain: Search) -> None:
-    one, steps = plain(60, 80), search("libx264", 60, 80, scorer=InSteps())
-    assert outcomes(one) == outcomes(steps)
-    assert [(a.score, a.next_score, a.size) for a in one.answers.values()] == [
-        (a.score, a.next_score, a.size) for a in steps.answers.values()
-    ]
+@pytest.mark.slow
+def test_scorer_that_cannot_encode(plain: Bisection, short: Path) -> None:
+    steps = real(short, 60, 80, 99.9, scorer=InSteps())
+    assert outcomes(steps) == outcomes(plain)
+    for target in (60, 80):
+        one, two = plain[target], steps[target]
+        assert (one.score, one.next_score, one.size) == (two.score, two.next_score, two.size)
 
 
-def test_a_scorer_that_reads_no_clip_still_has_real_encodes(search: Search) -> None:
-    found = search("libx264", 93, scorer=FakeScorer(neg=93, frames=8), crf=(20, 24))
-    assert found[93].outcome == "met at the coarsest"
-    assert found[93].result.provenance["fake"]
-    assert found[93].size > 0
+def test_fake_scorer_has_real_encodes(short: Path) -> None:
+    answer = real(short, 93, scorer=FakeScorer(neg=93, frames=8), crf=(20, 24))[93]
+    assert answer.outcome == "met at the coarsest"
+    assert answer.result.provenance["fake"]
+    assert answer.size > 0
 
 
 # Settings.
 
 
 @pytest.mark.parametrize(
-    ("targets", "said"),
+    ("targets", "message"),
     [
         ((), "targets is empty"),
-        ((100.5,), r"The target 100\.5 cannot be: NEG is a number from 1 to 100"),
-        ((0.0,), "The target 0 cannot be"),
-        # Somebody thinks of a share; every encode would meet it.
-        ((0.94,), "The target 0.94 cannot be: NEG is a number from 1 to 100"),
-        ((-3.0,), "The target -3 cannot be"),
-        ((float("nan"),), "The target nan cannot be"),
-        ((float("inf"),), "The target inf cannot be"),
-        ((60.0, 70.0, 60.0), "targets has one twice: 60, 70, 60"),
+        ((100.5,), r"A target of NEG must be between 1 and 100, not 100\.5"),
+        # Every encode would meet a target that is meant as a share.
+        ((0.94,), r"A target of NEG must be between 1 and 100, not 0\.94"),
+        ((float("nan"),), "between 1 and 100, not nan"),
+        ((60.0, 70.0, 60.0), "Every target must be given once, not 60, 70, 60"),
     ],
 )
-def test_targets_that_cannot_be_are_refused(targets: tuple[float, ...], said: str, search: Search) -> None:
-    with pytest.raises(SettingsError, match=said):
-        search("libx264", *targets)
+def test_targets(targets: tuple[float, ...], message: str, short: Path, copy: Encoder) -> None:
+    with pytest.raises(SettingsError, match=message):
+        search(short, copy, *targets)
 
 
-def test_targets_of_another_metric_may_be_larger(search: Search) -> None:
-    assert search("libx264", 101, metric=parse_metric("psnr_y"))[101].outcome == "above the ceiling"
+@pytest.mark.parametrize("target", [0, float("inf")])
+def test_targets_of_a_feature(target: float, short: Path, copy: Encoder) -> None:
+    metric = parse_metric("psnr_y")
+    with pytest.raises(SettingsError, match="A target of psnr_y must be a finite number above 0"):
+        search(short, copy, target, metric=metric)
+    assert search(short, copy, 101, metric=metric)[101].outcome == "above the ceiling"
 
 
 @pytest.mark.parametrize(
     "crf", [(30, 20), (-1, 20), (20, 52), (20.0, 30.0), (20,), (20, 25, 30), 25, "20", (True, 30), {20: 30}], ids=repr
 )
-def test_a_window_that_cannot_be_is_refused(crf: object, search: Search) -> None:
-    with pytest.raises(
-        SettingsError, match=r"crf is .*; for libx264 it is two whole numbers from 0 to 51, the smaller one first"
-    ):
-        search("libx264", 60, crf=crf)
+def test_crf_window(crf: object, short: Path) -> None:
+    scoring = MeasureRequest(Clip(short), Clip(short))
+    with pytest.raises(SettingsError, match=r"crf must be two whole numbers from 0 to 51 for libx264, the smaller one"):
+        crf_window(BisectRequest(scoring, X264, (60,), NEG, crf=crf))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("sample", [0, -1, float("nan"), float("inf"), "2", True], ids=repr)
-def test_a_sample_that_cannot_be_is_refused(sample: object, search: Search) -> None:
-    with pytest.raises(SettingsError, match=r"sample is .*; it is a number of seconds above 0"):
-        search("libx264", 60, sample=sample)
+@pytest.mark.parametrize(
+    ("setting", "values", "message"),
+    [
+        ("sample", [0, -1, float("nan"), float("inf"), "2", True], "sample must be a number of seconds above 0"),
+        ("workers", [0, 1.5, "2", True], "workers must be a whole number of at least 1"),
+        ("repeats", [0, 1.5, 101, True], "repeats must be a whole number from 1 to 100"),
+    ],
+)
+def test_numbers(setting: str, values: list[object], message: str, short: Path, copy: Encoder) -> None:
+    for value in values:
+        with pytest.raises(SettingsError, match=message):
+            search(short, copy, 60, **{setting: value})
 
 
-@pytest.mark.parametrize("workers", [0, 1.5, "2", True], ids=repr)
-def test_workers_that_cannot_be_are_refused(workers: object, search: Search) -> None:
-    with pytest.raises(SettingsError, match=r"workers is .*; it is a whole number from 1"):
-        search("libx264", 60, workers=workers)
+def test_repeats(short: Path, copy: Encoder) -> None:
+    bisection = search(short, copy, 60, 80, 95, crf=(10, 40), repeats=3)
+    assert {crf: len(probes) for crf, probes in bisection.repeats.items()} == {13: 2, 26: 2}
 
 
-def test_progress_is_told_after_every_probe(search: Search) -> None:
-    told: list[tuple[int, float]] = []
-    found = search("libx264", 60, progress=lambda done, expected: told.append((done, expected)))
-    assert [done for done, _ in told] == list(range(1, len(found.probes) + 1))
-    assert told[-1][1] == len(found.probes)
-    assert all(expected >= done for done, expected in told)
+def test_progress(short: Path, copy: Encoder) -> None:
+    calls: list[tuple[int, float]] = []
+    bisection = search(short, copy, 60, plan=SearchPlan(progress=lambda *numbers: calls.append(numbers)))
+    assert [done for done, _ in calls] == list(range(1, len(bisection.probes) + 1))
+    assert calls[-1][1] == len(bisection.probes)
+    assert all(expected >= done for done, expected in calls)
 
 
-def test_the_source_may_be_another_clip_than_the_reference(
-    plain: Search, short: Path, make: Callable[..., Path], tmp_path: Path
+@pytest.mark.slow
+def test_source_other_than_the_reference(
+    plain: Bisection, short: Path, make: Callable[..., Path], by_hand: ByHand, tmp_path: Path
 ) -> None:
     source = Clip(make("-i", short, "-vf", "gblur=0.4", "-c:v", "ffv1", tmp_path / "soft.mkv"))
-    scoring = MeasureRequest(Clip(short), Clip(short))
-    request = BisectRequest(scoring, ENCODERS["libx264"], (60.0,), preset="ultrafast", crf=(30, 40), source=source)
-    soft = bisect(request, FfmpegScorer())
+    soft = real(short, 60, crf=(30, 40), plan=SearchPlan(source))
     assert soft.ceiling == float(measure(MeasureRequest(Clip(short), source), FfmpegScorer()).neg)
-    assert soft.ceiling < plain(60, 80).ceiling
-    assert soft[60].met
+    assert soft.ceiling < plain.ceiling
     path = make("-i", source.path, "-c:v", "libx264", *ULTRAFAST.format(soft[60].crf).split(), tmp_path / "o.mkv")
     assert float(measure(MeasureRequest(Clip(short), Clip(path)), FfmpegScorer()).neg) == soft[60].score
 
 
-def test_an_answer_shows_itself(plain: Search) -> None:
-    answer = plain(60, 80)[60]
-    assert isinstance(answer, Answer)
-    assert repr(answer) == (
-        f"<NEG 60 of libx264: CRF {answer.crf} ({answer.score:.3f}; CRF {answer.crf + 1}: {answer.next_score:.3f}), "
-        f"{answer.bitrate / 1000:.1f} kbit/s>"
-    )
+@pytest.mark.slow
+def test_ten_bit_source_of_a_program(
+    short: Path, program: Callable[..., Path], make: Callable[..., Path], tmp_path: Path
+) -> None:
+    source = make("-i", short, "-pix_fmt", "yuv420p10le", "-c:v", "ffv1", tmp_path / "source.mkv")
+    enc = program('ffmpeg -i - -c:v libx264 -preset ultrafast -crf "$1" "$2"')
+    encoder = command_encoder([str(enc), "{crf}", "{output}"])
+    piped = search(source, encoder, 70, scorer=FfmpegScorer(), crf=(32, 37))
+    direct = real(source, 70, crf=(32, 37))
+    assert (piped[70].crf, piped[70].score) == (direct[70].crf, direct[70].score)
 
 
-def test_a_sample_is_cut_as_any_part_is(short: Path, ffmpeg: str, tmp_path: Path) -> None:
-    [part] = cut(Clip(short), [(2, 5)], tmp_path, ffmpeg)
-    assert count_frames(part, ffmpeg) == 5
+@pytest.fixture(autouse=True)
+def clean(tmp_path: Path) -> Iterator[None]:
+    """No search leaves its temporary folder inside the folder where it stores encodes."""
+    yield
+    assert not list(tmp_path.rglob(".pytest-vmaf-*"))
