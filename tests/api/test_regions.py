@@ -262,6 +262,6 @@ def test_tile_gate_in_check(run: Run, pytester: pytest.Pytester) -> None:
     assert result.ret == 1
     said = result.stdout.str()
     assert "min_neg_tile requires vmaf.map(): no other method measures neg_tile." in said
-    assert "Region 'face' reaches to x=364; the picture is 320x180 pixels" in said
+    assert "Region 'face' reaches to x=364, but the picture has 320x180 pixels" in said
     for test in entries(pytester).values():
         assert [measurement["status"] for measurement in test["measurements"]] == ["error"]

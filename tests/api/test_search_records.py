@@ -68,7 +68,8 @@ def charts(test: dict[str, Any]) -> list[dict[str, Any]]:
 # Under pytest.
 
 
-def test_a_comparison_finds_a_win_that_neg_takes_back(run: Run, pytester: pytest.Pytester, short: Path) -> None:
+@pytest.mark.slow
+def test_compare_lost_win(run: Run, pytester: pytest.Pytester, short: Path) -> None:
     pytester.makepyfile(
         test_it="""
         from clip_paths import SOURCE
@@ -105,7 +106,8 @@ def test_a_comparison_finds_a_win_that_neg_takes_back(run: Run, pytester: pytest
     assert page.count("<polyline") >= 3
 
 
-def test_a_ladder_has_rungs_and_a_package_and_is_in_the_report(run: Run, pytester: pytest.Pytester) -> None:
+@pytest.mark.slow
+def test_ladder(run: Run, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_it="""
         import pytest
@@ -137,7 +139,8 @@ def test_a_ladder_has_rungs_and_a_package_and_is_in_the_report(run: Run, pyteste
     assert "Not met: 96x72: NEG 99 of libx264 cannot be reached" in (pytester.path / "r.html").read_text()
 
 
-def test_shots_are_in_the_report_with_their_lines_of_time(run: Run, pytester: pytest.Pytester, cut_clip: Path) -> None:
+@pytest.mark.slow
+def test_per_shot(run: Run, pytester: pytest.Pytester, cut_clip: Path) -> None:
     pytester.makepyfile(
         test_it="""
         from clip_paths import CUT, FAST
@@ -161,11 +164,12 @@ def test_shots_are_in_the_report_with_their_lines_of_time(run: Run, pytester: py
     assert "The worst shot has NEG" in (pytester.path / "r.html").read_text()
 
 
-def test_a_sweep_goes_on_where_it_ended(run: Run, pytester: pytest.Pytester) -> None:
+@pytest.mark.slow
+def test_sweep_resumes(run: Run, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_it="""
         from clip_paths import SOURCE
-        from pytest_vmaf.search.recommend import recommend
+        from pytest_vmaf import recommend
 
         def test_sweep(vmaf, pytestconfig):
             output = pytestconfig.rootpath / "rows.jsonl"
@@ -186,7 +190,7 @@ def test_a_sweep_goes_on_where_it_ended(run: Run, pytester: pytest.Pytester) -> 
     assert entries(pytester).keys() <= {"test_sweep"}
 
 
-def test_an_encoder_that_fails_is_a_test_error_with_what_was_finished(run: Run, pytester: pytest.Pytester) -> None:
+def test_failing_encoder(run: Run, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_it="""
         from clip_paths import SOURCE, CUT, FAST
@@ -218,10 +222,9 @@ def test_an_encoder_that_fails_is_a_test_error_with_what_was_finished(run: Run, 
         assert "broken raised RuntimeError at CRF" in measurement["error"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
-def test_ctrl_c_in_a_sweep_costs_only_the_row_in_the_making(
-    pytester: pytest.Pytester, footage: Callable[..., Path]
-) -> None:
+def test_ctrl_c_in_sweep(pytester: pytest.Pytester, footage: Callable[..., Path]) -> None:
     source = footage("320x180", 24)
     pytester.makepyfile(
         f"""
@@ -291,26 +294,28 @@ def refused(method: str, error: type[Exception], said: str, source: Any, **setti
 @pytest.mark.parametrize(
     ("wrong", "nearest"), [("modle", "model"), ("presett", "preset"), ("argumens", "arguments"), ("pixfmt", "pix_fmt")]
 )
-def test_a_setting_that_is_not_there_is_refused_with_the_nearest(
-    method: str, wrong: str, nearest: str, short: Path, nowhere: Path
-) -> None:
+def test_unknown_setting(method: str, wrong: str, nearest: str, short: Path, nowhere: Path) -> None:
     refused(
-        method, SettingsError, f"'{wrong}' is no setting of a search; did you mean '{nearest}'", short, **{wrong: "x"}
+        method,
+        SettingsError,
+        f"'{wrong}' is not a setting of a search. Did you mean '{nearest}'",
+        short,
+        **{wrong: "x"},
     )
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_gates_of_measurements_are_none_of_a_search(method: str, short: Path, nowhere: Path) -> None:
-    refused(method, SettingsError, "min_neg is no gate of a search", short, min_neg=90)
+def test_score_gate_in_search(method: str, short: Path, nowhere: Path) -> None:
+    refused(method, SettingsError, "min_neg is not a gate of a search", short, min_neg=90)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_source_that_is_not_there_is_a_clip_error(method: str, nowhere: Path) -> None:
+def test_missing_source(method: str, nowhere: Path) -> None:
     refused(method, ClipError, r"away\.mkv does not exist", "away.mkv")
 
 
 @pytest.mark.parametrize("method", SEVERAL)
-def test_the_last_source_is_looked_for_before_the_first_is_encoded(method: str, short: Path, nowhere: Path) -> None:
+def test_last_source_checked_first(method: str, short: Path, nowhere: Path) -> None:
     called: list[int] = []
 
     def counting(source: Path, output: Path, crf: int) -> None:
@@ -322,24 +327,24 @@ def test_the_last_source_is_looked_for_before_the_first_is_encoded(method: str, 
 
 @pytest.mark.parametrize("method", SEVERAL)
 @pytest.mark.parametrize("sources", [[], (), 5, None, [5], [None]])
-def test_what_is_no_source_is_refused(method: str, sources: Any, nowhere: Path) -> None:
+def test_invalid_sources(method: str, sources: Any, nowhere: Path) -> None:
     refused(
         method,
         SettingsError,
-        "There is no source; say at least one|(5|None) is no source; it is a path, or a Clip",
+        "There must be at least one source|A source must be a path, a Clip or an encode, not (5|None)",
         sources,
     )
 
 
 @pytest.mark.parametrize("method", ["compare", "ladder", "per_shot"])
 @pytest.mark.parametrize("target", [101, 0, -1, float("nan"), float("inf"), "80", True, None])
-def test_a_target_that_cannot_be_is_refused(method: str, target: Any, short: Path, nowhere: Path) -> None:
+def test_invalid_target(method: str, target: Any, short: Path, nowhere: Path) -> None:
     given = {"target": target} if method == "per_shot" else {"targets": [target]}
     refused(method, SettingsError, r"target", short, **given)
 
 
 @pytest.mark.parametrize("method", ["compare", "ladder"])
-def test_targets_are_not_a_text_and_none_twice(method: str, short: Path, nowhere: Path) -> None:
+def test_invalid_targets(method: str, short: Path, nowhere: Path) -> None:
     refused(method, SettingsError, "targets must be a list of numbers, .*, not '80'", short, targets="80")
     refused(method, SettingsError, "Every target must be given once, not 80, 80", short, targets=[80, 80.0])
     refused(method, SettingsError, "targets is empty", short, targets=[])
@@ -351,13 +356,13 @@ def test_targets_are_not_a_text_and_none_twice(method: str, short: Path, nowhere
         ("compare", {"encoders": "libx264"}, "encoders must be a list, .*, not 'libx264'"),
         ("compare", {"encoders": []}, "encoders is empty"),
         ("compare", {"encoders": ["libx264", "libx264"]}, "Every label must be given once, not 'libx264' twice"),
-        ("compare", {"encoders": ["libx264x"]}, "'libx264x'; did you mean 'libx264'"),
+        ("compare", {"encoders": ["libx264x"]}, "'libx264x'. Did you mean 'libx264'"),
         ("compare", {"encoders": ["libx264:fastr"]}, "no preset 'fastr'. Did you mean 'fast"),
-        ("ladder", {"resolutions": "160x120"}, "resolutions is '160x120'; it is a list"),
+        ("ladder", {"resolutions": "160x120"}, "resolutions must be a list such as .*, not '160x120'"),
         ("ladder", {"resolutions": ["320x240"]}, "320x240 is larger than the reference"),
-        ("ladder", {"segment": "2"}, "segment is '2'"),
-        ("per_shot", {"shortest": "16"}, "shortest is '16'"),
-        ("per_shot", {"threshold": -1}, "threshold is -1"),
+        ("ladder", {"segment": "2"}, "segment must be a number of seconds .*, not '2'"),
+        ("per_shot", {"shortest": "16"}, "shortest must be a whole number of frames .*, not '16'"),
+        ("per_shot", {"threshold": -1}, "threshold must be .*, not -1"),
         ("sweep", {"encoders": "libx264"}, "encoders must be a list, .*, not 'libx264'"),
         ("sweep", {"encoders": 5}, "encoders must be a list, .*, not 5"),
         ("sweep", {"presets": "fast"}, "presets must be a list, .*, not 'fast'"),
@@ -365,19 +370,18 @@ def test_targets_are_not_a_text_and_none_twice(method: str, short: Path, nowhere
         ("sweep", {"crfs": "30"}, "crfs must be a list, .*, not '30'"),
         ("sweep", {"crfs": 30}, "crfs must be a list, .*, not 30"),
         ("sweep", {"crfs": [30.5]}, "whole numbers"),
-        ("sweep", {"crfs": [99]}, "libx264 goes from 0 to 51"),
-        ("sweep", {"workers": 2}, "'workers' is a setting of a search"),
+        ("sweep", {"crfs": [99]}, "crfs must be from 0 to 51 for libx264, not 99"),
+        ("sweep", {"workers": 2}, "'workers' is an option of a search"),
         ("sweep", {"output": 5}, "output must be a path, not 5"),
         ("sweep", {"pix_fmt": 5}, "pix_fmt must be .*, not 5"),
     ],
 )
-def test_what_cannot_be_searched_is_refused(
-    method: str, settings: dict[str, Any], said: str, short: Path, nowhere: Path
-) -> None:
+def test_invalid_settings(method: str, settings: dict[str, Any], said: str, short: Path, nowhere: Path) -> None:
     refused(method, SettingsError, said, short, **settings)
 
 
-def test_errors_of_a_search_carry_its_probes(short: Path, make: Callable[..., Path]) -> None:
+@pytest.mark.slow
+def test_compare_error_has_probes(short: Path, make: Callable[..., Path]) -> None:
     def fails(source: Path, output: Path, crf: int) -> None:
         if crf < 30:
             raise RuntimeError("out of licences")

@@ -284,7 +284,7 @@ def test_encoders_by_name(run: Run, pytester: pytest.Pytester, monkeypatch: pyte
         "    row = Encoder('libx264', (36, 39), ('-preset', 'ultrafast', '-crf', '{crf}'))\n"
         "    return row if name == 'farm' else None\n"
     )
-    monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.syspath_prepend(site)
     pytester.makepyfile(
         test_it="""
         import sys
@@ -316,7 +316,7 @@ def test_encoders_by_name(run: Run, pytester: pytest.Pytester, monkeypatch: pyte
     result.assert_outcomes(passed=4, errors=2)
     result.stdout.fnmatch_lines_random(
         [
-            "E*SettingsError: The hook pytest_vmaf_encoder must return an Encoder, not 'libx264'.",
+            "E*SettingsError: The hook pytest_vmaf_encoder must return an Encoder for 'garbage', not 'libx264'.",
             "E*EncodeError: The encoder 'broken' cannot be loaded: ModuleNotFoundError*no_such_module*",
         ]
     )
@@ -421,7 +421,7 @@ FINER = Encoder("x", arguments=("-crf", "{crf}"), larger_is_finer=True)
         ({"max_bitrate": True}, "max_bitrate at 60 must be a finite number, not True"),
         ({"max_bitrate": {61: 5}}, "max_bitrate has a limit for 61, which is not a target"),
         ({"min_crf": {"60": 5}}, "min_crf has a limit for '60', which is not a target"),
-        ({"min_neg": 90}, r"min_neg is not a gate of a search, which has max_bitrate and min_crf\. Hold it with"),
+        ({"min_neg": 90}, r"min_neg is not a gate of a search; max_bitrate and min_crf are\. Pass the encode to"),
         ({"min_crf": 5, "encoder": FINER}, "min_crf: on the scale of x, larger is finer. Use max_bitrate"),
         ({"prest": "fast"}, "prest"),
         ({"pix_fmt": "yuv421p"}, "yuv421p"),

@@ -1,0 +1,95 @@
+"""Typed keywords: they agree with the grammar of gates and the table of options, and mypy finds a user's typos."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pytest_vmaf
+from pytest_vmaf.api import keywords
+from pytest_vmaf.api.run_search import OPTIONS as SEARCH_OPTIONS
+from pytest_vmaf.options import BY_NAME
+from pytest_vmaf.settings import make_layer
+
+RIGHT = """
+from pathlib import Path
+
+import pytest
+
+from pytest_vmaf import Bisection, Clip, Encode, Encoder, Region, Result, Vmaf
+
+
+@pytest.mark.vmaf(min_neg=93)
+def test_gate(vmaf: Vmaf, tmp_path: Path) -> None:
+    encode: Encode = vmaf.encode("ref.y4m", tmp_path / "out.mp4", encoder="libx264", crf=23, preset="fast")
+    result: Result = vmaf.check("ref.y4m", encode, min_neg=93, min_neg_p5=85, max_gap=None, above_100=False)
+    assert result.neg >= 93 and encode.bitrate < 2_000_000
+    raw = Clip("a.yuv", width=640, height=360)
+    vmaf.check(raw, "b.mp4", gates={"min_psnr_hvs_p10": 38}, baseline=True, max_drop="2%")
+    vmaf.score(Path("a"), "b", model="auto", regions={"face": Region(0, 0, 64, 64), "sky": (0, 0, 8, 8)})
+    vmaf.roi("a", "b", min_neg_roi=90, weight=0.7)
+    vmaf.map("a", "b", grid=(4, 4), min_neg_tile=80)
+
+
+def test_targets(vmaf: Vmaf) -> None:
+    bisection: Bisection = vmaf.bisect("ref.y4m", encoder="libx264:slow", targets=[94, 96], max_bitrate={96: 1e6})
+    crf: int = bisection[96].crf
+    vmaf.check("ref.y4m", bisection[96], min_neg=96)
+    own = {"encoder": Encoder("x", (0, 51), ("-crf", "{crf}"))}
+    vmaf.compare(["a", "b"], encoders={"a": "libx264", "b": "libsvtav1"}).bd_rate("b", anchor="a")
+    vmaf.bisect("ref.y4m", encoder=lambda source, output, crf: None, targets=crf, baseline=True, max_bitrate_rise="2%")
+    vmaf.bisect("ref.y4m", encoder=own["encoder"], targets=96, start=bisection)
+
+
+def test_alone() -> None:
+    Vmaf(min_neg=93, threads=2).self_score("ref.y4m", generation="v1")
+"""
+
+WRONG = {
+    'vmaf.check("a", "b", min_ngg=3)': "min_ngg",
+    'vmaf.check("a", "b", modle="auto")': "modle",
+    'vmaf.check("a", "b", min_neg="high")': "min_neg",
+    'vmaf.check("a", "b", generation="v2")': "generation",
+    'vmaf.check("a", 5)': "check",
+    'vmaf.score("a", "b", threads="all")': "threads",
+    'vmaf.bisect("a", encoder="x", target=96)': "target",
+    'vmaf.bisect("a", encoder="x", targets=96, presett="fast")': "presett",
+    'vmaf.bisect("a", encoder="x", targets=96).nothing': "nothing",
+    'vmaf.map("a", "b", min_neg_roi=3)': "min_neg_roi",
+    "Vmaf(min_ngg=3)": "min_ngg",
+}
+
+
+def test_names_are_in_the_grammar() -> None:
+    for typed in (keywords.CheckSettings, keywords.RoiSettings, keywords.MapSettings, keywords.BisectSettings):
+        names = [name for name in typed.__annotations__ if name.startswith(("min_", "max_", "above_"))]
+        for name in names:
+            layer = make_layer("call", {name: 1})
+            assert len(layer.gates) + len(layer.tolerances) == 1
+
+
+def test_options_are_complete() -> None:
+    assert set(keywords.Settings.__annotations__) == set(BY_NAME)
+    assert set(keywords.SearchOptions.__annotations__) == set(SEARCH_OPTIONS)
+
+
+@pytest.mark.slow
+def test_mypy_on_a_users_file(tmp_path: Path) -> None:
+    (tmp_path / "right.py").write_text(RIGHT)
+    calls = "\n".join(f"    {call}" for call in WRONG)
+    (tmp_path / "wrong.py").write_text(f"from pytest_vmaf import Vmaf\n\n\ndef test(vmaf: Vmaf) -> None:\n{calls}\n")
+    package = Path(pytest_vmaf.__file__).parents[1]
+    # mypy cannot follow the import hook of an editable install.
+    editable = {} if package.name == "site-packages" else {"MYPYPATH": str(package)}
+    argv = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--cache-dir", str(tmp_path / "cache")]
+    output = subprocess.run(
+        [*argv, "right.py", "wrong.py"], cwd=tmp_path, env={**os.environ, **editable}, capture_output=True, text=True
+    ).stdout
+    assert not [line for line in output.splitlines() if line.startswith("right.py")], output
+    for number, (call, name) in enumerate(WRONG.items(), 5):
+        assert re.search(rf'^wrong\.py:{number}: error: .*"{name}"', output, re.M), f"{call}\n{output}"
