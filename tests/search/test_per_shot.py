@@ -1,4 +1,4 @@
-"""Shot by shot: each at the target on its own, joined frame by frame, and what one CRF for all would have done."""
+"""Tuning shot by shot: the CRF of each shot, the joined encode, and the comparison with one CRF."""
 
 from __future__ import annotations
 
@@ -31,24 +31,27 @@ HARD = f"mandelbrot=s=160x120:r=25:end_scale=0.002,{NOISE}"
 BLACK = "color=black:s=160x120:r=25"
 EASY = "testsrc2=s=160x120:r=25"
 FRAMES = 16
+SLOW = pytest.mark.slow
 WINDOW = (16, 40)
+#: A search of one encode a shot, where the scores do not matter.
+ONE: dict[str, Any] = {"target": 1, "crf": (30, 30), "fixed": False}
 
 
 @pytest.fixture(scope="session")
 def shots(make: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Clip]:
-    """shots(HARD, EASY): a clip of shots of 16 frames each, made once a session."""
-    made: dict[tuple[str, ...], Clip] = {}
+    """shots(HARD, EASY): a clip of shots of 16 frames each, clips once a session."""
+    clips: dict[tuple[str, ...], Clip] = {}
     folder = tmp_path_factory.mktemp("shots")
 
     def clip(*scenes: str) -> Clip:
-        if scenes not in made:
+        if scenes not in clips:
             cuts = [
                 f"{scene},trim=end_frame={FRAMES},format=yuv420p,setpts=N/25/TB[s{n}]" for n, scene in enumerate(scenes)
             ]
             joined = "".join(f"[s{n}]" for n in range(len(scenes)))
             graph = f"{';'.join(cuts)};{joined}concat=n={len(scenes)}"
-            made[scenes] = Clip(make("-filter_complex", graph, "-c:v", "ffv1", folder / f"clip{len(made)}.mkv"))
-        return made[scenes]
+            clips[scenes] = Clip(make("-filter_complex", graph, "-c:v", "ffv1", folder / f"clip{len(clips)}.mkv"))
+        return clips[scenes]
 
     return clip
 
@@ -70,13 +73,13 @@ def mixed(shots: Callable[..., Clip]) -> Clip:
 
 
 @pytest.fixture(scope="session")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("kept")
 
 
 @pytest.fixture(scope="session")
-def tuned(mixed: Clip, kept: Path) -> PerShot:
-    return tune(mixed, keep=kept)
+def tuned(mixed: Clip, store: Path) -> PerShot:
+    return tune(mixed, keep=store)
 
 
 @pytest.fixture(scope="session")
@@ -91,26 +94,29 @@ def decoded(ffmpeg: str) -> Callable[[Path], list[str]]:
     return hashes
 
 
-# What is found.
+# What is result.
 
 
-def test_each_shot_has_the_crf_that_a_search_of_its_own_finds(
-    tuned: PerShot, mixed: Clip, ffmpeg: str, tmp_path: Path
-) -> None:
+def test_shots_have_their_own_crf(tuned: PerShot) -> None:
     assert [(answer.shot.start, answer.shot.frames) for answer in tuned.shots] == [(0, 16), (16, 16), (32, 16)]
+    assert all(answer.met and answer.probe.score >= 88 for answer in tuned.shots)
+    assert len({answer.crf for answer in tuned.shots}) == 3
+    assert tuned.met
+
+
+@pytest.mark.slow
+def test_each_shot_as_searched_alone(tuned: PerShot, mixed: Clip, ffmpeg: str, tmp_path: Path) -> None:
     parts = cut(mixed, [(0, 16), (16, 16), (32, 16)], tmp_path, ffmpeg)
     for answer, part in zip(tuned.shots, parts, strict=True):
         request = BisectRequest(MeasureRequest(part, part), ENCODERS["libx264"], (88,), preset="ultrafast", crf=WINDOW)
         alone = bisect(request, FfmpegScorer(), SearchPlan(flat=True))[88]
         assert (answer.crf, answer.probe.score, answer.met) == (alone.crf, alone.score, True)
-    assert len({answer.crf for answer in tuned.shots}) == 3
-    assert tuned.met
 
 
-def test_the_joined_encode_is_scored_as_a_whole(tuned: PerShot, mixed: Clip, kept: Path) -> None:
+def test_joined_encode_is_scored(tuned: PerShot, mixed: Clip, store: Path) -> None:
     path = tuned.encode.path
     assert path is not None
-    assert [each.name for each in kept.iterdir()] == [path.name] == [f"{mixed.path.stem}-libx264-per-shot.mp4"]
+    assert [each.name for each in store.iterdir()] == [path.name] == [f"{mixed.path.stem}-libx264-per-shot.mp4"]
     by_hand = measure(MeasureRequest(mixed, Clip(path)), FfmpegScorer())
     assert tuned.score == by_hand.neg
     assert tuned.result.vmaf.frames == by_hand.vmaf.frames
@@ -119,7 +125,7 @@ def test_the_joined_encode_is_scored_as_a_whole(tuned: PerShot, mixed: Clip, kep
     assert tuned.encode.size == pytest.approx(sum(answer.probe.encode.size for answer in tuned.shots), rel=0.01)
 
 
-def test_the_worst_shot_is_better_than_with_one_crf(tuned: PerShot) -> None:
+def test_worst_shot(tuned: PerShot) -> None:
     assert tuned.fixed is not None
     answer = next(iter(tuned.fixed.answers.values()))
     for one, frames in enumerate((range(16), range(16, 32), range(32, 48))):
@@ -134,7 +140,7 @@ def test_the_worst_shot_is_better_than_with_one_crf(tuned: PerShot) -> None:
     assert tuned.worst_shot > tuned.fixed_worst_shot + 1  # type: ignore[operator]
 
 
-def test_one_crf_has_at_least_the_score_and_is_compared_at_an_equal_one(tuned: PerShot) -> None:
+def test_fixed_crf_at_equal_score(tuned: PerShot) -> None:
     assert tuned.fixed is not None
     answer = next(iter(tuned.fixed.answers.values()))
     assert answer.target == tuned.score
@@ -144,18 +150,18 @@ def test_one_crf_has_at_least_the_score_and_is_compared_at_an_equal_one(tuned: P
     assert tuned.rate_change == pytest.approx((tuned.bitrate / tuned.fixed_bitrate - 1) * 100)
 
 
-def test_it_shows_itself(tuned: PerShot, mixed: Clip) -> None:
+def test_str_and_repr(tuned: PerShot, mixed: Clip) -> None:
     head, *lines = str(tuned).splitlines()
     assert head.startswith(f"libx264 ultrafast per shot on {mixed}: 3 shots at NEG 88, joined {tuned.score:.3f} at ")
     assert lines[1].startswith(f"  frames 16 to 31: CRF 40, {tuned.shots[1].score:.3f}, ")
     worst, beside = tuned.worst_shot, tuned.fixed_worst_shot
     assert lines[3] == f"  The worst shot has NEG {worst:.3f}, and {beside:.3f} with one CRF."
     assert lines[4].startswith("  One CRF for the whole clip: NEG ")
-    assert lines[4].endswith(f"the shots' own spend {tuned.rate_change:+.2f} % bitrate beside it.")
+    assert lines[4].endswith(f"a CRF for each shot takes {tuned.rate_change:+.2f} % bitrate.")
     assert repr(tuned).startswith("<PerShot of libx264 ultrafast per shot: 3 shots, NEG ")
 
 
-def test_as_plain_data_it_holds_every_shot_and_the_one_crf(tuned: PerShot) -> None:
+def test_to_record(tuned: PerShot) -> None:
     record = json.loads(json.dumps(tuned.to_record(), allow_nan=False))
     assert [(shot["start"], shot["crf"], shot["met"]) for shot in record["shots"]] == [
         (answer.shot.start, answer.crf, True) for answer in tuned.shots
@@ -166,126 +172,127 @@ def test_as_plain_data_it_holds_every_shot_and_the_one_crf(tuned: PerShot) -> No
     assert record["models"]["neg_model"] == "vmaf_v0.6.1neg"
 
 
-def test_no_file_is_said_that_is_gone(tuned: PerShot) -> None:
+def test_probes_name_no_removed_file(tuned: PerShot) -> None:
     assert all(answer.probe.encode.path is None for answer in tuned.shots)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scenes", "saved"),
     [((HARD, f"{HARD},vflip", HARD, f"{HARD},vflip"), 2), ((HARD, BLACK, HARD), 0), ((HARD, EASY, HARD), 0)],
 )
-def test_shots_that_are_alike_share_what_they_know_and_others_lose_nothing_by_it(
+def test_alike_shots_share_a_start(
     scenes: tuple[str, ...], saved: int, shots: Callable[..., Clip], ffmpeg: str, tmp_path: Path
 ) -> None:
     clip = shots(*scenes)
-    found = tune(clip, 96, fixed=False, crf=(2, 34))
-    parts = cut(clip, [(answer.shot.start, answer.shot.frames) for answer in found.shots], tmp_path, ffmpeg)
+    result = tune(clip, 96, fixed=False, crf=(2, 34))
+    parts = cut(clip, [(answer.shot.start, answer.shot.frames) for answer in result.shots], tmp_path, ffmpeg)
     alone = 0
-    for answer, part in zip(found.shots, parts, strict=True):
+    for answer, part in zip(result.shots, parts, strict=True):
         scoring = MeasureRequest(part, part)
         request = BisectRequest(scoring, ENCODERS["libx264"], (96,), preset="ultrafast", crf=(2, 34))
         one = bisect(request, FfmpegScorer(), SearchPlan(flat=True))
         assert one[96].crf == answer.crf
         alone += len(one.probes)
-    assert alone - found.probes >= saved
+    assert alone - result.probes >= saved
 
 
-def test_a_clip_without_a_cut_is_one_shot(shots: Callable[..., Clip]) -> None:
-    found = tune(shots(HARD))
-    assert [(answer.shot.start, answer.shot.frames) for answer in found.shots] == [(0, 16)]
-    assert found.fixed is not None
+def test_clip_without_a_cut(shots: Callable[..., Clip]) -> None:
+    result = tune(shots(HARD))
+    assert [(answer.shot.start, answer.shot.frames) for answer in result.shots] == [(0, 16)]
+    assert result.fixed is not None
     # The same encode, so the same score, and nothing to gain; joining writes some bytes of headers anew.
-    assert found.score == found.shots[0].probe.score
-    assert next(iter(found.fixed.answers.values())).crf == found.shots[0].crf
-    assert found.rate_change == pytest.approx(0, abs=0.2)
-    assert found.worst_shot == found.fixed_worst_shot == pytest.approx(found.score)
+    assert result.score == result.shots[0].probe.score
+    assert next(iter(result.fixed.answers.values())).crf == result.shots[0].crf
+    assert result.rate_change == pytest.approx(0, abs=0.2)
+    assert result.worst_shot == result.fixed_worst_shot == pytest.approx(result.score)
 
 
-def test_shots_are_cut_as_they_are_asked_for(mixed: Clip) -> None:
-    assert len(tune(mixed, shortest=17, fixed=False).shots) == 1
-    assert len(tune(mixed, threshold=100.0, fixed=False).shots) == 1
+def test_threshold_and_shortest(mixed: Clip) -> None:
+    assert len(tune(mixed, shortest=17, **ONE).shots) == 1
+    assert len(tune(mixed, threshold=100.0, **ONE).shots) == 1
 
 
-def test_a_sample_is_cut_before_shots_are_looked_for(mixed: Clip) -> None:
-    found = tune(mixed, sample=32 / 25, shortest=8, fixed=False)
-    assert [(answer.shot.start, answer.shot.frames) for answer in found.shots] == [(0, 8), (8, 16), (24, 8)]
-    assert found.reference == f"{mixed}, frames 8 to 39"
-    assert found.result.context.reference == found.reference
+def test_sample(mixed: Clip) -> None:
+    result = tune(mixed, sample=32 / 25, shortest=8, **ONE)
+    assert [(answer.shot.start, answer.shot.frames) for answer in result.shots] == [(0, 8), (8, 16), (24, 8)]
+    assert result.reference == f"{mixed}, frames 8 to 39"
+    assert result.result.context.reference == result.reference
 
 
 # Shots that cannot reach the target.
 
 
-def test_a_black_shot_that_cannot_reach_the_target_gets_the_finest_crf_of_the_others(mixed: Clip) -> None:
-    found = tune(mixed, 97.7, fixed=False, crf=(4, 30))
-    hard, black, easy = found.shots
+def test_unreachable_shot_gets_the_finest_crf(mixed: Clip) -> None:
+    result = tune(mixed, 97.7, fixed=False, crf=(4, 30))
+    hard, black, easy = result.shots
     assert (hard.met, black.met, easy.met) == (True, False, True)
     assert black.crf == min(hard.crf, easy.crf)
     assert "cannot be reached: the reference itself has 97.4" in black.why
-    assert not found.met
-    assert black.why in str(found)
-    assert found.to_record()["shots"][1]["met"] is False
+    assert not result.met
+    assert black.why in str(result)
+    assert result.to_record()["shots"][1]["met"] is False
 
 
-def test_where_no_shot_reaches_the_target_the_finest_crf_is_used(mixed: Clip) -> None:
-    found = tune(mixed, 99.95)
-    assert [answer.crf for answer in found.shots] == [16, 16, 16]
-    assert not any(answer.met for answer in found.shots)
-    assert not found.met
-    assert found.fixed is not None
-    assert found.encode.frames == 48
+def test_no_shot_reaches_the_target(mixed: Clip) -> None:
+    result = tune(mixed, 99.95)
+    assert [answer.crf for answer in result.shots] == [16, 16, 16]
+    assert not any(answer.met for answer in result.shots)
+    assert not result.met
+    assert result.fixed is not None
+    assert result.encode.frames == 48
 
 
-def test_one_crf_that_is_not_known_is_said(mixed: Clip) -> None:
+def test_fixed_crf_not_known(mixed: Clip) -> None:
     # The whole clip has one CRF that may be used, and the joined encode scores better than it.
-    found = tune(mixed, 60, crf=(30, 30))
+    result = tune(mixed, 60, crf=(30, 30))
     with pytest.raises(MeasurementError, match=r"One CRF for the whole clip at NEG .* is not known: "):
-        _ = found.rate_change
-    assert "beside it" not in str(found)
-    json.dumps(found.to_record(), allow_nan=False)
+        _ = result.rate_change
+    assert "at equal score" not in str(result)
+    json.dumps(result.to_record(), allow_nan=False)
 
 
-def test_without_the_comparison_nothing_is_said_of_one_crf(mixed: Clip) -> None:
-    found = tune(mixed, fixed=False)
-    assert found.fixed is None
-    assert found.fixed_worst_shot is None
-    assert found.to_record()["fixed"] is None
-    assert "One CRF" not in str(found)
-    with pytest.raises(MeasurementError, match="is not known: it was not asked for"):
-        _ = found.rate_change
+def test_without_fixed(mixed: Clip) -> None:
+    result = tune(mixed, **ONE)
+    assert result.fixed is None
+    assert result.fixed_worst_shot is None
+    assert result.to_record()["fixed"] is None
+    assert "One CRF" not in str(result)
+    with pytest.raises(MeasurementError, match="is not known: it was not requested"):
+        _ = result.rate_change
 
 
 # Joining.
 
 
-@pytest.mark.parametrize("name", FAST)
-def test_every_software_encoders_streams_join_to_the_frames_that_encodes_by_hand_have(
+@pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW if name != "libx264" else ()) for name in FAST])
+def test_encoders_streams_join(
     name: str, shots: Callable[..., Clip], make: Callable[..., Path], ffmpeg: str, tmp_path: Path,
     decoded: Callable[[Path], list[str]],
 ) -> None:  # fmt: skip
     clip, (preset, crf), encoder = shots(HARD, EASY), FAST[name], ENCODERS[name]
-    found = tune(clip, 1, encoder=name, preset=preset, crf=(crf, crf), keep=tmp_path / "kept", fixed=False)
-    assert found.encode.path is not None
+    result = tune(clip, 1, encoder=name, preset=preset, crf=(crf, crf), keep=tmp_path / "kept", fixed=False)
+    assert result.encode.path is not None
     (tmp_path / "parts").mkdir()
     frames = []
     for n, part in enumerate(cut(clip, [(0, 16), (16, 16)], tmp_path / "parts", ffmpeg)):
         options = [word.format(preset=preset, crf=crf) for word in encoder.arguments]
         path = tmp_path / f"{n}{encoder.suffix}"
         frames += decoded(make("-i", part.path, "-c:v", name, *options, *encoder.joining, path))
-    assert decoded(found.encode.path) == frames
+    assert decoded(result.encode.path) == frames
     assert len(frames) == 32
 
 
-def test_streams_that_do_not_join_are_found_out(shots: Callable[..., Clip], temp: Path) -> None:
+def test_streams_that_do_not_join(shots: Callable[..., Clip], temp: Path) -> None:
     # Its parts number their pictures in a way that only their own headers explain.
-    encoder = replace(ENCODERS["libvvenc"], joining=())
+    encoder = replace(ENCODERS["libvvenc"], joining=(), preset="faster")
     with pytest.raises(EncodeError, match=r"do not join by copying|cannot be joined|does not decode") as caught:
         tune(shots(HARD, EASY), 1, encoder=encoder, crf=(32, 32), fixed=False)
     assert len(caught.value.probes) == 2
     assert list(temp.iterdir()) == []
 
 
-def test_names_with_quotes_and_slashes_are_only_names(
+def test_names_with_quotes_and_slashes(
     shots: Callable[..., Clip], make: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def own(source: Path, output: Path, crf: int) -> None:
@@ -294,21 +301,21 @@ def test_names_with_quotes_and_slashes_are_only_names(
     strange = tmp_path / "it's \\ a %d folder"
     strange.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(strange))
-    encoder = function_encoder(own, name="../../own '1'")
-    found = tune(shots(HARD, EASY), encoder=encoder, keep=tmp_path / "kept", fixed=False)
-    assert found.encode.path is not None
-    assert found.encode.path.parent == tmp_path / "kept"
-    assert [path.name for path in (tmp_path / "kept").iterdir()] == [found.encode.path.name]
+    encoder = replace(function_encoder(own), name="../../own '1'")
+    result = tune(shots(HARD, EASY), encoder=encoder, keep=tmp_path / "kept", **ONE)
+    assert result.encode.path is not None
+    assert result.encode.path.parent == tmp_path / "kept"
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == [result.encode.path.name]
     assert list(strange.iterdir()) == []
 
 
-def test_bare_streams_join_too(shots: Callable[..., Clip], make: Callable[..., Path]) -> None:
+def test_bare_streams_join(shots: Callable[..., Clip], make: Callable[..., Path]) -> None:
     def own(source: Path, output: Path, crf: int) -> None:
         make("-i", source, "-c:v", "libx264", "-preset", "ultrafast", "-bf", 0, "-crf", crf, output)
 
-    found = tune(shots(HARD, EASY), encoder=function_encoder(own, suffix=".h264"), fixed=False)
-    assert found.encode.frames == 32
-    assert found.met
+    result = tune(shots(HARD, EASY), encoder=replace(function_encoder(own), suffix=".h264"), fixed=False)
+    assert result.encode.frames == 32
+    assert result.met
 
 
 # Failing, and what stays.
@@ -321,7 +328,7 @@ def test_bare_streams_join_too(shots: Callable[..., Clip], make: Callable[..., P
         ("clip", "This was the search for one CRF for the whole clip; the shots had been finished."),
     ],
 )
-def test_a_failure_says_where_and_leaves_nothing(
+def test_failure_names_the_search(
     broken: str, note: str, mixed: Clip, make: Callable[..., Path], temp: Path, tmp_path: Path
 ) -> None:
     def breaks(source: Path, output: Path, crf: int) -> None:
@@ -330,7 +337,7 @@ def test_a_failure_says_where_and_leaves_nothing(
         make("-i", source, "-c:v", "libx264", "-preset", "ultrafast", "-crf", crf, output)
 
     with pytest.raises(EncodeError, match=r"breaks raised RuntimeError at CRF \d+: out of licences") as caught:
-        tune(mixed, encoder=function_encoder(breaks), keep=tmp_path / "kept")
+        tune(mixed, encoder=function_encoder(breaks), keep=tmp_path / "kept", **{**ONE, "fixed": True})
     assert caught.value.__notes__[-1] == note
     assert caught.value.probes
     assert all(probe.encode.path is None for probe in caught.value.probes)
@@ -339,35 +346,36 @@ def test_a_failure_says_where_and_leaves_nothing(
 
 
 def test_without_keep_no_file_stays(mixed: Clip, temp: Path) -> None:
-    assert tune(mixed, fixed=False).encode.path is None
+    assert tune(mixed, **ONE).encode.path is None
     assert list(temp.iterdir()) == []
 
 
-def test_progress_rises_with_the_probes(mixed: Clip) -> None:
-    told: list[tuple[int, float]] = []
-    found = tune(mixed, progress=lambda *numbers: told.append(numbers))
-    done = [numbers[0] for numbers in told]
+def test_progress(shots: Callable[..., Clip]) -> None:
+    updates: list[tuple[int, float]] = []
+    settings: dict[str, Any] = {**ONE, "crf": (29, 31), "fixed": True}
+    result = tune(shots(HARD, EASY), progress=lambda *numbers: updates.append(numbers), **settings)
+    done = [numbers[0] for numbers in updates]
     assert done == sorted(done)
-    assert told[-1] == (found.probes, found.probes)
-    assert all(made <= expected for made, expected in told)
+    assert updates[-1] == (result.probes, result.probes)
+    assert all(encodes <= expected for encodes, expected in updates)
 
 
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"targets": (80, 90)}, "Shot by shot there is one target, not 2"),
-        ({"targets": ()}, "Shot by shot there is one target, not 0"),
-        ({"threshold": "6"}, "threshold is '6'; it is a percentage"),
-        ({"threshold": 0}, "threshold is 0; it is a percentage"),
-        ({"threshold": float("nan")}, "threshold is nan"),
-        ({"shortest": 0}, "shortest is 0"),
-        ({"shortest": 1.5}, "shortest is 1.5; it is a whole number of frames"),
-        ({"shortest": True}, "shortest is True"),
+        ({"targets": (80, 90)}, "takes one target, not 2"),
+        ({"targets": ()}, "takes one target, not 0"),
+        ({"threshold": "6"}, "threshold must be a percentage of the luma range, above 0 to 100, not '6'"),
+        ({"threshold": 0}, "threshold must be a percentage .*, not 0"),
+        ({"threshold": float("nan")}, "threshold must be .*, not nan"),
+        ({"shortest": 0}, "shortest must be at least 1 frame, not 0"),
+        ({"shortest": 1.5}, "shortest must be a whole number of frames from 1, not 1.5"),
+        ({"shortest": True}, "shortest must be .*, not True"),
         ({"preset": "fastest"}, "has no preset 'fastest'"),
-        ({"target": 101}, "The target 101 cannot be"),
+        ({"target": 101}, "A target of NEG must be between 1 and 100, not 101"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(settings: dict[str, Any], said: str, mixed: Clip, temp: Path) -> None:
+def test_invalid_settings(settings: dict[str, Any], said: str, mixed: Clip, temp: Path) -> None:
     with pytest.raises(SettingsError, match=said):
         tune(mixed, **settings)
     assert list(temp.iterdir()) == []
