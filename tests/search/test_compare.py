@@ -1,4 +1,4 @@
-"""Encoders against each other, with real encodes: what a win is by default VMAF and by NEG, and what is refused."""
+"""Comparisons of encoders: BD-rates, bitrates at a target, the NEG penalty, several sources, and what is refused."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.search.bdrate import RateQuality, bd_rate, rate_at
 from pytest_vmaf.search.bisect_request import BisectRequest
 from pytest_vmaf.search.compare import CompareRequest, compare
-from pytest_vmaf.search.comparison import Comparison, Delta
-from pytest_vmaf.search.probe import parse_metric
+from pytest_vmaf.search.comparison import Comparison, Delta, curve
+from pytest_vmaf.search.probe import Metric, parse_metric
 from pytest_vmaf.search.sweep import SweepRequest, sweep
+from search.builders import NEG, CurveScorer, a_bisection, a_comparison, a_curve, copying
 
 TARGETS = (80.0, 86.0, 90.0)
 SHARPENED = ("-vf", "unsharp=5:5:0.4")
-Compare = Callable[..., Comparison]
 
 
 @pytest.fixture(scope="session")
@@ -36,56 +36,77 @@ def clip(footage: Callable[..., Path]) -> Clip:
 def a_request(clip: Clip, encoder: str | Encoder = "libx264", **settings: Any) -> BisectRequest:
     chosen = ENCODERS[encoder] if isinstance(encoder, str) else encoder
     settings.setdefault("preset", "ultrafast" if chosen.name == "libx264" else None)
-    return BisectRequest(MeasureRequest(clip, clip), chosen, settings.pop("targets", TARGETS), cover=True, **settings)
+    return BisectRequest(MeasureRequest(clip, clip), chosen, settings.pop("targets", TARGETS), **settings)
 
 
-def run(contenders: Mapping[str, BisectRequest], *clips: Clip, **settings: Any) -> Comparison:
+def run(contenders: Mapping[str, BisectRequest], *clips: Clip, scorer: object = None, **settings: Any) -> Comparison:
     scorings = tuple(MeasureRequest(clip, clip) for clip in clips)
-    return compare(CompareRequest(scorings, contenders, **settings), FfmpegScorer())
+    return compare(CompareRequest(scorings, contenders, **settings), scorer or FfmpegScorer())  # type: ignore[arg-type]
+
+
+def both(clip: Clip, **settings: Any) -> dict[str, BisectRequest]:
+    """x264, and the same after a filter that sharpens."""
+    return {"plain": a_request(clip, **settings), "sharp": a_request(clip, arguments=SHARPENED, **settings)}
 
 
 @pytest.fixture(scope="session")
 def duel(clip: Clip) -> Comparison:
-    """x264, and the same after a filter that sharpens."""
-    timed = {"plain": a_request(clip, timed=True), "sharp": a_request(clip, timed=True, arguments=SHARPENED)}
-    return run(timed, clip)
+    """A comparison of real encodes."""
+    return run(both(clip), clip, speed=True)
 
 
 @pytest.fixture(scope="session")
 def dense(clip: Clip, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, RateQuality]]:
-    """By label and metric the curve through every CRF that matters."""
-    found = {}
+    """By label and metric, the curve through every CRF that matters."""
+    curves = {}
     for label, arguments in (("plain", ()), ("sharp", SHARPENED)):
         output = tmp_path_factory.mktemp("dense") / "sweep.jsonl"
         grid = ((ENCODERS["libx264"], ("ultrafast",)),)
         request = SweepRequest((MeasureRequest(clip, clip),), grid, tuple(range(18, 35)), output, arguments=arguments)
         rows = sweep(request, FfmpegScorer())
-        found[label] = {
+        curves[label] = {
             metric: RateQuality(tuple((row.bitrate, row.scores[metric]) for row in rows)) for metric in ("vmaf", "neg")
         }
-    return found
+    return curves
 
 
-# What is found.
+@pytest.fixture(scope="session")
+def pair() -> Comparison:
+    """Curves without encodes: "sharp" needs 25 % more bitrate for the same NEG, and less for the same VMAF."""
+    return a_comparison(plain=a_curve(), sharp=a_curve(1.25, gap=5.0))
 
 
-def test_an_encoder_that_sharpens_wins_by_default_vmaf_and_loses_by_neg(duel: Comparison) -> None:
+# Real encodes.
+
+
+def test_sharpening_wins_by_vmaf_and_loses_by_neg(duel: Comparison) -> None:
     assert duel.met
     assert duel.bd_rate("sharp", anchor="plain", metric="vmaf") < -4
     assert duel.bd_rate("sharp", anchor="plain") > 10
     assert duel.bd_quality("sharp", anchor="plain", metric="vmaf") > 0 > duel.bd_quality("sharp", anchor="plain")
     assert duel.lost_wins == (("sharp", "plain"),)
+    for target in TARGETS:
+        assert duel.penalty("sharp", target) > 2 * duel.penalty("plain", target) > 0
 
 
-def test_bd_rates_are_those_of_all_encodes(duel: Comparison, dense: dict[str, dict[str, RateQuality]]) -> None:
+def test_speed(duel: Comparison, pair: Comparison) -> None:
+    speed = duel.speed("sharp")
+    assert speed is not None
+    assert speed.crf == duel["sharp"][86].crf
+    assert speed.encode > 0
+    assert speed.decode > 0
+    assert pair.speed("sharp") is None
+
+
+@pytest.mark.slow
+def test_bd_rate_equals_that_of_all_encodes(duel: Comparison, dense: dict[str, dict[str, RateQuality]]) -> None:
     for metric in ("vmaf", "neg"):
         exact = bd_rate(dense["plain"][metric], dense["sharp"][metric], between=(80, 90))
         assert duel.bd_rate("sharp", anchor="plain", metric=metric) == pytest.approx(exact, abs=1)
 
 
-def test_what_neg_asks_beyond_vmaf_is_as_from_all_encodes(
-    duel: Comparison, dense: dict[str, dict[str, RateQuality]]
-) -> None:
+@pytest.mark.slow
+def test_penalty_equals_that_of_all_encodes(duel: Comparison, dense: dict[str, dict[str, RateQuality]]) -> None:
     for label in duel.labels:
         for target in TARGETS:
             neg, vmaf = (rate_at(dense[label][metric], target) for metric in ("neg", "vmaf"))
@@ -95,140 +116,162 @@ def test_what_neg_asks_beyond_vmaf_is_as_from_all_encodes(
             assert duel.rate(label, target) == pytest.approx(neg, rel=0.01)
 
 
-def test_sharpening_is_what_neg_takes_back(duel: Comparison) -> None:
-    for target in TARGETS:
-        assert duel.penalty("sharp", target) > 2 * duel.penalty("plain", target) > 0
-
-
-def test_against_itself_an_encoder_differs_in_nothing(duel: Comparison) -> None:
-    for metric in ("neg", "vmaf"):
-        assert duel.bd_rate("plain", anchor="plain", metric=metric) == 0
-        assert duel.bd_quality("plain", anchor="plain", metric=metric) == 0
-        assert duel.rate_change("plain", 86, anchor="plain", metric=metric) == 0
-
-
-def test_the_other_way_round_is_the_inverse(duel: Comparison) -> None:
-    there, back = duel.bd_rate("sharp", anchor="plain"), duel.bd_rate("plain", anchor="sharp")
-    assert (1 + there / 100) * (1 + back / 100) == pytest.approx(1)
-    assert duel.bd_quality("sharp", anchor="plain") == pytest.approx(-duel.bd_quality("plain", anchor="sharp"))
-
-
-def test_a_saving_is_between_the_rates_at_one_target(duel: Comparison) -> None:
-    saving = duel.rate_change("sharp", 86, anchor="plain")
-    assert saving == pytest.approx((duel.rate("sharp", 86) / duel.rate("plain", 86) - 1) * 100)
-    assert saving.unit == "%"
-    assert saving.over == "bitrate at NEG 86"
-    answer = duel["plain"][86]
-    assert answer.next_probe is not None
-    assert answer.next_probe.bitrate <= duel.rate("plain", 86) <= answer.bitrate
-
-
-def test_the_order_of_the_encoders_changes_no_number(duel: Comparison, clip: Clip) -> None:
-    other = run({"sharp": a_request(clip, arguments=SHARPENED), "plain": a_request(clip)}, clip)
+@pytest.mark.slow
+def test_order_of_real_encoders(duel: Comparison, clip: Clip) -> None:
+    other = run(dict(reversed(both(clip).items())), clip)
     assert other.labels == ("sharp", "plain")
     assert other.bd_rate("sharp", anchor="plain") == duel.bd_rate("sharp", anchor="plain")
     assert other.penalty("sharp", 90) == duel.penalty("sharp", 90)
-    assert other.lost_wins == duel.lost_wins
     for label in other.labels:
         assert [(p.crf, p.score) for p in other[label].probes] == [(p.crf, p.score) for p in duel[label].probes]
 
 
-def test_a_comparison_by_default_vmaf_knows_neg_as_well(duel: Comparison, clip: Clip) -> None:
-    by_vmaf = {
-        label: a_request(clip, metric=parse_metric("vmaf"), arguments=arguments)
-        for label, arguments in (("plain", ()), ("sharp", SHARPENED))
-    }
-    found = run(by_vmaf, clip)
-    assert found.lost_wins == (("sharp", "plain"),)
-    for label in found.labels:
-        assert found.penalty(label, 86) == pytest.approx(duel.penalty(label, 86), abs=2)
+@pytest.mark.slow
+def test_targets_of_vmaf_cover_neg(duel: Comparison, clip: Clip) -> None:
+    comparison = run(both(clip, metric=parse_metric("vmaf")), clip)
+    assert comparison.lost_wins == (("sharp", "plain"),)
+    for label in comparison.labels:
+        assert comparison.penalty(label, 86) == pytest.approx(duel.penalty(label, 86), abs=2)
 
 
-def test_a_pool_is_compared_with_the_same_pool_of_vmaf(clip: Clip) -> None:
-    found = run({"x264": a_request(clip, metric=parse_metric("neg.p10"), targets=(80, 88))}, clip)
-    assert found.penalty("x264", 80).over == "NEG p10 80 over VMAF p10 80"
-    assert 0 < found.penalty("x264", 80) < 50
+@pytest.mark.slow
+def test_targets_of_a_pool(clip: Clip) -> None:
+    comparison = run({"x264": a_request(clip, metric=parse_metric("neg.p10"), targets=(80, 88))}, clip)
+    assert comparison.penalty("x264", 80).over == "NEG p10 80 over VMAF p10 80"
+    assert 0 < comparison.penalty("x264", 80) < 50
 
 
-def test_another_metric_is_compared_over_all_of_its_curves(clip: Clip) -> None:
-    requests = {
-        label: a_request(clip, metric=parse_metric("psnr_y"), targets=(27, 30, 33), arguments=arguments, crf=(17, 40))
-        for label, arguments in (("plain", ()), ("sharp", SHARPENED))
-    }
-    found = run({label: replace(one, cover=False) for label, one in requests.items()}, clip)
-    assert found.bd_rate("sharp", anchor="plain") > 10
-    assert found.bd_rate("sharp", anchor="plain").over == "BD-rate, psnr_y 27 to 33"
-    assert found.bd_rate("sharp", anchor="plain", metric="neg").over == "BD-rate, NEG"
-    with pytest.raises(MeasurementError, match="The targets are of psnr_y"):
-        found.penalty("plain", 30)
+@pytest.mark.slow
+def test_targets_of_a_feature(clip: Clip) -> None:
+    comparison = run(both(clip, metric=parse_metric("psnr_y"), targets=(27, 30, 33), crf=(17, 40)), clip)
+    assert comparison.bd_rate("sharp", anchor="plain") > 10
 
 
-def test_with_one_target_a_win_is_the_bitrate_there(clip: Clip) -> None:
-    requests = {
-        "plain": a_request(clip, targets=(88,)),
-        "sharp": a_request(clip, targets=(88,), arguments=SHARPENED),
-    }
-    found = run(requests, clip)
-    assert found.rate_change("sharp", 88, anchor="plain", metric="vmaf") < -1
-    assert found.lost_wins == (("sharp", "plain"),)
+@pytest.mark.slow
+def test_three_real_sources(footage: Callable[..., Path]) -> None:
+    clips = [Clip(footage(size, frames)) for size, frames in (("160x120", 8), ("176x100", 8), ("128x128", 9))]
+    comparison = run(both(clips[0], targets=(80, 90), crf=(18, 32)), *clips)
+    delta = comparison.bd_rate("sharp", anchor="plain")
+    assert list(delta.per_source) == [str(clip) for clip in clips]
+    assert delta.interval is not None
+    for source in comparison.bisections:
+        bisection = comparison.bisections[source]["plain"]
+        assert comparison.rate("plain", 80, source) == pytest.approx(bisection[80].bitrate, rel=0.2)
 
 
-def test_speeds_are_of_the_middle_target_where_they_are_asked_for(duel: Comparison, clip: Clip) -> None:
-    speed = duel.speed("sharp")
-    assert speed is not None
-    assert speed.crf == duel["sharp"][86].crf
-    assert speed.encode > 0
-    assert speed.decode > 0
-    untimed = run({"x264": a_request(clip, targets=(80,))}, clip)
-    assert untimed.speed("x264") is None
+# Curves.
+
+
+def test_anchor_and_inverse(pair: Comparison) -> None:
+    for metric in ("neg", "vmaf"):
+        assert pair.bd_rate("plain", anchor="plain", metric=metric) == 0
+        assert pair.bd_quality("plain", anchor="plain", metric=metric) == 0
+        assert pair.rate_change("plain", 88, anchor="plain", metric=metric) == 0
+    there, back = pair.bd_rate("sharp", anchor="plain"), pair.bd_rate("plain", anchor="sharp")
+    assert there == pytest.approx(25, abs=0.1)
+    assert (1 + there / 100) * (1 + back / 100) == pytest.approx(1)
+    assert pair.bd_quality("sharp", anchor="plain") == pytest.approx(-pair.bd_quality("plain", anchor="sharp"))
+
+
+def test_bd_rate_is_between_the_targets_that_both_meet() -> None:
+    comparison = a_comparison((82, 88, 94), one=a_curve(), other=a_curve(1.25)[1:])
+    curves = [curve(comparison[label].probes, NEG) for label in ("one", "other")]
+    delta = comparison.bd_rate("other", anchor="one")
+    assert delta.over == "BD-rate, NEG 82 to 94"
+    assert delta == bd_rate(*curves, between=(82, 94))
+    fewer = a_comparison((82, 88, 96), one=a_curve(), other=a_curve(1.25)[1:])
+    assert fewer.bd_rate("other", anchor="one").over == "BD-rate, NEG 82 to 88"
+    assert fewer.bd_rate("other", anchor="one") == bd_rate(*curves, between=(82, 88))
+
+
+def test_rate_change(pair: Comparison) -> None:
+    change = pair.rate_change("sharp", 88, anchor="plain")
+    assert change == pytest.approx((pair.rate("sharp", 88) / pair.rate("plain", 88) - 1) * 100)
+    assert (change.unit, change.over) == ("%", "bitrate at NEG 88")
+    answer = pair["plain"][88]
+    assert answer.next_probe is not None
+    assert answer.next_probe.bitrate <= pair.rate("plain", 88) <= answer.bitrate
+
+
+def test_penalty(pair: Comparison) -> None:
+    delta = pair.penalty("plain", 88)
+    neg, vmaf = (rate_at(curve(pair["plain"].probes, Metric(name)), 88) for name in ("neg", "vmaf"))
+    assert neg is not None
+    assert vmaf is not None
+    assert delta == (neg / vmaf - 1) * 100
+    assert (delta.unit, delta.over) == ("%", "NEG 88 over VMAF 88")
+
+
+@pytest.mark.parametrize("targets", [(82, 88, 94), (88,)])
+def test_lost_wins(targets: tuple[float, ...]) -> None:
+    sharp = a_comparison(targets, plain=a_curve(), sharp=a_curve(1.25, gap=5.0))
+    assert sharp.lost_wins == (("sharp", "plain"),)
+    assert a_comparison(targets, plain=a_curve(), better=a_curve(0.8)).lost_wins == ()
+    assert a_comparison(targets, plain=a_curve(), nearly=a_curve(gap=2.02)).lost_wins == ()
+
+
+def test_pool_of_neg_and_vmaf(pair: Comparison) -> None:
+    pooled = replace(pair, metric=parse_metric("neg.p10"))
+    assert pooled.penalty("plain", 88).over == "NEG p10 88 over VMAF p10 88"
+    assert pooled.bd_rate("sharp", anchor="plain", metric="vmaf").over == "BD-rate, VMAF"
+    assert pooled.bd_rate("sharp", anchor="plain", metric="vmaf.p10").over == "BD-rate, VMAF p10 82 to 94"
+
+
+def test_feature_is_compared_over_complete_curves() -> None:
+    pair = a_comparison(plain=a_curve(psnr=True), other=a_curve(1.25, psnr=True))
+    assert pair.bd_rate("other", anchor="plain", metric="psnr_y").over == "BD-rate, psnr_y"
+    with pytest.raises(MeasurementError, match=r"The targets must be of NEG or VMAF .*, not of psnr_y"):
+        replace(pair, metric=parse_metric("psnr_y")).penalty("plain", 30)
 
 
 # Several sources.
 
 
 @pytest.fixture(scope="session")
-def three(footage: Callable[..., Path]) -> Comparison:
-    clips = [Clip(footage(size, frames)) for size, frames in (("160x120", 8), ("176x100", 8), ("128x128", 9))]
-    requests = {
-        label: a_request(clips[0], targets=(80, 90), crf=(18, 32), arguments=arguments)
-        for label, arguments in (("plain", ()), ("sharp", SHARPENED))
-    }
-    return run(requests, *clips)
+def three() -> Comparison:
+    rates = {"a.mkv": 1.1, "b.mkv": 1.25, "c.mkv": 1.3}
+    bisections = {s: {"plain": a_bisection(a_curve()), "sharp": a_bisection(a_curve(r))} for s, r in rates.items()}
+    return Comparison(NEG, (82, 88, 94), bisections)
 
 
-def test_over_sources_a_difference_is_the_mean_with_an_interval(three: Comparison) -> None:
+def test_mean_and_interval_of_sources(three: Comparison) -> None:
     delta = three.bd_rate("sharp", anchor="plain")
     assert list(delta.per_source) == list(three.bisections)
     assert delta == pytest.approx(fmean(delta.per_source.values()))
     assert delta.interval is not None
     low, high = delta.interval
-    assert min(delta.per_source.values()) <= low <= delta <= high <= max(delta.per_source.values())
-    assert low < high
+    assert min(delta.per_source.values()) <= low < delta < high <= max(delta.per_source.values())
     for source, by_label in three.bisections.items():
         alone = Comparison(three.metric, three.targets, {source: by_label})
         assert alone.bd_rate("sharp", anchor="plain") == delta.per_source[source]
         assert alone.bd_rate("sharp", anchor="plain").interval is None
-
-
-def test_the_order_of_the_sources_changes_no_number(three: Comparison) -> None:
     turned = replace(three, bisections=dict(reversed(three.bisections.items())))
-    there, here = (each.bd_rate("sharp", anchor="plain") for each in (three, turned))
-    assert (float(there), there.interval) == (float(here), here.interval)
+    other = turned.bd_rate("sharp", anchor="plain")
+    assert (float(other), other.interval) == (float(delta), delta.interval)
 
 
-def test_with_several_sources_one_must_be_named(three: Comparison) -> None:
-    with pytest.raises(SettingsError, match=r"There are 3 sources; say \.bisections\[source\]\['plain'\]"):
+def test_narrowest_span_of_sources(three: Comparison) -> None:
+    fewer = {"plain": a_bisection(a_curve()[1:]), "sharp": a_bisection(a_curve(1.2)[1:])}
+    targets = (82.0, 88.0, 96.0)
+    bisections = {
+        source: {label: a_bisection(bisection.probes, targets) for label, bisection in by_label.items()}
+        for source, by_label in {**three.bisections, "d.mkv": fewer}.items()
+    }
+    assert Comparison(NEG, targets, bisections).bd_rate("sharp", anchor="plain").over == "BD-rate, NEG 82 to 88"
+
+
+def test_source_must_be_named(three: Comparison) -> None:
+    with pytest.raises(SettingsError, match=r"There are 3 sources\. Use \.bisections\[source\]\['plain'\]"):
         three["plain"]
-    with pytest.raises(SettingsError, match="None is none of the sources"):
-        three.rate("plain", 86)
-    source = next(iter(three.bisections))
-    assert three.rate("plain", 80, source) == pytest.approx(three.bisections[source]["plain"][80].bitrate, rel=0.2)
+    with pytest.raises(SettingsError, match=r"source must be one of a\.mkv, b\.mkv, c\.mkv, not None"):
+        three.rate("plain", 88)
+    assert three.rate("plain", 88, "b.mkv") == three.rate("plain", 88, "a.mkv")
 
 
-# Deltas are floats.
+# Texts.
 
 
-def test_a_delta_is_a_float_that_knows_where_it_comes_from() -> None:
+def test_delta_is_a_float() -> None:
     delta = Delta({"a": -10.0, "b": -20.0, "c": -30.0}, "%", "BD-rate, NEG 90 to 96")
     assert delta <= -20
     assert f"{delta:.1f} {delta}" == "-20.0 -20.0"
@@ -242,124 +285,120 @@ def test_a_delta_is_a_float_that_knows_where_it_comes_from() -> None:
     assert repr(Delta({"a": 1.5}, "points", "BD-quality")) == "<+1.50 points (BD-quality, 1 source)>"
 
 
-def test_a_comparison_shows_itself(duel: Comparison) -> None:
-    assert repr(duel) == f"<Comparison of plain, sharp on 1 source, {duel.probes} encodes>"
-    assert str(duel).startswith("plain: libx264 ultrafast")
-    assert "\nsharp: libx264 ultrafast" in str(duel)
+def test_comparison_in_words(pair: Comparison, three: Comparison) -> None:
+    assert repr(pair) == "<Comparison of plain, sharp on 1 source, 14 encodes>"
+    assert repr(three) == "<Comparison of plain, sharp on 3 sources, 42 encodes>"
+    assert str(pair).startswith("plain: libx264 medium on reference.mkv: NEG")
+    assert "\nsharp: libx264 medium on" in str(pair)
 
 
 # What cannot be compared.
 
 
-def test_curves_that_hardly_overlap_are_refused_with_who_and_where(clip: Clip) -> None:
-    requests = {"fine": a_request(clip, crf=(10, 24)), "coarse": a_request(clip, crf=(32, 51))}
-    found = run(requests, clip)
-    assert not found.met
-    with pytest.raises(MeasurementError, match=r"coarse and fine share 0 of 3 targets .*hardly overlap") as caught:
-        found.bd_rate("coarse", anchor="fine")
-    assert "NEG 90 of libx264 is not reached: CRF 32, the finest, has" in str(caught.value)
-    with pytest.raises(MeasurementError, match=r"coarse on .* not measured on both sides of NEG 90.*is not reached"):
-        found.rate("coarse", 90)
-    with pytest.raises(MeasurementError, match="has not both VMAF 90 and NEG 90"):
-        found.penalty("coarse", 90)
-    # Not known is not none.
+def test_curves_that_hardly_overlap() -> None:
+    comparison = a_comparison((88, 92, 96), fine=a_curve()[:4], coarse=a_curve()[3:])
+    assert not comparison.met
+    with pytest.raises(MeasurementError, match=r"coarse and fine both meet 1 of 3 targets .*hardly overlap") as caught:
+        comparison.bd_rate("coarse", anchor="fine")
+    assert "NEG 96 of libx264 is not reached: CRF 27, the finest, has 88.000" in str(caught.value)
+    with pytest.raises(MeasurementError, match=r"coarse on a\.mkv was not measured on both sides of NEG 96.*reached"):
+        comparison.rate("coarse", 96)
+    with pytest.raises(MeasurementError, match=r"not measured on both sides of VMAF 99.*: encode at more CRFs"):
+        comparison.rate("coarse", 99, metric="vmaf")
+    with pytest.raises(MeasurementError, match=r"coarse on a\.mkv does not reach both VMAF 96 and NEG 96"):
+        comparison.penalty("coarse", 96)
+    # A pair that is not known differs from a pair without a lost win.
     with pytest.raises(MeasurementError, match="hardly overlap"):
-        _ = found.lost_wins
+        _ = comparison.lost_wins
 
 
-def test_too_few_points_are_refused_with_who_and_where(clip: Clip) -> None:
-    requests = {name: a_request(clip, crf=(26, 31), targets=(80,)) for name in ("one", "two")}
-    with pytest.raises(MeasurementError, match=r"one against two on .*BD-rate needs 4 points"):
-        run(requests, clip).bd_rate("one", anchor="two")
+def test_too_few_points() -> None:
+    comparison = a_comparison((88,), one=a_curve()[2:5], two=a_curve()[2:5])
+    with pytest.raises(MeasurementError, match=r"one against two on a\.mkv: BD-rate needs 4 points"):
+        comparison.bd_rate("one", anchor="two")
 
 
-def test_names_and_metrics_that_are_not_there_are_refused(duel: Comparison) -> None:
-    with pytest.raises(SettingsError, match="'x265' was not compared; there are plain, sharp"):
-        duel.bd_rate("x265", anchor="plain")
-    with pytest.raises(SettingsError, match="'x265' was not compared"):
-        duel.penalty("x265", 90)
-    with pytest.raises(SettingsError, match="metric is 'vmfa'; did you mean 'vmaf'"):
-        duel.bd_rate("sharp", anchor="plain", metric="vmfa")
-    with pytest.raises(SettingsError, match="float_ssim was not measured in this comparison"):
-        duel.bd_quality("sharp", anchor="plain", metric="float_ssim")
+def test_unknown_names_and_metrics(pair: Comparison) -> None:
+    with pytest.raises(SettingsError, match="An encoder must be one of plain, sharp, not 'x265'"):
+        pair.bd_rate("x265", anchor="plain")
+    with pytest.raises(SettingsError, match="not 'x265'"):
+        pair.penalty("x265", 88)
+    with pytest.raises(SettingsError, match=r"not 'vmfa'\. Did you mean 'vmaf'"):
+        pair.bd_rate("sharp", anchor="plain", metric="vmfa")
+    with pytest.raises(SettingsError, match=r"float_ssim was not measured in this comparison\. Request it with"):
+        pair.bd_quality("sharp", anchor="plain", metric="float_ssim")
 
 
 @pytest.mark.parametrize("what", ["no encoder", "no source", "a source twice"])
-def test_a_comparison_of_nothing_is_refused(what: str, clip: Clip) -> None:
+def test_nothing_to_compare(what: str, clip: Clip) -> None:
     contenders = {} if what == "no encoder" else {"x264": a_request(clip)}
     clips = {"no source": [], "a source twice": [clip, clip]}.get(what, [clip])
-    with pytest.raises(SettingsError, match=r"at least one encoder and one source|A source is given twice"):
+    with pytest.raises(SettingsError, match=r"at least one encoder and one source|Every source must be given once"):
         run(contenders, *clips)
 
 
+# The searches of a comparison.
+
+
+@pytest.fixture(scope="session")
+def copy(clip: Clip, encode: Callable[..., Path]) -> Encoder:
+    return copying(encode(clip.path, 30))
+
+
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("settings", "message"),
     [
         ({"preset": "fastest"}, "libx264 has no preset 'fastest'"),
-        ({"arguments": ("-crf", "20")}, "The argument -crf is libx264's own"),
+        ({"arguments": ("-crf", "20")}, "-crf"),
+        ({"crf": (0, 99)}, "crf must be two whole numbers"),
     ],
 )
-def test_settings_of_the_last_encoder_are_refused_before_the_first_encodes(
-    wrong: dict[str, Any], said: str, clip: Clip
-) -> None:
-    called: list[int] = []
-    counting = function_encoder(lambda source, output, crf: called.append(crf), name="counting")
-    with pytest.raises(SettingsError, match=said):
-        run({"counting": a_request(clip, counting), "wrong": a_request(clip, **wrong)}, clip)
-    assert called == []
+def test_settings_are_checked_before_encoding(settings: dict[str, Any], message: str, clip: Clip) -> None:
+    encoded: list[int] = []
+    counting = function_encoder(lambda source, output, crf: encoded.append(crf))
+    with pytest.raises(SettingsError, match=message):
+        run({"counting": a_request(clip, counting), "wrong": a_request(clip, **settings)}, clip)
+    assert encoded == []
 
 
-# Failing, and what stays.
-
-
-def test_an_encoder_that_fails_in_the_middle_leaves_what_was_finished(
-    clip: Clip, make: Callable[..., Path], temp: Path
-) -> None:
+def test_failure_in_the_middle(clip: Clip, copy: Encoder, temp: Path) -> None:
     def fails(source: Path, output: Path, crf: int) -> None:
-        if crf < 30:
+        if crf < 20:
             raise RuntimeError("out of licences")
-        make("-i", source, "-c:v", "libx264", "-preset", "ultrafast", "-crf", crf, output)
+        copy.function(source, output, crf)  # type: ignore[misc]
 
-    requests = {
-        "good": a_request(clip, crf=(18, 32)),
-        "bad": a_request(clip, function_encoder(fails)),
-        "never": a_request(clip),
-    }
+    requests = {"good": copy, "bad": function_encoder(fails), "never": copy}
     with pytest.raises(EncodeError, match=r"fails raised RuntimeError at CRF .*: out of licences") as caught:
-        run(requests, clip)
+        run({label: a_request(clip, each) for label, each in requests.items()}, clip, scorer=CurveScorer(frames=12))
     names = [probe.encode.name for probe in caught.value.probes]
-    assert names.count("libx264 ultrafast") >= 6
-    assert set(names) <= {"libx264 ultrafast", "fails"}
+    assert names.count("copy") >= 6
+    assert set(names) <= {"copy", "fails"}
     assert caught.value.__notes__[-1] == (
         f"This was bad on {clip}; 1 (good on {clip}) of 3 searches had been finished."
     )
     assert list(temp.iterdir()) == []
 
 
-def test_encodes_that_are_kept_are_apart_by_encoder_and_source(
-    clip: Clip, tmp_path: Path, temp: Path, make: Callable[..., Path]
-) -> None:
-    # The same name in another folder.
+def test_encodes_are_kept_apart(clip: Clip, copy: Encoder, tmp_path: Path, temp: Path) -> None:
+    # The same file name in another folder.
     (tmp_path / "other").mkdir()
-    other = Clip(make("-i", clip.path, "-frames:v", 8, "-c", "copy", tmp_path / "other" / clip.path.name))
+    other = Clip(tmp_path / "other" / clip.path.name)
+    other.path.write_bytes(clip.path.read_bytes())
     keep = tmp_path / "kept"
-    requests = {
-        name: replace(a_request(clip, targets=(80,), crf=(26, 34), keep=keep / name), cover=False)
-        for name in ("one", "two")
-    }
-    found = run(requests, clip, other)
-    paths = [by_label[name][80].encode.path for by_label in found.bisections.values() for name in requests]
+    requests = {name: a_request(clip, copy, targets=(80,), keep=keep / name) for name in ("one", "two")}
+    comparison = run(requests, clip, other, scorer=CurveScorer(frames=12))
+    paths = [bisection[80].encode.path for bisection in comparison.searches]
     assert len(set(paths)) == 4
     assert sorted(path for path in keep.rglob("*") if path.is_file()) == sorted(paths)  # type: ignore[type-var]
     assert list(temp.iterdir()) == []
 
 
-def test_progress_rises_with_the_probes_and_ends_with_them(clip: Clip) -> None:
-    told: list[tuple[int, float]] = []
-    requests = {name: a_request(clip, targets=(80,), crf=(26, 34)) for name in ("one", "two")}
-    found = run(requests, clip, progress=lambda *numbers: told.append(numbers))
-    done = [numbers[0] for numbers in told]
-    assert done == sorted(done)
-    assert done[0] == 1
-    assert told[-1] == (found.probes, found.probes)
-    assert all(made <= expected for made, expected in told)
+def test_progress(clip: Clip, copy: Encoder) -> None:
+    calls: list[tuple[int, float]] = []
+    requests = {name: a_request(clip, copy, targets=(80,)) for name in ("one", "two")}
+    comparison = run(requests, clip, scorer=CurveScorer(frames=12), progress=lambda *numbers: calls.append(numbers))
+    made = [numbers[0] for numbers in calls]
+    assert made == sorted(made)
+    assert made[0] == 1
+    assert calls[-1] == (comparison.probes, comparison.probes)
+    assert all(done <= expected for done, expected in calls)
