@@ -1,1 +1,1 @@
-"""The scorer backends that come with pytest-vmaf: one file each, each a pluggy plugin."""
+"""The scorers that pytest-vmaf includes: one module each, each a pluggy plugin."""

@@ -1,4 +1,4 @@
-"""The default scorer: ffmpeg's libvmaf filter. Decodes and scores in one process, without a temporary video."""
+"""The default scorer: ffmpeg's libvmaf filter, which decodes and scores in one process, without a temporary video."""
 
 from __future__ import annotations
 
@@ -42,25 +42,29 @@ from pytest_vmaf.text import printable
 
 hookimpl = pluggy.HookimplMarker("pytest")
 LOG = "vmaf{}.xml"
-#: Linux takes no argument of more than 128 KiB.
+#: Linux refuses an argument of more than 128 KiB.
 LONGEST_ARGUMENT = 100_000
-#: The output file that counts what a loopback decoder gives: after the encode and the scores.
+#: The number of the output that counts the frames of a loopback decoder: after the encode and the scores.
 COUNTER = 2
-#: ffmpeg converts pixels in silence when the two inputs differ; both chains end in one format, so it never should.
+#: ffmpeg silently converts pixels if the two inputs differ. Both chains end in the same format, so it never should.
 CONVERTED = re.compile(r"auto-inserting filter '(\S+)' between .* and the filter 'Parsed_libvmaf")
 
 
 @hookimpl
 def pytest_vmaf_scorer(config: Any, name: str) -> FfmpegScorer | None:
-    """Answers to the name ``ffmpeg``."""
+    """The scorer, if its name is `ffmpeg`."""
     return FfmpegScorer() if name == "ffmpeg" else None
 
 
 class FfmpegScorer:
-    """Scores with the libvmaf filter of the ffmpeg that was found."""
+    """Scores with the libvmaf filter of the ffmpeg in use."""
 
     def capabilities(self, tools: Tools) -> Capabilities:
-        """The ffmpeg's version. Raises ScorerError when it was built without libvmaf."""
+        """The version of ffmpeg.
+
+        Raises:
+            ScorerError: If it was built without libvmaf.
+        """
         if not tools.ffmpeg.has_libvmaf:
             raise ScorerError(
                 f"{printable(tools.ffmpeg.path)} ({tools.ffmpeg.version}) was built without libvmaf.\n{INSTALL}"
@@ -68,28 +72,32 @@ class FfmpegScorer:
         return Capabilities(name="ffmpeg", version=tools.ffmpeg.version)
 
     def programs(self, tools: Tools) -> tuple[str, ...]:
-        """The ffmpeg alone, which has libvmaf in it or loads it."""
+        """The ffmpeg alone: it contains libvmaf or loads it."""
         return (tools.ffmpeg.path,)
 
     def command(self, request: ScoreRequest) -> str:
-        """The ffmpeg command that scores these two clips."""
+        """The shell command that scores these two clips."""
         models = model_file_names(request.models)
         return _repeat(models, by_hand(arguments([request], models)))
 
     def can_encode(self, tools: Tools) -> bool:
-        """Whether this ffmpeg decodes its own encodes while it makes them (7.1 and later)."""
+        """Whether this ffmpeg can decode its own encodes while it makes them (7.1 and later)."""
         return has_loopback(tools.ffmpeg.path)
 
     def score(self, request: ScoreRequest) -> ScoreLog:
-        """Run the filter once over both clips. Raises ScorerError with ffmpeg's last lines when it fails."""
+        """Run the filter once over both clips.
+
+        Raises:
+            ScorerError: If ffmpeg fails. The message contains its last lines.
+        """
         return _run([request], None)[0]
 
     def score_together(self, requests: Sequence[ScoreRequest]) -> tuple[ScoreLog, ...]:
-        """Run one filter for each request in one process, each clip decoded once. Raises ScorerError as ``score``."""
+        """Run a filter for each request in one process, which decodes each clip once. Raises as `score`."""
         return _run(requests, None)
 
     def encode_and_score(self, request: ScoreRequest, step: EncodeStep) -> ScoreLog:
-        """Encode, decode what comes out, and score it in one process. Raises ScorerError as ``score``."""
+        """Encode, decode the encode and score it, in one process. Raises as `score`."""
         return _run([request], step)[0]
 
 
@@ -97,11 +105,11 @@ def _run(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> tuple[Sco
     first = requests[0]
     decoded: dict[int, tuple[int, int]] = {}
     looped: dict[int, int] = {}
-    converted: list[str] = []
-    damaged: list[str] = []
+    conversions: list[str] = []
+    damages: list[str] = []
     outputs: set[int] = set()
 
-    def heard(line: str) -> None:
+    def on_line(line: str) -> None:
         if match := DECODED.search(line):
             decoded[int(match[1])] = int(match[2]), int(match[3])
         elif match := ENCODED.search(line):
@@ -109,28 +117,28 @@ def _run(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> tuple[Sco
         elif match := OUTPUT.match(line):
             outputs.add(int(match[1]))
         elif match := CONVERTED.search(line):
-            converted.append(match[1])
+            conversions.append(match[1])
         elif DAMAGED.match(line):
-            damaged.append(printable(line))
+            damages.append(printable(line))
 
     clips = _inputs(requests, step)
     with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as folder:
         models = copy_models(tuple({model: None for request in requests for model in request.models}), Path(folder))
         argv = arguments(requests, models, step)
-        shown = by_hand(argv)
+        display = by_hand(argv)
         if step is not None:
-            shown = tuple(part.replace(f"file:{step.path.absolute()}", step.path.name) for part in shown)
+            display = tuple(part.replace(f"file:{step.path.absolute()}", step.path.name) for part in display)
         if len(graph := argv[argv.index("-filter_complex") + 1]) > LONGEST_ARGUMENT:
             argv[argv.index(graph) - 1 : argv.index(graph) + 1] = _graph_file(graph, Path(folder), first.tools)
         follow = on_progress(first.progress)
-        command = FfmpegCommand(tuple(argv), cwd=folder, on_stderr=heard, on_stdout=follow, display_argv=shown)
+        command = FfmpegCommand(tuple(argv), cwd=folder, on_stderr=on_line, on_stdout=follow, display_argv=display)
         end = run(command, first.timeout)
         logs = [_read(Path(folder, _log(number)), end, request) for number, request in enumerate(requests)]
-    _check(end, [name for name, _ in clips], decoded, converted, damaged)
+    _check(end, [name for name, _ in clips], decoded, conversions, damages)
     if step is not None and len(outputs) != COUNTER + 1:
-        raise ScorerError(f"The encoder's arguments make ffmpeg write {len(outputs) - COUNTER} files, not one.")
+        raise ScorerError(f"The encoder's arguments must make ffmpeg write one file, not {len(outputs) - COUNTER}.")
     if step is not None and COUNTER not in looped:
-        raise ScorerError(f"ffmpeg did not say how many frames it decoded of the encode.\n{end.explain()}")
+        raise ScorerError(f"ffmpeg did not report how many frames of the encode it decoded.\n{end.explain()}")
     counts = {clip: decoded[number][0] for number, (_, clip) in enumerate(clips)}
     return tuple(
         ScoreLog(
@@ -140,27 +148,28 @@ def _run(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> tuple[Sco
                 counts[request.distorted.clip] if step is None else looped[COUNTER]
             ),
             libvmaf=log.version,
-            command=_repeat(models, shown),
+            command=_repeat(models, display),
             pooled_means=log.pooled_means,
         )
         for request, log in zip(requests, logs, strict=True)
     )
 
 
-def _repeat(models: dict[ModelRun, str], shown: Sequence[str]) -> str:
+def _repeat(models: dict[ModelRun, str], argv: Sequence[str]) -> str:
+    """The shell command that repeats a run."""
     copies = "".join(f"cp {shlex.quote(str(m.path))} {name} && " for m, name in models.items() if m.path)
-    return printable(copies + shlex.join(shown))
+    return printable(copies + shlex.join(argv))
 
 
 def _inputs(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> list[tuple[str, Clip]]:
-    """What ffmpeg reads, in its order, and what each is: the distorted clips first, no clip twice."""
-    found: dict[Clip, str] = {}
+    """The inputs of ffmpeg in their order, with their names: the distorted clips first, no clip twice."""
+    inputs: dict[Clip, str] = {}
     if step is not None:
-        found[step.source] = "reference"
+        inputs[step.source] = "reference"
     else:
-        found.update((request.distorted.clip, "distorted clip") for request in requests)
-    found.update((request.reference.clip, "reference") for request in requests)
-    return [(name, clip) for clip, name in found.items()]
+        inputs.update((request.distorted.clip, "distorted clip") for request in requests)
+    inputs.update((request.reference.clip, "reference") for request in requests)
+    return [(name, clip) for clip, name in inputs.items()]
 
 
 def arguments(
@@ -168,8 +177,8 @@ def arguments(
 ) -> list[str]:
     """ffmpeg's argument list: the distorted clips, then the reference, each read once and to its end.
 
-    With a ``step`` the first input is what is encoded, and the encode comes back through a loopback decoder; where
-    what is encoded is the reference itself, it is decoded once for both.
+    With a `step`, the first input is encoded, and the encode comes back through a loopback decoder. If the reference
+    itself is encoded, it is decoded once for both.
     """
     clips = [clip for _, clip in _inputs(requests, step)]
     argv = [requests[0].tools.ffmpeg.path, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-xerror"]
@@ -177,12 +186,12 @@ def arguments(
     for clip in clips:
         argv += input_arguments(clip)
     null = ("-fps_mode", "passthrough", "-f", "null", "-")
-    # A graph has a thread: what shares a distorted clip shares its decoding and filters, the rest runs beside it.
+    # A graph has a thread. Requests for one distorted clip share its decoding and filters; the others run in parallel.
     together: dict[Clip, list[tuple[int, ScoreRequest]]] = {}
     for number, request in enumerate(requests):
         together.setdefault(request.distorted.clip, []).append((number, request))
     pixels = sum(request.width * request.height for request in requests)
-    # Graphs have a thread each since ffmpeg 7.0, as loopback decoders exist.
+    # Each graph has a thread of its own since ffmpeg 7.0; loopback decoders came soon after.
     how = {"looped": step is not None, "threaded": len(together) > 1 and has_loopback(requests[0].tools.ffmpeg.path)}
     graphs = [
         part for each in together.values() for part in ("-filter_complex", _graph(each, models, clips, pixels, **how))
@@ -204,28 +213,33 @@ def _graph(
     looped: bool,
     threaded: bool,
 ) -> str:
-    """The filter graph: what is done to a clip is done once, however many requests cut their windows out of it.
+    """The filter graph. Each clip is filtered once, however many requests cut their windows out of it.
 
-    ``requests`` stand with their numbers; ``pixels`` is how many a frame of all that is scored has. ``threaded`` says
-    that each graph has a thread of its own.
+    Args:
+        requests: The requests with their numbers.
+        models: The models with the names of their files.
+        clips: The inputs of ffmpeg.
+        pixels: The number of pixels in a frame of all requests together.
+        looped: Whether the distorted clip comes from a loopback decoder.
+        threaded: Whether each graph has a thread of its own.
     """
     uses: dict[str, list[tuple[str, str]]] = {}
     scorings = []
     for number, request in requests:
         tail = number or ""
         for what, source in (("distorted", request.distorted), ("reference", request.reference)):
-            # V and not v: a cover picture is no clip.
+            # V, not v: a cover picture is not a clip.
             begin = f"[{clips.index(source.clip)}:V:0]" if what == "reference" or not looped else "[dec:0]"
             if begin == "[dec:0]":
-                # libvmaf repeats the last frame of the shorter clip, so what the decoder gives is counted beside it.
+                # libvmaf repeats the last frame of the shorter clip, so the decoder's frames are counted separately.
                 begin += "split[counted],"
             uses.setdefault(begin + source.filters, []).append((source.window, f"[{what}{tail}]"))
-        # Shared out by size: sixteen tiles need no more threads than the whole picture.
+        # In proportion to the size: sixteen tiles need no more threads than the whole picture.
         threads = -(-request.threads * request.width * request.height // pixels)
         if threads == 1 == len(requests) and threaded:
-            # The graph's own thread does it; to hand each frame to another costs 5 % of the time.
+            # The graph's own thread scores: handing each frame to another costs 5 % of the time.
             threads = 0
-        # No shortest=1 and the like: when the lengths differ, both clips must be decoded to their ends and be counted.
+        # No shortest=1 or the like: if the lengths differ, both clips must be decoded to their ends and counted.
         scorings.append(
             f"[distorted{tail}][reference{tail}]libvmaf="
             f"model='{'|'.join(_model(model, models[model]) for model in request.models)}'"
@@ -249,14 +263,14 @@ def _log(number: int) -> str:
 
 
 def _graph_file(graph: str, folder: Path, tools: Tools) -> list[str]:
-    """The option that reads a graph from a file, for one that is too long to be an argument."""
+    """The option that reads a graph from a file, because it is too long for an argument."""
     (folder / "graph.txt").write_text(graph, encoding="utf-8")
-    # Before 7.0 it has a name of its own, which 8.0 no longer knows.
+    # Before 7.0 it has a name of its own, which 8.0 does not know.
     return ["-/filter_complex" if has_loopback(tools.ffmpeg.path) else "-filter_complex_script", "graph.txt"]
 
 
 def _model(model: ModelRun, file: str) -> str:
-    # Only the literal "true" counts here; "1" is ignored in silence. Without a name the second model is lost.
+    # Only the literal "true" counts; "1" is silently ignored. Without a name, the second model is lost.
     parts = [f"path={file}" if model.path else f"version={model.version}", f"name={model.column}", "disable_clip=true"]
     if model.transform:
         parts.append("enable_transform=true")
@@ -267,47 +281,45 @@ def _model(model: ModelRun, file: str) -> str:
 def _read(path: Path, end: Finished, request: ScoreRequest) -> Log:
     if end.returncode == 0 and path.exists():
         return read_log(path, request.columns)
-    said = "\n".join(end.tail)
+    text = "\n".join(end.tail)
     if end.returncode < 0:
-        what = "ffmpeg crashed while scoring. libvmaf does so on frames that are too small for a model, for one."
-    elif "could not load" in said or "no such built-in model" in said:
+        what = "ffmpeg crashed while scoring. For example, libvmaf crashes on frames that are too small for a model."
+    elif "could not load" in text or "no such built-in model" in text:
         versions = ", ".join(str(model.version or model.path) for model in request.models)
         what = (
-            f"The libvmaf in {printable(request.tools.ffmpeg.path)} has not all of the models {versions}.\n"
-            f"  `pytest-vmaf doctor` lists what it has; a newer build may have more.\n{INSTALL}"
+            f"The libvmaf in {printable(request.tools.ffmpeg.path)} lacks one of the models {versions}.\n"
+            f"  `pytest-vmaf doctor` lists its models; a newer build may have more.\n{INSTALL}"
         )
-    elif "No such filter: 'libvmaf'" in said:
+    elif "No such filter: 'libvmaf'" in text:
         what = f"{printable(request.tools.ffmpeg.path)} was built without libvmaf.\n{INSTALL}"
     elif end.returncode == 0:
         raise LogError(
-            "ffmpeg ended well but wrote no log, so nothing was scored. Is the disk full, or a clip without frames?\n"
+            "ffmpeg ended well but wrote no log, so nothing was scored. Is the disk full? Has a clip no frames?\n"
             + end.explain()
         )
     else:
         what = "ffmpeg could not decode or score the clips."
-    error = ScorerError(f"{what}\n{end.explain()}")
-    error.exit_code = end.returncode
-    raise error
+    raise ScorerError(f"{what}\n{end.explain()}", end.returncode)
 
 
 def _check(
     end: Finished,
     inputs: list[str],
     decoded: dict[int, tuple[int, int]],
-    converted: list[str],
-    damaged: list[str],
+    conversions: list[str],
+    damages: list[str],
 ) -> None:
     if set(decoded) != set(range(len(inputs))):
-        raise ScorerError(f"ffmpeg did not say how many frames it decoded of each clip.\n{end.explain()}")
+        raise ScorerError(f"ffmpeg did not report how many frames of each clip it decoded.\n{end.explain()}")
     for number, what in enumerate(inputs):
         if decoded[number][1]:
             raise ScorerError(f"The {what} has {decoded[number][1]} decoding errors; its file is damaged.")
-    if damaged:
+    if damages:
         raise ScorerError(
-            f"One of the clips is cut off or damaged; ffmpeg says: {damaged[0]}\n  command: {end.command}"
+            f"One of the clips is cut off or damaged. ffmpeg reports: {damages[0]}\n  command: {end.command}"
         )
-    if converted:
+    if conversions:
         raise ScorerError(
-            f"ffmpeg converted pixels on its own ({', '.join(converted)}) before scoring; the score would not be of "
-            f"these clips.\n{end.explain()}"
+            f"ffmpeg converted pixels on its own ({', '.join(conversions)}), so nothing can be scored.\n"
+            f"{end.explain()}"
         )

@@ -1,4 +1,4 @@
-"""A scorer that runs Netflix's ``vmaf`` tool: two ffmpegs decode into pipes, and the tool scores what comes out."""
+"""The scorer `vmaf`: two ffmpegs decode into pipes, from which Netflix's `vmaf` tool reads and scores."""
 
 from __future__ import annotations
 
@@ -40,29 +40,33 @@ PLANAR = re.compile(r"yuv(?P<chroma>420|422|444)p(?:(?P<depth>10|12|16)le)?")
 DELIVERED = re.compile(
     r"^(?:\[out#\d+[^]]*\] )?  Output stream #0:0 \(video\): \d+ frames encoded; (\d+) packets muxed"
 )
-#: ffmpeg would go on, and scale the rest of the clip to the size of its beginning.
+#: ffmpeg would continue, and scale the rest of the clip to the size of its beginning.
 RECONFIGURED = re.compile(r"^\[vf#[^]]*\] Reconfiguring filter graph because (.*)")
-#: SIGKILL: how a child ends that run_together() stopped, by no fault of its own.
+#: The exit code of a process that run_together() stopped (SIGKILL), through no fault of its own.
 STOPPED = -9
 
 INSTALL = (
-    "  Say where it is with --vmaf-bin=PATH (ini: vmaf_bin). It comes with libvmaf (`brew install libvmaf`), or is\n"
-    "  built from https://github.com/Netflix/vmaf (libvmaf/tools). The scorer `ffmpeg` does without it:\n"
-    "  --vmaf-scorer=ffmpeg. `pytest-vmaf doctor` shows what is found."
+    "  Name it with --vmaf-bin=PATH (ini: vmaf_bin). Install it with libvmaf (`brew install libvmaf`), or build it\n"
+    "  from https://github.com/Netflix/vmaf (libvmaf/tools). The scorer `ffmpeg` does not need it:\n"
+    "  --vmaf-scorer=ffmpeg. `pytest-vmaf doctor` shows what is available."
 )
 
 
 @hookimpl
 def pytest_vmaf_scorer(config: Any, name: str) -> VmafCliScorer | None:
-    """Answers to the name ``vmaf``."""
+    """The scorer, if its name is `vmaf`."""
     return VmafCliScorer() if name == "vmaf" else None
 
 
 class VmafCliScorer:
-    """Scores with the ``vmaf`` tool that ``Tools.vmaf_bin`` names; gives the bootstrap models' confidence intervals."""
+    """Scores with the `vmaf` tool that `Tools.vmaf_bin` names, confidence intervals of bootstrap models included."""
 
     def capabilities(self, tools: Tools) -> Capabilities:
-        """The tool's version. Raises ScorerError when it is missing, does not run, or this system has no /dev/fd."""
+        """The version of the tool.
+
+        Raises:
+            ScorerError: If it is missing or does not run, or this system has no /dev/fd.
+        """
         tool = _find(tools.vmaf_bin)
         stat = os.stat(tool)
         return Capabilities(name="vmaf", version=_version(tool, stat.st_mtime_ns, stat.st_size), bootstrap=True)
@@ -72,7 +76,7 @@ class VmafCliScorer:
         return _find(tools.vmaf_bin), tools.ffmpeg.path
 
     def command(self, request: ScoreRequest) -> str:
-        """The run as a command for bash, whose process substitution stands for the pipes."""
+        """The run as a command for bash, with process substitution in place of the pipes."""
         tool, models = _find(request.tools.vmaf_bin), model_file_names(request.models)
         argv = ("error", "-f", "rawvideo", "-pix_fmt", request.pix_fmt, "-")
         decoders = (
@@ -85,9 +89,11 @@ class VmafCliScorer:
         return printable("".join(copies) + " ".join(part if part in pipes else shlex.quote(part) for part in run))
 
     def score(self, request: ScoreRequest) -> ScoreLog:
-        """Decode both clips and score them, all three processes side by side, without a temporary video.
+        """Decode both clips and score them in three processes side by side, without a temporary video.
 
-        Raises ScorerError with the last lines of the process that failed, and when the lengths differ.
+        Raises:
+            ScorerError: If a process fails. The message contains its last lines.
+            PairError: If the clips have different lengths.
         """
         tool = _find(request.tools.vmaf_bin)
         ffmpeg = request.tools.ffmpeg.path
@@ -107,7 +113,7 @@ class VmafCliScorer:
                 request.timeout,
             )
             for decoder, end in zip((reference, distorted), ends, strict=False):
-                decoder.refuse(end)
+                decoder.check(end)
             log = _read(Path(folder, LOG), ends, (reference, distorted), request, repeat)
         return ScoreLog(
             columns=log.columns,
@@ -120,7 +126,7 @@ class VmafCliScorer:
 
 
 class _Decoder:
-    """An ffmpeg that decodes one source into raw video, and what it says about it."""
+    """An ffmpeg that decodes one source into raw video, and what its log reports."""
 
     def __init__(self, what: str, source: Source, ffmpeg: str, pix_fmt: str) -> None:
         self.what, self.filters, self.ffmpeg = what, source.chain, ffmpeg
@@ -132,7 +138,7 @@ class _Decoder:
         self.broken_pipe = False
 
     def argv(self, loglevel: str, *output: str) -> list[str]:
-        """The argument list; ``output`` is all that says where to and how."""
+        """The argument list; `output` are the options and the name of the output."""
         argv = [self.ffmpeg, "-nostdin", "-hide_banner", "-loglevel", loglevel, "-xerror", "-nostats", *self.input]
         return [*argv, "-map", "0:V:0", "-vf", self.filters, "-fps_mode", "passthrough", *output]
 
@@ -140,10 +146,10 @@ class _Decoder:
         """The process that writes the frames to an open file descriptor."""
         output = ("-stats_period", "0.5", "-progress", "pipe:1", *self.output, f"pipe:{fd}")
         argv = tuple(self.argv("verbose", *output))
-        return FfmpegCommand(argv, on_stderr=self.heard, on_stdout=on_progress(progress), pass_fds=(fd,))
+        return FfmpegCommand(argv, on_stderr=self.read_line, on_stdout=on_progress(progress), pass_fds=(fd,))
 
-    def heard(self, line: str) -> None:
-        """Keep what a line of the verbose log says. Statistics come last, so no clip's metadata can pass for them."""
+    def read_line(self, line: str) -> None:
+        """Read a line of the verbose log. Statistics come last, so no clip's metadata can imitate them."""
         if match := DELIVERED.search(line):
             self.delivered = int(match[1])
         elif match := DECODED.search(line):
@@ -155,24 +161,24 @@ class _Decoder:
         elif line.startswith("[") and "Broken pipe" in line:
             self.broken_pipe = True
 
-    def refuse(self, end: Finished) -> None:
-        """Raise ScorerError for what is wrong with this clip, rather than with the tool that it is written to."""
+    def check(self, end: Finished) -> None:
+        """Raise ScorerError if this clip is the reason of a failure, rather than the tool that reads it."""
         if self.reconfigured:
             raise ScorerError(
-                f"The size or pixel format changes within the {self.what} ({self.reconfigured}); such a clip cannot be "
-                f"scored as one.\n  command: {end.command}"
+                f"The size or pixel format changes within the {self.what} ({self.reconfigured}); it cannot be scored.\n"
+                f"  command: {end.command}"
             )
         if self.damaged:
-            raise ScorerError(f"The {self.what} is cut off or damaged; ffmpeg says: {self.damaged}")
+            raise ScorerError(f"The {self.what} is cut off or damaged. ffmpeg reports: {self.damaged}")
         if self.errors:
             raise ScorerError(f"The {self.what} has {self.errors} decoding errors; its file is damaged.")
         if end.returncode not in (0, STOPPED) and not self.broken_pipe:
             raise ScorerError(self._failed(end))
 
     def recount(self, timeout: float | None) -> None:
-        """Count the frames again, all of them, for the pipe was closed before the last one."""
+        """Count all frames again, because the pipe was closed before the last one."""
         self.delivered = 0
-        end = run(FfmpegCommand(tuple(self.argv("verbose", "-f", "null", "-")), on_stderr=self.heard), timeout)
+        end = run(FfmpegCommand(tuple(self.argv("verbose", "-f", "null", "-")), on_stderr=self.read_line), timeout)
         if end.returncode != 0:
             raise ScorerError(self._failed(end))
 
@@ -183,10 +189,10 @@ class _Decoder:
 def arguments(
     tool: str, request: ScoreRequest, models: dict[ModelRun, str], reference: str, distorted: str
 ) -> list[str]:
-    """The tool's argument list; the models' files are in its working directory, and the log will be."""
+    """The tool's argument list. The models' files are in its working directory, and the log will be."""
     form = PLANAR.fullmatch(request.pix_fmt)
     if form is None:
-        raise ScorerError(f"The vmaf tool does not read {request.pix_fmt}; use --vmaf-scorer=ffmpeg.")
+        raise ScorerError(f"The vmaf tool cannot read {request.pix_fmt}. Use --vmaf-scorer=ffmpeg.")
     argv = [tool, "-r", reference, "-d", distorted, "-w", str(request.width), "-h", str(request.height)]
     argv += ["-p", form["chroma"], "-b", form["depth"] or "8"]
     for model in request.models:
@@ -206,25 +212,25 @@ def _model(model: ModelRun, file: str) -> str:
 def _read(
     path: Path, ends: list[Finished], decoders: tuple[_Decoder, _Decoder], request: ScoreRequest, repeat: str
 ) -> Log:
-    scored, said = ends[2], "\n".join(ends[2].tail)
-    whole = [end.returncode == 0 for end in ends[:2]]
-    # The tool stops at the end of the shorter clip, and finds that good. The other decoder then has nobody to write to.
-    if any(whole) and (scored.returncode in (0, STOPPED) or "ended before" in said):
-        for decoder, ended in zip(decoders, whole, strict=True):
+    scored, text = ends[2], "\n".join(ends[2].tail)
+    complete = [end.returncode == 0 for end in ends[:2]]
+    # The tool stops at the end of the shorter clip without an error. The other decoder then has no reader.
+    if any(complete) and (scored.returncode in (0, STOPPED) or "ended before" in text):
+        for decoder, ended in zip(decoders, complete, strict=True):
             if not ended:
                 decoder.recount(request.timeout)
         reference, distorted = (decoder.delivered for decoder in decoders)
         if reference != distorted:
             verify(ScoreLog({}, reference, distorted, "", repeat), request, "vmaf")
-    if all(whole) and scored.returncode == 0 and path.exists():
+    if all(complete) and scored.returncode == 0 and path.exists():
         return read_log(path, request.columns)
     versions = ", ".join(str(model.version or model.path) for model in request.models)
-    if "problem loading model" in said:
+    if "problem loading model" in text:
         what = (
-            f"The vmaf tool cannot load all of the models {printable(versions)}; a newer one may have more.\n{INSTALL}"
+            f"The vmaf tool cannot load one of the models {printable(versions)}; a newer one may have more.\n{INSTALL}"
         )
     elif scored.returncode < 0:
-        what = "The vmaf tool crashed. libvmaf does so on frames that are too small for a model, for one."
+        what = "The vmaf tool crashed. For example, libvmaf crashes on frames that are too small for a model."
     elif scored.returncode != 0:
         what = "The vmaf tool failed."
     elif not path.exists():
@@ -233,9 +239,7 @@ def _read(
         )
     else:
         what = "The vmaf tool ended before it had read both clips to their ends."
-    error = ScorerError(f"{what}\n{scored.explain()}")
-    error.exit_code = scored.returncode
-    raise error
+    raise ScorerError(f"{what}\n{scored.explain()}", scored.returncode)
 
 
 def _find(vmaf_bin: str) -> str:
@@ -252,12 +256,10 @@ def _find(vmaf_bin: str) -> str:
 
 @lru_cache(maxsize=16)
 def _version(path: str, mtime_ns: int, size: int) -> str:
-    """Asked once a process and binary. The tool says its version on stderr."""
-    said: list[str] = []
-    end = run(Command((path, "--version"), on_stderr=said.append, on_stdout=said.append), timeout=60)
-    versions = [line.strip() for line in said if line.strip()]
+    """Ask a binary once in a process. The tool prints its version to stderr."""
+    lines: list[str] = []
+    end = run(Command((path, "--version"), on_stderr=lines.append, on_stdout=lines.append), timeout=60)
+    versions = [line.strip() for line in lines if line.strip()]
     if end.returncode != 0 or not versions:
-        raise ScorerError(
-            f"{printable(path)} does not answer --version as a vmaf tool does.\n{end.explain()}\n{INSTALL}"
-        )
+        raise ScorerError(f"{printable(path)} does not answer --version like a vmaf tool.\n{end.explain()}\n{INSTALL}")
     return printable(versions[-1].removeprefix("v"))

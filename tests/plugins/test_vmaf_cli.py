@@ -340,7 +340,7 @@ def test_another_program_of_that_name_is_an_error(tmp_path: Path, reference: Pat
 
 
 def test_an_unknown_model_names_it_and_the_remedy(tool: str, reference: Path, encoded: Path) -> None:
-    with pytest.raises(ScorerError, match=r"cannot load all of the models vmaf_v0\.0\.0[\s\S]*command: "):
+    with pytest.raises(ScorerError, match=r"cannot load one of the models vmaf_v0\.0\.0[\s\S]*command: "):
         VmafCliScorer().score(request_for(tool, reference, encoded, model="vmaf_v0.0.0"))
 
 

@@ -450,5 +450,5 @@ def test_a_model_file_scores_as_the_built_in_model(name, tmp_path, score, refere
 def test_a_model_file_that_libvmaf_cannot_use_is_an_error_and_no_score(tmp_path, score, reference, encoded):
     with pytest.raises(ScorerError, match="ended well but wrote no log, so nothing was scored"):
         score(reference, encoded, model=str(model_json(tmp_path)))
-    with pytest.raises(ScorerError, match=r"has not all of the models .*mine\.json"):
+    with pytest.raises(ScorerError, match=r"lacks one of the models .*mine\.json"):
         score(reference, encoded, model=str(model_json(tmp_path, model_type="UNHEARD_OF")))
