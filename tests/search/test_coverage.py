@@ -1,4 +1,4 @@
-"""Which encodes are measured so that NEG's share of the bitrate is known as well as from all of a scale's encodes."""
+"""The CRFs measured to cover a second metric, on synthetic and measured curves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_vmaf.encoding.encoders import ENCODERS
@@ -32,6 +32,7 @@ def closed(points: Points, target: float, finest: int, coarsest: int, curve: Cal
     return made
 
 
+@settings(max_examples=50, deadline=None)
 @given(
     falls=st.lists(st.floats(0, 5), min_size=1, max_size=80),
     shrinks=st.lists(st.floats(1, 1.4), min_size=80, max_size=80),

@@ -42,13 +42,13 @@ class Curve:
     """A curve to measure that knows what was asked of it, and refuses to be asked twice or outside of its range."""
 
     def __init__(self, scores: Sequence[float], finest: int = 0) -> None:
-        self.scores, self.finest, self.asked, self.threads = scores, finest, [], set()
+        self.scores, self.finest, self.calls, self.threads = scores, finest, [], set()
 
     def __call__(self, crf: int) -> float:
         assert type(crf) is int
         assert 0 <= crf - self.finest < len(self.scores)
-        assert crf not in self.asked
-        self.asked.append(crf)
+        assert crf not in self.calls
+        self.calls.append(crf)
         self.threads.add(threading.get_ident())
         return self.scores[crf - self.finest]
 
@@ -57,11 +57,11 @@ class Curve:
         return find_crossings(self, crfs, targets, ceiling=ceiling, **more)
 
 
-def assert_proved(found: Search, curve: Curve) -> None:
+def assert_proved(result: Search, curve: Curve) -> None:
     """Every answer rests on measured scores, on both sides."""
-    probes = dict(found.probes)
+    probes = dict(result.probes)
     last = curve.finest + len(curve.scores) - 1
-    for crossing in found.crossings:
+    for crossing in result.crossings:
         if crossing.outcome == "above the ceiling":
             continue
         crf = curve.finest - 1 if crossing.crf is None else crossing.crf
@@ -75,33 +75,29 @@ falling = st.lists(st.floats(-5, 105), min_size=1, max_size=64).map(lambda score
 some_targets = st.lists(st.floats(1, 100), min_size=1, max_size=5, unique=True)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(falling, some_targets, st.integers(-10, 10), st.sampled_from([None, -0.02, -0.13, -1.0]), st.integers(1, 4))
-def test_falling_curve_is_exact(scores, targets, finest, slope, workers) -> None:
+def test_falling_curve(scores, targets, finest, slope, workers) -> None:
     curve = Curve(scores, finest)
-    found = curve.search(targets, slope=slope, workers=workers)
-    assert [crossing.crf for crossing in found.crossings] == answers(scores, finest, targets)
-    assert_proved(found, curve)
-    assert all(crossing.outcome != "not monotone" for crossing in found.crossings)
-    assert sorted(crf for crf, _ in found.probes) == sorted(curve.asked)
+    search = curve.search(targets, slope=slope, workers=workers)
+    assert [crossing.crf for crossing in search.crossings] == answers(scores, finest, targets)
+    assert_proved(search, curve)
+    assert all(crossing.outcome != "not monotone" for crossing in search.crossings)
+    assert sorted(crf for crf, _ in search.probes) == sorted(curve.calls)
+    # Not much more than bisection; rounds of several workers also measure what is only likely to be needed.
+    if workers == 1:
+        most = len(targets) * (math.ceil(math.log2(len(scores) + 1)) + 4) + 2
+        assert len(curve.calls) <= min(len(scores), most)
 
 
-@settings(max_examples=150, deadline=None)
-@given(falling, some_targets, st.sampled_from([None, -0.02, -0.13, -1.0]))
-def test_falling_curve_cost(scores, targets, slope) -> None:
-    curve = Curve(scores)
-    curve.search(targets, slope=slope)
-    assert len(curve.asked) <= min(len(scores), len(targets) * (math.ceil(math.log2(len(scores) + 1)) + 4) + 2)
-
-
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=40), some_targets, st.integers(1, 3))
 def test_any_curve_is_proved(scores, targets, workers) -> None:
     curve = Curve(scores)
-    found = curve.search(targets, workers=workers)
-    assert_proved(found, curve)
-    for crossing in found.crossings:
-        finer = [crf for crf, score in found.probes if score < crossing.target and crf < (crossing.crf or 0)]
+    result = curve.search(targets, workers=workers)
+    assert_proved(result, curve)
+    for crossing in result.crossings:
+        finer = [crf for crf, score in result.probes if score < crossing.target and crf < (crossing.crf or 0)]
         assert not finer or crossing.outcome == "not monotone"
         if crossing.outcome == "not monotone":
             fine, coarse = crossing.reversed
@@ -111,14 +107,14 @@ def test_any_curve_is_proved(scores, targets, workers) -> None:
             assert crossing.reversed is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.floats(15, 60), st.floats(0.05, 0.25), st.sampled_from([96.5, 97.5, 98.5, 99.5, 100]))
 def test_logistic_curve_cost(middle, slope, ceiling) -> None:
     scores = [logistic(crf, middle, -slope, ceiling) for crf in range(52)]
     curve = Curve(scores)
-    found = curve.search(ceiling=ceiling)
-    assert_proved(found, curve)
-    assert len(curve.asked) <= least(scores, 0, [t for t in TARGETS if t <= ceiling]) + 7
+    result = curve.search(ceiling=ceiling)
+    assert_proved(result, curve)
+    assert len(curve.calls) <= least(scores, 0, [t for t in TARGETS if t <= ceiling]) + 7
 
 
 def unlike(kind: str, draw: random.Random) -> list[float]:
@@ -152,20 +148,20 @@ def unlike(kind: str, draw: random.Random) -> list[float]:
 def test_unusual_curve_cost(kind, targets, ceiling, waste) -> None:
     draw = random.Random(kind)
     wasted = []
-    for _ in range(40):
+    for _ in range(20):
         curve = Curve(unlike(kind, draw))
-        found = curve.search(targets, ceiling=ceiling)
-        assert_proved(found, curve)
-        crossings = [-1 if crossing.crf is None else crossing.crf for crossing in found.crossings]
+        result = curve.search(targets, ceiling=ceiling)
+        assert_proved(result, curve)
+        crossings = [-1 if crossing.crf is None else crossing.crf for crossing in result.crossings]
         needed = {near for crf in crossings for near in (crf, crf + 1)} & set(range(52))
-        wasted.append(len(found.probes) - len(needed))
+        wasted.append(len(result.probes) - len(needed))
     assert mean(wasted) <= waste
 
 
 def test_outcomes() -> None:
     scores = [97 - 0.5 * crf for crf in range(11)]
-    found = Curve(scores, 10).search([99.5, 98, 95.2, 92, 50], ceiling=99)
-    assert found.crossings == (
+    result = Curve(scores, 10).search([99.5, 98, 95.2, 92, 50], ceiling=99)
+    assert result.crossings == (
         Crossing(99.5, None, None, None, "above the ceiling"),
         Crossing(98, None, None, 97, "below at the finest"),
         Crossing(95.2, 13, 95.5, 95, "met"),
@@ -175,23 +171,23 @@ def test_outcomes() -> None:
 
 
 def test_target_above_the_ceiling() -> None:
-    found = Curve([99.0] * 52).search([98.5, 99], ceiling=98)
-    assert found.probes == ()
-    assert [crossing.outcome for crossing in found.crossings] == ["above the ceiling"] * 2
+    result = Curve([99.0] * 52).search([98.5, 99], ceiling=98)
+    assert result.probes == ()
+    assert [crossing.outcome for crossing in result.crossings] == ["above the ceiling"] * 2
 
 
 def test_order_of_crossings_and_probes() -> None:
     curve = Curve([logistic(crf) for crf in range(52)])
-    found = curve.search([96, 98, 94, 97])
-    assert [crossing.target for crossing in found.crossings] == [96, 98, 94, 97]
-    assert [crf for crf, _ in found.probes] == curve.asked
+    result = curve.search([96, 98, 94, 97])
+    assert [crossing.target for crossing in result.crossings] == [96, 98, 94, 97]
+    assert [crf for crf, _ in result.probes] == curve.calls
 
 
 def test_rounds_are_sorted() -> None:
-    told: list[int] = [0]
-    found = Curve([logistic(crf) for crf in range(52)]).search(workers=4, progress=lambda made, of: told.append(made))
-    for begin, end in pairwise(sorted(set(told))):
-        crfs = [crf for crf, _ in found.probes[begin:end]]
+    calls: list[int] = [0]
+    result = Curve([logistic(crf) for crf in range(52)]).search(workers=4, progress=lambda done, of: calls.append(done))
+    for begin, end in pairwise(sorted(set(calls))):
+        crfs = [crf for crf, _ in result.probes[begin:end]]
         assert crfs == sorted(crfs)
         assert len(crfs) <= 4
 
@@ -204,29 +200,29 @@ def test_search_is_deterministic() -> None:
 @pytest.mark.parametrize("score", [0.0, 90.0, 93.999, 94.1, 97.5, 97.999, 98.9])
 def test_flat_curve_cost(score: float) -> None:
     curve = Curve([score] * 64)
-    found = curve.search(ceiling=99)
-    assert len(curve.asked) <= 4
-    for crossing in found.crossings:
+    result = curve.search(ceiling=99)
+    assert len(curve.calls) <= 4
+    for crossing in result.crossings:
         assert crossing.outcome == ("met at the coarsest" if score >= crossing.target else "below at the finest")
 
 
 @pytest.mark.parametrize(("first", "last"), [(20, 99), (80, 96.5), (20, 90), (95, 97.6)])
 def test_rising_curve(first: float, last: float) -> None:
     scores = [first + (last - first) * crf / 51 for crf in range(52)]
-    found = Curve(scores).search()
-    for crossing in found.crossings:
+    result = Curve(scores).search()
+    for crossing in result.crossings:
         assert crossing.outcome == "not monotone"
         fine, coarse = crossing.reversed
         assert scores[fine] < scores[coarse]
-    assert len(found.probes) <= 8
+    assert len(result.probes) <= 8
 
 
 def test_reversal_across_a_target() -> None:
     scores = [97.0, 96.5, 95.9, 96.2, 95.5]
-    found = find_crossings(scores.__getitem__, (0, 4), [96], ceiling=99, start={96: 1})
-    assert found.crossings == (Crossing(96, 1, 96.5, 95.9, "met"),)  # nothing measured says otherwise
-    found = find_crossings(scores.__getitem__, (0, 4), [96, 96.3, 95.95], ceiling=99, start={96: 3, 96.3: 1, 95.95: 3})
-    assert found.crossings == (
+    result = find_crossings(scores.__getitem__, (0, 4), [96], ceiling=99, start={96: 1})
+    assert result.crossings == (Crossing(96, 1, 96.5, 95.9, "met"),)  # nothing measured says otherwise
+    result = find_crossings(scores.__getitem__, (0, 4), [96, 96.3, 95.95], ceiling=99, start={96: 3, 96.3: 1, 95.95: 3})
+    assert result.crossings == (
         Crossing(96, 3, 96.2, 95.5, "not monotone", (2, 3)),
         Crossing(96.3, 1, 96.5, 95.9, "met"),
         Crossing(95.95, 3, 96.2, 95.5, "not monotone", (2, 3)),
@@ -247,11 +243,11 @@ def test_start_from_the_answers() -> None:
     assert len(again.probes) == least(scores, 0, [60, 94, 96, 97, 99.4])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(falling, some_targets, st.lists(st.none() | st.integers(-100, 100), min_size=5, max_size=5))
 def test_wrong_start(scores, targets, crfs) -> None:
-    found = Curve(scores).search(targets, start=dict(zip(targets, crfs, strict=False)))
-    assert [crossing.crf for crossing in found.crossings] == answers(scores, 0, targets)
+    result = Curve(scores).search(targets, start=dict(zip(targets, crfs, strict=False)))
+    assert [crossing.crf for crossing in result.crossings] == answers(scores, 0, targets)
 
 
 def test_threads() -> None:
@@ -272,33 +268,33 @@ def test_workers_measure_at_once() -> None:
             together.wait()  # breaks, and fails the search, unless two are under way
         return logistic(crf)
 
-    found = find_crossings(measure, (0, 51), TARGETS, ceiling=99.5, workers=2)
-    assert [c.outcome for c in found.crossings] == ["met"] * 4
+    result = find_crossings(measure, (0, 51), TARGETS, ceiling=99.5, workers=2)
+    assert [c.outcome for c in result.crossings] == ["met"] * 4
 
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_measure_raises(workers: int) -> None:
-    asked = []
+    calls = []
 
     def measure(crf: int) -> float:
-        asked.append(crf)
+        calls.append(crf)
         raise LookupError(f"no encoder for {crf}")
 
     with pytest.raises(LookupError, match="no encoder for"):
         find_crossings(measure, (0, 51), TARGETS, ceiling=99, workers=workers)
-    assert len(asked) <= workers
+    assert len(calls) <= workers
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("probe")]
 
 
 @pytest.mark.parametrize("workers", [1, 4])
 def test_progress(workers: int) -> None:
-    told: list[tuple[int, float]] = []
+    calls: list[tuple[int, float]] = []
     curve = Curve([logistic(crf) for crf in range(52)])
-    found = curve.search(workers=workers, progress=lambda made, of: told.append((made, of)))
-    assert [made for made, _ in told] == sorted({made for made, _ in told})
-    assert all(of >= made for made, of in told)
-    assert told[-1] == (len(found.probes), len(found.probes))
-    assert workers > 1 or len(told) == len(found.probes)
+    result = curve.search(workers=workers, progress=lambda done, of: calls.append((done, of)))
+    assert [done for done, _ in calls] == sorted({done for done, _ in calls})
+    assert all(of >= done for done, of in calls)
+    assert calls[-1] == (len(result.probes), len(result.probes))
+    assert workers > 1 or len(calls) == len(result.probes)
 
 
 @pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf])
@@ -335,7 +331,7 @@ def test_invalid_arguments(wrong: dict, message: str) -> None:
     arguments = {"crf_range": (0, 51), "targets": [94, 96], "ceiling": 99.0, **wrong}
     with pytest.raises(ValueError, match=message):
         find_crossings(curve, **arguments)
-    assert curve.asked == []
+    assert curve.calls == []
 
 
 @pytest.fixture(scope="module")
@@ -350,17 +346,17 @@ def curves() -> list[dict]:
 
 def cost(curves: list[dict], encoders: Sequence[str], run: Callable[[Curve, dict], Search]) -> float:
     """The mean number of probes over some encoders' curves; every answer exact."""
-    made = []
+    costs = []
     for known in curves:
         if known["encoder"] in encoders:
             curve = Curve(known["neg"], known["crf"][0])
-            found = run(curve, known)
+            result = run(curve, known)
             expected = answers(curve.scores, curve.finest, TARGETS)
             wanted = [crf if t <= known["ceiling"] else None for crf, t in zip(expected, TARGETS, strict=True)]
-            assert [c.crf for c in found.crossings] == wanted, f"{known['clip']} {known['encoder']}"
-            assert_proved(found, curve)
-            made.append(len(found.probes))
-    return mean(made)
+            assert [c.crf for c in result.crossings] == wanted, f"{known['clip']} {known['encoder']}"
+            assert_proved(result, curve)
+            costs.append(len(result.probes))
+    return mean(costs)
 
 
 @pytest.mark.parametrize(("encoders", "budget"), [(("libx264", "libx265"), 8.6), (("libsvtav1",), 10.6)])
@@ -385,6 +381,6 @@ def test_measured_curve_start_cost(curves, encoders, budget) -> None:
 def test_measured_curve_of_other_scores(curves, metric, targets) -> None:
     for known in curves:
         curve = Curve(known[metric], known["crf"][0])
-        found = curve.search(targets, ceiling=known["ceiling"], slope=SLOPES[known["encoder"]])
-        assert_proved(found, curve)
-        assert len(found.probes) <= 25
+        result = curve.search(targets, ceiling=known["ceiling"], slope=SLOPES[known["encoder"]])
+        assert_proved(result, curve)
+        assert len(result.probes) <= 25
