@@ -41,7 +41,10 @@ SCENE = "mandelbrot=size={size}:rate={rate}:end_scale=0.002,noise=alls=6:allf=t:
 #: Of children that are pytests: plugins that hardly a test here is about, and that take most of their time to load.
 LEAN = " ".join(
     f"-p no:{name}"
-    for name in ("hypothesispytest", "html", "metadata", "allure_pytest", "rerunfailures", "pytest_cov", "platformdirs")
+    for name in (
+        *("hypothesispytest", "html", "html_fixtures", "metadata", "allure_pytest"),
+        *("rerunfailures", "pytest_cov", "platformdirs", "xdist.looponfail"),
+    )
 )
 
 

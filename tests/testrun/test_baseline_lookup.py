@@ -88,9 +88,7 @@ def test_gates_and_baseline_are_one_failure_and_one_record(place: BaselineLocati
     first.check("a", "b.mp4", baseline=True)
     kept(first, place)
     vmaf = faked(place, [93.0] * 20 + [40.0] * 3 + [93.0])
-    with pytest.raises(
-        GateViolation, match=r"NEG 86.375 < 90; NEG 86.38 is 6.62 below .*\(3 of 4 gates failed\)"
-    ) as e:
+    with pytest.raises(GateViolation, match=r"NEG 86.375 < 90; NEG 86.38 is 6.62 below .*\(3 of 4 gates failed\)") as e:
         vmaf.check("a", "b.mp4", baseline=True, min_neg=90)
     assert (
         "a few bad frames: frames 20–22 (0:00:00.800) make up 100 % of the loss; 12 % of the frames are lower"
