@@ -15,7 +15,7 @@ from pytest_vmaf.cache import UNREADABLE, Cache, fetch, forget, get_or_compute, 
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.media.builds import build_of, machine
 from pytest_vmaf.media.clip import Stream
-from pytest_vmaf.media.fingerprint import Unchanged, content_of, digest
+from pytest_vmaf.media.fingerprint import Unchanged, decoding_content, digest
 from pytest_vmaf.scoring.scorer import (
     Capabilities,
     JoiningScorer,
@@ -179,9 +179,7 @@ def _identity(scorer: Scorer, tools: Tools, cache: Cache | None) -> Data | None:
 
 
 def _source(source: Source, cache: Cache | None) -> list[object]:
-    # A file's suffix may tell ffmpeg what is in it.
-    content = [content_of(source.clip, cache), source.clip.path.suffix.lower()]
-    return [content, source.filters, source.window, source.start, source.frames]
+    return [decoding_content(source.clip, cache), source.filters, source.window, source.start, source.frames]
 
 
 def _model(model: ModelRun) -> Data:

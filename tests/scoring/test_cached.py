@@ -22,7 +22,7 @@ from pytest_vmaf.cache import UNREADABLE, Cache, contents
 from pytest_vmaf.media.clip import Clip, as_clip
 from pytest_vmaf.media.inspect import _from_json
 from pytest_vmaf.scoring import self_scores as above
-from pytest_vmaf.scoring.cached import _read_read_capabilities, pack_log, unpack_log
+from pytest_vmaf.scoring.cached import _read_capabilities, pack_log, unpack_log
 from pytest_vmaf.scoring.logs import read_log
 from pytest_vmaf.scoring.measure import measure
 from pytest_vmaf.scoring.prepare import MeasureRequest
@@ -315,6 +315,6 @@ def test_a_log_comes_back_as_it_was(columns, means):
 
 @given(data=plain, blob=st.binary(max_size=40))
 def test_data_of_any_shape_is_a_value_or_unreadable(data, blob):
-    for read in (lambda: unpack_log(data, blob), lambda: _from_json(Clip("a"), data), lambda: _read_read_capabilities(data)):
+    for read in (lambda: unpack_log(data, blob), lambda: _from_json(Clip("a"), data), lambda: _read_capabilities(data)):
         with contextlib.suppress(UNREADABLE):
             read()
