@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_vmaf import CacheWarning
-from pytest_vmaf.cache import ABANDONED, KINDS, Cache, clear, contents, fetch, key_of, get_or_compute, store
+from pytest_vmaf.cache import ABANDONED, KINDS, Cache, clear, contents, fetch, get_or_compute, key_of, store
 
 KEY = key_of("test", number=1)
 plain = st.recursive(
@@ -44,7 +44,7 @@ def test_what_is_stored_is_fetched(cache, data, blob):
     assert entry.created_at.startswith("20")
 
 
-def test_a_files_bytes_go_from_file_to_file(cache, tmp_path):
+def test_file_blob(cache, tmp_path):
     source, copy = tmp_path / "a", tmp_path / "b"
     source.write_bytes(os.urandom(123_456))
     store(cache, "encode", KEY, {"size": 1}, source)
@@ -52,7 +52,7 @@ def test_a_files_bytes_go_from_file_to_file(cache, tmp_path):
     assert copy.read_bytes() == source.read_bytes()
 
 
-def test_what_is_not_there_is_not_found_and_no_cache_keeps_nothing(cache):
+def test_missing_entry_and_no_cache(cache):
     assert fetch(cache, "score", KEY) is None
     assert fetch(None, "score", KEY) is None
     store(None, "score", KEY, 1)
@@ -60,7 +60,7 @@ def test_what_is_not_there_is_not_found_and_no_cache_keeps_nothing(cache):
     assert not cache.folder.exists()
 
 
-def test_keys_tell_all_that_they_are_made_of():
+def test_keys():
     said = [{"a": 1}, {"a": "1"}, {"a": [1]}, {"b": 1}, {"a": 1, "b": 1}, {"a": None}]
     assert len({key_of("score", **parts) for parts in said} | {key_of("look", a=1)}) == 7
     assert key_of("score", a=1, b=2) == key_of("score", b=2, a=1)
@@ -70,7 +70,7 @@ def test_keys_tell_all_that_they_are_made_of():
 
 @given(at=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255), data=st.data())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_flipped_byte_or_a_cut_is_thrown_away_and_said(cache, at, flip, data):
+def test_corrupt_entry(cache, at, flip, data):
     store(cache, "score", KEY, {"frames": [1.5, 2.5]}, b"0123456789")
     [path] = files(cache)
     whole = bytearray(path.read_bytes())
@@ -85,7 +85,7 @@ def test_a_flipped_byte_or_a_cut_is_thrown_away_and_said(cache, at, flip, data):
     assert not path.exists()
 
 
-def test_a_broken_encode_leaves_no_file_behind(cache, tmp_path):
+def test_corrupt_encode_leaves_no_file(cache, tmp_path):
     store(cache, "encode", KEY, {}, b"x" * 100_000)
     [path] = files(cache)
     path.write_bytes(path.read_bytes()[:-1])
@@ -104,7 +104,7 @@ def test_a_broken_encode_leaves_no_file_behind(cache, tmp_path):
         b"pytest-vmaf-cache 1 " + b"0" * 64 + b"\n" + b"[" * 100_000,
     ],
 )
-def test_what_is_no_entry_is_refused_by_name(cache, text):
+def test_not_an_entry(cache, text):
     store(cache, "score", KEY, 1)
     [path] = files(cache)
     path.write_bytes(text)
@@ -113,7 +113,7 @@ def test_what_is_no_entry_is_refused_by_name(cache, text):
 
 
 @pytest.mark.parametrize("said", ["[" * 100_000, "NaN", '{"data": 1}', '{"made": 1, "data": 1}', '{"made": "x"}', "7"])
-def test_a_tampered_entry_with_the_right_digest_is_refused_too(cache, said):
+def test_tampered_entry_with_digest(cache, said):
     import hashlib
 
     store(cache, "score", KEY, 1)
@@ -125,7 +125,7 @@ def test_a_tampered_entry_with_the_right_digest_is_refused_too(cache, said):
 
 
 @posix_only()
-def test_pipes_links_and_giants_are_not_read(cache, tmp_path):
+def test_special_files_are_not_read(cache, tmp_path):
     store(cache, "score", KEY, 1)
     [path] = files(cache)
     secret = tmp_path / "secret"
@@ -145,7 +145,7 @@ def test_pipes_links_and_giants_are_not_read(cache, tmp_path):
 
 
 @posix_only()
-def test_what_links_lead_to_is_neither_counted_nor_cleared(cache, tmp_path):
+def test_linked_folders_are_left_alone(cache, tmp_path):
     store(cache, "score", KEY, 1)
     (cache.folder / "score").rename(tmp_path / "outside")
     (cache.folder / "score").symlink_to(tmp_path / "outside")
@@ -154,7 +154,7 @@ def test_what_links_lead_to_is_neither_counted_nor_cleared(cache, tmp_path):
     assert [path.name for path in (tmp_path / "outside").rglob(KEY)] == [KEY]
 
 
-def test_entries_of_a_shared_folder_may_be_read_by_others(cache):
+def test_entries_are_readable_by_others(cache):
     before = os.umask(0o022)
     try:
         store(cache, "score", KEY, 1)
@@ -164,7 +164,7 @@ def test_entries_of_a_shared_folder_may_be_read_by_others(cache):
     assert os.name != "posix" or path.stat().st_mode & 0o777 == 0o644
 
 
-def test_the_least_recently_used_go_first_and_the_size_is_kept(tmp_path):
+def test_trim_least_recently_used(tmp_path):
     cache = Cache(tmp_path, 20_000)
     keys = [key_of("test", number=number) for number in range(30)]
     for number, key in enumerate(keys):
@@ -177,25 +177,25 @@ def test_the_least_recently_used_go_first_and_the_size_is_kept(tmp_path):
     assert fetch(cache, "score", keys[-1]).data == 29
 
 
-def test_what_would_push_out_all_the_rest_is_not_kept(cache):
+def test_large_entry_is_not_stored(cache):
     store(cache, "score", KEY, 1, bytes(300_000))
     assert fetch(cache, "score", KEY) is None
 
 
-def test_a_folder_that_cannot_be_written_is_said_and_no_more(tmp_path):
+def test_unwritable_folder(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.warns(CacheWarning, match=r"cannot be written: Not a directory"):
         store(Cache(tmp_path / "file"), "score", KEY, 1)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_warning_that_is_an_error_is_no_reason_to_fail(tmp_path):
+def test_warning_as_error_does_not_fail(tmp_path):
     # pytest runs these tests with warnings as errors.
     (tmp_path / "file").write_text("")
     store(Cache(tmp_path / "file"), "score", KEY, 1)
 
 
-def test_what_a_killed_process_left_behind_goes_after_an_hour(tmp_path):
+def test_abandoned_files_are_removed(tmp_path):
     cache = Cache(tmp_path / "cache", 100_000)
     store(cache, "score", KEY, 1)
     [path] = files(cache)
@@ -209,7 +209,7 @@ def test_what_a_killed_process_left_behind_goes_after_an_hour(tmp_path):
     assert new.exists()
 
 
-def test_clearing_removes_entries_and_nothing_else(cache):
+def test_clear(cache):
     for kind in KINDS:
         store(cache, kind, KEY, 1)
     mine = cache.folder / "score" / KEY[:2] / "notes.txt"
@@ -234,7 +234,7 @@ def _hammer(folder, begin, results):
     results.put(wrong)
 
 
-def test_processes_that_write_and_read_one_entry_at_once_see_it_whole(tmp_path):
+def test_concurrent_processes(tmp_path):
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
     processes = [context.Process(target=_hammer, args=(str(tmp_path), begin, results)) for begin in (0, 3, 7)]
@@ -246,7 +246,7 @@ def test_processes_that_write_and_read_one_entry_at_once_see_it_whole(tmp_path):
     assert not list(tmp_path.rglob(".writing-*"))
 
 
-def test_data_that_cannot_be_read_is_made_anew(cache):
+def test_unreadable_data_is_computed_again(cache):
     key = key_of("test", what="remembered")
     store(cache, "look", key, "no number")
     with pytest.warns(CacheWarning, match="ValueError"):

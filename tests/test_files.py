@@ -26,7 +26,7 @@ def broken(error: BaseException) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("error", [ValueError("broken"), KeyboardInterrupt(), OSError(errno.ENOSPC, "full")])
-def test_an_end_half_way_leaves_the_old_file_and_nothing_else(tmp_path: Path, error: BaseException) -> None:
+def test_interrupted_write(tmp_path: Path, error: BaseException) -> None:
     path = tmp_path / "r.html"
     path.write_text("old")
     with pytest.raises(type(error)):
@@ -61,12 +61,12 @@ def test_bytes_are_written_as_they_are(tmp_path: Path) -> None:
     assert (tmp_path / "empty").read_bytes() == b""
 
 
-def test_text_is_utf_8_without_translated_line_ends(tmp_path: Path) -> None:
+def test_text_is_utf_8(tmp_path: Path) -> None:
     write_atomically(tmp_path / "r.html", ["é\n", "映\r\n"])
     assert (tmp_path / "r.html").read_bytes() == "é\n映\r\n".encode()
 
 
-def test_half_characters_are_shown_as_escapes(tmp_path: Path) -> None:
+def test_half_characters(tmp_path: Path) -> None:
     write_atomically(tmp_path / "r.html", ["a\udcff\ud800b"])
     assert (tmp_path / "r.html").read_bytes() == rb"a\udcff\ud800b"
 
@@ -90,7 +90,7 @@ def test_folders_are_made(tmp_path: Path) -> None:
 
 @posix
 @pytest.mark.parametrize("there", [True, False])
-def test_the_target_of_a_link_is_replaced_and_the_link_stays(tmp_path: Path, there: bool) -> None:
+def test_link_target_is_replaced(tmp_path: Path, there: bool) -> None:
     target, link = tmp_path / "real" / "target.html", tmp_path / "link.html"
     target.parent.mkdir()
     if there:
@@ -104,7 +104,7 @@ def test_the_target_of_a_link_is_replaced_and_the_link_stays(tmp_path: Path, the
 
 
 @posix
-def test_a_hard_link_to_the_old_file_keeps_what_it_had(tmp_path: Path) -> None:
+def test_hard_link_keeps_old_content(tmp_path: Path) -> None:
     (tmp_path / "r.html").write_text("old")
     os.link(tmp_path / "r.html", tmp_path / "kept.html")
     write_atomically(tmp_path / "r.html", ["new"])
@@ -112,7 +112,7 @@ def test_a_hard_link_to_the_old_file_keeps_what_it_had(tmp_path: Path) -> None:
 
 
 @posix
-def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
+def test_write_to_pipe(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     said: list[str] = []
@@ -140,7 +140,7 @@ def test_a_device_takes_what_is_written() -> None:
 
 
 @pytest.mark.parametrize("place", ["file/r.html", "folder"])
-def test_what_cannot_be_a_file_is_an_oserror(tmp_path: Path, place: str) -> None:
+def test_impossible_file(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").write_text("mine")
     (tmp_path / "folder").mkdir()
     with pytest.raises(OSError, match=place.partition("/")[0]):
@@ -152,13 +152,13 @@ def test_what_cannot_be_a_file_is_an_oserror(tmp_path: Path, place: str) -> None
 
 @posix
 @pytest.mark.parametrize("name", ["n" * 255, "映" * 85, "😀" * 63, ".hidden", "-rf", "a\nb", os.fsdecode(b"a\xff")])
-def test_every_name_that_a_file_may_have_works(tmp_path: Path, name: str) -> None:
+def test_unusual_names(tmp_path: Path, name: str) -> None:
     write_atomically(tmp_path / name, ["new"])
     assert (tmp_path / name).read_text() == "new"
     assert names(tmp_path) == [name]
 
 
-def test_writers_at_once_leave_one_whole_file(tmp_path: Path) -> None:
+def test_concurrent_writers(tmp_path: Path) -> None:
     path = tmp_path / "r.html"
     texts = [letter * 50_000 for letter in "abcd"]
     writers = [threading.Thread(target=write_atomically, args=(path, [text[:9], text[9:]])) for text in texts]

@@ -19,7 +19,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_long_scoring_shows_frames_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scoring_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setattr(progress, "PATIENCE", 0.0)
     stream = Terminal()
@@ -60,7 +60,7 @@ def shown_for(unit: str, updates: list[tuple[int, int | None]], monkeypatch: pyt
     return re.findall(rf"(\d+/ *[\d?]+ {unit}, +\S+ left)", said)
 
 
-def test_a_search_shows_probes_done_and_expected_and_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_search_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     # Longer apart than the half minute that rich looks back for its own estimate.
     shown = shown_for("probes", [(1, 5), (2, 5), (3, 6), (6, 6)], monkeypatch)
     assert list(dict.fromkeys(shown)) == [
@@ -71,7 +71,7 @@ def test_a_search_shows_probes_done_and_expected_and_the_time_left(monkeypatch: 
     ]
 
 
-def test_work_that_goes_on_where_it_was_stopped_does_not_count_what_was_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resumed_work_counts_its_own_units(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = shown_for("encodes", [(500, 600), (501, 600), (550, 600)], monkeypatch)
     assert list(dict.fromkeys(shown)) == [
         "500/600 encodes, -:--:-- left",
@@ -80,7 +80,7 @@ def test_work_that_goes_on_where_it_was_stopped_does_not_count_what_was_there(mo
     ]
 
 
-def test_without_an_expected_number_no_time_is_made_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bar_without_total(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(shown_for("probes", [(1, None), (2, None)], monkeypatch)) == {
         "1/? probes, -:--:-- left",
         "2/? probes, -:--:-- left",
@@ -96,7 +96,7 @@ def test_a_short_scoring_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert stream.getvalue() == ""
 
 
-def test_nothing_is_shown_without_a_terminal_or_under_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_bar_without_terminal_or_under_ci(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CI", raising=False)
     assert progress.progress_on(io.StringIO()) is progress.no_progress
     monkeypatch.setenv("CI", "true")
@@ -105,7 +105,7 @@ def test_nothing_is_shown_without_a_terminal_or_under_ci(monkeypatch: pytest.Mon
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 @pytest.mark.parametrize("ci", [False, True])
-def test_pytest_on_a_terminal_shows_the_bar_unless_under_ci(
+def test_bar_under_pytest(
     ci: bool, pytester: pytest.Pytester, reference: Path, encoded: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CI", raising=False)

@@ -47,34 +47,34 @@ def test_a_shift_either_way_is_found(offset, seed, speed):
     assert found(reference.tobytes(), coded(distorted, seed)) == Alignment(offset, certain=abs(offset) < REACH)
 
 
-def test_a_shift_past_the_reach_is_not_taken_for_none_or_another():
+def test_shift_past_the_reach():
     film = moving(60)
     aligned = found(film[:FRAMES].tobytes(), coded(film[20 : 20 + FRAMES]))
     assert not aligned.certain
     assert found(film[:40].tobytes(), coded(film[20:60]), 30) == Alignment(20, certain=True)
 
 
-def test_no_shift_is_certain_where_something_moves():
+def test_no_shift_is_certain_with_motion():
     film = moving(FRAMES)
     assert found(film.tobytes(), coded(film)) == Alignment(0, certain=True)
 
 
 @pytest.mark.parametrize("strength", [0.0, 1.0, 8.0])
-def test_a_static_clip_is_never_shifted_and_never_certain(strength):
+def test_static_clip(strength):
     still = np.repeat(moving(1), FRAMES, axis=0)
     assert found(still.tobytes(), coded(still, strength=strength)) == Alignment(0, certain=False)
 
 
-def test_another_clip_is_not_aligned_by_chance():
+def test_different_clip_is_not_aligned():
     assert found(moving(FRAMES, 1).tobytes(), moving(FRAMES, 2).tobytes()) == Alignment(0, certain=False)
 
 
-def test_a_loop_is_not_shifted_by_its_period():
+def test_loop_is_not_shifted():
     loop = np.concatenate([moving(4, speed=8)] * 4)
     assert found(loop.tobytes(), coded(loop)) == Alignment(0, certain=True)
 
 
-def test_a_change_of_brightness_is_no_shift():
+def test_brightness_is_not_a_shift():
     film = moving(FRAMES)
     brighter = (film.astype(int) + 12).clip(0, 255).astype(np.uint8)
     assert found(film.tobytes(), brighter.tobytes()).offset == 0
@@ -108,7 +108,7 @@ def cut(make, reference, tmp_path_factory):
 
 
 @pytest.mark.parametrize("missing", [1, 3, 7])
-def test_a_distorted_clip_that_starts_late_is_refused_by_how_much(missing, cut, encode, reference, score):
+def test_distorted_starts_late(missing, cut, encode, reference, score):
     frames = "1 frame" if missing == 1 else f"{missing} frames"
     with pytest.raises(
         PairError, match=rf"alignment: the distorted clip starts {frames} into the reference .*align=True"
@@ -117,18 +117,18 @@ def test_a_distorted_clip_that_starts_late_is_refused_by_how_much(missing, cut, 
 
 
 @pytest.mark.parametrize("extra", [1, 3, 7])
-def test_a_distorted_clip_with_frames_before_the_first_is_refused_by_how_many(extra, cut, encode, reference, score):
+def test_distorted_starts_early(extra, cut, encode, reference, score):
     frames = "1 frame" if extra == 1 else f"{extra} frames"
     with pytest.raises(PairError, match=rf"alignment: the distorted clip has {frames} before the reference's first"):
         score(cut(extra), encode(reference))
 
 
-def test_a_shift_at_equal_lengths_is_refused(cut, encode, score):
+def test_shift_at_equal_lengths(cut, encode, score):
     with pytest.raises(PairError, match="the distorted clip starts 2 frames into the reference"):
         score(cut(0, 22), encode(cut(2, 24)))
 
 
-def test_align_gives_the_score_of_the_frames_that_both_have(cut, encode, reference, score):
+def test_align_late_distorted(cut, encode, reference, score):
     late = encode(cut(3))
     result = score(reference, late, align=True)
     assert result.neg.unclipped.frames == score(cut(3), late).neg.unclipped.frames
@@ -136,7 +136,7 @@ def test_align_gives_the_score_of_the_frames_that_both_have(cut, encode, referen
     assert re.search(r"starts 3 frames into the reference .* The 21 frames that both clips have are scored", note)
 
 
-def test_align_skips_what_only_the_distorted_clip_has_at_its_start(cut, encode, reference, score):
+def test_align_early_distorted(cut, encode, reference, score):
     early = encode(reference)
     result = score(cut(3), early, align=True)
     assert len(result.neg.frames) == 21
@@ -147,13 +147,13 @@ def test_align_skips_what_only_the_distorted_clip_has_at_its_start(cut, encode, 
     assert abs(result.neg - score(reference, early).neg) < 1
 
 
-def test_align_changes_nothing_on_clips_that_start_together(reference, encoded, score):
+def test_align_without_shift(reference, encoded, score):
     plain, aligned = score(reference, encoded), score(reference, encoded, align=True)
     assert aligned.neg.unclipped.frames == plain.neg.unclipped.frames
     assert aligned.provenance["notes"] == plain.provenance["notes"] == []
 
 
-def test_align_scores_what_both_have_of_clips_of_equal_length(cut, encode, score):
+def test_align_equal_lengths(cut, encode, score):
     result = score(cut(0, 22), encode(cut(2, 24)), align=True)
     assert len(result.neg.frames) == 20
 
@@ -161,24 +161,24 @@ def test_align_scores_what_both_have_of_clips_of_equal_length(cut, encode, score
 @pytest.mark.parametrize(
     ("start", "end", "words"), [(3, 17, "21 frames of the reference and 14"), (3, 23, "21 .* and 20")]
 )
-def test_align_does_not_hide_frames_that_are_missing_at_the_end(start, end, words, cut, encode, reference, score):
+def test_align_keeps_missing_end(start, end, words, cut, encode, reference, score):
     with pytest.raises(PairError, match=rf"different lengths: aligned, {words} of the distorted clip"):
         score(reference, encode(cut(start, end)), align=True)
 
 
-def test_align_does_not_hide_a_missing_end_where_nothing_is_shifted(cut, encode, reference, score):
+def test_align_keeps_missing_end_unshifted(cut, encode, reference, score):
     with pytest.raises(PairError, match="different lengths: 24 frames in the reference, 17"):
         score(reference, encode(cut(0, 17)), align=True)
 
 
-def test_above_100_compares_aligned_frames_with_the_self_score_of_the_same_frames(cut, encode, reference, score):
+def test_above_100_of_aligned_frames(cut, encode, reference, score):
     late = encode(cut(3), 1)
     assert score(cut(3), late).above_100.past_limit > 0
     assert not score(reference, late, align=True).above_100
 
 
 @pytest.mark.parametrize("scene", ["color=gray", "smptebars=", "color=black"])
-def test_clips_in_which_nothing_moves_are_not_misjudged(scene, make, encode, tmp_path, score):
+def test_clips_without_motion(scene, make, encode, tmp_path, score):
     clip = make(
         "-f",
         "lavfi",
@@ -222,7 +222,7 @@ def film(make, tmp_path_factory):
 
 
 @pytest.mark.parametrize("missing", [8, 20])
-def test_a_shift_past_the_first_look_is_found_in_the_second(missing, film, encode, score):
+def test_shift_needs_second_round(missing, film, encode, score):
     whole, late = film(0, 56), encode(film(missing, 56))
     with pytest.raises(PairError, match=f"the distorted clip starts {missing} frames into the reference"):
         score(whole, late)

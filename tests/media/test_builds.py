@@ -27,7 +27,7 @@ def copy(ffmpeg, tmp_path):
     return path
 
 
-def test_a_copy_is_the_same_build_and_a_changed_byte_another(ffmpeg, copy):
+def test_build_of_copy_and_changed_byte(ffmpeg, copy):
     before = build_of(str(copy))
     assert before == build_of(ffmpeg)
     with copy.open("ab") as file:
@@ -35,7 +35,7 @@ def test_a_copy_is_the_same_build_and_a_changed_byte_another(ffmpeg, copy):
     assert build_of(str(copy)) not in (None, before)
 
 
-def test_another_library_makes_another_build(copy, tmp_path, monkeypatch):
+def test_build_with_another_library(copy, tmp_path, monkeypatch):
     before = build_of(str(copy))
     loaded = subprocess.run(["ldd", copy], capture_output=True, text=True).stdout
     places = [words[2] for line in loaded.splitlines() if len(words := line.split()) > 3]
@@ -52,14 +52,14 @@ def test_another_library_makes_another_build(copy, tmp_path, monkeypatch):
     assert build_of(str(copy)) not in (None, before)
 
 
-def test_a_script_says_nothing_of_what_it_runs(ffmpeg, tmp_path):
+def test_script_has_no_build(ffmpeg, tmp_path):
     script = tmp_path / "ffmpeg"
     script.write_text(f'#!/bin/sh\nexec {ffmpeg} "$@"\n')
     script.chmod(0o755)
     assert build_of(str(script)) is None
 
 
-def test_a_file_that_goes_by_many_names_says_nothing_either(ffmpeg, tmp_path):
+def test_build_of_multi_call_program(ffmpeg, tmp_path):
     shutil.copy(ffmpeg, tmp_path / "snap")
     (tmp_path / "ffmpeg").symlink_to("snap")
     assert build_of(str(tmp_path / "ffmpeg")) is None
@@ -79,7 +79,7 @@ def test_what_is_no_program_has_no_build(tmp_path):
         assert build_of(str(path)) is None
 
 
-def test_a_build_that_is_known_starts_no_process_and_reads_little(copy, tmp_path, monkeypatch):
+def test_known_build_starts_no_process(copy, tmp_path, monkeypatch):
     cache = Cache(tmp_path / "cache")
     # A file that was just written is read again, as it may be written once more in the same tick of the clock.
     os.utime(copy, (1, 1))

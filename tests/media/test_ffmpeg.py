@@ -38,7 +38,7 @@ WITH = "ffmpeg version n7.1 Copyright\nconfiguration: --enable-gpl --enable-libv
 WITHOUT = "ffmpeg version n6.0 Copyright\nconfiguration: --enable-gpl"
 
 
-def test_the_embedded_one_comes_before_path(monkeypatch, pretender):
+def test_embedded_before_path(monkeypatch, pretender):
     monkeypatch.setenv("PATH", str(Path(pretender("on-path", WITH)).parent), prepend=":")
     found = find_ffmpeg()
     assert found.origin == "embedded"
@@ -47,7 +47,7 @@ def test_the_embedded_one_comes_before_path(monkeypatch, pretender):
 
 
 @posix
-def test_one_with_libvmaf_comes_before_one_without(monkeypatch, pretender):
+def test_libvmaf_first(monkeypatch, pretender):
     monkeypatch.setattr(module, "_embedded", lambda: pretender("embedded", WITHOUT))
     monkeypatch.setenv("PATH", str(Path(pretender("on-path", WITH)).parent), prepend=":")
     found = find_ffmpeg()
@@ -55,7 +55,7 @@ def test_one_with_libvmaf_comes_before_one_without(monkeypatch, pretender):
 
 
 @posix
-def test_one_without_libvmaf_still_decodes_where_there_is_no_other(monkeypatch, pretender):
+def test_without_libvmaf_as_fallback(monkeypatch, pretender):
     monkeypatch.setattr(module, "_embedded", lambda: pretender("embedded", WITHOUT))
     monkeypatch.setattr(shutil, "which", lambda name: None)
     found = find_ffmpeg()
@@ -70,25 +70,25 @@ def test_none_at_all_says_what_to_install(monkeypatch):
 
 
 @posix
-def test_a_named_one_is_used_and_kept_even_without_libvmaf(pretender):
+def test_named_without_libvmaf(pretender):
     path = pretender("named", WITHOUT)
     assert find_ffmpeg(path) == module.Ffmpeg(path, "n6.0", False, "named")
 
 
-def test_a_named_one_that_is_not_there_is_no_reason_to_take_another():
+def test_named_missing():
     with pytest.raises(ScorerError, match=r"The ffmpeg '/nowhere/ffmpeg' does not exist or cannot be run"):
         find_ffmpeg("/nowhere/ffmpeg")
 
 
 @posix
 @pytest.mark.parametrize("text", ["", "hello", "ffprobe version n7.1"])
-def test_a_program_that_is_no_ffmpeg_is_refused(pretender, text):
+def test_not_an_ffmpeg(pretender, text):
     with pytest.raises(ScorerError, match="does not answer -version like an ffmpeg"):
         find_ffmpeg(pretender("other", text))
 
 
 @posix
-def test_a_binary_that_was_replaced_is_asked_again(pretender):
+def test_replaced_binary(pretender):
     path = Path(pretender("named", WITHOUT))
     assert not find_ffmpeg(str(path)).has_libvmaf
     path.write_text(path.read_text().replace("--enable-gpl", "--enable-libvmaf"))
@@ -96,7 +96,7 @@ def test_a_binary_that_was_replaced_is_asked_again(pretender):
 
 
 @posix
-def test_scoring_with_one_without_libvmaf_says_so(pretender, score, reference):
+def test_scoring_without_libvmaf(pretender, score, reference):
     with pytest.raises(ScorerError, match=r"ffmpeg \(n6\.0\) was built without libvmaf\.\n.*--vmaf-ffmpeg"):
         score(reference, reference, ffmpeg=pretender("named", WITHOUT))
 
@@ -104,7 +104,7 @@ def test_scoring_with_one_without_libvmaf_says_so(pretender, score, reference):
 # What is seen in a clip
 
 
-def test_sees_geometry_rate_and_early_frames(reference, ffmpeg):
+def test_inspect(reference, ffmpeg):
     video = inspect(Clip(reference), ffmpeg, 16)
     assert (video.width, video.height, video.pix_fmt, video.frame_rate) == (320, 180, "yuv420p", 25)
     assert not video.interlaced
@@ -114,7 +114,7 @@ def test_sees_geometry_rate_and_early_frames(reference, ffmpeg):
     assert len({video.thumbnails[n : n + FRAME] for n in range(0, 16 * FRAME, FRAME)}) == 16
 
 
-def test_sees_as_many_frames_as_a_short_clip_has(reference, ffmpeg):
+def test_inspect_short_clip(reference, ffmpeg):
     assert len(inspect(Clip(reference), ffmpeg, 240).thumbnails) == 24 * FRAME
     assert len(inspect(Clip(reference), ffmpeg, 1).thumbnails) == FRAME
 
@@ -130,11 +130,11 @@ def test_sees_the_frame_rate(make, tmp_path, ffmpeg, said, seen, form):
     assert abs(rate - seen) <= seen / 2000
 
 
-def test_a_rate_that_is_said_replaces_the_one_in_the_file(reference, ffmpeg):
+def test_stated_frame_rate(reference, ffmpeg):
     assert inspect(Clip(reference, frame_rate="30000/1001"), ffmpeg, 4).frame_rate == Fraction(30000, 1001)
 
 
-def test_raw_video_has_no_rate_unless_one_is_said(make, reference, tmp_path, ffmpeg):
+def test_raw_frame_rate(make, reference, tmp_path, ffmpeg):
     path = make("-i", reference, tmp_path / "a.yuv")
     raw = {"width": 320, "height": 180, "pix_fmt": "yuv420p"}
     assert inspect(Clip(path, **raw), ffmpeg, 4).frame_rate is None
@@ -151,7 +151,7 @@ def test_sees_colour_tags(make, reference, tmp_path, ffmpeg):
 
 
 @posix
-def test_a_colour_line_into_which_another_thread_printed_is_not_read(make, reference, tmp_path, ffmpeg):
+def test_mixed_colour_line_is_ignored(make, reference, tmp_path, ffmpeg):
     tags = "setparams=range=tv:colorspace=bt709:color_trc=bt709:color_primaries=bt709"
     tagged = make("-i", reference, "-vf", tags, "-frames:v", 2, "-c:v", "libx264", tmp_path / "a.mp4")
     mixed = '!n && sub(/color_trc.*/, "&Terminating thread with return code 0") { n = 1 } { print }'
@@ -177,7 +177,7 @@ def test_sees_what_wrote_the_stream(make, reference, encoded, tmp_path, ffmpeg):
     assert inspect(Clip(bare), ffmpeg, 1).encoder == ""
 
 
-def test_sees_a_rotated_clip_as_it_is_displayed(make, encoded, tmp_path, ffmpeg):
+def test_inspect_rotation(make, encoded, tmp_path, ffmpeg):
     path = make("-display_rotation", 90, "-i", encoded, "-c", "copy", tmp_path / "a.mp4")
     video = inspect(Clip(path), ffmpeg, 2)
     assert (video.width, video.height) == (180, 320)
@@ -197,7 +197,7 @@ def test_sees_what_is_not_yuv(make, tmp_path, ffmpeg, source):
     assert inspect(Clip(path), ffmpeg, 1).is_rgb
 
 
-def test_counts_the_frames_of_a_clip_with_a_variable_rate(make, reference, tmp_path, ffmpeg):
+def test_count_variable_rate(make, reference, tmp_path, ffmpeg):
     dropped = ("-vf", "select='mod(n,3)'", "-fps_mode", "passthrough")
     path = make("-i", reference, *dropped, "-c:v", "ffv1", tmp_path / "a.mkv")
     assert count_frames(Clip(path), ffmpeg) == 16
@@ -210,14 +210,14 @@ def test_audio_alone_is_no_clip(make, tmp_path, ffmpeg):
             look()
 
 
-def test_the_first_video_stream_is_read_beside_sound(make, encoded, tmp_path, ffmpeg):
+def test_video_after_sound(make, encoded, tmp_path, ffmpeg):
     sound = ("-f", "lavfi", "-i", "sine=duration=5")
     path = make(*sound, "-i", encoded, "-map", "0:a", "-map", "1:v", "-c:v", "copy", "-c:a", "aac", tmp_path / "a.mkv")
     assert count_frames(Clip(path), ffmpeg) == 24
 
 
 @pytest.mark.parametrize("content", [b"hello\n", bytes(4096), b"\x1aE\xdf\xa3" + bytes(4000), b"YUV4MPEG2 W0 H0\n"])
-def test_a_file_without_pictures_is_refused_with_ffmpegs_own_words(tmp_path, ffmpeg, content):
+def test_file_without_pictures(tmp_path, ffmpeg, content):
     path = tmp_path / "a.mkv"
     path.write_bytes(content)
     with pytest.raises(
@@ -226,7 +226,7 @@ def test_a_file_without_pictures_is_refused_with_ffmpegs_own_words(tmp_path, ffm
         inspect(Clip(path), ffmpeg, 2)
 
 
-def test_a_container_without_frames_is_refused(tmp_path, ffmpeg):
+def test_container_without_frames(tmp_path, ffmpeg):
     path = tmp_path / "a.y4m"
     path.write_bytes(b"YUV4MPEG2 W64 H48 F25:1 Ip A1:1 C420jpeg\n")
     with pytest.raises(ClipError, match=r"a\.y4m cannot be decoded as video"):

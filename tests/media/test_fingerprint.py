@@ -8,7 +8,7 @@ from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.fingerprint import content_of, digest, files_of
 
 
-def test_a_copy_is_the_same_and_a_changed_byte_is_not(reference, tmp_path):
+def test_content_of_copy_and_changed_byte(reference, tmp_path):
     copy = tmp_path / "other name.y4m"
     shutil.copyfile(reference, copy)
     assert content_of(Clip(copy)) == content_of(Clip(reference))
@@ -20,7 +20,7 @@ def test_a_copy_is_the_same_and_a_changed_byte_is_not(reference, tmp_path):
     assert content_of(Clip(copy)) != content_of(Clip(reference))
 
 
-def test_what_is_said_of_raw_video_belongs_to_it(tmp_path):
+def test_content_of_raw_video(tmp_path):
     path = tmp_path / "a.yuv"
     path.write_bytes(bytes(64 * 32 * 3))
     said = [
@@ -32,7 +32,7 @@ def test_what_is_said_of_raw_video_belongs_to_it(tmp_path):
     assert len({content_of(clip) for clip in said}) == 4
 
 
-def test_a_sequence_is_all_its_pictures_in_their_order(make, reference, tmp_path):
+def test_sequence_order(make, reference, tmp_path):
     make("-i", reference, "-frames:v", 3, tmp_path / "p%02d.png")
     clip = Clip(tmp_path / "p%02d.png")
     assert [path.name for path in files_of(clip)] == ["p01.png", "p02.png", "p03.png"]
@@ -43,7 +43,7 @@ def test_a_sequence_is_all_its_pictures_in_their_order(make, reference, tmp_path
     assert content_of(clip) != before
 
 
-def test_bytes_do_not_move_from_one_file_to_the_next(tmp_path):
+def test_digest_separates_files(tmp_path):
     paths = [tmp_path / "a", tmp_path / "b"]
     paths[0].write_bytes(b"12")
     paths[1].write_bytes(b"3")

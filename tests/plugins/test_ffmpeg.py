@@ -43,7 +43,7 @@ def step(
     return replace(first, job=job), encode
 
 
-def test_it_can_encode_with_an_ffmpeg_that_has_loopback_decoders(ffmpeg: str, tmp_path: Path) -> None:
+def test_can_encode(ffmpeg: str, tmp_path: Path) -> None:
     scorer = FfmpegScorer()
     assert isinstance(scorer, EncodingScorer)
     assert scorer.can_encode(Tools(find_ffmpeg()))
@@ -53,7 +53,7 @@ def test_it_can_encode_with_an_ffmpeg_that_has_loopback_decoders(ffmpeg: str, tm
     assert not scorer.can_encode(Tools(replace(find_ffmpeg(), path=str(old))))
 
 
-def test_encode_and_score_is_encode_then_score_bit_by_bit(first: PreparedScoring, tmp_path: Path) -> None:
+def test_encode_and_score(first: PreparedScoring, tmp_path: Path) -> None:
     prepared, encode = step(first, tmp_path / "second.mp4")
     scorer = FfmpegScorer()
     together, apart = scorer.encode_and_score(prepared.job, encode), scorer.score(first.job)
@@ -63,7 +63,7 @@ def test_encode_and_score_is_encode_then_score_bit_by_bit(first: PreparedScoring
     assert (tmp_path / "second.mp4").read_bytes() == (tmp_path / "first.mp4").read_bytes()
 
 
-def test_another_source_than_the_reference_is_a_second_input(
+def test_source_other_than_reference(
     first: PreparedScoring, make: Callable[..., Path], short: Path, tmp_path: Path, ffmpeg: str
 ) -> None:
     soft = make("-i", short, "-vf", "gblur=1", "-c:v", "ffv1", tmp_path / "soft.mkv")
@@ -74,7 +74,7 @@ def test_another_source_than_the_reference_is_a_second_input(
     assert together.columns != FfmpegScorer().score(first.job).columns
 
 
-def test_the_source_is_decoded_once_where_it_is_the_reference(first: PreparedScoring, tmp_path: Path) -> None:
+def test_source_is_decoded_once(first: PreparedScoring, tmp_path: Path) -> None:
     prepared, encode = step(first, tmp_path / "a.mp4")
     models = dict.fromkeys(first.job.models, "")
     assert arguments([prepared.job], models, encode).count("-i") == 1
@@ -91,9 +91,7 @@ def test_the_encode_may_have_any_name(name: str, first: PreparedScoring, tmp_pat
 
 
 @pytest.mark.parametrize(("more", "frames"), [(("-frames:v", "9"), 9), (("-vf", "select=lt(n\\,11)"), 11)])
-def test_frames_that_the_encoder_drops_are_counted(
-    more: tuple[str, ...], frames: int, first: PreparedScoring, tmp_path: Path
-) -> None:
+def test_dropped_frames_are_counted(more: tuple[str, ...], frames: int, first: PreparedScoring, tmp_path: Path) -> None:
     prepared, encode = step(first, tmp_path / "a.mp4", *more)
     log = FfmpegScorer().encode_and_score(prepared.job, encode)
     assert (log.reference_frames, log.distorted_frames) == (12, frames)
@@ -101,15 +99,13 @@ def test_frames_that_the_encoder_drops_are_counted(
         conclude(prepared, log)
 
 
-def test_an_encoder_that_fails_shows_its_own_words(first: PreparedScoring, tmp_path: Path) -> None:
+def test_failing_encoder(first: PreparedScoring, tmp_path: Path) -> None:
     prepared, encode = step(first, tmp_path / "a.mp4", "-vf", "crop=999:10")
     with pytest.raises(ScorerError, match=r"(?s)ffmpeg could not .*Invalid too big or non positive size"):
         FfmpegScorer().encode_and_score(prepared.job, encode)
 
 
-def test_a_source_that_is_damaged_is_refused(
-    first: PreparedScoring, make: Callable[..., Path], short: Path, tmp_path: Path
-) -> None:
+def test_damaged_source(first: PreparedScoring, make: Callable[..., Path], short: Path, tmp_path: Path) -> None:
     source = make("-i", short, "-c:v", "libx264", "-crf", 10, tmp_path / "source.mp4")
     data = bytearray(source.read_bytes())
     data[len(data) // 2 : len(data) // 2 + 2000] = bytes(2000)
@@ -119,7 +115,7 @@ def test_a_source_that_is_damaged_is_refused(
         FfmpegScorer().encode_and_score(prepared.job, encode)
 
 
-def test_the_command_repeats_encode_and_score(first: PreparedScoring, tmp_path: Path) -> None:
+def test_command_repeats_encode_and_score(first: PreparedScoring, tmp_path: Path) -> None:
     prepared, encode = step(first, tmp_path / "a.mp4")
     log = FfmpegScorer().encode_and_score(prepared.job, encode)
     again = tmp_path / "again"

@@ -121,7 +121,7 @@ def test_answers_to_its_name_only() -> None:
     assert pytest_vmaf_scorer(None, "ffmpeg") is None
 
 
-def test_says_what_it_is_and_that_it_gives_confidence_intervals(tool: str) -> None:
+def test_capabilities(tool: str) -> None:
     can = VmafCliScorer().capabilities(Tools(find_ffmpeg(), tool))
     assert (can.name, can.bootstrap, can.reads_clips) == ("vmaf", True, True)
     assert can.version
@@ -151,7 +151,7 @@ def test_scores_other_depths_and_chroma(
 
 
 @pytest.mark.parametrize("tag", ["setfield=tff", "setparams=chroma_location=topleft"])
-def test_tags_that_the_tool_cannot_read_do_not_change_the_score(
+def test_tags_unknown_to_the_tool(
     tool: str, make: Callable[..., Path], reference: Path, encoded: Path, tmp_path: Path, tag: str
 ) -> None:
     output = tmp_path / "tagged.mkv"
@@ -184,9 +184,7 @@ def test_scores_do_not_depend_on_threads(tool: str, reference: Path, encoded: Pa
     assert run(tool, reference, encoded, threads=1).neg.frames == run(tool, reference, encoded, threads=3).neg.frames
 
 
-def test_one_frame_that_fits_into_the_pipe_is_scored(
-    tool: str, make: Callable[..., Path], reference: Path, tmp_path: Path
-) -> None:
+def test_one_small_frame(tool: str, make: Callable[..., Path], reference: Path, tmp_path: Path) -> None:
     # Both decoders are then gone before the tool has opened anything.
     small = make("-i", reference, "-vf", "scale=128:72", "-frames:v", 1, tmp_path / "small.y4m")
     assert len(run(tool, small, small).vmaf.frames) == 1
@@ -218,7 +216,7 @@ def test_gives_the_published_scores(request: pytest.FixtureRequest, golden: Path
 
 @pytest.mark.parametrize("missing", [1, 6])
 @pytest.mark.parametrize("size", ["64x64", "320x180"])
-def test_a_shorter_distorted_clip_is_refused_with_both_lengths(
+def test_shorter_distorted(
     tool: str, footage: Callable[..., Path], make: Callable[..., Path], tmp_path: Path, size: str, missing: int
 ) -> None:
     whole = footage(size)
@@ -229,15 +227,13 @@ def test_a_shorter_distorted_clip_is_refused_with_both_lengths(
         run(tool, whole, short)
 
 
-def test_a_shorter_reference_is_refused_with_both_lengths(
-    tool: str, reference: Path, make: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_shorter_reference(tool: str, reference: Path, make: Callable[..., Path], tmp_path: Path) -> None:
     short = make("-i", reference, "-frames:v", 18, "-c:v", "ffv1", tmp_path / "short.mkv")
     with pytest.raises(PairError, match=r"18 frames .* reference, 24 .*\(6 more in the distorted clip\)"):
         run(tool, short, reference)
 
 
-def test_frames_are_counted_after_the_filters(tool: str, reference: Path) -> None:
+def test_frames_after_filters(tool: str, reference: Path) -> None:
     cut = "trim=start_frame={}:end_frame={},settb=AVTB,setpts=N"
     log = VmafCliScorer().score(request_for(tool, reference, reference, cut.format(2, 12), cut.format(2, 12)))
     assert (log.reference_frames, log.distorted_frames, len(log.columns["vmaf"])) == (10, 10, 10)
@@ -267,15 +263,13 @@ def request_for(
     )
 
 
-def test_clips_whose_starts_differ_are_scored_where_they_overlap(
-    tool: str, reference: Path, make: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_align(tool: str, reference: Path, make: Callable[..., Path], tmp_path: Path) -> None:
     chain = "trim=start_frame=5,setpts=PTS-STARTPTS"
     late = make("-i", reference, "-vf", chain, "-c:v", "libx264", "-crf", 20, tmp_path / "late.mkv")
     assert len(run(tool, reference, late, align=True).neg.frames) == 19
 
 
-def test_progress_counts_up_to_the_last_frame(tool: str, reference: Path, encoded: Path) -> None:
+def test_progress_to_the_last_frame(tool: str, reference: Path, encoded: Path) -> None:
     seen: list[int] = []
     VmafCliScorer().score(replace(request_for(tool, reference, encoded), progress=seen.append))
     assert seen[-1] == 24
@@ -283,9 +277,7 @@ def test_progress_counts_up_to_the_last_frame(tool: str, reference: Path, encode
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="the command is written for bash")
-def test_the_command_in_the_provenance_repeats_the_run(
-    tool: str, reference: Path, encoded: Path, tmp_path: Path
-) -> None:
+def test_command_repeats_the_run(tool: str, reference: Path, encoded: Path, tmp_path: Path) -> None:
     result = run(tool, reference, encoded)
     command = result.vmaf.context.provenance["command"]
     subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True, stdin=subprocess.DEVNULL, capture_output=True)
@@ -293,7 +285,7 @@ def test_the_command_in_the_provenance_repeats_the_run(
 
 
 @pytest.mark.parametrize("folder", ["models: new = old", "plain"])
-def test_a_model_by_path_needs_no_plain_name(tool: str, marked: list[Path], tmp_path: Path, folder: str) -> None:
+def test_model_by_path(tool: str, marked: list[Path], tmp_path: Path, folder: str) -> None:
     path = tmp_path / folder / "half of: both.json"
     path.parent.mkdir()
     path.write_text(json.dumps(SMALL_MODEL))
@@ -301,7 +293,7 @@ def test_a_model_by_path_needs_no_plain_name(tool: str, marked: list[Path], tmp_
     assert 0 < float(result.neg) < float(result.vmaf) < 100
 
 
-def test_a_bootstrap_model_gives_its_confidence_interval(real: str, reference: Path, encoded: Path) -> None:
+def test_bootstrap_interval(real: str, reference: Path, encoded: Path) -> None:
     result = run(real, reference, encoded, model="vmaf_b_v0.6.3")
     for twin in ("vmaf", "neg"):
         low, middle, high = (float(result[f"{twin}_{part}"]) for part in ("ci_p95_lo", "bagging", "ci_p95_hi"))
@@ -311,12 +303,12 @@ def test_a_bootstrap_model_gives_its_confidence_interval(real: str, reference: P
     assert result.gap > 0
 
 
-def test_a_bootstrap_model_is_refused_by_the_ffmpeg_scorer(reference: Path, encoded: Path) -> None:
+def test_bootstrap_refused_by_ffmpeg_scorer(reference: Path, encoded: Path) -> None:
     with pytest.raises(ModelError, match=r"confidence interval.*--vmaf-scorer=vmaf"):
         measure(MeasureRequest(Clip(reference), Clip(encoded), model="vmaf_b_v0.6.3"), FfmpegScorer())
 
 
-def test_a_system_without_dev_fd_is_sent_to_the_ffmpeg_scorer(
+def test_system_without_dev_fd(
     standin: str, reference: Path, encoded: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(vmaf_cli, "FD_FOLDER", str(tmp_path / "none"))
@@ -324,14 +316,14 @@ def test_a_system_without_dev_fd_is_sent_to_the_ffmpeg_scorer(
         run(standin, reference, encoded)
 
 
-def test_a_missing_tool_is_an_error_that_says_how_to_name_or_install_it(reference: Path, encoded: Path) -> None:
+def test_missing_tool(reference: Path, encoded: Path) -> None:
     with pytest.raises(ScorerError, match="'no-such-vmaf' does not exist") as error:
         run("no-such-vmaf", reference, encoded)
     for word in ("--vmaf-bin", "libvmaf", "--vmaf-scorer=ffmpeg"):
         assert word in str(error.value)
 
 
-def test_another_program_of_that_name_is_an_error(tmp_path: Path, reference: Path, encoded: Path) -> None:
+def test_other_program_of_that_name(tmp_path: Path, reference: Path, encoded: Path) -> None:
     other = tmp_path / "vmaf"
     other.write_text("#!/bin/sh\necho unknown option >&2; exit 2\n")
     other.chmod(0o755)
@@ -339,7 +331,7 @@ def test_another_program_of_that_name_is_an_error(tmp_path: Path, reference: Pat
         run(str(other), reference, encoded)
 
 
-def test_an_unknown_model_names_it_and_the_remedy(tool: str, reference: Path, encoded: Path) -> None:
+def test_unknown_model(tool: str, reference: Path, encoded: Path) -> None:
     with pytest.raises(ScorerError, match=r"cannot load one of the models vmaf_v0\.0\.0[\s\S]*command: "):
         VmafCliScorer().score(request_for(tool, reference, encoded, model="vmaf_v0.0.0"))
 
@@ -362,9 +354,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("how", FAILURES)
-def test_a_tool_that_fails_is_an_error_with_its_command_and_last_lines(
-    how: str, tmp_path: Path, marked: list[Path]
-) -> None:
+def test_failing_tool(how: str, tmp_path: Path, marked: list[Path]) -> None:
     lines, says = FAILURES[how]
     began = time.monotonic()
     with pytest.raises(ScorerError, match=says) as error:
@@ -378,7 +368,7 @@ def test_a_tool_that_fails_is_an_error_with_its_command_and_last_lines(
 HANGS = ['touch "$0.started"', "sh -c 'sleep 300; :' \"$0\""]
 
 
-def test_a_tool_that_hangs_is_stopped_by_the_time_limit(tmp_path: Path, marked: list[Path]) -> None:
+def test_hanging_tool(tmp_path: Path, marked: list[Path]) -> None:
     with pytest.raises(ScorerError, match=r"time limit of 1\.5 s[\s\S]*command: \S+vmaf -r /dev/fd"):
         run(script(tmp_path / "vmaf", *HANGS), *marked, timeout=1.5)
     assert (tmp_path / "vmaf.started").exists()
@@ -399,15 +389,13 @@ def test_ctrl_c_stops_everything(tmp_path: Path, marked: list[Path]) -> None:
 
 
 @pytest.mark.parametrize("broken", ["reference", "distorted"])
-def test_a_decoder_that_fails_at_once_is_named_and_blocks_nothing(tool: str, marked: list[Path], broken: str) -> None:
+def test_failing_decoder(tool: str, marked: list[Path], broken: str) -> None:
     request = request_for(tool, *marked, **{broken: "crop=5000:5000"})
     with pytest.raises(ScorerError, match=rf"could not decode the {broken}[\s\S]*Invalid too big"):
         VmafCliScorer().score(request)
 
 
-def test_a_damaged_clip_is_an_error_that_names_it(
-    tool: str, marked: list[Path], make: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_damaged_clip(tool: str, marked: list[Path], make: Callable[..., Path], tmp_path: Path) -> None:
     whole = make("-i", marked[0], "-c:v", "libx264", "-crf", 10, "-g", 4, tmp_path / "whole.mkv")
     data = bytearray(whole.read_bytes())
     middle = len(data) * 3 // 4
@@ -418,7 +406,7 @@ def test_a_damaged_clip_is_an_error_that_names_it(
         run(tool, marked[0], damaged)
 
 
-def test_a_clip_that_changes_its_size_is_refused(
+def test_size_change_within_clip(
     tool: str, footage: Callable[..., Path], make: Callable[..., Path], tmp_path: Path
 ) -> None:
     parts = [
