@@ -32,7 +32,7 @@ def verdict(document: Record) -> str:
     elif bad:
         sentences = _failures(bad, counts, len(tests))
     elif counts["passed"] == 0:
-        sentences = [f"None of {plural(len(tests), 'test')} ran to completion and passed, so nothing was gated."]
+        sentences = [f"0 of {plural(len(tests), 'test')} ran to completion and passed, so nothing was gated."]
     elif counts["passed"] < len(tests):
         sentences = [f"{counts['passed']} of {plural(len(tests), 'test')} passed.", _closest(tests)]
     else:

@@ -1,4 +1,4 @@
-"""The report in a real browser: it shows everything, runs nothing that it should not, and works without a mouse."""
+"""The report in a real browser: requests, policies, escaping, scripts, keyboard, print and accessibility."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from report.browsing import JENKINS, Visit, axe_says, width_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
+
+pytestmark = pytest.mark.slow
 
 IMAGE, SCRIPT, STYLE = "<img src=x onerror=alert(1)>", "\"'><script>alert(1)</script>", "</style><h1>x</h1></title>"
 REVERSED, LONG = "a\u202eb", "n" * 300
@@ -205,21 +207,21 @@ def read(chart: Locator) -> tuple[int, float, float, float | None]:
 
 @each_form
 @each_scheme
-def test_the_page_has_nothing_to_complain_about(visit: Visit, report: Report, form: str, scheme: str) -> None:
+def test_no_console_messages(visit: Visit, report: Report, form: str, scheme: str) -> None:
     page, seen = visit(getattr(report, form), scheme)
     unfold(page)
     in_view(page, "test_fails")
     assert (seen.console, seen.errors) == ([], [])
 
 
-def test_a_self_contained_page_asks_for_nothing_but_itself(visit: Visit, report: Report) -> None:
+def test_requests_of_self_contained_page(visit: Visit, report: Report) -> None:
     page, seen = visit(report.file)
     unfold(page)
     assert page.locator("img").count() > 0
     assert {url for url in seen.requests if not url.startswith("data:")} == {report.file.as_uri()}
 
 
-def test_a_page_with_assets_asks_for_nothing_but_files_in_its_folder(visit: Visit, report: Report) -> None:
+def test_requests_of_page_with_assets(visit: Visit, report: Report) -> None:
     page, seen = visit(report.assets)
     unfold(page)
     folder = report.assets.with_name("a report_assets").as_uri() + "/"
@@ -228,7 +230,7 @@ def test_a_page_with_assets_asks_for_nothing_but_files_in_its_folder(visit: Visi
     assert {url.removeprefix(folder).partition("-")[0] for url in seen.requests[1:]} >= wanted
 
 
-def test_the_pages_own_policy_lets_its_style_and_its_script_through(visit: Visit, report: Report) -> None:
+def test_policy_allows_own_script(visit: Visit, report: Report) -> None:
     page, seen = visit(report.file)
     assert page.locator("meta[http-equiv=Content-Security-Policy]").count() == 1
     assert "on" in str(page.locator("html").get_attribute("class"))
@@ -236,7 +238,7 @@ def test_the_pages_own_policy_lets_its_style_and_its_script_through(visit: Visit
     assert seen.console == []
 
 
-def test_the_pages_own_policy_holds_back_other_scripts(visit: Visit, report: Report) -> None:
+def test_policy_blocks_other_scripts(visit: Visit, report: Report) -> None:
     page, _ = visit(report.file)
     add = "document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.ran = 1'}))"
     page.evaluate(add)
@@ -247,7 +249,7 @@ def test_the_pages_own_policy_holds_back_other_scripts(visit: Visit, report: Rep
 
 
 @each_form
-def test_hostile_names_add_no_element_and_run_nothing(visit: Visit, report: Report, form: str) -> None:
+def test_hostile_names_run_nothing(visit: Visit, report: Report, form: str) -> None:
     page, seen = visit(getattr(report, form))
     unfold(page)
     assert page.locator("img[src=x], [onerror]").count() == 0
@@ -259,7 +261,7 @@ def test_hostile_names_add_no_element_and_run_nothing(visit: Visit, report: Repo
 
 
 @pytest.mark.parametrize("name", [IMAGE, SCRIPT, STYLE, LONG], ids=["image", "script", "style", "long"])
-def test_hostile_names_are_shown_as_they_are(visit: Visit, report: Report, name: str) -> None:
+def test_hostile_names_are_text(visit: Visit, report: Report, name: str) -> None:
     page, _ = visit(report.file)
     shown = page.locator(".tests tbody a").all_inner_texts()
     assert f"test_named[{name}]" in shown
@@ -268,14 +270,14 @@ def test_hostile_names_are_shown_as_they_are(visit: Visit, report: Report, name:
     )
 
 
-def test_a_name_that_reverses_text_is_spelt_out(visit: Visit, report: Report) -> None:
+def test_reversed_name(visit: Visit, report: Report) -> None:
     page, _ = visit(report.file)
     assert "test_named[a\\u202eb]" in page.locator(".tests tbody a").all_inner_texts()
     assert REVERSED not in page.content()
 
 
 @each_form
-def test_what_plugins_add_is_shown_as_text(visit: Visit, report: Report, form: str) -> None:
+def test_hostile_sections(visit: Visit, report: Report, form: str) -> None:
     page, _ = visit(getattr(report, form))
     entry = details(page, "test_passes")
     entry.locator("> summary").click()
@@ -294,13 +296,13 @@ def still(visit: Visit, report: Report) -> Page:
     return visit(report.file, scripts=False)[0]
 
 
-def test_without_scripts_verdict_and_table_are_there(still: Page, report: Report) -> None:
+def test_no_scripts_table(still: Page, report: Report) -> None:
     assert "failed" in still.locator(".verdict").inner_text()
     measured = sum(max(1, len(test["measurements"])) for test in report.document["tests"])
     assert visible_rows(still) == measured
 
 
-def test_without_scripts_charts_and_pictures_of_what_failed_are_visible(still: Page) -> None:
+def test_no_scripts_charts_and_pictures(still: Page) -> None:
     entry = details(still, "test_fails")
     for line in ("neg", "vmaf"):
         box = entry.locator(f"svg.series path.{line}").first.bounding_box()
@@ -311,7 +313,7 @@ def test_without_scripts_charts_and_pictures_of_what_failed_are_visible(still: P
     assert all(box is not None and box["width"] > 100 for box in (each.bounding_box() for each in pictures.all()))
 
 
-def test_without_scripts_what_is_folded_unfolds_by_keyboard(still: Page, report: Report) -> None:
+def test_no_scripts_unfold(still: Page, report: Report) -> None:
     entry = details(still, "test_passes")
     table = entry.locator("details").filter(has_text="lowest NEG").first
     assert not table.locator("table").is_visible()
@@ -324,12 +326,12 @@ def test_without_scripts_what_is_folded_unfolds_by_keyboard(still: Page, report:
     assert not table.locator("table").is_visible()
 
 
-def test_without_scripts_nothing_is_offered_that_needs_one(still: Page) -> None:
+def test_no_scripts_controls(still: Page) -> None:
     assert still.locator("#search, .divider, .sl").count() > 2
     assert still.locator("#search:visible, .divider:visible, .sl:visible").count() == 0
 
 
-def test_without_scripts_the_status_filter_works_by_keyboard(still: Page, report: Report) -> None:
+def test_no_scripts_filter(still: Page, report: Report) -> None:
     still.locator("#show-all").focus()
     still.keyboard.press("ArrowRight")
     assert still.locator("#show-error").is_checked()
@@ -338,7 +340,7 @@ def test_without_scripts_the_status_filter_works_by_keyboard(still: Page, report
     assert "test_is_not_measured" in still.locator(".tests tbody tr:visible").first.inner_text()
 
 
-def test_without_scripts_the_picture_views_work_by_keyboard(still: Page) -> None:
+def test_no_scripts_picture_views(still: Page) -> None:
     views = details(still, "test_fails").locator(".views").first
     views.locator("input.pair").focus()
     shown = {}
@@ -349,7 +351,7 @@ def test_without_scripts_the_picture_views_work_by_keyboard(still: Page) -> None
     assert shown == {"ref": ["ref"], "dis": ["dis"], "dif": ["dif"]}
 
 
-def test_without_scripts_actual_size_shows_a_picture_pixel_by_pixel(still: Page) -> None:
+def test_no_scripts_actual_size(still: Page) -> None:
     views = details(still, "test_fails").locator(".views").first
     views.locator("input.zoom").focus()
     still.keyboard.press("Space")
@@ -362,7 +364,7 @@ def test_without_scripts_actual_size_shows_a_picture_pixel_by_pixel(still: Page)
 
 
 @each_form
-def test_a_link_of_the_table_opens_the_test(visit: Visit, report: Report, form: str) -> None:
+def test_link_opens_test(visit: Visit, report: Report, form: str) -> None:
     page, _ = visit(getattr(report, form))
     entry = details(page, "test_passes")
     assert not entry.locator("> div").is_visible()
@@ -374,13 +376,13 @@ def test_a_link_of_the_table_opens_the_test(visit: Visit, report: Report, form: 
 
 
 @pytest.mark.parametrize("fragment", ["#%", "#%E0%A4%A", "#nothing"])
-def test_an_address_with_a_strange_fragment_costs_nothing(visit: Visit, report: Report, fragment: str) -> None:
+def test_invalid_fragment(visit: Visit, report: Report, fragment: str) -> None:
     page, seen = visit(report.file.as_uri() + fragment)
     in_view(page, "test_fails")
     assert seen.errors == []
 
 
-def test_search_narrows_the_table(visit: Visit, report: Report) -> None:
+def test_search(visit: Visit, report: Report) -> None:
     page, _ = visit(report.file)
     everything = visible_rows(page)
     page.locator("#search").fill("FAKE.mp4 long")
@@ -389,7 +391,7 @@ def test_search_narrows_the_table(visit: Visit, report: Report) -> None:
     assert visible_rows(page) == everything
 
 
-def test_the_slider_uncovers_the_reference(visit: Visit, report: Report) -> None:
+def test_slider(visit: Visit, report: Report) -> None:
     page, _ = visit(report.file)
     views = details(page, "test_fails").locator(".views").first
     views.locator("input.sl").check()
@@ -407,7 +409,7 @@ def test_the_slider_uncovers_the_reference(visit: Visit, report: Report) -> None
     assert reference == over
 
 
-def test_a_chart_reads_out_the_values_under_the_arrow_keys(visit: Visit, report: Report) -> None:
+def test_chart_arrow_keys(visit: Visit, report: Report) -> None:
     page, _ = visit(report.file)
     chart, worst = in_view(page, "test_fails"), series(report, "test_fails")
     chart.focus()
@@ -421,7 +423,7 @@ def test_a_chart_reads_out_the_values_under_the_arrow_keys(visit: Visit, report:
     assert "(0:00.040)" in output(chart)
 
 
-def test_a_chart_reads_out_the_values_under_the_pointer(visit: Visit, report: Report) -> None:
+def test_chart_pointer(visit: Visit, report: Report) -> None:
     page, _ = visit(report.file)
     chart, worst = in_view(page, "test_fails"), series(report, "test_fails")
     box = chart.locator("rect.plot").bounding_box()
@@ -434,7 +436,7 @@ def test_a_chart_reads_out_the_values_under_the_pointer(visit: Visit, report: Re
         )
 
 
-def test_a_chart_of_one_metric_reads_out_its_values(visit: Visit, report: Report) -> None:
+def test_metric_chart(visit: Visit, report: Report) -> None:
     page, _ = visit(report.file)
     worst = series(report, "test_fails")
     metrics = [name for name in worst if name not in ("vmaf", "neg")]
@@ -446,7 +448,7 @@ def test_a_chart_of_one_metric_reads_out_its_values(visit: Visit, report: Report
         assert float(output(chart).rpartition(" ")[2]) == pytest.approx(worst[metric][0], abs=0.051)
 
 
-def test_a_chart_zooms_in_and_out_and_back(visit: Visit, report: Report) -> None:
+def test_chart_zoom(visit: Visit, report: Report) -> None:
     page, _ = visit(report.file)
     chart = in_view(page, "test_fails")
     whole, labels = view_box(chart), ends(chart)
@@ -462,7 +464,7 @@ def test_a_chart_zooms_in_and_out_and_back(visit: Visit, report: Report) -> None
     assert (view_box(chart), ends(chart)) == (whole, labels)
 
 
-def test_a_zoomed_chart_reads_out_the_frame_under_the_pointer(visit: Visit, report: Report) -> None:
+def test_zoomed_chart_pointer(visit: Visit, report: Report) -> None:
     page, _ = visit(report.file)
     chart, worst = in_view(page, "test_fails"), series(report, "test_fails")
     chart.focus()
@@ -475,7 +477,7 @@ def test_a_zoomed_chart_reads_out_the_frame_under_the_pointer(visit: Visit, repo
     assert read(chart)[:3] == pytest.approx((frame, worst["vmaf"][frame], worst["neg"][frame]), abs=0.051)
 
 
-def test_a_chart_never_names_a_frame_past_the_last(visit: Visit, report: Report) -> None:
+def test_chart_last_frame(visit: Visit, report: Report) -> None:
     page, _ = visit(report.file)
     for name, last in (("test_long[1]", 0), ("test_long[5001]", 5000)):
         chart = in_view(page, name)
@@ -489,7 +491,7 @@ def test_a_chart_never_names_a_frame_past_the_last(visit: Visit, report: Report)
         assert max(map(int, re.findall(r"frame (\d+)", output(chart)))) == last
 
 
-def test_a_chart_of_many_frames_says_which_ones_a_point_stands_for(visit: Visit, report: Report) -> None:
+def test_chart_of_buckets(visit: Visit, report: Report) -> None:
     page, _ = visit(report.file)
     chart = in_view(page, "test_long[5001]")
     chart.focus()
@@ -505,14 +507,14 @@ def test_a_chart_of_many_frames_says_which_ones_a_point_stands_for(visit: Visit,
 # ---------------------------------------------------------------- on a server with Jenkins' policy
 
 
-def test_under_jenkins_policy_nothing_is_refused_but_the_script(visit: Visit, jenkins: str) -> None:
+def test_jenkins_console(visit: Visit, jenkins: str) -> None:
     _, seen = visit(jenkins)
     assert seen.console
     assert [said for said in seen.console if not SCRIPT_REFUSED.search(said)] == []
 
 
 @each_scheme
-def test_under_jenkins_policy_the_page_has_its_style(visit: Visit, jenkins: str, scheme: str) -> None:
+def test_jenkins_style(visit: Visit, jenkins: str, scheme: str) -> None:
     page, _ = visit(jenkins, scheme)
     assert page.locator(".tests tbody tr").count() > 10
     body = page.locator("body").evaluate("each => getComputedStyle(each).backgroundColor")
@@ -520,7 +522,7 @@ def test_under_jenkins_policy_the_page_has_its_style(visit: Visit, jenkins: str,
 
 
 @each_scheme
-def test_under_jenkins_policy_charts_have_colours(visit: Visit, jenkins: str, scheme: str) -> None:
+def test_jenkins_charts(visit: Visit, jenkins: str, scheme: str) -> None:
     page, _ = visit(jenkins, scheme)
     entry = details(page, "test_fails")
     found = {}
@@ -532,7 +534,7 @@ def test_under_jenkins_policy_charts_have_colours(visit: Visit, jenkins: str, sc
     assert not {"none", "rgb(0, 0, 0)"} & {*found.values(), gap}
 
 
-def test_under_jenkins_policy_every_picture_arrives(visit: Visit, jenkins: str) -> None:
+def test_jenkins_pictures(visit: Visit, jenkins: str) -> None:
     page, _ = visit(jenkins)
     unfold(page)
     pictures = page.locator("img").evaluate_all("all => all.map(each => [each.complete, each.naturalWidth])")
@@ -540,7 +542,7 @@ def test_under_jenkins_policy_every_picture_arrives(visit: Visit, jenkins: str) 
     assert {tuple(each) for each in pictures} == {(True, 320)}
 
 
-def test_under_jenkins_policy_pictures_can_be_switched(visit: Visit, jenkins: str) -> None:
+def test_jenkins_picture_views(visit: Visit, jenkins: str) -> None:
     page, _ = visit(jenkins)
     views = details(page, "test_fails").locator(".views").first
     views.locator("input.dif").check(force=True)
@@ -551,7 +553,7 @@ def test_under_jenkins_policy_pictures_can_be_switched(visit: Visit, jenkins: st
 # ---------------------------------------------------------------- paper, phones, assistive technology
 
 
-def test_print_shows_what_failed_and_no_controls(visit: Visit, report: Report) -> None:
+def test_print(visit: Visit, report: Report) -> None:
     page, _ = visit(report.file)
     page.emulate_media(media="print")
     entry = details(page, "test_fails")
@@ -565,7 +567,7 @@ def test_print_shows_what_failed_and_no_controls(visit: Visit, report: Report) -
 
 
 @each_form
-def test_no_page_is_wider_than_the_screen(visit: Visit, report: Report, form: str) -> None:
+def test_page_width(visit: Visit, report: Report, form: str) -> None:
     page, _ = visit(getattr(report, form), width=390)
     unfold(page)
     in_view(page, "test_fails").focus()
@@ -575,7 +577,7 @@ def test_no_page_is_wider_than_the_screen(visit: Visit, report: Report, form: st
         assert width_of(page) <= width
 
 
-def test_on_a_phone_every_choice_is_one_piece(visit: Visit, report: Report) -> None:
+def test_choices_on_phone(visit: Visit, report: Report) -> None:
     page, _ = visit(report.file, width=390)
     choices = page.locator("input + label:visible")
     assert choices.count() > 10
@@ -596,7 +598,7 @@ def test_on_a_phone_every_choice_is_one_piece(visit: Visit, report: Report) -> N
         ("file", "light", 390),
     ],
 )
-def test_axe_finds_nothing_serious(visit: Visit, report: Report, form: str, scheme: str, width: int) -> None:
+def test_axe(visit: Visit, report: Report, form: str, scheme: str, width: int) -> None:
     page, _ = visit(getattr(report, form), scheme, width=width)
     unfold(page)
     in_view(page, "test_fails").focus()

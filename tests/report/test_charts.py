@@ -10,7 +10,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markupsafe import Markup
 from scoring.builders import a_result
@@ -76,8 +76,9 @@ def a_record(pairs: list[tuple[float, float]], above: tuple[int, ...] = (), **ga
     return measurement_record(result, judge(result, [parse_gate(name, limit, "call") for name, limit in gates.items()]))
 
 
+@settings(max_examples=40, deadline=None)
 @given(series)
-def test_the_lines_read_back_as_the_series(pairs: list[tuple[float, float]]) -> None:
+def test_score_lines(pairs: list[tuple[float, float]]) -> None:
     record = a_record(pairs)
     root = parsed(charts.score_chart(record))
     for name in ("vmaf", "neg"):
@@ -90,7 +91,7 @@ def test_the_lines_read_back_as_the_series(pairs: list[tuple[float, float]]) -> 
     assert read_back(gap, "other")[: len(pairs)] == pytest.approx(record["series"]["worst"]["gap"], abs=0.0501)
 
 
-def test_in_a_long_clip_the_upper_line_is_the_largest_gap_upon_neg() -> None:
+def test_score_lines_of_buckets() -> None:
     # The lowest of both alone would lie on one another: 50 and 50, in neighbouring frames.
     record = a_record([(50, 48), (90, 50)] * 200)
     assert record["series"]["frames_per_bucket"] == 2
@@ -99,8 +100,9 @@ def test_in_a_long_clip_the_upper_line_is_the_largest_gap_upon_neg() -> None:
     assert read_back(root, "vmaf") == [88.0] * 200
 
 
+@settings(max_examples=40, deadline=None)
 @given(series)
-def test_every_value_lies_inside_the_plot(pairs: list[tuple[float, float]]) -> None:
+def test_axis_range(pairs: list[tuple[float, float]]) -> None:
     root = parsed(charts.score_chart(a_record(pairs, min_neg=50, min_vmaf=99)))
     [plot] = root.findall(f"{SVG}svg")
     x, y, width, height = map(int, plot.get("viewBox", "").split())
@@ -116,7 +118,7 @@ def test_every_value_lies_inside_the_plot(pairs: list[tuple[float, float]]) -> N
         assert 0 <= int(re.findall(r"-?\d+", limit.get("d", ""))[1]) <= height
 
 
-def test_thresholds_have_words_and_a_class_where_they_are_violated() -> None:
+def test_limits() -> None:
     record = a_record([(95, 93), (96, 91)], min_neg=99, max_vmaf=98.5, min_neg_stdev=50, max_gap=3)
     root = parsed(charts.score_chart(record))
     limits = of_class(root, "limit")
@@ -131,8 +133,9 @@ def test_thresholds_have_words_and_a_class_where_they_are_violated() -> None:
     assert [limit.get("class") for limit in of_class(gap, "limit")] == ["limit bad"]
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.sets(st.integers(0, 99)))
-def test_frames_above_100_are_marked_each_and_no_other(frames: set[int]) -> None:
+def test_frames_above_100(frames: set[int]) -> None:
     root = parsed(charts.score_chart(a_record([(99, 90)] * 100, above=tuple(sorted(frames)))))
     marked: set[int] = set()
     for path in of_class(root, "above"):
@@ -144,7 +147,7 @@ def test_frames_above_100_are_marked_each_and_no_other(frames: set[int]) -> None
     assert ("above 100 and above the reference's own score" in root.get("aria-label", "")) is bool(frames)
 
 
-def test_the_worst_frames_are_dots_with_their_numbers() -> None:
+def test_worst_frames_as_dots() -> None:
     record = a_record([(95, 93), (95, 80.25), (95, 92), (95, 94)], min_neg=99)
     root = parsed(charts.score_chart(record))
     top = float(root.get("data-top", ""))
@@ -165,7 +168,7 @@ def test_the_worst_frames_are_dots_with_their_numbers() -> None:
         pytest.param([(140.0, -20.0), (-20.0, 140.0)], id="far apart"),
     ],
 )
-def test_every_kind_of_clip_has_all_its_charts(pairs: list[tuple[float, float]]) -> None:
+def test_extreme_clips(pairs: list[tuple[float, float]]) -> None:
     record = a_record(pairs, min_neg=99.9)
     for chart in (charts.score_chart(record), charts.metric_chart(record, "gap")):
         ticks = [float(text.text or "") for group in of_class(parsed(chart), "e") for text in group if text.text]
@@ -173,7 +176,7 @@ def test_every_kind_of_clip_has_all_its_charts(pairs: list[tuple[float, float]])
     parsed(plots.histogram(record["histogram"], "said"))
 
 
-def test_values_of_any_size_are_drawn() -> None:
+def test_huge_values() -> None:
     record = measurement_record(a_result((95.0,) * 3, (93.0,) * 3, psnr_y=(0.1,) * 3), [])
     record["series"]["worst"]["psnr_y"] = [1e9, -1e9, 0.0]
     root = parsed(charts.metric_chart(record, "psnr_y"))
@@ -181,7 +184,7 @@ def test_values_of_any_size_are_drawn() -> None:
 
 
 @pytest.mark.parametrize("frames", [[0.9, 0.95, 0.93], [0.991, 0.992, 0.9915], [0.5, 0.5, 0.5], [0.0, 0.002, 0.001]])
-def test_a_metric_of_small_numbers_has_a_curve_and_not_a_flat_line(frames: list[float]) -> None:
+def test_small_values(frames: list[float]) -> None:
     result = a_result((95.0,) * 3, (93.0,) * 3, float_ssim=tuple(frames))
     record = measurement_record(result, judge(result, [parse_gate("min_float_ssim", 0.995, "call")]))
     root = parsed(charts.metric_chart(record, "float_ssim"))
@@ -193,7 +196,7 @@ def test_a_metric_of_small_numbers_has_a_curve_and_not_a_flat_line(frames: list[
     assert height / unit_of(root) < 12 * span
 
 
-def test_names_are_text_in_a_chart() -> None:
+def test_hostile_names() -> None:
     record = a_record([(95, 93), (95, 80)], above=(1,), min_neg=99)
     for gate in record["gates"]:
         gate["name"] = HOSTILE
@@ -214,7 +217,7 @@ def test_names_are_text_in_a_chart() -> None:
     assert shown.count(HOSTILE) == 2
 
 
-def test_the_histogram_is_as_high_as_its_counts() -> None:
+def test_histogram() -> None:
     counts = {"low": 80.0, "high": 100.0, "vmaf": [0, 4, 4, 1], "neg": [8, 0, 0, 0]}
     root = parsed(plots.histogram(counts, "said"))
     for name in ("vmaf", "neg"):
@@ -232,10 +235,9 @@ lines = st.fixed_dictionaries({"name": names, "points": points, "marked": st.non
 levels = st.fixed_dictionaries({"name": names, "value": numbers})
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.none() | st.lists(lines, max_size=8), st.none() | st.lists(levels, max_size=3), names, names)
-def test_any_section_chart_is_drawn_inside_its_frame(
-    drawn: list[dict[str, Any]] | None, named: list[dict[str, Any]] | None, x: str, y: str
-) -> None:
+def test_xy_chart_range(drawn: list[dict[str, Any]] | None, named: list[dict[str, Any]] | None, x: str, y: str) -> None:
     root = parsed(plots.xy_chart({"x": x, "y": y, "lines": drawn, "levels": named}))
     with_points = [line for line in drawn or () if line["points"]]
     assert len(of_class(root, "xy")) == len(with_points)
@@ -254,7 +256,7 @@ def places(root: ElementTree.Element) -> Iterator[tuple[float, float]]:
         yield float(circle.get("cx", "")), float(circle.get("cy", ""))
 
 
-def test_a_section_chart_keeps_order_and_proportion_and_marks_points() -> None:
+def test_xy_chart_points() -> None:
     line = {"name": "x264", "points": [[0.0, 10.0], [5.0, 20.0], [20.0, 30.0]], "marked": [1]}
     root = parsed(plots.xy_chart({"x": "kbit/s", "y": "NEG", "lines": [line], "levels": []}))
     (x0, y0), (x1, y1), (x2, y2) = list(places(root))[3:]
@@ -265,9 +267,10 @@ def test_a_section_chart_keeps_order_and_proportion_and_marks_points() -> None:
     assert radii[1] > radii[0] == radii[2]
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(values, values), min_size=1, max_size=500), st.integers(1, 20))
 @example([(95.0, 93.0)] * 401, 12)
-def test_the_table_covers_every_frame_and_keeps_the_worst(pairs: list[tuple[float, float]], most: int) -> None:
+def test_series_rows(pairs: list[tuple[float, float]], most: int) -> None:
     record = {**a_record(pairs), "frame_rate": None}
     rows = charts.series_rows(record, most)
     assert 1 <= len(rows) <= most
@@ -282,14 +285,14 @@ def test_the_table_covers_every_frame_and_keeps_the_worst(pairs: list[tuple[floa
         assert float(gap) == pytest.approx(max(v - n for v, n in own), abs=0.006)
 
 
-def test_a_measured_record_has_time_codes_in_its_table_and_at_its_ends() -> None:
+def test_time_codes() -> None:
     record = a_measurement([95.0] * 50, [93.0] * 50)
     assert charts.series_rows(record, 2)[1][0] == "0:01.000–0:01.960"
     texts = [text.text for text in parsed(charts.score_chart(record)).findall(f"{SVG}text")]
     assert texts[-2:] == ["frame 0 (0:00.000)", "frame 49 (0:01.960)"]
 
 
-def test_a_long_clip_shows_the_gap_that_single_frames_hide() -> None:
+def test_gap_of_buckets() -> None:
     # Three of four frames are enhanced; the lowest scores of both models come from the fourth.
     vmaf = [90.0 if frame % 4 == 0 else 106.0 for frame in range(2000)]
     neg = [89.9 if frame % 4 == 0 else 95.0 for frame in range(2000)]
@@ -299,7 +302,7 @@ def test_a_long_clip_shows_the_gap_that_single_frames_hide() -> None:
     assert 'class="top"' in chart
 
 
-def test_a_metric_of_small_numbers_has_a_fine_axis() -> None:
+def test_fine_axis() -> None:
     ssim = [0.94 + 0.001 * (frame % 7) for frame in range(50)]
     made = a_measurement([95.0] * 50, [93.0] * 50, columns={"float_ssim": ssim}, min_float_ssim=0.95)
     chart = str(charts.metric_chart(made, "float_ssim"))

@@ -1,4 +1,4 @@
-"""The pictures of a report show the frames that were scored, in their true colours, and where they differ."""
+"""Pictures of worst frames: the frames, their difference, formats, colours, sizes, and failures."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def rgb(ffmpeg: str) -> Callable[..., Any]:
 
 @pytest.fixture
 def frame_of(rgb: Callable[..., Any]) -> Callable[..., Any]:
-    """frame_of(clip, 7): that frame as RGB, converted by somebody else than the code under test."""
+    """frame_of(clip, 7): that frame as RGB, converted independently of the code under test."""
 
     def run(clip: Path, number: int, *before: object, said: str = "in_color_matrix=smpte170m", **size: Any) -> Any:
         # Chroma to the left, as nearly all clips have it and the pictures take it to be.
@@ -94,11 +94,17 @@ def psnr(a: Any, b: Any) -> float:
     return float(10 * np.log10(255**2 / max(np.mean((a - b) ** 2), 1e-9)))
 
 
+@pytest.fixture(scope="module")
+def session(reference: Path, encoded: Path) -> Vmaf:
+    """One measurement of an honest encode, for all tests that change nothing about it."""
+    return scored(reference, encoded)
+
+
 # Which frames
 
 
-def test_each_picture_shows_just_the_frame_that_is_asked(reference, encoded, decoded, frame_of):
-    pictures = pictured(scored(reference, encoded), 11, 23, 0, 12)
+def test_frames(reference, encoded, session, decoded, frame_of):
+    pictures = pictured(session, 11, 23, 0, 12)
     assert [picture["frame"] for picture in pictures] == [11, 23, 0, 12]
     assert [picture["time"] for picture in pictures] == [0.44, 0.92, 0.0, 0.48]
     for picture in pictures:
@@ -109,10 +115,9 @@ def test_each_picture_shows_just_the_frame_that_is_asked(reference, encoded, dec
                 assert psnr(shown, frame_of(clip, number)) > psnr(shown, frame_of(clip, other)) + 6
 
 
-def test_the_worst_frames_of_the_record_are_shown(reference, encoded):
-    vmaf = scored(reference, encoded)
-    pictures = pictured(vmaf, most=3)
-    worst = {(row["metric"], row["frame"], row["value"]) for row in vmaf.records[-1]["worst"]}
+def test_worst_frames(session):
+    pictures = pictured(session, most=3)
+    worst = {(row["metric"], row["frame"], row["value"]) for row in session.records[-1]["worst"]}
     assert len({picture["frame"] for picture in pictures}) == 3
     assert {"neg", "gap"} == {picture["metric"] for picture in pictures[:2]}
     assert {(picture["metric"], picture["frame"], picture["value"]) for picture in pictures} <= worst
@@ -121,13 +126,13 @@ def test_the_worst_frames_of_the_record_are_shown(reference, encoded):
         assert sizes == [320, 180, 320, 180, AMPLIFIED]
 
 
-def test_a_measurement_that_passed_has_pictures_too(reference, encoded):
+def test_passed_measurement(reference, encoded):
     vmaf = Vmaf()
     vmaf.score(reference, encoded)
     assert [picture["metric"] for picture in pictured(vmaf, most=2)] == ["neg", "neg"]
 
 
-def test_every_metric_has_its_worst_frame_shown_before_any_has_two():
+def test_choose():
     def rows(metric: str, *frames: int) -> list[dict[str, Any]]:
         return [{"metric": metric, "frame": frame, "value": 0.0} for frame in frames]
 
@@ -140,7 +145,8 @@ def test_every_metric_has_its_worst_frame_shown_before_any_has_two():
     assert chosen(0, neg) == chosen(3) == []
 
 
-def test_aligned_clips_are_shown_as_they_were_paired(reference, make, tmp_path, decoded, frame_of):
+@pytest.mark.slow
+def test_aligned_clips(reference, make, tmp_path, decoded, frame_of):
     late = make("-i", reference, "-vf", "trim=start_frame=3,setpts=PTS-STARTPTS", *LOSSLESS, tmp_path / "late.mkv")
     (picture,) = pictured(scored(reference, late, align=True), 7)
     assert psnr(decoded(picture, "reference"), frame_of(reference, 10)) > 35
@@ -148,7 +154,8 @@ def test_aligned_clips_are_shown_as_they_were_paired(reference, make, tmp_path, 
     assert decoded(picture, "difference").max() == 0
 
 
-def test_frames_seconds_apart_and_at_a_broken_rate_are_told_apart(footage, decoded, frame_of):
+@pytest.mark.slow
+def test_fractional_rate(footage, decoded, frame_of):
     slow, ntsc = footage(frames=6, rate="1/7"), footage(frames=6, rate="30000/1001")
     for clip, times in ((slow, [14, 35]), (ntsc, [2 * 1001 / 30000, 5 * 1001 / 30000])):
         pictures = pictured(scored(clip, clip), 2, 5)
@@ -160,7 +167,7 @@ def test_frames_seconds_apart_and_at_a_broken_rate_are_told_apart(footage, decod
 # The difference
 
 
-def test_the_difference_is_black_but_for_what_was_drawn_on_the_distorted_clip(reference, make, tmp_path, decoded):
+def test_difference(reference, make, tmp_path, decoded):
     box = "drawbox=x=40:y=32:w=64:h=48:color=red:t=fill"
     drawn = make("-i", reference, "-vf", box, *LOSSLESS, tmp_path / "drawn.mkv")
     (picture,) = pictured(scored(reference, drawn), 9)
@@ -170,7 +177,8 @@ def test_the_difference_is_black_but_for_what_was_drawn_on_the_distorted_clip(re
     assert difference.max() == 0
 
 
-def test_the_difference_is_amplified_before_it_is_made_small(footage, make, tmp_path, decoded):
+@pytest.mark.slow
+def test_difference_before_scaling(footage, make, tmp_path, decoded):
     # Lines one pixel wide and of opposite signs: gone without a trace where the pictures are averaged first.
     clip = footage(size="1920x1080", frames=3)
     lines = "geq=lum='clip(lum(X,Y)+4-8*mod(X,2),0,255)':cb='cb(X,Y)':cr='cr(X,Y)'"
@@ -181,7 +189,8 @@ def test_the_difference_is_amplified_before_it_is_made_small(footage, make, tmp_
     assert psnr(decoded(picture, "reference"), decoded(picture, "distorted")) > 35
 
 
-def test_where_a_container_places_chroma_is_no_difference(reference, make, tmp_path, decoded):
+@pytest.mark.slow
+def test_chroma_location(reference, make, tmp_path, decoded):
     centred = tmp_path / "centred.mkv"
     make("-i", reference, "-c:v", "libx264", "-qp", 0, "-chroma_sample_location", "center", centred)
     (picture,) = pictured(scored(reference, centred), 5)
@@ -191,7 +200,8 @@ def test_where_a_container_places_chroma_is_no_difference(reference, make, tmp_p
 # Formats and colours
 
 
-def test_ten_bits_come_down_to_eight(reference, make, tmp_path, decoded, frame_of):
+@pytest.mark.slow
+def test_ten_bits(reference, make, tmp_path, decoded, frame_of):
     ten = make("-i", reference, "-pix_fmt", "yuv420p10le", *LOSSLESS, tmp_path / "ten.mkv")
     worse = tmp_path / "worse.mkv"
     make("-i", ten, "-vf", "gblur=2", "-pix_fmt", "yuv420p10le", *LOSSLESS, worse)
@@ -202,14 +212,16 @@ def test_ten_bits_come_down_to_eight(reference, make, tmp_path, decoded, frame_o
     assert decoded(same, "difference").max() == 0
 
 
-def test_raw_video_is_read_with_its_geometry(reference, encoded, make, tmp_path, decoded, frame_of):
+@pytest.mark.slow
+def test_raw_video(reference, encoded, make, tmp_path, decoded, frame_of):
     raw = make("-i", reference, "-f", "rawvideo", "-pix_fmt", "yuv420p", tmp_path / "raw.yuv")
     (picture,) = pictured(scored(Clip(raw, width=320, height=180, frame_rate=50), encoded, allow=["frame_rate"]), 6)
     assert picture["time"] == 0.12
     assert psnr(decoded(picture, "reference"), frame_of(reference, 6)) > 35
 
 
-def test_a_clip_that_was_scaled_for_scoring_is_shown_scaled(reference, encode, decoded, frame_of):
+@pytest.mark.slow
+def test_scaled_clip(reference, encode, decoded, frame_of):
     half = encode(reference, 20, "scale=160:90")
     (picture,) = pictured(scored(reference, half, scale="bicubic"), 6)
     assert (picture["full_width"], picture["full_height"]) == (320, 180)
@@ -218,9 +230,19 @@ def test_a_clip_that_was_scaled_for_scoring_is_shown_scaled(reference, encode, d
     assert decoded(picture, "difference").mean() > 5
 
 
-@pytest.mark.parametrize("color_range", ["tv", "pc"])
-@pytest.mark.parametrize("matrix", ["bt709", "smpte170m", "bt2020nc", "unknown"])
-def test_colours_are_those_of_the_clip(make, tmp_path, decoded, matrix, color_range):
+@pytest.mark.parametrize(
+    ("matrix", "color_range"),
+    [
+        ("bt709", "tv"),
+        *(
+            pytest.param(matrix, color_range, marks=pytest.mark.slow)
+            for matrix in ("bt709", "smpte170m", "bt2020nc", "unknown")
+            for color_range in ("tv", "pc")
+            if (matrix, color_range) != ("bt709", "tv")
+        ),
+    ],
+)
+def test_colours(make, tmp_path, decoded, matrix, color_range):
     true = matrix if matrix != "unknown" else "smpte170m"
     source = "smptebars=size=320x180:rate=25,hue=H=0.02*n,format=gbrp"
     chain = f"scale=out_color_matrix={true.replace('nc', '')}:out_range={color_range},format=yuv444p"
@@ -238,7 +260,8 @@ def test_colours_are_those_of_the_clip(make, tmp_path, decoded, matrix, color_ra
         assert np.abs(middle - colour).max() < 25, (number, middle)
 
 
-def test_pictures_that_were_scored_through_rgb_are_shown_in_their_colours(make, tmp_path, decoded, rgb):
+@pytest.mark.slow
+def test_colours_of_rgb(make, tmp_path, decoded, rgb):
     source = "testsrc2=size=320x180:rate=25,format=rgb24"
     still = make("-f", "lavfi", "-i", source, "-frames:v", 1, tmp_path / "still.png")
     (picture,) = pictured(scored(still, still), 0)
@@ -249,7 +272,8 @@ def test_pictures_that_were_scored_through_rgb_are_shown_in_their_colours(make, 
 # Size
 
 
-def test_large_frames_are_shrunk_to_960_pixels(footage, decoded):
+@pytest.mark.slow
+def test_large_frames(footage, decoded):
     clip = footage(size="2560x1440", frames=2)
     (picture,) = pictured(scored(clip, clip), 1)
     sizes = [picture[key] for key in ("width", "height", "full_width", "full_height")]
@@ -257,7 +281,8 @@ def test_large_frames_are_shrunk_to_960_pixels(footage, decoded):
     assert decoded(picture, "reference").shape == (540, 960, 3)
 
 
-def test_tall_frames_are_bounded_by_their_height(make, tmp_path, decoded):
+@pytest.mark.slow
+def test_tall_frames(make, tmp_path, decoded):
     clip = tmp_path / "tall.mkv"
     make("-f", "lavfi", "-i", "testsrc2=size=202x1922:rate=25", "-frames:v", 2, *LOSSLESS, clip)
     (picture,) = pictured(scored(clip, clip), 1)
@@ -265,8 +290,8 @@ def test_tall_frames_are_bounded_by_their_height(make, tmp_path, decoded):
     assert decoded(picture, "reference").shape == (960, 101, 3)
 
 
-def test_a_picture_that_would_be_too_large_is_coded_with_more_loss_or_left_out(reference, encoded, monkeypatch):
-    vmaf = scored(reference, encoded)
+def test_large_jpegs(session, monkeypatch):
+    vmaf = session
     (fine,) = pictured(vmaf, 3)
     size = max(len(base64.b64decode(fine[kind])) for kind in KINDS)
     monkeypatch.setattr(images, "MOST_BYTES", size - 1)
@@ -275,13 +300,13 @@ def test_a_picture_that_would_be_too_large_is_coded_with_more_loss_or_left_out(r
     monkeypatch.setattr(images, "MOST_BYTES", 1000)
     pictures, left_out = worst_pictures(vmaf.records[-1], *vmaf._context.records.clips[-1][:2], 2)
     assert pictures == []
-    assert left_out.startswith("Larger than 1 KB, and left out: frame ")
+    assert left_out.startswith("Left out, as they are larger than 1 KB: frame ")
 
 
 # What keeps them from being made
 
 
-def test_a_clip_that_is_gone_has_no_pictures_and_a_sentence_says_so(reference, make, tmp_path):
+def test_missing_clip(reference, make, tmp_path):
     short_lived = make("-i", reference, "-vf", "gblur=1", *LOSSLESS, tmp_path / "short-lived.mkv")
     vmaf = scored(reference, short_lived)
     short_lived.unlink()
@@ -290,7 +315,8 @@ def test_a_clip_that_is_gone_has_no_pictures_and_a_sentence_says_so(reference, m
     assert why == f"There are no pictures: {short_lived} does not exist."
 
 
-def test_a_clip_that_has_become_shorter_has_no_pictures(reference, make, tmp_path):
+@pytest.mark.slow
+def test_shorter_clip(reference, make, tmp_path):
     clip = make("-i", reference, *LOSSLESS, tmp_path / "clip.mkv")
     vmaf = scored(reference, clip)
     make("-i", reference, "-frames:v", 5, *LOSSLESS, clip)
@@ -300,7 +326,8 @@ def test_a_clip_that_has_become_shorter_has_no_pictures(reference, make, tmp_pat
     assert "has a clip changed since it was scored?" in why
 
 
-def test_a_clip_that_is_broken_by_now_has_no_pictures_and_ffmpeg_says_why(reference, make, tmp_path):
+@pytest.mark.slow
+def test_broken_clip(reference, make, tmp_path):
     clip = make("-i", reference, *LOSSLESS, tmp_path / "clip.mkv")
     vmaf = scored(reference, clip)
     clip.write_bytes(b"no video")
@@ -310,25 +337,25 @@ def test_a_clip_that_is_broken_by_now_has_no_pictures_and_ffmpeg_says_why(refere
     assert "\n" not in why
 
 
-def test_a_fake_scorer_has_no_pictures():
+def test_fake_scorer():
     vmaf = Vmaf(scorer=FakeScorer())
     vmaf.score("a.mkv", "b.mkv")
     pictures, why = worst_pictures(vmaf.records[-1], *vmaf._context.records.clips[-1][:2], 2)
     assert pictures == []
-    assert why == "There are no pictures, as the scorer is a fake that reads no clip."
+    assert why == "There are no pictures, because FakeScorer reads no clips."
 
 
-def test_a_record_without_frames_or_a_wish_for_none_has_no_pictures(reference):
+def test_no_frames(reference):
     clip = Clip(reference)
     assert worst_pictures({"status": "error"}, clip, clip, 2) == (
         [],
-        "There are no pictures, as no worst frames were kept.",
+        "There are no pictures, because the record has no worst frames.",
     )
     assert worst_pictures({"status": "failed"}, clip, clip, 0) == ([], None)
 
 
-def test_an_ffmpeg_that_is_gone_or_takes_too_long_is_said(reference, encoded, monkeypatch):
-    vmaf = scored(reference, encoded)
+def test_missing_or_slow_ffmpeg(session, monkeypatch):
+    vmaf = session
     record = vmaf.records[-1]
     gone = {**record, "provenance": {**record["provenance"], "ffmpeg_path": "/nowhere/ffmpeg"}}
     reason = "/nowhere/ffmpeg cannot be started: No such file or directory."
@@ -340,9 +367,9 @@ def test_an_ffmpeg_that_is_gone_or_takes_too_long_is_said(reference, encoded, mo
     )
 
 
-def test_a_temporary_folder_that_cannot_be_made_is_said(reference, encoded, monkeypatch):
-    vmaf = scored(reference, encoded)
+def test_no_temporary_folder(session, monkeypatch):
+    vmaf = session
     monkeypatch.setattr("tempfile.tempdir", "/nowhere/at/all")
     pictures, why = worst_pictures(vmaf.records[-1], *vmaf._context.records.clips[-1][:2], 2)
     assert pictures == []
-    assert why == "There are no pictures: the system refused it (No such file or directory)."
+    assert why == "There are no pictures: the system refused (No such file or directory)."

@@ -1,4 +1,4 @@
-"""What goes to build servers: exact numbers, and names and messages that cannot be anything but text there."""
+"""Reports on build servers: JUnit properties, Markdown, annotations, pytest-html, and the recipes in examples/ci."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ class Page(HTMLParser):
 OURS = {"h2", "p", "table", "thead", "tbody", "tr", "th", "td", "code", "span", "details", "summary", "ul", "li"}
 
 
-def test_one_measurement_becomes_plain_properties() -> None:
+def test_junit_properties() -> None:
     properties = third_party.junit_properties([measurement(gate(), gate("max_gap", 4.69))])
     assert properties == [
         ("vmaf.status", "failed"),
@@ -153,7 +153,7 @@ def test_one_measurement_becomes_plain_properties() -> None:
     ]
 
 
-def test_several_measurements_are_numbered_and_bounded() -> None:
+def test_junit_properties_of_several() -> None:
     properties = dict(third_party.junit_properties([measurement(), unmeasured()]))
     assert properties["vmaf.1.neg"] == "92.2900"
     assert properties["vmaf.2.status"] == "error"
@@ -167,7 +167,7 @@ def test_several_measurements_are_numbered_and_bounded() -> None:
 
 
 @given(nasty)
-def test_properties_are_exact_texts_that_xml_can_hold(name: str) -> None:
+def test_junit_properties_in_xml(name: str) -> None:
     for key, value in third_party.junit_properties([measurement(gate(), distorted=name, reference=name)]):
         assert type(key) is type(value) is str
         element = ElementTree.Element("property", {key: value})
@@ -183,11 +183,11 @@ def test_properties_are_exact_texts_that_xml_can_hold(name: str) -> None:
         (gate("above_100", -115.0), "-115 above_100"),
     ],
 )
-def test_a_margin_never_looks_better_than_it_is(made: dict[str, Any], margin: str) -> None:
+def test_margin(made: dict[str, Any], margin: str) -> None:
     assert dict(third_party.junit_properties([measurement(made)]))["vmaf.margin"] == margin
 
 
-def test_the_summary_has_the_verdict_and_a_table_with_the_worst_first() -> None:
+def test_markdown() -> None:
     fine = a_test("tests/test_x.py::test_fine", "passed", message="", measurements=[measurement(gate(margin=2.0))])
     several = a_test("tests/test_x.py::test_two", measurements=[measurement(), measurement(gate(margin=-4.0))])
     again = {key: a_test()[key] for key in schema.ATTEMPT}
@@ -209,11 +209,11 @@ def test_the_summary_has_the_verdict_and_a_table_with_the_worst_first() -> None:
         ["⚠ error", "tests/test_x.py::test_lost", "out.mp4", "–", "–", "–", "–"],
     ]
     assert "<code>ClipError&#58; gone.</code>" in text
-    assert "It left no message." in text
+    assert "There is no message." in text
     assert "- Note: Some pictures were left out." in text
 
 
-def test_a_stopped_run_is_not_shown_as_good() -> None:
+def test_markdown_of_stopped_run() -> None:
     good = a_test(status="passed", measurements=[measurement(gate(margin=1.0))])
     assert markdown.markdown(document(good)).startswith("## ✔ VMAF: The test passed\n")
     stopped = markdown.markdown(document(good, ended="interrupted", why="stopping after 1 failures"))
@@ -222,16 +222,16 @@ def test_a_stopped_run_is_not_shown_as_good() -> None:
     assert markdown.markdown(document()).startswith("## ⚠ VMAF: Nothing was measured")
 
 
-def test_the_shards_of_a_merged_report_are_told_apart() -> None:
+def test_markdown_of_shards() -> None:
     shards = [document(a_test()), document(a_test())]
     rows = Page(markdown.markdown(documents.merge(shards, ["linux", "mac|os"]))).rows
     assert {row[1] for row in rows[1:]} == {"tests/test_x.py::test_x linux", "tests/test_x.py::test_x mac|os"}
 
 
-def test_a_long_table_ends_with_how_many_are_not_in_it() -> None:
+def test_markdown_of_many_tests() -> None:
     text = markdown.markdown(document(*(a_test(f"test_x.py::test_{number}") for number in range(60))))
     assert len(Page(text).rows) == 51
-    assert "10 more tests that did better" in text
+    assert "10 more tests with better results" in text
     assert len(text) <= markdown.MOST_CHARACTERS
     hostile = document(*(a_test("😀" * 1000 + str(number), message="😀" * 5000) for number in range(60)))
     assert len(markdown.markdown(hostile)) <= markdown.MOST_CHARACTERS
@@ -241,7 +241,7 @@ def test_a_long_table_ends_with_how_many_are_not_in_it() -> None:
 @given(test_id=nasty, message=nasty, clip=nasty)
 @example(test_id="- - -", message="- - -", clip="- - -")
 @example(test_id="1. x", message="1) x", clip="+ x")
-def test_no_name_and_no_message_is_more_than_text_in_the_summary(test_id: str, message: str, clip: str) -> None:
+def test_markdown_escapes(test_id: str, message: str, clip: str) -> None:
     made = document(
         a_test(test_id, message=message, measurements=[measurement(gate(), distorted=clip)]),
         left_out=(message,),
@@ -265,12 +265,12 @@ def test_no_name_and_no_message_is_more_than_text_in_the_summary(test_id: str, m
 
 
 @pytest.mark.parametrize("name", ["x[|</td><script>]", "![x](http://e)", "a`b", "@someone", "x\\|y", "#12", "a<!--b"])
-def test_a_table_shows_a_name_as_it_is(name: str) -> None:
+def test_markdown_names(name: str) -> None:
     rows = Page(markdown.markdown(document(a_test(f"test_x.py::{name}")))).rows
     assert rows[1][1] == f"test_x.py::{name}"
 
 
-def test_a_step_summary_is_appended_to(tmp_path: Path) -> None:
+def test_step_summary(tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     made = document(a_test())
     markdown.step_summary(summary, made)
@@ -279,7 +279,7 @@ def test_a_step_summary_is_appended_to(tmp_path: Path) -> None:
     assert summary.read_text("utf-8") == f"{markdown.markdown(made)}\n{markdown.markdown(made)}"
 
 
-def test_a_step_summary_never_grows_past_what_github_takes(tmp_path: Path) -> None:
+def test_step_summary_size(tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     made = document(*(a_test(f"test_x.py::test_{number}") for number in range(50)))
     long = len(markdown.markdown(made).encode()) + 1
@@ -293,12 +293,12 @@ def test_a_step_summary_never_grows_past_what_github_takes(tmp_path: Path) -> No
     assert "The table was left out" in written
     assert "| Test |" not in written
     summary.write_bytes(b"x" * (markdown.MOST_BYTES - 10))
-    with pytest.raises(OSError, match="GitHub drops it as a whole beyond 1024 KiB"):
+    with pytest.raises(OSError, match="GitHub drops the whole summary beyond 1024 KiB"):
         markdown.step_summary(summary, made)
     assert summary.stat().st_size == markdown.MOST_BYTES - 10
 
 
-def test_an_annotation_names_file_line_test_and_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_annotation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path))
     fine = a_test(status="passed")
     assert ci.error_commands(document(fine, a_test("tests/test_x.py::test_x[a,b:c%]")), tmp_path / "sub") == [
@@ -308,9 +308,7 @@ def test_an_annotation_names_file_line_test_and_numbers(tmp_path: Path, monkeypa
     ]
 
 
-def test_an_annotation_leaves_out_a_file_that_is_not_in_the_workspace(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_annotation_outside_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path / "workspace"))
     for file in ("tests/test_x.py", "../else/test_x.py", None, "\0"):
         (line,) = ci.error_commands(document(a_test(file=file, line=None)), tmp_path / "elsewhere")
@@ -320,7 +318,7 @@ def test_an_annotation_leaves_out_a_file_that_is_not_in_the_workspace(
     assert line.startswith("::error file=tests/test_x.py,title=")
 
 
-def test_a_workspace_behind_a_link_is_still_the_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_annotation_in_linked_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "real").mkdir()
     try:
         (tmp_path / "link").symlink_to(tmp_path / "real", target_is_directory=True)
@@ -331,7 +329,7 @@ def test_a_workspace_behind_a_link_is_still_the_workspace(tmp_path: Path, monkey
     assert line.startswith("::error file=tests/test_x.py,")
 
 
-def test_ten_annotations_are_shown_and_the_rest_is_counted(tmp_path: Path) -> None:
+def test_annotation_limit(tmp_path: Path) -> None:
     lines = ci.error_commands(document(*(a_test(f"test_x.py::test_{number}") for number in range(12))), tmp_path)
     assert len(lines) == 11
     assert lines[-1].startswith("::notice::2 more VMAF tests are not shown")
@@ -339,7 +337,7 @@ def test_ten_annotations_are_shown_and_the_rest_is_counted(tmp_path: Path) -> No
 
 
 @given(test_id=nasty, message=nasty, clip=nasty, file=nasty)
-def test_whatever_the_names_a_failed_test_is_one_command(test_id: str, message: str, clip: str, file: str) -> None:
+def test_annotation_escapes(test_id: str, message: str, clip: str, file: str) -> None:
     record = measurement(gate(), distorted=clip)
     (line,) = ci.error_commands(
         document(a_test(test_id, message=message, file=file, measurements=[record])), Path("/x")
@@ -362,7 +360,7 @@ def config(tmp_path: Path, page: str | None = "out/page.html", plugins: tuple[st
     )
 
 
-def test_pytest_html_gets_escaped_numbers_and_a_link(tmp_path: Path) -> None:
+def test_pytest_html(tmp_path: Path) -> None:
     report = SimpleNamespace(nodeid="test_x.py::test_x", extras=[{"name": "mine"}])
     record = measurement(gate(), distorted="</pre><script>.mp4")
     third_party.to_pytest_html(config(tmp_path), report, [record], tmp_path / "vmaf report" / "a&b.html")
@@ -376,7 +374,7 @@ def test_pytest_html_gets_escaped_numbers_and_a_link(tmp_path: Path) -> None:
     assert json.loads(json.dumps(report.extras)) == report.extras
 
 
-def test_pytest_html_gets_nothing_where_it_writes_nothing(tmp_path: Path) -> None:
+def test_pytest_html_unused(tmp_path: Path) -> None:
     report = SimpleNamespace(nodeid="test_x.py::test_x")
     third_party.to_pytest_html(config(tmp_path, page=None), report, [measurement()], None)
     third_party.to_pytest_html(config(tmp_path, plugins=()), report, [measurement()], None)
@@ -388,7 +386,7 @@ def test_pytest_html_gets_nothing_where_it_writes_nothing(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["github-actions.yml", "gitlab-ci.yml"])
-def test_the_recipes_are_yaml_with_jobs_and_without_secrets(name: str) -> None:
+def test_recipes(name: str) -> None:
     yaml = pytest.importorskip("yaml", reason="pip install pyyaml to have the recipes parsed")
     text = (EXAMPLES / name).read_text("utf-8")
     recipe = yaml.safe_load(text)
@@ -408,7 +406,7 @@ def hyphenless(option: str) -> str:
     return option.replace("-", "")
 
 
-def test_every_option_in_the_recipes_exists(pytester: pytest.Pytester) -> None:
+def test_options_of_recipes(pytester: pytest.Pytester) -> None:
     helps = {
         "pytest": pytester.runpytest_subprocess("--help", "-p", "no:cacheprovider").stdout.str(),
         "pytest-vmaf report": pytester.run(sys.executable, "-m", "pytest_vmaf", "report", "--help").stdout.str(),

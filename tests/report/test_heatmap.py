@@ -1,4 +1,4 @@
-"""Heat maps: every frame in the colours of its values, the worst ones without scripts, and not too large."""
+"""Heat maps: data, tiles, Markdown, and the limits of a report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -21,11 +21,7 @@ from pytest_vmaf.report import heatmap as heat
 from pytest_vmaf.report import html, markdown, schema
 from pytest_vmaf.report.sections import Paragraph, collect_sections
 from pytest_vmaf.shapes import conform
-from report.browsing import JENKINS, Visit, axe_says, width_of
 from report.builders import HOSTILE, JPEG, a_document, a_full_document, a_measurement, a_test
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page, Route
 
 #: Two frames of a grid of 3x2 tiles; the second has the lowest tile, and one without a score.
 FRAMES = [(0, 0.0, [90, 91, 92, 93, 94, 95]), (25, 1.0, [90.04, 84.5, 20, None, 60, 100])]
@@ -52,7 +48,7 @@ def shown(*records: dict[str, Any]) -> str:
 # ---------------------------------------------------------------- as data
 
 
-def test_a_heat_map_becomes_what_it_says() -> None:
+def test_to_record() -> None:
     made = a_map(caption="tiles", worst=[1, 0], pictures={0: JPEG, 1: JPEG}, size=(1920, 1080))
     assert made.to_record() == {
         "kind": "heat",
@@ -75,13 +71,13 @@ def test_a_heat_map_becomes_what_it_says() -> None:
     }
 
 
-def test_the_full_document_fills_every_key_of_its_blocks() -> None:
+def test_full_document() -> None:
     blocks = {block["kind"]: block for block in a_full_document()["sections"][0]["blocks"]}
     assert set(blocks["heat"]["heat"]) == set(schema.HEAT)
     assert set(blocks["shown"]["shown"]) == set(schema.SHOWN)
 
 
-def test_without_worst_frames_it_is_the_one_with_the_lowest_tile() -> None:
+def test_default_worst() -> None:
     assert the_heat(a_map())["worst"] == [1]
     assert the_heat(a_map(frames=[(0, None, [None] * 6), (1, None, [90] * 6)]))["worst"] == [1]
     assert the_heat(a_map(frames=[(0, None, [None] * 6)]))["worst"] == [0]
@@ -109,7 +105,7 @@ def maps(draw: st.DrawFn) -> HeatMap:
 
 @settings(max_examples=40, deadline=None)
 @given(maps())
-def test_every_heat_map_reads_back_and_is_shown(tmp_path_factory: pytest.TempPathFactory, made: HeatMap) -> None:
+def test_round_trip(tmp_path_factory: pytest.TempPathFactory, made: HeatMap) -> None:
     record = a_record(made)
     path = tmp_path_factory.mktemp("heat") / "r.json"
     path.write_text(json.dumps(a_document(sections=[record]), allow_nan=False))
@@ -119,25 +115,25 @@ def test_every_heat_map_reads_back_and_is_shown(tmp_path_factory: pytest.TempPat
     worst = record["blocks"][0]["heat"]["worst"]
     assert page.count('<figure class="map ') == page.count('class="w') == len(worst)
     assert page.count("<td class=h") == len(worst) * made.columns * made.rows
-    assert markdown.markdown(read).count("| row |") == heat.numbered(record["blocks"][0]["heat"])
+    assert markdown.markdown(read).count("| row |") == heat.has_numbers(record["blocks"][0]["heat"])
 
 
 MANY = [(number, None, [90.0]) for number in range(601)]
 TOO_MUCH = [
-    ({"columns": 65, "rows": 1}, "has a grid of 65x1 tiles, not of 1x1 to 64x64"),
-    ({"columns": 0}, "has a grid of 0x2 tiles"),
-    ({"columns": 1, "rows": 1, "frames": MANY}, "has 601 frames; with a grid of 1x1 tiles it may have 1 to 600"),
-    ({"columns": 64, "rows": 64, "frames": MANY[:49]}, "has 49 frames; with a grid of 64x64 tiles it may have 1 to 48"),
-    ({"frames": []}, "has 0 frames"),
-    ({"columns": 2}, r"has 6 values in frames\[0\], not one for each of 2x2 tiles"),
-    ({"low": 100.0}, "has colours from 100 to 100; the second is to be at least 0.1 above the first"),
-    ({"low": 101.0}, "has colours from 101 to 100"),
-    ({"worst": [2]}, r"has \[2\] for its worst, not 1 to 12 different indexes of its 2 frames"),
-    ({"worst": [-1]}, r"has \[-1\] for its worst"),
-    ({"worst": [1, 1]}, r"has \[1, 1\] for its worst"),
-    ({"columns": 1, "rows": 1, "frames": MANY[:20], "worst": range(13)}, "for its worst, not 1 to 12"),
-    ({"size": (0, 9)}, "has frames of 0x9 pixels"),
-    ({"worst": [1], "pictures": {0: JPEG}}, r"has a picture of frames\[0\], which is none of its worst"),
+    ({"columns": 65, "rows": 1}, "must have a grid of 1x1 to 64x64 tiles, not 65x1"),
+    ({"columns": 0}, "tiles, not 0x2"),
+    ({"columns": 1, "rows": 1, "frames": MANY}, "must have 1 to 600 frames with a grid of 1x1 tiles, not 601"),
+    ({"columns": 64, "rows": 64, "frames": MANY[:49]}, "must have 1 to 48 frames with a grid of 64x64 tiles, not 49"),
+    ({"frames": []}, "tiles, not 0"),
+    ({"columns": 2}, r"must have 2x2 values in frames\[0\], not 6"),
+    ({"low": 100.0}, "must have a high at least 0.1 above its low, not colours from 100 to 100"),
+    ({"low": 101.0}, "not colours from 101 to 100"),
+    ({"worst": [2]}, r"must name 1 to 12 different indexes of its 2 frames as worst, not \[2\]"),
+    ({"worst": [-1]}, r"as worst, not \[-1\]"),
+    ({"worst": [1, 1]}, r"as worst, not \[1, 1\]"),
+    ({"columns": 1, "rows": 1, "frames": MANY[:20], "worst": range(13)}, "must name 1 to 12 different"),
+    ({"size": (0, 9)}, "must have frames of 1 to 65535 pixels each way, not 0x9"),
+    ({"worst": [1], "pictures": {0: JPEG}}, r"has a picture of frames\[0\], which is not one of its worst"),
     ({"pictures": {1: "PHN2Zz4="}}, "pictures.*must be a string of the right form"),
     ({"frames": [(0, 0.0, [math.nan] * 6)]}, r"frames\[0\].values\[0\] must be a finite number, not nan"),
     ({"frames": [(0, 0.0, [90, math.inf, 90, 90, 90, 90])]}, r"values\[1\] must be a finite number, not inf"),
@@ -146,7 +142,7 @@ TOO_MUCH = [
 
 
 @pytest.mark.parametrize(("changed", "said"), TOO_MUCH)
-def test_what_does_not_fit_is_refused_with_its_place(changed: dict[str, Any], said: str) -> None:
+def test_misfits(changed: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=rf"^section\.blocks\[0\]\.heat.*{said}"):
         a_record(a_map(**changed))
 
@@ -154,17 +150,17 @@ def test_what_does_not_fit_is_refused_with_its_place(changed: dict[str, Any], sa
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda each: each.update(columns=4), "has 6 values in frames[0]"),
-        (lambda each: each.update(worst=[]), "for its worst"),
-        (lambda each: each.update(worst=[5]), "for its worst"),
+        (lambda each: each.update(columns=4), "must have 4x2 values in frames[0], not 6"),
+        (lambda each: each.update(worst=[]), "as worst"),
+        (lambda each: each.update(worst=[5]), "as worst"),
         (lambda each: each.update(more=1), "has an unknown key 'more'"),
         (lambda each: each.pop("low"), "lacks 'low'"),
-        (lambda each: each["frames"][0]["values"].append(1), "has 7 values in frames[0]"),
+        (lambda each: each["frames"][0]["values"].append(1), "must have 3x2 values in frames[0], not 7"),
         (lambda each: each["frames"][0].update(values=["90"] * 6), "must be a finite number"),
-        (lambda each: each.update(pictures=[{"index": 0, "jpeg": JPEG}]), "none of its worst"),
+        (lambda each: each.update(pictures=[{"index": 0, "jpeg": JPEG}]), "not one of its worst"),
     ],
 )
-def test_what_does_not_fit_is_not_read_either(tmp_path: Path, change: Callable[[Any], Any], said: str) -> None:
+def test_misfits_in_file(tmp_path: Path, change: Callable[[Any], Any], said: str) -> None:
     made = a_document(sections=[a_record(a_map())])
     change(made["sections"][0]["blocks"][0]["heat"])
     (tmp_path / "r.json").write_text(json.dumps(made))
@@ -182,7 +178,7 @@ def tiles(page: str) -> list[tuple[str, str, str]]:
     return re.findall(r'<td class=(\w+) title="([^"]*)">([^<]*)', page)
 
 
-def test_each_tile_has_its_colour_its_value_and_a_title() -> None:
+def test_tiles() -> None:
     assert tiles(shown(a_record(a_map()))) == [
         ("h18", "column 0, row 0: NEG 90.0", "90"),
         # Halves go up, as in the script.
@@ -194,13 +190,13 @@ def test_each_tile_has_its_colour_its_value_and_a_title() -> None:
     ]
 
 
-def test_values_beyond_the_scale_have_its_last_colours() -> None:
+def test_tiles_beyond_scale() -> None:
     frames = [(0, None, [-50, 200])]
     found = tiles(shown(a_record(a_map(columns=2, rows=1, frames=frames))))
     assert [(colour, text) for colour, _, text in found] == [("h0", "-50"), ("h20", "200")]
 
 
-def test_values_of_a_narrow_scale_have_decimals() -> None:
+def test_tiles_of_narrow_scale() -> None:
     frames = [(0, None, [0.9, 0.987])]
     found = tiles(shown(a_record(a_map(columns=2, rows=1, frames=frames, low=0.8, high=1, metric="ssim"))))
     assert found == [
@@ -209,13 +205,13 @@ def test_values_of_a_narrow_scale_have_decimals() -> None:
     ]
 
 
-def test_a_fine_grid_has_colours_alone() -> None:
+def test_fine_grid() -> None:
     page = shown(a_record(a_map(columns=13, rows=1, frames=[(0, None, [90] * 13)])))
     assert page.count("<td class=h18>") == 13
     assert tiles(page) == []
 
 
-def test_every_colour_leaves_its_text_readable() -> None:
+def test_contrast() -> None:
     style = html._template("style.css")
     colours = {int(step): tuple(map(int, rgb.split())) for step, rgb in re.findall(r"\.h(\d+)\{--h:([\d ]+)\}", style)}
     [light] = re.findall(r"((?:\.tiles \.h\d+,?)+)\{color:#fff\}", style)
@@ -232,7 +228,7 @@ def test_every_colour_leaves_its_text_readable() -> None:
 
 
 @pytest.mark.parametrize("assets", [False, True])
-def test_hostile_names_are_text_and_nothing_is_styled_inline(tmp_path: Path, assets: bool) -> None:
+def test_hostile_names(tmp_path: Path, assets: bool) -> None:
     record = a_record(a_map(metric=HOSTILE, caption=HOSTILE, pictures={1: JPEG}))
     record["blocks"][0]["left_out"] = HOSTILE
     path = tmp_path / "r.html"
@@ -245,7 +241,7 @@ def test_hostile_names_are_text_and_nothing_is_styled_inline(tmp_path: Path, ass
     assert ("data:image/jpeg" in page) is not assets
 
 
-def test_control_characters_of_a_metric_are_shown_as_escapes() -> None:
+def test_control_characters() -> None:
     page = shown(a_record(a_map(metric="a\x1b\ud800\u202e")))
     page.encode()
     assert "a\\x1b\\ud800\\u202e 84.5" in page
@@ -254,7 +250,7 @@ def test_control_characters_of_a_metric_are_shown_as_escapes() -> None:
 # ---------------------------------------------------------------- as Markdown
 
 
-def test_the_summary_has_the_worst_frame_as_a_table() -> None:
+def test_markdown() -> None:
     test = a_test("failed", a_measurement(90.0, 80.0, min_neg=85), sections=[a_record(a_map(caption="a | b"))])
     text = markdown.markdown(a_document(test, sections=[a_record(a_map(worst=[0]))]))
     assert "Section Where of <code>test&#95;x</code>: a &#124; b" in text
@@ -263,14 +259,14 @@ def test_the_summary_has_the_worst_frame_as_a_table() -> None:
     assert "| 0 | 90 | 91 | 92 |" in text
 
 
-def test_the_summary_has_no_table_of_a_fine_grid() -> None:
+def test_markdown_of_fine_grid() -> None:
     made = a_map(columns=13, rows=1, frames=[(7, None, [90] * 13)])
     text = markdown.markdown(a_document(sections=[a_record(made)]))
     assert "frame 7&#58; lowest NEG 90.0 in column 0, row 0" in text
     assert "| row |" not in text
 
 
-def test_the_summary_has_some_of_many_maps_and_stays_short() -> None:
+def test_markdown_of_many_maps() -> None:
     frames = [(0, None, [90] * 144)]
     record = a_record(a_map(columns=12, rows=12, frames=frames, metric=HOSTILE, caption=HOSTILE * 9))
     text = markdown.markdown(a_document(sections=[record] * 300))
@@ -298,7 +294,7 @@ def a_large_one(frames: int = 0) -> dict[str, Any]:
     return a_record(a_map(frames=[*FRAMES, *many], worst=[1, 0], pictures={1: picture, 0: picture}))
 
 
-def test_pictures_of_sections_count_and_the_worst_tests_keep_theirs() -> None:
+def test_picture_limit() -> None:
     collector = collect.Collector()
     for number in range(1, 13):
         collector.add(a_report(number, [a_large_one(frames=1)]))
@@ -316,7 +312,7 @@ def test_pictures_of_sections_count_and_the_worst_tests_keep_theirs() -> None:
     assert [picture["index"] for picture in blocks[4]["heat"]["pictures"]] == [1]
 
 
-def test_frames_of_heat_maps_go_after_the_pictures_but_the_worst_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frame_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(collect, "MOST_PICTURES", 3_000)
     collector = collect.Collector()
     frames = [(number, None, [90] * 6) for number in range(100)]
@@ -332,7 +328,7 @@ def test_frames_of_heat_maps_go_after_the_pictures_but_the_worst_stay(monkeypatc
     assert collector.pictures_left_out == 0
 
 
-def test_a_test_that_runs_again_frees_what_its_sections_took() -> None:
+def test_limit_of_reruns() -> None:
     collector = collect.Collector()
     for _ in range(12):
         again = a_report(1, [a_large_one()])
@@ -344,7 +340,7 @@ def test_a_test_that_runs_again_frees_what_its_sections_took() -> None:
     assert collector.pictures_left_out == 0
 
 
-def test_the_sections_of_a_run_have_a_bound_of_their_own() -> None:
+def test_limit_of_run_sections() -> None:
     class Ready:
         def to_record(self) -> dict[str, Any]:
             return a_large_one()
@@ -356,208 +352,7 @@ def test_the_sections_of_a_run_have_a_bound_of_their_own() -> None:
     assert records[-1]["blocks"][0]["left_out"]
 
 
-# ---------------------------------------------------------------- in a browser
-
-
-#: Values of every kind, halves among them, in another order in each frame.
-MOVING = [
-    (
-        number * 3,
-        number * 0.12,
-        [None if tile == number else 15 + (tile * 37 + number * 53) % 181 / 2 for tile in range(12)],
-    )
-    for number in range(12)
-]
-
-
-@pytest.fixture(scope="module")
-def reports(jpeg: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A report with heat maps in both forms."""
-    moving = HeatMap(4, 3, MOVING, 20, 100, "NEG", "NEG of each tile", [7, 2, 5], {7: jpeg})
-    fine = [(number, None, [(number * 7 + tile) % 100 for tile in range(40 * 20)]) for number in range(5)]
-    blocks = [moving, HeatMap(40, 20, fine, 20, 100, "VMAF", "", [3, 4], size=(1080, 1920)), a_map(frames=FRAMES[:1])]
-    record = Section("Where", blocks).to_record()
-    test = a_test("failed", a_measurement(90.0, 80.0, min_neg=85), sections=[record])
-    made = a_document(test, sections=[record])
-    folder = tmp_path_factory.mktemp("heat")
-    html.write_html(folder / "file.html", made)
-    html.write_html(folder / "assets.html", made, assets=True)
-    return folder / "file.html", folder / "assets.html"
-
-
-def a_box(page: Page, number: int = 0) -> Locator:
-    return page.locator("main > .more .heat").nth(number)
-
-
-def cells(box: Locator) -> list[list[str]]:
-    """Colour and text of each tile that is seen."""
-    found = box.locator("td:visible").evaluate_all("all => all.map(each => [each.className, each.textContent])")
-    assert isinstance(found, list)
-    return found
-
-
-def wanted(index: int) -> list[list[str]]:
-    """The same as the page without scripts has them."""
-    made = HeatMap(4, 3, MOVING, 20, 100, "NEG", worst=[index])
-    return [[colour, text] for colour, _, text in tiles(shown(a_record(made)))]
-
-
-@pytest.mark.parametrize("form", [0, 1])
-def test_without_scripts_the_worst_frames_are_chosen_by_keyboard(
-    visit: Visit, reports: tuple[Path, Path], form: int
-) -> None:
-    page, seen = visit(reports[form], scripts=False)
-    box = a_box(page)
-    assert box.locator("input[type=range]:visible").count() == 0
-    # The worst one first, among others in order of time.
-    assert page.get_by_role("radio", name="frame 21 (0:00.840)").last.is_checked()
-    assert cells(box) == wanted(7)
-    assert box.locator("img:visible").evaluate("each => each.naturalWidth") == 320
-    box.locator("input:checked").focus()
-    for index in (2, 5, 7):
-        page.keyboard.press("ArrowRight")
-        assert cells(box) == wanted(index)
-        assert box.locator("figcaption:visible").inner_text().startswith(f"frame {index * 3} (0:00.")
-    assert seen.console == []
-
-
-def test_a_chosen_frame_changes_no_other_map(visit: Visit, reports: tuple[Path, Path]) -> None:
-    page, _ = visit(reports[0], scripts=False)
-    a_box(page).locator("input:checked").focus()
-    page.keyboard.press("ArrowRight")
-    within = page.locator(".details .heat").first
-    assert cells(within) == wanted(7)
-    assert cells(a_box(page)) == wanted(2)
-
-
-def test_the_slider_shows_every_frame_as_the_page_would(visit: Visit, reports: tuple[Path, Path]) -> None:
-    page, seen = visit(reports[0])
-    box = a_box(page)
-    slider = box.locator("input[type=range]")
-    assert slider.input_value() == "7"
-    moving = the_heat(a_map(columns=4, rows=3, frames=MOVING))
-    slider.focus()
-    page.keyboard.press("Home")
-    for index in range(len(MOVING)):
-        assert cells(box) == wanted(index)
-        assert box.locator("td:visible").count() == 12
-        said = f"frame {index * 3} (0:0{index * 0.12:.3f}): {heat.said(moving, index)}"
-        assert box.locator("figcaption:visible").inner_text() == said
-        assert slider.get_attribute("aria-valuetext") == said
-        chosen = box.locator("input:checked")
-        assert [each.input_value() for each in chosen.all()] == ([str(index)] if index in (2, 5, 7) else [])
-        page.keyboard.press("ArrowRight")
-    assert (seen.console, seen.errors) == ([], [])
-
-
-def test_a_chosen_frame_moves_the_slider_and_titles_follow(visit: Visit, reports: tuple[Path, Path]) -> None:
-    page, _ = visit(reports[0])
-    box = a_box(page)
-    slider = box.locator("input[type=range]")
-    slider.focus()
-    page.keyboard.press("Home")
-    tile = box.locator("td:visible").nth(6)
-    tile.hover()
-    assert tile.get_attribute("title") == "column 2, row 1: NEG " + f"{MOVING[0][2][6]:.1f}"
-    box.locator("label").filter(has_text="frame 15").click()
-    assert slider.input_value() == "5"
-    assert cells(box) == wanted(5)
-    fine = a_box(page, 1)
-    tile = fine.locator("td:visible").nth(41)
-    tile.hover()
-    assert tile.get_attribute("title") == "column 1, row 1: VMAF 62.0"
-
-
-def test_the_worst_frames_are_marked_under_the_slider(visit: Visit, reports: tuple[Path, Path]) -> None:
-    page, _ = visit(reports[0])
-    box = a_box(page)
-    bounds = box.locator("input[type=range]").bounding_box()
-    marks = [mark.bounding_box() for mark in box.locator(".ticks line").all()]
-    assert bounds is not None
-    # A knob of 16 pixels stays inside the slider.
-    places = [bounds["x"] + 8 + (bounds["width"] - 16) * index / 11 for index in (2, 5, 7)]
-    assert [mark["x"] + mark["width"] / 2 for mark in marks if mark] == pytest.approx(places, abs=1.5)
-
-
-@pytest.mark.parametrize("scripts", [True, False])
-def test_print_shows_the_worst_frame_whatever_was_chosen(
-    visit: Visit, reports: tuple[Path, Path], scripts: bool
-) -> None:
-    page, _ = visit(reports[0], scripts=scripts)
-    box = a_box(page)
-    box.locator("input:checked").focus()
-    page.keyboard.press("ArrowRight")
-    if scripts:
-        box.locator("input[type=range]").focus()
-        page.keyboard.press("Home")
-    page.emulate_media(media="print")
-    assert cells(box) == wanted(7)
-    assert page.locator("input:visible, label:visible, .ticks:visible").count() == 0
-
-
-def test_under_a_strict_policy_colours_and_pictures_arrive(visit: Visit, reports: tuple[Path, Path]) -> None:
-    page, seen = visit("about:blank", scripts=False)
-
-    def answer(route: Route) -> None:
-        path = reports[1].parent / route.request.url.removeprefix("http://report.test/")
-        route.fulfill(path=path, headers={"Content-Security-Policy": JENKINS, "Content-Type": TYPES[path.suffix]})
-
-    page.route("http://report.test/**", answer)
-    page.goto("http://report.test/assets.html")
-    box = a_box(page)
-    backgrounds = box.locator("td:visible").evaluate_all(
-        "all => all.map(each => getComputedStyle(each).backgroundColor)"
-    )
-    assert len(set(backgrounds)) > 5
-    assert box.locator("img:visible").evaluate("each => each.naturalWidth") == 320
-    refused = [said for said in seen.console if "Content Security Policy" in said and "script" not in said]
-    assert refused == []
-
-
-TYPES = {
-    ".html": "text/html",
-    ".css": "text/css",
-    ".js": "text/javascript",
-    ".svg": "image/svg+xml",
-    ".jpg": "image/jpeg",
-}
-
-
-def test_tiles_are_of_one_size_and_fill_the_frame(visit: Visit, reports: tuple[Path, Path]) -> None:
-    for width in (390, 1200):
-        page, _ = visit(reports[0], width=width)
-        for number, shape in ((0, 16 / 9), (1, 1080 / 1920)):
-            box = a_box(page, number)
-            sizes = box.locator("td:visible").evaluate_all(
-                "all => all.map(each => each.getBoundingClientRect()).map(each => [each.width, each.height])"
-            )
-            assert max(w for w, _ in sizes) - min(w for w, _ in sizes) <= 2
-            assert max(h for _, h in sizes) - min(h for _, h in sizes) <= 2
-            bounds = box.locator(".tiles:visible").bounding_box()
-            assert bounds is not None
-            assert bounds["width"] / bounds["height"] == pytest.approx(shape, rel=0.02)
-
-
-@pytest.mark.parametrize("width", [320, 390, 1200])
-def test_the_page_is_no_wider_than_the_screen(visit: Visit, reports: tuple[Path, Path], width: int) -> None:
-    page, _ = visit(reports[0], width=width)
-    assert a_box(page).is_visible()
-    assert width_of(page) <= width
-
-
-@pytest.mark.parametrize(("form", "scheme", "width"), [(0, "light", 1200), (1, "dark", 1200), (0, "dark", 390)])
-def test_axe_finds_nothing_serious(
-    visit: Visit, reports: tuple[Path, Path], form: int, scheme: str, width: int
-) -> None:
-    page, _ = visit(reports[form], scheme, width=width)
-    slider = a_box(page).locator("input[type=range]")
-    assert axe_says(page) == []
-    slider.focus()
-    page.keyboard.press("Home")
-    assert axe_says(page) == []
-
-
-def test_a_map_beside_other_blocks_costs_them_nothing() -> None:
+def test_other_blocks() -> None:
     record = Section("Where", [Paragraph("before"), a_map(), Paragraph("after")]).to_record()
     page = shown(record, copy.deepcopy(record))
     assert page.index("<p>before</p>") < page.index('class="views heat"') < page.index("<p>after</p>")

@@ -1,4 +1,4 @@
-"""The HTML report: small, whole, and nothing but text wherever a name or a message stands."""
+"""The HTML report: escaping, sizes, policies, assets and atomic writes."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def check_harmless(page: Page, self_contained: bool) -> None:
     assert len(page.inside["script"]) == len([tag for tag, _ in page.elements if tag == "script"]) == 1
 
 
-def test_a_page_with_everything_is_harmless_and_whole() -> None:
+def test_full_page() -> None:
     page = Page(inline(FULL))
     check_harmless(page, self_contained=True)
     assert page.source.startswith("<!doctype html>")
@@ -131,7 +131,7 @@ def test_a_page_with_everything_is_harmless_and_whole() -> None:
     assert {link[1:] for link in page.links if link.startswith("#")} <= set(names)
 
 
-def test_the_policy_names_the_hashes_of_the_style_and_the_script() -> None:
+def test_policy() -> None:
     page = Page(inline(FULL))
     [policy] = [attributes["content"] or "" for _, attributes in page.elements if "http-equiv" in attributes]
     for name in ("style", "script"):
@@ -141,13 +141,13 @@ def test_the_policy_names_the_hashes_of_the_style_and_the_script() -> None:
     assert policy.startswith("default-src 'none'; ")
 
 
-def test_a_page_without_tests_is_small() -> None:
+def test_size_of_empty_page() -> None:
     text = inline(a_document())
     assert len(text.encode()) <= 25_000
     assert "Nothing was measured" in Page(text).text
 
 
-def test_a_passing_test_adds_a_few_kilobytes() -> None:
+def test_size_of_passing_test() -> None:
     def passing(count: int) -> int:
         tests = []
         for number in range(count):
@@ -161,7 +161,7 @@ def test_a_passing_test_adds_a_few_kilobytes() -> None:
     assert (passing(12) - passing(2)) / 10 < 5500
 
 
-def test_hostile_texts_are_text_everywhere() -> None:
+def test_hostile_texts() -> None:
     made = with_texts(FULL, lambda way, old: f"{HOSTILE}{'.'.join(map(str, way))}" if old else old)
     # Keys of a document are names too.
     for test in made["tests"]:
@@ -196,7 +196,7 @@ UNSHOWN = {
 }
 
 
-def test_every_text_of_a_document_is_on_the_page() -> None:
+def test_every_text_is_shown() -> None:
     marks = count()
     made = with_texts(FULL, lambda way, old: old if way[-1] in UNSHOWN else f"mark{next(marks)}.")
     page = Page(inline(made))
@@ -222,7 +222,7 @@ odd = st.text(st.characters(categories=["Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"
 
 @settings(max_examples=15, deadline=None)
 @given(odd)
-def test_control_characters_and_lone_surrogates_are_shown_as_escapes(text: str) -> None:
+def test_control_characters(text: str) -> None:
     shown = inline(with_texts(FULL, lambda way, old: f"{old}{text}"))
     shown.encode()
     unprintable = {char for char in shown if not char.isprintable()} - {"\n", "\t"}
@@ -231,14 +231,14 @@ def test_control_characters_and_lone_surrogates_are_shown_as_escapes(text: str) 
     assert set(Page(shown).shape) <= SHAPE
 
 
-def test_the_text_of_a_name_survives_where_it_can_be_shown() -> None:
+def test_printable_names() -> None:
     name = "naïve 映画 😀 ‑ a\tb"
     page = Page(inline(a_document(a_test("passed", name=name))))
     assert name in page.text
     assert view.clean("a\x1b[31m\ud800\u202e") == "a\\x1b[31m\\ud800\\u202e"
 
 
-def test_what_a_document_leaves_out_is_not_shown_as_none() -> None:
+def test_missing_keys() -> None:
     blocks = [{"kind": "text"}, {"kind": "table"}, {"kind": "chart", "lines": [{"name": "a", "points": [[1, 2]]}]}]
     test = a_test("skipped", file=None, line=None, sections=[{"title": "empty", "blocks": blocks}])
     page = Page(inline(a_document(test)))
@@ -253,7 +253,7 @@ def assets_of(path: Path) -> dict[str, Path]:
 @pytest.mark.parametrize(
     "name", ["report", "a b", "50%", "a#b", "a?b", "a%20b", "é&<'", "a:b", 'a"b', os.fsdecode(b"a\xff")]
 )
-def test_the_form_with_assets_has_nothing_inline_and_all_it_names(tmp_path: Path, name: str) -> None:
+def test_assets(tmp_path: Path, name: str) -> None:
     path = tmp_path / f"{name}.html"
     html.write_html(path, FULL, assets=True)
     page = Page(path.read_text("utf-8"))
@@ -276,7 +276,7 @@ def unquote_to(link: str) -> bytes:
     return unquote(link, "latin-1").encode("latin-1")
 
 
-def test_each_picture_is_written_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_equal_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
 
     def counted(path: Path, content: Any) -> None:
@@ -302,7 +302,7 @@ def test_each_picture_is_written_once(tmp_path: Path, monkeypatch: pytest.Monkey
     assert inline(a_document(*tests)).count(f'src="data:image/jpeg;base64,{JPEG}"') == 8
 
 
-def test_old_assets_go_and_young_ones_and_others_stay(tmp_path: Path) -> None:
+def test_stale_assets(tmp_path: Path) -> None:
     path = tmp_path / "r.html"
     html.write_html(path, FULL, assets=True)
     folder = tmp_path / "r_assets"
@@ -330,7 +330,7 @@ def test_old_assets_go_and_young_ones_and_others_stay(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("assets", [False, True])
-def test_two_writes_at_once_leave_a_whole_page(tmp_path: Path, assets: bool) -> None:
+def test_concurrent_writes(tmp_path: Path, assets: bool) -> None:
     path = tmp_path / "r.html"
     documents = [FULL, a_document(a_test("passed", name="the other"))]
     failures: list[BaseException] = []
@@ -357,7 +357,7 @@ def test_two_writes_at_once_leave_a_whole_page(tmp_path: Path, assets: bool) -> 
 
 
 @pytest.mark.parametrize("assets", [False, True])
-def test_a_place_that_cannot_be_written_is_an_oserror(tmp_path: Path, assets: bool) -> None:
+def test_unwritable_place(tmp_path: Path, assets: bool) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(OSError, match="file"):
         html.write_html(tmp_path / "file" / "r.html", FULL, assets=assets)
@@ -368,7 +368,7 @@ def test_a_place_that_cannot_be_written_is_an_oserror(tmp_path: Path, assets: bo
     assert sorted(file.name for file in tmp_path.iterdir()) == ["file", "r_assets"]
 
 
-def test_a_document_that_breaks_half_way_leaves_the_old_page(tmp_path: Path) -> None:
+def test_failed_write(tmp_path: Path) -> None:
     path = tmp_path / "r.html"
     path.write_text("old")
     broken = a_full_document()

@@ -1,4 +1,4 @@
-"""What a report shows of parts of the picture: real clips, real pictures, alone and under -n2."""
+"""Sections of regions, masks and maps, with pictures of real clips."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ import pytest
 from pytest_vmaf import Region, Vmaf
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.report import document as documents
+from pytest_vmaf.report import part_sections
 from pytest_vmaf.report.html import write_html
-from pytest_vmaf.report.part_sections import _tinted, map_section, roi_section
+from pytest_vmaf.report.part_sections import _tint, map_section, roi_section
 
 Run = Callable[..., pytest.RunResult]
 TESTS = """
@@ -61,7 +62,8 @@ def blocks(test: dict[str, Any], kind: str) -> list[dict[str, Any]]:
     return [block for section in test["sections"] for block in section["blocks"] if block["kind"] == kind]
 
 
-def test_each_part_has_its_section_with_pictures(run: Run, pytester: pytest.Pytester) -> None:
+@pytest.mark.slow
+def test_sections_in_report(run: Run, pytester: pytest.Pytester) -> None:
     run("--vmaf-json=r.json", "--vmaf-html=r.html").assert_outcomes(passed=2, failed=1)
     tests = {t["id"].partition("::")[2]: t for t in documents.read(pytester.path / "r.json")["tests"]}
     regions = tests["test_regions"]
@@ -87,15 +89,19 @@ def test_each_part_has_its_section_with_pictures(run: Run, pytester: pytest.Pyte
     assert "Salient parts of" in page
 
 
-def test_nothing_is_drawn_where_no_report_is_asked_for(pair: tuple[Clip, Clip]) -> None:
+def test_no_pictures_without_report(pair: tuple[Clip, Clip]) -> None:
     session = Vmaf()
     session.score(*pair, regions={"face": (33, 17, 65, 51)})
     assert session.sections == []
     assert len(session._context.records.section_makers) == 1
-    assert not [block for block in session._context.records.section_makers[0](0).to_record()["blocks"] if block["kind"] == "shown"]
+    assert not [
+        block
+        for block in session._context.records.section_makers[0](0).to_record()["blocks"]
+        if block["kind"] == "shown"
+    ]
 
 
-def test_without_pictures_a_map_still_shows_its_values(pair: tuple[Clip, Clip], tmp_path: Path) -> None:
+def test_map_without_pictures(pair: tuple[Clip, Clip], tmp_path: Path) -> None:
     found = Vmaf().map(*pair, grid=(2, 2))
     record = map_section(found, pair, 0).to_record()
     (heat,) = [block["heat"] for block in record["blocks"] if block["kind"] == "heat"]
@@ -111,7 +117,7 @@ def test_without_pictures_a_map_still_shows_its_values(pair: tuple[Clip, Clip], 
     assert "NEG of each tile" in (tmp_path / "r.html").read_text()
 
 
-def test_a_box_stands_where_the_region_was_in_the_worst_frame(pair: tuple[Clip, Clip]) -> None:
+def test_box_of_moving_region(pair: tuple[Clip, Clip]) -> None:
     regions = {"ball": Region.track([(3 * n, n, 61, 47) for n in range(8)])}
     session = Vmaf()
     result = session.score(*pair, regions=regions)
@@ -122,9 +128,7 @@ def test_a_box_stands_where_the_region_was_in_the_worst_frame(pair: tuple[Clip, 
     assert (shown["full_width"], shown["full_height"]) == (192, 128)
 
 
-def test_a_box_stands_where_the_region_was_in_a_pair_that_is_aligned(
-    footage: Callable[..., Path], make: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_box_in_aligned_pair(footage: Callable[..., Path], make: Callable[..., Path], tmp_path: Path) -> None:
     reference = footage("192x128", 16)
     late = make("-i", reference, "-vf", "trim=start_frame=2,setpts=N/25/TB", "-c:v", "ffv1", tmp_path / "late.mkv")
     session = Vmaf(align=True)
@@ -136,26 +140,27 @@ def test_a_box_stands_where_the_region_was_in_a_pair_that_is_aligned(
     assert (shown["boxes"][0]["x"], shown["boxes"][0]["y"]) == boxes[frame + 2][:2]
 
 
-def test_of_very_many_regions_some_are_drawn_and_it_says_so(pair: tuple[Clip, Clip]) -> None:
-    regions = {f"r{n}": Region(n, n // 2, 61, 47) for n in range(70)}
+def test_many_regions(pair: tuple[Clip, Clip], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(part_sections, "MOST_BOXES", 2)
+    regions = {f"r{n}": Region(n, n // 2, 61, 47) for n in range(4)}
     session = Vmaf()
     result = session.score(*pair, regions=regions)
     worst = min(result.regions, key=lambda name: float(result.regions[name].neg))
     record = session._context.records.section_makers[0](1).to_record()
     (block,) = [block for block in record["blocks"] if block["kind"] == "shown"]
-    assert len(block["shown"]["boxes"]) == 64
+    assert len(block["shown"]["boxes"]) == 2
     assert block["shown"]["boxes"][0]["name"] == worst
-    assert block["caption"].endswith("64 of 70 regions are drawn.")
-    assert len(result.regions) == 70
+    assert block["caption"].endswith("2 of 4 regions are drawn.")
+    assert len(result.regions) == 4
 
 
-def test_a_tint_lies_where_the_picture_is_salient_and_nowhere_else(ffmpeg: str) -> None:
+def test_tint(ffmpeg: str) -> None:
     grey = ["-f", "lavfi", "-i", "color=gray:s=64x48", "-frames:v", "1", "-c:v", "mjpeg", "-q:v", "2", "-f", "mjpeg"]
     jpeg = subprocess.run([ffmpeg, "-v", "error", *grey, "-"], check=True, capture_output=True).stdout
     picture = {"reference": base64.b64encode(jpeg).decode(), "width": 64, "height": 48}
     mask = np.zeros((12, 16), np.uint8)
     mask[:, 8:] = 255
-    tinted = base64.b64decode(_tinted(picture, (mask.tobytes(), 16, 12), ffmpeg))
+    tinted = base64.b64decode(_tint(picture, (mask.tobytes(), 16, 12), ffmpeg))
     raw = ["-f", "jpeg_pipe", "-i", "-", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
     done = subprocess.run([ffmpeg, "-v", "error", *raw], input=tinted, check=True, capture_output=True)
     red, green, _ = np.moveaxis(np.frombuffer(done.stdout, np.uint8).reshape(48, 64, 3).astype(int), 2, 0)
@@ -163,7 +168,7 @@ def test_a_tint_lies_where_the_picture_is_salient_and_nowhere_else(ffmpeg: str) 
     assert (red - green)[:, 40:].min() > 60
 
 
-def test_the_section_of_a_masked_score_says_what_the_mask_kept(pair: tuple[Clip, Clip]) -> None:
+def test_roi_section(pair: tuple[Clip, Clip]) -> None:
     session = Vmaf()
     found = session.roi(*pair, synthetic_mask=0.5, threshold=0, fade=1)
     record = roi_section(found, pair, 1).to_record()

@@ -31,7 +31,7 @@ def exact(value: object) -> bool:
     return type(value) in (type(None), bool, int, float, str)
 
 
-def test_a_record_holds_nothing_but_exact_json_types() -> None:
+def test_json_types() -> None:
     vmaf = Vmaf(scorer=FakeScorer(features={"psnr_y": 40, "psnr_cb": 41, "psnr_cr": 42}), features=["psnr"])
     vmaf.score("a.mkv", "b.mkv", min_neg=90)
     with pytest.raises(GateViolation):
@@ -54,19 +54,19 @@ def test_a_record_holds_nothing_but_exact_json_types() -> None:
         (1 + 2j, "(1+2j)"),
     ],
 )
-def test_plain_gives_exact_types(value: object, wanted: object) -> None:
+def test_plain(value: object, wanted: object) -> None:
     assert plain(value) == wanted
     assert exact(plain(value))
 
 
-def test_sendable_leaves_what_a_report_may_hold_as_it_is() -> None:
+def test_sendable() -> None:
     value = [("a", b"bytes"), {"b": (1, 2.5, None)}]
     assert sendable(value) == value
     assert type(sendable({"n": np.float32(2)})["n"]) is float
 
 
 @pytest.mark.parametrize("length", [16_000, 16_001, 500_000])
-def test_a_command_with_a_step_for_each_frame_is_cut_and_says_so(length: int) -> None:
+def test_long_command(length: int) -> None:
     result = Vmaf(scorer=FakeScorer(neg=90)).score("a.mkv", "b.mkv")
     context = replace(result.context, provenance={**result.provenance, "command": "x" * length})
     score = Score(result.vmaf.unclipped.frames, result.vmaf.scale, context)

@@ -1,4 +1,4 @@
-"""Sections of others: what fits becomes plain data, what does not is refused or said, and never ends the run."""
+"""Sections and their blocks, and the hooks that return them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def shown(*records: dict[str, Any]) -> str:
 
 @settings(max_examples=40, deadline=None)
 @given(sections)
-def test_every_section_is_plain_data_that_the_page_shows(section: Section) -> None:
+def test_any_section(section: Section) -> None:
     record = section.to_record()
     conform(record, schema.SECTION)
     assert json.loads(json.dumps(record, allow_nan=False)) == record
@@ -48,7 +48,7 @@ def test_every_section_is_plain_data_that_the_page_shows(section: Section) -> No
     assert shown(record).endswith("</html>")
 
 
-def test_a_section_becomes_what_it_says() -> None:
+def test_to_record() -> None:
     blocks = [
         Paragraph("Ten clips."),
         DataTable(("clip", "kbit/s"), (("a.mp4", 1500), ("b.mp4", None)), "Rates"),
@@ -76,7 +76,7 @@ def test_a_section_becomes_what_it_says() -> None:
     }
 
 
-def test_a_section_is_shown_as_text() -> None:
+def test_hostile_texts() -> None:
     table = DataTable([HOSTILE], [[HOSTILE]], HOSTILE)
     chart = Chart(HOSTILE, HOSTILE, [Line(HOSTILE, [(1, 2)])], [(HOSTILE, 1)], HOSTILE)
     page = shown(Section(HOSTILE, [Paragraph(HOSTILE), table, chart]).to_record())
@@ -86,12 +86,12 @@ def test_a_section_is_shown_as_text() -> None:
 
 
 @pytest.mark.parametrize("row", [(), ("a",), ("a", 1, 2)])
-def test_a_row_of_another_length_is_refused(row: tuple[object, ...]) -> None:
-    with pytest.raises(ValueError, match=rf"a row of {len(row)} values in a table of 2 columns"):
+def test_row_length(row: tuple[object, ...]) -> None:
+    with pytest.raises(ValueError, match="a row must have 2 values, one per column, not "):
         DataTable(["clip", "kbit/s"], [("a", 1), row]).to_record()
 
 
-def test_numbers_of_numpy_are_numbers() -> None:
+def test_numpy() -> None:
     line = Line("x264", np.array([[1, 90.5], [2, 95]], dtype=np.float32), np.array([1]))
     chart = Chart("kbit/s", "NEG", [line], [("floor", np.float64(93))])
     table = DataTable(np.array(["a", "b"]), np.array([[1.5, 2.5]]))
@@ -103,14 +103,14 @@ def test_numbers_of_numpy_are_numbers() -> None:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, np.float32("nan"), 1e300])
 @pytest.mark.parametrize("place", ["x", "y", "level"])
-def test_a_point_that_is_no_finite_number_is_refused(place: str, value: float) -> None:
+def test_infinite_numbers(place: str, value: float) -> None:
     point = {"x": (value, 1.0), "y": (1.0, value)}.get(place, (1.0, 1.0))
     chart = Chart("x", "y", [Line("a", [point])], [("floor", value if place == "level" else 1.0)])
     with pytest.raises(ValueError, match="must be a finite number"):
         Section("title", [chart]).to_record()
 
 
-def test_a_value_of_the_wrong_type_is_refused_with_its_place() -> None:
+def test_wrong_types() -> None:
     with pytest.raises(ValueError, match=r"section\.blocks\[0\]\.text must be a string, not 5"):
         Section("title", [Paragraph(5)]).to_record()  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"section\.title"):
@@ -130,7 +130,7 @@ ONE = Section("one", [Paragraph("first")])
         ([None, (ONE,), ONE, []], ["one", "one"]),
     ],
 )
-def test_answers_of_hooks_are_gathered_in_order(answer: list[Any], titles: list[str]) -> None:
+def test_collect_sections(answer: list[Any], titles: list[str]) -> None:
     assert [record["title"] for record in collect_sections(lambda: answer, "a_hook")] == titles
 
 
@@ -151,23 +151,23 @@ def raising(error: Exception) -> Callable[[], list[Any]]:
         (lambda: [{"title": "a dict"}], "AttributeError"),
         (lambda: 5, "TypeError"),
         (lambda: [ONE, Section("two", ["a text"])], "AttributeError"),  # type: ignore[list-item]
-        (lambda: [Section("two", [DataTable(["a"], [[1, 2]])])], "ValueError: a row of 2 values"),
+        (lambda: [Section("two", [DataTable(["a"], [[1, 2]])])], "ValueError: a row must have 1 values"),
         (lambda: [Section("two", [Chart("x", "y", [Line("a", [(1, math.nan)])])])], "ValueError: section.blocks[0]"),
         (lambda: [Section("two", [Chart("x", "y", [Line("a", [(1, 2, 3)])])])], "ValueError"),  # type: ignore[list-item]
         (lambda: [Section("two", 5)], "TypeError"),  # type: ignore[arg-type]
     ],
 )
-def test_a_plugin_that_fails_is_said_in_the_place_of_its_section(call: Callable[[], Any], said: str) -> None:
+def test_failing_plugin(call: Callable[[], Any], said: str) -> None:
     [record] = collect_sections(call, "pytest_vmaf_run_sections")
     conform(record, schema.SECTION)
     assert record["title"] == "A plugin failed"
     [block] = record["blocks"]
-    assert block["text"].startswith("The sections of pytest_vmaf_run_sections could not be made: ")
+    assert block["text"].startswith("The sections of pytest_vmaf_run_sections could not be built: ")
     assert said in block["text"]
-    assert "could not be made" in shown(record)
+    assert "could not be built" in shown(record)
 
 
-def test_an_interrupt_is_no_failed_plugin() -> None:
+def test_interrupted_plugin() -> None:
     def call() -> list[Any]:
         raise KeyboardInterrupt
 

@@ -1,4 +1,4 @@
-"""What the report says in words: the verdict above all, which must never sound better than the run was."""
+"""The verdict of a report, its gates in words, short names, and worst-first orders."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_vmaf.report import document as documents
-from pytest_vmaf.report import schema
+from pytest_vmaf.report import order, schema
 from pytest_vmaf.report import wording as view
+from pytest_vmaf.text import time_code
 from report.builders import RUN, a_document, a_measurement, a_test, an_error
 
 
@@ -30,72 +31,72 @@ def bad(neg: float = 90.0) -> dict[str, Any]:
     return real(a_measurement(neg + 2, [neg + 1, neg - 1], min_neg=91))
 
 
-def test_no_test_is_no_success() -> None:
-    assert view.verdict(a_document()) == "Nothing was measured: no VMAF test ran, so no gate was held."
+def test_verdict_without_tests() -> None:
+    assert view.verdict(a_document()) == "Nothing was measured: no VMAF test ran, so no gate was checked."
 
 
-def test_one_test_passed_with_its_smallest_margin() -> None:
+def test_verdict_one_passed() -> None:
     assert view.verdict(a_document(a_test("passed", good(min_neg=90.5), name="test_a[x]"))) == (
         "The test passed. Closest to its limit: test_a[x], +1.00 on max_gap."
     )
 
 
-def test_all_passed_names_the_closest_of_all() -> None:
+def test_verdict_all_passed() -> None:
     tests = [a_test("passed", good(min_neg=limit), name=f"test_{limit}") for limit in (80, 92.75, 90)]
     said = view.verdict(a_document(*tests))
     assert said == "All 3 tests passed. Closest to its limit: test_92.75, +0.25 on min_neg."
 
 
-def test_a_pass_without_a_gate_on_a_score_says_so() -> None:
+def test_verdict_without_gates() -> None:
     said = view.verdict(a_document(a_test("passed", good(max_gap=None))))
-    assert "None of them held a score against a limit." in said
-    assert "1 of 1 checks had no min_ gate, so no floor was held there." in said
+    assert "None of the tests compared a score with a limit." in said
+    assert "1 of 1 check had no min_ gate, so no minimum was required." in said
     scored = {**good(max_gap=None), "every_gate": False}
-    assert "no floor" not in view.verdict(a_document(a_test("passed", scored)))
+    assert "no minimum" not in view.verdict(a_document(a_test("passed", scored)))
 
 
-def test_one_failure_says_what_and_where() -> None:
+def test_verdict_one_failed() -> None:
     tests = [a_test("passed", good(min_neg=90), name="test_ok"), a_test("failed", bad(), name="test_bad")]
     assert view.verdict(a_document(*tests)) == (
-        "1 of 2 tests failed. Worst: test_bad, NEG 90.00 where at least 91 is asked (worst in frame 1 (0:00.040))."
+        "1 of 2 tests failed. Worst: test_bad, NEG 90.00 where at least 91 is required (worst in frame 1 (0:00.040))."
     )
 
 
-def test_the_worst_of_several_failures_is_named() -> None:
+def test_verdict_several_failed() -> None:
     tests = [a_test("failed", bad(neg), name=f"test_{neg}") for neg in (90.5, 70.0, 89.0)]
     said = view.verdict(a_document(*tests))
     assert said.startswith("3 of 3 tests failed. Worst: test_70.0, NEG 70.00 ")
 
 
-def test_errors_only_give_the_first_line_of_the_message() -> None:
+def test_verdict_errors() -> None:
     message = "pytest_vmaf.ClipError: out/crf23.mp4 does not exist.\nsecond line"
     said = view.verdict(a_document(a_test("error", an_error(), message=message)))
     assert said == "1 of 1 test could not be measured. Worst: test_x, ClipError: out/crf23.mp4 does not exist."
 
 
-def test_failures_come_before_errors_in_the_sentence() -> None:
+def test_verdict_failures_and_errors() -> None:
     tests = [a_test("error", an_error(), name="test_e", message="gone"), a_test("failed", bad(), name="test_f")]
     said = view.verdict(a_document(*tests))
     assert said.startswith("1 of 2 tests failed and 1 could not be measured. Worst: test_f, NEG ")
 
 
-def test_a_test_that_failed_on_its_own_assertion_says_its_message() -> None:
+def test_verdict_own_assertion() -> None:
     said = view.verdict(a_document(a_test("failed", good(min_neg=90), message="assert 93.0 > 97\n where ...")))
     assert said == "1 of 1 test failed. Worst: test_x, assert 93.0 > 97."
     assert view.verdict(a_document(a_test("failed"))) == "1 of 1 test failed."
     assert len(view.verdict(a_document(a_test("failed", message="x" * 9999)))) < 300
 
 
-def test_skipped_only_is_no_success() -> None:
+def test_verdict_all_skipped() -> None:
     tests = [a_test("skipped", name="test_a"), a_test("xfailed", bad(), name="test_b")]
     assert view.verdict(a_document(*tests)) == (
-        "Of 2 tests none ran to its end and passed; no gate was held. 1 failed as expected. 1 was skipped."
+        "0 of 2 tests ran to completion and passed, so nothing was gated. 1 failed as expected. 1 was skipped."
     )
     skipped = view.verdict(a_document(a_test("skipped"), a_test("skipped", name="test_b")))
     assert skipped.endswith("2 skipped.")
 
 
-def test_some_skipped_is_not_all_passed() -> None:
+def test_verdict_some_skipped() -> None:
     said = view.verdict(a_document(a_test("passed", good(min_neg=90)), a_test("skipped", name="test_b")))
     assert said.startswith("1 of 2 tests passed.")
 
@@ -103,30 +104,31 @@ def test_some_skipped_is_not_all_passed() -> None:
 @pytest.mark.parametrize(
     ("run", "said"),
     [
-        ({"ended": "interrupted"}, "The run was stopped before its end; what did not run was not gated."),
+        ({"ended": "interrupted"}, "The run was stopped before its end; tests that did not run were not gated."),
         (
             {"ended": "interrupted", "why": "stopping after 1 failures", "name": "linux"},
-            "The run of linux was stopped before its end (stopping after 1 failures); what did not run was not gated.",
+            "The run of linux was stopped before its end (stopping after 1 failures); "
+            "tests that did not run were not gated.",
         ),
         (
             {"ended": "internal error"},
-            "The run was ended by an internal error of pytest; what did not run was not gated.",
+            "The run was ended by an internal error of pytest; tests that did not run were not gated.",
         ),
     ],
 )
-def test_a_run_that_did_not_finish_is_said(run: dict[str, str], said: str) -> None:
+def test_verdict_stopped_run(run: dict[str, str], said: str) -> None:
     assert view.verdict(a_document(a_test("passed", good(min_neg=90)), **run)).endswith(said)
     assert view.verdict(a_document(**run)).endswith(said)
 
 
-def test_what_was_not_collected_and_how_many_did_not_run_is_said() -> None:
+def test_verdict_not_collected() -> None:
     said = view.verdict(a_document(a_test("passed", good(min_neg=90)), not_collected=1))
-    assert said.endswith("1 file could not be collected; no test in them was gated.")
+    assert said.endswith("1 file could not be collected; its tests were not gated.")
     short = view.verdict(a_document(a_test("passed", good(min_neg=90)), ended="interrupted", planned=7, ran=3))
-    assert "stopped before its end, 4 tests short; what did not run" in short
+    assert "stopped before its end, 4 tests short; tests that did not run" in short
 
 
-def test_of_several_runs_each_that_stopped_is_named() -> None:
+def test_verdict_several_runs() -> None:
     shards = [a_document(name=name, ended=ended) for name, ended in (("a", "finished"), ("b", "interrupted"))]
     said = view.verdict(documents.merge([*shards, a_document(name="c", ended="internal error")]))
     assert "The run of b was stopped" in said
@@ -134,13 +136,13 @@ def test_of_several_runs_each_that_stopped_is_named() -> None:
     assert "The run of a" not in said
 
 
-def test_invented_numbers_are_said() -> None:
+def test_verdict_fake() -> None:
     fake = a_measurement(95.0, 93.0, min_neg=90)
     assert "FAKE: some numbers were invented" in view.verdict(a_document(a_test("passed", fake)))
     assert "FAKE" not in view.verdict(a_document(a_test("passed", good(min_neg=90)), a_test("error", an_error())))
 
 
-def test_tests_stand_in_one_order_however_they_came() -> None:
+def test_worst_first() -> None:
     tests = [
         a_test("error", name="e"),
         a_test("failed", bad(80.0), name="far off"),
@@ -152,30 +154,30 @@ def test_tests_stand_in_one_order_however_they_came() -> None:
     ]
     wanted = [test["id"] for test in tests]
     for shuffled in list(permutations(tests))[::211]:
-        assert [test["id"] for test in view.worst_first(shuffled)] == wanted
+        assert [test["id"] for test in order.worst_first(shuffled)] == wanted
     twins = [a_test("passed", name=name) for name in "ba"]
-    assert [test["id"][-1] for test in view.worst_first(twins)] == ["a", "b"]
+    assert [test["id"][-1] for test in order.worst_first(twins)] == ["a", "b"]
 
 
-def test_the_smallest_margin_is_of_a_violated_gate_first() -> None:
+def test_smallest_margin() -> None:
     record = a_measurement([95.0, 101.0], [93.0, 94.0], min_neg=93.25, min_vmaf=99, max_gap=9, above_100=0)
     assert [gate["passed"] for gate in record["gates"]].count(False) == 2
-    smallest = view.smallest_margin(record)
+    smallest = order.smallest_margin(record)
     assert smallest is not None
     assert smallest["name"] == "min_vmaf"
     # Frames are no points: a number of them stands behind every gate on a score.
     held = a_measurement(95.0, 93.0, min_neg=50)
-    assert view.smallest_margin(held)["name"] == "max_gap"  # type: ignore[index]
-    assert view.smallest_margin(a_measurement(95.0, 93.0, max_gap=None, above_100=None)) is None
-    assert view.smallest_margin(an_error()) is None
+    assert order.smallest_margin(held)["name"] == "max_gap"  # type: ignore[index]
+    assert order.smallest_margin(a_measurement(95.0, 93.0, max_gap=None, above_100=None)) is None
+    assert order.smallest_margin(an_error()) is None
 
 
-def test_a_gate_in_words() -> None:
+def test_gate_in_words() -> None:
     record = a_measurement([95.0, 101.0], [93.0, 94.0], min_neg_p5=99, above_100=0, max_gap=2)
-    said = {gate["name"]: (view.says(gate), view.found(gate)) for gate in record["gates"]}
+    said = {gate["name"]: (view.describe_failure(gate), view.describe_value(gate)) for gate in record["gates"]}
     assert said == {
-        "min_neg_p5": ("NEG p5 93.05 where at least 99 is asked", "NEG p5 93.05, margin -5.95"),
-        "max_gap": ("gap 4.50 where at most 2 is asked", "gap 4.50, margin -2.50"),
+        "min_neg_p5": ("NEG p5 93.05 where at least 99 is required", "NEG p5 93.05, margin -5.95"),
+        "max_gap": ("gap 4.50 where at most 2 is required", "gap 4.50, margin -2.50"),
         "above_100": (
             "1 frame above 100 and the reference's own score, where 0 are allowed",
             "1 frame above 100 and the reference's own score",
@@ -195,12 +197,12 @@ def test_a_gate_in_words() -> None:
         (36061.0015, "10:01:01.002"),
     ],
 )
-def test_a_time_code_carries_and_keeps_milliseconds(seconds: float, wanted: str) -> None:
-    assert view.time_code(seconds) == wanted
+def test_time_code(seconds: float, wanted: str) -> None:
+    assert time_code(seconds) == wanted
 
 
 @given(st.integers(0, 10**9), st.sampled_from(["24000/1001", "25", "30000/1001", "60", "1/9", "1000"]))
-def test_a_frame_is_shown_when_its_time_code_says(frame: int, rate: str) -> None:
+def test_moment(frame: int, rate: str) -> None:
     said = view.moment({"frame_rate": rate}, frame)
     assert said.startswith(f"frame {frame} (")
     whole, _, ms = said.rpartition("(")[2].rstrip(")").rpartition(".")
@@ -209,7 +211,7 @@ def test_a_frame_is_shown_when_its_time_code_says(frame: int, rate: str) -> None
 
 
 @pytest.mark.parametrize("rate", [None, ""])
-def test_without_a_frame_rate_a_frame_has_its_number_alone(rate: str | None) -> None:
+def test_moment_without_rate(rate: str | None) -> None:
     assert view.moment({"frame_rate": rate}, 31) == "frame 31"
     assert view.moment({}, 31) == "frame 31"
 
@@ -226,23 +228,23 @@ def test_without_a_frame_rate_a_frame_has_its_number_alone(rate: str | None) -> 
         ("", ""),
     ],
 )
-def test_a_clip_is_called_by_its_name(path: str, wanted: str) -> None:
+def test_short_clip(path: str, wanted: str) -> None:
     assert view.short_clip(path) == wanted
 
 
-def test_a_test_is_called_without_its_file() -> None:
+def test_short_id() -> None:
     assert view.short_id("tests/test_a.py::TestX::test_y[a::b]") == "TestX::test_y[a::b]"
     assert view.short_id("no file") == "no file"
 
 
-def test_every_status_has_words_and_a_place_in_the_order() -> None:
-    assert set(view.ORDER) == set(schema.STATUSES)
+def test_statuses() -> None:
+    assert tuple(view.WORDS) == schema.STATUSES
     assert RUN.keys() == schema.RUN.keys()
     assert len({shape for shape, _ in view.WORDS.values()}) == len(view.WORDS)
 
 
-def test_a_miss_by_a_hair_does_not_look_like_a_hit() -> None:
+def test_just_failed() -> None:
     gate = {"name": "min_neg", "metric": "neg", "pool": "mean", "bound": "min", "limit": 92.0, "passed": False}
     gate |= {"value": 91.99912, "margin": -0.00088}
     assert view.margin(gate) == "-0.0009"
-    assert view.found(gate) == "NEG 91.9991, margin -0.0009"
+    assert view.describe_value(gate) == "NEG 91.9991, margin -0.0009"
