@@ -31,7 +31,6 @@ HARD = f"mandelbrot=s=160x120:r=25:end_scale=0.002,{NOISE}"
 BLACK = "color=black:s=160x120:r=25"
 EASY = "testsrc2=s=160x120:r=25"
 FRAMES = 16
-SLOW = pytest.mark.slow
 WINDOW = (16, 40)
 #: A search of one encode a shot, where the scores do not matter.
 ONE: dict[str, Any] = {"target": 1, "crf": (30, 30), "fixed": False}
@@ -73,13 +72,19 @@ def mixed(shots: Callable[..., Clip]) -> Clip:
 
 
 @pytest.fixture(scope="session")
+def updates() -> list[tuple[int, float]]:
+    """The progress of `tuned`."""
+    return []
+
+
+@pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("kept")
 
 
 @pytest.fixture(scope="session")
-def tuned(mixed: Clip, store: Path) -> PerShot:
-    return tune(mixed, keep=store)
+def tuned(mixed: Clip, store: Path, updates: list[tuple[int, float]]) -> PerShot:
+    return tune(mixed, keep=store, progress=lambda *numbers: updates.append(numbers))
 
 
 @pytest.fixture(scope="session")
@@ -94,7 +99,7 @@ def decoded(ffmpeg: str) -> Callable[[Path], list[str]]:
     return hashes
 
 
-# What is result.
+# What a search returns.
 
 
 def test_shots_have_their_own_crf(tuned: PerShot) -> None:
@@ -172,6 +177,13 @@ def test_to_record(tuned: PerShot) -> None:
     assert record["models"]["neg_model"] == "vmaf_v0.6.1neg"
 
 
+def test_progress(tuned: PerShot, updates: list[tuple[int, float]]) -> None:
+    done = [numbers[0] for numbers in updates]
+    assert done == sorted(done)
+    assert updates[-1] == (tuned.probes, tuned.probes)
+    assert all(encodes <= expected for encodes, expected in updates)
+
+
 def test_probes_name_no_removed_file(tuned: PerShot) -> None:
     assert all(answer.probe.encode.path is None for answer in tuned.shots)
 
@@ -197,6 +209,7 @@ def test_alike_shots_share_a_start(
     assert alone - result.probes >= saved
 
 
+@pytest.mark.slow
 def test_clip_without_a_cut(shots: Callable[..., Clip]) -> None:
     result = tune(shots(HARD))
     assert [(answer.shot.start, answer.shot.frames) for answer in result.shots] == [(0, 16)]
@@ -206,11 +219,6 @@ def test_clip_without_a_cut(shots: Callable[..., Clip]) -> None:
     assert next(iter(result.fixed.answers.values())).crf == result.shots[0].crf
     assert result.rate_change == pytest.approx(0, abs=0.2)
     assert result.worst_shot == result.fixed_worst_shot == pytest.approx(result.score)
-
-
-def test_threshold_and_shortest(mixed: Clip) -> None:
-    assert len(tune(mixed, shortest=17, **ONE).shots) == 1
-    assert len(tune(mixed, threshold=100.0, **ONE).shots) == 1
 
 
 def test_sample(mixed: Clip) -> None:
@@ -234,26 +242,23 @@ def test_unreachable_shot_gets_the_finest_crf(mixed: Clip) -> None:
     assert result.to_record()["shots"][1]["met"] is False
 
 
-def test_no_shot_reaches_the_target(mixed: Clip) -> None:
-    result = tune(mixed, 99.95)
-    assert [answer.crf for answer in result.shots] == [16, 16, 16]
-    assert not any(answer.met for answer in result.shots)
+def test_fixed_crf_not_known(mixed: Clip) -> None:
+    # The window has one CRF. The joined encode scores better than the whole clip at it, and no shot reaches the target.
+    result = tune(mixed, 99.95, crf=(30, 30))
+    assert [(answer.crf, answer.met) for answer in result.shots] == [(30, False)] * 3
     assert not result.met
     assert result.fixed is not None
     assert result.encode.frames == 48
-
-
-def test_fixed_crf_not_known(mixed: Clip) -> None:
-    # The whole clip has one CRF that may be used, and the joined encode scores better than it.
-    result = tune(mixed, 60, crf=(30, 30))
     with pytest.raises(MeasurementError, match=r"One CRF for the whole clip at NEG .* is not known: "):
         _ = result.rate_change
     assert "at equal score" not in str(result)
     json.dumps(result.to_record(), allow_nan=False)
 
 
-def test_without_fixed(mixed: Clip) -> None:
+def test_without_fixed_and_keep(mixed: Clip, temp: Path) -> None:
     result = tune(mixed, **ONE)
+    assert result.encode.path is None
+    assert list(temp.iterdir()) == []
     assert result.fixed is None
     assert result.fixed_worst_shot is None
     assert result.to_record()["fixed"] is None
@@ -265,7 +270,8 @@ def test_without_fixed(mixed: Clip) -> None:
 # Joining.
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW if name != "libx264" else ()) for name in FAST])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAST)
 def test_encoders_streams_join(
     name: str, shots: Callable[..., Clip], make: Callable[..., Path], ffmpeg: str, tmp_path: Path,
     decoded: Callable[[Path], list[str]],
@@ -292,30 +298,22 @@ def test_streams_that_do_not_join(shots: Callable[..., Clip], temp: Path) -> Non
     assert list(temp.iterdir()) == []
 
 
-def test_names_with_quotes_and_slashes(
+def test_bare_streams_with_strange_names(
     shots: Callable[..., Clip], make: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def own(source: Path, output: Path, crf: int) -> None:
-        make("-i", source, "-c:v", "libx264", "-preset", "ultrafast", "-crf", crf, output)
+        make("-i", source, "-c:v", "libx264", "-preset", "ultrafast", "-bf", 0, "-crf", crf, output)
 
     strange = tmp_path / "it's \\ a %d folder"
     strange.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(strange))
-    encoder = replace(function_encoder(own), name="../../own '1'")
+    encoder = replace(function_encoder(own), name="../../own '1'", suffix=".h264")
     result = tune(shots(HARD, EASY), encoder=encoder, keep=tmp_path / "kept", **ONE)
+    assert (result.encode.frames, result.met) == (32, True)
     assert result.encode.path is not None
     assert result.encode.path.parent == tmp_path / "kept"
     assert [path.name for path in (tmp_path / "kept").iterdir()] == [result.encode.path.name]
     assert list(strange.iterdir()) == []
-
-
-def test_bare_streams_join(shots: Callable[..., Clip], make: Callable[..., Path]) -> None:
-    def own(source: Path, output: Path, crf: int) -> None:
-        make("-i", source, "-c:v", "libx264", "-preset", "ultrafast", "-bf", 0, "-crf", crf, output)
-
-    result = tune(shots(HARD, EASY), encoder=replace(function_encoder(own), suffix=".h264"), fixed=False)
-    assert result.encode.frames == 32
-    assert result.met
 
 
 # Failing, and what stays.
@@ -325,7 +323,11 @@ def test_bare_streams_join(shots: Callable[..., Clip], make: Callable[..., Path]
     ("broken", "note"),
     [
         ("shot-0001", "This was shot 2 of 3; 1 had been finished."),
-        ("clip", "This was the search for one CRF for the whole clip; the shots had been finished."),
+        pytest.param(
+            "clip",
+            "This was the search for one CRF for the whole clip; the shots had been finished.",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_failure_names_the_search(
@@ -343,21 +345,6 @@ def test_failure_names_the_search(
     assert all(probe.encode.path is None for probe in caught.value.probes)
     assert list(temp.iterdir()) == []
     assert not (tmp_path / "kept").exists()
-
-
-def test_without_keep_no_file_stays(mixed: Clip, temp: Path) -> None:
-    assert tune(mixed, **ONE).encode.path is None
-    assert list(temp.iterdir()) == []
-
-
-def test_progress(shots: Callable[..., Clip]) -> None:
-    updates: list[tuple[int, float]] = []
-    settings: dict[str, Any] = {**ONE, "crf": (29, 31), "fixed": True}
-    result = tune(shots(HARD, EASY), progress=lambda *numbers: updates.append(numbers), **settings)
-    done = [numbers[0] for numbers in updates]
-    assert done == sorted(done)
-    assert updates[-1] == (result.probes, result.probes)
-    assert all(encodes <= expected for encodes, expected in updates)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Sweeps of a tiny clip with real encoders: killed, cut off, out of space, and read back from files of all kinds."""
+"""Sweeps of a tiny clip: rows, resuming, changed setups, failures and invalid grids."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import tempfile
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,14 @@ from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.scoring.measure import measure
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.search.recommend import recommend
-from pytest_vmaf.search.row_files import read_rows
+from pytest_vmaf.search.row_files import append_row, locked_file, read_rows
 from pytest_vmaf.search.rows import Row
-from pytest_vmaf.search.sweep import SweepRequest, sweep
+from pytest_vmaf.search.sweep import SweepRequest, _program_hash, sweep
 
 CRFS = (24, 36, 48)
 GRID = ((ENCODERS["libx264"], ("ultrafast", "veryfast")), (ENCODERS["libsvtav1"], ("12",)))
+#: The cheapest part of the grid.
+ONE = ((ENCODERS["libx264"], ("ultrafast",)),)
 #: The sweep of the tests in a process of its own. It says how many rows are done, and is killed while the encode after
 #: so many of them is scored.
 PROGRAM = """
@@ -48,7 +51,7 @@ if int(limit):
 clip = Clip(source)
 grid = ((ENCODERS["libx264"], ("ultrafast", "veryfast")), (ENCODERS["libsvtav1"], ("12",)))
 rows = []
-def told(done, total):
+def updates(done, total):
     rows.append(done)
     print(done, total, flush=True)
 def scored(frames, total):
@@ -56,7 +59,7 @@ def scored(frames, total):
         os.kill(os.getpid(), signal.SIGKILL)
 scoring = MeasureRequest(clip, clip, progress=scored)
 try:
-    sweep(SweepRequest((scoring,), grid, (24, 36, 48), Path(output), progress=told), FfmpegScorer())
+    sweep(SweepRequest((scoring,), grid, (24, 36, 48), Path(output), progress=updates), FfmpegScorer())
 except MeasurementError as error:
     sys.exit("\\n".join([str(error), *error.__notes__]))
 """
@@ -102,7 +105,7 @@ def run_program(clip: Clip, output: Path, kill_after: int | None = None, limit: 
     return end.stderr, end.stdout.splitlines()
 
 
-def test_a_grid_is_swept_by_source_encoder_preset_and_crf(clip: Clip, whole: Path) -> None:
+def test_order_of_the_grid(clip: Clip, whole: Path) -> None:
     rows = read_rows(whole)
     assert [(row.setup.encoder, row.setup.preset, row.crf) for row in rows] == [
         (encoder.name, preset, crf) for encoder, presets in GRID for preset in presets for crf in CRFS
@@ -111,9 +114,7 @@ def test_a_grid_is_swept_by_source_encoder_preset_and_crf(clip: Clip, whole: Pat
     assert all(row.bitrate == row.size * 8 / row.duration for row in rows)
 
 
-def test_a_row_holds_what_an_encode_and_a_measurement_by_hand_give(
-    clip: Clip, whole: Path, make: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_row_as_measured_by_hand(clip: Clip, whole: Path, make: Callable[..., Path], tmp_path: Path) -> None:
     row = read_rows(whole)[1]
     options = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "36")
     by_hand = make("-i", clip.path, "-fps_mode", "passthrough", *options, tmp_path / "out.mp4")
@@ -128,39 +129,41 @@ def test_a_row_holds_what_an_encode_and_a_measurement_by_hand_give(
     assert row.size < by_hand.stat().st_size
 
 
-def test_a_sweep_that_is_killed_again_and_again_loses_and_repeats_no_row(
-    clip: Clip, whole: Path, tmp_path: Path
-) -> None:
+@pytest.mark.slow
+def test_killed_again_and_again(clip: Clip, whole: Path, tmp_path: Path) -> None:
     output = tmp_path / "killed.jsonl"
     for done in (0, 2, 3, 7):
         run_program(clip, output, kill_after=done)
         assert content(output) == content(whole)[:done]
-    _, told = run_program(clip, output)
-    assert told == ["7 9", "8 9", "9 9"]
+    _, updates = run_program(clip, output)
+    assert updates == ["7 9", "8 9", "9 9"]
     assert content(output) == content(whole)
 
 
-def test_nothing_is_made_again_for_a_file_that_is_whole(clip: Clip, whole: Path, tmp_path: Path) -> None:
+def test_complete_file_makes_nothing(clip: Clip, whole: Path, tmp_path: Path) -> None:
     output = Path(shutil.copy(whole, tmp_path))
-    told: list[tuple[int, int]] = []
-    rows = sweep(a_request(clip, output, progress=lambda *numbers: told.append(numbers)), FfmpegScorer())
+    updates: list[tuple[int, int]] = []
+    rows = sweep(a_request(clip, output, progress=lambda *numbers: updates.append(numbers)), FfmpegScorer())
     assert rows == read_rows(whole)
     assert output.read_bytes() == whole.read_bytes()
-    assert told == [(9, 9)]
+    assert updates == [(9, 9)]
 
 
-@pytest.mark.parametrize("left", [1, 27, 300])
-def test_a_last_line_that_was_cut_off_is_made_anew(clip: Clip, whole: Path, tmp_path: Path, left: int) -> None:
+@pytest.mark.parametrize("length", [1, 27, 300])
+def test_torn_last_line(clip: Clip, whole: Path, tmp_path: Path, length: int) -> None:
     output = tmp_path / "torn.jsonl"
     lines = whole.read_bytes().splitlines(keepends=True)
-    output.write_bytes(b"".join(lines[:-1]) + lines[-1][:left])
-    with pytest.raises(MeasurementError, match=r"torn\.jsonl, line 9: .*\n.*cut off; the sweep, run again, makes it"):
+    output.write_bytes(b"".join(lines[:-1]) + lines[-1][:length])
+    with pytest.raises(MeasurementError, match=r"torn\.jsonl, line 9: .*\n.*cut off\. Run the sweep again"):
         read_rows(output)
-    sweep(a_request(clip, output), FfmpegScorer())
-    assert content(output) == content(whole)
+    with locked_file(output):
+        assert output.read_bytes() == b"".join(lines[:-1])
+    if length == 27:
+        sweep(a_request(clip, output), FfmpegScorer())
+        assert content(output) == content(whole)
 
 
-def test_a_last_line_that_lacks_only_its_end_is_kept(clip: Clip, whole: Path, tmp_path: Path) -> None:
+def test_last_line_without_its_end(clip: Clip, whole: Path, tmp_path: Path) -> None:
     output = tmp_path / "unended.jsonl"
     output.write_bytes(whole.read_bytes()[:-1])
     assert read_rows(output) == read_rows(whole)
@@ -171,24 +174,23 @@ def test_a_last_line_that_lacks_only_its_end_is_kept(clip: Clip, whole: Path, tm
 @pytest.mark.parametrize(
     "notes", [b"what I must not lose", b'{"a": 1}', b"first\nsecond", b"first\n{", b"\n", b'{"schema": 2, "x']
 )
-def test_a_file_that_is_no_sweeps_is_refused_and_left_alone(clip: Clip, tmp_path: Path, notes: bytes) -> None:
+def test_foreign_file_is_left_alone(clip: Clip, tmp_path: Path, notes: bytes) -> None:
     output = tmp_path / "notes.txt"
     output.write_bytes(notes)
-    with pytest.raises(MeasurementError, match=r"notes\.txt, line 1: This is no row of a sweep"):
+    with pytest.raises(MeasurementError, match=r"notes\.txt, line 1: Not a sweep row"):
         sweep(a_request(clip, output), FfmpegScorer())
     assert output.read_bytes() == notes
 
 
-def test_rows_of_other_grids_stay_and_are_not_returned(clip: Clip, whole: Path, tmp_path: Path) -> None:
+def test_rows_of_other_grids(clip: Clip, whole: Path, tmp_path: Path) -> None:
     output = Path(shutil.copy(whole, tmp_path))
-    grid = ((ENCODERS["libx264"], ("ultrafast",)),)
-    rows = sweep(a_request(clip, output, encoders=grid, crfs=(40, 24), arguments=("-bf", "1")), FfmpegScorer())
+    rows = sweep(a_request(clip, output, encoders=ONE, crfs=(40, 24), arguments=("-bf", "1")), FfmpegScorer())
     assert [row.crf for row in rows] == [24, 40]
     assert read_rows(output) == (*read_rows(whole), *rows)
 
 
 @pytest.mark.parametrize("change", ["model", "pix_fmt", "source", "feature"])
-def test_what_changes_a_row_has_it_made_again(
+def test_changed_setup_is_made_again(
     clip: Clip, whole: Path, tmp_path: Path, footage: Callable[..., Path], change: str
 ) -> None:
     output = Path(shutil.copy(whole, tmp_path))
@@ -198,20 +200,20 @@ def test_what_changes_a_row_has_it_made_again(
         scoring = replace(scoring, model="vmaf_4k_v0.6.1")
     if change == "feature":
         scoring = replace(scoring, features=("float_ssim",))
-    request = a_request(own, output, scorings=(scoring,), encoders=GRID[:1], crfs=(36,))
+    request = a_request(own, output, scorings=(scoring,), encoders=ONE, crfs=(36,))
     rows = sweep(replace(request, pix_fmt="yuv420p10le" if change == "pix_fmt" else None), FfmpegScorer())
     assert read_rows(output) == (*read_rows(whole), *rows)
-    assert len(rows) == 2
+    assert len(rows) == 1
 
 
-def test_a_source_that_only_moved_is_the_same_source(clip: Clip, whole: Path, tmp_path: Path) -> None:
+def test_moved_source(clip: Clip, whole: Path, tmp_path: Path) -> None:
     output = Path(shutil.copy(whole, tmp_path))
     moved = Clip(Path(shutil.copy(clip.path, tmp_path / "moved.mkv")))
     assert sweep(a_request(moved, output), FfmpegScorer()) == read_rows(whole)
     assert output.read_bytes() == whole.read_bytes()
 
 
-def test_another_build_of_a_program_is_another_encoder(clip: Clip, ffmpeg: str, tmp_path: Path) -> None:
+def test_another_build_of_a_program(clip: Clip, ffmpeg: str, tmp_path: Path) -> None:
     script, output = tmp_path / "encoder.py", tmp_path / "sweep.jsonl"
     encoder = replace(command_encoder([sys.executable, str(script), "{crf}", "{input}", "{output}"]), name="own")
     crfs = []
@@ -225,42 +227,29 @@ def test_another_build_of_a_program_is_another_encoder(clip: Clip, ffmpeg: str, 
     assert len(recommend(read_rows(output), max_bitrate=1e9)) == 2
 
 
+@pytest.mark.parametrize("place", ["template", "arguments"])
 @pytest.mark.parametrize(
-    ("of", "said"),
-    [
-        *((of, said) for of in ("template", "arguments") for said in ("{}", "--cfg={}", "cfg={}:x=1")),
-        ("template", "--cfg={}/{{preset}}.cfg"),
-    ],
+    "word", ["{folder}/a.cfg", "--cfg={folder}/a.cfg", "cfg={folder}/a.cfg:x=1", "--cfg={folder}/{{preset}}.cfg"]
 )
-def test_another_configuration_of_a_program_is_another_encoder(
-    clip: Clip, program: Callable[..., Path], tmp_path: Path, of: str, said: str
-) -> None:
-    config, output = tmp_path / "a.cfg", tmp_path / "sweep.jsonl"
-    word = said.format(tmp_path if "preset" in said else config)
-    enc = program('ffmpeg -i "$2" -c:v libx264 -preset ultrafast -crf "$1" "$3"')
-    more = (word,) if of == "template" else ()
-    encoder = replace(command_encoder([enc, "{crf}", "{input}", "{output}", *more]), name="own", presets=("a",))
-    presets = ("a",) if "preset" in said else (None,)
-    request = a_request(clip, output, encoders=((encoder, presets),), crfs=(36,), arguments=() if more else (word,))
-    counts = []
-    for content in ("fast", "slow"):
-        config.write_text(content)
-        for _ in range(2):
-            sweep(request, FfmpegScorer())
-            counts.append(len(read_rows(output)))
-    assert counts == [1, 1, 2, 2]
+def test_another_configuration_of_a_program(tmp_path: Path, ffmpeg: str, place: str, word: str) -> None:
+    config = tmp_path / "a.cfg"
+    words = (word.format(folder=tmp_path),)
+    encoder = command_encoder(["enc", "{crf}", "{input}", "{output}", *(words if place == "template" else ())])
+    hashes = []
+    for text in ("fast", "fast", "slow"):
+        config.write_text(text)
+        hashes.append(_program_hash(encoder, "a", () if place == "template" else words, ffmpeg))
+    assert hashes[0] == hashes[1] != hashes[2]
 
 
-def test_rows_of_another_version_or_from_before_allowances_are_made_again(
-    clip: Clip, whole: Path, tmp_path: Path
-) -> None:
+def test_rows_of_other_versions(clip: Clip, whole: Path, tmp_path: Path) -> None:
     output = tmp_path / "old.jsonl"
     line = whole.read_text().splitlines(keepends=True)[1]
     assert '"allow": [], ' in line
     assert '"pytest_vmaf": "' in line
     old = [line.replace('"allow": [], ', ""), line.replace('"pytest_vmaf": "', '"pytest_vmaf": "0.0.')]
     output.write_text("".join(old))
-    request = a_request(clip, output, encoders=((ENCODERS["libx264"], ("ultrafast",)),), crfs=(36,))
+    request = a_request(clip, output, encoders=ONE, crfs=(36,))
     rows = sweep(request, FfmpegScorer())
     assert output.read_text().startswith("".join(old))
     assert len(read_rows(output)) == 3
@@ -268,27 +257,29 @@ def test_rows_of_another_version_or_from_before_allowances_are_made_again(
     assert len(read_rows(output)) == 3
 
 
-def test_an_edited_row_ends_the_sweep_and_stays(clip: Clip, whole: Path, tmp_path: Path) -> None:
+def test_edited_row(clip: Clip, whole: Path, tmp_path: Path) -> None:
     output = tmp_path / "edited.jsonl"
     lines = whole.read_bytes().splitlines(keepends=True)
     # The last line, and without its end: as one that was cut off would be.
     output.write_bytes(b"".join(lines[:2]) + lines[2].replace(b'"neg": ', b'"neg": 1e6, "x": ')[:-1])
     before = output.read_bytes()
-    with pytest.raises(MeasurementError, match=r"edited\.jsonl, line 3: .*neg is 1e\+06, which cannot be") as caught:
+    with pytest.raises(
+        MeasurementError, match=r"edited\.jsonl, line 3: .*neg must be between .*, not 1e\+06"
+    ) as caught:
         sweep(a_request(clip, output), FfmpegScorer())
     assert "cut off" not in str(caught.value)
     assert output.read_bytes() == before
 
 
-def test_a_model_of_a_scale_that_rows_have_not_is_refused(clip: Clip, tmp_path: Path) -> None:
+def test_model_with_another_scale(clip: Clip, tmp_path: Path) -> None:
     model = {"feature_names": ["VMAF_integer_feature_adm2_score"], "score_clip": [0, 200]}
     (tmp_path / "wide.json").write_text(json.dumps({"model_dict": model}))
     scoring = MeasureRequest(clip, clip, model=str(tmp_path / "wide.json"))
-    with pytest.raises(SettingsError, match=r"scores from 0 to 200; the rows of a sweep hold scores from 0 to 110"):
+    with pytest.raises(SettingsError, match=r"must score within 0 to 110, but .* scores from 0 to 200"):
         sweep(a_request(clip, tmp_path / "sweep.jsonl", scorings=(scoring,)), FfmpegScorer())
 
 
-def test_a_sequence_is_known_by_its_pictures(make: Callable[..., Path], clip: Clip, tmp_path: Path) -> None:
+def test_sequence_of_pictures(make: Callable[..., Path], clip: Clip, tmp_path: Path) -> None:
     pattern, output = tmp_path / "[a]_%03d.png", tmp_path / "sweep.jsonl"
     make("-i", clip.path, "-pix_fmt", "rgb24", pattern)
     pictures = Clip(pattern, frame_rate=25)
@@ -300,7 +291,7 @@ def test_a_sequence_is_known_by_its_pictures(make: Callable[..., Path], clip: Cl
     assert read_rows(output) == (*first, *second)
 
 
-def test_a_source_that_changes_under_way_ends_the_sweep(clip: Clip, tmp_path: Path) -> None:
+def test_source_changes_during_the_sweep(clip: Clip, tmp_path: Path) -> None:
     own = Clip(Path(shutil.copy(clip.path, tmp_path / "own.mkv")))
     output = tmp_path / "sweep.jsonl"
 
@@ -309,13 +300,11 @@ def test_a_source_that_changes_under_way_ends_the_sweep(clip: Clip, tmp_path: Pa
 
     with pytest.raises(ClipError, match=r"own\.mkv was changed during the sweep") as caught:
         sweep(a_request(own, output, progress=touch), FfmpegScorer())
-    assert caught.value.__notes__ == [f"0 of 9 rows are in {output}; the same sweep, run again, goes on after them."]
+    assert caught.value.__notes__ == [f"0 of 9 rows are in {output}. Run the same sweep again to resume."]
     assert read_rows(output) == ()
 
 
-def test_an_encoder_that_fails_ends_the_sweep_with_the_rows_so_far_in_the_file(
-    clip: Clip, tmp_path: Path, scratch: Path, make: Callable[..., Path]
-) -> None:
+def test_failing_encoder(clip: Clip, tmp_path: Path, scratch: Path, make: Callable[..., Path]) -> None:
     output, broken = tmp_path / "sweep.jsonl", [36]
 
     def own(source: Path, path: Path, crf: int) -> None:
@@ -326,35 +315,37 @@ def test_an_encoder_that_fails_ends_the_sweep_with_the_rows_so_far_in_the_file(
     request = a_request(clip, output, encoders=((function_encoder(own), (None,)),))
     with pytest.raises(EncodeError, match="own raised RuntimeError at CRF 36: out of licences") as caught:
         sweep(request, FfmpegScorer())
-    assert caught.value.__notes__ == [f"1 of 3 rows are in {output}; the same sweep, run again, goes on after them."]
+    assert caught.value.__notes__ == [f"1 of 3 rows are in {output}. Run the same sweep again to resume."]
     assert [row.crf for row in read_rows(output)] == [24]
     broken.clear()
-    kept = output.read_bytes()
+    before = output.read_bytes()
     assert [row.crf for row in sweep(request, FfmpegScorer())] == list(CRFS)
-    assert output.read_bytes().startswith(kept)
+    assert output.read_bytes().startswith(before)
     assert list(scratch.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="limits the size of files as POSIX does")
-def test_a_disk_that_is_full_when_a_row_is_written_costs_no_row(clip: Clip, whole: Path, tmp_path: Path) -> None:
+def test_disk_full_for_a_row(clip: Clip, whole: Path, tmp_path: Path) -> None:
     output = tmp_path / "full.jsonl"
     # Rows of another source, so many that this file is the largest by far; room is left for two rows and a half.
     strange = replace(read_rows(whole)[0], command="x" * 2000)
     others = [replace(strange, setup=replace(strange.setup, source_hash="0"), crf=crf).to_json() for crf in range(200)]
     output.write_text("\n".join(others) + "\n")
     begin, row = output.stat().st_size, len(whole.read_bytes()) // 9
-    said, told = run_program(clip, output, limit=begin + row * 5 // 2)
+    said, updates = run_program(clip, output, limit=begin + row * 5 // 2)
     assert "CRF 48 cannot be written to" in said
     assert "File too large" in said
     assert "2 of 9 rows are in" in said
-    assert told == ["0 9", "1 9", "2 9"]
+    assert updates == ["0 9", "1 9", "2 9"]
     assert content(output)[200:] == content(whole)[:2]
     run_program(clip, output)
     assert content(output)[200:] == content(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="limits the size of files as POSIX does")
-def test_a_disk_that_is_full_for_an_encode_ends_with_the_encoders_words(clip: Clip, tmp_path: Path) -> None:
+def test_disk_full_for_an_encode(clip: Clip, tmp_path: Path) -> None:
     output = tmp_path / "full.jsonl"
     said, _ = run_program(clip, output, limit=1000)
     assert "libx264 ultrafast failed at CRF 24" in said
@@ -362,9 +353,26 @@ def test_a_disk_that_is_full_for_an_encode_ends_with_the_encoders_words(clip: Cl
     assert read_rows(output) == ()
 
 
-def test_a_temporary_folder_that_cannot_be_made_is_a_clear_error(
-    clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_row_that_cannot_be_written_leaves_no_part(whole: Path, tmp_path: Path) -> None:
+    class Full(FileIO):
+        """Has room for two writes of 100 bytes."""
+
+        writes = 0
+
+        def write(self, data: Any) -> int:
+            self.writes += 1
+            if self.writes > 2:
+                raise OSError(28, "No space left on device")
+            return super().write(bytes(data)[:100])
+
+    row = read_rows(whole)[0]
+    output = Path(shutil.copy(whole, tmp_path))
+    with Full(output, "a+b") as file, pytest.raises(MeasurementError, match=r"CRF 24 cannot be written to x"):
+        append_row(file, row, "x")
+    assert output.read_bytes() == whole.read_bytes()
+
+
+def test_no_temporary_folder(clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "away"))
     # The pair is looked at before anything needs a temporary folder.
     with pytest.raises(MeasurementError, match=r"The sweep had to stop: .*away") as caught:
@@ -372,7 +380,7 @@ def test_a_temporary_folder_that_cannot_be_made_is_a_clear_error(
     assert "0 of 9 rows" in str(caught.value)
 
 
-def test_a_second_sweep_into_the_same_file_is_refused(clip: Clip, whole: Path, tmp_path: Path) -> None:
+def test_second_sweep_into_the_file(clip: Clip, whole: Path, tmp_path: Path) -> None:
     pytest.importorskip("fcntl")
     output = Path(shutil.copy(whole, tmp_path))
     refused: list[str] = []
@@ -388,10 +396,10 @@ def test_a_second_sweep_into_the_same_file_is_refused(clip: Clip, whole: Path, t
 
 
 @pytest.mark.parametrize("place", ["folder", "device", "below a file"])
-def test_an_output_that_cannot_be_a_file_is_refused(clip: Clip, tmp_path: Path, place: str) -> None:
+def test_output_is_not_a_file(clip: Clip, tmp_path: Path, place: str) -> None:
     (tmp_path / "file").touch()
     output = {"folder": tmp_path, "device": Path(os.devnull), "below a file": tmp_path / "file" / "x.jsonl"}[place]
-    with pytest.raises(MeasurementError, match=r"is not a regular file|cannot be written"):
+    with pytest.raises(MeasurementError, match=r"must be a regular file|cannot be written"):
         sweep(a_request(clip, output), FfmpegScorer())
 
 
@@ -401,42 +409,40 @@ TWICE = ENCODERS["libx264"], ("ultrafast", "medium", None)
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"crfs": (0, 24, 60, 64)}, "crfs has 60, 64, but libx264 goes from 0 to 51"),
-        ({"crfs": (24, 24)}, "each one once"),
+        ({"crfs": (0, 24, 60, 64)}, "crfs must be from 0 to 51 for libx264, not 60, 64"),
+        ({"crfs": (24, 24)}, "each given once"),
         ({"crfs": (24.0,)}, "whole numbers"),
         ({"crfs": ()}, "needs crfs; there are none"),
         ({"encoders": ()}, "needs encoders"),
         ({"scorings": ()}, "needs scorings"),
         ({"encoders": ((ENCODERS["libx264"], ("fastest",)),)}, "has no preset 'fastest'"),
-        ({"encoders": ((ENCODERS["libx264"], ()),)}, "say at least one"),
-        ({"encoders": (TWICE,)}, r"each one once \(None is 'medium'\)"),
+        ({"encoders": ((ENCODERS["libx264"], ()),)}, "must be at least one, each given once"),
+        ({"encoders": (TWICE,)}, r"each given once \(None is 'medium'\)"),
         ({"encoders": (*GRID, GRID[0])}, "has .*, libx264 ultrafast twice"),
         ({"arguments": ("-crf", "20")}, "arguments must not contain -crf"),
     ],
 )
-def test_a_grid_that_cannot_be_is_refused_before_a_file_is_made(
-    clip: Clip, tmp_path: Path, changes: dict[str, Any], message: str
-) -> None:
+def test_invalid_grid(clip: Clip, tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     output = tmp_path / "sweep.jsonl"
     with pytest.raises(SettingsError, match=message):
         sweep(a_request(clip, output, **changes), FfmpegScorer())
     assert not output.exists()
 
 
-def test_one_source_under_two_names_is_refused(clip: Clip, tmp_path: Path) -> None:
+def test_source_under_two_names(clip: Clip, tmp_path: Path) -> None:
     copy = Clip(Path(shutil.copy(clip.path, tmp_path / "copy.mkv")))
     scorings = (MeasureRequest(clip, clip), MeasureRequest(copy, copy))
-    with pytest.raises(SettingsError, match=r"copy\.mkv hold the same"):
+    with pytest.raises(SettingsError, match=r"copy\.mkv are equal"):
         sweep(a_request(clip, tmp_path / "sweep.jsonl", scorings=scorings), FfmpegScorer())
 
 
-def test_a_sweep_of_another_clip_than_the_reference_is_refused(clip: Clip, encoded: Path, tmp_path: Path) -> None:
+def test_distorted_clip_is_not_the_reference(clip: Clip, encoded: Path, tmp_path: Path) -> None:
     scoring = MeasureRequest(clip, Clip(encoded))
     with pytest.raises(SettingsError, match="encodes the reference itself"):
         sweep(a_request(clip, tmp_path / "sweep.jsonl", scorings=(scoring,)), FfmpegScorer())
 
 
-def test_several_sources_are_swept_into_one_file(clip: Clip, footage: Callable[..., Path], tmp_path: Path) -> None:
+def test_several_sources(clip: Clip, footage: Callable[..., Path], tmp_path: Path) -> None:
     other = Clip(footage("160x120", 7))
     scorings = (MeasureRequest(clip, clip), MeasureRequest(other, other))
     request = a_request(clip, tmp_path / "sweep.jsonl", scorings=scorings, encoders=GRID[1:], crfs=(50,))
@@ -444,13 +450,13 @@ def test_several_sources_are_swept_into_one_file(clip: Clip, footage: Callable[.
     assert [(row.setup.source, row.frames) for row in rows] == [(clip.path.name, 8), (other.path.name, 7)]
 
 
-def test_a_file_that_is_one_endless_line_does_not_fill_the_memory_and_stays(clip: Clip, tmp_path: Path) -> None:
+def test_endless_line_and_memory(clip: Clip, tmp_path: Path) -> None:
     path = tmp_path / "endless.jsonl"
     with path.open("wb") as file:
         file.truncate(100 << 20)
     tracemalloc.start()
     try:
-        with pytest.raises(MeasurementError, match="line 1: longer than 1 MiB"):
+        with pytest.raises(MeasurementError, match=r"line 1: .* longer than 1 MiB"):
             sweep(a_request(clip, path), FfmpegScorer())
         assert tracemalloc.get_traced_memory()[1] < 20 << 20
     finally:
