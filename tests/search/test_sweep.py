@@ -227,13 +227,16 @@ def test_another_build_of_a_program(clip: Clip, ffmpeg: str, tmp_path: Path) -> 
     assert len(recommend(read_rows(output), max_bitrate=1e9)) == 2
 
 
-@pytest.mark.parametrize("place", ["template", "arguments"])
 @pytest.mark.parametrize(
-    "word", ["{folder}/a.cfg", "--cfg={folder}/a.cfg", "cfg={folder}/a.cfg:x=1", "--cfg={folder}/{{preset}}.cfg"]
+    ("place", "word"),
+    [
+        *(("template", word) for word in ("{}/a.cfg", "--cfg={}/a.cfg", "cfg={}/a.cfg:x=1", "--cfg={}/{{preset}}.cfg")),
+        *(("arguments", word) for word in ("{}/a.cfg", "--cfg={}/a.cfg", "cfg={}/a.cfg:x=1")),
+    ],
 )
 def test_another_configuration_of_a_program(tmp_path: Path, ffmpeg: str, place: str, word: str) -> None:
     config = tmp_path / "a.cfg"
-    words = (word.format(folder=tmp_path),)
+    words = (word.format(tmp_path),)
     encoder = command_encoder(["enc", "{crf}", "{input}", "{output}", *(words if place == "template" else ())])
     hashes = []
     for text in ("fast", "fast", "slow"):
