@@ -9,7 +9,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from io import FileIO
+from io import BufferedReader, FileIO
 from pathlib import Path
 
 from pytest_vmaf.errors import MaskError, MeasurementError, ScorerError
@@ -18,7 +18,7 @@ from pytest_vmaf.media.command import Command, Finished
 from pytest_vmaf.media.demux import input_arguments
 from pytest_vmaf.media.ffmpeg import FfmpegCommand
 from pytest_vmaf.media.pair import BY_INDEX, UNTAGGED
-from pytest_vmaf.media.process import run_together
+from pytest_vmaf.media.process import run_together, thread_refusals
 from pytest_vmaf.roi.blending import Layout, Planes, Weights, blend, layout_of, planes_of
 from pytest_vmaf.scoring.prepare import PreparedScoring
 from pytest_vmaf.scoring.scorer import ScoreRequest, Source
@@ -97,13 +97,8 @@ def masked_source(job: ScoreRequest, pipe: Path) -> Source:
 
 def _start_thread(target: Callable[..., None], *arguments: object) -> threading.Thread:
     thread = threading.Thread(target=target, args=arguments, daemon=True)
-    try:
+    with thread_refusals():
         thread.start()
-    except RuntimeError as error:
-        raise ScorerError(
-            f"The masked clip could not be streamed: {error}.\n"
-            "  Run fewer tests at once, or raise the limit of threads (`ulimit -u`)."
-        ) from error
     return thread
 
 
@@ -136,7 +131,7 @@ def _feed(prepared: PreparedScoring, frame_mask: FrameMask, small: Size | None, 
             layout = layout_of(job.pix_fmt, job.width, job.height)
             layouts = [layout, layout, *([small_layout(prepared, small)] if small else [])]
             reads, writes = zip(*(_wide_pipe() for _ in layouts), strict=True)
-            files = [stack.enter_context(FileIO(fd, "rb")) for fd in reads]
+            files = [stack.enter_context(open(fd, "rb")) for fd in reads]
             with contextlib.ExitStack() as unused:
                 # The decoders close these. If they cannot be started, for example because a clip is gone, this does.
                 for fd in writes:
@@ -165,7 +160,7 @@ def _feed(prepared: PreparedScoring, frame_mask: FrameMask, small: Size | None, 
 
 
 def _blend_all(
-    files: Sequence[FileIO], out: FileIO, frame_mask: FrameMask, layouts: Sequence[Layout], feed: Feed
+    files: Sequence[BufferedReader], out: FileIO, frame_mask: FrameMask, layouts: Sequence[Layout], feed: Feed
 ) -> int:
     """Write masked frames until a clip ends: 0 if that is the reference, 1 for the distorted clip."""
     frames = [memoryview(bytearray(layout.frame_bytes)) for layout in layouts]
@@ -180,14 +175,11 @@ def _blend_all(
     return ended % 2
 
 
-def _read_frames(files: Sequence[FileIO], frames: Sequence[memoryview]) -> int | None:
+def _read_frames(files: Sequence[BufferedReader], frames: Sequence[memoryview]) -> int | None:
     """Read the next frame of each file. Returns the number of a file that has ended."""
     for number, (file, frame) in enumerate(zip(files, frames, strict=True)):
-        rest = frame
-        while rest:
-            if not (size := file.readinto(rest)):
-                return number
-            rest = rest[size:]
+        if file.readinto(frame) < len(frame):
+            return number
     return None
 
 

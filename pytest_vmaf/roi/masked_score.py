@@ -6,7 +6,6 @@ reference is salient, and the reference everywhere else.
 
 from __future__ import annotations
 
-import contextlib
 import shlex
 import zlib
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from statistics import fmean
 
 from pytest_vmaf.errors import MaskError, ScorerError, SettingsError
+from pytest_vmaf.media.process import thread_refusals
 from pytest_vmaf.roi.cached import MaskedLogs, MaskedScoreCache, SaliencyCache
 from pytest_vmaf.roi.frame_masks import Mask, MaskStats, frame_mask_of
 from pytest_vmaf.roi.masked_clip import masked_source, masked_stream
@@ -148,12 +148,9 @@ def measure_roi(request: MeasureRequest, scorer: Scorer, mask: Mask) -> RoiResul
 
 def _prepare(request: MeasureRequest, scorer: Scorer, mask: Mask) -> tuple[PreparedScoring, Saliency | None]:
     """Prepare the scoring and load the network meanwhile, unless the cache may make it unnecessary."""
-    with ThreadPoolExecutor(1) as pool:
-        loading = None
-        if mask.synthetic is None and request.cache is None:
-            # Where no thread can be started, the network is loaded later.
-            with contextlib.suppress(RuntimeError):
-                loading = pool.submit(load_saliency, mask.saliency)
+    early = mask.synthetic is None and request.cache is None
+    with thread_refusals(), ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(load_saliency, mask.saliency) if early else None
         prepared = prepare(request, scorer)
         return prepared, loading.result() if loading else None
 

@@ -145,7 +145,7 @@ def test_blend_odd_sizes(size: tuple[int, int], chroma: str) -> None:
     assert [plane.tolist() for plane in blended(reference, distorted, alpha, layout)] == expected
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     layouts,
     st.integers(0, 2**32 - 1),
@@ -358,7 +358,7 @@ def test_rgb_full_range(matrix: str, depth: int) -> None:
     assert (rgb_of(filled(layout, grey, grey, grey), layout, matrix, "pc") == 128).all()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(layouts, st.integers(0, 2**32 - 1))
 def test_rgb_bt601_formula(layout: Layout, seed: int) -> None:
     y, u, v = noise(layout, np.random.default_rng(seed))

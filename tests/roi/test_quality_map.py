@@ -57,6 +57,12 @@ def mixed(scene: Path, make: Callable[..., Path], tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture(scope="session")
+def mixed_map(scene: Path, mixed: Path) -> QualityMap:
+    """The map of the mixed clip."""
+    return Vmaf().map(scene, mixed, grid=(4, 3))
+
+
+@pytest.fixture(scope="session")
 def coded(scene: Path, encode: Callable[..., Path]) -> Path:
     return encode(scene, 32)
 
@@ -98,7 +104,14 @@ def test_edges_cover_a_side(length: int, parts: int, step: int) -> None:
     assert max(sizes) - min(sizes) <= 2 * step - 1
 
 
-@pytest.mark.parametrize(("size", "grid"), [("320x180", (4, 3)), ("161x97", (3, 5)), ("130x75", (5, 2))])
+@pytest.mark.parametrize(
+    ("size", "grid"),
+    [
+        ("130x75", (3, 2)),
+        pytest.param("320x180", (4, 3), marks=pytest.mark.slow),
+        pytest.param("161x97", (3, 5), marks=pytest.mark.slow),
+    ],
+)
 def test_tiles_equal_regions(
     size: str, grid: tuple[int, int], footage: Callable[..., Path], make: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -160,6 +173,7 @@ def test_too_many_tiles(scene: Path) -> None:
         Vmaf().map(scene, scene, grid=(31, 30))
 
 
+@pytest.mark.slow
 def test_most_tiles(footage: Callable[..., Path], encode: Callable[..., Path]) -> None:
     reference = footage("570x570", 1)
     assert len(Vmaf(threads=1).map(reference, encode(reference, 30), grid=(30, 30)).tiles) == MOST_TILES
@@ -180,8 +194,8 @@ def test_map_is_one_run(scene: Path, coded: Path, counted: list[int]) -> None:
 # What a map tells.
 
 
-def test_worst_tile_and_pools(scene: Path, mixed: Path) -> None:
-    found = Vmaf().map(scene, mixed, grid=(4, 3))
+def test_worst_tile_and_pools(mixed_map: QualityMap) -> None:
+    found = mixed_map
     assert isinstance(found, QualityMap)
     assert (found.worst.column, found.worst.row) == (0, 0)
     assert found.worst.neg < 85
@@ -209,6 +223,7 @@ def test_worst_tile_and_pools(scene: Path, mixed: Path) -> None:
             found.tile(*place)
 
 
+@pytest.mark.slow
 def test_stdev_gate(scene: Path, make: Callable[..., Path], tmp_path: Path) -> None:
     # One tile is bad in every second frame, another a little worse in all.
     graph = (
@@ -229,16 +244,18 @@ def test_stdev_gate(scene: Path, make: Callable[..., Path], tmp_path: Path) -> N
     assert vmaf.records[0]["pools"]["neg_tile"]["stdev"] == spread
 
 
+@pytest.mark.slow
 def test_gates_of_other_methods(scene: Path, mixed: Path) -> None:
-    with pytest.raises(SettingsError, match=r"above_100 is no gate of vmaf\.map"):
+    with pytest.raises(SettingsError, match=r"above_100 is not a gate of vmaf\.map"):
         Vmaf(above_100=True).map(scene, mixed)
-    with pytest.raises(SettingsError, match=r"min_neg_tile is a gate of vmaf\.map"):
+    with pytest.raises(SettingsError, match=r"min_neg_tile requires vmaf\.map\(\)"):
         Vmaf(min_neg_tile=1).score(scene, mixed)
     # What is taken back holds nothing.
     Vmaf(above_100=True, min_psnr_y=99).map(scene, mixed, above_100=False, min_psnr_y=None)
     Vmaf(min_neg_tile=1).score(scene, mixed, min_neg_tile=None)
 
 
+@pytest.mark.slow
 def test_worst_over_time(scene: Path, make: Callable[..., Path], tmp_path: Path) -> None:
     graph = (
         "[0]split=3[a][b][c];[b]crop=80:60:0:0,gblur=2[one];[c]crop=80:60:240:120,gblur=2[two];"
@@ -250,30 +267,29 @@ def test_worst_over_time(scene: Path, make: Callable[..., Path], tmp_path: Path)
     assert [(tile.column, tile.row) for tile, _ in found.worst_over_time] == [(0, 0), (0, 0), (3, 2), (3, 2)]
 
 
-def test_gates_by_pool(scene: Path, mixed: Path) -> None:
+def test_gates_by_pool(scene: Path, mixed: Path, mixed_map: QualityMap) -> None:
     vmaf = Vmaf()
-    found = vmaf.map(scene, mixed, grid=(4, 3))
-    for pool in ("", "_min", "_p5", "_harmonic_mean"):
-        value = found.pooled("neg_tile", pool[1:] or "mean")
+    for pool in ("_p5",):
+        value = mixed_map.pooled("neg_tile", pool[1:])
         vmaf.map(scene, mixed, grid=(4, 3), **{f"min_neg_tile{pool}": value})
         with pytest.raises(GateViolation, match=rf"^{NEG_TILE}{pool.replace('_', ' ', 1)} \d"):
             vmaf.map(scene, mixed, grid=(4, 3), **{f"min_neg_tile{pool}": value + 1e-6})
     with pytest.raises(GateViolation, match=rf"^{label('gap_tile')} \d+\.\d+ > 3"):
         vmaf.map(scene, mixed, grid=(4, 3), max_gap_tile=3)
     statuses = [record["status"] for record in vmaf.records]
-    assert statuses == ["passed", *["passed", "failed"] * 4, "failed"]
+    assert statuses == ["passed", "failed", "failed"]
     assert len(vmaf._context.records.clips) == len(vmaf.records)
 
 
-@pytest.mark.parametrize("gate", [{"max_gap": 3}, {"max_gap_max": 3}])
+@pytest.mark.parametrize("gate", [{"max_gap": 3}, pytest.param({"max_gap_max": 3}, marks=pytest.mark.slow)])
 def test_gap_gate_of_any_tile(gate: dict[str, Any], scene: Path, mixed: Path) -> None:
     # The tile with the lowest NEG has a gap below 3; another one has more.
     with pytest.raises(GateViolation):
         Vmaf().map(scene, mixed, grid=(4, 3), **gate)
 
 
-def test_map_in_json(scene: Path, mixed: Path) -> None:
-    found = Vmaf().map(scene, mixed, grid=(4, 3))
+def test_map_in_json(scene: Path, mixed: Path, mixed_map: QualityMap) -> None:
+    found = mixed_map
     back = Result.from_json(found.to_json())
     assert back.neg.frames == found.neg.frames
     assert float(back["gap_tile"]) == float(found.gap_tile)
@@ -347,6 +363,7 @@ def test_shares_are_saliency_of_tiles(
     assert max(max(frame) for frame in shares) > 1.1 / 12
 
 
+@pytest.mark.slow
 def test_salient_tiles_decide(
     scene: Path, mixed: Path, network: Callable[[bytes], Path], make: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -365,6 +382,7 @@ def test_salient_tiles_decide(
     assert good.neg_salient > bad.neg_salient + 3
 
 
+@pytest.mark.slow
 def test_salient_gate(scene: Path, coded: Path) -> None:
     found = Vmaf().map(scene, coded, saliency=True)
     assert found.saliency.startswith("pytest-vmaf saliency ")
@@ -379,12 +397,10 @@ def test_salient_gate(scene: Path, coded: Path) -> None:
 
 def test_salient_gate_needs_saliency(scene: Path, coded: Path) -> None:
     gate = {"min_neg_salient": 1}
-    with pytest.raises(SettingsError, match=r"neg_salient.* saliency=True"):
-        Vmaf().map(scene, coded, **gate)
     # Wherever it was set: what was not measured must not pass.
     with pytest.raises(SettingsError, match=r"neg_salient.* saliency=True"):
-        Vmaf(**gate).map(scene, coded)
-    Vmaf(**gate).map(scene, coded, min_neg_salient=None)
+        Vmaf(**gate).map(scene, coded, grid=(1, 1))
+    Vmaf(**gate).map(scene, coded, min_neg_salient=None, grid=(1, 1))
 
 
 def test_nothing_salient_anywhere(scene: Path, coded: Path, network: Callable[[bytes], Path]) -> None:
@@ -442,6 +458,7 @@ def test_saliency_is_not_a_path(saliency: Any, scene: Path, coded: Path) -> None
 # At the edges of what there is.
 
 
+@pytest.mark.slow
 def test_map_of_a_picture(scene: Path, make: Callable[..., Path], tmp_path: Path) -> None:
     png = make("-i", scene, "-frames:v", 1, tmp_path / "a.png")
     jpg = make("-i", png, "-q:v", 20, tmp_path / "a.jpg")
@@ -452,18 +469,21 @@ def test_map_of_a_picture(scene: Path, make: Callable[..., Path], tmp_path: Path
         Vmaf().map(png, jpg, min_neg_tile=99.9)
 
 
+@pytest.mark.slow
 def test_clip_with_itself(scene: Path) -> None:
     found = Vmaf().map(scene, scene, min_neg_tile=95, max_gap_tile=0.05, saliency=True, min_neg_salient=95)
     assert found.gap_tile == pytest.approx(0, abs=0.05)
     assert not found.above_100
 
 
+@pytest.mark.slow
 def test_different_lengths(scene: Path, coded: Path, make: Callable[..., Path], tmp_path: Path) -> None:
     short = make("-i", coded, "-frames:v", 3, "-c:v", "ffv1", tmp_path / "short.mkv")
     with pytest.raises(PairError, match="different lengths: 4 frames in the reference, 3"):
         Vmaf().map(scene, short)
 
 
+@pytest.mark.slow
 def test_flat_tile_is_an_error(make: Callable[..., Path], tmp_path: Path) -> None:
     pair = [
         make(
@@ -490,9 +510,9 @@ def test_fake_map() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        ("score", "min_neg_tile is a gate of vmaf.map"),
-        ("check", "min_neg_tile is a gate of vmaf.map"),
-        ("roi", "min_neg_tile is a gate of vmaf.map"),
+        ("score", r"min_neg_tile requires vmaf\.map\(\)"),
+        ("check", r"min_neg_tile requires vmaf\.map\(\)"),
+        ("roi", r"min_neg_tile requires vmaf\.map\(\)"),
     ],
 )
 def test_tile_gates_need_map(call: str, message: str, scene: Path, coded: Path) -> None:
@@ -500,11 +520,13 @@ def test_tile_gates_need_map(call: str, message: str, scene: Path, coded: Path) 
         getattr(Vmaf(), call)(scene, coded, min_neg_tile=1)
 
 
+@pytest.mark.slow
 def test_network_by_path(scene: Path, coded: Path, network: Callable[[bytes], Path]) -> None:
     found = Vmaf().map(scene, coded, saliency=network(PLAIN))
     assert found.saliency.endswith("network.onnx")
 
 
+@pytest.mark.slow
 def test_aligned_map(footage: Callable[..., Path], make: Callable[..., Path], tmp_path: Path) -> None:
     reference = footage("192x128", 16)
     cut = make("-i", reference, "-vf", "trim=start_frame=2,setpts=N/25/TB", "-c:v", "ffv1", tmp_path / "cut.mkv")
@@ -516,6 +538,7 @@ def test_aligned_map(footage: Callable[..., Path], make: Callable[..., Path], tm
     assert len(same.neg_salient.frames) == 14
 
 
+@pytest.mark.slow
 def test_minimum_of_a_moment(scene: Path, make: Callable[..., Path], tmp_path: Path) -> None:
     graph = (
         "[0]split=3[a][b][c];[b]crop=80:60:0:0,gblur=2[one];[c]crop=80:60:240:120,gblur=8[two];"

@@ -76,6 +76,7 @@ def clips(
     )
 
 
+@pytest.mark.slow
 def test_region_ranks_by_subject(clips: Clips) -> None:
     vmaf = Vmaf()
     regions = {"character": Region(*clips.box)}
@@ -88,6 +89,7 @@ def test_region_ranks_by_subject(clips: Clips) -> None:
 
 
 @pytest.mark.parametrize("weight", [0.5, 1.0])
+@pytest.mark.slow
 def test_masked_score_ranks_by_subject(clips: Clips, weight: float) -> None:
     # By the project's own network, at the threshold and the fade that everybody has by default.
     vmaf = Vmaf()
@@ -98,6 +100,7 @@ def test_masked_score_ranks_by_subject(clips: Clips, weight: float) -> None:
     assert subject.neg_roi < background.neg_roi - CLEARLY
 
 
+@pytest.mark.slow
 def test_salient_tiles_rank_by_subject(clips: Clips) -> None:
     vmaf = Vmaf()
     subject = vmaf.map(clips.reference, clips.subject_worse, grid=(8, 5), saliency=True)
