@@ -1,4 +1,4 @@
-"""Whether two clips start at the same frame: found, named, and put right when asked."""
+"""Alignment: which shift is found, the message about it, and the scores with `align`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def coded(frames: np.ndarray, seed: int = 1, strength: float = 3.0) -> bytes:
     return (frames + noise).clip(0, 255).astype(np.uint8).tobytes()
 
 
-def found(reference: bytes | np.ndarray, distorted: bytes | np.ndarray, reach: int = REACH) -> Alignment:
+def offset_of(reference: bytes | np.ndarray, distorted: bytes | np.ndarray, reach: int = REACH) -> Alignment:
     """What find_offset says of two rows of thumbnails."""
     return find_offset(bytes(reference), bytes(distorted), reach)
 
@@ -44,54 +44,66 @@ def test_a_shift_either_way_is_found(offset, seed, speed):
     film = moving(48, seed, speed)
     reference, distorted = film[max(-offset, 0) :][:FRAMES], film[max(offset, 0) :][:FRAMES]
     # The largest shift that was tried may be the edge of a larger one.
-    assert found(reference.tobytes(), coded(distorted, seed)) == Alignment(offset, certain=abs(offset) < REACH)
+    assert offset_of(reference.tobytes(), coded(distorted, seed)) == Alignment(offset, certain=abs(offset) < REACH)
 
 
 def test_shift_past_the_reach():
     film = moving(60)
-    aligned = found(film[:FRAMES].tobytes(), coded(film[20 : 20 + FRAMES]))
+    aligned = offset_of(film[:FRAMES].tobytes(), coded(film[20 : 20 + FRAMES]))
     assert not aligned.certain
-    assert found(film[:40].tobytes(), coded(film[20:60]), 30) == Alignment(20, certain=True)
+    assert offset_of(film[:40].tobytes(), coded(film[20:60]), 30) == Alignment(20, certain=True)
 
 
 def test_no_shift_is_certain_with_motion():
     film = moving(FRAMES)
-    assert found(film.tobytes(), coded(film)) == Alignment(0, certain=True)
+    assert offset_of(film.tobytes(), coded(film)) == Alignment(0, certain=True)
 
 
 @pytest.mark.parametrize("strength", [0.0, 1.0, 8.0])
 def test_static_clip(strength):
     still = np.repeat(moving(1), FRAMES, axis=0)
-    assert found(still.tobytes(), coded(still, strength=strength)) == Alignment(0, certain=False)
+    assert offset_of(still.tobytes(), coded(still, strength=strength)) == Alignment(0, certain=False)
 
 
 def test_different_clip_is_not_aligned():
-    assert found(moving(FRAMES, 1).tobytes(), moving(FRAMES, 2).tobytes()) == Alignment(0, certain=False)
+    assert offset_of(moving(FRAMES, 1).tobytes(), moving(FRAMES, 2).tobytes()) == Alignment(0, certain=False)
 
 
 def test_loop_is_not_shifted():
     loop = np.concatenate([moving(4, speed=8)] * 4)
-    assert found(loop.tobytes(), coded(loop)) == Alignment(0, certain=True)
+    assert offset_of(loop.tobytes(), coded(loop)) == Alignment(0, certain=True)
 
 
 def test_brightness_is_not_a_shift():
     film = moving(FRAMES)
     brighter = (film.astype(int) + 12).clip(0, 255).astype(np.uint8)
-    assert found(film.tobytes(), brighter.tobytes()).offset == 0
+    assert offset_of(film.tobytes(), brighter.tobytes()).offset == 0
 
 
 def test_a_bad_encode_is_no_shift():
     film = moving(FRAMES)
-    assert found(film.tobytes(), coded(film, strength=25)).offset == 0
+    assert offset_of(film.tobytes(), coded(film, strength=25)).offset == 0
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 4, 5])
 def test_very_short_clips_are_left_alone(frames):
     film = moving(frames)
-    assert found(film.tobytes(), coded(film)).offset == 0
+    assert offset_of(film.tobytes(), coded(film)).offset == 0
 
 
 # With real clips
+
+
+@pytest.fixture(scope="module")
+def reference(footage):
+    """A small lossless reference: 128x96, 24 frames at 25 frames/s."""
+    return footage("128x96", 24)
+
+
+@pytest.fixture(scope="module")
+def encoded(encode, reference):
+    """An honest encode of the reference."""
+    return encode(reference, 28)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +119,7 @@ def cut(make, reference, tmp_path_factory):
     return frames
 
 
-@pytest.mark.parametrize("missing", [1, 3, 7])
+@pytest.mark.parametrize("missing", [1, 7])
 def test_distorted_starts_late(missing, cut, encode, reference, score):
     frames = "1 frame" if missing == 1 else f"{missing} frames"
     with pytest.raises(
@@ -116,7 +128,7 @@ def test_distorted_starts_late(missing, cut, encode, reference, score):
         score(reference, encode(cut(missing)))
 
 
-@pytest.mark.parametrize("extra", [1, 3, 7])
+@pytest.mark.parametrize("extra", [1, 7])
 def test_distorted_starts_early(extra, cut, encode, reference, score):
     frames = "1 frame" if extra == 1 else f"{extra} frames"
     with pytest.raises(PairError, match=rf"alignment: the distorted clip has {frames} before the reference's first"):
@@ -171,19 +183,20 @@ def test_align_keeps_missing_end_unshifted(cut, encode, reference, score):
         score(reference, encode(cut(0, 17)), align=True)
 
 
+@pytest.mark.slow
 def test_above_100_of_aligned_frames(cut, encode, reference, score):
     late = encode(cut(3), 1)
     assert score(cut(3), late).above_100.past_limit > 0
     assert not score(reference, late, align=True).above_100
 
 
-@pytest.mark.parametrize("scene", ["color=gray", "smptebars=", "color=black"])
+@pytest.mark.parametrize("scene", ["smptebars=", "color=black"])
 def test_clips_without_motion(scene, make, encode, tmp_path, score):
     clip = make(
         "-f",
         "lavfi",
         "-i",
-        f"{scene}:size=320x180:rate=25".replace("=:", "="),
+        f"{scene}:size=128x96:rate=25".replace("=:", "="),
         "-frames:v",
         12,
         "-c:v",
@@ -195,9 +208,10 @@ def test_clips_without_motion(scene, make, encode, tmp_path, score):
     assert result.provenance["notes"] == []
 
 
-def test_a_still_opening_is_looked_past(make, encode, tmp_path, score):
-    """The first 20 frames are one picture; the shift shows only after the first look."""
-    scene = "mandelbrot=size=320x180:rate=25:end_scale=0.0005,tpad=start=20:start_mode=clone"
+@pytest.mark.slow
+def test_still_opening(make, encode, tmp_path, score):
+    """The first 20 frames are one picture; the shift shows only in the second round."""
+    scene = "mandelbrot=size=128x96:rate=25:end_scale=0.0005,tpad=start=20:start_mode=clone"
     whole = make(
         "-f", "lavfi", "-i", scene, "-frames:v", 48, "-c:v", "ffv1", "-pix_fmt", "yuv420p", tmp_path / "whole.mkv"
     )
@@ -215,13 +229,13 @@ def film(make, tmp_path_factory):
     def frames(start: int, end: int):
         path = folder / f"{start}-{end}.mkv"
         chain = f"trim=start_frame={start}:end_frame={end},setpts=N/25/TB"
-        scene = "testsrc2=size=320x180:rate=25,scroll=h=0.02"
+        scene = "testsrc2=size=128x96:rate=25,scroll=h=0.02"
         return make("-f", "lavfi", "-i", scene, "-vf", chain, "-frames:v", end - start, "-c:v", "ffv1", path)
 
     return frames
 
 
-@pytest.mark.parametrize("missing", [8, 20])
+@pytest.mark.parametrize("missing", [8, pytest.param(20, marks=pytest.mark.slow)])
 def test_shift_needs_second_round(missing, film, encode, score):
     whole, late = film(0, 56), encode(film(missing, 56))
     with pytest.raises(PairError, match=f"the distorted clip starts {missing} frames into the reference"):

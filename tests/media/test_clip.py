@@ -1,4 +1,4 @@
-"""Clip: what may be said about a file, and how ffmpeg is told to read it."""
+"""Clip and its demuxer: what a user may state about a file, and the arguments for ffmpeg."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def frames_of(path: Path | Clip, ffmpeg: str) -> int:
     return count_frames(as_clip(path), ffmpeg)
 
 
-# What is said
+# What the user states
 
 
 def test_a_path_stands_for_a_clip():
@@ -129,7 +129,7 @@ def test_raw_frame_size_by_ffmpeg(make, tmp_path, ffmpeg, size, pix_fmt):
     assert frames_of(clip, ffmpeg) == 3
 
 
-# What is no clip
+# What is not a clip
 
 
 def test_missing_file(tmp_path, monkeypatch):
@@ -211,7 +211,7 @@ def test_an_avif_still_is_a_picture(make, tmp_path, ffmpeg):
     assert frames_of(path, ffmpeg) == 1
 
 
-@pytest.mark.parametrize("form", [form for form in STILLS if form not in ("jp2", "pgm")])
+@pytest.mark.parametrize("form", ["png", "jpg", "webp"])
 def test_picture_named_like_a_pattern(make, tmp_path, ffmpeg, form):
     for number in range(3):
         make(
@@ -340,7 +340,7 @@ def test_compressed_picture(make, tmp_path, score):
     [("webp", ("-lossless", 1)), ("jxl", ("-distance", 0)), ("bmp", ()), ("tiff", ("-pix_fmt", "rgb24")), ("qoi", ())],
 )
 def test_lossless_picture_copy(make, tmp_path, score, form, options):
-    scene = "testsrc2=size=320x180,format=rgb24"
+    scene = "testsrc2=size=128x72,format=rgb24"
     original = make("-f", "lavfi", "-i", scene, "-frames:v", 1, "-update", 1, tmp_path / "a.png")
     copy = make("-i", original, *options, tmp_path / f"b.{form}")
     expected, result = score(original, original), score(original, copy)
@@ -348,7 +348,7 @@ def test_lossless_picture_copy(make, tmp_path, score, form, options):
 
 
 def test_sequence_scores_as_video(make, tmp_path, score):
-    make("-f", "lavfi", "-i", "testsrc2=size=320x180", "-frames:v", 6, tmp_path / "r%02d.png")
+    make("-f", "lavfi", "-i", "testsrc2=size=128x72", "-frames:v", 6, tmp_path / "r%02d.png")
     make("-i", tmp_path / "r%02d.png", "-vf", "gblur=1", tmp_path / "d%02d.png")
     result = score(Clip(tmp_path / "r%02d.png"), Clip(tmp_path / "d%02d.png"))
     videos = [

@@ -1,4 +1,4 @@
-"""Which ffmpeg is used, and what it sees in a clip."""
+"""Which ffmpeg is used, and what it finds in a clip."""
 
 from __future__ import annotations
 
@@ -40,26 +40,26 @@ WITHOUT = "ffmpeg version n6.0 Copyright\nconfiguration: --enable-gpl"
 
 def test_embedded_before_path(monkeypatch, pretender):
     monkeypatch.setenv("PATH", str(Path(pretender("on-path", WITH)).parent), prepend=":")
-    found = find_ffmpeg()
-    assert found.origin == "embedded"
-    assert found.has_libvmaf
-    assert found.version
+    used = find_ffmpeg()
+    assert used.origin == "embedded"
+    assert used.has_libvmaf
+    assert used.version
 
 
 @posix
 def test_libvmaf_first(monkeypatch, pretender):
     monkeypatch.setattr(module, "_embedded", lambda: pretender("embedded", WITHOUT))
     monkeypatch.setenv("PATH", str(Path(pretender("on-path", WITH)).parent), prepend=":")
-    found = find_ffmpeg()
-    assert (found.origin, found.version, found.has_libvmaf) == ("PATH", "n7.1", True)
+    used = find_ffmpeg()
+    assert (used.origin, used.version, used.has_libvmaf) == ("PATH", "n7.1", True)
 
 
 @posix
 def test_without_libvmaf_as_fallback(monkeypatch, pretender):
     monkeypatch.setattr(module, "_embedded", lambda: pretender("embedded", WITHOUT))
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    found = find_ffmpeg()
-    assert (found.origin, found.has_libvmaf) == ("embedded", False)
+    used = find_ffmpeg()
+    assert (used.origin, used.has_libvmaf) == ("embedded", False)
 
 
 def test_none_at_all_says_what_to_install(monkeypatch):
@@ -101,7 +101,7 @@ def test_scoring_without_libvmaf(pretender, score, reference):
         score(reference, reference, ffmpeg=pretender("named", WITHOUT))
 
 
-# What is seen in a clip
+# Inspection
 
 
 def test_inspect(reference, ffmpeg):
@@ -120,14 +120,19 @@ def test_inspect_short_clip(reference, ffmpeg):
 
 
 @pytest.mark.parametrize(
-    ("said", "seen"), [("24000/1001", Fraction(24000, 1001)), ("60", Fraction(60)), ("1", Fraction(1))]
+    ("stated", "expected", "form"),
+    [
+        ("24000/1001", Fraction(24000, 1001), "mkv"),
+        ("24000/1001", Fraction(24000, 1001), "mp4"),
+        ("60", Fraction(60), "y4m"),
+        ("1", Fraction(1), "mp4"),
+    ],
 )
-@pytest.mark.parametrize("form", ["mkv", "mp4", "y4m"])
-def test_sees_the_frame_rate(make, tmp_path, ffmpeg, said, seen, form):
-    path = make("-f", "lavfi", "-i", f"testsrc2=size=64x48:rate={said}", "-frames:v", 8, tmp_path / f"a.{form}")
+def test_inspect_frame_rate(make, tmp_path, ffmpeg, stated, expected, form):
+    path = make("-f", "lavfi", "-i", f"testsrc2=size=64x48:rate={stated}", "-frames:v", 8, tmp_path / f"a.{form}")
     rate = inspect(Clip(path), ffmpeg, 4).frame_rate
     assert rate is not None
-    assert abs(rate - seen) <= seen / 2000
+    assert abs(rate - expected) <= expected / 2000
 
 
 def test_stated_frame_rate(reference, ffmpeg):
@@ -142,7 +147,7 @@ def test_raw_frame_rate(make, reference, tmp_path, ffmpeg):
     assert count_frames(Clip(path, **raw, frame_rate=50), ffmpeg) == 24
 
 
-def test_sees_colour_tags(make, reference, tmp_path, ffmpeg):
+def test_inspect_colour_tags(make, reference, tmp_path, ffmpeg):
     tags = "setparams=range=pc:colorspace=bt2020nc:color_trc=smpte2084:color_primaries=bt2020"
     path = make("-i", reference, "-vf", tags, "-frames:v", 2, "-c:v", "libx264", tmp_path / "a.mp4")
     video = inspect(Clip(path), ffmpeg, 2)
@@ -161,18 +166,18 @@ def test_mixed_colour_line_is_ignored(make, reference, tmp_path, ffmpeg):
     assert inspect(Clip(tagged), str(wrapper), 2).transfer == "bt709"
 
 
-def test_sees_that_nothing_is_tagged(reference, ffmpeg):
+def test_inspect_that_nothing_is_tagged(reference, ffmpeg):
     video = inspect(Clip(reference), ffmpeg, 2)
     assert (video.matrix, video.transfer, video.primaries) == ("unknown",) * 3
     assert video.color_range in ("unknown", "tv")
 
 
-def test_sees_what_wrote_the_stream(make, reference, encoded, tmp_path, ffmpeg):
-    said = inspect(Clip(encoded), ffmpeg, 1).encoder
-    assert re.fullmatch(r"Lavc\d+\.\d+\.\d+ libx264", said)
+def test_inspect_what_wrote_the_stream(make, reference, encoded, tmp_path, ffmpeg):
+    encoder = inspect(Clip(encoded), ffmpeg, 1).encoder
+    assert re.fullmatch(r"Lavc\d+\.\d+\.\d+ libx264", encoder)
     with_sound = make("-f", "lavfi", "-i", "sine", "-i", encoded, "-map", "0:a", "-map", "1:v", "-c:v", "copy", "-t", 1,
                       tmp_path / "sound.mkv")  # fmt: skip
-    assert inspect(Clip(with_sound), ffmpeg, 1).encoder in ("", said)
+    assert inspect(Clip(with_sound), ffmpeg, 1).encoder in ("", encoder)
     bare = make("-i", encoded, "-c", "copy", "-f", "h264", tmp_path / "a.264")
     assert inspect(Clip(bare), ffmpeg, 1).encoder == ""
 
@@ -183,14 +188,14 @@ def test_inspect_rotation(make, encoded, tmp_path, ffmpeg):
     assert (video.width, video.height) == (180, 320)
 
 
-def test_sees_interlaced_frames(make, reference, tmp_path, ffmpeg):
+def test_inspect_interlaced_frames(make, reference, tmp_path, ffmpeg):
     interlaced = ("-vf", "setfield=tff", "-flags", "+ildct+ilme")
     path = make("-i", reference, *interlaced, "-c:v", "libx264", tmp_path / "a.mp4")
     assert inspect(Clip(path), ffmpeg, 2).interlaced
 
 
 @pytest.mark.parametrize("source", ["format=rgb24", "format=gbrp", "format=gray", "format=pal8"])
-def test_sees_what_is_not_yuv(make, tmp_path, ffmpeg, source):
+def test_inspect_what_is_not_yuv(make, tmp_path, ffmpeg, source):
     path = make(
         "-f", "lavfi", "-i", f"testsrc2=size=64x48,{source}", "-frames:v", 1, "-c:v", "rawvideo", tmp_path / "a.nut"
     )
@@ -205,9 +210,9 @@ def test_count_variable_rate(make, reference, tmp_path, ffmpeg):
 
 def test_audio_alone_is_no_clip(make, tmp_path, ffmpeg):
     path = make("-f", "lavfi", "-i", "sine=duration=0.2", "-c:a", "aac", tmp_path / "a.mp4")
-    for look in (lambda: inspect(Clip(path), ffmpeg, 2), lambda: count_frames(Clip(path), ffmpeg)):
+    for read in (lambda: inspect(Clip(path), ffmpeg, 2), lambda: count_frames(Clip(path), ffmpeg)):
         with pytest.raises(ClipError, match=r"a\.mp4 has no video stream"):
-            look()
+            read()
 
 
 def test_video_after_sound(make, encoded, tmp_path, ffmpeg):

@@ -1,4 +1,4 @@
-"""Names and contents are untrusted: any name is read as that file, and nothing is fetched from anywhere else."""
+"""Untrusted names and contents: any name is that file, and nothing is read from elsewhere."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 
 from pytest_vmaf.errors import ClipError
 from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.inspect import inspect
 
 NAMES = [
     "with space.mkv",
@@ -46,19 +47,43 @@ NAMES = [
 
 
 @pytest.fixture(scope="module")
+def reference(footage):
+    """A tiny lossless reference."""
+    return footage("64x64", 3)
+
+
+@pytest.fixture(scope="module")
+def encoded(encode, reference):
+    """An encode of the reference."""
+    return encode(reference, 28)
+
+
+@pytest.fixture(scope="module")
 def expected(reference, encoded, score):
     """The frames of the plainly named clips."""
     return score(reference, encoded).neg.unclipped.frames
 
 
+@pytest.fixture(scope="module")
+def pictures(encoded, ffmpeg):
+    """The thumbnails of the plainly named encode."""
+    return inspect(Clip(encoded), ffmpeg, 3).thumbnails
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_any_file_name(name, tmp_path, reference, encoded, score, expected):
+def test_any_file_name(name, tmp_path, encoded, ffmpeg, pictures):
+    shutil.copy(encoded, tmp_path / name)
+    assert inspect(Clip(tmp_path / name), ffmpeg, 3).thumbnails == pictures
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ['it\'s %d: "a,b" [0:v];x=y|z \\n.mkv', "-i", "$(touch x) `touch y` $HOME & ~.mkv"])
+def test_score_any_file_name(name, tmp_path, reference, encoded, score, expected):
     folders = tmp_path / f"ref {name}", tmp_path / f"dis {name}"
     for folder, source in zip(folders, (reference, encoded), strict=True):
         folder.mkdir()
         shutil.copy(source, folder / name)
-    result = score(folders[0] / name, folders[1] / name)
-    assert result.neg.unclipped.frames == expected
+    assert score(folders[0] / name, folders[1] / name).neg.unclipped.frames == expected
     assert sorted(path.name for folder in folders for path in folder.iterdir()) == [name, name]
 
 
@@ -94,9 +119,9 @@ def test_control_characters_in_name(name, score, reference):
 
 
 class Server(ThreadingHTTPServer):
-    """Answers everything with a real clip, and remembers what was asked."""
+    """Answers everything with a real clip, and records the requests."""
 
-    asked: list[str]
+    requests: list[str]
     body: bytes
 
 
@@ -106,7 +131,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         server = self.server
         assert isinstance(server, Server)
-        server.asked.append(self.path)
+        server.requests.append(self.path)
         self.send_response(200)
         self.send_header("Content-Length", str(len(server.body)))
         self.end_headers()
@@ -122,7 +147,7 @@ class Handler(BaseHTTPRequestHandler):
 def server(encoded):
     """A web server on this machine; the test fails if anybody asks it for anything."""
     with Server(("127.0.0.1", 0), Handler) as server:
-        server.asked, server.body = [], encoded.read_bytes()
+        server.requests, server.body = [], encoded.read_bytes()
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
@@ -130,7 +155,7 @@ def server(encoded):
         finally:
             server.shutdown()
             thread.join()
-    assert server.asked == []
+    assert server.requests == []
 
 
 HLS = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{url}\n#EXT-X-ENDLIST\n"
@@ -160,12 +185,18 @@ SDP = "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 50
         ("page.html", '<video src="{url}">\n'),
     ],
 )
-def test_file_that_points_elsewhere(points_to, name, text, tmp_path, server, reference, encoded, score):
+def test_file_that_points_elsewhere(points_to, name, text, tmp_path, server, encoded, ffmpeg):
     shutil.copy(encoded, tmp_path / "clip.mp4")
     url = f"http://{server}/clip.mp4" if points_to == "http" else "clip.mp4"
     (tmp_path / name).write_text(text.format(url=url))
-    for pair in ((reference, tmp_path / name), (tmp_path / name, encoded)):
-        with pytest.raises(ClipError, match=rf"{name} (is a playlist, a script|cannot be decoded as video)"):
+    with pytest.raises(ClipError, match=rf"{name} (is a playlist, a script|cannot be decoded as video)"):
+        inspect(Clip(tmp_path / name), ffmpeg, 3)
+
+
+def test_score_playlists(tmp_path, server, reference, encoded, score):
+    (tmp_path / "list.m3u8").write_text(HLS.format(url=f"http://{server}/clip.mp4"))
+    for pair in ((reference, tmp_path / "list.m3u8"), (tmp_path / "list.m3u8", encoded)):
+        with pytest.raises(ClipError, match=r"list\.m3u8 is a playlist, a script"):
             score(*pair)
 
 
@@ -193,13 +224,13 @@ def test_playlists_as_a_sequence(tmp_path, server, reference, score):
         "-",
     ],
 )
-def test_name_like_a_url(form, tmp_path, server, reference, encoded, score, expected, monkeypatch):
+def test_name_like_a_url(form, tmp_path, server, encoded, ffmpeg, pictures, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copy(encoded, "clip.mp4")
     name = form.format(server=server)
     with pytest.raises(ClipError, match=r"does not exist|is a URL, not a local file"):
-        score(reference, name)
+        inspect(Clip(name), ffmpeg, 3)
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(encoded, path)
-    assert score(reference, name).neg.unclipped.frames == expected
+    assert inspect(Clip(name), ffmpeg, 3).thumbnails == pictures
