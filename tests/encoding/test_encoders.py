@@ -1,19 +1,19 @@
-"""Encoders as data: what each is told, what is refused before anything runs."""
+"""Encoders: the table, presets, templates, functions and their errors."""
 
 from __future__ import annotations
 
 import re
 import shlex
 import string
-from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_vmaf.encoding.encode import EncodeJob, ffmpeg_arguments
+from encoding.builders import paper_job
 from pytest_vmaf.encoding.encoders import (
     ENCODERS,
     PLACEHOLDERS,
@@ -27,10 +27,10 @@ from pytest_vmaf.errors import EncodeError, SettingsError
 SOFTWARE = ["libx264", "libx265", "libsvtav1", "libaom-av1", "libvpx-vp9", "libvvenc", "librav1e"]
 
 
-# The rows.
+# The table
 
 
-def test_there_are_rows_for_the_software_and_the_hardware_encoders() -> None:
+def test_names() -> None:
     kinds = {"nvenc": "h264 hevc av1", "qsv": "h264 hevc vp9 av1", "amf": "h264 hevc av1", "videotoolbox": "h264 hevc"}
     hardware = [f"{codec}_{kind}" for kind, codecs in kinds.items() for codec in codecs.split()]
     assert sorted(ENCODERS) == sorted([*SOFTWARE, *hardware])
@@ -58,115 +58,115 @@ def test_there_are_rows_for_the_software_and_the_hardware_encoders() -> None:
         ("hevc_videotoolbox", None, "-q:v 30"),
     ],
 )
-def test_each_is_told_its_quality_and_preset(
-    name: str, preset: str | None, argv: str, job: Callable[..., EncodeJob]
-) -> None:
+def test_ffmpeg_arguments(name: str, preset: str | None, argv: str) -> None:
     row = ENCODERS[name]
-    told = ffmpeg_arguments(job(row, preset=row.chosen_preset(preset)), 30)
-    assert told == ("-c:v", name, *argv.split())
+    arguments = paper_job(row, preset=row.resolve_preset(preset)).ffmpeg_arguments(30)
+    assert arguments == ("-c:v", name, *argv.split())
 
 
-def test_pixel_format_and_further_arguments_come_last_and_as_they_are(job: Callable[..., EncodeJob]) -> None:
-    told = job("libx264", preset="fast", pix_fmt="yuv420p10le", arguments=("-x264-params", "a={crf}:b=1"))
-    assert ffmpeg_arguments(told, 5)[-4:] == ("-pix_fmt", "yuv420p10le", "-x264-params", "a={crf}:b=1")
+def test_ffmpeg_arguments_of_the_user() -> None:
+    encode_job = paper_job("libx264", preset="fast", pix_fmt="yuv420p10le", arguments=("-x264-params", "a={crf}:b=1"))
+    assert encode_job.ffmpeg_arguments(5)[-4:] == ("-pix_fmt", "yuv420p10le", "-x264-params", "a={crf}:b=1")
 
 
-def test_further_placeholders_are_filled_from_the_source(job: Callable[..., EncodeJob]) -> None:
+def test_placeholders_from_source() -> None:
     words = ("-crf", "{crf}", "-g", "{frames}", "-s", "{width}x{height}", "-r", "{frame_rate}", "-pix_fmt", "{pix_fmt}")
-    told = ffmpeg_arguments(job(Encoder("libx264", arguments=words)), 7)
-    assert told == ("-c:v", "libx264", *["-crf", "7", "-g", "12", "-s", "192x128", "-r", "25", "-pix_fmt", "yuv420p"])
+    arguments = paper_job(Encoder("libx264", arguments=words)).ffmpeg_arguments(7)
+    assert arguments == (
+        "-c:v",
+        "libx264",
+        *["-crf", "7", "-g", "12", "-s", "192x128", "-r", "25", "-pix_fmt", "yuv420p"],
+    )
 
 
-# What is there.
+# Availability
 
 
-@pytest.mark.parametrize("name", SOFTWARE)
-def test_the_embedded_ffmpeg_has_the_software_encoders(name: str, ffmpeg: str) -> None:
-    check_available(ENCODERS[name], ffmpeg)
+def test_available_in_embedded_ffmpeg(ffmpeg: str) -> None:
+    for name in SOFTWARE:
+        check_available(ENCODERS[name], ffmpeg)
 
 
-def test_an_encoder_that_the_ffmpeg_was_built_without_is_named_with_what_it_has(ffmpeg: str) -> None:
-    said = r"was built without the encoder hevc_videotoolbox\. It also needs macOS.*\n.* libx264.*--vmaf-ffmpeg=PATH"
-    with pytest.raises(EncodeError, match=said):
+def test_not_available(ffmpeg: str) -> None:
+    message = r"was built without the encoder hevc_videotoolbox\. It also needs macOS.*\n.* libx264.*--vmaf-ffmpeg=PATH"
+    with pytest.raises(EncodeError, match=message):
         check_available(ENCODERS["hevc_videotoolbox"], ffmpeg)
 
 
-def test_a_decoder_or_an_audio_encoder_of_the_name_does_not_count(ffmpeg: str) -> None:
+def test_audio_encoder_not_available(ffmpeg: str) -> None:
     with pytest.raises(EncodeError, match="without the encoder aac"):
         check_available(Encoder("aac", arguments=("-q:a", "{crf}")), ffmpeg)
 
 
-def test_programs_and_functions_are_not_looked_for_in_ffmpeg(tmp_path: Path) -> None:
+def test_program_always_available(tmp_path: Path) -> None:
     check_available(command_encoder("enc {crf}"), str(tmp_path / "none"))
     check_available(function_encoder(lambda source, output, crf: None), str(tmp_path / "none"))
 
 
-# Presets.
+# Presets
 
 
-def test_without_a_preset_the_rows_own_is_used() -> None:
-    assert ENCODERS["libx264"].chosen_preset(None) == "medium"
-    assert ENCODERS["h264_videotoolbox"].chosen_preset(None) is None
+def test_preset_default() -> None:
+    assert ENCODERS["libx264"].resolve_preset(None) == "medium"
+    assert ENCODERS["h264_videotoolbox"].resolve_preset(None) is None
 
 
-def test_a_preset_that_is_not_there_is_answered_with_the_nearest() -> None:
-    with pytest.raises(SettingsError, match="libx264 has no preset 'meduim'; did you mean 'medium'"):
-        ENCODERS["libx264"].chosen_preset("meduim")
-    with pytest.raises(SettingsError, match="libaom-av1 has no preset '12'"):
-        ENCODERS["libaom-av1"].chosen_preset("12")
+def test_preset_unknown() -> None:
+    with pytest.raises(SettingsError, match=r"no preset 'meduim'\. Did you mean 'medium'\? Presets: ultrafast, "):
+        ENCODERS["libx264"].resolve_preset("meduim")
+    with pytest.raises(SettingsError, match=r"libaom-av1 has no preset '12'\."):
+        ENCODERS["libaom-av1"].resolve_preset("12")
 
 
-def test_a_preset_where_none_is_taken_is_refused() -> None:
-    with pytest.raises(SettingsError, match="h264_videotoolbox takes no preset here; preset is 'fast'"):
-        ENCODERS["h264_videotoolbox"].chosen_preset("fast")
+def test_preset_not_supported() -> None:
+    with pytest.raises(SettingsError, match="h264_videotoolbox does not take a preset, but preset is 'fast'"):
+        ENCODERS["h264_videotoolbox"].resolve_preset("fast")
 
 
-def test_a_template_with_preset_takes_any_and_needs_one() -> None:
+def test_preset_of_template() -> None:
     encoder = command_encoder("enc --speed {preset} {crf}")
-    assert encoder.chosen_preset("quite fast") == "quite fast"
-    with pytest.raises(SettingsError, match=r"enc has \{preset\} in its command and no preset of its own; say preset="):
-        encoder.chosen_preset(None)
-    assert command_encoder("enc {preset} {crf}", preset="8").chosen_preset(None) == "8"
+    assert encoder.resolve_preset("quite fast") == "quite fast"
+    with pytest.raises(SettingsError, match=r"enc has \{preset\} in its command but no default preset\. Set preset="):
+        encoder.resolve_preset(None)
+    assert replace(command_encoder("enc {preset} {crf}"), preset="8").resolve_preset(None) == "8"
 
 
-# What an encoder may be.
+# Fields
 
 
-@pytest.mark.parametrize(
-    "crf_range", [(51, 0), (3, 3), (0.0, 51.0), (True, 5), (0,), (0, 1, 2), 51, None, "05"], ids=repr
-)
-def test_a_range_that_is_none_is_refused(crf_range: object) -> None:
-    with pytest.raises(SettingsError, match=r"crf_range is .*; it is two whole numbers"):
+@pytest.mark.parametrize("crf_range", [(51, 0), (3, 3), (0, 1001), (0.0, 51.0), (True, 5), (0,), 51, "05"], ids=repr)
+def test_crf_range_invalid(crf_range: object) -> None:
+    with pytest.raises(SettingsError, match=r"crf_range must be two integers, .*, not "):
         Encoder("x", crf_range, arguments=("{crf}",))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     "ways", [{}, {"arguments": ("{crf}",), "command": ("{crf}",)}, {"command": ("{crf}",), "function": print}], ids=repr
 )
-def test_exactly_one_way_to_run_is_said(ways: dict[str, object]) -> None:
-    with pytest.raises(SettingsError, match="ffmpeg arguments, a command or a function; one of them"):
+def test_arguments_or_command_or_function(ways: dict[str, object]) -> None:
+    with pytest.raises(SettingsError, match="must have one of arguments, command and function"):
         Encoder("x", **ways)  # type: ignore[arg-type]
 
 
-def test_a_command_that_does_not_tell_the_quality_is_refused() -> None:
-    with pytest.raises(SettingsError, match=r"enc: \{crf\} is missing, so every encode would be the same one"):
+def test_crf_missing() -> None:
+    with pytest.raises(SettingsError, match=r"enc: \{crf\} is missing, so every encode would be the same"):
         command_encoder("enc -i {input} -o {output}")
 
 
-def test_ffmpeg_is_told_the_files_anyway() -> None:
-    with pytest.raises(SettingsError, match=r"\{output\} is no placeholder here"):
+def test_placeholder_of_file_in_arguments() -> None:
+    with pytest.raises(SettingsError, match=r"\{output\} is not a placeholder\. Placeholders: \{crf\}, "):
         Encoder("libx264", arguments=("-crf", "{crf}", "{output}"))
 
 
-def test_words_that_are_no_text_are_refused() -> None:
-    with pytest.raises(SettingsError, match="arguments and command are lists of words"):
+def test_arguments_not_strings() -> None:
+    with pytest.raises(SettingsError, match="arguments and command must be sequences of strings"):
         Encoder("libx264", arguments=("-crf", "{crf}", 5))  # type: ignore[arg-type]
 
 
-# Command templates.
+# Command templates
 
 
-def test_a_template_is_split_as_a_shell_would_and_named_after_its_program() -> None:
+def test_template() -> None:
     encoder = command_encoder("'/opt/my tools/enc' --crf {crf} -i {input} --note 'a b' -o {output}")
     assert encoder.command == (
         "/opt/my tools/enc",
@@ -183,71 +183,88 @@ def test_a_template_is_split_as_a_shell_would_and_named_after_its_program() -> N
     assert not encoder.reads_stdin
 
 
-def test_a_template_may_be_a_list_with_paths(tmp_path: Path) -> None:
+def test_template_of_paths(tmp_path: Path) -> None:
     encoder = command_encoder([tmp_path / "enc", "{crf}"])
     assert encoder.command == (str(tmp_path / "enc"), "{crf}")
     assert encoder.reads_stdin
 
 
-@pytest.mark.parametrize("template", ["", "   ", []])
-def test_an_empty_template_is_refused(template: str) -> None:
+@pytest.mark.parametrize("template", ["   ", []])
+def test_template_empty(template: str) -> None:
     with pytest.raises(SettingsError, match="The encoder's command is empty"):
         command_encoder(template)
 
 
-def test_a_quote_that_does_not_end_is_refused() -> None:
+def test_template_unclosed_quote() -> None:
     with pytest.raises(SettingsError, match="cannot be split: No closing quotation"):
         command_encoder("enc '{crf}")
 
 
-@pytest.mark.parametrize("template", [5, None, [1, 2], b"enc {crf}"], ids=repr)
-def test_what_is_no_template_is_refused(template: object) -> None:
-    with pytest.raises(SettingsError, match=r"encoder is .*; it is a name, a command template"):
+@pytest.mark.parametrize("template", [None, [1, 2], b"enc {crf}"], ids=repr)
+def test_template_invalid(template: object) -> None:
+    with pytest.raises(SettingsError, match=r"encoder must be a name, a command template, .*, not "):
         command_encoder(template)  # type: ignore[arg-type]
 
 
-def test_control_characters_in_the_name_are_shown_as_escapes() -> None:
+def test_name_printable() -> None:
     assert command_encoder(["en\x1b[2Jc", "{crf}"]).name == r"en\x1b[2Jc"
 
 
+@settings(max_examples=30)
 @given(st.text(string.ascii_lowercase + "_", min_size=0, max_size=12).filter(lambda name: name not in PLACEHOLDERS))
-def test_an_unknown_placeholder_is_refused_and_the_nearest_named(name: str) -> None:
-    with pytest.raises(SettingsError, match=re.escape(f"{{{name}}} is no placeholder here; did you mean {{")):
+def test_placeholder_unknown(name: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(f"{{{name}}} is not a placeholder.")):
         command_encoder(["enc", "{crf}", f"--x={{{name}}}"])
 
 
-#: Words as people write them into templates: no braces of their own.
+@pytest.mark.parametrize(("name", "near"), [("inptu", "{input}"), ("pixfmt", "{pix_fmt}"), ("qp", None)])
+def test_placeholder_suggestion(name: str, near: str | None) -> None:
+    with pytest.raises(SettingsError, match=r"is not a placeholder\.") as caught:
+        command_encoder(["enc", "{crf}", f"{{{name}}}"])
+    assert (f"Did you mean {near!r}?" if near else "Placeholders: {crf}, ") in str(caught.value)
+    assert ("Did you mean" in str(caught.value)) is (near is not None)
+
+
+@pytest.mark.parametrize("slope", [0, 5, "-0.1"], ids=repr)
+def test_slope_invalid(slope: object) -> None:
+    with pytest.raises(SettingsError, match="slope must be a number between -5 and 5"):
+        Encoder("x", arguments=("{crf}",), slope=slope)  # type: ignore[arg-type]
+
+
+#: Arguments without braces of their own.
 words = st.text(st.characters(exclude_characters="{}\0", exclude_categories=["Cs"]), max_size=12)
 templates = st.lists(
     st.tuples(words, st.sampled_from(["", *(f"{{{name}}}" for name in PLACEHOLDERS)]), words), max_size=8
 )
 
 
+@settings(max_examples=50)
 @given(templates)
-def test_quoting_a_template_gives_the_same_encoder_as_its_list(parts: list[tuple[str, str, str]]) -> None:
+def test_template_quoted_or_list(parts: list[tuple[str, str, str]]) -> None:
     words = ["enc", "{crf}", *map("".join, parts)]
     assert command_encoder(shlex.join(words)) == command_encoder(words)
 
 
+@settings(max_examples=50)
 @given(st.lists(st.text("{}:!crf \"'\\", max_size=10), max_size=6))
-def test_braces_that_are_no_placeholder_stay_as_they_are(parts: list[str]) -> None:
+def test_braces_kept(parts: list[str]) -> None:
     plain = [part for part in parts if not re.search(r"\{\w*\}", part)]
     assert command_encoder(["enc", "{crf}", *plain]).command == ("enc", "{crf}", *plain)
 
 
-# Functions.
+# Functions
 
 
-def test_a_function_is_known_by_its_name() -> None:
+def test_function_name() -> None:
     def my_encoder(source: Path, output: Path, crf: int) -> None: ...
 
     assert function_encoder(my_encoder).name == "my_encoder"
     assert function_encoder(partial(my_encoder)).name == "partial"
-    assert function_encoder(my_encoder, name="ours", crf_range=(1, 9)).crf_range == (1, 9)
+    assert replace(function_encoder(my_encoder), crf_range=(1, 9)).name == "my_encoder"
 
 
-def test_a_function_that_takes_something_else_is_refused() -> None:
-    with pytest.raises(SettingsError, match=r"called with \(source, output, crf\): .*too many positional"):
+def test_function_signature() -> None:
+    with pytest.raises(SettingsError, match=r"must take \(source, output, crf\): .*too many positional"):
         function_encoder(lambda source, output: None)  # type: ignore[arg-type,misc]
-    with pytest.raises(SettingsError, match=r"called with \(source, output, crf\): .*missing a required"):
+    with pytest.raises(SettingsError, match=r"must take \(source, output, crf\): .*missing a required"):
         function_encoder(lambda a, b, c, d: None)  # type: ignore[arg-type,misc]

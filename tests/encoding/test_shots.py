@@ -1,4 +1,4 @@
-"""Shots: cuts at known frames, and what is no cut."""
+"""Shots: cuts at known frames, and scenes without a cut."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_vmaf.encoding.shots import SHORTEST, Shot, detect_shots, find_cuts, split
@@ -48,48 +48,54 @@ def starts(clip: Path | Clip, ffmpeg: str, **settings: object) -> list[int]:
     return [shot.start for shot in shots]
 
 
+def slow(*values: object) -> object:
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 # Cuts
 
 
 @pytest.mark.parametrize(
     ("name", "filters", "options"),
     [
-        ("a.mkv", "format=yuv420p", ()),
-        ("10bit.mkv", "format=yuv422p10le", ()),
-        ("full.avi", "format=yuvj420p", ("-c:v", "mjpeg")),
-        ("grey.mkv", "format=gray", ()),
-        ("rgb.mkv", "format=gbrp10le", ()),
-        ("p%03d.png", "format=rgb24", ("-c:v", "png")),
         ("b-frames.mp4", "format=yuv420p", ("-c:v", "libx264", "-bf", 3, "-crf", 35)),
-        ("grainy.mkv", "noise=alls=30:allf=t,format=yuv420p", ()),
-        ("uneven.mkv", "setpts=PTS*(1+N/50),format=yuv420p", ("-c:v", "ffv1", "-fps_mode", "passthrough")),
+        slow("10bit.mkv", "format=yuv422p10le", ()),
+        slow("full.avi", "format=yuvj420p", ("-c:v", "mjpeg")),
+        slow("grey.mkv", "format=gray", ()),
+        slow("rgb.mkv", "format=gbrp10le", ()),
+        slow("p%03d.png", "format=rgb24", ("-c:v", "png")),
+        slow("grainy.mkv", "noise=alls=30:allf=t,format=yuv420p", ()),
+        slow("uneven.mkv", "setpts=PTS*(1+N/50),format=yuv420p", ("-c:v", "ffv1", "-fps_mode", "passthrough")),
     ],
 )
-def test_hard_cuts_are_found_at_their_very_frames(name, filters, options, joined, ffmpeg):
+def test_hard_cuts(name, filters, options, joined, ffmpeg):
     assert detect_shots(Clip(joined(SCENES, name, filters, *options)), ffmpeg) == SHOTS
 
 
-def test_in_raw_video(joined, ffmpeg):
+@pytest.mark.slow
+def test_raw_video(joined, ffmpeg):
     raw = joined(SCENES, "a.yuv", "format=yuv420p10le", "-f", "rawvideo")
     clip = Clip(raw, width=192, height=108, pix_fmt="yuv420p10le")
     assert detect_shots(clip, ffmpeg) == SHOTS
 
 
-def test_between_scenes_that_look_much_alike(joined, ffmpeg):
+@pytest.mark.slow
+def test_similar_scenes(joined, ffmpeg):
     other = f"{FRACTAL}:start_x=-1.25066:start_y=0.02012:start_scale=0.05"
     assert starts(joined([(FRACTAL, 40), (other, 40)]), ffmpeg) == [0, 40]
 
 
-@pytest.mark.parametrize("frames", [1, 2, 5])
-def test_a_cut_through_white_is_one_cut(frames, joined, ffmpeg):
+@pytest.mark.parametrize("frames", [slow(1), slow(2), 5])
+def test_cut_through_white(frames, joined, ffmpeg):
     assert starts(joined([(FRACTAL, 40), (WHITE, frames), (PATTERN, 40)]), ffmpeg) == [0, 40]
 
 
-def test_a_cut_from_a_still_into_motion(joined, ffmpeg):
+@pytest.mark.slow
+def test_cut_from_still_to_motion(joined, ffmpeg):
     assert starts(joined([(BARS, 40), (FRACTAL, 40)]), ffmpeg) == [0, 40]
 
 
-# What is no cut
+# No cuts
 
 
 QUIET = {
@@ -107,59 +113,64 @@ QUIET = {
 }
 
 
-@pytest.mark.parametrize("name", QUIET)
-def test_one_scene_is_one_shot(name, joined, ffmpeg):
+QUICK = ("noise after a still", "some flashes", "a fade out and in")
+
+
+@pytest.mark.parametrize("name", [name if name in QUICK else slow(name) for name in QUIET])
+def test_no_cut(name, joined, ffmpeg):
     scene, filters = QUIET[name]
     clip = joined([(f"{scene},{filters}", 60)])
     assert detect_shots(Clip(clip), ffmpeg) == (Shot(0, 60),)
 
 
-def test_a_dissolve_stays_in_one_shot(make, tmp_path, ffmpeg):
+@pytest.mark.slow
+def test_dissolve(make, tmp_path, ffmpeg):
     ends = "trim=end_frame=60,format=yuv420p,settb=1/25,fps=25"
     graph = f"{FRACTAL}:r=25,{ends}[a];{PATTERN}:r=25,{ends}[b];[a][b]xfade=duration=1:offset=1.2"
     clip = make("-f", "lavfi", "-i", graph, "-c:v", "ffv1", tmp_path / "dissolve.mkv")
     assert len(detect_shots(Clip(clip), ffmpeg)) == 1
 
 
-def test_real_footage_without_a_cut(bunny, ffmpeg):
+@pytest.mark.slow
+def test_real_footage(bunny, ffmpeg):
     assert detect_shots(Clip(bunny), ffmpeg) == (Shot(0, 132),)
 
 
-def test_a_picture_is_one_shot(make, tmp_path, ffmpeg):
+def test_picture(make, tmp_path, ffmpeg):
     still = make("-f", "lavfi", "-i", PATTERN, "-frames:v", 1, tmp_path / "a.png")
     assert detect_shots(Clip(still), ffmpeg) == (Shot(0, 1),)
 
 
-# The settings
+# Settings
 
 
-def test_the_threshold_decides_what_counts(joined, ffmpeg):
+def test_threshold(joined, ffmpeg):
     clip = joined(SCENES)
     assert starts(clip, ffmpeg, threshold=28) == [0, 70]
     assert starts(clip, ffmpeg, threshold=60) == [0]
 
 
-def test_shots_are_as_long_as_asked(joined, ffmpeg):
+def test_shortest(joined, ffmpeg):
     clip = joined([(FRACTAL, 40), (PATTERN, 10), (BARS, 40)])
     assert starts(clip, ffmpeg) == [0, 40]
     assert starts(clip, ffmpeg, shortest=10) == [0, 40, 50]
 
 
-@pytest.mark.parametrize("threshold", [0, -1, 100.5, float("nan"), float("inf")])
-def test_a_threshold_that_cannot_be_is_refused(threshold, reference, ffmpeg):
-    with pytest.raises(SettingsError, match="threshold"):
-        detect_shots(Clip(reference), ffmpeg, threshold=threshold)
+@pytest.mark.parametrize("threshold", [0, 100.5, float("nan")])
+def test_threshold_invalid(threshold):
+    with pytest.raises(SettingsError, match=r"threshold must be a percentage of the luma range, above 0 to 100, not"):
+        detect_shots(Clip("a.mkv"), "ffmpeg", threshold=threshold)
 
 
-def test_a_length_that_cannot_be_is_refused(reference, ffmpeg):
-    with pytest.raises(SettingsError, match="shortest"):
-        detect_shots(Clip(reference), ffmpeg, shortest=0)
+def test_shortest_invalid():
+    with pytest.raises(SettingsError, match="shortest must be at least 1 frame, not 0"):
+        detect_shots(Clip("a.mkv"), "ffmpeg", shortest=0)
 
 
-# Clips that cannot be read to their end
+# Refusals
 
 
-def test_a_clip_that_is_cut_off_is_refused(joined, ffmpeg, tmp_path):
+def test_clip_cut_off(joined, ffmpeg, tmp_path):
     whole = joined(SCENES, "whole.mkv").read_bytes()
     short = tmp_path / "short.mkv"
     short.write_bytes(whole[: len(whole) * 2 // 3])
@@ -167,18 +178,19 @@ def test_a_clip_that_is_cut_off_is_refused(joined, ffmpeg, tmp_path):
         detect_shots(Clip(short), ffmpeg)
 
 
-def test_what_is_no_video_is_refused(ffmpeg, tmp_path):
+def test_not_a_video(ffmpeg, tmp_path):
     text = tmp_path / "a.mp4"
     text.write_text("no video")
     with pytest.raises(ClipError, match="cannot be decoded"):
         detect_shots(Clip(text), ffmpeg)
 
 
-# Rules
+# Rules of find_cuts and split
 
 
+@settings(max_examples=30)
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.just(n), st.sets(st.integers(1, n)))), st.integers(1, 60))
-def test_shots_cover_the_clip_in_order_and_none_is_too_short(clip, shortest):
+def test_split(clip, shortest):
     frames, cuts = clip
     cuts -= {frames}
     shots = split(frames, cuts, shortest)
@@ -193,12 +205,13 @@ def test_shots_cover_the_clip_in_order_and_none_is_too_short(clip, shortest):
         assert cut - before < shortest or frames - cut < shortest
 
 
-def test_no_cut_is_left_out_where_every_frame_may_be_a_shot():
+def test_split_at_every_frame():
     assert split(4, [3, 1, 2], 1) == (Shot(0, 1), Shot(1, 1), Shot(2, 1), Shot(3, 1))
 
 
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(0, 255), st.integers(SHORTEST, 40)), min_size=1, max_size=6))
-def test_flat_scenes_are_cut_where_their_grey_jumps(scenes):
+def test_find_cuts_of_flat_scenes(scenes):
     """Scenes of one grey each, long enough: a cut is where it jumps by the threshold, 15.3 of 255, or more."""
     thumbnails = b"".join(bytes([grey]) * (64 * 36) * frames for grey, frames in scenes)
     ends = [sum(frames for _, frames in scenes[: i + 1]) for i in range(len(scenes) - 1)]
@@ -206,6 +219,6 @@ def test_flat_scenes_are_cut_where_their_grey_jumps(scenes):
     assert find_cuts(thumbnails, 6.0, SHORTEST) == [end for end, jump in zip(ends, jumps, strict=True) if jump]
 
 
-def test_frames_are_counted_as_elsewhere(reference, ffmpeg):
+def test_frame_count(reference, ffmpeg):
     (shot,) = detect_shots(Clip(reference), ffmpeg)
     assert shot.frames == count_frames(Clip(reference), ffmpeg)
