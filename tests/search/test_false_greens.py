@@ -12,6 +12,8 @@ import pytest
 
 from pytest_vmaf import EncodeError, MeasurementError, SettingsError, Vmaf
 from pytest_vmaf.encoding.encoders import Encoder
+from search.builders import CurveScorer, copying
+from search.builders import search as curve_search
 
 CRF = (20, 36)
 
@@ -55,11 +57,11 @@ def test_arguments_of_input_or_output(arguments: str, source: Path) -> None:
     [
         ("libx264:ultrafast", ["-bsf:v", r"setts=ts=TS+gte(N\,11)*5/TB"]),
         ("libx264:ultrafast", ["-vf", r"setpts=PTS+gte(N\,11)*5/TB"]),
-        ("libvpx-vp9:5", ["-bsf:v", "setts=ts=TS*10"]),
+        pytest.param("libvpx-vp9:5", ["-bsf:v", "setts=ts=TS*10"], marks=pytest.mark.slow),
     ],
 )
 def test_stretched_time_stamps(encoder: str, arguments: list[str], source: Path) -> None:
-    with pytest.raises(MeasurementError, match=r"by its time stamps, and its 12 frames 0\.480 s|frame rate: "):
+    with pytest.raises(MeasurementError, match=r"by its time stamps, but its 12 frames last 0\.480 s|frame rate: "):
         search(source, encoder=encoder, arguments=arguments)
 
 
@@ -115,13 +117,15 @@ def test_encoder_that_links_its_output(
         search(source, encoder=cached)
 
 
-def test_sample_and_whole_are_kept_apart(source: Path, tmp_path: Path) -> None:
-    whole = Vmaf().bisect(source, encoder="libx264:ultrafast", targets=[60], crf=CRF, keep=tmp_path)
-    part = Vmaf().bisect(source, encoder="libx264:ultrafast", targets=[60], crf=CRF, keep=tmp_path, sample=0.24)
+def test_sample_and_whole_are_kept_apart(source: Path, encode: Callable[..., Path], tmp_path: Path) -> None:
+    encodes = [copying(encode(source, 30, None, "-frames:v", str(frames))) for frames in (12, 6)]
+    whole = curve_search(source, encodes[0], 60, scorer=CurveScorer(frames=12), keep=tmp_path / "kept")
+    part = curve_search(source, encodes[1], 60, scorer=CurveScorer(frames=6), keep=tmp_path / "kept", sample=0.24)
     assert whole[60].encode.path != part[60].encode.path
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list((tmp_path / "kept").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_rung_of_another_size(source: Path) -> None:
     with pytest.raises(EncodeError, match="must have the size of its source, 96x64, not 80x64"):
         Vmaf().ladder(
