@@ -268,9 +268,9 @@ def _places(
     """Column, row, x, y, w and h of each tile, row by row."""
     # From an odd pixel on, ffmpeg's crop reads subsampled chroma of two bytes from between two samples.
     step = 2 if re.fullmatch(r"yuv42[02]p\d+le", pix_fmt) else 1
-    for row, (top, bottom) in enumerate(pairwise(_edges(height, rows))):
-        for column, (left, right) in enumerate(pairwise(_edges(width, columns, step))):
-            yield column, row, left, top, right - left, bottom - top
+    for row, (y, bottom) in enumerate(pairwise(_edges(height, rows))):
+        for column, (x, right) in enumerate(pairwise(_edges(width, columns, step))):
+            yield column, row, x, y, right - x, bottom - y
 
 
 def _edges(length: int, parts: int, step: int = 1) -> list[int]:

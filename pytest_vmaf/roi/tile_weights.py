@@ -81,6 +81,6 @@ def salient_shares(prepared: PreparedScoring, network: Saliency, boxes: Sequence
 def _scale_box(box: Box, full: Size, size: Size) -> Box:
     """The box in a picture of another size; never empty."""
     (x, y, w, h), (across, down) = box, (size[0] / full[0], size[1] / full[1])
-    left, top = min(int(x * across), size[0] - 1), min(int(y * down), size[1] - 1)
-    right, bottom = max(left + 1, round((x + w) * across)), max(top + 1, round((y + h) * down))
-    return left, top, right - left, bottom - top
+    column, row = min(int(x * across), size[0] - 1), min(int(y * down), size[1] - 1)
+    right, bottom = max(column + 1, round((x + w) * across)), max(row + 1, round((y + h) * down))
+    return column, row, right - column, bottom - row

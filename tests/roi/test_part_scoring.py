@@ -106,7 +106,8 @@ STILL: dict[str, Box] = {
     "odd place": (17, 9, 64, 48),
     "odd size": (16, 8, 65, 47),
     "all odd": (31, 17, 51, 43),
-    "last pixels": (WIDTH - 33, HEIGHT - 21, 33, 21),
+    # Not smaller: libvmaf's scores of 33x21 pixels of more than 8 bits vary from run to run.
+    "last pixels": (WIDTH - 53, HEIGHT - 45, 53, 45),
     "smallest": (3, 5, 18, 18),
     "all of it": (0, 0, WIDTH, HEIGHT),
 }
