@@ -99,13 +99,18 @@ def reference(footage: Callable[..., Path]) -> Path:
 
 @pytest.fixture(scope="session")
 def encode(make: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """encode(reference, crf=28, filters=None): an x264 encode of a clip, in mp4."""
+    """encode(reference, crf=28, filters=None): an x264 encode of a clip in MP4, made once per session."""
     folder = tmp_path_factory.mktemp("encodes")
+    encodes: dict[tuple[object, ...], Path] = {}
 
     def x264(source: Path, crf: int = 28, filters: str | None = None, *extra: str, name: str = "") -> Path:
-        output = folder / (name or f"crf{crf}-{len(list(folder.iterdir()))}.mp4")
-        chain = ["-vf", filters] if filters else []
-        return make("-i", source, *chain, "-c:v", "libx264", "-preset", "veryfast", "-crf", crf, *extra, output)
+        key = (source, crf, filters, extra, name)
+        if key not in encodes:
+            output = folder / (name or f"crf{crf}-{len(encodes)}.mp4")
+            chain = ["-vf", filters] if filters else []
+            make("-i", source, *chain, "-c:v", "libx264", "-preset", "veryfast", "-crf", crf, *extra, output)
+            encodes[key] = output
+        return encodes[key]
 
     return x264
 

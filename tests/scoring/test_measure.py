@@ -1,4 +1,4 @@
-"""The one path from a request to a Result: what it leaves behind, what it says of itself, and what it never does."""
+"""Measurements from a request to a Result: provenance, self-scores, verification, and what is cleaned up."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -19,9 +19,10 @@ from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.errors import ClipError, MeasurementError, PairError, ScorerError, SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.scoring import self_scores as module
+from pytest_vmaf.scoring.fake import FakeScorer
 from pytest_vmaf.scoring.logs import read_log
 from pytest_vmaf.scoring.measure import measure
-from pytest_vmaf.scoring.prepare import MeasureRequest
+from pytest_vmaf.scoring.prepare import MeasureRequest, prepare
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.scorer import Capabilities, ScoreLog, ScoreRequest, Tools
 
@@ -30,45 +31,45 @@ posix = pytest.mark.skipif(os.name != "posix", reason="signals and shells are PO
 
 @dataclass
 class Counting(FfmpegScorer):
-    """The real scorer, which remembers what it was asked."""
+    """The real scorer, which remembers its requests."""
 
-    asked: list[ScoreRequest] = field(default_factory=list)
+    requests: list[ScoreRequest] = field(default_factory=list)
 
     def score(self, request: ScoreRequest) -> ScoreLog:
-        self.asked.append(request)
+        self.requests.append(request)
         return super().score(request)
 
 
-def test_the_frames_of_default_neg_and_gap_come_from_one_pass(reference, encoded):
+def test_one_run(reference, encoded):
     scorer = Counting()
     result = measure(MeasureRequest(Clip(reference), Clip(encoded)), scorer)
-    assert len(scorer.asked) == 1
-    assert [run.column for run in scorer.asked[0].models] == ["vmaf", "neg"]
+    assert len(scorer.requests) == 1
+    assert [run.column for run in scorer.requests[0].models] == ["vmaf", "neg"]
     assert len(result.vmaf.frames) == len(result.neg.frames) == len(result.gap.frames) == 24
     assert float(result.vmaf) > float(result.neg)
     assert (result.vmaf.scale.model, result.neg.scale.model) == ("vmaf_v0.6.1", "vmaf_v0.6.1neg")
 
 
-def test_says_how_the_numbers_were_made(reference, encoded, ffmpeg, score):
+def test_provenance(reference, encoded, ffmpeg, score):
     result = score(reference, encoded, threads=2)
-    said = result.provenance
-    assert said["model"] == "vmaf_v0.6.1"
-    assert said["neg_model"] == "vmaf_v0.6.1neg"
-    assert said["generation"] == "v0"
-    assert said["clip"].startswith("0 to 100")
-    assert (said["scorer"], said["fake"], said["threads"], said["frames"]) == ("ffmpeg", False, 2, 24)
-    assert said["ffmpeg_path"] == ffmpeg
-    assert said["ffmpeg"] in subprocess.run([ffmpeg, "-version"], capture_output=True, text=True, check=True).stdout
-    assert said["libvmaf"]
-    assert (said["width"], said["height"], said["notes"]) == (320, 180, [])
-    assert said["pytest_vmaf"]
+    how = result.provenance
+    assert how["model"] == "vmaf_v0.6.1"
+    assert how["neg_model"] == "vmaf_v0.6.1neg"
+    assert how["generation"] == "v0"
+    assert how["clip"].startswith("0 to 100")
+    assert (how["scorer"], how["fake"], how["threads"], how["frames"]) == ("ffmpeg", False, 2, 24)
+    assert how["ffmpeg_path"] == ffmpeg
+    assert how["ffmpeg"] in subprocess.run([ffmpeg, "-version"], capture_output=True, text=True, check=True).stdout
+    assert how["libvmaf"]
+    assert (how["width"], how["height"], how["notes"]) == (320, 180, [])
+    assert how["pytest_vmaf"]
     assert (result.context.reference, result.context.distorted) == (str(reference), str(encoded))
     assert result.frame_times[:2] == (0.0, 0.04)
-    assert json.loads(json.dumps(dict(said))) == said
+    assert json.loads(json.dumps(dict(how))) == how
 
 
 @posix
-def test_the_command_it_names_gives_the_same_numbers(reference, encoded, score, tmp_path):
+def test_command_repeats_the_numbers(reference, encoded, score, tmp_path):
     result = score(reference, encoded, features=("psnr",), generation="v1")
     subprocess.run(["/bin/sh", "-c", result.provenance["command"]], cwd=tmp_path, check=True, capture_output=True)
     (log,) = (path for path in tmp_path.iterdir() if path.suffix == ".xml")
@@ -79,7 +80,7 @@ def test_the_command_it_names_gives_the_same_numbers(reference, encoded, score, 
 
 
 @posix
-def test_the_command_it_names_is_safe_with_any_file_name(reference, encoded, score, tmp_path):
+def test_command_is_quoted(reference, encoded, score, tmp_path):
     name = "a'b $(touch pwned) `touch pwned` ; touch pwned #.mp4"
     shutil.copy(encoded, tmp_path / name)
     result = score(reference, tmp_path / name)
@@ -90,8 +91,8 @@ def test_the_command_it_names_is_safe_with_any_file_name(reference, encoded, sco
     assert any(name in word for word in shlex.split(result.provenance["command"]))
 
 
-def test_a_real_result_survives_json(reference, sharpened, score):
-    result = score(reference, sharpened, features=("psnr", "cambi"))
+def test_real_result_as_json(enhanced):
+    result = enhanced
     back = Result.from_json(result.to_json())
     for name in ("vmaf", "neg", "gap", "psnr_y", "cambi"):
         assert back[name].unclipped.frames == result[name].unclipped.frames
@@ -100,83 +101,92 @@ def test_a_real_result_survives_json(reference, sharpened, score):
     assert back.provenance == result.provenance
 
 
-def test_features_are_asked_by_column_or_name_and_once(reference, encoded):
+def test_features_by_column_or_name(reference, encoded):
     scorer = Counting()
     result = measure(MeasureRequest(Clip(reference), Clip(encoded), features=("psnr_cb", "psnr", "psnr_y")), scorer)
-    assert scorer.asked[0].features == ("psnr",)
+    assert scorer.requests[0].features == ("psnr",)
     assert set(result.features) == {"psnr_y", "psnr_cb", "psnr_cr"}
 
 
-def test_an_unknown_feature_is_refused_before_anything_runs(reference):
+def test_unknown_feature(reference):
     with pytest.raises(SettingsError, match=r"'ssim' is not a libvmaf feature\. Did you mean 'float_ssim'"):
         measure(MeasureRequest(Clip("none"), Clip("none"), features=("ssim",)), Counting())
 
 
-def test_a_missing_clip_is_named_with_either_side(reference, score):
+def test_missing_clip(reference, score):
     for pair in ((reference, "none.mkv"), ("none.mkv", reference)):
         with pytest.raises(ClipError, match=r"none\.mkv does not exist"):
             score(*pair)
 
 
-def test_progress_tells_the_frames_done_and_expected(make, reference, tmp_path, score):
-    heard: list[tuple[int, int | None]] = []
-    score(reference, reference, progress=lambda done, total: heard.append((done, total)))
-    assert heard
-    assert heard[-1] == (24, 24)
-    assert [done for done, _ in heard] == sorted(done for done, _ in heard)
+def test_progress(reference, score):
+    updates: list[tuple[int, int | None]] = []
+    score(reference, reference, progress=lambda done, total: updates.append((done, total)))
+    assert updates[-1] == (24, 24)
+    assert [done for done, _ in updates] == sorted(done for done, _ in updates)
 
 
-def test_a_4k_reference_gets_the_4k_model(make, tmp_path, score):
-    clip = make("-f", "lavfi", "-i", "testsrc2=size=3840x2160", "-frames:v", 1, "-c:v", "ffv1", tmp_path / "4k.mkv")
-    result = score(clip, clip, threads=2)
-    assert result.provenance["model"] == "vmaf_4k_v0.6.1"
-    assert result.provenance["neg_model"] == "vmaf_4k_v0.6.1neg"
-    small = make("-i", clip, "-s", "1920x1080", "-c:v", "ffv1", tmp_path / "hd.mkv")
-    assert score(clip, small, scale="bicubic", threads=2).provenance["model"] == "vmaf_4k_v0.6.1"
+def test_model_by_the_references_size(make, reference, tmp_path):
+    clip = make(
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=size=3840x2160",
+        "-frames:v",
+        1,
+        "-pix_fmt",
+        "yuv420p",
+        "-c:v",
+        "ffv1",
+        tmp_path / "4k.mkv",
+    )
+    prepared = prepare(MeasureRequest(Clip(clip), Clip(reference), scale="bicubic"), FfmpegScorer())
+    assert prepared.models.label == "vmaf_4k_v0.6.1 / vmaf_4k_v0.6.1neg"
 
 
 # The self-score
 
 
-def test_the_self_score_is_measured_once_for_all_encodes_of_a_reference(make, reference, encode, tmp_path):
+def test_self_score_is_measured_once(footage, encode, tmp_path):
+    reference = footage("320x180", 4)
     own = shutil.copy(reference, tmp_path / "own.mkv")
     scorer = Counting()
     for crf in (8, 4):
         measure(MeasureRequest(Clip(own), Clip(encode(reference, crf))), scorer)
-    assert [request.distorted == request.reference for request in scorer.asked] == [False, True, False]
+    assert [request.distorted == request.reference for request in scorer.requests] == [False, True, False]
 
 
-def test_the_self_score_is_measured_anew_when_the_file_has_changed(footage, reference, encode, tmp_path):
+def test_self_score_of_a_changed_file(footage, encode, tmp_path):
     own = tmp_path / "own.mkv"
-    shutil.copy(reference, own)
     scorer = Counting()
-    measure(MeasureRequest(Clip(own), Clip(encode(reference, 8))), scorer)
-    shutil.copy(footage("320x180", 23), own)
-    measure(MeasureRequest(Clip(own), Clip(encode(footage("320x180", 23), 8))), scorer)
-    assert [request.distorted == request.reference for request in scorer.asked] == [False, True, False, True]
+    for frames in (4, 3):
+        reference = footage("320x180", frames)
+        shutil.copy(reference, own)
+        measure(MeasureRequest(Clip(own), Clip(encode(reference, 8))), scorer)
+    assert [request.distorted == request.reference for request in scorer.requests] == [False, True, False, True]
 
 
-def test_no_self_score_is_measured_where_no_frame_is_above_100(reference, encode):
+def test_no_self_score_below_100(reference, encode):
     scorer = Counting()
     result = measure(MeasureRequest(Clip(reference), Clip(encode(reference, 40))), scorer)
     assert result.above_100.past_limit == 0
-    assert len(scorer.asked) == 1
+    assert len(scorer.requests) == 1
 
 
-def test_the_self_scores_kept_are_bounded(monkeypatch, reference, encode, tmp_path):
+def test_self_scores_are_bounded(monkeypatch, reference):
     monkeypatch.setattr(module, "MOST_REFERENCES", 2)
     monkeypatch.setattr(module, "_self_scores", {})
+    prepared = prepare(MeasureRequest(Clip(reference), Clip(reference)), FfmpegScorer())
     for number in range(4):
-        own = shutil.copy(reference, tmp_path / f"{number}.mkv")
-        measure(MeasureRequest(Clip(own), Clip(encode(reference, 8))), FfmpegScorer())
+        module.remember(replace(prepared, stamp=(number,)), (100.0,))
     assert 0 < len(module._self_scores) <= 2
 
 
-# A scorer that lies
+# Logs that are wrong
 
 
 class Lying(FfmpegScorer):
-    """The real scorer, whose log is then spoilt."""
+    """A scorer with a spoilt log."""
 
     def __init__(self, **changes):
         self.changes = changes
@@ -185,7 +195,8 @@ class Lying(FfmpegScorer):
         return Capabilities("lying", "1")
 
     def score(self, request: ScoreRequest) -> ScoreLog:
-        log = super().score(request)
+        psnr = dict.fromkeys(("psnr_y", "psnr_cb", "psnr_cr"), 40.0)
+        log = replace(FakeScorer(features=psnr).score(request), pooled_means={"neg": 93.0})
         return ScoreLog(**{**vars(log), **{key: change(getattr(log, key)) for key, change in self.changes.items()}})
 
 
@@ -199,12 +210,12 @@ class Lying(FfmpegScorer):
         ({"pooled_means": lambda m: {**m, "neg": m["neg"] + 1}}, "The log's own mean of 'neg' is"),
     ],
 )
-def test_no_scorers_log_is_believed_unverified(changes, says, reference, encoded):
+def test_logs_are_verified(changes, says, reference, encoded):
     with pytest.raises(MeasurementError, match=says):
         measure(MeasureRequest(Clip(reference), Clip(encoded)), Lying(**changes))
 
 
-# Nothing is left behind
+# Temporary files and processes
 
 
 @pytest.fixture(scope="session")
@@ -214,12 +225,12 @@ def long(make, encoded, tmp_path_factory):
     return make("-stream_loop", 399, "-i", encoded, "-c", "copy", output)
 
 
-def test_no_temporary_file_is_left_after_success(temp, reference, sharpened, score):
+def test_no_temporary_file_after_success(temp, reference, sharpened, score):
     score(reference, sharpened)
     assert list(temp.iterdir()) == []
 
 
-def test_no_temporary_file_is_left_after_failure(temp, make, reference, tmp_path, score):
+def test_no_temporary_file_after_failure(temp, make, reference, tmp_path, score):
     short = make("-i", reference, "-c:v", "ffv1", "-frames:v", 9, tmp_path / "short.mkv")
     with pytest.raises(PairError, match="different lengths"):
         score(reference, short)
@@ -230,7 +241,7 @@ def test_no_temporary_file_is_left_after_failure(temp, make, reference, tmp_path
     assert list(temp.iterdir()) == []
 
 
-def test_no_temporary_file_is_left_after_the_time_is_over(temp, long, score):
+def test_no_temporary_file_after_timeout(temp, long, score):
     begin = time.monotonic()
     with pytest.raises(ScorerError, match=r"The time limit of 0\.3 s was exceeded.*\n.*\n.*--vmaf-timeout"):
         score(long, long, timeout=0.3)
@@ -240,20 +251,20 @@ def test_no_temporary_file_is_left_after_the_time_is_over(temp, long, score):
 
 def children_of(pid: int) -> list[int]:
     """The processes that a process has started."""
-    found = []
+    children = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             parent = int(stat.read_text().rpartition(")")[2].split()[1])
         except OSError:
             continue
         if parent == pid:
-            found.append(int(stat.parent.name))
-    return found
+            children.append(int(stat.parent.name))
+    return children
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "killed"])
-def test_no_scorer_is_left_when_the_measurement_is_stopped(end, temp, long):
+def test_no_scorer_after_a_signal(end, temp, long):
     code = (
         "import sys\nfrom pytest_vmaf.media.clip import Clip\nfrom pytest_vmaf.plugins.ffmpeg import FfmpegScorer\n"
         "from pytest_vmaf.scoring.measure import MeasureRequest, measure\n"
@@ -269,12 +280,12 @@ def test_no_scorer_is_left_when_the_measurement_is_stopped(end, temp, long):
     scorers = children_of(parent.pid)
     assert scorers
     parent.send_signal(end)
-    _, said = parent.communicate(timeout=10)
+    _, stderr = parent.communicate(timeout=10)
     while any(
         Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2] for pid in scorers
     ):
         assert time.monotonic() < limit
         time.sleep(0.02)
     if end == signal.SIGINT:
-        assert b"KeyboardInterrupt" in said
+        assert b"KeyboardInterrupt" in stderr
         assert list(temp.iterdir()) == []

@@ -1,6 +1,6 @@
-"""The ways in which VMAF, libvmaf and ffmpeg give a wrong number in silence; here each is an error or comes out right.
+"""Traps: where VMAF, libvmaf and ffmpeg silently give a wrong number. Here each is an error, or measured right.
 
-Where it can be shown, the trap itself is sprung by hand first: a test that finds it gone may be deleted.
+Where possible, a test first shows the trap itself. A test whose trap is gone may be deleted.
 """
 
 from __future__ import annotations
@@ -20,8 +20,14 @@ from pytest_vmaf.scoring.logs import read_log
 from pytest_vmaf.scoring.models import resolve_model
 from pytest_vmaf.scoring.scorer import ScoreRequest, Source, Tools, verify
 
+FORMS = ("mp4", "faststart.mp4", "mkv", "ts", "avi", "ivf", "y4m", "nut")
 BY_INDEX = "settb=AVTB,setpts=N"
 V0 = r"version=vmaf_v0.6.1\:name=vmaf"
+
+
+def slow(*values: object) -> object:
+    """A case of a parametrised test that runs in full runs only."""
+    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 def requested(reference: Path, distorted: Path, *columns: str) -> ScoreRequest:
@@ -43,17 +49,16 @@ def requested(reference: Path, distorted: Path, *columns: str) -> ScoreRequest:
 # The clip to 0..100, the gap, and frames above 100
 
 
-def test_only_the_literal_true_takes_off_the_clip_and_ours_is_off(libvmaf, reference, sharpened, score):
+def test_disable_clip(libvmaf, reference, sharpened, enhanced):
     ignored = libvmaf(sharpened, reference, rf"model='{V0}\:disable_clip=1'").log.columns["vmaf"]
     unclipped = libvmaf(sharpened, reference, rf"model='{V0}\:disable_clip=true'").log.columns["vmaf"]
     assert max(ignored) == 100
     assert max(unclipped) > 101
-    result = score(reference, sharpened)
-    assert result.vmaf.unclipped.frames == unclipped
-    assert result.vmaf.frames == ignored
+    assert enhanced.vmaf.unclipped.frames == unclipped
+    assert enhanced.vmaf.frames == ignored
 
 
-def test_near_the_ceiling_the_gap_is_not_hidden_by_the_clip(reference, encode, score):
+def test_gap_near_the_ceiling(reference, encode, score):
     result = score(reference, encode(reference, 4))
     hidden = result.vmaf - result.neg
     assert result.vmaf > 99
@@ -62,30 +67,28 @@ def test_near_the_ceiling_the_gap_is_not_hidden_by_the_clip(reference, encode, s
     assert result.gap.frames == tuple(vmaf - neg for vmaf, neg in frames)
 
 
-def test_an_honest_encode_with_frames_above_100_is_not_flagged(reference, encode, score):
+def test_honest_frames_above_100(reference, encode, score):
     result = score(reference, encode(reference, 10))
     assert result.above_100.past_limit > 0
     assert not result.above_100
     assert result.above_100.total == 24
 
 
-def test_a_sharpened_encode_is_flagged_with_score_and_self_score(reference, sharpened, score):
-    result, itself = score(reference, sharpened), score(reference, reference)
-    assert result.above_100
-    for index, value, own in result.above_100.frames:
-        assert value == result.vmaf.unclipped.frames[index]
+def test_sharpened_frames_above_100(enhanced, itself):
+    assert enhanced.above_100
+    for index, value, own in enhanced.above_100.frames:
+        assert value == enhanced.vmaf.unclipped.frames[index]
         assert own == itself.vmaf.unclipped.frames[index]
         assert value > max(100, own)
 
 
-def test_the_reference_itself_is_above_100_and_not_flagged(reference, score):
-    result = score(reference, reference)
-    assert max(result.vmaf.unclipped.frames) > 100
-    assert result.above_100.past_limit > 0
-    assert not result.above_100
+def test_reference_itself_above_100(itself):
+    assert max(itself.vmaf.unclipped.frames) > 100
+    assert itself.above_100.past_limit > 0
+    assert not itself.above_100
 
 
-def test_a_copy_of_the_reference_in_another_file_is_not_flagged(reference, make, tmp_path, score):
+def test_copy_of_the_reference_above_100(reference, make, tmp_path, score):
     copy = make("-i", reference, "-c:v", "libx264", "-qp", 0, tmp_path / "copy.mp4")
     assert not score(reference, copy).above_100
 
@@ -93,45 +96,44 @@ def test_a_copy_of_the_reference_in_another_file_is_not_flagged(reference, make,
 # Several models, several columns
 
 
-def test_without_names_the_second_model_is_lost_and_ours_is_not(libvmaf, reference, encoded, score):
+def test_second_model_without_a_name(libvmaf, reference, encoded, honest):
     lost = libvmaf(encoded, reference, "model='version=vmaf_v0.6.1|version=vmaf_v0.6.1neg'")
     assert lost.returncode == 0
     assert lost.log.columns.keys() >= {"vmaf"}
     assert sum("vmaf" in column for column in lost.log.columns) == 1
-    result = score(reference, encoded)
     alone = {
         name: libvmaf(encoded, reference, rf"model='version={name}\:name=x\:disable_clip=true'").log.columns["x"]
         for name in ("vmaf_v0.6.1", "vmaf_v0.6.1neg")
     }
-    assert result.vmaf.unclipped.frames == alone["vmaf_v0.6.1"]
-    assert result.neg.unclipped.frames == alone["vmaf_v0.6.1neg"]
+    assert honest.vmaf.unclipped.frames == alone["vmaf_v0.6.1"]
+    assert honest.neg.unclipped.frames == alone["vmaf_v0.6.1neg"]
 
 
-def test_ffmpeg_ignores_words_it_does_not_know_and_the_log_is_checked(libvmaf, reference, encoded):
+def test_unknown_model_option(libvmaf, reference, encoded):
     careless = libvmaf(encoded, reference, rf"model='{V0}\:bogus=1'")
     assert careless.returncode == 0
-    asked = requested(reference, encoded, "vmaf", "neg", "bogus")
+    request = requested(reference, encoded, "vmaf", "neg", "bogus")
     with pytest.raises(ScorerError, match="The log has no column 'bogus'; it has neg, vmaf"):
-        verify(FfmpegScorer().score(asked), asked, "ffmpeg")
+        verify(FfmpegScorer().score(request), request, "ffmpeg")
 
 
-def test_a_log_that_cannot_be_written_is_an_error(libvmaf, reference, encoded, monkeypatch):
+def test_unwritable_log(libvmaf, reference, encoded, monkeypatch):
     unwritten = libvmaf(encoded, reference, rf"model='{V0}':log_path=/nowhere/log.xml")
     assert unwritten.returncode == 0
     assert unwritten.log is None
     monkeypatch.setattr("pytest_vmaf.plugins.ffmpeg.LOG", "no-such-folder/vmaf.xml")
-    asked = requested(reference, encoded, "vmaf", "neg")
+    request = requested(reference, encoded, "vmaf", "neg")
     with pytest.raises(ScorerError, match="ended well but wrote no log, so nothing was scored"):
-        FfmpegScorer().score(asked)
+        FfmpegScorer().score(request)
 
 
-def test_an_infinite_feature_of_identical_frames_is_an_error(reference, score):
+def test_infinite_feature(reference, score):
     with pytest.raises(ScorerError, match=r"psnr_hvs\w* is (infinite|not a number) in 24 frames"):
         score(reference, reference, features=("psnr_hvs",))
 
 
-def test_psnr_of_identical_frames_is_capped_and_fine(reference, score):
-    assert score(reference, reference, features=("psnr",))["psnr_y"] == 60
+def test_psnr_of_identical_frames(itself):
+    assert itself["psnr_y"] == 60
 
 
 # Lengths and pairing
@@ -149,54 +151,49 @@ def first(make, tmp_path_factory):
     return frames
 
 
-@pytest.mark.parametrize("missing", [1, 12])
-def test_a_distorted_clip_that_is_too_short_is_refused(missing, libvmaf, reference, encoded, first, score):
+def test_short_distorted_clip(libvmaf, reference, encoded, first, score):
+    missing = 1
     shorter = first(encoded, 24 - missing)
     assert len(libvmaf(shorter, reference, f"model='{V0}'").log.columns["vmaf"]) == 24
-    words = (
-        rf"24 frames in the reference, {24 - missing} in the distorted clip \({missing} more in the reference\)"
-    )
+    words = rf"24 frames in the reference, {24 - missing} in the distorted clip \({missing} more in the reference\)"
     with pytest.raises(PairError, match=rf"different lengths: {words}"):
         score(reference, shorter)
 
 
-@pytest.mark.parametrize("missing", [1, 12])
-def test_a_reference_that_is_too_short_is_refused(missing, reference, encoded, first, score):
-    words = (
-        rf"{24 - missing} frames in the reference, 24 in the distorted clip \({missing} more in the distorted"
-    )
+def test_short_reference(reference, encoded, first, score):
+    missing = 12
+    words = rf"{24 - missing} frames in the reference, 24 in the distorted clip \({missing} more in the distorted"
     with pytest.raises(PairError, match=f"different lengths: {words}"):
         score(first(reference, 24 - missing), encoded)
 
 
-@pytest.mark.parametrize("dropped", [6, 11, 22])
-def test_a_dropped_frame_is_refused(dropped, reference, encoded, first, score):
+def test_dropped_frame(reference, encoded, first, score):
     with pytest.raises(PairError, match="24 frames in the reference, 23 in the distorted clip"):
-        score(reference, first(encoded, 24, rf"select='not(eq(n\,{dropped}))'"))
+        score(reference, first(encoded, 24, r"select='not(eq(n\,11))'"))
 
 
-def test_a_frame_dropped_at_the_start_is_refused(reference, encoded, first, score):
+def test_dropped_first_frame(reference, encoded, first, score):
     with pytest.raises(PairError, match="the distorted clip starts 1 frame into the reference"):
         score(reference, first(encoded, 24, r"select='not(eq(n\,0))'"))
 
 
-def test_a_repeated_frame_is_refused(reference, encoded, first, score):
+def test_repeated_frame(reference, encoded, first, score):
     with pytest.raises(PairError, match="24 frames in the reference, 25 in the distorted clip"):
         score(reference, first(encoded, 25, "loop=loop=1:size=1:start=12,setpts=N/25/TB"))
 
 
-def test_time_stamps_a_millisecond_late_change_nothing(libvmaf, make, reference, encoded, tmp_path, score):
+def test_late_time_stamps(libvmaf, make, reference, encoded, tmp_path, score, honest):
     stamps = ("-c", "copy", "-bsf:v", r"setts=ts=if(gt(N\,0)\,TS+1\,TS)")
     late = make("-i", reference, *stamps, tmp_path / "late.mkv")
-    expected = score(reference, encoded).neg
+    expected = honest.neg
     result = score(late, encoded, allow=("frame_rate",))
     assert result.neg.unclipped.frames == expected.unclipped.frames
     by_time = libvmaf(encoded, late, r"model='version=vmaf_v0.6.1neg\:name=x'", chain="null").log
     assert by_time.pooled_means["x"] < expected - 3
 
 
-@pytest.mark.parametrize("form", ["mkv", "mp4", "ts", "avi", "webm"])
-def test_no_container_changes_the_pairing_at_59_94_frames(form, make, footage, tmp_path, score):
+@pytest.mark.parametrize("form", ["mp4", *map(slow, ("mkv", "ts", "avi", "webm"))])
+def test_containers_at_59_94(form, make, footage, tmp_path, score):
     reference = footage("320x180", 24, "60000/1001")
     codec = ("-c:v", "libvpx", "-b:v", "300k") if form == "webm" else ("-c:v", "libx264", "-crf", 28)
     packed = make("-i", reference, *codec, "-bf", 2 if form != "webm" else 0, tmp_path / f"a.{form}")
@@ -205,14 +202,14 @@ def test_no_container_changes_the_pairing_at_59_94_frames(form, make, footage, t
     assert score(reference, packed).neg.unclipped.frames == score(reference, raw).neg.unclipped.frames
 
 
-def test_uneven_time_stamps_change_nothing(make, reference, encoded, tmp_path, score):
+def test_uneven_time_stamps(make, reference, encoded, tmp_path, score, honest):
     stamps = "setpts='N/25/TB+mod(N,3)*0.012/TB'"
     uneven = make("-i", encoded, "-vf", stamps, "-fps_mode", "passthrough", "-c:v", "ffv1", tmp_path / "vfr.mkv")
     result = score(reference, uneven, allow=("frame_rate",))
-    assert result.neg.unclipped.frames == score(reference, encoded).neg.unclipped.frames
+    assert result.neg.unclipped.frames == honest.neg.unclipped.frames
 
 
-def test_setting_the_time_base_after_the_numbers_pairs_wrongly(libvmaf, footage, encode):
+def test_time_base_after_numbers(libvmaf, footage, encode):
     reference = footage("320x180", 24, "60000/1001")
     encoded = encode(reference, 28)
     right = libvmaf(encoded, reference, f"model='{V0}'", chain=BY_INDEX).log.columns["vmaf"]
@@ -220,59 +217,53 @@ def test_setting_the_time_base_after_the_numbers_pairs_wrongly(libvmaf, footage,
     assert math.fsum(wrong) / len(wrong) < math.fsum(right) / len(right) - 10
 
 
-def test_a_subsampled_log_is_no_measure(libvmaf, reference, encoded, tmp_path):
+def test_subsampled_log(libvmaf, reference, encoded, tmp_path):
     with pytest.raises(ScorerError, match=r"frames are missing \(gates need every frame, so n_subsample must be 1\)"):
         libvmaf(encoded, reference, f"model='{V0}':n_subsample=3")
     with pytest.raises(ScorerError, match="frame 3 follows frame 0"):
         read_log(tmp_path / "by-hand.xml")
 
 
-def test_the_number_of_threads_changes_nothing(reference, sharpened, score):
-    one, *more = (
-        score(reference, sharpened, threads=threads, features=("psnr", "float_ssim")) for threads in (1, 2, 5)
-    )
-    for other in more:
-        for name in ("vmaf", "neg", "gap", "psnr_y", "float_ssim"):
-            assert other[name].unclipped.frames == one[name].unclipped.frames
-        assert other.above_100.frames == one.above_100.frames
+def test_threads(reference, sharpened, score, enhanced):
+    threaded = score(reference, sharpened, threads=5, features=("float_ssim",))
+    for name in ("vmaf", "neg", "gap", "psnr_y", "float_ssim"):
+        assert threaded[name].unclipped.frames == enhanced[name].unclipped.frames
+    assert threaded.above_100.frames == enhanced.above_100.frames
 
 
 # Pools
 
 
-def test_libvmaf_takes_an_unknown_pool_for_the_mean(libvmaf, reference, encoded):
+def test_unknown_pool_in_libvmaf(libvmaf, reference, encoded):
     assert libvmaf(encoded, reference, f"model='{V0}':pool=p5").returncode == 0
 
 
-@pytest.mark.parametrize("crf", [28, 51])
-def test_pools_are_those_of_libvmafs_own_log(crf, libvmaf, reference, encode, score):
-    encoded = encode(reference, crf)
+def test_pools_of_libvmaf(libvmaf, reference, encoded, honest):
     text = libvmaf(encoded, reference, f"model='{V0}'").text
-    result = score(reference, encoded)
     row = next(line for line in text.splitlines() if '<metric name="vmaf"' in line)
     for pool in ("min", "max", "mean", "harmonic_mean"):
         logged = float(row.partition(f' {pool}="')[2].partition('"')[0])
-        assert float(getattr(result.vmaf, pool)) == pytest.approx(logged, abs=2e-6)
+        assert float(getattr(honest.vmaf, pool)) == pytest.approx(logged, abs=2e-6)
 
 
 # Sizes
 
 
-@pytest.mark.parametrize("size", ["16x16", "320x16", "16x180", "17x17", "2x2"])
-def test_frames_too_small_for_libvmaf_are_refused_and_not_tried(size, make, reference, tmp_path, score):
+@pytest.mark.parametrize("size", ["16x180", "2x2"])
+def test_frames_too_small(size, make, reference, tmp_path, score):
     tiny = make("-i", reference, "-s", size, "-c:v", "ffv1", "-frames:v", 4, tmp_path / "tiny.mkv")
     with pytest.raises(ModelError, match=rf"Frames of {size} are too small for vmaf_v0\.6\.1, which needs 18 pixels"):
         score(tiny, tiny)
 
 
-def test_frames_too_small_for_v1_are_refused_with_a_model_that_takes_them(make, reference, tmp_path, score):
+def test_frames_too_small_for_v1(make, reference, tmp_path, score):
     small = make("-i", reference, "-s", "200x158", "-c:v", "ffv1", "-frames:v", 4, tmp_path / "small.mkv")
     with pytest.raises(ModelError, match=r"needs 160 pixels .* and 216 .*\n.*vmaf_v0\.6\.1 takes 18 pixels"):
         score(small, small, generation="v1")
     assert score(small, small).neg > 90
 
 
-def test_a_crash_of_libvmaf_is_an_error_that_names_the_signal(make, reference, tmp_path):
+def test_crash_of_libvmaf(make, reference, tmp_path):
     tiny = make("-i", reference, "-s", "16x16", "-c:v", "ffv1", "-frames:v", 4, tmp_path / "tiny.mkv")
     with pytest.raises(ScorerError, match=r"ffmpeg crashed while scoring(.|\n)*killed by SIGSEGV"):
         FfmpegScorer().score(requested(tiny, tiny, "vmaf", "neg"))
@@ -301,20 +292,20 @@ RESTARTED = (
 )
 
 
-@pytest.mark.parametrize("second", ["scale=160:90", "scale=640:360", "format=yuv444p"])
-def test_a_clip_that_changes_midway_is_refused(second, changing, reference, make, tmp_path, score):
+@pytest.mark.parametrize("second", ["scale=160:90", slow("scale=640:360"), slow("format=yuv444p")])
+def test_clip_that_changes_midway(second, changing, reference, make, tmp_path, score):
     clip = changing(second)
     for pair in ((reference, clip), (clip, clip)):
         with pytest.raises(ScorerError, match=RESTARTED):
             score(*pair)
 
 
-def test_a_clip_that_changes_its_size_midway_is_refused_where_it_is_scaled(changing, reference, score):
+def test_scaled_clip_that_changes_midway(changing, reference, score):
     with pytest.raises(ScorerError, match=RESTARTED):
         score(reference, changing("scale=80:46", "scale=160:90"), scale="bicubic")
 
 
-def test_a_clip_of_two_parts_that_does_not_change_is_scored(changing, reference, score):
+def test_clip_of_two_equal_parts(changing, reference, score):
     assert len(score(reference, changing("null")).neg.frames) == 24
 
 
@@ -334,9 +325,12 @@ def cut_short(source: Path, target: Path, share: float) -> Path:
     return target
 
 
-@pytest.mark.parametrize("share", [0.03, 0.5, 0.97])
-@pytest.mark.parametrize("form", ["mp4", "faststart.mp4", "mkv", "ts", "avi", "ivf", "y4m", "nut"])
-def test_a_distorted_clip_that_was_cut_short_is_refused(form, share, make, reference, tmp_path, score):
+CUTS = [(form, share) for form in FORMS for share in (0.03, 0.5, 0.97)]
+QUICK_CUTS = [("faststart.mp4", 0.03), ("mkv", 0.5), ("y4m", 0.97)]
+
+
+@pytest.mark.parametrize(("form", "share"), [cut if cut in QUICK_CUTS else slow(*cut) for cut in CUTS])
+def test_cut_distorted_clip(form, share, make, reference, tmp_path, score):
     options = ("-movflags", "+faststart") if form.startswith("faststart") else ()
     codec = {"ivf": ("-c:v", "libvpx"), "y4m": ()}.get(form, ("-c:v", "libx264", "-crf", 20))
     whole = make("-i", reference, *codec, *options, tmp_path / f"whole.{form}")
@@ -345,8 +339,8 @@ def test_a_distorted_clip_that_was_cut_short_is_refused(form, share, make, refer
         score(reference, cut_short(whole, tmp_path / f"cut.{form}", share))
 
 
-@pytest.mark.parametrize("form", ["mp4", "faststart.mp4", "mkv", "avi", "flv", "ts", "nut", "ivf"])
-def test_one_cut_file_on_both_sides_is_refused(form, make, reference, tmp_path, score):
+@pytest.mark.parametrize("form", ["faststart.mp4", "mkv", *map(slow, ("mp4", "avi", "flv", "ts", "nut", "ivf"))])
+def test_cut_file_on_both_sides(form, make, reference, tmp_path, score):
     options = ("-movflags", "+faststart") if form.startswith("faststart") else ()
     codec = ("-c:v", "libvpx") if form == "ivf" else ("-c:v", "libx264", "-crf", 20)
     whole = make("-i", reference, *codec, *options, tmp_path / f"whole.{form}")
@@ -356,7 +350,7 @@ def test_one_cut_file_on_both_sides_is_refused(form, make, reference, tmp_path, 
 
 
 @pytest.mark.parametrize("side", ["reference", "distorted"])
-def test_a_clip_with_damaged_data_is_refused(side, make, reference, tmp_path, score):
+def test_damaged_data(side, make, reference, tmp_path, score):
     whole = make("-i", reference, "-c:v", "libx264", "-crf", 16, tmp_path / "whole.mp4")
     data = bytearray(whole.read_bytes())
     middle = len(data) // 2
@@ -367,17 +361,17 @@ def test_a_clip_with_damaged_data_is_refused(side, make, reference, tmp_path, sc
         score(*((damaged, whole) if side == "reference" else (whole, damaged)))
 
 
-def test_a_lossless_clip_with_a_wrong_checksum_is_refused(make, reference, tmp_path, score):
+def test_wrong_checksum(make, reference, tmp_path, score):
     damaged = make("-i", reference, "-c:v", "ffv1", "-level", 3, "-slicecrc", 1, tmp_path / "damaged.mkv")
     data = bytearray(damaged.read_bytes())
     data[len(data) // 2] ^= 0x55
     damaged.write_bytes(data)
     for pair in ((reference, damaged), (damaged, damaged)):
-        with pytest.raises(ScorerError, match=r"One of the clips is cut off or damaged; .*slice CRC mismatch"):
+        with pytest.raises(ScorerError, match=r"One of the clips is cut off or damaged\. .*slice CRC mismatch"):
             score(*pair)
 
 
-def test_audio_alone_and_other_files_are_refused(make, reference, tmp_path, score):
+def test_files_without_video(make, reference, tmp_path, score):
     sound = make("-f", "lavfi", "-i", "sine=duration=0.2", tmp_path / "sound.wav")
     with pytest.raises(ClipError, match=r"sound\.wav"):
         score(reference, sound)
@@ -386,7 +380,7 @@ def test_audio_alone_and_other_files_are_refused(make, reference, tmp_path, scor
         score(tmp_path / "text.mp4", reference)
 
 
-def test_range_tags_are_compared_and_never_converted_in_silence(make, reference, encoded, tmp_path, libvmaf, score):
+def test_range_tags(make, reference, encoded, tmp_path, libvmaf, score):
     tag = ("-c", "copy", "-bsf:v", "h264_metadata=video_full_range_flag=1")
     full = make("-i", encoded, *tag, tmp_path / "full.mp4")
     model = r"model='version=vmaf_v0.6.1neg\:name=x'"
@@ -396,12 +390,14 @@ def test_range_tags_are_compared_and_never_converted_in_silence(make, reference,
         score(reference, full)
 
 
-# What VMAF cannot see, and names that look like what a tool says
+# What VMAF does not see, and names that look like messages of tools
 
 
-@pytest.mark.parametrize("scorer_frames", [(30, 0), (12, 6)], ids=["all black", "a black start"])
-def test_a_flat_reference_does_not_hide_what_the_distorted_clip_shows(scorer_frames, make, tmp_path, score, footage):
-    total, scene_from = scorer_frames
+@pytest.mark.parametrize(
+    "frames", [pytest.param((30, 0), marks=pytest.mark.slow), (12, 6)], ids=["black", "black start"]
+)
+def test_flat_reference(frames, make, tmp_path, score, footage):
+    total, scene_from = frames
     black = f"color=black:size=320x180:rate=25:duration={total / 25}"
     if scene_from:
         scene = footage(frames=12)
@@ -412,23 +408,25 @@ def test_a_flat_reference_does_not_hide_what_the_distorted_clip_shows(scorer_fra
         reference = make("-f", "lavfi", "-i", black, "-c:v", "ffv1", "-pix_fmt", "yuv420p", tmp_path / "r.mkv")
         broken = "lutyuv=y=128,noise=alls=100:allf=t"
     distorted = make("-i", reference, "-vf", broken, "-c:v", "ffv1", "-pix_fmt", "yuv420p", tmp_path / "d.mkv")
-    with pytest.raises(MeasurementError, match=r"VMAF is not meaningful for \d+ of \d+ frames: frame 0 has NEG 9\d\.\d"):
+    with pytest.raises(
+        MeasurementError, match=r"VMAF is not meaningful for \d+ of \d+ frames: frame 0 has NEG 9\d\.\d"
+    ):
         score(reference, distorted)
     honest = make("-i", reference, "-c:v", "libx264", "-crf", 30, tmp_path / "honest.mp4")
     assert score(reference, honest).neg.min > 50
 
 
-@pytest.mark.parametrize("crf", [40, 51])
-def test_the_worst_honest_encodes_are_still_measured(crf, encode, reference, score):
-    assert score(reference, encode(reference, crf)).neg < 60
+def test_worst_honest_encode(encode, reference, score):
+    assert score(reference, encode(reference, 51)).neg < 60
 
 
-def test_a_picture_enhanced_beyond_recognition_is_still_measured(make, reference, tmp_path, score):
+@pytest.mark.slow
+def test_extreme_enhancement(make, reference, tmp_path, score):
     equalised = make("-i", reference, "-vf", "histeq=strength=1,format=yuv420p", "-c:v", "ffv1", tmp_path / "h.mkv")
     assert score(reference, equalised).gap > -20
 
 
-def test_a_name_that_reads_like_statistics_does_not_hide_a_length(make, reference, tmp_path, score):
+def test_name_like_statistics(make, reference, tmp_path, score):
     short = make("-i", reference, "-frames:v", 10, "-c:v", "ffv1", tmp_path / "short.mkv")
     name = "Input stream #0:0 (video): 24 frames decoded; 0 decode errors.mkv"
     liar = tmp_path / name
@@ -437,8 +435,9 @@ def test_a_name_that_reads_like_statistics_does_not_hide_a_length(make, referenc
         score(liar, short)
 
 
-def test_bad_frames_at_the_start_are_not_taken_for_a_shift(make, tmp_path, score):
-    """A picture that stands still fits at every shift; leaving out the bad frames must not look like a better fit."""
+@pytest.mark.slow
+def test_bad_frames_are_not_a_shift(make, tmp_path, score):
+    """A still picture fits at every shift; leaving out the bad frames must not look like a better fit."""
     scene = "mandelbrot=size=320x180:rate=25,format=yuv420p,trim=end_frame=1,loop=loop=-1:size=1"
     still = make("-f", "lavfi", "-i", scene, "-frames:v", 40, "-c:v", "ffv1", tmp_path / "still.mkv")
     blur = "boxblur=12:enable='lt(n,5)'"
@@ -449,7 +448,7 @@ def test_bad_frames_at_the_start_are_not_taken_for_a_shift(make, tmp_path, score
 
 
 @pytest.mark.parametrize("what", ["empty", "fifo"])
-def test_a_hole_in_the_files_of_a_sequence_is_refused(what, make, reference, tmp_path, score):
+def test_hole_in_a_sequence(what, make, reference, tmp_path, score):
     make("-i", reference, "-frames:v", 6, tmp_path / "f_%d.png")
     third = tmp_path / "f_3.png"
     third.unlink()
@@ -458,14 +457,14 @@ def test_a_hole_in_the_files_of_a_sequence_is_refused(what, make, reference, tmp
         score(tmp_path / "f_%d.png", tmp_path / "f_%d.png")
 
 
-def test_a_sequence_with_a_huge_number_names_its_first_hole(make, reference, tmp_path, score):
+def test_huge_number_in_a_sequence(make, reference, tmp_path, score):
     make("-i", reference, "-frames:v", 3, tmp_path / "f_%d.png")
     shutil.copy(tmp_path / "f_1.png", tmp_path / "f_99999999999.png")
     with pytest.raises(ClipError, match=r"from 1 to 99999999999, but number 4 is missing \(99999999995 missing"):
         score(tmp_path / "f_%d.png", tmp_path / "f_%d.png")
 
 
-def test_what_is_left_out_is_noted(make, reference, tmp_path, score):
+def test_notes(make, reference, tmp_path, score):
     two = ("-i", reference, "-i", reference, "-map", "0:v", "-map", "1:v", "-c:v", "ffv1", tmp_path / "two.mkv")
     assert "distorted has 2 video streams; the first is scored" in score(reference, make(*two)).provenance["notes"]
     picture = make("-i", reference, "-frames:v", 1, "-pix_fmt", "rgba", tmp_path / "a.png")
@@ -473,8 +472,8 @@ def test_what_is_left_out_is_noted(make, reference, tmp_path, score):
     assert "reference has transparency (rgba), which is ignored" in notes
 
 
-@pytest.mark.parametrize("packed", ["uyvy422", "yuyv422"])
-def test_packed_yuv_is_yuv(packed, make, reference, tmp_path, score):
+@pytest.mark.parametrize("packed", ["uyvy422", slow("yuyv422")])
+def test_packed_yuv(packed, make, reference, tmp_path, score):
     """Not RGB: its samples are scored as they are, and its tags count."""
     source = make("-i", reference, "-pix_fmt", packed, "-c:v", "rawvideo", tmp_path / "source.avi")
     tagged = "format=yuv422p,setparams=colorspace=bt709"
