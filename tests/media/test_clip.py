@@ -324,7 +324,7 @@ def test_sequence_with_damaged_picture(numbered, tmp_path, ffmpeg):
 
 
 def test_compressed_picture(make, tmp_path, score):
-    original = make("-f", "lavfi", "-i", "testsrc2=size=320x180", "-frames:v", 1, "-update", 1, tmp_path / "a.png")
+    original = make("-f", "lavfi", "-i", "testsrc2=size=128x96", "-frames:v", 1, "-update", 1, tmp_path / "a.png")
     scores = []
     for quality in (2, 15):
         jpeg = make("-i", original, "-q:v", quality, tmp_path / f"{quality}.jpg")
@@ -337,7 +337,13 @@ def test_compressed_picture(make, tmp_path, score):
 
 @pytest.mark.parametrize(
     ("form", "options"),
-    [("webp", ("-lossless", 1)), ("jxl", ("-distance", 0)), ("bmp", ()), ("tiff", ("-pix_fmt", "rgb24")), ("qoi", ())],
+    [
+        ("webp", ("-lossless", 1)),
+        pytest.param("jxl", ("-distance", 0), marks=pytest.mark.slow),
+        pytest.param("bmp", (), marks=pytest.mark.slow),
+        ("tiff", ("-pix_fmt", "rgb24")),
+        pytest.param("qoi", (), marks=pytest.mark.slow),
+    ],
 )
 def test_lossless_picture_copy(make, tmp_path, score, form, options):
     scene = "testsrc2=size=128x72,format=rgb24"

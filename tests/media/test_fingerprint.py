@@ -1,11 +1,14 @@
-"""What a clip is, by the bytes of its files."""
+"""Fingerprints: the content of clips, and whether a file changed."""
 
 from __future__ import annotations
 
+import os
 import shutil
 
+import pytest
+
 from pytest_vmaf.media.clip import Clip
-from pytest_vmaf.media.fingerprint import content_of, digest, files_of
+from pytest_vmaf.media.fingerprint import FileState, Unchanged, content_of, digest, files_of, stamp_of, stamps_of
 
 
 def test_content_of_copy_and_changed_byte(reference, tmp_path):
@@ -23,13 +26,13 @@ def test_content_of_copy_and_changed_byte(reference, tmp_path):
 def test_content_of_raw_video(tmp_path):
     path = tmp_path / "a.yuv"
     path.write_bytes(bytes(64 * 32 * 3))
-    said = [
+    clips = [
         Clip(path, width=64, height=32),
         Clip(path, width=32, height=64),
         Clip(path, width=64, height=32, pix_fmt="yuv444p"),
         Clip(path, width=64, height=32, frame_rate=25),
     ]
-    assert len({content_of(clip) for clip in said}) == 4
+    assert len({content_of(clip) for clip in clips}) == 4
 
 
 def test_sequence_order(make, reference, tmp_path):
@@ -51,3 +54,41 @@ def test_digest_separates_files(tmp_path):
     paths[0].write_bytes(b"1")
     paths[1].write_bytes(b"23")
     assert digest(paths) != before
+
+
+def test_unchanged(tmp_path):
+    path, other = tmp_path / "a.y4m", tmp_path / "model.json"
+    path.write_bytes(b"12")
+    other.write_bytes(b"{}")
+    unchanged, both = Unchanged(Clip(path)), Unchanged(Clip(path), files=[other])
+    assert unchanged()
+    assert both()
+    other.write_bytes(b"{} ")
+    assert unchanged()
+    assert not both()
+    path.unlink()
+    assert not unchanged()
+    assert not Unchanged(Clip(path))()
+
+
+def test_same_size_and_time_is_a_change(tmp_path):
+    path = tmp_path / "a.y4m"
+    path.write_bytes(b"12")
+    os.utime(path, (1, 1))
+    unchanged, state = Unchanged(Clip(path)), stamp_of(Clip(path))
+    path.write_bytes(b"21")
+    os.utime(path, (1, 1))
+    assert stamp_of(Clip(path)) != state
+    assert not unchanged()
+    # These compare size and time alone: a new link to the file changes nothing that is measured.
+    assert stamps_of(Clip(path)) == ((2, 10**9),)
+
+
+def test_stamp_of_missing_file(tmp_path):
+    assert stamp_of(Clip(tmp_path / "none.mkv")) is None
+    assert stamps_of(Clip(tmp_path / "p%02d.png"), Clip(tmp_path / "none.mkv")) == (None, None)
+    with pytest.raises(OSError, match="No such file"):
+        FileState.of(tmp_path / "none.mkv")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="not a regular file"):
+        digest([tmp_path / "pipe"])
