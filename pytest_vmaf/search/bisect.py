@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from pytest_vmaf.encoding.cut import centre, cut
@@ -70,9 +71,8 @@ def bisect(request: BisectRequest, scorer: Scorer, plan: SearchPlan = PLAIN) -> 
         self_score = measure(itself, scorer, None if plan.source else name, name)
         ceiling = float(request.metric.of(self_score))
         stem = plan.stem or request.scoring.reference.path.stem
-        prober = Prober(
-            job, scoring, scorer, request.metric, folder, stem=stem, reference=name, keep=request.keep is not None
-        )
+        new_prober = partial(Prober, job, scoring, scorer, request.metric, folder, reference=name)
+        prober = new_prober(stem=stem, keep=request.keep is not None)
         speed, repeats = None, dict[int, tuple[Probe, ...]]()
         try:
             crossings = _search(request, plan, prober, ceiling)
@@ -89,8 +89,7 @@ def bisect(request: BisectRequest, scorer: Scorer, plan: SearchPlan = PLAIN) -> 
             if plan.timed and operating_points:
                 speed = measure_speed(job, operating_points[len(operating_points) // 2], folder)
             if request.repeats > 1:
-                again = Prober(job, scoring, scorer, request.metric, folder, stem=f"{stem}-again", reference=name)
-                repeats = _repeat(again, operating_points, request.repeats - 1)
+                repeats = _repeat(new_prober(stem=f"{stem}-again"), operating_points, request.repeats - 1)
         except BaseException as error:
             finished = tuple(_move_encodes(prober.probes, request.keep, None).values())
             if isinstance(error, OSError):

@@ -183,8 +183,8 @@ class Bisection:
         return f"<Bisection of {self.name}, {len(self.probes)} encodes: {reasons}>"
 
     def __str__(self) -> str:
-        rows = [("target", "CRF", str(self.metric), "next", "kbit/s", "bytes", "outcome")]
-        rows += [_row(answer) for answer in self.answers.values()]
+        columns = ("target", "CRF", str(self.metric), "next", "kbit/s", "bytes", "outcome")
+        rows = [columns, *map(_row, self.answers.values())]
         *widths, _ = (max(map(len, column)) for column in zip(*rows, strict=True))
         lines = ["  ".join([*(c.rjust(w) for c, w in zip(row, widths, strict=False)), row[-1]]) for row in rows]
         head = (
@@ -199,11 +199,9 @@ def sample_name(name: str, sample: tuple[int, int] | None) -> str:
     return name if sample is None else f"{name}, frames {sample[0]} to {sum(sample) - 1}"
 
 
-def _row(answer: Answer) -> tuple[str, str, str, str, str, str, str]:
-    if not answer.met:
-        return (f"{answer.target:g}", "–", "–", "–", "–", "–", answer.outcome)
-    after = "–" if answer.next_score is None else f"{answer.next_score:.3f}"
-    rate = f"{answer.bitrate / 1000:.1f}"
-    return (
-        f"{answer.target:g}", str(answer.crf), f"{answer.score:.3f}", after, rate, str(answer.size), answer.outcome
-    )  # fmt: skip
+def _row(answer: Answer) -> tuple[str, ...]:
+    cells = ["–"] * 5
+    if answer.met:
+        after = "–" if answer.next_score is None else f"{answer.next_score:.3f}"
+        cells = [str(answer.crf), f"{answer.score:.3f}", after, f"{answer.bitrate / 1000:.1f}", str(answer.size)]
+    return (f"{answer.target:g}", *cells, answer.outcome)

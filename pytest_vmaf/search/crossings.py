@@ -18,7 +18,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from numbers import Real
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -93,6 +92,8 @@ def find_crossings(
 ) -> Search:
     """Find for each target the largest CRF whose score reaches it, with few measurements.
 
+    `bisect_request` checks the arguments, which come from users.
+
     Args:
         measure: Returns the score of the encode at a CRF. Higher CRFs are coarser and score lower, or nearly so. It is
             called at most once for each CRF.
@@ -110,21 +111,17 @@ def find_crossings(
         The crossings, and every measurement.
 
     Raises:
-        ValueError: For arguments that make no sense, and for a score that is not finite.
+        ValueError: For a ceiling that is not finite and above 0, and for a score that is not finite.
         Exception: Whatever `measure` raises.
     """
-    finest, coarsest = _checked_range(crf_range)
-    goals = _checked_targets(targets)
-    slope = -min(0.13, 5.5 / max(coarsest - finest, 1)) if slope is None else slope
+    finest, coarsest = crf_range
+    goals = tuple(map(float, targets))
     if not (math.isfinite(ceiling) and ceiling > 0):
         raise ValueError(f"ceiling must be a finite score above 0, not {ceiling}.")
-    if not -5 <= slope < 0:
-        raise ValueError(
-            f"slope must be between -5 and 0, for example -0.1, because scores fall with the CRF; not {slope}."
-        )
-    if not _whole(workers) or workers < 1:
-        raise ValueError(f"workers must be a whole number of at least 1, not {workers!r}.")
-    earlier = _checked_start(start or {}, finest, coarsest)
+    slope = -min(0.13, 5.5 / max(coarsest - finest, 1)) if slope is None else slope
+    # An earlier search without an answer begins with the finest CRF.
+    known = (start or {}).items()
+    earlier = {goal: finest - 1 if crf is None else min(max(crf, finest - 1), coarsest) for goal, crf in known}
 
     from pytest_vmaf.search.beliefs import logit, priors
 
@@ -257,37 +254,6 @@ def _crossing(probes: Mapping[int, float], target: float, ceiling: float, finest
     if low < finest:
         return answer("below at the finest")
     return answer("met at the coarsest" if low == coarsest else "met")
-
-
-def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _checked_range(crf_range: tuple[int, int]) -> tuple[int, int]:
-    finest, coarsest = crf_range
-    if not (_whole(finest) and _whole(coarsest) and finest <= coarsest):
-        raise ValueError(f"crf_range must be two whole numbers, the finest first, not {crf_range!r}.")
-    return finest, coarsest
-
-
-def _checked_targets(targets: Sequence[float]) -> tuple[float, ...]:
-    if not targets:
-        raise ValueError("targets is empty. Give at least one score to search for.")
-    for target in targets:
-        if isinstance(target, bool) or not isinstance(target, Real) or not math.isfinite(target):
-            raise ValueError(f"Every target must be a finite number, not {target!r}.")
-    goals = tuple(float(target) for target in targets)
-    if len(set(goals)) < len(goals):
-        raise ValueError(f"Every target must be given once, not {', '.join(f'{goal:g}' for goal in goals)}.")
-    return goals
-
-
-def _checked_start(start: Mapping[float, int | None], finest: int, coarsest: int) -> dict[float, int]:
-    """Where to begin. None, of an earlier search without an answer, begins with the finest CRF."""
-    for target, crf in start.items():
-        if crf is not None and not _whole(crf):
-            raise ValueError(f"The start of target {target} must be a whole number, not {crf!r}.")
-    return {goal: min(max(finest - 1 if crf is None else crf, finest - 1), coarsest) for goal, crf in start.items()}
 
 
 def _checked_score(crf: int, score: float) -> float:

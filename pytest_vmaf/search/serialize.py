@@ -110,7 +110,7 @@ def made_with(probes: tuple[Probe, ...]) -> Record:
 
 
 def _answer_record(answer: Answer) -> Record:
-    record = {"target": answer.target, "outcome": answer.outcome, "met": answer.met, "why": answer.why}
+    record: Record = {"target": answer.target, "outcome": answer.outcome, "met": answer.met, "why": answer.why}
     if answer.met and answer.probe:
         record |= {**probe_record(answer.probe), "next_score": answer.next_score}
         del record["command"]
