@@ -1,0 +1,76 @@
+"""Clips, a corpus and programs for the tests of the command, and the command in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import shlex
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.commands import Done, Run, sweeping
+from pytest_vmaf.cli import main
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """run("score", reference, distorted, cwd=folder): the command in this process."""
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def call(*arguments: object, cwd: Path | None = None) -> Done:
+        if cwd is not None:
+            monkeypatch.chdir(cwd)
+        capsys.readouterr()
+        try:
+            code: object = main(list(map(str, arguments)))
+        except SystemExit as ended:
+            code = ended.code
+        assert isinstance(code, int)
+        return Done(code, *capsys.readouterr())
+
+    yield call
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture(scope="session")
+def clip(footage: Callable[..., Path]) -> Path:
+    """192x108, half a second."""
+    return footage("192x108", 12)
+
+
+@pytest.fixture(scope="session")
+def raw(clip: Path, make: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same clip as raw video, which describes nothing."""
+    return make("-i", clip, "-f", "rawvideo", tmp_path_factory.mktemp("raw") / "reference.yuv")
+
+
+@pytest.fixture(scope="session")
+def corpus(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus of three rows, CRF 20, 25 and 30."""
+    output = tmp_path_factory.mktemp("corpus") / "rows.jsonl"
+    with contextlib.redirect_stderr(io.StringIO()):
+        assert main(list(map(str, sweeping(clip, output)))) == 0
+    return output
+
+
+@pytest.fixture
+def counting(ffmpeg: str, tmp_path: Path) -> tuple[Path, Callable[[], int]]:
+    """An ffmpeg that logs its calls, and a function that counts the encodes among them."""
+    script, log = tmp_path / "ffmpeg", tmp_path / "calls"
+    script.write_text(f'#!/bin/sh\necho "$@" >> {shlex.quote(str(log))}\nexec {shlex.quote(ffmpeg)} "$@"\n')
+    script.chmod(0o755)
+    return script, lambda: log.read_text().count(" -crf ") if log.exists() else 0
+
+
+@pytest.fixture
+def poor(ffmpeg: str, tmp_path: Path) -> Path:
+    """An ffmpeg that was built without libx264."""
+    script, real = tmp_path / "poor", shlex.quote(ffmpeg)
+    script.write_text(
+        f'#!/bin/sh\ncase " $* " in *" -encoders "*) {real} "$@" | grep -v x264;; *) exec {real} "$@";; esac\n'
+    )
+    script.chmod(0o755)
+    return script

@@ -1,0 +1,102 @@
+"""`pytest-vmaf report`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cli.commands import Run
+
+
+@pytest.fixture
+def shards(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """What two shards of a build matrix leave: one whose gates hold, one with a failure."""
+    pytester.makepyfile(
+        """
+        import os
+        from pytest_vmaf import FakeScorer
+
+        def test_rung(vmaf):
+            neg = float(os.environ["NEG"])
+            vmaf.check("ref.mkv", "out|<b>.mp4", scorer=FakeScorer(vmaf=neg + 2, neg=neg), min_neg=93)
+        """
+    )
+    files = []
+    for name, neg in (("arm", "94.25"), ("x86", "91.5")):
+        files.append(pytester.mkdir(name) / "vmaf.json")
+        monkeypatch.setenv("NEG", neg)
+        pytester.runpytest("-q", "-p", "no:cacheprovider", f"--vmaf-json={files[-1]}")
+    return files
+
+
+def test_merge(run: Run, shards: list[Path], tmp_path: Path) -> None:
+    outputs = [tmp_path / f"all{suffix}" for suffix in (".html", ".md", ".json")]
+    done = run("report", *shards, *(part for output in outputs for part in ("-o", output)))
+    assert done.returncode == 1, done.stderr
+    assert "1 of 2 tests failed. Worst: test_rung, NEG 91.50 where at least 93 is required" in done.stdout
+    page = outputs[0].read_text()
+    assert page.index("91.50") < page.index("94.25")
+    for shard in ("arm", "x86"):
+        assert f"<small>{shard}</small>" in page
+    assert "out|&lt;b&gt;.mp4" in page
+    assert "out|<b>" not in outputs[1].read_text()
+    merged = json.loads(outputs[2].read_text())
+    assert [run["name"] for run in merged["runs"]] == ["arm", "x86"]
+    assert [(test["run"], test["status"]) for test in merged["tests"]] == [(0, "passed"), (1, "failed")]
+    # What was merged can be merged again.
+    again = run("report", outputs[2], shards[0], "-o", tmp_path / "again.json")
+    assert again.returncode == 1
+    names = [run["name"] for run in json.loads((tmp_path / "again.json").read_text())["runs"]]
+    assert len(set(names)) == 3
+
+
+def test_exit_codes(run: Run, shards: list[Path], tmp_path: Path, pytester: pytest.Pytester) -> None:
+    output = tmp_path / "r.html"
+    assert run("report", shards[0], "-o", output).returncode == 0
+    (pytester.path / "test_nothing.py").write_text("def test_nothing(): pass\n")
+    empty = tmp_path / "empty.json"
+    pytester.runpytest("-q", "-p", "no:cacheprovider", f"--vmaf-json={empty}", "test_nothing.py")
+    assert run("report", empty, "-o", output).returncode == 3
+    # A shard that was stopped did not gate what it did not run.
+    data = json.loads(shards[0].read_text())
+    data["runs"][0]["ended"] = "interrupted"
+    shards[0].write_text(json.dumps(data))
+    assert run("report", shards[0], "-o", output).returncode == 3
+
+
+def test_assets(run: Run, shards: list[Path], tmp_path: Path) -> None:
+    assert run("report", shards[0], "--html-assets", "-o", tmp_path / "r.html").returncode == 0
+    names = {path.suffix for path in (tmp_path / "r_assets").iterdir()}
+    assert names == {".css", ".js", ".svg"}
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "{}", '{"kind": "pytest-vmaf report", "schema": 99}', "[" * 100_000]
+)
+def test_invalid_files(run: Run, tmp_path: Path, content: str) -> None:
+    bad, output = tmp_path / "bad.json", tmp_path / "r.html"
+    bad.write_text(content)
+    output.write_text("the old one")
+    done = run("report", bad, "-o", output)
+    assert done.returncode == 3
+    assert "bad.json is not a readable report" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert output.read_text() == "the old one"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["-o", "r.pdf"], "-o must be a .html, .md or .json file, not r.pdf"),
+        (["-o", "nowhere/r.html"], "there is no folder"),
+        (["-o", "a.json"], "is also an input file"),
+        ([], "required: -o"),
+    ],
+)
+def test_usage(run: Run, tmp_path: Path, arguments: list[str], said: str) -> None:
+    (tmp_path / "a.json").write_text("{}")
+    done = run("report", "a.json", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr

@@ -1,0 +1,122 @@
+"""`pytest-vmaf score`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cli.commands import Run
+
+
+def test_table(run: Run, reference: Path, encoded: Path) -> None:
+    done = run("score", reference, encoded, "--gate", "min_neg=30", "--feature", "psnr")
+    assert done.returncode == 0, done.stderr
+    for word in ("NEG", "VMAF", "gap", "psnr_y", "min_neg=30 (command line)", "passed"):
+        assert word in done.stdout
+
+
+def test_violations(run: Run, reference: Path, sharpened: Path) -> None:
+    done = run("score", reference, sharpened, "--gate=min_neg=99")
+    assert done.returncode == 1
+    assert "(3 of 3 gates failed)" in done.stderr
+    assert "FAILED" in done.stdout
+
+
+def test_json(run: Run, reference: Path, encoded: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.json"
+    done = run("score", reference, encoded, "--format=json", "--output", output)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    data = json.loads(output.read_text())
+    assert data["status"] == "passed"
+    assert data["provenance"]["neg_model"] == "vmaf_v0.6.1neg"
+    assert data["gap"] == pytest.approx(data["vmaf"] - data["neg"])
+    assert [gate["name"] for gate in data["gates"]] == ["max_gap", "above_100"]
+    assert list(tmp_path.iterdir()) == [output]
+
+
+def test_raw_video(run: Run, reference: Path, encoded: Path, make: Callable[..., Path], tmp_path: Path) -> None:
+    raw = make("-i", reference, "-f", "rawvideo", tmp_path / "ref.yuv")
+    wanted = json.loads(run("score", reference, encoded, "--format=json").stdout)
+    geometry = ("--width", 320, "--height", 180, "--pix-fmt", "yuv420p", "--frame-rate", 25)
+    found = json.loads(run("score", raw, encoded, *geometry, "--format=json").stdout)
+    assert found["neg"] == wanted["neg"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("--gate=min_nge=9",), 2, "Did you mean 'min_neg'"),
+        (("--pix-fmt=yuv420p",), 2, "--pix-fmt is only for files that do not state it"),
+        (("--frame-rate=24",), 2, "--frame-rate is only for files that do not state it"),
+        (("--generation=v2",), 2, "generation (command line) must be one of v0, v1, not 'v2'"),
+        (("--threads=zero",), 2, "invalid int value"),
+        (("--model=vmaf_v9",), 3, "is not a known VMAF model"),
+        (("--ffmpeg=/no/such/ffmpeg",), 3, "does not exist or cannot be run"),
+    ],
+)
+def test_exit_codes(
+    run: Run, reference: Path, encoded: Path, arguments: tuple[str, ...], code: int, message: str
+) -> None:
+    done = run("score", reference, encoded, *arguments)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_missing_clip(run: Run, reference: Path) -> None:
+    done = run("score", reference, "missing.mp4")
+    assert done.returncode == 3
+    assert "missing.mp4 does not exist" in done.stderr
+
+
+def test_command_repeats_the_score(run: Run, reference: Path, encoded: Path, tmp_path: Path) -> None:
+    record = json.loads(run("score", reference, encoded, "--format=json").stdout)
+    shell = record["provenance"]["command"]
+    subprocess.run(["sh", "-c", shell], cwd=tmp_path, check=True, capture_output=True)
+    log = (tmp_path / "vmaf.xml").read_text()
+    assert 'name="neg" min=' in log
+    assert f'mean="{record["neg"]:.6f}"' in log
+
+
+def test_output_folder_missing(run: Run, reference: Path, encoded: Path, tmp_path: Path) -> None:
+    done = run("score", reference, encoded, "--output", tmp_path / "no" / "such" / "file")
+    assert done.returncode == 2
+    assert "there is no folder" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a FIFO")
+def test_output_to_pipe_and_link(run: Run, tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("Frame,vmaf,vmaf_neg,\n0,97.5,96.5,\n")
+    target, link, pipe = tmp_path / "target.json", tmp_path / "link.json", tmp_path / "pipe"
+    target.write_text("old")
+    link.symlink_to(target)
+    assert run("gap", log, "--format=json", "--output", link).returncode == 0
+    assert link.is_symlink()
+    assert json.loads(target.read_text())["frames"] == 1
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE)
+    assert run("gap", log, "--format=json", "--output", pipe).returncode == 0
+    assert json.loads(reader.communicate(timeout=30)[0])["frames"] == 1
+    assert pipe.is_fifo()
+
+
+def test_raw_video_of_any_name(
+    run: Run, reference: Path, encoded: Path, make: Callable[..., Path], tmp_path: Path
+) -> None:
+    raw = make("-i", reference, "-f", "rawvideo", tmp_path / "frames.bin")
+    done = run("score", raw, encoded, "--width", 320, "--height", 180, "--frame-rate", 25)
+    assert done.returncode == 0, done.stderr
+
+
+def test_forced_colours(run: Run, reference: Path, encoded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AV_LOG_FORCE_COLOR", "1")
+    assert run("score", reference, encoded).returncode == 0

@@ -1,0 +1,83 @@
+"""Flags of the search commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_vmaf.cli.main import build_parser, main
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["compare", "--target-vmafs", "80"], "--src"),
+        (["compare", "--src", "a", "--target-vmafs", ""], "empty entry"),
+        (["compare", "--src", "a", "--target-vmafs", "80,,90"], "empty entry"),
+        (["compare", "--src", "a", "--target-vmafs", "nan"], "expected a list of numbers such as 94,96"),
+        (["compare", "--src", "a", "--target-vmafs", "80,inf"], "expected a list of numbers such as 94,96"),
+        (["compare", "--src", "a", "--target-vmafs", "80;90"], "expected a list of numbers such as 94,96"),
+        (["compare", "--src", "a", "--encoders", "libx264,"], "empty entry"),
+        (["compare", "--src", "a", "--crf-range", "18"], "expected a range such as 18-40"),
+        (["compare", "--src", "a", "--crf-range", "18-30:2"], "expected a range such as 18-40"),
+        (["compare", "--src", "a", "--format", "hls"], "invalid choice"),
+        (["ladder", "--src", "a", "--encoder", "b"], "--resolutions"),
+        (["ladder", "--src", "a", "--resolutions", "96x54"], "--encoder"),
+        (["tune-per-shot", "--src", "a"], "--encoder"),
+        (["recommend", "--target-bitrate", "much"], "invalid float"),
+        (["corpus", "--src", "a", "--encoder", "b", "--output", "c"], "--crf"),
+        (
+            ["corpus", "--src", "a", "--encoder", "b", "--output", "c", "--crf", "30-20"],
+            "expected a list of CRFs such as",
+        ),
+        (
+            ["corpus", "--src", "a", "--encoder", "b", "--output", "c", "--crf", "20-30:0"],
+            "expected a list of CRFs such as",
+        ),
+        (
+            ["corpus", "--src", "a", "--encoder", "b", "--output", "c", "--crf", "0-99999999999"],
+            "expected a list of CRFs such as",
+        ),
+        (["corpus", "--src", "a", "--encoder", "b", "--output", "c", "--crf=-1"], "expected a list of CRFs such as"),
+        (["corpus", "--src", "a", "--encoder", "b", "--crf", "20"], "--output"),
+    ],
+)
+def test_invalid_values(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "value"),
+    [
+        ("recommend --source a", "src", Path("a")),
+        ("recommend --src a --framerate 30", "frame_rate", "30"),
+        ("recommend --src a --frame-rate 30", "frame_rate", "30"),
+        ("recommend --src a --target-vmaf 93", "targets", [93.0]),
+        ("recommend --src a --target-vmafs 93,95.5", "targets", [93.0, 95.5]),
+        ("recommend --from-corpus a", "from_corpus", Path("a")),
+        ("recommend --target-bitrate 2000", "target_bitrate", 2000.0),
+        ("recommend --src a --sample-clip-seconds 10", "sample_clip_seconds", 10.0),
+        ("tune-per-shot --src a --encoder b --plan-out c", "plan_out", Path("c")),
+        ("corpus --source a --encoder b,c --crf 18-22:2,30 --out d", "output", Path("d")),
+        ("corpus --source a --encoder b,c --crf 18-22:2,30 --out d", "crf", [18, 20, 22, 30]),
+        ("corpus --src a --encoders b,c --encoders d --crf 1 --out e", "encoders", ["b", "c", "d"]),
+        ("corpus --src a --src b --encoder c --crf 1 --out e", "src", [Path("a"), Path("b")]),
+        ("compare --src a --vmaf-model vmaf_v0.6.1", "model", "vmaf_v0.6.1"),
+        ("compare --src a --vmaf-timeout 5", "timeout", 5.0),
+        ("compare --src a --crf-range 18-40", "crf_range", (18, 40)),
+    ],
+)
+def test_published_flags(line: str, name: str, value: object) -> None:
+    assert getattr(build_parser()[0].parse_args(line.split()), name) == value
+
+
+def test_command_with_commas() -> None:
+    template = "./enc --filter a=1,b=2 --crf {crf} -i {input} -o {output}"
+    options = build_parser()[0].parse_args(
+        ["compare", "--src", "a", "--encoders", "libx264,libx265", "--encoders", template]
+    )
+    assert options.encoders == ["libx264", "libx265", template]
