@@ -1,11 +1,12 @@
-"""Four NEG targets with one search, against one bisection per target by raw ffmpeg commands with the same settings.
+"""Benchmark: four NEG targets in one search, compared with one bisection for each target by raw ffmpeg commands.
 
     python benchmarks/bisect_targets.py [--source CLIP] [--encoders libx264,libx265,libsvtav1] [--targets 94,96,97,98]
 
-The other side is what a careful script does: for each target it halves the encoder's whole CRF range, encodes with
-ffmpeg, scores with ffmpeg's libvmaf and the NEG model alone, and remembers nothing from one target to the next. Both
-sides must find the same CRFs. Ours also measures the default model and the reference against itself.
-Without --source it needs the footage of the examples: pip install '.[examples]'.
+The raw commands are those of a careful script. For each target, it bisects the encoder's full CRF range, encodes with
+ffmpeg, scores with ffmpeg's libvmaf and the NEG model alone, and reuses nothing from one target to the next. Both sides
+must find the same CRFs. `Vmaf.bisect` also measures the default model, and the reference against itself.
+
+Without --source, the benchmark needs the footage of the examples: pip install '.[examples]'.
 """
 
 from __future__ import annotations
@@ -38,30 +39,30 @@ def main() -> None:
     encodes, seconds = [0, 0], [0.0, 0.0]
     for name in options.encoders.split(","):
         begun = time.perf_counter()
-        found = Vmaf().bisect(source, encoder=name, targets=targets)
-        ours = {target: answer.crf if answer.met else None for target, answer in found.answers.items()}
+        bisection = Vmaf().bisect(source, encoder=name, targets=targets)
+        ours = {target: answer.crf if answer.met else None for target, answer in bisection.answers.items()}
         took = time.perf_counter() - begun
         begun = time.perf_counter()
         theirs, spent = one_by_one(source, ENCODERS[name], targets)
         other = time.perf_counter() - begun
         if ours != theirs:
-            raise SystemExit(f"{name}: the answers differ: {ours}, one by one {theirs}")
-        for side, (made, time_) in enumerate(((len(found.probes), took), (spent, other))):
-            encodes[side] += made
+            raise SystemExit(f"{name}: the CRFs differ: {ours} in one search, {theirs} one by one")
+        for side, (count, time_) in enumerate(((len(bisection.probes), took), (spent, other))):
+            encodes[side] += count
             seconds[side] += time_
         print(
-            f"{name:10} CRF {', '.join(map(str, ours.values()))}:  encodes {len(found.probes)} / {spent} = "
-            f"{len(found.probes) / spent:.2f}   seconds {took:.1f} / {other:.1f} = {took / other:.2f}",
+            f"{name:10} CRF {', '.join(map(str, ours.values()))}:  encodes {len(bisection.probes)} / {spent} = "
+            f"{len(bisection.probes) / spent:.2f}   seconds {took:.1f} / {other:.1f} = {took / other:.2f}",
             flush=True,
         )
     print(
-        f"{'in all':10} encodes {encodes[0]} / {encodes[1]} = {encodes[0] / encodes[1]:.2f}   "
+        f"{'total':10} encodes {encodes[0]} / {encodes[1]} = {encodes[0] / encodes[1]:.2f}   "
         f"seconds {seconds[0]:.1f} / {seconds[1]:.1f} = {seconds[0] / seconds[1]:.2f}"
     )
 
 
 def one_by_one(source: Path, encoder: Encoder, targets: list[float]) -> tuple[dict[float, int | None], int]:
-    """The largest CRF at or above each target by bisection, and how many encodes that took."""
+    """Find the largest CRF at or above each target by bisection, and count the encodes."""
     answers: dict[float, int | None] = {}
     spent = 0
     for target in targets:
@@ -75,7 +76,7 @@ def one_by_one(source: Path, encoder: Encoder, targets: list[float]) -> tuple[di
 
 
 def score(source: Path, encoder: Encoder, crf: int) -> float:
-    """One encode and its mean NEG by two ffmpeg commands."""
+    """Encode and score with two ffmpeg commands. Returns the mean NEG."""
     ffmpeg = find_ffmpeg().path
     quiet = [ffmpeg, "-nostdin", "-loglevel", "error"]
     chosen = [part.format(crf=crf, preset=encoder.preset) for part in encoder.arguments]

@@ -1,4 +1,4 @@
-"""How long the example suite takes with an empty cache, and again with what the first run left in it."""
+"""Benchmark: the example suite with an empty cache, and again with the cache of the first run."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=3)
     runs = parser.parse_args().runs
-    found = []
+    times = []
     for number in range(runs):
         with tempfile.TemporaryDirectory() as folder:
             suite = Path(folder, "examples")
             shutil.copytree(Path(__file__).parents[1] / "examples", suite)
             argv = [sys.executable, "-m", "pytest", "-q", "--rootdir", str(suite), str(suite)]
-            found.append([seconds(argv, suite)[0] for _ in range(2)])
-        print(f"run {number + 1}: {found[-1][0]:.2f} s, then {found[-1][1]:.2f} s", flush=True)
-    first, second = (statistics.median(column) for column in zip(*found, strict=True))
-    ratio = statistics.median(b / a for a, b in found)
+            times.append([seconds(argv, suite)[0] for _ in range(2)])
+        print(f"run {number + 1}: {times[-1][0]:.2f} s, then {times[-1][1]:.2f} s", flush=True)
+    first, second = (statistics.median(column) for column in zip(*times, strict=True))
+    ratio = statistics.median(b / a for a, b in times)
     print(f"empty {first:.2f} s   full {second:.2f} s   ratio 1/{1 / ratio:.1f}   ({runs} runs, medians)")
 
 

@@ -1,4 +1,4 @@
-"""What the installed but unused plugin adds to `pytest --collect-only`, as whole processes.
+"""Benchmark: the time that the unused plugin adds to `pytest --collect-only`, for complete processes.
 
 python benchmarks/collect_overhead.py [--runs 31]
 """

@@ -1,4 +1,4 @@
-"""Peak memory of a scoring, here and in ffmpeg, for 1,000 and for 4,000 frames.
+"""Benchmark: peak memory of a measurement in Python and in ffmpeg, for 1,000 and for 4,000 frames.
 
 python benchmarks/memory.py [--frames 1000 4000] [--size 640x360]
 """

@@ -1,4 +1,4 @@
-"""Run two commands in turn, A B A B …, and compare medians: what is left when the machine's speed drifts."""
+"""Compare two commands by medians of alternating runs, so that changes of the machine's speed cancel out."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Argv = Sequence[str]
 
 
 def seconds(argv: Argv, cwd: Path) -> tuple[float, float]:
-    """Wall and CPU seconds (children included) of one run; its output is thrown away, its failure is not."""
-    # As installed packages run: with their compiled files.
+    """Run a command and measure its wall and CPU seconds, children included. Its output is discarded."""
+    # Installed packages run with their compiled files.
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
@@ -28,7 +28,7 @@ def seconds(argv: Argv, cwd: Path) -> tuple[float, float]:
 
 
 def compare(name_a: str, a: Argv, name_b: str, b: Argv, cwd: Path, runs: int) -> None:
-    """Print the medians of both and of the ratio and difference, pair by pair, after one warm-up of each."""
+    """Print the medians of both commands, and of their ratio and difference in each pair, after a warm-up."""
     seconds(a, cwd)
     seconds(b, cwd)
     pairs = [(seconds(a, cwd), seconds(b, cwd)) for _ in range(runs)]

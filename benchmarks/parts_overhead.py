@@ -1,8 +1,8 @@
-"""What looking at parts of the picture costs, as ratios to a plain score of the same pair in the same run.
+"""Benchmark: the cost of measuring parts of the picture, as ratios to a plain score of the same pair.
 
     python benchmarks/parts_overhead.py [--source CLIP] [--frames 120] [--runs 5]
 
-The pair is brought to 1080p, if it is not. Without --source it needs the footage of the examples:
+The pair is scaled to 1080p. Without --source, the benchmark needs the footage of the examples:
 pip install '.[examples]'.
 """
 
@@ -22,10 +22,10 @@ from pytest_vmaf.media.ffmpeg import find_ffmpeg
 CODE = "import sys; from pytest_vmaf import Vmaf; r, d = sys.argv[1:]; v = Vmaf(); "
 REGIONS = "{'a': (640, 270, 640, 540), 'b': (100, 100, 321, 239), 'c': (1400, 700, 400, 300)}"
 WAYS = {
-    "roi, the network that comes along": "v.roi(r, d)",
-    "roi, the same with a mask of nearly everything": "v.roi(r, d, threshold=0)",
+    "roi, the bundled network": "v.roi(r, d)",
+    "roi, the bundled network and a mask of nearly everything": "v.roi(r, d, threshold=0)",
     "roi, all pixels blended": "v.roi(r, d, synthetic_mask=0.5, threshold=0, fade=1)",
-    "three regions (a quarter of the picture in all)": f"v.score(r, d, regions={REGIONS})",
+    "three regions (a quarter of the picture in total)": f"v.score(r, d, regions={REGIONS})",
     "map of 4x4 tiles": "v.map(r, d)",
     "map of 8x8 tiles": "v.map(r, d, grid=(8, 8))",
     "map of 4x4 tiles, weighted by saliency": "v.map(r, d, saliency=True)",
@@ -51,7 +51,7 @@ def main() -> None:
         for what, call in WAYS.items():
             print(f"\n{what}")
             argv = [sys.executable, "-c", CODE + call, str(reference), str(encode)]
-            compare("it", argv, "plain score", plain, folder, options.runs)
+            compare("parts", argv, "plain score", plain, folder, options.runs)
 
 
 if __name__ == "__main__":

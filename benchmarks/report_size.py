@@ -1,9 +1,9 @@
-"""How large the report is, how long it takes and how much memory, for 10, 200 and 2,000 tests and a two-hour clip.
+"""Benchmark: size, time and memory of the report for 10, 200 and 2,000 tests, and for a clip of two hours.
 
 python benchmarks/report_size.py [--runs 5]
 
-Each row is a process of its own that makes the records (with invented scores of 500 frames, or 172,800) and then
-renders them; seconds and memory are those of the rendering alone. Medians of the runs.
+Each row is a process of its own. It makes records with synthetic scores of 500 or 172,800 frames, and renders them.
+Seconds and memory are those of the rendering alone. All figures are medians of the runs.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ RUN = {
 
 
 class Report:
-    """As much of a pytest report as the collector looks at."""
+    """The attributes of a pytest report that the collector reads."""
 
     outcome, when, duration, longrepr, location = "passed", "call", 1.0, None, ("test_it.py", 1, "test_it")
 
@@ -63,7 +63,7 @@ def frames(count: int, base: float, number: int) -> list[float]:
 
 
 def one(tests: int, length: int, failed: int) -> None:
-    """Render once and print what it took."""
+    """Render once, and print seconds, sizes and memory."""
     collector = Collector()
     for number in range(tests):
         scorer = FakeScorer(vmaf=frames(length, 92, number), neg=frames(length, 90, number))

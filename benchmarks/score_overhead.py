@@ -1,8 +1,9 @@
-"""What scoring costs beyond the raw ffmpeg command with the same models and threads, as whole processes.
+"""Benchmark: the cost of scoring compared with the raw ffmpeg command with the same models and threads.
 
     python benchmarks/score_overhead.py [--source CLIP] [--loops 8] [--runs 5]
 
-Without --source it needs the footage of the examples: pip install '.[examples]'.
+Complete processes are compared. Without --source, the benchmark needs the footage of the examples:
+pip install '.[examples]'.
 """
 
 from __future__ import annotations

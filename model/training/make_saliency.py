@@ -1,7 +1,7 @@
-"""Trains the saliency model on rendered scenes and writes it as ONNX: `python make_saliency.py --output FILE`.
+"""Train the saliency model on rendered scenes and write it as ONNX: `python make_saliency.py --output FILE`.
 
-Everything follows from the seed (and the number of threads, which is one): no data set is read, no other network is
-involved. Needs torch and onnx, which the installed package does not.
+Everything follows from the seed and the number of threads, which is one. No data set is read and no other network is
+used. Requires torch and onnx, which the installed package does not.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from scenes import render
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-#: Sizes a batch may have in training, so that no size or shape is the only one known.
+#: Sizes of batches in training: several, so that the network does not learn a single size or shape.
 SIZES = ((96, 160), (96, 176), (112, 160), (80, 144), (112, 192))
 
 
 def scene(seed: int, index: int) -> NDArray[np.uint8]:
-    """One rendered scene: RGB and coverage, [h,w,4]."""
+    """Render one scene: RGB and coverage, [h,w,4]."""
     return np.dstack(render(np.random.default_rng([seed, index])))
 
 
 def rendered(seed: int, count: int, workers: int) -> NDArray[np.uint8]:
-    """The scenes to train on, [count,h,w,4]."""
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # sums in another order round differently
+    """Render the scenes to train on, [count,h,w,4]."""
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # sums in a different order round differently
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
         return np.stack(pool.map(functools.partial(scene, seed), range(count), chunksize=10))
 
 
 def intrude(rgb: Tensor, truth: Tensor, rng: np.random.Generator) -> Tensor:
-    """Other scenes shine through, and parts of them, behind the objects, reach in from the border: all background."""
+    """Blend in other scenes, and parts of them from the border, behind the objects. All of it is background."""
     n, _, h, w = rgb.shape
     y, x = torch.linspace(-1, 1, h)[None, :, None], torch.linspace(-1, 1, w)[None, None]
     centre = rng.uniform(-1, 1, (2, n))
@@ -58,7 +58,7 @@ def intrude(rgb: Tensor, truth: Tensor, rng: np.random.Generator) -> Tensor:
 def batches(
     pool: NDArray[np.uint8], steps: int, size: int, rng: np.random.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Random windows of random scenes with random colours: normalised frames and coverage at half their size."""
+    """Yield random windows of random scenes with random colours: normalised frames, and coverage at half their size."""
     mean, deviation = (torch.tensor(v)[None, :, None, None] for v in (MEAN, DEVIATION))
     h, w = pool.shape[1:3]
     for _ in range(steps):
@@ -70,7 +70,7 @@ def batches(
         data = F.interpolate(data, SIZES[int(rng.integers(len(SIZES)))], mode="bilinear")
         data = torch.where(torch.from_numpy(rng.random((size, 1, 1, 1)) < 0.5), data, data.flip(3))
         rgb, truth = intrude(data[:, :3], data[:, 3:], rng), data[:, 3:]
-        if rng.random() < 0.4:  # rendered outlines are crisper than filmed ones
+        if rng.random() < 0.4:  # rendered outlines are sharper than filmed ones
             soft = F.interpolate(rgb, scale_factor=float(rng.uniform(0.35, 0.8)), mode="bilinear")
             rgb = fit(soft, rgb)
         if rng.random() < 0.25:
@@ -83,7 +83,7 @@ def batches(
 
 
 def loss_of(logits: Tensor, truth: Tensor) -> Tensor:
-    """Cross entropy, Dice, and one minus Pearson's correlation."""
+    """The sum of cross entropy, Dice, and one minus Pearson's correlation, weighted."""
     p = torch.sigmoid(logits)
     dice = 1 - ((2 * (p * truth).sum((1, 2, 3)) + 20) / ((p + truth).sum((1, 2, 3)) + 20)).mean()
     a, b = p - p.mean((1, 2, 3), True), truth - truth.mean((1, 2, 3), True)
@@ -92,7 +92,7 @@ def loss_of(logits: Tensor, truth: Tensor) -> Tensor:
 
 
 def train(pool: NDArray[np.uint8], steps: int, seed: int, size: int) -> Saliency:
-    """Adam with a rate that rises, then falls as a cosine; the weights returned are an exponential average."""
+    """Train with AdamW, at a rate that rises and then falls as a cosine. Returns exponentially averaged weights."""
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True)
     net = Saliency().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -117,13 +117,16 @@ def train(pool: NDArray[np.uint8], steps: int, seed: int, size: int) -> Saliency
 
 
 def write(net: Saliency, output: Path) -> None:
-    """Write the network as ONNX between a resize to the working area and one back; sizes are computed in the graph."""
+    """Write the network as ONNX, with a resize to the working area before it and one back after it.
+
+    The graph computes the sizes.
+    """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
     axes = {"frame": {2: "h", 3: "w"}, "map": {2: "mh", 3: "mw"}}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter without further dependencies is called legacy
+        warnings.simplefilter("ignore")  # the exporter without further dependencies warns that it is deprecated
         torch.onnx.export(
             Located(net).eval(),
             (torch.zeros(1, 3, *WORKING),),
@@ -178,13 +181,13 @@ def write(net: Saliency, output: Path) -> None:
 
 
 def main() -> None:
-    """Render, train, write."""
+    """Render the scenes, train the network and write the model."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--scenes", type=int, default=5000)
     parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--workers", type=int, default=2, help="processes that render; training takes one thread")
+    parser.add_argument("--workers", type=int, default=2, help="processes that render; training uses one thread")
     parser.add_argument("--output", type=Path, default=Path(__file__).parents[1] / "saliency.onnx")
     arguments = parser.parse_args()
     torch.set_num_threads(1)

@@ -1,9 +1,9 @@
-"""The saliency network: bottom-up features weighed by a small U-Net, and the odds of a place in the frame.
+"""The saliency network: a small U-Net over bottom-up features, and the odds of a place in the frame.
 
-The network gets, beside the colours, what bottom-up models compute: opponent colours and centre-surround differences
-(Itti, Koch and Niebur 1998, IEEE PAMI 20), distance from the frame's mean colour (Achanta et al. 2009, CVPR) and from
-the colours at each border (boundary prior: Zhu et al. 2014, CVPR), and coordinates from which a centre prior follows
-(Judd et al. 2009, ICCV). A U-Net (Ronneberger et al. 2015, MICCAI) with a global context weighs them.
+The inputs are the colours and the features of bottom-up models: opponent colours and centre-surround differences (Itti,
+Koch and Niebur 1998, IEEE PAMI 20), distance from the frame's mean colour (Achanta et al. 2009, CVPR) and from the
+colours at each border (boundary prior: Zhu et al. 2014, CVPR), and coordinates, from which a centre prior follows (Judd
+et al. 2009, ICCV). A U-Net (Ronneberger et al. 2015, MICCAI) with a global context weights them.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-#: The working area in pixels, and its sides for 16:9; sides are multiples of STEP.
+#: Height and width of the working area for 16:9, in pixels. Sides are multiples of STEP.
 WORKING = (128, 224)
 STEP = 16
 
 
 def block(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
-    """Convolution, normalisation (folded into the convolution when written) and rectification."""
+    """A convolution, a normalisation (folded into the convolution on export) and a rectification."""
     convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU())
 
@@ -35,7 +35,7 @@ def sides(x: Tensor) -> list[Tensor]:
 
 
 def distances(x: Tensor, bands: list[Tensor]) -> Tensor:
-    """How many deviations x is off each band's mean, saturating: [n, bands, h, w] summed over channels."""
+    """How many deviations x is away from each band's mean, saturating: [n,bands,h,w], summed over channels."""
     off = []
     for band in bands:
         mean, spread = band.mean(2)[..., None, None], (band * band).mean(2)[..., None, None]
@@ -45,7 +45,7 @@ def distances(x: Tensor, bands: list[Tensor]) -> Tensor:
 
 
 class Saliency(nn.Module):
-    """Normalised RGB [n,3,h,w], sides multiples of 16, to logits [n,1,h/2,w/2]."""
+    """From normalised RGB [n,3,h,w], with sides that are multiples of 16, to logits [n,1,h/2,w/2]."""
 
     place: Tensor
 
@@ -79,13 +79,13 @@ class Saliency(nn.Module):
         return torch.cat([colour, colour - near, colour - far, border, rare, place], 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
+        """Predict the logits [n,1,h/2,w/2]."""
         fine = self.fine(x)
         pooled = torch.cat([F.max_pool2d(fine, 2), F.avg_pool2d(fine, 2)], 1)
         quarter = self.quarter(torch.cat([pooled, self.features(x)], 1))
         eighth = self.eighth(F.max_pool2d(quarter, 2))
         bands = torch.cat(sides(eighth), 2).mean(2)[..., None, None]
-        unlike = self.contrast((eighth - bands) ** 2)  # the boundary prior once more, on learned features
+        unlike = self.contrast((eighth - bands) ** 2)  # the boundary prior again, on learned features
         deep = self.sixteenth(F.max_pool2d(torch.cat([eighth, unlike], 1), 2))
         summary = torch.cat([deep.mean((2, 3)), deep.amax((2, 3))], 1)
         scale, shift = self.context(summary)[..., None, None].chunk(2, 1)
@@ -98,10 +98,10 @@ class Saliency(nn.Module):
 
 
 class Located(nn.Module):
-    """The network's odds, times the odds that something is looked at in its place: low along the frame's border.
+    """The network's odds times the odds that viewers look at a place, which are low along the frame's border.
 
-    The log odds are GAIN * logit + BIAS - FALL * (1 - (1 - x^8)(1 - y^8)), x and y from -1 to 1. BIAS makes up for
-    objects being rarer in rendered scenes than in films.
+    The log odds are GAIN * logit + BIAS - FALL * (1 - (1 - x^8)(1 - y^8)), with x and y from -1 to 1. BIAS compensates
+    for objects that are rarer in rendered scenes than in films.
     """
 
     GAIN, BIAS, FALL = 0.8, 0.5, 3.0
@@ -114,6 +114,6 @@ class Located(nn.Module):
         self.register_buffer("inner", ((1 - x**8) * (1 - y**8))[None, None])
 
     def forward(self, frame: Tensor) -> Tensor:
-        """Normalised RGB [n,3,h,w], sides multiples of 16, to saliency [n,1,h/2,w/2] in [0,1]."""
+        """From normalised RGB [n,3,h,w], with sides that are multiples of 16, to saliency [n,1,h/2,w/2] in [0,1]."""
         logits = self.net(frame)
         return torch.sigmoid(self.GAIN * logits + self.BIAS - self.FALL * (1 - fit(self.inner, logits)))

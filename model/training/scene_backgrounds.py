@@ -7,13 +7,13 @@ from scene_textures import NATURE, Array, Random, Shape, blur, colours, fabric, 
 
 
 def background(rng: Random, shape: Shape) -> Array:
-    """A background without anything salient, [h,w,3]."""
+    """Render a background without salient objects, [h,w,3]."""
     kinds = [country, country, wood, interior, clutter, bokeh, studio]
     return kinds[int(rng.integers(len(kinds)))](rng, shape)
 
 
 def country(rng: Random, shape: Shape) -> Array:
-    """Sky over a skyline of hills, trees or houses over ground which gets coarser towards the viewer."""
+    """Sky, a skyline of hills, trees or houses, and ground that gets coarser towards the viewer."""
     y, x = grid(shape)
     h, w = shape
     horizon = h * rng.uniform(-0.1, 0.75)
@@ -35,7 +35,7 @@ def country(rng: Random, shape: Shape) -> Array:
 
 
 def wood(rng: Random, shape: Shape) -> Array:
-    """Foliage lit unevenly, with trunks and a path."""
+    """Unevenly lit foliage, with trunks and a path."""
     y, x = grid(shape)
     image = fabric(rng, shape, NATURE[:4], str(rng.choice(["leaves", "cloud", "grain", "grass"])))
     image = image * (0.75 + 0.3 * np.tanh(noise(rng, shape, 1.6)))[..., None]
@@ -50,7 +50,7 @@ def wood(rng: Random, shape: Shape) -> Array:
 
 
 def interior(rng: Random, shape: Shape) -> Array:
-    """A wall, a floor or table, and rectangles: windows, pictures, furniture, mostly cut off by the frame."""
+    """A wall, a floor or a table, and rectangles (windows, pictures, furniture), mostly cut off by the frame."""
     y, x = grid(shape)
     h, w = shape
     image = fabric(
@@ -72,7 +72,7 @@ def interior(rng: Random, shape: Shape) -> Array:
 
 
 def clutter(rng: Random, shape: Shape) -> Array:
-    """Dead leaves of all sizes, each of its own colour around a common palette."""
+    """Dead leaves of all sizes, each with its own colour around a common palette."""
     count = int(rng.integers(60, 700))
     label, _ = leaves(rng, shape, rng.uniform(2, 8), rng.uniform(20, 80), count)
     each = colours(rng, count + 1, NATURE)
@@ -81,7 +81,7 @@ def clutter(rng: Random, shape: Shape) -> Array:
 
 
 def bokeh(rng: Random, shape: Shape) -> Array:
-    """A scene far out of focus, perhaps with discs of light."""
+    """A scene far out of focus, sometimes with discs of light."""
     image = blur(clutter(rng, shape), rng.uniform(4, 12))
     label, value = leaves(rng, shape, 3, 10, int(rng.integers(1, 40)))
     lights: Array = (rng.uniform(0, 0.5) * value[label] * (label > 0))[..., None] * colours(rng, 1)[0]

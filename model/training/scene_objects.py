@@ -1,7 +1,7 @@
 """Objects of rendered scenes: people, animals, vehicles and things, drawn from parts.
 
-A part is a signed distance (negative inside) of local coordinates x and y, in which an object is about two units high;
-with it goes the number of the fabric it is made of. Later parts stand before earlier ones.
+A part is a signed distance (negative inside) of local coordinates x and y, in which an object is about two units high.
+Each part is listed with the number of its fabric. Later parts are in front of earlier ones.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def ellipse(cx: float, cy: float, rx: float, ry: float) -> Part:
 
 
 def limb(ax: float, ay: float, bx: float, by: float, ra: float, rb: float) -> Part:
-    """A capsule from a to b whose radius goes from ra to rb."""
+    """A capsule from a to b whose radius changes from ra to rb."""
 
     def distance(x: Array, y: Array) -> Array:
         dx, dy = bx - ax, by - ay
@@ -49,7 +49,7 @@ def star(rng: Random, points: int, depth: float) -> Part:
 
 
 def person(rng: Random) -> list[tuple[Part, int]]:
-    """Legs, torso, arms, head and hair; or the upper half only. The number is the part's fabric."""
+    """Legs, torso, arms, head and hair, or the upper half only."""
     u = rng.uniform
     bust = rng.random() < 0.45
     shoulder, hip, head = u(0.2, 0.3), u(0.12, 0.2), u(0.12, 0.17)
@@ -73,7 +73,7 @@ def person(rng: Random) -> list[tuple[Part, int]]:
 
 
 def animal(rng: Random) -> list[tuple[Part, int]]:
-    """Legs, body, neck, head, ears and tail, sideways; or a sitting one seen from the front."""
+    """An animal from the side (legs, body, neck, head, tail), or a sitting one from the front (body, head, ears)."""
     u = rng.uniform
     if rng.random() < 0.4:
         r = u(0.3, 0.45)
@@ -179,5 +179,5 @@ def thing(rng: Random) -> list[tuple[Part, int]]:
     ]
 
 
-#: What may be an object; more weight for what occurs twice.
+#: The kinds of objects. Those that occur twice are twice as likely.
 MAKERS = (person, person, animal, vehicle, thing, thing)

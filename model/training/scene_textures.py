@@ -1,7 +1,7 @@
-"""Textures of rendered scenes: noise, patterns and colours, from a random generator and nothing else.
+"""Textures of rendered scenes: noise, patterns and colours, from a random generator only.
 
-Sources: spectra that fall with frequency, Field 1987 (J. Opt. Soc. Am. A 4); occluding shapes of power-law sizes
-("dead leaves"), Lee, Mumford and Huang 2001 (Int. J. Computer Vision 41).
+Sources: Field 1987 (J. Opt. Soc. Am. A 4) for spectra that fall with frequency; Lee, Mumford and Huang 2001 (Int. J.
+Computer Vision 41) for occluding shapes with power-law sizes ("dead leaves").
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _gaussian(side: int, sigma: float) -> Array:
 
 
 def colours(rng: Random, count: int, hues: tuple[float, ...] | None = None) -> Array:
-    """Colours that go together, [count,3]: around one hue, mostly muted, spread in lightness."""
+    """Matching colours, [count,3]: around one hue, mostly muted, spread in lightness."""
     hue = rng.choice(hues) if hues else rng.random()
     h = (hue + rng.normal(0, rng.choice([0.02, 0.06, 0.15]), count)) % 1
     s = np.clip(rng.beta(2, 3) + rng.normal(0, 0.1, count), 0, 1)
@@ -57,7 +57,7 @@ def colours(rng: Random, count: int, hues: tuple[float, ...] | None = None) -> A
     return np.asarray(rgb, np.float32)
 
 
-#: Hues (0 to 1) of what scenes are mostly made of: foliage, earth, sky, stone.
+#: Hues, from 0 to 1, of foliage, earth, sky and stone.
 NATURE = (0.22, 0.27, 0.32, 0.1, 0.08, 0.58, 0.62)
 
 
@@ -123,7 +123,7 @@ def field(rng: Random, shape: Shape, kind: str = "") -> Array:
 
 
 def paint(rng: Random, pattern: Array, ramp: Array) -> Array:
-    """Colour a pattern along a ramp of colours, with a fine grain: [h,w,3]."""
+    """Colour a pattern along a ramp of colours, with fine grain: [h,w,3]."""
     position = np.clip(pattern, 0, 0.999) * (len(ramp) - 1)
     low = position.astype(np.int32)
     share = (position - low)[..., None]
@@ -134,5 +134,5 @@ def paint(rng: Random, pattern: Array, ramp: Array) -> Array:
 def fabric(
     rng: Random, shape: Shape, hues: tuple[float, ...] | None = None, kind: str = "", strength: float = 1
 ) -> Array:
-    """A texture of colours that go together; a low strength leaves little of its pattern."""
+    """A texture of matching colours. A low strength leaves little of its pattern."""
     return paint(rng, 0.5 + strength * (field(rng, shape, kind) - 0.5), colours(rng, int(rng.integers(2, 5)), hues))

@@ -1,9 +1,9 @@
-"""Rendered scenes with known salient objects: the only data the saliency model is trained on.
+"""Rendered scenes with known salient objects: the only data that the saliency model is trained on.
 
-A scene is a background with things that belong to it and up to six objects in front, dressed to differ from their
-surroundings by a varying degree, then seen through a camera. The ground truth is the objects' coverage. Everything
-follows from a random generator; no file is read. That objects stand near the centre and off the border is the
-boundary prior of Zhu et al. 2014 (CVPR, "Saliency optimization from robust background detection").
+A scene is a background with up to six objects in front, which differ from their surroundings to a varying degree, seen
+through a camera. The ground truth is the objects' coverage. Everything follows from a random generator; no file is
+read. Objects are near the centre and away from the border: the boundary prior of Zhu et al. 2014 (CVPR, "Saliency
+optimization from robust background detection").
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from scene_backgrounds import background
 from scene_objects import MAKERS, Part
 from scene_textures import NATURE, Array, Random, Shape, blur, fabric, grid, noise
 
-#: The size scenes are rendered at: height, width.
+#: Height and width of rendered scenes.
 FRAME: Shape = (128, 224)
 
 
 def render(rng: Random, shape: Shape = FRAME) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """One scene: RGB [h,w,3] and the salient objects' coverage [h,w], 0 to 255."""
+    """Render one scene: RGB [h,w,3], and the salient objects' coverage [h,w] from 0 to 255."""
     image = background(rng, shape)
     truth: Array = np.zeros(shape, np.float32)
     defocus = rng.choice([0.0, 0.0, 0.0, 0.6, 1.2, 3.0])
@@ -36,7 +36,7 @@ def render(rng: Random, shape: Shape = FRAME) -> tuple[NDArray[np.uint8], NDArra
         image, coverage = place(rng, image, maker, size, 1.0 if count < 3 else 1.6)
         truth = np.maximum(truth, coverage)
         maker = maker if alike else MAKERS[int(rng.integers(len(MAKERS)))]
-    if rng.random() < 0.08:  # something out of focus right before the camera, cut off by the frame's border
+    if rng.random() < 0.08:  # an object out of focus close to the camera, cut off by the frame's border
         image, near = edge_thing(rng, image)
         truth = truth * (1 - near)
     return camera(rng, image, truth)
@@ -45,7 +45,7 @@ def render(rng: Random, shape: Shape = FRAME) -> tuple[NDArray[np.uint8], NDArra
 def place(
     rng: Random, image: Array, maker: Callable[[Random], list[tuple[Part, int]]], share: float, spread: float
 ) -> tuple[Array, Array]:
-    """Put an object that covers about `share` of the frame before the image; the new image and its coverage."""
+    """Draw an object that covers about `share` of the frame. Returns the new image and the object's coverage."""
     h, w = image.shape[:2]
     y, x = grid((h, w))
     parts = maker(rng)
@@ -53,7 +53,7 @@ def place(
     area = 0.01 * np.count_nonzero(np.min([part(*coarse) for part, _ in parts], 0) < 0)
     half = min(np.sqrt(share * h * w / area), 0.9 * h)
     cx, cy = w * np.clip(rng.normal(0.5, 0.15 * spread), 0, 1), h * np.clip(rng.normal(0.52, 0.1 * spread), 0.05, 0.95)
-    if rng.random() < 0.3:  # stands at the bottom, or is cut off by it
+    if rng.random() < 0.3:  # at the bottom, or cut off by it
         cy = h - half * rng.uniform(0.5, 1.0)
     angle, flip = rng.normal(0, 0.12), rng.choice([-1, 1]) * rng.uniform(0.75, 1.3)
     warp = rng.choice([0, 0.03, 0.08])
@@ -77,7 +77,7 @@ def place(
 
 
 def dress(rng: Random, shape: Shape, around: Array) -> list[Array]:
-    """Four fabrics for an object, of which the first differs from the colour around it by a varying degree."""
+    """Four fabrics for an object. The first differs from the colour around it to a varying degree."""
     strength = rng.uniform(0, 0.9)
     wanted = rng.choice([0.12, 0.2, 0.35, 0.5])
     hues = NATURE if rng.random() < 0.25 else None
@@ -86,7 +86,7 @@ def dress(rng: Random, shape: Shape, around: Array) -> list[Array]:
         if np.abs(main.mean((0, 1)) - around).max() > wanted:
             break
         main = fabric(rng, shape, hues, "", strength)
-    if rng.random() < 0.3:  # more vivid than surroundings mostly are
+    if rng.random() < 0.3:  # more vivid than most surroundings
         grey = main.mean(2, keepdims=True)
         main = grey + rng.uniform(1.2, 2.2) * (main - grey)
     second = fabric(rng, shape, None, "", strength) if rng.random() < 0.6 else main * rng.uniform(0.5, 1.4)
@@ -101,7 +101,7 @@ def dress(rng: Random, shape: Shape, around: Array) -> list[Array]:
 
 
 def edge_thing(rng: Random, image: Array) -> tuple[Array, Array]:
-    """A blurred, mostly dark shape that reaches in from a border and is not what one looks at."""
+    """Draw a blurred, mostly dark shape at a border, which is not salient."""
     h, w = image.shape[:2]
     y, x = grid((h, w))
     side = [x, w - x, h - y, y][int(rng.integers(4))]
@@ -112,7 +112,7 @@ def edge_thing(rng: Random, image: Array) -> tuple[Array, Array]:
 
 
 def camera(rng: Random, image: Array, truth: Array) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Exposure, colour cast, vignette, softness, block coding, noise, flip and letterbox, then 8 bits."""
+    """Apply exposure, colour cast, vignette, softness, block coding, noise, flip and letterbox, and round to 8 bits."""
     h, w = truth.shape
     y, x = grid((h, w))
     image = blur(image, rng.choice([0, 0, 0.4, 0.6, 1.0]))
@@ -136,7 +136,7 @@ def camera(rng: Random, image: Array, truth: Array) -> tuple[NDArray[np.uint8], 
 
 
 def coded(image: Array, step: float) -> Array:
-    """Quantise 8x8 cosine coefficients, coarser for higher frequencies, as a block coder does."""
+    """Quantise 8x8 cosine coefficients as a block coder does, coarser for higher frequencies."""
     h, w = (side // 8 * 8 for side in image.shape[:2])
     k = np.arange(8)
     basis = np.cos(np.pi * (2 * k[None] + 1) * k[:, None] / 16) * np.where(k[:, None], 0.5, 0.5**1.5)
