@@ -6,7 +6,7 @@ import importlib
 import json
 import pkgutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -136,8 +136,11 @@ def entries(pytester: pytest.Pytester) -> Callable[[], dict[str, dict[str, dict[
 
 
 @pytest.fixture
-def apart(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A run that does not take itself for one that a test started."""
-    monkeypatch.delenv("PYTEST_CURRENT_TEST", raising=False)
-    yield
-    monkeypatch.setenv("PYTEST_CURRENT_TEST", "")
+def run_as_job(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """run_as_job(*arguments): as `run`, but the run does not know that a test started it."""
+
+    def run_outermost(*arguments: str) -> pytest.RunResult:
+        monkeypatch.delenv("PYTEST_CURRENT_TEST", raising=False)
+        return run(*arguments)
+
+    return run_outermost

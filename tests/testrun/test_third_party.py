@@ -1,9 +1,8 @@
-"""What other reports show of a run: JUnit XML, GitHub Actions, pytest-html, Allure; each alone and under -n2."""
+"""Measurements in the reports of others: JUnit XML, GitHub Actions, pytest-html and Allure."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from html import unescape
 from pathlib import Path
@@ -14,30 +13,9 @@ import pytest
 
 Run = Callable[..., pytest.RunResult]
 
-
-@pytest.fixture(autouse=True)
-def _no_build_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    """These tests may run on GitHub themselves, whose summary is not to be written to."""
-    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def lean() -> None:
-    """Here the children load what is installed: some of it is what these tests are about."""
-
-
-@pytest.fixture(params=["alone", "xdist"])
-def run(request: pytest.FixtureRequest, pytester: pytest.Pytester) -> Run:
-    """Run pytest on what the pytester folder holds, in a process of its own, alone or under -n2."""
-
-    def under(*arguments: str) -> pytest.RunResult:
-        workers = ["-n2"] if request.param == "xdist" else ["-p", "no:xdist"]
-        # Else it would take itself for one that a test starts, which it is, and leave GitHub's summary alone.
-        os.environ.pop("PYTEST_CURRENT_TEST", None)
-        return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-Werror", *workers, *arguments, timeout=120)
-
-    return under
+#: Plugins that other runs do without.
+HTML_PLUGINS = ("-p", "metadata", "-p", "html", "-p", "html_fixtures")
+ALLURE_PLUGIN = ("-p", "allure_pytest")
 
 
 @pytest.fixture
@@ -58,15 +36,15 @@ def tests(pytester: pytest.Pytester) -> None:
 
 def properties(path: Path) -> dict[str, dict[str, str]]:
     """The properties of each test in a JUnit XML file; a name that is there twice is an error."""
-    found: dict[str, dict[str, str]] = {}
+    tests: dict[str, dict[str, str]] = {}
     for case in ElementTree.parse(path).iter("testcase"):
         pairs = [(each.get("name", ""), each.get("value", "")) for each in case.iter("property")]
         assert len(dict(pairs)) == len(pairs), pairs
-        found[case.get("name", "")] = dict(pairs)
-    return found
+        tests[case.get("name", "")] = dict(pairs)
+    return tests
 
 
-def test_junit_xml_has_the_numbers_beside_the_users_own(run: Run, pytester: pytest.Pytester) -> None:
+def test_junit(run: Run, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
         from pytest_vmaf import FakeScorer
@@ -96,36 +74,13 @@ def test_junit_xml_has_the_numbers_beside_the_users_own(run: Run, pytester: pyte
     assert found["test_other"] == {"encoder": "x265"}
 
 
-def test_junit_xml_has_the_numbers_of_the_last_attempt_only(run: Run, pytester: pytest.Pytester) -> None:
-    pytest.importorskip("pytest_rerunfailures", reason="pip install pytest-rerunfailures to test re-runs")
-    pytester.makepyfile(
-        """
-        from pathlib import Path
-        from pytest_vmaf import FakeScorer
-
-        def test_flaky(vmaf):
-            first = not Path("ran").exists()
-            Path("ran").touch()
-            if first:
-                vmaf.score("a.mkv", "b.mkv", scorer=FakeScorer(neg=90))
-            vmaf.score("a.mkv", "b.mkv", scorer=FakeScorer(neg=91 if first else 94), min_neg=93)
-        """
-    )
-    assert run("--junitxml=junit.xml", "--reruns=1").parseoutcomes() == {"passed": 1, "rerun": 1}
-    flaky = properties(pytester.path / "junit.xml")["test_flaky"]
-    assert (flaky["vmaf.status"], flaky["vmaf.neg"]) == ("passed", "94.0000")
-    assert not any(name.startswith(("vmaf.1.", "vmaf.2.")) for name in flaky)
-
-
-def test_github_gets_a_summary_and_an_error_at_the_failed_test(
-    run: Run, tests: None, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_github(run_as_job: Run, tests: None, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     summary = pytester.path / "summary.md"
     summary.write_text("what an earlier command wrote", "utf-8")
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
     monkeypatch.setenv("GITHUB_WORKSPACE", str(pytester.path.parent))
-    result = run()
+    result = run_as_job()
     result.assert_outcomes(passed=1, failed=1)
     errors = [line for line in result.outlines if line.startswith("::")]
     file = f"{pytester.path.name}/test_gates.py"
@@ -143,17 +98,17 @@ def test_github_gets_a_summary_and_an_error_at_the_failed_test(
     assert "✔ passed" in good
 
 
-def test_elsewhere_nothing_is_written_for_github(
-    run: Run, tests: None, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+def test_not_on_github(
+    run_as_job: Run, tests: None, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(pytester.path / "summary.md"))
-    result = run()
+    result = run_as_job()
     result.stdout.no_fnmatch_line("::*")
     assert not (pytester.path / "summary.md").exists()
 
 
-def test_a_summary_that_cannot_be_written_is_said_and_the_results_stand(
-    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+def test_summary_that_cannot_be_written(
+    run_as_job: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytester.makepyfile(
         """
@@ -165,34 +120,28 @@ def test_a_summary_that_cannot_be_written_is_said_and_the_results_stand(
     )
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(pytester.path / "missing" / "summary.md"))
-    result = run()
+    result = run_as_job()
     result.assert_outcomes(passed=1)
     assert result.ret == 0
     result.stdout.fnmatch_lines(["vmaf: the step summary could not be written to *: No such file or directory*"])
 
 
-@pytest.mark.parametrize("contained", [(), ("--self-contained-html",)], ids=["assets", "self-contained"])
-def test_the_page_of_pytest_html_shows_the_numbers(
-    run: Run, tests: None, pytester: pytest.Pytester, contained: tuple[str, ...]
-) -> None:
+@pytest.mark.parametrize("how", ["assets", "contained", "xdist"])
+def test_pytest_html(run: Run, run_xdist: Run, tests: None, pytester: pytest.Pytester, how: str) -> None:
     pytest.importorskip("pytest_html", reason="pip install pytest-html to test what its page shows")
-    run("--html=pages/all.html", *contained).assert_outcomes(passed=1, failed=1)
+    arguments = ["--html=pages/all.html", *(["--self-contained-html"] if how == "contained" else [])]
+    start = run_xdist if how == "xdist" else run
+    start(*HTML_PLUGINS, *arguments, "--vmaf-html=vmaf/the report.html").assert_outcomes(passed=1, failed=1)
     rows = html_rows(pytester.path / "pages" / "all.html")
-    ((bad,),) = ([extra["content"] for extra in row["extras"]] for row in rows["test_gates.py::test_bad"])
-    assert bad == (
+    [bad] = rows["test_gates.py::test_bad"]
+    assert bad["extras"][0]["content"] == (
         "<pre>bad.mkv: NEG 90.00, VMAF 95.00, gap 5.00, 0 frames above 100; smallest margin -3.00 min_neg</pre>"
     )
+    assert any('href="../vmaf/the%20report.html" class="col-links__extra url">VMAF report<' in c for c in cells(bad))
     assert "NEG 95.00" in rows["test_gates.py::test_good"][0]["extras"][0]["content"]
 
 
-def test_the_page_of_pytest_html_links_to_the_report(run: Run, tests: None, pytester: pytest.Pytester) -> None:
-    pytest.importorskip("pytest_html", reason="pip install pytest-html to test what its page shows")
-    run("--html=pages/all.html", "--vmaf-html=vmaf/the report.html").assert_outcomes(passed=1, failed=1)
-    row = html_rows(pytester.path / "pages" / "all.html")["test_gates.py::test_bad"][0]
-    assert any('href="../vmaf/the%20report.html" class="col-links__extra url">VMAF report<' in c for c in cells(row))
-
-
-def test_a_test_id_that_pytest_html_cannot_take_does_not_end_the_run(run: Run, pytester: pytest.Pytester) -> None:
+def test_ids_that_pytest_html_refuses(run: Run, pytester: pytest.Pytester) -> None:
     pytest.importorskip("pytest_html", reason="pip install pytest-html to test what its page shows")
     pytester.makepyfile(
         """
@@ -204,7 +153,7 @@ def test_a_test_id_that_pytest_html_cannot_take_does_not_end_the_run(run: Run, p
             vmaf.check("a.mkv", "b.mkv", scorer=FakeScorer(vmaf=96, neg=95), min_neg=93)
         """
     )
-    run("--html=all.html").assert_outcomes(passed=4)
+    run(*HTML_PLUGINS, "--html=all.html").assert_outcomes(passed=4)
 
 
 def html_rows(page: Path) -> dict[str, list[dict[str, Any]]]:
@@ -219,18 +168,28 @@ def cells(row: dict[str, Any]) -> list[str]:
     return [str(cell) for cell in row["resultsTableRow"]]
 
 
-def test_allure_gets_the_numbers_as_an_attachment(run: Run, tests: None, pytester: pytest.Pytester) -> None:
+def test_allure(run: Run, tests: None, pytester: pytest.Pytester) -> None:
     pytest.importorskip("allure_pytest", reason="pip install allure-pytest to test what Allure gets")
-    run("--alluredir=allure").assert_outcomes(passed=1, failed=1)
+    run(*ALLURE_PLUGIN, "--alluredir=allure", "--vmaf-html=r.html").assert_outcomes(passed=1, failed=1)
     assert allure_texts(pytester.path / "allure") == {
         "test_good": [
             ["good.mkv: NEG 95.00, VMAF 96.00, gap 1.00, 0 frames above 100; smallest margin +2.00 min_neg"],
         ],
         "test_bad": [["bad.mkv: NEG 90.00, VMAF 95.00, gap 5.00, 0 frames above 100; smallest margin -3.00 min_neg"]],
     }
+    results = [json.loads(path.read_text()) for path in (pytester.path / "allure").glob("*-result.json")]
+    link = {"type": "link", "url": (pytester.path / "r.html").as_uri(), "name": "VMAF report"}
+    assert [result["links"] for result in results] == [[link]] * 2
 
 
-def test_allure_keeps_the_attempts_apart(run: Run, pytester: pytest.Pytester) -> None:
+@pytest.mark.slow
+def test_allure_under_xdist(run_xdist: Run, tests: None, pytester: pytest.Pytester) -> None:
+    pytest.importorskip("allure_pytest", reason="pip install allure-pytest to test what Allure gets")
+    run_xdist(*ALLURE_PLUGIN, "--alluredir=allure").assert_outcomes(passed=1, failed=1)
+    assert set(allure_texts(pytester.path / "allure")) == {"test_good", "test_bad"}
+
+
+def test_allure_with_reruns(run: Run, pytester: pytest.Pytester) -> None:
     pytest.importorskip("allure_pytest", reason="pip install allure-pytest to test what Allure gets")
     pytest.importorskip("pytest_rerunfailures", reason="pip install pytest-rerunfailures to test re-runs")
     pytester.makepyfile(
@@ -244,25 +203,17 @@ def test_allure_keeps_the_attempts_apart(run: Run, pytester: pytest.Pytester) ->
             vmaf.score("a.mkv", "b.mkv", scorer=FakeScorer(neg=neg), min_neg=93)
         """
     )
-    assert run("--alluredir=allure", "--reruns=1").parseoutcomes() == {"passed": 1, "rerun": 1}
+    result = run(*ALLURE_PLUGIN, "-p", "rerunfailures", "--alluredir=allure", "--reruns=1")
+    assert result.parseoutcomes() == {"passed": 1, "rerun": 1}
     attempts = allure_texts(pytester.path / "allure")["test_flaky"]
     assert sorted(text[0].partition(",")[0] for text in attempts) == ["b.mkv: NEG 91.00", "b.mkv: NEG 94.00"]
 
 
 def allure_texts(folder: Path) -> dict[str, list[list[str]]]:
     """The attached texts of each result, by the test's name."""
-    found: dict[str, list[list[str]]] = {}
+    texts: dict[str, list[list[str]]] = {}
     for path in folder.glob("*-result.json"):
         result = json.loads(path.read_text("utf-8"))
         ours = [each["source"] for each in result.get("attachments", ()) if each["name"] == "VMAF"]
-        found.setdefault(result["name"], []).append([(folder / source).read_text("utf-8") for source in ours])
-    return found
-
-
-def test_allure_links_to_the_report(run: Run, tests: None, pytester: pytest.Pytester) -> None:
-    pytest.importorskip("allure_pytest", reason="pip install allure-pytest to test what Allure gets")
-    run("--alluredir=allure", "--vmaf-html=r.html")
-    results = [json.loads(path.read_text()) for path in (pytester.path / "allure").glob("*-result.json")]
-    wanted = {"type": "link", "url": (pytester.path / "r.html").as_uri(), "name": "VMAF report"}
-    assert [result["links"] for result in results] == [[wanted]] * len(results)
-    assert results
+        texts.setdefault(result["name"], []).append([(folder / source).read_text("utf-8") for source in ours])
+    return texts
