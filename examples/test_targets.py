@@ -1,14 +1,14 @@
-"""What our encoders need for a quality: exact CRFs and bitrates for NEG targets, and codecs against each other."""
+"""Encoders at a target quality: exact CRFs and bitrates for NEG targets, and encoders at equal quality."""
 
 from __future__ import annotations
 
-#: Seconds from the clip's middle. A nightly run takes the whole clip: leave `sample` out.
+#: Seconds from the middle of the clip. Leave `sample` out, for example in a nightly run, to encode the whole clip.
 SAMPLE = 1.0
 
 
 def test_x264_reaches_its_targets_at_these_crfs(vmaf, source):
-    """One search for all targets; each answer is the largest CRF that still reaches it, measured on both sides."""
-    found = vmaf.bisect(
+    """One search for all targets. Each answer is the highest CRF that reaches its target; the next CRF does not."""
+    bisection = vmaf.bisect(
         source,
         encoder="libx264",
         preset="fast",
@@ -17,19 +17,19 @@ def test_x264_reaches_its_targets_at_these_crfs(vmaf, source):
         max_bitrate={90: 2_200_000, 94: 4_000_000},
         min_crf={94: 17},
     )
-    print(found)
-    assert found[90].crf > found[94].crf
-    assert found[94].result.gap <= 3
+    print(bisection)
+    assert bisection[90].crf > bisection[94].crf
+    assert bisection[94].result.gap <= 3
 
 
 def test_the_candidate_needs_no_more_bitrate_than_the_release(vmaf, source):
-    """Two builds or two settings at equal quality: BD-rate in percent of bitrate, negative is less."""
-    found = vmaf.compare(
+    """Two builds or two settings at equal quality. The BD-rate is in percent of bitrate; less is negative."""
+    comparison = vmaf.compare(
         source,
-        # A build of your own is a command: "./x264-new --crf {crf} --preset {preset} -o {output} -".
+        # Your own build is a command: "./x264-new --crf {crf} --preset {preset} -o {output} -".
         encoders={"release": "libx264:veryfast", "candidate": {"encoder": "libx264", "preset": "fast"}},
         targets=[88, 91, 94],
         sample=SAMPLE,
     )
-    assert found.bd_rate("candidate", anchor="release") <= 1
-    assert not found.lost_wins  # of the wins by default VMAF, none is owed to enhancement
+    assert comparison.bd_rate("candidate", anchor="release") <= 1
+    assert not comparison.lost_wins  # no win by default VMAF disappears under NEG

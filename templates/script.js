@@ -28,7 +28,7 @@ if(!slider)return;
 function frame(){all=all||JSON.parse(d.frames);return all[slider.value]}
 function digits(v,n){return(v/Math.pow(10,n)).toFixed(n)}
 function value(v){return v==null?"not scored":d.metric+" "+digits(v,+d.decimals+1)}
-function said(f){
+function describe(f){
 var v=f.slice(2),low=v.reduce(function(a,b){return b==null?a:a==null?b:Math.min(a,b)},null),at=v.indexOf(low),n=live.querySelector("tr").cells.length;
 return "frame "+f[0]+(f[1]==null?"":" ("+clock(f[1])+")")+": "+(low==null?"no tile was scored":"lowest "+value(low)+" in column "+at%n+", row "+Math.floor(at/n))}
 function prepare(){
@@ -38,7 +38,7 @@ each(live.querySelectorAll("img"),function(i){i.remove()});
 cells=live.querySelectorAll("td");maps.appendChild(live)}
 function show(){
 if(!live)prepare();
-var f=frame(),words=said(f),known=false;
+var f=frame(),words=describe(f),known=false;
 each(radios,function(r){r.checked=r.value==slider.value;known=known||r.checked});
 live.hidden=known;slider.setAttribute("aria-valuetext",words);
 if(known)return;
@@ -66,10 +66,10 @@ function name(i,stop){var f=Math.min(frames,Math.max(0,Math.round(i))*size+(stop
 function show(i){
 at=Math.max(0,Math.min(last,i));
 cursor.setAttribute("d","M"+at+" -99V9999");
-var said=name(at);if(size>1)said+=" to "+name(at,1);
-each(lines,function(l){if(size==1||l[0]!="vmaf")said+=", "+({vmaf:"default",neg:"NEG",other:"value"})[l[0]]+" "+l[1][at].toFixed(digits)});
-if(lines.length>1)said+=(size>1?", gap up to ":", gap ")+(lines[0][1][at]-lines[1][1][at]).toFixed(1);
-out.textContent=said}
+var text=name(at);if(size>1)text+=" to "+name(at,1);
+each(lines,function(l){if(size==1||l[0]!="vmaf")text+=", "+({vmaf:"default",neg:"NEG",other:"value"})[l[0]]+" "+l[1][at].toFixed(digits)});
+if(lines.length>1)text+=(size>1?", gap up to ":", gap ")+(lines[0][1][at]-lines[1][1][at]).toFixed(1);
+out.textContent=text}
 function zoom(factor){
 var middle=at<0?box[0]+box[2]/2:at,width=Math.min(full,Math.max(Math.min(8,full),box[2]*factor));
 box[0]=Math.max(0,Math.min(full-width,middle-width/2));box[2]=width;view()}
@@ -85,10 +85,10 @@ chart.addEventListener("keydown",function(e){
 var keys={ArrowLeft:function(){show(at-1)},ArrowRight:function(){show(at+1)},"+":function(){zoom(.5)},"-":function(){zoom(2)},"0":function(){box=[0,box[1],full,box[3]];view()}};
 if(keys[e.key]&&!e.ctrlKey&&!e.metaKey){keys[e.key]();e.preventDefault()
 if(at>=0&&(at<box[0]||at>box[0]+box[2])){box[0]=Math.max(0,Math.min(full-box[2],at-box[2]/2));view()}}})}
-var sizes=new ResizeObserver(function(seen){each(seen,function(s){var t=s.target;
+var sizes=new ResizeObserver(function(entries){each(entries,function(s){var t=s.target;
 if(t.scrollWidth>t.clientWidth||t.scrollHeight>t.clientHeight)t.tabIndex=0;else t.removeAttribute("tabindex")})});
 each(document.querySelectorAll("figure,.cols,.message"),function(part){sizes.observe(part)});
-var watch=new IntersectionObserver(function(seen){each(seen,function(s){
+var watch=new IntersectionObserver(function(entries){each(entries,function(s){
 if(s.isIntersecting){watch.unobserve(s.target);prepare(s.target)}})});
 each(document.querySelectorAll(".series.chart"),function(chart){chart.after(document.createElement("output"));watch.observe(chart)})
 })();

@@ -1,4 +1,4 @@
-"""Remake the reports and their screenshots in this folder, with the package and Chromium as they are installed:
+"""Make the reports and screenshots of this folder again, with the installed package and Chromium:
 
     pip install '.[examples]' playwright && python examples/report/make.py
 
@@ -26,14 +26,14 @@ import imageio_ffmpeg
 HERE = Path(__file__).resolve().parent
 SUITE = ("conftest.py", "test_x264.py")
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
-#: The most bytes of a screenshot: they are read in a browser, beside the text.
+#: The most bytes of a screenshot, because people look at them in a browser.
 LARGEST = 250_000
-#: A picture inside the page; what happens to spell a path there is none.
+#: A picture in the page. Its characters may look like a path by chance.
 DATA = re.compile(r"(data:image/[a-z+]+;base64,[A-Za-z0-9+/=]*)")
 
 
 def main() -> None:
-    """Run both, make the pages neutral, and take the pictures."""
+    """Run the suite twice, make the pages neutral, and take the screenshots."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve() / "encoder-tests"
         folder.mkdir()
@@ -46,8 +46,8 @@ def main() -> None:
             text = _neutral((folder / page).read_text(encoding="utf-8"), folder)
             (HERE / page).write_text(text, encoding="utf-8")
         _take_screenshots(folder)
-    for made in sorted([*HERE.glob("*.html"), *HERE.glob("*.png")]):
-        print(f"{made.name}: {made.stat().st_size / 1000:.0f} KB")
+    for file in sorted([*HERE.glob("*.html"), *HERE.glob("*.png")]):
+        print(f"{file.name}: {file.stat().st_size / 1000:.0f} KB")
 
 
 def _bunny() -> Path:
@@ -61,10 +61,10 @@ def _run(folder: Path, name: str, wanted: int, *more: str) -> None:
     """Run the suite in the folder; what it writes outside of it lies beside it."""
     # One picture for each failure, and not two: these pages are kept under version control.
     argv = ["test_x264.py", "--source=bigbuckbunny.mp4", *more, f"--vmaf-html={name}.html", "--vmaf-pictures=1"]
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "GITHUB_"))}
-    # What only keeps this folder tidy need not stand in the page as part of the command.
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "GITHUB_"))}
+    # Options that only keep the folder tidy do not belong into the command that the page shows.
     tidy = {"PYTEST_ADDOPTS": "--basetemp=out -p no:cacheprovider", "PYTHONDONTWRITEBYTECODE": "1"}
-    environment = {**kept, **tidy, "TMPDIR": str(folder.parent)}
+    environment = {**inherited, **tidy, "TMPDIR": str(folder.parent)}
     print(f"{name}: pytest {' '.join(argv)}", flush=True)
     end = subprocess.run(
         [sys.executable, "-m", "pytest", *argv], cwd=folder, env=environment, capture_output=True, text=True
@@ -74,7 +74,7 @@ def _run(folder: Path, name: str, wanted: int, *more: str) -> None:
 
 
 def _neutral(text: str, folder: Path) -> str:
-    """The page as a build server could have written it, without a word about this machine."""
+    """Replace the paths and names of this machine, as if a build server had written the page."""
     names = {
         str(folder): "/ci/encoder-tests",
         str(folder.parent): "/ci",
@@ -88,14 +88,14 @@ def _neutral(text: str, folder: Path) -> str:
     parts = DATA.split(text)
     for ours in sorted(names, key=len, reverse=True):
         parts[::2] = [part.replace(ours, names[ours]) for part in parts[::2]]
-    said = "".join(parts[::2])
+    remaining = "".join(parts[::2])
     for ours in (*names, tempfile.gettempdir(), sys.executable, platform.release()):
-        assert ours not in said, f"{ours} remains in the page"
+        assert ours not in remaining, f"{ours} remains in the page"
     for user in {os.environ.get("USER", ""), Path.home().name} - {""}:
-        # As a folder or in an address; a user may be called "pytest", and so is a tool.
-        assert not re.search(rf"[/@]{re.escape(user)}\b|\b{re.escape(user)}@", said), f"{user} remains in the page"
+        # Only as a folder or in an address, because the name of a user may be that of a tool.
+        assert not re.search(rf"[/@]{re.escape(user)}\b|\b{re.escape(user)}@", remaining), f"{user} remains in the page"
     for host in {platform.node(), socket.gethostname(), socket.getfqdn()} - {"", "localhost"}:
-        assert not re.search(rf"\b{re.escape(host)}\b", said), f"{host} remains in the page"
+        assert not re.search(rf"\b{re.escape(host)}\b", remaining), f"{host} remains in the page"
     return "".join(parts)
 
 
@@ -103,10 +103,10 @@ def _take_screenshots(folder: Path) -> None:
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        sys.exit("The pages are there; for the screenshots, pip install playwright")
+        sys.exit("The pages are written. For the screenshots, pip install playwright.")
     with sync_playwright() as playwright:
-        given = os.environ.get("PYTEST_VMAF_CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUMS)), None)
-        browser = playwright.chromium.launch(executable_path=given, args=["--no-sandbox", "--disable-gpu"])
+        path = os.environ.get("PYTEST_VMAF_CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUMS)), None)
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
 
         def shoot(source: str, target: str, size: tuple[int, int], cut: Callable[[Any], Any], scheme: Any) -> None:
             page = browser.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
@@ -142,21 +142,21 @@ def _take_screenshots(folder: Path) -> None:
 
 
 def _box(locator: Any) -> dict[str, float]:
-    """Where an element lies on the page, not in the window."""
+    """The bounds of an element on the page, not in the window."""
     locator.scroll_into_view_if_needed()
-    # Charts that come into view get their line of values, and all below moves.
+    # A chart that comes into view gets a line for its values, which moves everything below.
     locator.page.wait_for_timeout(300)
-    found: dict[str, float] = locator.evaluate(
+    box: dict[str, float] = locator.evaluate(
         """each => {
             const box = each.getBoundingClientRect();
             return {x: box.x + scrollX, y: box.y + scrollY, width: box.width, height: box.height};
         }"""
     )
-    return found
+    return box
 
 
 def _shrink(raw: Path, target: Path) -> None:
-    """The picture with 256 colours of its own: a third of the bytes, and no difference to the eye."""
+    """Reduce a picture to 256 colours, which takes a third of the bytes and makes no visible difference."""
     argv = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-loglevel", "error", "-y", "-i", str(raw)]
     argv += ["-vf", "split[a][b];[a]palettegen=stats_mode=full[p];[b][p]paletteuse=dither=none"]
     subprocess.run([*argv, "-bitexact", "-update", "1", str(target)], check=True)

@@ -1,4 +1,4 @@
-"""Charts over frames, as SVG markup without scripts. Colours come from classes, so there is no style in the markup.
+"""Charts over frames, as SVG markup without scripts. Colours come from classes, so the markup contains no styles.
 
 A plot is a nested `<svg>` element in units of frames (or buckets) and fractions of a point, by default tenths. It is
 small to write and exact to its unit, and a script that zooms or reads values needs no other data.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from markupsafe import Markup
 
@@ -20,6 +20,8 @@ from pytest_vmaf.text import time_code
 
 WIDTH, HEIGHT = 960, 230
 LEFT, TOP, PLOT_WIDTH, PLOT_HEIGHT = 40, 8, 912, 192
+#: The background and border of a plot.
+BACKGROUND = Markup(f'<rect class="plot" x="{LEFT}" y="{TOP}" width="{PLOT_WIDTH}" height="{PLOT_HEIGHT}"/>')  # noqa: S704
 #: Plot units in one point of a score.
 UNIT = 10
 
@@ -130,16 +132,10 @@ def _plot(
         'preserveAspectRatio="none">{}</svg>{}</svg>'
     ).format(
         *(WIDTH, HEIGHT, description, axis.high, axis.unit),
-        *(measurement["series"]["frames_per_bucket"], measurement.get("frame_rate") or "", background()),
+        *(measurement["series"]["frames_per_bucket"], measurement.get("frame_rate") or "", BACKGROUND),
         *(LEFT, TOP, PLOT_WIDTH, PLOT_HEIGHT, max(count - 1, 1), axis.down(axis.low)),
         *(Markup("").join(parts), Markup("").join(labels)),
     )
-
-
-def background() -> Markup:
-    """The background and border of a plot."""
-    rect = Markup('<rect class="plot" x="{}" y="{}" width="{}" height="{}"/>')
-    return rect.format(LEFT, TOP, PLOT_WIDTH, PLOT_HEIGHT)
 
 
 def _line(name: str, values: Sequence[float], axis: Axis) -> Markup:
@@ -158,16 +154,12 @@ def _level(name: str, value: float, axis: Axis, count: int) -> Markup:
 
 def _dots(measurement: Record, metric: str, axis: Axis, most: int = 3) -> Markup:
     size = measurement["series"]["frames_per_bucket"]
-    frames = [worst for worst in measurement["worst"] or () if worst["metric"] == metric]
+    rows = [(row["frame"], row["value"]) for row in measurement["worst"] or () if row["metric"] == metric]
+    # A line without length but with round ends stays a dot, however the plot is stretched.
+    dot = Markup('<path class="dot" d="M{} {}h0"><title>{}: {:.6g}</title></path>')
     return Markup("").join(
-        # A line without length but with round ends stays a dot, however the plot is stretched.
-        Markup('<path class="dot" d="M{} {}h0"><title>{}: {:.6g}</title></path>').format(
-            worst["frame"] // size,
-            axis.down(max(worst["value"], axis.low)),
-            moment(measurement, worst["frame"]),
-            worst["value"],
-        )
-        for worst in frames[:most]
+        dot.format(frame // size, axis.down(max(value, axis.low)), moment(measurement, frame), value)
+        for frame, value in rows[:most]
     )
 
 
@@ -214,10 +206,5 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
 
 def _runs(buckets: Sequence[int]) -> list[tuple[int, int]]:
     """Consecutive buckets as pairs of the first and their count."""
-    runs: list[tuple[int, int]] = []
-    for bucket in buckets:
-        if runs and sum(runs[-1]) == bucket:
-            runs[-1] = runs[-1][0], runs[-1][1] + 1
-        else:
-            runs.append((bucket, 1))
-    return runs
+    runs = [list(run) for _, run in groupby(enumerate(buckets), key=lambda pair: pair[1] - pair[0])]
+    return [(run[0][1], len(run)) for run in runs]

@@ -88,8 +88,8 @@ def _require_consistent(measurement: Record, where: str) -> None:
         lengths,
     )
     for metric in BASE_METRICS:
-        require("mean" in measurement["pools"].get(metric, {}), f"{where}.pools.{metric}", "with a mean", None)
-        require("min" in measurement["pools"][metric], f"{where}.pools.{metric}", "with a minimum", None)
+        pools = measurement["pools"].get(metric, {})
+        require({"mean", "min"} <= pools.keys(), f"{where}.pools.{metric}", "with a mean and a minimum", pools)
     bins = measurement["histogram"]
     require(bins["neg"] and len(bins["neg"]) == len(bins["vmaf"]), f"{where}.histogram", "of equal bins", None)
     for gate in measurement["gates"]:

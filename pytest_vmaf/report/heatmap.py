@@ -45,14 +45,10 @@ class Moment:
 def moments(heat: Record) -> list[Moment]:
     """The worst frames of a `schema.HEAT`, in order of time."""
     pictures = {picture["index"]: picture["jpeg"] for picture in heat.get("pictures") or ()}
+    frames, worst = heat["frames"], heat["worst"][0]
     return [
         Moment(
-            index,
-            name(heat["frames"][index]),
-            describe(heat, index),
-            _grid(heat, index),
-            index == heat["worst"][0],
-            pictures.get(index),
+            index, name(frames[index]), describe(heat, index), _grid(heat, index), index == worst, pictures.get(index)
         )
         for index in sorted(heat["worst"])
     ]
@@ -92,8 +88,7 @@ def data(heat: Record) -> dict[str, str | int]:
     ]
     return {
         "frames": json.dumps(frames, separators=(",", ":")),
-        "low": _integer(heat, heat["low"]),
-        "high": _integer(heat, heat["high"]),
+        **{end: _integer(heat, heat[end]) for end in ("low", "high")},
         "decimals": decimals(heat),
         "metric": heat["metric"],
     }

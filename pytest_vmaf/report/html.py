@@ -80,7 +80,7 @@ def write_html(path: Path, document: Record, *, assets: bool = False) -> None:
 def page(document: Record, form: Form) -> Iterator[str]:
     """Render the page in chunks, so that thousands of tests never are in memory as one text."""
     ids = Counter((test["run"], test["id"]) for test in document["tests"])
-    tests = [{**_complete(test), "twin": ids[test["run"], test["id"]] > 1} for test in worst_first(document["tests"])]
+    tests = [_complete(test, ids[test["run"], test["id"]] > 1) for test in worst_first(document["tests"])]
     style, script, state = _template("style.css"), _template("script.js"), _state(document)
     context = {
         "left_out": document["left_out"],
@@ -95,9 +95,8 @@ def page(document: Record, form: Form) -> Iterator[str]:
         "style": style,
         "script": script,
         "policy": _policy(style, script) if form.self_contained else "",
-        "style_link": "" if form.self_contained else form.link("style", "css", style.encode()),
-        "script_link": "" if form.self_contained else form.link("script", "js", script.encode()),
-        "icon_link": form.link("icon", "svg", _template(f"icon-{state}.svg").encode()),
+        "asset": lambda kind, suffix, text: form.link(kind, suffix, text.encode()),
+        "icon": _template(f"icon-{state}.svg"),
         "picture": lambda encoded: form.link("frame", "jpg", base64.b64decode(encoded)),
     }
     stream = _environment().get_template("report.html").stream(context)
@@ -105,11 +104,17 @@ def page(document: Record, form: Form) -> Iterator[str]:
     return iter(stream)
 
 
-def _complete(test: Record) -> Record:
-    """Add the keys that a test's measurements leave out, as None: templates refuse unknown keys."""
+def _complete(test: Record, twin: bool) -> Record:
+    """Add the keys that a test's measurements leave out, as None: templates refuse unknown keys.
+
+    Args:
+        test: The test.
+        twin: Whether the document has another test of this id, run by another worker.
+    """
     measurements = [{**dict.fromkeys(MEASUREMENT), **each} for each in test["measurements"]]
     sections = [_complete_section(section) for section in test["sections"]]
-    return {"file": None, "line": None, **test, "measurements": measurements, "sections": sections}
+    added = {"measurements": measurements, "sections": sections, "twin": twin}
+    return {"file": None, "line": None, **test, **added, "command": f"pytest {shlex.quote(test['id'])}"}
 
 
 def _complete_section(section: Record) -> Record:
@@ -135,12 +140,8 @@ def _environment() -> jinja2.Environment:
     )
     modules = {"charts": charts, "heat": heatmap, "plots": section_charts, "series": series, "view": wording}
     environment.globals.update(modules, words=wording.WORDS, label=label, opened=("error", "failed"))
-    environment.filters.update(two=lambda value: f"{value:.2f}", score=wording.score, command=_command, when=_duration)
+    environment.filters.update(two=lambda value: f"{value:.2f}", score=wording.score, when=_duration)
     return environment
-
-
-def _command(test: Record) -> str:
-    return f"pytest {shlex.quote(test['id'])}"
 
 
 def _duration(seconds: float) -> str:

@@ -51,9 +51,8 @@ def step_summary(path: Path, document: Record) -> None:
             with path.open("ab") as file:
                 file.write(data)
             return
-    limit = f"GitHub drops the whole summary beyond {MOST_BYTES >> 10} KiB"
-    remedy = "write less to it, or write it in another step"
-    raise OSError(errno.EFBIG, f"the summary of this step already has {size} bytes, and {limit}; {remedy}")
+    limit = f"GitHub drops the whole summary beyond {MOST_BYTES >> 10} KiB; write less to it, or use another step"
+    raise OSError(errno.EFBIG, f"the summary of this step already has {size} bytes, and {limit}")
 
 
 def _head(document: Record) -> list[str]:

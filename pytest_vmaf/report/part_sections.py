@@ -33,6 +33,9 @@ TINT, OPACITY = "0xff3020", 0.7
 Pair = tuple[Clip, Clip]
 #: x, y, width and height in pixels.
 Box = tuple[int, int, int, int]
+NamedBox = tuple[str, int, int, int, int]
+#: One byte per pixel, with the width and the height.
+Saliency = tuple[bytes, int, int]
 
 
 def regions_section(
@@ -100,15 +103,15 @@ def roi_section(result: RoiResult, clips: Pair, pictures: int) -> Section:
     )
 
 
-def map_section(quality_map: QualityMap, clips: Pair, pictures: int) -> Section:
+def map_section(quality: QualityMap, clips: Pair, pictures: int) -> Section:
     """NEG of each tile over time as a heat map, the worst tile of each frame as a chart, and the means of the tiles."""
-    count, tiles = len(quality_map.neg.frames), quality_map.tiles
+    count, tiles = len(quality.neg.frames), quality.tiles
     size = frames_per_bucket(count, min(MOST_FRAMES, max(1, VALUES // len(tiles))))
-    lowest = [value for _, value in quality_map.worst_over_time]
+    lowest = [value for _, value in quality.worst_over_time]
     # Of each bucket of frames the worst.
     frames = [min(range(start, min(start + size, count)), key=lowest.__getitem__) for start in range(0, count, size)]
     values = [tile.neg.frames for tile in tiles]
-    rate = quality_map.context.frame_rate
+    rate = quality.context.frame_rate
     unit, time = time_axis(rate)
     cells = [(frame, None if rate is None else time(frame), [tile[frame] for tile in values]) for frame in frames]
     worst = sorted(range(len(frames)), key=lambda index: lowest[frames[index]])[:CHOICES]
@@ -116,25 +119,23 @@ def map_section(quality_map: QualityMap, clips: Pair, pictures: int) -> Section:
     left_out: str | None = None
     if pictures:
         rows = [{"metric": "neg", "frame": frames[index], "value": lowest[frames[index]]} for index in worst[:pictures]]
-        images, left_out = worst_pictures(_record(quality_map, rows, quality_map.whole), *clips, pictures)
+        images, left_out = worst_pictures(_record(quality, rows, quality.whole), *clips, pictures)
         under = {frames.index(picture["frame"]): picture["distorted"] for picture in images}
-    columns = range(quality_map.columns)
-    means = [
-        (row, *(f"{quality_map.tile(column, row).neg:.2f}" for column in columns)) for row in range(quality_map.rows)
-    ]
-    salient = f"; weighted by saliency {quality_map.neg_salient:.2f}" if quality_map.saliency else ""
+    columns = range(quality.columns)
+    means = [(row, *(f"{quality.tile(column, row).neg:.2f}" for column in columns)) for row in range(quality.rows)]
+    salient = f"; weighted by saliency {quality.neg_salient:.2f}" if quality.saliency else ""
     line = Line("worst tile", [(time(frame), lowest[frame]) for frame in frames])
     chart = [Chart(unit, "NEG", [line], (), "The lowest tile of each frame.")] if count > 1 else []
     return Section(
-        f"Quality map of {quality_map.distorted}",
+        f"Quality map of {quality.distorted}",
         [
             Paragraph(
-                f"The worst tile is in column {quality_map.worst.column} and row {quality_map.worst.row}. Its mean NEG "
-                f"over time is {quality_map.neg_tile:.2f}; all tiles have {quality_map.neg_mean:.2f}{salient}."
+                f"The worst tile is in column {quality.worst.column} and row {quality.worst.row}. Its mean NEG "
+                f"over time is {quality.neg_tile:.2f}; all tiles have {quality.neg_mean:.2f}{salient}."
             ),
             HeatMap(
-                quality_map.columns,
-                quality_map.rows,
+                quality.columns,
+                quality.rows,
                 cells,
                 low=min(60.0, *lowest),
                 high=100.0,
@@ -142,7 +143,7 @@ def map_section(quality_map: QualityMap, clips: Pair, pictures: int) -> Section:
                 caption="NEG of each tile" + (f", of every {size} frames the worst." if size > 1 else "."),
                 worst=worst,
                 pictures=under,
-                size=(int(quality_map.whole["width"]), int(quality_map.whole["height"])),
+                size=(int(quality.whole["width"]), int(quality.whole["height"])),
             ),
             *([Paragraph(left_out)] if left_out else []),
             *chart,
@@ -154,40 +155,32 @@ def map_section(quality_map: QualityMap, clips: Pair, pictures: int) -> Section:
 def _chart(scores: Mapping[str, Score]) -> list[Chart]:
     """NEG over time. None for clips of a single frame."""
     first = next(iter(scores.values()))
-    if len(first.frames) < 2:
-        return []
-    unit, _ = time_axis(first.context.frame_rate)
-    lines = [_line(name, score) for name, score in scores.items()]
-    return [Chart(unit, "NEG", lines, (), "Each point is the worst of its frames.")]
-
-
-def _line(name: str, score: Score) -> Line:
-    frames, size = score.frames, frames_per_bucket(len(score.frames), MOST_BUCKETS)
-    _, time = time_axis(score.context.frame_rate)
-    return Line(name, [(time(start), min(frames[start : start + size])) for start in range(0, len(frames), size)])
+    count = len(first.frames)
+    size = frames_per_bucket(count, MOST_BUCKETS)
+    unit, time = time_axis(first.context.frame_rate)
+    lines = [
+        Line(name, [(time(start), min(score.frames[start : start + size])) for start in range(0, count, size)])
+        for name, score in scores.items()
+    ]
+    return [Chart(unit, "NEG", lines, (), "Each point is the worst of its frames.")] if count > 1 else []
 
 
 def _images(
-    result: Result,
-    clips: Pair,
-    frame: int,
-    caption: str,
-    boxes: Sequence[tuple[str, int, int, int, int]] = (),
-    saliency: tuple[bytes, int, int] | None = None,
+    result: Result, clips: Pair, frame: int, text: str, boxes: Sequence[NamedBox] = (), saliency: Saliency | None = None
 ) -> list[Shown | Paragraph]:
     """A frame of both clips, the reference's tinted where it is salient, or a sentence why there is none."""
     images, left_out = worst_pictures(_record(result, [{"metric": "neg", "frame": frame, "value": 0.0}]), *clips, 1)
     if not images:
-        return [Paragraph(left_out or "There is no picture.")]
+        return [Paragraph(left_out or "No picture could be made.")]
     image = images[0]
     first = ("reference", image["reference"])
     if saliency is not None:
         first = ("reference, tinted where it is salient", _tint(image, saliency, result.provenance["ffmpeg_path"]))
     sides = image["width"], image["height"], image["full_width"], image["full_height"]
-    return [Shown([first, ("distorted", image["distorted"])], *sides, caption, boxes)]
+    return [Shown([first, ("distorted", image["distorted"])], *sides, text, boxes)]
 
 
-def _tint(picture: Record, saliency: tuple[bytes, int, int], ffmpeg: str) -> str:
+def _tint(picture: Record, saliency: Saliency, ffmpeg: str) -> str:
     """Lay a colour over the reference's picture, the stronger the more salient. Returns a JPEG as base64.
 
     Raises:

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from markupsafe import Markup
 
-from pytest_vmaf.report.charts import HEIGHT, LEFT, PLOT_HEIGHT, PLOT_WIDTH, TOP, WIDTH, background, ticks
+from pytest_vmaf.report.charts import BACKGROUND, HEIGHT, LEFT, PLOT_HEIGHT, PLOT_WIDTH, TOP, WIDTH, ticks
 from pytest_vmaf.report.schema import Record
 from pytest_vmaf.report.wording import clean
 
@@ -72,7 +72,7 @@ def xy_chart(block: Record) -> Markup:
     parts.append(text.format(LEFT + PLOT_WIDTH, HEIGHT - 2, "e", x_name))
     description = f"{y_name} over {x_name}: {', '.join(line['name'] for line in lines)}."
     return Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}</svg>').format(
-        WIDTH, HEIGHT, description, background(), Markup("").join(parts)
+        WIDTH, HEIGHT, description, BACKGROUND, Markup("").join(parts)
     )
 
 

@@ -12,7 +12,7 @@ from pytest_vmaf.gates.metrics import ABOVE, BASE_METRICS, ENCODE_METRICS, PART_
 from pytest_vmaf.report.schema import Record, RecordDict
 from pytest_vmaf.scoring.models import higher_is_better
 from pytest_vmaf.scoring.result import Result
-from pytest_vmaf.scoring.score import POOLS
+from pytest_vmaf.scoring.score import POOLS, Score
 
 MOST_BUCKETS = 200
 BINS = 20
@@ -69,16 +69,7 @@ def frame_data(result: Result, verdicts: Sequence[Verdict]) -> RecordDict:
         "pools": {name: _pools(result, name) for name in names},
         "series": {
             "frames_per_bucket": size,
-            # Unclipped like the gap: enhancement shows above 100 or not at all.
-            "worst": {
-                name: thin(
-                    result[name].unclipped.frames,
-                    lowest=result[name].scale.higher_is_better,
-                    # SSIM, for example, is between 0 and 1.
-                    digits=3 if name in BASE_METRICS else 6,
-                )
-                for name in names
-            },
+            "worst": {name: _worst_of_buckets(result[name], name) for name in names},
         },
         "histogram": histogram(result.vmaf.frames, result.neg.frames),
         "above": {
@@ -89,6 +80,12 @@ def frame_data(result: Result, verdicts: Sequence[Verdict]) -> RecordDict:
         },
         "worst": _worst(result, verdicts),
     }
+
+
+def _worst_of_buckets(score: Score, name: str) -> list[float]:
+    # Unclipped like the gap: enhancement shows above 100 or not at all. SSIM, for example, is between 0 and 1.
+    digits = 3 if name in BASE_METRICS else 6
+    return thin(score.unclipped.frames, lowest=score.scale.higher_is_better, digits=digits)
 
 
 def _pools(result: Result, name: str) -> dict[str, float]:

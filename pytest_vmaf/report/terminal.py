@@ -10,8 +10,7 @@ from pytest_vmaf.gates.messages import provenance_lines_of, worst_lines_of
 from pytest_vmaf.gates.metrics import PART_METRICS, decimals
 from pytest_vmaf.report.order import badness
 from pytest_vmaf.report.schema import Record
-from pytest_vmaf.report.wording import limit as limit_of
-from pytest_vmaf.report.wording import margin_of, short_clip, short_id, without_minimum
+from pytest_vmaf.report.wording import limit_text, margin_of, short_clip, short_id, without_minimum
 from pytest_vmaf.scoring.score import POOLS, Score
 from pytest_vmaf.text import printable
 
@@ -140,7 +139,7 @@ def result_table(record: Record) -> Table:
         colour, word = STATUS["passed" if gate["passed"] else "failed"]
         digits = 4 if decimals(gate["metric"], gate["limit"]) else 0
         numbers = f"{gate['value']:.{digits}f}, margin {gate['margin']:+.{digits}f} "
-        text = f"{gate['name']}={limit_of(gate)} ({gate['origin']}): {numbers}"
+        text = f"{gate['name']}={limit_text(gate)} ({gate['origin']}): {numbers}"
         table.add_row(Text("gate", style="bold"), Text(text) + Text(word, style=colour))
     return table
 

@@ -125,7 +125,7 @@ def describe_failure(gate: Record) -> str:
     if gate["metric"] == ABOVE:
         return f"{_frames_above(gate)}, where {gate['limit']:g} are allowed"
     bound = "at least" if gate["bound"] == "min" else "at most"
-    return f"{_name(gate)} {value(gate)} where {bound} {limit(gate)} is required"
+    return f"{_name(gate)} {value(gate)} where {bound} {limit_text(gate)} is required"
 
 
 def describe_value(gate: Record) -> str:
@@ -164,7 +164,7 @@ def value(gate: Record) -> str:
     return f"{text}{unit}"
 
 
-def limit(gate: Record) -> str:
+def limit_text(gate: Record) -> str:
     """A gate's limit as the user wrote it, large numbers with separators."""
     return f"{gate['limit']:,.0f}" if gate["metric"] in ENCODE_METRICS else f"{gate['limit']:g}"
 
@@ -188,11 +188,7 @@ def seconds_of(measurement: Record, frame: float) -> float | None:
 
 def clean(text: str) -> str:
     """Escape what HTML cannot contain or show: control characters, and surrogates of undecodable names."""
-    if text.isprintable():
-        return text
-    return "".join(
-        c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape", "surrogatepass").decode() for c in text
-    )
+    return text if text.isprintable() else "".join(c if c in "\n\t" else printable(c) for c in text)
 
 
 def short_id(test_id: str) -> str:
@@ -243,4 +239,4 @@ def cut(text: object, most: int, *, middle: bool = False) -> str:
 
 def first_line(message: str, most: int) -> str:
     """The first line of a message, in at most `most` characters."""
-    return cut(message.strip().partition("\n")[0].strip() or "There is no message.", most)
+    return cut(message.strip().partition("\n")[0].strip() or "No message.", most)

@@ -26,6 +26,7 @@ stretched = st.tuples(st.lists(scores, min_size=1, max_size=40), st.integers(1, 
 )
 
 
+@settings(deadline=None)
 @given(stretched, st.booleans())
 @example([50.0] * (HALF_AN_HOUR - 1) + [1.25], True)
 @example([1.25] + [0.5] * (HALF_AN_HOUR - 1), False)
@@ -40,6 +41,7 @@ def test_thin(frames: list[float], lowest: bool) -> None:
         assert value == round(worst(frames[bucket * size : (bucket + 1) * size]), 3)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10**7), st.integers(1, 1000))
 def test_frames_per_bucket(frames: int, buckets: int) -> None:
     size = series.frames_per_bucket(frames, buckets)
@@ -48,6 +50,7 @@ def test_frames_per_bucket(frames: int, buckets: int) -> None:
     assert size == 1 or math.ceil(frames / (size - 1)) > buckets
 
 
+@settings(deadline=None)
 @given(st.lists(scores, min_size=1, max_size=200), st.booleans())
 def test_thin_short_series(frames: list[float], lowest: bool) -> None:
     assert series.thin(frames, lowest=lowest) == [round(frame, 3) for frame in frames]
@@ -107,6 +110,7 @@ def test_size_of_long_clip() -> None:
     assert len(made["above"]["buckets"]) == 200
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(scores, scores), min_size=1, max_size=300))
 @example([(0.0, 0.0)])
 @example([(100.0, 100.0)])

@@ -7,7 +7,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_vmaf.report import document as documents
@@ -201,6 +201,7 @@ def test_time_code(seconds: float, wanted: str) -> None:
     assert time_code(seconds) == wanted
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**9), st.sampled_from(["24000/1001", "25", "30000/1001", "60", "1/9", "1000"]))
 def test_moment(frame: int, rate: str) -> None:
     said = view.moment({"frame_rate": rate}, frame)
