@@ -6,207 +6,112 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    # `X as X` tells type checkers that X is exported.
     from pytest_vmaf.api.keywords import (
-        BisectSettings,
-        CheckSettings,
-        CompareSettings,
-        EncoderOptions,
-        EncodeSettings,
-        MapSettings,
-        RoiSettings,
-        SearchSettings,
-        Settings,
-        SweepSettings,
+        BisectSettings as BisectSettings,
+        CheckSettings as CheckSettings,
+        CompareSettings as CompareSettings,
+        EncoderOptions as EncoderOptions,
+        EncodeSettings as EncodeSettings,
+        MapSettings as MapSettings,
+        RoiSettings as RoiSettings,
+        SearchSettings as SearchSettings,
+        Settings as Settings,
+        SweepSettings as SweepSettings,
     )
-    from pytest_vmaf.api.vmaf import Vmaf
-    from pytest_vmaf.encoding.encode import Encode
-    from pytest_vmaf.encoding.encoders import Encoder
+    from pytest_vmaf.api.vmaf import Vmaf as Vmaf
+    from pytest_vmaf.encoding.encode import Encode as Encode
+    from pytest_vmaf.encoding.encoders import Encoder as Encoder
     from pytest_vmaf.errors import (
-        BaselineError,
-        CacheWarning,
-        ClipError,
-        EncodeError,
-        GateViolation,
-        IncomparableScores,
-        LogError,
-        MaskError,
-        MeasurementError,
-        ModelError,
-        PairError,
-        ScorerError,
-        SettingsError,
+        BaselineError as BaselineError,
+        CacheWarning as CacheWarning,
+        ClipError as ClipError,
+        EncodeError as EncodeError,
+        GateViolation as GateViolation,
+        IncomparableScores as IncomparableScores,
+        LogError as LogError,
+        MaskError as MaskError,
+        MeasurementError as MeasurementError,
+        ModelError as ModelError,
+        PairError as PairError,
+        ScorerError as ScorerError,
+        SettingsError as SettingsError,
     )
-    from pytest_vmaf.gates.gate import Gate
-    from pytest_vmaf.media.clip import Clip, ClipLike
-    from pytest_vmaf.report.schema import REPORT_SCHEMA
-    from pytest_vmaf.report.sections import Chart, DataTable, HeatMap, Line, Paragraph, Section, Shown
-    from pytest_vmaf.roi.masked_score import RoiResult
-    from pytest_vmaf.roi.quality_map import QualityMap, Tile
-    from pytest_vmaf.roi.regions import Region
-    from pytest_vmaf.scoring.fake import FakeScorer
-    from pytest_vmaf.scoring.result import FramesAbove, Result
-    from pytest_vmaf.scoring.score import Score
+    from pytest_vmaf.gates.gate import Gate as Gate
+    from pytest_vmaf.media.clip import Clip as Clip, ClipLike as ClipLike
+    from pytest_vmaf.report.schema import REPORT_SCHEMA as REPORT_SCHEMA
+    from pytest_vmaf.report.sections import (
+        Chart as Chart,
+        DataTable as DataTable,
+        HeatMap as HeatMap,
+        Line as Line,
+        Paragraph as Paragraph,
+        Section as Section,
+        Shown as Shown,
+    )
+    from pytest_vmaf.roi.masked_score import RoiResult as RoiResult
+    from pytest_vmaf.roi.quality_map import QualityMap as QualityMap, Tile as Tile
+    from pytest_vmaf.roi.regions import Region as Region
+    from pytest_vmaf.scoring.fake import FakeScorer as FakeScorer
+    from pytest_vmaf.scoring.result import FramesAbove as FramesAbove, Result as Result
+    from pytest_vmaf.scoring.score import Score as Score
     from pytest_vmaf.scoring.scorer import (
-        Capabilities,
-        EncodeStep,
-        EncodingScorer,
-        JoiningScorer,
-        ModelRun,
-        RepeatableScorer,
-        ScoreLog,
-        Scorer,
-        ScoreRequest,
-        Source,
-        Tools,
+        Capabilities as Capabilities,
+        EncodeStep as EncodeStep,
+        EncodingScorer as EncodingScorer,
+        JoiningScorer as JoiningScorer,
+        ModelRun as ModelRun,
+        RepeatableScorer as RepeatableScorer,
+        ScoreLog as ScoreLog,
+        Scorer as Scorer,
+        ScoreRequest as ScoreRequest,
+        Source as Source,
+        Tools as Tools,
     )
-    from pytest_vmaf.search.bisection import Answer, Bisection
-    from pytest_vmaf.search.comparison import Comparison, Delta
-    from pytest_vmaf.search.ladder import Ladder, Rung
-    from pytest_vmaf.search.per_shot import PerShot, ShotAnswer
-    from pytest_vmaf.search.probe import Probe
-    from pytest_vmaf.search.recommend import recommend
-    from pytest_vmaf.search.rows import Row
-    from pytest_vmaf.search.speed import Speed
+    from pytest_vmaf.search.bisection import Answer as Answer, Bisection as Bisection
+    from pytest_vmaf.search.comparison import Comparison as Comparison, Delta as Delta
+    from pytest_vmaf.search.ladder import Ladder as Ladder, Rung as Rung
+    from pytest_vmaf.search.per_shot import PerShot as PerShot, ShotAnswer as ShotAnswer
+    from pytest_vmaf.search.probe import Probe as Probe
+    from pytest_vmaf.search.recommend import recommend as recommend
+    from pytest_vmaf.search.rows import Row as Row
+    from pytest_vmaf.search.speed import Speed as Speed
 
-__all__ = [
-    "REPORT_SCHEMA",
-    "Answer",
-    "BaselineError",
-    "BisectSettings",
-    "Bisection",
-    "CacheWarning",
-    "Capabilities",
-    "Chart",
-    "CheckSettings",
-    "Clip",
-    "ClipError",
-    "ClipLike",
-    "CompareSettings",
-    "Comparison",
-    "DataTable",
-    "Delta",
-    "Encode",
-    "EncodeError",
-    "EncodeSettings",
-    "EncodeStep",
-    "Encoder",
-    "EncoderOptions",
-    "EncodingScorer",
-    "FakeScorer",
-    "FramesAbove",
-    "Gate",
-    "GateViolation",
-    "HeatMap",
-    "IncomparableScores",
-    "JoiningScorer",
-    "Ladder",
-    "Line",
-    "LogError",
-    "MapSettings",
-    "MaskError",
-    "MeasurementError",
-    "ModelError",
-    "ModelRun",
-    "PairError",
-    "Paragraph",
-    "PerShot",
-    "Probe",
-    "QualityMap",
-    "Region",
-    "RepeatableScorer",
-    "Result",
-    "RoiResult",
-    "RoiSettings",
-    "Row",
-    "Rung",
-    "Score",
-    "ScoreLog",
-    "ScoreRequest",
-    "Scorer",
-    "ScorerError",
-    "SearchSettings",
-    "Section",
-    "Settings",
-    "SettingsError",
-    "ShotAnswer",
-    "Shown",
-    "Source",
-    "Speed",
-    "SweepSettings",
-    "Tile",
-    "Tools",
-    "Vmaf",
-    "recommend",
-]
-
+#: The public names by module. They are resolved on first use (PEP 562): a run without VMAF tests imports none of them.
 _EXPORTS = {
-    "api.keywords": (
-        "BisectSettings",
-        "CheckSettings",
-        "CompareSettings",
-        "EncodeSettings",
-        "EncoderOptions",
-        "MapSettings",
-        "RoiSettings",
-        "SearchSettings",
-        "Settings",
-        "SweepSettings",
-    ),
-    "api.vmaf": ("Vmaf",),
-    "encoding.encode": ("Encode",),
-    "encoding.encoders": ("Encoder",),
-    "errors": (
-        "BaselineError",
-        "CacheWarning",
-        "ClipError",
-        "EncodeError",
-        "GateViolation",
-        "IncomparableScores",
-        "LogError",
-        "MaskError",
-        "MeasurementError",
-        "ModelError",
-        "PairError",
-        "ScorerError",
-        "SettingsError",
-    ),
-    "gates.gate": ("Gate",),
-    "media.clip": ("Clip", "ClipLike"),
-    "report.schema": ("REPORT_SCHEMA",),
-    "report.sections": ("Chart", "DataTable", "HeatMap", "Line", "Paragraph", "Section", "Shown"),
-    "roi.masked_score": ("RoiResult",),
-    "roi.quality_map": ("QualityMap", "Tile"),
-    "roi.regions": ("Region",),
-    "scoring.fake": ("FakeScorer",),
-    "scoring.result": ("FramesAbove", "Result"),
-    "scoring.score": ("Score",),
-    "scoring.scorer": (
-        "Capabilities",
-        "EncodeStep",
-        "EncodingScorer",
-        "JoiningScorer",
-        "ModelRun",
-        "RepeatableScorer",
-        "ScoreLog",
-        "ScoreRequest",
-        "Scorer",
-        "Source",
-        "Tools",
-    ),
-    "search.bisection": ("Answer", "Bisection"),
-    "search.comparison": ("Comparison", "Delta"),
-    "search.ladder": ("Ladder", "Rung"),
-    "search.per_shot": ("PerShot", "ShotAnswer"),
-    "search.probe": ("Probe",),
-    "search.recommend": ("recommend",),
-    "search.rows": ("Row",),
-    "search.speed": ("Speed",),
+    "api.keywords": "BisectSettings CheckSettings CompareSettings EncodeSettings EncoderOptions MapSettings "
+    "RoiSettings SearchSettings Settings SweepSettings",
+    "api.vmaf": "Vmaf",
+    "encoding.encode": "Encode",
+    "encoding.encoders": "Encoder",
+    "errors": "BaselineError CacheWarning ClipError EncodeError GateViolation IncomparableScores LogError "
+    "MaskError MeasurementError ModelError PairError ScorerError SettingsError",
+    "gates.gate": "Gate",
+    "media.clip": "Clip ClipLike",
+    "report.schema": "REPORT_SCHEMA",
+    "report.sections": "Chart DataTable HeatMap Line Paragraph Section Shown",
+    "roi.masked_score": "RoiResult",
+    "roi.quality_map": "QualityMap Tile",
+    "roi.regions": "Region",
+    "scoring.fake": "FakeScorer",
+    "scoring.result": "FramesAbove Result",
+    "scoring.score": "Score",
+    "scoring.scorer": "Capabilities EncodeStep EncodingScorer JoiningScorer ModelRun RepeatableScorer "
+    "ScoreLog ScoreRequest Scorer Source Tools",
+    "search.bisection": "Answer Bisection",
+    "search.comparison": "Comparison Delta",
+    "search.ladder": "Ladder Rung",
+    "search.per_shot": "PerShot ShotAnswer",
+    "search.probe": "Probe",
+    "search.recommend": "recommend",
+    "search.rows": "Row",
+    "search.speed": "Speed",
 }
-_MODULES = {name: module for module, names in _EXPORTS.items() for name in names}
+_MODULES = {name: module for module, names in _EXPORTS.items() for name in names.split()}
+__all__ = list(_MODULES)
 
 
 def __getattr__(name: str) -> object:
-    # Names are resolved on first use (PEP 562), so that a run without VMAF tests imports none of these modules.
     if name in _MODULES:
         return getattr(import_module(f"pytest_vmaf.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
