@@ -1,4 +1,4 @@
-"""What a page of a report did in the browser, besides showing itself."""
+"""Helpers of the browser tests: the activity of a page, its width, and axe."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from playwright.sync_api import Dialog, Page
 
-Visit = Callable[..., tuple["Page", "MaskStats"]]
+Visit = Callable[..., tuple["Page", "PageActivity"]]
 
 #: What Jenkins sends with every file that a build archived.
 JENKINS = "sandbox allow-same-origin; default-src 'none'; img-src 'self'; style-src 'self';"
 
 
 @dataclass
-class MaskStats:
-    """What a page did, besides showing itself."""
+class PageActivity:
+    """Console messages, errors, requests and dialogs of a page."""
 
     console: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
@@ -25,20 +25,20 @@ class MaskStats:
     dialogs: list[str] = field(default_factory=list)
 
     def dismiss(self, dialog: Dialog) -> None:
-        """Note a dialog; the page would wait for its answer."""
+        """Record a dialog and close it, because the page would wait."""
         self.dialogs.append(dialog.message)
         dialog.dismiss()
 
 
 def width_of(page: Page) -> int:
-    """How wide the page is, in CSS pixels."""
+    """The width of the page in CSS pixels."""
     found = page.evaluate("document.scrollingElement.scrollWidth")
     assert isinstance(found, int)
     return found
 
 
-def axe_says(page: Page) -> list[str]:
-    """What axe finds that is serious."""
+def axe_violations(page: Page) -> list[str]:
+    """The serious violations that axe reports."""
     import pytest
 
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python")

@@ -1,4 +1,4 @@
-"""Measurements by FakeScorer, and whole documents of them, for the tests of the report room."""
+"""Builders of measurements (by FakeScorer), tests and documents."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from functools import cache
 from typing import Any
 
 from pytest_vmaf import FakeScorer, GateViolation, MeasurementError, Vmaf
-from pytest_vmaf.report import document as documents
-from pytest_vmaf.report import schema
+from pytest_vmaf.report import document as documents, schema
 from pytest_vmaf.report.record import error_record
 from pytest_vmaf.report.sections import Chart, DataTable, HeatMap, Line, Paragraph, Section, Shown
 from pytest_vmaf.shapes import conform
@@ -19,10 +18,10 @@ Document = dict[str, Any]
 Frames = float | list[float]
 Way = tuple[str | int, ...]
 
-#: Markup that must arrive as text, wherever it is put.
+#: Markup that must be shown as text.
 HOSTILE = "\"'><script>alert(1)</script></title></style><img src=x onerror=alert(2)>&lt;{{ 7*7 }}"
 JPEG = "/9j/4AAQSkZJRgABAQAAAQABAAD/2Q=="
-#: The start of a JPEG that is none, as base64; only its form counts here.
+#: A worst frame. Its pictures only have the form of a JPEG.
 PICTURE = {
     "frame": 1,
     "time": 0.04,
@@ -57,7 +56,7 @@ RUN = {
 
 
 def a_measurement(vmaf: Frames = 95.0, neg: Frames = 93.0, **settings: Any) -> dict[str, Any]:
-    """The record that ``Vmaf.check`` leaves for these frames, whether its gates hold or not."""
+    """The record of `Vmaf.check` for these frames, whether its gates pass or not."""
     features = settings.pop("columns", None)
     session = Vmaf(scorer=FakeScorer(vmaf=vmaf, neg=neg, features=features))
     with contextlib.suppress(GateViolation, MeasurementError):
@@ -66,7 +65,7 @@ def a_measurement(vmaf: Frames = 95.0, neg: Frames = 93.0, **settings: Any) -> d
 
 
 def an_error(said: str = "out/crf23.mp4 does not exist.") -> dict[str, Any]:
-    """The record of a measurement that failed, with the gate that was not held."""
+    """The record of a failed measurement, with the gate that was never checked."""
     from pytest_vmaf.gates.gate import parse_gate
 
     gates = [parse_gate("min_neg", 93, "ini")]
@@ -99,14 +98,14 @@ def a_test(status: str, *measurements: dict[str, Any], name: str = "test_x", **m
 
 
 def a_document(*tests: dict[str, Any], sections: list[dict[str, Any]] | None = None, **run: Any) -> Document:
-    """A document of one run, in the shape that `schema` asks for."""
+    """A document of one run."""
     made = {**documents.merge([]), "runs": [{**RUN, **run}], "tests": list(tests), "sections": sections or []}
     conform(made, schema.DOCUMENT)
     return copy.deepcopy(made)
 
 
 def a_full_document() -> Document:
-    """A small document with something in every key that there is, optional ones included."""
+    """A small document with a value for every key, optional ones included."""
     return copy.deepcopy(_full())
 
 
@@ -141,7 +140,7 @@ def _full() -> Document:
 
 
 def leaves(value: Any, way: Way = ()) -> Iterator[Way]:
-    """The way to each value in nested lists and dicts that holds no other; empty ones count."""
+    """The path to each leaf in nested lists and dicts. Empty ones are leaves."""
     parts: list[tuple[str | int, Any]] = []
     if isinstance(value, dict):
         parts = list(value.items())
@@ -154,19 +153,19 @@ def leaves(value: Any, way: Way = ()) -> Iterator[Way]:
 
 
 def get(value: Any, way: Way) -> Any:
-    """What lies at the end of a way."""
+    """The value at the end of a path."""
     for key in way:
         value = value[key]
     return value
 
 
 def put(value: Any, way: Way, new: Any) -> None:
-    """Replace what lies at the end of a way."""
+    """Replace the value at the end of a path."""
     get(value, way[:-1])[way[-1]] = new
 
 
 def with_texts(made: Document, change: Callable[[Way, str], str]) -> Document:
-    """The document with each of its free texts changed; those of a fixed set of words or form stay."""
+    """Change each free text of a document. Texts of a fixed form stay."""
     fixed = {"kind", "status", "ended", "bound", "frame_rate", "reference", "distorted", "difference", "jpeg"}
     made = copy.deepcopy(made)
     for way in list(leaves(made)):

@@ -1,4 +1,4 @@
-"""A browser that looks at reports."""
+"""Fixtures of the report tests: a headless Chromium, and a JPEG."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from report.browsing import MaskStats, Visit
+from report.browsing import PageActivity, Visit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -24,7 +24,7 @@ FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium. Of the module and no longer: while it lives, nothing else can run an asyncio loop."""
+    """A headless Chromium. Its scope is the module, because nothing else can run an asyncio loop while it lives."""
     pytest.importorskip("playwright.sync_api", reason="pip install playwright to run this")
     from playwright.sync_api import sync_playwright
 
@@ -43,7 +43,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def context(browser: Browser) -> Callable[..., BrowserContext]:
-    """context(scheme, scripts): as a profile of the browser; kept, since making one takes longer than a page."""
+    """context(scheme, scripts): a cached profile of the browser, because a new one takes longer than a page."""
 
     @cache
     def made(scheme: Any, scripts: bool) -> BrowserContext:
@@ -56,16 +56,16 @@ def context(browser: Browser) -> Callable[..., BrowserContext]:
 
 @pytest.fixture
 def visit(context: Callable[..., BrowserContext]) -> Iterator[Visit]:
-    """visit(path or address, scheme="light", scripts=True, width=1200): a fresh page, and what it does."""
+    """visit(path or address, scheme="light", scripts=True, width=1200): a new page and its activity."""
     pages = []
 
     def opened(
         place: Path | str, scheme: str = "light", *, scripts: bool = True, width: int = 1200
-    ) -> tuple[Page, MaskStats]:
-        page, seen = context(scheme, scripts).new_page(), MaskStats()
+    ) -> tuple[Page, PageActivity]:
+        page, seen = context(scheme, scripts).new_page(), PageActivity()
         pages.append(page)
         page.set_viewport_size({"width": width, "height": 900})
-        # Everything that is said counts, not only errors: the page has nothing to say.
+        # All console messages count, not only errors.
         page.on("console", lambda message: seen.console.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: seen.errors.append(str(error)))
         page.on("request", lambda request: seen.requests.append(request.url))

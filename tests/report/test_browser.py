@@ -19,7 +19,7 @@ import pytest
 
 from pytest_vmaf.report import document as documents
 from pytest_vmaf.report.html import write_html
-from report.browsing import JENKINS, Visit, axe_says, width_of
+from report.browsing import JENKINS, Visit, axe_violations, width_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
@@ -603,7 +603,7 @@ def test_axe(visit: Visit, report: Report, form: str, scheme: str, width: int) -
     unfold(page)
     in_view(page, "test_fails").focus()
     page.keyboard.press("ArrowRight")
-    assert axe_says(page) == []
+    assert axe_violations(page) == []
 
 
 def series(report: Report, name: str) -> dict[str, Any]:

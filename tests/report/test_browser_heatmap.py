@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_vmaf import HeatMap, Section
-from pytest_vmaf.report import heatmap as heat
-from pytest_vmaf.report import html
-from report.browsing import JENKINS, Visit, axe_says, width_of
+from pytest_vmaf.report import heatmap as heat, html
+from report.browsing import JENKINS, Visit, axe_violations, width_of
 from report.builders import a_document, a_measurement, a_test
 from report.test_heatmap import FRAMES, a_map, a_record, shown, the_heat, tiles
 
@@ -205,7 +204,7 @@ def test_page_width(visit: Visit, reports: tuple[Path, Path], width: int) -> Non
 def test_axe(visit: Visit, reports: tuple[Path, Path], form: int, scheme: str, width: int) -> None:
     page, _ = visit(reports[form], scheme, width=width)
     slider = a_box(page).locator("input[type=range]")
-    assert axe_says(page) == []
+    assert axe_violations(page) == []
     slider.focus()
     page.keyboard.press("Home")
-    assert axe_says(page) == []
+    assert axe_violations(page) == []

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_vmaf import Section
 from pytest_vmaf.report import html
-from report.browsing import Visit, axe_says, width_of
+from report.browsing import Visit, axe_violations, width_of
 from report.builders import a_document, a_measurement, a_test
 from report.test_pictures import FACE, a_picture
 
@@ -82,7 +82,7 @@ def test_axe(visit: Visit, reports: tuple[Path, Path], form: int, scheme: str, w
     page, seen = visit(reports[form], scheme, width=width)
     assert (seen.console, seen.errors) == ([], [])
     # It asks for the style once more, which no page in a file may.
-    assert axe_says(page) == []
+    assert axe_violations(page) == []
 
 
 def test_pictures_of_test(reports: tuple[Path, Path]) -> None:

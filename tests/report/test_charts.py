@@ -1,4 +1,4 @@
-"""Charts are well-formed SVG that says what the series says, whatever the names in them."""
+"""Charts as SVG: lines, limits, dots, tables, histograms, and charts of sections."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 from markupsafe import Markup
 from scoring.builders import a_result
 
 from pytest_vmaf.gates.gate import judge, parse_gate
-from pytest_vmaf.report import charts
-from pytest_vmaf.report import section_charts as plots
+from pytest_vmaf.report import charts, section_charts as plots
 from pytest_vmaf.report.record import measurement_record
 from report.builders import HOSTILE, a_measurement
 

@@ -13,13 +13,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 from markdown_it import MarkdownIt
 
-from pytest_vmaf.report import document as documents
-from pytest_vmaf.report import github as ci
-from pytest_vmaf.report import markdown, schema
+from pytest_vmaf.report import document as documents, github as ci, markdown, schema
 from pytest_vmaf.shapes import conform
 from pytest_vmaf.testrun import third_party
 

@@ -11,14 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from pytest_vmaf import HeatMap, MeasurementError, Section
-from pytest_vmaf.report import collector as collect
-from pytest_vmaf.report import document as documents
-from pytest_vmaf.report import heatmap as heat
-from pytest_vmaf.report import html, markdown, schema
+from pytest_vmaf.report import collector as collect, document as documents, heatmap as heat, html, markdown, schema
 from pytest_vmaf.report.sections import Paragraph, collect_sections
 from pytest_vmaf.shapes import conform
 from report.builders import HOSTILE, JPEG, a_document, a_full_document, a_measurement, a_test

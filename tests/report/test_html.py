@@ -15,12 +15,10 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from pytest_vmaf.files import write_atomically
-from pytest_vmaf.report import html, schema
-from pytest_vmaf.report import wording as view
+from pytest_vmaf.report import html, schema, wording as view
 from pytest_vmaf.shapes import conform
 from report.builders import (
     HOSTILE,

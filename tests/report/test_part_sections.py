@@ -13,8 +13,7 @@ import pytest
 
 from pytest_vmaf import Region, Vmaf
 from pytest_vmaf.media.clip import Clip
-from pytest_vmaf.report import document as documents
-from pytest_vmaf.report import part_sections
+from pytest_vmaf.report import document as documents, part_sections
 from pytest_vmaf.report.html import write_html
 from pytest_vmaf.report.part_sections import _tint, map_section, roi_section
 

@@ -7,13 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from pytest_vmaf import MeasurementError, Section, Shown
-from pytest_vmaf.report import collector as collect
-from pytest_vmaf.report import document as documents
-from pytest_vmaf.report import html, markdown
+from pytest_vmaf.report import collector as collect, document as documents, html, markdown
 from report.builders import HOSTILE, JPEG, a_document
 
 FACE = ("face", 64, 36, 320, 180)

@@ -1,4 +1,4 @@
-"""Records are exact JSON types, whatever was measured."""
+"""Records of measurements in exact JSON types, and long commands."""
 
 from __future__ import annotations
 

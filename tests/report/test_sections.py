@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from pytest_vmaf.report import html, schema
 from pytest_vmaf.report.sections import Chart, DataTable, Line, Paragraph, Section, collect_sections

@@ -7,12 +7,9 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from pytest_vmaf.report import document as documents
-from pytest_vmaf.report import order, schema
-from pytest_vmaf.report import wording as view
+from pytest_vmaf.report import document as documents, order, schema, wording as view
 from pytest_vmaf.text import time_code
 from report.builders import RUN, a_document, a_measurement, a_test, an_error
 
