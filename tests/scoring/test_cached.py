@@ -12,8 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from test_cache import plain
 
@@ -135,9 +134,9 @@ def test_other_models_and_features(score, footage, encode):
     reference = footage("384x328", 2)
     distorted = encode(reference)
     score(reference, distorted)
-    for settings in OTHERS:
-        assert score(reference, distorted, **settings).provenance["cached"] == "", settings
-    assert score(reference, distorted, **settings).provenance["cached"] != ""
+    for other in OTHERS:
+        assert score(reference, distorted, **other).provenance["cached"] == "", other
+    assert score(reference, distorted, **other).provenance["cached"] != ""
 
 
 def test_model_file_by_content(score, reference, encoded, tmp_path, golden_model):

@@ -8,8 +8,7 @@ from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from pytest_vmaf.errors import MeasurementError, ScorerError
 from pytest_vmaf.media.clip import Clip

@@ -9,8 +9,7 @@ from dataclasses import FrozenInstanceError
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.scoring.result import FramesAbove, Result

@@ -12,8 +12,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from pytest_vmaf.errors import IncomparableScores, MeasurementError
 from pytest_vmaf.scoring.score import POOLS, Context, Score, pooled
