@@ -1,4 +1,4 @@
-"""Files are whole or not there: whatever goes wrong half-way, the old one stays and nothing is left behind."""
+"""Files: atomic writes, whatever goes wrong half-way, and strict JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_vmaf.files import write_atomically
+from pytest_vmaf.files import load_json, write_atomically
 
 posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no such files")
 
@@ -41,15 +41,15 @@ def test_interrupted_write(tmp_path: Path, error: BaseException) -> None:
 def test_nobody_sees_half_a_file(tmp_path: Path) -> None:
     path = tmp_path / "r.html"
     path.write_text("old")
-    seen = []
+    texts = []
 
     def chunks() -> Iterator[str]:
         for chunk in ("new ", "x" * 100_000):
             yield chunk
-            seen.append(path.read_text())
+            texts.append(path.read_text())
 
     write_atomically(path, chunks())
-    assert seen == ["old", "old"]
+    assert texts == ["old", "old"]
     assert path.read_text() == "new " + "x" * 100_000
 
 
@@ -115,12 +115,12 @@ def test_hard_link_keeps_old_content(tmp_path: Path) -> None:
 def test_write_to_pipe(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    said: list[str] = []
-    reader = threading.Thread(target=lambda: said.append(pipe.read_text()))
+    texts: list[str] = []
+    reader = threading.Thread(target=lambda: texts.append(pipe.read_text()))
     reader.start()
     write_atomically(pipe, ["through ", "the pipe"])
     reader.join(timeout=10)
-    assert said == ["through the pipe"]
+    assert texts == ["through the pipe"]
     assert stat.S_ISFIFO(pipe.stat().st_mode)
     assert names(tmp_path) == ["pipe"]
 
@@ -168,3 +168,24 @@ def test_concurrent_writers(tmp_path: Path) -> None:
         writer.join()
     assert path.read_text() in texts
     assert names(tmp_path) == ["r.html"]
+
+
+def test_load_json() -> None:
+    assert load_json('{"a": [1, 2.5, null, true, "é"]}') == {"a": [1, 2.5, None, True, "é"]}
+    assert load_json('"é"'.encode()) == "é"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("NaN", "NaN is not a JSON number"),
+        ("[-Infinity]", "-Infinity is not a JSON number"),
+        ('{"a": 1, "b": {"c": 1, "c": 1}}', "the key 'c' appears twice"),
+        ("[" * 100_000, "nested too deeply"),
+        ("{", "Expecting"),
+        (b"\xff", "utf-8"),
+    ],
+)
+def test_not_strict_json(text: str | bytes, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        load_json(text)
