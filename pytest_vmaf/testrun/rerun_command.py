@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import takewhile
 from typing import Any, cast
@@ -67,9 +67,11 @@ def relevant_options(arguments: Iterable[str], options: Mapping[str, int | str])
             yield argument
 
 
-def _value_count(nargs: int | str, rest: Iterable[str]) -> int:
+def _value_count(nargs: int | str, rest: Sequence[str]) -> int:
+    if isinstance(nargs, int):
+        return min(nargs, len(rest))
     values = len(list(takewhile(lambda argument: not argument.startswith("-"), rest)))
-    return nargs if isinstance(nargs, int) else min(values, 1) if nargs == "?" else values
+    return min(values, 1) if nargs == "?" else values
 
 
 def options_of_tests(config: pytest.Config) -> Mapping[str, int | str]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from scoring.builders import a_result
 
 from pytest_vmaf.baselines.entry import differs, frames_entry, frames_of, score_entry
