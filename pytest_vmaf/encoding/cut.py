@@ -132,7 +132,7 @@ def centre(frames: int, frame_rate: Fraction, seconds: float) -> tuple[int, int]
 
 def _check_request(windows: Sequence[Window], size: Size | None) -> None:
     if not windows:
-        raise SettingsError("There is no window to cut.")
+        raise SettingsError("windows must not be empty.")
     end: float = 0
     for number, (start, count) in enumerate(windows):
         if start < 0 or (count is not None and count < 1):

@@ -155,9 +155,7 @@ def command_encoder(template: str | Sequence[str | os.PathLike[str]]) -> Encoder
         SettingsError: If the template is invalid.
     """
     try:
-        command = (
-            tuple(shlex.split(template)) if isinstance(template, str) else tuple(os.fspath(part) for part in template)
-        )
+        command = shlex.split(template) if isinstance(template, str) else [os.fspath(part) for part in template]
     except TypeError:
         raise SettingsError(
             f"encoder must be a name, a command template, an Encoder or a function, not {template!r:.80}."
@@ -167,7 +165,7 @@ def command_encoder(template: str | Sequence[str | os.PathLike[str]]) -> Encoder
     if not command:
         raise SettingsError("The encoder's command is empty.")
     program = next((part for part in command if not BRACES.search(part)), command[0])
-    return Encoder(printable(Path(program).name), command=command)
+    return Encoder(printable(Path(program).name), command=tuple(command))
 
 
 def function_encoder(function: EncoderFunction) -> Encoder:

@@ -107,7 +107,7 @@ def _hevc(record: bytes, _: Colour | None) -> str:
 
 
 def _av1(record: bytes, colour: Colour | None) -> str:
-    """AV1 Codec ISO Media File Format Binding, section 5. If all optional fields have their defaults, they are omitted."""
+    """AV1 Codec ISO Media File Format Binding, section 5. Optional fields are omitted if all have their defaults."""
     flags = record[2]
     profile, level, tier = record[1] >> 5, record[1] & 0x1F, "H" if flags & 0x80 else "M"
     depth = 8 if not flags & 0x40 else 12 if profile == 2 and flags & 0x20 else 10
@@ -120,7 +120,7 @@ def _av1(record: bytes, colour: Colour | None) -> str:
 
 
 def _vp9(record: bytes, _: Colour | None) -> str:
-    """VP Codec ISO Media File Format Binding. If all optional fields have their defaults, they are omitted."""
+    """VP Codec ISO Media File Format Binding. Optional fields are omitted if all have their defaults."""
     if record[0] != 1:
         raise ClipError(f"The configuration vpcC must have version 1, not {record[0]}.")
     profile, level, packed, *colour = record[4:10]

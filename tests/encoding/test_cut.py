@@ -10,8 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from pytest_vmaf.encoding.cut import Window, centre, cut
 from pytest_vmaf.errors import ClipError, ScorerError, SettingsError
@@ -287,7 +286,7 @@ def test_window_past_end(windows, message, plain, ffmpeg, tmp_path):
 @pytest.mark.parametrize(
     ("windows", "message"),
     [
-        ([], "There is no window"),
+        ([], "windows must not be empty"),
         ([(-1, 2)], r"Window 0 must start at frame 0 or later .*, not \(-1, 2\)"),
         ([(0, 0)], r"must .* have at least one frame, not \(0, 0\)"),
         ([(0, 5), (4, 2)], "Window 1 must start after the previous one ends, not at frame 4"),

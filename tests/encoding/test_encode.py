@@ -16,8 +16,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from encoding.builders import FAST, paper_job
 from pytest_vmaf.encoding.encode import Encode, make_encode

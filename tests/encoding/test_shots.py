@@ -7,8 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from pytest_vmaf.encoding.shots import SHORTEST, Shot, detect_shots, find_cuts, split
 from pytest_vmaf.errors import ClipError, SettingsError

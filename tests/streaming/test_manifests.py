@@ -12,8 +12,7 @@ from urllib.parse import unquote_to_bytes
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.streaming.manifests import Rendition, dash, hls, hls_media, peak_of, sort_renditions
