@@ -1,4 +1,4 @@
-"""Real clips for the tests: made here by the embedded ffmpeg, or found by path where they cannot be made."""
+"""Shared fixtures: real clips, made by the embedded ffmpeg once per session, and programs to run."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from pytest_vmaf.scoring.result import Result
 
 pytest_plugins = ["pytester"]
 
-# A shell starts what it puts into the background deaf to Ctrl-C, and programs hand that on to their children.
+# A shell starts background jobs with SIGINT ignored, and child processes inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
-    # Hundreds of tests start a Python of their own; compiling everything anew in each would double the time of all.
+    # Many tests start a Python of their own. Compiling everything again in each would double their time.
     os.environ["PYTHONPYCACHEPREFIX"] = str(Path(__file__).parents[1] / ".pytest_cache" / "pycache")
 
-#: Moving, textured footage that any ffmpeg can make: a fractal zoom, with noise so that there is something to lose.
+#: Moving, textured footage that any ffmpeg can make: a fractal zoom, with noise that an encoder can lose.
 SCENE = "mandelbrot=size={size}:rate={rate}:end_scale=0.002,noise=alls=6:allf=t:all_seed=7,format=yuv420p"
 
 
-#: Of children that are pytests: plugins that hardly a test here is about, and that take most of their time to load.
+#: Options for child runs of pytest: without plugins that few tests need and that are slow to load.
 LEAN = " ".join(
     f"-p no:{name}"
     for name in (
@@ -50,7 +50,7 @@ LEAN = " ".join(
 
 @pytest.fixture(autouse=True)
 def lean(request: pytest.FixtureRequest) -> None:
-    """Children begin fast. pytester takes the variable away, so it is set after that."""
+    """Make child runs of pytest start fast. pytester deletes the variable, so this sets it afterwards."""
     if "pytester" in request.fixturenames:
         request.getfixturevalue("pytester")
         request.getfixturevalue("monkeypatch").setenv("PYTEST_ADDOPTS", LEAN)
@@ -76,17 +76,17 @@ def make(ffmpeg: str) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def footage(make: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """footage(size="320x180", frames=24, rate=25): a lossless reference clip, made once a session."""
-    made: dict[tuple[str, int, object], Path] = {}
+    """footage(size="320x180", frames=24, rate=25): a lossless reference clip, made once per session."""
+    clips: dict[tuple[str, int, object], Path] = {}
     folder = tmp_path_factory.mktemp("footage")
 
     def reference(size: str = "320x180", frames: int = 24, rate: object = 25) -> Path:
         key = (size, frames, rate)
-        if key not in made:
+        if key not in clips:
             path = folder / f"reference-{size}-{frames}-{str(rate).replace('/', '_')}.mkv"
             scene = SCENE.format(size=size, rate=rate)
-            made[key] = make("-f", "lavfi", "-i", scene, "-frames:v", frames, "-c:v", "ffv1", path)
-        return made[key]
+            clips[key] = make("-f", "lavfi", "-i", scene, "-frames:v", frames, "-c:v", "ffv1", path)
+        return clips[key]
 
     return reference
 
@@ -163,7 +163,7 @@ def score() -> Callable[..., Result]:
 
 @dataclass(frozen=True)
 class Raw:
-    """What libvmaf's filter did when it was run by hand."""
+    """The outcome of a run of libvmaf's filter by hand."""
 
     returncode: int
     log: Log | None
@@ -172,7 +172,7 @@ class Raw:
 
 @pytest.fixture
 def libvmaf(tmp_path: Path) -> Callable[..., Raw]:
-    """libvmaf(distorted, reference, "model='…'"): the filter as one would call it by hand, and its log."""
+    """libvmaf(distorted, reference, "model='…'"): run ffmpeg's filter by hand, and read its log."""
 
     def run(
         distorted: Path, reference: Path, options: str, *, chain: str = "settb=AVTB,setpts=N", fmt: str = "xml"
@@ -218,13 +218,13 @@ def program(ffmpeg: str, tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def clip(footage: Callable[..., Path]) -> Path:
-    """A source that is encoded soon: 192x128, 12 frames at 25 frames/s, yuv420p."""
+    """A source that is quick to encode: 192x128, 12 frames at 25 frames/s, yuv420p."""
     return footage("192x128", 12)
 
 
 @pytest.fixture
 def job(ffmpeg: str, clip: Path) -> Callable[..., EncodeJob]:
-    """job(encoder, source=clip, **settings): what `make_encode` gets; encoders known here may be named."""
+    """job(encoder, source=clip, **settings): the argument of `make_encode`; known encoders go by name."""
 
     def make(encoder: Encoder | str, source: Clip | Path = clip, **settings: object) -> EncodeJob:
         chosen = ENCODERS[encoder] if isinstance(encoder, str) else encoder

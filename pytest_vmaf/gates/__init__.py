@@ -1,1 +1,1 @@
-"""Limits on scores and on their changes."""
+"""Gates, tolerances and the table of metrics."""

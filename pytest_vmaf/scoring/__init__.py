@@ -1,1 +1,1 @@
-"""From two clips to verified scores."""
+"""VMAF scoring: models, scorers, logs, scores and results."""
