@@ -19,8 +19,7 @@ from itertools import pairwise
 from types import ModuleType
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.search.bdrate import RateQuality, bd_quality, bd_rate, bootstrap, quality_at, rate_at

@@ -158,8 +158,6 @@ def test_real_workers_and_threads(plain: Bisection, short: Path) -> None:
 def test_workers(short: Path, copy: Encoder) -> None:
     one, two = (search(short, copy, 60, 80, workers=workers) for workers in (1, 2))
     assert outcomes(one) == outcomes(two)
-    again = search(short, copy, 60, 80, workers=2)
-    assert crfs(two.probes) == crfs(again.probes)
 
 
 def test_feature_as_the_metric(short: Path, copy: Encoder) -> None:
@@ -316,7 +314,7 @@ def test_start_saves_encodes(short: Path, copy: Encoder) -> None:
     assert set(crfs(again.probes)) == {13, 14, 26, 27}
 
 
-@pytest.mark.parametrize("start", [{60: 0, 80: 51}, {60: 999, 80: -3, 90: 30}], ids=repr)
+@pytest.mark.parametrize("start", [{60: 0, 80: 999, 90: 30}], ids=repr)
 def test_wrong_start_changes_no_answer(start: dict[float, int], short: Path, copy: Encoder) -> None:
     assert outcomes(search(short, copy, 60, 80, start=start)) == [(60, "met", 26), (80, "met", 13)]
 

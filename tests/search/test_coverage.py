@@ -10,8 +10,7 @@ from statistics import fmean
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from pytest_vmaf.encoding.encoders import ENCODERS
 from pytest_vmaf.search.bdrate import RateQuality, rate_at

@@ -12,8 +12,7 @@ import pytest
 
 from pytest_vmaf import EncodeError, MeasurementError, SettingsError, Vmaf
 from pytest_vmaf.encoding.encoders import Encoder
-from search.builders import CurveScorer, copying
-from search.builders import search as curve_search
+from search.builders import CurveScorer, copying, search as curve_search
 
 CRF = (20, 36)
 

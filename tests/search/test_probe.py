@@ -145,14 +145,21 @@ def test_command_repeats_encode_and_score(job: Callable[..., EncodeJob], prober:
         assert probes.probes[crf].result.context.distorted == f"libx264 veryfast CRF {crf}"
 
 
-def test_keep(job: Callable[..., EncodeJob], prober: Callable[..., Prober], tmp_path: Path) -> None:
-    gone, kept = prober(job("libx264", preset="ultrafast")), prober(job("libx264", preset="ultrafast"), keep=True)
+def test_keep(
+    job: Callable[..., EncodeJob],
+    prober: Callable[..., Prober],
+    encode: Callable[..., Path],
+    clip: Path,
+    tmp_path: Path,
+) -> None:
+    copies = job(copying(encode(clip, 30)))
+    gone, kept = (prober(copies, CurveScorer(frames=12), keep=keep) for keep in (False, True))
     for crf in (30, 31):
         gone(crf)
         kept(crf)
     assert not list((tmp_path / "probes0").iterdir())
     assert {probe.encode.path for probe in gone.probes.values()} == {None}
-    names = {f"reference-192x128-12-25-libx264-ultrafast-crf{crf}.mp4" for crf in (30, 31)}
+    names = {f"reference-192x128-12-25-copy-crf{crf}.mp4" for crf in (30, 31)}
     assert {path.name for path in (tmp_path / "probes1").iterdir()} == names
     assert {probe.encode.path for probe in kept.probes.values()} == set((tmp_path / "probes1").iterdir())
 
