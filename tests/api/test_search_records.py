@@ -102,7 +102,7 @@ def test_compare_lost_win(run: Run, pytester: pytest.Pytester, short: Path) -> N
     assert [[gate["limit"] for gate in each["gates"]] for each in test["measurements"]] == [[80], [90], [80], [90]]
     page = (pytester.path / "r.html").read_text()
     assert "Comparison of plain, sharp" in page
-    assert "Wins by default VMAF that are none by NEG: sharp over plain." in page
+    assert "Wins by default VMAF that disappear under NEG: sharp over plain." in page
     assert page.count("<polyline") >= 3
 
 
