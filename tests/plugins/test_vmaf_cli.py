@@ -449,3 +449,15 @@ def test_size_change_within_clip(
     joined.write_bytes(b"".join(part.read_bytes() for part in parts))
     with pytest.raises(ScorerError, match="size or pixel format changes within the distorted clip"):
         run(tool, footage("192x128", 12), joined, allow=("frame_rate",))
+
+
+def test_arguments(reference: Path) -> None:
+    model = ModelRun("neg", version="vmaf_v0.6.1", overrides=(("adm.adm_enhn_gain_limit", "1"),), transform=True)
+    request = replace(request_for("vmaf", reference, reference), models=(model,), features=("psnr",), threads=3)
+    argv = vmaf_cli.arguments("vmaf", request, {model: ""}, "r", "d")
+    options = "version=vmaf_v0.6.1:name=neg:disable_clip=true:enable_transform=true:adm.adm_enhn_gain_limit=1"
+    assert argv[argv.index("--model") + 1] == options
+    assert argv[argv.index("--feature") + 1] == "psnr"
+    assert argv[argv.index("--threads") + 1] == "3"
+    with pytest.raises(ScorerError, match="cannot read rgb24"):
+        vmaf_cli.arguments("vmaf", replace(request, pix_fmt="rgb24"), {model: ""}, "r", "d")
