@@ -20,7 +20,7 @@ from pytest_vmaf.roi.cached import MaskedLogs, MaskedScoreCache, SaliencyCache
 from pytest_vmaf.roi.frame_masks import Mask, MaskStats, frame_mask_of
 from pytest_vmaf.roi.masked_clip import masked_source, masked_stream
 from pytest_vmaf.roi.network import Saliency, identify, load_saliency, shown_size
-from pytest_vmaf.roi.part_scoring import Part, empty_note, part_of, score_together, with_view
+from pytest_vmaf.roi.part_scoring import Part, empty_note, fields_with, part_of, score_together, with_view
 from pytest_vmaf.scoring.measure import conclude, context_of, scores_of
 from pytest_vmaf.scoring.prepare import MeasureRequest, PreparedScoring, prepare
 from pytest_vmaf.scoring.result import Result
@@ -196,11 +196,7 @@ def roi_result(full: Result, masked: Mapping[str, Score], mask: Mask, saliency: 
         "mask_coverage": Score(coverage, Scale("mask_coverage", "", "", scale.width, scale.height), full.context),
     }
     return RoiResult(
-        vmaf=full.vmaf,
-        neg=full.neg,
-        gap=full.gap,
-        above_100=full.above_100,
-        features={**full.features, **parts},
+        **fields_with(full, parts),
         mask=mask,
         saliency=saliency,
         coverage=coverage,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pytest_vmaf.errors import ScorerError
 from pytest_vmaf.roi.crop_filter import crop_filter
@@ -116,6 +117,12 @@ def measure_regions(request: MeasureRequest, scorer: Scorer, regions: Mapping[st
 def with_view(score: Score, view: str) -> Score:
     """The score, unclipped, with the part of the picture that it is of: "masked", "of the worst tile"."""
     return Score(score.unclipped.frames, replace(score.scale, view=view), score.context)
+
+
+def fields_with(result: Result, scores: Mapping[str, Score]) -> dict[str, Any]:
+    """The fields of a Result with more scores among its features, for a class that extends Result."""
+    features = {**result.features, **scores}
+    return {"features": features, **{name: getattr(result, name) for name in ("vmaf", "neg", "gap", "above_100")}}
 
 
 def empty_note(frames: Sequence[int], note: str) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_vmaf.errors import ScorerError, SettingsError
-from pytest_vmaf.roi.part_scoring import Part, empty_note, part_of, score_together, with_view
+from pytest_vmaf.roi.part_scoring import Part, empty_note, fields_with, part_of, score_together, with_view
 from pytest_vmaf.scoring.measure import conclude, context_of, scores_of
 from pytest_vmaf.scoring.prepare import MeasureRequest, prepare
 from pytest_vmaf.scoring.result import Result
@@ -220,11 +220,7 @@ def measure_map(
         parts["neg_salient"] = _weighted(list(tiles.values()), shares, result)
     filters = {"reference": job.reference.chain, "distorted": job.distorted.chain}
     return QualityMap(
-        vmaf=result.vmaf,
-        neg=result.neg,
-        gap=result.gap,
-        above_100=result.above_100,
-        features={**result.features, **parts},
+        **fields_with(result, parts),
         columns=columns,
         rows=rows,
         tiles=tuple(tiles.values()),
