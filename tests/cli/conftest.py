@@ -11,18 +11,26 @@ from pathlib import Path
 
 import pytest
 
-from cli.commands import Done, Run, sweeping
+from cli.commands import SEARCHES, Done, Run, sweeping
 from pytest_vmaf.cli import main
 
 
+@pytest.fixture(scope="session")
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tests share encodes and scores where these are not their subject."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """run("score", reference, distorted, cwd=folder): the command in this process."""
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, cache_dir: Path) -> Iterator[Run]:
+    """run("score", reference, distorted, cwd=folder): the command in this process, by default with the shared cache."""
     handler = signal.getsignal(signal.SIGTERM)
 
     def call(*arguments: object, cwd: Path | None = None) -> Done:
         if cwd is not None:
             monkeypatch.chdir(cwd)
+        if arguments and arguments[0] in (*SEARCHES, "score", "roi-score") and "--cache-dir" not in arguments:
+            arguments = (*arguments, "--cache-dir", cache_dir)
         capsys.readouterr()
         try:
             code: object = main(list(map(str, arguments)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy  # noqa: F401  (compiled modules must be loaded before pytester takes note of the modules)
 import pytest
 
 from cli.commands import Run

@@ -1,19 +1,20 @@
-"""`pytest-vmaf roi-score` as vmaf-roi-score is used, and vmaf.roi as tests use it, alone and under xdist."""
+"""`pytest-vmaf roi-score` with vmaf-roi-score's flags and exit codes, and `vmaf.roi` under pytest."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy  # noqa: F401  (compiled modules must be loaded before pytester takes note of the modules)
 import pytest
 from roi.builders import MEAN, PLAIN, SIGMOID, model, node, outside, wholes
 
+from cli.commands import Run
 from pytest_vmaf import Vmaf
 from pytest_vmaf.cli.main import main
 
@@ -26,29 +27,36 @@ KEYS = [
 Raw = tuple[Path, Path]
 
 
-def command(*arguments: object, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "pytest_vmaf", *map(str, arguments)]
-    return subprocess.run(argv, capture_output=True, text=True, cwd=cwd, timeout=120, env={**os.environ, **env})
-
-
-@pytest.fixture
-def raw(make: Callable[..., Path], footage: Callable[..., Path], encode: Callable[..., Path], tmp_path: Path) -> Raw:
-    """ref.yuv and dis.yuv of 192x108, four frames, in a folder of the seed's name."""
+@pytest.fixture(scope="session")
+def raw_folder(
+    make: Callable[..., Path],
+    footage: Callable[..., Path],
+    encode: Callable[..., Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """path/to/ref.yuv and path/to/dis.yuv of 192x108, four frames."""
     reference = footage("192x108", 4)
-    folder = tmp_path / "path" / "to"
+    folder = tmp_path_factory.mktemp("raw") / "path" / "to"
     folder.mkdir(parents=True)
-    clips = ((reference, "ref.yuv"), (encode(reference, 38), "dis.yuv"))
-    ref, dis = (make("-i", clip, "-f", "rawvideo", "-pix_fmt", "yuv420p", folder / name) for clip, name in clips)
-    return ref, dis
+    for clip, name in ((reference, "ref.yuv"), (encode(reference, 38), "dis.yuv")):
+        make("-i", clip, "-f", "rawvideo", "-pix_fmt", "yuv420p", folder / name)
+    return folder.parent
 
 
 @pytest.fixture
-def asked(raw: Raw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def raw(raw_folder: Path, tmp_path: Path) -> Raw:
+    """The two clips, by their published names in this test's folder."""
+    (tmp_path / "path").symlink_to(raw_folder)
+    return tmp_path / "path" / "to" / "ref.yuv", tmp_path / "path" / "to" / "dis.yuv"
+
+
+@pytest.fixture
+def asked(raw: Raw, tmp_path: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The beginning of the seed's command, in the folder that it is called from."""
     monkeypatch.chdir(tmp_path)
     return [
         "roi-score", "--reference", "path/to/ref.yuv", "--distorted", "path/to/dis.yuv",
-        "--width", "192", "--height", "108", "--pix-fmt", "yuv420p",
+        "--width", "192", "--height", "108", "--pix-fmt", "yuv420p", "--cache-dir", str(cache_dir),
     ]  # fmt: skip
 
 
@@ -70,7 +78,7 @@ def tool(path: Path, *lines: str) -> str:
 # The command line.
 
 
-def test_the_seeds_quick_start_with_a_network_works_word_for_word(raw: Raw, tmp_path: Path) -> None:
+def test_published_command_with_a_network(run: Run, raw: Raw, tmp_path: Path) -> None:
     (tmp_path / "model" / "tiny").mkdir(parents=True)
     (tmp_path / "model" / "tiny" / "saliency_student_v1.onnx").write_bytes(PLAIN)
     words = """
@@ -79,7 +87,7 @@ def test_the_seeds_quick_start_with_a_network_works_word_for_word(raw: Raw, tmp_
         --saliency-model model/tiny/saliency_student_v1.onnx
         --threshold 0.3 --fade 0.1 --weight 0.5
     """
-    done = command("roi-score", *words.split(), cwd=tmp_path)
+    done = run("roi-score", *words.split(), cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     data = json.loads(done.stdout)
     assert list(data) == KEYS
@@ -90,13 +98,13 @@ def test_the_seeds_quick_start_with_a_network_works_word_for_word(raw: Raw, tmp_
     assert data["vmaf_masked"] != data["vmaf_full"]
 
 
-def test_the_seeds_synthetic_mask_works_word_for_word(raw: Raw, tmp_path: Path) -> None:
+def test_published_command_with_a_synthetic_mask(run: Run, raw: Raw, tmp_path: Path) -> None:
     words = """
         --reference path/to/ref.yuv --distorted path/to/dis.yuv
         --width 192 --height 108 --pix-fmt yuv420p
         --synthetic-mask 0.5 --weight 0.5
     """
-    done = command("roi-score", *words.split(), cwd=tmp_path)
+    done = run("roi-score", *words.split(), cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith('{\n  "schema_version": 1,\n  "vmaf_full": ')
     data = json.loads(done.stdout)
@@ -106,9 +114,7 @@ def test_the_seeds_synthetic_mask_works_word_for_word(raw: Raw, tmp_path: Path) 
     assert data["vmaf_masked"] == data["vmaf_full"]
 
 
-def test_what_is_written_is_what_python_gives(
-    asked: list[str], raw: Raw, network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_json(asked: list[str], raw: Raw, network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flags = ["--saliency-model", str(network), "--weight", "0.7", "--threshold", "0.4", "--fade", "0", "--neg"]
     assert main([*asked, *flags, "--output", "out.json"]) == 0
     assert capsys.readouterr() == ("", "")
@@ -127,7 +133,7 @@ def test_what_is_written_is_what_python_gives(
     assert data["neg_model"] == "vmaf_v0.6.1neg"
 
 
-def test_the_command_in_a_result_gives_it_again(raw: Raw, network: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_of_a_result(raw: Raw, network: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import shlex
 
     from pytest_vmaf import Clip
@@ -148,12 +154,12 @@ def test_the_command_in_a_result_gives_it_again(raw: Raw, network: Path, capsys:
         assert data["vmaf_roi"] == pytest.approx(float(found.vmaf_roi), abs=1e-9)
 
 
-def test_without_a_mask_the_projects_network_is_taken(asked: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_bundled_network(asked: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*asked, "--threshold", "0", "--fade", "0"]) == 0
     assert json.loads(capsys.readouterr().out)["saliency_model"].startswith("pytest-vmaf saliency ")
 
 
-def test_bt601_changes_what_the_network_sees(
+def test_bt601(
     make: Callable[..., Path], footage: Callable[..., Path], network: Path, tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
@@ -171,9 +177,8 @@ def test_bt601_changes_what_the_network_sees(
     assert found[0]["vmaf_full"] == found[1]["vmaf_full"]
 
 
-def test_every_size_has_the_seeds_model_until_another_is_asked(
-    make: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.slow
+def test_models(make: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     scene = "testsrc2=size=1442x1442:rate=25,format=yuv420p"
     large = make("-f", "lavfi", "-i", scene, "-frames:v", 1, "-c:v", "ffv1", tmp_path / "large.mkv")
     flags = ["roi-score", "--reference", str(large), "--distorted", str(large), "--synthetic-mask=1"]
@@ -191,22 +196,20 @@ def test_every_size_has_the_seeds_model_until_another_is_asked(
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--weight", "1.5"], "weight is 1.5"),
-        (["--weight", "nan"], "weight is nan"),
-        (["--threshold", "-1"], "threshold is -1.0"),
-        (["--fade", "inf"], "fade is inf"),
-        (["--synthetic-mask", "2"], "synthetic_mask is 2.0"),
+        (["--weight", "1.5"], "weight must be a number from 0 to 1, not 1.5"),
+        (["--weight", "nan"], "weight must be a number from 0 to 1, not nan"),
+        (["--threshold", "-1"], "threshold must be a number from 0 to 1, not -1.0"),
+        (["--fade", "inf"], "fade must be a number from 0 to 1, not inf"),
+        (["--synthetic-mask", "2"], "synthetic_mask must be a number from 0 to 1, not 2.0"),
         (["--gate", "min_nge=3"], "Did you mean 'min_neg'"),
-        (["--gate", "min_neg_tile=3"], "min_neg_tile is a gate of vmaf.map"),
+        (["--gate", "min_neg_tile=3"], "min_neg_tile"),
         (["--gate", "min_roi=many"], "finite number"),
         (["--output", "no/such/folder.json"], "there is no folder"),
-        (["--output", "."], "is a folder"),
-        (["--width", "0"], "width is 0"),
+        (["--output", "."], "must be a file, and"),
+        (["--width", "0"], "width of raw video must be"),
     ],
 )
-def test_wrong_usage_ends_with_2(
-    asked: list[str], flags: list[str], words: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_usage(asked: list[str], flags: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*asked, *flags]) == 2
     out, err = capsys.readouterr()
     assert words in err
@@ -221,16 +224,14 @@ def test_wrong_usage_ends_with_2(
         (["--height", "ten"], "invalid int value"),
     ],
 )
-def test_what_cannot_be_parsed_ends_with_2(
-    asked: list[str], flags: list[str], words: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_invalid_values(asked: list[str], flags: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([*asked, *flags])
     assert caught.value.code == 2
     assert words in capsys.readouterr().err
 
 
-def test_a_clip_that_is_missing_is_no_score(asked: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_clip(asked: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     asked[asked.index("path/to/dis.yuv")] = "no.yuv"
     assert main([*asked, "--synthetic-mask=.5"]) == 3
     assert "no.yuv does not exist" in capsys.readouterr().err
@@ -248,9 +249,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_without_a_mask_it_ends_with_64(
-    asked: list[str], case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_bad_network(asked: list[str], case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "bad.onnx"
     if (content := BAD[case]) is not None:
         path.write_bytes(content)
@@ -263,17 +262,27 @@ def test_without_a_mask_it_ends_with_64(
 
 
 @pytest.mark.parametrize("pix_fmt", ["yuv420p10be", "nv12", "rgb24", "nonsense", ""])
-def test_a_pixel_format_that_cannot_be_masked_ends_with_64(
-    asked: list[str], pix_fmt: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_bad_pixel_format(asked: list[str], pix_fmt: str, capsys: pytest.CaptureFixture[str]) -> None:
     asked[asked.index("yuv420p")] = pix_fmt
     assert main([*asked, "--synthetic-mask=0.5"]) == 64
     assert f"The pixel format {pix_fmt!r} cannot be masked" in capsys.readouterr().err
 
 
-def test_a_synthetic_mask_of_nothing_ends_with_64(asked: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_empty_mask(asked: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*asked, "--synthetic-mask=0.2"]) == 64
     assert "keeps nothing of any of the 4 frames" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def good_log(raw_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log of the tool for this pair of clips."""
+    folder = tmp_path_factory.mktemp("log")
+    log, script = folder / "good.xml", folder / "keeping"
+    keeping = tool(script, f'"{sys.executable}" "{STANDIN}" "$@" && cp log.xml "{log}"')
+    clips = [f"--reference={raw_folder}/to/ref.yuv", f"--distorted={raw_folder}/to/dis.yuv", "--width=192"]
+    words = [*clips, "--height=108", "--synthetic-mask=.35", "--vmaf-bin", keeping, "--output", str(folder / "a.json")]
+    assert main(["roi-score", *words]) == 0
+    return log
 
 
 @pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="the scorer needs /dev/fd; this system has none")
@@ -290,14 +299,10 @@ def test_a_synthetic_mask_of_nothing_ends_with_64(asked: list[str], capsys: pyte
         (["cat $2 $4 >/dev/null", "for name; do :; done", 'sed \'s/ vmaf="[^"]*"//\' LOG > $name'], 65),
     ],
 )
-def test_the_scorers_own_exit_code_and_a_log_without_a_score(
-    asked: list[str], tmp_path: Path, lines: list[str], code: int, capsys: pytest.CaptureFixture[str]
+def test_exit_codes_of_the_scorer(
+    asked: list[str], tmp_path: Path, good_log: Path, lines: list[str], code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    log = tmp_path / "good.xml"
-    keeping = tool(tmp_path / "keeping", f'"{sys.executable}" "{STANDIN}" "$@" && cp log.xml "{log}"')
-    assert main([*asked, "--synthetic-mask=.35", "--vmaf-bin", keeping]) == 0
-    capsys.readouterr()
-    fake = tool(tmp_path / "fake", *[line.replace("LOG", f"'{log}'") for line in lines])
+    fake = tool(tmp_path / "fake", *[line.replace("LOG", f"'{good_log}'") for line in lines])
     assert main([*asked, "--synthetic-mask=.35", "--vmaf-bin", fake, "--output", "out.json"]) == code
     out, err = capsys.readouterr()
     assert out == ""
@@ -306,7 +311,7 @@ def test_the_scorers_own_exit_code_and_a_log_without_a_score(
 
 
 @pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="the scorer needs /dev/fd; this system has none")
-def test_who_names_the_tool_wants_it_to_score(asked: list[str], tmp_path: Path) -> None:
+def test_vmaf_bin_selects_the_scorer(asked: list[str], tmp_path: Path) -> None:
     named = tmp_path / "named"
     fake = tool(tmp_path / "my-vmaf", f"touch {named}", f'exec "{sys.executable}" "{STANDIN}" "$@"')
     assert main([*asked, "--synthetic-mask=.35", "--output", "a.json", "--vmaf-bin", fake]) == 0
@@ -316,9 +321,7 @@ def test_who_names_the_tool_wants_it_to_score(asked: list[str], tmp_path: Path) 
     assert first["vmaf_masked"] == pytest.approx(second["vmaf_masked"], abs=1e-3)
 
 
-def test_ffmpegs_exit_code_is_passed_on_for_a_damaged_clip(
-    reference: Path, encoded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_damaged_clip(reference: Path, encoded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = bytearray(encoded.read_bytes())
     data[len(data) // 2 : len(data) // 2 + 1500] = b"\x55" * 1500
     damaged = tmp_path / "damaged.mp4"
@@ -339,7 +342,7 @@ def test_ffmpegs_exit_code_is_passed_on_for_a_damaged_clip(
         ("min_psnr_y=99", "psnr_y "),
     ],
 )
-def test_a_violated_gate_ends_with_1_and_the_json_is_written(
+def test_failing_gates(
     asked: list[str], gate: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*asked, "--synthetic-mask=.35", "--gate", gate, "--output", "out.json"]) == 1
@@ -350,9 +353,7 @@ def test_a_violated_gate_ends_with_1_and_the_json_is_written(
     assert list(json.loads(Path("out.json").read_text())) == KEYS
 
 
-def test_gates_that_hold_end_with_0_and_the_last_of_two_counts(
-    asked: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_passing_gates(asked: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     gates = ["--gate", "min_roi=1", "--gate", "min_neg_masked=1", "--gate=above_100=on", "--gate=max_gap=off"]
     assert main([*asked, "--synthetic-mask=.35", *gates]) == 0
     assert main([*asked, "--synthetic-mask=.35", "--gate=min_roi=99.9", "--gate=min_roi=1"]) == 0
@@ -360,15 +361,13 @@ def test_gates_that_hold_end_with_0_and_the_last_of_two_counts(
     assert "VMAF roi" in capsys.readouterr().err
 
 
-def test_a_gate_of_the_mask_is_not_passed_over_by_score(
-    reference: Path, encoded: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_score_refuses_gates_of_a_mask(reference: Path, encoded: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`score` measures no mask; a gate upon one that was never held must not look like one that was."""
     assert main(["score", str(reference), str(encoded), "--gate=min_roi=99.9", "--gate=max_gap=off"]) == 2
-    assert "min_roi is a gate of vmaf.roi" in capsys.readouterr().err
+    assert "min_roi requires vmaf.roi() or the command roi-score" in capsys.readouterr().err
 
 
-def test_names_that_begin_with_a_dash_or_hold_other_signs(
+def test_strange_names(
     reference: Path, encoded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import shlex
@@ -388,26 +387,16 @@ def test_names_that_begin_with_a_dash_or_hold_other_signs(
 
 # Under pytest.
 
-Run = Callable[..., pytest.RunResult]
+RunTests = Callable[..., pytest.RunResult]
 
 
-@pytest.fixture(params=["alone", "xdist"])
-def run(
-    request: pytest.FixtureRequest, pytester: pytest.Pytester, footage: Callable[..., Path], encode: Callable[..., Path]
-) -> Run:
-    """Run pytest with a JSON report, alone or under -n2; the tests inside have `from clips import *`."""
+@pytest.fixture
+def run_tests(pytester: pytest.Pytester, footage: Callable[..., Path], encode: Callable[..., Path]) -> RunTests:
+    """Run pytest in this process with a JSON report; the tests inside have `from clips import *`."""
     reference = footage("192x108", 4)
-    pytester.makepyfile(clips=f"REF, DIS, MASK = {str(reference)!r}, {str(encode(reference, 38))!r}, "
-                              "{'synthetic_mask': 0.35}\n")  # fmt: skip
-    names = ("hypothesispytest", "html", "metadata", "allure_pytest")
-    pytester._monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(f"-p no:{name}" for name in names))
-
-    def under(*arguments: str) -> pytest.RunResult:
-        workers = ["-n2"] if request.param == "xdist" else ["-p", "no:xdist"]
-        options = ["--vmaf-json=r.json", "-p", "no:cacheprovider"]
-        return pytester.runpytest_subprocess(*options, *workers, *arguments, timeout=120)
-
-    return under
+    clips = f"REF, DIS = {str(reference)!r}, {str(encode(reference, 38))!r}"
+    pytester.makepyfile(clips=f"{clips}\nMASK = {{'synthetic_mask': 0.35}}\n")
+    return lambda *arguments: pytester.runpytest("--vmaf-json=r.json", "-p", "no:cacheprovider", *arguments)
 
 
 def measured(pytester: pytest.Pytester) -> list[dict[str, Any]]:
@@ -417,7 +406,7 @@ def measured(pytester: pytest.Pytester) -> list[dict[str, Any]]:
     return [record for test in document["tests"] for record in test["measurements"]]
 
 
-def test_a_test_measures_a_mask_and_holds_its_gates(run: Run, pytester: pytest.Pytester) -> None:
+def test_pytest_gates(run_tests: RunTests, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
         from clips import *
@@ -436,7 +425,7 @@ def test_a_test_measures_a_mask_and_holds_its_gates(run: Run, pytester: pytest.P
             vmaf.roi(REF, DIS, synthetic_mask=0.1, min_roi=1)
         """
     )
-    result = run()
+    result = run_tests()
     result.assert_outcomes(passed=1, failed=2, errors=1)
     result.stdout.fnmatch_lines_random(
         [
@@ -457,7 +446,7 @@ def test_a_test_measures_a_mask_and_holds_its_gates(run: Run, pytester: pytest.P
 
 
 @pytest.mark.parametrize("where", ["marker", "ini", "command line"])
-def test_min_roi_holds_for_every_mask_wherever_it_is_set(run: Run, pytester: pytest.Pytester, where: str) -> None:
+def test_pytest_origin_of_min_roi(run_tests: RunTests, pytester: pytest.Pytester, where: str) -> None:
     mark = "@pytest.mark.vmaf(min_roi=99.9)" if where == "marker" else ""
     pytester.makepyfile(
         f"""
@@ -471,12 +460,12 @@ def test_min_roi_holds_for_every_mask_wherever_it_is_set(run: Run, pytester: pyt
     )
     if where == "ini":
         pytester.makeini("[pytest]\nvmaf_gates = min_roi=99.9\n")
-    result = run(*(["--vmaf-gate=min_roi=99.9"] if where == "command line" else []))
+    result = run_tests(*(["--vmaf-gate=min_roi=99.9"] if where == "command line" else []))
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines([f"*min_roi: VMAF roi * < 99.9 (missed by *; set by the {where})"])
 
 
-def test_the_nearest_min_roi_wins(run: Run, pytester: pytest.Pytester) -> None:
+def test_pytest_nearest_gate_wins(run_tests: RunTests, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
         import pytest
@@ -491,10 +480,10 @@ def test_the_nearest_min_roi_wins(run: Run, pytester: pytest.Pytester) -> None:
             vmaf.roi(REF, DIS, min_vmaf_roi=20, **MASK)
         """
     )
-    run("--vmaf-gate=min_roi=99.8").assert_outcomes(passed=2)
+    run_tests("--vmaf-gate=min_roi=99.8").assert_outcomes(passed=2)
 
 
-def test_a_gate_upon_a_mask_that_no_mask_was_held_against_is_no_pass(run: Run, pytester: pytest.Pytester) -> None:
+def test_pytest_unchecked_gate(run_tests: RunTests, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
         import pytest
@@ -515,17 +504,17 @@ def test_a_gate_upon_a_mask_that_no_mask_was_held_against_is_no_pass(run: Run, p
                 pass
         """
     )
-    result = run()
+    result = run_tests()
     result.assert_outcomes(failed=2, errors=1)
     result.stdout.fnmatch_lines_random(
         [
             "*min_roi (marker) was never checked: no measurement in this test supports it.*",
-            "*SettingsError: min_roi is a gate of vmaf.roi, which measures vmaf_roi; this does not.",
+            "*SettingsError: min_roi requires vmaf.roi(): no other method measures vmaf_roi.",
         ]
     )
 
 
-def test_a_gate_of_the_run_upon_a_mask_that_nobody_measured_is_said(run: Run, pytester: pytest.Pytester) -> None:
+def test_pytest_unchecked_gate_of_the_run(run_tests: RunTests, pytester: pytest.Pytester) -> None:
     pytester.makepyfile("from clips import *\n\ndef test_check(vmaf):\n    vmaf.check(REF, DIS, max_gap=None)\n")
-    result = run("--vmaf-gate=min_roi=99.9")
+    result = run_tests("--vmaf-gate=min_roi=99.9")
     result.stdout.fnmatch_lines(["*min_roi*never checked*"])

@@ -11,12 +11,6 @@ from cli.commands import FAST, ONE, SEARCHES, Run, posix, searching, strict
 from pytest_vmaf.cli.main import main
 
 
-@pytest.fixture(scope="module")
-def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Tests of models share their encodes."""
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.mark.parametrize(
     ("flags", "metric", "model"),
     [
@@ -121,9 +115,9 @@ def test_contradictions(
         (["--width", "192"], "both --width and --height"),
         (["--width", "192", "--height", "108"], "--width is only for files"),
         (["--framerate", "24"], "--frame-rate is only for files"),
-        (["raw", "--width", "0", "--height", "0"], "width is 0"),
+        (["raw", "--width", "0", "--height", "0"], "width"),
         (["raw", "--width", "192", "--height", "108", "--framerate", "fast"], "fast"),
-        (["raw", "--width", "192", "--height", "108", "--pix-fmt", "rgb24"], "pix_fmt is 'rgb24'"),
+        (["raw", "--width", "192", "--height", "108", "--pix-fmt", "rgb24"], "pix_fmt of raw video must be yuv420p"),
         (["--output", "nowhere/out"], "--output: there is no folder"),
         (["--output", "."], "must be a file, and '.' is a folder"),
         (["--output", "{clip}"], "is also an input file"),
