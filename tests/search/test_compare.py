@@ -16,7 +16,7 @@ from pytest_vmaf.encoding.encoders import ENCODERS, Encoder, function_encoder
 from pytest_vmaf.errors import EncodeError, MeasurementError, SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.scoring.prepare import MeasureRequest
-from pytest_vmaf.search.bdrate import RateQuality, bd_rate, rate_at
+from pytest_vmaf.search.bdrate import RateQuality, bd_quality, bd_rate, rate_at
 from pytest_vmaf.search.bisect_request import BisectRequest
 from pytest_vmaf.search.compare import CompareRequest, compare
 from pytest_vmaf.search.comparison import Comparison, Delta, curve
@@ -182,6 +182,11 @@ def test_bd_rate_is_between_the_targets_that_both_meet() -> None:
     fewer = a_comparison((82, 88, 96), one=a_curve(), other=a_curve(1.25)[1:])
     assert fewer.bd_rate("other", anchor="one").over == "BD-rate, NEG 82 to 88"
     assert fewer.bd_rate("other", anchor="one") == bd_rate(*curves, between=(82, 88))
+    # Quality is compared between the bitrates that both spend for these targets.
+    low, high = (rate_at(each, quality) for each, quality in ((curves[1], 82), (curves[0], 88)))
+    assert low is not None
+    assert high is not None
+    assert fewer.bd_quality("other", anchor="one") == bd_quality(*curves, between=(low, high))
 
 
 def test_rate_change(pair: Comparison) -> None:

@@ -69,8 +69,10 @@ def test_bitstream_filter_is_scored(source: Path) -> None:
         "libx264",
         arguments=("-preset", "ultrafast", "-crf", "{crf}", "-bsf:v", r"noise=amount=if(eq({crf}\,20)\,0\,99)"),
     )
-    with pytest.raises(MeasurementError):
-        search(source, encoder=noise)
+    # The first encode, at CRF 20, is intact.
+    with pytest.raises(MeasurementError) as caught:
+        search(source, encoder=noise, start={60: 20})
+    assert [probe.crf for probe in caught.value.probes] == [20]
 
 
 def test_encoder_that_writes_to_its_input(
