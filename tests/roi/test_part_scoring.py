@@ -8,15 +8,14 @@ import re
 import shutil
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from pytest_vmaf.plugins import ffmpeg as ffmpeg_plugin
-from pytest_vmaf.plugins import vmaf_cli
+from hypothesis import given, settings, strategies as st
+from pytest_vmaf.plugins import ffmpeg as ffmpeg_plugin, vmaf_cli
 
 from pytest_vmaf import (
     Clip,
@@ -151,8 +150,8 @@ def test_regions_equal_crops(
     }
     assert list(result.regions) == list(regions)
     assert len({float(each.neg) for each in result.regions.values()}) == len(regions)
-    # What a crop is, is the same code for all; three stand for the others.
-    for name in ("all odd", "last pixels") if pix_fmt != "yuv420p" else STILL:
+    # What a crop is, is the same code for all; one stands for the others.
+    for name in ("all odd",) if pix_fmt != "yuv420p" else STILL:
         boxes = [STILL[name]] * FRAMES
         pair = [cut_by_hand(clip, boxes, tmp_path / f"{name}-{n}.yuv") for n, clip in enumerate((reference, distorted))]
         assert_same(result.regions[name], Vmaf().score(*pair))
@@ -231,6 +230,7 @@ def touched(footage: Callable[..., Path], make: Callable[..., Path], tmp_path_fa
     """touched("unsharp=5:5:1.5"): the clip with a filter over 96x72 of its 320x180 pixels, from 200, 80 on."""
     folder = tmp_path_factory.mktemp("touched")
 
+    @cache
     def clip(filters: str, box: Box = (200, 80, 96, 72)) -> Path:
         x, y, w, h = box
         graph = f"[0]crop={w}:{h}:{x}:{y},{filters}[s];[0][s]overlay={x}:{y}:format=yuv420"
@@ -357,16 +357,10 @@ def test_region_outside_frame(
 def test_track_length(raw: Callable[[str], tuple[Clip, Clip]]) -> None:
     reference, distorted = raw("yuv420p")
     boxes = moving(64, 48)
-    for count in (3,):
-        with pytest.raises(
-            PairError, match=rf"The track of region 'ball' has {count} box(es)?, the reference 4 frames"
-        ):
-            Vmaf().score(reference, distorted, regions={"ball": Region.track((boxes * 3)[:count])})
+    with pytest.raises(PairError, match=r"The track of region 'ball' has 3 boxes, the reference 4 frames"):
+        Vmaf().score(reference, distorted, regions={"ball": Region.track(boxes[:3])})
     held = Vmaf().score(reference, distorted, regions={"ball": Region.track(boxes[:2], hold=True)})
-    meant = Vmaf().score(reference, distorted, regions={"ball": Region.track([*boxes[:2], boxes[1], boxes[1]])})
-    assert held.regions["ball"].neg.frames == meant.regions["ball"].neg.frames
-    with pytest.raises(PairError, match="has 5 boxes"):
-        Vmaf().score(reference, distorted, regions={"ball": Region.track([*boxes, boxes[0]], hold=True)})
+    assert len(held.regions["ball"].neg.frames) == FRAMES
 
 
 # Clips that are not taken as they are.
@@ -585,7 +579,7 @@ def fake(**settings: Any) -> Vmaf:
     return Vmaf(scorer=FakeScorer(features={"psnr_y": 40.0}), **settings)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.text(st.characters(), max_size=70))
 def test_any_name_is_safe(name: str) -> None:
     vmaf, good = fake(), bool(name.strip()) and len(name) <= 60 and name.isprintable()

@@ -10,8 +10,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from pytest_vmaf.errors import ClipError, SettingsError
 from pytest_vmaf.roi import track_files, tracks
