@@ -28,20 +28,11 @@ from pytest_vmaf.media.ffmpeg import (
 )
 from pytest_vmaf.media.process import run
 from pytest_vmaf.scoring.logs import Log, read_log
-from pytest_vmaf.scoring.scorer import (
-    Capabilities,
-    EncodeStep,
-    ModelRun,
-    ScoreLog,
-    ScoreRequest,
-    Tools,
-    copy_models,
-    model_file_names,
-)
+from pytest_vmaf.scoring.model_files import copy_commands, copy_models, model_file_names, model_options
+from pytest_vmaf.scoring.scorer import Capabilities, EncodeStep, ModelRun, ScoreLog, ScoreRequest, Tools
 from pytest_vmaf.text import printable
 
 hookimpl = pluggy.HookimplMarker("pytest")
-LOG = "vmaf{}.xml"
 #: Linux refuses an argument of more than 128 KiB.
 LONGEST_ARGUMENT = 100_000
 #: The number of the output that counts the frames of a loopback decoder: after the encode and the scores.
@@ -85,11 +76,7 @@ class FfmpegScorer:
         return has_loopback(tools.ffmpeg.path)
 
     def score(self, request: ScoreRequest) -> ScoreLog:
-        """Run the filter once over both clips.
-
-        Raises:
-            ScorerError: If ffmpeg fails. The message contains its last lines.
-        """
+        """Run the filter once over both clips. Raises ScorerError with ffmpeg's last lines if it fails."""
         return _run([request], None)[0]
 
     def score_together(self, requests: Sequence[ScoreRequest]) -> tuple[ScoreLog, ...]:
@@ -157,8 +144,7 @@ def _run(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> tuple[Sco
 
 def _repeat(models: dict[ModelRun, str], argv: Sequence[str]) -> str:
     """The shell command that repeats a run."""
-    copies = "".join(f"cp {shlex.quote(str(m.path))} {name} && " for m, name in models.items() if m.path)
-    return printable(copies + shlex.join(argv))
+    return printable(copy_commands(models) + shlex.join(argv))
 
 
 def _inputs(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> list[tuple[str, Clip]]:
@@ -213,15 +199,10 @@ def _graph(
     looped: bool,
     threaded: bool,
 ) -> str:
-    """The filter graph. Each clip is filtered once, however many requests cut their windows out of it.
+    """The filter graph of some requests with their numbers. Each clip is filtered once, whatever is cut out of it.
 
-    Args:
-        requests: The requests with their numbers.
-        models: The models with the names of their files.
-        clips: The inputs of ffmpeg.
-        pixels: The number of pixels in a frame of all requests together.
-        looped: Whether the distorted clip comes from a loopback decoder.
-        threaded: Whether each graph has a thread of its own.
+    `pixels` is the number of pixels in a frame of all requests together. `looped` says that the distorted clip comes
+    from a loopback decoder, and `threaded` that each graph has a thread of its own.
     """
     uses: dict[str, list[tuple[str, str]]] = {}
     scorings = []
@@ -239,10 +220,11 @@ def _graph(
         if threads == 1 == len(requests) and threaded:
             # The graph's own thread scores: handing each frame to another costs 5 % of the time.
             threads = 0
+        run_options = [r"\:".join(model_options(model, models[model])) for model in request.models]
         # No shortest=1 or the like: if the lengths differ, both clips must be decoded to their ends and counted.
         scorings.append(
             f"[distorted{tail}][reference{tail}]libvmaf="
-            f"model='{'|'.join(_model(model, models[model]) for model in request.models)}'"
+            f"model='{'|'.join(run_options)}'"
             + (f":feature='{'|'.join(f'name={name}' for name in request.features)}'" if request.features else "")
             + f":log_path={_log(number)}:log_fmt=xml:n_threads={threads}[scored{tail}]"
         )
@@ -259,7 +241,7 @@ def _graph(
 
 
 def _log(number: int) -> str:
-    return LOG.format(number or "")
+    return f"vmaf{number or ''}.xml"
 
 
 def _graph_file(graph: str, folder: Path, tools: Tools) -> list[str]:
@@ -267,15 +249,6 @@ def _graph_file(graph: str, folder: Path, tools: Tools) -> list[str]:
     (folder / "graph.txt").write_text(graph, encoding="utf-8")
     # Before 7.0 it has a name of its own, which 8.0 does not know.
     return ["-/filter_complex" if has_loopback(tools.ffmpeg.path) else "-filter_complex_script", "graph.txt"]
-
-
-def _model(model: ModelRun, file: str) -> str:
-    # Only the literal "true" counts; "1" is silently ignored. Without a name, the second model is lost.
-    parts = [f"path={file}" if model.path else f"version={model.version}", f"name={model.column}", "disable_clip=true"]
-    if model.transform:
-        parts.append("enable_transform=true")
-    parts += [f"{option}={value}" for option, value in model.overrides]
-    return r"\:".join(parts)
 
 
 def _read(path: Path, end: Finished, request: ScoreRequest) -> Log:
@@ -320,6 +293,5 @@ def _check(
         )
     if conversions:
         raise ScorerError(
-            f"ffmpeg converted pixels on its own ({', '.join(conversions)}), so nothing can be scored.\n"
-            f"{end.explain()}"
+            f"ffmpeg converted pixels on its own ({', '.join(conversions)}), so nothing can be scored.\n{end.explain()}"
         )

@@ -20,6 +20,7 @@ from pytest_vmaf.media.demux import input_arguments
 from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, FfmpegCommand, on_progress
 from pytest_vmaf.media.process import run, run_together
 from pytest_vmaf.scoring.logs import Log, read_log
+from pytest_vmaf.scoring.model_files import copy_commands, copy_models, model_file_names, model_options
 from pytest_vmaf.scoring.scorer import (
     Capabilities,
     ModelRun,
@@ -27,8 +28,6 @@ from pytest_vmaf.scoring.scorer import (
     ScoreRequest,
     Source,
     Tools,
-    copy_models,
-    model_file_names,
     verify,
 )
 from pytest_vmaf.text import printable
@@ -85,8 +84,7 @@ class VmafCliScorer:
         )
         pipes = [f"<({shlex.join(decoder)})" for decoder in decoders]
         run = arguments(tool, request, models, *pipes)
-        copies = [f"cp {shlex.quote(str(model.path))} {name} && " for model, name in models.items() if model.path]
-        return printable("".join(copies) + " ".join(part if part in pipes else shlex.quote(part) for part in run))
+        return printable(copy_commands(models) + " ".join(part if part in pipes else shlex.quote(part) for part in run))
 
     def score(self, request: ScoreRequest) -> ScoreLog:
         """Decode both clips and score them in three processes side by side, without a temporary video.
@@ -196,17 +194,10 @@ def arguments(
     argv = [tool, "-r", reference, "-d", distorted, "-w", str(request.width), "-h", str(request.height)]
     argv += ["-p", form["chroma"], "-b", form["depth"] or "8"]
     for model in request.models:
-        argv += ["--model", _model(model, models[model])]
+        argv += ["--model", ":".join(model_options(model, models[model]))]
     for feature in request.features:
         argv += ["--feature", feature]
     return [*argv, "--threads", str(request.threads), "-q", "--xml", "-o", LOG]
-
-
-def _model(model: ModelRun, file: str) -> str:
-    parts = [f"path={file}" if model.path else f"version={model.version}", f"name={model.column}", "disable_clip=true"]
-    if model.transform:
-        parts.append("enable_transform=true")
-    return ":".join([*parts, *(f"{option}={value}" for option, value in model.overrides)])
 
 
 def _read(

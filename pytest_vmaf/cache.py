@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import re
@@ -22,7 +23,7 @@ from functools import lru_cache
 from importlib.metadata import version
 from numbers import Integral
 from pathlib import Path
-from typing import IO, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pytest_vmaf.errors import CacheWarning
 from pytest_vmaf.files import load_json, share
@@ -53,12 +54,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Cache:
-    """A folder of entries. The least recently used are removed first.
-
-    Attributes:
-        folder: Where the entries are.
-        size: How many bytes they may take.
-    """
+    """A folder of entries, which may take `size` bytes. The least recently used are removed first."""
 
     folder: Path
     size: int = SIZE
@@ -73,12 +69,7 @@ class Entry(NamedTuple):
 
 
 def key_of(kind: str, **parts: object) -> str:
-    """The name of an entry: BLAKE2b of what it is made from, this version of pytest-vmaf included.
-
-    Args:
-        kind: What the entry contains.
-        parts: Plain data that the content depends on.
-    """
+    """The name of an entry: BLAKE2b of what it is made from (plain data), this version of pytest-vmaf included."""
     text = json.dumps([kind, _version(), parts], sort_keys=True, default=_to_plain)
     return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=32).hexdigest()
 
@@ -100,20 +91,16 @@ def fetch(cache: Cache | None, kind: str, key: str | None, into: Path | None = N
     """Read the entry with this key. A corrupt entry is removed, with a `CacheWarning`.
 
     Args:
-        cache: The cache; without one nothing is found.
+        cache: The cache, if there is one.
         kind: One of KINDS.
         key: The name that `key_of` returned; None for what cannot be cached.
         into: A file that the entry's bytes are written to, instead of being returned.
-
-    Returns:
-        The entry, or None if there is none.
     """
     if cache is None or key is None:
         return None
     path = _path_of(cache, kind, key)
     try:
-        with _open_entry(path, min(cache.size, LARGEST_READ if into is None else cache.size)) as file:
-            entry = _read(file, into)
+        entry = _read(path, min(cache.size, LARGEST_READ if into is None else cache.size), into)
         # The entry that was used last stays longest; another user's keeps its time.
         with contextlib.suppress(OSError):
             os.utime(path)
@@ -148,11 +135,11 @@ def store(cache: Cache | None, kind: str, key: str | None, data: object, blob: b
     if len(text) >= LONGEST_JSON:
         return
     path = _path_of(cache, kind, key)
-    name = None
+    name = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=UNFINISHED, dir=path.parent)
-        with os.fdopen(handle, "r+b") as file:
+        with os.fdopen(handle, "wb") as file:
             total = hashlib.blake2b(digest_size=32)
             file.write(MAGIC + b"0" * 64 + b"\n")
             for chunk in (text.encode() + b"\n", *_chunks(blob)):
@@ -162,14 +149,13 @@ def store(cache: Cache | None, kind: str, key: str | None, data: object, blob: b
             file.write(total.hexdigest().encode())
         share(name)
         os.replace(name, path)
-        name = None
         _trim_now_and_then(cache, size + len(text))
     except OSError as error:
         _warn(f"The cache in {printable(str(cache.folder))} cannot be written: {error.strerror or error}.")
     finally:
-        if name is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
+        with contextlib.suppress(OSError):
+            # Gone, if all went well.
+            os.unlink(name)
 
 
 def get_or_compute(
@@ -184,12 +170,12 @@ def get_or_compute(
     """The cached value with this key; else a new one, which is stored.
 
     Args:
-        cache: The cache; without one nothing is found or stored.
+        cache: The cache, if there is one.
         kind: One of KINDS.
         key: The name that `key_of` returned; None for what cannot be cached.
         compute: Makes the value.
-        pack: The value as plain data.
-        unpack: Plain data as the value. It raises one of UNREADABLE for data that `pack` never returns.
+        pack: Turns it into plain data.
+        unpack: The opposite. Raises one of UNREADABLE for data that `pack` never returns.
         is_current: Whether the key still names the value, once it is computed. Otherwise it is not stored.
     """
     entry = fetch(cache, kind, key)
@@ -215,11 +201,7 @@ def contents(cache: Cache) -> Mapping[str, tuple[int, int]]:
 
 
 def clear(cache: Cache) -> int:
-    """Remove every entry, and nothing else.
-
-    Returns:
-        The bytes that became free.
-    """
+    """Remove every entry and nothing else, and return how many bytes that were."""
     freed = 0
     for path, state in _entries(cache):
         with contextlib.suppress(OSError):
@@ -282,33 +264,23 @@ def _path_of(cache: Cache, kind: str, key: str) -> Path:
     return cache.folder / kind / key[:2] / key
 
 
-@contextlib.contextmanager
-def _open_entry(path: Path, limit: int) -> Iterator[IO[bytes]]:
+def _read(path: Path, limit: int, into: Path | None) -> Entry:
     # A pipe would be waited for, and a link leads to what was never stored here.
     state = path.lstat()
     if not stat.S_ISREG(state.st_mode):
         raise ValueError("not a regular file")
     if state.st_size > limit:
         raise ValueError(f"its {state.st_size} bytes are more than the whole cache may have")
-    with path.open("rb") as file:
-        yield file
-
-
-def _read(file: IO[bytes], into: Path | None) -> Entry:
-    head = HEAD.fullmatch(file.readline(100))
-    if head is None:
-        raise ValueError("it does not begin like an entry")
-    text = file.readline(LONGEST_JSON)
-    total = hashlib.blake2b(text, digest_size=32)
-    blob = b""
-    if into is None:
-        blob = file.read()
-        total.update(blob)
-    else:
-        with into.open("wb") as copy:
-            while chunk := file.read(CHUNK):
-                total.update(chunk)
-                copy.write(chunk)
+    with path.open("rb") as file, io.BytesIO() if into is None else into.open("wb") as copy:
+        head = HEAD.fullmatch(file.readline(100))
+        if head is None:
+            raise ValueError("it does not begin like an entry")
+        text = file.readline(LONGEST_JSON)
+        total = hashlib.blake2b(text, digest_size=32)
+        while chunk := file.read(CHUNK):
+            total.update(chunk)
+            copy.write(chunk)
+        blob = copy.getvalue() if isinstance(copy, io.BytesIO) else b""
     if total.hexdigest().encode() != head[1]:
         raise ValueError("its bytes are not those that were written")
     entry: Any = load_json(text)
@@ -317,10 +289,7 @@ def _read(file: IO[bytes], into: Path | None) -> Entry:
 
 
 def _chunks(blob: bytes | Path) -> Iterator[bytes]:
-    if isinstance(blob, bytes):
-        yield blob
-        return
-    with blob.open("rb") as file:
+    with io.BytesIO(blob) if isinstance(blob, bytes) else blob.open("rb") as file:
         while chunk := file.read(CHUNK):
             yield chunk
 

@@ -14,6 +14,7 @@ from pytest_vmaf.errors import PairError, SettingsError
 from pytest_vmaf.media.alignment import ROUNDS, Alignment, find_offset
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.inspect import THUMBNAIL, Video, count_frames, inspect
+from pytest_vmaf.media.pixel_formats import common_pix_fmt
 from pytest_vmaf.media.process import thread_refusals
 from pytest_vmaf.text import plural
 
@@ -25,15 +26,7 @@ ALLOWANCES = {
 }
 SCALERS = ("bicubic", "bilinear", "lanczos", "spline", "neighbor", "area")
 HDR_TRANSFERS = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
-CHROMA = re.compile(
-    r"yuv[ja]?(?P<planar>420|422|444)p(?:\d+[lb]e)?|(?P<other>nv\d\d|p[024]|uyvy|yuyv|yvyu|y2)(?:1[0-6][lb]e|422)?"
-)
 ALPHA = re.compile(r"yuva|rgba|bgra|argb|abgr|gbrap|ya\d|pal8")
-CHROMA_OF = {
-    **dict.fromkeys(("nv12", "nv21", "p0"), "420"),
-    **dict.fromkeys(("nv16", "p2", "uyvy", "yuyv", "yvyu", "y2"), "422"),
-    **dict.fromkeys(("nv24", "p4"), "444"),
-}
 #: settb before setpts pairs frames by index. In the other order, the time base would scale the numbers.
 BY_INDEX = ("settb=AVTB", "setpts=N")
 #: The tags were compared. Made equal, they leave ffmpeg nothing to convert on its own.
@@ -252,7 +245,7 @@ def _plan(ref: Video, dis: Video, scale: str | None, offset: int, count: Callabl
     if (ref.width, ref.height) != (dis.width, dis.height):
         dis_chain.append(f"scale={ref.width}:{ref.height}:flags={scale}")
         notes.append(f"distorted scaled from {dis.width}x{dis.height} to {ref.width}x{ref.height} ({scale})")
-    pix_fmt = _common_pix_fmt(ref, dis, through_rgb)
+    pix_fmt = common_pix_fmt(ref, dis, through_rgb)
     for video, chain, what in ((ref, ref_chain, "reference"), (dis, dis_chain, "distorted")):
         if through_rgb:
             # Pictures of all codecs are then scored against the same reference samples.
@@ -288,32 +281,3 @@ def _omission_notes(video: Video, what: str) -> list[str]:
     if ALPHA.match(video.pix_fmt):
         notes.append(f"{what} has transparency ({video.pix_fmt}), which is ignored")
     return notes
-
-
-def _common_pix_fmt(ref: Video, dis: Video, through_rgb: bool) -> str:
-    """The planar format in which both clips are scored, at the greater of both depths, so that no precision is lost.
-
-    The distorted clip's chroma decides, as in libvmaf's filter.
-    """
-    depth = max(_depth(ref.pix_fmt), _depth(dis.pix_fmt))
-    depth = next((d for d in (8, 10, 12, 16) if d >= depth), 16)
-    chroma = "444" if through_rgb else _chroma(dis)
-    return f"yuv{chroma}p{'' if depth == 8 else f'{depth}le'}"
-
-
-def _depth(pix_fmt: str) -> int:
-    # yuv420p10le, gbrp12le, gray16le end in their depth, p010le in its second half, rgb48le has three times 16.
-    if match := re.fullmatch(r"(?:yuva?\d+p|gray|ya|gbra?p)(\d+)(?:le|be)", pix_fmt):
-        return int(match[1])
-    if match := re.fullmatch(r"[py][024](1[0-6])(?:le|be)", pix_fmt):
-        return int(match[1])
-    return 16 if re.match(r"(?:rgb|bgr)48|(?:rgb|bgr)a64|.*f(?:16|32)[lb]e$", pix_fmt) else 8
-
-
-def _chroma(video: Video) -> str:
-    if match := CHROMA.fullmatch(video.pix_fmt):
-        return match["planar"] or CHROMA_OF[match["other"]]
-    raise PairError(
-        f"{video.clip.name} is {video.pix_fmt}, whose chroma format libvmaf does not support. Convert it to planar "
-        "4:2:0, 4:2:2 or 4:4:4 first."
-    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -209,20 +208,6 @@ class RepeatableScorer(Scorer, Protocol):
 
     def command(self, request: ScoreRequest) -> str:
         """The shell command that repeats `score` for this request."""
-
-
-def model_file_names(models: tuple[ModelRun, ...]) -> dict[ModelRun, str]:
-    """A plain file name for each model file; "" for built-in models."""
-    return {model: f"model{number}.json" if model.path else "" for number, model in enumerate(models)}
-
-
-def copy_models(models: tuple[ModelRun, ...], folder: Path) -> dict[ModelRun, str]:
-    """Copy model files to plain names in a folder, for tools that split their arguments at ":" and "="."""
-    names = model_file_names(models)
-    for model, name in names.items():
-        if model.path:
-            shutil.copyfile(model.path, folder / name)
-    return names
 
 
 def check_type(value: object, expected: type, scorer: str) -> None:

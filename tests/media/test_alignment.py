@@ -6,8 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from pytest_vmaf.errors import PairError
 from pytest_vmaf.media.alignment import ROUNDS, Alignment, find_offset
