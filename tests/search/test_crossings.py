@@ -75,7 +75,13 @@ some_targets = st.lists(st.floats(1, 100), min_size=1, max_size=5, unique=True)
 
 
 @settings(max_examples=100, deadline=None)
-@given(falling, some_targets, st.integers(-10, 10), st.sampled_from([None, -0.02, -0.13, -1.0]), st.integers(1, 4))
+@given(
+    falling,
+    some_targets,
+    st.integers(-10, 10),
+    st.sampled_from([None, -0.02, -0.13, -1.0]),
+    st.sampled_from([1, 1, 1, 2, 4]),
+)
 def test_falling_curve(scores, targets, finest, slope, workers) -> None:
     curve = Curve(scores, finest)
     search = curve.search(targets, slope=slope, workers=workers)

@@ -386,6 +386,15 @@ def test_function_encoder(job: Callable[..., EncodeJob], prober: Callable[..., P
     assert sorted(probes.probes) == [1, 2]
 
 
+def test_bitstream_filter_needs_two_processes(job: Callable[..., EncodeJob], prober: Callable[..., Prober]) -> None:
+    # A loopback decoder gets the packets before the filter changes them.
+    scorer = InSteps(can=True)
+    probes = prober(job("libx264", preset="ultrafast", arguments=("-bsf:v", "h264_metadata")), scorer)
+    for crf in (30, 31):
+        probes(crf)
+    assert scorer.calls == ["score", "score"]
+
+
 def test_frames_in_the_file_differ(
     job: Callable[..., EncodeJob], prober: Callable[..., Prober], monkeypatch: pytest.MonkeyPatch
 ) -> None:
