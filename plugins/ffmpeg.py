@@ -7,7 +7,6 @@ import shlex
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pluggy
 
@@ -42,7 +41,7 @@ CONVERTED = re.compile(r"auto-inserting filter '(\S+)' between .* and the filter
 
 
 @hookimpl
-def pytest_vmaf_scorer(config: Any, name: str) -> FfmpegScorer | None:
+def pytest_vmaf_scorer(config: object, name: str) -> FfmpegScorer | None:
     """The scorer, if its name is `ffmpeg`."""
     return FfmpegScorer() if name == "ffmpeg" else None
 

@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import pluggy
 
@@ -52,7 +51,7 @@ INSTALL = (
 
 
 @hookimpl
-def pytest_vmaf_scorer(config: Any, name: str) -> VmafCliScorer | None:
+def pytest_vmaf_scorer(config: object, name: str) -> VmafCliScorer | None:
     """The scorer, if its name is `vmaf`."""
     return VmafCliScorer() if name == "vmaf" else None
 
