@@ -481,10 +481,12 @@ def test_limit_of_pictures() -> None:
 def test_disk_that_fills_up(run_apart: Run, pytester: pytest.Pytester) -> None:
     pytester.makeconftest(
         """
-        import pytest, resource
+        import pytest, resource, sys
 
         @pytest.hookimpl(tryfirst=True)
         def pytest_sessionfinish(session):
+            # Python would leave half of a module's bytecode behind, for all later runs.
+            sys.dont_write_bytecode = True
             resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
         """
     )

@@ -294,7 +294,7 @@ def test_plugin_switched_off(run_apart: Run, pytester: pytest.Pytester) -> None:
 def test_help(run: Run) -> None:
     run("--markers").stdout.fnmatch_lines(["@pytest.mark.vmaf(*"])
     text = " ".join(run("--help").stdout.str().split())
-    assert "use the cache (default: true)" in text.partition("vmaf_cache (bool):")[2][:80]
+    assert text.partition("vmaf_cache (bool): ")[2].startswith("use the cache of scores and encodes (default: true)")
     assert text.partition("--vmaf-no-cache ")[2].startswith("disable the cache")
 
 
@@ -312,7 +312,7 @@ def test_gate_that_score_does_not_check(run: Run, clips: object, pytester: pytes
             vmaf.check(REF, GOOD, min_neg=10)
         """
     )
-    note = "1 of {} measurements used vmaf.score or a search, which min_neg=99 ({}) does not *"
+    note = "1 of {} measurements used vmaf.score or a search, which do not check min_neg=99 ({})*"
     run("-k", "score").stdout.fnmatch_lines([note.format(1, "ini")])
     run("--vmaf-gate=min_neg=99").stdout.fnmatch_lines([note.format(3, "command line")])
     for arguments in ([], ["-k", "check", "--vmaf-gate=min_neg=99"]):
