@@ -168,7 +168,7 @@ def test_feature_as_the_metric(short: Path, copy: Encoder) -> None:
     assert repr(bisection[30]).startswith("<psnr_y 30 of copy: CRF 26 (30.500; CRF 27: 29.750), ")
 
 
-def test_self_score_has_only_the_features_of_the_metric(short: Path, copy: Encoder) -> None:
+def test_features_of_the_self_score(short: Path, copy: Encoder) -> None:
     # psnr_hvs is infinite for the reference compared with itself.
     scorer = CurveScorer()
     bisection = search(short, copy, 60, scorer=scorer, scoring={"features": ("psnr_hvs",)})

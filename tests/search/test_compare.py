@@ -173,7 +173,7 @@ def test_anchor_and_inverse(pair: Comparison) -> None:
     assert pair.bd_quality("sharp", anchor="plain") == pytest.approx(-pair.bd_quality("plain", anchor="sharp"))
 
 
-def test_bd_rate_is_between_the_targets_that_both_meet() -> None:
+def test_bd_rate_is_between_shared_targets() -> None:
     comparison = a_comparison((82, 88, 94), one=a_curve(), other=a_curve(1.25)[1:])
     curves = [curve(comparison[label].probes, NEG) for label in ("one", "other")]
     delta = comparison.bd_rate("other", anchor="one")
