@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from cli.commands import Run
 
 
-def test_ready(run: Run) -> None:
+def test_ready(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("vmaf_v0.6.1", "vmaf_v0.6.1neg")
+    monkeypatch.setattr("pytest_vmaf.scoring.models.model_names", lambda: names)
     done = run("doctor")
     assert done.returncode == 0, done.stdout
     for word in ("ffmpeg: ", "vmaf_v0.6.1neg", "vmaf tool:", "ready: the default scorer works."):

@@ -6,31 +6,34 @@ import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cli.commands import FAST, ONE, Run, searching, strict
 from pytest_vmaf import Vmaf
 
+LADDER = [
+    "ladder", "--encoder", "libx264", *FAST, "--resolutions", "192x108,96x54", "--target-vmafs", "78,40", "--neg",
+    "--crf-range", "24-32",
+]  # fmt: skip
 
-def test_json(run: Run, clip: Path, tmp_path: Path) -> None:
-    asked = ["ladder", "--src", clip, "--encoder", "libx264", *FAST, "--resolutions", "192x108,96x54"]
-    done = run(*asked, "--target-vmafs", "80,40", "--format", "json", "--cache-dir", tmp_path)
+
+def test_json(run: Run, clip: Path, cache_dir: Path) -> None:
+    done = run(*LADDER, "--src", clip, "--format", "json")
     assert done.returncode == 0, done.stderr
     data = strict(done.stdout)
-    assert (data["command"], data["neg"], data["metric"], data["met"]) == ("ladder", False, "vmaf", True)
-    assert data["target_model"] == data["models"]["model"] == "vmaf_v0.6.1"
-    ladder = Vmaf(cache_dir=str(tmp_path)).ladder(
-        clip, encoder="libx264", preset="veryfast", resolutions=["192x108", "96x54"], targets=[80, 40], metric="vmaf"
-    )
+    assert (data["command"], data["neg"], data["metric"], data["met"]) == ("ladder", True, "neg", True)
+    assert data["target_model"] == data["models"]["neg_model"] == "vmaf_v0.6.1neg"
+    settings: dict[str, Any] = {"preset": "veryfast", "resolutions": ["192x108", "96x54"], "targets": [78, 40]}
+    ladder = Vmaf(cache_dir=str(cache_dir)).ladder(clip, encoder="libx264", crf=(24, 32), **settings)
     assert [(rung["width"], rung["crf"], rung["score"], rung["bitrate"]) for rung in data["rungs"]] == [
         (rung.width, rung.probe.crf, rung.probe.score, rung.bitrate) for rung in ladder.rungs
     ]
 
 
 def test_manifests(run: Run, clip: Path, tmp_path: Path) -> None:
-    asked = ["ladder", "--src", clip, "--encoder", "libx264", *FAST, "--resolutions", "192x108,96x54"]
-    asked += ["--target-vmafs", "78,40", "--neg", "--crf-range", "24-32", "--cache-dir", tmp_path / "cache"]
+    asked = [*LADDER, "--src", clip]
     hls = run(*asked, "--format", "hls")
     assert hls.returncode == 0, hls.stderr
     lines = hls.stdout.splitlines()

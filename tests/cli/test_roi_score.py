@@ -367,6 +367,7 @@ def test_score_refuses_gates_of_a_mask(reference: Path, encoded: Path, capsys: p
     assert "min_roi requires vmaf.roi() or the command roi-score" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_strange_names(
     reference: Path, encoded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

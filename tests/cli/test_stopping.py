@@ -130,7 +130,11 @@ sys.exit(main())
 @posix
 @pytest.mark.parametrize(
     ("command", "ci"),
-    [("corpus", False), *(pytest.param(each, False, marks=pytest.mark.slow) for each in SEARCHES), ("corpus", True)],
+    [
+        ("corpus", False),
+        *(pytest.param(each, False, marks=pytest.mark.slow) for each in SEARCHES),
+        pytest.param("corpus", True, marks=pytest.mark.slow),
+    ],
 )
 def test_progress_on_a_terminal(command: str, ci: bool, clip: Path, tmp_path: Path) -> None:
     asked = sweeping(clip, tmp_path / "rows.jsonl") if command == "corpus" else searching(command, clip, "80")
@@ -149,6 +153,7 @@ def test_progress_on_a_terminal(command: str, ci: bool, clip: Path, tmp_path: Pa
     assert re.search(rf"{unit}, \d:\d\d:\d\d left", said)
 
 
+@pytest.mark.slow
 def test_no_progress_without_a_terminal(clip: Path) -> None:
     env = {name: value for name, value in os.environ.items() if name != "CI"}
     argv = [sys.executable, "-c", IMPATIENT, *map(str, searching("recommend", clip, "1", *ONE))]
