@@ -1,1 +1,1 @@
-"""Where in the picture: the score of what viewers look at, of a rectangle, and of every part."""
+"""Regions, masks and quality maps: scores of parts of the picture."""
