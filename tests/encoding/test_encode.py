@@ -522,6 +522,8 @@ def test_function_writes_nothing(job: Callable[..., EncodeJob], tmp_path: Path) 
         ("libvvenc", ("-qp", "20")),
         ("h264_videotoolbox", ("-q:v", "20")),
         ("libx264", ("-c:v", "libx265")),
+        ("libx264", ("-codec", "libx265")),
+        ("libx264", ("-vcodec", "libx265")),
     ],
 )
 def test_check_arguments_refuses(name: str, arguments: tuple[str, ...]) -> None:
