@@ -26,7 +26,7 @@ tables = st.integers(1, 12).flatmap(
         max_size=4,
     )
 )
-per_file = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+per_file = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
 
 
 def written(form: str, columns: dict[str, list[float]]) -> str:

@@ -18,7 +18,7 @@ from pytest_vmaf.errors import IncomparableScores, MeasurementError
 from pytest_vmaf.scoring.score import POOLS, Context, Score, pooled
 from scoring.builders import CONTEXT, a_score, frame_tuples, frame_values
 
-few = settings(max_examples=40)
+few = settings(max_examples=40, deadline=None)
 
 COMPARISONS = (operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne)
 ARITHMETIC = (operator.add, operator.sub, operator.mul)
