@@ -6,8 +6,7 @@ import math
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 from scoring.builders import a_result
 
 from pytest_vmaf.errors import SettingsError
