@@ -14,7 +14,7 @@ from pytest_vmaf.errors import ClipError, ScorerError
 from pytest_vmaf.media import ffmpeg as module
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
-from pytest_vmaf.media.inspect import THUMBNAIL, count_frames, inspect
+from pytest_vmaf.media.inspect import THUMBNAIL, _from_json, _read_count, _to_json, count_frames, inspect
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs scripts that begin with #!")
 FRAME = THUMBNAIL[0] * THUMBNAIL[1]
@@ -236,3 +236,35 @@ def test_container_without_frames(tmp_path, ffmpeg):
     path.write_bytes(b"YUV4MPEG2 W64 H48 F25:1 Ip A1:1 C420jpeg\n")
     with pytest.raises(ClipError, match=r"a\.y4m cannot be decoded as video"):
         inspect(Clip(path), ffmpeg, 2)
+
+
+# The cache
+
+
+def test_inspection_as_json(reference, ffmpeg):
+    video = inspect(Clip(reference), ffmpeg, 2)
+    data = _to_json(video)
+    assert _from_json(Clip(reference), data) == video
+    assert _from_json(Clip(reference), {**data, "frame_rate": None, "duration": None}).frame_rate is None
+    assert _from_json(Clip(reference), {**data, "encoder": "a\x1b[2J"}).encoder == r"a\x1b[2J"
+    for change in (
+        {"width": 0},
+        {"streams": -1},
+        {"height": 1 << 21},
+        {"width": True},
+        {"interlaced": 1},
+        {"frame_rate": "0/1"},
+        {"frame_rate": "-25"},
+        {"thumbnails": ""},
+        {"thumbnails": "AAAA"},
+        {"pix_fmt": None},
+        {"more": 1},
+    ):
+        with pytest.raises(ValueError, match=r"^inspection"):
+            _from_json(Clip(reference), {**data, **change})
+
+
+@pytest.mark.parametrize("data", [-1, 2.0, True, "24", None])
+def test_broken_frame_count(data):
+    with pytest.raises(ValueError, match=r"^count must"):
+        _read_count(data)
