@@ -187,6 +187,9 @@ def test_script_as_ffmpeg(score, ffmpeg, reference, encoded, tmp_path, cache):
 class Changing(FfmpegScorer):
     """Writes to the encode after scoring it."""
 
+    def programs(self, tools):
+        return super().programs(tools)
+
     def score(self, request):
         log = super().score(request)
         path = request.distorted.clip.path

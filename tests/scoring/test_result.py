@@ -98,6 +98,8 @@ def changed(**edits: object) -> str:
         changed(scores__neg__frames=[None]),
         changed(scores__neg__frames=[10**400]),
         changed(scores__neg__scale__surprise=1),
+        changed(scores__neg__scale__width="wide"),
+        changed(context__reference=3),
         changed(above_100__frames=[[0, 1.0]]),
         changed(above_100__surprise=1),
     ],
