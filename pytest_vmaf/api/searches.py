@@ -106,8 +106,7 @@ def compare(
     from pytest_vmaf.baselines.from_results import entry_of_comparison
     from pytest_vmaf.encoding.encoders import ENCODERS
     from pytest_vmaf.report.search_sections import compare_sections
-    from pytest_vmaf.search.compare import CompareRequest
-    from pytest_vmaf.search.compare import compare as run_comparison
+    from pytest_vmaf.search.compare import CompareRequest, compare as run_comparison
     from pytest_vmaf.search.requests import bisect_request, contenders
 
     def run(search: SearchInput) -> Comparison:
@@ -194,8 +193,7 @@ def sweep(
 ) -> tuple[Row, ...]:
     """As `Vmaf.sweep`."""
     from pytest_vmaf.search.requests import read_list, read_path, read_pix_fmt, read_words
-    from pytest_vmaf.search.sweep import SweepRequest
-    from pytest_vmaf.search.sweep import sweep as run_sweep
+    from pytest_vmaf.search.sweep import SweepRequest, sweep as run_sweep
 
     def run(search: SearchInput) -> tuple[Row, ...]:
         check_options(search, ("arguments", "pix_fmt"), "a sweep makes every encode of its grid")

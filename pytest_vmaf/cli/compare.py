@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from pytest_vmaf.cli import search_flags as flags
-from pytest_vmaf.cli import search_output as output
+from pytest_vmaf.cli import search_flags as flags, search_output as output
 from pytest_vmaf.cli.common import Commands, add_command, add_output
 from pytest_vmaf.cli.search_input import read_search
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pytest_vmaf.cli import common
-from pytest_vmaf.cli import search_flags as flags
+from pytest_vmaf.cli import common, search_flags as flags
 from pytest_vmaf.cli.search_input import Head, check_writable, read_sources
 from pytest_vmaf.text import printable
 

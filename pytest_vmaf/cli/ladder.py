@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_vmaf.cli import search_flags as flags
-from pytest_vmaf.cli import search_output as output
+from pytest_vmaf.cli import search_flags as flags, search_output as output
 from pytest_vmaf.cli.common import Commands, add_command, add_output, print_message, write
 from pytest_vmaf.cli.search_input import SearchInput, read_search
 from pytest_vmaf.text import printable

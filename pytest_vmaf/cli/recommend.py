@@ -6,9 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_vmaf.cli import search_flags as flags
-from pytest_vmaf.cli import search_input as inputs
-from pytest_vmaf.cli import search_output as output
+from pytest_vmaf.cli import search_flags as flags, search_input as inputs, search_output as output
 from pytest_vmaf.cli.common import Commands, add_command, add_output
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.text import printable

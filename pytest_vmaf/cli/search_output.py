@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from pytest_vmaf.cli.common import PASSED, print_message, write, write_json, write_table
-from pytest_vmaf.cli.common import VIOLATED as UNMET
+from pytest_vmaf.cli.common import PASSED, VIOLATED as UNMET, print_message, write, write_json, write_table
 from pytest_vmaf.cli.search_input import Head, SearchInput, target_model
 from pytest_vmaf.errors import MeasurementError
 

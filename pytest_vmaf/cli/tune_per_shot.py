@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pytest_vmaf.cli import search_flags as flags
-from pytest_vmaf.cli import search_output as output
+from pytest_vmaf.cli import search_flags as flags, search_output as output
 from pytest_vmaf.cli.common import Commands, add_command, add_output, write_json
 from pytest_vmaf.cli.search_input import read_search
 from pytest_vmaf.errors import SettingsError

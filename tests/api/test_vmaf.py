@@ -171,9 +171,7 @@ def test_scorer_from_conftest(pytester: pytest.Pytester, workers: list[str]) -> 
     result.stdout.fnmatch_lines(["FAKE: some of these numbers were invented by FakeScorer; nothing was measured."])
 
 
-def test_scorer_from_entry_point(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_scorer_from_entry_point(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     site = pytester.mkdir("site")
     info = site / "farm-1.0.dist-info"
     info.mkdir()

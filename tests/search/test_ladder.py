@@ -15,8 +15,7 @@ from xml.etree import ElementTree
 
 import pytest
 from encoding.builders import FAST
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 
 from pytest_vmaf.encoding.encoders import ENCODERS, Encoder, function_encoder

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 
 from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.search.recommend import Recommendation, recommend
