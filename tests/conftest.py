@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 
 from pytest_vmaf.encoding.encoders import ENCODERS, Encoder
 from pytest_vmaf.encoding.job import EncodeJob
 from pytest_vmaf.media.clip import Clip, as_clip
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
 from pytest_vmaf.media.inspect import inspect
+from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.scoring.logs import Log, read_log
 from pytest_vmaf.scoring.measure import measure
 from pytest_vmaf.scoring.prepare import MeasureRequest
@@ -46,6 +46,47 @@ LEAN = " ".join(
         *("rerunfailures", "pytest_cov", "platformdirs", "xdist.looponfail"),
     )
 )
+
+
+#: What git reports about the checkout when the session starts; only where there is git, and not on xdist's workers.
+CHECKOUT = pytest.StashKey[str]()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Remember the state of the checkout."""
+    if not hasattr(session.config, "workerinput") and (status := _git_status()) is not None:
+        session.config.stash[CHECKOUT] = status
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the session if a test wrote into the checkout."""
+    before = session.config.stash.get(CHECKOUT, None)
+    if before is not None and _git_status() != before:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Name the files that changed."""
+    before = config.stash.get(CHECKOUT, None)
+    if before is not None and (after := _git_status()) != before:
+        changed = "\n".join(sorted(set((after or "").splitlines()) ^ set(before.splitlines())))
+        terminalreporter.write_line(f"The checkout changed during the session, so it fails:\n{changed}", red=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that make clips, so that systems without a suitable ffmpeg can deselect them."""
+    for item in items:
+        if "ffmpeg" in getattr(item, "fixturenames", ()):
+            item.add_marker("ffmpeg")
+
+
+def _git_status() -> str | None:
+    try:
+        argv = ["git", "status", "--porcelain"]
+        git = subprocess.run(argv, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return git.stdout if git.returncode == 0 else None
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 
 from pytest_vmaf import CacheWarning
 from pytest_vmaf.cache import Cache, contents
@@ -16,6 +15,7 @@ from pytest_vmaf.encoding.cached import encode_key, encode_once, restore, store_
 from pytest_vmaf.encoding.encode import make_encode
 from pytest_vmaf.encoding.encoders import ENCODERS, Encoder, command_encoder, function_encoder
 from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.search.bisect import bisect
 from pytest_vmaf.search.bisect_request import BisectRequest

@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pytest_vmaf.plugins.ffmpeg import FfmpegScorer, arguments
 
 from pytest_vmaf.errors import PairError, ScorerError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
 from pytest_vmaf.media.inspect import count_frames
+from pytest_vmaf.plugins.ffmpeg import FfmpegScorer, arguments
 from pytest_vmaf.scoring.measure import conclude
 from pytest_vmaf.scoring.prepare import MeasureRequest, PreparedScoring, prepare
 from pytest_vmaf.scoring.scorer import EncodeStep, EncodingScorer, Tools

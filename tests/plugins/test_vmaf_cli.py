@@ -15,13 +15,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pytest_vmaf.plugins import vmaf_cli
-from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
-from pytest_vmaf.plugins.vmaf_cli import VmafCliScorer, pytest_vmaf_scorer
 
 from pytest_vmaf.errors import MeasurementError, ModelError, PairError, ScorerError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
+from pytest_vmaf.plugins import vmaf_cli
+from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
+from pytest_vmaf.plugins.vmaf_cli import VmafCliScorer, pytest_vmaf_scorer
 from pytest_vmaf.scoring.measure import measure
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.scoring.result import Result

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 
 from pytest_vmaf import Clip, MaskError, MeasurementError, PairError, ScoreLog, ScoreRequest, ScorerError, Vmaf
 from pytest_vmaf.media.command import Command
 from pytest_vmaf.media.process import run
+from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.roi import frame_masks as room
 from pytest_vmaf.roi.network import load_saliency
 from roi.builders import MEAN, PLAIN, model, node

@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 from numpy.typing import NDArray
-from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from scoring.builders import a_result
 
 from pytest_vmaf import (
@@ -36,6 +35,7 @@ from pytest_vmaf import (
     SettingsError,
     Vmaf,
 )
+from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.roi import frame_masks as room
 from pytest_vmaf.roi.frame_masks import Mask, MaskStats
 from pytest_vmaf.roi.masked_score import blended, roi_result

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
-from pytest_vmaf.plugins import ffmpeg as ffmpeg_plugin, vmaf_cli
 
 from pytest_vmaf import (
     Clip,
@@ -32,6 +31,7 @@ from pytest_vmaf import (
     Vmaf,
 )
 from pytest_vmaf.media.clip import CHROMA_SHIFT
+from pytest_vmaf.plugins import ffmpeg as ffmpeg_plugin, vmaf_cli
 from pytest_vmaf.roi.blending import layout_of, planes_of
 from pytest_vmaf.roi.regions import MOST_REGIONS
 from pytest_vmaf.scoring import self_scores as above

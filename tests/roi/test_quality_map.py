@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
-from pytest_vmaf.plugins import ffmpeg as ffmpeg_plugin
 
 from pytest_vmaf import (
     FakeScorer,
@@ -29,6 +28,7 @@ from pytest_vmaf import (
 )
 from pytest_vmaf.gates.gate import POOLS
 from pytest_vmaf.gates.metrics import label
+from pytest_vmaf.plugins import ffmpeg as ffmpeg_plugin
 from pytest_vmaf.roi import tile_weights as salience
 from pytest_vmaf.roi.blending import Layout, planes_of, rgb_of
 from pytest_vmaf.roi.quality_map import MOST_ON_SIDE, MOST_TILES, _edges

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings, strategies as st
-from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from test_cache import plain
 
 from pytest_vmaf import CacheWarning, ClipError, PairError
 from pytest_vmaf.cache import UNREADABLE, Cache, contents
 from pytest_vmaf.media.clip import Clip, as_clip
 from pytest_vmaf.media.inspect import _from_json
+from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.scoring import self_scores as above
 from pytest_vmaf.scoring.cached import _read_capabilities, pack_log, unpack_log
 from pytest_vmaf.scoring.fake import FakeScorer

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 
 from pytest_vmaf.errors import ClipError, MeasurementError, PairError, ScorerError, SettingsError
 from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.scoring import self_scores as module
 from pytest_vmaf.scoring.fake import FakeScorer
 from pytest_vmaf.scoring.logs import read_log

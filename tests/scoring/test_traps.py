@@ -11,11 +11,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 
 from pytest_vmaf.errors import ClipError, MeasurementError, ModelError, PairError, ScorerError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
+from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.scoring.logs import read_log
 from pytest_vmaf.scoring.models import resolve_model
 from pytest_vmaf.scoring.scorer import ScoreRequest, Source, Tools, verify

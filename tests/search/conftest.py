@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 
 from pytest_vmaf.encoding.encoders import ENCODERS, Encoder
+from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.search.bisection import Bisection
 from search.builders import copying, search
 

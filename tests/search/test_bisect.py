@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 
 from pytest_vmaf.encoding.encoders import ENCODERS, Encoder, command_encoder, function_encoder
 from pytest_vmaf.errors import EncodeError, GateViolation, ScorerError, SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.inspect import count_frames
+from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.scoring.fake import FakeScorer
 from pytest_vmaf.scoring.measure import measure
 from pytest_vmaf.scoring.prepare import MeasureRequest

@@ -10,11 +10,11 @@ from statistics import fmean
 from typing import Any
 
 import pytest
-from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 
 from pytest_vmaf.encoding.encoders import ENCODERS, Encoder, function_encoder
 from pytest_vmaf.errors import EncodeError, MeasurementError, SettingsError
 from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.search.bdrate import RateQuality, bd_quality, bd_rate, rate_at
 from pytest_vmaf.search.bisect_request import BisectRequest

@@ -16,12 +16,12 @@ from xml.etree import ElementTree
 import pytest
 from encoding.builders import FAST
 from hypothesis import given, strategies as st
-from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 
 from pytest_vmaf.encoding.encoders import ENCODERS, Encoder, function_encoder
 from pytest_vmaf.errors import EncodeError, SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.inspect import count_frames
+from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.search.bisect_request import BisectRequest
 from pytest_vmaf.search.build_ladder import LadderRequest, build_ladder, parse_size, read_sizes

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 from encoding.builders import FAST
-from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 
 from pytest_vmaf.encoding.cut import cut
 from pytest_vmaf.encoding.encoders import ENCODERS, Encoder, function_encoder
 from pytest_vmaf.errors import EncodeError, MeasurementError, SettingsError
 from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.scoring.measure import measure
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.search.bisect import bisect

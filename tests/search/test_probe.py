@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from encoding.builders import FAST
-from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 
 from pytest_vmaf.encoding.encoders import ENCODERS, Encoder, command_encoder, function_encoder
 from pytest_vmaf.encoding.job import EncodeJob
 from pytest_vmaf.errors import EncodeError, PairError, ScorerError, SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.inspect import count_frames
+from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.scoring.measure import measure
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.scoring.result import Result

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 
 from pytest_vmaf.encoding.encoders import ENCODERS, command_encoder, function_encoder
 from pytest_vmaf.errors import ClipError, EncodeError, MeasurementError, SettingsError
 from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.scoring.measure import measure
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.search.recommend import recommend
