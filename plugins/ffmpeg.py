@@ -266,7 +266,7 @@ def _read(path: Path, end: Finished, request: ScoreRequest) -> Log:
         what = f"{printable(request.tools.ffmpeg.path)} was built without libvmaf.\n{INSTALL}"
     elif end.returncode == 0:
         raise LogError(
-            "ffmpeg ended well but wrote no log, so nothing was scored. Is the disk full? Has a clip no frames?\n"
+            "ffmpeg exited normally but wrote no log, so nothing was scored. Is the disk full? Has a clip no frames?\n"
             + end.explain()
         )
     else:

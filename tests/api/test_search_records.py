@@ -190,6 +190,7 @@ def test_sweep_resumes(run: Run, pytester: pytest.Pytester) -> None:
     assert entries(pytester).keys() <= {"test_sweep"}
 
 
+@pytest.mark.slow
 def test_failing_encoder(run: Run, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_it="""

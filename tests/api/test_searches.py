@@ -259,6 +259,7 @@ def test_marker_with_score_gates(run: Run, pytester: pytest.Pytester) -> None:
     }
 
 
+@pytest.mark.slow
 def test_encoders_by_name(run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     pytester.makeconftest(
         """
@@ -336,6 +337,7 @@ def vmaf(short: Path) -> Callable[..., Any]:
     return bisect
 
 
+@pytest.mark.slow
 def test_bisect_without_pytest(vmaf: Callable[..., Any]) -> None:
     mine = Vmaf()
     found = vmaf(60, on=mine, preset="ultrafast", crf=[34, 40], arguments="-tune 'film' -g 5")
@@ -484,6 +486,6 @@ def test_progress_by_trial_encode(short: Path) -> None:
         yield lambda done, expected: shown.append((done, expected))
 
     found = Vmaf(progress=progress).bisect(short, encoder="libx264", preset="ultrafast", targets=60, crf=(34, 40))
-    assert asked == [("bisecting libx264", "probes")]
+    assert asked == [("bisecting libx264", "encodes")]
     assert [done for done, _ in shown] == list(range(1, len(found.probes) + 1))
     assert all(type(expected) is int and expected >= done for done, expected in shown)

@@ -11,6 +11,7 @@ from pytest_vmaf import Clip, Vmaf
 from pytest_vmaf.cli.main import main
 
 
+@pytest.mark.slow
 def test_json(run: Run, clip: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.json"
     encoders = ["libx264:veryfast", "libx264:ultrafast"]
@@ -40,6 +41,7 @@ def test_json(run: Run, clip: Path, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_raw_and_other_sources(clip: Path, raw: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["compare", "--src", str(clip), "--src", str(raw), "--width", "192", "--height", "108", "--framerate", "25"]
     code = main(

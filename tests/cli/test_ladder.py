@@ -19,6 +19,7 @@ LADDER = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_json(run: Run, clip: Path, cache_dir: Path) -> None:
     done = run(*LADDER, "--src", clip, "--format", "json")
     assert done.returncode == 0, done.stderr
@@ -49,6 +50,7 @@ def test_manifests(run: Run, clip: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("form", "name"), [("dash", "index.mpd"), ("json", "index.m3u8")])
+@pytest.mark.slow
 def test_package(run: Run, form: str, name: str, clip: Path, tmp_path: Path, ffmpeg: str) -> None:
     package = tmp_path / "package"
     asked = ["ladder", "--src", clip, "--encoder", "libx264", *FAST, "--resolutions", "192x108,96x54"]
@@ -78,6 +80,7 @@ def test_no_rung(run: Run, clip: Path, tmp_path: Path) -> None:
     assert not output.exists()
 
 
+@pytest.mark.slow
 def test_raw_source_without_a_size(run: Run, raw: Path) -> None:
     asked = [
         "ladder",

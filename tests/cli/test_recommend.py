@@ -27,6 +27,7 @@ def test_json(run: Run, clip: Path, tmp_path: Path) -> None:
 
 
 @posix
+@pytest.mark.slow
 def test_output_to_a_device(corpus: Path) -> None:
     words = ("recommend", "--from-corpus", corpus, "--target-vmaf", "1", "--format", "json", "--output", "/dev/stdout")
     done = run_process(*words)

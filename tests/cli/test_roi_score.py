@@ -133,6 +133,7 @@ def test_json(asked: list[str], raw: Raw, network: Path, tmp_path: Path, capsys:
     assert data["neg_model"] == "vmaf_v0.6.1neg"
 
 
+@pytest.mark.slow
 def test_command_of_a_result(raw: Raw, network: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import shlex
 
@@ -159,6 +160,7 @@ def test_bundled_network(asked: list[str], capsys: pytest.CaptureFixture[str]) -
     assert json.loads(capsys.readouterr().out)["saliency_model"].startswith("pytest-vmaf saliency ")
 
 
+@pytest.mark.slow
 def test_bt601(
     make: Callable[..., Path], footage: Callable[..., Path], network: Path, tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -299,6 +301,7 @@ def good_log(raw_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         (["cat $2 $4 >/dev/null", "for name; do :; done", 'sed \'s/ vmaf="[^"]*"//\' LOG > $name'], 65),
     ],
 )
+@pytest.mark.slow
 def test_exit_codes_of_the_scorer(
     asked: list[str], tmp_path: Path, good_log: Path, lines: list[str], code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -407,6 +410,7 @@ def measured(pytester: pytest.Pytester) -> list[dict[str, Any]]:
     return [record for test in document["tests"] for record in test["measurements"]]
 
 
+@pytest.mark.slow
 def test_pytest_gates(run_tests: RunTests, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
@@ -466,6 +470,7 @@ def test_pytest_origin_of_min_roi(run_tests: RunTests, pytester: pytest.Pytester
     result.stdout.fnmatch_lines([f"*min_roi: VMAF roi * < 99.9 (missed by *; set by the {where})"])
 
 
+@pytest.mark.slow
 def test_pytest_nearest_gate_wins(run_tests: RunTests, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """

@@ -205,6 +205,7 @@ def test_no_targets(clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recommend"]) == 2
 
 
+@pytest.mark.slow
 def test_raw_source_without_a_frame_rate(run: Run, raw: Path) -> None:
     asked = [*searching("recommend", raw, "1", *ONE), "--width", "192", "--height", "108", "--format", "json"]
     done = run(*asked)

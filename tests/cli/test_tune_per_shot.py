@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from cli.commands import Run, searching, strict
 from pytest_vmaf import Vmaf
 
 
+@pytest.mark.slow
 def test_json_and_plan(run: Run, clip: Path, tmp_path: Path) -> None:
     plan = tmp_path / "plan.json"
     asked = [

@@ -87,6 +87,7 @@ def test_search_with_another_metric(search, ran):
     assert encoded == probed - before
 
 
+@pytest.mark.slow
 def test_restored_to_requested_folder(search, tmp_path):
     first, second = (search(keep=tmp_path / name)[60.0].encode for name in ("one", "two"))
     assert second.path.parent == tmp_path / "two"
@@ -98,6 +99,7 @@ def test_restored_to_requested_folder(search, tmp_path):
     assert (tmp_path / "again" / second.path.name).read_bytes() == first.path.read_bytes()
 
 
+@pytest.mark.slow
 def test_broken_entry(search, cache, ran):
     first = search()
     for path in (cache.folder / "encode").rglob("*"):

@@ -390,6 +390,7 @@ def test_program_writes_no_video(
 
 @linux
 @pytest.mark.parametrize("reads", ["{input}", "-"])
+@pytest.mark.slow
 def test_program_hangs(reads: str, program: Callable[..., Path], job: Callable[..., EncodeJob], tmp_path: Path) -> None:
     enc = program('echo half > "$2"', 'sleep 60 & echo $$ $! > pids.part; mv pids.part "$0.pids"; wait')
     path = tmp_path / "out.mp4"

@@ -166,6 +166,7 @@ OTHER_FORMS = ("20p10le", "22p", "44p", "44p12le", "44p16le")
 
 
 @pytest.mark.parametrize("pix_fmt", ["yuv422p10le", *(pytest.param(f"yuv4{form}", marks=slow) for form in OTHER_FORMS)])
+@pytest.mark.slow
 def test_score_other_depths_and_chroma(
     tool: str, make: Callable[..., Path], reference: Path, tmp_path: Path, pix_fmt: str
 ) -> None:
@@ -175,6 +176,7 @@ def test_score_other_depths_and_chroma(
 
 
 @pytest.mark.parametrize("tag", ["setfield=tff", pytest.param("setparams=chroma_location=topleft", marks=slow)])
+@pytest.mark.slow
 def test_tags_unknown_to_the_tool(
     tool: str, make: Callable[..., Path], reference: Path, encoded: Path, tmp_path: Path, tag: str
 ) -> None:
@@ -400,6 +402,7 @@ def test_failing_tool(how: str, tmp_path: Path, marked: list[Path]) -> None:
 HANGS = ['touch "$0.started"', "sh -c 'sleep 300; :' \"$0\""]
 
 
+@pytest.mark.slow
 def test_hanging_tool(tmp_path: Path, marked: list[Path]) -> None:
     with pytest.raises(ScorerError, match=r"time limit of 1\.5 s[\s\S]*command: \S+vmaf -r /dev/fd"):
         run(script(tmp_path / "vmaf", *HANGS), *marked, timeout=1.5)

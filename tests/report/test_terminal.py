@@ -84,6 +84,7 @@ TESTS = """
 """
 
 
+@pytest.mark.slow
 def test_long_summary(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_many=TESTS.format(count=MOST_ROWS + 5))
     result = pytester.runpytest("-p", "no:xdist")

@@ -95,6 +95,7 @@ def write(folder: Path, content: bytes) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_no_frames_on_disk(temp: Path, long: Path, worse: Path, scorer: dict[str, str]) -> None:
     sizes: dict[Path, int] = {}
     pipes: set[Path] = set()
@@ -167,6 +168,7 @@ def test_mask_failure_is_the_error(
     assert len(calls) == 4
 
 
+@pytest.mark.slow
 def test_clips_of_different_lengths(
     temp: Path, long: Path, worse: Path, shorter: Path, tmp_path: Path, scorer: dict[str, str]
 ) -> None:
@@ -191,6 +193,7 @@ def test_damaged_clip(temp: Path, long: Path, worse: Path, tmp_path: Path, score
     assert "SIGKILL" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_timeout(
     temp: Path, long: Path, worse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scorer: dict[str, str]
 ) -> None:

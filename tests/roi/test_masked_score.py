@@ -269,6 +269,7 @@ def test_bundled_network_gets_small_frames(
     assert found.saliency == own.name
 
 
+@pytest.mark.slow
 def test_bt601_for_every_clip(pair: Pair, make: Callable[..., Path], network: Path, tmp_path: Path) -> None:
     clips = [
         make("-i", clip, "-c:v", "ffv1", "-vf", "setparams=colorspace=bt709", tmp_path / f"{clip.stem}.mkv")
@@ -565,6 +566,7 @@ def test_aligned_pair(make: Callable[..., Path], footage: Callable[..., Path], n
     assert "--align" in found.provenance["command"]
 
 
+@pytest.mark.slow
 def test_scaled_pair(pair: Pair, make: Callable[..., Path], network: Path, tmp_path: Path) -> None:
     reference, distorted = pair("yuv420p", "192x108")
     small = make("-i", distorted, "-vf", "scale=96:54", "-c:v", "ffv1", tmp_path / "small.mkv")
@@ -661,6 +663,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[NDArray[Any]]:
     return shown
 
 
+@pytest.mark.slow
 def test_stride(pair: Pair, network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "NEW_PICTURE", 256.0)
     clips, shown = pair("yuv420p", "192x108", 5), looks(monkeypatch)
@@ -678,6 +681,7 @@ def test_stride(pair: Pair, network: Path, monkeypatch: pytest.MonkeyPatch) -> N
         assert ("--stride" in found.provenance["command"]) == ("stride" in said)
 
 
+@pytest.mark.slow
 def test_new_picture_within_stride(
     pair: Pair, make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

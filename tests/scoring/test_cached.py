@@ -121,6 +121,7 @@ def test_changed_byte(score, raw, which):
     assert after.neg.frames[0] != before.neg.frames[0]
 
 
+@pytest.mark.slow
 def test_size_of_raw_video(score, raw):
     score(*raw)
     narrow = [Clip(clip.path, width=180, height=320, frame_rate=25) for clip in raw]
@@ -156,6 +157,7 @@ def golden_model():
     return Path(path)
 
 
+@pytest.mark.slow
 def test_other_filters(score, make, reference, tmp_path):
     small = make("-i", reference, "-vf", "scale=160:90", "-c:v", "ffv1", tmp_path / "small.mkv")
     score(reference, small, scale="bicubic")
@@ -260,6 +262,7 @@ def test_order_of_pictures(score, pictures, tmp_path):
     assert after.neg.frames != before.neg.frames
 
 
+@pytest.mark.slow
 def test_missing_picture(score, pictures, tmp_path):
     score(*pictures)
     (tmp_path / "d_10.png").rename(tmp_path / "d_10x.png")
@@ -281,6 +284,7 @@ def test_unequal_lengths(score, make, reference, tmp_path):
             score(reference, short)
 
 
+@pytest.mark.slow
 def test_truncated_log(score, reference, encoded, cache):
     """With the right digest, as somebody would who knows how."""
     import hashlib

@@ -451,7 +451,7 @@ def test_model_file_scores(name, tmp_path, score, reference, encoded):
 
 
 def test_unusable_model_file(tmp_path, score, reference, encoded):
-    with pytest.raises(ScorerError, match="ended well but wrote no log, so nothing was scored"):
+    with pytest.raises(ScorerError, match="exited normally but wrote no log, so nothing was scored"):
         score(reference, encoded, model=str(model_json(tmp_path)))
     with pytest.raises(ScorerError, match=r"lacks one of the models .*mine\.json"):
         score(reference, encoded, model=str(model_json(tmp_path, model_type="UNHEARD_OF")))

@@ -155,6 +155,7 @@ def test_real_workers_and_threads(plain: Bisection, short: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_workers(short: Path, copy: Encoder) -> None:
     one, two = (search(short, copy, 60, 80, workers=workers) for workers in (1, 2))
     assert outcomes(one) == outcomes(two)
@@ -264,6 +265,7 @@ def test_real_mirrored_scale(plain: Bisection, program: Callable[..., Path], sho
     assert [51 - crf for crf in crfs(bisection.probes)] == crfs(plain.probes)
 
 
+@pytest.mark.slow
 def test_mirrored_scale(short: Path, encode: Callable[..., Path]) -> None:
     settings = {"slope": X264.slope}
     encoder = copying(encode(short, 30), larger_is_finer=True, **settings)
@@ -467,6 +469,7 @@ def test_encoder_killed_by_a_signal(short: Path, program: Callable[..., Path], t
     assert not list(temp.iterdir())
 
 
+@pytest.mark.slow
 def test_time_limit_of_a_program(short: Path, program: Callable[..., Path], temp: Path) -> None:
     encoder = command_encoder([str(program("sleep 60")), "{crf}", "{output}", "{input}"])
     with pytest.raises(ScorerError, match="The time limit of 2 s was exceeded"):

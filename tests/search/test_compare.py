@@ -369,6 +369,7 @@ def test_settings_are_checked_before_encoding(settings: dict[str, Any], message:
     assert encoded == []
 
 
+@pytest.mark.slow
 def test_failure_in_the_middle(clip: Clip, copy: Encoder, temp: Path) -> None:
     def fails(source: Path, output: Path, crf: int) -> None:
         if crf < 20:
@@ -387,6 +388,7 @@ def test_failure_in_the_middle(clip: Clip, copy: Encoder, temp: Path) -> None:
     assert list(temp.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_encodes_are_kept_apart(clip: Clip, copy: Encoder, tmp_path: Path, temp: Path) -> None:
     # The same file name in another folder.
     (tmp_path / "other").mkdir()

@@ -89,11 +89,13 @@ def test_encoder_that_writes_to_its_input(
         search(mine, encoder=cheat)
 
 
+@pytest.mark.slow
 def test_encode_that_starts_later(source: Path) -> None:
     with pytest.raises(EncodeError, match="must start with its source, not 5 frames off"):
         search(source, arguments=["-vf", "trim=start_frame=5,setpts=PTS-STARTPTS"], align=True)
 
 
+@pytest.mark.slow
 def test_packets_hidden_by_an_edit_list(
     source: Path, by_hand: Callable[..., None], make: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -118,6 +120,7 @@ def test_encoder_that_links_its_output(
         search(source, encoder=cached)
 
 
+@pytest.mark.slow
 def test_sample_and_whole_are_kept_apart(source: Path, encode: Callable[..., Path], tmp_path: Path) -> None:
     encodes = [copying(encode(source, 30, None, "-frames:v", str(frames))) for frames in (12, 6)]
     whole = curve_search(source, encodes[0], 60, scorer=CurveScorer(frames=12), keep=tmp_path / "kept")

@@ -163,6 +163,7 @@ def test_order_of_resolutions(ladder: Ladder, clip: Clip) -> None:
 # Targets that nobody meets.
 
 
+@pytest.mark.slow
 def test_unmet_names_each_resolution(clip: Clip, temp: Path, tmp_path: Path) -> None:
     ladder = build(clip, 1, 1.5, 99.9, **ONE)
     assert not ladder.met
@@ -194,6 +195,7 @@ def test_ladder_without_rungs(clip: Clip) -> None:
 # What is written.
 
 
+@pytest.mark.slow
 def test_package_plays(ladder: Ladder, ffmpeg: str, tmp_path: Path) -> None:
     for form, media in (("hls", "{}.m3u8"), ("dash", "{}.mp4")):
         manifest = ladder.package(tmp_path / form, form)  # type: ignore[arg-type]
@@ -237,6 +239,7 @@ def test_only_rungs_are_stored(ladder: Ladder, store: Path) -> None:
                 assert probe.encode.path is None or probe.encode.path.is_file()
 
 
+@pytest.mark.slow
 def test_sample(clip: Clip, tmp_path: Path) -> None:
     ladder = build(clip, 1, **ONE, sample=0.4, keep=tmp_path / "kept")
     assert {each.sample for each in ladder.bisections.values()} == {(7, 10)}
@@ -297,6 +300,7 @@ def test_key_frames_at_segments(name: str, cuts: Clip, tmp_path: Path, key_frame
     assert ladder.rungs[0].codecs in manifest.read_text()
 
 
+@pytest.mark.slow
 def test_key_frames_left_to_the_encoder(
     clip: Clip, make: Callable[..., Path], tmp_path: Path, key_frames: Callable[[Path], list[int]]
 ) -> None:

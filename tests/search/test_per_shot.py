@@ -221,6 +221,7 @@ def test_clip_without_a_cut(shots: Callable[..., Clip]) -> None:
     assert result.worst_shot == result.fixed_worst_shot == pytest.approx(result.score)
 
 
+@pytest.mark.slow
 def test_sample(mixed: Clip) -> None:
     result = tune(mixed, sample=32 / 25, shortest=8, **ONE)
     assert [(answer.shot.start, answer.shot.frames) for answer in result.shots] == [(0, 8), (8, 16), (24, 8)]
@@ -231,6 +232,7 @@ def test_sample(mixed: Clip) -> None:
 # Shots that cannot reach the target.
 
 
+@pytest.mark.slow
 def test_unreachable_shot_gets_the_finest_crf(mixed: Clip) -> None:
     result = tune(mixed, 97.7, fixed=False, crf=(4, 30))
     hard, black, easy = result.shots
@@ -242,6 +244,7 @@ def test_unreachable_shot_gets_the_finest_crf(mixed: Clip) -> None:
     assert result.to_record()["shots"][1]["met"] is False
 
 
+@pytest.mark.slow
 def test_fixed_crf_not_known(mixed: Clip) -> None:
     # The window has one CRF. The joined encode scores better than the whole clip at it, and no shot reaches the target.
     result = tune(mixed, 99.95, crf=(30, 30))
@@ -255,6 +258,7 @@ def test_fixed_crf_not_known(mixed: Clip) -> None:
     json.dumps(result.to_record(), allow_nan=False)
 
 
+@pytest.mark.slow
 def test_without_fixed_and_keep(mixed: Clip, temp: Path) -> None:
     result = tune(mixed, **ONE)
     assert result.encode.path is None
@@ -289,6 +293,7 @@ def test_encoders_streams_join(
     assert len(frames) == 32
 
 
+@pytest.mark.slow
 def test_streams_that_do_not_join(shots: Callable[..., Clip], temp: Path) -> None:
     # Its parts number their pictures in a way that only their own headers explain.
     encoder = replace(ENCODERS["libvvenc"], joining=(), preset="faster")
@@ -298,6 +303,7 @@ def test_streams_that_do_not_join(shots: Callable[..., Clip], temp: Path) -> Non
     assert list(temp.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_bare_streams_with_strange_names(
     shots: Callable[..., Clip], make: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -354,6 +354,7 @@ def test_score_is_of_the_metric(job: Callable[..., EncodeJob], prober: Callable[
     assert probe.bitrate == probe.encode.bitrate
 
 
+@pytest.mark.slow
 def test_scorer_that_cannot_encode(job: Callable[..., EncodeJob], prober: Callable[..., Prober]) -> None:
     class Plain:
         """As any plugin's: two methods."""

@@ -213,6 +213,7 @@ def test_moved_source(clip: Clip, whole: Path, tmp_path: Path) -> None:
     assert output.read_bytes() == whole.read_bytes()
 
 
+@pytest.mark.slow
 def test_another_build_of_a_program(clip: Clip, ffmpeg: str, tmp_path: Path) -> None:
     script, output = tmp_path / "encoder.py", tmp_path / "sweep.jsonl"
     encoder = replace(command_encoder([sys.executable, str(script), "{crf}", "{input}", "{output}"]), name="own")
@@ -282,6 +283,7 @@ def test_model_with_another_scale(clip: Clip, tmp_path: Path) -> None:
         sweep(a_request(clip, tmp_path / "sweep.jsonl", scorings=(scoring,)), FfmpegScorer())
 
 
+@pytest.mark.slow
 def test_sequence_of_pictures(make: Callable[..., Path], clip: Clip, tmp_path: Path) -> None:
     pattern, output = tmp_path / "[a]_%03d.png", tmp_path / "sweep.jsonl"
     make("-i", clip.path, "-pix_fmt", "rgb24", pattern)
@@ -445,6 +447,7 @@ def test_distorted_clip_is_not_the_reference(clip: Clip, encoded: Path, tmp_path
         sweep(a_request(clip, tmp_path / "sweep.jsonl", scorings=(scoring,)), FfmpegScorer())
 
 
+@pytest.mark.slow
 def test_several_sources(clip: Clip, footage: Callable[..., Path], tmp_path: Path) -> None:
     other = Clip(footage("160x120", 7))
     scorings = (MeasureRequest(clip, clip), MeasureRequest(other, other))

@@ -74,6 +74,7 @@ def test_switched_off(run: Run, suite: None, pytester: pytest.Pytester, how: str
     assert not list(pytester.path.rglob("score"))
 
 
+@pytest.mark.slow
 def test_folder_and_size(run: Run, suite: None, pytester: pytest.Pytester) -> None:
     run("--vmaf-cache-dir=here", "--vmaf-cache-size=1M").assert_outcomes(passed=1)
     run("--vmaf-cache-dir=here").assert_outcomes(passed=1)
@@ -89,6 +90,7 @@ def test_invalid_size(run: Run, size: str) -> None:
     result.stderr.fnmatch_lines(["*cache_size (command line)*500M or 2G*"])
 
 
+@pytest.mark.slow
 def test_broken_entry(run: Run, suite: None, pytester: pytest.Pytester) -> None:
     run().assert_outcomes(passed=1)
     [entry] = [path for path in (pytester.path / ".pytest_cache/d/vmaf/score").rglob("*") if path.is_file()]
@@ -102,6 +104,7 @@ def test_broken_entry(run: Run, suite: None, pytester: pytest.Pytester) -> None:
     assert hits(measured(pytester)) == [True]
 
 
+@pytest.mark.slow
 def test_switched_off_by_test(run: Run, pytester: pytest.Pytester, clip: Path, output: Path) -> None:
     pytester.makepyfile(
         f"""
