@@ -225,7 +225,8 @@ def _read(
         what = "The vmaf tool failed."
     elif not path.exists():
         raise LogError(
-            f"The vmaf tool exited normally but wrote no log, so nothing was scored. Is the disk full?\n{scored.explain()}"
+            "The vmaf tool exited normally but wrote no log, so nothing was scored. Is the disk full?\n"
+            f"{scored.explain()}"
         )
     else:
         what = "The vmaf tool ended before it had read both clips to their ends."
