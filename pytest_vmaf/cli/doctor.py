@@ -87,7 +87,7 @@ def _vmaf_tool(vmaf_bin: str) -> str:
     path = shutil.which(os.path.expanduser(vmaf_bin))
     if path is None:
         return f"{printable(vmaf_bin)} was not found; only --vmaf-scorer=vmaf needs it (--vmaf-bin)."
-    lines = _call([path, "--version"])[1].strip().splitlines()
+    lines = _call([os.path.abspath(path), "--version"])[1].strip().splitlines()
     return f"{printable(path)}, version {printable(lines[0]) if lines else '?'}"
 
 

@@ -18,6 +18,14 @@ def test_ready(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         assert word in done.stdout
 
 
+def test_tool_in_the_working_directory(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in (("ffmpeg", "ffmpeg version 1.0"), ("vmaf", "v3.0.0")):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {text}\n")
+        (tmp_path / name).chmod(0o755)
+    done = run("doctor", "--ffmpeg", "./ffmpeg", "--vmaf-bin", "./vmaf", cwd=tmp_path)
+    assert "vmaf tool: ./vmaf, version v3.0.0" in done.stdout
+
+
 def test_not_ready(run: Run, tmp_path: Path) -> None:
     ffmpeg = tmp_path / "ffmpeg"
     ffmpeg.write_text("#!/bin/sh\necho ffmpeg version 1.0\n")
