@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -68,13 +69,20 @@ def baseline_location(item: pytest.Item) -> BaselineLocation:
 def marker_layer(item: pytest.Item) -> tuple[Layer, ...]:
     """The settings and gates of the test's vmaf markers; the nearest marker wins."""
     keywords: dict[str, object] = {}
+    gates: dict[str, object] = {}
     # iter_markers goes from the nearest (function) to the farthest (module).
     for mark in item.iter_markers("vmaf"):
         if mark.args:
             pytest.fail(
                 f"The vmaf marker accepts only keywords, for example min_neg=93, not {mark.args[0]!r}.", pytrace=False
             )
-        keywords = {**mark.kwargs, **keywords}
+        own = {name: value for name, value in mark.kwargs.items() if (name, value) != ("gates", None)}
+        # In either form a gate of a nearer marker wins. A marker that sets a gate in both forms is refused below.
+        own_gates = own.pop("gates") if isinstance(own.get("gates"), Mapping) else {}
+        nearer = {*keywords, *gates}
+        keywords |= {name: value for name, value in own.items() if name not in nearer}
+        gates |= {name: limit for name, limit in own_gates.items() if name not in nearer}
+    keywords = {"gates": gates, **keywords} if gates else keywords
     try:
         return (make_layer("marker", keywords),) if keywords else ()
     except SettingsError as caught:

@@ -112,6 +112,49 @@ def test_layers_of_gates(run: Run, clips: object, pytester: pytest.Pytester) -> 
     run("--vmaf-gate=min_neg=99.2").assert_outcomes(passed=4)
 
 
+def test_mapping_of_gates(run: Run, clips: object, pytester: pytest.Pytester) -> None:
+    """Each gate of a marker's mapping counts on its own, as keywords do."""
+    pytester.makepyfile(
+        """
+        import pytest
+        from clips import *
+
+        pytestmark = pytest.mark.vmaf(gates={"min_neg": 99.3, "min_neg_p5": 99.4}, min_neg_p10=99.5)
+
+        def names(vmaf):
+            with pytest.raises(AssertionError) as caught:
+                vmaf.check(REF, GOOD)
+            return [name for name in ("min_neg:", "min_neg_p5:", "min_neg_p10:") if name in str(caught.value)]
+
+        def test_module(vmaf):
+            assert names(vmaf) == ["min_neg:", "min_neg_p5:", "min_neg_p10:"]
+
+        @pytest.mark.vmaf(gates={"min_neg": 1})
+        def test_mapping(vmaf):
+            assert names(vmaf) == ["min_neg_p5:", "min_neg_p10:"]
+
+        @pytest.mark.vmaf(min_neg=1, gates={"min_neg_p10": 1})
+        def test_both_forms(vmaf):
+            assert names(vmaf) == ["min_neg_p5:"]
+
+        @pytest.mark.vmaf(gates=None)
+        def test_none(vmaf):
+            assert len(names(vmaf)) == 3
+
+        @pytest.mark.vmaf(min_neg=1, gates={"min_neg": 2})
+        def test_twice(vmaf):
+            pass
+
+        @pytest.mark.vmaf(gates=3)
+        def test_number(vmaf):
+            pass
+        """
+    )
+    result = run()
+    result.assert_outcomes(passed=4, errors=2)
+    result.stdout.fnmatch_lines(["*min_neg (marker) is set twice*", "*gates (marker) must be a mapping*"])
+
+
 def test_last_repeated_option_wins(run: Run, clips: object, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(A_CHECK)
     run("--vmaf-gate=min_neg=10", "--vmaf-gate=min_neg=99.9").assert_outcomes(failed=1)
