@@ -16,11 +16,11 @@ from pytest_vmaf.testrun.options import OUTPUTS, add_options
 
 #: Options that mention secrets, with their values.
 SECRETS = r"(?i)(--[\w-]*(?:token|secret|passw|password|credential|api-?key)[\w-]*[= ])('[^']*'|\S+)"
-#: pytest's own options that decide what is configured and loaded, with the number of their values.
+#: pytest's own options that decide what is configured, loaded and found, with the number of their values.
 CONFIGURATION = {
     **dict.fromkeys(("-c", "--config-file", "--rootdir", "-o", "--override-ini", "-p"), 1),
-    **dict.fromkeys(("--confcutdir", "--import-mode"), 1),
-    "--noconftest": 0,
+    **dict.fromkeys(("--confcutdir", "--import-mode", "--doctest-glob"), 1),
+    **dict.fromkeys(("--noconftest", "--doctest-modules"), 0),
 }
 #: What `options_of_tests` returned for this run.
 OPTIONS = pytest.StashKey[Mapping[str, int | str]]()
@@ -110,12 +110,12 @@ class _Recorder:
         return self
 
     def addoption(self, *names: str, action: Any = "store", nargs: int | str | None = None, **_: object) -> None:
-        if action in ("store", "append", "extend"):
-            number: int | str = 1 if nargs is None else nargs
-        else:
+        number: int | str = 1 if nargs is None else nargs
+        if getattr(action, "__name__", "") == "BooleanOptionalAction":
+            names = (*names, *(f"--no-{name[2:]}" for name in names if name.startswith("--")))
             number = 0
-            if getattr(action, "__name__", "") == "BooleanOptionalAction":
-                names = (*names, *(f"--no-{name[2:]}" for name in names if name.startswith("--")))
+        elif isinstance(action, str) and action not in ("store", "append", "extend"):
+            number = 0
         self.options.update(dict.fromkeys(names, number))
 
     def __getattr__(self, name: str) -> Callable[..., None]:

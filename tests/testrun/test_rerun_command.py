@@ -11,11 +11,16 @@ from pytest_vmaf.testrun.rerun_command import CONFIGURATION, relevant_options
 CONFTEST = """
 import argparse
 
+class Device(argparse.Action):
+    def __call__(self, parser, namespace, values, option_string=None):
+        setattr(namespace, self.dest, values)
+
 def pytest_addoption(parser, pluginmanager):
     group = parser.getgroup("ours", "Our options")
     group.addoption("--sharpen", type=float, default=0.0)
     group.addoption("--sources", nargs="+")
     group.addoption("--grain", nargs="?", const="high")
+    group.addoption("--device", action=Device)
     parser.addoption("--fast", action="store_true")
     parser.addoption("--two", action=argparse.BooleanOptionalAction)
     parser.addoption("--farm-token", action="append")
@@ -37,6 +42,7 @@ def test_a(vmaf):
         ("--rootdir=sub -o x=1 -oy=2 -p no:xdist -pours", "--rootdir=sub -o x=1 -oy=2 -p no:xdist -pours"),
         ("-k x -m slow -n2 --dist load -x -q -rA --maxfail=3 --tb short -vv tests a.py::test_a", ""),
         ("--sources a b --crf -3 tests", "--sources a b --crf -3"),
+        ("--doctest-modules --doctest-glob *.md docs", "--doctest-modules --doctest-glob *.md"),
         ("--grain tests", "--grain tests"),
         ("--grain --fast tests", "--grain --fast"),
         ("--crf", "--crf"),
@@ -50,14 +56,15 @@ def test_relevant_options(arguments: str, expected: str) -> None:
 def test_command(run: Callable[..., pytest.RunResult], fake: None, pytester: pytest.Pytester) -> None:
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(test_it=TEST)
-    ours = ["--sharpen", "1.0", "--grain", "--fast", "--no-two", "--farm-token=s3cret", "--vmaf-generation=v1"]
-    ours += ["--vmaf-phone", "--no-vmaf-phone", "--vmaf-gate", "min_neg=10", "--vmaf-baseline-platform=here"]
+    ours = ["--sharpen", "1.0", "--grain", "--device", "cpu", "--fast", "--no-two", "--farm-token=s3cret"]
+    ours += ["--vmaf-generation=v1", "--vmaf-phone", "--no-vmaf-phone", "--vmaf-gate", "min_neg=10"]
+    ours += ["--vmaf-baseline-platform=here"]
     others = ["-k", "test_a", "--vmaf-json=r.json", "--vmaf-pictures=1", "--maxfail", "3", "-q", "--tb=short"]
     others += ["--vmaf-no-cache", "--junitxml=j.xml", "test_it.py"]
     result = run(*ours, *others, "--sources", "a", "b")
     result.assert_outcomes(failed=1)
-    command = "pytest test_it.py::test_a -p no:cacheprovider -p no:xdist --sharpen 1.0 --grain --fast --no-two "
-    command += "--farm-token=*** --vmaf-generation=v1 --vmaf-phone --no-vmaf-phone --vmaf-gate min_neg=10 "
+    command = "pytest test_it.py::test_a -p no:cacheprovider -p no:xdist --sharpen 1.0 --grain --device cpu --fast "
+    command += "--no-two --farm-token=*** --vmaf-generation=v1 --vmaf-phone --no-vmaf-phone --vmaf-gate min_neg=10 "
     command += "--vmaf-baseline-platform=here --sources a b --vmaf-update=missing"
     assert f"E     write it: {command}" in result.outlines
 
