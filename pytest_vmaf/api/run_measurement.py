@@ -15,7 +15,7 @@ from pytest_vmaf.baselines.outcome import Outcome
 from pytest_vmaf.errors import BaselineError, GateViolation, MeasurementError, ScorerError, SettingsError
 from pytest_vmaf.gates.gate import Gate, Verdict, judge
 from pytest_vmaf.gates.messages import describe
-from pytest_vmaf.media.clip import ClipLike, as_clip
+from pytest_vmaf.media.clip import ClipLike, as_clip, clip_name
 from pytest_vmaf.media.fingerprint import Stamps, stamps_of
 from pytest_vmaf.report.baseline_section import section_maker
 from pytest_vmaf.report.record import error_record, measurement_record, outcome_gates, with_gates
@@ -112,7 +112,8 @@ def run_measurement(
             if isinstance(caught, OSError)
             else caught
         )
-        context.records.add({**error_record(str(reference), str(distorted), error, gates), "started": started})
+        names = clip_name(reference), clip_name(distorted)
+        context.records.add({**error_record(*names, error, gates), "started": started})
         # The caller's line matters. Ours, and the causes, add nothing to the message.
         raise error.with_traceback(None) from None
     if gated:

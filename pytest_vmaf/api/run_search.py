@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from pytest_vmaf.api.context import Context
 from pytest_vmaf.errors import EncodeError, MeasurementError, ScorerError, SettingsError
 from pytest_vmaf.gates.metrics import BD_RATE, ENCODE_METRICS
-from pytest_vmaf.media.clip import Clip, ClipLike, as_clip
+from pytest_vmaf.media.clip import Clip, ClipLike, as_clip, clip_name
 from pytest_vmaf.options import BY_NAME
 from pytest_vmaf.report.record import error_record
 from pytest_vmaf.scoring.prepare import MeasureRequest
@@ -86,7 +86,7 @@ def run_search(
             if isinstance(caught, OSError)
             else caught
         )
-        records.add(error_record(", ".join(map(str, clips)), title, error))
+        records.add(error_record(", ".join(map(clip_name, clips)), title, error))
         # The user should see what their own function raised. The causes of our messages add nothing.
         raise error.with_traceback(None) from (error.__cause__ if isinstance(error, EncodeError) else None)
     finally:
@@ -96,7 +96,7 @@ def run_search(
 
 def check_options(search: SearchInput, allowed: Sequence[str], reason: str) -> None:
     """Raise SettingsError for an option of a search where there is none."""
-    for name in search.options.keys() - set(allowed):
+    for name in sorted(search.options.keys() - set(allowed)):
         raise SettingsError(f"{name!r} is an option of a search; {reason}.")
 
 

@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
-from pytest_vmaf.errors import ClipError
+from pytest_vmaf.errors import ClipError, MeasurementError
 from pytest_vmaf.text import printable
 
 RAW_SUFFIXES = (".yuv", ".raw", ".rgb", ".i420", ".nv12")
@@ -156,6 +156,14 @@ def as_clip(clip: ClipLike) -> Clip:
     if not isinstance(clip, str | bytes | os.PathLike):
         raise ClipError(f"A clip must be a path, a Clip or an encode, not {clip!r:.80}.")
     return Clip(clip)
+
+
+def clip_name(clip: object) -> str:
+    """The name of what was passed for a clip, in a message about it: it need not be a clip."""
+    try:
+        return str(as_clip(clip))  # type: ignore[arg-type]
+    except (MeasurementError, OSError):
+        return str(clip)
 
 
 def _path(path: str | os.PathLike[str] | bytes) -> Path:

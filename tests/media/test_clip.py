@@ -5,14 +5,16 @@ from __future__ import annotations
 import shutil
 import struct
 import zlib
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
+from pytest_vmaf.encoding.encode import Encode
 from pytest_vmaf.errors import ClipError, PairError
-from pytest_vmaf.media.clip import Clip, as_clip
+from pytest_vmaf.media.clip import Clip, as_clip, clip_name
 from pytest_vmaf.media.demux import input_arguments, is_picture
 from pytest_vmaf.media.inspect import count_frames, inspect
 
@@ -33,6 +35,15 @@ def test_a_path_stands_for_a_clip():
     assert as_clip("a.mkv") == as_clip(Path("a.mkv")) == as_clip(b"a.mkv") == Clip("a.mkv")
     clip = Clip("a.mkv", frame_rate=24)
     assert as_clip(clip) is clip
+
+
+def test_clip_name():
+    encode = Encode("libx264", 30, Path("out.mp4"), 1, 1, 1.0, None, "ffmpeg")
+    assert clip_name(encode) == clip_name("out.mp4") == "out.mp4"
+    assert clip_name(Clip("a.yuv", **RAW)) == str(Clip("a.yuv", **RAW))
+    assert "libx264" in clip_name(replace(encode, path=None))
+    assert clip_name(3) == "3"
+    assert clip_name("a\nb") == "a\nb"
 
 
 def test_clip_equality():
