@@ -130,19 +130,20 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
             pytrace=False,
         )
     from pytest_vmaf.api.context import unchecked_gates, unchecked_tolerances
+    from pytest_vmaf.text import never_checked
 
     if gates := unchecked_gates(context):
         pytest.fail(
-            f"{', '.join(gate.name for gate in gates)} (marker) was never checked: no measurement in this test "
-            "supports it.\nRegion and tile gates need vmaf.roi or vmaf.map; of the other gates, vmaf.map checks only "
-            "vmaf, neg and gap.",
+            f"{never_checked([gate.name for gate in gates], ' (marker)')}: no measurement in this test supports "
+            f"{'it' if len(gates) == 1 else 'them'}.\nMasked and tile gates need vmaf.roi or vmaf.map; of the other "
+            "gates, vmaf.map checks only vmaf, neg and gap.",
             pytrace=False,
         )
     if tolerances := unchecked_tolerances(context):
         pytest.fail(
-            f"{', '.join(tolerances)} (marker) was never checked: no measurement in this test is compared with a "
-            "baseline that contains it.\nBaselines need vmaf.score, check, roi, map, bisect, compare or "
-            "check_baseline.",
+            f"{never_checked(tolerances, ' (marker)')}: no measurement in this test is compared with a baseline that "
+            f"contains {'it' if len(tolerances) == 1 else 'them'}.\nBaselines need vmaf.score, check, roi, map, "
+            "bisect, compare or check_baseline.",
             pytrace=False,
         )
     return outcome

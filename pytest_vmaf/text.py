@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 def printable(text: str) -> str:
@@ -41,7 +41,12 @@ def did_you_mean(name: str, names: Iterable[str], form: str = "{}") -> str:
 
 def plural(number: float, noun: str) -> str:
     """A number with its noun: "1 frame", "2 frames"."""
-    return f"{number:g} {noun}{'' if number == 1 else 's'}"
+    return f"{number:.12g} {noun}{'' if number == 1 else 's'}"
+
+
+def never_checked(names: Sequence[str], suffix: str = "") -> str:
+    """The beginning of a warning: "min_neg=93 was never checked", or "were" for several names."""
+    return f"{', '.join(names)}{suffix} {'was' if len(names) == 1 else 'were'} never checked"
 
 
 def time_code(seconds: float, *, hours: bool = False) -> str:

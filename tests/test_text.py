@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from pytest_vmaf.text import closest_match, did_you_mean, plural, printable, time_code
+from pytest_vmaf.text import closest_match, did_you_mean, never_checked, plural, printable, time_code
 
 
 @given(st.text())
@@ -44,13 +44,19 @@ def test_did_you_mean() -> None:
 
 
 def test_plural() -> None:
-    assert [plural(number, "frame") for number in (0, 1, 2, 1.0, 0.5)] == [
+    assert [plural(number, "frame") for number in (0, 1, 2, 1.0, 0.5, 1_234_567)] == [
         "0 frames",
         "1 frame",
         "2 frames",
         "1 frame",
         "0.5 frames",
+        "1234567 frames",
     ]
+
+
+def test_never_checked() -> None:
+    assert never_checked(["min_neg"], " (marker)") == "min_neg (marker) was never checked"
+    assert never_checked(["min_neg", "max_gap"]) == "min_neg, max_gap were never checked"
 
 
 @pytest.mark.parametrize(

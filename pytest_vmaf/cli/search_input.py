@@ -43,7 +43,6 @@ class Head:
         metric: The metric of the targets.
         target_model: The model behind the targets' scores, once it is known. None for other metrics.
         assumed: The defaults that raw sources got because no flag describes them.
-        schema: The version of the format.
     """
 
     command: str

@@ -26,7 +26,7 @@ def baseline_section(outcome: Outcome) -> Section:
     if verdicts:
         blocks.append(DataTable(COLUMNS, [_row(each) for each in verdicts]))
     else:
-        replaced = "The new measurement replaces the baseline, so they were not compared."
+        replaced = "The new measurement becomes the baseline, so nothing was compared."
         blocks.append(Paragraph("; ".join(outcome.failed) or replaced))
     if old is not None and new is not None:
         if names := dict.fromkeys(each.tolerance.name for each in verdicts if each.by_noise):

@@ -12,7 +12,7 @@ from pytest_vmaf.report.order import badness
 from pytest_vmaf.report.schema import Record
 from pytest_vmaf.report.wording import limit_text, margin_of, short_clip, short_id, without_minimum
 from pytest_vmaf.scoring.score import POOLS, Score
-from pytest_vmaf.text import printable
+from pytest_vmaf.text import never_checked, printable
 
 if TYPE_CHECKING:
     import pytest
@@ -86,7 +86,8 @@ def _warnings(rows: Sequence[Record], gates: Sequence[Gate]) -> Iterable[str]:
     }
     parts = [gate for gate in gates if gate.metric in PART_METRICS]
     if missing := [str(gate) for gate in parts if gate.key[1:] not in checked and gate.origin == "command line"]:
-        yield f"{', '.join(missing)} was never checked: neither vmaf.roi nor vmaf.map measured it."
+        what = "it" if len(missing) == 1 else "them"
+        yield f"{never_checked(missing)}: neither vmaf.roi nor vmaf.map measured {what}."
     partly = [row for row in rows if row.get("gated") and not row["every_gate"]]
     others = [gate for gate in gates if gate.metric not in PART_METRICS]
     names = [str(gate) for gate in others if gate.origin == "command line" or len(partly) == len(rows)]

@@ -107,14 +107,19 @@ class Controller:
 
             write_summary(terminalreporter, config, rows, self._gates)
         elif gates := [str(gate) for gate in self._gates if gate.origin == "command line"]:
-            text = f"vmaf: nothing was measured, so {', '.join(gates)} was never checked."
+            from pytest_vmaf.text import never_checked
+
+            text = f"vmaf: nothing was measured, so {never_checked(gates)}."
             terminalreporter.write_line(text, yellow=True)
         checked = {gate["name"] for row in rows for gate in row["gates"]}
         unchecked = [str(each) for each in self._tolerances if each.name not in checked]
         # A run that writes baselines does not compare them.
         if unchecked and not self._updates.modes:
-            why = "no measurement is compared with a baseline (baseline=True) that contains it"
-            terminalreporter.write_line(f"vmaf: {', '.join(unchecked)} was never checked: {why}.", yellow=True)
+            from pytest_vmaf.text import never_checked
+
+            what = "it" if len(unchecked) == 1 else "them"
+            why = f"no measurement is compared with a baseline (baseline=True) that contains {what}"
+            terminalreporter.write_line(f"vmaf: {never_checked(unchecked)}: {why}.", yellow=True)
         self._print_messages(terminalreporter)
 
     def _print_messages(self, reporter: pytest.TerminalReporter) -> None:
