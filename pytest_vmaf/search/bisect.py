@@ -16,6 +16,7 @@ from pytest_vmaf.errors import EncodeError, MeasurementError, ScorerError, Setti
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.fingerprint import stamp_of
 from pytest_vmaf.media.inspect import count_frames, inspect
+from pytest_vmaf.media.process import thread_refusals
 from pytest_vmaf.scoring.measure import measure
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.scoring.scorer import Scorer
@@ -154,17 +155,18 @@ def _search(request: BisectRequest, plan: SearchPlan, prober: Prober, ceiling: f
         return low + high - crf if request.encoder.larger_is_finer else crf
 
     start = {target: mirror(crf) for target, crf in request.start.items() if low <= crf <= high}
-    search = find_crossings(
-        lambda crf: prober(mirror(crf)),
-        window,
-        request.targets,
-        ceiling=ceiling,
-        slope=request.encoder.slope and -abs(request.encoder.slope),
-        start=start,
-        workers=request.workers,
-        progress=plan.progress,
-        interrupted=prober.interrupt,
-    )
+    with thread_refusals():
+        search = find_crossings(
+            lambda crf: prober(mirror(crf)),
+            window,
+            request.targets,
+            ceiling=ceiling,
+            slope=request.encoder.slope and -abs(request.encoder.slope),
+            start=start,
+            workers=request.workers,
+            progress=plan.progress,
+            interrupted=prober.interrupt,
+        )
     # Several workers finish in any order; the order in which the search made the trial encodes does not vary.
     prober.probes = {mirror(crf): prober.probes[mirror(crf)] for crf, _ in search.probes}
     return tuple(

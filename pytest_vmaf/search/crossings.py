@@ -112,6 +112,7 @@ def find_crossings(
 
     Raises:
         ValueError: For a ceiling that is not finite and above 0, and for a score that is not finite.
+        RuntimeError: If the system refuses a thread.
         Exception: Whatever `measure` raises.
     """
     finest, coarsest = crf_range
@@ -147,7 +148,7 @@ def find_crossings(
             if not crfs:
                 break
             crfs = sorted(crfs)
-            scores = pool.map(measure, crfs) if pool else map(measure, crfs)
+            scores = _start_round(pool, measure, crfs)
             try:
                 for crf, score in zip(crfs, scores, strict=True):
                     probes[crf] = _checked_score(crf, score)
@@ -157,6 +158,19 @@ def find_crossings(
                     interrupted()
                 raise
     return Search(tuple(_crossing(probes, goal, ceiling, finest, coarsest) for goal in goals), tuple(probes.items()))
+
+
+def _start_round(
+    pool: ThreadPoolExecutor | None, measure: Callable[[int], float], crfs: Sequence[int]
+) -> Iterable[float]:
+    if pool is None:
+        return map(measure, crfs)
+    try:
+        return pool.map(measure, crfs)
+    except RuntimeError:
+        # The system refused a thread. The threads that did start must not measure what waits for it.
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
 
 
 def _bracket(probes: Mapping[int, float], target: float, finest: int, coarsest: int) -> tuple[int, int]:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -405,6 +406,20 @@ def test_failure_before_any_encode(short: Path, temp: Path) -> None:
         search(short, function_encoder(fragile), 60)
     assert caught.value.probes == ()
     assert not hasattr(caught.value, "__notes__")
+    assert not list(temp.iterdir())
+
+
+def test_refused_worker(short: Path, copy: Encoder, temp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name.startswith("probe"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(ScorerError, match=r"The system refused a thread .*\n.*workers="):
+        search(short, copy, 60, workers=2)
     assert not list(temp.iterdir())
 
 

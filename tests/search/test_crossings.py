@@ -7,6 +7,7 @@ import math
 import os
 import random
 import threading
+import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -289,6 +290,28 @@ def test_measure_raises(workers: int) -> None:
         find_crossings(measure, (0, 51), TARGETS, ceiling=99, workers=workers)
     assert len(calls) <= workers
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("probe")]
+
+
+def test_refused_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, started, measured = threading.Thread.start, list[threading.Thread](), list[int]()
+
+    def refuse(thread: threading.Thread) -> None:
+        if started:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    def measure(crf: int) -> float:
+        measured.append(crf)
+        time.sleep(0.2)
+        return logistic(crf)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        find_crossings(measure, (0, 51), TARGETS, ceiling=99.5, workers=4)
+    # Not what was waiting for the thread that was refused.
+    assert len(measured) == 1
+    assert not started[0].is_alive()
 
 
 @pytest.mark.parametrize("workers", [1, 4])
