@@ -9,12 +9,17 @@ from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED
 from pytest_vmaf.text import printable
 
+#: The patterns of lines that ffmpeg prints at the end of a run.
+STATISTICS = ("decoded", "muxed")
+
 
 class LogLines:
-    """The first line of a log for each of some patterns.
+    """The first line of a log for each of some patterns, and the last one for the statistics.
 
     An instance is the `on_stderr` of a command. It always records how many frames were decoded, with how many errors,
     and signs of damage.
+
+    Statistics come at the end of a log, so a text from the clip's metadata that looks like them does not count.
 
     Args:
         patterns: Further patterns by name.
@@ -27,7 +32,7 @@ class LogLines:
     def __call__(self, line: str) -> None:
         """Record a line of the log, without its end."""
         for name, pattern in self._patterns.items():
-            if name not in self._matches and (match := pattern.match(line)):
+            if (name in STATISTICS or name not in self._matches) and (match := pattern.match(line)):
                 self._matches[name] = match
                 return
 
