@@ -57,6 +57,9 @@ def salient_shares(prepared: PreparedScoring, network: Saliency, boxes: Sequence
         shares.append(tuple(float(share) for share in weights / weights.sum()))
 
     def read_chunk(chunk: bytes) -> None:
+        if errors:
+            # The rest of the clip would only fill the memory.
+            return
         buffer.extend(chunk)
         while len(buffer) >= layout.frame_bytes and not errors:
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import tracemalloc
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -28,10 +29,15 @@ from pytest_vmaf import (
 )
 from pytest_vmaf.gates.gate import POOLS
 from pytest_vmaf.gates.metrics import label
+from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.command import Command, Finished
 from pytest_vmaf.plugins import ffmpeg as ffmpeg_plugin
+from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.roi import tile_weights as salience
 from pytest_vmaf.roi.blending import Layout, planes_of, rgb_of
+from pytest_vmaf.roi.network import load_saliency
 from pytest_vmaf.roi.quality_map import MOST_ON_SIDE, MOST_TILES, _edges
+from pytest_vmaf.scoring.prepare import MeasureRequest, prepare
 from roi.builders import MEAN, PLAIN, model, node, tensor
 
 FRAMES = 4
@@ -325,6 +331,32 @@ def test_shares_of_other_frames(
     monkeypatch.setattr(salience, "salient_shares", short)
     with pytest.raises(ScorerError, match=f"{FRAMES} frames were scored, but saliency was computed for {FRAMES - 1}"):
         Vmaf().map(scene, coded, saliency=network(STRONG))
+
+
+def test_failed_network_does_not_fill_the_memory(
+    scene: Path, coded: Path, network: Callable[[bytes], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peaks: list[int] = []
+
+    def fail(*arguments: Any) -> Any:
+        raise MaskError("no map")
+
+    def run(command: Command, timeout: float | None) -> Finished:
+        assert command.stdout_bytes is not None
+        tracemalloc.start()
+        for _ in range(50):
+            command.stdout_bytes(bytes(1 << 20))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        return Finished(command, 0, ())
+
+    prepared = prepare(MeasureRequest(Clip(scene), Clip(coded)), FfmpegScorer())
+    loaded = load_saliency(network(STRONG))
+    monkeypatch.setattr(salience, "infer", fail)
+    monkeypatch.setattr(salience, "run", run)
+    with pytest.raises(MaskError, match="no map"):
+        salience.salient_shares(prepared, loaded, [(0, 0, 320, 180)])
+    assert peaks[0] < 10 << 20
 
 
 def test_shares_are_saliency_of_tiles(
