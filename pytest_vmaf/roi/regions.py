@@ -22,8 +22,9 @@ MOST_REGIONS = 500
 class Region:
     """A rectangle of the picture that is scored on its own, with gates of its own.
 
-    Coordinates are whole pixels of the reference as it is displayed (rotated and with square pixels), counted from its
-    top left corner: x to the right, y downwards. A region must lie completely inside the picture.
+    Coordinates are whole pixels of the reference as it is displayed (rotated, but not stretched if its pixels are not
+    square), counted from its top left corner: x to the right, y downwards. A region must lie completely inside the
+    picture.
 
     Example:
         `Region(600, 200, 320, 320, min_neg=90)` covers x from 600 to 919 and y from 200 to 519. Its gate is checked for
