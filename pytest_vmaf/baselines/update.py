@@ -145,14 +145,17 @@ def _prunable(run: RunState, options: UpdateOptions) -> dict[Path, dict[str, set
         sharing.setdefault(file_of(Path(module), options.platform), []).append(tests)
     prunable: dict[Path, dict[str, set[str] | None]] = {}
     for file, modules in sharing.items():
-        nodes = {name: node for tests in modules for name, node in tests.items()}
         if not all(set(tests.values()) <= run.ran for tests in modules):
             continue
+        # Tests of two modules can share a name.
+        nodes = [item for tests in modules for item in tests.items()]
         # This includes a parametrised test that has no parameters today.
-        unsure = {name.partition("[")[0] for name, node in nodes.items() if node not in passed}
+        unsure = {name.partition("[")[0] for name, node in nodes if node not in passed}
+        current: dict[str, set[str]] = {}
+        for name, node in nodes:
+            current.setdefault(name, set()).update(measured.get(node, ()))
         prunable[file] = {
-            test: None if test.partition("[")[0] in unsure else measured.get(nodes.get(test, ""), set())
-            for test in _tests_in(file)
+            test: None if test.partition("[")[0] in unsure else current.get(test, set()) for test in _tests_in(file)
         }
     return prunable
 
