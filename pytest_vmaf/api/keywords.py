@@ -77,7 +77,6 @@ class CheckSettings(Settings, total=False):
     min_vmaf_p1: Limit
     min_vmaf_p5: Limit
     min_vmaf_p10: Limit
-    min_vmaf_median: Limit
     min_vmaf_harmonic_mean: Limit
     max_vmaf_stdev: Limit
     min_neg: Limit
@@ -85,50 +84,32 @@ class CheckSettings(Settings, total=False):
     min_neg_p1: Limit
     min_neg_p5: Limit
     min_neg_p10: Limit
-    min_neg_median: Limit
     min_neg_harmonic_mean: Limit
     max_neg_stdev: Limit
     max_gap: Limit
     max_gap_max: Limit
-    max_gap_median: Limit
-    max_gap_p1: Limit
     max_gap_p5: Limit
-    max_gap_p10: Limit
     min_psnr_y: Limit
     min_psnr_y_min: Limit
-    min_psnr_y_p1: Limit
     min_psnr_y_p5: Limit
-    min_psnr_y_p10: Limit
     min_psnr_cb: Limit
     min_psnr_cb_min: Limit
-    min_psnr_cb_p1: Limit
     min_psnr_cb_p5: Limit
-    min_psnr_cb_p10: Limit
     min_psnr_cr: Limit
     min_psnr_cr_min: Limit
-    min_psnr_cr_p1: Limit
     min_psnr_cr_p5: Limit
-    min_psnr_cr_p10: Limit
     min_psnr_hvs: Limit
     min_psnr_hvs_min: Limit
-    min_psnr_hvs_p1: Limit
     min_psnr_hvs_p5: Limit
-    min_psnr_hvs_p10: Limit
     min_float_ssim: Limit
     min_float_ssim_min: Limit
-    min_float_ssim_p1: Limit
     min_float_ssim_p5: Limit
-    min_float_ssim_p10: Limit
     min_float_ms_ssim: Limit
     min_float_ms_ssim_min: Limit
-    min_float_ms_ssim_p1: Limit
     min_float_ms_ssim_p5: Limit
-    min_float_ms_ssim_p10: Limit
     min_ciede2000: Limit
     min_ciede2000_min: Limit
-    min_ciede2000_p1: Limit
     min_ciede2000_p5: Limit
-    min_ciede2000_p10: Limit
     max_cambi: Limit
     max_cambi_max: Limit
     max_drop: ToleranceLimit
@@ -151,17 +132,14 @@ class RoiSettings(CheckSettings, total=False):
 
     min_roi: Limit
     min_roi_min: Limit
-    min_roi_p1: Limit
     min_roi_p5: Limit
     min_vmaf_roi: Limit
     min_neg_roi: Limit
     min_neg_roi_min: Limit
-    min_neg_roi_p1: Limit
     min_neg_roi_p5: Limit
     min_vmaf_masked: Limit
     min_neg_masked: Limit
     min_neg_masked_min: Limit
-    min_neg_masked_p1: Limit
     min_neg_masked_p5: Limit
     min_mask_coverage: Limit
     max_gap_masked: Limit
@@ -174,11 +152,9 @@ class MapSettings(CheckSettings, total=False):
 
     min_neg_tile: Limit
     min_neg_tile_min: Limit
-    min_neg_tile_p1: Limit
     min_neg_tile_p5: Limit
     min_neg_salient: Limit
     min_neg_salient_min: Limit
-    min_neg_salient_p1: Limit
     min_neg_salient_p5: Limit
     max_gap_tile: Limit
     max_neg_tile_drop: ToleranceLimit
