@@ -139,10 +139,12 @@ def _files(place: Path, other: Path | None = None) -> dict[str, Path]:
     from pytest_vmaf.baselines.files import FOLDER
 
     if place.is_dir():
-        inside = other is not None and other.is_dir() and other.resolve() != place.resolve() and other.resolve()
         paths = [path for path in _walk(place) if path.parent.name == FOLDER and path.suffix == ".json"]
-        own = [path for path in paths if not (inside and path.resolve().is_relative_to(inside))]
-        return {str(path.relative_to(place)): path for path in sorted(own)}
+        # The other way round nothing is left out: a folder that contains this one contains all of its files.
+        if other is not None and other.is_dir() and place.resolve() in other.resolve().parents:
+            inside = other.resolve()
+            paths = [path for path in paths if not path.resolve().is_relative_to(inside)]
+        return {str(path.relative_to(place)): path for path in sorted(paths)}
     if not place.exists():
         raise SettingsError(f"{printable(str(place))} does not exist.")
     return {place.name: place}

@@ -237,7 +237,13 @@ def test_candidate(
 
     capsys.readouterr()
     assert main(["baseline", "diff", str(folder), str(candidate / "sub")]) == 1
-    assert re.search(r"test_it\.json::test_quality\s+out\.mp4\s+.*neg\s+93\.\d+\s+91\.\d+\s+-", capsys.readouterr().out)
+    difference = r"test_it\.json::test_quality\s+out\.mp4\s+.*neg\s+93\.\d+\s+91\.\d+\s+-"
+    assert re.search(difference, capsys.readouterr().out)
+    # The candidate is inside the folder of the tests, and is compared with the rest of it.
+    assert main(["baseline", "diff", str(pytester.path), str(candidate)]) == 1
+    assert re.search(difference, capsys.readouterr().out)
+    assert main(["baseline", "diff", str(candidate), str(pytester.path)]) == 1
+    assert "only in" not in capsys.readouterr().out
     assert main(["baseline", "accept", str(candidate), "--into", str(pytester.path)]) == 0
     assert main(["baseline", "diff", str(folder), str(candidate / "sub")]) == 0
     assert main(["baseline", "show", str(folder)]) == 0
