@@ -124,7 +124,7 @@ def read_clips(paths: Sequence[Path], options: argparse.Namespace) -> list[Clip]
     clips = [_read_clip(path, options) for path in paths]
     for name in ("width", "height", "pix_fmt", "frame_rate"):
         if getattr(options, name) is not None and all(getattr(clip, name) is None for clip in clips):
-            files = "this file does" if len(clips) == 1 else f"all {len(clips)} files do"
+            files = {1: "this file does", 2: "both files do"}.get(len(clips), f"all {len(clips)} files do")
             raise SettingsError(f"--{name.replace('_', '-')} is only for files that do not state it; {files}.")
     return clips
 

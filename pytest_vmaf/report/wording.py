@@ -123,7 +123,7 @@ def without_minimum(measurements: Sequence[Record]) -> str:
 def describe_failure(gate: Record) -> str:
     """A gate with its value and limit, for example "NEG p5 84.10 where at least 87 is required"."""
     if gate["metric"] == ABOVE:
-        return f"{_frames_above(gate)}, where {gate['limit']:g} are allowed"
+        return f"{_frames_above(gate)}, where {gate['limit']:g} {'is' if gate['limit'] == 1 else 'are'} allowed"
     bound = "at least" if gate["bound"] == "min" else "at most"
     return f"{_name(gate)} {value(gate)} where {bound} {limit_text(gate)} is required"
 
