@@ -33,7 +33,7 @@ def select_gates(layers: Sequence[Layer], metrics: Sequence[str], *, every_gate:
             method = "map" if gate.metric in MAP_METRICS else "roi"
             raise SettingsError(f"{gate.name} requires vmaf.{method}(): no other method measures {gate.metric}.")
         raise SettingsError(
-            f"{gate.name} is not a gate of vmaf.map(), which measures {', '.join(TILE_METRICS)} of each tile."
+            f"{gate.name} is not a gate of vmaf.map(), which measures only vmaf, neg and gap of each tile."
         )
     # What only this kind measures is checked wherever the gate was set, as in `check`.
     chosen: list[Sequence[Gate]] = [

@@ -95,7 +95,8 @@ def _write_updates(run: RunState, options: UpdateOptions) -> Messages:
     if lost := {test: len(items) for test, status, items in run.tests if status != "passed"}:
         names = ", ".join(map(printable, [*lost][:MOST_NAMED])) + (" and others" if len(lost) > MOST_NAMED else "")
         count = plural(sum(lost.values()), "baseline")
-        messages.append((f"vmaf: {count} not written, because the test did not pass: {names}", True))
+        tests = "the test" if len(lost) == 1 else "the tests"
+        messages.append((f"vmaf: {count} not written, because {tests} did not pass: {names}", True))
     if not written and not messages:
         why = "no test that passed measured one (baseline=True)"
         if passed:
@@ -104,7 +105,7 @@ def _write_updates(run: RunState, options: UpdateOptions) -> Messages:
         messages.append((f"vmaf: no baseline was written: {why}.", False))
     partial = not run.complete or any(not set(tests.values()) <= run.ran for tests in run.collected.values())
     if everything and (partial or not run.collected):
-        what = "vmaf: unused baselines were kept in modules of which not every test ran."
+        what = "vmaf: unused baselines were kept in modules whose tests did not all run."
         messages.append((what, False))
     return messages
 

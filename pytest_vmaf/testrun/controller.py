@@ -196,6 +196,7 @@ class Controller:
         from pytest_vmaf.report.record import plain
         from pytest_vmaf.report.sections import collect_sections
         from pytest_vmaf.testrun.rerun_command import shell_command
+        from pytest_vmaf.text import plural
 
         config, stopped = session.config, session.shouldstop or session.shouldfail
         planned = self._planned or {item.nodeid for item in session.items}
@@ -222,7 +223,8 @@ class Controller:
         document = merge([])
         document["runs"], document["tests"] = [plain(run)], self._tests
         if self._collector is not None and (count := self._collector.pictures_left_out):
-            text = f"{count} pictures of the milder failures were left out, to keep the report small."
+            text = f"{plural(count, 'picture')} of the milder failures {'was' if count == 1 else 'were'} left out, "
+            text += "to keep the report small."
             document["left_out"].append(text)
         copy = plain(document)
         document["sections"] = collect_sections(

@@ -138,7 +138,7 @@ def test_failed_tests_write_nothing(run: Run, clips: Put, pytester: pytest.Pytes
         """
     )
     result = run("--vmaf-update=all")
-    result.stdout.fnmatch_lines(["vmaf: 4 baselines not written, because the test did not pass: *"])
+    result.stdout.fnmatch_lines(["vmaf: 4 baselines not written, because the tests did not pass: *"])
     assert not (pytester.path / "__vmaf__").exists()
 
 
@@ -150,7 +150,7 @@ def test_renamed_test(run: Run, clips: Put, entries: Entries, pytester: pytest.P
 
     result = run("--vmaf-update=all", "-k", "renamed")
     result.stdout.fnmatch_lines(
-        ["vmaf: baseline: 1 added in *", "vmaf: unused baselines were kept in modules of which not every test ran."]
+        ["vmaf: baseline: 1 added in *", "vmaf: unused baselines were kept in modules whose tests did not all run."]
     )
     assert set(entries()) == {"test_quality", "test_renamed", "test_second"}
     run("--vmaf-update=all", "test_it.py::test_renamed", "test_it.py::test_second")
