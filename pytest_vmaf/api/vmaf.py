@@ -47,7 +47,8 @@ class Vmaf:
 
     `**settings` of each method are listed in `pytest_vmaf.api.keywords`. Given here they apply to every call; a call's
     own take precedence. Gates are named `{min,max}_{metric}[_{pool}]`, for example `min_neg=93` and `min_neg_p5=85`.
-    Editors and type checkers know the usual ones; pass others as `gates={"min_psnr_hvs_p10": 38}`.
+    Editors and type checkers know the usual ones; pass others as `gates={"min_psnr_hvs_p10": 38}`. Gates on what only
+    `roi` or `map` measures apply wherever they are set; of the others, both check those that `score` checks.
 
     Raises:
         GateViolation: From every method, if gates or tolerances fail. The message lists all of them.
