@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 
 
 def printable(text: str) -> str:
@@ -49,7 +50,7 @@ def never_checked(names: Sequence[str], suffix: str = "") -> str:
     return f"{', '.join(names)}{suffix} {'was' if len(names) == 1 else 'were'} never checked"
 
 
-def time_code(seconds: float, *, hours: bool = False) -> str:
+def time_code(seconds: float | Fraction, *, hours: bool = False) -> str:
     """Seconds as m:ss.mmm, or as h:mm:ss.mmm from one hour on or where `hours` are wanted."""
     ms = round(seconds * 1000)
     rest = f"{ms // 1000 % 60:02d}.{ms % 1000:03d}"

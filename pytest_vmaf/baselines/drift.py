@@ -93,7 +93,7 @@ def _runs(frames: Sequence[int]) -> list[tuple[int, int]]:
 
 def _place(first: int, last: int, rate: Fraction | None) -> str:
     # The time code of the first frame is enough to find them.
-    at = f" ({time_code(float(first / rate), hours=True)})" if rate else ""
+    at = f" ({time_code(first / rate, hours=True)})" if rate else ""
     return f"frame {first}{at}" if first == last else f"frames {first}–{last}{at}"
 
 

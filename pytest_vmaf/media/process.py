@@ -276,7 +276,15 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
         child.wait()
 
 
-_prctl: Callable[..., int] | None = getattr(ctypes.CDLL(None), "prctl", None) if sys.platform == "linux" else None
+def _load_prctl() -> Callable[..., int] | None:
+    # A statically linked Python cannot open itself.
+    with contextlib.suppress(OSError):
+        return getattr(ctypes.CDLL(None), "prctl", None) if sys.platform == "linux" else None
+    return None
+
+
+#: Loaded before any fork: the child must not load libraries.
+_prctl = _load_prctl()
 
 
 def _die_with_parent() -> None:

@@ -48,7 +48,7 @@ def worst_pictures(record: Record, reference: Clip, distorted: Clip, most: int) 
     if not rows:
         return [], "There are no pictures, because the record has no worst frames." if most > 0 else None
     if record["provenance"].get("fake"):
-        return [], "There are no pictures, because FakeScorer reads no clips."
+        return [], "There are no pictures, because the scorer reads no clips."
     start = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as folder:

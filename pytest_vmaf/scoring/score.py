@@ -85,7 +85,7 @@ class Context:
         """A frame's index and time, for example "frame 9 (0:00:00.360)"; the index alone without a frame rate."""
         if self.frame_rate is None:
             return f"frame {frame}"
-        return f"frame {frame} ({time_code(float(frame / self.frame_rate), hours=True)})"
+        return f"frame {frame} ({time_code(frame / self.frame_rate, hours=True)})"
 
 
 class Score(float):

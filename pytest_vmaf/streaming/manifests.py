@@ -163,7 +163,7 @@ def sort_renditions(renditions: Sequence[Rendition]) -> list[Rendition]:
     if not renditions:
         raise SettingsError("A package must have at least one rendition.")
     # index is the name of the manifest.
-    names = {"index"}
+    names: set[str] = set()
     for each in renditions:
         if (problem := _name_problem(each.name, names) or _value_problem(each)) is not None:
             raise SettingsError(f"The rendition {printable(each.name)!r}: {problem}.")
@@ -180,6 +180,8 @@ def _name_problem(name: str, names: set[str]) -> str | None:
         return "its name cannot be written on this system"
     if length > LONGEST_NAME:
         return f"its name must have at most {LONGEST_NAME} bytes, not {length}"
+    if name.casefold() == "index":
+        return "its name is that of the manifest"
     # Some file systems do not distinguish upper and lower case.
     return "its name is already in use" if name.casefold() in names else None
 

@@ -342,7 +342,7 @@ def test_fake_scorer():
     vmaf.score("a.mkv", "b.mkv")
     pictures, why = worst_pictures(vmaf.records[-1], *vmaf._context.records.clips[-1][:2], 2)
     assert pictures == []
-    assert why == "There are no pictures, because FakeScorer reads no clips."
+    assert why == "There are no pictures, because the scorer reads no clips."
 
 
 def test_no_frames(reference):

@@ -196,7 +196,7 @@ def test_peak_between_mean_and_fastest(content: list[tuple[int, float]]) -> None
         ({"name": "ä" * 101}, "must have at most 200 bytes, not 202"),
         ({"name": "a\ud800"}, "cannot be written on this system"),
         ({"name": "360P"}, "is already in use"),
-        ({"name": "index"}, "is already in use"),
+        ({"name": "index"}, "is that of the manifest"),
         ({"codecs": 'avc1.64001e"'}, "codecs must be a CODECS string"),
         ({"codecs": "avc1.64\n001e"}, "codecs must be a CODECS string"),
         ({"width": 0}, "must be above 0"),
