@@ -48,7 +48,7 @@ class Vmaf:
     `**settings` of each method are listed in `pytest_vmaf.api.keywords`. Given here they apply to every call; a call's
     own take precedence. Gates are named `{min,max}_{metric}[_{pool}]`, for example `min_neg=93` and `min_neg_p5=85`.
     Editors and type checkers know the usual ones; pass others as `gates={"min_psnr_hvs_p10": 38}`. Gates on what only
-    `roi` or `map` measures apply wherever they are set; of the others, both check those that `score` checks.
+    `roi` or `map` measures apply wherever they are set. Of the others, `roi` checks those of `score`, `map` fewer.
 
     Raises:
         GateViolation: From every method, if gates or tolerances fail. The message lists all of them.
