@@ -55,7 +55,7 @@ def test_sdist_contents(built: dict[str, Path]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["wheel", "sdist", "editable"])
+@pytest.mark.parametrize("how", ["sdist", "editable"])
 def test_installation(built: dict[str, Path], tmp_path: Path, how: str) -> None:
     venv.create(tmp_path / "venv", with_pip=True, system_site_packages=False)
     python = tmp_path / "venv" / ("Scripts" if sys.platform == "win32" else "bin") / "python"

@@ -96,7 +96,12 @@ def run_measurement(
     gates: tuple[Gate, ...] = ()
     try:
         layers = (make_layer("call", settings), *context.layers)
-        kind = make_kind()
+        try:
+            kind = make_kind()
+        except SettingsError:
+            # Regions are invalid. The record names the gates of the whole picture all the same.
+            gates = select_gates(layers, (), every_gate=every_gate) if gated else ()
+            raise
         if gated:
             gates = (*select_gates(layers, kind.metrics, every_gate=every_gate), *kind.gates)
         elif layers[0].gates or layers[0].tolerances or layers[0].baseline:
