@@ -191,10 +191,9 @@ class BaselineCheck:
             BaselineError: If the two were not measured under the same conditions, or are too noisy.
         """
         place, old, verdicts, error = self.place, self.entry, list[ToleranceVerdict](), None
-        update = place.update_command("changed")
         if old is not None:
             try:
-                refuse_incomparable(old, new, update)
+                refuse_incomparable(old, new, lambda: place.update_command("changed"))
                 verdicts = with_margins(compare_entries(old, new, self.tolerances), old, new)
             except BaselineError as caught:
                 error = caught
@@ -218,7 +217,7 @@ class BaselineCheck:
         elif failed:
             lines = failure_lines(failed, old, new, rate)
             lines.append(f"baseline: {place.display(self.file)}, {place.test!r}, {self.clip!r}")
-            lines.append(f"if the change is intended, accept it: {update}")
+            lines.append(f"if the change is intended, accept it: {place.update_command('changed')}")
         passed = tuple(verdict_text(each) for each in verdicts if each.passed)
         return Outcome(tuple(verdicts), tuple(failures), tuple(lines), passed, old, new, self.clip)
 

@@ -47,13 +47,13 @@ class ToleranceVerdict:
         return self.passed and self.worse > (self.tolerance.limit or 0.0)
 
 
-def refuse_incomparable(old: Entry, new: Entry, update: str) -> None:
+def refuse_incomparable(old: Entry, new: Entry, update: Callable[[], str]) -> None:
     """Raise if two entries were not measured under the same conditions.
 
     Args:
         old: The baseline.
         new: The new measurement.
-        update: The command that accepts the new values, for the message.
+        update: Makes the command that accepts the new values, for the message.
 
     Raises:
         BaselineError: With everything that differs.
@@ -62,7 +62,7 @@ def refuse_incomparable(old: Entry, new: Entry, update: str) -> None:
         raise BaselineError(
             f"not comparable: {'; '.join(differences)}\n"
             "  The baseline was measured under different conditions. If the change is intended, accept the new values:"
-            f"\n  {update}"
+            f"\n  {update()}"
         )
 
 

@@ -28,7 +28,7 @@ def mean_entry(entries: Sequence[Entry]) -> Entry:
     if len(entries) == 1:
         return first
     for other in entries[1:]:
-        refuse_incomparable(first, other, "(Repeated encodes must be of one source and by one encoder.)")
+        refuse_incomparable(first, other, lambda: "(Repeated encodes must be of one source and by one encoder.)")
     deviations: Deviations = {"": _deviations([each["values"] for each in entries])}
     mean = {**first, **_mean(entries)}
     for name in first.get("regions") or {}:
