@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -26,11 +27,19 @@ TRY = (
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the checkout, because building writes into it, and so may another worker at once."""
+    copy = tmp_path_factory.mktemp("source") / "pytest-vmaf"
+    unwanted = shutil.ignore_patterns(".*", "*.egg-info", "__pycache__", "build", "dist")
+    return shutil.copytree(ROOT, copy, ignore=unwanted)
+
+
+@pytest.fixture(scope="module")
+def built(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The wheel and the sdist, the wheel built from the sdist."""
     pytest.importorskip("build", reason="the package `build` is not installed; pip install '.[test]'")
     output = tmp_path_factory.mktemp("dist")
-    argv = [sys.executable, "-m", "build", "--outdir", str(output), str(ROOT)]
+    argv = [sys.executable, "-m", "build", "--outdir", str(output), str(source)]
     done = subprocess.run(argv, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return {"wheel": next(output.glob("*.whl")), "sdist": next(output.glob("*.tar.gz"))}
@@ -56,10 +65,10 @@ def test_sdist_contents(built: dict[str, Path]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["sdist", "editable"])
-def test_installation(built: dict[str, Path], tmp_path: Path, how: str) -> None:
+def test_installation(source: Path, built: dict[str, Path], tmp_path: Path, how: str) -> None:
     venv.create(tmp_path / "venv", with_pip=True, system_site_packages=False)
     python = tmp_path / "venv" / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-    target = ["-e", str(ROOT)] if how == "editable" else [str(built[how])]
+    target = ["-e", str(source)] if how == "editable" else [str(built[how])]
     install = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check", *target]
     subprocess.run(install, check=True, capture_output=True)
     # The dependencies come from this environment, so that no test downloads hundreds of megabytes.
@@ -67,7 +76,7 @@ def test_installation(built: dict[str, Path], tmp_path: Path, how: str) -> None:
     code = f"import sys; sys.path.append({here!r}); {TRY}"
     done = subprocess.run([python, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    inside = str(ROOT) if how == "editable" else str(tmp_path)
+    inside = str(source) if how == "editable" else str(tmp_path)
     assert done.stdout.startswith(inside)
 
 

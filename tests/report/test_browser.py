@@ -205,8 +205,7 @@ def read(chart: Locator) -> tuple[int, float, float, float | None]:
 # ---------------------------------------------------------------- quiet, and nothing from elsewhere
 
 
-@each_form
-@each_scheme
+@pytest.mark.parametrize(("form", "scheme"), list(zip(FORMS, SCHEMES, strict=True)))
 def test_no_console_messages(visit: Visit, report: Report, form: str, scheme: str) -> None:
     page, seen = visit(getattr(report, form), scheme)
     unfold(page)

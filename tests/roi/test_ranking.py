@@ -38,10 +38,9 @@ class Clips:
     box: tuple[int, int, int, int]
 
 
-#: He looks out of his burrow; he comes out of it; he stands in front of it and stretches.
+#: He looks out of his burrow; he stands in front of it and stretches.
 SHOTS = {
     "in the burrow": Shot(0, (90, 110, 190, 180), 42, 33),
-    "coming out": Shot(30, (118, 62, 190, 240), 42, 33),
     "standing": Shot(55, (88, 12, 210, 300), 42, 36),
 }
 #: In VMAF points, by which the order has to be right: a tenth of what a viewer sees as a difference (six points).

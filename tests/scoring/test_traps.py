@@ -325,8 +325,8 @@ def cut_short(source: Path, target: Path, share: float) -> Path:
     return target
 
 
-CUTS = [(form, share) for form in FORMS for share in (0.03, 0.5, 0.97)]
-QUICK_CUTS = [("faststart.mp4", 0.03), ("mkv", 0.5), ("y4m", 0.97)]
+CUTS = [(form, share) for form in FORMS for share in (0.03, 0.97)]
+QUICK_CUTS = [("faststart.mp4", 0.03), ("mkv", 0.97), ("y4m", 0.97)]
 
 
 @pytest.mark.parametrize(("form", "share"), [cut if cut in QUICK_CUTS else slow(*cut) for cut in CUTS])
