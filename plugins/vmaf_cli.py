@@ -20,15 +20,8 @@ from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, FfmpegCommand, on_progres
 from pytest_vmaf.media.process import run, run_together
 from pytest_vmaf.scoring.logs import Log, read_log
 from pytest_vmaf.scoring.model_files import copy_commands, copy_models, model_file_names, model_options
-from pytest_vmaf.scoring.scorer import (
-    Capabilities,
-    ModelRun,
-    ScoreLog,
-    ScoreRequest,
-    Source,
-    Tools,
-    verify,
-)
+from pytest_vmaf.scoring.scorer import Capabilities, ModelRun, ScoreLog, ScoreRequest, Source, Tools
+from pytest_vmaf.scoring.verify_log import verify_log
 from pytest_vmaf.text import printable
 
 hookimpl = pluggy.HookimplMarker("pytest")
@@ -211,7 +204,7 @@ def _read(
                 decoder.recount(request.timeout)
         reference, distorted = (decoder.delivered for decoder in decoders)
         if reference != distorted:
-            verify(ScoreLog({}, reference, distorted, "", repeat), request, "vmaf")
+            verify_log(ScoreLog({}, reference, distorted, "", repeat), request, "vmaf")
     if all(complete) and scored.returncode == 0 and path.exists():
         return read_log(path, request.columns)
     versions = ", ".join(str(model.version or model.path) for model in request.models)

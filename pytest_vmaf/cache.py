@@ -27,7 +27,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from pytest_vmaf.errors import CacheWarning
 from pytest_vmaf.files import load_json, share
-from pytest_vmaf.shapes import conform
+from pytest_vmaf.json_shapes import conform
 from pytest_vmaf.text import printable
 
 #: The kinds of entries, each in a folder of its own: digests of large files, what was read from clips and programs,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_vmaf.errors import SettingsError
-from pytest_vmaf.options import BY_NAME, OPTIONS, Option
+from pytest_vmaf.option_table import BY_NAME, OPTIONS, Option
 
 if TYPE_CHECKING:
     from pytest_vmaf.gates.gate import Gate

@@ -12,7 +12,7 @@ from pytest_vmaf.api.context import Context
 from pytest_vmaf.errors import EncodeError, MeasurementError, ScorerError, SettingsError
 from pytest_vmaf.gates.metrics import BD_RATE, ENCODE_METRICS
 from pytest_vmaf.media.clip import Clip, ClipLike, as_clip, clip_name
-from pytest_vmaf.options import BY_NAME
+from pytest_vmaf.option_table import BY_NAME
 from pytest_vmaf.report.record import error_record
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.settings import Layer, make_layer

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Unpack
 
-from pytest_vmaf.api import kinds, searches
+from pytest_vmaf.api import measurement_kinds as kinds, searches
 from pytest_vmaf.api.context import Context, Record
 from pytest_vmaf.api.extensions import standalone
 from pytest_vmaf.api.run_measurement import run_measurement
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_vmaf.api import keywords
     from pytest_vmaf.api.baseline_check import Comparable
     from pytest_vmaf.api.keywords import CheckSettings
-    from pytest_vmaf.api.kinds import Regions
+    from pytest_vmaf.api.measurement_kinds import Regions
     from pytest_vmaf.encoding.encode import Encode
     from pytest_vmaf.media.clip import ClipLike
     from pytest_vmaf.roi.masked_score import RoiResult

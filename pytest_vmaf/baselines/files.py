@@ -12,7 +12,7 @@ from typing import Any
 from pytest_vmaf.baselines.entry import FRAME_DIGITS, IN_A_ROW, MOST_FRAMES, Entry
 from pytest_vmaf.errors import BaselineError
 from pytest_vmaf.files import load_json, write_atomically
-from pytest_vmaf.shapes import Each, Fitting, OneOf, Optional, Text, conform
+from pytest_vmaf.json_shapes import Each, Fitting, OneOf, Optional, Text, conform
 from pytest_vmaf.text import printable
 
 SCHEMA = 1

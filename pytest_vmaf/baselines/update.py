@@ -12,7 +12,7 @@ from typing import Any
 
 from pytest_vmaf.baselines.entry import Entry, differs
 from pytest_vmaf.baselines.files import Tests, file_of, read, write
-from pytest_vmaf.baselines.options import UpdateOptions
+from pytest_vmaf.baselines.update_options import UpdateOptions
 from pytest_vmaf.errors import BaselineError
 from pytest_vmaf.text import plural, printable
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pytest_vmaf.errors import ClipError, SettingsError
 from pytest_vmaf.media.clip import RAW_SUFFIXES, Clip
 from pytest_vmaf.media.demux import is_known
-from pytest_vmaf.options import OPTIONS
+from pytest_vmaf.option_table import OPTIONS
 from pytest_vmaf.settings import Layer, make_layer
 from pytest_vmaf.text import printable
 

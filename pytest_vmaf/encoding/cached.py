@@ -14,9 +14,9 @@ from pytest_vmaf.cache import UNREADABLE, fetch, forget, key_of, store
 from pytest_vmaf.encoding.encode import Encode, make_encode
 from pytest_vmaf.encoding.job import EncodeJob
 from pytest_vmaf.errors import SettingsError
+from pytest_vmaf.json_shapes import Optional, conform
 from pytest_vmaf.media.builds import build_of, machine
 from pytest_vmaf.media.fingerprint import Unchanged, content_of, digest, files_of
-from pytest_vmaf.shapes import Optional, conform
 from pytest_vmaf.text import printable
 
 #: Programs that run others, or run what their arguments contain: their own bytes do not determine the encode.

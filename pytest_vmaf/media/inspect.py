@@ -12,6 +12,7 @@ from typing import Any
 
 from pytest_vmaf.cache import Cache, get_or_compute, key_of
 from pytest_vmaf.errors import ClipError
+from pytest_vmaf.json_shapes import Fitting, Optional, Text, conform
 from pytest_vmaf.media.builds import build_of
 from pytest_vmaf.media.clip import Clip, Stream
 from pytest_vmaf.media.command import Finished
@@ -19,7 +20,6 @@ from pytest_vmaf.media.demux import input_arguments, is_picture
 from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, INSPECT_TIMEOUT, FfmpegCommand
 from pytest_vmaf.media.fingerprint import Unchanged, decoding_content
 from pytest_vmaf.media.process import run
-from pytest_vmaf.shapes import Fitting, Optional, Text, conform
 from pytest_vmaf.text import printable
 
 #: Width and height of a thumbnail in pixels: 8-bit luma, enough to tell one frame from its neighbours.

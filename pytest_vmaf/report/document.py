@@ -8,8 +8,8 @@ from pathlib import Path
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.files import load_json
 from pytest_vmaf.gates.metrics import BASE_METRICS
+from pytest_vmaf.json_shapes import conform, require
 from pytest_vmaf.report.schema import DOCUMENT, GATE, KIND, SCHEMA, Record, RecordDict
-from pytest_vmaf.shapes import conform, require
 from pytest_vmaf.text import printable
 
 #: The largest document that is read. A document is read as a whole, and this plugin writes much smaller ones.

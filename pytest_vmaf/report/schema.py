@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_vmaf.shapes import Each, Fitting, OneOf, Optional, Text
+from pytest_vmaf.json_shapes import Each, Fitting, OneOf, Optional, Text
 
 #: A JSON object of one of the shapes below, to read.
 Record = Mapping[str, Any]

@@ -209,8 +209,8 @@ class Section:
         Raises:
             ValueError: If a block does not have the shape that the schema requires. The error names the place.
         """
+        from pytest_vmaf.json_shapes import conform
         from pytest_vmaf.report.schema import SECTION
-        from pytest_vmaf.shapes import conform
 
         record: RecordDict = plain({"title": self.title, "blocks": [block.to_record() for block in self.blocks]})
         conform(record, SECTION, "section")

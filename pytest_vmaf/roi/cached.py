@@ -10,14 +10,15 @@ from typing import Any
 
 from pytest_vmaf.cache import LARGEST, UNREADABLE, Entry, fetch, forget, get_or_compute, key_of, store
 from pytest_vmaf.errors import MeasurementError
+from pytest_vmaf.json_shapes import conform
 from pytest_vmaf.media.builds import build_of, machine
 from pytest_vmaf.media.fingerprint import Unchanged, content_of
 from pytest_vmaf.roi.frame_masks import Mask, MaskStats
-from pytest_vmaf.roi.network import Saliency, SaliencyMap
+from pytest_vmaf.roi.saliency_network import Saliency, SaliencyMap
 from pytest_vmaf.scoring.cached import fetch_score, pack_log, score_key, store_score, unpack_log
 from pytest_vmaf.scoring.prepare import PreparedScoring
-from pytest_vmaf.scoring.scorer import ScoreLog, verify
-from pytest_vmaf.shapes import conform
+from pytest_vmaf.scoring.scorer import ScoreLog
+from pytest_vmaf.scoring.verify_log import verify_log
 
 #: The share of each part in the saliency of each frame, and the frames without saliency.
 Shares = tuple[tuple[tuple[float, ...], ...], tuple[int, ...]]
@@ -84,7 +85,7 @@ class MaskedScoreCache:
         """Refuse values that no masking gives. Raises ValueError, zlib.error or MeasurementError."""
         stats, frames = logs.stats, logs.masked.reference_frames
         columns = tuple(run.column for run in self._prepared.job.models)
-        verify(logs.masked, replace(self._prepared.job, features=(), columns=columns), "the cache")
+        verify_log(logs.masked, replace(self._prepared.job, features=(), columns=columns), "the cache")
         valid = len(stats.coverage) == frames and all(0 <= share <= 1 for share in stats.coverage)
         valid = valid and all(0 <= frame < frames for frame in stats.empty)
         if not valid or any(len(zlib.decompress(each)) != stats.size[0] * stats.size[1] for each in stats.maps):

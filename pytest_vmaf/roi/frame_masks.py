@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.roi.blending import Layout, Planes, Weights, alpha_of, coverage, layout_of, rgb_of, weights_of
 from pytest_vmaf.roi.masked_clip import FrameMask, colours, small_layout
-from pytest_vmaf.roi.network import Saliency, SaliencyMap, infer, shown_size
 from pytest_vmaf.roi.resample import upsample
+from pytest_vmaf.roi.saliency_network import Saliency, SaliencyMap, infer, shown_size
 from pytest_vmaf.roi.untrusted import invalid
 from pytest_vmaf.scoring.prepare import PreparedScoring
 

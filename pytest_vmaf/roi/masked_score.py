@@ -19,8 +19,8 @@ from pytest_vmaf.media.process import thread_refusals
 from pytest_vmaf.roi.cached import MaskedLogs, MaskedScoreCache, SaliencyCache
 from pytest_vmaf.roi.frame_masks import Mask, MaskStats, frame_mask_of
 from pytest_vmaf.roi.masked_clip import masked_source, masked_stream
-from pytest_vmaf.roi.network import Saliency, identify, load_saliency, shown_size
 from pytest_vmaf.roi.part_scoring import Part, empty_note, fields_with, part_of, score_together, with_view
+from pytest_vmaf.roi.saliency_network import Saliency, identify, load_saliency, shown_size
 from pytest_vmaf.scoring.measure import conclude, context_of, scores_of
 from pytest_vmaf.scoring.prepare import MeasureRequest, PreparedScoring, prepare
 from pytest_vmaf.scoring.result import Result

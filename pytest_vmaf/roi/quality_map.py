@@ -174,7 +174,7 @@ def measure_map(
     columns, rows = _read_grid(grid)
     saliency = None
     if salient:
-        from pytest_vmaf.roi.network import load_saliency
+        from pytest_vmaf.roi.saliency_network import load_saliency
 
         saliency = load_saliency(network)
     prepared = prepare(request, scorer)

@@ -15,7 +15,7 @@ from pytest_vmaf.media.process import run
 from pytest_vmaf.roi.blending import planes_of, rgb_of
 from pytest_vmaf.roi.cached import Shares
 from pytest_vmaf.roi.masked_clip import Size, colours, small_decoder, small_layout
-from pytest_vmaf.roi.network import Saliency, infer, shown_size
+from pytest_vmaf.roi.saliency_network import Saliency, infer, shown_size
 from pytest_vmaf.roi.tracks import Box
 from pytest_vmaf.scoring.prepare import PreparedScoring
 

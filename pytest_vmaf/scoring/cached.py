@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeAlias
 
 from pytest_vmaf.cache import UNREADABLE, Cache, fetch, forget, get_or_compute, key_of, store
 from pytest_vmaf.errors import MeasurementError
+from pytest_vmaf.json_shapes import Each, conform
 from pytest_vmaf.media.builds import build_of, machine
 from pytest_vmaf.media.clip import Stream
 from pytest_vmaf.media.fingerprint import Unchanged, decoding_content, digest
@@ -27,9 +28,8 @@ from pytest_vmaf.scoring.scorer import (
     Source,
     Tools,
     check_type,
-    verify,
 )
-from pytest_vmaf.shapes import Each, conform
+from pytest_vmaf.scoring.verify_log import verify_log
 from pytest_vmaf.text import printable
 
 #: The JSON part of a cached entry.
@@ -108,7 +108,7 @@ def fetch_score(scorer: Scorer, request: ScoreRequest, cache: Cache | None, key:
         return None
     try:
         log = unpack_log(entry.data, entry.blob)
-        verify(log, request, "the cache")
+        verify_log(log, request, "the cache")
     except (*UNREADABLE, MeasurementError) as error:
         forget(cache, "score", key, f"{type(error).__name__}: {error}")
         return None

@@ -13,8 +13,9 @@ from pytest_vmaf.scoring.models import higher_is_better
 from pytest_vmaf.scoring.prepare import BOOTSTRAP_COLUMNS, MeasureRequest, PreparedScoring, prepare
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import Context, Provenance, Scale, Score
-from pytest_vmaf.scoring.scorer import ScoreLog, Scorer, ScoreRequest, verify
+from pytest_vmaf.scoring.scorer import ScoreLog, Scorer, ScoreRequest
 from pytest_vmaf.scoring.self_scores import frames_above, remember, self_scores
+from pytest_vmaf.scoring.verify_log import verify_log
 from pytest_vmaf.text import plural
 
 #: VMAF is not meaningful for a frame below this luma PSNR (dB), above this NEG and with a smaller gap than this.
@@ -78,7 +79,7 @@ def conclude(
 
 def check_log(prepared: PreparedScoring, log: ScoreLog) -> ScoreLog:
     """The log, if it is complete and meaningful. Raises ScorerError or PairError otherwise."""
-    verify(log, prepared.job, prepared.can.name)
+    verify_log(log, prepared.job, prepared.can.name)
     check_meaningful(log, prepared.job)
     return log
 

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias, cast
 
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.files import load_json
+from pytest_vmaf.json_shapes import Each, Optional, conform
 from pytest_vmaf.scoring.score import Context, Provenance, Scale, Score
-from pytest_vmaf.shapes import Each, Optional, conform
 
 SCHEMA = 1
 #: A result as JSON data, of the shape below.

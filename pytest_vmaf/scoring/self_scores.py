@@ -11,7 +11,8 @@ from pytest_vmaf.scoring.cached import score
 from pytest_vmaf.scoring.models import ModelPair
 from pytest_vmaf.scoring.result import FramesAbove
 from pytest_vmaf.scoring.score import Context
-from pytest_vmaf.scoring.scorer import ScoreLog, ScoreRequest, verify
+from pytest_vmaf.scoring.scorer import ScoreLog, ScoreRequest
+from pytest_vmaf.scoring.verify_log import verify_log
 
 if TYPE_CHECKING:
     from pytest_vmaf.scoring.prepare import PreparedScoring
@@ -78,7 +79,7 @@ def self_scores(scorings: Sequence[PreparedScoring]) -> tuple[tuple[float, ...],
     if jobs:
         logs = score(scorings[0].scorer, jobs, scorings[0].cache)
         for number, job, log in zip(missing, jobs, logs, strict=True):
-            verify(log, job, scorings[0].can.name)
+            verify_log(log, job, scorings[0].can.name)
             scores[number] = log.columns[job.models[0].column]
             remember(scorings[number], log.columns[job.models[0].column])
     return tuple(own for own in scores.values() if own is not None)

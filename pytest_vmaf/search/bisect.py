@@ -31,7 +31,7 @@ from pytest_vmaf.search.bisect_request import (
 )
 from pytest_vmaf.search.bisection import MET, Answer, Bisection, sample_name
 from pytest_vmaf.search.coverage import next_crf
-from pytest_vmaf.search.crossings import Crossing, find_crossings
+from pytest_vmaf.search.crf_search import Crossing, find_crossings
 from pytest_vmaf.search.probe import Probe, Prober
 from pytest_vmaf.search.speed import measure_speed
 from pytest_vmaf.text import printable

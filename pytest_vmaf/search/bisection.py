@@ -10,7 +10,7 @@ from pytest_vmaf.encoding.encoders import Encoder
 from pytest_vmaf.errors import GateViolation
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.scoring.result import Result
-from pytest_vmaf.search.crossings import Outcome
+from pytest_vmaf.search.crf_search import Outcome
 from pytest_vmaf.search.probe import Metric, Probe
 from pytest_vmaf.search.speed import Speed
 

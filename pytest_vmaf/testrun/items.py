@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_vmaf.baselines.options import UpdateOptions
+from pytest_vmaf.baselines.update_options import UpdateOptions
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.settings import Layer, make_layer
 from pytest_vmaf.testrun.options import ReportOptions

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pytest_vmaf.baselines.options import UpdateOptions
+from pytest_vmaf.baselines.update_options import UpdateOptions
 from pytest_vmaf.errors import SettingsError
-from pytest_vmaf.options import OPTIONS
+from pytest_vmaf.option_table import OPTIONS
 from pytest_vmaf.settings import Layer, make_layer
 
 #: Options that say what one run writes, not how a test runs.

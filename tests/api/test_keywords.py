@@ -13,7 +13,7 @@ import pytest
 import pytest_vmaf
 from pytest_vmaf.api import keywords
 from pytest_vmaf.api.run_search import OPTIONS as SEARCH_OPTIONS
-from pytest_vmaf.options import BY_NAME
+from pytest_vmaf.option_table import BY_NAME
 from pytest_vmaf.settings import make_layer
 
 RIGHT = """

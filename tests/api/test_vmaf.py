@@ -21,7 +21,7 @@ from pytest_vmaf import (
     SettingsError,
     Vmaf,
 )
-from pytest_vmaf.options import OPTIONS
+from pytest_vmaf.option_table import OPTIONS
 from pytest_vmaf.scoring.scorer import Capabilities, Scorer, Tools
 from pytest_vmaf.settings import make_layer, resolve
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_vmaf.baselines.files import file_of, read, write
-from pytest_vmaf.baselines.options import UpdateOptions
 from pytest_vmaf.baselines.update import RunState, update
+from pytest_vmaf.baselines.update_options import UpdateOptions
 
 ENTRY: dict[str, Any] = {"kind": "bisect", "match": {}, "shown": {}, "values": {}}
 

@@ -9,10 +9,10 @@ from functools import cache
 from typing import Any
 
 from pytest_vmaf import FakeScorer, GateViolation, MeasurementError, Vmaf
+from pytest_vmaf.json_shapes import conform
 from pytest_vmaf.report import document as documents, schema
 from pytest_vmaf.report.record import error_record
 from pytest_vmaf.report.sections import Chart, DataTable, HeatMap, Line, Paragraph, Section, Shown
-from pytest_vmaf.shapes import conform
 
 Document = dict[str, Any]
 Frames = float | list[float]

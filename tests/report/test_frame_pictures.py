@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from pytest_vmaf import Clip, FakeScorer, GateViolation, Vmaf
+from pytest_vmaf.json_shapes import conform
 from pytest_vmaf.report import frame_pictures as images
 from pytest_vmaf.report.frame_pictures import AMPLIFIED, JPEG_MAGIC, KINDS, MOST_BYTES, choose, worst_pictures
 from pytest_vmaf.report.schema import PICTURE
-from pytest_vmaf.shapes import conform
 
 LOSSLESS = ("-c:v", "ffv1")
 

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 from markdown_it import MarkdownIt
 
+from pytest_vmaf.json_shapes import conform
 from pytest_vmaf.report import document as documents, github as ci, markdown, schema
-from pytest_vmaf.shapes import conform
 from pytest_vmaf.testrun import third_party
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "ci"

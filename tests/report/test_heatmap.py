@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from pytest_vmaf import HeatMap, MeasurementError, Section
+from pytest_vmaf.json_shapes import conform
 from pytest_vmaf.report import collector as collect, document as documents, heatmap as heat, html, markdown, schema
 from pytest_vmaf.report.sections import Paragraph, collect_sections
-from pytest_vmaf.shapes import conform
 from report.builders import HOSTILE, JPEG, a_document, a_full_document, a_measurement, a_test
 
 #: Two frames of a grid of 3x2 tiles; the second has the lowest tile, and one without a score.

@@ -18,8 +18,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from pytest_vmaf.files import write_atomically
+from pytest_vmaf.json_shapes import conform
 from pytest_vmaf.report import html, schema, wording as view
-from pytest_vmaf.shapes import conform
 from report.builders import (
     HOSTILE,
     JPEG,

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 from pytest_vmaf import MeasurementError
+from pytest_vmaf.json_shapes import conform
 from pytest_vmaf.report import document as documents, html, schema
-from pytest_vmaf.shapes import conform
 from pytest_vmaf.testrun.controller import _write_json
 from report.builders import HOSTILE, JPEG, RUN, Way, a_document, a_full_document, a_test, get, leaves, put
 

@@ -16,6 +16,7 @@ from pytest_vmaf import FakeScorer, Vmaf
 from pytest_vmaf.encoding.encode import Encode
 from pytest_vmaf.encoding.encoders import ENCODERS
 from pytest_vmaf.encoding.shots import Shot
+from pytest_vmaf.json_shapes import conform
 from pytest_vmaf.report import html, schema
 from pytest_vmaf.report.search_sections import (
     SOURCES,
@@ -32,7 +33,6 @@ from pytest_vmaf.search.ladder import Ladder, Rung, convex_hull
 from pytest_vmaf.search.per_shot import PerShot, ShotAnswer
 from pytest_vmaf.search.probe import Metric, Probe
 from pytest_vmaf.search.speed import Speed
-from pytest_vmaf.shapes import conform
 from report.builders import HOSTILE, a_document, a_test
 
 NEG = Metric("neg")

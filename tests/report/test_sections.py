@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from pytest_vmaf.json_shapes import conform
 from pytest_vmaf.report import html, schema
 from pytest_vmaf.report.sections import Chart, DataTable, Line, Paragraph, Section, collect_sections
-from pytest_vmaf.shapes import conform
 from report.builders import HOSTILE, a_document
 
 texts = st.text(max_size=8)

@@ -12,9 +12,9 @@ from hypothesis import example, given, settings, strategies as st
 from scoring.builders import a_result
 
 from pytest_vmaf.gates.gate import judge, parse_gate
+from pytest_vmaf.json_shapes import conform
 from pytest_vmaf.report import schema, series
 from pytest_vmaf.scoring.score import Context
-from pytest_vmaf.shapes import conform
 from report.builders import a_measurement, an_error
 
 HALF_AN_HOUR = 43_200

@@ -21,7 +21,7 @@ from pytest_vmaf.media.command import Command
 from pytest_vmaf.media.process import run
 from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.roi import frame_masks as room
-from pytest_vmaf.roi.network import load_saliency
+from pytest_vmaf.roi.saliency_network import load_saliency
 from roi.builders import MEAN, PLAIN, model, node
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="masked frames need named pipes")

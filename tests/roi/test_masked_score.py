@@ -39,8 +39,8 @@ from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.roi import frame_masks as room
 from pytest_vmaf.roi.frame_masks import Mask, MaskStats
 from pytest_vmaf.roi.masked_score import blended, roi_result
-from pytest_vmaf.roi.network import load_saliency, shown_size
 from pytest_vmaf.roi.resample import upsample
+from pytest_vmaf.roi.saliency_network import load_saliency, shown_size
 from roi.builders import MEAN, PLAIN, SIGMOID, halved, model, outside
 
 STANDIN = Path(__file__).parents[1] / "plugins" / "standin_vmaf.py"

@@ -35,8 +35,8 @@ from pytest_vmaf.plugins import ffmpeg as ffmpeg_plugin
 from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.roi import tile_weights as salience
 from pytest_vmaf.roi.blending import Layout, planes_of, rgb_of
-from pytest_vmaf.roi.network import load_saliency
 from pytest_vmaf.roi.quality_map import MOST_ON_SIDE, MOST_TILES, _edges
+from pytest_vmaf.roi.saliency_network import load_saliency
 from pytest_vmaf.scoring.prepare import MeasureRequest, prepare
 from roi.builders import MEAN, PLAIN, model, node, tensor
 

@@ -14,7 +14,8 @@ from pytest_vmaf.errors import MeasurementError, ScorerError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.ffmpeg import Ffmpeg
 from pytest_vmaf.scoring.logs import read_log
-from pytest_vmaf.scoring.scorer import ModelRun, ScoreLog, ScoreRequest, Source, Tools, verify
+from pytest_vmaf.scoring.scorer import ModelRun, ScoreLog, ScoreRequest, Source, Tools
+from pytest_vmaf.scoring.verify_log import verify_log
 
 FORMS = ("xml", "json", "csv")
 column_names = st.from_regex(r"[a-z][a-z0-9_]{0,11}", fullmatch=True).filter(lambda name: name not in ("frame",))
@@ -214,7 +215,9 @@ def log(
 
 
 def test_complete_log():
-    verify(log(vmaf=(95.0, 96.0, 97.0), neg=(93.0, 94.0, 95.0), means={"neg": 94.0}), request("vmaf", "neg"), "ffmpeg")
+    verify_log(
+        log(vmaf=(95.0, 96.0, 97.0), neg=(93.0, 94.0, 95.0), means={"neg": 94.0}), request("vmaf", "neg"), "ffmpeg"
+    )
 
 
 @pytest.mark.parametrize(
@@ -250,19 +253,19 @@ def test_complete_log():
 )
 def test_incomplete_log(bad, says):
     with pytest.raises(MeasurementError, match=says):
-        verify(bad, request("vmaf", "neg"), "ffmpeg")
+        verify_log(bad, request("vmaf", "neg"), "ffmpeg")
 
 
 def test_infinite_feature():
     bad = log(vmaf=(95.0,) * 3, neg=(93.0,) * 3, psnr_hvs=(math.inf, 40.0, math.inf))
     with pytest.raises(ScorerError, match=r"psnr_hvs is infinite in 2 frames, first in frame 0, because .*identical"):
-        verify(bad, request("vmaf", "neg", "psnr_hvs"), "ffmpeg")
+        verify_log(bad, request("vmaf", "neg", "psnr_hvs"), "ffmpeg")
     with pytest.raises(ScorerError, match="use psnr_y"):
-        verify(bad, request("psnr_hvs"), "ffmpeg")
+        verify_log(bad, request("psnr_hvs"), "ffmpeg")
 
 
 def test_other_columns_are_ignored():
-    verify(log(vmaf=(95.0,) * 3, other=(math.nan,)), request("vmaf"), "ffmpeg")
+    verify_log(log(vmaf=(95.0,) * 3, other=(math.nan,)), request("vmaf"), "ffmpeg")
 
 
 def test_control_characters_in_the_path(tmp_path):
@@ -275,4 +278,4 @@ def test_control_characters_in_the_path(tmp_path):
 
 def test_other_type_than_a_log():
     with pytest.raises(ScorerError, match=r"The scorer mine must return ScoreLog, not dict; see pytest_vmaf\.Scorer"):
-        verify({}, request(), "mine")
+        verify_log({}, request(), "mine")

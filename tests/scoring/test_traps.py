@@ -18,7 +18,8 @@ from pytest_vmaf.media.ffmpeg import find_ffmpeg
 from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.scoring.logs import read_log
 from pytest_vmaf.scoring.models import resolve_model
-from pytest_vmaf.scoring.scorer import ScoreRequest, Source, Tools, verify
+from pytest_vmaf.scoring.scorer import ScoreRequest, Source, Tools
+from pytest_vmaf.scoring.verify_log import verify_log
 
 FORMS = ("mp4", "faststart.mp4", "mkv", "ts", "avi", "ivf", "y4m", "nut")
 BY_INDEX = "settb=AVTB,setpts=N"
@@ -114,7 +115,7 @@ def test_unknown_model_option(libvmaf, reference, encoded):
     assert careless.returncode == 0
     request = requested(reference, encoded, "vmaf", "neg", "bogus")
     with pytest.raises(ScorerError, match="The log has no column 'bogus'; it has neg, vmaf"):
-        verify(FfmpegScorer().score(request), request, "ffmpeg")
+        verify_log(FfmpegScorer().score(request), request, "ffmpeg")
 
 
 def test_unwritable_log(libvmaf, reference, encoded, monkeypatch):

@@ -15,7 +15,7 @@ from hypothesis import given, settings, strategies as st
 from pytest_vmaf.encoding.encoders import ENCODERS
 from pytest_vmaf.search.bdrate import RateQuality, rate_at
 from pytest_vmaf.search.coverage import NEAR, next_crf
-from pytest_vmaf.search.crossings import find_crossings
+from pytest_vmaf.search.crf_search import find_crossings
 
 Points = list[tuple[int, float, int]]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pytest_vmaf.search.beliefs import information, logit, needed, priors, weights
+from pytest_vmaf.search.curve_model import information, logit, needed, priors, weights
 
 
 @pytest.mark.parametrize("share", [-3.0, 0.0, 1e-9, 0.5, 1.0, 1.2])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_vmaf.shapes import LARGEST, Each, Fitting, OneOf, Optional, Shape, Text, conform
+from pytest_vmaf.json_shapes import LARGEST, Each, Fitting, OneOf, Optional, Shape, Text, conform
 
 NAME = Text(re.compile("[a-z]+"))
 SHAPE = {

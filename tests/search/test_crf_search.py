@@ -16,7 +16,7 @@ from statistics import mean
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from pytest_vmaf.search.crossings import Crossing, Search, find_crossings
+from pytest_vmaf.search.crf_search import Crossing, Search, find_crossings
 
 TARGETS = (94.0, 96.0, 97.0, 98.0)
 SLOPES = {"libx264": -0.13, "libx265": -0.13, "libsvtav1": -0.075}

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from pytest_vmaf.errors import MaskError
-from pytest_vmaf.roi import network as room
-from pytest_vmaf.roi.network import Saliency, infer, load_saliency, shown_size
+from pytest_vmaf.roi import saliency_network as room
+from pytest_vmaf.roi.saliency_network import Saliency, infer, load_saliency, shown_size
 from roi.builders import (
     FLOAT16,
     FREE,

@@ -21,7 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from pytest_vmaf.search.beliefs import Belief
+    from pytest_vmaf.search.curve_model import Belief
 
 Outcome = Literal["met", "met at the coarsest", "below at the finest", "above the ceiling", "not monotone"]
 
@@ -124,7 +124,7 @@ def find_crossings(
     known = (start or {}).items()
     earlier = {goal: finest - 1 if crf is None else min(max(crf, finest - 1), coarsest) for goal, crf in known}
 
-    from pytest_vmaf.search.beliefs import logit, priors
+    from pytest_vmaf.search.curve_model import logit, priors
 
     beliefs = priors(coarsest - finest + 1, slope)
     levels = {goal: logit(goal / ceiling) for goal in goals if goal <= ceiling}
@@ -207,7 +207,7 @@ def _choose(
     """
     import numpy as np
 
-    from pytest_vmaf.search.beliefs import information, needed
+    from pytest_vmaf.search.curve_model import information, needed
 
     index = np.arange(len(beliefs[0].mean))
     steps = math.ceil(math.log2(len(index) + 1)) + SLACK
