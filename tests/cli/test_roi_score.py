@@ -314,6 +314,7 @@ def test_exit_codes_of_the_scorer(
 
 
 @pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="the scorer needs /dev/fd; this system has none")
+@pytest.mark.slow
 def test_vmaf_bin_selects_the_scorer(asked: list[str], tmp_path: Path) -> None:
     named = tmp_path / "named"
     fake = tool(tmp_path / "my-vmaf", f"touch {named}", f'exec "{sys.executable}" "{STANDIN}" "$@"')
@@ -489,6 +490,7 @@ def test_pytest_nearest_gate_wins(run_tests: RunTests, pytester: pytest.Pytester
     run_tests("--vmaf-gate=min_roi=99.8").assert_outcomes(passed=2)
 
 
+@pytest.mark.slow
 def test_pytest_unchecked_gate(run_tests: RunTests, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """

@@ -19,6 +19,7 @@ def quick(*commands: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("command", SEARCHES)
+@pytest.mark.slow
 def test_table(run: Run, command: str, clip: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.txt"
     done = run(*searching(command, clip, "1", *ONE), "--neg", "--output", output)

@@ -67,6 +67,7 @@ def numbers_of(bisection):
     ], {target: (answer.crf, answer.outcome, answer.bitrate) for target, answer in bisection.answers.items()}
 
 
+@pytest.mark.slow
 def test_search_again(search, ran):
     first = search()
     assert len(first.probes) >= 2
@@ -77,6 +78,7 @@ def test_search_again(search, ran):
     assert all(probe.result.provenance["cached"] for probe in second.probes)
 
 
+@pytest.mark.slow
 def test_search_with_another_metric(search, ran):
     before = {probe.crf for probe in search().probes}
     ran.clear()

@@ -155,6 +155,7 @@ def test_score(tool: str, reference: Path, encoded: Path) -> None:
     assert result.gap > 0
 
 
+@pytest.mark.slow
 def test_score_raw_video(tool: str, make: Callable[..., Path], reference: Path, encoded: Path, tmp_path: Path) -> None:
     raw = [make("-i", path, "-f", "rawvideo", tmp_path / f"{path.stem}.yuv") for path in (reference, encoded)]
     clips = [Clip(path, width=192, height=128, pix_fmt="yuv420p", frame_rate=25) for path in raw]

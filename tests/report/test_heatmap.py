@@ -101,6 +101,7 @@ def maps(draw: st.DrawFn) -> HeatMap:
 
 @settings(max_examples=40, deadline=None)
 @given(maps())
+@pytest.mark.slow
 def test_round_trip(tmp_path_factory: pytest.TempPathFactory, made: HeatMap) -> None:
     record = a_record(made)
     path = tmp_path_factory.mktemp("heat") / "r.json"

@@ -249,6 +249,7 @@ json_values = json_leaves | st.recursive(
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data(), st.sampled_from(WAYS), json_values)
+@pytest.mark.slow
 def test_mutated_documents(tmp_path: Path, data: st.DataObject, leaf: Way, value: object) -> None:
     # The leaf itself, or what holds it.
     way = leaf[: data.draw(st.integers(1, len(leaf)), label="depth")]

@@ -147,6 +147,7 @@ def test_network_fails_in_fifth_picture(
     "error",
     [MemoryError("no room\x1b[2J"), pytest.param(BrokenPipeError("of its own"), marks=pytest.mark.slow)],
 )
+@pytest.mark.slow
 def test_mask_failure_is_the_error(
     temp: Path, long: Path, worse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:

@@ -375,6 +375,7 @@ def fading(make: Callable[..., Path], footage: Callable[..., Path], tmp_path: Pa
     return reference, make("-i", reference, "-vf", "gblur=sigma=2", "-c:v", "ffv1", tmp_path / "blurred.mkv")
 
 
+@pytest.mark.slow
 def test_empty_frames_count_as_whole(fading: tuple[Path, Path], tmp_path: Path) -> None:
     network = tmp_path / "plain.onnx"
     network.write_bytes(PLAIN)
@@ -478,6 +479,7 @@ def test_saliency_is_not_a_network(pair: Pair, tmp_path: Path, kind: str) -> Non
         Vmaf().roi(*pair(), saliency=path)
 
 
+@pytest.mark.slow
 def test_gates_of_roi(pair: Pair, synthetic: RoiResult) -> None:
     settings: dict[str, Any] = {"synthetic_mask": 0.35, "weight": 0.25}
     found = synthetic

@@ -236,6 +236,7 @@ class Inheriting(FfmpegScorer):
         return replace(log, columns=columns, pooled_means={})
 
 
+@pytest.mark.slow
 def test_scorer_that_inherits_programs(score, reference, encoded, cache):
     score(reference, encoded)
     assert score(reference, encoded, Inheriting()).provenance["cached"] == ""
@@ -277,6 +278,7 @@ def test_pipe(score, reference, tmp_path):
         score(reference, tmp_path / "pipe.mp4")
 
 
+@pytest.mark.slow
 def test_unequal_lengths(score, make, reference, tmp_path):
     short = make("-i", reference, "-frames:v", 20, "-c:v", "ffv1", tmp_path / "short.mkv")
     for _ in range(2):

@@ -294,6 +294,7 @@ RESTARTED = (
 
 
 @pytest.mark.parametrize("second", ["scale=160:90", slow("scale=640:360"), slow("format=yuv444p")])
+@pytest.mark.slow
 def test_clip_that_changes_midway(second, changing, reference, make, tmp_path, score):
     clip = changing(second)
     for pair in ((reference, clip), (clip, clip)):
@@ -474,6 +475,7 @@ def test_notes(make, reference, tmp_path, score):
 
 
 @pytest.mark.parametrize("packed", ["uyvy422", slow("yuyv422")])
+@pytest.mark.slow
 def test_packed_yuv(packed, make, reference, tmp_path, score):
     """Not RGB: its samples are scored as they are, and its tags count."""
     source = make("-i", reference, "-pix_fmt", packed, "-c:v", "rawvideo", tmp_path / "source.avi")

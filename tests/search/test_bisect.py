@@ -339,6 +339,7 @@ def test_real_sample(reference: Path, make: Callable[..., Path], tmp_path: Path)
 
 
 @pytest.mark.parametrize(("seconds", "sample"), [(0.16, (2, 4)), (99, (0, 8))])
+@pytest.mark.slow
 def test_sample(seconds: float, sample: tuple[int, int], short: Path, encode: Callable[..., Path]) -> None:
     cut = encode(short, 30, None, "-frames:v", str(sample[1]), name=f"{sample[1]}.mp4")
     bisection = search(short, copying(cut), 60, scorer=CurveScorer(frames=sample[1]), sample=seconds)
@@ -665,6 +666,7 @@ def test_numbers(setting: str, values: list[object], message: str, short: Path, 
             search(short, copy, 60, **{setting: value})
 
 
+@pytest.mark.slow
 def test_repeats(short: Path, copy: Encoder) -> None:
     bisection = search(short, copy, 60, 80, 95, crf=(10, 40), repeats=3)
     assert {crf: len(probes) for crf, probes in bisection.repeats.items()} == {13: 2, 26: 2}

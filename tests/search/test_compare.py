@@ -403,6 +403,7 @@ def test_encodes_are_kept_apart(clip: Clip, copy: Encoder, tmp_path: Path, temp:
     assert list(temp.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_progress(clip: Clip, copy: Encoder) -> None:
     calls: list[tuple[int, float]] = []
     requests = {name: a_request(clip, copy, targets=(80,)) for name in ("one", "two")}

@@ -64,6 +64,7 @@ def test_stretched_time_stamps(encoder: str, arguments: list[str], source: Path)
         search(source, encoder=encoder, arguments=arguments)
 
 
+@pytest.mark.slow
 def test_bitstream_filter_is_scored(source: Path) -> None:
     noise = Encoder(
         "libx264",
@@ -75,6 +76,7 @@ def test_bitstream_filter_is_scored(source: Path) -> None:
     assert [probe.crf for probe in caught.value.probes] == [20]
 
 
+@pytest.mark.slow
 def test_encoder_that_writes_to_its_input(
     source: Path, by_hand: Callable[..., None], make: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -183,6 +183,7 @@ def test_unmet_names_each_resolution(clip: Clip, temp: Path, tmp_path: Path) -> 
         ladder.package(tmp_path / "package")
 
 
+@pytest.mark.slow
 def test_ladder_without_rungs(clip: Clip) -> None:
     ladder = build(clip, 99.95)
     assert (ladder.rungs, ladder.hull, ladder.met) == ((), (), False)
@@ -250,6 +251,7 @@ def test_sample(clip: Clip, tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "kept").iterdir()] == ["96x72"]
 
 
+@pytest.mark.slow
 def test_failure_names_the_resolution(clip: Clip, make: Callable[..., Path], temp: Path) -> None:
     def breaks(source: Path, output: Path, crf: int) -> None:
         if source.parent.name == "96x72":

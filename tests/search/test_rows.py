@@ -73,6 +73,7 @@ rows = st.builds(
 rows = rows.filter(lambda row: row.bitrate <= 1e15)
 
 
+@settings(max_examples=40)
 @given(rows)
 def test_json_round_trip(row: Row) -> None:
     line = row.to_json()
@@ -88,6 +89,7 @@ anything = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(rows, st.data())
 def test_one_value_changed(row: Row, data: st.DataObject) -> None:
     fields = json.loads(row.to_json())

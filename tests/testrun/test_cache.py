@@ -136,6 +136,7 @@ def test_two_runs_at_once(pytester: pytest.Pytester, suite: None) -> None:
     assert not list(pytester.path.rglob(".writing-*"))
 
 
+@pytest.mark.slow
 def test_without_pytest(clip: Path, output: Path, tmp_path: Path) -> None:
     assert not Vmaf().score(clip, output).provenance["cached"]
     vmaf = Vmaf(cache_dir=tmp_path / "here")
@@ -144,6 +145,7 @@ def test_without_pytest(clip: Path, output: Path, tmp_path: Path) -> None:
     assert not vmaf.score(clip, output, cache=False).provenance["cached"]
 
 
+@pytest.mark.slow
 def test_command(clip: Path, output: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "here"
     argv = ["score", str(clip), str(output), "--cache-dir", str(folder)]

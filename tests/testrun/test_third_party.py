@@ -126,7 +126,7 @@ def test_summary_that_cannot_be_written(
     result.stdout.fnmatch_lines(["vmaf: the step summary could not be written to *: No such file or directory*"])
 
 
-@pytest.mark.parametrize("how", ["assets", "contained", "xdist"])
+@pytest.mark.parametrize("how", ["assets", "contained", pytest.param("xdist", marks=pytest.mark.slow)])
 def test_pytest_html(run: Run, run_xdist: Run, tests: None, pytester: pytest.Pytester, how: str) -> None:
     pytest.importorskip("pytest_html", reason="pip install pytest-html to test what its page shows")
     arguments = ["--html=pages/all.html", *(["--self-contained-html"] if how == "contained" else [])]
