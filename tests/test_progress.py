@@ -133,6 +133,7 @@ def test_no_bar_under_pytest(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+@pytest.mark.slow
 def test_bar_under_pytest(
     pytester: pytest.Pytester, footage: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -176,6 +176,7 @@ def test_tile_gate_switched_off(run: Run, pytester: pytest.Pytester) -> None:
     }
 
 
+@pytest.mark.slow
 def test_marked_tile_gate_unchecked(run: Run, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_it="""

@@ -349,6 +349,7 @@ def test_bisect_without_pytest(vmaf: Callable[..., Any]) -> None:
     assert len(mine.sections) == len(mine._context.records.clips) == 1
 
 
+@pytest.mark.slow
 def test_targets_with_one_answer(vmaf: Callable[..., Any]) -> None:
     mine = Vmaf()
     found = vmaf(60, 60.5, on=mine, preset="ultrafast", crf=(34, 40), min_crf={60.5: 30})
@@ -474,6 +475,7 @@ def test_violation_shows_table(vmaf: Callable[..., Any]) -> None:
     assert mine.records[0]["provenance"]["fake"]
 
 
+@pytest.mark.slow
 def test_progress_by_trial_encode(short: Path) -> None:
     shown: list[tuple[int, int | None]] = []
     asked: list[tuple[str, str]] = []

@@ -103,6 +103,7 @@ def session(reference: Path, encoded: Path) -> Vmaf:
 # Which frames
 
 
+@pytest.mark.slow
 def test_frames(reference, encoded, session, decoded, frame_of):
     pictures = pictured(session, 11, 23, 0, 12)
     assert [picture["frame"] for picture in pictures] == [11, 23, 0, 12]

@@ -309,6 +309,7 @@ def test_source_changes_during_the_sweep(clip: Clip, tmp_path: Path) -> None:
     assert read_rows(output) == ()
 
 
+@pytest.mark.slow
 def test_failing_encoder(clip: Clip, tmp_path: Path, scratch: Path, make: Callable[..., Path]) -> None:
     output, broken = tmp_path / "sweep.jsonl", [36]
 

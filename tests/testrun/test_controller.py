@@ -303,6 +303,7 @@ def test_paths_relative_to_start(run: Run, pytester: pytest.Pytester) -> None:
     assert (pytester.path / "new" / "folder" / "r.json").is_file()
 
 
+@pytest.mark.slow
 def test_pictures(run: Run, report: Report, real_clips: None, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_it="""

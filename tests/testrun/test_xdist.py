@@ -195,6 +195,7 @@ def test_killed_worker(
     assert set(entries()) == {"test_new", "test_gone"}
 
 
+@pytest.mark.slow
 def test_no_workers_remain(run_xdist: Run, fake: None, report: Report, pytester: pytest.Pytester) -> None:
     tests = "\n".join(f"def test_{n}(vmaf): fake(vmaf)" for n in range(6))
     crash = "def test_crash(): import os; os._exit(3)"
@@ -207,6 +208,7 @@ def test_no_workers_remain(run_xdist: Run, fake: None, report: Report, pytester:
     assert report()["tests"] == []
 
 
+@pytest.mark.slow
 def test_cache(run: Run, run_xdist: Run, real_clips: None, report: Report, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_it="""
