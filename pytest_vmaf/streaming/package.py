@@ -93,14 +93,12 @@ def package(
         The manifest: `index.m3u8` or `index.mpd`.
 
     Raises:
-        SettingsError: If a rendition or an option is invalid.
+        SettingsError: If there are no renditions, the form is unknown, or an encode would be overwritten.
         ClipError: If an encode cannot be packaged.
         MeasurementError: If the folder cannot be written to.
     """
     if form not in MANIFEST:
         raise SettingsError(f"form must be 'hls' or 'dash', not {form!r}.")
-    if not 0 < segment < math.inf:
-        raise SettingsError(f"segment must be above 0 s, not {segment!r}.")
     folder, name = Path(folder), MANIFEST[form]
     ladder = manifests.sort_renditions(renditions)
     outputs = {folder.resolve() / f"{rendition.name}.mp4" for rendition in ladder}
@@ -180,8 +178,9 @@ def _remux(rendition: Rendition, output: Path, ffmpeg: str, shortest: float, tim
     except ClipError as error:
         raise ClipError(f"{clip} cannot be packaged. {error}") from error
     if codecs != rendition.codecs:
-        name = printable(rendition.name)
-        raise ClipError(f"codecs of the rendition {name!r} must be {codecs}, as {clip} is, not {rendition.codecs}.")
+        raise ClipError(
+            f"codecs of the rendition {rendition.name!r} must be {codecs}, as {clip} is, not {rendition.codecs}."
+        )
     return index
 
 

@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given, settings, strategies as st
 
 from pytest_vmaf.errors import SettingsError
-from pytest_vmaf.streaming.manifests import Rendition, dash, hls, hls_media, peak_of, sort_renditions
+from pytest_vmaf.streaming.manifests import Rendition, dash, hls, hls_media, peak_of
 from pytest_vmaf.streaming.mp4 import Index, Segment
 
 LOW = Rendition(Path("a.mp4"), 640, 360, Fraction(30000, 1001), 400_000.2, 500_000.2, "avc1.64001e", "360p")
 HIGH = replace(LOW, width=1280, height=720, bitrate=1.5e6, peak=2e6, codecs="avc1.64001f", name="720p")
 INDEX = Index(800, 876, (Segment(40_000, 2.0), Segment(50_000, 2.0), Segment(9_000, 0.48)))
 NAMESPACE = {"d": "urn:mpeg:dash:schema:mpd:2011"}
-
-#: Hostile names that files can have.
-names = st.text(
-    st.one_of(
-        st.characters(exclude_characters="/\\", exclude_categories=("Cs", "Cc")), st.sampled_from("%&\"'<> ?#:;\u2028")
-    ),
-    min_size=1,
-    max_size=30,
-).filter(lambda name: name not in (".", "..") and name.casefold() != "index")
-
-
-def hls_uris(text: str) -> list[str]:
-    return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
 def representations(text: str) -> list[ElementTree.Element]:
@@ -77,16 +62,6 @@ def test_hls_target_duration(durations: list[float]) -> None:
     target = int(re.search(r"TARGETDURATION:(\d+)", text)[1])
     assert all(math.floor(float(stated) + 0.5) <= target for stated in re.findall(r"#EXTINF:([\d.]+),", text))
     assert target - 1 < max(1, max(durations) + 0.5)
-
-
-@settings(max_examples=30)
-@given(names)
-def test_hls_uris(name: str) -> None:
-    (uri,) = hls_uris(hls([replace(LOW, name=name)]))
-    assert re.fullmatch(r"[A-Za-z0-9._~%-]+", uri)
-    assert unquote_to_bytes(uri) == os.fsencode(name + ".m3u8")
-    media = hls_media(name + ".mp4", INDEX)
-    assert {unquote_to_bytes(uri) for uri in hls_uris(media)} == {os.fsencode(name + ".mp4")}
 
 
 # DASH
@@ -145,20 +120,6 @@ def test_dash_open_gop() -> None:
     assert 'subsegmentStartsWithSAP="3"' in dash([LOW], 4, independent=False)
 
 
-@settings(max_examples=30)
-@given(names)
-def test_dash_names(name: str) -> None:
-    (representation,) = representations(dash([replace(LOW, name=name)], 1))
-    assert unquote_to_bytes(representation.findtext("d:BaseURL", None, NAMESPACE)) == os.fsencode(name + ".mp4")
-    assert re.fullmatch(r"\S+", representation.get("id"))
-
-
-@pytest.mark.parametrize("duration", [0, math.nan, math.inf])
-def test_dash_duration_invalid(duration: float) -> None:
-    with pytest.raises(SettingsError, match="duration must be above 0 s, not"):
-        dash([LOW], duration)
-
-
 # Peak
 
 
@@ -179,36 +140,6 @@ def test_peak_between_mean_and_fastest(content: list[tuple[int, float]]) -> None
     mean = 8 * sum(size for size, _ in segments) / sum(duration for _, duration in segments)
     fastest = max(8 * size / duration for size, duration in segments)
     assert mean <= peak_of(segments) <= fastest * (1 + 1e-9) or mean == pytest.approx(fastest)
-
-
-# Invalid renditions
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"name": ""}, "must be a file name"),
-        ({"name": ".."}, "must be a file name"),
-        ({"name": "a/b"}, "must be a file name"),
-        ({"name": "a\\b"}, "must be a file name"),
-        ({"name": "a\nb"}, "must be a file name"),
-        ({"name": "a\x7fb"}, "must be a file name"),
-        ({"name": "ä" * 101}, "must have at most 200 bytes, not 202"),
-        ({"name": "a\ud800"}, "cannot be written on this system"),
-        ({"name": "360P"}, "is already in use"),
-        ({"name": "index"}, "is that of the manifest"),
-        ({"codecs": 'avc1.64001e"'}, "codecs must be a CODECS string"),
-        ({"codecs": "avc1.64\n001e"}, "codecs must be a CODECS string"),
-        ({"width": 0}, "must be above 0"),
-        ({"height": -1}, "must be above 0"),
-        ({"frame_rate": math.inf}, "must be above 0"),
-        ({"bitrate": math.nan}, "must be above 0"),
-        ({"peak": 0}, "must be above 0"),
-    ],
-)
-def test_rendition_invalid(changes: dict[str, object], message: str) -> None:
-    with pytest.raises(SettingsError, match=f"The rendition .*: .*{message}"):
-        sort_renditions([LOW, replace(HIGH, **changes)])
 
 
 def test_no_renditions() -> None:

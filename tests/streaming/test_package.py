@@ -11,14 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import pytest
 
 from pytest_vmaf.errors import ClipError, MeasurementError, ScorerError, SettingsError
-from pytest_vmaf.media.clip import Clip
-from pytest_vmaf.media.inspect import count_frames
 from pytest_vmaf.streaming.codec_strings import codec_string
 from pytest_vmaf.streaming.manifests import Rendition
 from pytest_vmaf.streaming.package import package, peak_bitrate
@@ -86,7 +83,7 @@ def variants(manifest: Path) -> list[Variant]:
     text = manifest.read_text("ascii")
     renditions = []
     for line, uri in re.findall(r"^#EXT-X-STREAM-INF:(.+)\n(.+)$", text, re.MULTILINE):
-        media = manifest.parent / unquote(uri)
+        media = manifest.parent / uri
         below = media.read_text("ascii")
         mapped, size = re.search(r'#EXT-X-MAP:URI="([^"]+)",BYTERANGE="(\d+)@0"', below).groups()
         lines = re.findall(r"#EXTINF:([\d.]+),\n#EXT-X-BYTERANGE:(\d+)@(\d+)\n(.+)\n", below)
@@ -100,26 +97,18 @@ def variants(manifest: Path) -> list[Variant]:
 
 
 @pytest.fixture
-def frames_of(make: Callable[..., Path], ffmpeg: str, tmp_path: Path) -> Callable[..., list[int]]:
-    """frames_of(manifest, 3): how many frames ffmpeg decodes of each of the manifest's streams."""
+def frames_of(make: Callable[..., Path], tmp_path: Path) -> Callable[..., list[list[str]]]:
+    """frames_of(clip or manifest): the frames of each stream, each as a hash of what ffmpeg decodes."""
 
-    def frames(manifest: Path, streams: int) -> list[int]:
-        counts = []
-        for stream in range(streams):
-            reader = ("-protocol_whitelist", "file", "-allowed_extensions", "m3u8,mp4", "-xerror", "-i")
-            reader = reader if manifest.suffix == ".m3u8" else ("-protocol_whitelist", "file", "-xerror", "-i")
-            out = tmp_path / f"played-{stream}.mkv"
-            make(*reader, manifest, "-map", f"0:v:{stream}", "-fps_mode", "passthrough", "-c:v", "ffv1", out)
-            counts.append(count_frames(Clip(out), ffmpeg))
-        return counts
+    def frames(path: Path) -> list[list[str]]:
+        reader = ("-protocol_whitelist", "file", "-xerror") if path.suffix in (".m3u8", ".mpd") else ()
+        reader += ("-allowed_extensions", "m3u8,mp4") if path.suffix == ".m3u8" else ()
+        out = tmp_path / "frames"
+        make(*reader, "-i", path, "-map", "0:v", "-fps_mode", "passthrough", "-f", "framehash", out)
+        rows = [line.split(",") for line in out.read_text().splitlines() if not line.startswith("#")]
+        return [[row[-1] for row in rows if row[0] == stream] for stream in sorted({row[0] for row in rows})]
 
     return frames
-
-
-def digest(make: Callable[..., Path], path: Path, out: Path) -> list[str]:
-    """The frames of a clip, each as a hash of what is decoded."""
-    make("-i", path, "-map", "0:v", "-fps_mode", "passthrough", "-f", "framehash", out)
-    return [line.split(",")[-1] for line in out.read_text().splitlines() if not line.startswith("#")]
 
 
 # Packages
@@ -150,7 +139,7 @@ def test_hls_ladder(rendition, ffmpeg, frames_of, tmp_path):
         assert int(each.attributes["BANDWIDTH"]) == pytest.approx(max(rates), abs=1)
         assert int(each.attributes["AVERAGE-BANDWIDTH"]) == pytest.approx(sum(rates) / len(rates), abs=1)
         assert 0 < max(rates) - source.peak < 8 * (120 + 16 * GOP) / SEGMENT
-    assert frames_of(manifest, len(SIZES)) == [FRAMES] * len(SIZES)
+    assert [len(frames) for frames in frames_of(manifest)] == [FRAMES] * len(SIZES)
 
 
 def test_dash_ladder(rendition, ffmpeg, frames_of, tmp_path):
@@ -171,26 +160,22 @@ def test_dash_ladder(rendition, ffmpeg, frames_of, tmp_path):
         assert data[first + 4 : first + 8] == b"sidx"
         assert int.from_bytes(data[first : first + 4]) == last + 1 - first
         assert data[last + 5 : last + 9] == b"moof"
-    assert frames_of(manifest, len(SIZES)) == [FRAMES] * len(SIZES)
+    assert frames_of(manifest) == [frames_of(source.path)[0] for source in ladder]
 
 
-@pytest.mark.parametrize(
-    ("encoder", "form"),
-    [
-        pytest.param(encoder, form, marks=() if (encoder, form) == ("h264", "dash") else pytest.mark.slow)
-        for encoder in ENCODERS
-        for form in ("hls", "dash")
-    ],
-)
-def test_codecs(encoder, form, rendition, ffmpeg, make, frames_of, tmp_path):
+@pytest.mark.slow
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_codecs(encoder, rendition, ffmpeg, frames_of, tmp_path):
     source = rendition(encoder)
-    manifest = package([source], tmp_path / "out", ffmpeg, form, segment=SEGMENT)
-    assert frames_of(manifest, 1) == [FRAMES]
-    packaged = manifest.parent / f"{source.name}.mp4"
-    assert digest(make, packaged, tmp_path / "a") == digest(make, source.path, tmp_path / "b")
+    expected = frames_of(source.path)
+    assert [len(frames) for frames in expected] == [FRAMES]
+    for form in ("hls", "dash"):
+        manifest = package([source], tmp_path / form, ffmpeg, form, segment=SEGMENT)
+        assert frames_of(manifest) == expected
+        packaged = manifest.parent / f"{source.name}.mp4"
+        # The sample entry agrees with the manifest.
+        assert source.codecs[:4].encode() + bytes(6) in packaged.read_bytes()[:4096]
     assert codec_string(packaged, ffmpeg) == source.codecs
-    # The sample entry agrees with the manifest.
-    assert source.codecs[:4].encode() + bytes(6) in packaged.read_bytes()[:4096]
 
 
 def test_segment_length(rendition, ffmpeg, tmp_path):
@@ -221,19 +206,6 @@ def test_package_again(rendition, ffmpeg, tmp_path):
     first = write()
     (tmp_path / "out" / "index.m3u8").write_text("stale")
     assert write() == first
-
-
-@pytest.mark.parametrize("form", ["hls", "dash"])
-def test_hostile_names(form, rendition, ffmpeg, tmp_path):
-    name = "-y %d.ts:50%20&b<c>\"'#1?x=2\u00e4\u2028"
-    manifest = package([replace(rendition("h264"), name=name)], tmp_path, ffmpeg, form)
-    assert (tmp_path / f"{name}.mp4").is_file()
-    if form == "hls":
-        (variant,) = variants(manifest)
-        assert (variant.media.name, unquote(variant.uri)) == (f"{name}.m3u8", f"{name}.mp4")
-    else:
-        (url,) = ElementTree.parse(manifest).getroot().iter("{urn:mpeg:dash:schema:mpd:2011}BaseURL")
-        assert unquote(url.text) == f"{name}.mp4"
 
 
 # Peak
@@ -283,8 +255,6 @@ def test_options_invalid(rendition, ffmpeg, tmp_path):
     out = tmp_path / "out"
     refused(SettingsError, "at least one rendition", [], out, ffmpeg)
     refused(SettingsError, "form must be 'hls' or 'dash', not 'mss'", [rendition("h264")], out, ffmpeg, form="mss")
-    refused(SettingsError, "segment must be above 0 s, not 0", [rendition("h264")], out, ffmpeg, segment=0)
-    refused(SettingsError, "must be a file name", [replace(rendition("h264"), name="a\nb")], out, ffmpeg)
 
 
 def test_another_codec(rendition, ffmpeg, tmp_path):
