@@ -18,7 +18,6 @@ class Option(NamedTuple):
 
     Attributes:
         name: The keyword in Python.
-        flag: The command-line flag.
         ini_type: The type of the ini value, as in `parser.addini`.
         default: The value where no layer sets it.
         check: Returns the checked value, or raises ValueError with what the value must be.
@@ -27,12 +26,17 @@ class Option(NamedTuple):
     """
 
     name: str
-    flag: str
     ini_type: Any
     default: object
     check: Callable[[object], object]
     help: str
     ini_help: str = ""
+
+    @property
+    def flag(self) -> str:
+        """The command-line flag."""
+        word = {"features": "feature", "cache": "no-cache", "vmaf_bin": "bin"}.get(self.name, self.name)
+        return f"--vmaf-{word.replace('_', '-')}"
 
     @property
     def ini(self) -> str:
@@ -96,7 +100,7 @@ def _generation(value: object) -> object:
 
 
 def _scale(value: object) -> object:
-    from pytest_vmaf.media.pair import SCALERS
+    from pytest_vmaf.media.geometry import SCALERS
 
     return _one_of(value, SCALERS)
 
@@ -134,64 +138,43 @@ def _scorer(value: object) -> object:
 OPTIONS = (
     Option(
         "model",
-        "--vmaf-model",
         "string",
         "auto",
         _path_text,
         "VMAF model: a built-in name (default or NEG, either selects the pair), the path of a JSON file, or auto "
         "(by the size of the reference)",
     ),
-    Option("generation", "--vmaf-generation", "string", "v0", _generation, "generation of the automatic model: v0, v1"),
-    Option("phone", "--vmaf-phone", "bool", False, _flag, "score for viewing on a phone"),
-    Option(
-        "features",
-        "--vmaf-feature",
-        "args",
-        (),
-        _features,
-        "also measure this libvmaf feature, for example psnr (repeatable)",
-    ),
+    Option("generation", "string", "v0", _generation, "generation of the automatic model: v0, v1"),
+    Option("phone", "bool", False, _flag, "score for viewing on a phone"),
+    Option("features", "args", (), _features, "also measure this libvmaf feature, for example psnr (repeatable)"),
     Option(
         "scale",
-        "--vmaf-scale",
         "string",
         None,
         _scale,
         "scale a smaller distorted clip up to the reference: bicubic, bilinear, lanczos, spline, neighbor, area",
     ),
-    Option("align", "--vmaf-align", "bool", False, _flag, "skip frames that only one of the clips has at its start"),
+    Option("align", "bool", False, _flag, "skip frames that only one of the clips has at its start"),
     Option(
         "allow",
-        "--vmaf-allow",
         "args",
         (),
         _allowances,
         "allow a property that is refused by default: hdr, interlaced or frame_rate (repeatable)",
     ),
-    Option(
-        "scorer", "--vmaf-scorer", "string", "ffmpeg", _scorer, "scorer backend: ffmpeg, vmaf, or the name of a plugin"
-    ),
-    Option(
-        "ffmpeg",
-        "--vmaf-ffmpeg",
-        "string",
-        None,
-        _path_text,
-        "ffmpeg to use (default: the one of imageio-ffmpeg, then PATH)",
-    ),
-    Option("vmaf_bin", "--vmaf-bin", "string", "vmaf", _path_text, "Netflix's vmaf tool, for --vmaf-scorer=vmaf"),
+    Option("scorer", "string", "ffmpeg", _scorer, "scorer backend: ffmpeg, vmaf, or the name of a plugin"),
+    Option("ffmpeg", "string", None, _path_text, "ffmpeg to use (default: the one of imageio-ffmpeg, then PATH)"),
+    Option("vmaf_bin", "string", "vmaf", _path_text, "Netflix's vmaf tool, for --vmaf-scorer=vmaf"),
     Option(
         "threads",
-        "--vmaf-threads",
         "int",
         None,
         _count,
         "threads of libvmaf (default: all cores, divided by the number of xdist workers)",
     ),
-    Option("timeout", "--vmaf-timeout", "float", None, _seconds, "time limit per measurement, in seconds"),
+    Option("timeout", "float", None, _seconds, "time limit per measurement, in seconds"),
     Option(
         "cache",
-        "--vmaf-no-cache",
         "bool",
         True,
         _flag,
@@ -200,19 +183,11 @@ OPTIONS = (
     ),
     Option(
         "cache_dir",
-        "--vmaf-cache-dir",
         "string",
         None,
         _path_text,
         "folder of the cache of scores and encodes (default: inside pytest's cache)",
     ),
-    Option(
-        "cache_size",
-        "--vmaf-cache-size",
-        "string",
-        2_000_000_000,
-        _size,
-        "size limit of the cache, for example 500M, 2G",
-    ),
+    Option("cache_size", "string", 2_000_000_000, _size, "size limit of the cache, for example 500M, 2G"),
 )
 BY_NAME = {option.name: option for option in OPTIONS}

@@ -13,9 +13,12 @@ from pytest_vmaf.cache import Cache
 from pytest_vmaf.errors import PairError, SettingsError
 from pytest_vmaf.media.alignment import ROUNDS, Alignment, find_offset
 from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.colour import colour_problems, goes_through_rgb
+from pytest_vmaf.media.geometry import SCALERS, size_problems
 from pytest_vmaf.media.inspect import THUMBNAIL, Video, count_frames, inspect
 from pytest_vmaf.media.pixel_formats import common_pix_fmt
 from pytest_vmaf.media.process import thread_refusals
+from pytest_vmaf.media.timing import interlacing_problems, rate_problems
 from pytest_vmaf.text import plural
 
 #: The words for `allow`, and what is then scored although VMAF was not designed for it.
@@ -24,15 +27,11 @@ ALLOWANCES = {
     "interlaced": "interlaced frames as they are",
     "frame_rate": "clips that state different frame rates",
 }
-SCALERS = ("bicubic", "bilinear", "lanczos", "spline", "neighbor", "area")
-HDR_TRANSFERS = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
 ALPHA = re.compile(r"yuva|rgba|bgra|argb|abgr|gbrap|ya\d|pal8")
 #: settb before setpts pairs frames by index. In the other order, the time base would scale the numbers.
 BY_INDEX = ("settb=AVTB", "setpts=N")
 #: The tags were compared. Made equal, they leave ffmpeg nothing to convert on its own.
 UNTAGGED = "setparams=range=tv:color_primaries=unknown:color_trc=unknown:colorspace=unknown"
-#: Frame rates differ if they are further apart than the rounded time stamps of a short clip can explain.
-RATE_TOLERANCE = Fraction(1, 2000)
 
 
 @dataclass(frozen=True)
@@ -110,10 +109,10 @@ def check_pair(
     ref, dis, alignment = _inspect_both(reference, distorted, ffmpeg, timeout, cache)
     offset = alignment.offset
     problems = [
-        *_size_problems(ref, dis, scale),
-        *_rate_problems(ref, dis, allow),
-        *_colour_problems(ref, dis, allow),
-        *_interlacing_problems(ref, dis, allow),
+        *size_problems(ref, dis, scale),
+        *rate_problems(ref, dis, allow),
+        *colour_problems(ref, dis, allow),
+        *interlacing_problems(ref, dis, allow),
     ]
     if offset and not alignment.certain:
         problems.append(
@@ -149,81 +148,6 @@ def _describe_offset(offset: int) -> str:
     return f"alignment: the distorted clip has {frames} before the reference's first (by PSNR of the first frames)."
 
 
-def _size_problems(ref: Video, dis: Video, scale: str | None) -> list[str]:
-    sizes = f"the reference is {ref.width}x{ref.height}, the distorted clip {dis.width}x{dis.height}"
-    if (ref.width, ref.height) == (dis.width, dis.height):
-        return []
-    if dis.width > ref.width or dis.height > ref.height:
-        return [f"size: {sizes}. The reference is never scaled: use one at least as large as the distorted clip."]
-    if scale is None:
-        return [f'size: {sizes}. Pass scale="bicubic" (--vmaf-scale) to scale the distorted clip up, like a player.']
-    return []
-
-
-def _rate_problems(ref: Video, dis: Video, allow: Collection[str]) -> list[str]:
-    a, b = ref.frame_rate, dis.frame_rate
-    if a is None or b is None or ref.is_picture or dis.is_picture or "frame_rate" in allow:
-        return []
-    if abs(a - b) <= a * RATE_TOLERANCE:
-        return []
-    return [
-        f"frame rate: the reference has {float(a):.6g} frames/s, the distorted clip {float(b):.6g}. "
-        'If a file states a wrong rate, pass the true one: Clip(path, frame_rate=24); or pass allow=["frame_rate"].'
-    ]
-
-
-def _colour_problems(ref: Video, dis: Video, allow: Collection[str]) -> list[str]:
-    problems = []
-    for video, what in ((ref, "reference"), (dis, "distorted clip")):
-        if video.transfer in HDR_TRANSFERS and "hdr" not in allow:
-            problems.append(
-                f"transfer: the {what} is {HDR_TRANSFERS[video.transfer]} ({video.transfer}), and no VMAF model is "
-                'trained on HDR. Pass allow=["hdr"] (--vmaf-allow=hdr) to score it nevertheless.'
-            )
-    if _goes_through_rgb(ref, dis):
-        return problems
-    ranges = [video.color_range if video.color_range == "pc" else "tv" for video in (ref, dis)]
-    if ranges[0] != ranges[1]:
-        problems.append(
-            f"colour range: the reference is tagged {ref.color_range}, the distorted clip {dis.color_range} "
-            "(tv is limited, pc is full, unknown counts as limited). Correct the wrong tag, or convert the clip."
-        )
-    for what, a, b in (
-        ("matrix", ref.matrix, dis.matrix),
-        ("transfer", ref.transfer, dis.transfer),
-        ("primaries", ref.primaries, dis.primaries),
-    ):
-        if "unknown" not in (a, b) and not _same_colour(what, a, b):
-            problems.append(f"{what}: the reference is tagged {a}, the distorted clip {b}. Convert or re-tag one.")
-    return problems
-
-
-def _same_colour(what: str, a: str, b: str) -> bool:
-    # Names for the same curve or matrix (ITU-T H.273).
-    same = {
-        "matrix": ({"bt470bg", "smpte170m"},),
-        "transfer": ({"bt709", "smpte170m", "bt2020-10", "bt2020-12"},),
-        "primaries": (),
-    }[what]
-    return a == b or any({a, b} <= names for names in same)
-
-
-def _interlacing_problems(ref: Video, dis: Video, allow: Collection[str]) -> list[str]:
-    if "interlaced" in allow:
-        return []
-    which = [name for video, name in ((ref, "reference"), (dis, "distorted clip")) if video.interlaced]
-    if not which:
-        return []
-    return [
-        f"interlacing: the {' and the '.join(which)} contains interlaced frames, which VMAF was not designed for. "
-        'Deinterlace first, or pass allow=["interlaced"].'
-    ]
-
-
-def _goes_through_rgb(ref: Video, dis: Video) -> bool:
-    return ref.is_rgb or dis.is_rgb or (ref.is_picture and dis.is_picture)
-
-
 def _plan(ref: Video, dis: Video, scale: str | None, offset: int, count: Callable[[Clip], int]) -> Pair:
     ref_chain, dis_chain = [*BY_INDEX], [*BY_INDEX]
     notes = [*_omission_notes(ref, "reference"), *_omission_notes(dis, "distorted")]
@@ -241,7 +165,7 @@ def _plan(ref: Video, dis: Video, scale: str | None, offset: int, count: Callabl
         for chain, start in zip((ref_chain, dis_chain), starts, strict=True):
             chain.insert(0, f"trim=start_frame={start}:end_frame={start + frames}")
         notes.append(f"{_describe_offset(offset)} The {frames} frames that both clips have are scored.")
-    through_rgb = _goes_through_rgb(ref, dis)
+    through_rgb = goes_through_rgb(ref, dis)
     if (ref.width, ref.height) != (dis.width, dis.height):
         dis_chain.append(f"scale={ref.width}:{ref.height}:flags={scale}")
         notes.append(f"distorted scaled from {dis.width}x{dis.height} to {ref.width}x{ref.height} ({scale})")

@@ -8,7 +8,8 @@ import pytest
 
 from pytest_vmaf.errors import PairError, ScorerError, SettingsError
 from pytest_vmaf.media.clip import Clip
-from pytest_vmaf.media.pair import SCALERS, check_pair
+from pytest_vmaf.media.geometry import SCALERS
+from pytest_vmaf.media.pair import check_pair
 
 slow = pytest.mark.slow
 #: FFV1 would convert full range to limited; x264 keeps the samples and the tags.
