@@ -49,15 +49,6 @@ class Axis:
         return round(TOP + (self.high - value) / (self.high - self.low) * PLOT_HEIGHT)
 
 
-@dataclass(frozen=True)
-class Limit:
-    """The limit of a gate, as a horizontal line."""
-
-    value: float
-    name: str
-    failed: bool
-
-
 def score_chart(measurement: Record, most_dots: int = 3) -> Markup:
     """Draw default VMAF and NEG per frame (unclipped), the gap between them shaded, with limits and worst frames.
 
@@ -70,12 +61,12 @@ def score_chart(measurement: Record, most_dots: int = 3) -> Markup:
         upper = [a + b for a, b in zip(neg, series["worst"]["gap"], strict=True)]
     limits = _limits(measurement, ("vmaf", "neg"))
     top = [above["limit"]] if above["buckets"] else []
-    axis = _axis([*upper, *neg, *(limit.value for limit in limits), *top], UNIT)
+    axis = _axis([*upper, *neg, *(gate["limit"] for gate in limits), *top], UNIT)
     # NEG's area covers the default's except for the gap.
     parts = [_line("vmaf", upper, axis), _line("neg", neg, axis)]
     if axis.high > above["limit"] > axis.low:
         parts.append(_level("top", above["limit"], axis, len(neg)))
-    parts += [_level("limit bad" if limit.failed else "limit", limit.value, axis, len(neg)) for limit in limits]
+    parts += _limit_lines(limits, axis, len(neg))
     if above["buckets"]:
         # At the top of the plot, independent of the axis.
         runs = "".join(f"M{start} {UNIT}h{length}" for start, length in _runs(above["buckets"]))
@@ -88,11 +79,9 @@ def metric_chart(measurement: Record, metric: str) -> Markup:
     """Draw one metric per frame, the gap or a feature, with its limits and worst frames."""
     values = measurement["series"]["worst"][metric]
     limits = _limits(measurement, (metric,))
-    numbers = [*values, *(limit.value for limit in limits)]
+    numbers = [*values, *(gate["limit"] for gate in limits)]
     axis = _axis(numbers, _unit(max(numbers) - min(numbers)))
-    parts = [_line("other", values, axis)]
-    parts += [_level("limit bad" if limit.failed else "limit", limit.value, axis, len(values)) for limit in limits]
-    parts.append(_dots(measurement, metric, axis))
+    parts = [_line("other", values, axis), *_limit_lines(limits, axis, len(values)), _dots(measurement, metric, axis)]
     description = f"{label(metric)} per frame: from {min(values):.6g} to {max(values):.6g}."
     return _plot(measurement, parts, axis, limits, description)
 
@@ -114,14 +103,15 @@ def series_rows(measurement: Record, rows: int) -> list[tuple[str, ...]]:
 
 
 def _plot(
-    measurement: Record, parts: Sequence[Markup], axis: Axis, limits: Sequence[Limit], description: str
+    measurement: Record, parts: Sequence[Markup], axis: Axis, limits: Sequence[Record], description: str
 ) -> Markup:
     text = Markup('<text x="{}" y="{}"{}>{}</text>')
     end, right, bottom = Markup(' class="e"'), LEFT + PLOT_WIDTH, HEIGHT - 14
     ticks_text = [text.format(LEFT - 6, axis.y(tick) + 4, "", f"{tick:g}") for tick in ticks(axis.low, axis.high)]
+    names = [(axis.y(gate["limit"]) - 3, f"{gate['name']} {gate['limit']:g}") for gate in limits]
     labels = [
         Markup('<g class="e">{}</g>').format(Markup("").join(ticks_text)),
-        *(text.format(right - 4, axis.y(limit.value) - 3, Markup(' class="e k"'), limit.name) for limit in limits),
+        *(text.format(right - 4, y, Markup(' class="e k"'), name) for y, name in names),
         text.format(LEFT, bottom, "", moment(measurement, 0)),
         text.format(right, bottom, end, moment(measurement, measurement["frames"] - 1)),
     ]
@@ -163,12 +153,13 @@ def _dots(measurement: Record, metric: str, axis: Axis, most: int = 3) -> Markup
     )
 
 
-def _limits(measurement: Record, metrics: Sequence[str]) -> list[Limit]:
-    return [
-        Limit(gate["limit"], f"{gate['name']} {gate['limit']:g}", not gate["passed"])
-        for gate in measurement["gates"]
-        if gate.get("metric") in metrics and gate["pool"] != "stdev"
-    ]
+def _limits(measurement: Record, metrics: Sequence[str]) -> list[Record]:
+    """The gates whose limits are horizontal lines in the chart of these metrics."""
+    return [each for each in measurement["gates"] if each.get("metric") in metrics and each["pool"] != "stdev"]
+
+
+def _limit_lines(gates: Sequence[Record], axis: Axis, count: int) -> list[Markup]:
+    return [_level("limit" if gate["passed"] else "limit bad", gate["limit"], axis, count) for gate in gates]
 
 
 def _describe(measurement: Record) -> str:

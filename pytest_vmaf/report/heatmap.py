@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
 
 from markupsafe import Markup
 
@@ -21,37 +20,9 @@ COLOURS = 21
 MOST_NUMBERED = 12
 
 
-@dataclass(frozen=True)
-class Moment:
-    """One of the worst frames of a heat map.
-
-    Attributes:
-        index: Its index in the frames.
-        name: The frame with its time code.
-        text: Its lowest tile in words.
-        grid: Its tiles, as a table.
-        worst: Whether it is the worst of all.
-        picture: The JPEG (base64) under the tiles, or None.
-    """
-
-    index: int
-    name: str
-    text: str
-    grid: Markup
-    worst: bool
-    picture: str | None
-
-
-def moments(heat: Record) -> list[Moment]:
-    """The worst frames of a `schema.HEAT`, in order of time."""
-    pictures = {picture["index"]: picture["jpeg"] for picture in heat.get("pictures") or ()}
-    frames, worst = heat["frames"], heat["worst"][0]
-    return [
-        Moment(
-            index, name(frames[index]), describe(heat, index), _grid(heat, index), index == worst, pictures.get(index)
-        )
-        for index in sorted(heat["worst"])
-    ]
+def pictures(heat: Record) -> dict[int, str]:
+    """The pictures (JPEG, base64) of a `schema.HEAT`, by the indexes of its frames."""
+    return {picture["index"]: picture["jpeg"] for picture in heat.get("pictures") or ()}
 
 
 def name(frame: Record) -> str:
@@ -94,23 +65,13 @@ def data(heat: Record) -> dict[str, str | int]:
     }
 
 
-def ticks(heat: Record) -> Markup:
-    """Marks below the slider at the worst frames."""
-    last = max(len(heat["frames"]) - 1, 1)
-    return Markup('<svg class="ticks" aria-hidden="true">{}</svg>').format(
-        Markup("").join(
-            Markup('<line x1="{0}%" x2="{0}%" y1="0" y2="100%"/>').format(round(index / last * 100, 2))
-            for index in sorted(heat["worst"])
-        )
-    )
-
-
 def decimals(heat: Record) -> int:
     """The decimals of a tile: none for VMAF points, two where all values are within a few units."""
     return 0 if heat["high"] - heat["low"] >= 5 else 2
 
 
-def _grid(heat: Record, index: int) -> Markup:
+def grid(heat: Record, index: int) -> Markup:
+    """The tiles of a frame, as a table."""
     metric, columns, values = clean(heat["metric"]), heat["columns"], _integers(heat, index)
     if has_numbers(heat):
         cell = Markup('<td class={} title="column {}, row {}: {}">{}')

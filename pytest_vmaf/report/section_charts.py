@@ -102,8 +102,3 @@ def boxes(block: Record) -> Markup:
             ).format(x, y, w, h, number % 6, "" if from_left else "e", at, 5 if from_left else -5, clean(box["name"]))
         )
     return Markup('<svg aria-hidden="true">{}</svg>').format(Markup("").join(parts))
-
-
-def box_texts(block: Record) -> Sequence[str]:
-    """Each rectangle of a `schema.SHOWN` in words, for example "face 320x180 at 64,36"."""
-    return [f"{box['name']} {box['width']}x{box['height']} at {box['x']},{box['y']}" for box in block["boxes"]]
