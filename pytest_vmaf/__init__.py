@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    # `X as X` tells type checkers that X is exported.
+    # `X as X` tells type checkers that X is exported. Every class of the modules with a star is.
     from pytest_vmaf.api.keywords import (
         BisectSettings as BisectSettings,
         CheckSettings as CheckSettings,
@@ -22,21 +22,7 @@ if TYPE_CHECKING:
     from pytest_vmaf.api.vmaf import Vmaf as Vmaf
     from pytest_vmaf.encoding.encode import Encode as Encode
     from pytest_vmaf.encoding.encoders import Encoder as Encoder
-    from pytest_vmaf.errors import (
-        BaselineError as BaselineError,
-        CacheWarning as CacheWarning,
-        ClipError as ClipError,
-        EncodeError as EncodeError,
-        GateViolation as GateViolation,
-        IncomparableScores as IncomparableScores,
-        LogError as LogError,
-        MaskError as MaskError,
-        MeasurementError as MeasurementError,
-        ModelError as ModelError,
-        PairError as PairError,
-        ScorerError as ScorerError,
-        SettingsError as SettingsError,
-    )
+    from pytest_vmaf.errors import *  # noqa: F403
     from pytest_vmaf.gates.gate import Gate as Gate
     from pytest_vmaf.media.clip import Clip as Clip, ClipLike as ClipLike
     from pytest_vmaf.report.schema import REPORT_SCHEMA as REPORT_SCHEMA
@@ -55,19 +41,7 @@ if TYPE_CHECKING:
     from pytest_vmaf.scoring.fake import FakeScorer as FakeScorer
     from pytest_vmaf.scoring.result import FramesAbove as FramesAbove, Result as Result
     from pytest_vmaf.scoring.score import Score as Score
-    from pytest_vmaf.scoring.scorer import (
-        Capabilities as Capabilities,
-        EncodeStep as EncodeStep,
-        EncodingScorer as EncodingScorer,
-        JoiningScorer as JoiningScorer,
-        ModelRun as ModelRun,
-        RepeatableScorer as RepeatableScorer,
-        ScoreLog as ScoreLog,
-        Scorer as Scorer,
-        ScoreRequest as ScoreRequest,
-        Source as Source,
-        Tools as Tools,
-    )
+    from pytest_vmaf.scoring.scorer import *  # noqa: F403
     from pytest_vmaf.search.bisection import Answer as Answer, Bisection as Bisection
     from pytest_vmaf.search.comparison import Comparison as Comparison, Delta as Delta
     from pytest_vmaf.search.ladder import Ladder as Ladder, Rung as Rung

@@ -82,19 +82,6 @@ class CacheWarning(UserWarning):
 
 
 # They are printed and pickled under the name that users import.
-for _public in (
-    MeasurementError,
-    ClipError,
-    PairError,
-    ModelError,
-    ScorerError,
-    LogError,
-    EncodeError,
-    MaskError,
-    BaselineError,
-    SettingsError,
-    IncomparableScores,
-    GateViolation,
-    CacheWarning,
-):
-    _public.__module__ = "pytest_vmaf"
+for _public in list(globals().values()):
+    if isinstance(_public, type) and issubclass(_public, Exception):
+        _public.__module__ = "pytest_vmaf"
