@@ -35,49 +35,61 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def built(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The wheel and the sdist, the wheel built from the sdist."""
-    pytest.importorskip("build", reason="the package `build` is not installed; pip install '.[test]'")
-    output = tmp_path_factory.mktemp("dist")
-    argv = [sys.executable, "-m", "build", "--outdir", str(output), str(source)]
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python of its own that has the build backend and nothing else. What it needs otherwise is added to its path."""
+    folder = tmp_path_factory.mktemp("python")
+    venv.create(folder, with_pip=False, system_site_packages=False)
+    python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+    requirements = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    pip(python, "install", "--no-compile", *requirements)
+    return python
+
+
+def pip(python: Path, *arguments: str) -> None:
+    """Run this environment's pip for another Python."""
+    argv = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--python", str(python), *arguments]
     done = subprocess.run(argv, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    return {"wheel": next(output.glob("*.whl")), "sdist": next(output.glob("*.tar.gz"))}
+
+
+def build(python: Path, hook: str, source: Path, output: Path) -> Path:
+    """Call a hook of the build backend."""
+    code = f"import sys; from setuptools import build_meta; build_meta.{hook}(sys.argv[1])"
+    done = subprocess.run([python, "-c", code, str(output)], cwd=source, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return next(output.glob("*.whl" if hook == "build_wheel" else "*.tar.gz"))
+
+
+def try_it(python: Path, folder: Path) -> str:
+    """Use the installed package, and return where it is."""
+    # The dependencies come from this environment, so that no test downloads hundreds of megabytes.
+    here = next(path for path in sys.path if path.endswith("site-packages"))
+    code = f"import sys; sys.path.append({here!r}); {TRY}"
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.mark.slow
-def test_wheel_contents(built: dict[str, Path]) -> None:
-    names = zipfile.ZipFile(built["wheel"]).namelist()
+def test_distributions(source: Path, python: Path, tmp_path: Path) -> None:
+    # The wheel is built from the sdist, as installers do.
+    with tarfile.open(build(python, "build_sdist", source, tmp_path)) as sdist:
+        names = {name.partition("/")[2] for name in sdist.getnames()}
+        sdist.extractall(tmp_path / "sdist", filter="data")
+    assert {"pyproject.toml", "plugins/ffmpeg.py", "model/registry.json", "templates/__init__.py", "LICENSE"} <= names
+    [unpacked] = (tmp_path / "sdist").iterdir()
+    wheel = build(python, "build_wheel", unpacked, tmp_path)
+    files = zipfile.ZipFile(wheel).namelist()
     package = {
         str(path.relative_to(ROOT)) for path in ROOT.glob("pytest_vmaf/**/*") if path.suffix in (".py", ".typed")
     }
     data = {f"pytest_vmaf/{path.relative_to(ROOT)}" for folder in INSIDE for path in (ROOT / folder).glob("*.*")}
-    assert package | data <= set(names)
-    assert not [name for name in names if name.startswith(("tests", "examples", "benchmarks", "plugins", "model"))]
-
-
-@pytest.mark.slow
-def test_sdist_contents(built: dict[str, Path]) -> None:
-    with tarfile.open(built["sdist"]) as sdist:
-        names = {name.partition("/")[2] for name in sdist.getnames()}
-    assert {"pyproject.toml", "plugins/ffmpeg.py", "model/registry.json", "templates/__init__.py", "LICENSE"} <= names
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("how", ["sdist", "editable"])
-def test_installation(source: Path, built: dict[str, Path], tmp_path: Path, how: str) -> None:
-    venv.create(tmp_path / "venv", with_pip=True, system_site_packages=False)
-    python = tmp_path / "venv" / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-    target = ["-e", str(source)] if how == "editable" else [str(built[how])]
-    install = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check", *target]
-    subprocess.run(install, check=True, capture_output=True)
-    # The dependencies come from this environment, so that no test downloads hundreds of megabytes.
-    here = next(path for path in sys.path if path.endswith("site-packages"))
-    code = f"import sys; sys.path.append({here!r}); {TRY}"
-    done = subprocess.run([python, "-c", code], capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    inside = str(source) if how == "editable" else str(tmp_path)
-    assert done.stdout.startswith(inside)
+    assert package | data <= set(files)
+    assert not [name for name in files if name.startswith(("tests", "examples", "benchmarks", "plugins", "model"))]
+    pip(python, "install", "--no-compile", "--no-deps", str(wheel))
+    assert try_it(python, tmp_path).startswith(str(python.parents[1]))
+    pip(python, "install", "--no-deps", "--no-build-isolation", "-e", str(source))
+    assert try_it(python, tmp_path).startswith(str(source))
 
 
 def test_entry_points() -> None:
