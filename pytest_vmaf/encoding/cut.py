@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from fractions import Fraction
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from pytest_vmaf.cache import Cache, fetch, store
 from pytest_vmaf.encoding.log_lines import LogLines
-from pytest_vmaf.errors import ClipError, ScorerError, SettingsError
+from pytest_vmaf.errors import ClipError, ScorerError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.command import Finished
 from pytest_vmaf.media.demux import input_arguments
@@ -19,7 +18,6 @@ from pytest_vmaf.media.ffmpeg import FfmpegCommand
 from pytest_vmaf.media.fingerprint import Unchanged
 from pytest_vmaf.media.inspect import Video, clip_key, inspect
 from pytest_vmaf.media.process import run
-from pytest_vmaf.text import printable
 
 #: The first frame, and the number of frames; None for all frames to the end of the clip.
 Window = tuple[int, int | None]
@@ -72,8 +70,8 @@ def cut(
 
     Args:
         clip: The source.
-        windows: The first frame and the number of frames of each window, by index of decoded frames. They are in
-            order and do not overlap; None as the number means to the end.
+        windows: The first frame and the number of frames of each window, by index of decoded frames. At least one;
+            they are in order and do not overlap; None as the number means to the end.
         folder: An existing folder without files of an earlier cut. After a failure no file is left in it.
         ffmpeg: Path of the ffmpeg.
         size: Width and height to scale to, bicubic. The displayed shape of the picture stays.
@@ -84,14 +82,10 @@ def cut(
         The parts, in the order of the windows.
 
     Raises:
-        SettingsError: If the windows or the size are invalid.
         ClipError: If the clip is damaged, is shorter than a window, or has a format that no lossless codec supports.
         ScorerError: If ffmpeg fails otherwise, for example on a full disk, or exceeds the time limit.
     """
-    _check_request(windows, size)
     files = [folder / NAME.format(number) for number in range(len(windows))]
-    if existing := next((file for file in files if file.exists()), None):
-        raise SettingsError(f"{printable(str(existing))} exists already. Cut into a folder of its own.")
     video = inspect(clip, ffmpeg, 1, timeout, cache)
     if video.frame_rate and video.frame_rate > LARGEST_RATE:
         raise ClipError(
@@ -119,31 +113,13 @@ def cut(
 def centre(frames: int, frame_rate: Fraction, seconds: float) -> tuple[int, int]:
     """The window of some seconds in the middle of a clip, or all frames of a shorter clip.
 
-    Raises:
-        SettingsError: If one of the numbers is not positive and finite.
+    Args:
+        frames: The number of frames of the clip, at least 1.
+        frame_rate: Frames per second, above 0.
+        seconds: The length of the window, above 0.
     """
-    if frames < 1 or frame_rate <= 0 or not (math.isfinite(seconds) and seconds > 0):
-        raise SettingsError(
-            f"A sample must have a positive length, not {seconds!r} s of {frames} frames at {frame_rate} frames/s."
-        )
     count = min(frames, max(1, round(Fraction(seconds) * frame_rate)))
     return (frames - count) // 2, count
-
-
-def _check_request(windows: Sequence[Window], size: Size | None) -> None:
-    if not windows:
-        raise SettingsError("windows must not be empty.")
-    end: float = 0
-    for number, (start, count) in enumerate(windows):
-        if start < 0 or (count is not None and count < 1):
-            raise SettingsError(
-                f"Window {number} must start at frame 0 or later and have at least one frame, not {(start, count)!r}."
-            )
-        if start < end:
-            raise SettingsError(f"Window {number} must start after the previous one ends, not at frame {start}.")
-        end = math.inf if count is None else start + count
-    if size is not None and min(size) < 1:
-        raise SettingsError(f"size must be (width, height) in pixels, not {size!r}.")
 
 
 def _write(

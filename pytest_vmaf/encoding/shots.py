@@ -71,10 +71,10 @@ def detect_shots(
         SettingsError: If `threshold` or `shortest` is invalid.
         ClipError: If the clip cannot be decoded without errors.
     """
-    if not 0 < threshold <= 100:
-        raise SettingsError(f"threshold must be a percentage of the luma range, above 0 to 100, not {threshold!r}.")
-    if shortest < 1:
-        raise SettingsError(f"shortest must be at least 1 frame, not {shortest!r}.")
+    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 < threshold <= 100:
+        raise SettingsError(f"threshold must be a percentage of the luma range, above 0 to 100, not {threshold!r:.80}.")
+    if type(shortest) is not int or shortest < 1:
+        raise SettingsError(f"shortest must be a whole number of frames from 1, not {shortest!r:.80}.")
 
     def detect() -> tuple[Shot, ...]:
         thumbnails = _thumbnails(clip, ffmpeg, timeout)

@@ -72,11 +72,6 @@ class Search(NamedTuple):
     crossings: tuple[Crossing, ...]
     probes: tuple[tuple[int, float], ...]
 
-    @property
-    def answers(self) -> dict[float, int | None]:
-        """The start for a later search: the CRF of each target, None where there is none."""
-        return {crossing.target: crossing.crf for crossing in self.crossings}
-
 
 def find_crossings(
     measure: Callable[[int], float],
@@ -85,7 +80,7 @@ def find_crossings(
     *,
     ceiling: float,
     slope: float | None = None,
-    start: Mapping[float, int | None] | None = None,
+    start: Mapping[float, int] | None = None,
     workers: int = 1,
     progress: Callable[[int, float], None] | None = None,
     interrupted: Callable[[], None] | None = None,
@@ -99,9 +94,10 @@ def find_crossings(
             called at most once for each CRF.
         crf_range: The finest and the coarsest CRF, both included.
         targets: The scores to reach.
-        ceiling: The score that no encode exceeds: that of the reference compared with itself.
+        ceiling: The score that no encode exceeds, above 0: that of the reference compared with itself.
         slope: The expected d logit(score / ceiling) / d CRF: about -0.13 for x264 and x265, -0.075 for SVT-AV1.
-        start: The answers of an earlier search. For an unchanged curve, the search only measures what proves them.
+        start: The answers of an earlier search, within the range. For an unchanged curve, the search only measures
+            what proves them.
         workers: The number of measurements at once. With one, `measure` runs in the caller's thread. With several, it
             runs in threads, in rounds that are listed by CRF.
         progress: Called after every round with the number of measurements made, and the number expected in all.
@@ -111,18 +107,12 @@ def find_crossings(
         The crossings, and every measurement.
 
     Raises:
-        ValueError: For a ceiling that is not finite and above 0, and for a score that is not finite.
         RuntimeError: If the system refuses a thread.
         Exception: Whatever `measure` raises.
     """
     finest, coarsest = crf_range
     goals = tuple(map(float, targets))
-    if not (math.isfinite(ceiling) and ceiling > 0):
-        raise ValueError(f"ceiling must be a finite score above 0, not {ceiling}.")
     slope = -min(0.13, 5.5 / max(coarsest - finest, 1)) if slope is None else slope
-    # An earlier search without an answer begins with the finest CRF.
-    known = (start or {}).items()
-    earlier = {goal: finest - 1 if crf is None else min(max(crf, finest - 1), coarsest) for goal, crf in known}
 
     from pytest_vmaf.search.curve_model import logit, priors
 
@@ -136,7 +126,7 @@ def find_crossings(
             sought = {goal: (low, high) for goal, (low, high) in brackets.items() if high - low > 1}
             if sought:
                 crfs, aim, remaining = _choose(beliefs, sought, levels, aims, finest, -slope, workers)
-                if certain := _proof(earlier, brackets) or _flat_ends(probes, sought, ceiling, finest, coarsest):
+                if certain := _proof(start or {}, brackets) or _flat_ends(probes, sought, ceiling, finest, coarsest):
                     crfs = certain[:workers]
                 else:
                     aims[aim] += 1
@@ -151,7 +141,7 @@ def find_crossings(
             scores = _start_round(pool, measure, crfs)
             try:
                 for crf, score in zip(crfs, scores, strict=True):
-                    probes[crf] = _checked_score(crf, score)
+                    probes[crf] = score
                     beliefs = [belief.after(crf - finest, logit(probes[crf] / ceiling)) for belief in beliefs]
             except (KeyboardInterrupt, SystemExit):
                 if interrupted is not None:
@@ -268,10 +258,3 @@ def _crossing(probes: Mapping[int, float], target: float, ceiling: float, finest
     if low < finest:
         return answer("below at the finest")
     return answer("met at the coarsest" if low == coarsest else "met")
-
-
-def _checked_score(crf: int, score: float) -> float:
-    score = float(score)
-    if not math.isfinite(score):
-        raise ValueError(f"Scores must be finite; CRF {crf} scored {score}.")
-    return score

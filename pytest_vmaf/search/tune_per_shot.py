@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pytest_vmaf.encoding.cut import cut
 from pytest_vmaf.encoding.join import join
-from pytest_vmaf.encoding.shots import Shot, detect_shots
+from pytest_vmaf.encoding.shots import SHORTEST, THRESHOLD, Shot, detect_shots
 from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
@@ -21,7 +21,7 @@ from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import pooled
 from pytest_vmaf.scoring.scorer import Scorer
 from pytest_vmaf.search.bisect import bisect, cut_sample
-from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan, invalid, lowest_target, make_job
+from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan, lowest_target, make_job
 from pytest_vmaf.search.bisection import Bisection, sample_name
 from pytest_vmaf.search.compare import overall
 from pytest_vmaf.search.per_shot import PerShot, ShotAnswer
@@ -62,8 +62,9 @@ def tune_per_shot(request: PerShotRequest, scorer: Scorer) -> PerShot:
         EncodeError: If the encoder fails, ignores the CRF, or makes streams that do not join.
         MeasurementError: If an encode cannot be scored. `error.probes` holds the trial encodes already made.
     """
-    _check(request)
     base = request.bisect
+    if len(base.targets) != 1:
+        raise SettingsError(f"Tuning shot by shot takes one target, not {len(base.targets)}.")
     request = replace(request, bisect=replace(base, arguments=(*base.encoder.joining, *base.arguments)))
     with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as name:
         tuning = _Tuning(request, scorer, Path(name))
@@ -72,16 +73,6 @@ def tune_per_shot(request: PerShotRequest, scorer: Scorer) -> PerShot:
         except MeasurementError as error:
             error.probes = tuple(probe.without_file() for probe in (*tuning.probes, *error.probes))
             raise
-
-
-def _check(request: PerShotRequest) -> None:
-    if len(request.bisect.targets) != 1:
-        raise SettingsError(f"Tuning shot by shot takes one target, not {len(request.bisect.targets)}.")
-    threshold, shortest = request.threshold, request.shortest
-    if threshold is not None and (isinstance(threshold, bool) or not isinstance(threshold, int | float)):
-        raise invalid("threshold", "a percentage of the luma range, above 0 to 100", threshold)
-    if shortest is not None and type(shortest) is not int:
-        raise invalid("shortest", "a whole number of frames from 1", shortest)
 
 
 @dataclass
@@ -109,9 +100,9 @@ class _Tuning:
         reference, window = cut_sample(scoring, base.sample, ffmpeg, self.folder)
         label = sample_name(str(scoring.reference), window)
         whole = self._search_for(reference)
-        limits = {"threshold": self.request.threshold, "shortest": self.request.shortest}
-        limits = {name: limit for name, limit in limits.items() if limit is not None}
-        shots = detect_shots(reference, ffmpeg, timeout=timeout, cache=cache, **limits)  # type: ignore[arg-type]
+        threshold = THRESHOLD if self.request.threshold is None else self.request.threshold
+        shortest = SHORTEST if self.request.shortest is None else self.request.shortest
+        shots = detect_shots(reference, ffmpeg, threshold=threshold, shortest=shortest, timeout=timeout, cache=cache)
         (self.folder / "cuts").mkdir()
         windows = [(shot.start, shot.frames) for shot in shots]
         clips = cut(reference, windows, self.folder / "cuts", ffmpeg, timeout=timeout, cache=cache)
@@ -121,12 +112,8 @@ class _Tuning:
         job = make_job(base, ffmpeg, base.encoder.resolve_preset(base.preset), reference)
         path, encode = join(job, [answer.probe.encode for answer in answers], self.folder)
         encode = replace(encode, name=f"{job.name} per shot", path=None)
-        joined = replace(
-            whole.scoring,
-            distorted=job.clip(path),
-            features=(*scoring.features, *metric.features),
-            progress=None,
-        )
+        features = (*scoring.features, *metric.features)
+        joined = replace(whole.scoring, distorted=job.clip(path), features=features, progress=None)
         result = measure(joined, self.scorer, encode.name, label)
         score = float(metric.of(result))
         fixed = self._search_fixed(whole, score, answers) if score >= lowest_target(metric) else None

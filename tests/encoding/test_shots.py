@@ -162,7 +162,7 @@ def test_threshold_invalid(threshold):
 
 
 def test_shortest_invalid():
-    with pytest.raises(SettingsError, match="shortest must be at least 1 frame, not 0"):
+    with pytest.raises(SettingsError, match="shortest must be a whole number of frames from 1, not 0"):
         detect_shots(Clip("a.mkv"), "ffmpeg", shortest=0)
 
 

@@ -361,7 +361,7 @@ def test_failure_names_the_search(
         ({"threshold": "6"}, "threshold must be a percentage of the luma range, above 0 to 100, not '6'"),
         ({"threshold": 0}, "threshold must be a percentage .*, not 0"),
         ({"threshold": float("nan")}, "threshold must be .*, not nan"),
-        ({"shortest": 0}, "shortest must be at least 1 frame, not 0"),
+        ({"shortest": 0}, "shortest must be .*, not 0"),
         ({"shortest": 1.5}, "shortest must be a whole number of frames from 1, not 1.5"),
         ({"shortest": True}, "shortest must be .*, not True"),
         ({"preset": "fastest"}, "has no preset 'fastest'"),
