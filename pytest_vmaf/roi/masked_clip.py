@@ -127,10 +127,10 @@ def _feed(prepared: PreparedScoring, frame_mask: FrameMask, small: Size | None, 
             out = stack.enter_context(open(pipe, "wb", buffering=0))
             # Opening it again, for example to count its frames, would block forever.
             pipe.unlink()
-            _widen(out.fileno())
             layout = layout_of(job.pix_fmt, job.width, job.height)
             layouts = [layout, layout, *([small_layout(prepared, small)] if small else [])]
-            reads, writes = zip(*(_wide_pipe() for _ in layouts), strict=True)
+            reads, writes = zip(*(os.pipe() for _ in layouts), strict=True)
+            _widen(out.fileno(), *writes)
             files = [stack.enter_context(open(fd, "rb")) for fd in reads]
             with contextlib.ExitStack() as unused:
                 # The decoders close these. If they cannot be started, for example because a clip is gone, this does.
@@ -234,15 +234,10 @@ def _in_444(pix_fmt: str) -> str:
     return re.sub("42[02]", "444", pix_fmt)
 
 
-def _wide_pipe() -> tuple[int, int]:
-    read, write = os.pipe()
-    _widen(write)
-    return read, write
-
-
-def _widen(fd: int) -> None:
-    """Enlarge a pipe, so that processes switch less often. Not every system can."""
+def _widen(*fds: int) -> None:
+    """Enlarge pipes, so that processes switch less often. Not every system can."""
     with contextlib.suppress(ImportError, OSError):
         import fcntl
 
-        fcntl.fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES)
+        for fd in fds:
+            fcntl.fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES)

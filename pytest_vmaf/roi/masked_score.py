@@ -19,7 +19,7 @@ from pytest_vmaf.media.process import thread_refusals
 from pytest_vmaf.roi.cached import MaskedLogs, MaskedScoreCache, SaliencyCache
 from pytest_vmaf.roi.frame_masks import Mask, MaskStats, frame_mask_of
 from pytest_vmaf.roi.masked_clip import masked_source, masked_stream
-from pytest_vmaf.roi.part_scoring import Part, empty_note, fields_with, part_of, score_together, with_view
+from pytest_vmaf.roi.part_scoring import empty_note, fields_with, part_of, score_together, with_view
 from pytest_vmaf.roi.saliency_network import Saliency, identify, load_saliency, shown_size
 from pytest_vmaf.scoring.measure import conclude, context_of, scores_of
 from pytest_vmaf.scoring.prepare import MeasureRequest, PreparedScoring, prepare
@@ -172,7 +172,10 @@ def _score(prepared: PreparedScoring, mask: Mask, network: Saliency | None) -> M
 
 
 def _under_mask(prepared: PreparedScoring, source: Source) -> PreparedScoring:
-    return part_of(prepared, Part(MASKED, prepared.job.width, prepared.job.height, distorted=source))
+    """The scoring of the masked clip instead of the distorted one, without features."""
+    part = part_of(prepared, MASKED, (prepared.job.width, prepared.job.height), "")
+    columns = tuple(run.column for run in part.job.models)
+    return replace(part, job=replace(part.job, distorted=source, features=(), columns=columns))
 
 
 def blended(full: float, masked: float, weight: float) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from pytest_vmaf.errors import ScorerError
@@ -15,43 +15,26 @@ from pytest_vmaf.scoring.models import refuse_small
 from pytest_vmaf.scoring.prepare import MeasureRequest, PreparedScoring, prepare
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import Score
-from pytest_vmaf.scoring.scorer import ScoreLog, Scorer, Source
+from pytest_vmaf.scoring.scorer import ScoreLog, Scorer
 from pytest_vmaf.scoring.self_scores import frames_past, self_scores
 from pytest_vmaf.text import printable
 
 
-@dataclass(frozen=True)
-class Part:
-    """A part that is scored besides the whole picture, or instead of it.
+def part_of(prepared: PreparedScoring, name: str, size: tuple[int, int], window: str) -> PreparedScoring:
+    """The scoring of a part of the picture, by the models of the whole picture.
 
-    Attributes:
+    Args:
+        prepared: The scoring of the whole picture.
         name: The part's name in messages.
-        width: Its width in pixels.
-        height: Its height in pixels.
+        size: Its width and height in pixels.
         window: The ffmpeg filter that crops both clips to it.
-        distorted: The clip that is scored instead of the distorted clip, without features.
-    """
-
-    name: str
-    width: int
-    height: int
-    window: str = ""
-    distorted: Source | None = None
-
-
-def part_of(prepared: PreparedScoring, part: Part) -> PreparedScoring:
-    """The scoring of a part, by the models of the whole picture.
 
     Raises:
         ModelError: If the part is too small for the models.
     """
-    refuse_small(prepared.models, part.width, part.height, f"Pictures of {printable(part.name)!r}")
-    job = prepared.job
-    reference = replace(job.reference, window=part.window)
-    distorted = replace(part.distorted or job.distorted, window=part.window)
-    job = replace(job, reference=reference, distorted=distorted, width=part.width, height=part.height)
-    if part.distorted is not None:
-        job = replace(job, features=(), columns=tuple(run.column for run in job.models))
+    refuse_small(prepared.models, *size, f"Pictures of {printable(name)!r}")
+    reference, distorted = (replace(each, window=window) for each in (prepared.job.reference, prepared.job.distorted))
+    job = replace(prepared.job, reference=reference, distorted=distorted, width=size[0], height=size[1])
     return replace(prepared, job=job)
 
 
@@ -75,19 +58,6 @@ def score_together(scorings: Mapping[str, PreparedScoring]) -> dict[str, ScoreLo
     return checked
 
 
-def conclude_all(
-    scorings: Mapping[str, PreparedScoring], logs: Mapping[str, ScoreLog], labels: Mapping[str, str]
-) -> dict[str, Result]:
-    """A Result for each log, with its label. The self-scores that are needed come from one run."""
-    past = {name: each for name, each in scorings.items() if frames_past(each.job, logs[name], each.models)}
-    own = dict(zip(past, self_scores(list(past.values())), strict=True))
-    clip = str(next(iter(scorings.values())).job.distorted.clip)
-    return {
-        name: conclude(each, logs[name], f"{clip} [{printable(labels[name])}]" if name else None, own=own.get(name))
-        for name, each in scorings.items()
-    }
-
-
 def measure_regions(request: MeasureRequest, scorer: Scorer, regions: Mapping[str, Region]) -> Result:
     """Score the pair and its regions in one run: a Result whose `regions` hold one Result for each.
 
@@ -102,16 +72,21 @@ def measure_regions(request: MeasureRequest, scorer: Scorer, regions: Mapping[st
     for name, region in regions.items():
         inside = move_inside(region, job.width, job.height)
         refuse_outside(name, inside, job.width, job.height, source.start)
-        scorings[name] = part_of(prepared, Part(name, *region.size, crop_filter(inside, source.start, job.pix_fmt)))
+        scorings[name] = part_of(prepared, name, region.size, crop_filter(inside, source.start, job.pix_fmt))
     logs = score_together(scorings)
     frames = logs[""].reference_frames
     for name, region in regions.items():
         # In an aligned pair, the frames that only the reference has were not counted.
         total = frames if source.frames is None else max(len(region.boxes), source.start + frames)
         refuse_length(name, region, source.start, frames, total)
-    labels = {name: f"{name} {region_label(region)}" for name, region in regions.items()}
-    results = conclude_all(scorings, logs, labels)
-    return replace(results.pop(""), regions=results)
+    # The self-scores that are needed come from one run.
+    past = {name: each for name, each in scorings.items() if frames_past(each.job, logs[name], each.models)}
+    own = dict(zip(past, self_scores(list(past.values())), strict=True))
+    results = {}
+    for name, region in regions.items():
+        label = f"{job.distorted.clip} [{printable(f'{name} {region_label(region)}')}]"
+        results[name] = conclude(scorings[name], logs[name], label, own=own.get(name))
+    return replace(conclude(prepared, logs[""], own=own.get("")), regions=results)
 
 
 def with_view(score: Score, view: str) -> Score:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from pytest_vmaf.errors import ScorerError, SettingsError
-from pytest_vmaf.roi.part_scoring import Part, empty_note, fields_with, part_of, score_together, with_view
+from pytest_vmaf.roi.part_scoring import empty_note, fields_with, part_of, score_together, with_view
 from pytest_vmaf.scoring.measure import conclude, context_of, scores_of
 from pytest_vmaf.scoring.prepare import MeasureRequest, prepare
 from pytest_vmaf.scoring.result import Result
-from pytest_vmaf.scoring.score import Score
+from pytest_vmaf.scoring.score import Score, pooled
 from pytest_vmaf.scoring.scorer import Scorer
 
 #: Tiles of a larger grid are too small in any clip; more tiles in all are too many for one ffmpeg.
@@ -143,7 +144,7 @@ class QualityMap(Result):
         if measured in MEASURED:
             low = bound == "min" if bound else measured != "gap" and pool != "stdev"
             scores: list[Score] = [getattr(tile, measured) for tile in self.tiles]
-            return (min if low else max)(scores, key=lambda score: _pooled(score, pool))
+            return (min if low else max)(scores, key=lambda score: pooled(score.frames, pool))
         if metric == "neg_salient" and not self.saliency:
             # For a gate, which must not pass because nothing was measured.
             raise SettingsError(
@@ -186,7 +187,7 @@ def measure_map(
         for column, row, x, y, w, h in _places(job.width, job.height, columns, rows, job.pix_fmt)
     }
     scorings = {
-        name: part_of(prepared, Part(name, w, h, f"crop={w}:{h}:x={x}:y={y}:exact=1"))
+        name: part_of(prepared, name, (w, h), f"crop={w}:{h}:x={x}:y={y}:exact=1")
         for name, (_, _, x, y, w, h) in places.items()
     }
     shares: Sequence[Sequence[float]] = ()
@@ -196,10 +197,9 @@ def measure_map(
         from pytest_vmaf.roi.tile_weights import salient_shares
 
         # Before the scoring, which takes much longer and would be in vain if nothing is salient.
-        boxes, loaded = [place[2:] for place in places.values()], saliency
-        shares, empty = remembered_shares(
-            prepared, saliency.digest, boxes, lambda: salient_shares(prepared, loaded, boxes)
-        )
+        boxes = [place[2:] for place in places.values()]
+        make = partial(salient_shares, prepared, saliency, boxes)
+        shares, empty = remembered_shares(prepared, saliency.digest, boxes, make)
     logs = score_together(scorings)
     tiles = {}
     for name, place in places.items():
@@ -241,10 +241,6 @@ def _weighted(tiles: Sequence[Tile], shares: Sequence[Sequence[float]], result: 
 
 def _place_name(column: int, row: int) -> str:
     return f"tile in column {column}, row {row}"
-
-
-def _pooled(score: Score, pool: str) -> float:
-    return score.stdev if pool == "stdev" else float(score.pooled(pool))
 
 
 def _read_grid(grid: object) -> tuple[int, int]:

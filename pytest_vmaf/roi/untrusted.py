@@ -19,16 +19,12 @@ def read_bounded(path: Path | Traversable, label: str, largest: int, error: type
     try:
         if not path.is_file():
             # Opening a pipe or a device could block forever.
-            raise error(f"{label} {'is not a regular file' if _exists(path) else 'does not exist'}.")
+            exists = isinstance(path, Path) and path.exists()
+            raise error(f"{label} {'is not a regular file' if exists else 'does not exist'}.")
         with path.open("rb") as file:
-            content: bytes = file.read(largest + 1)
-            return content
+            return bytes(file.read(largest + 1))
     except OSError as failure:
         raise error(f"{label} cannot be read: {failure.strerror or failure}.") from failure
-
-
-def _exists(path: Path | Traversable) -> bool:
-    return isinstance(path, Path) and path.exists()
 
 
 def short_repr(value: object) -> str:
