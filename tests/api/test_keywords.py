@@ -86,7 +86,9 @@ def test_mypy_on_a_users_file(tmp_path: Path) -> None:
     package = Path(pytest_vmaf.__file__).parents[1]
     # mypy cannot follow the import hook of an editable install.
     editable = {} if package.name == "site-packages" else {"MYPYPATH": str(package)}
-    argv = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--cache-dir", str(tmp_path / "cache")]
+    argv = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary"]
+    # The package itself is checked elsewhere; here only its signatures matter.
+    argv += ["--follow-imports=silent", "--no-incremental"]
     output = subprocess.run(
         [*argv, "right.py", "wrong.py"], cwd=tmp_path, env={**os.environ, **editable}, capture_output=True, text=True
     ).stdout
