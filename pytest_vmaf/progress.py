@@ -43,11 +43,7 @@ def progress_under_pytest(config: pytest.Config) -> Progress:
     ):
         return no_progress
     capture = config.pluginmanager.getplugin("capturemanager")
-
-    def pause() -> AbstractContextManager[object]:
-        paused: AbstractContextManager[object] = capture.global_and_fixture_disabled() if capture else nullcontext()
-        return paused
-
+    pause = capture.global_and_fixture_disabled if capture else nullcontext
     return lambda label, unit="frames": bar(label, sys.__stderr__ or sys.stderr, pause, unit)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from pytest_vmaf.api.context import Context
 from pytest_vmaf.baselines.entry import Entry
-from pytest_vmaf.baselines.outcome import Outcome
+from pytest_vmaf.baselines.judge import Outcome
 from pytest_vmaf.errors import GateViolation, SettingsError
 from pytest_vmaf.gates.messages import describe
 from pytest_vmaf.gates.metrics import BASE_METRICS, BD_RATE, ENCODE_METRICS

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pytest_vmaf.api.context import Context
 from pytest_vmaf.api.gate_selection import select_gates, supports
 from pytest_vmaf.api.measurement_kinds import Kind, MeasuredResult
-from pytest_vmaf.baselines.outcome import Outcome
+from pytest_vmaf.baselines.judge import Outcome
 from pytest_vmaf.errors import BaselineError, GateViolation, MeasurementError, ScorerError, SettingsError
 from pytest_vmaf.gates.gate import Gate, Verdict, judge
 from pytest_vmaf.gates.messages import describe

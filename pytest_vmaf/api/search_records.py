@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_vmaf.api.context import Context
-from pytest_vmaf.baselines.outcome import Outcome
+from pytest_vmaf.baselines.judge import Outcome
 from pytest_vmaf.errors import GateViolation
 from pytest_vmaf.gates.gate import Gate, Verdict
 from pytest_vmaf.report.baseline_section import section_maker

@@ -67,8 +67,8 @@ def bisect(
 ) -> Bisection:
     """As `Vmaf.bisect`."""
     from pytest_vmaf.api.search_records import record_answers
+    from pytest_vmaf.baselines.entry import start_of
     from pytest_vmaf.baselines.from_results import entry_of_bisection
-    from pytest_vmaf.baselines.from_searches import start_of
     from pytest_vmaf.report.search_sections import bisect_section
     from pytest_vmaf.search.bisect import bisect as run_bisection
     from pytest_vmaf.search.bisect_request import SearchPlan

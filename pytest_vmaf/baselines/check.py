@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from pytest_vmaf.baselines.entry import Entry, differs
-from pytest_vmaf.baselines.judge import ToleranceVerdict, compare_entries, is_better, refuse_incomparable
+from pytest_vmaf.baselines.judge import Outcome, ToleranceVerdict, compare_entries, is_better, refuse_incomparable
 from pytest_vmaf.baselines.messages import failure_lines, verdict_text
 from pytest_vmaf.baselines.noise import with_margins
-from pytest_vmaf.baselines.outcome import Outcome
 from pytest_vmaf.errors import BaselineError, SettingsError
 from pytest_vmaf.gates.tolerance import DEFAULTS, Tolerance, in_force
 from pytest_vmaf.media.clip import Clip

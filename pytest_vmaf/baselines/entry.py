@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from pytest_vmaf.errors import MeasurementError
@@ -47,20 +48,20 @@ def result_filters(result: Result) -> str:
 
 
 def _numbers(result: Result) -> Entry:
-    values = {name: pools for name in (*BASE_METRICS, *result.features) if (pools := _pools(result, name))}
+    values = {}
+    for name in (*BASE_METRICS, *result.features):
+        pools = pools_of(result, name).items()
+        if finite := {pool: round(value, DIGITS) + 0.0 for pool, value in pools if math.isfinite(value)}:
+            values[name] = finite
     return {"values": values, "frames": frames_entry(result.neg.frames)}
 
 
-def _pools(result: Result, name: str) -> dict[str, float]:
+def pools_of(result: Result, metric: str) -> dict[str, float]:
+    """A metric's number in each pool in which it has one: a gap of -1 has no harmonic mean."""
     pools = {}
     for pool in POOLS:
-        try:
-            value = round(result.pooled(name, pool), DIGITS)
-        except MeasurementError:
-            # A gap of -1 has no harmonic mean.
-            continue
-        if math.isfinite(value):
-            pools[pool] = value + 0.0
+        with suppress(MeasurementError):
+            pools[pool] = result.pooled(metric, pool)
     return pools
 
 
@@ -98,6 +99,15 @@ def numbers_of(entry: Entry) -> dict[str, dict[tuple[str, str], float]]:
         where: {(metric, pool): value for metric, pools in part["values"].items() for pool, value in pools.items()}
         for where, part in parts.items()
     }
+
+
+def start_of(entry: Entry) -> dict[float, int]:
+    """Where a bisection may begin: the CRF of each target that the entry contains."""
+    start = {}
+    for where, values in entry["values"].items():
+        with suppress(ValueError, KeyError):
+            start[float(where.rpartition(" ")[2])] = int(values["crf"])
+    return start
 
 
 def differs(old: Entry, new: Entry) -> bool:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import platform
+import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
 from pytest_vmaf.baselines.entry import DIGITS, Entry, score_entry
-from pytest_vmaf.baselines.noise import mean_entry, noise_entry
-from pytest_vmaf.errors import BaselineError
+from pytest_vmaf.baselines.noise import mean_entry
+from pytest_vmaf.errors import BaselineError, MeasurementError, SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.fingerprint import content_of, digest
 from pytest_vmaf.scoring.result import Result
@@ -18,7 +22,7 @@ from pytest_vmaf.text import printable
 
 if TYPE_CHECKING:
     from pytest_vmaf.roi.masked_score import RoiResult
-    from pytest_vmaf.search.bisection import Bisection
+    from pytest_vmaf.search.bisection import Answer, Bisection
     from pytest_vmaf.search.comparison import Comparison
 
 
@@ -41,22 +45,73 @@ def entry_of_results(results: Sequence[Result], reference: Clip) -> Entry:
 
 
 def entry_of_bisection(bisection: Bisection, source: Clip) -> Entry:
-    """Build the entry of a bisection. Raises as `entry_of_result`."""
-    from pytest_vmaf.baselines.from_searches import bisect_deviations, bisect_match, bisect_values
-
-    entry = _searched("bisect", bisection, [source], bisect_match(bisection), bisect_values(bisection))
+    """Build the entry of a bisection: the numbers of each target that is reached. Raises as `entry_of_result`."""
+    values: dict[str, dict[str, float]] = {}
+    deviations: dict[str, dict[str, dict[str, float]]] = {}
+    for target, answer in bisection.answers.items():
+        where = f"{bisection.metric} {target:g}"
+        rates = rates_at_target(bisection, answer) if answer.met else []
+        values[where] = {"bitrate": fmean(rates), "crf": float(answer.crf), "score": answer.score} if rates else {}
+        if len(rates) > 1:
+            deviations[where] = {"bitrate": {"mean": stdev(rates)}}
+    match = {
+        "encoder": _encoder_text(bisection),
+        "metric": str(bisection.metric),
+        "sample": "all" if bisection.sample is None else f"{bisection.sample[1]} frames from {bisection.sample[0]}",
+    }
+    entry = _searched("bisect", bisection, [source], match, values)
     if bisection.repeats:
-        deviations = {where: {"bitrate": {"mean": each}} for where, each in bisect_deviations(bisection).items()}
-        entry["noise"] = noise_entry(deviations, 1 + max(map(len, bisection.repeats.values())))
+        entry["noise"] = {"n": 1 + max(map(len, bisection.repeats.values())), "stdev": deviations}
     return entry
 
 
-def entry_of_comparison(comparison: Comparison, sources: Sequence[Clip]) -> Entry:
-    """Build the entry of a comparison. Raises as `entry_of_result`, and SettingsError if there is only one encoder."""
-    from pytest_vmaf.baselines.from_searches import compare_match, compare_values
+def rates_at_target(bisection: Bisection, answer: Answer) -> list[float]:
+    """The bitrate in bit/s at the target itself, one for each time that the answer's CRF was encoded.
 
-    first = next(iter(next(iter(comparison.bisections.values())).values()))
-    return _searched("compare", first, sources, compare_match(comparison), compare_values(comparison))
+    The bitrate is log-linear between the answer and the next coarser encode, which is below the target. The bitrate of
+    the answer alone would jump by some 5 % from one CRF to the next; this one changes only as much as the encoder.
+    """
+    following, rates = answer.next_probe, []
+    repeats = [(probe.bitrate, probe.score) for probe in bisection.repeats.get(answer.crf, ())]
+    for bitrate, score in [(answer.bitrate, answer.score), *repeats]:
+        if following is None or not following.score < min(answer.target, score):
+            rates.append(bitrate)
+            continue
+        share = (score - answer.target) / (score - following.score)
+        rates.append(math.exp((1 - share) * math.log(bitrate) + share * math.log(following.bitrate)))
+    return rates
+
+
+def _encoder_text(bisection: Bisection) -> str:
+    """The encoder with its preset and arguments; the command of a command encoder."""
+    command = shlex.join(bisection.encoder.command) if bisection.encoder.command else bisection.name
+    return " ".join([command, *bisection.arguments])
+
+
+def entry_of_comparison(comparison: Comparison, sources: Sequence[Clip]) -> Entry:
+    """Build the entry of a comparison: each encoder's BD-rate against the first one, in percent, if the curves overlap.
+
+    Raises as `entry_of_result`, and SettingsError if there is only one encoder.
+    """
+    anchor, *others = comparison.labels
+    if not others:
+        raise SettingsError(
+            f"A baseline of vmaf.compare requires at least two encoders, not only {anchor}. Use vmaf.bisect for one."
+        )
+    values: dict[str, dict[str, float]] = {label: {} for label in others}
+    for label in others:
+        with suppress(MeasurementError):
+            values[label] = {"bd_rate": float(comparison.bd_rate(label, anchor=anchor))}
+    first = next(iter(comparison.bisections.values()))
+    match = {
+        **{f"encoder {label}": _encoder_text(one) for label, one in first.items()},
+        "anchor": anchor,
+        "metric": str(comparison.metric),
+        # A BD-rate depends on them.
+        "targets": ", ".join(f"{target:g}" for target in comparison.targets),
+        "sources": str(len(comparison.bisections)),
+    }
+    return _searched("compare", next(iter(first.values())), sources, match, values)
 
 
 def _searched(

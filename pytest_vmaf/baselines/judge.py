@@ -1,4 +1,4 @@
-"""Comparison of two baseline entries: what makes them incomparable, and one verdict for each tolerance."""
+"""Comparison of two baseline entries: what makes them incomparable, a verdict for each tolerance, the outcome."""
 
 from __future__ import annotations
 
@@ -45,6 +45,29 @@ class ToleranceVerdict:
     def by_noise(self) -> bool:
         """Whether it passed only because repeated encodes differ by as much among themselves."""
         return self.passed and self.worse > (self.tolerance.limit or 0.0)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The outcome of a comparison, for the test's failure, its record and its report.
+
+    Attributes:
+        verdicts: One verdict for each tolerance and place; none if the new entry replaces the baseline.
+        failed: The failures, one sentence each; empty if the comparison passed.
+        lines: Details of the failures, and how to accept the new values.
+        also: The tolerances that passed, one sentence each.
+        old: The baseline, None if there is none.
+        new: The entry of the new measurement.
+        name: The name of the baseline, "" if none was requested.
+    """
+
+    verdicts: tuple[ToleranceVerdict, ...] = ()
+    failed: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    old: Entry | None = None
+    new: Entry | None = None
+    name: str = ""
 
 
 def refuse_incomparable(old: Entry, new: Entry, update: Callable[[], str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean, stdev
 from typing import Any
@@ -15,7 +15,6 @@ from pytest_vmaf.errors import BaselineError
 
 #: A difference of two means counts as noise within this many standard errors, which 95 of 100 by chance are.
 ERRORS = 2.0
-Deviations = dict[str, dict[str, dict[str, float]]]
 
 
 def mean_entry(entries: Sequence[Entry]) -> Entry:
@@ -29,20 +28,15 @@ def mean_entry(entries: Sequence[Entry]) -> Entry:
         return first
     for other in entries[1:]:
         refuse_incomparable(first, other, lambda: "(Repeated encodes must be of one source and by one encoder.)")
-    deviations: Deviations = {"": _deviations([each["values"] for each in entries])}
+    deviations = {"": _combine(entries, stdev, 2 * DIGITS)}
     mean = {**first, **_mean(entries)}
     for name in first.get("regions") or {}:
         parts = [each["regions"][name] for each in entries if name in (each.get("regions") or {})]
         if len(parts) < len(entries):
             raise BaselineError(f"The region {name!r} must be in each of the {len(entries)} repeated measurements.")
         mean["regions"] = {**mean["regions"], name: {**parts[0], **_mean(parts)}}
-        deviations[name] = _deviations([part["values"] for part in parts])
-    return {**mean, "noise": noise_entry(deviations, len(entries))}
-
-
-def noise_entry(deviations: Deviations, n: int) -> Entry:
-    """The part of an entry that describes the spread of `n` repeats."""
-    return {"n": n, "stdev": deviations}
+        deviations[name] = _combine(parts, stdev, 2 * DIGITS)
+    return {**mean, "noise": {"n": len(entries), "stdev": deviations}}
 
 
 def with_margins(verdicts: Sequence[ToleranceVerdict], old: Entry, new: Entry) -> list[ToleranceVerdict]:
@@ -80,27 +74,22 @@ def _standard_error(entry: Entry, verdict: ToleranceVerdict) -> float:
 
 
 def _mean(entries: Sequence[Mapping[str, Any]]) -> Entry:
-    values = {
-        metric: {pool: round(fmean(numbers), DIGITS) for pool, numbers in pools.items()}
-        for metric, pools in _together([each["values"] for each in entries]).items()
-    }
     frames = [frames_of(each) for each in entries]
     means = [fmean(column) for column in zip(*(each for each, _ in frames), strict=True)]
-    return {"values": values, "frames": {**frames_entry(means), "span": frames[0][1]}}
-
-
-def _deviations(values: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, float]]:
     return {
-        metric: {pool: round(stdev(numbers), 2 * DIGITS) for pool, numbers in pools.items()}
-        for metric, pools in _together(values).items()
+        "values": _combine(entries, fmean, DIGITS),
+        "frames": {**frames_entry(means), "span": frames[0][1]},
     }
 
 
-def _together(values: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, list[float]]]:
-    """The numbers that all entries have, by metric and pool."""
+def _combine(
+    entries: Sequence[Mapping[str, Any]], statistic: Callable[[Iterable[float]], float], digits: int
+) -> dict[str, dict[str, float]]:
+    """A statistic of each number that all entries have, by metric and pool."""
+    values = [each["values"] for each in entries]
     return {
         metric: {
-            pool: [each[metric][pool] for each in values]
+            pool: round(statistic([each[metric][pool] for each in values]), digits)
             for pool in pools
             if all(pool in each.get(metric, {}) for each in values)
         }

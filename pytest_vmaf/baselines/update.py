@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,30 +74,28 @@ def _write_updates(run: RunState, options: UpdateOptions) -> Messages:
     messages: Messages = []
     everything = "all" in options.modes
     modes = options.modes | ({"missing", "changed"} if everything else set())
-    passed = [item for _, status, items in run.tests if status == "passed" for item in items]
+    passed = _by_file(item for _, status, items in run.tests if status == "passed" for item in items)
     prunable = _prunable(run, options) if everything else {}
-    written = False
-    for file in sorted({*_by_file(passed), *prunable}):
+    for file in sorted({*passed, *prunable}):
         try:
-            change = _Change({test: dict(clips) for test, clips in read(file).items()})
-            for item in _by_file(passed).get(file, []):
+            stored = read(file)
+            change = _Change({test: dict(clips) for test, clips in stored.items()})
+            for item in passed.get(file, []):
                 _merge(change, item, modes)
-            for test, current in prunable.get(file, {}).items():
-                _prune(change, test, current)
+            if file in prunable:
+                for test in stored:
+                    _prune(change, test, *prunable[file])
             if change.counts:
                 write(file, change.tests)
+                messages += [(line, False) for line in _change_lines(change, _display(file, run.root))]
         except (OSError, ValueError, BaselineError) as error:
             messages.append((f"{NOT_WRITTEN} {_display(file, run.root)}: {_reason(error)}", True))
-            continue
-        if change.counts:
-            written = True
-            messages += [(line, False) for line in _change_lines(change, _display(file, run.root))]
     if lost := {test: len(items) for test, status, items in run.tests if status != "passed"}:
         names = ", ".join(map(printable, [*lost][:MOST_NAMED])) + (" and others" if len(lost) > MOST_NAMED else "")
         count = plural(sum(lost.values()), "baseline")
         tests = "the test" if len(lost) == 1 else "the tests"
         messages.append((f"vmaf: {count} not written, because {tests} did not pass: {names}", True))
-    if not written and not messages:
+    if not messages:
         why = "no test that passed measured one (baseline=True)"
         if passed:
             modes_text = ",".join(sorted(options.modes))
@@ -134,8 +132,8 @@ def _merge(change: _Change, item: Mapping[str, Any], modes: Set[str]) -> None:
         change.counts["replaced" if own else "added"] += 1
 
 
-def _prunable(run: RunState, options: UpdateOptions) -> dict[Path, dict[str, set[str] | None]]:
-    """The current baselines of each stored test, by file; None for a test whose baselines must all stay."""
+def _prunable(run: RunState, options: UpdateOptions) -> dict[Path, tuple[set[str], dict[str, set[str]]]]:
+    """For each file the tests whose baselines must all stay, without parameters, and each test's current baselines."""
     if not run.complete:
         return {}
     measured = {test: {item["clip"] for item in items} for test, _, items in run.tests}
@@ -144,7 +142,7 @@ def _prunable(run: RunState, options: UpdateOptions) -> dict[Path, dict[str, set
     sharing: dict[Path, list[Mapping[str, str]]] = {}
     for module, tests in run.collected.items():
         sharing.setdefault(file_of(Path(module), options.platform), []).append(tests)
-    prunable: dict[Path, dict[str, set[str] | None]] = {}
+    prunable = {}
     for file, modules in sharing.items():
         if not all(set(tests.values()) <= run.ran for tests in modules):
             continue
@@ -155,23 +153,15 @@ def _prunable(run: RunState, options: UpdateOptions) -> dict[Path, dict[str, set
         current: dict[str, set[str]] = {}
         for name, node in nodes:
             current.setdefault(name, set()).update(measured.get(node, ()))
-        prunable[file] = {
-            test: None if test.partition("[")[0] in unsure else current.get(test, set()) for test in _tests_in(file)
-        }
+        prunable[file] = unsure, current
     return prunable
 
 
-def _tests_in(file: Path) -> list[str]:
-    try:
-        return list(read(file))
-    except BaselineError:
-        # Writing the file reports the error.
-        return []
-
-
-def _prune(change: _Change, test: str, current: set[str] | None) -> None:
-    clips = change.tests.get(test, {})
-    for clip in [clip for clip in clips if current is not None and clip not in current]:
+def _prune(change: _Change, test: str, unsure: Set[str], current: Mapping[str, Set[str]]) -> None:
+    if test.partition("[")[0] in unsure:
+        return
+    clips = change.tests[test]
+    for clip in [clip for clip in clips if clip not in current.get(test, ())]:
         del clips[clip]
         change.counts["removed"] += 1
         change.removed.append(f"{test} / {clip}")
@@ -181,8 +171,8 @@ def _write_candidate(run: RunState, folder: Path) -> Messages:
     """Write everything that was measured, whether its test passed or not, into files such as those of the tests."""
     messages: Messages = []
     written = 0
-    measured = [item for _, _, items in run.tests for item in items]
-    for file, entries in sorted(_by_file(measured).items()):
+    measured = _by_file(item for _, _, items in run.tests for item in items)
+    for file, entries in sorted(measured.items()):
         if not file.is_relative_to(run.root):
             messages.append((f"vmaf: {_display(file, run.root)} is outside {run.root}, so it has no candidate.", True))
             continue
@@ -207,7 +197,7 @@ def _write_candidate(run: RunState, folder: Path) -> Messages:
     return messages
 
 
-def _by_file(items: list[dict[str, Any]]) -> dict[Path, list[dict[str, Any]]]:
+def _by_file(items: Iterable[dict[str, Any]]) -> dict[Path, list[dict[str, Any]]]:
     files: dict[Path, list[dict[str, Any]]] = {}
     for item in items:
         files.setdefault(Path(item["file"]), []).append(item)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_vmaf.baselines.entry import Entry, frames_of
-from pytest_vmaf.baselines.judge import ToleranceVerdict, tool_differences
-from pytest_vmaf.baselines.outcome import Outcome
+from pytest_vmaf.baselines.entry import Entry, paired_frames
+from pytest_vmaf.baselines.judge import Outcome, ToleranceVerdict, tool_differences
 from pytest_vmaf.gates.metrics import label
 from pytest_vmaf.report.sections import Chart, DataTable, Line, Paragraph, Section, SectionMaker
 from pytest_vmaf.report.series import frames_per_bucket, thin
@@ -56,10 +55,10 @@ def _number(value: float) -> str:
 
 
 def _charts(where: str, old: Entry, new: Entry) -> list[Chart]:
-    parts = [(entry.get("regions") or {}).get(where, {}) if where else entry for entry in (old, new)]
-    (before, span), (now, now_span) = map(frames_of, parts)
-    if len(before) != len(now) or span != now_span or len(now) < 2:
+    frames = paired_frames(old, new, where)
+    if frames is None or len(frames[0]) < 2:
         return []
+    before, now, span = frames
     of = f" of {where}" if where else ""
     changes = [b - a for a, b in zip(before, now, strict=True)]
     both = [_line("baseline", before, span), _line("now", now, span)]

@@ -12,8 +12,7 @@ from pytest_vmaf.report.schema import SCHEMA, Record, RecordDict
 from pytest_vmaf.text import printable
 
 if TYPE_CHECKING:
-    from pytest_vmaf.baselines.judge import ToleranceVerdict
-    from pytest_vmaf.baselines.outcome import Outcome
+    from pytest_vmaf.baselines.judge import Outcome, ToleranceVerdict
     from pytest_vmaf.gates.gate import Gate, Verdict
     from pytest_vmaf.scoring.result import Result
 

@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
-from pytest_vmaf.errors import MeasurementError
+from pytest_vmaf.baselines.entry import pools_of
 from pytest_vmaf.gates.gate import Verdict
 from pytest_vmaf.gates.metrics import ABOVE, BASE_METRICS, ENCODE_METRICS, PART_METRICS
 from pytest_vmaf.report.schema import Record, RecordDict
 from pytest_vmaf.scoring.models import higher_is_better
 from pytest_vmaf.scoring.result import Result
-from pytest_vmaf.scoring.score import POOLS, Score
+from pytest_vmaf.scoring.score import Score
 
 MOST_BUCKETS = 200
 BINS = 20
@@ -66,7 +66,7 @@ def frame_data(result: Result, verdicts: Sequence[Verdict]) -> RecordDict:
     return {
         "frames": len(result.neg.frames),
         "frame_rate": str(rate) if rate is not None else None,
-        "pools": {name: _pools(result, name) for name in names},
+        "pools": {name: pools_of(result, name) for name in names},
         "series": {
             "frames_per_bucket": size,
             "worst": {name: _worst_of_buckets(result[name], name) for name in names},
@@ -86,17 +86,6 @@ def _worst_of_buckets(score: Score, name: str) -> list[float]:
     # Unclipped like the gap: enhancement shows above 100 or not at all. SSIM, for example, is between 0 and 1.
     digits = 3 if name in BASE_METRICS else 6
     return thin(score.unclipped.frames, lowest=score.scale.higher_is_better, digits=digits)
-
-
-def _pools(result: Result, name: str) -> dict[str, float]:
-    values = {}
-    for pool in POOLS:
-        try:
-            values[pool] = result.pooled(name, pool)
-        except MeasurementError:
-            # A gap of -1 has no harmonic mean.
-            continue
-    return values
 
 
 def histogram(vmaf: Sequence[float], neg: Sequence[float]) -> RecordDict:

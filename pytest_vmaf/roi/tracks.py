@@ -1,16 +1,19 @@
-"""Tracks: a box for each frame, from Python values or from a file. Both are untrusted."""
+"""Tracks: a box for each frame, from Python values or from a JSON or CSV file. Both are untrusted."""
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import re
+import reprlib
 from collections.abc import Collection, Iterator, Mapping, Set
 from numbers import Real
 from pathlib import Path
 
-from pytest_vmaf.errors import SettingsError
-from pytest_vmaf.roi.track_files import LARGEST_TRACK, Row, is_json, read_bytes, read_csv, read_json
-from pytest_vmaf.roi.untrusted import invalid, short_repr
+from pytest_vmaf.errors import ClipError, SettingsError
+from pytest_vmaf.files import load_json
+from pytest_vmaf.roi.untrusted import invalid, read_bounded, short_repr
 from pytest_vmaf.text import printable
 
 #: x, y, w and h in pixels, counted from the top left corner of the displayed picture.
@@ -19,6 +22,11 @@ Box = tuple[int, int, int, int]
 FIELDS = {"x": 0, "y": 0, "w": 1, "h": 1}
 #: No clip has sides of more pixels.
 LARGEST_SIDE = 65535
+#: Of a file in bytes, of its lines in characters, and of a track in frames: eleven hours at 25 frames/s.
+LARGEST_FILE, LARGEST_LINE, LARGEST_TRACK = 64 << 20, 1 << 16, 1_000_000
+NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{0,18})?")
+#: The place of a box in its source, its frame number and its four numbers, all unchecked.
+Row = tuple[str, object, object]
 
 
 def read_track(source: object, *, hold: bool = False, largest: bool = False) -> list[Box]:
@@ -40,8 +48,7 @@ def read_track(source: object, *, hold: bool = False, largest: bool = False) -> 
     if isinstance(source, str | bytes | os.PathLike):
         path = Path(os.fsdecode(source))
         name = printable(str(path))
-        data = read_bytes(path, name)
-        rows = _rows(read_json(data, name), name) if is_json(path, data) else read_csv(data, name)
+        rows = _read_file(path, name)
     else:
         rows = _rows(source, name)
     boxes: dict[int, Box] = {}
@@ -149,3 +156,65 @@ def _rows(values: object, name: str) -> Iterator[Row]:
     else:
         boxes = "a list of boxes (x, y, w, h), one for each frame, a mapping of frame numbers to boxes"
         raise invalid(name, f"{boxes}, or the path of a JSON or CSV file", values)
+
+
+def _read_file(path: Path, name: str) -> Iterator[Row]:
+    data = read_bounded(path, f"The track {name}", LARGEST_FILE, ClipError)
+    if len(data) > LARGEST_FILE:
+        raise SettingsError(f"{name} must have at most {LARGEST_FILE >> 20} MiB.")
+    first = data[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    is_json = path.suffix.lower() == ".json" or first in (b"[", b"{")
+    return _rows(_read_json(data, name), name) if is_json else _read_csv(data, name)
+
+
+def _read_json(data: bytes, name: str) -> object:
+    """The value of a JSON file, which has no more lists and objects than a track can have."""
+    if data.count(b"[") + data.count(b"{") > LARGEST_TRACK + 1:
+        # An empty list takes two bytes in the file and sixty in memory.
+        raise SettingsError(f"{name} has more lists and objects than a track of {LARGEST_TRACK} frames.")
+    try:
+        return load_json(data.decode("utf-8-sig"))
+    except ValueError as error:
+        raise SettingsError(f"{name} is not valid JSON: {printable(str(error))}.") from error
+
+
+def _read_csv(data: bytes, name: str) -> Iterator[Row]:
+    """The rows of a CSV file, each with its line."""
+    lines = csv.reader(_lines(data, name), strict=True)
+    try:
+        header = [cell.strip().lower() for cell in next(lines, [])]
+        if any(header.count(column) != 1 for column in FIELDS) or header.count("frame") > 1:
+            raise SettingsError(
+                f"{name}, line 1: the columns must include x, y, w and h once each, and frame unless the rows are the "
+                f"frames from 0 on, not {printable(reprlib.repr(header))}."
+            )
+        index = 0
+        for cells in lines:
+            if not cells:
+                continue
+            where = f"{name}, line {lines.line_num}"
+            if len(cells) != len(header):
+                raise SettingsError(f"{where}: expected {len(header)} cells as in the header, got {len(cells)}.")
+            row = dict(zip(header, map(_read_number, cells), strict=True))
+            yield where, row.get("frame", index), row
+            index += 1
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{name} must be text in UTF-8.") from error
+    except csv.Error as error:
+        raise SettingsError(f"{name}, line {lines.line_num}: this is not CSV ({error}).") from error
+
+
+def _lines(data: bytes, name: str) -> Iterator[str]:
+    stream = io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline="")
+    while line := stream.readline(LARGEST_LINE + 1):
+        if len(line) > LARGEST_LINE:
+            raise SettingsError(f"{name} must not have lines of more than {LARGEST_LINE} characters.")
+        yield line
+
+
+def _read_number(cell: str) -> object:
+    """The number in a cell of a CSV file; the cell's text if it is not a number."""
+    text = cell.strip()
+    if NUMBER.fullmatch(text) is None:
+        return cell
+    return float(text) if "." in text else int(text)

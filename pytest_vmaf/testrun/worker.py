@@ -40,7 +40,11 @@ def attach_measurements(
     records = measurements[start:]
     if report.outcome == "failed" and options.requested and options.pictures:
         _add_pictures(records, context, start, options.pictures)
-    sections = [*context.records.sections, *_late_sections(context, options), *item.stash.get(_SECTIONS, [])]
+    sections = context.records.sections
+    # Sections with pictures are made only if a report is written.
+    for maker in context.records.section_makers if options.requested else ():
+        sections += collect_sections(partial(_make_section, maker, options.pictures), "a measurement")
+    sections = [*sections, *item.stash.get(_SECTIONS, [])]
     context.records.sections, context.records.section_makers, item.stash[_SECTIONS] = [], [], []
     report.vmaf = {"measurements": plain(records), "sections": sections}  # type: ignore[attr-defined]
     if entries := context.baselines.pop_entries():
@@ -59,6 +63,10 @@ def attach_measurements(
     to_allure(item.config, records, options.html)
 
 
+def _make_section(maker: SectionMaker, pictures: int) -> list[Section]:
+    return [maker(pictures)]
+
+
 def add_sections_of_plugins(item: pytest.Item, context: Context) -> None:
     """Call the plugins' hook for sections, once for each test, after its call."""
     copies = plain(context.records.measurements)
@@ -73,16 +81,6 @@ def remove_properties(item: pytest.Item) -> None:
         if pair in item.user_properties:
             item.user_properties.remove(pair)
     item.stash[_PROPERTIES] = []
-
-
-def _late_sections(context: Context, options: ReportOptions) -> list[RecordDict]:
-    """The sections with pictures, which are made only if a report is written."""
-
-    def make(maker: SectionMaker) -> list[Section]:
-        return [maker(options.pictures)]
-
-    makers = context.records.section_makers if options.requested else []
-    return [section for maker in makers for section in collect_sections(partial(make, maker), "a measurement")]
 
 
 def _add_pictures(records: list[RecordDict], context: Context, start: int, most: int) -> None:

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from pytest_vmaf import BaselineError
-from pytest_vmaf.baselines.entry import differs, frames_of, numbers_of
+from pytest_vmaf.baselines.entry import differs, frames_of, numbers_of, start_of
 from pytest_vmaf.baselines.files import LARGEST_BYTES, SCHEMA, file_of, parse, read, text_of, write
-from pytest_vmaf.baselines.from_searches import start_of
 from pytest_vmaf.baselines.judge import compare_entries, refuse_incomparable
 from pytest_vmaf.baselines.messages import verdict_text
 from pytest_vmaf.baselines.noise import with_margins

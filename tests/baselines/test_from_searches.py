@@ -12,7 +12,7 @@ import pytest
 from baselines.sessions import LOCATION, session, store, updating
 from pytest_vmaf import BaselineError, Encoder, GateViolation, SettingsError, Vmaf
 from pytest_vmaf.baselines.check import BaselineLocation
-from pytest_vmaf.baselines.from_searches import rates_at_target
+from pytest_vmaf.baselines.from_results import rates_at_target
 
 FAST: dict[str, Any] = {"preset": "ultrafast", "crf": (20, 45)}
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from pytest_vmaf.errors import ClipError, PairError, SettingsError
-from pytest_vmaf.roi.crop_filter import crop_filter
+from pytest_vmaf.roi.part_scoring import crop_filter
 from pytest_vmaf.roi.regions import Region, move_inside, read_region, refuse_length, refuse_outside, region_label
 
 corners = st.tuples(st.integers(0, 60), st.integers(0, 40))

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from pytest_vmaf.errors import ClipError, SettingsError
-from pytest_vmaf.roi import track_files, tracks
+from pytest_vmaf.roi import tracks
 from pytest_vmaf.roi.regions import Region
 from pytest_vmaf.roi.tracks import read_track
 
@@ -273,7 +273,7 @@ def test_track_limits(written, monkeypatch):
     monkeypatch.setattr(tracks, "LARGEST_TRACK", 199)
     with pytest.raises(SettingsError, match="line 201: the frame number must be a whole number from 0 to 198, not 199"):
         read_track(path)
-    monkeypatch.setattr(track_files, "LARGEST_FILE", 1 << 10)
+    monkeypatch.setattr(tracks, "LARGEST_FILE", 1 << 10)
     with pytest.raises(SettingsError, match=r"track\.csv must have at most 0 MiB"):
         read_track(path)
 
