@@ -163,26 +163,23 @@ def test_score_raw_video(tool: str, make: Callable[..., Path], reference: Path, 
     assert result.vmaf == pytest.approx(run(tool, reference, encoded).vmaf, abs=1e-9)
 
 
-OTHER_FORMS = ("20p10le", "22p", "44p", "44p12le", "44p16le")
-
-
-@pytest.mark.parametrize("pix_fmt", ["yuv422p10le", *(pytest.param(f"yuv4{form}", marks=slow) for form in OTHER_FORMS)])
-@pytest.mark.slow
+# Each chroma format, and each depth but 8 bits.
+@slow
+@pytest.mark.parametrize("pix_fmt", ["yuv422p10le", "yuv444p12le", "yuv420p16le"])
 def test_score_other_depths_and_chroma(
     tool: str, make: Callable[..., Path], reference: Path, tmp_path: Path, pix_fmt: str
 ) -> None:
-    source = make("-i", reference, "-frames:v", 6, "-pix_fmt", pix_fmt, "-c:v", "ffv1", tmp_path / "source.mkv")
+    source = make("-i", reference, "-frames:v", 4, "-pix_fmt", pix_fmt, "-c:v", "ffv1", tmp_path / "source.mkv")
     blurred = make("-i", source, "-vf", "avgblur=2", "-pix_fmt", pix_fmt, "-c:v", "ffv1", tmp_path / "blurred.mkv")
     assert_equal_to_the_ffmpeg_scorer(tool, source, blurred, features=("psnr",))
 
 
-@pytest.mark.parametrize("tag", ["setfield=tff", pytest.param("setparams=chroma_location=topleft", marks=slow)])
-@pytest.mark.slow
+@slow
 def test_tags_unknown_to_the_tool(
-    tool: str, make: Callable[..., Path], reference: Path, encoded: Path, tmp_path: Path, tag: str
+    tool: str, make: Callable[..., Path], reference: Path, encoded: Path, tmp_path: Path
 ) -> None:
-    output = tmp_path / "tagged.mkv"
-    tagged = make("-i", encoded, "-vf", tag, "-c:v", "ffv1", output)
+    tags = "setfield=tff,setparams=chroma_location=topleft"
+    tagged = make("-i", encoded, "-vf", tags, "-c:v", "ffv1", tmp_path / "tagged.mkv")
     settings = {"features": ("psnr",), "allow": ("interlaced",)}
     result = assert_equal_to_the_ffmpeg_scorer(tool, reference, tagged, **settings)
     assert result["psnr_cb"] == pytest.approx(run(tool, reference, encoded, **settings)["psnr_cb"], abs=1e-9)
@@ -190,14 +187,14 @@ def test_tags_unknown_to_the_tool(
 
 @slow
 def test_score_generation_v1(tool: str, footage: Callable[..., Path], encode: Callable[..., Path]) -> None:
-    larger = footage("320x180", 6)
+    larger = footage("216x160", 4)
     assert_equal_to_the_ffmpeg_scorer(tool, larger, encode(larger), generation="v1")
 
 
 @slow
 def test_score_phone_mode(tool: str, reference: Path, encoded: Path) -> None:
     phone = assert_equal_to_the_ffmpeg_scorer(tool, reference, encoded, phone=True)
-    assert phone.neg > run(tool, reference, encoded).neg + 1
+    assert phone.vmaf.scale.model == "vmaf_v0.6.1 (phone)"
 
 
 def test_score_features(tool: str, reference: Path, encoded: Path) -> None:
@@ -229,7 +226,8 @@ def test_above_100(tool: str, reference: Path, sharpened: Path) -> None:
 
 
 def golden_rows() -> list[tuple[int, str]]:
-    return [(number, name) for number in range(8) for name in ("standin", "real")]
+    # The stand-in's libvmaf is the ffmpeg scorer's, which scores the last row, by far the longest, in test_golden.
+    return [(number, name) for number in range(8) for name in ("standin", "real") if (number, name) != (7, "standin")]
 
 
 @slow
@@ -247,20 +245,28 @@ def test_published_scores(request: pytest.FixtureRequest, golden: Path, number: 
     assert (score if row["clip_scores"] else score.unclipped) == pytest.approx(row["published"], abs=1e-3)
 
 
-@pytest.mark.parametrize(("size", "missing"), [("64x64", 1), pytest.param("320x180", 6, marks=slow)])
-def test_shorter_distorted(
-    tool: str, footage: Callable[..., Path], make: Callable[..., Path], tmp_path: Path, size: str, missing: int
-) -> None:
-    whole = footage(size)
-    short = make("-i", whole, "-frames:v", 24 - missing, "-c:v", "ffv1", tmp_path / "short.mkv")
-    with pytest.raises(
-        PairError, match=rf"24 frames .* reference, {24 - missing} .*\({missing} more in the reference\)"
-    ):
-        run(tool, whole, short)
+@pytest.fixture(scope="session")
+def short(reference: Path, make: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first six frames of the reference. The other six do not fit into a pipe."""
+    output = tmp_path_factory.mktemp("short") / "short.mkv"
+    return make("-i", reference, "-frames:v", 6, "-c:v", "ffv1", output)
 
 
-def test_shorter_reference(tool: str, reference: Path, make: Callable[..., Path], tmp_path: Path) -> None:
-    short = make("-i", reference, "-frames:v", 6, "-c:v", "ffv1", tmp_path / "short.mkv")
+def test_one_frame_missing(tool: str, footage: Callable[..., Path], make: Callable[..., Path], tmp_path: Path) -> None:
+    # The frame fits into a pipe.
+    whole = footage("64x64", 6)
+    shorter = make("-i", whole, "-frames:v", 5, "-c:v", "ffv1", tmp_path / "short.mkv")
+    with pytest.raises(PairError, match=r"6 frames .* reference, 5 .*\(1 more in the reference\)"):
+        run(tool, whole, shorter)
+
+
+@slow
+def test_shorter_distorted(tool: str, reference: Path, short: Path) -> None:
+    with pytest.raises(PairError, match=r"12 frames .* reference, 6 .*\(6 more in the reference\)"):
+        run(tool, reference, short)
+
+
+def test_shorter_reference(tool: str, reference: Path, short: Path) -> None:
     with pytest.raises(PairError, match=r"6 frames .* reference, 12 .*\(6 more in the distorted clip\)"):
         run(tool, short, reference)
 
@@ -316,9 +322,8 @@ def test_command_repeats_the_run(tool: str, reference: Path, encoded: Path, tmp_
     assert f'mean="{result.vmaf.unclipped:.6f}' in (tmp_path / "log.xml").read_text()
 
 
-@pytest.mark.parametrize("folder", ["models: new = old", pytest.param("plain", marks=slow)])
-def test_model_by_path(tool: str, marked: list[Path], tmp_path: Path, folder: str) -> None:
-    path = tmp_path / folder / "half of: both.json"
+def test_model_by_path(tool: str, marked: list[Path], tmp_path: Path) -> None:
+    path = tmp_path / "models: new = old" / "half of: both.json"
     path.parent.mkdir()
     path.write_text(json.dumps(SMALL_MODEL))
     result = assert_equal_to_the_ffmpeg_scorer(tool, *marked, model=str(path))

@@ -181,9 +181,6 @@ GEOMETRIES = [
     ("yuv420p", "135x77"),
     ("yuv422p10le", "135x77"),
     pytest.param("yuv420p", "576x324", marks=pytest.mark.slow),
-    pytest.param("yuv420p", "854x480", marks=pytest.mark.slow),
-    pytest.param("yuv420p10le", "135x77", marks=pytest.mark.slow),
-    pytest.param("yuv422p", "192x108", marks=pytest.mark.slow),
     pytest.param("yuv444p12le", "192x108", marks=pytest.mark.slow),
     pytest.param("yuv420p16le", "192x108", marks=pytest.mark.slow),
 ]
@@ -211,16 +208,11 @@ def test_masked_score_equals_naive_file(
 
 
 @pytest.mark.parametrize(
-    "pix_fmt",
-    [pytest.param(form, marks=pytest.mark.slow) for form in ("yuv420p", "yuv422p10le", "yuv444p12le")]
-    + ["yuv444p16le"],
-)
-@pytest.mark.parametrize(
-    ("fill", "threshold", "fade"),
+    ("pix_fmt", "fill", "threshold", "fade"),
     [
-        pytest.param(0.5, 0, 1, marks=pytest.mark.slow),
-        (0.35, 0.3, 0.1),
-        pytest.param(0.3, 0.3, 0, marks=pytest.mark.slow),
+        ("yuv444p16le", 0.35, 0.3, 0.1),
+        pytest.param("yuv420p", 0.5, 0, 1, marks=pytest.mark.slow),
+        pytest.param("yuv422p10le", 0.3, 0.3, 0, marks=pytest.mark.slow),
     ],
 )
 def test_synthetic_mask(
@@ -239,9 +231,9 @@ def test_synthetic_mask(
 
 
 @pytest.mark.parametrize(
-    ("pix_fmt", "size"), [pytest.param("yuv420p", "576x324", marks=pytest.mark.slow), ("yuv422p10le", "135x77")]
+    ("pix_fmt", "size", "stride"),
+    [pytest.param("yuv420p", "576x324", 1, marks=pytest.mark.slow), ("yuv422p10le", "135x77", None)],
 )
-@pytest.mark.parametrize("stride", [pytest.param(1, marks=pytest.mark.slow), None])
 def test_bundled_network_gets_small_frames(
     pair: Pair, make: Callable[..., Path], tmp_path: Path, pix_fmt: str, size: str, stride: int | None
 ) -> None:
@@ -485,18 +477,18 @@ def test_gates_of_roi(pair: Pair, synthetic: RoiResult) -> None:
     found = synthetic
     roi = float(found.vmaf_roi)
     Vmaf().roi(*pair(), min_roi=roi, min_vmaf_roi_min=0, min_neg_roi=float(found.neg_roi), **settings)
+    # Gates of the whole picture hold here as in `score`.
+    gates = {"min_roi": math.nextafter(roi, 101), "min_neg": 100, "min_neg_masked_p5": 100, "max_gap_masked": -9}
     with pytest.raises(GateViolation) as caught:
-        Vmaf().roi(*pair(), min_roi=math.nextafter(roi, 101), min_neg_masked_p5=100, max_gap_masked=-9, **settings)
+        Vmaf().roi(*pair(), **gates, **settings)
     first, *lines = str(caught.value).splitlines()
-    assert first.startswith(f"VMAF roi {roi:.3f} < ")
-    assert first.endswith("(3 of 3 gates failed)")
+    assert f"VMAF roi {roi:.3f} < " in first
+    assert first.endswith("(4 of 4 gates failed)")
     assert re.search(r"NEG masked p5 [\d.]+ < 100; gap masked [\d.]+ > -9 ", first)
+    assert re.search(r"NEG [\d.]+ < 100[; ]", first)
     assert any("worst frames: frame" in line for line in lines)
     assert any("note: roi: weight 0.25" in line for line in lines)
     assert caught.value.result == found
-    # Gates of the whole picture hold here as in `score`.
-    with pytest.raises(GateViolation, match=r"NEG .* < 100 "):
-        Vmaf().roi(*pair(), min_neg=100, **settings)
 
 
 @pytest.mark.parametrize(
@@ -555,7 +547,7 @@ def test_scorer_without_clips(pair: Pair) -> None:
 
 @pytest.mark.slow
 def test_aligned_pair(make: Callable[..., Path], footage: Callable[..., Path], network: Path, tmp_path: Path) -> None:
-    reference = footage("192x108", 24)
+    reference = footage("192x108", 16)
     late = make("-i", reference, "-vf", "trim=start_frame=3,setpts=PTS-STARTPTS,gblur=sigma=1", "-c:v", "ffv1",
                 tmp_path / "late.mkv")  # fmt: skip
     found = Vmaf().roi(reference, late, align=True, saliency=network, threshold=0.4, fade=0.3)
@@ -563,7 +555,7 @@ def test_aligned_pair(make: Callable[..., Path], footage: Callable[..., Path], n
     alphas = [alpha_of(saliency(network, bt601(planes, 8)), 0.4, 0.3) for planes in ours[3:]]
     frames = [blend(*planes, alpha, 8) for *planes, alpha in zip(ours[3:], theirs, alphas, strict=True)]
     cut = make("-i", reference, "-vf", "trim=start_frame=3,setpts=PTS-STARTPTS", "-c:v", "ffv1", tmp_path / "cut.mkv")
-    assert len(found.coverage) == 21
+    assert len(found.coverage) == 13
     assert_as_a_file(found, frames, cut, "yuv420p", "192x108", tmp_path)
     assert "--align" in found.provenance["command"]
 
@@ -616,8 +608,6 @@ def test_rotated_clips(pair: Pair, make: Callable[..., Path], network: Path, tmp
         *(
             pytest.param(*case, marks=pytest.mark.slow)
             for case in (
-                ("a.mkv", "ffv1", "yuv420p", ("-colorspace", "bt709", "-color_range", "tv")),
-                ("a.mkv", "ffv1", "gbrp", ()),
                 ("a.mkv", "ffv1", "gbrp10le", ()),
                 ("a.png", "png", "rgb24", ()),
                 ("a.jpg", "mjpeg", "yuvj420p", ()),
@@ -761,8 +751,7 @@ def test_smallest_picture(pair: Pair, network: Path) -> None:
     "name",
     [
         "-weight=0 $(touch pwned);'\"`.mkv",
-        pytest.param("we:ird,[0]=%03d\\.mkv", marks=pytest.mark.slow),
-        pytest.param("ünï 字\u202e.mkv", marks=pytest.mark.slow),
+        pytest.param("we:ird,[0]=%03d\\ünï 字\u202e.mkv", marks=pytest.mark.slow),
     ],
 )
 def test_hostile_names(pair: Pair, network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:

@@ -21,7 +21,7 @@ from pytest_vmaf.scoring.models import resolve_model
 from pytest_vmaf.scoring.scorer import ScoreRequest, Source, Tools
 from pytest_vmaf.scoring.verify_log import verify_log
 
-FORMS = ("mp4", "faststart.mp4", "mkv", "ts", "avi", "ivf", "y4m", "nut")
+FORMS = ("faststart.mp4", "mp4", "mkv", "ts", "avi", "flv", "ivf", "y4m", "nut")
 BY_INDEX = "settb=AVTB,setpts=N"
 V0 = r"version=vmaf_v0.6.1\:name=vmaf"
 
@@ -195,11 +195,11 @@ def test_late_time_stamps(libvmaf, make, reference, encoded, tmp_path, score, ho
 
 @pytest.mark.parametrize("form", ["mp4", *map(slow, ("mkv", "ts", "avi", "webm"))])
 def test_containers_at_59_94(form, make, footage, tmp_path, score):
-    reference = footage("320x180", 24, "60000/1001")
+    reference = footage("160x90", 12, "60000/1001")
     codec = ("-c:v", "libvpx", "-b:v", "300k") if form == "webm" else ("-c:v", "libx264", "-crf", 28)
     packed = make("-i", reference, *codec, "-bf", 2 if form != "webm" else 0, tmp_path / f"a.{form}")
     frames = make("-i", packed, "-fps_mode", "passthrough", "-pix_fmt", "yuv420p", tmp_path / "a.yuv")
-    raw = Clip(frames, width=320, height=180, frame_rate="60000/1001")
+    raw = Clip(frames, width=160, height=90, frame_rate="60000/1001")
     assert score(reference, packed).neg.unclipped.frames == score(reference, raw).neg.unclipped.frames
 
 
@@ -293,9 +293,9 @@ RESTARTED = (
 )
 
 
-@pytest.mark.parametrize("second", ["scale=160:90", slow("scale=640:360"), slow("format=yuv444p")])
 @pytest.mark.slow
-def test_clip_that_changes_midway(second, changing, reference, make, tmp_path, score):
+@pytest.mark.parametrize("second", ["scale=160:90", "format=yuv444p"])
+def test_clip_that_changes_midway(second, changing, reference, score):
     clip = changing(second)
     for pair in ((reference, clip), (clip, clip)):
         with pytest.raises(ScorerError, match=RESTARTED):
@@ -316,7 +316,7 @@ def test_clip_of_two_equal_parts(changing, reference, score):
 
 UNREADABLE = (
     "different lengths|could not decode or score|cannot be decoded|cut off or damaged|is cut off: its last frame|"
-    "decoding errors|not comparable"
+    "decoding errors|not comparable|has no video stream"
 )
 
 
@@ -327,26 +327,18 @@ def cut_short(source: Path, target: Path, share: float) -> Path:
     return target
 
 
-CUTS = [(form, share) for form in FORMS for share in (0.03, 0.97)]
-QUICK_CUTS = [("faststart.mp4", 0.03), ("mkv", 0.97), ("y4m", 0.97)]
-
-
-@pytest.mark.parametrize(("form", "share"), [cut if cut in QUICK_CUTS else slow(*cut) for cut in CUTS])
-def test_cut_distorted_clip(form, share, make, reference, tmp_path, score):
+@pytest.mark.parametrize("form", ["faststart.mp4", *map(slow, FORMS[1:])])
+def test_cut_file(form, make, footage, tmp_path, score):
+    reference = footage("160x90", 24)
     options = ("-movflags", "+faststart") if form.startswith("faststart") else ()
-    codec = {"ivf": ("-c:v", "libvpx"), "y4m": ()}.get(form, ("-c:v", "libx264", "-crf", 20))
+    fast = ("-c:v", "libx264", "-preset", "veryfast", "-crf", 20)
+    codec = {"ivf": ("-c:v", "libvpx", "-deadline", "realtime"), "y4m": ()}.get(form, fast)
     whole = make("-i", reference, *codec, *options, tmp_path / f"whole.{form}")
-    score(reference, whole)
-    with pytest.raises(MeasurementError, match=UNREADABLE):
-        score(reference, cut_short(whole, tmp_path / f"cut.{form}", share))
-
-
-@pytest.mark.parametrize("form", ["faststart.mp4", "mkv", *map(slow, ("mp4", "avi", "flv", "ts", "nut", "ivf"))])
-def test_cut_file_on_both_sides(form, make, reference, tmp_path, score):
-    options = ("-movflags", "+faststart") if form.startswith("faststart") else ()
-    codec = ("-c:v", "libvpx") if form == "ivf" else ("-c:v", "libx264", "-crf", 20)
-    whole = make("-i", reference, *codec, *options, tmp_path / f"whole.{form}")
-    cut = cut_short(whole, tmp_path / f"cut.{form}", 0.61)
+    assert len(score(reference, whole).neg.frames) == 24
+    for share in (0.03, 0.97):
+        with pytest.raises(MeasurementError, match=UNREADABLE):
+            score(reference, cut_short(whole, tmp_path / f"cut-{share}.{form}", share))
+    cut = cut_short(whole, tmp_path / f"both.{form}", 0.5)
     with pytest.raises(MeasurementError, match=UNREADABLE):
         score(cut, cut)
 
@@ -396,7 +388,7 @@ def test_range_tags(make, reference, encoded, tmp_path, libvmaf, score):
 
 
 @pytest.mark.parametrize(
-    "frames", [pytest.param((30, 0), marks=pytest.mark.slow), (12, 6)], ids=["black", "black start"]
+    "frames", [pytest.param((8, 0), marks=pytest.mark.slow), (12, 6)], ids=["black", "black start"]
 )
 def test_flat_reference(frames, make, tmp_path, score, footage):
     total, scene_from = frames
@@ -440,7 +432,7 @@ def test_name_like_statistics(make, reference, tmp_path, score):
 @pytest.mark.slow
 def test_bad_frames_are_not_a_shift(make, tmp_path, score):
     """A still picture fits at every shift; leaving out the bad frames must not look like a better fit."""
-    scene = "mandelbrot=size=320x180:rate=25,format=yuv420p,trim=end_frame=1,loop=loop=-1:size=1"
+    scene = "mandelbrot=size=160x90:rate=25,format=yuv420p,trim=end_frame=1,loop=loop=-1:size=1"
     still = make("-f", "lavfi", "-i", scene, "-frames:v", 40, "-c:v", "ffv1", tmp_path / "still.mkv")
     blur = "boxblur=12:enable='lt(n,5)'"
     bad = make("-i", still, "-vf", blur, "-c:v", "ffv1", tmp_path / "bad.mkv")
@@ -474,11 +466,11 @@ def test_notes(make, reference, tmp_path, score):
     assert "reference has transparency (rgba), which is ignored" in notes
 
 
-@pytest.mark.parametrize("packed", ["uyvy422", slow("yuyv422")])
 @pytest.mark.slow
-def test_packed_yuv(packed, make, reference, tmp_path, score):
+def test_packed_yuv(make, footage, tmp_path, score):
     """Not RGB: its samples are scored as they are, and its tags count."""
-    source = make("-i", reference, "-pix_fmt", packed, "-c:v", "rawvideo", tmp_path / "source.avi")
+    packed = "uyvy422"
+    source = make("-i", footage("160x90", 12), "-pix_fmt", packed, "-c:v", "rawvideo", tmp_path / "source.avi")
     tagged = "format=yuv422p,setparams=colorspace=bt709"
     same = make("-i", source, "-vf", tagged, "-c:v", "ffv1", tmp_path / "same.mkv")
     result = score(source, same)
