@@ -32,6 +32,5 @@ def run(options: argparse.Namespace) -> int:
             search.clips, encoders=encoders, targets=search.targets, speed=speed, **search.settings
         )
     output.write_search(options, search.head, comparison_record(comparison), search.vmaf.sections)
-    bisections = [bisection for by_label in comparison.bisections.values() for bisection in by_label.values()]
-    answers = [answer for bisection in bisections for answer in bisection.answers.values()]
+    answers = [answer for bisection in comparison.searches for answer in bisection.answers.values()]
     return output.exit_code(answer.why for answer in answers if not answer.met)

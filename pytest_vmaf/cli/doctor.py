@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 #: Large enough for every model of the registry. Motion needs two frames.
 TEST_CLIP = "testsrc2=size=640x480:rate=25,format=yuv420p"
-ENCODERS = ("libx264", "libx265", "libsvtav1", "libaom-av1", "libvpx-vp9", "libvvenc", "librav1e")
 
 
 def add_parser(commands: Commands) -> None:
@@ -78,9 +77,12 @@ def _loads(ffmpeg: str, model: str) -> bool:
 
 
 def _encoders(ffmpeg: Ffmpeg) -> str:
+    from pytest_vmaf.encoding.encoders import ENCODERS
+
+    software = [name for name, encoder in ENCODERS.items() if not encoder.needs]
     listing = _call([ffmpeg.path, "-hide_banner", "-encoders"])[1]
     names = {words[1] for line in listing.splitlines() if len(words := line.split()) > 1}
-    return ", ".join(name for name in ENCODERS if name in names) or f"none of {', '.join(ENCODERS)}"
+    return ", ".join(name for name in software if name in names) or f"none of {', '.join(software)}"
 
 
 def _vmaf_tool(vmaf_bin: str) -> str:

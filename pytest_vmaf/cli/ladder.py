@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pytest_vmaf.cli import search_flags as flags, search_output as output
 from pytest_vmaf.cli.common import Commands, add_command, add_output, print_message, write
-from pytest_vmaf.cli.search_input import SearchInput, read_search
+from pytest_vmaf.cli.search_input import read_search
 from pytest_vmaf.text import printable
-
-if TYPE_CHECKING:
-    from pytest_vmaf.search.ladder import Ladder
 
 
 def add_parser(commands: Commands) -> None:
@@ -31,9 +27,9 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Build the ladder, write it, and exit by the targets."""
-    from pytest_vmaf.search.build_ladder import parse_size
+    from pytest_vmaf.search.build_ladder import read_sizes
 
-    sizes = [parse_size(text) for text in options.resolutions]
+    sizes = read_sizes(options.resolutions)
     search = read_search(options, "ladder", max(sizes))
     if options.package is not None and options.keep is None:
         search.settings["keep"] = options.package / "encodes"
@@ -56,14 +52,10 @@ def run(options: argparse.Namespace) -> int:
         text = ladder.to_hls() if options.format == "hls" else ladder.to_dash()
         write(options.output, output.add_comment(text, search))
     if options.package is not None and ladder.rungs:
-        _write_package(options, search, ladder)
+        manifest = ladder.package(options.package, "dash" if options.format == "dash" else "hls")
+        text = output.add_comment(manifest.read_text(encoding="utf-8"), search)
+        write(manifest, text)
+        print_message(f"packaged: {printable(str(manifest))}")
+        if options.format in ("hls", "dash"):
+            write(options.output, text)
     return output.exit_code(ladder.unmet.values())
-
-
-def _write_package(options: argparse.Namespace, search: SearchInput, ladder: Ladder) -> None:
-    manifest = ladder.package(options.package, "dash" if options.format == "dash" else "hls")
-    text = output.add_comment(manifest.read_text(encoding="utf-8"), search)
-    write(manifest, text)
-    print_message(f"packaged: {printable(str(manifest))}")
-    if options.format in ("hls", "dash"):
-        write(options.output, text)

@@ -154,7 +154,5 @@ def _words(job: EncodeJob, crf: int) -> list[str]:
 
 def _launches(command: Iterable[str]) -> bool:
     """Whether a command runs other programs than its first, as far as its arguments tell."""
-    for number, word in enumerate(command):
-        if LAUNCHERS.fullmatch(Path(word).name) or (number and shutil.which(word)):
-            return True
-    return False
+    words = enumerate(command)
+    return any(LAUNCHERS.fullmatch(Path(word).name) or (number and shutil.which(word)) for number, word in words)

@@ -56,19 +56,11 @@ def bisect_section(bisection: Bisection) -> Section:
         f"{bisection.name}: {metric} {', '.join(f'{answer.target:g}' for answer in answers)}",
         [
             Paragraph(text.rstrip()),
-            DataTable(columns, [_answer_row(answer) for answer in answers], "Answers"),
+            DataTable(columns, [answer.cells for answer in answers], "Answers"),
             *([Chart("CRF", metric, [Line(metric, points, marked)], levels, caption)] if probes else []),
             DataTable(("CRF", *own, "VMAF", "NEG", "gap", "kbit/s", "bytes"), rows, "Trial encodes"),
         ],
     )
-
-
-def _answer_row(answer: Answer) -> list[object]:
-    if not answer.met:
-        return [f"{answer.target:g}", *["–"] * 5, answer.outcome]
-    coarser = "–" if answer.next_score is None else f"{answer.next_score:.3f}"
-    numbers = [answer.crf, f"{answer.score:.3f}", coarser, _kbits(answer.bitrate), answer.size]
-    return [f"{answer.target:g}", *numbers, answer.outcome]
 
 
 def compare_sections(comparison: Comparison) -> list[Section]:

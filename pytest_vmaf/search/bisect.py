@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -58,7 +57,12 @@ def bisect(request: BisectRequest, scorer: Scorer, plan: SearchPlan = PLAIN) -> 
     ffmpeg, preset = check_encoder(request)
     source = plan.source or request.scoring.reference
     stamp = stamp_of(source)
-    with _folder(request.keep) as folder:
+    if request.keep is not None:
+        request.keep.mkdir(parents=True, exist_ok=True)
+    # Inside `keep`, so that an encode is moved and not copied.
+    prefix = ".pytest-vmaf-" if request.keep else "pytest-vmaf-"
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=request.keep) as temporary:
+        folder = Path(temporary)
         reference, sample = cut_sample(request.scoring, request.sample, ffmpeg, folder)
         job = make_job(request, ffmpeg, preset, plan.source or reference)
         features = (*request.scoring.features, *request.metric.features)
@@ -255,15 +259,6 @@ def _with_probes(error: MeasurementError, finished: tuple[Probe, ...]) -> Measur
         scores = "; ".join(f"CRF {probe.crf}: {probe.score:.3f}" for probe in finished)
         error.add_note(f"Trial encodes finished before: {scores}.")
     return error
-
-
-@contextmanager
-def _folder(keep: Path | None) -> Iterator[Path]:
-    if keep is not None:
-        keep.mkdir(parents=True, exist_ok=True)
-    # Inside `keep`, so that an encode is moved and not copied.
-    with tempfile.TemporaryDirectory(prefix=".pytest-vmaf-" if keep else "pytest-vmaf-", dir=keep) as folder:
-        yield Path(folder)
 
 
 def _move_encodes(probes: Mapping[int, Probe], keep: Path | None, crfs: set[int | None] | None) -> dict[int, Probe]:

@@ -14,6 +14,8 @@ from pytest_vmaf.search.crf_search import Outcome
 from pytest_vmaf.search.probe import Metric, Probe
 from pytest_vmaf.search.speed import Speed
 
+# pytest shows the caller's line, not ours.
+__tracebackhide__ = True
 MET = ("met", "met at the coarsest")
 
 
@@ -54,50 +56,42 @@ class Answer:
     @property
     def crf(self) -> int:
         """The operating point: the coarsest number on the encoder's scale whose score is at or above the target."""
-        __tracebackhide__ = True
         return self._reached.crf
 
     @property
     def score(self) -> float:
         """The metric's score at that CRF."""
-        __tracebackhide__ = True
         return self._reached.score
 
     @property
     def next_score(self) -> float | None:
         """The score one CRF coarser, below the target; None at the end of the scale."""
-        __tracebackhide__ = True
         _ = self._reached
         return None if self.next_probe is None else self.next_probe.score
 
     @property
     def bitrate(self) -> float:
         """The mean bitrate of the encode's video stream, in bit/s."""
-        __tracebackhide__ = True
         return self._reached.bitrate
 
     @property
     def size(self) -> int:
         """The size of the encode's video stream, in bytes."""
-        __tracebackhide__ = True
         return self._reached.encode.size
 
     @property
     def encode(self) -> Encode:
         """The encode. Its path is None unless the search was given a folder to keep it in."""
-        __tracebackhide__ = True
         return self._reached.encode
 
     @property
     def clip(self) -> Clip:
         """The encode as a clip, for `vmaf.check(source, bisection[96])`. Needs `keep=`."""
-        __tracebackhide__ = True
         return self.encode.clip
 
     @property
     def result(self) -> Result:
         """The complete measurement of the encode: VMAF and NEG of every frame."""
-        __tracebackhide__ = True
         return self._reached.result
 
     @property
@@ -117,8 +111,16 @@ class Answer:
         return f"{what} has no single CRF, because the scores do not fall: {scores}"
 
     @property
+    def cells(self) -> tuple[str, ...]:
+        """The row of a table: target, CRF, score, next score, kbit/s, bytes and outcome."""
+        numbers = ["–"] * 5
+        if self.met:
+            after = "–" if self.next_score is None else f"{self.next_score:.3f}"
+            numbers = [str(self.crf), f"{self.score:.3f}", after, f"{self.bitrate / 1000:.1f}", str(self.size)]
+        return (f"{self.target:g}", *numbers, self.outcome)
+
+    @property
     def _reached(self) -> Probe:
-        __tracebackhide__ = True
         if self.probe is None or not self.met:
             raise GateViolation(self.why)
         return self.probe
@@ -184,7 +186,7 @@ class Bisection:
 
     def __str__(self) -> str:
         columns = ("target", "CRF", str(self.metric), "next", "kbit/s", "bytes", "outcome")
-        rows = [columns, *map(_row, self.answers.values())]
+        rows = [columns, *(answer.cells for answer in self.answers.values())]
         *widths, _ = (max(map(len, column)) for column in zip(*rows, strict=True))
         lines = ["  ".join([*(c.rjust(w) for c, w in zip(row, widths, strict=False)), row[-1]]) for row in rows]
         head = (
@@ -197,11 +199,3 @@ class Bisection:
 def sample_name(name: str, sample: tuple[int, int] | None) -> str:
     """The reference's name, with the range of frames if only a sample of it is scored."""
     return name if sample is None else f"{name}, frames {sample[0]} to {sum(sample) - 1}"
-
-
-def _row(answer: Answer) -> tuple[str, ...]:
-    cells = ["–"] * 5
-    if answer.met:
-        after = "–" if answer.next_score is None else f"{answer.next_score:.3f}"
-        cells = [str(answer.crf), f"{answer.score:.3f}", after, f"{answer.bitrate / 1000:.1f}", str(answer.size)]
-    return (f"{answer.target:g}", *cells, answer.outcome)

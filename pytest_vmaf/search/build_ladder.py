@@ -57,18 +57,6 @@ class LadderRequest:
     progress: Callable[[int, float], None] | None = None
 
 
-def parse_size(text: str) -> Size:
-    """Read a resolution such as "1280x720".
-
-    Raises:
-        SettingsError: If the text is not a resolution.
-    """
-    match = SIZE.fullmatch(text.strip())
-    if match is None:
-        raise SettingsError(f"A resolution must be given like 1280x720, not {text!r:.80}.")
-    return int(match[1]), int(match[2])
-
-
 def read_sizes(sizes: Sequence[str | Size]) -> tuple[Size, ...]:
     """Read a list of resolutions, each like "1280x720" or (1280, 720).
 
@@ -79,7 +67,11 @@ def read_sizes(sizes: Sequence[str | Size]) -> tuple[Size, ...]:
         raise invalid("resolutions", "a list such as ['1280x720', '640x360']", sizes)
     pairs = []
     for size in sizes:
-        pair = parse_size(size) if isinstance(size, str) else tuple(size) if isinstance(size, Iterable) else ()
+        if isinstance(size, str):
+            match = SIZE.fullmatch(size.strip())
+            pair = tuple(map(int, match.groups())) if match else ()
+        else:
+            pair = tuple(size) if isinstance(size, Iterable) else ()
         if len(pair) != 2 or not all(type(side) is int and side > 0 for side in pair):
             raise SettingsError(f"A resolution must be given like '1280x720' or (1280, 720), not {size!r:.80}.")
         pairs.append((pair[0], pair[1]))
@@ -191,16 +183,14 @@ def _choose_rungs(
     """The cheapest encode for each target, highest bitrate first."""
     chosen: dict[tuple[Size, int], tuple[Probe, list[float]]] = {}
     for target in next(iter(bisections.values())).answers:
-        met = [(each[target].bitrate, size) for size, each in bisections.items() if each[target].met]
+        answers = [(size, each[target]) for size, each in bisections.items()]
+        met = [(size, answer.probe) for size, answer in answers if answer.met and answer.probe]
         if met:
-            _, size = min(met)
-            probe = bisections[size][target].probe
-            assert probe is not None  # noqa: S101
+            size, probe = min(met, key=lambda each: (each[1].bitrate, each[0]))
             chosen.setdefault((size, probe.crf), (probe, []))[1].append(target)
     rungs = []
     for ((width, height), _), (probe, targets) in chosen.items():
-        path = probe.encode.path
-        assert path is not None  # noqa: S101
+        path = probe.encode.clip.path
         codecs = codec_string(path, ffmpeg, timeout)
         # The peak of a single segment is the mean, but for rounding.
         peak = max(peak_bitrate(path, ffmpeg, segment, timeout), probe.bitrate)

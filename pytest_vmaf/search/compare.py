@@ -23,8 +23,8 @@ class CompareRequest:
     """Encoders and sources to compare.
 
     Attributes:
-        scorings: One for each source: the reference, and how to score.
-        contenders: By label, a bisection of each encoder. Its source is replaced by each of the sources.
+        scorings: One for each source, at least one: the reference, and how to score.
+        contenders: By label, a bisection of each encoder, at least one. Its source is replaced by each of the sources.
         speed: Whether to measure the speed of encoding and decoding.
         progress: Called with the number of trial encodes made, and the number expected in all.
     """
@@ -39,12 +39,10 @@ def compare(request: CompareRequest, scorer: Scorer) -> Comparison:
     """Bisect every encoder on every source, one after the other, so that no search disturbs the speed of another.
 
     Raises:
-        SettingsError: Before anything is encoded, for no encoder, a source given twice, or invalid encoder settings.
+        SettingsError: Before anything is encoded, for a source given twice, or invalid encoder settings.
         ClipError: Before anything is encoded, for a source that cannot be read.
         MeasurementError: If a search fails. `error.probes` holds the trial encodes of all searches.
     """
-    if not request.contenders or not request.scorings:
-        raise SettingsError("A comparison needs at least one encoder and one source.")
     sources = [str(scoring.reference) for scoring in request.scorings]
     if len(set(sources)) < len(sources):
         raise SettingsError(f"Every source must be given once, not {', '.join(sources)}.")

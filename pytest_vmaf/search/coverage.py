@@ -18,18 +18,15 @@ def next_crf(points: Sequence[tuple[int, float, int]], target: float, finest: in
     """The CRF to measure next, for the score to be known closely on both sides of the target.
 
     Args:
-        points: (CRF, score, bytes) of the encodes so far, in any order; a larger CRF is coarser.
+        points: (CRF, score, bytes) of the encodes so far, at least one, in any order; a larger CRF is coarser.
         target: The score to surround.
         finest: The smallest CRF.
         coarsest: The largest CRF.
 
     Returns:
-        The CRF; None if both sides are known, if an end of the range is on the wrong side of the target, or if
-        nothing was measured.
+        The CRF; None if both sides are known, or if an end of the range is on the wrong side of the target.
     """
     points = sorted(points)
-    if not points:
-        return None
     last = max((place for place, (_, score, _) in enumerate(points) if score >= target), default=None)
     if last is None:
         return _outwards(points[1::-1], target, finest, coarsest)

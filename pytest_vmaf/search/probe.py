@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pytest_vmaf.encoding.cached import encode_key, restore, store_encode
@@ -101,13 +101,14 @@ class Probe:
         return f"<{self.encode.name} CRF {self.crf}: {self.score:.3f}, {self.bitrate / 1000:.1f} kbit/s>"
 
 
+@dataclass
 class Prober:
     """Makes the trial encodes of one search, and holds them even if the search fails later.
 
     The first encode is written to a file and compared with the reference as any clip is. The others cannot differ from
     it in what that comparison checks, so they are encoded and scored in one process if the scorer can encode.
 
-    Args:
+    Attributes:
         job: The source, the encoder and its settings.
         scoring: The reference, and how to score.
         scorer: What scores.
@@ -116,33 +117,26 @@ class Prober:
         stem: The beginning of their file names.
         reference: The reference's name in results.
         keep: Whether the encodes stay after they were scored.
-
-    Attributes:
-        job: As above.
         probes: By CRF, the trial encodes so far.
     """
 
-    def __init__(
-        self,
-        job: EncodeJob,
-        scoring: MeasureRequest,
-        scorer: Scorer,
-        metric: Metric,
-        folder: Path,
-        *,
-        stem: str = "",
-        reference: str | None = None,
-        keep: bool = False,
-    ) -> None:
-        self.job, self.probes = job, dict[int, Probe]()
-        self._scoring, self._scorer, self._metric = scoring, scorer, metric
-        self._folder, self._keep = folder, keep
-        self._reference = reference
+    job: EncodeJob
+    scoring: MeasureRequest
+    scorer: Scorer
+    metric: Metric
+    folder: Path
+    stem: str = ""
+    reference: str | None = None
+    keep: bool = False
+    probes: dict[int, Probe] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        job, reference = self.job, self.reference
         # Searches that differ only in their arguments must not overwrite the encodes of each other.
-        part = reference if reference != str(scoring.reference) else None
+        part = reference if reference != str(self.scoring.reference) else None
         special = (job.arguments, job.pix_fmt, job.encoder.command, part)
         own = hashlib.blake2b(repr(special).encode(), digest_size=3).hexdigest() if any(special) else None
-        self._stem = _file_name(stem, job.encoder.name, job.preset, own)
+        self._stem = _file_name(self.stem, job.encoder.name, job.preset, own)
         self._first: PreparedScoring | None = None
         self._interrupted = threading.Event()
         self._stamps = self._clip_stamps()
@@ -154,12 +148,12 @@ class Prober:
 
     def __call__(self, crf: int) -> float:
         """Encode at this CRF, and return the score. Raises EncodeError, and whatever scoring raises."""
-        path = self._folder / f"{self._stem}-crf{crf}{self.job.encoder.suffix}"
+        path = self.folder / f"{self._stem}-crf{crf}{self.job.encoder.suffix}"
         key = encode_key(self.job, crf, path)
         try:
             restored = restore(self.job, crf, path, key)
             first, log = self._first, None
-            scorer = self._scorer if isinstance(self._scorer, EncodingScorer) else None
+            scorer = self.scorer if isinstance(self.scorer, EncodingScorer) else None
             if restored is None and first and scorer and scorer.can_encode(first.job.tools):
                 result, encode, log = self._encode_and_score(first, scorer, crf, path)
             else:
@@ -173,14 +167,14 @@ class Prober:
                 store_encode(self.job, encode, path, key)
             if first and log:
                 scored = self._like_first(first, self.job.clip(path))
-                store_score(scored.cache, score_key(self._scorer, scored.job, scored.cache), log)
+                store_score(scored.cache, score_key(self.scorer, scored.job, scored.cache), log)
         except BaseException:
             remove(path)
             raise
-        if not self._keep:
+        if not self.keep:
             path.unlink(missing_ok=True)
             encode = replace(encode, path=None)
-        self.probes[crf] = Probe(crf, float(self._metric.of(result)), result, encode)
+        self.probes[crf] = Probe(crf, float(self.metric.of(result)), result, encode)
         return self.probes[crf].score
 
     def _encode_then_score(self, crf: int, path: Path, restored: Encode | None) -> tuple[Result, Encode]:
@@ -193,8 +187,8 @@ class Prober:
             if restored and self._first:
                 prepared = self._like_first(self._first, clip)
             else:
-                prepared = prepare(replace(self._scoring, distorted=clip), self._scorer)
-            [log] = score(self._scorer, [prepared.job], prepared.cache)
+                prepared = prepare(replace(self.scoring, distorted=clip), self.scorer)
+            [log] = score(self.scorer, [prepared.job], prepared.cache)
         except ClipError as error:
             low, high = self.job.encoder.crf_range
             raise EncodeError(
@@ -205,7 +199,7 @@ class Prober:
         if stamp_of(Clip(path)) != written:
             raise EncodeError(f"The encoder was still writing the encode of {self._name(crf)} while it was scored.")
         command = f"{encode.command} && {log.command.replace(f'file:{path.absolute()}', path.name)}"
-        result = conclude(prepared, log, self._name(crf), command, self._reference)
+        result = conclude(prepared, log, self._name(crf), command, self.reference)
         # A loopback decoder gets the packets before bitstream filters change them.
         arguments = (*self.job.encoder.arguments, *self.job.arguments)
         if self.job.encoder.arguments and not any(argument.startswith("-bsf") for argument in arguments):
@@ -219,7 +213,7 @@ class Prober:
         prepared = self._like_first(first, Clip(path))
         step = EncodeStep(self.job.source.clip, self.job.ffmpeg_arguments(crf), path)
         log = scorer.encode_and_score(prepared.job, step)
-        result = conclude(prepared, log, self._name(crf), reference=self._reference)
+        result = conclude(prepared, log, self._name(crf), reference=self.reference)
         encode = describe(self.job, crf, path, log.command, None)
         self._check_frames(encode, log)
         return result, encode, log
@@ -235,7 +229,7 @@ class Prober:
             return
         width, height = pair.distorted.width, pair.distorted.height
         # scale= scales up what an encoder made smaller. The rung of a ladder must have exactly its size.
-        if source.clip != self._scoring.reference and (width, height) != (source.width, source.height):
+        if source.clip != self.scoring.reference and (width, height) != (source.width, source.height):
             raise EncodeError(
                 f"The encode of {self._name(encode.crf)} must have the size of its source, "
                 f"{source.width}x{source.height}, not {width}x{height}."
@@ -254,11 +248,11 @@ class Prober:
             )
 
     def _clip_stamps(self) -> tuple[object, ...]:
-        return stamp_of(self.job.source.clip), stamp_of(self._scoring.reference)
+        return stamp_of(self.job.source.clip), stamp_of(self.scoring.reference)
 
     def _name(self, crf: int) -> str:
         source = self.job.source
-        size = "" if source.clip == self._scoring.reference else f" {source.width}x{source.height}"
+        size = "" if source.clip == self.scoring.reference else f" {source.width}x{source.height}"
         return f"{self.job.name}{size} CRF {crf}"
 
 

@@ -10,7 +10,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
@@ -36,7 +35,7 @@ class SweepRequest:
     """The grid of a sweep and its file.
 
     Attributes:
-        scorings: A request for each source, which is both the reference and the distorted clip.
+        scorings: A request for each source, at least one, which is both the reference and the distorted clip.
         encoders: Each encoder with its presets. None is the encoder's default preset.
         crfs: The CRFs.
         output: The JSON Lines file.
@@ -122,16 +121,11 @@ def sweep(request: SweepRequest, scorer: Scorer) -> tuple[Row, ...]:
 
 
 def _check(request: SweepRequest) -> None:
-    for name in ("scorings", "encoders", "crfs"):
+    for name in ("encoders", "crfs"):
         if not getattr(request, name):
             raise SettingsError(f"The grid of a sweep needs {name}; there are none.")
     if any(type(crf) is not int for crf in request.crfs) or len(set(request.crfs)) < len(request.crfs):
         raise invalid("crfs", "whole numbers, each given once, for example (20, 24, 28)", request.crfs)
-    for scoring in request.scorings:
-        if scoring.reference != scoring.distorted:
-            raise SettingsError(
-                f"A sweep encodes the reference itself, but {scoring.reference} and {scoring.distorted} are two clips."
-            )
     for encoder, presets in request.encoders:
         low, high = encoder.crf_range
         if outside := [str(crf) for crf in sorted(request.crfs) if not low <= crf <= high]:
@@ -161,27 +155,20 @@ def _curves(request: SweepRequest, scorer: Scorer) -> list[_Curve]:
         for encoder, presets in request.encoders:
             check_available(encoder, ffmpeg, cache)
             for preset in map(encoder.resolve_preset, presets):
-                setup = _setup(request, encoder, preset, scoring, prepared, (source_hash, video.frame_rate))
+                settings = preset, request.arguments, request.pix_fmt, scoring.timeout, cache
+                job = EncodeJob(encoder, video, ffmpeg, *settings)
+                setup = _setup(job, scoring, prepared, source_hash)
                 if setup in curves:
                     raise SettingsError(
                         f"The grid has {setup.name} twice: the sources {curves[setup].job.source.clip} and {clip} are "
                         "equal, or an encoder is named twice (functions need different names)."
                     )
-                settings = preset, request.arguments, request.pix_fmt, scoring.timeout, cache
-                job = EncodeJob(encoder, video, ffmpeg, *settings)
                 curves[setup] = _Curve(setup, job, scoring, prepared.job.columns, unchanged)
     return list(curves.values())
 
 
-def _setup(
-    request: SweepRequest,
-    encoder: Encoder,
-    preset: str | None,
-    scoring: MeasureRequest,
-    prepared: PreparedScoring,
-    source: tuple[str, Fraction | None],
-) -> Setup:
-    (source_hash, frame_rate), models, ffmpeg = source, prepared.models, prepared.job.tools.ffmpeg
+def _setup(job: EncodeJob, scoring: MeasureRequest, prepared: PreparedScoring, source_hash: str) -> Setup:
+    encoder, models, frame_rate = job.encoder, prepared.models, job.source.frame_rate
     return Setup(
         source=scoring.reference.path.name,
         source_hash=source_hash,
@@ -190,11 +177,11 @@ def _setup(
         frame_rate=str(frame_rate) if frame_rate else None,
         encoder=encoder.name,
         template=encoder.arguments or encoder.command,
-        program_hash=_program_hash(encoder, preset, request.arguments, ffmpeg.path),
+        program_hash=_program_hash(encoder, job.preset, job.arguments, job.ffmpeg),
         larger_is_finer=encoder.larger_is_finer,
-        preset=preset,
-        arguments=request.arguments,
-        pix_fmt=request.pix_fmt,
+        preset=job.preset,
+        arguments=job.arguments,
+        pix_fmt=job.pix_fmt,
         model=models.name,
         neg_model=models.neg_name,
         generation=models.generation,
@@ -202,7 +189,7 @@ def _setup(
         align=scoring.align,
         allow=tuple(sorted(set(scoring.allow))),
         scorer=f"{prepared.can.name} {prepared.can.version}".strip(),
-        ffmpeg=ffmpeg.version,
+        ffmpeg=prepared.job.tools.ffmpeg.version,
         pytest_vmaf=version("pytest-vmaf"),
     )
 

@@ -73,7 +73,6 @@ def package(
     form: Literal["hls", "dash"],
     *,
     segment: float = SEGMENT,
-    timeout: float | None = None,
 ) -> Path:
     """Write a bitrate ladder to a folder, ready to be served.
 
@@ -87,7 +86,6 @@ def package(
         ffmpeg: Path of the ffmpeg.
         form: "hls" or "dash".
         segment: The shortest length of a segment in seconds.
-        timeout: Time limit of each run of ffmpeg, in seconds.
 
     Returns:
         The manifest: `index.m3u8` or `index.mpd`.
@@ -107,7 +105,7 @@ def package(
             raise SettingsError(f"{Clip(rendition.path)} would be overwritten. Package into another folder.")
     try:
         with _staging_folder(folder, last=name) as stage:
-            manifest = _write_renditions(ladder, stage, ffmpeg, form, segment, timeout)
+            manifest = _write_renditions(ladder, stage, ffmpeg, form, segment)
             (stage / name).write_text(manifest, "ascii", newline="\n")
     except OSError as error:
         reason = error.strerror or error
@@ -115,17 +113,15 @@ def package(
     return folder / name
 
 
-def _write_renditions(
-    ladder: list[Rendition], stage: Path, ffmpeg: str, form: str, segment: float, timeout: float | None
-) -> str:
+def _write_renditions(ladder: list[Rendition], stage: Path, ffmpeg: str, form: str, segment: float) -> str:
     """Write the files of all renditions, and return the manifest."""
     indexes: dict[str, Index] = {}
     independent = True
     for number, rendition in enumerate(ladder):
         output = stage / f"{rendition.name}.mp4"
-        packets = read_packets(Clip(rendition.path), ffmpeg, timeout)
+        packets = read_packets(Clip(rendition.path), ffmpeg)
         independent &= _is_independent(rendition, packets)
-        index = indexes[rendition.name] = _remux(rendition, output, ffmpeg, _shortest(packets, segment), timeout)
+        index = indexes[rendition.name] = _remux(rendition, output, ffmpeg, _shortest(packets, segment))
         bitrate, peak = manifests.mean_of(index.segments), manifests.peak_of(index.segments)
         ladder[number] = replace(rendition, bitrate=bitrate, peak=peak)
         if form == "hls":
@@ -160,7 +156,7 @@ def _staging_folder(folder: Path, last: str) -> Iterator[Path]:
         raise
 
 
-def _remux(rendition: Rendition, output: Path, ffmpeg: str, shortest: float, timeout: float | None) -> Index:
+def _remux(rendition: Rendition, output: Path, ffmpeg: str, shortest: float) -> Index:
     clip = Clip(rendition.path)
     argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "warning", "-xerror", *input_arguments(clip)]
     argv += ["-map", "0:V:0", "-c", "copy", "-map_metadata", "-1", "-fflags", "+bitexact"]
@@ -168,7 +164,7 @@ def _remux(rendition: Rendition, output: Path, ffmpeg: str, shortest: float, tim
     argv += ["-tag:v", "hvc1"] if rendition.codecs.startswith("hvc1") else []
     argv += ["-movflags", "+cmaf+frag_keyframe+delay_moov+global_sidx+skip_trailer"]
     argv += ["-min_frag_duration", str(int(shortest * 1_000_000)), "-f", "mp4", f"file:{output.absolute()}"]
-    end = run(FfmpegCommand(tuple(argv)), timeout)
+    end = run(FfmpegCommand(tuple(argv)))
     if end.returncode != 0:
         raise ClipError(f"{clip} cannot be packaged: ffmpeg could not write a fragmented MP4.\n{end.explain()}")
     with output.open("rb") as file:

@@ -162,7 +162,7 @@ def test_usage(
         (["compare", "--encoders", "libx264", "--src", "{clip}"], "Every source must be given once"),
         (
             ["ladder", "--encoder", "libx264", "--resolutions", "192x108,96"],
-            "A resolution must be given like 1280x720, not '96'",
+            "A resolution must be given like '1280x720' or (1280, 720), not '96'",
         ),
         (["ladder", "--encoder", "libx264", "--resolutions", "384x216"], "384x216 is larger than the reference"),
         (["ladder", "--encoder", "libx264", "--resolutions", "96x54,96x54"], "given twice"),

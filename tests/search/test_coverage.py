@@ -64,10 +64,6 @@ def test_targets_are_surrounded(
         assert below[0] - reaching[0] == 1 or reaching[1] <= below[1] * NEAR
 
 
-def test_no_points() -> None:
-    assert next_crf([], 90, 0, 51) is None
-
-
 def test_flat_curve() -> None:
     points: Points = [(20, 99.0, 1000), (21, 99.0, 1000)]
     assert closed(points, 90, 0, 51, lambda _: (99.0, 1000)) == 3

@@ -24,7 +24,7 @@ from pytest_vmaf.media.inspect import count_frames
 from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.search.bisect_request import BisectRequest
-from pytest_vmaf.search.build_ladder import LadderRequest, build_ladder, parse_size, read_sizes
+from pytest_vmaf.search.build_ladder import LadderRequest, build_ladder, read_sizes
 from pytest_vmaf.search.ladder import Ladder, convex_hull
 from pytest_vmaf.streaming.codec_strings import codec_string
 from pytest_vmaf.streaming.package import peak_bitrate
@@ -350,7 +350,7 @@ def test_invalid_settings(settings: dict[str, Any], said: str, clip: Clip, temp:
     [
         ("1280x720", r"resolutions must be a list such as .*, not '1280x720'"),
         (5, "resolutions must be a list .*, not 5"),
-        (["1280"], "A resolution must be given like 1280x720, not '1280'"),
+        (["1280"], r"A resolution must be given like '1280x720' or \(1280, 720\), not '1280'"),
         (["1280 x 720p"], "A resolution must be given like"),
         ([(1280,)], r"A resolution must be given like '1280x720' or \(1280, 720\), not \(1280,\)"),
         ([(1280, "720")], "A resolution must be given like"),
@@ -366,7 +366,7 @@ def test_invalid_resolutions(sizes: Any, said: str) -> None:
 
 def test_read_sizes() -> None:
     assert read_sizes([" 1280x720 ", (640, 360), [320, 180]]) == ((1280, 720), (640, 360), (320, 180))
-    assert parse_size("99999x10") == (99999, 10)
+    assert read_sizes(["99999x10"]) == ((99999, 10),)
 
 
 # The hull.

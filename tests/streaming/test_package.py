@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pytest_vmaf.errors import ClipError, MeasurementError, ScorerError, SettingsError
+from pytest_vmaf.errors import ClipError, MeasurementError, SettingsError
 from pytest_vmaf.streaming.codec_strings import codec_string
 from pytest_vmaf.streaming.manifests import Rendition
 from pytest_vmaf.streaming.package import package, peak_bitrate
@@ -300,10 +300,6 @@ def test_encode_not_overwritten(rendition, ffmpeg, tmp_path):
     path.write_bytes(rendition("h264").path.read_bytes())
     source = replace(rendition("h264"), path=path, name="a")
     refused(SettingsError, r"a\.mp4 would be overwritten\. Package into another folder", [source], tmp_path, ffmpeg)
-
-
-def test_timeout(rendition, ffmpeg, tmp_path):
-    refused(ScorerError, "time limit", [rendition("h264")], tmp_path / "out", ffmpeg, timeout=1e-6)
 
 
 def test_folder_is_a_file(rendition, ffmpeg, tmp_path):
