@@ -384,7 +384,7 @@ def test_home_and_temp_stay_empty(tmp_path: Path, footage: Callable[..., Path], 
 def test_failed_run_leaves_next_intact(temp: Path, long: Path, worse: Path) -> None:
     wanted = Vmaf().roi(long, worse, synthetic_mask=0.35)
     for _ in range(2):
-        with pytest.raises(ScorerError, match="^broken after a frame$"):
+        with pytest.raises(ScorerError, match=r"^broken after a frame$"):
             Vmaf(scorer=Breaking(one_frame_read)).roi(long, worse, synthetic_mask=0.35)
     assert Vmaf().roi(long, worse, synthetic_mask=0.35) == wanted
 
