@@ -1,14 +1,37 @@
-"""Timing of a pair: frame rates, and interlaced frames."""
+"""Timing of a pair: frame rates, time stamps and interlaced frames."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import math
+from collections.abc import Collection, Sequence
 from fractions import Fraction
+from itertools import pairwise
+from typing import NamedTuple
 
 from pytest_vmaf.media.inspect import Video
+from pytest_vmaf.text import plural
 
 #: Frame rates differ if they are further apart than the rounded time stamps of a short clip can explain.
 RATE_TOLERANCE = Fraction(1, 2000)
+#: In seconds: a frame that is shown longer than in the other clip by less than this is no freeze.
+SHORTEST_FREEZE = 0.1
+#: What to do about interlaced frames.
+DEINTERLACE = (
+    "Deinterlace both clips first (ffmpeg -i IN -vf bwdif -c:v ffv1 OUT.mkv), telecined film with "
+    '-vf fieldmatch,decimate; or pass allow=["interlaced"].'
+)
+
+
+class FrameFlags(NamedTuple):
+    """What a decoder says of one frame.
+
+    Attributes:
+        interlaced: Whether it is interlaced.
+        sample_aspect: Width by height of a pixel as it is displayed; None if it is not stated.
+    """
+
+    interlaced: bool
+    sample_aspect: Fraction | None = None
 
 
 def rate_problems(ref: Video, dis: Video, allow: Collection[str]) -> list[str]:
@@ -33,5 +56,77 @@ def interlacing_problems(ref: Video, dis: Video, allow: Collection[str]) -> list
         return []
     return [
         f"interlacing: the {' and the '.join(which)} contains interlaced frames, which VMAF was not designed for. "
-        'Deinterlace first, or pass allow=["interlaced"].'
+        f"{DEINTERLACE}"
     ]
+
+
+def time_stamp_problems(ref_times: Sequence[float], dis_times: Sequence[float]) -> list[str]:
+    """Where frames of the same index are shown at different times, in sentences.
+
+    Times count from the first frame. Containers round them, encoders round them to their frame rate, and an encoder
+    may state a rate that differs by 0.05 %: differences of two and a half frames or 0.1 s are no problem.
+
+    Args:
+        ref_times: When each frame of the reference is shown, in seconds. NaN where the file does not state it.
+        dis_times: The same for the distorted clip.
+
+    Returns:
+        At most one sentence. None if the clips have different lengths, or frames without time stamps.
+    """
+    count = len(ref_times)
+    if count < 2 or count != len(dis_times) or not all(map(math.isfinite, (*ref_times, *dis_times))):
+        return []
+    ref, dis = ([time - times[0] for time in times] for times in (ref_times, dis_times))
+    steps = [(b - a, d - c) for (a, b), (c, d) in zip(pairwise(ref), pairwise(dis), strict=True)]
+    usual = sorted(max(pair) for pair in steps)[len(steps) // 2]
+    tolerance = max(2.5 * usual, SHORTEST_FREEZE)
+    differences = [b - a for a, b in zip(ref, dis, strict=True)]
+    at = max(range(count), key=lambda frame: abs(differences[frame]))
+    if abs(differences[at]) <= max(tolerance, float(RATE_TOLERANCE) * max(ref[-1], dis[-1])):
+        return []
+    frame = max(range(count - 1), key=lambda frame: abs(steps[frame][1] - steps[frame][0]))
+    longer = steps[frame][1] - steps[frame][0]
+    remedy = (
+        'Encode with the time stamps of the reference (ffmpeg -fps_mode passthrough), or pass allow=["time_stamps"].'
+    )
+    if abs(longer) > tolerance:
+        which, other = ("distorted clip", "reference")[:: 1 if longer > 0 else -1]
+        held, usual_hold = max(steps[frame]), min(steps[frame])
+        return [
+            f"time stamps: frame {frame} is shown for {held:.3g} s in the {which}, and for {usual_hold:.3g} s in the "
+            f"{other}. {remedy}"
+        ]
+    return [
+        f"time stamps: the frames last {dis[-1]:.4g} s in the distorted clip, and {ref[-1]:.4g} s in the reference; "
+        f"frame {at} is shown at {dis[at]:.4g} s instead of {ref[at]:.4g} s. {remedy}"
+    ]
+
+
+def field_problems(ref: Sequence[FrameFlags], dis: Sequence[FrameFlags], allow: Collection[str]) -> list[str]:
+    """Which frames are interlaced, and where the sample aspect ratio changes, in sentences.
+
+    Args:
+        ref: The flags of each frame of the reference.
+        dis: Those of the distorted clip.
+        allow: Properties that are not a problem: "interlaced", "display".
+    """
+    problems = []
+    for what, frames in (("reference", ref), ("distorted clip", dis)):
+        fields = [number for number, frame in enumerate(frames) if frame.interlaced]
+        if fields and "interlaced" not in allow:
+            problems.append(
+                f"interlacing: {len(fields)} of {plural(len(frames), 'frame')} of the {what} are interlaced, from "
+                f"frame {fields[0]} on, which VMAF was not designed for. {DEINTERLACE}"
+            )
+        change = next((n for n, (a, b) in enumerate(pairwise(frames), 1) if _differ(a, b)), None)
+        if change is not None and "display" not in allow:
+            problems.append(
+                f"sample aspect ratio: it changes from {frames[change - 1].sample_aspect} to "
+                f"{frames[change].sample_aspect} in frame {change} of the {what}, so a player shows another shape. "
+                'Cut the clip there first, or pass allow=["display"].'
+            )
+    return problems
+
+
+def _differ(a: FrameFlags, b: FrameFlags) -> bool:
+    return None not in (a.sample_aspect, b.sample_aspect) and a.sample_aspect != b.sample_aspect
