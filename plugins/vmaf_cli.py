@@ -15,7 +15,8 @@ import pluggy
 
 from pytest_vmaf.errors import LogError, ScorerError
 from pytest_vmaf.media.command import Command, Finished
-from pytest_vmaf.media.demux import input_arguments
+from pytest_vmaf.media.demux import input_arguments, video_stream
+from pytest_vmaf.media.diagnosis import diagnose
 from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, FfmpegCommand, on_progress
 from pytest_vmaf.media.process import run, run_together
 from pytest_vmaf.scoring.logs import Log, read_log
@@ -87,8 +88,8 @@ class VmafCliScorer:
         """
         tool = _find(request.tools.vmaf_bin)
         ffmpeg = request.tools.ffmpeg.path
-        reference = _Decoder("reference", request.reference, ffmpeg, request.pix_fmt)
-        distorted = _Decoder("distorted clip", request.distorted, ffmpeg, request.pix_fmt)
+        reference = _Decoder("reference", request.reference, ffmpeg, request.pix_fmt, request.timeout)
+        distorted = _Decoder("distorted clip", request.distorted, ffmpeg, request.pix_fmt, request.timeout)
         with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as folder:
             models = copy_models(request.models, Path(folder))
             repeat = self.command(request)
@@ -118,9 +119,10 @@ class VmafCliScorer:
 class _Decoder:
     """An ffmpeg that decodes one source into raw video, and what its log reports."""
 
-    def __init__(self, what: str, source: Source, ffmpeg: str, pix_fmt: str) -> None:
+    def __init__(self, what: str, source: Source, ffmpeg: str, pix_fmt: str, timeout: float | None = None) -> None:
+        self.clip, self.timeout = source.clip, timeout
         self.what, self.filters, self.ffmpeg = what, source.chain, ffmpeg
-        self.input = input_arguments(source.clip)
+        self.input, self.stream = input_arguments(source.clip), video_stream(source.clip)
         # Raw, not y4m: the tool refuses interlaced y4m and 16 bits, and crashes on 4:2:2 in 8.
         self.output = ("-f", "rawvideo", "-pix_fmt", pix_fmt)
         self.delivered = self.errors = 0
@@ -130,7 +132,7 @@ class _Decoder:
     def argv(self, loglevel: str, *output: str) -> list[str]:
         """The argument list; `output` are the options and the name of the output."""
         argv = [self.ffmpeg, "-nostdin", "-hide_banner", "-loglevel", loglevel, "-xerror", "-nostats", *self.input]
-        return [*argv, "-map", "0:V:0", "-vf", self.filters, "-fps_mode", "passthrough", *output]
+        return [*argv, "-map", self.stream, "-vf", self.filters, "-fps_mode", "passthrough", *output]
 
     def command(self, fd: int, progress: Callable[[int], None] | None) -> Command:
         """The process that writes the frames to an open file descriptor."""
@@ -153,6 +155,10 @@ class _Decoder:
 
     def check(self, end: Finished) -> None:
         """Raise ScorerError if this clip is the reason of a failure, rather than the tool that reads it."""
+        if self.reconfigured or (end.returncode > 0 and not self.broken_pipe):
+            lines = [f"Reconfiguring filter graph because {self.reconfigured}"] if self.reconfigured else list(end.tail)
+            if reasons := diagnose([self.clip], lines, self.ffmpeg, self.timeout):
+                raise ScorerError(f"{reasons}\n  command: {end.command}")
         if self.reconfigured:
             raise ScorerError(
                 f"The size or pixel format changes within the {self.what} ({self.reconfigured}); it cannot be scored.\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 from pytest_vmaf.encoding.encode import Encode, describe
 from pytest_vmaf.encoding.job import EncodeJob
 from pytest_vmaf.errors import EncodeError
-from pytest_vmaf.media.demux import input_arguments
+from pytest_vmaf.media.demux import input_arguments, video_stream
 from pytest_vmaf.media.ffmpeg import FfmpegCommand
 from pytest_vmaf.media.process import run
 
@@ -54,7 +54,7 @@ def _frame_hashes(job: EncodeJob, path: Path) -> list[str]:
     lines: list[str] = []
     clip = job.clip(path)
     argv = [job.ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", "-xerror", *input_arguments(clip)]
-    argv += ["-map", "0:V:0", "-fps_mode", "passthrough", "-f", "framehash", "-hash", "murmur3", "pipe:1"]
+    argv += ["-map", video_stream(clip), "-fps_mode", "passthrough", "-f", "framehash", "-hash", "murmur3", "pipe:1"]
     end = run(FfmpegCommand(tuple(argv), on_stdout=lines.append), job.timeout)
     if end.returncode != 0:
         raise EncodeError(f"{clip.name} does not decode.\n{end.explain()}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pytest_vmaf.errors import ClipError
 from pytest_vmaf.media.clip import Clip
-from pytest_vmaf.media.demux import input_arguments
+from pytest_vmaf.media.demux import input_arguments, video_stream
 from pytest_vmaf.media.ffmpeg import FfmpegCommand
 from pytest_vmaf.media.process import run
 
@@ -69,7 +69,7 @@ def read_packets(clip: Clip, ffmpeg: str, timeout: float | None = None, *, stric
 
     argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "warning"]
     argv += [*(["-xerror"] if strict else []), *input_arguments(clip)]
-    argv += ["-map", "0:V:0", "-c", "copy", "-f", "framecrc", "pipe:1"]
+    argv += ["-map", video_stream(clip), "-c", "copy", "-f", "framecrc", "pipe:1"]
     end = run(FfmpegCommand(tuple(argv), on_stdout=on_line), timeout)
     if end.returncode != 0 or not packets:
         raise ClipError(f"The frames of {clip} cannot be listed.\n{end.explain()}")

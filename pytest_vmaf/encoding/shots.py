@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_vmaf.cache import Cache, get_or_compute
 from pytest_vmaf.encoding.log_lines import LogLines
 from pytest_vmaf.errors import ClipError, SettingsError
 from pytest_vmaf.media.clip import Clip
-from pytest_vmaf.media.demux import input_arguments
+from pytest_vmaf.media.demux import input_arguments, video_stream
 from pytest_vmaf.media.ffmpeg import FfmpegCommand
 from pytest_vmaf.media.fingerprint import Unchanged
 from pytest_vmaf.media.inspect import THUMBNAIL, clip_key
@@ -30,8 +29,7 @@ SHORTEST = 16
 AROUND = 8
 
 
-@dataclass(frozen=True)
-class Shot:
+class Shot(NamedTuple):
     """A part of a clip between two cuts.
 
     Attributes:
@@ -81,12 +79,9 @@ def detect_shots(
         frames = len(thumbnails) // (THUMBNAIL[0] * THUMBNAIL[1])
         return split(frames, find_cuts(thumbnails, threshold, shortest), shortest)
 
-    def pack(shots: tuple[Shot, ...]) -> list[tuple[int, int]]:
-        return [(shot.start, shot.frames) for shot in shots]
-
     unchanged = Unchanged(clip)
     key = clip_key("shots", clip, ffmpeg, cache, threshold=threshold, shortest=shortest)
-    return get_or_compute(cache, "look", key, detect, pack, _read_shots, unchanged)
+    return get_or_compute(cache, "look", key, detect, list, _read_shots, unchanged)
 
 
 def _read_shots(data: Any) -> tuple[Shot, ...]:
@@ -155,8 +150,9 @@ def _thumbnails(clip: Clip, ffmpeg: str, timeout: float | None) -> bytes:
     pictures = bytearray()
     log = LogLines()
     argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-nostats", "-xerror", *input_arguments(clip)]
-    argv += ["-map", "0:V:0", "-fps_mode", "passthrough"]
-    argv += ["-vf", f"scale={THUMBNAIL[0]}:{THUMBNAIL[1]}:flags=area,format=gray", "-f", "rawvideo", "pipe:1"]
+    argv += ["-map", video_stream(clip), "-fps_mode", "passthrough"]
+    chain = [clip.cropping, f"scale={THUMBNAIL[0]}:{THUMBNAIL[1]}:flags=area", "format=gray"]
+    argv += ["-vf", ",".join(filter(None, chain)), "-f", "rawvideo", "pipe:1"]
     end = run(FfmpegCommand(tuple(argv), on_stderr=log, stdout_bytes=pictures.extend), timeout)
     log.check_damage(clip)
     if end.returncode != 0 or not pictures or "decoded" not in log or log.errors:

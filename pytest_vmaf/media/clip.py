@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
 from pytest_vmaf.errors import ClipError, MeasurementError
+from pytest_vmaf.media.pixel_formats import pixel_format, raw_pixel_format
 from pytest_vmaf.text import printable
 
-RAW_SUFFIXES = (".yuv", ".raw", ".rgb", ".i420", ".nv12")
+#: The suffixes of raw video, and the pixel format that a file with one of them probably has.
+RAW_SUFFIXES = {
+    **dict.fromkeys((".yuv", ".raw", ".i420"), "yuv420p"),
+    **dict.fromkeys((".yuy2", ".yuyv"), "yuyv422"),
+    ".uyvy": "uyvy422",
+    ".rgb": "rgb24",
+    ".nv12": "nv12",
+    ".nv21": "nv21",
+    ".nv16": "nv16",
+    ".p010": "p010le",
+    ".p016": "p016le",
+}
 #: The number in the names of a picture sequence, as printf and ffmpeg write it.
 SEQUENCE = re.compile(r"%(?:0(?P<digits>\d{1,2}))?d")
-RAW_PIX_FMT = re.compile(r"yuvj?(?P<chroma>420|422|444)p(?:(?P<depth>9|10|12|14|16)le)?")
-CHROMA_SHIFT = {"420": (1, 1), "422": (1, 0), "444": (0, 0)}
+#: The most pixels on a side of a picture.
+LONGEST_SIDE = 65535
+MOST_STREAMS = 1000
 
 
 @dataclass(frozen=True)
@@ -29,14 +42,19 @@ class Clip:
 
     Attributes:
         path: The file.
-        width: Raw planar YUV only: the width in pixels.
-        height: Raw planar YUV only: the height in pixels.
-        pix_fmt: Raw planar YUV only: ffmpeg's name of the pixel format, by default `yuv420p`.
+        width: Raw video only: the width in pixels.
+        height: Raw video only: the height in pixels.
+        pix_fmt: Raw video only: ffmpeg's name of the pixel format, for example `nv12`; by default `yuv420p`.
         frame_rate: Frames per second (a number, a Fraction or "30000/1001"), in place of the rate that the file states.
             Frames are compared by index, so it changes times, never pairs.
+        crop: The part of each picture to read, as (x, y, w, h) in pixels of the picture as it is shown, like `Region`:
+            `crop=(0, 138, 1920, 804)` leaves out the black bars of a film.
+        stream: Which video stream of the file to read, counted from 0 without cover pictures. By default the first that
+            the file flags as default, else the first.
+        film_grain: Whether decoders add the film grain that the file describes. False scores the pictures without it.
 
     Raises:
-        ClipError: If the geometry is impossible, or the name contains control characters.
+        ClipError: If a field is invalid, or the name contains control characters.
     """
 
     path: Path
@@ -44,6 +62,9 @@ class Clip:
     height: int | None = None
     pix_fmt: str | None = None
     frame_rate: Fraction | None = None
+    crop: tuple[int, int, int, int] | None = None
+    stream: int | None = None
+    film_grain: bool = True
 
     def __init__(
         self,
@@ -53,13 +74,23 @@ class Clip:
         height: int | None = None,
         pix_fmt: str | None = None,
         frame_rate: Fraction | float | str | None = None,
+        crop: Sequence[int] | None = None,
+        stream: int | None = None,
+        film_grain: bool = True,
     ) -> None:
         put = object.__setattr__
         put(self, "path", _path(path))
         put(self, "width", width)
         put(self, "height", height)
         put(self, "pix_fmt", pix_fmt)
+        put(self, "film_grain", film_grain)
+        if not isinstance(film_grain, bool):
+            raise ClipError(f"{self.name}: film_grain must be True or False, not {film_grain!r:.80}.")
         put(self, "frame_rate", _rate(frame_rate))
+        put(self, "crop", crop if crop is None else _crop(crop, self.name))
+        put(self, "stream", stream)
+        if stream is not None and (type(stream) is not int or not 0 <= stream < MOST_STREAMS):
+            raise ClipError(f"{self.name}: stream must be the number of a video stream, from 0 on, not {stream!r:.80}.")
         if self.is_raw:
             self._check_geometry()
 
@@ -83,31 +114,55 @@ class Clip:
         return printable(str(self.path))
 
     def __str__(self) -> str:
-        if not self.is_raw:
-            return self.name
-        return f"{self.name} ({self.width}x{self.height} {self.pix_fmt or 'yuv420p'})"
+        parts = [f"{self.width}x{self.height} {self.pix_fmt or 'yuv420p'}"] if self.is_raw else []
+        if self.stream is not None:
+            parts.append(f"stream {self.stream}")
+        if self.crop is not None:
+            x, y, width, height = self.crop
+            parts.append(f"crop {width}x{height} at {x},{y}")
+        return f"{self.name} ({', '.join(parts)})" if parts else self.name
+
+    @property
+    def cropping(self) -> str:
+        """The ffmpeg filter that crops each frame; "" for whole frames."""
+        if self.crop is None:
+            return ""
+        x, y, width, height = self.crop
+        # Without exact=1, ffmpeg rounds odd numbers where chroma is subsampled.
+        return f"crop={width}:{height}:{x}:{y}:exact=1"
+
+    def spelled(self, **changes: object) -> str:
+        """How a user writes this clip in Python, with these changes."""
+        fields = ("width", "height", "pix_fmt", "frame_rate", "stream", "crop", "film_grain")
+        values = {name: changes.get(name, getattr(self, name)) for name in fields}
+        texts = {
+            name: f"{value}" if name == "crop" else repr(str(value) if name == "frame_rate" else value)
+            for name, value in values.items()
+            if value is not None and value is not True
+        }
+        return printable(f"Clip({', '.join([repr(str(self.path)), *(f'{k}={v}' for k, v in texts.items())])})")
 
     def _check_geometry(self) -> None:
         for what, value in (("width", self.width), ("height", self.height)):
-            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 65535:
+            if type(value) is not int or not 1 <= value <= LONGEST_SIDE:
                 raise ClipError(
-                    f"{self.name}: {what} of raw video must be a whole number of pixels from 1 to 65535, not {value!r}."
+                    f"{self.name}: {what} of raw video must be a whole number of pixels from 1 to {LONGEST_SIDE}, "
+                    f"not {value!r:.80}."
                 )
-        if RAW_PIX_FMT.fullmatch(self.pix_fmt or "yuv420p") is None:
+        form = raw_pixel_format(self.pix_fmt or "yuv420p") if isinstance(self.pix_fmt, str | None) else None
+        if form is None:
             raise ClipError(
-                f"{self.name}: pix_fmt of raw video must be yuv420p, yuv422p, yuv444p or one of their 9le, 10le, 12le, "
-                f"14le and 16le forms, not {self.pix_fmt!r}."
+                f"{self.name}: pix_fmt of raw video must be one of ffmpeg's names, for example yuv420p, yuv422p10le, "
+                f"nv12, p010le, gray or rgb24, not {self.pix_fmt!r:.80}."
             )
+        if self.pix_fmt is not None:
+            object.__setattr__(self, "pix_fmt", form.name)
 
     def frame_bytes(self) -> int:
         """The size of a raw frame in bytes. Chroma planes of odd sides are rounded up, as in ffmpeg and libvmaf."""
         assert self.width is not None  # noqa: S101
         assert self.height is not None  # noqa: S101
-        form = RAW_PIX_FMT.fullmatch(self.pix_fmt or "yuv420p")
-        assert form is not None  # noqa: S101
-        across, down = CHROMA_SHIFT[form["chroma"]]
-        chroma = -(-self.width // (1 << across)) * -(-self.height // (1 << down))
-        return (self.width * self.height + 2 * chroma) * (2 if form["depth"] else 1)
+        return pixel_format(self.pix_fmt or "yuv420p").frame_bytes(self.width, self.height)
 
 
 @dataclass(frozen=True, init=False)
@@ -153,9 +208,7 @@ def as_clip(clip: ClipLike) -> Clip:
     owned = getattr(clip, "clip", clip)
     if isinstance(owned, Clip):
         return owned
-    if not isinstance(clip, str | bytes | os.PathLike):
-        raise ClipError(f"A clip must be a path, a Clip or an encode, not {clip!r:.80}.")
-    return Clip(clip)
+    return Clip(clip)  # type: ignore[arg-type]  # Clip says what a path must be
 
 
 def clip_name(clip: object) -> str:
@@ -167,13 +220,30 @@ def clip_name(clip: object) -> str:
 
 
 def _path(path: str | os.PathLike[str] | bytes) -> Path:
+    if not isinstance(path, str | bytes | os.PathLike):
+        raise ClipError(f"A clip must be a path, a Clip or an encode, not {path!r:.80}.")
     text = os.fsdecode(path)
     if not text:
         raise ClipError("A clip's path must not be empty.")
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        # For example a lone surrogate from JSON. Those of os.fsdecode stand for bytes and are names.
+        raise ClipError(f"The path {text!r:.200} contains a character that no file name can have.") from None
     if any(ord(c) < 32 or ord(c) == 127 for c in text):
         # Tools print names into their logs; a line break there could pass for a line of the tool's own.
         raise ClipError(f"The path {text!r} contains a control character. Rename the file.")
     return Path(text)
+
+
+def _crop(crop: Sequence[int], name: str) -> tuple[int, int, int, int]:
+    corners = tuple(crop) if isinstance(crop, Sequence) and not isinstance(crop, str | bytes) else ()
+    if len(corners) != 4 or not all(type(number) is int and number <= LONGEST_SIDE for number in corners):
+        raise ClipError(f"{name}: crop must be (x, y, w, h) in whole pixels, not {crop!r:.80}.")
+    x, y, width, height = corners
+    if min(x, y) < 0 or min(width, height) < 1:
+        raise ClipError(f"{name}: crop must lie in the picture and not be empty: (x, y, w, h), not {crop!r:.80}.")
+    return x, y, width, height
 
 
 def _rate(rate: Fraction | float | str | None) -> Fraction | None:

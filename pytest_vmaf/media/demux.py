@@ -9,7 +9,9 @@ from pathlib import Path
 
 from pytest_vmaf.errors import ClipError
 from pytest_vmaf.media.clip import RAW_SUFFIXES, SEQUENCE, Clip, Stream, numbered
-from pytest_vmaf.text import printable
+from pytest_vmaf.media.tracks import default_track
+from pytest_vmaf.media.uncompressed import check_raw_size, check_y4m_size
+from pytest_vmaf.media.unreadable import is_stream, why_no_file, why_unsuitable
 
 #: Formats that contain video or pictures themselves. Playlists, concat scripts, lavfi graphs and devices are not among
 #: them: they read other files.
@@ -44,9 +46,6 @@ CONTAINER_MAGIC = re.compile(
     rb"G..[\x10-\x3f\x50-\x7f\x90-\xbf\xd0-\xff].{184}G",
     re.DOTALL,
 )
-#: The header of a y4m file. Bare frame headers are six bytes long.
-Y4M_HEADER = re.compile(rb"YUV4MPEG2 (?=.*\bW(?P<w>\d{1,5})\b)(?=.*\bH(?P<h>\d{1,5})\b)[^\n]*\n(?P<bare>FRAME\n)?")
-Y4M_CHROMA = re.compile(rb" C(?P<chroma>420|422|444)(?:jpeg|paldv|mpeg2)?(?:p(?P<depth>\d\d))?[ \n]")
 
 
 def input_arguments(clip: Clip) -> list[str]:
@@ -55,22 +54,27 @@ def input_arguments(clip: Clip) -> list[str]:
     Raises:
         ClipError: If the file is missing, empty or not a regular file, or a frame of uncompressed video is cut off.
     """
-    arguments = ["-protocol_whitelist", "file"]
+    # Decoders do not apply grain that they export.
+    grain = [] if clip.film_grain else ["-export_side_data", "film_grain"]
+    arguments = [*grain, "-protocol_whitelist", "file"]
     if isinstance(clip, Stream):
         return [*arguments, *_raw_arguments(clip), "-i", f"file:{clip.path.absolute()}"]
     if clip.is_sequence:
         return [*arguments, *_sequence_arguments(clip)]
     head = _head(clip)
-    _check_y4m_size(clip, head)
     form = _picture_demuxer(clip, head)
     if clip.is_raw:
-        _check_raw_size(clip, head)
+        _check_not_container(clip, head)
+        check_raw_size(clip)
         arguments += _raw_arguments(clip)
     else:
-        if clip.path.suffix.lower() in RAW_SUFFIXES:
+        check_y4m_size(clip, head)
+        if reason := why_unsuitable(clip, head):
+            raise ClipError(reason)
+        if pix_fmt := RAW_SUFFIXES.get(clip.path.suffix.lower()):
             raise ClipError(
                 f"{clip.name} looks like raw video, whose geometry is not in the file.\n"
-                f'  State it: Clip({str(clip.path)!r}, width=1920, height=1080, pix_fmt="yuv420p", frame_rate=24).'
+                f'  State it: Clip({str(clip.path)!r}, width=1920, height=1080, pix_fmt="{pix_fmt}", frame_rate=24).'
             )
         if AVIF_SEQUENCE.match(head):
             raise ClipError(
@@ -87,6 +91,34 @@ def _raw_arguments(clip: Clip) -> list[str]:
     rate = ["-framerate", str(clip.frame_rate)] if clip.frame_rate else []
     form = ["-f", "rawvideo", "-video_size", f"{clip.width}x{clip.height}"]
     return [*form, "-pixel_format", clip.pix_fmt or "yuv420p", *rate]
+
+
+def _check_not_container(clip: Clip, head: bytes) -> None:
+    if CONTAINER_MAGIC.match(head):
+        raise ClipError(
+            f"{clip.name} is a container, not raw video: it begins with {head[:12]!r}.\n"
+            "  Leave out width, height and pix_fmt: the file states them itself."
+        )
+
+
+def video_stream(clip: Clip, number: int = 0) -> str:
+    """How ffmpeg names the video stream of a clip that is its input `number`.
+
+    By default, the one that players show. V, not v: a cover picture is not a clip.
+    """
+    plain = clip.is_raw or clip.is_sequence
+    stream = clip.stream if clip.stream is not None else 0 if plain else default_track(clip.path)
+    return f"{number}:V:{stream}"
+
+
+def states_shape(clip: Clip) -> bool:
+    """Whether the file could state a sample aspect ratio: raw video, pictures, bare AV1 and VP9 and some y4m cannot."""
+    if clip.is_raw or is_picture(clip):
+        return False
+    head = _head(clip)
+    bare = head.startswith((b"DKIF", b"\x12\x00")) or clip.path.suffix.lower() in (".obu", ".ivf")
+    y4m = head.partition(b"\n")[0] if head.startswith(b"YUV4MPEG2") else None
+    return not bare and (y4m is None or re.search(rb" A(?!0:)\d+:", y4m) is not None)
 
 
 def is_known(path: Path) -> bool:
@@ -126,8 +158,8 @@ def _is_apng(path: Path) -> bool:
 
 def _head(clip: Clip) -> bytes:
     try:
-        if not clip.path.is_file():
-            raise ClipError(_why_no_file(clip))
+        if is_stream(clip) or not clip.path.is_file():
+            raise ClipError(why_no_file(clip))
         with clip.path.open("rb") as file:
             head = file.read(4096)
     except OSError as error:
@@ -135,42 +167,6 @@ def _head(clip: Clip) -> bytes:
     if not head:
         raise ClipError(f"{clip.name} is empty.")
     return head
-
-
-def _why_no_file(clip: Clip) -> str:
-    if clip.path.exists():
-        return f"{clip.name} is not a regular file."
-    if re.match(r"[a-z][a-z0-9+.-]+:/", clip.name, re.IGNORECASE):
-        return f"{clip.name} is a URL, not a local file. Download it first."
-    where = "" if clip.path.is_absolute() else f"\n  The working directory is {printable(os.getcwd())}."
-    return f"{clip.name} does not exist.{where}"
-
-
-def _check_raw_size(clip: Clip, head: bytes) -> None:
-    if CONTAINER_MAGIC.match(head):
-        raise ClipError(
-            f"{clip.name} is a container, not raw video: it begins with {head[:12]!r}.\n"
-            "  Leave out width, height and pix_fmt: the file states them itself."
-        )
-    size, frame = clip.path.stat().st_size, clip.frame_bytes()
-    if size % frame:
-        raise ClipError(
-            f"{clip}: {size} bytes are not a whole number of frames of {frame} bytes ({size / frame:.3f} frames).\n"
-            "  The width, height or pix_fmt is wrong, or the file is cut off."
-        )
-
-
-def _check_y4m_size(clip: Clip, head: bytes) -> None:
-    # ffmpeg silently drops a frame that is cut off, and both clips may be cut at the same place.
-    header, chroma = Y4M_HEADER.match(head), Y4M_CHROMA.search(head.partition(b"\n")[0] + b"\n")
-    if clip.is_raw or header is None or header["bare"] is None or (chroma is None and b" C" in header[0]):
-        return
-    kind, depth = (chroma["chroma"].decode(), chroma["depth"]) if chroma else ("420", None)
-    pix_fmt = f"yuv{kind}p{depth.decode() + 'le' if depth else ''}"
-    frame = Clip(clip.path, width=int(header["w"]), height=int(header["h"]), pix_fmt=pix_fmt).frame_bytes()
-    begin = header.end() - len(header["bare"])
-    if (clip.path.stat().st_size - begin) % (frame + len(header["bare"])):
-        raise ClipError(f"{clip.name} is cut off: its last frame is incomplete.")
 
 
 def _sequence_arguments(clip: Clip) -> list[str]:

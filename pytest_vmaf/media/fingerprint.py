@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeAlias
 
 from pytest_vmaf.cache import Cache, get_or_compute, key_of
 from pytest_vmaf.media.clip import Clip, numbered
+from pytest_vmaf.media.tracks import default_track
 
 #: Smaller files are read again sooner than their digest is looked up. In bytes.
 SMALL = 4 << 20
@@ -90,6 +91,13 @@ def content_of(clip: Clip, cache: Cache | None = None) -> str:
         OSError: If a file cannot be read.
     """
     stated = repr((clip.width, clip.height, clip.pix_fmt, clip.frame_rate))
+    plain = clip.is_raw or clip.is_sequence
+    stream = clip.stream if clip.stream is not None else 0 if plain else default_track(clip.path)
+    if clip.crop is not None or stream:
+        stated += f" crop {clip.crop} stream {stream}"
+    options = (clip.crop, clip.stream, clip.film_grain)
+    if options != (None, None, True):
+        stated += f" options {options}"
     if clip.is_sequence:
         # Pictures are not a film, and a missing number is an error.
         stated += f" numbers {numbered(clip)[0]}"

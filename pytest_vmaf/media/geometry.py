@@ -1,19 +1,179 @@
-"""Geometry of a pair: the sizes of the pictures, and what may be scaled."""
+"""Geometry of a pair: the sizes and shapes of the pictures, and the size at which both are scored."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from fractions import Fraction
+
+from pytest_vmaf.media.demux import states_shape
 from pytest_vmaf.media.inspect import Video
 
 SCALERS = ("bicubic", "bilinear", "lanczos", "spline", "neighbor", "area")
+#: Encoders round the sides of scaled pictures to multiples of up to 8. A side may differ by as many pixels, and not by
+#: more than this part of it; or by so little that nobody sees it.
+ROUNDING, LARGEST_ROUNDING, INVISIBLE = 4, 0.025, 0.01
+
+Size = tuple[int, int]
 
 
-def size_problems(ref: Video, dis: Video, scale: str | None) -> list[str]:
-    """Why pictures of these sizes cannot be compared, a sentence each."""
-    sizes = f"the reference is {ref.width}x{ref.height}, the distorted clip {dis.width}x{dis.height}"
+@dataclass(frozen=True)
+class SizePlan:
+    """The size at which a pair is scored.
+
+    Attributes:
+        size: Width and height in pixels.
+        filters: The filters that scale the reference and the distorted clip; none for a clip that has the size.
+        notes: What is scaled, in words.
+    """
+
+    size: Size
+    filters: tuple[tuple[str, ...], tuple[str, ...]]
+    notes: tuple[str, ...]
+
+
+def display_size(video: Video) -> Size:
+    """Width and height at which a player shows a video. A sample aspect ratio stretches or shrinks its width."""
+    aspect = video.sample_aspect or Fraction(1)
+    if abs(aspect - 1) <= INVISIBLE:
+        return video.width, video.height
+    # Even, because chroma may have half as many samples.
+    return max(2, 2 * round(video.width * aspect / 2)), video.height
+
+
+def size_problems(
+    ref: Video, dis: Video, scale: str | None, allow: Collection[str], find_crop: Callable[[], str]
+) -> list[str]:
+    """Why pictures of these sizes and shapes cannot be compared, a sentence each.
+
+    Args:
+        ref: The reference.
+        dis: The distorted clip.
+        scale: The filter that scales, or None if nothing may be scaled.
+        allow: With "display", pictures of different shapes are compared as they are stored.
+        find_crop: Looks for a crop that makes the shapes equal, and returns what it found in words, or "".
+    """
+    sizes = f"the reference is {_size(ref)}, the distorted clip {_size(dis)}"
+    same = _same_shape(ref, dis)
+    if not same and "display" not in allow:
+        return [f"display: {sizes}, so the shapes of the pictures differ. {_reshape(ref, dis, find_crop)}"]
     if (ref.width, ref.height) == (dis.width, dis.height):
         return []
-    if dis.width > ref.width or dis.height > ref.height:
-        return [f"size: {sizes}. The reference is never scaled: use one at least as large as the distorted clip."]
-    if scale is None:
-        return [f'size: {sizes}. Pass scale="bicubic" (--vmaf-scale) to scale the distorted clip up, like a player.']
-    return []
+    if dis.width <= ref.width and dis.height <= ref.height:
+        if scale is None:
+            how = (
+                " to score both at the display's size"
+                if same and _is_anamorphic(ref)
+                else " to scale the distorted clip up"
+            )
+            return [f'size: {sizes}. Pass scale="bicubic" (--vmaf-scale){how}, like a player.']
+        return []
+    shown = display_size(ref)
+    if same and _is_anamorphic(ref) and _fits(dis, shown):
+        if scale is None:
+            return [
+                f'size: {sizes}. Pass scale="bicubic" (--vmaf-scale) to score both at the display\'s size, like a player.'
+            ]
+        return []
+    return [f"size: {sizes}. The reference is never scaled: use one at least as large as the distorted clip."]
+
+
+def plan_size(ref: Video, dis: Video, scale: str | None) -> SizePlan:
+    """Plan the scaling of a pair without problems: to the reference's size, or to that of its display.
+
+    With a scaler, a reference whose samples are not square is scored as a player shows it.
+    """
+    size, notes = (ref.width, ref.height), []
+    if scale is not None and _is_anamorphic(ref) and _same_shape(ref, dis):
+        shown = display_size(ref)
+        # Widths may be rounded to other multiples than ours.
+        near = dis.height == shown[1] and abs(dis.width - shown[0]) <= ROUNDING
+        size = (dis.width, dis.height) if near else shown
+        notes.append(f"scored at {_by(size)}, where the display shows the reference ({_size(ref)})")
+    filters = []
+    for video, what in ((ref, "reference"), (dis, "distorted")):
+        own = video.width, video.height
+        filters.append((f"scale={size[0]}:{size[1]}:flags={scale}",) if own != size else ())
+        if own != size:
+            notes.append(f"{what} scaled from {_by(own)} to {_by(size)} ({scale})")
+    if (stated := {ref.sample_aspect, dis.sample_aspect}) != {None} and None in stated:
+        aspects = _aspects(ref, dis)
+        if aspects[0] == aspects[1] != 1:
+            silent = "reference" if ref.sample_aspect is None else "distorted clip"
+            notes.append(
+                f"the {silent} states no sample aspect ratio; {_ratio(aspects[0])} is assumed, as of the other"
+            )
+    return SizePlan(size, (filters[0], filters[1]), tuple(notes))
+
+
+def _reshape(ref: Video, dis: Video, find_crop: Callable[[], str]) -> str:
+    """What to do about pictures of different shapes."""
+    if _aspects(ref, dis)[0] != _aspects(ref, dis)[1]:
+        aspect = _ratio(ref.sample_aspect or Fraction(1))
+        return (
+            "A player stretches one of them. Set the right sample aspect ratio, for example "
+            f"ffmpeg -i IN -vf setsar={aspect.replace(':', '/')} OUT, or compare them as they are stored: "
+            'allow=["display"] (--vmaf-allow=display).'
+        )
+    return find_crop() or (
+        "Scaling would stretch one of them. If it was cropped, crop the other: Clip(path, crop=(x, y, w, h)); or "
+        'compare them nevertheless: allow=["display"] (--vmaf-allow=display).'
+    )
+
+
+def same_shape(a: tuple[Fraction | int, int], b: tuple[Fraction | int, int]) -> bool:
+    """Whether two sizes have the same shape, but for the rounding of sides."""
+    if a[0] != b[0] and a[1] != b[1]:
+        for side, expected in ((b[1], b[0] * Fraction(a[1]) / a[0]), (b[0], b[1] * Fraction(a[0]) / a[1])):
+            error = abs(side - expected)
+            if error <= max(min(ROUNDING, side * LARGEST_ROUNDING), side * INVISIBLE):
+                return True
+    return a[0] * b[1] == a[1] * b[0]
+
+
+def _same_shape(ref: Video, dis: Video) -> bool:
+    (ref_aspect, dis_aspect), sizes = _aspects(ref, dis), ((ref.width, ref.height), (dis.width, dis.height))
+    if sizes[0] == sizes[1]:
+        # Two conventions for the same television picture differ by less.
+        return abs(ref_aspect - dis_aspect) <= Fraction(LARGEST_ROUNDING) * ref_aspect
+    if ref_aspect == dis_aspect:
+        return same_shape(*sizes)
+    shown = ref.width * ref_aspect / ref.height, dis.width * dis_aspect / dis.height
+    return abs(shown[0] - shown[1]) <= shown[0] * Fraction(LARGEST_ROUNDING)
+
+
+def _aspects(ref: Video, dis: Video) -> tuple[Fraction, Fraction]:
+    """The sample aspect ratios of both clips. Without one, players assume square samples.
+
+    Formats that cannot state one are assumed to have that of the other clip, if the pictures are otherwise alike.
+    """
+    aspects = [video.sample_aspect for video in (ref, dis)]
+    alike = same_shape((ref.width, ref.height), (dis.width, dis.height))
+    for own, other, video in ((0, 1, ref), (1, 0, dis)):
+        if aspects[own] is None and alike and aspects[other] is not None and not states_shape(video.clip):
+            aspects[own] = aspects[other]
+    return aspects[0] or Fraction(1), aspects[1] or Fraction(1)
+
+
+def _is_anamorphic(video: Video) -> bool:
+    return display_size(video) != (video.width, video.height)
+
+
+def _fits(video: Video, size: Size) -> bool:
+    return video.width <= size[0] + ROUNDING and video.height <= size[1]
+
+
+def _size(video: Video) -> str:
+    """The size of a video, and how it is shown."""
+    shown = f", shown at {_by(display_size(video))}" if _is_anamorphic(video) else ""
+    aspect = f" with a sample aspect ratio of {_ratio(video.sample_aspect)}" if shown and video.sample_aspect else ""
+    turned = " after its rotation" if video.rotation and abs(video.rotation) in (90, 270) else ""
+    return f"{_by((video.width, video.height))}{turned}{aspect}{shown}"
+
+
+def _ratio(aspect: Fraction) -> str:
+    return f"{aspect.numerator}:{aspect.denominator}"
+
+
+def _by(size: Size) -> str:
+    return f"{size[0]}x{size[1]}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -15,30 +15,19 @@ from pytest_vmaf.errors import ClipError
 from pytest_vmaf.json_shapes import Fitting, Optional, Text, conform
 from pytest_vmaf.media.builds import build_of
 from pytest_vmaf.media.clip import Clip, Stream
-from pytest_vmaf.media.command import Finished
-from pytest_vmaf.media.demux import input_arguments, is_picture
+from pytest_vmaf.media.demux import input_arguments, is_picture, video_stream
+from pytest_vmaf.media.diagnosis import describe_change, why_unreadable
 from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, INSPECT_TIMEOUT, FfmpegCommand
 from pytest_vmaf.media.fingerprint import Unchanged, decoding_content
+from pytest_vmaf.media.inspection_log import InspectionLog
+from pytest_vmaf.media.pixel_formats import PixelFormat, pixel_format
 from pytest_vmaf.media.process import run
 from pytest_vmaf.text import printable
 
 #: Width and height of a thumbnail in pixels: 8-bit luma, enough to tell one frame from its neighbours.
 THUMBNAIL = (64, 36)
-#: How ffmpeg's names of YUV formats begin: planar, semi-planar, packed.
-YUV = ("yuv", "nv", "p0", "p2", "p4", "uyvy", "uyyvyy", "yuyv", "yvyu", "y2", "xv", "v30", "vuy", "vyu", "ayuv", "uyva")
-#: The input chain, the first frame and the colour line that ffmpeg prints at -loglevel info. The colour line is printed
-#: in pieces between which another thread may print its own: a line with more than four words is not read.
-CONFIG = re.compile(r"^\[Parsed_showinfo_0 @ [^]]*\] config in time_base: \S+, frame_rate: (\d+)/(\d+)$")
-FRAME = re.compile(
-    r"^\[Parsed_showinfo_0 @ [^]]*\] n: *\d+ .*?fmt:(?P<fmt>\S+) .*?s:(?P<w>\d+)x(?P<h>\d+) i:(?P<field>[PTB?])"
-)
-COLOUR = re.compile(
-    r"^\[Parsed_showinfo_0 @ [^]]*\] color_range:(\S+) color_space:(\S+) color_primaries:(\S+) color_trc:(\S+)$"
-)
-STREAM = re.compile(r"^  Stream #0:(\d+).*?: Video: ")
-#: In the metadata of a stream, not of the file, which names the muxer.
-ENCODER = re.compile(r"^ {6}encoder +: (.{1,100})", re.IGNORECASE)
-DURATION = re.compile(r"^  Duration: (\d+):(\d\d):(\d\d\.\d+)")
+#: From 8-bit samples of limited range to full range.
+EXPANDED = bytes(min(255, max(0, round((sample - 16) * 255 / 219))) for sample in range(256))
 
 
 @dataclass(frozen=True)
@@ -47,8 +36,8 @@ class Video:
 
     Attributes:
         clip: The clip.
-        width: In pixels, as displayed (rotation applied).
-        height: In pixels, as displayed.
+        width: In pixels, with the rotation that the file states and the crop of the clip applied.
+        height: In pixels, likewise.
         pix_fmt: ffmpeg's name of the first frame's pixel format.
         frame_rate: In frames/s; None if neither the file nor the user states one.
         color_range: ffmpeg's name, or "unknown"; likewise `matrix`, `primaries` and `transfer`.
@@ -57,6 +46,12 @@ class Video:
         thumbnails: A 64x36 picture of 8-bit luma for each of the first frames, one after the other.
         duration: In seconds, as the file states it.
         streams: The number of video streams.
+        stream: Which of them is read, counted from 0.
+        tracks: The video streams in words.
+        sample_aspect: Width by height of a pixel as it is displayed; None if the file does not state it.
+        rotation: The counterclockwise rotation of the file's display matrix in degrees, which also mirrors if it is -0
+            (upside down); None without a matrix. ffmpeg applies the matrix.
+        film_grain: Whose film grain decoders add: "AV1" or "H.274"; "VVC" if ffmpeg does not add it; "" for none.
         encoder: What the file names as the writer of its video stream, for example "Lavc61.3.100 libx264". Unchecked.
     """
 
@@ -75,6 +70,11 @@ class Video:
     duration: float | None = None
     streams: int = 1
     encoder: str = ""
+    stream: int = 0
+    tracks: str = ""
+    sample_aspect: Fraction | None = None
+    rotation: float | None = None
+    film_grain: str = ""
 
     @property
     def frames_expected(self) -> int | None:
@@ -82,9 +82,9 @@ class Video:
         return round(self.duration * self.frame_rate) if self.duration and self.frame_rate else None
 
     @property
-    def is_rgb(self) -> bool:
-        """Whether the samples are not YUV with chroma: RGB, palette or grey."""
-        return not self.pix_fmt.startswith(YUV)
+    def format(self) -> PixelFormat:
+        """What the name of the pixel format says."""
+        return pixel_format(self.pix_fmt)
 
 
 def inspect(clip: Clip, ffmpeg: str, frames: int, timeout: float | None = None, cache: Cache | None = None) -> Video:
@@ -102,7 +102,7 @@ def inspect(clip: Clip, ffmpeg: str, frames: int, timeout: float | None = None, 
         ScorerError: If the time limit is exceeded.
     """
     unchanged = Unchanged(clip)
-    key = clip_key("look", clip, ffmpeg, cache, frames=frames)
+    key = clip_key("inspect", clip, ffmpeg, cache, frames=frames)
     compute = partial(_inspect, clip, ffmpeg, frames, timeout)
     return get_or_compute(cache, "look", key, compute, _to_json, partial(_from_json, clip), unchanged)
 
@@ -137,59 +137,77 @@ def clip_key(kind: str, clip: Clip, ffmpeg: str, cache: Cache | None, **parts: o
 
 
 def _inspect(clip: Clip, ffmpeg: str, frames: int, timeout: float | None) -> Video:
-    matches: dict[str, re.Match[str]] = {}
-    fields: set[str] = set()
-    streams: set[str] = set()
-    others: list[str] = []
-
-    def on_line(line: str) -> None:
-        if match := FRAME.match(line):
-            fields.add(match["field"])
-        elif (match := STREAM.match(line)) and "(attached pic)" not in line:
-            streams.add(match[1])
-        elif len(streams) == 1 and not others and (match := ENCODER.match(line)):
-            matches.setdefault("encoder", match)
-        elif streams and line.startswith(("  Stream #", "Stream mapping:", "Output #")):
-            others.append(line)
-        # The first frame's line of each kind; the others repeat it.
-        for kind, form in (("config", CONFIG), ("frame", FRAME), ("colour", COLOUR), ("duration", DURATION)):
-            if kind not in matches and (match := form.match(line)):
-                matches[kind] = match
-
+    selected = video_stream(clip)
+    log = InspectionLog(int(selected.rpartition(":")[2]))
     width, height = THUMBNAIL
     thumbnails = bytearray()
     # Nothing more than info, and no statistics, lest threads print into each other's lines.
-    argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "info", "-nostats", "-xerror", *input_arguments(clip)]
-    argv += ["-map", "0:V:0", "-frames:v", str(frames), "-fps_mode", "passthrough"]
-    argv += ["-vf", f"showinfo=checksum=0,scale={width}:{height}:flags=area,format=gray", "-f", "rawvideo", "pipe:1"]
-    command = FfmpegCommand(tuple(argv), on_stderr=on_line, stdout_bytes=thumbnails.extend)
+    argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "info", "-nostats", "-xerror"]
+    # Film grain is only described if it is exported, and then not applied.
+    argv += [*input_arguments(replace(clip, film_grain=False)), "-map", selected]
+    argv += ["-frames:v", str(frames), "-fps_mode", "passthrough"]
+    # ffmpeg's scaler refuses frames with a matrix that it does not know; luma needs none.
+    chain = [
+        "showinfo=checksum=0",
+        "setparams=colorspace=unknown",
+        *_fitting_crop(clip),
+        f"scale={width}:{height}:flags=area",
+        "format=gray",
+    ]
+    argv += ["-vf", ",".join(chain), "-f", "rawvideo", "pipe:1"]
+    command = FfmpegCommand(tuple(argv), on_stderr=log, stdout_bytes=thumbnails.extend)
     end = run(command, timeout or INSPECT_TIMEOUT)
-    if end.returncode != 0 or "frame" not in matches or not thumbnails:
-        raise ClipError(_why_unreadable(clip, end))
-    frame, colour, config, length = (matches.get(kind) for kind in ("frame", "colour", "config", "duration"))
-    assert frame is not None  # noqa: S101  (for the type checker)
+    for number, form in enumerate(log.forms):
+        if form != log.forms[0]:
+            raise ClipError(describe_change(clip, number, log.forms[0], form))
+    tracks = "; ".join(f"{number}: {track}" for number, track in enumerate(log.tracks))
+    if tracks and log.stream >= len(log.tracks):
+        raise ClipError(f"{clip} has no video stream {log.stream}. Its video streams are {tracks}.")
+    if end.returncode != 0 or not log.forms or not thumbnails:
+        raise ClipError(why_unreadable(clip, end))
+    width, height, pix_fmt = int(log.forms[0][0]), int(log.forms[0][1]), log.forms[0][2]
+    if clip.crop:
+        x, y, cropped_width, cropped_height = clip.crop
+        if x + cropped_width > width or y + cropped_height > height:
+            raise ClipError(f"{clip}: crop must lie in the picture, which is {width}x{height}.")
+        width, height = cropped_width, cropped_height
     rate = clip.frame_rate
     # A picture has no rate of its own; ffmpeg states 25 for want of a better one.
-    if rate is None and not clip.is_raw and not is_picture(clip) and config and config[2] != "0":
-        rate = Fraction(int(config[1]), int(config[2])) or None
-    tags = [tag.removesuffix(",") for tag in colour.groups()] if colour else ["unknown"] * 4
+    if rate is None and not clip.is_raw and not is_picture(clip):
+        rate = log.frame_rate
+    color_range, matrix, primaries, transfer = log.tags
+    is_limited_grey = color_range == "tv" and pixel_format(pix_fmt).kind == "grey"
     return Video(
         clip=clip,
-        width=int(frame["w"]),
-        height=int(frame["h"]),
-        pix_fmt=frame["fmt"],
+        width=width,
+        height=height,
+        pix_fmt=pix_fmt,
         frame_rate=rate,
-        color_range="pc" if frame["fmt"].startswith("yuvj") else tags[0],
-        matrix=tags[1],
-        primaries=tags[2],
-        transfer=tags[3],
-        interlaced=bool(fields & {"T", "B"}),
+        color_range="pc" if pix_fmt.startswith("yuvj") else color_range,
+        matrix=matrix,
+        primaries=primaries,
+        transfer=transfer,
+        interlaced=log.interlaced,
         is_picture=is_picture(clip),
-        thumbnails=bytes(thumbnails),
-        duration=int(length[1]) * 3600 + int(length[2]) * 60 + float(length[3]) if length else None,
-        streams=len(streams),
-        encoder=printable(matches["encoder"][1].strip()) if "encoder" in matches else "",
+        # The scaler expands limited range to full range, but not that of grey.
+        thumbnails=bytes(thumbnails).translate(EXPANDED if is_limited_grey else None),
+        duration=log.duration,
+        streams=max(1, len(log.tracks)),
+        encoder=log.encoder,
+        stream=log.stream,
+        tracks=tracks,
+        sample_aspect=log.sample_aspect,
+        rotation=log.rotation,
+        film_grain=log.film_grain,
     )
+
+
+def _fitting_crop(clip: Clip) -> list[str]:
+    """The crop of a clip as a filter that never fails. What it cuts is checked afterwards, by the size before it."""
+    if clip.crop is None:
+        return []
+    x, y, width, height = clip.crop
+    return [f"crop=w='min({width},iw)':h='min({height},ih)':x={x}:y={y}:exact=1"]
 
 
 def _count(clip: Clip, ffmpeg: str, timeout: float | None) -> int:
@@ -203,28 +221,13 @@ def _count(clip: Clip, ffmpeg: str, timeout: float | None) -> int:
             damages.append(printable(line))
 
     argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-xerror", *input_arguments(clip)]
-    argv += ["-map", "0:V:0", "-fps_mode", "passthrough", "-c:v", "wrapped_avframe", "-f", "null", "-"]
+    argv += ["-map", video_stream(clip), "-fps_mode", "passthrough", "-c:v", "wrapped_avframe", "-f", "null", "-"]
     end = run(FfmpegCommand(tuple(argv), on_stderr=on_line), timeout)
     if end.returncode != 0 or not counts:
-        raise ClipError(_why_unreadable(clip, end))
+        raise ClipError(why_unreadable(clip, end))
     if damages:
         raise ClipError(f"{clip} is cut off or damaged. ffmpeg reports: {damages[0]}")
     return counts[-1]
-
-
-def _why_unreadable(clip: Clip, end: Finished) -> str:
-    text = "\n".join(end.tail)
-    if "not on whitelist" in text.lower() or "format not on" in text.lower():
-        reason = "is a playlist, a script or in an unsupported format; clips are read from their own file alone"
-    elif "corrupt decoded frame" in text or "error while decoding" in text:
-        reason = "is damaged: it has frames that cannot be decoded"
-    elif "matches no streams" in text:
-        reason = "has no video stream"
-    elif "Decoder" in text and "not found" in text:
-        reason = "is coded in a format that this ffmpeg cannot decode"
-    else:
-        reason = "cannot be decoded as video"
-    return f"{clip} {reason}.\n{end.explain()}"
 
 
 def _misfit(data: Mapping[str, Any]) -> str:
@@ -239,27 +242,33 @@ def _misfit(data: Mapping[str, Any]) -> str:
 #: A Video without its clip, as the cache stores it.
 VIDEO = Fitting(
     {
-        **dict.fromkeys(("width", "height", "streams"), int),
-        **dict.fromkeys(("pix_fmt", "color_range", "matrix", "primaries", "transfer", "encoder", "thumbnails"), str),
+        **dict.fromkeys(("width", "height", "streams", "stream"), int),
+        **dict.fromkeys(("pix_fmt", "color_range", "matrix", "primaries", "transfer"), str),
+        **dict.fromkeys(("encoder", "thumbnails", "tracks", "film_grain"), str),
         **dict.fromkeys(("interlaced", "is_picture"), bool),
         "frame_rate": Optional(Text(re.compile(r"\d{1,20}(?:/\d{1,20})?"))),
-        "duration": Optional(float),
+        **dict.fromkeys(("duration", "rotation"), Optional(float)),
+        "sample_aspect": Optional(Text(re.compile(r"[1-9]\d{0,19}(?:/[1-9]\d{0,19})?"))),
     },
     _misfit,
 )
 
 
+#: Fields of a Video that JSON holds as text.
+FRACTIONS = ("frame_rate", "sample_aspect")
+
+
 def _to_json(video: Video) -> dict[str, object]:
     data = {name: value for name, value in vars(video).items() if name != "clip"}
-    rate = str(video.frame_rate) if video.frame_rate else None
-    return {**data, "frame_rate": rate, "thumbnails": base64.b64encode(video.thumbnails).decode()}
+    fractions = {name: data[name] and str(data[name]) for name in FRACTIONS}
+    return {**data, **fractions, "thumbnails": base64.b64encode(video.thumbnails).decode()}
 
 
 def _from_json(clip: Clip, data: dict[str, Any]) -> Video:
     conform(data, VIDEO, "inspection")
     data = {name: printable(value) if isinstance(value, str) else value for name, value in data.items()}
-    rate = data["frame_rate"] and Fraction(data["frame_rate"])
-    return Video(**{**data, "clip": clip, "frame_rate": rate, "thumbnails": base64.b64decode(data["thumbnails"])})
+    fractions = {name: data[name] and Fraction(data[name]) for name in FRACTIONS}
+    return Video(**{**data, "clip": clip, **fractions, "thumbnails": base64.b64decode(data["thumbnails"])})
 
 
 def _read_count(data: object) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,12 +12,14 @@ from pytest_vmaf.cache import Cache
 from pytest_vmaf.errors import PairError, SettingsError
 from pytest_vmaf.media.alignment import ROUNDS, Alignment, find_offset
 from pytest_vmaf.media.clip import Clip
-from pytest_vmaf.media.colour import colour_problems, goes_through_rgb
-from pytest_vmaf.media.geometry import SCALERS, size_problems
+from pytest_vmaf.media.colour import colour_problems, plan_colour
+from pytest_vmaf.media.crop_search import find_crop
+from pytest_vmaf.media.geometry import SCALERS, plan_size, size_problems
 from pytest_vmaf.media.inspect import THUMBNAIL, Video, count_frames, inspect
-from pytest_vmaf.media.pixel_formats import common_pix_fmt
 from pytest_vmaf.media.process import thread_refusals
+from pytest_vmaf.media.rotation import rotation_notes, rotation_problems
 from pytest_vmaf.media.timing import interlacing_problems, rate_problems
+from pytest_vmaf.media.unreadable import sequence_of
 from pytest_vmaf.text import plural
 
 #: The words for `allow`, and what is then scored although VMAF was not designed for it.
@@ -26,12 +27,11 @@ ALLOWANCES = {
     "hdr": "PQ and HLG clips, although no VMAF model is trained on HDR",
     "interlaced": "interlaced frames as they are",
     "frame_rate": "clips that state different frame rates",
+    "display": "pictures of different shapes, as they are stored",
+    "rotation": "pictures that are turned against each other, as players show them",
 }
-ALPHA = re.compile(r"yuva|rgba|bgra|argb|abgr|gbrap|ya\d|pal8")
 #: settb before setpts pairs frames by index. In the other order, the time base would scale the numbers.
 BY_INDEX = ("settb=AVTB", "setpts=N")
-#: The tags were compared. Made equal, they leave ffmpeg nothing to convert on its own.
-UNTAGGED = "setparams=range=tv:color_primaries=unknown:color_trc=unknown:colorspace=unknown"
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,15 @@ def check_pair(
     for word in set(allow) - set(ALLOWANCES):
         raise SettingsError(f"allow must contain only {', '.join(ALLOWANCES)}, not {word!r}.")
     ref, dis, alignment = _inspect_both(reference, distorted, ffmpeg, timeout, cache)
-    offset = alignment.offset
+    look = partial(inspect, ffmpeg=ffmpeg, frames=ROUNDS[0][0], timeout=timeout, cache=cache)
+    turned = rotation_problems(ref, dis, allow)
+    # Pictures that are turned or cropped have other sizes and other first frames for that reason alone.
+    sizes = [] if turned else size_problems(ref, dis, scale, allow, lambda: find_crop(ref, dis, look, ffmpeg, timeout))
+    offset = 0 if turned or any(size.startswith("display:") for size in sizes) else alignment.offset
     problems = [
-        *size_problems(ref, dis, scale),
+        *turned,
+        *sizes,
+        *_length_problems(ref, dis),
         *rate_problems(ref, dis, allow),
         *colour_problems(ref, dis, allow),
         *interlacing_problems(ref, dis, allow),
@@ -124,8 +130,30 @@ def check_pair(
     if problems:
         # The reasons come first: pytest's short summary shows the start of the first line.
         listed = "\n  - ".join(problems)
-        raise PairError(f"not comparable: {listed}\n  reference: {ref.clip}\n  distorted: {dis.clip}")
+        raise PairError(f"not comparable: {listed}\n  reference: {_name(ref)}\n  distorted: {_name(dis)}")
     return _plan(ref, dis, scale, offset, partial(count_frames, ffmpeg=ffmpeg, timeout=timeout, cache=cache))
+
+
+def _name(video: Video) -> str:
+    """The clip, and which of its video streams was read."""
+    if video.streams == 1:
+        return str(video.clip)
+    other = video.clip.spelled(stream=0 if video.stream else 1)
+    return f"{video.clip} has {video.streams} video streams ({video.tracks}); {video.stream} was read, not {other}"
+
+
+def _length_problems(ref: Video, dis: Video) -> list[str]:
+    """Why a single picture cannot be compared with a video, in a sentence."""
+    for video, other, what in ((ref, dis, "reference"), (dis, ref, "distorted clip")):
+        if _is_single(video) and not _is_single(other) and len(other.thumbnails) > THUMBNAIL[0] * THUMBNAIL[1]:
+            sequence = sequence_of(video.clip.path)
+            hint = f" Pass its sequence of {sequence[1]}: {Clip(sequence[0]).spelled()}." if sequence else ""
+            return [f"length: the {what} is one picture, the other clip has more frames.{hint}"]
+    return []
+
+
+def _is_single(video: Video) -> bool:
+    return video.is_picture and not video.clip.is_sequence
 
 
 def _inspect_both(
@@ -149,7 +177,7 @@ def _describe_offset(offset: int) -> str:
 
 
 def _plan(ref: Video, dis: Video, scale: str | None, offset: int, count: Callable[[Clip], int]) -> Pair:
-    ref_chain, dis_chain = [*BY_INDEX], [*BY_INDEX]
+    ref_chain, dis_chain = ([*filter(None, [video.clip.cropping]), *BY_INDEX] for video in (ref, dis))
     notes = [*_omission_notes(ref, "reference"), *_omission_notes(dis, "distorted")]
     starts, frames = (max(offset, 0), max(-offset, 0)), None
     if offset:
@@ -165,31 +193,26 @@ def _plan(ref: Video, dis: Video, scale: str | None, offset: int, count: Callabl
         for chain, start in zip((ref_chain, dis_chain), starts, strict=True):
             chain.insert(0, f"trim=start_frame={start}:end_frame={start + frames}")
         notes.append(f"{_describe_offset(offset)} The {frames} frames that both clips have are scored.")
-    through_rgb = goes_through_rgb(ref, dis)
-    if (ref.width, ref.height) != (dis.width, dis.height):
-        dis_chain.append(f"scale={ref.width}:{ref.height}:flags={scale}")
-        notes.append(f"distorted scaled from {dis.width}x{dis.height} to {ref.width}x{ref.height} ({scale})")
-    pix_fmt = common_pix_fmt(ref, dis, through_rgb)
-    for video, chain, what in ((ref, ref_chain, "reference"), (dis, dis_chain, "distorted")):
-        if through_rgb:
-            # Pictures of all codecs are then scored against the same reference samples.
-            chain.append("scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int")
-        if video.pix_fmt != pix_fmt:
-            if video.pix_fmt.replace("yuvj", "yuv") != pix_fmt:
-                notes.append(f"{what} converted from {video.pix_fmt} to {pix_fmt}")
-            chain.append(f"format={pix_fmt}")
-        # The last step: before `format`, it would squeeze full range into limited.
-        chain.append(UNTAGGED)
+    colour = plan_colour(ref, dis)
+    for chain, filters in zip((ref_chain, dis_chain), colour.before, strict=True):
+        chain += filters
+    size = plan_size(ref, dis, scale)
+    for chain, filters in zip((ref_chain, dis_chain), size.filters, strict=True):
+        chain += filters
+    notes += [*rotation_notes(ref, dis), *size.notes]
+    for chain, filters in zip((ref_chain, dis_chain), colour.after, strict=True):
+        chain += filters
+    notes += colour.notes
     return Pair(
         reference=ref,
         distorted=dis,
         reference_filters=",".join(ref_chain),
         distorted_filters=",".join(dis_chain),
-        width=ref.width,
-        height=ref.height,
-        pix_fmt=pix_fmt,
-        matrix="bt709" if through_rgb else ref.matrix if ref.matrix != "unknown" else dis.matrix,
-        color_range="pc" if ref.color_range == "pc" and not through_rgb else "tv",
+        width=size.size[0],
+        height=size.size[1],
+        pix_fmt=colour.pix_fmt,
+        matrix=colour.matrix,
+        color_range=colour.color_range,
         offset=offset,
         starts=starts,
         frames=frames,
@@ -201,7 +224,21 @@ def _omission_notes(video: Video, what: str) -> list[str]:
     """What is not scored of a clip, in words."""
     notes = []
     if video.streams > 1:
-        notes.append(f"{what} has {video.streams} video streams; the first is scored")
-    if ALPHA.match(video.pix_fmt):
+        shown = "the first" if not video.stream else f"stream {video.stream}"
+        which = " that players show" if video.clip.stream is None and ", default" in video.tracks else ""
+        how = f"Clip(path, stream={0 if video.stream else 1}) selects another"
+        notes.append(f"{what} has {video.streams} video streams ({video.tracks}); {shown}{which} is scored, and {how}")
+    if _is_single(video) and (sequence := sequence_of(video.clip.path)):
+        notes.append(f"{what} is one picture of {sequence[1]}; {Clip(sequence[0]).spelled()} is all of them")
+    if video.format.has_alpha:
         notes.append(f"{what} has transparency ({video.pix_fmt}), which is ignored")
+    if video.film_grain == "VVC":
+        notes.append(f"{what} describes film grain, which ffmpeg does not add to VVC")
+    elif video.film_grain and video.clip.film_grain:
+        notes.append(
+            f"{what} is scored with the film grain ({video.film_grain}) that decoders add; "
+            "Clip(path, film_grain=False) scores it without"
+        )
+    elif video.film_grain:
+        notes.append(f"{what} is scored without its film grain ({video.film_grain})")
     return notes

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pytest_vmaf.errors import MeasurementError, ScorerError
 from pytest_vmaf.media.clip import Clip
-from pytest_vmaf.media.demux import input_arguments
+from pytest_vmaf.media.demux import input_arguments, video_stream
 from pytest_vmaf.media.ffmpeg import FfmpegCommand
 from pytest_vmaf.media.process import run
 from pytest_vmaf.report.schema import Record, RecordDict
@@ -98,20 +98,10 @@ def _pictures(
         if None in jpegs.values():
             too_large.append(row["frame"])
             continue
-        pictures.append(
-            {
-                "frame": int(row["frame"]),
-                "time": float(row["frame"] / Fraction(rate)) if rate else None,
-                "metric": row["metric"],
-                "value": float(row["value"]),
-                "width": width,
-                "height": height,
-                "full_width": full[0],
-                "full_height": full[1],
-                "amplified": AMPLIFIED,
-                **jpegs,
-            }
-        )
+        time_of = float(row["frame"] / Fraction(rate)) if rate else None
+        about = {"frame": int(row["frame"]), "time": time_of, "metric": row["metric"], "value": float(row["value"])}
+        sizes = {"width": width, "height": height, "full_width": full[0], "full_height": full[1]}
+        pictures.append({**about, **sizes, "amplified": AMPLIFIED, **jpegs})
     left_out = f"Left out, as they are larger than {MOST_BYTES // 1000} KB: frame {', '.join(map(str, too_large))}."
     return pictures, left_out if too_large else None
 
@@ -150,8 +140,10 @@ def _arguments(provenance: Record, frames: Sequence[int], clips: tuple[Clip, Cli
         f"scale={size[0]}:{size[1]}:flags=area+accurate_rnd:out_color_matrix=bt601:out_range=pc,format=yuvj444p,"
         f"split={len(QUALITIES)}"
     )
-    inputs = enumerate(("reference", "distorted"))
-    graph = [f"[{number}:V:0]{provenance['filters'][kind]},{to_rgb},split[{kind}][{kind}-2]" for number, kind in inputs]
+    graph = [
+        f"[{video_stream(clip, number)}]{provenance['filters'][kind]},{to_rgb},split[{kind}][{kind}-2]"
+        for number, (kind, clip) in enumerate(zip(("reference", "distorted"), clips, strict=True))
+    ]
     graph.append(f"[reference-2][distorted-2]blend=all_mode=difference,lutrgb={amplified}[difference]")
     graph += [f"[{kind}]{to_jpeg}{''.join(f'[{kind}-q{quality}]' for quality in QUALITIES)}" for kind in KINDS]
     argv = [provenance["ffmpeg_path"], "-nostdin", "-hide_banner", "-loglevel", "error", "-xerror"]

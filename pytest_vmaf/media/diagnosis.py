@@ -1,0 +1,143 @@
+"""Why ffmpeg could not decode a clip, and the command that makes it readable."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from pytest_vmaf.media.clip import Clip, Stream
+from pytest_vmaf.media.command import Finished
+from pytest_vmaf.media.demux import input_arguments, video_stream
+from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, INSPECT_TIMEOUT, FfmpegCommand
+from pytest_vmaf.media.process import run
+from pytest_vmaf.text import printable
+
+#: ffmpeg starts its filters again when the size or the format of the frames changes.
+RECONFIGURED = re.compile(r"(?:^|\] ?|\s)Reconfiguring filter graph because (.*)")
+CORRUPT_PACKET = "corrupt input packet"
+#: In the log of frames: ffmpeg numbers them from 0 again after a change.
+FRAME = re.compile(r"^\[Parsed_showinfo_0 @ [^]]*\] n: *\d+ .*?fmt:(?P<fmt>\S+) .*?s:(?P<w>\d+)x(?P<h>\d+) i:")
+CONCEALED = ("corrupt decoded frame", "error while decoding")
+TRANSPORT_STREAM = re.compile(rb"G.{187}G", re.DOTALL)
+
+
+def why_unreadable(clip: Clip, end: Finished) -> str:
+    """What kept ffmpeg from decoding a clip, and its last lines."""
+    text = "\n".join(end.tail)
+    if "not on whitelist" in text.lower() or "format not on" in text.lower():
+        reason = "is a playlist, a script or in an unsupported format; clips are read from their own file alone"
+    elif CORRUPT_PACKET in text or any(words in text for words in CONCEALED):
+        reason = _why_damaged(clip, end.command.argv[0]) or "is damaged: it has frames that cannot be decoded"
+    elif "matches no streams" in text:
+        reason = "has no video stream"
+    elif "Decoder" in text and "not found" in text:
+        reason = "is coded in a format that this ffmpeg cannot decode"
+    else:
+        reason = "cannot be decoded as video"
+    stop = "" if "\n" in reason else "."
+    return f"{clip} {reason}{stop}\n{end.explain()}"
+
+
+def diagnose(clips: Sequence[Clip], lines: Sequence[str], ffmpeg: str, timeout: float | None) -> str:
+    """Why a run over several clips failed, a sentence for each clip that is the reason.
+
+    Args:
+        clips: The clips.
+        lines: The log of the run.
+        ffmpeg: The path of ffmpeg. It decodes the clips again if the log shows what to look for.
+        timeout: Time limit of each process, in seconds.
+
+    Returns:
+        The sentences, or "".
+    """
+    text = "\n".join(lines)
+    # A pipe cannot be read twice.
+    clips = [clip for clip in clips if not isinstance(clip, Stream)]
+    reasons: list[str] = []
+    if RECONFIGURED.search(text):
+        reasons = [change for clip in clips if (change := find_change(clip, ffmpeg, timeout))]
+    if not reasons and CORRUPT_PACKET in text:
+        reasons = [f"{clip} {reason}" for clip in clips if (reason := _why_damaged(clip, ffmpeg, timeout))]
+    return "\n".join(reasons)
+
+
+def find_change(clip: Clip, ffmpeg: str, timeout: float | None = None) -> str:
+    """Where the size or the pixel format of a clip changes, in a sentence; "" if it never does."""
+    pictures: list[tuple[str, ...]] = []
+    change: list[int] = []
+
+    def on_line(line: str) -> None:
+        if match := FRAME.match(line):
+            pictures.append(match.group("w", "h", "fmt"))
+            if not change and pictures[-1] != pictures[0]:
+                change.append(len(pictures) - 1)
+
+    argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "info", "-nostats", *input_arguments(clip)]
+    argv += ["-map", video_stream(clip), "-fps_mode", "passthrough", "-vf", "showinfo=checksum=0"]
+    run(FfmpegCommand((*argv, "-f", "null", "-"), on_stderr=on_line), timeout or INSPECT_TIMEOUT)
+    return describe_change(clip, change[0], pictures[0], pictures[change[0]]) if change else ""
+
+
+def describe_change(clip: Clip, frame: int, before: Sequence[str], after: Sequence[str]) -> str:
+    """The sentence about a clip whose frames have another width, height or pixel format from a frame on."""
+    was, now = (f"{width}x{height}" for width, height, _ in (before, after))
+    if was == now:
+        was, now = before[2], after[2]
+    what = "size" if "x" in was else "pixel format"
+    return (
+        f"The {what} of {clip} changes at frame {frame}, from {was} to {now}, and VMAF compares frames of one {what}. "
+        f"Score the parts on their own, or make one {what} of them: "
+        f"ffmpeg -i {_shell(clip)} -vf scale={before[0]}:{before[1]},format={before[2]} -fps_mode passthrough "
+        f"-c:v ffv1 {_file(clip)}"
+    )
+
+
+def _why_damaged(clip: Clip, ffmpeg: str, timeout: float | None = None) -> str:
+    """What is wrong with a transport stream, in words; "" for other files and for streams without damage."""
+    if clip.is_raw or clip.is_sequence or not TRANSPORT_STREAM.match(_head(clip.path)):
+        return ""
+    corrupt, damages = [], []
+
+    def on_line(line: str) -> None:
+        if CORRUPT_PACKET in line:
+            corrupt.append(line)
+        elif DAMAGED.match(line) or any(words in line for words in CONCEALED) or _has_errors(line):
+            damages.append(line)
+
+    argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-nostats", *input_arguments(clip)]
+    argv += ["-map", video_stream(clip), "-fps_mode", "passthrough", "-c:v", "wrapped_avframe", "-f", "null", "-"]
+    run(FfmpegCommand(tuple(argv), on_stderr=on_line), timeout or INSPECT_TIMEOUT)
+    if damages:
+        return (
+            "has lost packets: it is a transport stream with gaps, where ffmpeg makes up what the pictures show. "
+            "Receive it again, or score what it makes up:\n"
+            f"  ffmpeg -i {_shell(clip)} -map {video_stream(clip)} -fps_mode passthrough -c:v ffv1 {_file(clip)}"
+        )
+    if corrupt:
+        return (
+            "was joined from several transport streams, or has gaps between its pictures, which ffmpeg takes for "
+            f"damage. All frames can be decoded; copy them:\n  ffmpeg -i {_shell(clip)} -map {video_stream(clip)} "
+            f"-c copy {_file(clip)}"
+        )
+    return ""
+
+
+def _has_errors(line: str) -> bool:
+    match = DECODED.search(line)
+    return match is not None and match[3] != "0"
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(400)
+
+
+def _shell(clip: Clip) -> str:
+    return printable(shlex.quote(str(clip.path)))
+
+
+def _file(clip: Clip) -> str:
+    """The name of a new Matroska file beside the clip's name."""
+    return printable(shlex.quote(f"{clip.path.stem}{'-whole' if clip.path.suffix == '.mkv' else ''}.mkv"))

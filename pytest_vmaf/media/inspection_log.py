@@ -1,0 +1,114 @@
+"""The log of an inspection: what ffmpeg prints about a file, one of its video streams, and the first frames."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from pytest_vmaf.text import printable
+
+#: The input chain, the first frame and the colour line that ffmpeg prints at -loglevel info. The colour line is printed
+#: in pieces between which another thread may print its own: a line with more than four words is not read.
+CONFIG = re.compile(r"^\[Parsed_showinfo_0 @ [^]]*\] config in time_base: \S+, frame_rate: (\d+)/(\d+)$")
+FRAME = re.compile(
+    r"^\[Parsed_showinfo_0 @ [^]]*\] n: *\d+ .*?fmt:(?P<fmt>\S+) .*?sar:(?P<sar>\d+/\d+) "
+    r"s:(?P<w>\d+)x(?P<h>\d+) i:(?P<field>[PTB?])"
+)
+COLOUR = re.compile(
+    r"^\[Parsed_showinfo_0 @ [^]]*\] color_range:(\S+) color_space:(\S+) color_primaries:(\S+) color_trc:(\S+)$"
+)
+STREAM = re.compile(
+    r"^  Stream #0:\d+.*?: Video: (?P<codec>\w+)(?:.*?, (?P<size>\d+x\d+))?(?:.*(?P<default>\(default\)))?"
+)
+#: Of frames whose film grain is described and, because it is exported, not applied.
+GRAIN = re.compile(r"^\[Parsed_showinfo_0 @ [^]]*\] +side data - film grain parameters(?:: type (\w+))?", re.IGNORECASE)
+GRAIN_NAMES = {"av1": "AV1", "h274": "H.274"}
+#: In the description of a stream.
+ROTATION = re.compile(r"^ +(?:Display Matrix|displaymatrix): rotation of (-?\d{1,3}(?:\.\d{1,6})?) degrees")
+#: In the metadata of a stream, not of the file, which names the muxer.
+ENCODER = re.compile(r"^ {6}encoder +: (.{1,100})", re.IGNORECASE)
+DURATION = re.compile(r"^  Duration: (\d+):(\d\d):(\d\d\.\d+)")
+
+
+class InspectionLog:
+    """Receives the lines of the log, at -loglevel info.
+
+    Args:
+        stream: Which video stream is read, counted from 0.
+
+    Attributes:
+        stream: As above.
+        tracks: The video streams in words, without cover pictures.
+        forms: Width, height and pixel format of each frame.
+        interlaced: Whether a frame is interlaced.
+    """
+
+    def __init__(self, stream: int) -> None:
+        self.stream, self.tracks, self.forms, self.interlaced = stream, list[str](), list[tuple[str, str, str]](), False
+        self._first: dict[str, re.Match[str]] = {}
+        self._inside, self._listed = False, False
+
+    def __call__(self, line: str) -> None:
+        """Read a line."""
+        if match := FRAME.match(line):
+            self.interlaced |= match["field"] in "TB"
+            self.forms.append((match["w"], match["h"], match["fmt"]))
+        elif not self._listed and line.startswith("  Stream #"):
+            self._inside = False
+            if (match := STREAM.match(line)) and "(attached pic)" not in line:
+                self._inside = len(self.tracks) == self.stream
+                size = f"{match['size']} " if match["size"] else ""
+                self.tracks.append(f"{size}{match['codec']}{', default' if match['default'] else ''}")
+        elif line.startswith(("Stream mapping:", "Output #")):
+            self._listed, self._inside = True, False
+        forms = {"config": CONFIG, "frame": FRAME, "colour": COLOUR, "duration": DURATION, "grain": GRAIN}
+        if self._inside:
+            forms |= {"encoder": ENCODER, "rotation": ROTATION}
+        for kind, form in forms.items():
+            # The first line of each kind; those of later frames repeat it.
+            if kind not in self._first and (match := form.match(line)):
+                self._first[kind] = match
+
+    @property
+    def frame_rate(self) -> Fraction | None:
+        """The frame rate that ffmpeg assumes, in frames/s."""
+        config = self._first.get("config")
+        return Fraction(int(config[1]), int(config[2])) or None if config and config[2] != "0" else None
+
+    @property
+    def tags(self) -> tuple[str, str, str, str]:
+        """Range, matrix, primaries and transfer of the first frame."""
+        if (colour := self._first.get("colour")) is None:
+            return ("unknown",) * 4
+        first, second, third, fourth = (tag.removesuffix(",") for tag in colour.groups())
+        return first, second, third, fourth
+
+    @property
+    def film_grain(self) -> str:
+        """Whose film grain the frames have: "AV1", "H.274" or, which ffmpeg does not add, "VVC"; "" for none."""
+        if (grain := self._first.get("grain")) is None:
+            return ""
+        is_vvc = any("vvc" in track for track in self.tracks[self.stream : self.stream + 1])
+        return "VVC" if is_vvc else GRAIN_NAMES.get(grain[1], "unknown")
+
+    @property
+    def duration(self) -> float | None:
+        """The duration that the file states, in seconds."""
+        length = self._first.get("duration")
+        return int(length[1]) * 3600 + int(length[2]) * 60 + float(length[3]) if length else None
+
+    @property
+    def encoder(self) -> str:
+        """What the file names as the writer of the video stream, or ""."""
+        return printable(self._first["encoder"][1].strip()) if "encoder" in self._first else ""
+
+    @property
+    def sample_aspect(self) -> Fraction | None:
+        """Width by height of a pixel of the first frame, if it is stated."""
+        frame = self._first.get("frame")
+        return Fraction(frame["sar"]) or None if frame and not frame["sar"].endswith("/0") else None
+
+    @property
+    def rotation(self) -> float | None:
+        """The rotation of the display matrix, if there is one."""
+        return float(self._first["rotation"][1]) if "rotation" in self._first else None
