@@ -13,7 +13,7 @@ from pytest_vmaf.encoding.log_lines import LogLines
 from pytest_vmaf.errors import ClipError, ScorerError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.command import Finished
-from pytest_vmaf.media.demux import input_arguments
+from pytest_vmaf.media.demux import input_arguments, video_stream
 from pytest_vmaf.media.ffmpeg import FfmpegCommand
 from pytest_vmaf.media.fingerprint import Unchanged
 from pytest_vmaf.media.inspect import Video, clip_key, inspect
@@ -137,8 +137,8 @@ def _write(
     # where a hundred encoders take 929) and its time.
     starts = list(accumulate((count or 0 for _, count in windows[:-1]), initial=0))
     argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-nostats", "-xerror"]
-    argv += [*input_arguments(video.clip), "-map", "0:V:0", "-map_metadata", "-1", "-map_chapters", "-1"]
-    argv += ["-vf", _filters(video, windows, size), "-fps_mode", "passthrough"]
+    argv += [*input_arguments(video.clip), "-map", video_stream(video.clip), "-map_metadata", "-1"]
+    argv += ["-map_chapters", "-1", "-vf", _filters(video, windows, size), "-fps_mode", "passthrough"]
     # Every frame is a key frame, so that a file may begin with any. The plus forbids ffmpeg to convert by itself.
     argv += ["-c:v", CODECS.get(video.pix_fmt, "ffv1"), "-g", "1", "-pix_fmt", f"+{_pix_fmt(video)}", *_tags(video)]
     # Without random identifiers, equal parts are equal files.
@@ -179,6 +179,8 @@ def _filters(video: Video, windows: Sequence[Window], size: Size | None) -> str:
         chain.append(f"scale={'{}:{}:'.format(*size) if size else ''}{ranges}flags={SCALE_FLAGS}")
         chain.append(f"format={_pix_fmt(video)}")
     rate = video.frame_rate or DEFAULT_RATE
+    if video.clip.cropping:
+        chain.insert(0, video.clip.cropping)
     return ",".join([*chain, f"settb={rate.denominator}/{rate.numerator}", "setpts=N"])
 
 
@@ -191,7 +193,7 @@ def _any(terms: list[str]) -> str:
 def _tags(video: Video) -> list[str]:
     """The source's colour tags. Full range and, before ffmpeg 7.1, the matrix get lost unless they are repeated."""
     tags = {"-color_range": video.color_range}
-    if not video.is_rgb:
+    if video.format.kind == "yuv":
         tags |= {"-colorspace": video.matrix, "-color_primaries": video.primaries, "-color_trc": video.transfer}
     return [word for tag in tags.items() if tag[1] != "unknown" for word in tag]
 

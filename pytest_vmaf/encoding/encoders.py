@@ -6,6 +6,7 @@ import inspect
 import os
 import re
 import shlex
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -23,6 +24,10 @@ PLACEHOLDERS = ("crf", "preset", "input", "output", "width", "height", "frame_ra
 FFMPEG_PLACEHOLDERS = tuple(name for name in PLACEHOLDERS if name not in ("input", "output"))
 BRACES = re.compile(r"\{(\w*)\}")
 
+#: The end of a file name, which ffmpeg takes the container from.
+SUFFIX = re.compile(r"[\w.+-]{0,32}")
+#: What a shell would take for the setting of a variable.
+VARIABLE = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
 #: Called with the source, the output file and the CRF.
 EncoderFunction = Callable[[Path, Path, int], object]
 
@@ -77,10 +82,9 @@ class Encoder:
             )
         if sum(map(bool, (self.arguments, self.command, self.function))) != 1:
             raise SettingsError(f"{self.name}: an encoder must have one of arguments, command and function.")
-        if not all(isinstance(part, str) for part in self._template):
-            raise SettingsError(f"{self.name}: arguments and command must be sequences of strings.")
         for field in ("arguments", "command", "presets", "joining", "files"):
-            object.__setattr__(self, field, tuple(getattr(self, field)))
+            object.__setattr__(self, field, _read_words(self.name, field, getattr(self, field)))
+        self._check_texts()
         if self.slope is not None and not (isinstance(self.slope, int | float) and 1e-6 < abs(self.slope) < 5):
             raise SettingsError(
                 f"{self.name}: slope must be a number between -5 and 5 other than 0, for example -0.1, "
@@ -95,6 +99,15 @@ class Encoder:
                 )
         if self.function is None and "crf" not in names:
             raise SettingsError(f"{self.name}: {{crf}} is missing, so every encode would be the same.")
+
+    def _check_texts(self) -> None:
+        if not isinstance(self.preset, str | None):
+            raise SettingsError(f"{self.name}: preset must be a string or None, not {self.preset!r:.80}.")
+        if not isinstance(self.suffix, str) or SUFFIX.fullmatch(self.suffix) is None:
+            raise SettingsError(f'{self.name}: suffix must be a suffix such as ".mp4", not {self.suffix!r:.80}.')
+        if self.command and VARIABLE.fullmatch(self.command[0]) and shutil.which(self.command[0]) is None:
+            by_env = printable(shlex.join(self.command[:2]))
+            raise SettingsError(f"No shell reads the command, which begins with a variable. Write `env {by_env} …`.")
 
     @property
     def _template(self) -> tuple[str, ...]:
@@ -133,6 +146,14 @@ class Encoder:
                 f"Presets: {', '.join(self.presets)}."
             )
         return preset
+
+
+def _read_words(name: str, field: str, words: object) -> tuple[str, ...]:
+    if isinstance(words, Iterable) and not isinstance(words, str | bytes):
+        texts = tuple(words)
+        if all(isinstance(word, str | os.PathLike) for word in texts):
+            return tuple(map(os.fspath, texts))
+    raise SettingsError(f"{name}: {field} must be a sequence of strings, not {words!r:.80}.")
 
 
 def _is_range(crf_range: object) -> bool:

@@ -12,7 +12,7 @@ from pytest_vmaf.cache import Cache
 from pytest_vmaf.encoding.encoders import BRACES, Encoder
 from pytest_vmaf.errors import EncodeError, SettingsError
 from pytest_vmaf.media.clip import Clip
-from pytest_vmaf.media.demux import input_arguments, is_known
+from pytest_vmaf.media.demux import input_arguments, is_known, video_stream
 from pytest_vmaf.media.ffmpeg import by_hand
 from pytest_vmaf.media.inspect import Video
 from pytest_vmaf.text import printable
@@ -47,6 +47,17 @@ class EncodeJob:
     cache: Cache | None = None
     attempt: int = 0
 
+    def __post_init__(self) -> None:
+        clip, encoder = self.source.clip, self.encoder
+        reads_file = encoder.function is not None or (bool(encoder.command) and not encoder.reads_stdin)
+        if reads_file and (clip.crop is not None or clip.stream is not None):
+            crop = f" -vf {clip.cropping}" if clip.cropping else ""
+            raise SettingsError(
+                f"{encoder.name} reads the file itself and cannot know what is selected of {clip}. Write that to a "
+                f"file first:\n  ffmpeg -i {printable(shlex.quote(str(clip.path)))} -map {video_stream(clip)}{crop} "
+                "-fps_mode passthrough -c:v ffv1 selected.mkv"
+            )
+
     @property
     def name(self) -> str:
         """The encoder and its preset, for messages."""
@@ -59,7 +70,8 @@ class EncodeJob:
     def ffmpeg_arguments(self, crf: int) -> tuple[str, ...]:
         """The output arguments of an ffmpeg that encodes at this CRF, without the output file."""
         pix_fmt = ["-pix_fmt", self.pix_fmt] if self.pix_fmt else []
-        return ("-c:v", self.encoder.name, *self.fill(crf, self.encoder.arguments), *pix_fmt, *self.arguments)
+        arguments = self._cropped(self.arguments)
+        return ("-c:v", self.encoder.name, *self.fill(crf, self.encoder.arguments), *pix_fmt, *arguments)
 
     def ffmpeg_argv(self, crf: int, path: Path) -> tuple[str, ...]:
         """The argument list of the ffmpeg that encodes to a file."""
@@ -67,7 +79,8 @@ class EncodeJob:
 
     def decoder_argv(self, output: str) -> tuple[str, ...]:
         """The argument list of the ffmpeg that writes the source as y4m for a program."""
-        return (*self._read_source(), *(["-pix_fmt", self.pix_fmt] if self.pix_fmt else []), *Y4M, output)
+        pix_fmt = ["-pix_fmt", self.pix_fmt] if self.pix_fmt else []
+        return (*self._read_source(), *self._cropped(()), *pix_fmt, *Y4M, output)
 
     def program_argv(self, crf: int, path: Path) -> tuple[str, ...]:
         """The argument list of a program that encodes to a file."""
@@ -110,9 +123,22 @@ class EncodeJob:
 
         return [BRACES.sub(value, part) for part in parts]
 
+    def _cropped(self, arguments: tuple[str, ...]) -> tuple[str, ...]:
+        """Output arguments whose filters begin with the crop of the source."""
+        crop, filters = self.source.clip.cropping, ("-vf", "-filter", "-filter:v", "-filter:v:0")
+        if not crop:
+            return arguments
+        places = [number for number, word in enumerate(arguments[:-1]) if word in filters]
+        if not places:
+            return ("-vf", crop, *arguments)
+        # ffmpeg takes the last of several chains.
+        chain = places[-1] + 1
+        return (*arguments[:chain], f"{crop},{arguments[chain]}", *arguments[chain + 1 :])
+
     def _read_source(self) -> list[str]:
         argv = [self.ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-xerror", "-nostats"]
-        return [*argv, *input_arguments(self.source.clip), "-map", "0:V:0", "-fps_mode", "passthrough"]
+        argv += [*input_arguments(self.source.clip), "-map", video_stream(self.source.clip)]
+        return [*argv, "-fps_mode", "passthrough"]
 
 
 def without_folder(argv: Sequence[str], path: Path) -> tuple[str, ...]:
