@@ -76,10 +76,9 @@ def _accept(options: argparse.Namespace) -> int:
     from pytest_vmaf.baselines.files import read, text_of
     from pytest_vmaf.files import write_atomically
 
-    if not options.candidate.is_dir():
-        raise SettingsError(f"The candidate must be a folder, and {printable(str(options.candidate))} is not one.")
-    if not options.into.is_dir():
-        raise SettingsError(f"--into must be a folder, and {printable(str(options.into))} is not one.")
+    for name, folder in (("The candidate", options.candidate), ("--into", options.into)):
+        if not folder.is_dir():
+            raise SettingsError(f"{name} must be a folder, and {printable(str(folder))} is not one.")
     root = options.into.resolve()
     planned = [(_target(file, options.candidate, root), read(file)) for file in _walk(options.candidate)]
     for target, entries in planned:

@@ -38,15 +38,12 @@ class Crossing:
     Attributes:
         target: The score to reach.
         crf: The largest CRF that reaches the target.
-        score: The score at `crf`.
-        next_score: The score at `crf + 1`, below the target.
         outcome: What the crossing rests on:
 
             - "met": both sides were measured.
-            - "met at the coarsest": the coarsest CRF reaches the target. It has no neighbour; `next_score` is None.
-            - "below at the finest": the finest CRF scores `next_score`, below the target; `crf` and `score` are None.
-            - "above the ceiling": no encode can reach the target, and none was made; `crf`, `score` and `next_score`
-              are None.
+            - "met at the coarsest": the coarsest CRF reaches the target. It has no neighbour.
+            - "below at the finest": the finest CRF scores below the target; `crf` is None.
+            - "above the ceiling": no encode can reach the target, and none was made; `crf` is None.
             - "not monotone": the finer CRF of `reversed` scores lower than the coarser one, with the target between
               them; or the whole curve rises. `crf` is the coarsest crossing among the measured CRFs; there may be
               others.
@@ -55,8 +52,6 @@ class Crossing:
 
     target: float
     crf: int | None
-    score: float | None
-    next_score: float | None
     outcome: Outcome
     reversed: tuple[int, int] | None = None
 
@@ -247,9 +242,9 @@ def _doubtful_ends(
 def _crossing(probes: Mapping[int, float], target: float, ceiling: float, finest: int, coarsest: int) -> Crossing:
     """The crossing that the probes give for one target."""
     if target > ceiling:
-        return Crossing(target, None, None, None, "above the ceiling")
-    low, high = _bracket(probes, target, finest, coarsest)
-    answer = partial(Crossing, target, low if low in probes else None, probes.get(low), probes.get(high))
+        return Crossing(target, None, "above the ceiling")
+    low, _ = _bracket(probes, target, finest, coarsest)
+    answer = partial(Crossing, target, low if low in probes else None)
     finer = max((crf for crf, score in probes.items() if crf < low and score < target), default=None)
     if finer is not None:
         return answer("not monotone", (finer, low))

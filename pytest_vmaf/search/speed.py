@@ -32,19 +32,19 @@ class Speed:
 
 def measure_speed(job: EncodeJob, crf: int, folder: Path) -> Speed:
     """Encode at this CRF once more, and decode the encode. With a cache, once on each machine."""
-    encode = encode_key(job, crf, folder / f"timed{job.encoder.suffix}")
+    path = folder / f"timed{job.encoder.suffix}"
+    encode = encode_key(job, crf, path)
     return get_or_compute(
         job.cache,
         "look",
         key_of("speed", encode=encode, machine=platform.node()) if encode else None,
-        lambda: _measure(job, crf, folder),
+        lambda: _measure(job, crf, path),
         lambda speed: [speed.encode, speed.decode],
         lambda data: Speed(crf, float(data[0]), float(data[1])),
     )
 
 
-def _measure(job: EncodeJob, crf: int, folder: Path) -> Speed:
-    path = folder / f"timed{job.encoder.suffix}"
+def _measure(job: EncodeJob, crf: int, path: Path) -> Speed:
     try:
         encode = make_encode(job, crf, path)
         start = time.monotonic()
