@@ -117,7 +117,7 @@ def check_pair(
         *sizes,
         *_length_problems(ref, dis),
         *rate_problems(ref, dis, allow),
-        *colour_problems(ref, dis, allow),
+        *colour_problems(ref, dis, allow, offset),
         *interlacing_problems(ref, dis, allow),
     ]
     if offset and not alignment.certain:
@@ -193,7 +193,7 @@ def _plan(ref: Video, dis: Video, scale: str | None, offset: int, count: Callabl
         for chain, start in zip((ref_chain, dis_chain), starts, strict=True):
             chain.insert(0, f"trim=start_frame={start}:end_frame={start + frames}")
         notes.append(f"{_describe_offset(offset)} The {frames} frames that both clips have are scored.")
-    colour = plan_colour(ref, dis)
+    colour = plan_colour(ref, dis, offset)
     for chain, filters in zip((ref_chain, dis_chain), colour.before, strict=True):
         chain += filters
     size = plan_size(ref, dis, scale)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_vmaf.errors import MaskError
-from pytest_vmaf.media.clip import CHROMA_SHIFT, RAW_PIX_FMT
+from pytest_vmaf.media.pixel_formats import CHROMA_SHIFT, PLANAR_YUV
 from pytest_vmaf.roi.resample import nearest, nearest_indices
 
 Samples = NDArray[np.integer[Any]]
@@ -89,7 +89,7 @@ def layout_of(pix_fmt: str, width: int, height: int) -> Layout:
     Raises:
         MaskError: If the format is not planar little-endian YUV, or a side is below 1.
     """
-    form = RAW_PIX_FMT.fullmatch(pix_fmt)
+    form = PLANAR_YUV.fullmatch(pix_fmt)
     if form is None:
         raise MaskError(
             f"The pixel format {pix_fmt!r} cannot be masked: it must be planar little-endian YUV (yuv420p, yuv422p, "

@@ -14,10 +14,11 @@ from pathlib import Path
 
 from pytest_vmaf.errors import MaskError, MeasurementError, ScorerError
 from pytest_vmaf.media.clip import Stream
+from pytest_vmaf.media.colour import UNTAGGED
 from pytest_vmaf.media.command import Command, Finished
-from pytest_vmaf.media.demux import input_arguments
+from pytest_vmaf.media.demux import input_arguments, video_stream
 from pytest_vmaf.media.ffmpeg import FfmpegCommand
-from pytest_vmaf.media.pair import BY_INDEX, UNTAGGED
+from pytest_vmaf.media.pair import BY_INDEX
 from pytest_vmaf.media.process import run_together, thread_refusals
 from pytest_vmaf.roi.blending import Layout, Planes, Weights, blend, layout_of, planes_of
 from pytest_vmaf.scoring.prepare import PreparedScoring
@@ -219,7 +220,7 @@ def _ffmpeg(prepared: PreparedScoring, source: Source, graph: str, **outputs: st
     job = prepared.job
     argv = [job.tools.ffmpeg.path, "-nostdin", "-hide_banner", "-loglevel", "error", "-xerror", "-nostats"]
     # Frames are blended one by one, and one thread takes less time in all than several.
-    argv += ["-threads", "1", *input_arguments(source.clip), "-filter_complex", f"[0:V:0]{source.chain},{graph}"]
+    argv += ["-threads", "1", *input_arguments(source.clip), "-filter_complex", f"[{video_stream(source.clip)}]{source.chain},{graph}"]
     for name, target in outputs.items():
         pix_fmt = job.pix_fmt if name == "whole" else _in_444(job.pix_fmt)
         argv += ["-map", f"[{name}]", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", pix_fmt, target]

@@ -1,0 +1,74 @@
+"""Brightness of a pair: which range its samples have where tags are missing, or contradict the pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_vmaf.media.inspect import THUMBNAIL, Video
+
+#: A tag is doubted if another range fits this many times better, by the mean square of differences, and if the pictures
+#: differ by at least this mean square in 8-bit levels. A wrong range makes 4 to 300, and then another range fits 20
+#: times better. Coarse encodes differ by up to 8, and no other range fits them better.
+TIMES_BETTER, LEAST_DIFFERENCE = 6.0, 3.0
+
+
+@dataclass(frozen=True)
+class Brightness:
+    """How far the brightnesses of two clips are apart, if the range of the distorted clip is changed.
+
+    The same pictures have the same brightnesses, whatever happens to their details. They are compared as thumbnails in
+    full range, sorted.
+
+    Attributes:
+        as_tagged: The mean square of the differences.
+        expanded: The same after the distorted clip's levels are expanded from limited to full range.
+        squeezed: The same after they are squeezed from full to limited range.
+    """
+
+    as_tagged: float
+    expanded: float
+    squeezed: float
+
+    @classmethod
+    def of(cls, ref: Video, dis: Video, offset: int = 0) -> Brightness:
+        """Measure the frames that both clips have, if frame 0 of `dis` shows frame `offset` of `ref`."""
+        import numpy as np
+
+        size = THUMBNAIL[0] * THUMBNAIL[1]
+        first = np.frombuffer(ref.thumbnails, np.uint8)[max(offset, 0) * size :]
+        second = np.frombuffer(dis.thumbnails, np.uint8)[max(-offset, 0) * size :]
+        if not (length := min(len(first), len(second))):
+            return cls(0.0, 0.0, 0.0)
+        a, b = (np.quantile(levels[:length], np.linspace(0, 1, 256)) for levels in (first, second))
+        limited = np.clip((b - 16) * 255 / 219, 0, 255)
+        return cls(*(float(((a - other) ** 2).mean()) for other in (b, limited, b * 219 / 255 + 16)))
+
+    def contradiction(self) -> str:
+        """How the distorted clip differs from the reference if only its range is wrong, in words; otherwise ""."""
+        if self.as_tagged < LEAST_DIFFERENCE or min(self.expanded, self.squeezed) * TIMES_BETTER > self.as_tagged:
+            return ""
+        return "squeezed from full to limited range" if self.expanded < self.squeezed else "expanded to full range"
+
+    def ranges(self, ref: Video, dis: Video) -> tuple[str, str]:
+        """The ranges of both clips, "tv" or "pc": by their tags, or as assumed without.
+
+        YUV without a tag is limited range. Some writers fill grey without a tag with limited range and some with full
+        range, so the other clip tells which it is.
+        """
+        ranges = [_stated(video) for video in (ref, dis)]
+        if ranges[0] is None:
+            # Its levels were not expanded. Squeezing the other's is the same comparison.
+            ranges[0] = (ranges[1] if dis.format.kind == "grey" else None) or self._nearer(self.squeezed)
+        if ranges[1] is None:
+            ranges[1] = ranges[0] if ref.format.kind == "grey" else self._nearer(self.expanded)
+        first, second = (each or "pc" for each in ranges)
+        return first, second
+
+    def _nearer(self, if_limited: float) -> str:
+        return "tv" if if_limited < self.as_tagged else "pc"
+
+
+def _stated(video: Video) -> str | None:
+    if video.color_range in ("tv", "pc"):
+        return video.color_range
+    return {"yuv": "tv", "rgb": "pc", "grey": None}[video.format.kind]
