@@ -104,8 +104,7 @@ class _Tuning:
         shortest = SHORTEST if self.request.shortest is None else self.request.shortest
         shots = detect_shots(reference, ffmpeg, threshold=threshold, shortest=shortest, timeout=timeout, cache=cache)
         (self.folder / "cuts").mkdir()
-        windows = [(shot.start, shot.frames) for shot in shots]
-        clips = cut(reference, windows, self.folder / "cuts", ffmpeg, timeout=timeout, cache=cache)
+        clips = cut(reference, shots, self.folder / "cuts", ffmpeg, timeout=timeout, cache=cache)
         for clip in clips:
             self._search_shot(clip, len(clips))
         answers = [self._answer(number, shot, clips[number]) for number, shot in enumerate(shots)]
