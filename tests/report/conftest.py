@@ -22,9 +22,9 @@ SOURCE = "testsrc2=s=320x180,scale=out_range=pc,format=yuvj420p"
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium. Its scope is the module, because nothing else can run an asyncio loop while it lives."""
+    """A headless Chromium for all tests of the report; nothing else can run an asyncio loop while it lives."""
     pytest.importorskip("playwright.sync_api", reason="pip install playwright to run this")
     from playwright.sync_api import sync_playwright
 
@@ -41,7 +41,7 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def context(browser: Browser) -> Callable[..., BrowserContext]:
     """context(scheme, scripts): a cached profile of the browser, because a new one takes longer than a page."""
 

@@ -43,8 +43,7 @@ def bounds(part: Locator) -> tuple[float, float, float, float]:
     return found["x"], found["y"], found["width"], found["height"]
 
 
-@pytest.mark.parametrize("form", [0, 1])
-@pytest.mark.parametrize("width", [320, 1200])
+@pytest.mark.parametrize(("form", "width"), [(0, 320), (1, 1200)])
 def test_rectangles(visit: Visit, reports: tuple[Path, Path], form: int, width: int) -> None:
     page, seen = visit(reports[form], scripts=False, width=width)
     for number, box in ((0, FACE), (1, FACE), (2, RIGHT)):
@@ -60,21 +59,19 @@ def test_rectangles(visit: Visit, reports: tuple[Path, Path], form: int, width: 
     assert seen.console == []
 
 
-def test_names_of_rectangles(visit: Visit, reports: tuple[Path, Path]) -> None:
-    page, _ = visit(reports[0], width=390)
+def test_layout(visit: Visit, reports: tuple[Path, Path]) -> None:
+    page, _ = visit(reports[0])
+    for width, beside in ((1200, True), (390, False)):
+        page.set_viewport_size({"width": width, "height": 900})
+        first, second = (bounds(page.locator("main > .more .boxed").nth(number)) for number in (0, 1))
+        assert (first[1] == second[1]) is beside
+        assert width_of(page) <= width
+    # The names of rectangles stay inside the picture.
     picture = page.locator("main > .more .boxed").last
     left, _, wide, _ = bounds(picture.locator("img"))
     for text in picture.locator("text").all():
         x, _, w, _ = bounds(text)
         assert left <= x <= x + w <= left + wide
-
-
-def test_layout(visit: Visit, reports: tuple[Path, Path]) -> None:
-    for width, beside in ((1200, True), (390, False)):
-        page, _ = visit(reports[0], width=width)
-        first, second = (bounds(page.locator("main > .more .boxed").nth(number)) for number in (0, 1))
-        assert (first[1] == second[1]) is beside
-        assert width_of(page) <= width
 
 
 @pytest.mark.parametrize(("form", "scheme", "width"), [(0, "light", 1200), (1, "dark", 390)])
