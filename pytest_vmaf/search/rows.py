@@ -11,7 +11,7 @@ from typing import Any
 
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.files import load_json
-from pytest_vmaf.json_shapes import Optional, Shape, Text, conform
+from pytest_vmaf.json_shapes import Optional, Shape, Text, conform, require
 from pytest_vmaf.scoring.score import POOLS
 from pytest_vmaf.text import printable
 
@@ -185,10 +185,8 @@ def _check_numbers(row: Row) -> None:
     """Raise ValueError for numbers that no encode has."""
     numbers = {name: getattr(row, name) for name in ("size", "frames", "duration", "bitrate")}
     for name, number in {**numbers, "width": row.setup.width, "height": row.setup.height}.items():
-        if not number > 0:
-            raise ValueError(f"{name} must be above 0, not {number:g}")
-    if row.seconds is not None and row.seconds < 0:
-        raise ValueError(f"seconds must be at least 0, not {row.seconds:g}")
+        require(number > 0, name, "above 0", number)
+    require(row.seconds is None or row.seconds >= 0, "seconds", "at least 0", row.seconds)
     rate = row.size * 8 / row.duration
     if not math.isclose(row.bitrate, rate, rel_tol=1e-6):
         raise ValueError(
