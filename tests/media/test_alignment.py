@@ -210,7 +210,7 @@ def test_clips_without_motion(scene, make, encode, tmp_path, score):
 @pytest.mark.slow
 def test_still_opening(make, encode, tmp_path, score):
     """The first 20 frames are one picture; the shift shows only in the second round."""
-    scene = "mandelbrot=size=128x96:rate=25:end_scale=0.0005,tpad=start=20:start_mode=clone"
+    scene = "mandelbrot=size=64x48:rate=25:end_scale=0.0005,tpad=start=20:start_mode=clone"
     whole = make(
         "-f", "lavfi", "-i", scene, "-frames:v", 48, "-c:v", "ffv1", "-pix_fmt", "yuv420p", tmp_path / "whole.mkv"
     )

@@ -31,6 +31,24 @@ from pytest_vmaf.scoring.scorer import ScoreLog
 few = settings(max_examples=40, deadline=None)
 
 
+@pytest.fixture(scope="module")
+def reference(footage):
+    """A small lossless reference: 192x128, 12 frames at 25 frames/s."""
+    return footage("192x128", 12)
+
+
+@pytest.fixture(scope="module")
+def encoded(encode, reference):
+    """An honest encode of the reference."""
+    return encode(reference, 28)
+
+
+@pytest.fixture(scope="module")
+def sharpened(encode, reference):
+    """An encode whose default score was raised by a sharpening filter."""
+    return encode(reference, 16, "unsharp=5:5:1.0")
+
+
 @pytest.fixture
 def cache(tmp_path):
     return Cache(tmp_path / "cache")
@@ -105,7 +123,7 @@ def raw(make, reference, encoded, tmp_path):
     paths = []
     for name, source in (("a.yuv", reference), ("b.yuv", encoded)):
         paths.append(make("-i", source, "-f", "rawvideo", tmp_path / name))
-    return [Clip(path, width=320, height=180, frame_rate=25) for path in paths]
+    return [Clip(path, width=192, height=128, frame_rate=25) for path in paths]
 
 
 @pytest.mark.parametrize("which", [0, 1])
@@ -124,7 +142,7 @@ def test_changed_byte(score, raw, which):
 @pytest.mark.slow
 def test_size_of_raw_video(score, raw):
     score(*raw)
-    narrow = [Clip(clip.path, width=180, height=320, frame_rate=25) for clip in raw]
+    narrow = [Clip(clip.path, width=128, height=192, frame_rate=25) for clip in raw]
     assert score(*narrow).provenance["cached"] == ""
 
 
@@ -159,7 +177,7 @@ def golden_model():
 
 @pytest.mark.slow
 def test_other_filters(score, make, reference, tmp_path):
-    small = make("-i", reference, "-vf", "scale=160:90", "-c:v", "ffv1", tmp_path / "small.mkv")
+    small = make("-i", reference, "-vf", "scale=96:64", "-c:v", "ffv1", tmp_path / "small.mkv")
     score(reference, small, scale="bicubic")
     assert score(reference, small, scale="lanczos").provenance["cached"] == ""
     assert score(reference, small, scale="bicubic").provenance["cached"] != ""
@@ -280,7 +298,7 @@ def test_pipe(score, reference, tmp_path):
 
 @pytest.mark.slow
 def test_unequal_lengths(score, make, reference, tmp_path):
-    short = make("-i", reference, "-frames:v", 20, "-c:v", "ffv1", tmp_path / "short.mkv")
+    short = make("-i", reference, "-frames:v", 8, "-c:v", "ffv1", tmp_path / "short.mkv")
     for _ in range(2):
         with pytest.raises(PairError, match="different lengths"):
             score(reference, short)
