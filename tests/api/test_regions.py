@@ -190,11 +190,11 @@ def test_marked_tile_gate_unchecked(run: Run, pytester: pytest.Pytester) -> None
         @pytest.mark.vmaf(min_neg_tile=1)
         def test_with_map(vmaf):
             vmaf.check(REF, BAD)
-            vmaf.map(REF, BAD)
+            vmaf.map(REF, BAD, grid=(2, 1))
 
         @pytest.mark.vmaf(min_neg_salient=1)
         def test_map_without_saliency(vmaf):
-            vmaf.map(REF, BAD)
+            vmaf.map(REF, BAD, grid=(2, 1))
         """
     )
     result = run()
@@ -217,21 +217,21 @@ def test_marked_gate_of_no_tile(run: Run, pytester: pytest.Pytester) -> None:
 
         @pytest.mark.vmaf(above_100=True, min_neg=1)
         def test_map_alone(vmaf):
-            vmaf.map(REF, BAD)
+            vmaf.map(REF, BAD, grid=(2, 1))
 
         @pytest.mark.vmaf(above_100=True, min_neg=1)
         def test_taken_back(vmaf):
-            vmaf.map(REF, BAD, above_100=False)
+            vmaf.map(REF, BAD, grid=(2, 1), above_100=False)
 
         @pytest.mark.vmaf(above_100=True, min_neg=1)
         def test_with_score(vmaf):
-            vmaf.map(REF, BAD)
+            vmaf.map(REF, BAD, grid=(2, 1))
             vmaf.score(REF, BAD)
 
         @pytest.mark.vmaf(min_neg_roi=1)
         def test_ceiling_alone(vmaf):
             vmaf.self_score(REF)
-            vmaf.map(REF, BAD)
+            vmaf.map(REF, BAD, grid=(2, 1))
         """
     )
     result = run()

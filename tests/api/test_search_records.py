@@ -84,12 +84,10 @@ def test_compare_lost_win(run: Run, pytester: pytest.Pytester, short: Path) -> N
             assert found.speed("plain").encode > 0
             assert found.bd_rate("sharp", anchor="plain") <= 0
 
-        def test_another(vmaf):
-            assert vmaf.compare(SOURCE, encoders=["libx264:ultrafast"], targets=[80], crf=(24, 36), speed=False).met
         """
     )
     result = run()
-    result.assert_outcomes(passed=1, failed=1)
+    result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["E *assert <+* % (BD-rate, NEG 80 to 90, 1 source)> <= 0"])
     test = entries(pytester)["test_codec"]
     assert [section["title"] for section in test["sections"]] == [
@@ -103,7 +101,7 @@ def test_compare_lost_win(run: Run, pytester: pytest.Pytester, short: Path) -> N
     page = (pytester.path / "r.html").read_text()
     assert "Comparison of plain, sharp" in page
     assert "Wins by default VMAF that disappear under NEG: sharp over plain." in page
-    assert page.count("<polyline") >= 3
+    assert page.count("<polyline") >= 2
 
 
 @pytest.mark.slow
@@ -173,20 +171,20 @@ def test_sweep_resumes(run: Run, pytester: pytest.Pytester) -> None:
 
         def test_sweep(vmaf, pytestconfig):
             output = pytestconfig.rootpath / "rows.jsonl"
-            rows = vmaf.sweep(SOURCE, encoders=["libx264"], presets=["ultrafast"], crfs=range(24, 36, 4), output=output)
-            assert [row.crf for row in rows] == [24, 28, 32]
+            rows = vmaf.sweep(SOURCE, encoders=["libx264"], presets=["ultrafast"], crfs=[28, 32], output=output)
+            assert [row.crf for row in rows] == [28, 32]
             (found,) = recommend(rows, target=80)
             assert found.row.crf == 28
         """
     )
     run().assert_outcomes(passed=1)
     first = (pytester.path / "rows.jsonl").read_bytes()
-    assert [row.crf for row in read_rows(pytester.path / "rows.jsonl")] == [24, 28, 32]
-    (pytester.path / "rows.jsonl").write_bytes(b"".join(first.splitlines(keepends=True)[:2]))
+    assert [row.crf for row in read_rows(pytester.path / "rows.jsonl")] == [28, 32]
+    (pytester.path / "rows.jsonl").write_bytes(first.splitlines(keepends=True)[0])
     run().assert_outcomes(passed=1)
     again = (pytester.path / "rows.jsonl").read_bytes()
-    assert again.splitlines()[:2] == first.splitlines()[:2]
-    assert [row.crf for row in read_rows(pytester.path / "rows.jsonl")] == [24, 28, 32]
+    assert again.splitlines()[0] == first.splitlines()[0]
+    assert [row.crf for row in read_rows(pytester.path / "rows.jsonl")] == [28, 32]
     assert entries(pytester).keys() <= {"test_sweep"}
 
 
@@ -200,7 +198,7 @@ def test_failing_encoder(run: Run, pytester: pytest.Pytester) -> None:
             raise RuntimeError("out of licences")
 
         def test_compare(vmaf):
-            vmaf.compare(SOURCE, encoders={"good": "libx264:ultrafast", "bad": broken}, targets=80)
+            vmaf.compare(SOURCE, encoders={"good": "libx264:ultrafast", "bad": broken}, targets=1, crf=(30, 30))
 
         def test_ladder(vmaf):
             vmaf.ladder(SOURCE, encoder=broken, resolutions=["96x72"], targets=80)
@@ -225,13 +223,12 @@ def test_failing_encoder(run: Run, pytester: pytest.Pytester) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
-def test_ctrl_c_in_sweep(pytester: pytest.Pytester, footage: Callable[..., Path]) -> None:
-    source = footage("320x180", 24)
+def test_ctrl_c_in_sweep(pytester: pytest.Pytester, short: Path) -> None:
     pytester.makepyfile(
         f"""
         def test_sweep(vmaf, pytestconfig):
             output = pytestconfig.rootpath / "rows.jsonl"
-            vmaf.sweep({str(source)!r}, encoders=["libx264"], presets=["veryslow"], crfs=range(10, 50), output=output)
+            vmaf.sweep({str(short)!r}, encoders=["libx264"], presets=["ultrafast"], crfs=range(10, 50), output=output)
         """
     )
     temp = pytester.mkdir("temp")
@@ -382,15 +379,13 @@ def test_invalid_settings(method: str, settings: dict[str, Any], said: str, shor
 
 
 @pytest.mark.slow
-def test_compare_error_has_probes(short: Path, make: Callable[..., Path]) -> None:
+def test_compare_error_has_probes(short: Path) -> None:
     def fails(source: Path, output: Path, crf: int) -> None:
-        if crf < 30:
-            raise RuntimeError("out of licences")
-        make("-i", source, "-c:v", "libx264", "-preset", "ultrafast", "-crf", crf, output)
+        raise RuntimeError("out of licences")
 
     vmaf = Vmaf()
     with pytest.raises(EncodeError) as caught:
-        vmaf.compare(short, encoders={"good": "libx264:ultrafast", "bad": fails}, targets=[80, 90])
+        vmaf.compare(short, encoders={"good": "libx264:ultrafast", "bad": fails}, targets=[1, 2], crf=(30, 30))
     assert isinstance(caught.value, MeasurementError)
-    assert len(caught.value.probes) >= 4
+    assert [probe.crf for probe in caught.value.probes] == [30]
     assert [record["status"] for record in vmaf.records] == ["error"]

@@ -127,22 +127,26 @@ def test_regions(place: BaselineLocation) -> None:
 
 
 @pytest.mark.slow
-def test_roi_and_map(reference: Path, encoded: Path, encode: Callable[..., Path], place: BaselineLocation) -> None:
+def test_roi_and_map(clip: Path, encode: Callable[..., Path], place: BaselineLocation, tmp_path: Path) -> None:
+    reference, encoded, cache = clip, encode(clip, 28), str(tmp_path / "cache")
+
     def measure(vmaf: Vmaf, clip: Path, **roi: Any) -> None:
         vmaf.roi(reference, clip, baseline="roi", synthetic_mask=0.9, **{"weight": 0.5, **roi})
-        vmaf.map(reference, clip, baseline="map", grid=(2, 2), max_gap_rise=2)
+        vmaf.map(reference, clip, baseline="map", grid=(2, 1), max_gap_rise=2)
 
-    first = session(updating(place))
+    first = session(updating(place), cache_dir=cache)
     measure(first, encoded)
     store(first, place)
-    measure(session(place), encoded)
+    measure(session(place, cache_dir=cache), encoded)
     with pytest.raises(BaselineError, match=r"not comparable: mask weight 0.5, .* → weight 0.7"):
-        measure(session(place), encoded, weight=0.7)
-    worse = encode(reference, 31)
+        measure(session(place, cache_dir=cache), encoded, weight=0.7)
+    worse = encode(reference, 33)
     with pytest.raises(GateViolation, match=r"NEG masked \S+ is \S+ below the baseline's .*max_neg_masked_drop is 0.5"):
-        measure(session(place), worse)
+        measure(session(place, cache_dir=cache), worse)
     with pytest.raises(GateViolation, match=r"NEG of the worst tile \S+ is \S+ below the baseline's"):
-        session(place).map(reference, worse, baseline="map", grid=(2, 2), max_neg_tile_drop=0.5, max_drop=None)
+        session(place, cache_dir=cache).map(
+            reference, worse, baseline="map", grid=(2, 1), max_neg_tile_drop=0.5, max_drop=None
+        )
 
 
 def test_reference_bytes(clip: Path, encode: Callable[..., Path], place: BaselineLocation, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -54,6 +54,24 @@ def hashes(ffmpeg: str) -> Callable[..., list[str]]:
 
 
 @pytest.fixture
+def part_hashes(ffmpeg: str) -> Callable[..., list[list[str]]]:
+    """part_hashes(parts): the same for several clips, in one process."""
+
+    def md5(parts: Sequence[Clip]) -> list[list[str]]:
+        inputs = [word for part in parts for word in input_arguments(part)]
+        streams = [word for number in range(len(parts)) for word in ("-map", f"{number}:V:0")]
+        argv = [ffmpeg, "-nostdin", "-v", "error", *inputs, *streams, "-fps_mode", "passthrough", "-f", "framemd5", "-"]
+        rows = [
+            line.split(",")
+            for line in subprocess.check_output(argv, text=True).splitlines()
+            if not line.startswith("#")
+        ]
+        return [[row[-1].strip() for row in rows if int(row[0]) == number] for number in range(len(parts))]
+
+    return md5
+
+
+@pytest.fixture
 def tags(ffmpeg: str) -> Callable[[Clip], dict[str, object]]:
     """tags(clip): what a cut must keep, as the scorer and a player see it. An unstated range counts as limited."""
 
@@ -77,7 +95,13 @@ def tags(ffmpeg: str) -> Callable[[Clip], dict[str, object]]:
 
 
 @pytest.fixture
-def check(ffmpeg: str, tmp_path: Path, hashes: Callable[..., list[str]], tags: Callable[[Clip], dict[str, object]]):
+def check(
+    ffmpeg: str,
+    tmp_path: Path,
+    hashes: Callable[..., list[str]],
+    part_hashes: Callable[..., list[list[str]]],
+    tags: Callable[[Clip], dict[str, object]],
+):
     """check(clip): cut it at WINDOWS and compare every frame and every tag with the source's."""
 
     def compare(clip: Clip, windows: list[Window] = WINDOWS) -> tuple[Clip, ...]:
@@ -87,8 +111,9 @@ def check(ffmpeg: str, tmp_path: Path, hashes: Callable[..., list[str]], tags: C
         assert sorted(folder.iterdir()) == [part.path for part in parts]
         of_source, tags_of_source = hashes(clip), tags(clip)
         assert len(set(of_source)) == len(of_source), "frames that are all different tell which is which"
-        for part, (start, count) in zip(parts, windows, strict=True):
-            assert hashes(part) == of_source[start : None if count is None else start + count]
+        assert part_hashes(parts) == [
+            of_source[start : None if count is None else start + count] for start, count in windows
+        ]
         # The parts are made by one encoder, so they have the same tags. What states no rate gets one.
         tags_of_part = tags(parts[-1])
         assert tags_of_part == {**tags_of_source, "rate": tags_of_source["rate"] or tags_of_part["rate"]}
@@ -105,13 +130,9 @@ H264 = ("-c:v", "libx264")
 HD = "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
 HDR = "setparams=range=tv:colorspace=bt2020nc:color_primaries=bt2020:color_trc=smpte2084"
 SOURCES = {
-    "yuv420p": ("a.mkv", "format=yuv420p", *FFV1),
-    "yuv422p10le": ("a.mkv", "format=yuv422p10le", *FFV1),
     "yuv444p12le": ("a.mkv", "format=yuv444p12le", *FFV1),
-    "odd": ("a.mkv", "format=yuv420p,scale=97:65", *FFV1),
     "odd 10 bit": ("a.mkv", "format=yuv422p10le,scale=97:65", *FFV1),
     "gray": ("a.mkv", "format=gray", *FFV1),
-    "gray10le": ("a.mkv", "format=gray10le", *FFV1),
     "transparent": ("a.mkv", "format=yuva444p10le", *FFV1),
     "nv12": ("a.nut", "format=nv12", "-c:v", "rawvideo"),
     "uyvy422": ("a.nut", "format=uyvy422", "-c:v", "rawvideo"),
@@ -120,7 +141,6 @@ SOURCES = {
     "rgb24": ("a.nut", "format=rgb24", "-c:v", "rawvideo"),
     "animated gif": ("a.gif", "format=rgb24,setsar=1,fps=25"),
     "mjpeg, full range": ("a.avi", "format=yuvj420p", "-c:v", "mjpeg"),
-    "h264, full range": ("a.mp4", "scale=out_range=pc,format=yuv420p", *H264, "-color_range", "pc"),
     "h264, 10 bit, full range": ("a.mp4", "scale=out_range=pc,format=yuv420p10le", *H264, "-color_range", "pc"),
     "h264, marked full": ("a.mp4", "format=yuv420p", *H264, "-bsf:v", "h264_metadata=video_full_range_flag=1"),
     "bt709": ("a.mp4", f"format=yuv420p,{HD}", *H264),
@@ -160,18 +180,17 @@ def test_sources(source, ffmpeg, tags):
         return tags(Clip(source(f"named-{file}", filters, *options)))
 
     assert inspect(Clip(source("j.avi", "format=yuvj420p", "-c:v", "mjpeg")), ffmpeg, 1).pix_fmt == "yuvj420p"
-    assert tags_of("odd")["size"] == (97, 65)
+    assert tags_of("odd 10 bit")["size"] == (97, 65)
     assert tags_of("h264, marked full")["range"] == tags_of("h264, 10 bit, full range")["range"] == "pc"
     assert tags_of("hdr")["colour"] == ("bt2020nc", "bt2020", "smpte2084")
     assert tags_of("top field first")["interlaced"]
     assert tags_of("anamorphic")["aspect"] == Fraction(16, 11)
 
 
-@pytest.mark.parametrize("degrees", [90, pytest.param(180, marks=pytest.mark.slow)])
-def test_rotation(degrees, plain, make, tmp_path, check, tags):
-    turned = make("-display_rotation", degrees, "-i", plain, "-c", "copy", tmp_path / "turned.mp4")
+def test_rotation(plain, make, tmp_path, check, tags):
+    turned = make("-display_rotation", 90, "-i", plain, "-c", "copy", tmp_path / "turned.mp4")
     parts = check(Clip(turned))
-    assert tags(parts[0])["size"] == ((64, 96) if degrees == 90 else (96, 64))
+    assert tags(parts[0])["size"] == (64, 96)
 
 
 def test_edit_list(plain, make, tmp_path, check, hashes):
@@ -201,7 +220,7 @@ def test_still_picture(source, check):
     check(Clip(source("still.png", "format=rgb24", frames=1)), [(0, None)])
 
 
-@pytest.mark.parametrize("rate", ["60000/1001", *(pytest.param(r, marks=pytest.mark.slow) for r in ("240", "1/2"))])
+@pytest.mark.parametrize("rate", ["60000/1001", pytest.param("1/2", marks=pytest.mark.slow)])
 def test_rate_of_user(rate, plain, check):
     parts = check(Clip(plain, frame_rate=rate))
     assert {part.frame_rate for part in parts} == {Clip(plain, frame_rate=rate).frame_rate}
@@ -252,20 +271,18 @@ def test_file_names(plain, tmp_path, ffmpeg, hashes):
 @pytest.mark.parametrize(
     "windows",
     [
-        pytest.param([(0, 300)], marks=pytest.mark.slow, id="all by number"),
-        pytest.param([(299, 1)], marks=pytest.mark.slow, id="the last"),
-        pytest.param([(i * 3, 3) for i in range(100)], marks=pytest.mark.slow, id="a hundred side by side"),
-        pytest.param([(i * 2 + 1, 1) for i in range(150)], marks=pytest.mark.slow, id="every other"),
-        pytest.param([(0, 7), (7, 5), (20, 30), (290, None)], id="some"),
+        # More than ffmpeg accepts as the terms of one sum.
+        pytest.param([(i * 2 + 1, 1) for i in range(120)], marks=pytest.mark.slow, id="every other"),
+        pytest.param([(0, 7), (7, 5), (20, 30), (239, 1)], id="some"),
     ],
 )
-def test_windows(windows, source, ffmpeg, tmp_path, hashes):
-    clip = Clip(source("long.mkv", "format=yuv420p", *FFV1, frames=300))
+def test_windows(windows, source, ffmpeg, tmp_path, hashes, part_hashes):
+    clip = Clip(source("long.mkv", "format=yuv420p", *FFV1, frames=240))
     parts = cut(clip, windows, tmp_path, ffmpeg)
     frames = hashes(clip)
-    expected = [frames[start : None if count is None else start + count] for start, count in windows]
-    chosen = range(0, len(parts), max(1, len(parts) // 10))
-    assert [hashes(parts[i]) for i in chosen] == [expected[i] for i in chosen]
+    expected = [frames[start : start + count] for start, count in windows]
+    step = max(1, len(parts) // 10)
+    assert part_hashes(parts[::step]) == expected[::step]
     assert len(parts) == len(windows)
 
 
@@ -291,7 +308,7 @@ def test_window_past_end(windows, message, plain, ffmpeg, tmp_path):
     [
         "mjpeg, full range",
         "nv12",
-        *(pytest.param(n, marks=pytest.mark.slow) for n in ("bt709", "hdr", "h264, marked full", "rgb24")),
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("hdr", "h264, marked full", "rgb24")),
     ],
 )
 def test_scaled(name, source, ffmpeg, tmp_path, hashes, tags):

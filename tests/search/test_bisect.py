@@ -22,7 +22,7 @@ from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.scoring.fake import FakeScorer
 from pytest_vmaf.scoring.measure import measure
 from pytest_vmaf.scoring.prepare import MeasureRequest
-from pytest_vmaf.scoring.scorer import EncodeStep, ScoreLog, ScoreRequest, Tools
+from pytest_vmaf.scoring.scorer import ScoreLog, ScoreRequest
 from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan, crf_window
 from pytest_vmaf.search.bisection import Bisection
 from pytest_vmaf.search.probe import Probe, parse_metric
@@ -31,16 +31,6 @@ from search.builders import NEG, CurveScorer, copying, line, search
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 X264 = ENCODERS["libx264"]
 ULTRAFAST = "-preset ultrafast -crf {}"
-#: Of every software encoder: preset, window, and how ffmpeg is given a CRF by hand.
-WINDOWS = {
-    "libx264": ("veryfast", (22, 30), "-preset veryfast -crf {}"),
-    "libx265": ("ultrafast", (24, 30), "-preset ultrafast -crf {}"),
-    "libsvtav1": ("12", (40, 46), "-preset 12 -crf {}"),
-    "libaom-av1": ("8", (42, 48), "-cpu-used 8 -row-mt 1 -crf {} -b:v 0"),
-    "libvpx-vp9": ("5", (44, 50), "-deadline good -cpu-used 5 -row-mt 1 -crf {} -b:v 0"),
-    "libvvenc": ("faster", (28, 34), "-preset faster -qp {}"),
-    "librav1e": ("10", (130, 136), "-speed 10 -qp {}"),
-}
 ByHand = Callable[..., tuple[float, int]]
 
 
@@ -94,23 +84,11 @@ def test_answers_are_exact(plain: Bisection, short: Path, by_hand: ByHand) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", WINDOWS)
-def test_every_software_encoder(name: str, short: Path, by_hand: ByHand) -> None:
-    preset, window, arguments = WINDOWS[name]
-    answer = real(short, 78, encoder=ENCODERS[name], preset=preset, crf=window)[78]
-    at, next_at = (by_hand(short, name, arguments.format(answer.crf + step)) for step in (0, 1))
-    assert (answer.score, answer.next_score) == (at[0], next_at[0])
-    assert answer.score >= 78 > next_at[0]
-    assert answer.size == pytest.approx(at[1], rel=0.01)
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize(("metric", "target"), [("vmaf", 70), ("neg.min", 60), ("psnr_y", 31)])
 def test_every_kind_of_metric(metric: str, target: float, short: Path, by_hand: ByHand) -> None:
     answer = real(short, target, metric=parse_metric(metric), crf=(30, 41))[target]
     assert answer.outcome == "met"
-    for step, score in ((0, answer.score), (1, answer.next_score)):
-        assert by_hand(short, "libx264", ULTRAFAST.format(answer.crf + step), metric)[0] == score
+    assert by_hand(short, "libx264", ULTRAFAST.format(answer.crf), metric)[0] == answer.score
 
 
 @pytest.mark.slow
@@ -123,14 +101,6 @@ def test_pixel_formats(
     encoded_as = more.get("pix_fmt", pix_fmt)
     assert by_hand(source, "libx264", f"{ULTRAFAST.format(answer.crf)} -pix_fmt {encoded_as}")[0] == answer.score
     assert answer.result.provenance["pix_fmt"] == encoded_as
-
-
-@pytest.mark.slow
-def test_raw_video(plain: Bisection, make: Callable[..., Path], short: Path, tmp_path: Path) -> None:
-    raw = make("-i", short, "-f", "rawvideo", tmp_path / "raw.yuv")
-    bisection = real(Clip(raw, width=192, height=128, frame_rate=25), 60, 80, 99.9)
-    assert outcomes(bisection) == outcomes(plain)
-    assert [bisection[target].bitrate for target in (60, 80)] == [plain[target].bitrate for target in (60, 80)]
 
 
 def test_raw_video_without_a_frame_rate(make: Callable[..., Path], short: Path, copy: Encoder, tmp_path: Path) -> None:
@@ -150,10 +120,10 @@ def test_targets_share_encodes(short: Path, copy: Encoder) -> None:
 
 @pytest.mark.slow
 def test_real_workers_and_threads(plain: Bisection, short: Path) -> None:
-    bisection = real(short, 60, 80, 99.9, workers=2, scoring={"threads": 2})
-    assert [(a.crf, a.score, a.next_score, a.size) for a in bisection.answers.values() if a.met] == [
-        (a.crf, a.score, a.next_score, a.size) for a in plain.answers.values() if a.met
-    ]
+    mine, theirs = real(short, 60, crf=(36, 39), workers=2, scoring={"threads": 2})[60], plain[60]
+    assert (mine.crf, mine.score, mine.next_score, mine.size) == (
+        theirs.crf, theirs.score, theirs.next_score, theirs.size,
+    )  # fmt: skip
 
 
 @pytest.mark.slow
@@ -256,14 +226,12 @@ def mirrored(crf: int) -> float:
 def test_real_mirrored_scale(plain: Bisection, program: Callable[..., Path], short: Path, tmp_path: Path) -> None:
     command = [str(program(MIRROR)), "{input}", "{crf}", "{output}"]
     encoder = Encoder("enc", command=tuple(command), larger_is_finer=True, slope=X264.slope)
-    bisection = search(short, encoder, 60, 80, 99.9, scorer=FfmpegScorer(), keep=tmp_path / "kept")
-    for target in (60, 80):
-        mine, theirs = bisection[target], plain[target]
-        assert mine.crf == 51 - theirs.crf
-        assert (mine.score, mine.next_score, mine.size) == (theirs.score, theirs.next_score, theirs.size)
-        assert mine.encode.path is not None
-        assert re.fullmatch(rf"{short.stem}-enc-[0-9a-f]{{6}}-crf{mine.crf}\.mp4", mine.encode.path.name)
-    assert [51 - crf for crf in crfs(bisection.probes)] == crfs(plain.probes)
+    bisection = search(short, encoder, 60, scorer=FfmpegScorer(), crf=(13, 15), keep=tmp_path / "kept")
+    mine, theirs = bisection[60], plain[60]
+    assert mine.crf == 51 - theirs.crf
+    assert (mine.score, mine.next_score, mine.size) == (theirs.score, theirs.next_score, theirs.size)
+    assert mine.encode.path is not None
+    assert re.fullmatch(rf"{short.stem}-enc-[0-9a-f]{{6}}-crf{mine.crf}\.mp4", mine.encode.path.name)
 
 
 @pytest.mark.slow
@@ -327,14 +295,13 @@ def test_wrong_start_changes_no_answer(start: dict[float, int], short: Path, cop
 
 @pytest.mark.slow
 def test_real_sample(reference: Path, make: Callable[..., Path], tmp_path: Path) -> None:
-    bisection = real(reference, 60, 80, sample=0.4)
+    bisection = real(reference, 70, sample=0.4, crf=(30, 40))
     cut = "trim=start_frame=7:end_frame=17,setpts=PTS-STARTPTS"
     part = make("-i", reference, "-vf", cut, "-c:v", "ffv1", tmp_path / "part.mkv")
-    of_part = real(Clip(part, frame_rate=25), 60, 80)
-    assert outcomes(bisection) == outcomes(of_part)
-    for target in (60, 80):
-        assert bisection[target].score == of_part[target].score
-        assert (bisection[target].size, bisection[target].bitrate) == (of_part[target].size, of_part[target].bitrate)
+    crf = bisection[70].crf
+    of_part = real(Clip(part, frame_rate=25), 70, crf=(crf, crf))
+    assert bisection[70].score == of_part[70].score
+    assert (bisection[70].size, bisection[70].bitrate) == (of_part[70].size, of_part[70].bitrate)
     assert bisection.ceiling == of_part.ceiling
 
 
@@ -441,7 +408,7 @@ def test_ctrl_c_stores_what_was_finished(short: Path, encode: Callable[..., Path
 
 @linux
 @pytest.mark.slow
-@pytest.mark.parametrize(("sent", "workers"), [(signal.SIGINT, 1), (signal.SIGKILL, 1), (signal.SIGKILL, 2)])
+@pytest.mark.parametrize(("sent", "workers"), [(signal.SIGINT, 1), (signal.SIGKILL, 2)])
 def test_no_encoder_outlives_the_search(
     sent: signal.Signals, workers: int, program: Callable[..., Path], short: Path, temp: Path
 ) -> None:
@@ -512,23 +479,22 @@ FULL_DISK = """
     from pytest_vmaf import MeasurementError, Vmaf
     from pytest_vmaf.encoding.encoders import Encoder
     source, program = sys.argv[1:]
-    encoder = Encoder("enc", command=(program, "{crf}"), suffix=".mkv") if program else "libx264:ultrafast"
-    try:
-        Vmaf().bisect(source, encoder=encoder, targets=[60, 95], crf=(10, 40))
-    except MeasurementError as error:
-        sys.exit(3 if all(probe.encode.size < 12_000 for probe in error.probes) else 4)
+    for encoder in ("libx264:ultrafast", Encoder("enc", command=(program, "{crf}"), suffix=".mkv")):
+        try:
+            Vmaf().bisect(source, encoder=encoder, targets=[60, 95], crf=(10, 40))
+        except MeasurementError as error:
+            print(all(probe.encode.size < 12_000 for probe in error.probes))
 """
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="has no limit of the size of files")
-@pytest.mark.parametrize("way", ["libx264", "y4m to standard output"])
-def test_full_disk(way: str, short: Path, program: Callable[..., Path], temp: Path) -> None:
-    # At 95, encodes are much larger than at 60; between them this disk is full.
+def test_full_disk(short: Path, program: Callable[..., Path], temp: Path) -> None:
+    # At 95, encodes are much larger than at 60; between them this disk is full. The second way is by standard output.
     enc = program('ffmpeg -i - -c:v libx264 -preset ultrafast -crf "$1" -f matroska -')
-    command = [sys.executable, "-B", "-c", textwrap.dedent(FULL_DISK), short, "" if way == "libx264" else enc]
+    command = [sys.executable, "-B", "-c", textwrap.dedent(FULL_DISK), short, enc]
     child = subprocess.run(command, capture_output=True, text=True)
-    assert child.returncode == 3, child.stderr
+    assert child.stdout.split() == ["True", "True"], child.stderr
     assert not list(temp.iterdir())
 
 
@@ -557,7 +523,7 @@ def test_encoder_that_ignores_the_crf(short: Path, copy: Encoder) -> None:
 @pytest.mark.slow
 def test_arguments_that_override_the_crf(short: Path) -> None:
     with pytest.raises(EncodeError, match="libx264 ultrafast ignores the CRF"):
-        real(short, 60, arguments=("-x264-params", "qp=30"))
+        real(short, 60, crf=(36, 38), arguments=("-x264-params", "qp=30"))
 
 
 def test_source_that_is_written_to(short: Path, encode: Callable[..., Path], tmp_path: Path) -> None:
@@ -588,25 +554,6 @@ def test_encoder_settings(
 
 
 # Scorers.
-
-
-class InSteps(FfmpegScorer):
-    """The ffmpeg scorer where ffmpeg cannot decode what it encodes."""
-
-    def can_encode(self, tools: Tools) -> bool:
-        return False
-
-    def encode_and_score(self, request: ScoreRequest, step: EncodeStep) -> ScoreLog:
-        raise AssertionError("can_encode is False")
-
-
-@pytest.mark.slow
-def test_scorer_that_cannot_encode(plain: Bisection, short: Path) -> None:
-    steps = real(short, 60, 80, 99.9, scorer=InSteps())
-    assert outcomes(steps) == outcomes(plain)
-    for target in (60, 80):
-        one, two = plain[target], steps[target]
-        assert (one.score, one.next_score, one.size) == (two.score, two.next_score, two.size)
 
 
 def test_fake_scorer_has_real_encodes(short: Path) -> None:
@@ -699,9 +646,9 @@ def test_ten_bit_source_of_a_program(
     source = make("-i", short, "-pix_fmt", "yuv420p10le", "-c:v", "ffv1", tmp_path / "source.mkv")
     enc = program('ffmpeg -i - -c:v libx264 -preset ultrafast -crf "$1" "$2"')
     encoder = command_encoder([str(enc), "{crf}", "{output}"])
-    piped = search(source, encoder, 70, scorer=FfmpegScorer(), crf=(32, 37))
-    direct = real(source, 70, crf=(32, 37))
-    assert (piped[70].crf, piped[70].score) == (direct[70].crf, direct[70].score)
+    piped = search(source, encoder, 1, scorer=FfmpegScorer(), crf=(34, 34))
+    direct = real(source, 1, crf=(34, 34))
+    assert (piped[1].crf, piped[1].score) == (direct[1].crf, direct[1].score)
 
 
 @pytest.fixture(autouse=True)
