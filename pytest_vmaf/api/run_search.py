@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from pytest_vmaf.api.context import Context
 from pytest_vmaf.errors import EncodeError, MeasurementError, ScorerError, SettingsError
 from pytest_vmaf.gates.metrics import BD_RATE, ENCODE_METRICS
 from pytest_vmaf.media.clip import Clip, ClipLike, as_clip, clip_name
+from pytest_vmaf.media.ffmpeg import find_ffmpeg
+from pytest_vmaf.media.timing import at_steady_rate
 from pytest_vmaf.option_table import BY_NAME
 from pytest_vmaf.report.record import error_record
 from pytest_vmaf.scoring.prepare import MeasureRequest
@@ -57,6 +60,7 @@ def run_search(
     search: Callable[[SearchInput], Found],
     *,
     baseline_kind: str = "",
+    cuts: bool = False,
 ) -> Found:
     """Run a search, and record its error if it fails.
 
@@ -67,6 +71,7 @@ def run_search(
         settings: The keywords of the call.
         search: Runs the search and records its results.
         baseline_kind: The kind of its baselines, "" if it has none.
+        cuts: Whether the search cuts or scales the source first, which gives it even time stamps.
 
     Raises:
         GateViolation: If a gate fails.
@@ -79,7 +84,7 @@ def run_search(
     clips: Sequence[ClipLike] = ()
     try:
         clips = _listed(sources)
-        return search(_read_input(context, clips, title, settings, baseline_kind))
+        return search(_read_input(context, clips, title, settings, baseline_kind, cuts))
     except (MeasurementError, SettingsError, OSError) as caught:
         error: MeasurementError | SettingsError = (
             ScorerError(f"The system refused what the search needs: {printable(str(caught))}.")
@@ -112,7 +117,12 @@ def whole_numbers(update: Callable[[int, int | None], None] | None) -> Callable[
 
 
 def _read_input(
-    context: Context, clips: Sequence[ClipLike], title: str, settings: Mapping[str, object], baseline_kind: str
+    context: Context,
+    clips: Sequence[ClipLike],
+    title: str,
+    settings: Mapping[str, object],
+    baseline_kind: str,
+    cuts: bool,
 ) -> SearchInput:
     _check_names(settings)
     options = {name: value for name, value in settings.items() if name in OPTIONS and value is not None}
@@ -127,8 +137,19 @@ def _read_input(
     layers = (layer, *context.layers)
     baseline = _baseline(context, layers, baseline_kind, clips, title)
     requests = [context.request(clip, clip, layers) for clip in map(as_clip, clips)]
-    scorings = tuple(scoring for scoring, _ in requests)
+    cuts = cuts or "sample" in options
+    scorings = tuple(_at_steady_rate(scoring, cuts) for scoring, _ in requests)
     return SearchInput(scorings, requests[0][1], cast("SearchOptions", options), baseline)
+
+
+def _at_steady_rate(scoring: MeasureRequest, cuts: bool) -> MeasureRequest:
+    """The request for a source at its average frame rate, where its own would mislead encoders or get lost."""
+    # The search finds what is wrong with a source.
+    with contextlib.suppress(MeasurementError):
+        ffmpeg = find_ffmpeg(scoring.ffmpeg, scoring.cache).path
+        clip = at_steady_rate(scoring.reference, ffmpeg, scoring.timeout, scoring.cache, clocks_alone=not cuts)
+        return replace(scoring, reference=clip, distorted=clip)
+    return scoring
 
 
 def _baseline(

@@ -150,7 +150,7 @@ def ladder(
         record_ladder(context, rungs)
         return rungs
 
-    return run_search(context, source, f"ladder of {encoder_label(encoder)}", settings, run)
+    return run_search(context, source, f"ladder of {encoder_label(encoder)}", settings, run, cuts=True)
 
 
 def per_shot(
@@ -179,7 +179,7 @@ def per_shot(
         record_result(context, shots.result, [judge_score(base.metric, base.targets[0], shots.score)])
         return shots
 
-    return run_search(context, source, f"shots with {encoder_label(encoder)}", settings, run)
+    return run_search(context, source, f"shots with {encoder_label(encoder)}", settings, run, cuts=True)
 
 
 def sweep(

@@ -19,6 +19,7 @@ from pytest_vmaf.media.demux import input_arguments, is_picture, video_stream
 from pytest_vmaf.media.diagnosis import describe_change, why_unreadable
 from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, INSPECT_TIMEOUT, FfmpegCommand
 from pytest_vmaf.media.fingerprint import Unchanged, decoding_content
+from pytest_vmaf.media.frame_rate import SUSPECT_RATE, average_rate
 from pytest_vmaf.media.inspection_log import InspectionLog
 from pytest_vmaf.media.pixel_formats import PixelFormat, pixel_format
 from pytest_vmaf.media.process import run
@@ -26,6 +27,8 @@ from pytest_vmaf.text import printable
 
 #: Width and height of a thumbnail in pixels: 8-bit luma, enough to tell one frame from its neighbours.
 THUMBNAIL = (64, 36)
+#: How many frames show whether the frame rate is variable.
+FIRST_FRAMES = 16
 #: From 8-bit samples of limited range to full range.
 EXPANDED = bytes(min(255, max(0, round((sample - 16) * 255 / 219))) for sample in range(256))
 
@@ -39,7 +42,7 @@ class Video:
         width: In pixels, with the rotation that the file states and the crop of the clip applied.
         height: In pixels, likewise.
         pix_fmt: ffmpeg's name of the first frame's pixel format.
-        frame_rate: In frames/s; None if neither the file nor the user states one.
+        frame_rate: In frames/s, on average if the rate is variable; None if neither the file nor the user states one.
         color_range: ffmpeg's name, or "unknown"; likewise `matrix`, `primaries` and `transfer`.
         interlaced: Whether one of the first frames is interlaced.
         is_picture: Whether the clip is a still picture, or a sequence of them.
@@ -51,6 +54,8 @@ class Video:
         sample_aspect: Width by height of a pixel as it is displayed; None if the file does not state it.
         rotation: The counterclockwise rotation of the file's display matrix in degrees, which also mirrors if it is -0
             (upside down); None without a matrix. ffmpeg applies the matrix.
+        has_variable_rate: Whether the file shows its frames for different times.
+        states_clock: Whether the file states the clock of its time stamps for a frame rate, for example 1000.
         film_grain: Whose film grain decoders add: "AV1" or "H.274"; "VVC" if ffmpeg does not add it; "" for none.
         encoder: What the file names as the writer of its video stream, for example "Lavc61.3.100 libx264". Unchecked.
     """
@@ -75,6 +80,8 @@ class Video:
     sample_aspect: Fraction | None = None
     rotation: float | None = None
     film_grain: str = ""
+    has_variable_rate: bool = False
+    states_clock: bool = False
 
     @property
     def frames_expected(self) -> int | None:
@@ -171,11 +178,18 @@ def _inspect(clip: Clip, ffmpeg: str, frames: int, timeout: float | None) -> Vid
         if x + cropped_width > width or y + cropped_height > height:
             raise ClipError(f"{clip}: crop must lie in the picture, which is {width}x{height}.")
         width, height = cropped_width, cropped_height
-    rate = clip.frame_rate
+    rate, has_variable_rate, states_clock = clip.frame_rate, False, False
     # A picture has no rate of its own; ffmpeg states 25 for want of a better one.
     if rate is None and not clip.is_raw and not is_picture(clip):
-        rate = log.frame_rate
+        rate = stated = log.frame_rate
+        if stated and (log.has_variable_rate or stated >= SUSPECT_RATE):
+            rate = average_rate(clip, ffmpeg, timeout) or stated
+            states_clock = stated >= SUSPECT_RATE and abs(rate - stated) > stated / 100
+            has_variable_rate = log.has_variable_rate or states_clock
     color_range, matrix, primaries, transfer = log.tags
+    if clip.is_raw and pixel_format(pix_fmt).kind == "grey":
+        # ffmpeg states full range for all raw grey, whatever is in the file.
+        color_range = "unknown"
     is_limited_grey = color_range == "tv" and pixel_format(pix_fmt).kind == "grey"
     return Video(
         clip=clip,
@@ -199,6 +213,8 @@ def _inspect(clip: Clip, ffmpeg: str, frames: int, timeout: float | None) -> Vid
         sample_aspect=log.sample_aspect,
         rotation=log.rotation,
         film_grain=log.film_grain,
+        has_variable_rate=has_variable_rate,
+        states_clock=states_clock,
     )
 
 
@@ -245,7 +261,7 @@ VIDEO = Fitting(
         **dict.fromkeys(("width", "height", "streams", "stream"), int),
         **dict.fromkeys(("pix_fmt", "color_range", "matrix", "primaries", "transfer"), str),
         **dict.fromkeys(("encoder", "thumbnails", "tracks", "film_grain"), str),
-        **dict.fromkeys(("interlaced", "is_picture"), bool),
+        **dict.fromkeys(("interlaced", "is_picture", "has_variable_rate", "states_clock"), bool),
         "frame_rate": Optional(Text(re.compile(r"\d{1,20}(?:/\d{1,20})?"))),
         **dict.fromkeys(("duration", "rotation"), Optional(float)),
         "sample_aspect": Optional(Text(re.compile(r"[1-9]\d{0,19}(?:/[1-9]\d{0,19})?"))),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from itertools import pairwise
 
 from pytest_vmaf.text import printable
 
@@ -11,8 +12,8 @@ from pytest_vmaf.text import printable
 #: in pieces between which another thread may print its own: a line with more than four words is not read.
 CONFIG = re.compile(r"^\[Parsed_showinfo_0 @ [^]]*\] config in time_base: \S+, frame_rate: (\d+)/(\d+)$")
 FRAME = re.compile(
-    r"^\[Parsed_showinfo_0 @ [^]]*\] n: *\d+ .*?fmt:(?P<fmt>\S+) .*?sar:(?P<sar>\d+/\d+) "
-    r"s:(?P<w>\d+)x(?P<h>\d+) i:(?P<field>[PTB?])"
+    r"^\[Parsed_showinfo_0 @ [^]]*\] n: *\d+ pts: *\S+ pts_time:(?P<time>\S+) .*?fmt:(?P<fmt>\S+) .*?"
+    r"sar:(?P<sar>\d+/\d+) s:(?P<w>\d+)x(?P<h>\d+) i:(?P<field>[PTB?])"
 )
 COLOUR = re.compile(
     r"^\[Parsed_showinfo_0 @ [^]]*\] color_range:(\S+) color_space:(\S+) color_primaries:(\S+) color_trc:(\S+)$"
@@ -20,6 +21,8 @@ COLOUR = re.compile(
 STREAM = re.compile(
     r"^  Stream #0:\d+.*?: Video: (?P<codec>\w+)(?:.*?, (?P<size>\d+x\d+))?(?:.*(?P<default>\(default\)))?"
 )
+#: In the description of a stream.
+AVERAGE = re.compile(r"^  Stream #0:\d+.*?: Video: .*, (\d{1,5}(?:\.\d{1,2})?) fps, ")
 #: Of frames whose film grain is described and, because it is exported, not applied.
 GRAIN = re.compile(r"^\[Parsed_showinfo_0 @ [^]]*\] +side data - film grain parameters(?:: type (\w+))?", re.IGNORECASE)
 GRAIN_NAMES = {"av1": "AV1", "h274": "H.274"}
@@ -27,6 +30,9 @@ GRAIN_NAMES = {"av1": "AV1", "h274": "H.274"}
 ROTATION = re.compile(r"^ +(?:Display Matrix|displaymatrix): rotation of (-?\d{1,3}(?:\.\d{1,6})?) degrees")
 #: In the metadata of a stream, not of the file, which names the muxer.
 ENCODER = re.compile(r"^ {6}encoder +: (.{1,100})", re.IGNORECASE)
+#: Frames whose durations differ by more than this, in seconds and by their usual duration, have a variable rate.
+#: Containers round time stamps to milliseconds.
+JITTER = (0.0025, 0.1)
 DURATION = re.compile(r"^  Duration: (\d+):(\d\d):(\d\d\.\d+)")
 
 
@@ -45,6 +51,7 @@ class InspectionLog:
 
     def __init__(self, stream: int) -> None:
         self.stream, self.tracks, self.forms, self.interlaced = stream, list[str](), list[tuple[str, str, str]](), False
+        self._times: list[float] = []
         self._first: dict[str, re.Match[str]] = {}
         self._inside, self._listed = False, False
 
@@ -53,10 +60,14 @@ class InspectionLog:
         if match := FRAME.match(line):
             self.interlaced |= match["field"] in "TB"
             self.forms.append((match["w"], match["h"], match["fmt"]))
+            if match["time"] != "NOPTS":
+                self._times.append(float(match["time"]))
         elif not self._listed and line.startswith("  Stream #"):
             self._inside = False
             if (match := STREAM.match(line)) and "(attached pic)" not in line:
                 self._inside = len(self.tracks) == self.stream
+                if self._inside and (average := AVERAGE.match(line)):
+                    self._first["average"] = average
                 size = f"{match['size']} " if match["size"] else ""
                 self.tracks.append(f"{size}{match['codec']}{', default' if match['default'] else ''}")
         elif line.startswith(("Stream mapping:", "Output #")):
@@ -74,6 +85,19 @@ class InspectionLog:
         """The frame rate that ffmpeg assumes, in frames/s."""
         config = self._first.get("config")
         return Fraction(int(config[1]), int(config[2])) or None if config and config[2] != "0" else None
+
+    @property
+    def has_variable_rate(self) -> bool:
+        """Whether frames are shown for different times: the first ones, or by the average rate that the file states."""
+        steps = sorted(b - a for a, b in pairwise(self._times))
+        if steps and steps[-1] - steps[0] > max(JITTER[0], JITTER[1] * steps[len(steps) // 2]):
+            return True
+        if "average" not in self._first or self.frame_rate is None or not self.duration:
+            return False
+        average, rate = float(self._first["average"][1]), float(self.frame_rate)
+        # Two frames too many or too few may be due to the rounded duration. Twice the rate is that of fields.
+        is_field_rate = abs(rate - 2 * average) < 0.01 * rate
+        return abs(average - rate) * self.duration > 2.5 and abs(average - rate) > 0.01 * rate and not is_field_rate
 
     @property
     def tags(self) -> tuple[str, str, str, str]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
-from pytest_vmaf.media.inspect import Video
+from pytest_vmaf.cache import Cache
+from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.inspect import FIRST_FRAMES, Video, inspect
 from pytest_vmaf.text import plural
 
 #: Frame rates differ if they are further apart than the rounded time stamps of a short clip can explain.
@@ -35,16 +38,52 @@ class FrameFlags(NamedTuple):
 
 
 def rate_problems(ref: Video, dis: Video, allow: Collection[str]) -> list[str]:
-    """Why frames at these rates cannot be compared by index, a sentence each."""
+    """Why frames at these rates cannot be compared by index, a sentence each.
+
+    Averages of variable rates prove nothing; the time stamps of all frames are compared when they are scored.
+    """
     a, b = ref.frame_rate, dis.frame_rate
     if a is None or b is None or ref.is_picture or dis.is_picture or "frame_rate" in allow:
         return []
-    if abs(a - b) <= a * RATE_TOLERANCE:
+    if abs(a - b) <= a * RATE_TOLERANCE or ref.has_variable_rate or dis.has_variable_rate:
         return []
     return [
-        f"frame rate: the reference has {float(a):.6g} frames/s, the distorted clip {float(b):.6g}. "
-        'If a file states a wrong rate, pass the true one: Clip(path, frame_rate=24); or pass allow=["frame_rate"].'
+        f"frame rate: the reference has {float(a):.6g} frames/s, the distorted clip {float(b):.6g}. If frames were "
+        f"{'dropped' if b < a else 'doubled'}, pass match_rate=True (--vmaf-match-rate). If a file states a wrong "
+        'rate, pass the true one: Clip(path, frame_rate=24); or pass allow=["frame_rate"].'
     ]
+
+
+def describe_variable_rate(ref: Video, dis: Video) -> str:
+    """Which of the clips has a variable frame rate, and what to do if frames got lost for it; "" if neither has."""
+    if ref.has_variable_rate == dis.has_variable_rate:
+        return ""
+    which, video = ("reference", ref) if ref.has_variable_rate else ("distorted clip", dis)
+    return (
+        f"The {which} has a variable frame rate ({float(video.frame_rate or 0):.4g} frames/s on average), for which an "
+        "encoder at a constant rate drops and doubles frames. Encode with -fps_mode passthrough, or pass "
+        "match_rate=True (--vmaf-match-rate)."
+    )
+
+
+def at_steady_rate(
+    clip: Clip, ffmpeg: str, timeout: float | None = None, cache: Cache | None = None, *, clocks_alone: bool = False
+) -> Clip:
+    """The clip, with its average frame rate stated if its own is variable.
+
+    Args:
+        clip: The clip.
+        ffmpeg: Path of the ffmpeg.
+        timeout: Time limit in seconds.
+        cache: Where inspections are cached.
+        clocks_alone: Whether to do so only if the file states the clock of its time stamps for a rate. Encoders would
+            take it for one.
+    """
+    if clip.is_raw or clip.is_sequence or clip.frame_rate is not None:
+        return clip
+    video = inspect(clip, ffmpeg, FIRST_FRAMES, timeout, cache)
+    changes = video.states_clock if clocks_alone else video.has_variable_rate
+    return replace(clip, frame_rate=video.frame_rate) if changes else clip
 
 
 def interlacing_problems(ref: Video, dis: Video, allow: Collection[str]) -> list[str]:

@@ -12,7 +12,7 @@ from pytest_vmaf.encoding.job import EncodeJob, check_arguments
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
-from pytest_vmaf.media.inspect import inspect
+from pytest_vmaf.media.inspect import FIRST_FRAMES, inspect
 from pytest_vmaf.scoring.models import resolve_model
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.search.probe import Metric
@@ -109,7 +109,7 @@ def check_encoder(request: BisectRequest) -> tuple[str, str | None]:
 def make_job(request: BisectRequest, ffmpeg: str, preset: str | None, source: Clip) -> EncodeJob:
     """What encodes this source by this request. Raises ClipError if the source cannot be read."""
     scoring = request.scoring
-    video = inspect(source, ffmpeg, 2, scoring.timeout, scoring.cache)
+    video = inspect(source, ffmpeg, FIRST_FRAMES, scoring.timeout, scoring.cache)
     return EncodeJob(
         request.encoder, video, ffmpeg, preset, request.arguments, request.pix_fmt, scoring.timeout, scoring.cache
     )

@@ -19,7 +19,7 @@ from pytest_vmaf.encoding.encoders import Encoder, check_available
 from pytest_vmaf.encoding.job import EncodeJob, check_arguments
 from pytest_vmaf.errors import ClipError, MeasurementError, SettingsError
 from pytest_vmaf.media.fingerprint import Unchanged, content_of, digest
-from pytest_vmaf.media.inspect import inspect
+from pytest_vmaf.media.inspect import FIRST_FRAMES, inspect
 from pytest_vmaf.scoring.prepare import MeasureRequest, PreparedScoring, prepare
 from pytest_vmaf.scoring.score import POOLS
 from pytest_vmaf.scoring.scorer import Scorer
@@ -148,7 +148,7 @@ def _curves(request: SweepRequest, scorer: Scorer) -> list[_Curve]:
                 f"The model of a sweep must score within {LOWEST} to {HIGHEST}, but {models.name} scores from "
                 f"{models.low:g} to {models.high:g}. Name another model."
             )
-        video = inspect(clip, ffmpeg, 2, scoring.timeout, cache)
+        video = inspect(clip, ffmpeg, FIRST_FRAMES, scoring.timeout, cache)
         # Before hashing, so that a change during the hashing is noticed.
         unchanged = Unchanged(clip)
         source_hash = content_of(clip, cache)
