@@ -5,20 +5,26 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_vmaf.cache import Cache
 from pytest_vmaf.encoding.encoders import BRACES, Encoder
 from pytest_vmaf.errors import EncodeError, SettingsError
 from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.colour import limited_grey_filters
 from pytest_vmaf.media.demux import input_arguments, is_known, video_stream
 from pytest_vmaf.media.ffmpeg import by_hand
 from pytest_vmaf.media.inspect import Video
 from pytest_vmaf.text import printable
 
+#: Encoders that take grey as it is. For the others, ffmpeg converts it, and takes it for full range whatever its tag.
+GREY_ENCODERS = ("libx264", "libx265", "libaom-av1")
 #: Of ffmpeg's y4m writer: pixel formats of more than 8 bits are its own extension.
 Y4M = ("-strict", "-1", "-f", "yuv4mpegpipe")
+
+#: The encoders that write wrong time stamps for a source with a variable rate. They get its average rate.
+CONSTANT_RATE = ("libvvenc",)
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,9 @@ class EncodeJob:
     attempt: int = 0
 
     def __post_init__(self) -> None:
+        if self.source.has_variable_rate and self.encoder.name in CONSTANT_RATE:
+            clip = replace(self.source.clip, frame_rate=self.source.frame_rate)
+            object.__setattr__(self, "source", replace(self.source, clip=clip, has_variable_rate=False))
         clip, encoder = self.source.clip, self.encoder
         reads_file = encoder.function is not None or (bool(encoder.command) and not encoder.reads_stdin)
         if reads_file and (clip.crop is not None or clip.stream is not None):
@@ -65,22 +74,28 @@ class EncodeJob:
 
     def clip(self, path: Path) -> Clip:
         """An encode as a clip. A bare stream states no frame rate, so it gets the source's."""
-        return Clip(path) if is_known(path) else Clip(path, frame_rate=self.source.frame_rate)
+        rate = None if is_known(path) else self.source.frame_rate
+        return Clip(path, frame_rate=rate, film_grain=self.source.clip.film_grain)
 
     def ffmpeg_arguments(self, crf: int) -> tuple[str, ...]:
         """The output arguments of an ffmpeg that encodes at this CRF, without the output file."""
         pix_fmt = ["-pix_fmt", self.pix_fmt] if self.pix_fmt else []
-        arguments = self._cropped(self.arguments)
-        return ("-c:v", self.encoder.name, *self.fill(crf, self.encoder.arguments), *pix_fmt, *arguments)
+        # The clock of encoders ticks once a frame. Two frames of a variable rate on one tick would be an error.
+        clock = ["-enc_time_base", "demux"] if self.source.has_variable_rate else []
+        arguments = (*pix_fmt, *clock, *self._filtered(self._ranged(self.arguments)))
+        return ("-c:v", self.encoder.name, *self.fill(crf, self.encoder.arguments), *arguments)
 
     def ffmpeg_argv(self, crf: int, path: Path) -> tuple[str, ...]:
         """The argument list of the ffmpeg that encodes to a file."""
-        return (*self._read_source(), *self.ffmpeg_arguments(crf), "-y", f"file:{path.absolute()}")
+        return (*self._read_source(self.source.clip), *self.ffmpeg_arguments(crf), "-y", f"file:{path.absolute()}")
 
     def decoder_argv(self, output: str) -> tuple[str, ...]:
         """The argument list of the ffmpeg that writes the source as y4m for a program."""
         pix_fmt = ["-pix_fmt", self.pix_fmt] if self.pix_fmt else []
-        return (*self._read_source(), *self._cropped(()), *pix_fmt, *Y4M, output)
+        # y4m has no time stamps.
+        rate = self.source.frame_rate if self.source.has_variable_rate else self.source.clip.frame_rate
+        source = self._read_source(replace(self.source.clip, frame_rate=rate))
+        return (*source, *self._filtered(()), *pix_fmt, *Y4M, output)
 
     def program_argv(self, crf: int, path: Path) -> tuple[str, ...]:
         """The argument list of a program that encodes to a file."""
@@ -123,21 +138,38 @@ class EncodeJob:
 
         return [BRACES.sub(value, part) for part in parts]
 
-    def _cropped(self, arguments: tuple[str, ...]) -> tuple[str, ...]:
-        """Output arguments whose filters begin with the crop of the source."""
-        crop, filters = self.source.clip.cropping, ("-vf", "-filter", "-filter:v", "-filter:v:0")
-        if not crop:
+    def _filtered(self, arguments: tuple[str, ...]) -> tuple[str, ...]:
+        """Output arguments whose filters begin with those that the source needs: its crop, and grey as it is stored."""
+        filters = ("-vf", "-filter", "-filter:v", "-filter:v:0")
+        takes_grey = bool(self.encoder.command) or self.encoder.name in GREY_ENCODERS
+        stays_grey = takes_grey and (self.pix_fmt or "gray").startswith("gray")
+        steps = [self.source.clip.cropping, *([] if stays_grey else limited_grey_filters(self.source))]
+        if not (first := ",".join(filter(None, steps))):
             return arguments
         places = [number for number, word in enumerate(arguments[:-1]) if word in filters]
         if not places:
-            return ("-vf", crop, *arguments)
+            return ("-vf", first, *arguments)
         # ffmpeg takes the last of several chains.
         chain = places[-1] + 1
-        return (*arguments[:chain], f"{crop},{arguments[chain]}", *arguments[chain + 1 :])
+        return (*arguments[:chain], f"{first},{arguments[chain]}", *arguments[chain + 1 :])
 
-    def _read_source(self) -> list[str]:
+    def _ranged(self, arguments: tuple[str, ...]) -> tuple[str, ...]:
+        """Output arguments that tag the encode with the full range of its source, if the encoder must be told."""
+        option = self.encoder.full_range
+        is_full = self.source.format.kind == "yuv" and self.source.color_range == "pc"
+        # Filters and options of the user may change the range.
+        if not option or not is_full or any("range" in word for word in arguments):
+            return arguments
+        name, value = option
+        if name not in arguments:
+            return (*option, *arguments)
+        # ffmpeg takes the last of several values.
+        before = ("", *arguments[:-1])
+        return tuple(f"{value}:{word}" if last == name else word for last, word in zip(before, arguments, strict=True))
+
+    def _read_source(self, clip: Clip) -> list[str]:
         argv = [self.ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-xerror", "-nostats"]
-        argv += [*input_arguments(self.source.clip), "-map", video_stream(self.source.clip)]
+        argv += [*input_arguments(clip), "-map", video_stream(self.source.clip)]
         return [*argv, "-fps_mode", "passthrough"]
 
 
@@ -163,7 +195,14 @@ def check_arguments(encoder: Encoder, arguments: tuple[str, ...]) -> None:
     options -= {"-row-mt", "-deadline", "-tune"}
     # The input, the output and their number are fixed, too.
     options |= {"-i", "-f", "-y", "-n", "-map", "-dec", "-filter_complex", "-lavfi"}
+    # An encode with fewer or more frames than its source could not be compared with it.
+    rates = {"-r", "-fpsmax", "-fps_mode", "-vsync"}
     for part in arguments:
+        if part.partition(":")[0] in rates:
+            raise SettingsError(
+                f"arguments must not contain {part}: a trial encode must have the frames of its source. To search at "
+                "another frame rate, convert the source first: ffmpeg -i IN -vf fps=25 -c:v ffv1 OUT.mkv"
+            )
         if part.partition(":")[0] in options:
             raise SettingsError(
                 f"arguments must not contain {part}: {encoder.name} gets it from the search, which sets the quality, "

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pytest_vmaf.media.brightness import Brightness
 from pytest_vmaf.media.inspect import Video
-from pytest_vmaf.media.pixel_formats import FINER_CHROMA, pixel_format
+from pytest_vmaf.media.pixel_formats import FINER_CHROMA, PixelFormat, pixel_format
 
 #: How a pair is scored: its samples as they are, full-range grey as limited range, or everything made from RGB.
 Route = Literal["stored", "limited", "rgb"]
@@ -179,12 +179,24 @@ def _filters(video: Video, color_range: str, pix_fmt: str, route: Route) -> list
     if form.kind != "grey" or (route == "rgb" and color_range == "pc"):
         return [TO_YUV, *as_format] if route == "rgb" else as_format
     own = _planar(pixel_format(pix_fmt).chroma, form.depth)
-    # Transparency, bits and floats become plain grey first.
-    plain = [] if form.is_plain_grey else [f"format=gray{'' if form.depth == 8 else f'{form.depth}le'}"]
-    filters = [*plain, GREY_AS_STORED, f"format={own}", f"setparams=range={color_range}"]
+    filters = _grey_as_stored(form, own, color_range)
     if route == "limited":
         filters.append("scale=out_range=tv:flags=bicubic+accurate_rnd")
     return filters if own == pix_fmt and route == "stored" else [*filters, f"format={pix_fmt}"]
+
+
+def _grey_as_stored(form: PixelFormat, pix_fmt: str, color_range: str) -> list[str]:
+    """The filters that give grey neutral chroma in a format of the same depth, and leave its luma alone."""
+    # Transparency, bits and floats become plain grey first.
+    plain = [] if form.is_plain_grey else [f"format=gray{'' if form.depth == 8 else f'{form.depth}le'}"]
+    return [*plain, GREY_AS_STORED, f"format={pix_fmt}", f"setparams=range={color_range}"]
+
+
+def limited_grey_filters(video: Video) -> list[str]:
+    """The filters that make YUV of grey with limited range, which ffmpeg would convert as full range; else none."""
+    if video.format.kind != "grey" or video.color_range != "tv":
+        return []
+    return _grey_as_stored(video.format, _planar("420", video.format.depth), "tv")
 
 
 def _chroma(ref: Video, dis: Video, route: Route) -> str:
