@@ -9,17 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_vmaf.errors import GateViolation, MeasurementError, SettingsError
+from pytest_vmaf.testrun import items
 from pytest_vmaf.testrun.controller import Controller
-from pytest_vmaf.testrun.items import (
-    CONTEXT,
-    LAYERS,
-    REPORT_OPTIONS,
-    SENT,
-    UPDATE_OPTIONS,
-    baseline_location,
-    cache_layer,
-    marker_layer,
-)
 from pytest_vmaf.testrun.options import add_options, config_layers, report_options, update_options
 
 if TYPE_CHECKING:
@@ -47,11 +38,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, and refuse invalid options before any test runs."""
     config.addinivalue_line("markers", MARKER)
     try:
-        config.stash[LAYERS] = layers = config_layers(config)
+        config.stash[items.LAYERS] = layers = config_layers(config)
     except SettingsError as error:
         raise pytest.UsageError(f"pytest-vmaf: {error}") from None
-    config.stash[REPORT_OPTIONS] = report = report_options(config)
-    config.stash[UPDATE_OPTIONS] = updates = update_options(config)
+    config.stash[items.REPORT_OPTIONS] = report = report_options(config)
+    config.stash[items.UPDATE_OPTIONS] = updates = update_options(config)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Controller(config, report, updates, layers), "vmaf-controller")
     if "all" in updates.modes:
@@ -62,7 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Print the settings, if any is set or with -v."""
-    layers = config.stash[LAYERS]
+    layers = config.stash[items.LAYERS]
     if not layers and config.get_verbosity() < 1:
         return None
     from importlib.metadata import version
@@ -90,21 +81,21 @@ def vmaf(request: pytest.FixtureRequest) -> Vmaf:
 
     config, item = request.config, request.node
     context = Context(
-        layers=(*marker_layer(item), *config.stash[LAYERS], *cache_layer(config)),
+        layers=(*items.marker_layer(item), *config.stash[items.LAYERS], *items.cache_layer(config)),
         extensions=Extensions(item.ihook, config.pluginmanager, config),
         progress=progress_under_pytest(config),
-        baselines=Baselines(baseline_location(item)),
+        baselines=Baselines(items.baseline_location(item)),
     )
     # It stays in the stash until the report of the teardown is made, because fixtures may check gates too.
-    item.stash[CONTEXT], item.stash[SENT] = context, 0
+    item.stash[items.CONTEXT], item.stash[items.SENT] = context, 0
     return Vmaf._from_context(context)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Reset state, so that a rerun does not inherit the measurements of the previous attempt."""
-    if CONTEXT in item.stash:
-        del item.stash[CONTEXT]
+    if items.CONTEXT in item.stash:
+        del item.stash[items.CONTEXT]
     if "pytest_vmaf.testrun.worker" in sys.modules:
         from pytest_vmaf.testrun.worker import remove_properties
 
@@ -117,7 +108,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     try:
         outcome = yield
     finally:
-        if (context := item.stash.get(CONTEXT, None)) is not None:
+        if (context := item.stash.get(items.CONTEXT, None)) is not None:
             from pytest_vmaf.testrun.worker import add_sections_of_plugins
 
             add_sections_of_plugins(item, context)
@@ -155,7 +146,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Attach the measurements to the report, which xdist sends to the controller."""
     report = yield
-    context = item.stash.get(CONTEXT, None)
+    context = item.stash.get(items.CONTEXT, None)
     if context is not None or "vmaf" in getattr(item, "fixturenames", ()):
         # In every phase: if the worker dies later, the controller knows at least that this test was to measure.
         report.vmaf = {"measurements": [], "sections": []}  # type: ignore[attr-defined]
@@ -163,10 +154,10 @@ def pytest_runtest_makereport(
         from pytest_vmaf.testrun.worker import attach_measurements
 
         # The reports of subtests come before that of their test; each carries what was measured since the last one.
-        attach_measurements(item, report, context, item.stash[SENT], item.config.stash[REPORT_OPTIONS])
-        item.stash[SENT] = len(context.records.measurements)
+        attach_measurements(item, report, context, item.stash[items.SENT], item.config.stash[items.REPORT_OPTIONS])
+        item.stash[items.SENT] = len(context.records.measurements)
         if report.when == "teardown":
-            del item.stash[CONTEXT]
+            del item.stash[items.CONTEXT]
     if call.excinfo is not None and call.excinfo.errisinstance((MeasurementError, SettingsError, GateViolation)):
         report.vmaf_error = not call.excinfo.errisinstance(GateViolation)  # type: ignore[attr-defined]
     if report.user_properties and "vmaf" in getattr(item, "fixturenames", ()):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
+from pytest_vmaf.report.order import badness
 from pytest_vmaf.report.schema import STATUSES, Record, RecordDict
 
 #: The most characters of all pictures and heat maps of a report. Beyond it, the mildest tests lose theirs first.
@@ -33,7 +34,6 @@ class Attempt:
     called: bool = False
     again: bool = False
     ended: bool = False
-    crashed: bool = False
 
     @property
     def status(self) -> str:
@@ -45,13 +45,9 @@ class Attempt:
     def record(self) -> RecordDict:
         """The attempt as a `schema.ATTEMPT`."""
         messages = self.messages if self.called else [*self.messages, "The run ended while this test was running."]
-        return {
-            "status": self.status,
-            "message": "\n".join(dict.fromkeys(messages))[:LONGEST_MESSAGE],
-            "duration": round(self.duration, 3),
-            "worker": self.worker,
-            "measurements": self.measurements,
-        }
+        message = "\n".join(dict.fromkeys(messages))[:LONGEST_MESSAGE]
+        about = {"status": self.status, "message": message, "duration": round(self.duration, 3), "worker": self.worker}
+        return {**about, "measurements": self.measurements}
 
 
 @dataclass
@@ -70,15 +66,9 @@ class Test:
     def record(self) -> RecordDict:
         """The test as a `schema.TEST`."""
         file, line, _ = self.location
-        return {
-            **self.last.record(),
-            "run": 0,
-            "id": self.id,
-            "file": file or None,
-            "line": line + 1 if line is not None else None,
-            "earlier": [attempt.record() for attempt in self.attempts[:-1]],
-            "sections": self.last.sections,
-        }
+        place = {"run": 0, "id": self.id, "file": file or None, "line": None if line is None else line + 1}
+        earlier = [attempt.record() for attempt in self.attempts[:-1]]
+        return {**self.last.record(), **place, "earlier": earlier, "sections": self.last.sections}
 
 
 class Collector:
@@ -107,10 +97,10 @@ class Collector:
         attempt = self._attempt(report, crashed)
         subtest = _subtest(report)
         attempt.duration += getattr(report, "duration", 0.0)
-        attempt.again |= report.outcome == "rerun"
+        # Another worker may run the next attempt.
+        attempt.again |= report.outcome == "rerun" or crashed
         attempt.set_up |= report.when == "setup"
-        attempt.crashed |= crashed
-        attempt.ended |= attempt.again or report.when == "teardown" or crashed
+        attempt.ended |= attempt.again or report.when == "teardown"
         # After a failed setup or a crash there is no call.
         attempt.called |= subtest is None and (report.when == "call" or report.outcome != "passed")
         attempt.statuses.append(_status(report))
@@ -145,7 +135,7 @@ class Collector:
         worker = getattr(report, "worker_id", "") or _worker_of(report)
         tests = self._tests.setdefault(report.nodeid, [])
         # Another worker takes over from one that crashed. Otherwise each runs the test for itself.
-        same = (test for test in tests if test.last.worker == worker or test.last.again or test.last.crashed)
+        same = (test for test in tests if test.last.worker == worker or test.last.again)
         if (ours := next(same, None)) is None:
             ours = Test(report.nodeid, report.location, [Attempt(worker)])
             tests.append(ours)
@@ -268,6 +258,4 @@ def _size(attempt: Attempt) -> int:
 
 
 def _mildness(attempt: Attempt) -> Any:
-    from pytest_vmaf.report.order import badness
-
     return min((badness(each) for each in attempt.measurements), default=(3,))

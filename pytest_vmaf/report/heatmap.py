@@ -1,4 +1,4 @@
-"""Heat maps: a grid of tiles over time, as tables whose cells have a class for their colour.
+"""Heat maps: a grid of tiles over time, whose cells have a class for their colour.
 
 Values are integers here, with one digit more than is shown, so that page and script round in the same way.
 """
@@ -8,10 +8,7 @@ from __future__ import annotations
 import json
 import math
 
-from markupsafe import Markup
-
 from pytest_vmaf.report.schema import Record
-from pytest_vmaf.report.wording import clean
 from pytest_vmaf.text import time_code
 
 #: The number of colours: classes h0 (bad) to h20 (good). The class of a tile without a value is hn.
@@ -41,10 +38,12 @@ def describe(heat: Record, index: int) -> str:
     return f"lowest {heat['metric']} {_exact(heat, min(scored))} in column {column}, row {row}"
 
 
-def numbers(heat: Record, index: int) -> list[list[str]]:
-    """The values of a frame as the tiles show them, by row."""
-    texts = [_rounded(heat, value) for value in _integers(heat, index)]
-    return [texts[start : start + heat["columns"]] for start in range(0, len(texts), heat["columns"])]
+def tiles(heat: Record, index: int) -> list[list[tuple[str, str, str]]]:
+    """The tiles of a frame by row: the class of the colour, the exact value in words, and the value that is shown."""
+    columns, values = heat["columns"], _integers(heat, index)
+    titles = ["not scored" if value is None else f"{heat['metric']} {_exact(heat, value)}" for value in values]
+    cells = [(_colour(heat, value), title, _rounded(heat, value)) for value, title in zip(values, titles, strict=True)]
+    return [cells[start : start + columns] for start in range(0, len(cells), columns)]
 
 
 def has_numbers(heat: Record) -> bool:
@@ -68,27 +67,6 @@ def data(heat: Record) -> dict[str, str | int]:
 def decimals(heat: Record) -> int:
     """The decimals of a tile: none for VMAF points, two where all values are within a few units."""
     return 0 if heat["high"] - heat["low"] >= 5 else 2
-
-
-def grid(heat: Record, index: int) -> Markup:
-    """The tiles of a frame, as a table."""
-    metric, columns, values = clean(heat["metric"]), heat["columns"], _integers(heat, index)
-    if has_numbers(heat):
-        cell = Markup('<td class={} title="column {}, row {}: {}">{}')
-        titles = ["not scored" if value is None else f"{metric} {_exact(heat, value)}" for value in values]
-        cells = [
-            cell.format(_colour(heat, value), number % columns, number // columns, title, _rounded(heat, value))
-            for number, (value, title) in enumerate(zip(values, titles, strict=True))
-        ]
-    else:
-        cells = [Markup("<td class={}>").format(_colour(heat, value)) for value in values]
-    rows = [Markup("").join(cells[start : start + columns]) for start in range(0, len(cells), columns)]
-    return Markup('<table{} aria-label="{} of each tile, {}">{}</table>').format(
-        "" if has_numbers(heat) else Markup(" class=fine"),
-        metric,
-        name(heat["frames"][index]),
-        Markup("").join(map(Markup("<tr>{}").format, rows)),
-    )
 
 
 def _integer(heat: Record, value: float) -> int:

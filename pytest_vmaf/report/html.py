@@ -140,7 +140,8 @@ def _environment() -> jinja2.Environment:
     )
     modules = {"charts": charts, "heat": heatmap, "plots": section_charts, "series": series, "view": wording}
     environment.globals.update(modules, words=wording.WORDS, label=label, opened=("error", "failed"))
-    environment.filters.update(two=lambda value: f"{value:.2f}", score=wording.score, when=_duration)
+    environment.filters.update(two=lambda value: f"{value:.2f}", percent=lambda share: f"{share * 100:.6g}%")
+    environment.filters.update(score=wording.score, when=_duration)
     return environment
 
 

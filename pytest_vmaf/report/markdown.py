@@ -131,8 +131,9 @@ def _map(heat: Record) -> list[str]:
     if not heatmap.has_numbers(heat):
         return lines
     lines += [f"| row | {' | '.join(map(str, range(heat['columns'])))} |", f"|---{'|---:' * heat['columns']}|"]
-    rows = enumerate(heatmap.numbers(heat, index))
-    return [*lines, *(f"| {row} | {' | '.join(map(_escape, values))} |" for row, values in rows), ""]
+    for row, tiles in enumerate(heatmap.tiles(heat, index)):
+        lines.append(f"| {row} | {' | '.join(_escape(text) for _, _, text in tiles)} |")
+    return [*lines, ""]
 
 
 def _notes(document: Record) -> list[str]:

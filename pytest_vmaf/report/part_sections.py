@@ -15,7 +15,7 @@ from pytest_vmaf.media.process import run
 from pytest_vmaf.report.frame_pictures import TIMEOUT, worst_pictures
 from pytest_vmaf.report.schema import MOST_BOXES, MOST_FRAMES, Record
 from pytest_vmaf.report.sections import Chart, DataTable, HeatMap, Line, Paragraph, Section, Shown
-from pytest_vmaf.report.series import MOST_BUCKETS, frames_per_bucket, time_axis
+from pytest_vmaf.report.series import frames_per_bucket, time_axis
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import Score
 
@@ -50,7 +50,7 @@ def regions_section(
         clips: The reference and the distorted clip, for the pictures.
         pictures: How many pictures the section may have.
     """
-    parts = [("whole picture", _size(result), result)]
+    parts = [("whole picture", f"{result.provenance['width']}x{result.provenance['height']}", result)]
     parts += [(name, sizes[name], one) for name, one in result.regions.items()]
     rows = [
         (name, size, *(f"{score:.2f}" for score in (one.vmaf, one.neg, one.gap, one.neg.min, one.neg.p5)))
@@ -78,14 +78,10 @@ def regions_section(
 
 def roi_section(result: RoiResult, clips: Pair, pictures: int) -> Section:
     """Scores of the whole picture, the masked picture and their blend, and the salient parts of the worst frame."""
-    rows = [
-        (name, f"{result[f'vmaf{of}']:.3f}", f"{result[f'neg{of}']:.3f}", "–" if gap is None else f"{gap:.3f}")
-        for name, of, gap in (
-            ("whole picture", "", result.gap),
-            ("masked", "_masked", result.gap_masked),
-            (f"roi, weight {result.mask.weight:g}", "_roi", None),
-        )
-    ]
+    rows = []
+    for name, of in (("whole picture", ""), ("masked", "_masked"), (f"roi, weight {result.mask.weight:g}", "_roi")):
+        gap = "–" if of == "_roi" else f"{result[f'gap{of}']:.3f}"
+        rows.append((name, f"{result[f'vmaf{of}']:.3f}", f"{result[f'neg{of}']:.3f}", gap))
     frame, value = result.neg_masked.worst()[0]
     images: list[Shown | Paragraph] = []
     if pictures:
@@ -156,7 +152,7 @@ def _chart(scores: Mapping[str, Score]) -> list[Chart]:
     """NEG over time. None for clips of a single frame."""
     first = next(iter(scores.values()))
     count = len(first.frames)
-    size = frames_per_bucket(count, MOST_BUCKETS)
+    size = frames_per_bucket(count)
     unit, time = time_axis(first.context.frame_rate)
     lines = [
         Line(name, [(time(start), min(score.frames[start : start + size])) for start in range(0, count, size)])
@@ -212,7 +208,3 @@ def _record(result: Result, worst: Sequence[Record], whole: Record | None = None
     rate = result.context.frame_rate
     provenance = {**result.provenance, **(whole or {})}
     return {"worst": worst, "provenance": provenance, "frame_rate": None if rate is None else str(rate)}
-
-
-def _size(result: Result) -> str:
-    return f"{result.provenance['width']}x{result.provenance['height']}"

@@ -41,16 +41,10 @@ def bisect_section(bisection: Bisection) -> Section:
     levels = [("ceiling", bisection.ceiling), *((f"{metric} {answer.target:g}", answer.target) for answer in answers)]
     caption = f"{metric} over CRF. Large dots are the operating points."
     own = [] if metric in ("VMAF", "NEG") else [metric]
-    rows = [
-        (
-            probe.crf,
-            *([f"{probe.score:.3f}"] if own else []),
-            *(f"{score:.3f}" for score in (probe.result.vmaf, probe.result.neg, probe.result.gap)),
-            _kbits(probe.bitrate),
-            probe.encode.size,
-        )
-        for probe in probes
-    ]
+    rows = []
+    for probe in probes:
+        scores = [*([probe.score] if own else []), probe.result.vmaf, probe.result.neg, probe.result.gap]
+        rows.append((probe.crf, *(f"{score:.3f}" for score in scores), _kbits(probe.bitrate), probe.encode.size))
     columns = ("target", "CRF", metric, "one coarser", "kbit/s", "bytes", "outcome")
     return Section(
         f"{bisection.name}: {metric} {', '.join(f'{answer.target:g}' for answer in answers)}",
@@ -136,19 +130,11 @@ def ladder_section(ladder: Ladder) -> Section:
         crfs = {rung.probe.crf for rung in ladder.rungs if (rung.width, rung.height) == (width, height)}
         lines.append(_rate_line(f"{width}x{height}", one.probes, crfs))
     lines.append(Line("hull", [(rate / 1000, score) for rate, score in ladder.hull]))
-    rows = [
-        (
-            f"{rung.width}x{rung.height}",
-            rung.probe.crf,
-            ", ".join(f"{target:g}" for target in rung.targets),
-            f"{rung.probe.score:.3f}",
-            _kbits(rung.bitrate),
-            _kbits(rung.peak),
-            rung.codecs,
-            "yes" if rung.on_hull else "no",
-        )
-        for rung in ladder.rungs
-    ]
+    rows = []
+    for rung in ladder.rungs:
+        targets = ", ".join(f"{target:g}" for target in rung.targets)
+        numbers = (rung.probe.crf, targets, f"{rung.probe.score:.3f}", _kbits(rung.bitrate), _kbits(rung.peak))
+        rows.append((f"{rung.width}x{rung.height}", *numbers, rung.codecs, "yes" if rung.on_hull else "no"))
     columns = ("resolution", "CRF", "for", metric, "kbit/s", "peak kbit/s", "CODECS", "on the hull")
     unmet = [Paragraph(f"Not met: {why}.") for why in ladder.unmet.values()]
     chart = Chart("kbit/s", metric, [line for line in lines if line.points], (), "Large dots are the rungs.")
@@ -168,18 +154,11 @@ def per_shot_section(per_shot: PerShot) -> Section:
     fixed = [(at, each.fixed_score) for at, each in ends if each.fixed_score is not None]
     lines = [Line("per shot", [(at, each.score) for at, each in ends]), *([Line("one CRF", fixed)] if fixed else [])]
     levels = [(f"target {per_shot.target:g}", per_shot.target)]
-    rows = [
-        (
-            each.shot.start,
-            each.shot.frames,
-            each.crf,
-            f"{each.score:.3f}",
-            "–" if each.fixed_score is None else f"{each.fixed_score:.3f}",
-            _kbits(each.probe.bitrate),
-            "yes" if each.met else each.why,
-        )
-        for each in per_shot.shots
-    ]
+    rows = []
+    for each in per_shot.shots:
+        scores = ("–" if score is None else f"{score:.3f}" for score in (each.score, each.fixed_score))
+        numbers = (each.shot.start, each.shot.frames, each.crf, *scores, _kbits(each.probe.bitrate))
+        rows.append((*numbers, "yes" if each.met else each.why))
     return Section(
         f"Shots of {per_shot.reference}",
         [

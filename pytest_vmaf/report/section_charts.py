@@ -1,4 +1,4 @@
-"""SVG drawings other than charts over frames: histograms, the charts of sections, and rectangles on pictures."""
+"""SVG drawings other than charts over frames: histograms, and the charts of sections."""
 
 from __future__ import annotations
 
@@ -80,25 +80,3 @@ def _padded(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
     pad = (high - low) * 0.04 or abs(high) * 0.04 or 1.0
     return low - pad, high + pad
-
-
-def boxes(block: Record) -> Markup:
-    """Draw the rectangles of a `schema.SHOWN`, in percent, to lie over a picture of any size."""
-    width, height = block["full_width"], block["full_height"]
-    parts = []
-    for number, box in enumerate(block["boxes"]):
-        x, y, w, h = (
-            f"{box[side] / full * 100:.6g}%"
-            for side, full in (("x", width), ("y", height), ("width", width), ("height", height))
-        )
-        # A name begins or ends with its rectangle, on the side that leaves it the larger half of the picture.
-        from_left = 2 * box["x"] + box["width"] <= width
-        at = x if from_left else f"{(box['x'] + box['width']) / width * 100:.6g}%"
-        parts.append(
-            Markup(
-                '<rect class="under" x="{0}" y="{1}" width="{2}" height="{3}"/>'
-                '<rect class="b{4}" x="{0}" y="{1}" width="{2}" height="{3}"/>'
-                '<text class="{5}" x="{6}" y="{1}" dx="{7}" dy="15">{8}</text>'
-            ).format(x, y, w, h, number % 6, "" if from_left else "e", at, 5 if from_left else -5, clean(box["name"]))
-        )
-    return Markup('<svg aria-hidden="true">{}</svg>').format(Markup("").join(parts))

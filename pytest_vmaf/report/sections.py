@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from pytest_vmaf.json_shapes import conform
+from pytest_vmaf.report.collector import MOST_PICTURES, lighten, sections_size
 from pytest_vmaf.report.record import plain
-
-if TYPE_CHECKING:
-    from pytest_vmaf.report.schema import RecordDict
+from pytest_vmaf.report.schema import SECTION, RecordDict
 
 
 @dataclass(frozen=True)
@@ -89,14 +88,10 @@ class Chart:
 
     def to_record(self) -> RecordDict:
         """The chart as a `schema.BLOCK`."""
-        lines = [
-            {
-                "name": line.name,
-                "points": [[float(x), float(y)] for x, y in line.points],
-                "marked": [int(index) for index in line.marked],
-            }
-            for line in self.lines
-        ]
+        lines = []
+        for line in self.lines:
+            points = [[float(x), float(y)] for x, y in line.points]
+            lines.append({"name": line.name, "points": points, "marked": [int(index) for index in line.marked]})
         levels = [{"name": name, "value": float(value)} for name, value in self.levels]
         return {"kind": "chart", "x": self.x, "y": self.y, "lines": lines, "levels": levels, "caption": self.caption}
 
@@ -164,30 +159,19 @@ class HeatMap:
 
     def to_record(self) -> RecordDict:
         """The map as a `schema.BLOCK`, with values rounded to 3 decimals."""
-        rounded = [[None if v is None else round(float(v), 3) for v in values] for _, _, values in self.frames]
-        frames = [
-            {"frame": number, "time": None if time is None else float(time), "values": values}
-            for (number, time, _), values in zip(self.frames, rounded, strict=True)
-        ]
-        scored = [[value for value in values if value is not None] for values in rounded]
-        lowest = [min(values, default=float("inf")) for values in scored]
+        frames, lowest = [], []
+        for number, time, values in self.frames:
+            rounded = [None if value is None else round(float(value), 3) for value in values]
+            frames.append({"frame": number, "time": None if time is None else float(time), "values": rounded})
+            lowest.append(min((value for value in rounded if value is not None), default=float("inf")))
         worst = list(self.worst) or [lowest.index(least) for least in sorted(lowest)[:1]]
-        heat = {
-            "columns": self.columns,
-            "rows": self.rows,
-            "width": self.size[0],
-            "height": self.size[1],
-            "metric": self.metric,
-            "low": float(self.low),
-            "high": float(self.high),
-            "frames": frames,
-            "worst": worst,
-            # Pictures are left out from the end, so the worst frame's comes first.
-            "pictures": [
-                {"index": index, "jpeg": self.pictures[index]}
-                for index in sorted(self.pictures, key=lambda index: [*worst, index].index(index))
-            ],
-        }
+        # Pictures are left out from the end, so the worst frame's comes first.
+        order = sorted(self.pictures, key=lambda index: [*worst, index].index(index))
+        pictures = [{"index": index, "jpeg": self.pictures[index]} for index in order]
+        width, height = self.size
+        grid = {"columns": self.columns, "rows": self.rows, "width": width, "height": height, "metric": self.metric}
+        colours = {"low": float(self.low), "high": float(self.high)}
+        heat = {**grid, **colours, "frames": frames, "worst": worst, "pictures": pictures}
         return {"kind": "heat", "heat": heat, "caption": self.caption}
 
 
@@ -209,9 +193,6 @@ class Section:
         Raises:
             ValueError: If a block does not have the shape that the schema requires. The error names the place.
         """
-        from pytest_vmaf.json_shapes import conform
-        from pytest_vmaf.report.schema import SECTION
-
         record: RecordDict = plain({"title": self.title, "blocks": [block.to_record() for block in self.blocks]})
         conform(record, SECTION, "section")
         return record
@@ -231,8 +212,6 @@ def collect_sections(call: Callable[[], Sequence[Section | Sequence[Section] | N
         call: Calls the hook. Each of its results is a section, several sections or None.
         hook: The name of the hook, for the error.
     """
-    from pytest_vmaf.report.collector import MOST_PICTURES, lighten, sections_size
-
     try:
         results = [result if isinstance(result, Sequence) else [result] for result in call() if result]
         records = [section.to_record() for sections in results for section in sections]

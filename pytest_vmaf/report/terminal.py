@@ -6,6 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
 from typing import TYPE_CHECKING
 
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
 from pytest_vmaf.gates.messages import provenance_lines_of, worst_lines_of
 from pytest_vmaf.gates.metrics import PART_METRICS, decimals
 from pytest_vmaf.report.order import badness
@@ -16,8 +20,6 @@ from pytest_vmaf.text import never_checked, printable
 
 if TYPE_CHECKING:
     import pytest
-    from rich.console import Group, RenderableType
-    from rich.table import Table
 
     from pytest_vmaf.gates.gate import Gate
     from pytest_vmaf.scoring.log_gap import GainReport
@@ -97,8 +99,6 @@ def _warnings(rows: Sequence[Record], gates: Sequence[Gate]) -> Iterable[str]:
 
 
 def _summary_table(rows: Sequence[Record]) -> Table:
-    from rich.text import Text
-
     table = _table(("gates", "NEG", "VMAF", "gap", ">100", "margin", "test (distorted clip)"), left=(0, 6))
     several = len({row["test"].partition("::")[0] for row in rows}) > 1
     for row in rows:
@@ -116,9 +116,6 @@ def _summary_table(rows: Sequence[Record]) -> Table:
 
 def result_table(record: Record) -> Table:
     """The record of one measurement as a table, for the command."""
-    from rich.table import Table
-    from rich.text import Text
-
     table = Table(box=None, pad_edge=False, show_header=False)
     provenance = record["provenance"]
     scorer = f"{provenance['scorer']} {provenance['scorer_version']} (libvmaf {provenance['libvmaf'] or '?'})"
@@ -147,9 +144,6 @@ def result_table(record: Record) -> Table:
 
 def section_table(section: Record) -> Group:
     """A section for the terminal: its paragraphs and tables, without charts and pictures."""
-    from rich.console import Group
-    from rich.text import Text
-
     parts: list[RenderableType] = [Text(section["title"], style="bold")]
     for block in section["blocks"]:
         if block["kind"] == "text":
@@ -178,9 +172,6 @@ def gain_table(report: GainReport, pools: Mapping[str, Mapping[str, float]]) -> 
 
 def _table(columns: Sequence[str], left: Sequence[int]) -> Table:
     """An empty table without a frame. Columns are aligned to the right except those in `left`."""
-    from rich.table import Table
-    from rich.text import Text
-
     table = Table(box=None, pad_edge=False)
     for number, name in enumerate(columns):
         table.add_column(Text(name), justify="left" if number in left else "right")
@@ -189,8 +180,6 @@ def _table(columns: Sequence[str], left: Sequence[int]) -> Table:
 
 def render(renderable: RenderableType, width: int, *, colour: bool) -> str:
     """Render a table or text of `rich` as lines of this width, at least 60, with or without colours."""
-    from rich.console import Console
-
     file = StringIO()
     console = Console(file=file, width=max(width, 60), force_terminal=colour, no_color=not colour, highlight=False)
     console.print(renderable)

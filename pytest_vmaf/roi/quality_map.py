@@ -16,7 +16,7 @@ from pytest_vmaf.scoring.measure import conclude, context_of, scores_of
 from pytest_vmaf.scoring.prepare import MeasureRequest, prepare
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import Score, pooled
-from pytest_vmaf.scoring.scorer import Scorer
+from pytest_vmaf.scoring.scorer import Scorer, ScoreRequest
 
 #: Tiles of a larger grid are too small in any clip; more tiles in all are too many for one ffmpeg.
 MOST_ON_SIDE, MOST_TILES = 64, 900
@@ -182,10 +182,7 @@ def measure_map(
     if saliency is not None and not prepared.can.reads_clips:
         raise SettingsError(f"saliency needs a scorer that reads clips; {prepared.can.name!r} does not.")
     job = prepared.job
-    places = {
-        f"tile {column},{row}": (column, row, x, y, w, h)
-        for column, row, x, y, w, h in _places(job.width, job.height, columns, rows, job.pix_fmt)
-    }
+    places = {f"tile {place[0]},{place[1]}": place for place in _places(job, columns, rows)}
     scorings = {
         name: part_of(prepared, name, (w, h), f"crop={w}:{h}:x={x}:y={y}:exact=1")
         for name, (_, _, x, y, w, h) in places.items()
@@ -254,14 +251,12 @@ def _read_grid(grid: object) -> tuple[int, int]:
     return sides[0], sides[1]
 
 
-def _places(
-    width: int, height: int, columns: int, rows: int, pix_fmt: str
-) -> Iterator[tuple[int, int, int, int, int, int]]:
+def _places(job: ScoreRequest, columns: int, rows: int) -> Iterator[tuple[int, int, int, int, int, int]]:
     """Column, row, x, y, w and h of each tile, row by row."""
     # From an odd pixel on, ffmpeg's crop reads subsampled chroma of two bytes from between two samples.
-    step = 2 if re.fullmatch(r"yuv42[02]p\d+le", pix_fmt) else 1
-    for row, (y, bottom) in enumerate(pairwise(_edges(height, rows))):
-        for column, (x, right) in enumerate(pairwise(_edges(width, columns, step))):
+    step = 2 if re.fullmatch(r"yuv42[02]p\d+le", job.pix_fmt) else 1
+    for row, (y, bottom) in enumerate(pairwise(_edges(job.height, rows))):
+        for column, (x, right) in enumerate(pairwise(_edges(job.width, columns, step))):
             yield column, row, x, y, right - x, bottom - y
 
 

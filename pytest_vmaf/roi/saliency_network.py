@@ -251,10 +251,9 @@ def _multiple(run: Callable[[SaliencyMap], SaliencyMap], working: tuple[int, int
         sides = trial if working is None else tuple(-(-side // multiple) * multiple for side in reversed(working))
         try:
             run(np.zeros((1, 3, *sides), np.float32))
+            return multiple
         except MaskError as error:
             errors.append(error)
-        else:
-            return multiple
     raise errors[0]
 
 

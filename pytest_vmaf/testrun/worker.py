@@ -9,13 +9,12 @@ import pytest
 
 from pytest_vmaf.media.fingerprint import stamps_of
 from pytest_vmaf.report.record import plain
-from pytest_vmaf.report.sections import collect_sections
+from pytest_vmaf.report.sections import Section, SectionMaker, collect_sections
 from pytest_vmaf.testrun.third_party import junit_properties, to_allure, to_pytest_html
 
 if TYPE_CHECKING:
     from pytest_vmaf.api.context import Context
     from pytest_vmaf.report.schema import RecordDict
-    from pytest_vmaf.report.sections import Section, SectionMaker
     from pytest_vmaf.testrun.options import ReportOptions
 
 #: Failed measurements of one test that get pictures.
