@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from fractions import Fraction
 
 from pytest_vmaf.media.demux import states_shape
 from pytest_vmaf.media.inspect import Video
+from pytest_vmaf.text import printable
 
 SCALERS = ("bicubic", "bilinear", "lanczos", "spline", "neighbor", "area")
 #: Encoders round the sides of scaled pictures to multiples of up to 8. A side may differ by as many pixels, and not by
 #: more than this part of it; or by so little that nobody sees it.
 ROUNDING, LARGEST_ROUNDING, INVISIBLE = 4, 0.025, 0.01
+
+UP = 'Pass scale="bicubic" (--vmaf-scale) to scale the distorted clip up, like a player.'
+AT_DISPLAY = 'Pass scale="bicubic" (--vmaf-scale) to score both at the size of the display, like a player.'
 
 Size = tuple[int, int]
 
@@ -61,19 +66,13 @@ def size_problems(
         return []
     if dis.width <= ref.width and dis.height <= ref.height:
         if scale is None:
-            how = (
-                " to score both at the display's size"
-                if same and _is_anamorphic(ref)
-                else " to scale the distorted clip up"
-            )
-            return [f'size: {sizes}. Pass scale="bicubic" (--vmaf-scale){how}, like a player.']
+            how = AT_DISPLAY if same and _is_anamorphic(ref) else UP
+            return [f"size: {sizes}. {how}"]
         return []
     shown = display_size(ref)
     if same and _is_anamorphic(ref) and _fits(dis, shown):
         if scale is None:
-            return [
-                f'size: {sizes}. Pass scale="bicubic" (--vmaf-scale) to score both at the display\'s size, like a player.'
-            ]
+            return [f"size: {sizes}. {AT_DISPLAY}"]
         return []
     return [f"size: {sizes}. The reference is never scaled: use one at least as large as the distorted clip."]
 
@@ -89,30 +88,29 @@ def plan_size(ref: Video, dis: Video, scale: str | None) -> SizePlan:
         # Widths may be rounded to other multiples than ours.
         near = dis.height == shown[1] and abs(dis.width - shown[0]) <= ROUNDING
         size = (dis.width, dis.height) if near else shown
-        notes.append(f"scored at {_by(size)}, where the display shows the reference ({_size(ref)})")
+        stated = _ratio(ref.sample_aspect or Fraction(1))
+        notes.append(f"scored at {_by(size)}, as shown: the reference states a sample aspect ratio of {stated}")
     filters = []
     for video, what in ((ref, "reference"), (dis, "distorted")):
         own = video.width, video.height
         filters.append((f"scale={size[0]}:{size[1]}:flags={scale}",) if own != size else ())
         if own != size:
             notes.append(f"{what} scaled from {_by(own)} to {_by(size)} ({scale})")
-    if (stated := {ref.sample_aspect, dis.sample_aspect}) != {None} and None in stated:
-        aspects = _aspects(ref, dis)
-        if aspects[0] == aspects[1] != 1:
-            silent = "reference" if ref.sample_aspect is None else "distorted clip"
-            notes.append(
-                f"the {silent} states no sample aspect ratio; {_ratio(aspects[0])} is assumed, as of the other"
-            )
+    for video, aspect, what in zip((ref, dis), _aspects(ref, dis), ("reference", "distorted clip"), strict=True):
+        if aspect != (video.sample_aspect or 1):
+            notes.append(f"the {what} cannot state a sample aspect ratio; {_ratio(aspect)} is assumed, as of the other")
     return SizePlan(size, (filters[0], filters[1]), tuple(notes))
 
 
 def _reshape(ref: Video, dis: Video, find_crop: Callable[[], str]) -> str:
     """What to do about pictures of different shapes."""
-    if _aspects(ref, dis)[0] != _aspects(ref, dis)[1]:
-        aspect = _ratio(ref.sample_aspect or Fraction(1))
+    aspects = _aspects(ref, dis)
+    if aspects[0] != aspects[1] and same_shape((ref.width, ref.height), (dis.width, dis.height)):
+        shape = ref.width * aspects[0] / ref.height
+        name = printable(shlex.quote(str(dis.clip.path)))
         return (
-            "A player stretches one of them. Set the right sample aspect ratio, for example "
-            f"ffmpeg -i IN -vf setsar={aspect.replace(':', '/')} OUT, or compare them as they are stored: "
+            "A player stretches one of them. If the distorted clip lost its sample aspect ratio, state it: "
+            f"ffmpeg -i {name} -c copy -aspect {_ratio(shape)} OUT.mkv; or compare the clips as they are stored: "
             'allow=["display"] (--vmaf-allow=display).'
         )
     return find_crop() or (
@@ -150,7 +148,7 @@ def _aspects(ref: Video, dis: Video) -> tuple[Fraction, Fraction]:
     aspects = [video.sample_aspect for video in (ref, dis)]
     alike = same_shape((ref.width, ref.height), (dis.width, dis.height))
     for own, other, video in ((0, 1, ref), (1, 0, dis)):
-        if aspects[own] is None and alike and aspects[other] is not None and not states_shape(video.clip):
+        if aspects[own] in (None, 1) and alike and aspects[other] is not None and not states_shape(video.clip):
             aspects[own] = aspects[other]
     return aspects[0] or Fraction(1), aspects[1] or Fraction(1)
 

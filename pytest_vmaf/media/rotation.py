@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
@@ -25,17 +26,20 @@ def rotation_problems(ref: Video, dis: Video, allow: Collection[str]) -> list[st
     turn = find_turn(ref.thumbnails, dis.thumbnails)
     if not turn:
         return []
-    turned, what = (ref, "reference") if ref.rotation is not None or dis.rotation is None else (dis, "distorted clip")
-    picture = turned.is_picture and turned.rotation is None
-    name = printable(str(turned.clip.path))
-    remove = (
-        f"ffmpeg -noautorotate -i {name} OUT.png" if picture else f"ffmpeg -display_rotation 0 -i {name} -c copy OUT"
-    )
+    if ref.rotation is None and dis.rotation is None:
+        return [
+            f"rotation: the pictures are {turn} against each other, so one has an Exif orientation and the other "
+            "lacks it. Take it from the one that has it: ffmpeg -noautorotate -i IN OUT.bmp; or score them as they are shown: "
+            'allow=["rotation"] (--vmaf-allow=rotation).'
+        ]
+    turned, what = (ref, "reference") if ref.rotation is not None else (dis, "distorted clip")
+    path = turned.clip.path
+    names = [printable(shlex.quote(str(name))) for name in (path, f"{path.stem}-coded{path.suffix}")]
     return [
         f"rotation: {_matrix(ref, 'reference')}, {_matrix(dis, 'distorted clip')}, and the pictures are {turn} against "
         "each other. Players apply the matrix, and so does ffmpeg. Encode what they show (ffmpeg without "
-        f"-noautorotate), or take the matrix from the {what}: {remove}; or score them as shown: "
-        'allow=["rotation"] (--vmaf-allow=rotation).'
+        f"-noautorotate), or take the matrix from the {what}: ffmpeg -display_rotation 0 -i {names[0]} -c copy {names[1]}; or score "
+        'them as they are shown: allow=["rotation"] (--vmaf-allow=rotation).'
     ]
 
 
