@@ -38,12 +38,16 @@ class SizePlan:
 
 
 def display_size(video: Video) -> Size:
-    """Width and height at which a player shows a video. A sample aspect ratio stretches or shrinks its width."""
-    aspect = video.sample_aspect or Fraction(1)
-    if abs(aspect - 1) <= INVISIBLE:
-        return video.width, video.height
+    """Width and height at which a player shows a video."""
+    return shown_size(video.width, video.height, video.sample_aspect or Fraction(1))
+
+
+def shown_size(width: int, height: int, sample_aspect: Fraction) -> Size:
+    """Width and height at which a player shows pictures: the sample aspect ratio stretches or shrinks the width."""
+    if abs(sample_aspect - 1) <= INVISIBLE:
+        return width, height
     # Even, because chroma may have half as many samples.
-    return max(2, 2 * round(video.width * aspect / 2)), video.height
+    return max(2, 2 * round(width * sample_aspect / 2)), height
 
 
 def size_problems(

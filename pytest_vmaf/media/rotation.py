@@ -28,9 +28,9 @@ def rotation_problems(ref: Video, dis: Video, allow: Collection[str]) -> list[st
         return []
     if ref.rotation is None and dis.rotation is None:
         return [
-            f"rotation: the pictures are {turn} against each other, so one has an Exif orientation and the other "
-            "lacks it. Take it from the one that has it: ffmpeg -noautorotate -i IN OUT.bmp; or score them as they are shown: "
-            'allow=["rotation"] (--vmaf-allow=rotation).'
+            f"rotation: the pictures are {turn} against each other, so one has an Exif orientation that the other "
+            "lacks. Take it from the one that has it: ffmpeg -noautorotate -i IN OUT.bmp; or score them as they are "
+            'shown: allow=["rotation"] (--vmaf-allow=rotation).'
         ]
     turned, what = (ref, "reference") if ref.rotation is not None else (dis, "distorted clip")
     path = turned.clip.path
@@ -38,8 +38,9 @@ def rotation_problems(ref: Video, dis: Video, allow: Collection[str]) -> list[st
     return [
         f"rotation: {_matrix(ref, 'reference')}, {_matrix(dis, 'distorted clip')}, and the pictures are {turn} against "
         "each other. Players apply the matrix, and so does ffmpeg. Encode what they show (ffmpeg without "
-        f"-noautorotate), or take the matrix from the {what}: ffmpeg -display_rotation 0 -i {names[0]} -c copy {names[1]}; or score "
-        'them as they are shown: allow=["rotation"] (--vmaf-allow=rotation).'
+        f"-noautorotate), or take the matrix from the {what}: "
+        f"ffmpeg -display_rotation 0 -i {names[0]} -c copy {names[1]}; or score them as they are shown: "
+        'allow=["rotation"] (--vmaf-allow=rotation).'
     ]
 
 

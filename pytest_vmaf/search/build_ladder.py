@@ -13,7 +13,8 @@ from pathlib import Path
 from pytest_vmaf.encoding.cut import cut
 from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
-from pytest_vmaf.media.inspect import inspect
+from pytest_vmaf.media.geometry import display_size, shown_size
+from pytest_vmaf.media.inspect import Video, inspect
 from pytest_vmaf.scoring.scorer import Scorer
 from pytest_vmaf.search.bisect import bisect, cut_sample
 from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan, invalid
@@ -96,8 +97,8 @@ def build_ladder(request: LadderRequest, scorer: Scorer) -> Ladder:
     base, scoring = request.bisect, request.bisect.scoring
     ffmpeg = find_ffmpeg(scoring.ffmpeg, scoring.cache).path
     video = inspect(scoring.reference, ffmpeg, 1, scoring.timeout, scoring.cache)
-    display = video.width, video.height
-    _check_sizes(request.resolutions, display)
+    display = display_size(video)
+    _check_sizes(request.resolutions, display, (video.width, video.height))
     if video.frame_rate is None:
         raise SettingsError(f"{scoring.reference.name} states no frame rate. Use Clip(..., frame_rate=24).")
     arguments = (*base.encoder.joining, *_key_frames(request, video.frame_rate), *base.arguments)
@@ -114,10 +115,11 @@ def build_ladder(request: LadderRequest, scorer: Scorer) -> Ladder:
             keep=base.keep or folder / "encodes",
         )
         plan = SearchPlan(name=label, stem=scoring.reference.path.stem)
-        bisections = _search(replace(request, bisect=common), scorer, plan, display, folder, stored=bool(base.keep))
+        bisections = _search(replace(request, bisect=common), scorer, plan, video, folder, stored=bool(base.keep))
         bisections = {size: replace(each, reference=label, sample=window) for size, each in bisections.items()}
         hull = convex_hull([(probe.bitrate, probe.score) for each in bisections.values() for probe in each.probes])
-        rungs = _choose_rungs(bisections, hull, ffmpeg, segment, scoring.timeout)
+        shape = Fraction(video.width, video.height) * (video.sample_aspect or 1)
+        rungs = _choose_rungs(bisections, hull, shape, ffmpeg, segment, scoring.timeout)
         stored = {rung.probe.encode.path for rung in rungs} if base.keep else set()
         bisections = {size: _remove_files(each, stored) for size, each in bisections.items()}
         if base.keep is None:
@@ -145,24 +147,26 @@ def build_ladder(request: LadderRequest, scorer: Scorer) -> Ladder:
 
 
 def _search(
-    request: LadderRequest, scorer: Scorer, plan: SearchPlan, display: Size, folder: Path, *, stored: bool
+    request: LadderRequest, scorer: Scorer, plan: SearchPlan, video: Video, folder: Path, *, stored: bool
 ) -> dict[Size, Bisection]:
     """Search each resolution. If the encodes are not stored, an error names no file."""
     base, scoring = request.bisect, request.bisect.scoring
     ffmpeg = find_ffmpeg(scoring.ffmpeg, scoring.cache).path
     bisections: dict[Size, Bisection] = {}
+    native = video.width, video.height
     for number, size in enumerate(request.resolutions):
         name = f"{size[0]}x{size[1]}"
-        if size != display:
+        if size != native:
             (folder / name).mkdir()
             where = scoring.reference, [(0, None)], folder / name, ffmpeg
             [source] = cut(*where, size=size, timeout=scoring.timeout, cache=scoring.cache)
         finished = [probe for each in bisections.values() for probe in each.probes]
-        scale = scoring.scale if size == display else scoring.scale or "bicubic"
+        # Samples that are not square are scaled to the display even at the source's own size.
+        scale = scoring.scale if size == native == display_size(video) else scoring.scale or "bicubic"
         one = replace(base, scoring=replace(scoring, scale=scale), keep=base.keep and base.keep / name)
         progress = overall(request.progress, len(finished), number, len(request.resolutions))
         try:
-            one_plan = replace(plan, source=None if size == display else source, progress=progress)
+            one_plan = replace(plan, source=None if size == native else source, progress=progress)
             bisections[size] = bisect(one, scorer, one_plan)
         except MeasurementError as error:
             error.probes = (*finished, *error.probes)
@@ -176,11 +180,12 @@ def _search(
 def _choose_rungs(
     bisections: Mapping[Size, Bisection],
     hull: Sequence[tuple[float, float]],
+    shape: Fraction,
     ffmpeg: str,
     segment: float,
     timeout: float | None,
 ) -> list[Rung]:
-    """The cheapest encode for each target, highest bitrate first."""
+    """The cheapest encode for each target, highest bitrate first. `shape` is that of the display: width by height."""
     chosen: dict[tuple[Size, int], tuple[Probe, list[float]]] = {}
     for target in next(iter(bisections.values())).answers:
         answers = [(size, each[target]) for size, each in bisections.items()]
@@ -195,18 +200,21 @@ def _choose_rungs(
         # The peak of a single segment is the mean, but for rounding.
         peak = max(peak_bitrate(path, ffmpeg, segment, timeout), probe.bitrate)
         on_hull = (probe.bitrate, probe.score) in hull
-        rungs.append(Rung(tuple(targets), width, height, probe, codecs, peak, on_hull))
+        # The shape stays when a rung is scaled; less is the rounding of its sides.
+        aspect = shape * height / width
+        aspect = aspect if shown_size(width, height, aspect) != (width, height) else Fraction(1)
+        rungs.append(Rung(tuple(targets), width, height, probe, codecs, peak, on_hull, aspect))
     return sorted(rungs, key=lambda rung: -rung.bitrate)
 
 
-def _check_sizes(resolutions: Sequence[Size], display: Size) -> None:
+def _check_sizes(resolutions: Sequence[Size], display: Size, native: Size) -> None:
     if not resolutions:
         raise SettingsError("resolutions is empty. Give at least one, for example 1280x720.")
     for size in resolutions:
         name = f"{size[0]}x{size[1]}"
         if resolutions.count(size) > 1:
             raise SettingsError(f"The resolution {name} is given twice.")
-        if size[0] > display[0] or size[1] > display[1]:
+        if any(side > max(limits) for side, limits in zip(size, zip(display, native, strict=True), strict=True)):
             raise SettingsError(
                 f"{name} is larger than the reference ({display[0]}x{display[1]}), at whose size rungs are displayed."
             )

@@ -31,6 +31,7 @@ class Rung:
         codecs: The CODECS string of the stream (RFC 6381).
         peak: The highest bitrate of any segment, in bit/s.
         on_hull: Whether no mix of two other encodes is cheaper at the same quality.
+        sample_aspect: Width by height of a pixel as it is displayed.
     """
 
     targets: tuple[float, ...]
@@ -40,6 +41,7 @@ class Rung:
     codecs: str
     peak: float
     on_hull: bool
+    sample_aspect: Fraction = Fraction(1)
 
     @property
     def bitrate(self) -> float:
@@ -62,7 +64,8 @@ class Ladder:
     Attributes:
         name: The encoder and its preset.
         reference: The name of the source.
-        display: Width and height of the source in pixels. All rungs are scaled to this size before they are scored.
+        display: Width and height in pixels at which the source is displayed. All rungs are scaled to this size before
+            they are scored.
         frame_rate: Frames per second.
         duration: Length of the rungs, in seconds.
         metric: The metric of the targets.
@@ -105,6 +108,7 @@ class Ladder:
                 peak=rung.peak,
                 codecs=rung.codecs,
                 name=rung.name,
+                sample_aspect=rung.sample_aspect,
             )
             for rung in self.rungs
         )

@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from pytest_vmaf.errors import SettingsError
+from pytest_vmaf.media.geometry import shown_size
 from pytest_vmaf.streaming.mp4 import Index, Segment
 
 #: The length of a segment in seconds, as Apple's HLS authoring specification recommends.
@@ -30,6 +31,7 @@ class Rendition:
         peak: The peak segment bit rate in bit/s, from `peak_bitrate`.
         codecs: The CODECS string, from `codec_string`.
         name: The name of its files in a package, without suffix: letters, digits and hyphens, unlike any other's.
+        sample_aspect: Width by height of a pixel as it is displayed.
     """
 
     path: Path
@@ -40,6 +42,12 @@ class Rendition:
     peak: float
     codecs: str
     name: str
+    sample_aspect: Fraction = Fraction(1)
+
+    @property
+    def resolution(self) -> str:
+        """The size at which it is displayed, for example "1024x576"."""
+        return "x".join(map(str, shown_size(self.width, self.height, self.sample_aspect)))
 
 
 def peak_of(segments: Sequence[Segment]) -> float:
@@ -79,7 +87,7 @@ def hls(renditions: Sequence[Rendition], *, independent: bool = True) -> str:
     for each in sort_renditions(renditions):
         lines += [
             f"#EXT-X-STREAM-INF:BANDWIDTH={math.ceil(each.peak)},AVERAGE-BANDWIDTH={math.ceil(each.bitrate)},"
-            f'RESOLUTION={each.width}x{each.height},FRAME-RATE={float(each.frame_rate):.3f},CODECS="{each.codecs}"',
+            f'RESOLUTION={each.resolution},FRAME-RATE={float(each.frame_rate):.3f},CODECS="{each.codecs}"',
             f"{each.name}.m3u8",
         ]
     return "\n".join([*lines, ""])
@@ -127,10 +135,12 @@ def dash(
         f' subsegmentStartsWithSAP="{1 if independent else 3}">',
     ]
     for each in sort_renditions(renditions):
+        aspect = each.sample_aspect
+        sar = f' sar="{aspect.numerator}:{aspect.denominator}"' if aspect != 1 else ""
         lines += [
             f'      <Representation id="{each.name}" codecs="{each.codecs}"'
             f' bandwidth="{math.ceil(each.peak)}" width="{each.width}" height="{each.height}"'
-            f' frameRate="{each.frame_rate}">',
+            f' frameRate="{each.frame_rate}"{sar}>',
             f"        <BaseURL>{each.name}.mp4</BaseURL>",
         ]
         if (index := indexes.get(each.name)) is not None:
