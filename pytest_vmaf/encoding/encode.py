@@ -181,7 +181,8 @@ def _run_program(job: EncodeJob, crf: int, path: Path) -> None:
     if shutil.which(argv[0]) is None:
         where = f"in {printable(os.path.dirname(os.path.abspath(argv[0])))}" if os.sep in argv[0] else "on PATH"
         raise EncodeError(f"The encoder {printable(argv[0])} was not found {where}, or is not executable.")
-    command: Command = FfmpegCommand(argv, display_argv=without_folder(argv, path))
+    # A program may wait for another machine.
+    command: Command = FfmpegCommand(argv, display_argv=without_folder(argv, path), stall_limit=None)
     if job.encoder.writes_stdout:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666)
         command = replace(command, stdout=file)

@@ -30,6 +30,7 @@ class Command:
         display_argv: What messages print in place of `argv`, where the full list would bury what matters.
         environment: Variables that are set for the child, or removed (None).
         noise: The form of stderr lines that never explain a failure. Messages leave them out.
+        stall_limit: Seconds after which the process is killed if it neither computes nor prints; None for no limit.
     """
 
     argv: tuple[str, ...]
@@ -44,6 +45,7 @@ class Command:
     display_argv: tuple[str, ...] = ()
     environment: tuple[tuple[str, str | None], ...] = ()
     noise: re.Pattern[str] | None = None
+    stall_limit: float | None = None
 
     def __str__(self) -> str:
         return printable(shlex.join(self.display_argv or self.argv))

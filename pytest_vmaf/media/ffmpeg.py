@@ -22,6 +22,9 @@ from pytest_vmaf.text import printable
 
 #: Seconds for the inspection of a few frames, if the user sets no time limit.
 INSPECT_TIMEOUT = 120.0
+#: Seconds after which an ffmpeg that neither computes nor prints is killed. One was seen hanging at its start for nine
+#: minutes, on an overloaded machine.
+STALL_LIMIT = 60.0
 #: Options of ffmpeg, with a value each, that guard or watch a run and do not change its result.
 GUARDS = ("-protocol_whitelist", "-format_whitelist", "-loglevel", "-stats_period", "-progress")
 PROGRESS = re.compile(r"frame=\s*(\d+)")
@@ -82,6 +85,7 @@ class FfmpegCommand(Command):
 
     environment: tuple[tuple[str, str | None], ...] = ENVIRONMENT
     noise: re.Pattern[str] | None = NOISE
+    stall_limit: float | None = STALL_LIMIT
 
     def __str__(self) -> str:
         return printable(shlex.join(self.display_argv or by_hand(self.argv)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import queue
 import signal
@@ -15,11 +14,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any
 
 from pytest_vmaf.errors import ScorerError
+from pytest_vmaf.media.child_signals import deferred, die_with_parent
 from pytest_vmaf.media.command import Command, Finished
+from pytest_vmaf.media.watchdog import Watchdog
 from pytest_vmaf.text import printable
 
 TAIL_LINES = 40
-PR_SET_PDEATHSIG = 1
 
 #: The children of all threads, for `stop_children`.
 _children: set[subprocess.Popen[bytes]] = set()
@@ -50,8 +50,10 @@ def run_together(commands: Sequence[Command], timeout: float | None = None) -> l
         timeout: Seconds for all of them together.
 
     Raises:
-        ScorerError: If a program cannot be started, the time limit is exceeded, or the system refuses a thread.
+        ScorerError: If a program cannot be started, the time limit is exceeded, no process makes progress, or the
+            system refuses a thread.
     """
+    watchdog = Watchdog(commands)
     ends: queue.Queue[int] = queue.Queue()
     tails: list[list[str]] = [[] for _ in commands]
     children: list[subprocess.Popen[bytes]] = []
@@ -61,13 +63,13 @@ def run_together(commands: Sequence[Command], timeout: float | None = None) -> l
     try:
         for number, command in enumerate(commands):
             started += 1
-            with _deferred(signal.SIGINT), _deferred(signal.SIGTERM):
+            with deferred(signal.SIGINT), deferred(signal.SIGTERM):
                 child = _start(command)
                 children.append(child)
                 _children.add(child)
-                _watch(number, command, child, tails[number], ends, threads)
+                _watch(number, command, child, tails[number], ends, threads, watchdog)
         for _ in commands:
-            number = _next_end(ends, deadline, commands, timeout)
+            number = _next_end(ends, deadline, commands, timeout, lambda: watchdog.look([c.pid for c in children]))
             if children[number].returncode != 0 and not commands[number].may_fail:
                 for child in children:
                     _kill(child)
@@ -103,28 +105,6 @@ def thread_refusals() -> Iterator[None]:
         ) from error
 
 
-@contextlib.contextmanager
-def _deferred(number: signal.Signals) -> Iterator[None]:
-    """Let a signal's handler run once a child has been started and noted, not in between.
-
-    Python drops what a handler raises in a hook around a fork (`os.register_at_fork`, which logging uses): Ctrl-C would
-    be lost. Handlers run in the main thread alone, so other threads have nothing to defer.
-    """
-    handler = signal.getsignal(number) if threading.current_thread() is threading.main_thread() else None
-    # A signal that is ignored, or ends the process at once, acts that way in the child too.
-    if not callable(handler):
-        yield
-        return
-    pending: list[int] = []
-    signal.signal(number, lambda number, frame: pending.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(number, handler)
-        if pending:
-            signal.raise_signal(number)
-
-
 def _start(command: Command) -> subprocess.Popen[bytes]:
     stdout = subprocess.DEVNULL if command.stdout is None else command.stdout
     if command.on_stdout is not None or command.stdout_bytes is not None:
@@ -133,7 +113,7 @@ def _start(command: Command) -> subprocess.Popen[bytes]:
     if os.name == "posix":
         options = {"process_group": 0, "pass_fds": command.pass_fds}
         if sys.platform == "linux":
-            options["preexec_fn"] = _die_with_parent
+            options["preexec_fn"] = die_with_parent
     else:  # pragma: no cover  (Windows)
         options["creationflags"] = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
     variables = {**os.environ, **dict(command.environment)}
@@ -165,17 +145,19 @@ def _watch(
     tail: list[str],
     ends: queue.Queue[int],
     threads: list[threading.Thread],
+    watchdog: Watchdog,
 ) -> None:
     """Start the threads that read a child's output and wait for its end, and add them to `threads`."""
     helpers: list[tuple[threading.Thread, IO[bytes] | None]] = []
     if child.stdout is not None:
-        drain = threading.Thread(target=_drain_stdout, args=(command, child.stdout), name="pytest-vmaf", daemon=True)
+        drained = (command, child.stdout, watchdog)
+        drain = threading.Thread(target=_drain_stdout, args=drained, name="pytest-vmaf", daemon=True)
         helpers.append((drain, child.stdout))
     if os.name == "posix":
         # What the child leaves in the background would hold the pipes open, and outlive the work.
         group = threading.Thread(target=_end_group, args=(child.pid,), name="pytest-vmaf", daemon=True)
         helpers.append((group, None))
-    arguments = (number, command, child, [thread for thread, _ in helpers], tail, ends)
+    arguments = (number, command, child, [thread for thread, _ in helpers], tail, ends, watchdog)
     reader = threading.Thread(target=_follow, args=arguments, name="pytest-vmaf", daemon=True)
     pending = [*helpers, (reader, child.stderr)]
     try:
@@ -197,10 +179,12 @@ def _follow(
     helpers: Sequence[threading.Thread],
     tail: list[str],
     ends: queue.Queue[int],
+    watchdog: Watchdog,
 ) -> None:
     """Read the child's stderr, wait for its end and report it. Runs in a thread of its own."""
 
     def on_line(line: str) -> None:
+        watchdog.notice()
         _add_to_tail(tail, printable(line), command)
         if command.on_stderr is not None:
             command.on_stderr(line)
@@ -232,13 +216,19 @@ def _end_group(pid: int) -> None:
             os.killpg(pid, signal.SIGKILL)
 
 
-def _drain_stdout(command: Command, stream: IO[bytes]) -> None:
-    if command.stdout_bytes is not None:
-        with stream:
-            while chunk := stream.read(1 << 16):
-                command.stdout_bytes(chunk)
-    elif command.on_stdout is not None:
-        _read_lines(stream, command.on_stdout)
+def _drain_stdout(command: Command, stream: IO[bytes], watchdog: Watchdog) -> None:
+    def on_line(line: str) -> None:
+        watchdog.notice(line)
+        if command.on_stdout is not None:
+            command.on_stdout(line)
+
+    if command.stdout_bytes is None:
+        _read_lines(stream, on_line)
+        return
+    with stream:
+        while chunk := stream.read(1 << 16):
+            watchdog.notice()
+            command.stdout_bytes(chunk)
 
 
 def _read_lines(stream: IO[bytes], on_line: Callable[[str], None]) -> None:
@@ -250,9 +240,14 @@ def _read_lines(stream: IO[bytes], on_line: Callable[[str], None]) -> None:
 
 
 def _next_end(
-    ends: queue.Queue[int], deadline: float | None, commands: Sequence[Command], timeout: float | None
+    ends: queue.Queue[int],
+    deadline: float | None,
+    commands: Sequence[Command],
+    timeout: float | None,
+    look: Callable[[], None],
 ) -> int:
     while True:
+        look()
         # In slices, because on Windows a wait without a limit cannot be interrupted by Ctrl-C.
         wait = 0.5 if deadline is None else min(0.5, deadline - time.monotonic())
         if wait <= 0:
@@ -274,23 +269,3 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
         else:  # pragma: no cover  (Windows)
             child.kill()
         child.wait()
-
-
-def _load_prctl() -> Callable[..., int] | None:
-    # A statically linked Python cannot open itself.
-    with contextlib.suppress(OSError):
-        return getattr(ctypes.CDLL(None), "prctl", None) if sys.platform == "linux" else None
-    return None
-
-
-#: Loaded before any fork: the child must not load libraries.
-_prctl = _load_prctl()
-
-
-def _die_with_parent() -> None:
-    """Runs in the child before exec: the kernel kills it when the thread that started it is gone (prctl(2)).
-
-    A worker that is killed outright cannot stop its scorer; on other systems the scorer then runs to its end.
-    """
-    if _prctl is not None:
-        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

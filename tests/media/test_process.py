@@ -520,3 +520,47 @@ def test_refused_thread_by_the_system() -> None:
     end = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True)
     assert end.stdout.startswith("The system refused a thread (can't start new thread)"), end.stderr
     assert end.stdout.endswith("no child is left\n")
+
+
+# The watchdog
+
+
+HANGS = "trap '' TERM; while :; do sleep 5; done"
+#: What ffmpeg prints with -progress while a thread of it hangs.
+REPEATS = "while :; do echo frame=7; echo speed=$((n += 1))x; echo progress=continue; sleep 0.2; done"
+
+
+@linux
+@pytest.mark.parametrize("script", [HANGS, REPEATS])
+def test_hanging_process(script: str) -> None:
+    begun = time.monotonic()
+    command = FfmpegCommand(("sh", "-c", script), on_stdout=lambda line: None, stall_limit=0.7)
+    with pytest.raises(ScorerError, match=r"made no progress for 0\.7 s, so it was killed.*\n  command: sh -c"):
+        run(command)
+    assert time.monotonic() - begun < 10
+    assert not children()
+
+
+@linux
+def test_silent_process_that_computes() -> None:
+    code = "import time; end = time.monotonic() + 1.5\nwhile time.monotonic() < end: pass"
+    assert run(FfmpegCommand((sys.executable, "-c", code), stall_limit=0.6)).returncode == 0
+
+
+@posix
+@pytest.mark.parametrize("script", ["echo $n >&2", "echo frame=$n"])
+def test_process_that_waits_and_prints(script: str) -> None:
+    loop = f"n=0; while [ $n -lt 5 ]; do n=$((n + 1)); {script}; sleep 0.3; done"
+    assert run(FfmpegCommand(("sh", "-c", loop), on_stdout=lambda line: None, stall_limit=0.8)).returncode == 0
+
+
+@posix
+def test_only_watched_processes_are_ended() -> None:
+    # Whoever waits for a program that has no limit is not to blame.
+    waiting = FfmpegCommand(("sleep", "1.2"), stall_limit=0.5)
+    assert [end.returncode for end in run_together([waiting, Command(("sleep", "1.2"))])] == [0, 0]
+
+
+@posix
+def test_every_ffmpeg_is_watched() -> None:
+    assert FfmpegCommand(("ffmpeg",)).stall_limit == 60
