@@ -29,6 +29,7 @@ def add_parser(commands: common.Commands) -> None:
     add("--reference", type=Path, required=True, help="the original clip")
     add("--distorted", type=Path, required=True, help="the encoded clip")
     common.add_raw_video(parser)
+    common.add_selection(parser, "reference", "distorted")
     mask = parser.add_mutually_exclusive_group().add_argument
     mask("--saliency-model", type=Path, metavar="PATH", help="ONNX saliency model (default: the bundled model)")
     mask("--synthetic-mask", type=float, metavar="FILL", help="one saliency from 0 to 1 for every pixel, for testing")

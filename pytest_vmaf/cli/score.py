@@ -19,6 +19,7 @@ def add_parser(commands: common.Commands) -> None:
     parser.add_argument("reference", type=Path, help="the original clip")
     parser.add_argument("distorted", type=Path, help="the encoded clip")
     common.add_raw_video(parser)
+    common.add_selection(parser, "reference", "distorted")
     common.add_gate(parser, "min_neg=93")
     common.add_settings(parser)
     common.add_output(parser, "table", "json")

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pytest_vmaf.cli.common import add_raw_video, add_settings
+from pytest_vmaf.cli.common import add_raw_video, add_selection, add_settings
 
 #: A CRF, or a range with an optional step. No encoder's scale has more than three digits.
 CRFS = re.compile(r"(\d{1,3})(?:-(\d{1,3})(?::([1-9]\d{0,2}))?)?", re.ASCII)
@@ -21,6 +21,7 @@ def add_source(parser: argparse.ArgumentParser, *, many: bool = False, required:
     text = f"clip to encode{' (repeatable)' if many else ''}"
     parser.add_argument("--src", "--source", type=Path, required=required, help=text, **kind)
     add_raw_video(parser, size=" (raw video without it: 1920x1080)", rate=" (raw video without it: 24)")
+    add_selection(parser, "")
 
 
 def add_encode_options(parser: argparse.ArgumentParser) -> None:

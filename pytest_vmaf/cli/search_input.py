@@ -6,7 +6,8 @@ import argparse
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,8 @@ SETTINGS = {
 }  # fmt: skip
 #: The flags that only a search uses, by argparse's names.
 SEARCH_ONLY = (
-    "width", "height", "pix_fmt", "frame_rate", *(flag for flag in SETTINGS.values() if flag != "preset"), "features",
+    "width", "height", "pix_fmt", "frame_rate", "crop", "stream",
+    *(flag for flag in SETTINGS.values() if flag != "preset"), "features",
     "scale", "align", "allow", "scorer", "ffmpeg", "vmaf_bin", "threads", "timeout",
 )  # fmt: skip
 
@@ -188,8 +190,7 @@ def _with_defaults(clip: Clip, head: Head, *, assumes_size: bool) -> Clip:
         flags.append("--width and --height")
     if clip.is_raw and clip.frame_rate is None:
         assumed["frame_rate"] = DEFAULT_RATE
-        geometry = {"width": clip.width, "height": clip.height, "pix_fmt": clip.pix_fmt}
-        clip = Clip(clip.path, **geometry, frame_rate=DEFAULT_RATE)  # type: ignore[arg-type]
+        clip = replace(clip, frame_rate=Fraction(DEFAULT_RATE))
         texts.append(f"{DEFAULT_RATE} frames/s, which bitrates and CRFs depend on")
         flags.append("--framerate")
     if assumed:
