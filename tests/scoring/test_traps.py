@@ -32,13 +32,13 @@ def slow(*values: object) -> object:
 
 
 def requested(reference: Path, distorted: Path, *columns: str) -> ScoreRequest:
-    """A request for these columns of two 320x180 clips."""
-    models = resolve_model(width=320, height=180)
+    """A request for these columns of two 192x108 clips."""
+    models = resolve_model(width=192, height=108)
     return ScoreRequest(
         reference=Source(Clip(reference), BY_INDEX),
         distorted=Source(Clip(distorted), BY_INDEX),
-        width=320,
-        height=180,
+        width=192,
+        height=108,
         pix_fmt="yuv420p",
         models=(models.default, models.neg),
         features=(),
@@ -211,7 +211,7 @@ def test_uneven_time_stamps(make, reference, encoded, tmp_path, score, honest):
 
 
 def test_time_base_after_numbers(libvmaf, footage, encode):
-    reference = footage("320x180", 24, "60000/1001")
+    reference = footage("192x108", 24, "60000/1001")
     encoded = encode(reference, 28)
     right = libvmaf(encoded, reference, f"model='{V0}'", chain=BY_INDEX).log.columns["vmaf"]
     wrong = libvmaf(encoded, reference, f"model='{V0}'", chain="setpts=N,settb=AVTB").log.columns["vmaf"]
@@ -250,7 +250,7 @@ def test_pools_of_libvmaf(libvmaf, reference, encoded, honest):
 # Sizes
 
 
-@pytest.mark.parametrize("size", ["16x180", "2x2"])
+@pytest.mark.parametrize("size", ["16x108", "2x2"])
 def test_frames_too_small(size, make, reference, tmp_path, score):
     tiny = make("-i", reference, "-s", size, "-c:v", "ffv1", "-frames:v", 4, tmp_path / "tiny.mkv")
     with pytest.raises(ModelError, match=rf"Frames of {size} are too small for vmaf_v0\.6\.1, which needs 18 pixels"):
@@ -344,8 +344,8 @@ def test_cut_file(form, make, footage, tmp_path, score):
 
 
 @pytest.mark.parametrize("side", ["reference", "distorted"])
-def test_damaged_data(side, make, reference, tmp_path, score):
-    whole = make("-i", reference, "-c:v", "libx264", "-crf", 16, tmp_path / "whole.mp4")
+def test_damaged_data(side, make, footage, tmp_path, score):
+    whole = make("-i", footage("320x180", 12), "-c:v", "libx264", "-crf", 16, tmp_path / "whole.mp4")
     data = bytearray(whole.read_bytes())
     middle = len(data) // 2
     data[middle : middle + 400] = bytes(400)
@@ -392,10 +392,10 @@ def test_range_tags(make, reference, encoded, tmp_path, libvmaf, score):
 )
 def test_flat_reference(frames, make, tmp_path, score, footage):
     total, scene_from = frames
-    black = f"color=black:size=320x180:rate=25:duration={total / 25}"
+    black = f"color=black:size=192x108:rate=25:duration={total / 25}"
     if scene_from:
-        scene = footage(frames=12)
-        join = f"color=black:size=320x180:rate=25:duration={scene_from / 25},format=yuv420p[b];[b][0:v]concat=n=2"
+        scene = footage("192x108", 12)
+        join = f"color=black:size=192x108:rate=25:duration={scene_from / 25},format=yuv420p[b];[b][0:v]concat=n=2"
         reference = make("-i", scene, "-filter_complex", join, "-c:v", "ffv1", tmp_path / "r.mkv")
         broken = "noise=alls=100:allf=t:enable='lt(n,6)',lutyuv=y=255-val:enable='lt(n,6)'"
     else:
