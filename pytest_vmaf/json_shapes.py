@@ -77,7 +77,13 @@ def conform(value: object, shape: Shape, where: str = "document") -> None:
             for key, each in _object(value, where).items():
                 conform(each, shape.shape, f"{where}.{key}")
         case dict():
-            _conform_keys(_object(value, where), shape, where)
+            keys = _object(value, where)
+            for key in keys.keys() - shape.keys():
+                raise ValueError(f"{printable(where)} has an unknown key {key!r:.80}")
+            for key, part in shape.items():
+                if key not in keys and not isinstance(part, Optional):
+                    raise ValueError(f"{printable(where)} lacks {key!r}")
+                conform(keys.get(key), part, f"{where}.{key}")
         case tuple() | list():
             right = isinstance(value, list) and (isinstance(shape, list) or len(value) == len(shape))
             require(right, where, "a list" if isinstance(shape, list) else f"a list of {len(shape)}", value)
@@ -100,12 +106,3 @@ def _object(value: object, where: str) -> dict[str, object]:
     require(isinstance(value, dict), where, "an object", value)
     assert isinstance(value, dict)  # noqa: S101  (for the type checker)
     return value
-
-
-def _conform_keys(value: dict[str, object], shape: dict[str, Shape], where: str) -> None:
-    for key in value.keys() - shape.keys():
-        raise ValueError(f"{printable(where)} has an unknown key {key!r:.80}")
-    for key, part in shape.items():
-        if key not in value and not isinstance(part, Optional):
-            raise ValueError(f"{printable(where)} lacks {key!r}")
-        conform(value.get(key), part, f"{where}.{key}")

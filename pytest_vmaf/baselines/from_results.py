@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from pytest_vmaf.search.bisection import Answer, Bisection
     from pytest_vmaf.search.comparison import Comparison
 
+#: Numbers by place (a target or an encoder) and by metric.
+Values = dict[str, dict[str, float]]
+
 
 def entry_of_result(result: Result, reference: Clip) -> Entry:
     """Build the entry of a result of any kind.
@@ -46,7 +49,7 @@ def entry_of_results(results: Sequence[Result], reference: Clip) -> Entry:
 
 def entry_of_bisection(bisection: Bisection, source: Clip) -> Entry:
     """Build the entry of a bisection: the numbers of each target that is reached. Raises as `entry_of_result`."""
-    values: dict[str, dict[str, float]] = {}
+    values: Values = {}
     deviations: dict[str, dict[str, dict[str, float]]] = {}
     for target, answer in bisection.answers.items():
         where = f"{bisection.metric} {target:g}"
@@ -98,7 +101,7 @@ def entry_of_comparison(comparison: Comparison, sources: Sequence[Clip]) -> Entr
         raise SettingsError(
             f"A baseline of vmaf.compare requires at least two encoders, not only {anchor}. Use vmaf.bisect for one."
         )
-    values: dict[str, dict[str, float]] = {label: {} for label in others}
+    values: Values = {label: {} for label in others}
     for label in others:
         with suppress(MeasurementError):
             values[label] = {"bd_rate": float(comparison.bd_rate(label, anchor=anchor))}
@@ -115,11 +118,7 @@ def entry_of_comparison(comparison: Comparison, sources: Sequence[Clip]) -> Entr
 
 
 def _searched(
-    kind: str,
-    bisection: Bisection,
-    sources: Sequence[Clip],
-    match: Mapping[str, str],
-    values: Mapping[str, Mapping[str, float]],
+    kind: str, bisection: Bisection, sources: Sequence[Clip], match: Mapping[str, str], values: Values
 ) -> Entry:
     result = bisection.probes[0].result if bisection.probes else bisection.self_score
     same = {**_score_match(result), **match, "reference": _content(sources, result)}

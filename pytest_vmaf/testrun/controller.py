@@ -33,12 +33,8 @@ class Controller:
     ) -> None:
         self._config, self._report, self._updates = config, report, updates
         self._gates = [gate for layer in layers for gate in layer.gates]
-        self._tolerances = [
-            each
-            for layer in layers
-            for each in layer.tolerances
-            if layer.origin == "command line" and each.limit is not None
-        ]
+        tolerances = (each for layer in layers if layer.origin == "command line" for each in layer.tolerances)
+        self._tolerances = [each for each in tolerances if each.limit is not None]
         self._collector: Collector | None = None
         self._ran: set[str] = set()
         self._planned: set[str] = set()
