@@ -37,12 +37,14 @@ def width_of(page: Page) -> int:
     return found
 
 
-def axe_violations(page: Page) -> list[str]:
-    """The serious violations that axe reports."""
+def axe_violations(page: Page, part: str | None = None) -> list[str]:
+    """The serious violations that axe reports, of the page or of the parts that a selector matches."""
     import pytest
 
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python")
-    found = axe.Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    # Without preloading, it does not ask for the style once more, which no page in a file may.
+    options = {"resultTypes": ["violations"], "preload": False}
+    found = axe.Axe().run(page, part, options).response["violations"]
     return [
         f"{each['id']}: {node['html']:.200} {node['failureSummary']:.300}"
         for each in found

@@ -45,16 +45,11 @@ def pair(
     return Clip(reference), Clip(make("-i", reference, "-c:v", "libx264", "-crf", 40, output))
 
 
-@pytest.fixture(params=["alone", "xdist"])
-def run(request: pytest.FixtureRequest, pytester: pytest.Pytester, pair: tuple[Clip, Clip]) -> Run:
-    """Run the tests above, alone or under -n2."""
+@pytest.fixture
+def run(pytester: pytest.Pytester, pair: tuple[Clip, Clip]) -> Run:
+    """Run the tests above on a worker, which must send the sections."""
     pytester.makepyfile(TESTS.format(reference=str(pair[0].path), distorted=str(pair[1].path)))
-
-    def under(*arguments: str) -> pytest.RunResult:
-        workers = ["-n2"] if request.param == "xdist" else ["-p", "no:xdist"]
-        return pytester.runpytest_subprocess("-p", "no:cacheprovider", *workers, *arguments, timeout=120)
-
-    return under
+    return lambda *arguments: pytester.runpytest_subprocess("-p", "no:cacheprovider", "-n1", *arguments, timeout=120)
 
 
 def blocks(test: dict[str, Any], kind: str) -> list[dict[str, Any]]:

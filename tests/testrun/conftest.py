@@ -113,9 +113,10 @@ def clips(pytester: pytest.Pytester) -> Callable[[str], None]:
 
 
 @pytest.fixture
-def real_clips(pytester: pytest.Pytester, reference: Path, encoded: Path, sharpened: Path) -> None:
+def real_clips(pytester: pytest.Pytester, clip: Path, encode: Callable[..., Path]) -> None:
     """Real clips by the names REF, GOOD and SHARP."""
-    pytester.makepyfile(clips=f"REF, GOOD, SHARP = {str(reference)!r}, {str(encoded)!r}, {str(sharpened)!r}\n")
+    good, sharp = encode(clip, 30), encode(clip, 16, "unsharp=5:5:1.0")
+    pytester.makepyfile(clips=f"REF, GOOD, SHARP = {str(clip)!r}, {str(good)!r}, {str(sharp)!r}\n")
 
 
 @pytest.fixture

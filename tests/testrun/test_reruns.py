@@ -65,7 +65,7 @@ def test_attempts(rerun: Run, run_xdist: Run, report: Report, pytester: pytest.P
     pytester.makepyfile(test_it=TESTS)
     # pytest warns about record_property with the default form of the file.
     arguments = (JSON, "--junitxml=junit.xml", "-Wignore:record_property")
-    result = run_xdist("-p", "rerunfailures", *arguments) if workers else rerun(*arguments)
+    result = run_xdist("-n1", "-p", "rerunfailures", *arguments) if workers else rerun(*arguments)
     assert len([line for line in result.outlines if " test_heals (" in line]) == 1
     tests = {test["id"].partition("::")[2]: test for test in report()["tests"]}
     assert {name: test["status"] for name, test in tests.items()} == {

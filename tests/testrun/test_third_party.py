@@ -130,6 +130,8 @@ def test_summary_that_cannot_be_written(
 def test_pytest_html(run: Run, run_xdist: Run, tests: None, pytester: pytest.Pytester, how: str) -> None:
     pytest.importorskip("pytest_html", reason="pip install pytest-html to test what its page shows")
     arguments = ["--html=pages/all.html", *(["--self-contained-html"] if how == "contained" else [])]
+    if how == "xdist":
+        arguments.append("-n1")
     start = run_xdist if how == "xdist" else run
     start(*HTML_PLUGINS, *arguments, "--vmaf-html=vmaf/the report.html").assert_outcomes(passed=1, failed=1)
     rows = html_rows(pytester.path / "pages" / "all.html")
@@ -185,7 +187,7 @@ def test_allure(run: Run, tests: None, pytester: pytest.Pytester) -> None:
 @pytest.mark.slow
 def test_allure_under_xdist(run_xdist: Run, tests: None, pytester: pytest.Pytester) -> None:
     pytest.importorskip("allure_pytest", reason="pip install allure-pytest to test what Allure gets")
-    run_xdist(*ALLURE_PLUGIN, "--alluredir=allure").assert_outcomes(passed=1, failed=1)
+    run_xdist("-n1", *ALLURE_PLUGIN, "--alluredir=allure").assert_outcomes(passed=1, failed=1)
     assert set(allure_texts(pytester.path / "allure")) == {"test_good", "test_bad"}
 
 

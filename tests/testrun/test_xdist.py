@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -86,7 +87,7 @@ def test_measurements(run_xdist: Run, fake: None, report: Report, pytester: pyte
         """
     )
     arguments = ("--vmaf-gate=min_neg=92", "--vmaf-generation=v1", "--sharpen", "1.0", "-k", "test", "--maxfail=99")
-    result = run_xdist(JSON, HTML, "--junitxml=junit.xml", *arguments)
+    result = run_xdist("-n1", JSON, HTML, "--junitxml=junit.xml", *arguments)
     document = report()
     tests = by_name(document)
     statuses = {name: test["status"] for name, test in tests.items() if "hostile" not in name}
@@ -181,7 +182,7 @@ def test_killed_worker(
         def test_new(vmaf): vmaf.score(REF, OUT, baseline=True)
         """,
     )
-    result = run_xdist(JSON, "--vmaf-update=all")
+    result = run_xdist("-n1", JSON, "--vmaf-update=all")
     result.assert_outcomes(passed=6, failed=1)
     tests = by_name(report())
     assert {name: test["status"] for name, test in tests.items()} == {
@@ -230,7 +231,7 @@ def test_cache(run: Run, run_xdist: Run, real_clips: None, report: Report, pytes
         return [bool(row["provenance"].pop("cached")) for row in rows]
 
     options = (JSON, "--vmaf-cache-dir=cache", "--vmaf-threads=1")
-    run_xdist(*options).assert_outcomes(passed=2)
+    run_xdist("-n1", *options).assert_outcomes(passed=2)
     first = measurements()
     assert cached(first) == [False, False]
     run(*options).assert_outcomes(passed=2)
@@ -278,17 +279,16 @@ def test_internal_error(run_xdist: Run, fake: None, report: Report, pytester: py
     pytester.makepyfile(
         test_it="from fake import fake\ndef test_a(vmaf): fake(vmaf, 91, min_neg=95)\ndef test_b(vmaf): fake(vmaf)"
     )
-    assert run_xdist(JSON).ret != 0
+    assert run_xdist("-n1", JSON).ret != 0
     assert by_name(report())["test_a"]["status"] == "failed"
 
 
 @pytest.mark.slow
 def test_no_scorer_remains(
-    run_xdist: Run, real_clips: None, pytester: pytest.Pytester, footage: Callable[..., object]
+    run_xdist: Run, real_clips: None, pytester: pytest.Pytester, make: Callable[..., Path]
 ) -> None:
-    from pathlib import Path
-
-    long = footage(size="640x360", frames=200)
+    scene = ("-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25")
+    long = make(*scene, "-frames:v", 300, "-c:v", "libx264", "-preset", "ultrafast", pytester.path / "long.mp4")
     pytester.makepyfile(
         f"""
         import os, signal, threading
@@ -298,7 +298,7 @@ def test_no_scorer_remains(
             vmaf.check(REF, GOOD)
 
         def test_dies(vmaf):
-            threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGKILL)).start()
+            threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGKILL)).start()
             vmaf.score({str(long)!r}, {str(long)!r})
         """
     )
