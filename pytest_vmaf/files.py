@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 
-def write_atomically(path: Path, chunks: Iterable[str] | bytes) -> None:
+def write_atomically(path: Path, chunks: Iterable[str | bytes] | bytes) -> None:
     """Write a file next to its place and move it there: nobody reads half of it, and a failure leaves nothing behind.
 
     Missing folders are created. A device or a pipe is written to, not replaced.
@@ -62,7 +62,7 @@ def load_json(data: str | bytes) -> object:
         raise ValueError("it is nested too deeply") from None
 
 
-def _write(file: IO[bytes], chunks: Iterable[str] | bytes) -> None:
+def _write(file: IO[bytes], chunks: Iterable[str | bytes] | bytes) -> None:
     for chunk in (chunks,) if isinstance(chunks, bytes) else chunks:
         # A file name may hold bytes that are not Unicode.
         file.write(chunk if isinstance(chunk, bytes) else chunk.encode("utf-8", "backslashreplace"))

@@ -49,9 +49,6 @@ class Delta(float):
 
     __str__ = float.__repr__
 
-    def __format__(self, spec: str) -> str:
-        return float.__format__(float(self), spec)
-
 
 @dataclass(frozen=True, repr=False)
 class Comparison:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +12,7 @@ from pytest_vmaf.encoding.cut import cut
 from pytest_vmaf.encoding.join import join
 from pytest_vmaf.encoding.shots import SHORTEST, THRESHOLD, Shot, detect_shots
 from pytest_vmaf.errors import MeasurementError, SettingsError
+from pytest_vmaf.files import write_atomically
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
 from pytest_vmaf.scoring.measure import measure
@@ -197,13 +196,8 @@ def _with_scores(
 
 def _store(path: Path, folder: Path, request: BisectRequest) -> Path:
     """Copy the joined encode to its folder completely or not at all: the folder may be on another file system."""
-    folder.mkdir(parents=True, exist_ok=True)
     name = "".join(c if c.isalnum() or c in "-_." else "_" for c in request.encoder.name)
     target = folder / f"{request.scoring.reference.path.stem}-{name}-per-shot{request.encoder.suffix}"
-    part = target.with_name(f".{target.name}.part")
-    try:
-        shutil.copyfile(path, part)
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
+    with path.open("rb") as file:
+        write_atomically(target, file)
     return target

@@ -420,7 +420,6 @@ TWICE = ENCODERS["libx264"], ("ultrafast", "medium", None)
         ({"crfs": (24.0,)}, "whole numbers"),
         ({"crfs": ()}, "needs crfs; there are none"),
         ({"encoders": ()}, "needs encoders"),
-        ({"scorings": ()}, "needs scorings"),
         ({"encoders": ((ENCODERS["libx264"], ("fastest",)),)}, "has no preset 'fastest'"),
         ({"encoders": ((ENCODERS["libx264"], ()),)}, "must be at least one, each given once"),
         ({"encoders": (TWICE,)}, r"each given once \(None is 'medium'\)"),
@@ -440,12 +439,6 @@ def test_source_under_two_names(clip: Clip, tmp_path: Path) -> None:
     scorings = (MeasureRequest(clip, clip), MeasureRequest(copy, copy))
     with pytest.raises(SettingsError, match=r"copy\.mkv are equal"):
         sweep(a_request(clip, tmp_path / "sweep.jsonl", scorings=scorings), FfmpegScorer())
-
-
-def test_distorted_clip_is_not_the_reference(clip: Clip, encoded: Path, tmp_path: Path) -> None:
-    scoring = MeasureRequest(clip, Clip(encoded))
-    with pytest.raises(SettingsError, match="encodes the reference itself"):
-        sweep(a_request(clip, tmp_path / "sweep.jsonl", scorings=(scoring,)), FfmpegScorer())
 
 
 @pytest.mark.slow
