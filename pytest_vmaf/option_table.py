@@ -18,7 +18,6 @@ class Option(NamedTuple):
 
     Attributes:
         name: The keyword in Python.
-        ini_type: The type of the ini value, as in `parser.addini`.
         default: The value where no layer sets it.
         check: Returns the checked value, or raises ValueError with what the value must be.
         help: The help of the flag.
@@ -26,7 +25,6 @@ class Option(NamedTuple):
     """
 
     name: str
-    ini_type: Any
     default: object
     check: Callable[[object], object]
     help: str
@@ -42,6 +40,11 @@ class Option(NamedTuple):
     def ini(self) -> str:
         """The ini name."""
         return f"vmaf_{self.name.removeprefix('vmaf_')}"
+
+    @property
+    def ini_type(self) -> Any:
+        """The type of the ini value, as in `parser.addini`."""
+        return INI_TYPES.get(self.check, "string")
 
     @property
     def dest(self) -> str:
@@ -73,9 +76,9 @@ def _words(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _count(value: object) -> int:
+def _count(value: object, expected: str = "a whole number of at least 1") -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError("a whole number of at least 1")
+        raise ValueError(expected)
     return value
 
 
@@ -88,9 +91,7 @@ def _seconds(value: object) -> float:
 def _size(value: object) -> int:
     if isinstance(value, str) and (match := re.fullmatch(r"(\d{1,15})([kMGT]?)B?", value)):
         value = int(match[1]) * {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}[match[2]]
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError("a number of bytes, for example 500M or 2G")
-    return value
+    return _count(value, "a number of bytes, for example 500M or 2G")
 
 
 def _generation(value: object) -> object:
@@ -111,7 +112,7 @@ def _one_of(value: object, words: Iterable[str]) -> object:
     return value
 
 
-def _allowances(value: object) -> tuple[str, ...]:
+def _allowed(value: object) -> tuple[str, ...]:
     from pytest_vmaf.media.pair import ALLOWANCES
 
     words = _words(value)
@@ -134,60 +135,43 @@ def _scorer(value: object) -> object:
     return value
 
 
+#: The type of an ini value by its check, where it is not a string.
+INI_TYPES: dict[object, str] = {_flag: "bool", _count: "int", _seconds: "float", _features: "args", _allowed: "args"}
 #: Every setting but the gates. The command line, the ini names and the reference of options are made from it.
 OPTIONS = (
     Option(
         "model",
-        "string",
         "auto",
         _path_text,
         "VMAF model: a built-in name (default or NEG, either selects the pair), the path of a JSON file, or auto "
         "(by the size of the reference)",
     ),
-    Option("generation", "string", "v0", _generation, "generation of the automatic model: v0, v1"),
-    Option("phone", "bool", False, _flag, "score for viewing on a phone"),
-    Option("features", "args", (), _features, "also measure this libvmaf feature, for example psnr (repeatable)"),
+    Option("generation", "v0", _generation, "generation of the automatic model: v0, v1"),
+    Option("phone", False, _flag, "score for viewing on a phone"),
+    Option("features", (), _features, "also measure this libvmaf feature, for example psnr (repeatable)"),
     Option(
         "scale",
-        "string",
         None,
         _scale,
         "scale a smaller distorted clip up to the reference: bicubic, bilinear, lanczos, spline, neighbor, area",
     ),
-    Option("align", "bool", False, _flag, "skip frames that only one of the clips has at its start"),
+    Option("align", False, _flag, "skip frames that only one of the clips has at its start"),
     Option(
-        "allow",
-        "args",
-        (),
-        _allowances,
-        "allow a property that is refused by default: hdr, interlaced or frame_rate (repeatable)",
+        "allow", (), _allowed, "allow a property that is refused by default: hdr, interlaced or frame_rate (repeatable)"
     ),
-    Option("scorer", "string", "ffmpeg", _scorer, "scorer backend: ffmpeg, vmaf, or the name of a plugin"),
-    Option("ffmpeg", "string", None, _path_text, "ffmpeg to use (default: the one of imageio-ffmpeg, then PATH)"),
-    Option("vmaf_bin", "string", "vmaf", _path_text, "Netflix's vmaf tool, for --vmaf-scorer=vmaf"),
-    Option(
-        "threads",
-        "int",
-        None,
-        _count,
-        "threads of libvmaf (default: all cores, divided by the number of xdist workers)",
-    ),
-    Option("timeout", "float", None, _seconds, "time limit per measurement, in seconds"),
+    Option("scorer", "ffmpeg", _scorer, "scorer backend: ffmpeg, vmaf, or the name of a plugin"),
+    Option("ffmpeg", None, _path_text, "ffmpeg to use (default: the one of imageio-ffmpeg, then PATH)"),
+    Option("vmaf_bin", "vmaf", _path_text, "Netflix's vmaf tool, for --vmaf-scorer=vmaf"),
+    Option("threads", None, _count, "threads of libvmaf (default: all cores, divided by the number of xdist workers)"),
+    Option("timeout", None, _seconds, "time limit per measurement, in seconds"),
     Option(
         "cache",
-        "bool",
         True,
         _flag,
         "disable the cache of scores and encodes",
         "use the cache of scores and encodes (default: true)",
     ),
-    Option(
-        "cache_dir",
-        "string",
-        None,
-        _path_text,
-        "folder of the cache of scores and encodes (default: inside pytest's cache)",
-    ),
-    Option("cache_size", "string", 2_000_000_000, _size, "size limit of the cache, for example 500M, 2G"),
+    Option("cache_dir", None, _path_text, "folder of the cache of scores and encodes (default: inside pytest's cache)"),
+    Option("cache_size", 2_000_000_000, _size, "size limit of the cache, for example 500M, 2G"),
 )
 BY_NAME = {option.name: option for option in OPTIONS}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from pytest_vmaf.report.order import badness
+from pytest_vmaf.report.order import worst_of
 from pytest_vmaf.report.schema import STATUSES, Record, RecordDict
 
 #: The most characters of all pictures and heat maps of a report. Beyond it, the mildest tests lose theirs first.
@@ -148,7 +148,8 @@ class Collector:
 
     def _enforce_limit(self) -> None:
         while self._pictures > MOST_PICTURES:
-            mildest = max((test.last for test in self._in_order() if _size(test.last)), key=_mildness)
+            pictured = (test.last for test in self._in_order() if _size(test.last))
+            mildest = max(pictured, key=lambda attempt: worst_of(attempt.measurements))
             # One at a time, because a single test may exceed the limit of all.
             if sections_size(mildest.sections):
                 saved, pictures = lighten(mildest.sections)
@@ -255,7 +256,3 @@ def _picture_size(measurement: Record) -> int:
 
 def _size(attempt: Attempt) -> int:
     return sum(map(_picture_size, attempt.measurements)) + sections_size(attempt.sections)
-
-
-def _mildness(attempt: Attempt) -> Any:
-    return min((badness(each) for each in attempt.measurements), default=(3,))

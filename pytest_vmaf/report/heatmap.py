@@ -51,17 +51,11 @@ def has_numbers(heat: Record) -> bool:
     return bool(max(heat["columns"], heat["rows"]) <= MOST_NUMBERED)
 
 
-def data(heat: Record) -> dict[str, str | int]:
-    """The data attributes from which the script draws any frame. Frames are [number, time, value, value, …]."""
-    frames = [
-        [frame["frame"], frame.get("time"), *_integers(heat, index)] for index, frame in enumerate(heat["frames"])
-    ]
-    return {
-        "frames": json.dumps(frames, separators=(",", ":")),
-        **{end: _integer(heat, heat[end]) for end in ("low", "high")},
-        "decimals": decimals(heat),
-        "metric": heat["metric"],
-    }
+def frames_json(heat: Record) -> str:
+    """The frames from which the script draws, each as [number, time, value, value, …]."""
+    frames = enumerate(heat["frames"])
+    rows = [[frame["frame"], frame.get("time"), *_integers(heat, index)] for index, frame in frames]
+    return json.dumps(rows, separators=(",", ":"))
 
 
 def decimals(heat: Record) -> int:
@@ -69,13 +63,14 @@ def decimals(heat: Record) -> int:
     return 0 if heat["high"] - heat["low"] >= 5 else 2
 
 
-def _integer(heat: Record, value: float) -> int:
+def integer(heat: Record, value: float) -> int:
+    """A value as an integer, with one digit more than is shown."""
     scale: int = 10 ** (decimals(heat) + 1)
     return round(value * scale)
 
 
 def _integers(heat: Record, index: int) -> list[int | None]:
-    return [None if value is None else _integer(heat, value) for value in heat["frames"][index]["values"]]
+    return [None if value is None else integer(heat, value) for value in heat["frames"][index]["values"]]
 
 
 def _exact(heat: Record, value: int) -> str:
@@ -92,6 +87,6 @@ def _rounded(heat: Record, value: int | None) -> str:
 def _colour(heat: Record, value: int | None) -> str:
     if value is None:
         return "hn"
-    low, high = _integer(heat, heat["low"]), _integer(heat, heat["high"])
+    low, high = integer(heat, heat["low"]), integer(heat, heat["high"])
     step = math.floor((value - low) / (high - low) * (COLOURS - 1) + 0.5)
     return f"h{min(COLOURS - 1, max(0, step))}"

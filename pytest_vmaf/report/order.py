@@ -11,12 +11,12 @@ from pytest_vmaf.report.schema import STATUSES, Record
 
 def worst_first(tests: Iterable[Record]) -> list[Record]:
     """Sort tests: errors, then failures by how far they miss a limit, then passes by their smallest margin."""
+    return sorted(tests, key=lambda test: (STATUSES.index(test["status"]), worst_of(test["measurements"]), test["id"]))
 
-    def key(test: Record) -> tuple[Any, ...]:
-        worst = min(map(badness, test["measurements"]), default=(3,))
-        return STATUSES.index(test["status"]), worst, test["id"]
 
-    return sorted(tests, key=key)
+def worst_of(measurements: Iterable[Record]) -> tuple[Any, ...]:
+    """The sort key of the worst measurement. Tests without measurements come last."""
+    return min(map(badness, measurements), default=(3,))
 
 
 def badness(measurement: Record) -> tuple[Any, ...]:
