@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_vmaf.media.inspect import THUMBNAIL
 
-#: How many frames are compared and how far a shift may reach, in frames: at first, and if that is not conclusive.
-ROUNDS = ((16, 8), (240, 60))
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+#: How many frames are compared and how far a shift may reach, in frames: at first, and if that is not conclusive. The
+#: last is for what begins with many seconds of black or of a title card.
+ROUNDS = ((16, 8), (240, 60), (1200, 60))
+#: A frame whose neighbours have this PSNR or more, in dB, looks the same wherever it is.
+STILL_DB = 45.0
+#: If there are so many frames that move, they alone decide: the others match whatever the shift is.
+MOVING_FRAMES = 8
 #: A shift is accepted if its PSNR is higher than without a shift by this much, in dB.
 MARGIN_DB = 3.0
 #: Below this PSNR, in dB, two pictures are different pictures, and not one that was encoded badly.
@@ -32,7 +42,8 @@ class Alignment:
 def find_offset(reference: bytes, distorted: bytes, reach: int) -> Alignment:
     """Compare thumbnails of the first frames of both clips.
 
-    A shift is accepted if it raises the mean PSNR of the overlap by at least 3 dB.
+    A shift is accepted if it raises the mean PSNR of the overlap by at least 3 dB. Frames that are like their
+    neighbours, for example black ones, do not count if enough others move.
 
     Args:
         reference: Pictures of 64x36 8-bit luma, one after the other.
@@ -45,26 +56,41 @@ def find_offset(reference: bytes, distorted: bytes, reach: int) -> Alignment:
     ref = np.frombuffer(reference, np.uint8).reshape(-1, size).astype(np.float32)
     dis = np.frombuffer(distorted, np.uint8).reshape(-1, size).astype(np.float32)
 
-    def psnr(a: np.ndarray, b: np.ndarray, shift: int) -> float | None:
-        a, b = a[max(shift, 0) :], b[max(-shift, 0) :]
-        overlap = min(len(a), len(b))
-        if overlap < 4:
+    moves = _moves(ref)
+    enough = int(moves.sum()) >= MOVING_FRAMES
+
+    def psnr(shift: int, at: int | None = None) -> float | None:
+        """The mean PSNR at a shift, by default, or at another one, of the same frames of the distorted clip."""
+        first = max(-shift, 0)
+        last = min(len(dis), len(ref) - shift)
+        frames = np.arange(first, last)
+        if enough:
+            # The shift may bring a frame that moves, or take one away.
+            frames = frames[moves[frames + shift] | moves[np.minimum(frames, len(ref) - 1)]]
+        frames = frames if at is None else frames[(frames + at >= 0) & (frames + at < len(ref))]
+        if len(frames) < 4:
             return None
-        mse = ((a[:overlap] - b[:overlap]) ** 2).mean(axis=1)
+        mse = ((ref[frames + (shift if at is None else at)] - dis[frames]) ** 2).mean(axis=1)
         # Less than rounding to 8 bits leaves, so that the PSNR of identical frames is high, not infinite.
         return float((10 * np.log10(255**2 / np.maximum(mse, 0.25))).mean())
 
-    by_shift = {s: value for s in range(-reach, reach + 1) if (value := psnr(ref, dis, s)) is not None}
+    by_shift = {s: value for s in range(-reach, reach + 1) if (value := psnr(s)) is not None}
     if 0 not in by_shift:
         return Alignment(0, certain=False)
-
-    def unshifted(shift: int) -> float:
-        # The same distorted frames without the shift. Otherwise a shift gains by leaving out bad frames.
-        first, overlap = max(-shift, 0), min(len(ref) - max(shift, 0), len(dis) - max(-shift, 0))
-        return psnr(ref[first : first + overlap], dis[first : first + overlap], 0) or 0.0
-
     best = max(by_shift, key=lambda s: (by_shift[s], -abs(s)))
-    if best and by_shift[best] >= max(by_shift[0] + MARGIN_DB, unshifted(best) + MARGIN_DB, FLOOR_DB):
+    # The same distorted frames without the shift. Otherwise a shift gains by leaving out bad frames.
+    unshifted = psnr(best, at=0) or 0.0
+    if best and by_shift[best] >= max(by_shift[0] + MARGIN_DB, unshifted + MARGIN_DB, FLOOR_DB):
         return Alignment(best, certain=abs(best) < max(by_shift))
-    moves = any((psnr(ref, ref, s) or 99.0) < 45.0 for s in by_shift if s)
-    return Alignment(0, certain=moves and by_shift[0] >= FLOOR_DB)
+    return Alignment(0, certain=enough and by_shift[0] >= FLOOR_DB)
+
+
+def _moves(pictures: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which pictures differ from one of their neighbours."""
+    import numpy as np
+
+    changes = (np.diff(pictures, axis=0) ** 2).mean(axis=1) > 255**2 / 10 ** (STILL_DB / 10)
+    moves: NDArray[np.bool_] = np.zeros(len(pictures), bool)
+    moves[1:] |= changes
+    moves[:-1] |= changes
+    return moves

@@ -90,7 +90,45 @@ def test_very_short_clips_are_left_alone(frames):
     assert offset_of(film.tobytes(), coded(film)).offset == 0
 
 
+def leader(kind: str, frames: int = 100) -> np.ndarray:
+    """What many clips begin with."""
+    if kind == "countdown":
+        # A picture that stays for a second.
+        return np.repeat(np.stack([moving(1, seed)[0] for seed in range(frames // 25)]), 25, axis=0)
+    level = {"black": 0.0, "card": 1.0}.get(kind)
+    levels = np.linspace(0, 1, frames) if level is None else np.full(frames, level)
+    return (16 + (moving(1, 9) - 16.0) * levels[:, None, None]).round().astype(np.uint8)
+
+
+@pytest.mark.parametrize("kind", ["black", "card", "countdown", "fade"])
+@pytest.mark.parametrize("offset", [-1, 0, 1, 7])
+def test_leader(kind, offset):
+    film = np.concatenate([leader(kind), moving(32)])
+    reference, distorted = film[max(-offset, 0) :], film[max(offset, 0) :]
+    aligned = find_offset(reference.tobytes(), coded(distorted, strength=1.5), ROUNDS[1][1])
+    assert aligned == Alignment(offset, certain=True)
+    if kind != "fade":
+        # The first frames alone do not tell.
+        assert not offset_of(reference[:FRAMES].tobytes(), coded(distorted[:FRAMES], strength=1.5)).certain
+
+
+@pytest.mark.parametrize("frames", [9, 12, 13, 14])
+def test_first_frames_that_hardly_move(frames):
+    film = np.concatenate([leader("black", frames), moving(24)])
+    aligned = offset_of(film[:FRAMES].tobytes(), coded(film[1 : FRAMES + 1]))
+    assert aligned.offset == 1 or not aligned.certain
+
+
 # With real clips
+
+
+@pytest.mark.slow
+def test_shift_under_a_black_leader(make, reference, encode, tmp_path, score):
+    chain = "tpad=start=100:start_mode=add:color=black"
+    late = make("-i", reference, "-vf", chain, "-c:v", "ffv1", tmp_path / "late.mkv")
+    one = "tpad=start=99:start_mode=add:color=black,tpad=stop=1:stop_mode=clone"
+    with pytest.raises(PairError, match="alignment: the distorted clip starts 1 frame into the reference"):
+        score(late, encode(reference, 28, one))
 
 
 @pytest.fixture(scope="module")
