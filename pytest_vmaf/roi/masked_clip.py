@@ -220,7 +220,8 @@ def _ffmpeg(prepared: PreparedScoring, source: Source, graph: str, **outputs: st
     job = prepared.job
     argv = [job.tools.ffmpeg.path, "-nostdin", "-hide_banner", "-loglevel", "error", "-xerror", "-nostats"]
     # Frames are blended one by one, and one thread takes less time in all than several.
-    argv += ["-threads", "1", *input_arguments(source.clip), "-filter_complex", f"[{video_stream(source.clip)}]{source.chain},{graph}"]
+    graph = f"[{video_stream(source.clip)}]{source.chain},{graph}"
+    argv += ["-threads", "1", *input_arguments(source.clip), "-filter_complex", graph]
     for name, target in outputs.items():
         pix_fmt = job.pix_fmt if name == "whole" else _in_444(job.pix_fmt)
         argv += ["-map", f"[{name}]", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", pix_fmt, target]
