@@ -85,7 +85,7 @@ def files_of(clip: Clip) -> list[Path]:
 
 
 def content_of(clip: Clip, cache: Cache | None = None) -> str:
-    """BLAKE2b of the clip's files and of what the user stated about them (raw geometry, frame rate).
+    """BLAKE2b of the clip's files and of what the user stated about them, such as raw geometry and crop.
 
     Raises:
         OSError: If a file cannot be read.
@@ -93,10 +93,8 @@ def content_of(clip: Clip, cache: Cache | None = None) -> str:
     stated = repr((clip.width, clip.height, clip.pix_fmt, clip.frame_rate))
     plain = clip.is_raw or clip.is_sequence
     stream = clip.stream if clip.stream is not None else 0 if plain else default_track(clip.path)
-    if clip.crop is not None or stream:
-        stated += f" crop {clip.crop} stream {stream}"
-    options = (clip.crop, clip.stream, clip.film_grain)
-    if options != (None, None, True):
+    options = (clip.crop, stream, clip.film_grain)
+    if options != (None, 0, True):
         stated += f" options {options}"
     if clip.is_sequence:
         # Pictures are not a film, and a missing number is an error.

@@ -57,14 +57,14 @@ def why_unsuitable(clip: Clip, head: bytes) -> str:
 
 
 def is_stream(clip: Clip) -> bool:
-    """Whether the path names an open stream, such as standard input."""
-    return STREAMS.fullmatch(str(clip.path)) is not None
+    """Whether the path names an open stream, such as standard input. A file may be called - too."""
+    return STREAMS.fullmatch(str(clip.path)) is not None and not (str(clip.path) == "-" and clip.path.is_file())
 
 
 def why_no_file(clip: Clip) -> str:
     """Why a path is not a regular file, and what makes one of it."""
     path = clip.path
-    if is_stream(clip) and not (str(path) == "-" and path.is_file()):
+    if is_stream(clip):
         what = (
             "standard input" if str(path) in ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0") else "an open stream"
         )
