@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from pytest_vmaf.media.inspect import THUMBNAIL, Video
 
-#: A tag is doubted if another range fits this many times better, by the mean square of differences, and if the pictures
-#: differ by at least this mean square in 8-bit levels. A wrong range makes 4 to 300, and then another range fits 20
-#: times better. Coarse encodes differ by up to 8, and no other range fits them better.
-TIMES_BETTER, LEAST_DIFFERENCE = 6.0, 3.0
+#: A tag is doubted if the pictures differ by at least this mean square in 8-bit levels, while in another range they
+#: differ by less, and this many times less. A wrong range makes 4 to 300, and then the right one fits as encodes do, by
+#: 0.1 to 3. The coarsest encodes differ by 50, and no other range fits them.
+DIFFERENCE, TIMES_BETTER = 3.0, 6.0
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ class Brightness:
 
     def contradiction(self) -> str:
         """How the distorted clip differs from the reference if only its range is wrong, in words; otherwise ""."""
-        if self.as_tagged < LEAST_DIFFERENCE or min(self.expanded, self.squeezed) * TIMES_BETTER > self.as_tagged:
+        best = min(self.expanded, self.squeezed)
+        if not best < DIFFERENCE <= self.as_tagged or best * TIMES_BETTER > self.as_tagged:
             return ""
         return "squeezed from full to limited range" if self.expanded < self.squeezed else "expanded to full range"
 

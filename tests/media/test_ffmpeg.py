@@ -109,7 +109,7 @@ def test_inspect(reference, ffmpeg):
     assert (video.width, video.height, video.pix_fmt, video.frame_rate) == (320, 180, "yuv420p", 25)
     assert not video.interlaced
     assert not video.is_picture
-    assert not video.is_rgb
+    assert video.format.kind == "yuv"
     assert len(video.thumbnails) == 16 * FRAME
     assert len({video.thumbnails[n : n + FRAME] for n in range(0, 16 * FRAME, FRAME)}) == 16
 
@@ -194,12 +194,13 @@ def test_inspect_interlaced_frames(make, reference, tmp_path, ffmpeg):
     assert inspect(Clip(path), ffmpeg, 2).interlaced
 
 
-@pytest.mark.parametrize("source", ["format=rgb24", "format=gbrp", "format=gray", "format=pal8"])
-def test_inspect_what_is_not_yuv(make, tmp_path, ffmpeg, source):
-    path = make(
-        "-f", "lavfi", "-i", f"testsrc2=size=64x48,{source}", "-frames:v", 1, "-c:v", "rawvideo", tmp_path / "a.nut"
-    )
-    assert inspect(Clip(path), ffmpeg, 1).is_rgb
+@pytest.mark.parametrize(
+    ("source", "kind"), [("rgb24", "rgb"), ("gbrp", "rgb"), ("pal8", "rgb"), ("gray", "grey"), ("monow", "grey")]
+)
+def test_inspect_what_is_not_yuv(make, tmp_path, ffmpeg, source, kind):
+    scene = f"testsrc2=size=64x48,format={source}"
+    path = make("-f", "lavfi", "-i", scene, "-frames:v", 1, "-c:v", "rawvideo", tmp_path / "a.nut")
+    assert inspect(Clip(path), ffmpeg, 1).format.kind == kind
 
 
 def test_count_variable_rate(make, reference, tmp_path, ffmpeg):

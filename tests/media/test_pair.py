@@ -189,14 +189,6 @@ def test_sample_arrangements(pix_fmt, make, reference, encoded, tmp_path, score)
     assert score(reference, other).neg.unclipped.frames == score(reference, expected).neg.unclipped.frames
 
 
-def test_unsupported_chroma(make, reference, tmp_path, score):
-    clip = make("-i", reference, "-pix_fmt", "yuv411p", "-c:v", "ffv1", tmp_path / "411.mkv")
-    with pytest.raises(
-        PairError, match=r"411\.mkv is yuv411p, whose chroma format libvmaf does not support. Convert it"
-    ):
-        score(reference, clip)
-
-
 def test_rgb_is_scored_in_444_and_said(make, reference, tmp_path, score):
     rgb = make("-i", reference, "-vf", "format=gbrp", "-c:v", "ffv1", "-frames:v", 8, tmp_path / "rgb.mkv")
     result = score(rgb, rgb)
