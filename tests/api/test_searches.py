@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from search.builders import CurveScorer, copying
 
 from pytest_vmaf import (
     EncodeError,
@@ -228,20 +229,20 @@ def test_marker_with_score_gates(run: Run, pytester: pytest.Pytester) -> None:
 
         @pytest.mark.vmaf(features=["psnr"])
         def test_without_gates(vmaf):
-            assert bisect(vmaf)[60].result["psnr_y"] > 20
+            assert bisect(vmaf, crf=(37, 37))[60].result["psnr_y"] > 20
 
         @pytest.mark.vmaf(min_neg=50)
         def test_with_gates(vmaf):
-            bisect(vmaf)
+            bisect(vmaf, crf=(37, 37))
 
         @pytest.mark.vmaf(min_neg=50)
         def test_with_gates_that_are_held(vmaf, tmp_path):
-            found = bisect(vmaf, keep=tmp_path)
+            found = bisect(vmaf, crf=(37, 37), keep=tmp_path)
             vmaf.check(found.reference, found[60].encode.path)
 
         @pytest.mark.vmaf(threads=1)
         def test_failing(vmaf):
-            bisect(vmaf, max_bitrate=1)
+            bisect(vmaf, crf=(37, 37), max_bitrate=1)
         """
     )
     result = run()
@@ -268,7 +269,7 @@ def test_encoders_by_name(run: Run, pytester: pytest.Pytester, monkeypatch: pyte
         def pytest_vmaf_encoder(config, name):
             assert config is not None
             if name in ("ours", "libx264"):
-                return Encoder("libx264", (36, 38), ("-preset", "ultrafast", "-crf", "{crf}"))
+                return Encoder("libx264", (37, 38), ("-preset", "ultrafast", "-crf", "{crf}"))
             return "libx264" if name == "garbage" else None
         """
     )
@@ -282,7 +283,7 @@ def test_encoders_by_name(run: Run, pytester: pytest.Pytester, monkeypatch: pyte
         "from pytest_vmaf import Encoder\n"
         "@pluggy.HookimplMarker('pytest')\n"
         "def pytest_vmaf_encoder(config, name):\n"
-        "    row = Encoder('libx264', (36, 39), ('-preset', 'ultrafast', '-crf', '{crf}'))\n"
+        "    row = Encoder('libx264', (37, 38), ('-preset', 'ultrafast', '-crf', '{crf}'))\n"
         "    return row if name == 'farm' else None\n"
     )
     monkeypatch.syspath_prepend(site)
@@ -300,10 +301,10 @@ def test_encoders_by_name(run: Run, pytester: pytest.Pytester, monkeypatch: pyte
 
         def test_package(vmaf):
             assert "farm_encoder" not in sys.modules
-            assert bisect(vmaf, encoder="farm", preset=None, crf=(37, 38))[60].crf == 37
+            assert bisect(vmaf, encoder="farm", preset=None, crf=None)[60].crf == 37
 
         def test_here(vmaf):
-            assert bisect(vmaf, encoder="libsvtav1", preset=12, crf=(61, 62))[60].crf == 61
+            assert bisect(vmaf, encoder="libsvtav1", preset=12, crf=(61, 61))[60].crf == 61
 
         def test_garbage(vmaf):
             bisect(vmaf, encoder="garbage", preset=None)
@@ -337,10 +338,16 @@ def vmaf(short: Path) -> Callable[..., Any]:
     return bisect
 
 
+@pytest.fixture
+def copy(short: Path, encode: Callable[..., Path]) -> Encoder:
+    """An encoder that writes the same encode at every CRF."""
+    return copying(encode(short, 30))
+
+
 @pytest.mark.slow
 def test_bisect_without_pytest(vmaf: Callable[..., Any]) -> None:
     mine = Vmaf()
-    found = vmaf(60, on=mine, preset="ultrafast", crf=[34, 40], arguments="-tune 'film' -g 5")
+    found = vmaf(60, on=mine, preset="ultrafast", crf=[36, 37], arguments="-tune 'film' -g 5")
     assert found.arguments == ("-tune", "film", "-g", "5")
     assert found.met
     [record] = mine.records
@@ -350,27 +357,30 @@ def test_bisect_without_pytest(vmaf: Callable[..., Any]) -> None:
 
 
 @pytest.mark.slow
-def test_targets_with_one_answer(vmaf: Callable[..., Any]) -> None:
-    mine = Vmaf()
-    found = vmaf(60, 60.5, on=mine, preset="ultrafast", crf=(34, 40), min_crf={60.5: 30})
+def test_targets_with_one_answer(vmaf: Callable[..., Any], copy: Encoder) -> None:
+    mine = Vmaf(scorer=CurveScorer())
+    found = vmaf(60, 60.5, on=mine, encoder=copy, crf=(24, 30), min_crf={60.5: 20})
     assert found[60].crf == found[60.5].crf
     [record] = mine.records
     assert [(gate["name"], gate["limit"]) for gate in record["gates"]] == [
         ("target", 60),
         ("target", 60.5),
-        ("min_crf", 30),
+        ("min_crf", 20),
     ]
 
 
 @pytest.mark.slow
-def test_start_from_earlier_search(vmaf: Callable[..., Any]) -> None:
-    found = vmaf(60, 80, 99.9, preset="ultrafast")
-    again = vmaf(60, 80, 99.9, preset="ultrafast", start=found)
+def test_start_from_earlier_search(vmaf: Callable[..., Any], copy: Encoder) -> None:
+    def search(*targets: float, **settings: Any) -> Any:
+        return vmaf(*targets, on=Vmaf(scorer=CurveScorer()), encoder=copy, **settings)
+
+    found = search(60, 80, 99.9)
+    again = search(60, 80, 99.9, start=found)
     assert [a.probe and a.probe.crf for a in again.answers.values()] == [
         a.probe and a.probe.crf for a in found.answers.values()
     ]
     assert len(again.probes) < len(found.probes)
-    by_hand = vmaf(60, preset="ultrafast", start={60: found[60].crf, 77: 3})
+    by_hand = search(60, start={60: found[60].crf, 77: 3})
     assert [probe.crf for probe in by_hand.probes] == [found[60].crf, found[60].crf + 1]
 
 
@@ -476,7 +486,7 @@ def test_violation_shows_table(vmaf: Callable[..., Any]) -> None:
 
 
 @pytest.mark.slow
-def test_progress_by_trial_encode(short: Path) -> None:
+def test_progress_by_trial_encode(short: Path, copy: Encoder) -> None:
     shown: list[tuple[int, int | None]] = []
     asked: list[tuple[str, str]] = []
 
@@ -487,7 +497,7 @@ def test_progress_by_trial_encode(short: Path) -> None:
         asked.append((what, unit))
         yield lambda done, expected: shown.append((done, expected))
 
-    found = Vmaf(progress=progress).bisect(short, encoder="libx264", preset="ultrafast", targets=60, crf=(34, 40))
-    assert asked == [("bisecting libx264", "encodes")]
+    found = Vmaf(progress=progress, scorer=CurveScorer()).bisect(short, encoder=copy, targets=60)
+    assert asked == [("bisecting copy", "encodes")]
     assert [done for done, _ in shown] == list(range(1, len(found.probes) + 1))
     assert all(type(expected) is int and expected >= done for done, expected in shown)

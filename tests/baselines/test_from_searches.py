@@ -29,6 +29,12 @@ def place(tmp_path: Path) -> BaselineLocation:
     return replace(LOCATION, file=tmp_path / "__vmaf__" / "test_x.json")
 
 
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Setting of a cache that the tests share: what an encode scores is not their subject."""
+    return {"cache_dir": str(tmp_path_factory.mktemp("cache"))}
+
+
 def scaled(metric: str, factor: float) -> Callable[[dict[str, Any]], None]:
     def change(entry: dict[str, Any]) -> None:
         for values in entry["values"].values():
@@ -38,9 +44,9 @@ def scaled(metric: str, factor: float) -> Callable[[dict[str, Any]], None]:
 
 
 @pytest.mark.slow
-def test_bisect_starts_at_last_answers(short: Path, place: BaselineLocation) -> None:
+def test_bisect_starts_at_last_answers(short: Path, place: BaselineLocation, cache: dict[str, str]) -> None:
     targets = [60, 70, 80, 85]
-    first = session(updating(place))
+    first = session(updating(place), **cache)
     cold = first.bisect(short, encoder="libx264", targets=targets, baseline=True, **FAST)
     [entry] = store(first, place).values()
     assert set(entry["values"]) == {"NEG 60", "NEG 70", "NEG 80", "NEG 85"}
@@ -50,7 +56,7 @@ def test_bisect_starts_at_last_answers(short: Path, place: BaselineLocation) -> 
         assert answer.next_probe.bitrate < entry["values"][f"NEG {target}"]["bitrate"] <= answer.bitrate + 1
         assert entry["values"][f"NEG {target}"]["bitrate"] == pytest.approx(rates_at_target(cold, answer)[0], abs=1e-3)
 
-    warm = session(place).bisect(short, encoder="libx264", targets=targets, baseline=True, **FAST)
+    warm = session(place, **cache).bisect(short, encoder="libx264", targets=targets, baseline=True, **FAST)
     assert [warm[target].crf for target in targets] == [cold[target].crf for target in targets]
     # The crossings and their neighbours, and nothing else.
     needed = {crf for target in targets for crf in (cold[target].crf, cold[target].crf + 1)}
@@ -59,11 +65,11 @@ def test_bisect_starts_at_last_answers(short: Path, place: BaselineLocation) -> 
 
 
 @pytest.mark.slow
-def test_bitrate_rise(short: Path, place: BaselineLocation) -> None:
-    first = session(updating(place))
+def test_bitrate_rise(short: Path, place: BaselineLocation, cache: dict[str, str]) -> None:
+    first = session(updating(place), **cache)
     first.bisect(short, encoder="libx264", targets=[70], baseline=True, **FAST)
     store(first, place, scaled("bitrate", 0.9))
-    vmaf = session(place)
+    vmaf = session(place, **cache)
     with pytest.raises(GateViolation) as violation:
         vmaf.bisect(short, encoder="libx264", targets=[70], baseline=True, max_bitrate=10_000_000, **FAST)
     message = str(violation.value)
@@ -75,33 +81,37 @@ def test_bitrate_rise(short: Path, place: BaselineLocation) -> None:
     assert record["status"] == "failed"
     assert record["gates"][-1]["metric"] == "change of bitrate in % at NEG 70"
 
-    session(place).bisect(short, encoder="libx264", targets=[70], baseline=True, max_bitrate_rise="12%", **FAST)
+    session(place, **cache).bisect(
+        short, encoder="libx264", targets=[70], baseline=True, max_bitrate_rise="12%", **FAST
+    )
     with pytest.raises(BaselineError, match="not comparable: encoder libx264 ultrafast → libx264 superfast"):
-        session(place).bisect(short, encoder="libx264", targets=[70], baseline=True, **{**FAST, "preset": "superfast"})
+        session(place, **cache).bisect(
+            short, encoder="libx264", targets=[70], baseline=True, **{**FAST, "preset": "superfast"}
+        )
 
 
 @pytest.mark.slow
-def test_targets_come_and_go(short: Path, place: BaselineLocation) -> None:
-    first = session(updating(place))
+def test_targets_come_and_go(short: Path, place: BaselineLocation, cache: dict[str, str]) -> None:
+    first = session(updating(place), **cache)
     first.bisect(short, encoder="libx264", targets=[70, 85], baseline=True, **FAST)
     store(first, place)
     narrow = {**FAST, "crf": (35, 45)}
     with pytest.raises(GateViolation, match="NEG 85 was reached in the baseline and is not reached now"):
-        session(place).bisect(short, encoder="libx264", targets=[70, 85], baseline=True, **narrow)
+        session(place, **cache).bisect(short, encoder="libx264", targets=[70, 85], baseline=True, **narrow)
     with pytest.raises(GateViolation, match="NEG 60 is not in the baseline"):
-        session(place).bisect(short, encoder="libx264", targets=[60, 70], baseline=True, **FAST)
-    again = session(updating(place))
+        session(place, **cache).bisect(short, encoder="libx264", targets=[60, 70], baseline=True, **FAST)
+    again = session(updating(place), **cache)
     again.bisect(short, encoder="libx264", targets=[85], baseline="never met", **narrow)
     store(again, place)
     with pytest.raises(GateViolation, match="nothing to compare"):
-        session(place).bisect(short, encoder="libx264", targets=[85], baseline="never met", **narrow)
+        session(place, **cache).bisect(short, encoder="libx264", targets=[85], baseline="never met", **narrow)
 
 
 @pytest.mark.slow
-def test_bd_rate(short: Path, place: BaselineLocation) -> None:
+def test_bd_rate(short: Path, place: BaselineLocation, cache: dict[str, str]) -> None:
     encoders = {"x264": {"encoder": "libx264", **FAST}, "denoised": {"encoder": "libx264", "arguments": "-g 1", **FAST}}
     options = {"targets": [60, 70, 80, 85], "speed": False, "baseline": True}
-    first = session(updating(place))
+    first = session(updating(place), **cache)
     result = first.compare(short, encoders=encoders, **options)
 
     def lower(entry: dict[str, Any]) -> None:
@@ -112,8 +122,8 @@ def test_bd_rate(short: Path, place: BaselineLocation) -> None:
         result.bd_rate("denoised", anchor="x264") - 1.5, abs=1e-3
     )
     with pytest.raises(GateViolation, match=r"denoised: BD-rate \S+ % is 1.50 points above .*max_bd_rate_rise is 1"):
-        session(place).compare(short, encoders=encoders, **options)
-    vmaf = session(place)
+        session(place, **cache).compare(short, encoders=encoders, **options)
+    vmaf = session(place, **cache)
     vmaf.compare(short, encoders=encoders, max_bd_rate_rise=2, **options)
     assert vmaf.records[0]["gates"][-1]["name"] == "max_bd_rate_rise"
 
@@ -131,16 +141,16 @@ def test_invalid_settings(short: Path, place: BaselineLocation) -> None:
 
 
 @pytest.mark.slow
-def test_encoder_arguments(short: Path, place: BaselineLocation) -> None:
-    first = session(updating(place))
+def test_encoder_arguments(short: Path, place: BaselineLocation, cache: dict[str, str]) -> None:
+    first = session(updating(place), **cache)
     first.bisect(short, encoder="libx264", targets=[70], baseline="it", **FAST)
     store(first, place)
     with pytest.raises(BaselineError, match="encoder libx264 ultrafast → libx264 ultrafast -g 5"):
-        session(place).bisect(short, encoder="libx264", targets=[70], baseline="it", arguments="-g 5", **FAST)
+        session(place, **cache).bisect(short, encoder="libx264", targets=[70], baseline="it", arguments="-g 5", **FAST)
 
 
 @pytest.mark.slow
-def test_repeats(short: Path, place: BaselineLocation, make: Callable[..., Path]) -> None:
+def test_repeats(short: Path, place: BaselineLocation, cache: dict[str, str], make: Callable[..., Path]) -> None:
     runs: list[int] = []
 
     def unsteady(source: Path, output: Path, crf: int) -> None:
@@ -150,16 +160,16 @@ def test_repeats(short: Path, place: BaselineLocation, make: Callable[..., Path]
 
     encoder = Encoder("unsteady", (0, 51), function=unsteady, suffix=".mp4")
     options: dict[str, Any] = {"encoder": encoder, "targets": [70], "crf": (28, 40), "repeats": 3, "baseline": "it"}
-    first = session(updating(place))
+    first = session(updating(place), **cache)
     result = first.bisect(short, **options)
     assert runs.count(result[70].crf) == 3
     assert len(runs) == len(result.probes) + 2
     [entry] = store(first, place).values()
     assert entry["noise"]["n"] == 3
     assert 0 < entry["noise"]["stdev"]["NEG 70"]["bitrate"]["mean"] < 0.05 * entry["values"]["NEG 70"]["bitrate"]
-    session(place).bisect(short, **options, max_bitrate_rise="10%")
+    session(place, **cache).bisect(short, **options, max_bitrate_rise="10%")
     with pytest.raises(BaselineError, match="too noisy to decide"):
-        session(place).bisect(short, **options, max_bitrate_rise=1)
+        session(place, **cache).bisect(short, **options, max_bitrate_rise=1)
 
 
 @pytest.mark.parametrize("repeats", [0, True, 1.5, 101])

@@ -64,13 +64,26 @@ def corpus(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output
 
 
-@pytest.fixture
-def counting(ffmpeg: str, tmp_path: Path) -> tuple[Path, Callable[[], int]]:
-    """An ffmpeg that logs its calls, and a function that counts the encodes among them."""
-    script, log = tmp_path / "ffmpeg", tmp_path / "calls"
+@pytest.fixture(scope="session")
+def logging_ffmpeg(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """An ffmpeg that logs its calls, and the log. One for all tests: a new program is inspected first."""
+    folder = tmp_path_factory.mktemp("counting")
+    script, log = folder / "ffmpeg", folder / "calls"
     script.write_text(f'#!/bin/sh\necho "$@" >> {shlex.quote(str(log))}\nexec {shlex.quote(ffmpeg)} "$@"\n')
     script.chmod(0o755)
-    return script, lambda: log.read_text().count(" -crf ") if log.exists() else 0
+    return script, log
+
+
+@pytest.fixture
+def counting(logging_ffmpeg: tuple[Path, Path]) -> tuple[Path, Callable[[], int]]:
+    """An ffmpeg that logs its calls, and a function that counts the encodes among them in this test."""
+    script, log = logging_ffmpeg
+
+    def encodes() -> int:
+        return log.read_text().count(" -crf ") if log.exists() else 0
+
+    before = encodes()
+    return script, lambda: encodes() - before
 
 
 @pytest.fixture

@@ -180,13 +180,19 @@ def test_bt601(
 
 
 @pytest.mark.slow
-def test_models(make: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_models(
+    make: Callable[..., Path], footage: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     scene = "testsrc2=size=1442x1442:rate=25,format=yuv420p"
     large = make("-f", "lavfi", "-i", scene, "-frames:v", 1, "-c:v", "ffv1", tmp_path / "large.mkv")
-    flags = ["roi-score", "--reference", str(large), "--distorted", str(large), "--synthetic-mask=1"]
-    models = []
-    for more in ([], ["--model", "auto"], ["--generation", "v1"], ["--phone"]):
-        assert main([*flags, *more]) == 0
+    small, models = footage("320x180", 4), []
+    for clip, more in (
+        (large, []),
+        (large, ["--model", "auto"]),
+        (small, ["--generation", "v1"]),
+        (small, ["--phone"]),
+    ):
+        assert main(["roi-score", f"--reference={clip}", f"--distorted={clip}", "--synthetic-mask=1", *more]) == 0
         models.append(json.loads(capsys.readouterr().out)["model"])
     # Above 1440 lines "auto" takes another.
     assert models[:2] == ["vmaf_v0.6.1", "vmaf_4k_v0.6.1"]
@@ -373,13 +379,14 @@ def test_score_refuses_gates_of_a_mask(reference: Path, encoded: Path, capsys: p
 
 @pytest.mark.slow
 def test_strange_names(
-    reference: Path, encoded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+    footage: Callable[..., Path], encode: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     import shlex
 
     monkeypatch.chdir(tmp_path)
-    shutil.copy(reference, "-i;$(touch${IFS}x)'ref'.mkv")
-    shutil.copy(encoded, "ünï%d[0].mp4")
+    shutil.copy(footage("192x108", 4), "-i;$(touch${IFS}x)'ref'.mkv")
+    shutil.copy(encode(footage("192x108", 4), 38), "ünï%d[0].mp4")
     arguments = ["--reference=-i;$(touch${IFS}x)'ref'.mkv", "--distorted", "ünï%d[0].mp4", "--synthetic-mask=.35"]
     assert main(["roi-score", *arguments]) == 0
     data = json.loads(capsys.readouterr().out)
@@ -396,12 +403,15 @@ RunTests = Callable[..., pytest.RunResult]
 
 
 @pytest.fixture
-def run_tests(pytester: pytest.Pytester, footage: Callable[..., Path], encode: Callable[..., Path]) -> RunTests:
+def run_tests(
+    pytester: pytest.Pytester, footage: Callable[..., Path], encode: Callable[..., Path], cache_dir: Path
+) -> RunTests:
     """Run pytest in this process with a JSON report; the tests inside have `from clips import *`."""
     reference = footage("192x108", 4)
     clips = f"REF, DIS = {str(reference)!r}, {str(encode(reference, 38))!r}"
     pytester.makepyfile(clips=f"{clips}\nMASK = {{'synthetic_mask': 0.35}}\n")
-    return lambda *arguments: pytester.runpytest("--vmaf-json=r.json", "-p", "no:cacheprovider", *arguments)
+    options = ["--vmaf-json=r.json", f"--vmaf-cache-dir={cache_dir}", "-p", "no:cacheprovider"]
+    return lambda *arguments: pytester.runpytest(*options, *arguments)
 
 
 def measured(pytester: pytest.Pytester) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from pytest_vmaf import Vmaf
 def test_json_and_plan(run: Run, clip: Path, tmp_path: Path) -> None:
     plan = tmp_path / "plan.json"
     asked = [
-        *searching("tune-per-shot", clip, "80"),
+        *searching("tune-per-shot", clip, "80", "--crf-range", "24-34"),
         "--cache-dir",
         tmp_path / "cache",
         "--sample-clip-seconds",
@@ -28,7 +28,7 @@ def test_json_and_plan(run: Run, clip: Path, tmp_path: Path) -> None:
     assert strict(plan.read_text()) == data
     assert data["target_model"] == "vmaf_v0.6.1"
     found = Vmaf(cache_dir=str(tmp_path / "cache")).per_shot(
-        clip, encoder="libx264", preset="veryfast", target=80, metric="vmaf", fixed=False, sample=0.32
+        clip, encoder="libx264", preset="veryfast", target=80, metric="vmaf", fixed=False, sample=0.32, crf=(24, 34)
     )
     assert data["score"] == found.score
     assert data["bitrate"] == found.bitrate

@@ -48,6 +48,16 @@ def stated(ffmpeg: str) -> Callable[[Path], tuple[int, int, float]]:
     return read
 
 
+#: How ffmpeg is given the preset and the CRF of each software encoder by hand.
+BY_HAND = {
+    "libx264": "-preset {} -crf {}",
+    "libx265": "-preset {} -crf {}",
+    "libsvtav1": "-preset {} -crf {}",
+    "libaom-av1": "-cpu-used {} -row-mt 1 -crf {} -b:v 0",
+    "libvpx-vp9": "-deadline good -cpu-used {} -row-mt 1 -crf {} -b:v 0",
+    "libvvenc": "-preset {} -qp {}",
+    "librav1e": "-speed {} -qp {}",
+}
 SOFTWARE = [pytest.param(name, marks=() if name == "libx264" else pytest.mark.slow) for name in FAST]
 
 # ffmpeg's encoders
@@ -57,16 +67,20 @@ SOFTWARE = [pytest.param(name, marks=() if name == "libx264" else pytest.mark.sl
 def test_software_encoders(
     name: str,
     job: Callable[..., EncodeJob],
+    clip: Path,
+    make: Callable[..., Path],
     tmp_path: Path,
-    ffmpeg: str,
     stated: Callable[[Path], tuple[int, int, float]],
 ) -> None:
     preset, crf = FAST[name]
     path = tmp_path / f"out{ENCODERS[name].suffix}"
     encode = make_encode(job(name, preset=preset), crf, path)
-    assert count_frames(Clip(path), ffmpeg) == encode.frames == 12
-    packets, size, duration = stated(path)
+    by_hand = make(
+        "-i", clip, "-c:v", name, *BY_HAND[name].format(preset, crf).split(), tmp_path / f"hand{path.suffix}"
+    )
+    packets, size, duration = stated(by_hand)
     assert (encode.frames, encode.size) == (packets, size)
+    assert packets == 12
     assert 0 < encode.size < path.stat().st_size
     assert encode.duration == pytest.approx(0.48, abs=1e-3)
     assert encode.duration == pytest.approx(duration, abs=0.011)
@@ -82,7 +96,7 @@ def test_larger_crf_is_coarser(
 ) -> None:
     preset, crf = FAST[name]
     low, high = ENCODERS[name].crf_range
-    encode_job = job(name, footage("192x128", 6), preset=preset)
+    encode_job = job(name, footage("192x128", 3), preset=preset)
     sizes = [
         make_encode(encode_job, number, tmp_path / f"out{ENCODERS[name].suffix}").size for number in (low, crf, high)
     ]
@@ -284,16 +298,13 @@ def test_program_pipes_command(program: Callable[..., Path], job: Callable[..., 
     assert (again / "out.mkv").read_bytes() == (tmp_path / "out.mkv").read_bytes()
 
 
-@pytest.mark.parametrize(
-    "pix_fmt", ["rgb24", *(pytest.param(name, marks=pytest.mark.slow) for name in ("nv12", "yuva420p", "gbrp"))]
-)
 def test_y4m_unsupported_format(
-    pix_fmt: str, make: Callable[..., Path], program: Callable[..., Path], job: Callable[..., EncodeJob], tmp_path: Path
+    make: Callable[..., Path], program: Callable[..., Path], job: Callable[..., EncodeJob], tmp_path: Path
 ) -> None:
-    source = make("-f", "lavfi", "-i", "testsrc2=s=192x128", "-frames:v", 5, "-pix_fmt", pix_fmt,
+    source = make("-f", "lavfi", "-i", "testsrc2=s=192x128", "-frames:v", 5, "-pix_fmt", "rgb24",
                   "-c:v", "rawvideo", tmp_path / "source.nut")  # fmt: skip
     encoder = command_encoder([program('ffmpeg -i - -c:v libx264 -crf "$1" "$2"'), "{crf}", "{output}"])
-    with pytest.raises(EncodeError, match=rf"y4m cannot carry {pix_fmt}\. Choose a conversion, for example pix_fmt="):
+    with pytest.raises(EncodeError, match=r"y4m cannot carry rgb24\. Choose a conversion, for example pix_fmt="):
         make_encode(job(encoder, source), 30, tmp_path / "out.mp4")
     assert make_encode(job(encoder, source, pix_fmt="yuv420p"), 30, tmp_path / "out.mp4").frames == 5
 

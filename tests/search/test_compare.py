@@ -99,14 +99,10 @@ def test_speed(duel: Comparison, pair: Comparison) -> None:
 
 
 @pytest.mark.slow
-def test_bd_rate_equals_that_of_all_encodes(duel: Comparison, dense: dict[str, dict[str, RateQuality]]) -> None:
+def test_results_equal_those_of_a_sweep(duel: Comparison, dense: dict[str, dict[str, RateQuality]]) -> None:
     for metric in ("vmaf", "neg"):
         exact = bd_rate(dense["plain"][metric], dense["sharp"][metric], between=(80, 90))
         assert duel.bd_rate("sharp", anchor="plain", metric=metric) == pytest.approx(exact, abs=1)
-
-
-@pytest.mark.slow
-def test_penalty_equals_that_of_all_encodes(duel: Comparison, dense: dict[str, dict[str, RateQuality]]) -> None:
     for label in duel.labels:
         for target in TARGETS:
             neg, vmaf = (rate_at(dense[label][metric], target) for metric in ("neg", "vmaf"))
@@ -117,26 +113,15 @@ def test_penalty_equals_that_of_all_encodes(duel: Comparison, dense: dict[str, d
 
 
 @pytest.mark.slow
-def test_order_of_real_encoders(duel: Comparison, clip: Clip) -> None:
-    other = run(dict(reversed(both(clip).items())), clip)
-    assert other.labels == ("sharp", "plain")
-    assert other.bd_rate("sharp", anchor="plain") == duel.bd_rate("sharp", anchor="plain")
-    assert other.penalty("sharp", 90) == duel.penalty("sharp", 90)
-    for label in other.labels:
-        assert [(p.crf, p.score) for p in other[label].probes] == [(p.crf, p.score) for p in duel[label].probes]
-
-
-@pytest.mark.slow
-def test_targets_of_vmaf_cover_neg(duel: Comparison, clip: Clip) -> None:
-    comparison = run(both(clip, metric=parse_metric("vmaf")), clip)
+def test_targets_of_vmaf_cover_neg(clip: Clip) -> None:
+    comparison = run(both(clip, metric=parse_metric("vmaf"), targets=(86,), crf=(20, 34)), clip)
     assert comparison.lost_wins == (("sharp", "plain"),)
-    for label in comparison.labels:
-        assert comparison.penalty(label, 86) == pytest.approx(duel.penalty(label, 86), abs=2)
+    assert comparison.penalty("sharp", 86) > 2 * comparison.penalty("plain", 86) > 0
 
 
 @pytest.mark.slow
 def test_targets_of_a_pool(clip: Clip) -> None:
-    comparison = run({"x264": a_request(clip, metric=parse_metric("neg.p10"), targets=(80, 88))}, clip)
+    comparison = run({"x264": a_request(clip, metric=parse_metric("neg.p10"), targets=(80,), crf=(22, 36))}, clip)
     assert comparison.penalty("x264", 80).over == "NEG p10 80 over VMAF p10 80"
     assert 0 < comparison.penalty("x264", 80) < 50
 
@@ -145,18 +130,6 @@ def test_targets_of_a_pool(clip: Clip) -> None:
 def test_targets_of_a_feature(clip: Clip) -> None:
     comparison = run(both(clip, metric=parse_metric("psnr_y"), targets=(27, 30, 33), crf=(17, 40)), clip)
     assert comparison.bd_rate("sharp", anchor="plain") > 10
-
-
-@pytest.mark.slow
-def test_three_real_sources(footage: Callable[..., Path]) -> None:
-    clips = [Clip(footage(size, frames)) for size, frames in (("160x120", 8), ("176x100", 8), ("128x128", 9))]
-    comparison = run(both(clips[0], targets=(80, 90), crf=(18, 32)), *clips)
-    delta = comparison.bd_rate("sharp", anchor="plain")
-    assert list(delta.per_source) == [str(clip) for clip in clips]
-    assert delta.interval is not None
-    for source in comparison.bisections:
-        bisection = comparison.bisections[source]["plain"]
-        assert comparison.rate("plain", 80, source) == pytest.approx(bisection[80].bitrate, rel=0.2)
 
 
 # Curves.
@@ -386,6 +359,17 @@ def test_failure_in_the_middle(clip: Clip, copy: Encoder, temp: Path) -> None:
 
 
 @pytest.mark.slow
+def test_order_of_encoders(clip: Clip, copy: Encoder) -> None:
+    requests = {"one": a_request(clip, copy), "two": a_request(clip, copy, targets=(81, 86, 89))}
+    there, back = (
+        run(dict(each), clip, scorer=CurveScorer(frames=12)) for each in (requests.items(), [*requests.items()][::-1])
+    )
+    assert (there.labels, back.labels) == (("one", "two"), ("two", "one"))
+    for label in requests:
+        assert [(p.crf, p.score) for p in there[label].probes] == [(p.crf, p.score) for p in back[label].probes]
+
+
+@pytest.mark.slow
 def test_encodes_are_kept_apart(clip: Clip, copy: Encoder, tmp_path: Path, temp: Path) -> None:
     # The same file name in another folder.
     (tmp_path / "other").mkdir()
@@ -394,6 +378,9 @@ def test_encodes_are_kept_apart(clip: Clip, copy: Encoder, tmp_path: Path, temp:
     keep = tmp_path / "kept"
     requests = {name: a_request(clip, copy, targets=(80,), keep=keep / name) for name in ("one", "two")}
     comparison = run(requests, clip, other, scorer=CurveScorer(frames=12))
+    assert {source: list(each) for source, each in comparison.bisections.items()} == {
+        str(clip): ["one", "two"], str(other): ["one", "two"],
+    }  # fmt: skip
     paths = [bisection[80].encode.path for bisection in comparison.searches]
     assert len(set(paths)) == 4
     assert sorted(path for path in keep.rglob("*") if path.is_file()) == sorted(paths)  # type: ignore[type-var]

@@ -22,7 +22,9 @@ from pytest_vmaf.errors import EncodeError, SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.inspect import count_frames
 from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
+from pytest_vmaf.scoring.fake import FakeScorer
 from pytest_vmaf.scoring.prepare import MeasureRequest
+from pytest_vmaf.scoring.scorer import Scorer
 from pytest_vmaf.search.bisect_request import BisectRequest
 from pytest_vmaf.search.build_ladder import LadderRequest, build_ladder, read_sizes
 from pytest_vmaf.search.ladder import Ladder, convex_hull
@@ -49,12 +51,14 @@ def a_request(clip: Clip, *targets: float, encoder: str | Encoder = "libx264", *
     return LadderRequest(bisection, **{"resolutions": (FULL, SMALL), "segment": SEGMENT, **own})
 
 
-#: A search of one encode a resolution, where the scores do not matter.
+#: A search of one encode a resolution.
 ONE: dict[str, Any] = {"crf": (30, 30)}
+#: The same, where the scores do not matter.
+FAKED: dict[str, Any] = {**ONE, "scorer": FakeScorer(self_score=99.5)}
 
 
-def build(clip: Clip, *targets: float, **settings: Any) -> Ladder:
-    return build_ladder(a_request(clip, *targets, **settings), FfmpegScorer())
+def build(clip: Clip, *targets: float, scorer: Scorer | None = None, **settings: Any) -> Ladder:
+    return build_ladder(a_request(clip, *targets, **settings), scorer or FfmpegScorer())
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +75,12 @@ def updates() -> list[tuple[int, float]]:
 @pytest.fixture(scope="session")
 def ladder(clip: Clip, store: Path, updates: list[tuple[int, float]]) -> Ladder:
     return build(clip, keep=store, progress=lambda *numbers: updates.append(numbers))
+
+
+@pytest.fixture(scope="session")
+def pair(clip: Clip, tmp_path_factory: pytest.TempPathFactory) -> Ladder:
+    """A rung of each resolution, at CRF 30."""
+    return build(clip, 1, 70, **ONE, keep=tmp_path_factory.mktemp("pair"))
 
 
 @pytest.fixture(scope="session")
@@ -111,9 +121,10 @@ def test_resolutions_of_the_rungs(ladder: Ladder) -> None:
 
 @pytest.mark.slow
 def test_rungs_as_encoded_by_hand(
-    ladder: Ladder, clip: Clip, make: Callable[..., Path], ffmpeg: str, tmp_path: Path
+    pair: Ladder, clip: Clip, make: Callable[..., Path], ffmpeg: str, tmp_path: Path
 ) -> None:
-    for rung in ladder.rungs:
+    assert [(rung.width, rung.height) for rung in pair.rungs] == [FULL, SMALL]
+    for rung in pair.rungs:
         scale = f"scale={rung.width}:{rung.height}:flags=bicubic+accurate_rnd+full_chroma_int"
         small = make("-i", clip.path, "-vf", scale, "-c:v", "ffv1", tmp_path / "small.mkv")
         keys = ("-g", 10, "-force_key_frames", "expr:not(mod(n,10))")
@@ -153,11 +164,11 @@ def test_hull_of_all_encodes(ladder: Ladder) -> None:
 
 
 @pytest.mark.slow
-def test_order_of_resolutions(ladder: Ladder, clip: Clip) -> None:
-    other = build(clip, resolutions=(SMALL, FULL))
-    shown = [[(r.name, r.targets, r.probe.score, r.peak) for r in each.rungs] for each in (ladder, other)]
+def test_order_of_resolutions(pair: Ladder, clip: Clip, tmp_path: Path) -> None:
+    other = build(clip, 1, 70, **ONE, resolutions=(SMALL, FULL), keep=tmp_path)
+    shown = [[(r.name, r.targets, r.probe.score, r.peak) for r in each.rungs] for each in (pair, other)]
     assert shown[0] == shown[1]
-    assert other.hull == ladder.hull
+    assert other.hull == pair.hull
 
 
 # Targets that nobody meets.
@@ -165,7 +176,7 @@ def test_order_of_resolutions(ladder: Ladder, clip: Clip) -> None:
 
 @pytest.mark.slow
 def test_unmet_names_each_resolution(clip: Clip, temp: Path, tmp_path: Path) -> None:
-    ladder = build(clip, 1, 1.5, 99.9, **ONE)
+    ladder = build(clip, 1, 1.5, 99.9, **FAKED)
     assert not ladder.met
     # One encode may meet several targets.
     assert [rung.targets for rung in ladder.rungs] == [(1.0, 1.5)]
@@ -185,7 +196,7 @@ def test_unmet_names_each_resolution(clip: Clip, temp: Path, tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_ladder_without_rungs(clip: Clip) -> None:
-    ladder = build(clip, 99.95)
+    ladder = build(clip, 99.95, **FAKED)
     assert (ladder.rungs, ladder.hull, ladder.met) == ((), (), False)
     assert repr(ladder) == "<Ladder of libx264 ultrafast: no rung>"
     assert json.loads(ladder.to_json())["rungs"] == []
@@ -197,10 +208,10 @@ def test_ladder_without_rungs(clip: Clip) -> None:
 
 
 @pytest.mark.slow
-def test_package_plays(ladder: Ladder, ffmpeg: str, tmp_path: Path) -> None:
+def test_package_plays(pair: Ladder, ffmpeg: str, tmp_path: Path) -> None:
     for form, media in (("hls", "{}.m3u8"), ("dash", "{}.mp4")):
-        manifest = ladder.package(tmp_path / form, form)  # type: ignore[arg-type]
-        for rung in ladder.rungs:
+        manifest = pair.package(tmp_path / form, form)  # type: ignore[arg-type]
+        for rung in pair.rungs:
             assert count_frames(Clip(manifest.parent / f"{rung.name}.mp4"), ffmpeg) == 24
             assert rung.codecs in manifest.read_text()
             assert (manifest.parent / media.format(rung.name)).is_file()
@@ -242,7 +253,7 @@ def test_only_rungs_are_stored(ladder: Ladder, store: Path) -> None:
 
 @pytest.mark.slow
 def test_sample(clip: Clip, tmp_path: Path) -> None:
-    ladder = build(clip, 1, **ONE, sample=0.4, keep=tmp_path / "kept")
+    ladder = build(clip, 1, **FAKED, sample=0.4, keep=tmp_path / "kept")
     assert {each.sample for each in ladder.bisections.values()} == {(7, 10)}
     assert ladder.rungs[0].probe.encode.frames == 10
     assert ladder.reference == f"{clip}, frames 7 to 16"
@@ -259,7 +270,7 @@ def test_failure_names_the_resolution(clip: Clip, make: Callable[..., Path], tem
         make("-i", source, "-c:v", "libx264", "-preset", "ultrafast", "-crf", crf, output)
 
     with pytest.raises(EncodeError, match=r"breaks raised RuntimeError at CRF \d+: out of licences") as caught:
-        build(clip, 1, encoder=function_encoder(breaks), **ONE)
+        build(clip, 1, encoder=function_encoder(breaks), **FAKED)
     assert caught.value.__notes__[-1] == "This was 96x72; 1 of 2 resolutions had been finished."
     assert caught.value.probes
     assert all(probe.encode.path is None for probe in caught.value.probes)
@@ -290,7 +301,7 @@ def cuts(make: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) ->
 )
 def test_key_frames_at_segments(name: str, cuts: Clip, tmp_path: Path, key_frames: Callable[[Path], list[int]]) -> None:
     preset, crf = FAST[name]
-    settings = {"encoder": name, "preset": preset, "crf": (crf, crf), "resolutions": (FULL,)}
+    settings = {**FAKED, "encoder": name, "preset": preset, "crf": (crf, crf), "resolutions": (FULL,)}
     ladder = build(cuts, 1, segment=37 / 25, keep=tmp_path / "kept", **settings)
     path = ladder.rungs[0].probe.encode.path
     assert path is not None
@@ -310,14 +321,14 @@ def test_key_frames_left_to_the_encoder(
     with pytest.raises(SettingsError, match=r"states no frame rate\. Use Clip\(\.\.\., frame_rate=24\)"):
         build(raw)
     source = replace(raw, frame_rate=Fraction(25))
-    ladder = build(source, 1, **ONE, segment=None, resolutions=(FULL,), keep=tmp_path / "kept")
+    ladder = build(source, 1, **FAKED, segment=None, resolutions=(FULL,), keep=tmp_path / "kept")
     assert ladder.frame_rate == 25
     assert key_frames(ladder.rungs[0].probe.encode.path) == [0]  # type: ignore[arg-type]
 
 
 @pytest.mark.slow
 def test_joining_arguments_without_segments(clip: Clip, tmp_path: Path) -> None:
-    settings = {"encoder": "libvvenc", "preset": "faster", "crf": (40, 40), "resolutions": (FULL,)}
+    settings = {**FAKED, "encoder": "libvvenc", "preset": "faster", "resolutions": (FULL,)}
     ladder = build(clip, 1, segment=None, keep=tmp_path / "kept", **settings)
     assert ladder.package(tmp_path / "package").is_file()
 

@@ -13,7 +13,6 @@ from pytest_vmaf.encoding.encoders import ENCODERS, Encoder, command_encoder, fu
 from pytest_vmaf.encoding.job import EncodeJob
 from pytest_vmaf.errors import EncodeError, PairError, ScorerError, SettingsError
 from pytest_vmaf.media.clip import Clip
-from pytest_vmaf.media.inspect import count_frames
 from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.scoring.measure import measure
 from pytest_vmaf.scoring.prepare import MeasureRequest
@@ -69,10 +68,10 @@ def frames(result: Result) -> dict[str, tuple[float, ...]]:
     "name", [pytest.param(name, marks=() if name == "libx264" else pytest.mark.slow) for name in FAST]
 )
 def test_one_process_equals_two(
-    name: str, job: Callable[..., EncodeJob], prober: Callable[..., Prober], clip: Path, ffmpeg: str
+    name: str, job: Callable[..., EncodeJob], prober: Callable[..., Prober], footage: Callable[..., Path]
 ) -> None:
     preset, crf = FAST[name]
-    task = job(name, preset=preset)
+    task = job(name, footage("192x128", 6), preset=preset)
     scorer, steps = InSteps(can=True), InSteps()
     one, apart = prober(task, scorer, keep=True), prober(task, steps, keep=True)
     one(crf - 1)
@@ -82,22 +81,25 @@ def test_one_process_equals_two(
     a, b = one.probes[crf], apart.probes[crf]
     assert frames(a.result) == frames(b.result)
     assert (a.encode.size, a.encode.frames, a.encode.duration) == (b.encode.size, b.encode.frames, b.encode.duration)
-    assert a.encode.frames == 12
+    assert a.encode.frames == 6
     assert (a.encode.seconds, b.encode.seconds is None) == (None, False)
-    # And the file that was kept is the one that was scored.
-    assert a.encode.path is not None
-    assert count_frames(Clip(a.encode.path), ffmpeg) == 12
-    again = measure(MeasureRequest(Clip(clip), Clip(a.encode.path)), FfmpegScorer())
-    assert frames(again) == frames(a.result)
-    assert a.score == float(again.neg)
+
+
+def test_kept_file_is_the_scored_one(job: Callable[..., EncodeJob], prober: Callable[..., Prober], clip: Path) -> None:
+    probes = prober(job("libx264", preset="veryfast"), keep=True)
+    for crf in (29, 30):
+        probes(crf)
+    probe = probes.probes[30]
+    assert probe.encode.path is not None
+    again = measure(MeasureRequest(Clip(clip), Clip(probe.encode.path)), FfmpegScorer())
+    assert frames(again) == frames(probe.result)
+    assert probe.score == float(again.neg)
 
 
 @pytest.mark.parametrize(
     ("pix_fmt", "more"),
     [
         ("yuv420p10le", {}),
-        pytest.param("yuv422p", {}, marks=pytest.mark.slow),
-        pytest.param("yuv422p10le", {"pix_fmt": "yuv420p"}, marks=pytest.mark.slow),
         pytest.param("yuvj420p", {}, marks=pytest.mark.slow),
         pytest.param("rgb24", {"pix_fmt": "yuv444p"}, marks=pytest.mark.slow),
     ],
@@ -130,7 +132,8 @@ def test_raw_video_source(
     probes, of_mkv = prober(task), prober(job("libx264", preset="veryfast"))
     for crf in (25, 35):
         assert probes(crf) == of_mkv(crf)
-        assert probes.probes[crf].encode.size == of_mkv.probes[crf].encode.size
+        mine, theirs = probes.probes[crf].encode, of_mkv.probes[crf].encode
+        assert (mine.size, mine.bitrate) == (theirs.size, theirs.bitrate)
 
 
 def test_command_repeats_encode_and_score(job: Callable[..., EncodeJob], prober: Callable[..., Prober]) -> None:
@@ -184,12 +187,10 @@ def test_file_name(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stem", STEMS.values(), ids=STEMS)
 def test_source_of_any_name(
-    stem: str, job: Callable[..., EncodeJob], prober: Callable[..., Prober], footage: Callable[..., Path],
-    tmp_path: Path,
-) -> None:  # fmt: skip
-    source = tmp_path / f"{stem}.mkv"
+    job: Callable[..., EncodeJob], prober: Callable[..., Prober], footage: Callable[..., Path], tmp_path: Path
+) -> None:
+    source = tmp_path / f"{STEMS['dash']} {STEMS['odd']} {STEMS['wide'][:20]} {STEMS['long'][:120]}.mkv"
     source.write_bytes(footage("192x128", 3).read_bytes())
     probes = prober(job("libx264", source, preset="ultrafast"), keep=True)
     for crf in (30, 31):
