@@ -29,7 +29,7 @@ from pytest_vmaf import (
     SettingsError,
     Vmaf,
 )
-from pytest_vmaf.media.clip import CHROMA_SHIFT
+from pytest_vmaf.media.pixel_formats import CHROMA_SHIFT
 from pytest_vmaf.plugins import ffmpeg as ffmpeg_plugin, vmaf_cli
 from pytest_vmaf.roi.blending import layout_of, planes_of
 from pytest_vmaf.roi.regions import MOST_REGIONS
