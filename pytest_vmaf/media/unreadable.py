@@ -39,7 +39,8 @@ def why_unsuitable(clip: Clip, head: bytes) -> str:
         kind = "an HLS playlist" if HLS.match(head) else "a DASH manifest"
         return (
             f"{name} is {kind}, which names other files. Make one file of its best video:\n"
-            f"  ffmpeg -i {_shell(path)} {into}"
+            # ffmpeg finds the segments of a relative path in the wrong folder.
+            f"  ffmpeg -i {_shell(str(clip.path.absolute()))} {into}"
         )
     if CONCAT.match(head):
         return (
@@ -107,7 +108,7 @@ def _why_url(clip: Clip, scheme: str, rest: str) -> str:
     # A path has lost one of the two slashes.
     url = f"{scheme}://{rest}"
     if scheme == "file":
-        return f"{printable(url)} is a URL. Pass the path: {printable('/' + rest.lstrip('/'))}"
+        return f"{printable(f'file:///{rest}')} is a URL. Pass the path: {printable(f'/{rest}')}"
     shown = f"{printable(url)} is a URL, not a local file. Download it first"
     if scheme not in ("http", "https", "ftp"):
         return f"{shown}."

@@ -1,0 +1,377 @@
+"""What users pass for a clip: the message names the command that makes it readable, and that command works."""
+
+from __future__ import annotations
+
+import gzip
+import http.server
+import lzma
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import threading
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from pytest_vmaf.errors import ClipError, PairError, ScorerError
+from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.demux import input_arguments, video_stream
+from pytest_vmaf.media.inspect import count_frames, inspect
+from pytest_vmaf.media.pair import check_pair
+from pytest_vmaf.media.tracks import default_track
+
+X264 = ("-c:v", "libx264", "-preset", "veryfast", "-crf", 20)
+
+
+@pytest.fixture(scope="module")
+def clip(make, footage, tmp_path_factory):
+    """An encode of 6 frames."""
+    return make("-i", footage("192x128", 6), *X264, tmp_path_factory.mktemp("inputs") / "clip.mp4")
+
+
+@pytest.fixture
+def shell(ffmpeg, tmp_path, monkeypatch):
+    """shell(command, input=None): run a command that a message names, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(command, data=None):
+        line = command.replace("ffmpeg ", f"{shlex.quote(ffmpeg)} -v error -y ", 1)
+        subprocess.run(line, shell=True, check=True, input=data, stdin=None if data else subprocess.DEVNULL)
+
+    return run
+
+
+def refusal(path):
+    """The message about a path that is not a clip."""
+    with pytest.raises(ClipError) as raised:
+        input_arguments(Clip(path))
+    return str(raised.value)
+
+
+def command_in(message):
+    return message.partition("\n  ")[2].partition("\n")[0]
+
+
+@pytest.mark.parametrize("kind", ["hls", "dash"])
+def test_manifest(kind, footage, make, ffmpeg, shell):
+    name = {"hls": "package/film.m3u8", "dash": "package/film.mpd"}[kind]
+    Path("package").mkdir()
+    make("-i", footage("192x128", 24), *X264, "-g", 8, "-f", kind, name)
+    message = refusal(name)
+    assert f"{name} is {'an HLS playlist' if kind == 'hls' else 'a DASH manifest'}, which names other files." in message
+    shell(command_in(message))
+    assert count_frames(Clip("film.mkv"), ffmpeg) == 24
+
+
+@pytest.mark.parametrize("header", ["ffconcat version 1.0\n", "# parts\n", ""])
+def test_concat_script(header, clip, ffmpeg, shell):
+    Path("list.txt").write_text(f"{header}file '{clip}'\nfile '{clip}'\n")
+    message = refusal("list.txt")
+    assert "is a concat script, which names other files" in message
+    shell(command_in(message))
+    assert count_frames(Clip("list.mkv"), ffmpeg) == 12
+
+
+@pytest.mark.parametrize("tool", ["gzip", "xz", "zstd", "bzip2", "zip"])
+def test_compressed(tool, footage, make, ffmpeg, shell):
+    y4m = make("-i", footage("192x128", 6), "a.y4m").absolute()
+    if tool == "gzip":
+        Path("a.y4m.gz").write_bytes(gzip.compress(y4m.read_bytes()))
+    elif tool == "xz":
+        Path("a.y4m.xz").write_bytes(lzma.compress(y4m.read_bytes()))
+    elif shutil.which(tool) is None:
+        pytest.skip(f"install {tool} to run this")
+    else:
+        subprocess.run([tool, *({"zip": ["-q", "a.y4m.zip"], "zstd": ["-q"]}.get(tool, [])), "a.y4m"], check=True)
+    packed = next(path for path in map(str, Path().iterdir()) if path not in ("a.y4m",) and "a.y4m." in path)
+    y4m.unlink(missing_ok=True)
+    message = refusal(packed)
+    assert re.search(r"is compressed with \w+\. Expand it first:\n", message)
+    shell(command_in(message))
+    assert count_frames(Clip("a.y4m"), ffmpeg) == 6
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdin", "/dev/fd/0", "pipe"])
+def test_streams(name, footage, make, ffmpeg, shell):
+    if name == "pipe":
+        os.mkfifo(name)
+    message = refusal(name)
+    assert ("is a named pipe" if name == "pipe" else "is standard input") in message
+    data = make("-i", footage("192x128", 2), "in.y4m").read_bytes()
+    command = command_in(message)
+    if name == "pipe":
+        writer = threading.Thread(target=Path("pipe").write_bytes, args=(data,))
+        writer.start()
+        shell(command)
+        writer.join()
+    else:
+        shell(command, data)
+    assert count_frames(Clip("clip.y4m"), ffmpeg) == 2
+
+
+@pytest.mark.parametrize(
+    ("names", "pattern"),
+    [
+        (["frame_0001.png", "frame_0002.png", "frame_0003.png"], "frame_%04d.png"),
+        ([f"f{number}.png" for number in range(8, 12)], "f%d.png"),
+        ([f"a1b{number:02}.png" for number in range(3)], "a1b%02d.png"),
+    ],
+)
+def test_folder_and_glob_of_a_sequence(names, pattern, make, footage, ffmpeg, tmp_path):
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    picture = make("-i", footage("192x128", 6), "-frames:v", 1, tmp_path / "one.png")
+    for name in names:
+        shutil.copy(picture, folder / name)
+    for path in (folder, folder / "*.png"):
+        message = refusal(path)
+        assert f"The sequence of its {len(names)} pictures is" in message
+        sequence = eval(command_in(message))
+        assert sequence.path.name == pattern
+        assert count_frames(sequence, ffmpeg) == len(names)
+    [first, *_] = names
+    message = refusal(folder / pattern.replace("%04d", "####").replace("%02d", "##").replace("%d", "#"))
+    assert "The number of a picture sequence is written like" in message
+    # One picture of a sequence beside a video is a mistake, beside another picture it may be meant.
+    with pytest.raises(PairError, match="length: the distorted clip is one picture, the other clip has more"):
+        pair(ffmpeg, footage("192x128", 6), folder / first)
+    sequence_note = f"distorted is one picture of {len(names)}; Clip({str(folder / pattern)!r}) is all of them"
+    assert sequence_note in pair(ffmpeg, picture, folder / first).notes
+
+
+def pair(ffmpeg, reference, distorted, **settings):
+    clips = [clip if isinstance(clip, Clip) else Clip(clip) for clip in (reference, distorted)]
+    return check_pair(*clips, ffmpeg, **{"scale": None, "align": False, "allow": (), **settings})
+
+
+def test_folder_without_numbers(make, footage, ffmpeg, shell, tmp_path):
+    Path("pictures with blanks").mkdir()
+    for name in ("intro.png", "outro.png"):
+        make("-i", footage("192x128", 6), "-frames:v", 1, Path("pictures with blanks") / name)
+    message = refusal("pictures with blanks")
+    assert "Its pictures are not numbered one by one" in message
+    shell(command_in(message))
+    assert count_frames(Clip("pictures.mkv"), ffmpeg) == 2
+    Path("empty").mkdir()
+    assert refusal("empty") == "empty is a folder. It has no files."
+    assert refusal("none*.png") == "none*.png matches no file."
+    shutil.copy(Path("pictures.mkv"), "empty/a.mkv")
+    assert refusal("empty") == "empty is a folder. Name one of its files, for example empty/a.mkv"
+
+
+def test_url(clip, ffmpeg, shell):
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=clip.parent)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        message = refusal(f"http://127.0.0.1:{server.server_port}/clip.mp4?a=b&c")
+        assert f"http://127.0.0.1:{server.server_port}/clip.mp4?a=b&c is a URL, not a local file." in message
+        shell(command_in(message))
+        server.shutdown()
+    assert count_frames(Clip("clip.mkv"), ffmpeg) == 6
+    assert refusal(f"file://{clip}") == f"file://{clip} is a URL. Pass the path: {clip}"
+    assert refusal("s3://bucket/a.mp4") == "s3://bucket/a.mp4 is a URL, not a local file. Download it first."
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        ("<!DOCTYPE html><html>", "is a web page, not a video"),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "is a pointer of Git LFS, not the video"),
+    ],
+)
+def test_what_a_download_left(head, words, tmp_path):
+    (tmp_path / "a.mp4").write_text(head)
+    assert words in refusal(tmp_path / "a.mp4")
+
+
+@pytest.mark.parametrize("path", [None, 5, 1.5, ["a.mp4"], {"a": 1}])
+def test_path_of_another_type(path):
+    with pytest.raises(ClipError, match="A clip must be a path, a Clip or an encode, not"):
+        Clip(path)
+
+
+def test_path_with_a_lone_surrogate():
+    with pytest.raises(ClipError, match=r"'a\\ud800\.mp4' contains a character that no file name can have"):
+        Clip("a\ud800.mp4")
+
+
+# y4m
+
+
+@pytest.fixture(scope="module")
+def frames(make, footage, tmp_path_factory):
+    """The header and the three frames of a y4m file."""
+    path = make("-i", footage("192x128", 6), "-frames:v", 3, tmp_path_factory.mktemp("y4m") / "a.y4m")
+    header, *parts = path.read_bytes().split(b"FRAME\n")
+    return header, parts
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (b"FRAME Ip\n", b"FRAME Ip\n", b"FRAME Ip\n"),
+        (b"FRAME\n", b"FRAME Ip\n", b"FRAME\n"),
+        (b"FRAME Ip\n", b"FRAME\n", b"FRAME Ip XA=1 \n"),
+    ],
+)
+def test_y4m_with_frame_parameters(headers, frames, ffmpeg, tmp_path):
+    header, parts = frames
+    path = tmp_path / "a.y4m"
+    whole = header + b"".join(head + part for head, part in zip(headers, parts, strict=True))
+    path.write_bytes(whole)
+    assert count_frames(Clip(path), ffmpeg) == 3
+    for cut in (1, len(parts[0]), len(parts[0]) + len(headers[2]) - 1):
+        path = tmp_path / f"cut{cut}.y4m"
+        path.write_bytes(whole[:-cut])
+        assert refusal(path) == f"{path} is cut off: its last frame is incomplete."
+
+
+def test_y4m_that_goes_on_with_something_else(frames, tmp_path):
+    header, parts = frames
+    path = tmp_path / "a.y4m"
+    path.write_bytes(header + b"FRAME\n" + parts[0] + b"x" * 1000)
+    assert refusal(path) == f"{path} is damaged: frame 1 has no frame header."
+
+
+@pytest.mark.parametrize("pix_fmt", ["gray", "gray10le", "yuv411p", "yuva444p", "yuv422p10le", "yuv444p12le"])
+def test_y4m_formats(pix_fmt, make, ffmpeg, tmp_path):
+    scene = f"testsrc2=size=35x27,format={pix_fmt}"
+    path = make("-f", "lavfi", "-i", scene, "-frames:v", 2, "-strict", "-1", tmp_path / "a.y4m")
+    assert input_arguments(Clip(path))
+    path.write_bytes(path.read_bytes()[:-3])
+    assert "is cut off" in refusal(path)
+
+
+# Streams of a file
+
+
+@pytest.fixture(scope="module")
+def tracks(make, clip, tmp_path_factory):
+    """tracks("mov"): a thumbnail track before the video, which is the default."""
+    folder = tmp_path_factory.mktemp("tracks")
+    thumbnail = make("-i", clip, "-vf", "scale=48:32", *X264, folder / "thumbnail.mp4")
+
+    def file(suffix, *flags):
+        path = folder / f"{''.join(flags)}thumb.{suffix}"
+        flags = flags or ("-disposition:v:0", "0", "-disposition:v:1", "default")
+        maps = ("-i", thumbnail, "-i", clip, "-map", "0:v", "-map", "1:v", "-c", "copy")
+        return path if path.exists() else make(*maps, *flags, path)
+
+    return file
+
+
+@pytest.mark.parametrize("suffix", ["mov", "mp4", "mkv"])
+def test_default_track(suffix, tracks, clip, ffmpeg):
+    path = tracks(suffix)
+    assert default_track(path) == 1
+    video = inspect(Clip(path), ffmpeg, 1)
+    assert (video.width, video.height, video.stream, video.streams) == (192, 128, 1, 2)
+    assert video.tracks == "0: 48x32 h264; 1: 192x128 h264, default"
+    [note] = pair(ffmpeg, path, clip).notes
+    assert note == (
+        "reference has 2 video streams (0: 48x32 h264; 1: 192x128 h264, default); stream 1, which players show, is "
+        "scored; Clip(path, stream=0) selects another"
+    )
+
+
+def test_streams_that_are_named(tracks, clip, ffmpeg, score):
+    path = tracks("mov")
+    first = inspect(Clip(path, stream=0), ffmpeg, 1)
+    assert (first.width, first.stream) == (48, 0)
+    with pytest.raises(PairError) as raised:
+        pair(ffmpeg, Clip(path, stream=0), clip)
+    assert f"0 was read, not Clip({str(path)!r}, stream=1)" in str(raised.value)
+    named = score(Clip(path, stream=1), clip)
+    assert named.neg.unclipped.frames == score(clip, clip).neg.unclipped.frames
+    assert named.context.reference == f"{path} (stream 1)"
+    with pytest.raises(
+        ClipError, match=r"has no video stream 2\. Its video streams are 0: 48x32 h264; 1: 192x128 h264"
+    ):
+        inspect(Clip(path, stream=2), ffmpeg, 1)
+
+
+@pytest.mark.parametrize("stream", [-1, True, "1", 1.0, 1000])
+def test_invalid_stream(stream):
+    with pytest.raises(ClipError, match=r"a\.mkv: stream must be the number of a video stream, from 0 on, not"):
+        Clip("a.mkv", stream=stream)
+
+
+def test_cover_is_not_a_stream(make, clip, ffmpeg, tmp_path):
+    cover = make("-i", clip, "-frames:v", 1, tmp_path / "cover.png")
+    maps = ("-map", "0:v", "-map", "1:v", "-c", "copy", "-disposition:v:0", "attached_pic")
+    path = make("-i", cover, "-i", clip, *maps, tmp_path / "cover.mp4")
+    video = inspect(Clip(path), ffmpeg, 1)
+    assert (video.streams, video.stream, video.width) == (1, 0, 192)
+    assert video_stream(Clip(path), 3) == "3:V:0"
+
+
+@pytest.mark.parametrize("head", [b"\x1aE\xdf\xa3", b"\0\0\0\x08ftyp", b"\0\0\0\0moov", b"\xff" * 40, b""])
+@pytest.mark.parametrize("tail", [b"", b"\x18S\x80g\xff", b"\0" * 64, b"\x18S\x80g\x01" + b"\xff" * 30])
+def test_tracks_of_damaged_files(head, tail, tmp_path):
+    (tmp_path / "a").write_bytes(head + tail)
+    assert default_track(tmp_path / "a") == 0
+
+
+# Files that change or have gaps
+
+
+@pytest.fixture(scope="module")
+def changing(make, footage, tmp_path_factory):
+    """changing(frames): an H.264 stream whose size changes from 192x128 to 96x64 after so many frames."""
+    folder = tmp_path_factory.mktemp("changing")
+
+    def file(frames):
+        parts = [
+            make("-i", footage("192x128", 24), "-frames:v", frames, *X264, folder / f"a{frames}.h264"),
+            make("-i", footage("192x128", 24), "-vf", "scale=96:64", "-frames:v", 4, *X264, folder / "b.h264"),
+        ]
+        path = folder / f"{frames}.h264"
+        path.write_bytes(b"".join(part.read_bytes() for part in parts))
+        return path
+
+    return file
+
+
+@pytest.mark.parametrize("frames", [8, 20])
+def test_size_that_changes(frames, changing, footage, score, shell, ffmpeg):
+    path, reference = changing(frames), footage("192x128", 24)
+    for clips in ((reference, path), (path, reference)):
+        with pytest.raises((ClipError, ScorerError)) as raised:
+            score(*clips, scale="bicubic")
+        assert f"The size of {path} changes at frame {frames}, from 192x128 to 96x64" in str(raised.value)
+    shell(re.search(r"ffmpeg -i .*", str(raised.value))[0])
+    assert count_frames(Clip(f"{frames}.mkv"), ffmpeg) == frames + 4
+
+
+@pytest.fixture(scope="module")
+def transport_streams(make, footage, tmp_path_factory):
+    """A transport stream joined from two, and one that lacks a packet."""
+    folder = tmp_path_factory.mktemp("ts")
+    parts = [
+        make("-i", footage("192x128", 24), "-frames:v", 12, "-c:v", "libx264", "-crf", crf, folder / f"{crf}.ts")
+        for crf in (20, 30)
+    ]
+    joined, lossy = folder / "joined.ts", folder / "lossy.ts"
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    data = parts[0].read_bytes()
+    lossy.write_bytes(data[: 188 * 60] + data[188 * 61 :])
+    return joined, lossy
+
+
+def test_joined_transport_stream(transport_streams, ffmpeg, shell):
+    with pytest.raises(ClipError) as raised:
+        count_frames(Clip(transport_streams[0]), ffmpeg)
+    assert "was joined from several transport streams" in str(raised.value)
+    shell(command_in(str(raised.value)))
+    assert count_frames(Clip("joined.mkv"), ffmpeg) == 24
+
+
+def test_lossy_transport_stream(transport_streams, ffmpeg, shell):
+    with pytest.raises(ClipError) as raised:
+        inspect(Clip(transport_streams[1]), ffmpeg, 16)
+    assert "has lost packets" in str(raised.value)
+    shell(command_in(str(raised.value)))
+    assert count_frames(Clip("lossy.mkv"), ffmpeg) == 12
