@@ -24,7 +24,13 @@ ORDINARY = {"unknown", "bt709", "smpte170m", "bt470bg", "iec61966-2-1", "bt470m"
 #: The matrices that ffmpeg's scaler can convert, even to another size: it refuses clips with any other tag.
 SCALER_MATRICES = {"unknown", "gbr", "bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc"}
 #: Pictures of all codecs, and clips of RGB, are scored against the same samples of the reference.
-TO_YUV = "scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int"
+TO_YUV = "scale=out_color_matrix={}:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int"
+#: The matrices of TO_YUV by their tags. Grey is the luma of one of them, BT.601 if there is no tag.
+MATRIX_OPTIONS = {
+    **{name: name for name in ("bt709", "fcc", "smpte170m", "smpte240m")},
+    "bt470bg": "bt470",
+    "bt2020nc": "bt2020",
+}
 #: ffmpeg's scaler takes grey for full range whatever its tag says. With full range on both sides, luma stays as it is.
 GREY_AS_STORED = "scale=in_range=full:out_range=full"
 GREY_NOTES: dict[Route, str] = {
@@ -146,7 +152,7 @@ def plan_colour(ref: Video, dis: Video, offset: int = 0) -> ColourPlan:
     route, ranges = _route(ref, dis, brightness), brightness.ranges(ref, dis)
     depth = next(depth for depth in (8, 10, 12, 16) if depth >= min(16, max(ref.format.depth, dis.format.depth)))
     pix_fmt = _planar(_chroma(ref, dis, route), depth)
-    notes: list[str] = []
+    matrix, notes = _target_matrix(ref, dis, route)
     before, after = [], []
     for tag, a, b in (("primaries", ref.primaries, dis.primaries), ("transfer", ref.transfer, dis.transfer)):
         if "unknown" in (a, b) and (special := {a, b} - ORDINARY):
@@ -155,16 +161,15 @@ def plan_colour(ref: Video, dis: Video, offset: int = 0) -> ColourPlan:
         notes += _assumptions(video, color_range, what, route)
         known = video.matrix in SCALER_MATRICES
         before.append(() if known else ("setparams=colorspace=unknown",))
-        filters = _filters(video, color_range, pix_fmt, route)
+        filters = _filters(video, color_range, pix_fmt, route, matrix)
         if video.pix_fmt.replace("yuvj", "yuv") != pix_fmt:
             how = GREY_NOTES[route] if video.format.kind == "grey" else ""
             notes.append(f"{what} converted from {video.pix_fmt} to {pix_fmt}{how}")
         # The last step: before `format`, it would squeeze full range into limited.
         after.append((*filters, UNTAGGED))
-    matrices = [video.matrix for video in (ref, dis) if video.format.kind == "yuv" and video.matrix != "unknown"]
     return ColourPlan(
         pix_fmt=pix_fmt,
-        matrix="bt709" if route == "rgb" else next(iter(matrices), "unknown"),
+        matrix=matrix,
         color_range=ranges[0] if route == "stored" else "tv",
         before=(before[0], before[1]),
         after=(after[0], after[1]),
@@ -172,12 +177,28 @@ def plan_colour(ref: Video, dis: Video, offset: int = 0) -> ColourPlan:
     )
 
 
-def _filters(video: Video, color_range: str, pix_fmt: str, route: Route) -> list[str]:
+def _target_matrix(ref: Video, dis: Video, route: Route) -> tuple[str, list[str]]:
+    """The matrix of the scored samples, and what is assumed about it."""
+    kinds = [video.format.kind for video in (ref, dis)]
+    if route == "rgb" and "grey" not in kinds:
+        return "bt709", []
+    # Luma depends on the matrix, so it must be that of the grey clip or of the YUV that it is compared with.
+    tags = [
+        video.matrix for video in (ref, dis) if video.format.kind != "rgb" and video.matrix not in ("unknown", "gbr")
+    ]
+    if route != "rgb":
+        return next(iter(tags), "unknown"), []
+    known = next((tag for tag in tags if tag in MATRIX_OPTIONS), None)
+    assumed = "luma is made of RGB by the matrix BT.601, as that of grey usually is"
+    return known or "smpte170m", [] if known else [assumed]
+
+
+def _filters(video: Video, color_range: str, pix_fmt: str, route: Route, matrix: str) -> list[str]:
     form = video.format
     as_format = [f"format={pix_fmt}"] if video.pix_fmt != pix_fmt else []
     # Full-range grey through RGB is what ffmpeg's scaler takes any grey for.
     if form.kind != "grey" or (route == "rgb" and color_range == "pc"):
-        return [TO_YUV, *as_format] if route == "rgb" else as_format
+        return [TO_YUV.format(MATRIX_OPTIONS[matrix]), *as_format] if route == "rgb" else as_format
     own = _planar(pixel_format(pix_fmt).chroma, form.depth)
     filters = _grey_as_stored(form, own, color_range)
     if route == "limited":

@@ -171,6 +171,15 @@ def test_grey_pictures(coded, score):
     assert score(png, jpeg)["psnr_y"] > 40
 
 
+def test_grey_beside_rgb(coded, grey, score):
+    # Luma depends on the matrix. That of grey is BT.601 in most programs.
+    rgb = coded("format=gbrp", "-c:v", "ffv1")
+    result = score(rgb, grey)
+    assert result["psnr_y"] > 40
+    assert "luma is made of RGB by the matrix BT.601, as that of grey usually is" in result.provenance["notes"]
+    assert result.provenance["matrix"] == "smpte170m"
+
+
 def test_grey_with_transparency_and_bits(coded, colour, ffmpeg, score):
     alpha = coded("format=gray,format=ya8", "-c:v", "rawvideo", name="alpha.nut")
     result = score(colour, alpha)
