@@ -157,7 +157,10 @@ OPTIONS = (
     ),
     Option("align", False, _flag, "skip frames that only one of the clips has at its start"),
     Option(
-        "allow", (), _allowed, "allow a property that is refused by default: hdr, interlaced or frame_rate (repeatable)"
+        "allow",
+        (),
+        _allowed,
+        "allow a property that is refused by default: hdr, interlaced, frame_rate, display, rotation, … (repeatable)",
     ),
     Option("scorer", "ffmpeg", _scorer, "scorer backend: ffmpeg, vmaf, or the name of a plugin"),
     Option("ffmpeg", None, _path_text, "ffmpeg to use (default: the one of imageio-ffmpeg, then PATH)"),

@@ -33,7 +33,9 @@ class Settings(TypedDict, total=False):
         features: Further libvmaf features, for example `["psnr"]`.
         scale: The scaler that brings a smaller distorted clip to the reference's size, for example `"bicubic"`.
         align: Skip frames that only one of the clips has at its start.
-        allow: Properties that are refused by default: `"hdr"`, `"interlaced"`, `"frame_rate"`.
+        allow: Properties that are refused by default: `"hdr"`, `"interlaced"`, `"frame_rate"`, `"display"` (pictures
+            that are shown in other shapes), `"rotation"`.
+        signs: Whether to measure signs of the picture, and to check their default gates.
         scorer: The scorer's name, or a `Scorer`.
         ffmpeg: The path of the ffmpeg to use.
         vmaf_bin: The path of Netflix's vmaf tool, for `scorer="vmaf"`.
@@ -51,6 +53,7 @@ class Settings(TypedDict, total=False):
     scale: Literal["bicubic", "bilinear", "lanczos", "spline", "neighbor", "area"] | None
     align: bool | None
     allow: str | Sequence[str] | None
+    signs: bool | None
     scorer: str | Scorer | None
     ffmpeg: PathLike | None
     vmaf_bin: PathLike | None
