@@ -6,14 +6,15 @@ import re
 import shlex
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pluggy
 
 from pytest_vmaf.errors import LogError, ScorerError
-from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.command import Finished
-from pytest_vmaf.media.demux import input_arguments
+from pytest_vmaf.media.diagnosis import RECONFIGURED, diagnose
 from pytest_vmaf.media.ffmpeg import (
     DAMAGED,
     DECODED,
@@ -26,10 +27,14 @@ from pytest_vmaf.media.ffmpeg import (
     on_progress,
 )
 from pytest_vmaf.media.process import run
+from pytest_vmaf.scoring.ffmpeg_graph import arguments, graph_file, inputs, log_name
 from pytest_vmaf.scoring.logs import Log, read_log
-from pytest_vmaf.scoring.model_files import copy_commands, copy_models, model_file_names, model_options
+from pytest_vmaf.scoring.model_files import copy_commands, copy_models, model_file_names
 from pytest_vmaf.scoring.scorer import Capabilities, EncodeStep, ModelRun, ScoreLog, ScoreRequest, Tools
 from pytest_vmaf.text import printable
+
+if TYPE_CHECKING:
+    from pytest_vmaf.scoring.sign_meter import SignMeter
 
 hookimpl = pluggy.HookimplMarker("pytest")
 #: Linux refuses an argument of more than 128 KiB.
@@ -68,7 +73,7 @@ class FfmpegScorer:
     def command(self, request: ScoreRequest) -> str:
         """The shell command that scores these two clips."""
         models = model_file_names(request.models)
-        return _repeat(models, by_hand(arguments([request], models)))
+        return _repeat(models, by_hand(arguments(_without_signs([request]), models)))
 
     def can_encode(self, tools: Tools) -> bool:
         """Whether this ffmpeg can decode its own encodes while it makes them (7.1 and later)."""
@@ -93,6 +98,7 @@ def _run(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> tuple[Sco
     looped: dict[int, int] = {}
     conversions: list[str] = []
     damages: list[str] = []
+    changes: list[str] = []
     outputs: set[int] = set()
 
     def on_line(line: str) -> None:
@@ -106,20 +112,34 @@ def _run(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> tuple[Sco
             conversions.append(match[1])
         elif DAMAGED.match(line):
             damages.append(printable(line))
+        elif RECONFIGURED.search(line):
+            changes.append(line)
 
-    clips = _inputs(requests, step)
+    clips = inputs(requests, step)
     with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as folder:
         models = copy_models(tuple({model: None for request in requests for model in request.models}), Path(folder))
         argv = arguments(requests, models, step)
-        display = by_hand(argv)
+        display = by_hand(arguments(_without_signs(requests), models, step))
         if step is not None:
             display = tuple(part.replace(f"file:{step.path.absolute()}", step.path.name) for part in display)
         if len(graph := argv[argv.index("-filter_complex") + 1]) > LONGEST_ARGUMENT:
-            argv[argv.index(graph) - 1 : argv.index(graph) + 1] = _graph_file(graph, Path(folder), first.tools)
-        follow = on_progress(first.progress)
-        command = FfmpegCommand(tuple(argv), cwd=folder, on_stderr=on_line, on_stdout=follow, display_argv=display)
+            argv[argv.index(graph) - 1 : argv.index(graph) + 1] = graph_file(graph, Path(folder), first.tools)
+        # Small frames take the place of the lines of -progress, and tell the same.
+        meter = _sign_meter(first) if first.signs else None
+        command = FfmpegCommand(
+            tuple(argv),
+            cwd=folder,
+            on_stderr=on_line,
+            on_stdout=None if meter else on_progress(first.progress),
+            stdout_bytes=meter.feed if meter else None,
+            display_argv=display,
+        )
         end = run(command, first.timeout)
-        logs = [_read(Path(folder, _log(number)), end, request) for number, request in enumerate(requests)]
+        if changes or end.returncode > 0:
+            files = [clip for _, clip in clips]
+            if reasons := diagnose(files, [*changes, *end.tail], first.tools.ffmpeg.path, first.timeout):
+                raise ScorerError(f"{reasons}\n  command: {end.command}", end.returncode)
+        logs = [_read(Path(folder, log_name(number)), end, request) for number, request in enumerate(requests)]
     _check(end, [name for name, _ in clips], decoded, conversions, damages)
     if step is not None and len(outputs) != COUNTER + 1:
         raise ScorerError(f"The encoder's arguments must make ffmpeg write one file, not {len(outputs) - COUNTER}.")
@@ -136,9 +156,21 @@ def _run(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> tuple[Sco
             libvmaf=log.version,
             command=_repeat(models, display),
             pooled_means=log.pooled_means,
+            signs=meter.finish() if meter and request is first else {},
         )
         for request, log in zip(requests, logs, strict=True)
     )
+
+
+def _sign_meter(request: ScoreRequest) -> SignMeter:
+    from pytest_vmaf.scoring.sign_meter import SignMeter
+
+    return SignMeter(request.progress)
+
+
+def _without_signs(requests: Sequence[ScoreRequest]) -> list[ScoreRequest]:
+    """The requests without small frames, which a command that people repeat would print."""
+    return [replace(request, signs=False) for request in requests]
 
 
 def _repeat(models: dict[ModelRun, str], argv: Sequence[str]) -> str:
@@ -146,113 +178,9 @@ def _repeat(models: dict[ModelRun, str], argv: Sequence[str]) -> str:
     return printable(copy_commands(models) + shlex.join(argv))
 
 
-def _inputs(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> list[tuple[str, Clip]]:
-    """The inputs of ffmpeg in their order, with their names: the distorted clips first, no clip twice."""
-    inputs: dict[Clip, str] = {}
-    if step is not None:
-        inputs[step.source] = "reference"
-    else:
-        inputs.update((request.distorted.clip, "distorted clip") for request in requests)
-    inputs.update((request.reference.clip, "reference") for request in requests)
-    return [(name, clip) for clip, name in inputs.items()]
-
-
-def arguments(
-    requests: Sequence[ScoreRequest], models: dict[ModelRun, str], step: EncodeStep | None = None
-) -> list[str]:
-    """ffmpeg's argument list: the distorted clips, then the reference, each read once and to its end.
-
-    With a `step`, the first input is encoded, and the encode comes back through a loopback decoder. If the reference
-    itself is encoded, it is decoded once for both.
-    """
-    clips = [clip for _, clip in _inputs(requests, step)]
-    argv = [requests[0].tools.ffmpeg.path, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-xerror"]
-    argv += ["-nostats", "-stats_period", "0.5", "-progress", "pipe:1"]
-    for clip in clips:
-        argv += input_arguments(clip)
-    null = ("-fps_mode", "passthrough", "-f", "null", "-")
-    # A graph has a thread. Requests for one distorted clip share its decoding and filters; the others run in parallel.
-    together: dict[Clip, list[tuple[int, ScoreRequest]]] = {}
-    for number, request in enumerate(requests):
-        together.setdefault(request.distorted.clip, []).append((number, request))
-    pixels = sum(request.width * request.height for request in requests)
-    # Each graph has a thread of its own since ffmpeg 7.0; loopback decoders came soon after.
-    how = {"looped": step is not None, "threaded": len(together) > 1 and has_loopback(requests[0].tools.ffmpeg.path)}
-    graphs = [
-        part for each in together.values() for part in ("-filter_complex", _graph(each, models, clips, pixels, **how))
-    ]
-    scored = [part for number in range(len(requests)) for part in ("-map", f"[scored{number or ''}]")]
-    if step is None:
-        return [*argv, *graphs, *scored, *null]
-    argv += ["-map", "0:V:0", "-fps_mode", "passthrough", *step.arguments, "-y", f"file:{step.path.absolute()}"]
-    argv += ["-dec", "0:0", *graphs, *scored, *null]
-    return [*argv, "-map", "[counted]", "-c:v", "wrapped_avframe", *null]
-
-
-def _graph(
-    requests: Sequence[tuple[int, ScoreRequest]],
-    models: dict[ModelRun, str],
-    clips: list[Clip],
-    pixels: int,
-    *,
-    looped: bool,
-    threaded: bool,
-) -> str:
-    """The filter graph of some requests with their numbers. Each clip is filtered once, whatever is cut out of it.
-
-    `pixels` is the number of pixels in a frame of all requests together. `looped` says that the distorted clip comes
-    from a loopback decoder, and `threaded` that each graph has a thread of its own.
-    """
-    uses: dict[str, list[tuple[str, str]]] = {}
-    scorings = []
-    for number, request in requests:
-        tail = number or ""
-        for what, source in (("distorted", request.distorted), ("reference", request.reference)):
-            # V, not v: a cover picture is not a clip.
-            begin = f"[{clips.index(source.clip)}:V:0]" if what == "reference" or not looped else "[dec:0]"
-            if begin == "[dec:0]":
-                # libvmaf repeats the last frame of the shorter clip, so the decoder's frames are counted separately.
-                begin += "split[counted],"
-            uses.setdefault(begin + source.filters, []).append((source.window, f"[{what}{tail}]"))
-        # In proportion to the size: sixteen tiles need no more threads than the whole picture.
-        threads = -(-request.threads * request.width * request.height // pixels)
-        if threads == 1 == len(requests) and threaded:
-            # The graph's own thread scores: handing each frame to another costs 5 % of the time.
-            threads = 0
-        run_options = [r"\:".join(model_options(model, models[model])) for model in request.models]
-        # No shortest=1 or the like: if the lengths differ, both clips must be decoded to their ends and counted.
-        scorings.append(
-            f"[distorted{tail}][reference{tail}]libvmaf="
-            f"model='{'|'.join(run_options)}'"
-            + (f":feature='{'|'.join(f'name={name}' for name in request.features)}'" if request.features else "")
-            + f":log_path={_log(number)}:log_fmt=xml:n_threads={threads}[scored{tail}]"
-        )
-    chains = []
-    for chain, ends in uses.items():
-        if len(ends) == 1:
-            chains.append(",".join(part for part in (chain, ends[0][0]) if part) + ends[0][1])
-            continue
-        whole = [end for window, end in ends if not window]
-        cut = [(window, end, end.replace("]", "-whole]")) for window, end in ends if window]
-        chains.append(f"{chain},split={len(ends)}{''.join(whole)}{''.join(name for *_, name in cut)}")
-        chains += [f"{name}{window}{end}" for window, end, name in cut]
-    return ";".join([*chains, *scorings])
-
-
-def _log(number: int) -> str:
-    return f"vmaf{number or ''}.xml"
-
-
-def _graph_file(graph: str, folder: Path, tools: Tools) -> list[str]:
-    """The option that reads a graph from a file, because it is too long for an argument."""
-    (folder / "graph.txt").write_text(graph, encoding="utf-8")
-    # Before 7.0 it has a name of its own, which 8.0 does not know.
-    return ["-/filter_complex" if has_loopback(tools.ffmpeg.path) else "-filter_complex_script", "graph.txt"]
-
-
 def _read(path: Path, end: Finished, request: ScoreRequest) -> Log:
     if end.returncode == 0 and path.exists():
-        return read_log(path, request.columns)
+        return read_log(path, (*request.columns, *request.optional_columns))
     text = "\n".join(end.tail)
     if end.returncode < 0:
         what = "ffmpeg crashed while scoring. For example, libvmaf crashes on frames that are too small for a model."

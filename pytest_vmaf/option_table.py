@@ -33,7 +33,9 @@ class Option(NamedTuple):
     @property
     def flag(self) -> str:
         """The command-line flag."""
-        word = {"features": "feature", "cache": "no-cache", "vmaf_bin": "bin"}.get(self.name, self.name)
+        word = {"features": "feature", "cache": "no-cache", "signs": "no-signs", "vmaf_bin": "bin"}.get(
+            self.name, self.name
+        )
         return f"--vmaf-{word.replace('_', '-')}"
 
     @property
@@ -157,10 +159,23 @@ OPTIONS = (
     ),
     Option("align", False, _flag, "skip frames that only one of the clips has at its start"),
     Option(
+        "match_rate",
+        False,
+        _flag,
+        "if the frame rates differ, drop and double frames of the reference as the distorted clip does",
+    ),
+    Option(
         "allow",
         (),
         _allowed,
         "allow a property that is refused by default: hdr, interlaced, frame_rate, display, rotation, … (repeatable)",
+    ),
+    Option(
+        "signs",
+        True,
+        _flag,
+        "do not measure signs of the picture (colour, level, contrast, collapse, enhancement), nor check their gates",
+        "measure signs of the picture, and check their gates (default: true)",
     ),
     Option("scorer", "ffmpeg", _scorer, "scorer backend: ffmpeg, vmaf, or the name of a plugin"),
     Option("ffmpeg", None, _path_text, "ffmpeg to use (default: the one of imageio-ffmpeg, then PATH)"),

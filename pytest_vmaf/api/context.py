@@ -73,7 +73,13 @@ class Context:
     records: Records = field(default_factory=Records)
 
     def request(
-        self, reference: Clip, distorted: Clip, layers: Sequence[Layer], features: Sequence[str] = ()
+        self,
+        reference: Clip,
+        distorted: Clip,
+        layers: Sequence[Layer],
+        features: Sequence[str] = (),
+        *,
+        signs: bool = False,
     ) -> tuple[MeasureRequest, Scorer]:
         """The request for a measurement with the settings of these layers, and its scorer.
 
@@ -82,6 +88,7 @@ class Context:
             distorted: The distorted clip.
             layers: Settings, the nearest layer first.
             features: The libvmaf features that gates and tolerances need.
+            signs: Whether to measure signs of the picture, unless a setting switches them off.
 
         Raises:
             SettingsError: If there is no such scorer.
@@ -90,6 +97,7 @@ class Context:
         folder, size = values.pop("cache_dir"), values.pop("cache_size")
         values["cache"] = Cache(Path(folder), size) if values["cache"] and folder else None
         scorer = values.pop("scorer")
+        values["signs"] = values["signs"] and signs
         if isinstance(scorer, str):
             scorer = self.extensions.scorer(scorer)
         values["features"] = (*values["features"], *features)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_vmaf.errors import SettingsError
-from pytest_vmaf.gates.gate import DEFAULT_GATES, Gate, effective, parse_gate
+from pytest_vmaf.errors import ScorerError, SettingsError
+from pytest_vmaf.gates.defaults import default_gates, is_sign
+from pytest_vmaf.gates.gate import Gate, effective
 from pytest_vmaf.gates.metrics import MAP_METRICS, PART_METRICS, SEARCH_METRICS
-from pytest_vmaf.settings import Layer
+from pytest_vmaf.scoring.result import Result
+from pytest_vmaf.scoring.signs import SIGNS
+from pytest_vmaf.settings import Layer, resolve
 
 #: What a map measures of each tile.
 TILE_METRICS = ("vmaf", "neg", "gap")
@@ -26,15 +29,12 @@ def select_gates(layers: Sequence[Layer], metrics: Sequence[str], *, every_gate:
     Raises:
         SettingsError: If a gate of the call cannot be checked by this measurement.
     """
+    with_signs = bool(resolve(layers).values["signs"])
     for gate in effective(layer.gates for layer in layers if layer.origin == "call"):
-        if supports(gate.metric, metrics):
-            continue
-        if gate.metric in PART_METRICS:
-            method = "map" if gate.metric in MAP_METRICS else "roi"
-            raise SettingsError(f"{gate.name} requires vmaf.{method}(): no other method measures {gate.metric}.")
-        raise SettingsError(
-            f"{gate.name} is not a gate of vmaf.map(), which measures only vmaf, neg and gap of each tile."
-        )
+        if is_sign(gate) and not with_signs:
+            raise SettingsError(f"{gate.name} requires signs of the picture, which signs=False switches off.")
+        if not supports(gate.metric, metrics):
+            raise SettingsError(_unsupported(gate))
     # What only this kind measures is checked wherever the gate was set, as in `check`.
     chosen: list[Sequence[Gate]] = [
         [
@@ -45,12 +45,40 @@ def select_gates(layers: Sequence[Layer], metrics: Sequence[str], *, every_gate:
         for layer in layers
     ]
     if every_gate:
-        chosen.append([parse_gate(name, limit, "default") for name, limit in DEFAULT_GATES.items()])
-    return effective(chosen)
+        chosen.append(default_gates())
+    return tuple(gate for gate in effective(chosen) if with_signs or not is_sign(gate))
+
+
+def measured_gates(gates: Sequence[Gate], result: Result) -> tuple[Gate, ...]:
+    """The gates whose metric was measured. Default gates on signs are void with a scorer that reads no clips.
+
+    Raises:
+        ScorerError: If a scorer did not measure what a gate needs.
+    """
+    missing = [gate for gate in gates if is_sign(gate) and gate.metric not in result.signs]
+    for gate in missing:
+        if result.provenance["fake"] and gate.origin == "default":
+            continue
+        raise ScorerError(
+            f"The scorer {result.provenance['scorer']} does not measure what {gate.name} ({gate.origin}) needs. Switch "
+            f"the gate off ({gate.name}=None, or --vmaf-gate={gate.name}=off), or use --vmaf-scorer=ffmpeg."
+        )
+    return tuple(gate for gate in gates if gate not in missing)
 
 
 def supports(metric: str, metrics: Sequence[str]) -> bool:
     """Whether a measurement that alone has these `metrics` measures this one. Tiles have no features."""
     if metric in PART_METRICS:
         return metric in metrics
+    if metric in SIGNS:
+        return not metrics
     return metric not in SEARCH_METRICS and (metric in TILE_METRICS or "neg_tile" not in metrics)
+
+
+def _unsupported(gate: Gate) -> str:
+    if is_sign(gate):
+        return f"{gate.name} requires vmaf.check() or vmaf.score(), which measure signs of the whole picture."
+    if gate.metric in PART_METRICS:
+        method = "map" if gate.metric in MAP_METRICS else "roi"
+        return f"{gate.name} requires vmaf.{method}(): no other method measures {gate.metric}."
+    return f"{gate.name} is not a gate of vmaf.map(), which measures only vmaf, neg and gap of each tile."

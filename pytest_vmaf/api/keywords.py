@@ -33,6 +33,8 @@ class Settings(TypedDict, total=False):
         features: Further libvmaf features, for example `["psnr"]`.
         scale: The scaler that brings a smaller distorted clip to the reference's size, for example `"bicubic"`.
         align: Skip frames that only one of the clips has at its start.
+        match_rate: If the frame rates differ, drop and double frames of the reference as the distorted clip does. Each
+            frame is found by its picture, and the notes say how many were dropped and doubled.
         allow: Properties that are refused by default: `"hdr"`, `"interlaced"`, `"frame_rate"`, `"display"` (pictures
             that are shown in other shapes), `"rotation"`.
         signs: Whether to measure signs of the picture, and to check their default gates.
@@ -52,6 +54,7 @@ class Settings(TypedDict, total=False):
     features: str | Sequence[str] | None
     scale: Literal["bicubic", "bilinear", "lanczos", "spline", "neighbor", "area"] | None
     align: bool | None
+    match_rate: bool | None
     allow: str | Sequence[str] | None
     signs: bool | None
     scorer: str | Scorer | None

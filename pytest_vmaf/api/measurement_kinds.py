@@ -16,6 +16,7 @@ from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.scoring.measure import measure
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.scoring.result import Result
+from pytest_vmaf.scoring.signs import SIGNS
 
 if TYPE_CHECKING:
     from pytest_vmaf.report.sections import Section
@@ -114,7 +115,7 @@ def _region_gates(regions: Mapping[str, Region]) -> tuple[Gate, ...]:
                     f"{name} is not a gate of a region: tolerances of the call apply to every region. Pass it there."
                 )
             gate = parse_gate(name, limit, "call", region_name)
-            if gate.metric in PART_METRICS:
+            if gate.metric in (*PART_METRICS, *SIGNS):
                 raise SettingsError(f"{gate} is not a gate of a region. Regions have min_neg, max_gap and the like.")
             gates.append(gate)
     refuse_twice(gates)

@@ -9,10 +9,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_vmaf.api.context import Context
-from pytest_vmaf.api.gate_selection import select_gates, supports
+from pytest_vmaf.api.gate_selection import measured_gates, select_gates, supports
 from pytest_vmaf.api.measurement_kinds import Kind, MeasuredResult
 from pytest_vmaf.baselines.judge import Outcome
 from pytest_vmaf.errors import BaselineError, GateViolation, MeasurementError, ScorerError, SettingsError
+from pytest_vmaf.gates.defaults import is_sign
 from pytest_vmaf.gates.gate import Gate, Verdict, judge
 from pytest_vmaf.gates.messages import describe
 from pytest_vmaf.media.clip import ClipLike, as_clip, clip_name
@@ -106,7 +107,7 @@ def run_measurement(
             gates = (*select_gates(layers, kind.metrics, every_gate=every_gate), *kind.gates)
         elif layers[0].gates or layers[0].tolerances or layers[0].baseline:
             raise SettingsError("self_score checks no gates. Use assert on its result.")
-        plan = _plan(context, reference, distorted, layers, gates, kind, gated=gated)
+        plan = _plan(context, reference, distorted, layers, gates, kind, gated=gated, every_gate=every_gate)
         with context.progress(plan.request.distorted.path.name) as update:
             result = kind.measure(replace(plan.request, progress=update) if update else plan.request, plan.scorer)
         judgement = _judge(plan, result)
@@ -141,6 +142,7 @@ def _plan(
     kind: Kind[MeasuredResult],
     *,
     gated: bool,
+    every_gate: bool,
 ) -> Plan:
     clips = as_clip(reference), as_clip(distorted)
     baseline = None
@@ -148,12 +150,15 @@ def _plan(
         has_metric = partial(supports, metrics=kind.metrics)
         baseline = context.baselines.prepare_check(layers, "score", has_metric, clips[1].path.name)
     features = [gate.feature for gate in gates if gate.feature]
-    request, scorer = context.request(*clips, layers, [*features, *(baseline.features if baseline else ())])
+    features += baseline.features if baseline else ()
+    # `check` measures signs only if a gate needs them, `score` always.
+    signs = gated and not kind.metrics and (not every_gate or any(map(is_sign, gates)))
+    request, scorer = context.request(*clips, layers, features, signs=signs)
     return Plan(layers, gates, baseline, request, scorer, stamps_of(request.reference, request.distorted))
 
 
 def _judge(plan: Plan, result: Result) -> Judgement:
-    verdicts = judge(result, plan.gates)
+    verdicts = judge(result, measured_gates(plan.gates, result))
     if plan.baseline is None:
         return Judgement(verdicts, Outcome())
     from pytest_vmaf.baselines.from_results import entry_of_result

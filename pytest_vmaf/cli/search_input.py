@@ -31,7 +31,7 @@ SETTINGS = {
 SEARCH_ONLY = (
     "width", "height", "pix_fmt", "frame_rate", "crop", "stream",
     *(flag for flag in SETTINGS.values() if flag != "preset"), "features",
-    "scale", "align", "allow", "scorer", "ffmpeg", "vmaf_bin", "threads", "timeout",
+    "scale", "align", "match_rate", "allow", "scorer", "ffmpeg", "vmaf_bin", "threads", "timeout",
 )  # fmt: skip
 
 

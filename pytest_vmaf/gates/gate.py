@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, Protocol, TypeVar
@@ -20,8 +20,6 @@ OFF_WORDS = ("off", "none", "false", "no")
 ON_WORDS = ("on", "true", "yes")
 #: The directions of tolerances, whose names begin like those of gates: max_drop.
 DIRECTIONS = ("drop", "rise")
-#: The gates that `check` applies unless they are set elsewhere. Honest encodes have gaps of 0.8 to 2.7.
-DEFAULT_GATES: Mapping[str, float | bool] = {"max_gap": 3.0, ABOVE: True}
 
 
 class Limited(Protocol):
@@ -132,7 +130,7 @@ def parse_gate(name: str, limit: object, origin: str, region: str = "") -> Gate:
         suffix = next((f"_{pool}" for pool in POOLS if rest.endswith(f"_{pool}")), "")
         hint = did_you_mean(rest.removesuffix(suffix), (*names, *directions), f"{bound}_{{}}{suffix}")
         raise unknown_metric(name, origin, hint, names)
-    pool = rest.removeprefix(f"{metric}_") if metric != rest else "mean"
+    pool = rest.removeprefix(f"{metric}_") if metric != rest else metrics()[metric].pool
     check_pool(name, pool, origin, directions)
     return Gate(name, bound, metric, pool, _limit(name, limit, origin), origin, region)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from pytest_vmaf.gates.gate import Gate, Verdict, part_of, region_prefix
-from pytest_vmaf.gates.metrics import ABOVE, label
+from pytest_vmaf.gates.metrics import ABOVE, label, metrics
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import Score
 from pytest_vmaf.text import plural
@@ -124,7 +124,7 @@ def _comparison(verdict: Verdict) -> str:
     if gate.metric == ABOVE:
         frames = plural(verdict.value, "frame")
         return f"{region}{frames} above 100 and the reference's own score, {limit:g} allowed"
-    pool = "" if gate.pool == "mean" else f" {gate.pool}"
+    pool = "" if gate.pool == metrics()[gate.metric].pool else f" {gate.pool}"
     signs = {("min", True): "≥", ("min", False): "<", ("max", True): "≤", ("max", False): ">"}
     sign = signs[gate.bound, verdict.passed]
     return f"{region}{label(gate.metric)}{pool} {verdict.value:.3f} {sign} {limit:g}"

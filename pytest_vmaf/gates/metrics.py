@@ -11,9 +11,11 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from pytest_vmaf.scoring.models import feature_columns, higher_is_better
+from pytest_vmaf.scoring.signs import SIGNS
 
-#: Who measures a metric: every scoring, a libvmaf feature, `vmaf.roi`, `vmaf.map`, an encode, or a comparison.
-MetricSource = Literal["score", "feature", "roi", "map", "encode", "comparison"]
+#: Who measures a metric: every scoring, small frames beside it, a libvmaf feature, `vmaf.roi`, `vmaf.map`, an encode,
+#: or a comparison.
+MetricSource = Literal["score", "sign", "feature", "roi", "map", "encode", "comparison"]
 
 
 class Metric(NamedTuple):
@@ -25,6 +27,7 @@ class Metric(NamedTuple):
         unit: The unit of its values, "" for points and plain numbers.
         higher_is_better: Whether a larger value is better.
         source: Who measures it.
+        pool: How a gate without a pool in its name pools the frames.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Metric(NamedTuple):
     unit: str
     higher_is_better: bool
     source: MetricSource
+    pool: str = "mean"
 
 
 ABOVE = "above_100"
@@ -60,8 +64,21 @@ _LABELS = {
     "crf": "CRF",
     BD_RATE: "BD-rate",
     ABOVE: "frames above 100",
+    "colour_loss": "colour loss",
+    "level_shift": "level shift",
 }
-_UNITS = {"psnr": "dB", "psnr_hvs": "dB", "bitrate": "bit/s", BD_RATE: "%"}
+#: Where the mean would hide what one frame shows.
+_POOLS = {"collapse": "max", "contrast": "max"}
+_UNITS = {
+    "psnr": "dB",
+    "psnr_hvs": "dB",
+    "bitrate": "bit/s",
+    BD_RATE: "%",
+    "colour_loss": "%",
+    "contrast": "%",
+    "level_shift": "code values",
+    "enhancement": "‰",
+}
 
 
 @lru_cache(maxsize=1)
@@ -69,15 +86,23 @@ def metrics() -> Mapping[str, Metric]:
     """Every metric by its name: those of every scoring first, then those of regions, features and searches."""
     sources: dict[str, MetricSource] = {
         **dict.fromkeys((*BASE_METRICS, ABOVE), "score"),
+        **dict.fromkeys(SIGNS, "sign"),
         **dict.fromkeys(ROI_METRICS, "roi"),
         **dict.fromkeys(MAP_METRICS, "map"),
         **dict.fromkeys(feature_columns(), "feature"),
         **dict.fromkeys(ENCODE_METRICS, "encode"),
         BD_RATE: "comparison",
     }
-    lower = {ABOVE, "bitrate", BD_RATE}
+    lower = {ABOVE, "bitrate", BD_RATE, *SIGNS}
     return {
-        name: Metric(name, label(name), _unit(name), name not in lower and higher_is_better(name), source)
+        name: Metric(
+            name,
+            label(name),
+            _unit(name),
+            name not in lower and higher_is_better(name),
+            source,
+            _POOLS.get(name, "mean"),
+        )
         for name, source in sources.items()
     }
 
@@ -91,7 +116,7 @@ def decimals(name: str, value: float) -> int:
     """The decimals of a printed value: none for counts, four for numbers between 0 and 1 such as SSIM, else two."""
     if name in (*ENCODE_METRICS, ABOVE):
         return 0
-    return 4 if abs(value) <= 2 and name not in BASE_METRICS else 2
+    return 4 if abs(value) <= 2 and name not in (*BASE_METRICS, *SIGNS) else 2
 
 
 def _unit(name: str) -> str:

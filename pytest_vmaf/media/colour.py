@@ -23,6 +23,10 @@ LIKE_SRGB = SAME_TRANSFER | {"iec61966-2-1", "bt470m"}
 ORDINARY = {"unknown", "bt709", "smpte170m", "bt470bg", "iec61966-2-1", "bt470m", "bt2020-10", "bt2020-12", "gbr"}
 #: The matrices that ffmpeg's scaler can convert, even to another size: it refuses clips with any other tag.
 SCALER_MATRICES = {"unknown", "gbr", "bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc"}
+#: Matrices that ffmpeg's zscale converts, if primaries and transfer are tagged, too.
+ZSCALE_MATRICES = {"ycgco", "bt2020c", "chroma-derived-nc", "chroma-derived-c", "ictcp"}
+#: How ffmpeg's setparams calls the tags.
+SETPARAMS = {"matrix": "colorspace", "primaries": "color_primaries", "transfer": "color_trc"}
 #: Pictures of all codecs, and clips of RGB, are scored against the same samples of the reference.
 TO_YUV = "scale=out_color_matrix={}:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int"
 #: The matrices of TO_YUV by their tags. Grey is the luma of one of them, BT.601 if there is no tag.
@@ -91,7 +95,10 @@ def colour_problems(ref: Video, dis: Video, allow: Collection[str], offset: int 
         compared.insert(0, ("matrix", ref.matrix, dis.matrix))
     for what, a, b in compared:
         if "unknown" not in (a, b) and not _same_colour(what, a, b, route):
-            problems.append(f"{what}: the reference is tagged {a}, the distorted clip {b}. Convert or re-tag one.")
+            problems.append(
+                f"{what}: the reference is tagged {a}, the distorted clip {b}. Convert or re-tag one. "
+                + _retag(dis, SETPARAMS[what], a)
+            )
     return problems
 
 
@@ -104,7 +111,9 @@ def _range_problems(ref: Video, dis: Video, route: Route, brightness: Brightness
     if differ:
         problems.append(
             f"colour range: the reference is tagged {ref.color_range}, the distorted clip {dis.color_range} "
-            "(tv is limited, pc is full, unknown counts as limited). Correct the wrong tag, or convert the clip."
+            "(tv is limited, pc is full, unknown counts as limited). Correct the wrong tag, or convert the clip. "
+            + _retag(dis, "range", ranges[0])
+            + _convert_range(dis, ranges[0])
         )
     elif route != "stored" and (better := brightness.contradiction()):
         problems.append(
@@ -116,9 +125,27 @@ def _range_problems(ref: Video, dis: Video, route: Route, brightness: Brightness
         if route != "stored" and video.format.kind == "yuv" and video.matrix not in SCALER_MATRICES:
             problems.append(
                 f"matrix: the {what} is tagged {video.matrix}, which ffmpeg's scaler cannot convert, and the other "
-                "clip is RGB or a picture. Convert it to BT.709 first, or compare it with a clip of the same matrix."
+                f"clip is RGB or a picture. {_to_bt709(video)}, or compare it with a clip of the same matrix."
             )
     return problems
+
+
+def _retag(video: Video, key: str, value: str) -> str:
+    """How to give the distorted clip another tag without changing its samples."""
+    encoder = "libx264rgb" if video.format.kind == "rgb" else "libx264"
+    return f"If only its tag is wrong: ffmpeg -i IN -vf setparams={key}={value} -c:v {encoder} -qp 0 OUT.mkv"
+
+
+def _convert_range(video: Video, color_range: str) -> str:
+    if video.format.kind != "yuv":
+        return ""
+    return f". To convert it: ffmpeg -i IN -vf scale=out_range={color_range} -c:v libx264 -qp 0 OUT.mkv"
+
+
+def _to_bt709(video: Video) -> str:
+    if video.matrix not in ZSCALE_MATRICES:
+        return "Convert it to BT.709 with a program that knows this matrix"
+    return "Convert it first (ffmpeg -i IN -vf zscale=matrix=709 -c:v libx264 -qp 0 OUT.mkv)"
 
 
 def _tags(ref: Video, dis: Video) -> set[str]:

@@ -17,8 +17,9 @@ from pytest_vmaf.media.crop_search import find_crop
 from pytest_vmaf.media.geometry import SCALERS, plan_size, size_problems
 from pytest_vmaf.media.inspect import THUMBNAIL, Video, count_frames, inspect
 from pytest_vmaf.media.process import thread_refusals
+from pytest_vmaf.media.rate_match import RateMatch, match_rate
 from pytest_vmaf.media.rotation import rotation_notes, rotation_problems
-from pytest_vmaf.media.timing import interlacing_problems, rate_problems
+from pytest_vmaf.media.timing import describe_variable_rate, interlacing_problems, rate_problems
 from pytest_vmaf.media.unreadable import sequence_of
 from pytest_vmaf.text import plural
 
@@ -27,6 +28,7 @@ ALLOWANCES = {
     "hdr": "PQ and HLG clips, although no VMAF model is trained on HDR",
     "interlaced": "interlaced frames as they are",
     "frame_rate": "clips that state different frame rates",
+    "displaced": "frames that show another frame of the reference than their own",
     "display": "pictures of different shapes, as they are stored",
     "rotation": "pictures that are turned against each other, as players show them",
 }
@@ -52,6 +54,7 @@ class Pair:
         starts: The first frame of the reference, and of the distorted clip, that is scored.
         frames: How many frames are scored from there; None for all.
         notes: What the filters change, in words.
+        matched: Whether frames of the reference are dropped or doubled, as in the distorted clip.
     """
 
     reference: Video
@@ -67,10 +70,13 @@ class Pair:
     starts: tuple[int, int]
     frames: int | None
     notes: tuple[str, ...]
+    matched: bool = False
 
     @property
     def frame_rate(self) -> Fraction | None:
         """Frames per second; None if neither clip states it."""
+        if self.matched and self.distorted.frame_rate:
+            return self.distorted.frame_rate
         return self.reference.frame_rate or self.distorted.frame_rate
 
 
@@ -82,6 +88,7 @@ def check_pair(
     scale: str | None,
     align: bool,
     allow: Collection[str],
+    match: bool = False,
     timeout: float | None = None,
     cache: Cache | None = None,
 ) -> Pair:
@@ -94,6 +101,7 @@ def check_pair(
         scale: The filter that scales a smaller distorted clip up to the reference's size.
         align: Whether to skip the frames that only one clip has at its start.
         allow: Properties that are refused by default, for example "hdr".
+        match: Whether to drop and double frames of the reference as the distorted clip does, if the frame rates differ.
         timeout: In seconds, for each inspection.
         cache: Stores the inspections.
 
@@ -112,11 +120,16 @@ def check_pair(
     # Pictures that are turned or cropped have other sizes and other first frames for that reason alone.
     sizes = [] if turned else size_problems(ref, dis, scale, allow, lambda: find_crop(ref, dis, look, ffmpeg, timeout))
     offset = 0 if turned or any(size.startswith("display:") for size in sizes) else alignment.offset
+    rates = rate_problems(ref, dis, allow)
+    differs = bool(rates) or ref.has_variable_rate or dis.has_variable_rate
+    matched = match_rate(ref, dis, ffmpeg, timeout) if match and differs and not turned else None
+    if match and differs:
+        rates, offset = [], 0
     problems = [
         *turned,
         *sizes,
         *_length_problems(ref, dis),
-        *rate_problems(ref, dis, allow),
+        *rates,
         *colour_problems(ref, dis, allow, offset),
         *interlacing_problems(ref, dis, allow),
     ]
@@ -126,12 +139,13 @@ def check_pair(
             "Trim them first."
         )
     elif offset and not align:
-        problems.append(_describe_offset(offset) + " Pass align=True (--vmaf-align) to skip the frames only one has.")
+        hint = describe_variable_rate(ref, dis) or "Pass align=True (--vmaf-align) to skip the frames only one has."
+        problems.append(f"{_describe_offset(offset)} {hint}")
     if problems:
         # The reasons come first: pytest's short summary shows the start of the first line.
         listed = "\n  - ".join(problems)
         raise PairError(f"not comparable: {listed}\n  reference: {_name(ref)}\n  distorted: {_name(dis)}")
-    return _plan(ref, dis, scale, offset, partial(count_frames, ffmpeg=ffmpeg, timeout=timeout, cache=cache))
+    return _plan(ref, dis, scale, offset, matched, partial(count_frames, ffmpeg=ffmpeg, timeout=timeout, cache=cache))
 
 
 def _name(video: Video) -> str:
@@ -176,10 +190,15 @@ def _describe_offset(offset: int) -> str:
     return f"alignment: the distorted clip has {frames} before the reference's first (by PSNR of the first frames)."
 
 
-def _plan(ref: Video, dis: Video, scale: str | None, offset: int, count: Callable[[Clip], int]) -> Pair:
+def _plan(
+    ref: Video, dis: Video, scale: str | None, offset: int, matched: RateMatch | None, count: Callable[[Clip], int]
+) -> Pair:
     ref_chain, dis_chain = ([*filter(None, [video.clip.cropping]), *BY_INDEX] for video in (ref, dis))
     notes = [*_omission_notes(ref, "reference"), *_omission_notes(dis, "distorted")]
     starts, frames = (max(offset, 0), max(-offset, 0)), None
+    if matched:
+        ref_chain[:0], frames = matched.filters, matched.frames
+        notes.append(matched.note)
     if offset:
         counts = [count(video.clip) for video in (ref, dis)]
         tails = [length - start for length, start in zip(counts, starts, strict=True)]
@@ -217,6 +236,7 @@ def _plan(ref: Video, dis: Video, scale: str | None, offset: int, count: Callabl
         starts=starts,
         frames=frames,
         notes=tuple(notes),
+        matched=matched is not None,
     )
 
 

@@ -241,7 +241,7 @@ def _command(request: MeasureRequest, mask: Mask, scorer: str) -> str:
     argv += _flags(frame_rate=rate, saliency_model=mask.saliency, synthetic_mask=mask.synthetic)
     argv += _flags(weight=mask.weight, threshold=mask.threshold, fade=mask.fade, bt601=mask.bt601, stride=mask.stride)
     argv += _flags(model=request.model, generation=request.generation, phone=request.phone, scale=request.scale)
-    argv += _flags(align=request.align)
+    argv += _flags(align=request.align, match_rate=request.match_rate)
     argv += [f"--allow={name}" for name in request.allow]
     argv += [] if scorer == "ffmpeg" else _flags(scorer=scorer)
     argv += _flags(vmaf_bin=request.vmaf_bin) if scorer == "vmaf" else []

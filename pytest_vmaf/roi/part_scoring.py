@@ -35,7 +35,7 @@ def part_of(prepared: PreparedScoring, name: str, size: tuple[int, int], window:
     """
     refuse_small(prepared.models, *size, f"Pictures of {printable(name)!r}")
     reference, distorted = (replace(each, window=window) for each in (prepared.job.reference, prepared.job.distorted))
-    job = replace(prepared.job, reference=reference, distorted=distorted, width=size[0], height=size[1])
+    job = replace(prepared.job, reference=reference, distorted=distorted, width=size[0], height=size[1], signs=False)
     return replace(prepared, job=job)
 
 

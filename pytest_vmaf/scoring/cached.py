@@ -36,7 +36,9 @@ from pytest_vmaf.text import printable
 Data: TypeAlias = Mapping[str, Any]
 
 CAPABILITIES = {"name": str, "version": str, "bootstrap": bool, "reads_clips": bool}
-COUNTS = {"columns": Each(int), "reference_frames": int, "distorted_frames": int}
+#: Raised when signs change, so that cached ones are measured anew.
+SIGNS_VERSION = 1
+COUNTS = {"columns": Each(int), "signs": Each(int), "reference_frames": int, "distorted_frames": int}
 LOG = {**COUNTS, "libvmaf": str, "pooled_means": Each(float)}
 
 
@@ -94,7 +96,8 @@ def score_key(scorer: Scorer, request: ScoreRequest, cache: Cache | None) -> str
             picture=[request.width, request.height, request.pix_fmt],
             models=[_model(model) for model in request.models],
             features=request.features,
-            columns=request.columns,
+            columns=[*request.columns, *request.optional_columns],
+            signs=SIGNS_VERSION if request.signs else 0,
         )
     except OSError:
         # A clip or a model is missing, which the scoring reports.
@@ -124,11 +127,12 @@ def store_score(cache: Cache | None, key: str | None, log: ScoreLog) -> None:
 
 def pack_log(log: ScoreLog) -> tuple[Data, bytes]:
     """A log as JSON data, and its values as little-endian doubles, column by column."""
-    numbers = array("d", chain.from_iterable(log.columns.values()))
+    numbers = array("d", chain.from_iterable([*log.columns.values(), *log.signs.values()]))
     if sys.byteorder == "big":  # pragma: no cover
         numbers.byteswap()
     return {
         "columns": {name: len(values) for name, values in log.columns.items()},
+        "signs": {name: len(values) for name, values in log.signs.items()},
         "reference_frames": log.reference_frames,
         "distorted_frames": log.distorted_frames,
         "libvmaf": log.libvmaf,
@@ -142,19 +146,31 @@ def unpack_log(data: Data, blob: bytes) -> ScoreLog:
     numbers = array("d", blob)
     if sys.byteorder == "big":  # pragma: no cover
         numbers.byteswap()
-    columns, start = {}, 0
-    for name, length in data["columns"].items():
-        columns[name] = tuple(numbers[start : start + length])
-        start += length
-    if start != len(numbers) or min(data["columns"].values(), default=0) < 0:
+    tables, start = {"columns": dict[str, tuple[float, ...]](), "signs": dict[str, tuple[float, ...]]()}, 0
+    for kind, table in tables.items():
+        for name, length in data[kind].items():
+            table[name] = tuple(numbers[start : start + length])
+            start += length
+    if start != len(numbers) or min([*data["columns"].values(), *data["signs"].values()], default=0) < 0:
         raise ValueError(f"the log must have {start} numbers, not {len(numbers)}")
-    return ScoreLog(**{**data, "columns": columns, "libvmaf": printable(data["libvmaf"])}, command="")
+    return ScoreLog(**{**data, **tables, "libvmaf": printable(data["libvmaf"])}, command="")
 
 
 def _run(scorer: Scorer, requests: Sequence[ScoreRequest]) -> tuple[ScoreLog, ...]:
     if len(requests) > 1 and isinstance(scorer, JoiningScorer):
-        return scorer.score_together(requests)
-    return tuple(scorer.score(request) for request in requests)
+        logs = scorer.score_together(requests)
+    else:
+        logs = tuple(scorer.score(request) for request in requests)
+    return tuple(map(_with_signs, logs, requests))
+
+
+def _with_signs(log: ScoreLog, request: ScoreRequest) -> ScoreLog:
+    """The log with the signs that its request asks for, measured here if the scorer does not measure them."""
+    if not request.signs or not isinstance(log, ScoreLog) or log.signs or log.reference_frames != log.distorted_frames:
+        return log
+    from pytest_vmaf.scoring.sign_run import measure_signs
+
+    return replace(log, signs=measure_signs(request))
 
 
 def _identity(scorer: Scorer, tools: Tools, cache: Cache | None) -> Data | None:

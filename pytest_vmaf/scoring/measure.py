@@ -15,6 +15,7 @@ from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import Context, Provenance, Scale, Score
 from pytest_vmaf.scoring.scorer import ScoreLog, Scorer, ScoreRequest
 from pytest_vmaf.scoring.self_scores import frames_above, remember, self_scores
+from pytest_vmaf.scoring.signs import refuse_displaced, sign_metrics
 from pytest_vmaf.scoring.verify_log import verify_log
 from pytest_vmaf.text import plural
 
@@ -74,13 +75,17 @@ def conclude(
     context = context_of(prepared, replace(log, command=command or log.command), name, reference, notes)
     above = frames_above(job, log, models, context, lambda: own or self_scores([prepared])[0])
     scores = scores_of(prepared, log, context)
-    return Result(scores.pop("vmaf"), scores.pop("neg"), scores.pop("gap"), above, scores)
+    return Result(
+        scores.pop("vmaf"), scores.pop("neg"), scores.pop("gap"), above, scores, signs=signs_of(prepared, log, context)
+    )
 
 
 def check_log(prepared: PreparedScoring, log: ScoreLog) -> ScoreLog:
     """The log, if it is complete and meaningful. Raises ScorerError or PairError otherwise."""
     verify_log(log, prepared.job, prepared.can.name)
     check_meaningful(log, prepared.job)
+    if prepared.job.signs and "displaced" not in prepared.allow:
+        refuse_displaced(log, prepared.job)
     return log
 
 
@@ -147,8 +152,19 @@ def scores_of(prepared: PreparedScoring, log: ScoreLog, context: Context) -> dic
         **{
             column: build(column, frames, models.label if column in intervals else "", None, None)
             for column, frames in log.columns.items()
-            if column not in (models.default.column, models.neg.column)
+            if column in job.columns and column not in (models.default.column, models.neg.column)
         },
+    }
+
+
+def signs_of(prepared: PreparedScoring, log: ScoreLog, context: Context) -> dict[str, Score]:
+    """The signs of the picture by metric, if they were measured."""
+    job, models = prepared.job, prepared.models
+    if not job.signs:
+        return {}
+    return {
+        metric: Score(frames, Scale(metric, "", "", job.width, job.height, higher_is_better=False), context)
+        for metric, frames in sign_metrics(log, models).items()
     }
 
 

@@ -44,6 +44,8 @@ class ModelPair:
         min_long_side: Pixels a frame must have on its longer side.
         has_transform: Whether phone mode is a transformation of this model's scores.
         phone: Whether the pair is for viewing on a phone.
+        detail_columns: The columns of the log with the same detail measured by both models, default first: what
+            `signs` tells enhancement from. Empty if they are not known.
     """
 
     name: str
@@ -57,6 +59,7 @@ class ModelPair:
     min_long_side: int
     has_transform: bool
     phone: bool = False
+    detail_columns: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -185,6 +188,7 @@ def _built_in(name: str, phone: bool) -> ModelPair:
         min_side=entry["min_side"],
         min_long_side=entry["min_long_side"],
         has_transform=phone_mode == "transform",
+        detail_columns=tuple(entry["detail"]),
     )
 
 
@@ -243,7 +247,16 @@ def _from_file(path: Path) -> ModelPair:
         min_side=known["min_side"],
         min_long_side=known["min_long_side"],
         has_transform=isinstance(model.get("score_transform"), dict),
+        detail_columns=_detail_columns(limits, v1),
     )
+
+
+def _detail_columns(limits: list[str], v1: bool) -> tuple[str, ...]:
+    """The detail columns of a model from a file. Those of v1 depend on options of the file."""
+    if v1 or not any("adm" in limit for limit in limits):
+        return ()
+    column = "adm_scale1" if any(limit.startswith("float_adm") for limit in limits) else "integer_adm_scale1"
+    return column, f"{column}_egl_1"
 
 
 def _extractors_with_gain(feature_names: list[str]) -> set[str]:

@@ -12,6 +12,7 @@ from pytest_vmaf.media.ffmpeg import find_ffmpeg
 from pytest_vmaf.media.fingerprint import stamp_of
 from pytest_vmaf.media.pair import Pair, check_pair
 from pytest_vmaf.scoring.cached import capabilities
+from pytest_vmaf.scoring.missing_chroma import note_missing_chroma
 from pytest_vmaf.scoring.models import ModelPair, registry, resolve_feature, resolve_model
 from pytest_vmaf.scoring.scorer import Capabilities, Scorer, ScoreRequest, Source, Tools
 
@@ -31,6 +32,7 @@ class MeasureRequest:
     features: tuple[str, ...] = ()
     scale: str | None = None
     align: bool = False
+    match_rate: bool = False
     allow: tuple[str, ...] = ()
     threads: int = 1
     timeout: float | None = None
@@ -38,6 +40,7 @@ class MeasureRequest:
     vmaf_bin: str = "vmaf"
     progress: Callable[[int, int | None], None] | None = None
     cache: Cache | None = None
+    signs: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class PreparedScoring:
         scorer: The scorer.
         stamp: Identifies the state of the reference's file before anything was measured, or None.
         cache: Where scores are cached, or None.
+        allow: The properties that are allowed, as in `MeasureRequest`.
     """
 
     job: ScoreRequest
@@ -61,6 +65,7 @@ class PreparedScoring:
     scorer: Scorer
     stamp: tuple[int, ...] | None
     cache: Cache | None = None
+    allow: tuple[str, ...] = ()
 
 
 def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
@@ -81,18 +86,20 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
             tools.ffmpeg.path,
             scale=request.scale,
             align=request.align,
+            match=request.match_rate,
             allow=request.allow,
             timeout=request.timeout,
             cache=request.cache,
         )
         width, height, pix_fmt = pair.width, pair.height, pair.pix_fmt
         sources = (
-            Source(request.reference, pair.reference_filters, pair.starts[0], pair.frames),
+            Source(request.reference, pair.reference_filters, pair.starts[0], pair.frames, matched=pair.matched),
             Source(request.distorted, pair.distorted_filters, pair.starts[1], pair.frames),
         )
     models = resolve_model(
         request.model, generation=request.generation, phone=request.phone, width=width, height=height
     )
+    pair = pair and note_missing_chroma(pair, models, features)
     if models.default.bootstrap and not can.bootstrap:
         raise ModelError(
             f"{models.name} gives a confidence interval, which the scorer {can.name!r} does not support. "
@@ -111,8 +118,10 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
         threads=request.threads,
         timeout=request.timeout,
         progress=_progress(request.progress, pair),
+        optional_columns=models.detail_columns if can.reads_clips else (),
+        signs=request.signs and can.reads_clips,
     )
-    return PreparedScoring(job, models, can, pair, scorer, stamp, request.cache)
+    return PreparedScoring(job, models, can, pair, scorer, stamp, request.cache, request.allow)
 
 
 def _progress(update: Callable[[int, int | None], None] | None, pair: Pair | None) -> Callable[[int], None] | None:

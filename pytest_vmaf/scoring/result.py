@@ -12,6 +12,7 @@ from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.files import load_json
 from pytest_vmaf.json_shapes import Each, Optional, conform
 from pytest_vmaf.scoring.score import Context, Provenance, Scale, Score
+from pytest_vmaf.scoring.signs import SIGNS
 
 SCHEMA = 1
 #: A result as JSON data, of the shape below.
@@ -81,6 +82,8 @@ class Result:
         above_100: The frames that enhancement lifted above the range.
         features: Further scores by libvmaf's columns, for example `psnr_y` in dB. `result["psnr_y"]` is a shorthand.
         regions: Results of the requested regions by their names.
+        signs: Signs of the picture that VMAF does not see: `colour_loss`, `level_shift`, `contrast`, `collapse` and
+            `enhancement`; `result["contrast"]` is a shorthand. Empty where they were not measured.
     """
 
     vmaf: Score
@@ -89,6 +92,7 @@ class Result:
     above_100: FramesAbove
     features: Mapping[str, Score] = field(hash=False)
     regions: Mapping[str, Result] = field(hash=False, default_factory=dict)
+    signs: Mapping[str, Score] = field(hash=False, default_factory=dict)
 
     def __repr__(self) -> str:
         scores = f"NEG {self.neg:.2f}, VMAF {self.vmaf:.2f}, gap {self.gap:.2f}"
@@ -120,8 +124,8 @@ class Result:
 
     @property
     def scores(self) -> Mapping[str, Score]:
-        """All scores by metric: `vmaf`, `neg`, `gap`, and the features."""
-        return {"vmaf": self.vmaf, "neg": self.neg, "gap": self.gap, **self.features}
+        """All scores by metric: `vmaf`, `neg`, `gap`, the features and the signs."""
+        return {"vmaf": self.vmaf, "neg": self.neg, "gap": self.gap, **self.features, **self.signs}
 
     def __getitem__(self, metric: str) -> Score:
         if metric not in self.scores:
@@ -189,6 +193,7 @@ def _result_of(data: ResultData) -> Result:
         neg=scores.pop("neg"),
         gap=scores.pop("gap"),
         above_100=FramesAbove(**{**above, "frames": lifted}, context=context),
+        signs={name: scores.pop(name) for name in SIGNS if name in scores},
         features=scores,
         regions={name: _result_of(region) for name, region in (data.get("regions") or {}).items()},
     )

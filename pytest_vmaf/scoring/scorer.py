@@ -45,6 +45,7 @@ class Source:
         start: The first frame to score.
         frames: How many frames to score, or None for all.
         window: The filter that cuts a part out of the prepared picture, "" for the whole picture.
+        matched: Whether the filters drop and double frames, so that there are `frames` of them in the end.
     """
 
     clip: Clip
@@ -52,6 +53,7 @@ class Source:
     start: int = 0
     frames: int | None = None
     window: str = ""
+    matched: bool = False
 
     @property
     def chain(self) -> str:
@@ -60,6 +62,8 @@ class Source:
 
     def scored(self, decoded: int) -> int:
         """How many frames are scored when this many were decoded."""
+        if self.matched and self.frames is not None:
+            return self.frames if decoded else 0
         available = max(0, decoded - self.start)
         return available if self.frames is None else min(available, self.frames)
 
@@ -90,10 +94,13 @@ class ScoreRequest:
         models: The models to run.
         features: libvmaf's names of further features.
         columns: Every column that the log must have.
+        optional_columns: Columns that the log should have if the scorer can give them. Without them, some default
+            gates of `check` cannot be checked.
         tools: The programs to use.
         threads: libvmaf's threads.
         timeout: Time limit in seconds, or None.
         progress: Called with the number of frames scored so far, or None.
+        signs: Whether the log should also have `signs`. pytest-vmaf measures them itself where the scorer does not.
     """
 
     reference: Source
@@ -108,6 +115,8 @@ class ScoreRequest:
     threads: int = 1
     timeout: float | None = None
     progress: Callable[[int], None] | None = None
+    optional_columns: tuple[str, ...] = ()
+    signs: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,6 +131,7 @@ class ScoreLog:
         command: A shell command that repeats the run.
         pooled_means: The tool's own means by column, if it gives them. They must agree with the frames.
         cached: When the log was made (ISO 8601, UTC) if it comes from the cache, else "".
+        signs: What `scoring.signs` measured beside the scores, by column, one value per frame.
     """
 
     columns: Mapping[str, tuple[float, ...]]
@@ -131,6 +141,7 @@ class ScoreLog:
     command: str
     pooled_means: Mapping[str, float] = field(default_factory=dict)
     cached: str = ""
+    signs: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,10 @@ def self_scores(scorings: Sequence[PreparedScoring]) -> tuple[tuple[float, ...],
     scores = {number: _self_scores.get(_key(each)) for number, each in enumerate(scorings)}
     missing = [number for number, own in scores.items() if own is None]
     jobs = [scorings[number].job for number in missing]
-    jobs = [replace(job, distorted=job.reference, features=(), columns=job.columns[:2]) for job in jobs]
+    jobs = [
+        replace(job, distorted=job.reference, features=(), columns=job.columns[:2], optional_columns=(), signs=False)
+        for job in jobs
+    ]
     if jobs:
         logs = score(scorings[0].scorer, jobs, scorings[0].cache)
         for number, job, log in zip(missing, jobs, logs, strict=True):

@@ -6,6 +6,7 @@ import math
 
 from pytest_vmaf.errors import LogError, PairError, ScorerError
 from pytest_vmaf.scoring.scorer import ScoreLog, ScoreRequest, check_type
+from pytest_vmaf.scoring.signs import check_columns
 
 
 def verify_log(log: ScoreLog, request: ScoreRequest, scorer: str) -> None:
@@ -31,8 +32,12 @@ def verify_log(log: ScoreLog, request: ScoreRequest, scorer: str) -> None:
         )
     if ref == 0:
         raise ScorerError(f"No frame was decoded: {names}.\n  command: {log.command}")
-    for column in request.columns:
+    if request.signs:
+        check_columns(log.signs, ref, names)
+    for column in (*request.columns, *request.optional_columns):
         values = log.columns.get(column)
+        if values is None and column in request.optional_columns:
+            continue
         if values is None:
             raise LogError(
                 f"The log has no column {column!r}; it has {', '.join(sorted(log.columns)) or 'none'}. {names}.\n"

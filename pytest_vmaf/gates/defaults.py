@@ -1,0 +1,37 @@
+"""The gates that `check` applies unless they are set elsewhere.
+
+`benchmarks/signs.py` measures how often each refuses honest encodes, and how often it misses damage; the table is in
+`docs/explanation/signs.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from pytest_vmaf.gates.gate import Gate, parse_gate
+from pytest_vmaf.gates.metrics import ABOVE
+from pytest_vmaf.scoring.signs import SIGNS
+
+#: By name. Means are more sensitive; maxima catch one frame among many.
+DEFAULT_GATES: Mapping[str, float | bool] = {
+    "max_colour_loss": 20.0,
+    "max_colour_loss_max": 40.0,
+    "max_level_shift": 3.0,
+    "max_level_shift_max": 8.0,
+    "max_contrast": 2.0,
+    "max_collapse": 30.0,
+    "max_enhancement": 12.0,
+    ABOVE: True,
+}
+
+
+@lru_cache(maxsize=1)
+def default_gates() -> tuple[Gate, ...]:
+    """The default gates, parsed."""
+    return tuple(parse_gate(name, limit, "default") for name, limit in DEFAULT_GATES.items())
+
+
+def is_sign(gate: Gate) -> bool:
+    """Whether a gate limits a sign of the picture, which not every scorer can measure."""
+    return gate.metric in SIGNS

@@ -1,0 +1,107 @@
+"""SignMeter: what small frames of both clips show, frame by frame, as they come.
+
+Coding changes the means of large blocks little, however coarse it is. A change of brightness, contrast or colour, or
+another frame, changes them much.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from pytest_vmaf.media.small_frames import HEIGHT, PAIR_BYTES, WIDTH
+from pytest_vmaf.scoring.signs import COLUMNS
+
+#: How many frames of the reference, earlier and later, a frame is compared with.
+REACH = 8
+#: The least strength of colour, in code values: below it, colour is noise, and its loss counts for less.
+COLOUR_FLOOR = 3.0
+#: The rows of a chroma plane; Cr follows Cb.
+HALF = HEIGHT // 2
+#: The smallest luma variance, in squared code values, at which a picture has a contrast.
+LEAST_VARIANCE = 16.0
+
+
+class SignMeter:
+    """Measures the signs of a pair from a stream of small frames, in memory that does not grow with the clip.
+
+    Attributes:
+        columns: One value per frame, by the names of `signs.COLUMNS`.
+    """
+
+    def __init__(self, on_frame: Callable[[int], None] | None = None) -> None:
+        self.columns: dict[str, array[float]] = {name: array("d") for name in COLUMNS}
+        self._on_frame = on_frame
+        self._bytes = bytearray()
+        # The luma of the reference around the frame that is compared next, and of the distorted clip from it on.
+        self._reference: deque[np.ndarray] = deque(maxlen=2 * REACH + 1)
+        self._distorted: deque[np.ndarray] = deque()
+        self._compared = self._read = 0
+
+    def feed(self, chunk: bytes) -> None:
+        """Read some bytes of the stream, in which each reference frame is left of its distorted frame."""
+        self._bytes += chunk
+        while len(self._bytes) >= PAIR_BYTES:
+            self._add(np.frombuffer(bytes(self._bytes[:PAIR_BYTES]), np.uint8).astype(np.float32))
+            del self._bytes[:PAIR_BYTES]
+            if self._on_frame is not None:
+                self._on_frame(self._read)
+
+    def finish(self) -> Mapping[str, tuple[float, ...]]:
+        """The columns, when the stream has ended."""
+        while self._distorted:
+            self._compare()
+        return {name: tuple(column) for name, column in self.columns.items()}
+
+    def _add(self, pair: np.ndarray) -> None:
+        luma = pair[: 2 * WIDTH * HEIGHT].reshape(HEIGHT, 2, WIDTH)
+        chroma = pair[2 * WIDTH * HEIGHT :].reshape(HEIGHT, 2, WIDTH // 2) - 128
+        reference, distorted = luma[:, 0], luma[:, 1]
+        self._append(level_shift=(distorted - reference).mean(), contrast=_contrast(reference, distorted))
+        self._append(colour_loss=_colour_loss(chroma[:, 0], chroma[:, 1]))
+        self._reference.append(reference)
+        self._distorted.append(distorted)
+        self._read += 1
+        if len(self._distorted) > REACH:
+            self._compare()
+
+    def _compare(self) -> None:
+        """Compare the oldest distorted frame with the frames of the reference around it."""
+        distorted, own = self._distorted.popleft(), self._compared
+        first = self._read - len(self._reference)
+        begin, end = max(first, own - REACH), min(self._read, own + REACH + 1)
+        frames = np.stack([self._reference[index - first] for index in range(begin, end)])
+        at = own - begin
+        errors = ((frames - distorted) ** 2).mean(axis=(1, 2))
+        moves = ((frames - frames[at]) ** 2).mean(axis=(1, 2))
+        best = int(errors.argmin())
+        self._append(error=errors[at], nearest_error=errors[best], displacement=best - at, nearest_move=moves[best])
+        self._append(change=moves[at - 1] if at else 0.0)
+        self._compared += 1
+
+    def _append(self, **values: float) -> None:
+        for name, value in values.items():
+            self.columns[name].append(value)
+
+
+def _contrast(reference: np.ndarray, distorted: np.ndarray) -> float:
+    """How much steeper than 1 the least-squares line of distorted on reference luma is, in percent."""
+    centred = reference - reference.mean()
+    variance = float((centred**2).mean())
+    if variance < LEAST_VARIANCE:
+        return 0.0
+    return 100 * (float((centred * distorted).mean()) / variance - 1)
+
+
+def _colour_loss(reference: np.ndarray, distorted: np.ndarray) -> float:
+    """How far the distorted chroma is from the reference's, in percent, without the noise of coding.
+
+    Cb and Cr are read as one complex number. The least-squares factor from reference to distorted chroma is 1 for an
+    honest encode, 0 without colour; its angle is a turn of the hue. What is mirrored (Cb and Cr swapped) has none.
+    """
+    ours, theirs = (plane[:HALF] + 1j * plane[HALF:] for plane in (reference, distorted))
+    power = float((abs(ours) ** 2).mean())
+    return 100 * abs(complex((theirs * ours.conj()).mean()) - power) / (power + COLOUR_FLOOR**2)

@@ -1,0 +1,137 @@
+"""Signs of the picture: metrics of what VMAF does not see, and displaced frames. No input or output.
+
+`sign_meter.SignMeter` measures their columns from small frames. Here they become metrics, one value per frame:
+
+- `colour_loss`: how far colour is from the reference's, in percent: 100 without colour.
+- `level_shift`: how far luma is from the reference's everywhere, in code values of 8 bits.
+- `contrast`: how much higher the contrast is than the reference's, in percent.
+- `collapse`: how far NEG falls below the other frames of its shot, in points, where PSNR falls with it.
+- `enhancement`: how much detail is stronger than the reference's, in thousandths, by libvmaf's ADM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby, pairwise
+from statistics import median
+from typing import TYPE_CHECKING
+
+from pytest_vmaf.errors import LogError, PairError
+from pytest_vmaf.text import plural
+
+if TYPE_CHECKING:
+    from pytest_vmaf.scoring.models import ModelPair
+    from pytest_vmaf.scoring.scorer import ScoreLog, ScoreRequest
+
+Frames = tuple[float, ...]
+
+#: What a run measures for each frame: `level_shift`, `contrast` and `colour_loss` as above, but with their sign.
+#: `error`: the squared luma difference of the small frames. `displacement`: by how many frames the reference's most
+#: similar frame is later than the frame's own. `nearest_error`: the squared difference from that one, and
+#: `nearest_move` its squared difference from the frame's own. `change`: the reference's squared difference from its
+#: previous frame.
+COLUMNS = (
+    *("level_shift", "contrast", "colour_loss"),
+    *("error", "displacement", "nearest_error", "nearest_move", "change"),
+)
+#: The metrics, as gates and results name them.
+SIGNS = ("colour_loss", "level_shift", "contrast", "collapse", "enhancement")
+#: A frame collapses only if its luma PSNR is this much below that of its shot, in dB.
+COLLAPSE_DB = 6.0
+#: A shot begins where the picture changes by more than this, in squared code values.
+CUT = 400.0
+#: A frame is displaced if the squared difference from another frame of the reference is below this share of that from
+#: its own, and the two frames of the reference differ by more than this, in squared code values.
+DISPLACED_SHARE, DISPLACED_MOVE = 0.5, 2.0
+#: What 8 bits leave of the squared difference of equal frames.
+ROUNDING = 0.25
+
+
+def check_columns(signs: Mapping[str, Frames], frames: int, names: str) -> None:
+    """Raise LogError if a column is missing, or has not one value for each frame."""
+    for column in COLUMNS:
+        if len(signs.get(column, ())) != frames:
+            count = len(signs.get(column, ()))
+            raise LogError(f"The signs have {count} values of {column!r} for {plural(frames, 'frame')}: {names}.")
+
+
+def sign_metrics(log: ScoreLog, models: ModelPair) -> dict[str, Frames]:
+    """The metrics of a log with signs, one value per frame. `enhancement` only if the scorer logs the model's ADM."""
+    signs = log.signs
+    metrics = {
+        "colour_loss": signs["colour_loss"],
+        "level_shift": tuple(map(_uniform_shift, signs["level_shift"], signs["error"])),
+        "contrast": signs["contrast"],
+        "collapse": _collapse(log.columns[models.neg.column], log.columns.get("psnr_y"), signs["change"]),
+    }
+    if models.detail_columns and all(column in log.columns for column in models.detail_columns):
+        credited, limited = (log.columns[column] for column in models.detail_columns)
+        metrics["enhancement"] = tuple(1000 * (a - b) for a, b in zip(credited, limited, strict=True))
+    return metrics
+
+
+def displaced_runs(signs: Mapping[str, Frames]) -> list[tuple[int, int, int]]:
+    """The runs of frames that show another frame of the reference: first, last, and by how many frames it is later."""
+    columns = (signs[name] for name in ("displacement", "error", "nearest_error", "nearest_move"))
+    moved = [
+        int(by) if nearest + ROUNDING < DISPLACED_SHARE * error and move > DISPLACED_MOVE else 0
+        for by, error, nearest, move in zip(*columns, strict=True)
+    ]
+    runs, first = [], 0
+    for by, group in groupby(moved):
+        length = len(list(group))
+        if by:
+            runs.append((first, first + length - 1, by))
+        first += length
+    return runs
+
+
+def refuse_displaced(log: ScoreLog, job: ScoreRequest) -> None:
+    """Raise PairError if frames of the distorted clip show other frames of the reference than their own."""
+    runs = displaced_runs(log.signs)
+    if not runs:
+        return
+    frames = sum(last - first + 1 for first, last, _ in runs)
+    listed = "; ".join(_describe_run(*run) for run in runs[:3])
+    more = f"; and {len(runs) - 3} more runs" if len(runs) > 3 else ""
+    raise PairError(
+        f"displaced: {plural(frames, 'frame')} of {log.distorted_frames} show another frame of the reference than "
+        f"their own: {listed}{more}.\n"
+        f"  reference: {job.reference.clip}\n  distorted: {job.distorted.clip}\n"
+        "  Frames were dropped, repeated, swapped or frozen on the way. Find the step that does it (a change of frame\n"
+        '  rate, a player, a capture), or pass allow=["displaced"] (--vmaf-allow=displaced) to score it nevertheless.'
+    )
+
+
+def _describe_run(first: int, last: int, by: int) -> str:
+    subject = f"frame {first} shows" if first == last else f"frames {first} to {last} show"
+    return f"{subject} the reference {plural(abs(by), 'frame')} {'later' if by > 0 else 'earlier'}"
+
+
+def _uniform_shift(shift: float, error: float) -> float:
+    """A shift of the mean, as far as it is the same everywhere: times the share of the squared difference it explains.
+
+    Coarse coding moves the mean of dark and flat parts too, but not by the same amount everywhere.
+    """
+    return abs(shift) * min(1.0, shift * shift / max(error, ROUNDING))
+
+
+def _collapse(neg: Frames, psnr: Frames | None, change: Frames) -> Frames:
+    """How far each frame's NEG is below the median of its shot; 0 where PSNR does not fall with it."""
+    if psnr is None:
+        return (0.0,) * len(neg)
+    drops: list[float] = []
+    for first, end in _shots(change):
+        usual, usual_db = median(neg[first:end]), median(psnr[first:end])
+        drops += [
+            max(0.0, usual - score) if usual_db - db > COLLAPSE_DB else 0.0
+            for score, db in zip(neg[first:end], psnr[first:end], strict=True)
+        ]
+    return tuple(drops)
+
+
+def _shots(change: Sequence[float]) -> list[tuple[int, int]]:
+    # Fast motion changes every frame much.
+    cut = max(CUT, 5 * median(change))
+    starts = [0, *(frame for frame, value in enumerate(change) if frame and value > cut), len(change)]
+    return list(pairwise(starts))
