@@ -158,7 +158,7 @@ def test_placeholder_of_file_in_arguments() -> None:
 
 
 def test_arguments_not_strings() -> None:
-    with pytest.raises(SettingsError, match="arguments and command must be sequences of strings"):
+    with pytest.raises(SettingsError, match="arguments must be a sequence of strings, not"):
         Encoder("libx264", arguments=("-crf", "{crf}", 5))  # type: ignore[arg-type]
 
 
@@ -267,3 +267,26 @@ def test_function_signature() -> None:
         function_encoder(lambda source, output: None)  # type: ignore[arg-type,misc]
     with pytest.raises(SettingsError, match=r"must take \(source, output, crf\): .*missing a required"):
         function_encoder(lambda a, b, c, d: None)  # type: ignore[arg-type,misc]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("files", 5, "files must be a sequence of strings, not 5"),
+        ("files", "a.cfg", "files must be a sequence of strings, not 'a.cfg'"),
+        ("presets", [1], r"presets must be a sequence of strings, not \[1\]"),
+        ("preset", 5, "preset must be a string or None, not 5"),
+        ("suffix", "\0", r"suffix must be a suffix such as .*, not '\\x00'"),
+        ("suffix", "/a", "suffix must be a suffix such as .*, not '/a'"),
+        ("suffix", None, "suffix must be a suffix"),
+    ],
+)
+def test_field_of_another_type(field, value, words):
+    with pytest.raises(SettingsError, match=words):
+        Encoder("mine", command=("enc", "{crf}"), **{field: value})
+
+
+def test_command_that_begins_with_a_variable():
+    with pytest.raises(SettingsError, match=r"begins with a variable\. Write `env MODE=good \./enc …`"):
+        command_encoder("MODE=good ./enc --crf {crf}")
+    assert command_encoder("env MODE=good ./enc --crf {crf}").command[0] == "env"

@@ -417,3 +417,22 @@ def test_hull_is_idempotent(given_points: list[tuple[float, float]], random: Any
     random.shuffle(given_points)
     assert convex_hull(given_points) == hull
     assert convex_hull([*given_points, *given_points]) == hull
+
+
+def test_anamorphic_source(make: Callable[..., Path], clip: Clip, tmp_path: Path) -> None:
+    """Rungs are scored at the size of the display, which also limits them."""
+    lossless = ("-c:v", "libx264", "-qp", 0)
+    source = make("-i", clip.path, "-vf", "scale=90:72,setsar=64/45", *lossless, "-frames:v", 6, tmp_path / "dv.mp4")
+    sizes = ((128, 72), (64, 36), (90, 72))
+    anamorphic = build(Clip(source), 1.0, resolutions=sizes, keep=tmp_path / "kept", **ONE)
+    assert anamorphic.display == (128, 72)
+    scales = {
+        (each.probes[0].result.neg.scale.width, each.probes[0].result.neg.scale.height)
+        for each in anamorphic.bisections.values()
+    }
+    assert scales == {(128, 72)}
+    resolutions = {"128x72": "128x72", "64x36": "64x36", "90x72": "128x72"}
+    for rendition in anamorphic.renditions:
+        assert rendition.resolution == resolutions[f"{rendition.width}x{rendition.height}"]
+    with pytest.raises(SettingsError, match=r"130x72 is larger than the reference \(128x72\)"):
+        build(Clip(source), 1.0, resolutions=((130, 72),), **FAKED)

@@ -177,7 +177,7 @@ def test_not_a_video(ffmpeg, tmp_path, codec_clip):
     (tmp_path / "list.mp4").write_text(f"ffconcat version 1.0\nfile {codec_clip('high.mp4')}\n")
     with pytest.raises(ClipError, match=r"text\.mp4 has no video that MP4 supports"):
         codec_string(tmp_path / "text.mp4", ffmpeg)
-    with pytest.raises(ClipError, match=r"list\.mp4 has no video that MP4 supports"):
+    with pytest.raises(ClipError, match=r"list\.mp4 is a concat script"):
         codec_string(tmp_path / "list.mp4", ffmpeg)
     with pytest.raises(ClipError, match="is empty"):
         codec_string(tmp_path / "empty.mp4", ffmpeg)

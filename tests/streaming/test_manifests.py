@@ -146,3 +146,11 @@ def test_no_renditions() -> None:
     for write in (hls, lambda renditions: dash(renditions, 1)):
         with pytest.raises(SettingsError, match="must have at least one rendition"):
             write([])
+
+
+def test_samples_that_are_not_square():
+    # A PAL DVD: players show 720 samples of 64:45 as 1024 pixels.
+    wide = replace(LOW, width=720, height=576, sample_aspect=Fraction(64, 45))
+    assert "RESOLUTION=1024x576," in hls([wide])
+    assert ' width="720" height="576" frameRate="30000/1001" sar="64:45">' in dash([wide], 1.0)
+    assert "sar=" not in dash([LOW], 1.0)
