@@ -123,8 +123,9 @@ def check_pair(
     rates = rate_problems(ref, dis, allow)
     differs = bool(rates) or ref.has_variable_rate or dis.has_variable_rate
     matched = match_rate(ref, dis, ffmpeg, timeout) if match and differs and not turned else None
-    if match and differs:
-        rates, offset = [], 0
+    if rates or (match and differs):
+        # Frames that were dropped or doubled look like a shift.
+        rates, offset = [] if match else rates, 0
     problems = [
         *turned,
         *sizes,
@@ -197,7 +198,8 @@ def _plan(
     notes = [*_omission_notes(ref, "reference"), *_omission_notes(dis, "distorted")]
     starts, frames = (max(offset, 0), max(-offset, 0)), None
     if matched:
-        ref_chain[:0], frames = matched.filters, matched.frames
+        ref_chain[:0] = matched.filters
+        frames = matched.frames if matched.filters else None
         notes.append(matched.note)
     if offset:
         counts = [count(video.clip) for video in (ref, dis)]
@@ -236,7 +238,7 @@ def _plan(
         starts=starts,
         frames=frames,
         notes=tuple(notes),
-        matched=matched is not None,
+        matched=matched is not None and bool(matched.filters),
     )
 
 

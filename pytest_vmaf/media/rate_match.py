@@ -1,4 +1,4 @@
-"""Rate matching: which frame of the reference each frame of a clip at another frame rate shows, and filters for that."""
+"""Rate matching: which frame of the reference each frame of a clip at another rate shows, and filters for that."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class RateMatch:
     """What makes the reference show the frames of the distorted clip.
 
     Attributes:
-        filters: The filters of the reference.
+        filters: The filters of the reference; none if every frame shows the frame of its own number.
         frames: How many frames both clips then have.
         note: What was dropped and doubled, in words.
     """
@@ -47,11 +47,8 @@ class RateMatch:
     note: str
 
 
-def match_rate(ref: Video, dis: Video, ffmpeg: str, timeout: float | None = None) -> RateMatch | None:
+def match_rate(ref: Video, dis: Video, ffmpeg: str, timeout: float | None = None) -> RateMatch:
     """Find the frames that an encoder dropped or doubled when it changed the frame rate, by thumbnails of all frames.
-
-    Returns:
-        None if every frame shows the frame of its own number.
 
     Raises:
         PairError: If the frames of the distorted clip are not among those of the reference.
@@ -71,18 +68,16 @@ def match_rate(ref: Video, dis: Video, ffmpeg: str, timeout: float | None = None
             f"ones have a PSNR of {psnr:.1f} dB as thumbnails. Do the clips start with the same frame?"
         )
     total = len(pictures[0])
-    if shown == list(range(total)):
-        return None
     doubled = len(shown) - len(set(shown))
     # What follows the last frame is a frame that was dropped, too.
     dropped = total - len(set(shown))
     rates = [f"{float(video.frame_rate):.6g} frames/s" if video.frame_rate else "no rate" for video in (ref, dis)]
     note = (
         f"match_rate: the distorted clip has {len(shown)} frames ({rates[1]}) for {total} of the reference "
-        f"({rates[0]}): {plural(dropped, 'frame')} of the reference dropped, {doubled} doubled, as in the distorted clip "
-        "by PSNR of thumbnails"
+        f"({rates[0]}): {plural(dropped, 'frame')} of the reference dropped, {doubled} doubled, as in the distorted "
+        "clip by PSNR of thumbnails"
     )
-    return RateMatch(filters_of(shown, total), len(shown), note)
+    return RateMatch(filters_of(shown, total) if dropped or doubled else (), len(shown), note)
 
 
 def usual_maps(ref_times: list[float], dis_times: list[float], rate: float) -> list[list[int]]:

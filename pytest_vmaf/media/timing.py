@@ -55,10 +55,10 @@ def rate_problems(ref: Video, dis: Video, allow: Collection[str]) -> list[str]:
 
 
 def describe_variable_rate(ref: Video, dis: Video) -> str:
-    """Which of the clips has a variable frame rate, and what to do if frames got lost for it; "" if neither has."""
-    if ref.has_variable_rate == dis.has_variable_rate:
-        return ""
+    """Which clip has a variable frame rate, and what to do if frames were dropped for it; "" if neither has."""
     which, video = ("reference", ref) if ref.has_variable_rate else ("distorted clip", dis)
+    if not video.has_variable_rate:
+        return ""
     return (
         f"The {which} has a variable frame rate ({float(video.frame_rate or 0):.4g} frames/s on average), for which an "
         "encoder at a constant rate drops and doubles frames. Encode with -fps_mode passthrough, or pass "

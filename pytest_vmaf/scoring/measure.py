@@ -7,7 +7,8 @@ from dataclasses import replace
 from fractions import Fraction
 from importlib.metadata import version
 
-from pytest_vmaf.errors import ScorerError
+from pytest_vmaf.errors import PairError, ScorerError
+from pytest_vmaf.media.timing import describe_variable_rate
 from pytest_vmaf.scoring.cached import score
 from pytest_vmaf.scoring.models import higher_is_better
 from pytest_vmaf.scoring.prepare import BOOTSTRAP_COLUMNS, MeasureRequest, PreparedScoring, prepare
@@ -82,7 +83,12 @@ def conclude(
 
 def check_log(prepared: PreparedScoring, log: ScoreLog) -> ScoreLog:
     """The log, if it is complete and meaningful. Raises ScorerError or PairError otherwise."""
-    verify_log(log, prepared.job, prepared.can.name)
+    try:
+        verify_log(log, prepared.job, prepared.can.name)
+    except PairError as error:
+        pair = prepared.pair
+        hint = describe_variable_rate(pair.reference, pair.distorted) if pair else ""
+        raise PairError(f"{error}\n  {hint}" if hint else str(error)) from None
     check_meaningful(log, prepared.job)
     if prepared.job.signs and "displaced" not in prepared.allow:
         refuse_displaced(log, prepared.job)
