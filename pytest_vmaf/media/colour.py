@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pytest_vmaf.media.brightness import Brightness
+from pytest_vmaf.media.colour_commands import AS_STORED, convert_matrix, convert_range, retag, retag_doubtful
 from pytest_vmaf.media.inspect import Video
 from pytest_vmaf.media.pixel_formats import FINER_CHROMA, PixelFormat, pixel_format
 
@@ -23,10 +24,6 @@ LIKE_SRGB = SAME_TRANSFER | {"iec61966-2-1", "bt470m"}
 ORDINARY = {"unknown", "bt709", "smpte170m", "bt470bg", "iec61966-2-1", "bt470m", "bt2020-10", "bt2020-12", "gbr"}
 #: The matrices that ffmpeg's scaler can convert, even to another size: it refuses clips with any other tag.
 SCALER_MATRICES = {"unknown", "gbr", "bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc"}
-#: Matrices that ffmpeg's zscale converts, if primaries and transfer are tagged, too.
-ZSCALE_MATRICES = {"ycgco", "bt2020c", "chroma-derived-nc", "chroma-derived-c", "ictcp"}
-#: How ffmpeg's setparams calls the tags.
-SETPARAMS = {"matrix": "colorspace", "primaries": "color_primaries", "transfer": "color_trc"}
 #: Pictures of all codecs, and clips of RGB, are scored against the same samples of the reference.
 TO_YUV = "scale=out_color_matrix={}:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int"
 #: The matrices of TO_YUV by their tags. Grey is the luma of one of them, BT.601 if there is no tag.
@@ -35,8 +32,6 @@ MATRIX_OPTIONS = {
     "bt470bg": "bt470",
     "bt2020nc": "bt2020",
 }
-#: ffmpeg's scaler takes grey for full range whatever its tag says. With full range on both sides, luma stays as it is.
-GREY_AS_STORED = "scale=in_range=full:out_range=full"
 GREY_NOTES: dict[Route, str] = {
     "stored": " (luma as stored, neutral chroma)",
     "limited": " (full range to limited, neutral chroma)",
@@ -97,7 +92,7 @@ def colour_problems(ref: Video, dis: Video, allow: Collection[str], offset: int 
         if "unknown" not in (a, b) and not _same_colour(what, a, b, route):
             problems.append(
                 f"{what}: the reference is tagged {a}, the distorted clip {b}. Convert or re-tag one. "
-                + _retag(dis, SETPARAMS[what], a)
+                + retag(dis, what, a)
             )
     return problems
 
@@ -112,40 +107,22 @@ def _range_problems(ref: Video, dis: Video, route: Route, brightness: Brightness
         problems.append(
             f"colour range: the reference is tagged {ref.color_range}, the distorted clip {dis.color_range} "
             "(tv is limited, pc is full, unknown counts as limited). Correct the wrong tag, or convert the clip. "
-            + _retag(dis, "range", ranges[0])
-            + _convert_range(dis, ranges[0])
+            + retag(dis, "range", ranges[0])
+            + convert_range(dis, ranges[0])
         )
     elif route != "stored" and (better := brightness.contradiction()):
         problems.append(
             f"colour range: by their tags (reference {ref.color_range}, distorted clip {dis.color_range}) the clips "
             f"differ in brightness and contrast as if the distorted clip had been {better}. Correct the wrong tag, "
-            "or convert the clip."
+            f"or convert the clip. {retag_doubtful(ref, dis)}"
         )
     for video, what in ((ref, "reference"), (dis, "distorted clip")):
         if route != "stored" and video.format.kind == "yuv" and video.matrix not in SCALER_MATRICES:
             problems.append(
                 f"matrix: the {what} is tagged {video.matrix}, which ffmpeg's scaler cannot convert, and the other "
-                f"clip is RGB or a picture. {_to_bt709(video)}, or compare it with a clip of the same matrix."
+                f"clip is RGB or a picture. {convert_matrix(video)}, or compare it with a clip of the same matrix."
             )
     return problems
-
-
-def _retag(video: Video, key: str, value: str) -> str:
-    """How to give the distorted clip another tag without changing its samples."""
-    encoder = "libx264rgb" if video.format.kind == "rgb" else "libx264"
-    return f"If only its tag is wrong: ffmpeg -i IN -vf setparams={key}={value} -c:v {encoder} -qp 0 OUT.mkv"
-
-
-def _convert_range(video: Video, color_range: str) -> str:
-    if video.format.kind != "yuv":
-        return ""
-    return f". To convert it: ffmpeg -i IN -vf scale=out_range={color_range} -c:v libx264 -qp 0 OUT.mkv"
-
-
-def _to_bt709(video: Video) -> str:
-    if video.matrix not in ZSCALE_MATRICES:
-        return "Convert it to BT.709 with a program that knows this matrix"
-    return "Convert it first (ffmpeg -i IN -vf zscale=matrix=709 -c:v libx264 -qp 0 OUT.mkv)"
 
 
 def _tags(ref: Video, dis: Video) -> set[str]:
@@ -237,7 +214,7 @@ def _grey_as_stored(form: PixelFormat, pix_fmt: str, color_range: str) -> list[s
     """The filters that give grey neutral chroma in a format of the same depth, and leave its luma alone."""
     # Transparency, bits and floats become plain grey first.
     plain = [] if form.is_plain_grey else [f"format=gray{'' if form.depth == 8 else f'{form.depth}le'}"]
-    return [*plain, GREY_AS_STORED, f"format={pix_fmt}", f"setparams=range={color_range}"]
+    return [*plain, AS_STORED, f"format={pix_fmt}", f"setparams=range={color_range}"]
 
 
 def limited_grey_filters(video: Video) -> list[str]:

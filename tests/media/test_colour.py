@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 
 import pytest
@@ -140,14 +141,16 @@ def test_full_range_grey_beside_limited_colour(coded, colour, score, ffmpeg):
     assert stored.color_range == "pc"
 
 
-def test_flipped_range_of_grey(grey, grey_encode, colour, make, tmp_path, ffmpeg):
+def test_flipped_range_of_grey(grey, grey_encode, colour, make, remedy, tmp_path, ffmpeg):
     flag = ("-c", "copy", "-bsf:v", "hevc_metadata=video_full_range_flag=1")
     flipped = make("-i", grey_encode, *flag, tmp_path / "flipped.mp4")
     assert "colour range: the reference is tagged tv, the distorted clip pc" in problems(ffmpeg, grey_encode, flipped)
     # The convention would explain it, but the pictures do not.
     said = problems(ffmpeg, colour, flipped)
     assert "as if the distorted clip had been squeezed from full to limited range" in said
-    assert "as if the distorted clip had been expanded to full range" in problems(ffmpeg, flipped, colour)
+    said = problems(ffmpeg, flipped, colour)
+    assert "as if the distorted clip had been expanded to full range" in said
+    assert problems(ffmpeg, remedy(said, flipped), colour) == ""
 
 
 @pytest.mark.parametrize(("chain", "name"), [("format=gray", "full"), ("extractplanes=y", "limited")])
@@ -191,7 +194,7 @@ def test_grey_with_transparency_and_bits(coded, colour, ffmpeg, score):
 
 def test_chroma_that_is_not_there(coded, ffmpeg, grey):
     # v1 needs larger frames than the other tests have.
-    large = coded(f"scale=320:180,{GREY}", "-c:v", "ffv1", "-frames:v", 2, "-pix_fmt", "gray", name="large.mkv")
+    large = coded(f"scale=320:180,format=yuv420p,{GREY}", "-c:v", "ffv1", "-frames:v", 2, "-pix_fmt", "gray", name="large.mkv")
     can = FfmpegScorer()
 
     def notes(clip, **settings) -> tuple[str, ...]:
@@ -224,13 +227,15 @@ def test_transfer_of_grey(coded, ffmpeg):
     assert "transfer: the reference is tagged bt709, the distorted clip linear" in problems(ffmpeg, one, other)
 
 
-def test_flipped_range_beside_rgb(coded, make, tmp_path, ffmpeg):
+def test_flipped_range_beside_rgb(coded, make, remedy, tmp_path, ffmpeg):
     master = coded("format=gbrp", "-c:v", "ffv1")
     encode = coded("null", "-c:v", "libx264", "-crf", 20, name="encode.mp4")
     flag = ("-c", "copy", "-bsf:v", "h264_metadata=video_full_range_flag=1")
     flipped = make("-i", encode, *flag, tmp_path / "flipped.mp4")
     assert problems(ffmpeg, master, encode) == ""
-    assert "as if the distorted clip had been squeezed" in problems(ffmpeg, master, flipped)
+    message = problems(ffmpeg, master, flipped)
+    assert "as if the distorted clip had been squeezed" in message
+    assert problems(ffmpeg, master, remedy(message, flipped)) == ""
 
 
 def test_assumed_tags(coded, ffmpeg):
@@ -260,6 +265,47 @@ def test_coarse_encodes_have_no_wrong_range(crf, bunny, make, tmp_path, ffmpeg):
     brightness = Brightness.of(*(inspect(Clip(clip), ffmpeg, 8) for clip in (source, coarse)))
     assert min(brightness.expanded, brightness.squeezed) > 4 * DIFFERENCE
     assert brightness.contradiction() == ""
+
+
+@pytest.fixture(scope="module")
+def remedy(ffmpeg, tmp_path_factory):
+    """remedy(message, clip): the clip after the command that a message names for it."""
+    folder = tmp_path_factory.mktemp("remedies")
+
+    def run(message: str, clip, number: int = 0):
+        argv = shlex.split(re.findall(r"ffmpeg (-i IN .*?OUT\.mkv)", message)[number])
+        output = folder / f"{len(list(folder.iterdir()))}.mkv"
+        names = {"IN": str(clip), "OUT.mkv": str(output)}
+        subprocess.run([ffmpeg, "-v", "error", *(names.get(word, word) for word in argv)], check=True)
+        return output
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("range=tv", "range=pc"),
+        pytest.param("range=pc", "range=tv", marks=slow),
+        ("colorspace=bt709", "colorspace=bt2020nc"),
+        pytest.param("color_primaries=bt709", "color_primaries=bt2020", marks=slow),
+        pytest.param("color_trc=bt709", "color_trc=linear", marks=slow),
+        pytest.param("format=gray,setparams=range=tv", "format=gray,setparams=range=pc", marks=slow),
+    ],
+)
+def test_commands_that_correct_tags(one, other, coded, remedy, ffmpeg):
+    first, second = (coded(tags if "," in tags else f"setparams={tags}", *LOSSLESS) for tags in (one, other))
+    assert problems(ffmpeg, first, remedy(problems(ffmpeg, first, second), second)) == ""
+
+
+@slow
+def test_commands_that_convert(coded, remedy, score, ffmpeg):
+    full = coded("scale=out_range=pc,setparams=range=pc", *LOSSLESS)
+    limited = coded("setparams=range=tv", *LOSSLESS)
+    converted = remedy(problems(ffmpeg, limited, full), full, 1)
+    assert score(limited, converted)["psnr_y"] > 50
+    rgb, ycgco = coded("format=gbrp", "-c:v", "ffv1"), coded("setparams=colorspace=ycgco", *LOSSLESS)
+    assert problems(ffmpeg, rgb, remedy(problems(ffmpeg, rgb, ycgco), ycgco)) == ""
 
 
 # Matrices that ffmpeg's scaler does not know

@@ -1,0 +1,50 @@
+"""Commands that correct the colours of a clip: its tags, range or matrix."""
+
+from __future__ import annotations
+
+from pytest_vmaf.media.inspect import Video
+
+#: ffmpeg's scaler takes grey for full range whatever its tag says. With full range on both sides, samples stay as is.
+AS_STORED = "scale=in_range=full:out_range=full"
+#: Matrices that ffmpeg's zscale converts, if primaries and transfer are tagged, too.
+ZSCALE_MATRICES = {"ycgco", "bt2020c", "chroma-derived-nc", "chroma-derived-c", "ictcp"}
+#: How ffmpeg's setparams calls the tags.
+SETPARAMS = {"matrix": "colorspace", "primaries": "color_primaries", "transfer": "color_trc", "range": "range"}
+#: x264 keeps samples and tags.
+LOSSLESS = "-c:v libx264 -qp 0 OUT.mkv"
+
+
+def retag(video: Video, tag: str, value: str, what: str = "distorted clip") -> str:
+    """How to give a clip, described as `what`, another tag without changing its samples, in a sentence."""
+    lossless = LOSSLESS.replace("libx264", "libx264rgb") if video.format.kind == "rgb" else LOSSLESS
+    # The yuvj formats are full range whatever the tag says.
+    plain = f"{AS_STORED},format={_without_j(video)}," if video.format.is_full_range and tag == "range" else ""
+    filters = f"{plain}setparams={SETPARAMS[tag]}={value}"
+    return f"If only the tag of the {what} is wrong: ffmpeg -i IN -vf {filters} {lossless}"
+
+
+def retag_doubtful(ref: Video, dis: Video) -> str:
+    """How to give the other range to the clip whose tag is probably wrong."""
+    in_doubt = [(video, what) for video, what in ((dis, "distorted clip"), (ref, "reference"))]
+    # RGB is full range. Of grey and YUV, full range is the rarer one.
+    in_doubt = [each for each in in_doubt if each[0].format.kind != "rgb"] or in_doubt
+    video, what = next((each for each in in_doubt if each[0].color_range == "pc"), in_doubt[0])
+    return retag(video, "range", "tv" if video.color_range == "pc" else "pc", what)
+
+
+def convert_range(video: Video, color_range: str) -> str:
+    """How to convert the distorted clip to another range, in a sentence; "" for what is not YUV."""
+    if video.format.kind != "yuv":
+        return ""
+    return f". To convert it: ffmpeg -i IN -vf scale=out_range={color_range},format={_without_j(video)} {LOSSLESS}"
+
+
+def convert_matrix(video: Video) -> str:
+    """How to convert a clip whose matrix ffmpeg's scaler does not know."""
+    if video.matrix not in ZSCALE_MATRICES:
+        return "Convert it to BT.709 with a program that knows this matrix"
+    return f"Convert it first (ffmpeg -i IN -vf zscale=matrix=709 {LOSSLESS})"
+
+
+def _without_j(video: Video) -> str:
+    return video.pix_fmt.replace("yuvj", "yuv")
