@@ -51,7 +51,8 @@ class Clip:
             `crop=(0, 138, 1920, 804)` leaves out the black bars of a film.
         stream: Which video stream of the file to read, counted from 0 without cover pictures. By default the first that
             the file flags as default, else the first.
-        film_grain: Whether decoders add the film grain that the file describes. False scores the pictures without it.
+        film_grain: Whether decoders add the film grain that the file describes. False scores the pictures without it,
+            and those of the encodes of a search whose source it is.
 
     Raises:
         ClipError: If a field is invalid, or the name contains control characters.

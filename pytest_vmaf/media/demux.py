@@ -54,9 +54,7 @@ def input_arguments(clip: Clip) -> list[str]:
     Raises:
         ClipError: If the file is missing, empty or not a regular file, or a frame of uncompressed video is cut off.
     """
-    # Decoders do not apply grain that they export.
-    grain = [] if clip.film_grain else ["-export_side_data", "film_grain"]
-    arguments = [*grain, "-protocol_whitelist", "file"]
+    arguments = [*decoder_arguments(clip), "-protocol_whitelist", "file"]
     if isinstance(clip, Stream):
         return [*arguments, *_raw_arguments(clip), "-i", f"file:{clip.path.absolute()}"]
     if clip.is_sequence:
@@ -85,6 +83,11 @@ def input_arguments(clip: Clip) -> list[str]:
         if clip.frame_rate and form is None:
             arguments += ["-r", str(clip.frame_rate)]
     return [*arguments, "-i", f"file:{clip.path.absolute()}"]
+
+
+def decoder_arguments(clip: Clip) -> list[str]:
+    """The ffmpeg arguments of a clip's decoder. Decoders do not apply grain that they export."""
+    return [] if clip.film_grain else ["-export_side_data", "film_grain"]
 
 
 def _raw_arguments(clip: Clip) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_vmaf.media.clip import Clip
-from pytest_vmaf.media.demux import input_arguments, video_stream
+from pytest_vmaf.media.demux import decoder_arguments, input_arguments, video_stream
 from pytest_vmaf.media.ffmpeg import has_loopback
 from pytest_vmaf.media.small_frames import BESIDE, OUTPUT as SMALL_OUTPUT, SMALL
 from pytest_vmaf.scoring.model_files import model_options
@@ -62,7 +62,7 @@ def arguments(
         "-y",
         f"file:{step.path.absolute()}",
     ]
-    argv += ["-dec", "0:0", *graphs, *scored, *null]
+    argv += [*decoder_arguments(requests[0].distorted.clip), "-dec", "0:0", *graphs, *scored, *null]
     return [*argv, "-map", "[counted]", "-c:v", "wrapped_avframe", *null]
 
 

@@ -210,7 +210,7 @@ class Prober:
         self, first: PreparedScoring, scorer: EncodingScorer, crf: int, path: Path
     ) -> tuple[Result, Encode, ScoreLog]:
         # `job.clip` reads the file, which does not exist yet.
-        prepared = self._like_first(first, Clip(path))
+        prepared = self._like_first(first, Clip(path, film_grain=self.job.source.clip.film_grain))
         step = EncodeStep(self.job.source.clip, self.job.ffmpeg_arguments(crf), path)
         log = scorer.encode_and_score(prepared.job, step)
         result = conclude(prepared, log, self._name(crf), reference=self.reference)
