@@ -59,7 +59,7 @@ _EXPORTS = {
     "encoding.encode": "Encode",
     "encoding.encoders": "Encoder",
     "errors": "BaselineError CacheWarning ClipError EncodeError GateViolation IncomparableScores LogError "
-    "MaskError MeasurementError ModelError PairError ScorerError SettingsError",
+    "MaskError MeasurementError ModelError PairError PairWarning ScorerError SettingsError",
     "gates.gate": "Gate",
     "media.clip": "Clip ClipLike",
     "report.schema": "REPORT_SCHEMA",

@@ -81,6 +81,10 @@ class CacheWarning(UserWarning):
     """An entry of the cache cannot be used, or nothing can be stored. The measurement is made again."""
 
 
+class PairWarning(UserWarning):
+    """Two clips may be in the wrong order. The message names the evidence, and how to say that the order is meant."""
+
+
 # They are printed and pickled under the name that users import.
 for _public in list(globals().values()):
     if isinstance(_public, type) and issubclass(_public, Exception):

@@ -31,6 +31,7 @@ ALLOWANCES = {
     "displaced": "frames that show another frame of the reference than their own",
     "display": "pictures of different shapes, as they are stored",
     "rotation": "pictures that are turned against each other, as players show them",
+    "order": "pairs that look as if they were in the wrong order",
 }
 #: settb before setpts pairs frames by index. In the other order, the time base would scale the numbers.
 BY_INDEX = ("settb=AVTB", "setpts=N")
@@ -259,7 +260,7 @@ def _omission_notes(video: Video, what: str) -> list[str]:
     elif video.film_grain and video.clip.film_grain:
         notes.append(
             f"{what} is scored with the film grain ({video.film_grain}) that decoders add; "
-            "Clip(path, film_grain=False) scores it without"
+            "Clip(path, film_grain=False) (--no-film-grain) scores it without"
         )
     elif video.film_grain:
         notes.append(f"{what} is scored without its film grain ({video.film_grain})")

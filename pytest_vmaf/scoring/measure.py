@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from importlib.metadata import version
 
-from pytest_vmaf.errors import PairError, ScorerError
+from pytest_vmaf.errors import PairError, PairWarning, ScorerError
+from pytest_vmaf.media.order import order_evidence
 from pytest_vmaf.media.timing import describe_variable_rate
 from pytest_vmaf.scoring.cached import score
 from pytest_vmaf.scoring.models import higher_is_better
@@ -41,8 +43,16 @@ def measure(request: MeasureRequest, scorer: Scorer, name: str | None = None, re
         SettingsError: If a setting is invalid.
     """
     prepared = prepare(request, scorer)
+    warn_of_order(prepared)
     [log] = score(scorer, [prepared.job], prepared.cache)
     return conclude(prepared, log, name, reference=reference)
+
+
+def warn_of_order(prepared: PreparedScoring) -> None:
+    """Give a `PairWarning` if the clips may be in the wrong order."""
+    pair = prepared.pair
+    if pair and "order" not in prepared.allow and (evidence := order_evidence(pair.reference, pair.distorted)):
+        warnings.warn(evidence, PairWarning, stacklevel=2)
 
 
 def conclude(
