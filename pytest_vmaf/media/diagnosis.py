@@ -16,7 +16,8 @@ from pytest_vmaf.text import printable
 
 #: ffmpeg starts its filters again when the size or the format of the frames changes.
 RECONFIGURED = re.compile(r"(?:^|\] ?|\s)Reconfiguring filter graph because (.*)")
-CORRUPT_PACKET = "corrupt input packet"
+#: What ffmpeg prints of a gap in a transport stream; an error with -xerror.
+CORRUPT_PACKET = re.compile(r"corrupt input packet|Packet corrupt \(stream")
 #: In the log of frames: ffmpeg numbers them from 0 again after a change.
 FRAME = re.compile(r"^\[Parsed_showinfo_0 @ [^]]*\] n: *\d+ .*?fmt:(?P<fmt>\S+) .*?s:(?P<w>\d+)x(?P<h>\d+) i:")
 CONCEALED = ("corrupt decoded frame", "error while decoding")
@@ -28,7 +29,7 @@ def why_unreadable(clip: Clip, end: Finished) -> str:
     text = "\n".join(end.tail)
     if "not on whitelist" in text.lower() or "format not on" in text.lower():
         reason = "is a playlist, a script or in an unsupported format; clips are read from their own file alone"
-    elif CORRUPT_PACKET in text or any(words in text for words in CONCEALED):
+    elif CORRUPT_PACKET.search(text) or any(words in text for words in CONCEALED):
         reason = _why_damaged(clip, end.command.argv[0]) or "is damaged: it has frames that cannot be decoded"
     elif "matches no streams" in text:
         reason = "has no video stream"
@@ -58,7 +59,7 @@ def diagnose(clips: Sequence[Clip], lines: Sequence[str], ffmpeg: str, timeout: 
     reasons: list[str] = []
     if RECONFIGURED.search(text):
         reasons = [change for clip in clips if (change := find_change(clip, ffmpeg, timeout))]
-    if not reasons and CORRUPT_PACKET in text:
+    if not reasons and CORRUPT_PACKET.search(text):
         reasons = [f"{clip} {reason}" for clip in clips if (reason := _why_damaged(clip, ffmpeg, timeout))]
     return "\n".join(reasons)
 
@@ -101,7 +102,7 @@ def _why_damaged(clip: Clip, ffmpeg: str, timeout: float | None = None) -> str:
     corrupt, damages = [], []
 
     def on_line(line: str) -> None:
-        if CORRUPT_PACKET in line:
+        if CORRUPT_PACKET.search(line):
             corrupt.append(line)
         elif DAMAGED.match(line) or any(words in line for words in CONCEALED) or _has_errors(line):
             damages.append(line)
