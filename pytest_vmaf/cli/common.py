@@ -83,6 +83,8 @@ def add_selection(parser: argparse.ArgumentParser, *names: str) -> None:
         parser.add_argument(f"{flag}crop", type=_read_crop, metavar="X,Y,W,H", help=text)
         text = f"which video stream {whose} to read, from 0 (default: the one that players show)"
         parser.add_argument(f"{flag}stream", type=int, metavar="N", help=text)
+    text = "score AV1 and other clips without the film grain that decoders add"
+    parser.add_argument("--no-film-grain", dest="film_grain", action="store_false", help=text)
 
 
 def _read_crop(text: str) -> tuple[int, ...]:
@@ -147,7 +149,12 @@ def read_clips(paths: Sequence[Path], options: argparse.Namespace) -> list[Clip]
     names = ("reference_", "distorted_") if hasattr(options, "reference_crop") else ("",) * len(clips)
     try:
         return [
-            replace(clip, crop=getattr(options, f"{name}crop", None), stream=getattr(options, f"{name}stream", None))
+            replace(
+                clip,
+                crop=getattr(options, f"{name}crop", None),
+                stream=getattr(options, f"{name}stream", None),
+                film_grain=getattr(options, "film_grain", True),
+            )
             for clip, name in zip(clips, names, strict=True)
         ]
     except ClipError as error:

@@ -44,7 +44,8 @@ class Clip:
         path: The file.
         width: Raw video only: the width in pixels.
         height: Raw video only: the height in pixels.
-        pix_fmt: Raw video only: ffmpeg's name of the pixel format, for example `nv12`; by default `yuv420p`.
+        pix_fmt: Raw video only: ffmpeg's name of the pixel format, for example `p010le`. By default that of the suffix
+            (`nv12` for .nv12), else `yuv420p`.
         frame_rate: Frames per second (a number, a Fraction or "30000/1001"), in place of the rate that the file states.
             Frames are compared by index, so it changes times, never pairs.
         crop: The part of each picture to read, as (x, y, w, h) in pixels of the picture as it is shown, like `Region`:
@@ -150,6 +151,8 @@ class Clip:
                     f"{self.name}: {what} of raw video must be a whole number of pixels from 1 to {LONGEST_SIDE}, "
                     f"not {value!r:.80}."
                 )
+        if self.pix_fmt is None and (default := RAW_SUFFIXES.get(self.path.suffix.lower(), "yuv420p")) != "yuv420p":
+            object.__setattr__(self, "pix_fmt", default)
         form = raw_pixel_format(self.pix_fmt or "yuv420p") if isinstance(self.pix_fmt, str | None) else None
         if form is None:
             raise ClipError(

@@ -117,7 +117,7 @@ def test_contradictions(
         (["--framerate", "24"], "--frame-rate is only for files"),
         (["raw", "--width", "0", "--height", "0"], "width"),
         (["raw", "--width", "192", "--height", "108", "--framerate", "fast"], "fast"),
-        (["raw", "--width", "192", "--height", "108", "--pix-fmt", "rgb24"], "pix_fmt of raw video must be yuv420p"),
+        (["raw", "--width", "192", "--height", "108", "--pix-fmt", "rgb"], "pix_fmt of raw video must be one of"),
         (["--output", "nowhere/out"], "--output: there is no folder"),
         (["--output", "."], "must be a file, and '.' is a folder"),
         (["--output", "{clip}"], "is also an input file"),

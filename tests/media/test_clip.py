@@ -88,7 +88,9 @@ def test_raw_pix_fmt_unsupported(pix_fmt):
         Clip("a.yuv", width=64, height=48, pix_fmt=pix_fmt)
 
 
-def test_raw_pix_fmt_without_byte_order():
+def test_raw_pix_fmt_by_default():
+    assert Clip("a.NV12", width=64, height=48).pix_fmt == "nv12"
+    assert Clip("a.yuv", width=64, height=48).pix_fmt is None
     assert Clip("a.p010", width=64, height=48, pix_fmt="p010").pix_fmt == "p010le"
 
 

@@ -400,7 +400,7 @@ def grainy(coded):
 
 def test_film_grain(colour, grainy, score, ffmpeg, make, tmp_path):
     result, without = score(colour, grainy), score(colour, Clip(grainy, film_grain=False))
-    note = "film grain (AV1) that decoders add; Clip(path, film_grain=False) scores it without"
+    note = "film grain (AV1) that decoders add; Clip(path, film_grain=False) (--no-film-grain) scores it without"
     assert result.provenance["notes"] == [f"distorted is scored with the {note}"]
     assert without.provenance["notes"] == ["distorted is scored without its film grain (AV1)"]
     assert without["psnr_y"] > result["psnr_y"] + 1
