@@ -450,14 +450,15 @@ def test_damaged_clip(tool: str, marked: list[Path], make: Callable[..., Path], 
 def test_size_change_within_clip(
     tool: str, footage: Callable[..., Path], make: Callable[..., Path], tmp_path: Path
 ) -> None:
+    # Later than the frames that are inspected first.
     parts = [
-        make("-i", footage(size, 12), "-frames:v", 6, "-c:v", "libx264", tmp_path / f"{size}.h264")
-        for size in ("192x128", "96x64")
+        make("-i", footage(size, 24), "-frames:v", count, "-c:v", "libx264", tmp_path / f"{size}.h264")
+        for size, count in (("192x128", 20), ("96x64", 4))
     ]
     joined = tmp_path / "joined.h264"
     joined.write_bytes(b"".join(part.read_bytes() for part in parts))
-    with pytest.raises(ScorerError, match="size or pixel format changes within the distorted clip"):
-        run(tool, footage("192x128", 12), joined, allow=("frame_rate",))
+    with pytest.raises(ScorerError, match="changes at frame 20, from 192x128 to 96x64"):
+        run(tool, footage("192x128", 24), joined, allow=("frame_rate",))
 
 
 def test_arguments(reference: Path) -> None:
