@@ -51,16 +51,16 @@ def find_crop(ref: Video, dis: Video, inspect: Callable[[Clip], Video], ffmpeg: 
 
 
 def _candidates(size: tuple[int, int], other: tuple[int, int], bars: Crop | None) -> Iterator[Crop]:
-    """Crops that have the shape of the other clip: inside of the bars, then in the middle of the picture."""
+    """Crops that have the shape of the other clip: within the bars, in the middle, or at an edge, where encoders pad."""
     if bars and same_shape(bars[2:], other):
         yield bars
     for x, y, width, height in filter(None, (bars, (0, 0, *size))):
         for part in (other, (width, round(width * other[1] / other[0])), (round(height * other[0] / other[1]), height)):
-            if part[0] <= size[0] and part[1] <= size[1] and part != size and min(part) > 0:
-                left, top = x + (width - part[0]) // 2, y + (height - part[1]) // 2
+            spare = width - part[0], height - part[1]
+            if min(*spare, *(side - 1 for side in part)) >= 0 and part != size:
                 # On even pixels, where chroma may have its samples.
-                if left >= 0 and top >= 0:
-                    yield left - left % 2, top - top % 2, *part
+                for left, top in ((spare[0] // 2, spare[1] // 2), (0, 0), spare):
+                    yield (x + left) // 2 * 2, (y + top) // 2 * 2, *part
 
 
 def _within(outer: Crop | None, crop: Crop) -> Crop:

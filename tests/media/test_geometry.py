@@ -166,6 +166,20 @@ def test_other_shape_without_crop(source, make, ffmpeg, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("chain", "crop"),
+    [
+        ("pad=320:192", (0, 0, 320, 180)),
+        ("pad=400:180:40:0", (40, 0, 320, 180)),
+        ("crop=320:168:0:12", (0, 12, 320, 168)),
+        pytest.param("crop=300:180", (10, 0, 300, 180), marks=pytest.mark.slow),
+    ],
+)
+def test_padded_or_cropped_encode(chain, crop, source, make, ffmpeg, tmp_path):
+    encode = make("-i", source, "-vf", chain, "-c:v", "libx264", "-crf", 20, tmp_path / "encode.mp4")
+    assert f"crop={crop})" in refusal(ffmpeg, source, encode)
+
+
+@pytest.mark.parametrize(
     ("size", "other", "same"),
     [
         ((1920, 1080), (416, 234), True),
