@@ -51,7 +51,7 @@ def find_crop(ref: Video, dis: Video, inspect: Callable[[Clip], Video], ffmpeg: 
 
 
 def _candidates(size: tuple[int, int], other: tuple[int, int], bars: Crop | None) -> Iterator[Crop]:
-    """Crops that have the shape of the other clip: within the bars, in the middle, or at an edge, where encoders pad."""
+    """Crops of the shape of the other clip: within the bars, in the middle, or at an edge, where encoders pad."""
     if bars and same_shape(bars[2:], other):
         yield bars
     for x, y, width, height in filter(None, (bars, (0, 0, *size))):
