@@ -68,7 +68,7 @@ _LABELS = {
     "level_shift": "level shift",
 }
 #: Where the mean would hide what one frame shows.
-_POOLS = {"collapse": "max", "contrast": "max"}
+_POOLS = {"collapse": "max"}
 _UNITS = {
     "psnr": "dB",
     "psnr_hvs": "dB",

@@ -18,11 +18,11 @@ from pytest_vmaf.scoring.signs import COLUMNS
 #: How many frames of the reference, earlier and later, a frame is compared with.
 REACH = 8
 #: The least strength of colour, in code values: below it, colour is noise, and its loss counts for less.
-COLOUR_FLOOR = 3.0
+COLOUR_FLOOR = 2.0
 #: The rows of a chroma plane; Cr follows Cb.
 HALF = HEIGHT // 2
-#: The smallest luma variance, in squared code values, at which a picture has a contrast.
-LEAST_VARIANCE = 16.0
+#: The luma variance, in squared code values, below which the contrast of a picture is noise, and counts for less.
+CONTRAST_FLOOR = 64.0
 
 
 class SignMeter:
@@ -91,9 +91,7 @@ def _contrast(reference: np.ndarray, distorted: np.ndarray) -> float:
     """How much steeper than 1 the least-squares line of distorted on reference luma is, in percent."""
     centred = reference - reference.mean()
     variance = float((centred**2).mean())
-    if variance < LEAST_VARIANCE:
-        return 0.0
-    return 100 * (float((centred * distorted).mean()) / variance - 1)
+    return 100 * (float((centred * distorted).mean()) - variance) / (variance + CONTRAST_FLOOR)
 
 
 def _colour_loss(reference: np.ndarray, distorted: np.ndarray) -> float:

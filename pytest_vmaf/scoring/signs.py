@@ -6,7 +6,8 @@
 - `level_shift`: how far luma is from the reference's everywhere, in code values of 8 bits.
 - `contrast`: how much higher the contrast is than the reference's, in percent.
 - `collapse`: how far NEG falls below the other frames of its shot, in points, where PSNR falls with it.
-- `enhancement`: how much detail is stronger than the reference's, in thousandths, by libvmaf's ADM.
+- `enhancement`: how much detail is stronger than the reference's, in thousandths: the detail that libvmaf's ADM credits
+  without a gain limit less that with one.
 """
 
 from __future__ import annotations
@@ -43,6 +44,13 @@ CUT = 400.0
 #: A frame is displaced if the squared difference from another frame of the reference is below this share of that from
 #: its own, and the two frames of the reference differ by more than this, in squared code values.
 DISPLACED_SHARE, DISPLACED_MOVE = 0.5, 2.0
+#: From this NEG on, detail that only the default model credits counts in full, and so does a loss of colour.
+FULL_DETAIL, FULL_COLOUR = 70.0, 90.0
+#: libvmaf's PSNR of luma and of both chroma planes, in dB.
+PSNR = ("psnr_y", "psnr_cb", "psnr_cr")
+#: A chroma plane whose PSNR is this much below luma's has lost as much colour, in percent. Honest natural encodes have
+#: the better PSNR in chroma. Above `BEST_PSNR`, in dB, luma is as good as lossless.
+LOSS_PER_DB, BEST_PSNR = 10 / 3, 50.0
 #: What 8 bits leave of the squared difference of equal frames.
 ROUNDING = 0.25
 
@@ -57,16 +65,16 @@ def check_columns(signs: Mapping[str, Frames], frames: int, names: str) -> None:
 
 def sign_metrics(log: ScoreLog, models: ModelPair) -> dict[str, Frames]:
     """The metrics of a log with signs, one value per frame. `enhancement` only if the scorer logs the model's ADM."""
-    signs = log.signs
+    signs, neg = log.signs, log.columns[models.neg.column]
     metrics = {
-        "colour_loss": signs["colour_loss"],
+        "colour_loss": _colour_loss(log, neg),
         "level_shift": tuple(map(_uniform_shift, signs["level_shift"], signs["error"])),
         "contrast": signs["contrast"],
-        "collapse": _collapse(log.columns[models.neg.column], log.columns.get("psnr_y"), signs["change"]),
+        "collapse": _collapse(neg, log.columns.get("psnr_y"), signs["change"]),
     }
     if models.detail_columns and all(column in log.columns for column in models.detail_columns):
         credited, limited = (log.columns[column] for column in models.detail_columns)
-        metrics["enhancement"] = tuple(1000 * (a - b) for a, b in zip(credited, limited, strict=True))
+        metrics["enhancement"] = tuple(map(_enhancement, credited, limited, neg))
     return metrics
 
 
@@ -106,6 +114,28 @@ def refuse_displaced(log: ScoreLog, job: ScoreRequest) -> None:
 def _describe_run(first: int, last: int, by: int) -> str:
     subject = f"frame {first} shows" if first == last else f"frames {first} to {last} show"
     return f"{subject} the reference {plural(abs(by), 'frame')} {'later' if by > 0 else 'earlier'}"
+
+
+def _colour_loss(log: ScoreLog, neg: Frames) -> Frames:
+    """Colour that is lost in the large, or by the PSNR of the worse chroma plane beside luma's.
+
+    Coarse coding takes strength from weak colours, so what is lost in the large counts less where NEG is low.
+    """
+    losses = [loss * _clamp(score / FULL_COLOUR, 0.5) ** 2 for loss, score in zip(log.signs["colour_loss"], neg, strict=True)]
+    if all(column in log.columns for column in PSNR):
+        planes = zip(*(log.columns[column] for column in PSNR), strict=True)
+        below = [min(luma, BEST_PSNR) - min(cb, cr) for luma, cb, cr in planes]
+        losses = [max(loss, LOSS_PER_DB * db) for loss, db in zip(losses, below, strict=True)]
+    return tuple(losses)
+
+
+def _enhancement(credited: float, limited: float, neg: float) -> float:
+    """The detail that only the default model credits. Coarse coding makes some of it, the more the lower NEG is."""
+    return 1000 * (credited - limited) * _clamp(neg / FULL_DETAIL, 0.0)
+
+
+def _clamp(value: float, low: float) -> float:
+    return min(1.0, max(low, value))
 
 
 def _uniform_shift(shift: float, error: float) -> float:
