@@ -17,6 +17,7 @@ from pytest_vmaf.media.demux import input_arguments, video_stream
 from pytest_vmaf.media.ffmpeg import FfmpegCommand
 from pytest_vmaf.media.fingerprint import Unchanged
 from pytest_vmaf.media.inspect import Video, clip_key, inspect
+from pytest_vmaf.media.pixel_formats import SCALER_MATRICES, WITHOUT_MATRIX
 from pytest_vmaf.media.process import run
 
 #: The first frame, and the number of frames; None for all frames to the end of the clip.
@@ -178,6 +179,8 @@ def _filters(video: Video, windows: Sequence[Window], size: Size | None) -> str:
         ranges = "in_range=full:out_range=full:" if full else ""
         chain.append(f"scale={'{}:{}:'.format(*size) if size else ''}{ranges}flags={SCALE_FLAGS}")
         chain.append(f"format={_pix_fmt(video)}")
+        if video.matrix not in SCALER_MATRICES:
+            chain[-2:] = [WITHOUT_MATRIX, *chain[-2:], f"setparams=colorspace={video.matrix}"]
     rate = video.frame_rate or DEFAULT_RATE
     if video.clip.cropping:
         chain.insert(0, video.clip.cropping)

@@ -53,7 +53,6 @@ class Encoder:
         larger_is_finer: Whether a larger number means better quality. On most scales, as on x264's, it means coarser.
         slope: Roughly how much logit(score / ceiling) changes from one CRF to the next. A search begins with it.
         joining: Arguments without which the streams can neither be joined nor packaged for streaming.
-        full_range: An option of ffmpeg and its value, without which the stream is not tagged as full range.
         needs: What the encoder requires besides ffmpeg, for example "an NVIDIA GPU and its driver".
         files: Files whose contents determine what a script writes. Encodes of a script are only cached with them.
 
@@ -72,7 +71,6 @@ class Encoder:
     larger_is_finer: bool = False
     slope: float | None = None
     joining: tuple[str, ...] = ()
-    full_range: tuple[str, ...] = ()
     needs: str = ""
     files: tuple[str, ...] = ()
 
@@ -84,7 +82,7 @@ class Encoder:
             )
         if sum(map(bool, (self.arguments, self.command, self.function))) != 1:
             raise SettingsError(f"{self.name}: an encoder must have one of arguments, command and function.")
-        for field in ("arguments", "command", "presets", "joining", "full_range", "files"):
+        for field in ("arguments", "command", "presets", "joining", "files"):
             object.__setattr__(self, field, _read_words(self.name, field, getattr(self, field)))
         self._check_texts()
         if self.slope is not None and not (isinstance(self.slope, int | float) and 1e-6 < abs(self.slope) < 5):
@@ -234,8 +232,6 @@ def _hardware(
 X26X = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
 #: In libvvenc's streams, without it, every IDR picture but the first has a number that only its own stream explains.
 POC0IDR = ("-vvenc-params", "poc0idr=1")
-#: libvvenc does not tag its streams with the range of the pictures that it gets.
-VVENC_FULL_RANGE = ("-vvenc-params", "range=full")
 
 # fmt: off
 _ROWS = (
@@ -246,7 +242,7 @@ _ROWS = (
     replace(_row("libvpx-vp9", (1, 63), "-deadline good -cpu-used {preset} -row-mt 1 -crf {crf} -b:v 0", "4", range(6),
                  -0.075), suffix=".webm"),
     replace(_row("libvvenc", (0, 63), "-preset {preset} -qp {crf}", "faster",
-                 ("faster", "fast", "medium", "slow", "slower"), -0.13), joining=POC0IDR, full_range=VVENC_FULL_RANGE),
+                 ("faster", "fast", "medium", "slow", "slower"), -0.13), joining=POC0IDR),
     _row("librav1e", (1, 255), "-speed {preset} -qp {crf}", "8", range(11), -0.025),
     *_hardware("nvenc", "an NVIDIA GPU and its driver", "-preset {preset} -tune hq -rc vbr -cq {crf} -b:v 0",
                "p5", ("p1", "p2", "p3", "p4", "p5", "p6", "p7"), h264=(1, 51), hevc=(1, 51), av1=(1, 63)),

@@ -16,8 +16,13 @@ from pytest_vmaf.media.colour import limited_grey_filters
 from pytest_vmaf.media.demux import input_arguments, is_known, video_stream
 from pytest_vmaf.media.ffmpeg import by_hand
 from pytest_vmaf.media.inspect import Video
+from pytest_vmaf.media.pixel_formats import SCALER_MATRICES, WITHOUT_MATRIX
 from pytest_vmaf.text import printable
 
+#: The option without which an encoder does not tag its stream with the full range of the pictures that it gets.
+FULL_RANGE = {"libvvenc": ("-vvenc-params", "range=full")}
+#: Encoders for whose only pixel format ffmpeg converts.
+ONLY_PIX_FMT = {"libvvenc": "yuv420p10le"}
 #: Encoders that take grey as it is. For the others, ffmpeg converts it, and takes it for full range whatever its tag.
 GREY_ENCODERS = ("libx264", "libx265", "libaom-av1")
 #: Of ffmpeg's y4m writer: pixel formats of more than 8 bits are its own extension.
@@ -144,6 +149,9 @@ class EncodeJob:
         takes_grey = bool(self.encoder.command) or self.encoder.name in GREY_ENCODERS
         stays_grey = takes_grey and (self.pix_fmt or "gray").startswith("gray")
         steps = [self.source.clip.cropping, *([] if stays_grey else limited_grey_filters(self.source))]
+        pix_fmt = self.pix_fmt or ONLY_PIX_FMT.get(self.encoder.name)
+        if pix_fmt and self.source.matrix not in SCALER_MATRICES:
+            steps += [WITHOUT_MATRIX, f"format={pix_fmt}", f"setparams=colorspace={self.source.matrix}"]
         if not (first := ",".join(filter(None, steps))):
             return arguments
         places = [number for number, word in enumerate(arguments[:-1]) if word in filters]
@@ -155,7 +163,7 @@ class EncodeJob:
 
     def _ranged(self, arguments: tuple[str, ...]) -> tuple[str, ...]:
         """Output arguments that tag the encode with the full range of its source, if the encoder must be told."""
-        option = self.encoder.full_range
+        option = FULL_RANGE.get(self.encoder.name)
         is_full = self.source.format.kind == "yuv" and self.source.color_range == "pc"
         # Filters and options of the user may change the range.
         if not option or not is_full or any("range" in word for word in arguments):

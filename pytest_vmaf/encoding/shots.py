@@ -14,6 +14,7 @@ from pytest_vmaf.media.demux import input_arguments, video_stream
 from pytest_vmaf.media.ffmpeg import FfmpegCommand
 from pytest_vmaf.media.fingerprint import Unchanged
 from pytest_vmaf.media.inspect import THUMBNAIL, clip_key
+from pytest_vmaf.media.pixel_formats import WITHOUT_MATRIX
 from pytest_vmaf.media.process import run
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def _thumbnails(clip: Clip, ffmpeg: str, timeout: float | None) -> bytes:
     log = LogLines()
     argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-nostats", "-xerror", *input_arguments(clip)]
     argv += ["-map", video_stream(clip), "-fps_mode", "passthrough"]
-    chain = [clip.cropping, f"scale={THUMBNAIL[0]}:{THUMBNAIL[1]}:flags=area", "format=gray"]
+    chain = [clip.cropping, WITHOUT_MATRIX, f"scale={THUMBNAIL[0]}:{THUMBNAIL[1]}:flags=area", "format=gray"]
     argv += ["-vf", ",".join(filter(None, chain)), "-f", "rawvideo", "pipe:1"]
     end = run(FfmpegCommand(tuple(argv), on_stderr=log, stdout_bytes=pictures.extend), timeout)
     log.check_damage(clip)

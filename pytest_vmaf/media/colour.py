@@ -9,7 +9,7 @@ from typing import Literal
 from pytest_vmaf.media.brightness import Brightness
 from pytest_vmaf.media.colour_commands import AS_STORED, convert_matrix, convert_range, retag, retag_doubtful
 from pytest_vmaf.media.inspect import Video
-from pytest_vmaf.media.pixel_formats import FINER_CHROMA, PixelFormat, pixel_format
+from pytest_vmaf.media.pixel_formats import FINER_CHROMA, SCALER_MATRICES, WITHOUT_MATRIX, PixelFormat, pixel_format
 
 #: How a pair is scored: its samples as they are, full-range grey as limited range, or everything made from RGB.
 Route = Literal["stored", "limited", "rgb"]
@@ -22,8 +22,6 @@ SAME_TRANSFER = {"bt709", "smpte170m", "bt2020-10", "bt2020-12"}
 LIKE_SRGB = SAME_TRANSFER | {"iec61966-2-1", "bt470m"}
 #: Primaries and transfers of ordinary video: a clip without tags probably has one of them.
 ORDINARY = {"unknown", "bt709", "smpte170m", "bt470bg", "iec61966-2-1", "bt470m", "bt2020-10", "bt2020-12", "gbr"}
-#: The matrices that ffmpeg's scaler can convert, even to another size: it refuses clips with any other tag.
-SCALER_MATRICES = {"unknown", "gbr", "bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc"}
 #: Pictures of all codecs, and clips of RGB, are scored against the same samples of the reference.
 TO_YUV = "scale=out_color_matrix={}:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int"
 #: The matrices of TO_YUV by their tags. Grey is the luma of one of them, BT.601 if there is no tag.
@@ -164,7 +162,7 @@ def plan_colour(ref: Video, dis: Video, offset: int = 0) -> ColourPlan:
     for video, color_range, what in ((ref, ranges[0], "reference"), (dis, ranges[1], "distorted")):
         notes += _assumptions(video, color_range, what, route)
         known = video.matrix in SCALER_MATRICES
-        before.append(() if known else ("setparams=colorspace=unknown",))
+        before.append(() if known else (WITHOUT_MATRIX,))
         filters = _filters(video, color_range, pix_fmt, route, matrix)
         if video.pix_fmt.replace("yuvj", "yuv") != pix_fmt:
             how = GREY_NOTES[route] if video.format.kind == "grey" else ""

@@ -21,7 +21,7 @@ from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, INSPECT_TIMEOUT, FfmpegCo
 from pytest_vmaf.media.fingerprint import Unchanged, decoding_content
 from pytest_vmaf.media.frame_rate import SUSPECT_RATE, average_rate
 from pytest_vmaf.media.inspection_log import InspectionLog
-from pytest_vmaf.media.pixel_formats import PixelFormat, pixel_format
+from pytest_vmaf.media.pixel_formats import WITHOUT_MATRIX, PixelFormat, pixel_format
 from pytest_vmaf.media.process import run
 from pytest_vmaf.text import printable
 
@@ -153,10 +153,9 @@ def _inspect(clip: Clip, ffmpeg: str, frames: int, timeout: float | None) -> Vid
     # Film grain is only described if it is exported, and then not applied.
     argv += [*input_arguments(replace(clip, film_grain=False)), "-map", selected]
     argv += ["-frames:v", str(frames), "-fps_mode", "passthrough"]
-    # ffmpeg's scaler refuses frames with a matrix that it does not know; luma needs none.
     chain = [
         "showinfo=checksum=0",
-        "setparams=colorspace=unknown",
+        WITHOUT_MATRIX,
         *_fitting_crop(clip),
         f"scale={width}:{height}:flags=area",
         "format=gray",

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+#: The matrices that ffmpeg's scaler knows. It refuses frames with any other tag, even if it only changes their size or
+#: depth, for which it needs no matrix.
+SCALER_MATRICES = {"unknown", "gbr", "bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc"}
+#: The filter that takes the tag away.
+WITHOUT_MATRIX = "setparams=colorspace=unknown"
 #: Planar little-endian YUV: what libvmaf reads, and what masks are made for.
 PLANAR_YUV = re.compile(r"yuvj?(?P<chroma>420|422|444)p(?:(?P<depth>9|10|12|14|16)le)?")
 #: By how many bits each side of a plane is shifted to get that of a chroma plane.

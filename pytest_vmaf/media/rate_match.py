@@ -14,6 +14,7 @@ from pytest_vmaf.media.demux import input_arguments, video_stream
 from pytest_vmaf.media.ffmpeg import FfmpegCommand
 from pytest_vmaf.media.inspect import THUMBNAIL, Video
 from pytest_vmaf.media.inspection_log import FRAME
+from pytest_vmaf.media.pixel_formats import WITHOUT_MATRIX
 from pytest_vmaf.media.process import run
 from pytest_vmaf.text import plural
 
@@ -212,7 +213,7 @@ def _thumbnails(clip: Clip, ffmpeg: str, timeout: float | None) -> tuple[NDArray
         if match := FRAME.match(line):
             times.append(float("nan") if match["time"] == "NOPTS" else float(match["time"]))
 
-    chain = ["showinfo=checksum=0", "setparams=colorspace=unknown", *filter(None, [clip.cropping])]
+    chain = ["showinfo=checksum=0", WITHOUT_MATRIX, *filter(None, [clip.cropping])]
     chain += [f"scale={THUMBNAIL[0]}:{THUMBNAIL[1]}:flags=area", "format=gray"]
     argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "info", "-nostats", "-xerror", *input_arguments(clip)]
     argv += ["-map", video_stream(clip), "-fps_mode", "passthrough", "-vf", ",".join(chain), "-f", "rawvideo", "pipe:1"]

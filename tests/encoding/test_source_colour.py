@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_vmaf.encoding.cut import cut
 from pytest_vmaf.encoding.encode import make_encode
 from pytest_vmaf.encoding.encoders import ENCODERS
 from pytest_vmaf.media.clip import Clip
@@ -74,3 +75,17 @@ def test_grey_through_encoders(name, job, grey, tmp_path, score):
     encode = make_encode(job(name, grey, preset=encoder.preset), crf, tmp_path / f"encode{encoder.suffix}")
     # Squeezed as if it were full range, it would have 31 dB.
     assert score(grey, encode.clip)["psnr_y"] > 35
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "pix_fmt"), [("libx264", "yuv420p10le"), ("libvvenc", None)])
+def test_unknown_matrix_through_encoders(name, pix_fmt, job, clip, make, tmp_path, ffmpeg, score):
+    # Depth is converted by ffmpeg's scaler, which refuses the tag.
+    tag = ("-vf", "setparams=colorspace=ycgco", "-frames:v", 3, "-c:v", "libx264", "-qp", 0)
+    source = make("-i", clip, *tag, tmp_path / "source.mkv")
+    task = job(name, source, preset=ENCODERS[name].preset, pix_fmt=pix_fmt)
+    encode = make_encode(task, 20, tmp_path / "encode.mp4")
+    assert score(source, encode.clip)["psnr_y"] > 35
+    [part] = cut(Clip(source), [(0, 3)], tmp_path, ffmpeg, size=(96, 64))
+    video = inspect(part, ffmpeg, 1)
+    assert (video.width, video.matrix) == (96, "ycgco")
