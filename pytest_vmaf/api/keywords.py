@@ -92,6 +92,13 @@ class CheckSettings(Settings, total=False):
     min_neg_p10: Limit
     min_neg_harmonic_mean: Limit
     max_neg_stdev: Limit
+    max_colour_loss: Limit
+    max_colour_loss_max: Limit
+    max_level_shift: Limit
+    max_level_shift_max: Limit
+    max_contrast: Limit
+    max_collapse: Limit
+    max_enhancement: Limit
     max_gap: Limit
     max_gap_max: Limit
     max_gap_p5: Limit

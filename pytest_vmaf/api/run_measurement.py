@@ -154,6 +154,7 @@ def _plan(
     # `check` measures signs only if a gate needs them, `score` always.
     signs = gated and not kind.metrics and (not every_gate or any(map(is_sign, gates)))
     request, scorer = context.request(*clips, layers, features, signs=signs)
+    request = replace(request, same=("refuse" if every_gate else "note") if gated else "ignore")
     return Plan(layers, gates, baseline, request, scorer, stamps_of(request.reference, request.distorted))
 
 

@@ -98,8 +98,8 @@ class Vmaf:
     ) -> Result:
         """Measure a pair of clips, and check every gate in force.
 
-        The gates are those of the call, the marker, the command line, the ini file and the defaults, `max_gap=3` and
-        `above_100`. The nearest one of a name wins. `max_gap=None` and `above_100=False` switch the defaults off.
+        The gates are those of the call, the marker, the command line, the ini file and `gates.defaults`: signs of the
+        picture and `above_100`. The nearest one of a name wins. `max_contrast=None` switches a default off.
 
         With `baseline=True` the scores are also compared with those of an earlier run. The default tolerances are
         `max_drop=0.5` (of the mean NEG) and `max_drop_p5=1`.

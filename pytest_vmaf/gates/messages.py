@@ -11,6 +11,31 @@ from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import Score
 from pytest_vmaf.text import plural
 
+#: What it means if one of these metrics is above its limit.
+MEANINGS = (
+    (
+        (ABOVE, "gap", "enhancement", "contrast"),
+        "Detail or contrast is stronger than the reference's: enhancement (sharpening, contrast) raised the default\n"
+        "  score, not fidelity. Look for a filter before the encoder, or a tune inside it. If there is none, check\n"
+        "  that the reference is the first argument, and the range and matrix tags.",
+    ),
+    (
+        ("colour_loss",),
+        "Colour is not the reference's, which VMAF v0 does not see. Look for chroma planes that are swapped, shifted\n"
+        "  or missing, a hue or saturation filter, or a conversion with another matrix.",
+    ),
+    (
+        ("level_shift",),
+        "Brightness is not the reference's, which VMAF v0 hardly sees. Look for a filter of brightness or gamma, or a\n"
+        "  conversion of the range.",
+    ),
+    (
+        ("collapse",),
+        "Single frames are far worse than their shot. Look for frames that are black, damaged, mirrored or of another\n"
+        "  scene.",
+    ),
+)
+
 
 class BaselineComparison(Protocol):
     """A comparison with a baseline, in words."""
@@ -52,12 +77,8 @@ def describe(result: Result, verdicts: Iterable[Verdict], comparison: BaselineCo
     if passed:
         lines.append(f"  passed: {'; '.join(passed)}")
     lines += [f"  {line}" for line in provenance_lines(result)]
-    if any(verdict.gate.metric in (ABOVE, "gap") for verdict in failed):
-        lines.append(
-            "  A large gap, or frames above the reference's own score, mean that enhancement (sharpening, contrast)\n"
-            "  raised the default score, not fidelity. Look for a filter before the encoder, or a tune inside it.\n"
-            "  If there is none, check that the reference is the first argument, and the range and matrix tags."
-        )
+    metrics_failed = {verdict.gate.metric for verdict in failed if verdict.gate.bound == "max"}
+    lines += [f"  {text}" for names, text in MEANINGS if metrics_failed & set(names)]
     return "\n".join(lines)
 
 

@@ -11,6 +11,7 @@ from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.gates.gate import check_pool, effective, frame_metrics, is_off, to_number, unknown_metric
 from pytest_vmaf.gates.metrics import SEARCH_METRICS
 from pytest_vmaf.scoring.models import feature_columns
+from pytest_vmaf.scoring.signs import SIGNS
 from pytest_vmaf.text import did_you_mean
 
 FORM = re.compile(r"max_(?:(?P<metric>.+?)_)?(?P<direction>drop|rise)(?:_(?P<pool>.+))?")
@@ -96,7 +97,7 @@ def parse_tolerance(name: str, limit: object, origin: str) -> Tolerance:
     # As in the names of gates, "roi" alone is the default score's.
     metric = re.sub("^roi$", "vmaf_roi", match["metric"] or "neg")
     direction, pool = match["direction"], match["pool"] or "mean"
-    names = (*frame_metrics(), *SEARCH_METRICS)
+    names = tuple(name for name in (*frame_metrics(), *SEARCH_METRICS) if name not in SIGNS)
     if metric not in names:
         suffix = f"_{match['pool']}" if match["pool"] else ""
         raise unknown_metric(name, origin, did_you_mean(metric, names, f"max_{{}}_{direction}{suffix}"), names)

@@ -111,6 +111,19 @@ def decoding_content(clip: Clip, cache: Cache | None = None) -> list[str]:
     return [content_of(clip, cache), clip.path.suffix.lower()]
 
 
+def same_content(a: Clip, b: Clip, cache: Cache | None = None) -> bool:
+    """Whether two clips are the same frames of the same bytes: one file, a link to it, or a copy.
+
+    Raises:
+        OSError: If a file cannot be read.
+    """
+    files = files_of(a), files_of(b)
+    sizes = ([path.stat().st_size for path in each] for each in files)
+    if len(files[0]) != len(files[1]) or next(sizes) != next(sizes):
+        return False
+    return content_of(a, cache) == content_of(b, cache)
+
+
 def digest(files: Iterable[Path], text: str = "", cache: Cache | None = None) -> str:
     """BLAKE2b, 128 bits in hexadecimal, of a text and the bytes of files, each hashed on its own.
 

@@ -29,6 +29,7 @@ ALLOWANCES = {
     "interlaced": "interlaced frames as they are",
     "frame_rate": "clips that state different frame rates",
     "displaced": "frames that show another frame of the reference than their own",
+    "same": "a reference compared with itself",
     "display": "pictures of different shapes, as they are stored",
     "rotation": "pictures that are turned against each other, as players show them",
     "order": "pairs that look as if they were in the wrong order",

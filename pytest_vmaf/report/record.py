@@ -7,7 +7,7 @@ from enum import Enum
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
-from pytest_vmaf.gates.metrics import BASE_METRICS, label
+from pytest_vmaf.gates.metrics import BASE_METRICS, label, metrics
 from pytest_vmaf.report.schema import SCHEMA, Record, RecordDict
 from pytest_vmaf.text import printable
 
@@ -39,6 +39,7 @@ def measurement_record(result: Result, verdicts: Sequence[Verdict]) -> RecordDic
         **{name: float(result[name]) for name in BASE_METRICS},
         "above_100": len(result.above_100),
         "features": {name: float(score) for name, score in result.features.items()},
+        "signs": {name: float(score.pooled(metrics()[name].pool)) for name, score in result.signs.items()},
         "gates": [
             {**_gate(each.gate), "value": each.value, "margin": each.margin, "passed": each.passed} for each in verdicts
         ],

@@ -147,7 +147,7 @@ MEASUREMENT = {
     **_keys("gated every_gate", Optional(bool)),
     **_keys("vmaf neg gap", Optional(float)),
     **_keys("above_100 frames", Optional(int)),
-    "features": Optional(Each(float)),
+    **_keys("features signs", Optional(Each(float))),
     "frame_rate": Optional(Text(re.compile(r"[1-9][0-9]{0,18}(/[1-9][0-9]{0,18})?"))),
     "pools": Optional(Each(Each(float))),
     "series": Optional({"frames_per_bucket": int, "worst": Each([float])}),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from pytest_vmaf.cache import Cache
-from pytest_vmaf.errors import ModelError
+from pytest_vmaf.errors import ModelError, PairError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
-from pytest_vmaf.media.fingerprint import stamp_of
+from pytest_vmaf.media.fingerprint import same_content, stamp_of
 from pytest_vmaf.media.pair import Pair, check_pair
 from pytest_vmaf.scoring.cached import capabilities
 from pytest_vmaf.scoring.missing_chroma import note_missing_chroma
@@ -41,6 +42,7 @@ class MeasureRequest:
     progress: Callable[[int, int | None], None] | None = None
     cache: Cache | None = None
     signs: bool = False
+    same: Literal["ignore", "note", "refuse"] = "ignore"
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
             timeout=request.timeout,
             cache=request.cache,
         )
+        pair = _with_same_note(request, pair)
         width, height, pix_fmt = pair.width, pair.height, pair.pix_fmt
         sources = (
             Source(request.reference, pair.reference_filters, pair.starts[0], pair.frames, matched=pair.matched),
@@ -122,6 +125,22 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
         signs=request.signs and can.reads_clips,
     )
     return PreparedScoring(job, models, can, pair, scorer, stamp, request.cache, request.allow)
+
+
+def _with_same_note(request: MeasureRequest, pair: Pair) -> Pair:
+    """The pair, with a note if both clips are the same file. Raises PairError where that is refused."""
+    if request.same == "ignore" or not same_content(request.reference, request.distorted, request.cache):
+        return pair
+    same_path = request.reference.path.resolve() == request.distorted.path.resolve()
+    what = f"same: the distorted clip is {'the reference itself' if same_path else 'a copy of the reference'}"
+    if request.same == "refuse" and "same" not in request.allow:
+        raise PairError(
+            f"{what}, byte by byte: the score would say nothing about an encode.\n"
+            f"  reference: {request.reference}\n  distorted: {request.distorted}\n"
+            "  Does a fixture return its source? For the ceiling of a clip, use vmaf.self_score(). Otherwise pass\n"
+            '  allow=["same"] (--vmaf-allow=same).'
+        )
+    return replace(pair, notes=(*pair.notes, what))
 
 
 def _progress(update: Callable[[int, int | None], None] | None, pair: Pair | None) -> Callable[[int], None] | None:

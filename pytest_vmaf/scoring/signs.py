@@ -121,7 +121,9 @@ def _colour_loss(log: ScoreLog, neg: Frames) -> Frames:
 
     Coarse coding takes strength from weak colours, so what is lost in the large counts less where NEG is low.
     """
-    losses = [loss * _clamp(score / FULL_COLOUR, 0.5) ** 2 for loss, score in zip(log.signs["colour_loss"], neg, strict=True)]
+    losses = [
+        loss * _clamp(score / FULL_COLOUR, 0.5) ** 2 for loss, score in zip(log.signs["colour_loss"], neg, strict=True)
+    ]
     if all(column in log.columns for column in PSNR):
         planes = zip(*(log.columns[column] for column in PSNR), strict=True)
         below = [min(luma, BEST_PSNR) - min(cb, cr) for luma, cb, cr in planes]
