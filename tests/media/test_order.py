@@ -19,6 +19,7 @@ def test_swapped_pair(reference, encoded, score):
         score(encoded, encoded)
 
 
+@pytest.mark.slow
 def test_larger_distorted_file(reference, encode, score):
     with pytest.warns(PairWarning, match=r"the file of the distorted clip is \d+\.\d times as large"):
         score(encode(reference, 45), encode(reference, 12))
