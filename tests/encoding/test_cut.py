@@ -247,12 +247,15 @@ def test_time_stamps(name, source, ffmpeg, tmp_path):
         assert times == pytest.approx([float(i / part.frame_rate) for i in range(len(times))], abs=0.0011)
 
 
-def test_first_video_stream(plain, source, make, tmp_path, check):
+def test_streams_of_a_file(plain, source, make, tmp_path, ffmpeg, hashes):
     larger = source("larger.mkv", "format=yuv420p,scale=192:128", *FFV1)
     chosen = ("-disposition:v:0", "0", "-disposition:v:1", "default")
     streams = ("-i", plain, "-i", larger, "-map", "0:v", "-map", "1:v", "-c", "copy")
     both = make(*streams, *chosen, tmp_path / "both.mkv")
-    check(Clip(both))
+    for name, clip, alone in (("default", Clip(both), larger), ("first", Clip(both, stream=0), plain)):
+        (tmp_path / name).mkdir()
+        (part,) = cut(clip, [(0, 2)], tmp_path / name, ffmpeg)
+        assert hashes(part) == hashes(Clip(alone))[:2]
 
 
 def test_file_names(plain, tmp_path, ffmpeg, hashes):
