@@ -25,6 +25,7 @@ RAW_SUFFIXES = {
     ".nv16": "nv16",
     ".p010": "p010le",
     ".p016": "p016le",
+    ".v210": "v210",
 }
 #: The number in the names of a picture sequence, as printf and ffmpeg write it.
 SEQUENCE = re.compile(r"%(?:0(?P<digits>\d{1,2}))?d")

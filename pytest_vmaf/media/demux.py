@@ -93,6 +93,8 @@ def decoder_arguments(clip: Clip) -> list[str]:
 def _raw_arguments(clip: Clip) -> list[str]:
     rate = ["-framerate", str(clip.frame_rate)] if clip.frame_rate else []
     form = ["-f", "rawvideo", "-video_size", f"{clip.width}x{clip.height}"]
+    if clip.pix_fmt == "v210":
+        return ["-f", "v210", *form[2:], *rate]
     return [*form, "-pixel_format", clip.pix_fmt or "yuv420p", *rate]
 
 

@@ -31,6 +31,8 @@ GREY = re.compile(
 PACKED = {
     **dict.fromkeys(("yuyv422", "uyvy422", "yvyu422"), ("422", 8, 4, 2)),
     "uyyvyy411": ("411", 8, 6, 4),
+    # A codec of its own in ffmpeg, but raw frames all the same.
+    "v210": ("422", 10, 128, 48),
     **dict.fromkeys(("vuya", "vuyx", "ayuv", "uyva"), ("444", 8, 4, 1)),
     "vyu444": ("444", 8, 3, 1),
     **{f"y2{depth}{end}": ("422", depth, 8, 2) for depth in (10, 12, 16) for end in ("le", "be")},
@@ -143,4 +145,6 @@ def raw_pixel_format(name: str) -> PixelFormat | None:
 def _has_order(form: PixelFormat) -> bool:
     # ffmpeg's names of samples with more than a byte end in their byte order.
     wide = form.depth > 8 and not form.name.startswith("gray8")
+    if form.name == "v210":
+        return True
     return form.name.endswith(("le", "be")) == (wide or form.name[-5:-2] in ("444", "555", "565"))

@@ -194,7 +194,8 @@ def test_grey_with_transparency_and_bits(coded, colour, ffmpeg, score):
 
 def test_chroma_that_is_not_there(coded, ffmpeg, grey):
     # v1 needs larger frames than the other tests have.
-    large = coded(f"scale=320:180,format=yuv420p,{GREY}", "-c:v", "ffv1", "-frames:v", 2, "-pix_fmt", "gray", name="large.mkv")
+    options = ("-c:v", "ffv1", "-frames:v", 2, "-pix_fmt", "gray")
+    large = coded(f"scale=320:180,format=yuv420p,{GREY}", *options)
     can = FfmpegScorer()
 
     def notes(clip, **settings) -> tuple[str, ...]:
@@ -368,6 +369,13 @@ def test_raw_arrangements_keep_luma(names, make, coded, colour, tmp_path, score)
     for name, path in paths.items():
         result = score(colour, Clip(path, width=192, height=128, pix_fmt=name))
         assert list(result.neg.frames) == pytest.approx(list(expected.neg.frames), abs=1e-4), name
+
+
+def test_v210(coded, colour, score):
+    raw = coded("format=yuv422p10le", "-c:v", "v210", "-f", "rawvideo", name="clip.v210")
+    result = score(colour, Clip(raw, width=192, height=128))
+    assert min(result["psnr_y"].frames) >= 60
+    assert result.provenance["pix_fmt"] == "yuv422p10le"
 
 
 def test_finer_chroma_is_scored(coded, ffmpeg, colour):
