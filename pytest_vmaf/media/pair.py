@@ -19,7 +19,8 @@ from pytest_vmaf.media.inspect import THUMBNAIL, Video, count_frames, inspect
 from pytest_vmaf.media.process import thread_refusals
 from pytest_vmaf.media.rate_match import RateMatch, match_rate
 from pytest_vmaf.media.rotation import rotation_notes, rotation_problems
-from pytest_vmaf.media.timing import describe_variable_rate, interlacing_problems, rate_problems
+from pytest_vmaf.media.telecine import inverse_telecine
+from pytest_vmaf.media.timing import TELECINED, describe_variable_rate, interlacing_problems, rate_problems
 from pytest_vmaf.media.unreadable import sequence_of
 from pytest_vmaf.text import plural
 
@@ -122,11 +123,13 @@ def check_pair(
     # Pictures that are turned or cropped have other sizes and other first frames for that reason alone.
     sizes = [] if turned else size_problems(ref, dis, scale, allow, lambda: find_crop(ref, dis, look, ffmpeg, timeout))
     offset = 0 if turned or any(size.startswith("display:") for size in sizes) else alignment.offset
-    rates = rate_problems(ref, dis, allow)
+    fields = interlacing_problems(ref, dis, allow, partial(inverse_telecine, ffmpeg=ffmpeg, timeout=timeout))
+    # Interlaced frames of telecined film are more than those of the film.
+    rates = [] if TELECINED in "".join(fields) else rate_problems(ref, dis, allow)
     differs = bool(rates) or ref.has_variable_rate or dis.has_variable_rate
     matched = match_rate(ref, dis, ffmpeg, timeout) if match and differs and not turned else None
-    if rates or (match and differs):
-        # Frames that were dropped or doubled look like a shift.
+    if rates or fields or (match and differs):
+        # Frames that were dropped or doubled look like a shift, and so do fields.
         rates, offset = [] if match else rates, 0
     problems = [
         *turned,
@@ -134,7 +137,7 @@ def check_pair(
         *_length_problems(ref, dis),
         *rates,
         *colour_problems(ref, dis, allow, offset),
-        *interlacing_problems(ref, dis, allow),
+        *fields,
     ]
     if offset and not alignment.certain:
         problems.append(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -18,6 +18,7 @@ from pytest_vmaf.text import plural
 RATE_TOLERANCE = Fraction(1, 2000)
 #: In seconds: a frame that is shown longer than in the other clip by less than this is no freeze.
 SHORTEST_FREEZE = 0.1
+TELECINED = "telecined film does (3:2 pulldown)"
 #: What to do about interlaced frames.
 DEINTERLACE = (
     "Deinterlace both clips first (ffmpeg -i IN -vf bwdif -c:v ffv1 OUT.mkv), telecined film with "
@@ -86,17 +87,31 @@ def at_steady_rate(
     return replace(clip, frame_rate=video.frame_rate) if changes else clip
 
 
-def interlacing_problems(ref: Video, dis: Video, allow: Collection[str]) -> list[str]:
-    """Which of the clips has interlaced frames, in a sentence."""
+def interlacing_problems(
+    ref: Video, dis: Video, allow: Collection[str], inverse_telecine: Callable[[Clip], str]
+) -> list[str]:
+    """Which of the clips has interlaced frames, a sentence each.
+
+    Args:
+        ref: The reference.
+        dis: The distorted clip.
+        allow: Properties that are not a problem: "interlaced".
+        inverse_telecine: Returns the filters that restore the film in a telecined clip, "" for other clips.
+    """
     if "interlaced" in allow:
         return []
-    which = [name for video, name in ((ref, "reference"), (dis, "distorted clip")) if video.interlaced]
-    if not which:
-        return []
-    return [
-        f"interlacing: the {' and the '.join(which)} contains interlaced frames, which VMAF was not designed for. "
-        f"{DEINTERLACE}"
+    which = {name: video.clip for name, video in (("reference", ref), ("distorted clip", dis)) if video.interlaced}
+    films = {name: filters for name, clip in which.items() if (filters := inverse_telecine(clip))}
+    problems = [
+        f"interlacing: the {name} contains interlaced frames, and repeats fields as {TELECINED}. Restore the frames of "
+        f'the film first (ffmpeg -i IN -vf {filters} -c:v ffv1 OUT.mkv), or pass allow=["interlaced"].'
+        for name, filters in films.items()
     ]
+    if others := " and the ".join(name for name in which if name not in films):
+        problems.append(
+            f"interlacing: the {others} contains interlaced frames, which VMAF was not designed for. {DEINTERLACE}"
+        )
+    return problems
 
 
 def time_stamp_problems(ref_times: Sequence[float], dis_times: Sequence[float]) -> list[str]:

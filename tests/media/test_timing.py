@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from fractions import Fraction
 
 import pytest
 
+from pytest_vmaf.errors import PairError
 from pytest_vmaf.media.timing import FrameFlags, field_problems, time_stamp_problems
 
 
@@ -97,3 +99,37 @@ def test_sample_aspect_ratio_that_changes():
     assert "changes from 1 to 64/45 in frame 12 of the distorted clip" in problem
     assert field_problems(flags(24), wide, ["display"]) == []
     assert field_problems(flags(24), [*flags(12), *flags(12, aspect=None)], ()) == []
+
+
+# With real clips
+
+
+@pytest.fixture(scope="module")
+def film(make, footage, tmp_path_factory):
+    """24 frames at 24000/1001, losslessly, and telecined to interlaced video at 30000/1001 by an encoder."""
+    folder = tmp_path_factory.mktemp("film")
+    film = make("-r", "24000/1001", "-i", footage("192x128", 24), "-c:v", "ffv1", folder / "film.mkv")
+    chain = "telecine=pattern=23,setfield=tff"
+    encoder = ("-c:v", "mpeg2video", "-flags", "+ilme+ildct", "-q:v", 3)
+    return film, make("-i", film, "-vf", chain, *encoder, folder / "telecined.mpg")
+
+
+def test_telecined_film(film, make, score, tmp_path):
+    film, telecined = film
+    with pytest.raises(PairError, match=r"repeats fields as telecined film does \(3:2 pulldown\)") as refused:
+        score(film, telecined)
+    message = str(refused.value)
+    assert "frame rate:" not in message
+    assert "alignment:" not in message
+    filters = re.search(r"-vf (\S+) -c:v ffv1", message)[1]
+    restored = make("-i", telecined, "-vf", filters, "-c:v", "ffv1", tmp_path / "restored.mkv")
+    assert float(score(film, restored, allow=("order",)).neg) > 80
+
+
+def test_interlaced_video_is_not_film(make, footage, score, tmp_path):
+    encoder = ("-c:v", "mpeg2video", "-flags", "+ilme+ildct", "-q:v", 3)
+    interlaced = make("-i", footage("192x128", 24, 50), "-vf", "interlace", *encoder, tmp_path / "interlaced.mpg")
+    half = make("-i", footage("192x128", 24, 50), "-vf", "fps=25", "-c:v", "ffv1", tmp_path / "half.mkv")
+    with pytest.raises(PairError, match=r"contains interlaced frames.*\. Deinterlace both clips first") as refused:
+        score(half, interlaced)
+    assert "telecined film does" not in str(refused.value)
