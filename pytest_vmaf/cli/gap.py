@@ -10,6 +10,7 @@ from pytest_vmaf.cli.common import NOT_MEASURED, PASSED, VIOLATED
 from pytest_vmaf.errors import SettingsError
 
 EXIT_CODES = "0 nothing to flag, 1 a large gap or frames above 100, 2 usage, 3 a log could not be read"
+WEAKER = "A log holds less than vmaf.check() measures, which also finds enhancement with a smaller gap."
 CLIPPED = "The log was clipped at 100, which hides a part of the gap. Write the log with disable_clip=true."
 
 
@@ -21,7 +22,7 @@ def add_parser(commands: common.Commands) -> None:
     parser.add_argument("neg_log", type=Path, nargs="?", help="log of the NEG model, if it has its own")
     parser.add_argument("--default-column", help="column of the default model")
     parser.add_argument("--neg-column", help="column of the NEG model")
-    parser.add_argument("--max-gap", type=float, default=3.0, help="flag a larger mean gap (default 3.0)")
+    parser.add_argument("--max-gap", type=float, default=3.0, help=f"flag a larger mean gap (default 3.0). {WEAKER}")
     common.add_output(parser, "table", "json")
 
 
@@ -56,6 +57,8 @@ def run(options: argparse.Namespace) -> int:
         common.write_json(options.output, record)
     else:
         common.write_table(options.output, gain_table(report, pools))
+        if not flags:
+            common.print_message(WEAKER)
     code = VIOLATED if flags else PASSED
     for flag in flags:
         common.print_message(f"flagged: {flag}")

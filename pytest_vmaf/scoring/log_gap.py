@@ -19,6 +19,8 @@ MODEL_COLUMN = re.compile(r"(?!.*feature)(?:vmaf|neg).*(?<!_bagging)(?<!_stddev)
 SWAPPED = 0.1
 #: Every score is below this, which also excludes infinity and NaN and keeps sums finite.
 ABSURD = 1e6
+#: libvmaf's own means have six decimals.
+MEAN_TOLERANCE = 1e-4
 #: The end of a column of one of a bootstrap model's many models.
 BOOTSTRAP_MODEL = re.compile(r"_\d{4}")
 
@@ -147,9 +149,17 @@ def _column(log: Log, name: str, path: Path) -> tuple[float, ...]:
     if name not in log.columns:
         raise ScorerError(f"{printable(str(path))} has no column {name!r}; it has {', '.join(log.columns) or 'none'}.")
     frames = log.columns[name]
-    length = max(len(column) for column in log.columns.values())
-    if len(frames) != length or not all(abs(frame) < ABSURD for frame in frames):
+    bad = [frame for frame, score in enumerate(frames) if not abs(score) < ABSURD]
+    if len(frames) != log.frames or bad:
+        what = f"not {frames[bad[0]]:g} in frame {bad[0]}" if bad else f"not for {len(frames)} of them"
         raise ScorerError(
-            f"{printable(str(path))}: {name!r} must have a finite score for each of {plural(length, 'frame')}."
+            f"{printable(str(path))}: {name!r} must have a finite score for each of {plural(log.frames, 'frame')}, "
+            f"{what}.\n  Score the clips again: a model or a clip failed midway."
+        )
+    mean, logged = math.fsum(frames) / len(frames), log.pooled_means.get(name)
+    if logged is not None and not abs(logged - mean) <= MEAN_TOLERANCE:
+        raise ScorerError(
+            f"{printable(str(path))}: the log's own mean of {name!r} is {logged:g}, but its frames' mean is "
+            f"{mean:.6f}.\n  Frames are missing or were changed. Score the clips again."
         )
     return frames

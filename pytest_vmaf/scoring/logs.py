@@ -1,4 +1,4 @@
-"""libvmaf's logs in XML, JSON and CSV. XML and CSV are read frame by frame, so that long clips need little memory."""
+"""libvmaf's logs in XML, JSON and CSV, read frame by frame. A log may come from anywhere, so its size is bounded."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import math
 import os
 import re
 from array import array
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 from xml.etree import ElementTree
 
 from pytest_vmaf.errors import LogError
@@ -19,7 +20,20 @@ from pytest_vmaf.text import printable
 
 MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 #: Bytes of the largest JSON log, which is read at once. An hour at 60 frames/s with two models has 200 MB.
-LARGEST_JSON = 1 << 30
+LARGEST_JSON = 1 << 28
+#: Values of the largest log, and its objects and lists in JSON. An hour at 60 frames/s has 216,000 frames, each with
+#: two objects and at most 80 values.
+MOST_VALUES, MOST_OBJECTS = 1 << 24, 1 << 21
+#: Bytes of the longest element of XML or line of CSV.
+LONGEST = 1 << 20
+#: Elements of XML that are not frames, and how deeply elements are nested. libvmaf writes one for each column, 4 deep.
+MOST_ELEMENTS, DEEPEST = 10_000, 16
+#: Bytes of XML that are parsed at a time.
+CHUNK = 1 << 16
+
+
+class TooLarge(ValueError):
+    """A log has more than may be kept in memory."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +41,16 @@ class Log:
     """A libvmaf log.
 
     Attributes:
-        columns: Each column's values, one per frame. A missing value is NaN.
+        columns: Each column's values, one per frame. A null is NaN. A column that lacks frames is shorter.
         pooled_means: The log's own means by column; none in CSV.
         version: libvmaf's version, "" in CSV.
+        frames: How many frames the log has.
     """
 
     columns: Mapping[str, tuple[float, ...]]
     pooled_means: Mapping[str, float]
     version: str
+    frames: int
 
 
 def read_log(path: Path, only: Collection[str] | None = None) -> Log:
@@ -61,6 +77,8 @@ def read_log(path: Path, only: Collection[str] | None = None) -> Log:
             return _read_csv(path, only)
     except OSError as error:
         raise LogError(f"The log {file_name} cannot be read: {error.strerror or error}.") from error
+    except TooLarge as error:
+        raise LogError(f"{file_name} is larger than a libvmaf log may be: it has {error}.") from error
     except (*MALFORMED, ElementTree.ParseError, csv.Error) as error:
         raise LogError(
             f"{file_name} is not a complete libvmaf log ({type(error).__name__}: {error}). Is it cut off?"
@@ -74,6 +92,7 @@ class _Columns:
     def __init__(self, only: Collection[str] | None) -> None:
         self.only = only
         self.frames = 0
+        self.count = 0
         self.values: dict[str, array[float]] = {}
 
     def add(self, number: int, metrics: Mapping[str, object]) -> None:
@@ -89,43 +108,80 @@ class _Columns:
                 column = self.values.setdefault(name, array("d"))
                 # A feature that begins late or ends early gives a column of another length, which is refused later.
                 column.append(math.nan if value is None else float(str(value)))
+                self.count += 1
         self.frames += 1
+        if self.count + self.frames > MOST_VALUES:
+            raise TooLarge(f"more than {MOST_VALUES} values")
 
-    def finish(self) -> dict[str, tuple[float, ...]]:
-        return {name: tuple(column) for name, column in self.values.items()}
+    def finish(self, means: Mapping[str, float], version: str) -> Log:
+        return Log({name: tuple(column) for name, column in self.values.items()}, means, version, self.frames)
 
 
 def _read_xml(path: Path, only: Collection[str] | None) -> Log:
-    columns, means, version = _Columns(only), dict[str, float](), ""
+    columns, means, version, others = _Columns(only), dict[str, float](), "", 0
     parents: list[ElementTree.Element] = []
-    for event, element in ElementTree.iterparse(path, events=("start", "end")):  # noqa: S314  (expat bounds entities)
-        if event == "start":
-            parents.append(element)
-            continue
-        parents.pop()
-        if element.tag == "frame":
-            metrics = dict(element.attrib)
-            columns.add(int(metrics.pop("frameNum")), metrics)
-            parents[-1].clear()
-        elif element.tag == "metric" and "mean" in element.attrib:
-            if only is None or element.attrib["name"] in only:
-                means[element.attrib["name"]] = float(element.attrib["mean"])
-        elif element.tag == "VMAF":
-            version = element.attrib.get("version", "")
-    return Log(columns.finish(), means, version)
+    with path.open("rb") as file:
+        for event, element in _xml_events(file):
+            if event == "start":
+                parents.append(element)
+                others += element.tag != "frame"
+                if len(parents) > DEEPEST or others > MOST_ELEMENTS:
+                    raise TooLarge(f"elements more than {DEEPEST} deep, or more than {MOST_ELEMENTS} beside frames")
+                if element.tag == "VMAF":
+                    version = element.attrib.get("version", "")
+                continue
+            parents.pop()
+            if element.tag == "frame":
+                metrics = dict(element.attrib)
+                columns.add(int(metrics.pop("frameNum")), metrics)
+                parents[-1].clear()
+            elif element.tag == "metric" and "mean" in element.attrib:
+                name = element.attrib["name"]
+                means |= {name: float(element.attrib["mean"])} if only is None or name in only else {}
+    return columns.finish(means, version)
+
+
+def _xml_events(file: IO[bytes]) -> Iterator[tuple[str, ElementTree.Element]]:
+    """The elements of a file, at their starts and ends. An element, text or comment that does not end is refused."""
+    parser: ElementTree.XMLPullParser[ElementTree.Element] = ElementTree.XMLPullParser(("start", "end"))
+    quiet = 0
+    while chunk := file.read(CHUNK):
+        parser.feed(chunk)  # expat bounds entities itself
+        quiet += len(chunk)
+        for event in parser.read_events():
+            quiet = 0
+            yield event  # type: ignore[misc]  # (only "start" and "end" are asked for)
+        if quiet > LONGEST:
+            raise TooLarge(f"an element or text of more than {LONGEST} bytes")
+    parser.close()
+    yield from parser.read_events()  # type: ignore[misc]
 
 
 def _read_json(path: Path, only: Collection[str] | None) -> Log:
-    if path.stat().st_size > LARGEST_JSON:
-        raise ValueError("a log of this size must be XML, not JSON")
-    # Not `load_json`: a NaN in a column that nobody uses is not a reason to refuse the log.
-    log = json.loads(path.read_bytes(), object_pairs_hook=unique_keys)
+    with path.open("rb") as file:
+        data = file.read(LARGEST_JSON + 1)
+    if len(data) > LARGEST_JSON:
+        raise TooLarge(f"more than {LARGEST_JSON >> 20} MiB of JSON; write it as XML (log_fmt=xml)")
+    # Before it is parsed, because objects in memory are many times as large as their text.
+    if data.count(b"{") + data.count(b"[") > MOST_OBJECTS or data.count(b",") > MOST_VALUES:
+        raise TooLarge(f"more than {MOST_OBJECTS} objects and lists, or more than {MOST_VALUES} values")
     columns = _Columns(only)
-    for frame in log["frames"]:
-        columns.add(frame["frameNum"], frame["metrics"])
+
+    def read_object(pairs: list[tuple[str, object]]) -> object:
+        found = unique_keys(pairs)
+        if "frameNum" not in found:
+            return found
+        # A frame becomes numbers at once, so that long clips need little memory.
+        columns.add(found["frameNum"], found["metrics"])  # type: ignore[arg-type]  # (`add` raises one of MALFORMED)
+        return None
+
+    # Not `load_json`: a NaN in a column that nobody uses is not a reason to refuse the log.
+    log = json.loads(data, object_pairs_hook=read_object)
+    if len(log["frames"]) != columns.frames or any(log["frames"]):
+        raise ValueError("its frames must be a list of objects with frameNum and metrics")
     pooled = log.get("pooled_metrics", {})
     means = {name: float(pool["mean"]) for name, pool in pooled.items() if pool.get("mean") is not None}
-    return Log(columns.finish(), means, str(log.get("version", "")))
+    return columns.finish(means, str(log.get("version", "")))
 
 
 def _read_csv(path: Path, only: Collection[str] | None) -> Log:
@@ -135,7 +191,7 @@ def _read_csv(path: Path, only: Collection[str] | None) -> Log:
         if file.read() != b"\n":  # the only sign that the last number is complete
             raise ValueError("its last line does not end with a newline")
     with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
+        rows = csv.DictReader(_lines(file))
         names = [name for name in rows.fieldnames or () if name]
         if len(set(names)) != len(names):
             raise ValueError("a column appears twice")
@@ -143,4 +199,11 @@ def _read_csv(path: Path, only: Collection[str] | None) -> Log:
             number = int(row.pop("Frame"))
             metrics = {name: value for name, value in row.items() if name and re.search(r"\S", value or "")}
             columns.add(number, metrics)
-    return Log(columns.finish(), {}, "")
+    return columns.finish({}, "")
+
+
+def _lines(file: IO[str]) -> Iterator[str]:
+    while line := file.readline(LONGEST + 1):
+        if len(line) > LONGEST:
+            raise TooLarge(f"a line of more than {LONGEST} characters")
+        yield line

@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 
 from cli.commands import Run
+from pytest_vmaf.scoring import logs
 
 SLOW = pytest.mark.slow
 LOG = """<VMAF version="1.0"><params qualityWidth="8" qualityHeight="8"/><frames>
 <frame frameNum="0" vmaf="97.0" vmaf_neg="95.5" integer_adm2="0.9" />
 <frame frameNum="1" vmaf="{last}" vmaf_neg="95.0" integer_adm2="0.9" />
 </frames></VMAF>"""
+FRAME = '{"frameNum": %d, "metrics": {"vmaf": 97.0, "neg": 95.0}}'
+XML_FRAME = '<frame frameNum="0" vmaf="97" neg="95"/>'
 
 
 def test_honest_log(run: Run, tmp_path: Path) -> None:
@@ -24,6 +27,7 @@ def test_honest_log(run: Run, tmp_path: Path) -> None:
     done = run("gap", log)
     assert done.returncode == 0, done.stderr
     assert "1.2500" in done.stdout
+    assert "A log holds less than vmaf.check() measures" in done.stderr
 
 
 def test_flags(run: Run, tmp_path: Path) -> None:
@@ -100,6 +104,26 @@ def test_two_logs(run: Run, tmp_path: Path, swapped: bool) -> None:
         ('{"frames": 3}', "is not a complete libvmaf log"),
         ("Frame,vmaf,neg,\n0,97,95,\n2,97,95,\n", "frames are missing"),
         ("Frame,vmaf,neg,\n0,97,95,\n1,97,,\n", "must have a finite score"),
+        ("Frame,vmaf,neg,\n0,97,95,\n1,,,\n2,,,\n", "a finite score for each of 3 frames, not for 1 of them"),
+        ("Frame,vmaf,neg,\n0,97,,\n1,,95,\n", "each of 2 frames, not for 1 of them"),
+        ("Frame,vmaf,neg,\n0,97,95,\n1,97,95,\n1,97,95,\n", "frame 1 follows frame 1"),
+        ("Frame,vmaf,neg,\n0,97,95,\n0,97,95,\n", "frame 0 follows frame 0"),
+        ("Frame,vmaf,neg,\n0,97,95,\n1,inf,95,\n", "each of 2 frames, not inf in frame 1"),
+        ('{{"frames": [{}, {}, {}]}}'.format(FRAME % 0, '{"frameNum": 1, "metrics": {}}', FRAME % 2), "of 3 frames"),
+        ('{"frames": [%s, {"frameNum": 1, "metrics": {"vmaf": null, "neg": 95}}]}' % (FRAME % 0), "not nan in frame 1"),
+        ('{"frames": [%s, {}]}' % (FRAME % 0), "its frames must be a list of objects with frameNum and metrics"),
+        ('{"frames": [{"a": %s}]}' % (FRAME % 0), "its frames must be a list of objects"),
+        (f'{{"frames": [{FRAME % 0}], "a": [{FRAME % 1}]}}', "its frames must be a list of objects"),
+        (
+            '{"frames": [%s], "pooled_metrics": {"neg": {"mean": 94.9}}}' % (FRAME % 0),
+            "log's own mean of 'neg' is 94.9",
+        ),
+        (f'<VMAF><frames>{XML_FRAME}<frame frameNum="1"/></frames></VMAF>', "each of 2 frames, not for 1 of them"),
+        (f'<VMAF><frames>{XML_FRAME}<frame frameNum="1" vmaf="9" neg="nan"/></frames></VMAF>', "not nan in frame 1"),
+        (
+            f'<VMAF><frames>{XML_FRAME}</frames><m><metric name="vmaf" mean="90"/></m></VMAF>',
+            "the log's own mean of 'vmaf' is 90, but its frames' mean is 97.0",
+        ),
         ("Frame,vmaf,neg,\n0,97,,\n", "Which columns of"),
         ("Frame,vmaf,neg,\n0,97,nan,\n", "must have a finite score"),
         ("Frame,vmaf,\n0,97,\n", "Which columns of"),
@@ -131,6 +155,47 @@ def test_odd_logs(run: Run, tmp_path: Path, text: str) -> None:
     done = run("gap", log)
     assert done.returncode == 3
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "limits", "message"),
+    [
+        ("<VMAF>" + "<a>" * 1000, {"DEEPEST": 9}, "elements more than 9 deep"),
+        ("<VMAF>" + "<a/>" * 1000, {"MOST_ELEMENTS": 99}, "or more than 99 beside frames"),
+        (
+            '<VMAF><a x="' + "> " * 1000,
+            {"LONGEST": 999, "CHUNK": 99},
+            "larger than a libvmaf log may be: it has an element or text of more than 999 bytes",
+        ),
+        (
+            "<VMAF><!-- " + "> " * 1000,
+            {"LONGEST": 999, "CHUNK": 99},
+            "larger than a libvmaf log may be: it has an element or text of more than 999 bytes",
+        ),
+        (
+            "<VMAF>" + "x" * 2000,
+            {"LONGEST": 999, "CHUNK": 99},
+            "larger than a libvmaf log may be: it has an element or text of more than 999 bytes",
+        ),
+        ('{"frames": [' + "{}," * 1000, {"MOST_OBJECTS": 999}, "more than 999 objects and lists"),
+        ('{"frames": [' + "0," * 1000, {"MOST_VALUES": 999}, "or more than 999 values"),
+        ('{"frames": [' + " " * 1000, {"LARGEST_JSON": 999}, "write it as XML (log_fmt=xml)"),
+        ('{"frames": ' + "[" * 100_000, {}, "RecursionError"),
+        ("Frame,vmaf,neg,\n0," + "9" * 1000 + "\n", {"LONGEST": 999}, "a line of more than 999 characters"),
+        ("Frame,vmaf,neg,\n" + "".join(f"{n},9,9,\n" for n in range(9)), {"MOST_VALUES": 9}, "more than 9 values"),
+    ],
+)
+def test_bounds(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, limits: dict[str, int], message: str
+) -> None:
+    for name, limit in limits.items():
+        monkeypatch.setattr(logs, name, limit)
+    log = tmp_path / "log"
+    log.write_text(text)
+    done = run("gap", log)
+    assert done.returncode == 3
+    assert message in done.stderr
+    assert len(done.stderr) < 1000
 
 
 def test_swapped_logs(run: Run, tmp_path: Path) -> None:
