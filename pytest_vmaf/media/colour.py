@@ -144,15 +144,16 @@ def _route(ref: Video, dis: Video, brightness: Brightness) -> Route:
     return "stored"
 
 
-def plan_colour(ref: Video, dis: Video, offset: int = 0) -> ColourPlan:
+def plan_colour(ref: Video, dis: Video, offset: int = 0, least_depth: int = 8) -> ColourPlan:
     """Plan the colour filters of a pair that has no problems. The arguments are those of `colour_problems`.
 
-    Both clips are scored at the greater of both depths, so that no precision is lost. The distorted clip's chroma
-    decides, as in libvmaf's filter.
+    Both clips are scored at the greater of both depths, so that no precision is lost, and at `least_depth` bits or
+    more. The distorted clip's chroma decides, as in libvmaf's filter.
     """
     brightness = Brightness.of(ref, dis, offset)
     route, ranges = _route(ref, dis, brightness), brightness.ranges(ref, dis)
-    depth = next(depth for depth in (8, 10, 12, 16) if depth >= min(16, max(ref.format.depth, dis.format.depth)))
+    needed = min(16, max(least_depth, ref.format.depth, dis.format.depth))
+    depth = next(depth for depth in (8, 10, 12, 16) if depth >= needed)
     pix_fmt = _planar(_chroma(ref, dis, route), depth)
     matrix, notes = _target_matrix(ref, dis, route)
     before, after = [], []

@@ -92,6 +92,7 @@ def check_pair(
     align: bool,
     allow: Collection[str],
     match: bool = False,
+    least_depth: int = 8,
     timeout: float | None = None,
     cache: Cache | None = None,
 ) -> Pair:
@@ -105,6 +106,7 @@ def check_pair(
         align: Whether to skip the frames that only one clip has at its start.
         allow: Properties that are refused by default, for example "hdr".
         match: Whether to drop and double frames of the reference as the distorted clip does, if the frame rates differ.
+        least_depth: Score at this many bits a sample or more.
         timeout: In seconds, for each inspection.
         cache: Stores the inspections.
 
@@ -151,7 +153,8 @@ def check_pair(
         # The reasons come first: pytest's short summary shows the start of the first line.
         listed = "\n  - ".join(problems)
         raise PairError(f"not comparable: {listed}\n  reference: {_name(ref)}\n  distorted: {_name(dis)}")
-    return _plan(ref, dis, scale, offset, matched, partial(count_frames, ffmpeg=ffmpeg, timeout=timeout, cache=cache))
+    count = partial(count_frames, ffmpeg=ffmpeg, timeout=timeout, cache=cache)
+    return _plan(ref, dis, scale, offset, matched, least_depth, count)
 
 
 def _name(video: Video) -> str:
@@ -197,7 +200,13 @@ def _describe_offset(offset: int) -> str:
 
 
 def _plan(
-    ref: Video, dis: Video, scale: str | None, offset: int, matched: RateMatch | None, count: Callable[[Clip], int]
+    ref: Video,
+    dis: Video,
+    scale: str | None,
+    offset: int,
+    matched: RateMatch | None,
+    least_depth: int,
+    count: Callable[[Clip], int],
 ) -> Pair:
     ref_chain, dis_chain = ([*filter(None, [video.clip.cropping]), *BY_INDEX] for video in (ref, dis))
     notes = [*_omission_notes(ref, "reference"), *_omission_notes(dis, "distorted")]
@@ -219,7 +228,7 @@ def _plan(
         for chain, start in zip((ref_chain, dis_chain), starts, strict=True):
             chain.insert(0, f"trim=start_frame={start}:end_frame={start + frames}")
         notes.append(f"{_describe_offset(offset)} The {frames} frames that both clips have are scored.")
-    colour = plan_colour(ref, dis, offset)
+    colour = plan_colour(ref, dis, offset, least_depth)
     for chain, filters in zip((ref_chain, dis_chain), colour.before, strict=True):
         chain += filters
     size = plan_size(ref, dis, scale)
