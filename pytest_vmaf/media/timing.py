@@ -114,6 +114,13 @@ def interlacing_problems(
     return problems
 
 
+def has_times(ref: Video, dis: Video, allow: Collection[str]) -> bool:
+    """Whether the time stamps of a pair can be compared: both clips state a rate, and the same one."""
+    if any(video.is_picture or video.frame_rate is None for video in (ref, dis)):
+        return False
+    return not {"time_stamps", "frame_rate"} & set(allow)
+
+
 def time_stamp_problems(ref_times: Sequence[float], dis_times: Sequence[float]) -> list[str]:
     """Where frames of the same index are shown at different times, in sentences.
 

@@ -1,0 +1,45 @@
+"""What ffmpeg's filter showinfo prints of every frame: its time stamp, its fields, its sample aspect ratio."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from fractions import Fraction
+
+from pytest_vmaf.media.timing import FrameFlags
+
+#: The filter, which computes nothing of the samples.
+SHOWINFO = "showinfo=checksum=0"
+#: Lines are printed in pieces between which another thread may print its own: the number of the frame shows what is
+#: missing.
+LINE = re.compile(
+    r"^\[Parsed_showinfo_(?P<filter>\d+) @ [^]]*\] n: *(?P<n>\d+) pts: *\S+ pts_time:(?P<time>\S+) .*?"
+    r"sar:(?P<sar>\d+/\d+) s:\d+x\d+ i:(?P<field>[PTB?])"
+)
+
+
+class FrameLines:
+    """Receives the lines of a log in which several filters describe the frames of several clips.
+
+    Attributes:
+        times: By the number of the filter in its graph, when each frame is shown, in seconds; NaN if that is unknown.
+        flags: By the number of the filter, the flags of each frame.
+    """
+
+    def __init__(self) -> None:
+        self.times: dict[int, list[float]] = defaultdict(list)
+        self.flags: dict[int, list[FrameFlags]] = defaultdict(list)
+
+    def __call__(self, line: str) -> bool:
+        """Read a line, and tell whether it described a frame."""
+        if (match := LINE.match(line)) is None:
+            return False
+        times, flags = self.times[int(match["filter"])], self.flags[int(match["filter"])]
+        if int(match["n"]) != len(times):
+            # A line was torn. Without it, nothing can be said about the clip.
+            times.append(float("nan"))
+            return True
+        times.append(float("nan") if match["time"] == "NOPTS" else float(match["time"]))
+        aspect = None if match["sar"].endswith("/0") or match["sar"].startswith("0/") else Fraction(match["sar"])
+        flags.append(FrameFlags(match["field"] in "TB", aspect))
+        return True
