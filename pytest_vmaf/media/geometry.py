@@ -12,9 +12,9 @@ from pytest_vmaf.media.inspect import Video
 from pytest_vmaf.text import printable
 
 SCALERS = ("bicubic", "bilinear", "lanczos", "spline", "neighbor", "area")
-#: Encoders round the sides of scaled pictures to multiples of up to 8. A side may differ by as many pixels, and not by
+#: Encoders round the sides of scaled pictures to multiples of up to 16. A side may differ by half of that, and not by
 #: more than this part of it; or by so little that nobody sees it.
-ROUNDING, LARGEST_ROUNDING, INVISIBLE = 4, 0.025, 0.01
+ROUNDING, LARGEST_ROUNDING, INVISIBLE = 8, 0.025, 0.01
 
 UP = 'Pass scale="bicubic" (--vmaf-scale) to scale the distorted clip up, like a player.'
 AT_DISPLAY = 'Pass scale="bicubic" (--vmaf-scale) to score both at the size of the display, like a player.'
