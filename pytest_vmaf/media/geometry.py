@@ -125,6 +125,8 @@ def _reshape(ref: Video, dis: Video, find_crop: Callable[[], str]) -> str:
 
 def same_shape(a: tuple[Fraction | int, int], b: tuple[Fraction | int, int]) -> bool:
     """Whether two sizes have the same shape, but for the rounding of sides."""
+    # The smaller one was scaled.
+    a, b = max(a, b), min(a, b)
     if a[0] != b[0] and a[1] != b[1]:
         for side, expected in ((b[1], b[0] * Fraction(a[1]) / a[0]), (b[0], b[1] * Fraction(a[0]) / a[1])):
             error = abs(side - expected)
