@@ -70,7 +70,7 @@ def add_raw_video(parser: argparse.ArgumentParser, *, size: str = "", rate: str 
     """Add the flags that describe raw video; `size` and `rate` end their helps."""
     parser.add_argument("--width", type=int, help=f"of raw video, in pixels{size}")
     parser.add_argument("--height", type=int, help="of raw video, in pixels")
-    parser.add_argument("--pix-fmt", help="of raw video, as ffmpeg names it (default yuv420p)")
+    parser.add_argument("--pix-fmt", help="of raw video, as ffmpeg names it (default: by the suffix, else yuv420p)")
     text = f"of raw video, sequences and bare streams, for example 24 or 30000/1001{rate}"
     parser.add_argument("--frame-rate", "--framerate", help=text)
 

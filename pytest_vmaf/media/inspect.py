@@ -171,6 +171,10 @@ def _inspect(clip: Clip, ffmpeg: str, frames: int, timeout: float | None) -> Vid
         raise ClipError(f"{clip} has no video stream {log.stream}. Its video streams are {tracks}.")
     if end.returncode != 0 or not log.forms or not thumbnails:
         raise ClipError(why_unreadable(clip, end))
+    if not clip.film_grain and log.decoder == "libaom-av1":
+        raise ClipError(
+            f"{clip}: film_grain=False needs an ffmpeg with libdav1d; libaom, which decodes it here, always adds grain."
+        )
     width, height, pix_fmt = int(log.forms[0][0]), int(log.forms[0][1]), log.forms[0][2]
     if clip.crop:
         x, y, cropped_width, cropped_height = clip.crop

@@ -26,6 +26,8 @@ AVERAGE = re.compile(r"^  Stream #0:\d+.*?: Video: .*, (\d{1,5}(?:\.\d{1,2})?) f
 #: Of frames whose film grain is described and, because it is exported, not applied.
 GRAIN = re.compile(r"^\[Parsed_showinfo_0 @ [^]]*\] +side data - film grain parameters(?:: type (\w+))?", re.IGNORECASE)
 GRAIN_NAMES = {"av1": "AV1", "h274": "H.274"}
+#: The decoder of the stream that is read.
+DECODER = re.compile(r"^  Stream #0:\d+ -> #0:0 \(\w+ \(([\w-]+)\)")
 #: In the description of a stream.
 ROTATION = re.compile(r"^ +(?:Display Matrix|displaymatrix): rotation of (-?\d{1,3}(?:\.\d{1,6})?) degrees")
 #: In the metadata of a stream, not of the file, which names the muxer.
@@ -34,6 +36,12 @@ ENCODER = re.compile(r"^ {6}encoder +: (.{1,100})", re.IGNORECASE)
 #: Containers round time stamps to milliseconds.
 JITTER = (0.0025, 0.1)
 DURATION = re.compile(r"^  Duration: (\d+):(\d\d):(\d\d\.\d+)")
+#: Lines by what they say; only the first line of each kind counts.
+ANYWHERE = {
+    **{"config": CONFIG, "frame": FRAME, "colour": COLOUR},
+    **{"duration": DURATION, "grain": GRAIN, "decoder": DECODER},
+}
+IN_STREAM = {"encoder": ENCODER, "rotation": ROTATION}
 
 
 class InspectionLog:
@@ -72,9 +80,7 @@ class InspectionLog:
                 self.tracks.append(f"{size}{match['codec']}{', default' if match['default'] else ''}")
         elif line.startswith(("Stream mapping:", "Output #")):
             self._listed, self._inside = True, False
-        forms = {"config": CONFIG, "frame": FRAME, "colour": COLOUR, "duration": DURATION, "grain": GRAIN}
-        if self._inside:
-            forms |= {"encoder": ENCODER, "rotation": ROTATION}
+        forms = ANYWHERE | (IN_STREAM if self._inside else {})
         for kind, form in forms.items():
             # The first line of each kind; those of later frames repeat it.
             if kind not in self._first and (match := form.match(line)):
@@ -114,6 +120,11 @@ class InspectionLog:
             return ""
         is_vvc = any("vvc" in track for track in self.tracks[self.stream : self.stream + 1])
         return "VVC" if is_vvc else GRAIN_NAMES.get(grain[1], "unknown")
+
+    @property
+    def decoder(self) -> str:
+        """ffmpeg's name of the decoder."""
+        return self._first["decoder"][1] if "decoder" in self._first else ""
 
     @property
     def duration(self) -> float | None:

@@ -8,10 +8,11 @@ import subprocess
 
 import pytest
 
-from pytest_vmaf.errors import PairError
+from pytest_vmaf.errors import ClipError, PairError
 from pytest_vmaf.media.brightness import DIFFERENCE, Brightness
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.inspect import inspect
+from pytest_vmaf.media.inspection_log import InspectionLog
 from pytest_vmaf.media.pair import check_pair
 from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.scoring.prepare import MeasureRequest, prepare
@@ -414,6 +415,16 @@ def test_film_grain(colour, grainy, score, ffmpeg, make, tmp_path):
     assert without["psnr_y"] > result["psnr_y"] + 1
     decoded = make("-filmgrain", 0, "-c:v", "libdav1d", "-i", grainy, *LOSSLESS, tmp_path / "decoded.mkv")
     assert without.neg.unclipped.frames == score(colour, decoded).neg.unclipped.frames
+
+
+def test_film_grain_that_a_decoder_always_adds(grainy, ffmpeg, monkeypatch):
+    log = InspectionLog(0)
+    log("  Stream #0:0 -> #0:0 (av1 (libaom-av1) -> rawvideo (native))")
+    assert log.decoder == "libaom-av1"
+    monkeypatch.setattr(InspectionLog, "decoder", "libaom-av1")
+    with pytest.raises(ClipError, match=r"film_grain=False needs an ffmpeg with libdav1d"):
+        inspect(Clip(grainy, film_grain=False), ffmpeg, 1)
+    assert inspect(Clip(grainy), ffmpeg, 1).film_grain == "AV1"
 
 
 @slow
