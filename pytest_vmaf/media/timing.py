@@ -31,7 +31,7 @@ class FrameFlags(NamedTuple):
 
     Attributes:
         interlaced: Whether it is interlaced.
-        sample_aspect: Width by height of a pixel as it is displayed; None if it is not stated.
+        sample_aspect: Width by height of a pixel as it is displayed; None if it is not stated, which means 1.
     """
 
     interlaced: bool
@@ -182,12 +182,12 @@ def field_problems(ref: Sequence[FrameFlags], dis: Sequence[FrameFlags], allow: 
         change = next((n for n, (a, b) in enumerate(pairwise(frames), 1) if _differ(a, b)), None)
         if change is not None and "display" not in allow:
             problems.append(
-                f"sample aspect ratio: it changes from {frames[change - 1].sample_aspect} to "
-                f"{frames[change].sample_aspect} in frame {change} of the {what}, so a player shows another shape. "
+                f"sample aspect ratio: it changes from {frames[change - 1].sample_aspect or 1} to "
+                f"{frames[change].sample_aspect or 1} in frame {change} of the {what}, so a player shows another shape. "
                 'Cut the clip there first, or pass allow=["display"].'
             )
     return problems
 
 
 def _differ(a: FrameFlags, b: FrameFlags) -> bool:
-    return None not in (a.sample_aspect, b.sample_aspect) and a.sample_aspect != b.sample_aspect
+    return (a.sample_aspect or 1) != (b.sample_aspect or 1)
