@@ -38,8 +38,12 @@ JITTER = (0.0025, 0.1)
 DURATION = re.compile(r"^  Duration: (\d+):(\d\d):(\d\d\.\d+)")
 #: Lines by what they say; only the first line of each kind counts.
 ANYWHERE = {
-    **{"config": CONFIG, "frame": FRAME, "colour": COLOUR},
-    **{"duration": DURATION, "grain": GRAIN, "decoder": DECODER},
+    "config": CONFIG,
+    "frame": FRAME,
+    "colour": COLOUR,
+    "duration": DURATION,
+    "grain": GRAIN,
+    "decoder": DECODER,
 }
 IN_STREAM = {"encoder": ENCODER, "rotation": ROTATION}
 
