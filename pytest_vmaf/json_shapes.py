@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
-from pytest_vmaf.text import printable
+from pytest_vmaf.text import printable, short_repr
 
 #: `str`, `int`, `float` or `bool`; `Any`; a dict of keys and shapes; a list with the shape of its elements; a tuple
 #: with a shape for each element; or one of the classes below.
@@ -79,7 +79,7 @@ def conform(value: object, shape: Shape, where: str = "document") -> None:
         case dict():
             keys = _object(value, where)
             for key in keys.keys() - shape.keys():
-                raise ValueError(f"{printable(where)} has an unknown key {key!r:.80}")
+                raise ValueError(f"{printable(where)} has an unknown key {short_repr(key)}")
             for key, part in shape.items():
                 if key not in keys and not isinstance(part, Optional):
                     raise ValueError(f"{printable(where)} lacks {key!r}")
@@ -99,7 +99,7 @@ def conform(value: object, shape: Shape, where: str = "document") -> None:
 def require(right: object, where: str, expected: str, value: object) -> None:
     """Raise a ValueError that names the place, unless `right` is true."""
     if not right:
-        raise ValueError(f"{printable(where)} must be {expected}, not {value!r:.80}")
+        raise ValueError(f"{printable(where)} must be {expected}, not {short_repr(value)}")
 
 
 def _object(value: object, where: str) -> dict[str, object]:

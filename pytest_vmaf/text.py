@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
+_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 20
 
 
 def printable(text: str) -> str:
     """Escape undecodable bytes and control characters, so that the text is safe to print anywhere."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
+def short_repr(value: object) -> str:
+    """The repr of any value in at most 80 characters. Of a large one it is not made as a whole."""
+    try:
+        return _SHORT.repr(value)[:80]
+    except ValueError:
+        return "a number of thousands of digits"
 
 
 def closest_match(name: str, names: Iterable[str]) -> str | None:

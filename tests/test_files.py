@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_vmaf import files
 from pytest_vmaf.files import load_json, write_atomically
 
 posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no such files")
@@ -189,3 +190,17 @@ def test_load_json() -> None:
 def test_not_strict_json(text: str | bytes, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         load_json(text)
+
+
+@pytest.mark.parametrize("data", ["[{},{},[]]", b"[{},{},[]]"])
+def test_bounded_json(monkeypatch: pytest.MonkeyPatch, data: str | bytes) -> None:
+    monkeypatch.setattr(files, "MOST_OBJECTS", 4)
+    monkeypatch.setattr(files, "MOST_VALUES", 2)
+    assert load_json(data) == [{}, {}, []]
+    monkeypatch.setattr(files, "MOST_VALUES", 1)
+    with pytest.raises(ValueError, match="more than 4 objects and lists, or more than 1 values"):
+        load_json(data)
+    monkeypatch.setattr(files, "MOST_VALUES", 2)
+    monkeypatch.setattr(files, "MOST_OBJECTS", 3)
+    with pytest.raises(ValueError, match="more than 3 objects and lists"):
+        load_json(data)

@@ -11,7 +11,7 @@ from typing import Any
 
 from pytest_vmaf.baselines.entry import FRAME_DIGITS, IN_A_ROW, MOST_FRAMES, Entry
 from pytest_vmaf.errors import BaselineError
-from pytest_vmaf.files import load_json, write_atomically
+from pytest_vmaf.files import load_json, too_many, write_atomically
 from pytest_vmaf.json_shapes import Each, Fitting, OneOf, Optional, Text, conform
 from pytest_vmaf.text import printable
 
@@ -19,6 +19,8 @@ SCHEMA = 1
 FOLDER = "__vmaf__"
 #: A file is read into memory, so a larger one is refused. Thousands of entries need less.
 LARGEST_BYTES = 64 * 1024 * 1024
+#: The values of a file, most of them numbers of 10,000 entries.
+MOST_VALUES = 1 << 21
 ROW = re.compile(rf"-?\d{{1,6}}\.\d{{{FRAME_DIGITS}}}(?: -?\d{{1,6}}\.\d{{{FRAME_DIGITS}}}){{0,{IN_A_ROW - 1}}}")
 LONGEST_ROWS = -(-MOST_FRAMES // IN_A_ROW)
 
@@ -122,6 +124,8 @@ def parse(data: bytes) -> Tests:
         ValueError: If these are not entries.
         RecursionError: If they are nested too deeply.
     """
+    if data.count(b",") > MOST_VALUES:
+        raise ValueError(f"it has more than {MOST_VALUES} values")
     document = load_json(data)
     if not isinstance(document, dict) or type(document.get("schema")) is not int:
         raise ValueError("it was not written by pytest --vmaf-update")
@@ -133,9 +137,18 @@ def parse(data: bytes) -> Tests:
 
 
 def text_of(tests: Tests) -> str:
-    """The text of a file. Equal entries give equal texts."""
+    """The text of a file. Equal entries give equal texts.
+
+    Raises:
+        BaselineError: If it would be too large to be read.
+    """
     document = {"schema": SCHEMA, "tests": {name: clips for name, clips in tests.items() if clips}}
-    return json.dumps(document, allow_nan=False, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+    text = json.dumps(document, allow_nan=False, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+    if len(text.encode(errors="backslashreplace")) > LARGEST_BYTES or text.count(",") > MOST_VALUES or too_many(text):
+        raise BaselineError(
+            f"The baselines of one test module must not be larger than {LARGEST_BYTES >> 20} MiB. Split the module."
+        )
+    return text
 
 
 def write(path: Path, tests: Tests) -> None:

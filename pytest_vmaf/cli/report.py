@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,6 +25,7 @@ def add_parser(commands: common.Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Merge the files, write every form, and exit by the tests' statuses."""
     from pytest_vmaf.report.document import is_complete, merge, read
+    from pytest_vmaf.report.fit import fit_pictures, json_text
     from pytest_vmaf.report.html import write_html
     from pytest_vmaf.report.markdown import markdown
     from pytest_vmaf.report.wording import verdict
@@ -40,13 +40,14 @@ def run(options: argparse.Namespace) -> int:
             raise SettingsError(f"-o {output} is also an input file; name another file.")
         common.check_output(output, "-o")
     document = merge([read(file) for file in options.files], _names(options.files))
+    fit_pictures(document)
     for output in options.output:
         if output.suffix == ".html":
             write_html(output, document, assets=options.html_assets)
         elif output.suffix == ".md":
             common.write(output, markdown(document))
         else:
-            common.write(output, json.dumps(document, allow_nan=False))
+            common.write(output, json_text(document))
     print(f"pytest-vmaf: {verdict(document)}")
     statuses = {test["status"] for test in document["tests"]}
     if "failed" in statuses:

@@ -116,7 +116,7 @@ class Collector:
             attempt.measurements += measurements
             attempt.sections += sent["sections"]
             attempt.baselines += sent.get("baselines", [])
-            self._pictures += sum(map(_picture_size, measurements)) + sections_size(sent["sections"])
+            self._pictures += sum(map(picture_size, measurements)) + sections_size(sent["sections"])
             self._enforce_limit()
 
     def records(self) -> list[RecordDict]:
@@ -157,7 +157,7 @@ class Collector:
                 self.pictures_left_out += pictures
                 continue
             measurement = [each for each in mildest.measurements if each.get("pictures")][-1]
-            self._pictures -= _picture_size({"pictures": [measurement["pictures"].pop()]})
+            self._pictures -= picture_size({"pictures": [measurement["pictures"].pop()]})
             measurement["left_out"] = f"Some of its pictures were left out{SMALL}"
             self.pictures_left_out += 1
 
@@ -166,7 +166,7 @@ class Collector:
         self._pictures -= sections_size(attempt.sections)
         attempt.sections = []
         for measurement in attempt.measurements:
-            self._pictures -= _picture_size(measurement)
+            self._pictures -= picture_size(measurement)
             measurement.pop("pictures", None)
 
 
@@ -249,10 +249,11 @@ def _worker_of(report: Any) -> str:
     return str(getattr(gateway, "id", ""))
 
 
-def _picture_size(measurement: Record) -> int:
+def picture_size(measurement: Record) -> int:
+    """The characters of a measurement's pictures."""
     pictures = measurement.get("pictures") or ()
     return sum(len(picture[name]) for picture in pictures for name in ("reference", "distorted", "difference"))
 
 
 def _size(attempt: Attempt) -> int:
-    return sum(map(_picture_size, attempt.measurements)) + sections_size(attempt.sections)
+    return sum(map(picture_size, attempt.measurements)) + sections_size(attempt.sections)

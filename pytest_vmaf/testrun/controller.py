@@ -6,6 +6,7 @@ Every pytest run imports this module, so heavy modules are imported inside funct
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -44,12 +45,13 @@ class Controller:
         #: Lines for the terminal, and whether each reports an error.
         self._messages: list[tuple[str, bool]] = []
         self._began = 0.0
+        self._session: pytest.Session | None = None
         # A pytest that a test started must not write into the summary of the job that runs the test.
         self._nested = "PYTEST_CURRENT_TEST" in os.environ
 
-    def pytest_sessionstart(self) -> None:
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Note when the run began."""
-        self._began = time.time()
+        self._began, self._session = time.time(), session
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -66,6 +68,10 @@ class Controller:
             from pytest_vmaf.report.collector import Collector
 
             self._collector = Collector()
+            if self._session is not None:
+                from pytest_vmaf.testrun.stopping import start_stopping
+
+                start_stopping(self._session)
         self._collector.add(report)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -80,8 +86,19 @@ class Controller:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Write baselines and reports, also after Ctrl-C, -x and internal errors. An error here is only a message."""
-        if self._collector is not None:
+        if self._collector is None:
+            self._write_all(session, exitstatus)
+            return
+        from pytest_vmaf.media.child_signals import deferred
+        from pytest_vmaf.testrun.worker import interrupted_report
+
+        with deferred(signal.SIGTERM):
+            if (report := interrupted_report(session)) is not None:
+                self._collector.add(report)
             self._tests = self._collector.records()
+            self._write_all(session, exitstatus)
+
+    def _write_all(self, session: pytest.Session, exitstatus: int) -> None:
         option = session.config.option
         if not (option.collectonly or option.setuponly or option.setupplan):
             if self._updates.modes or self._updates.candidate:
@@ -230,11 +247,10 @@ class Controller:
 
 
 def _write_json(path: Path, document: RecordDict) -> None:
-    import json
-
     from pytest_vmaf.files import write_atomically
+    from pytest_vmaf.report.fit import json_text
 
-    write_atomically(path, json.JSONEncoder(allow_nan=False, separators=(",", ":")).iterencode(document))
+    write_atomically(path, [json_text(document)])
 
 
 def _reason(error: Exception) -> str:

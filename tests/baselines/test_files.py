@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from pytest_vmaf import BaselineError
+from pytest_vmaf.baselines import files
 from pytest_vmaf.baselines.entry import differs, frames_of, numbers_of, start_of
 from pytest_vmaf.baselines.files import LARGEST_BYTES, SCHEMA, file_of, parse, read, text_of, write
 from pytest_vmaf.baselines.judge import compare_entries, refuse_incomparable
@@ -54,6 +55,18 @@ def test_round_trip(file: Path) -> None:
     assert text.index('"a[ü]"') < text.index('"b"')
     assert text.splitlines()[1].startswith(' "')
     assert text_of(read(file)) == text
+
+
+def test_bounds(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(file, {"a": {"out.mp4": ENTRY}})
+    monkeypatch.setattr(files, "MOST_VALUES", 3)
+    file.write_text(file.read_text() + " ")  # what was read is cached
+    with pytest.raises(BaselineError, match="it has more than 3 values"):
+        read(file)
+    with pytest.raises(BaselineError, match=r"must not be larger than 64 MiB\. Split the module"):
+        write(file, {"a": {"out.mp4": ENTRY}})
+    monkeypatch.setattr(files, "MOST_VALUES", 999)
+    assert read(file) == {"a": {"out.mp4": ENTRY}}
 
 
 def test_file_without_entries_is_removed(file: Path) -> None:

@@ -9,6 +9,8 @@ import numpy  # noqa: F401  (compiled modules must be loaded before pytester tak
 import pytest
 
 from cli.commands import Run
+from pytest_vmaf import files
+from pytest_vmaf.report import document
 
 
 @pytest.fixture
@@ -65,6 +67,21 @@ def test_exit_codes(run: Run, shards: list[Path], tmp_path: Path, pytester: pyte
     data["runs"][0]["ended"] = "interrupted"
     shards[0].write_text(json.dumps(data))
     assert run("report", shards[0], "-o", output).returncode == 3
+
+
+def test_merge_that_fits(run: Run, shards: list[Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    output = tmp_path / "all.json"
+    monkeypatch.setattr(document, "LARGEST_BYTES", max(shard.stat().st_size for shard in shards) + 9)
+    done = run("report", *shards, "-o", output)
+    assert done.returncode == 3
+    assert "Merge fewer files into each report, or write .html" in done.stderr
+    assert not output.exists()
+    monkeypatch.setattr(document, "LARGEST_BYTES", 1 << 27)
+    assert run("report", *shards, "-o", output).returncode == 1
+    monkeypatch.setattr(files, "MOST_OBJECTS", 9)
+    done = run("report", output, "-o", tmp_path / "again.html")
+    assert done.returncode == 3
+    assert "all.json is not a readable report: it has more than 9 objects and lists" in done.stderr
 
 
 def test_assets(run: Run, shards: list[Path], tmp_path: Path) -> None:
