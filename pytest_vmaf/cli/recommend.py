@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,4 +94,5 @@ def _read_rows(options: argparse.Namespace, head: inputs.Head) -> tuple[Row, ...
 
 def _model_name(options: argparse.Namespace, row: Row) -> str:
     # At least the size that every model needs: only the name matters, not whether the model fits.
-    return inputs.named_pair(options, (max(512, row.setup.width), max(512, row.setup.height))).name
+    rate = Fraction(row.setup.frame_rate) if row.setup.frame_rate else None
+    return inputs.named_pair(options, (max(512, row.setup.width), max(512, row.setup.height)), rate).name

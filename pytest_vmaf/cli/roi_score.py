@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ NO_MASK, NO_SCORE = 64, 65
 SCHEMA = 1
 #: vmaf-roi-score's model for every size. The model "auto" depends on the size.
 MODEL = "vmaf_v0.6.1"
+#: The beginning of a gate for the blended score of the model.
+ROI = re.compile(r"^(min|max)_roi(?=_|$)")
 EXIT_CODES = "0 all gates pass, 1 one fails, 2 usage, 3 not comparable, 64 no mask, 65 no score, else the scorer's"
 
 
@@ -46,6 +49,7 @@ def add_parser(commands: common.Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Score, write the JSON, and exit by the gates or by what failed."""
+    from pytest_vmaf.cli.search_input import names_neg
     from pytest_vmaf.roi.blending import layout_of
 
     if options.vmaf_bin is not None and options.scorer is None:
@@ -53,9 +57,12 @@ def run(options: argparse.Namespace) -> int:
         options.scorer = "vmaf"
     if options.model is None and options.generation is None:
         options.model = MODEL
+    neg = names_neg(options)
     layer = common.settings_layer(options)
     # Gates of a call must all be measurable; gates of a layer need not be.
-    gates: dict[str, Any] = {gate.name: gate.limit for gate in layer.gates}
+    gates: dict[str, Any] = {
+        ROI.sub(r"\1_neg_roi", gate.name) if neg else gate.name: gate.limit for gate in layer.gates
+    }
     vmaf = common.measuring_session(layer._replace(gates=()))
     common.check_output(options.output)
     code = PASSED
@@ -75,22 +82,25 @@ def run(options: argparse.Namespace) -> int:
         return common.print_message(f"error: {error}", _exit_code(error.exit_code))
     except GateViolation as violation:
         code, result = common.print_message(str(violation), VIOLATED), violation.result
-    common.write_json(options.output, _record(options, result))
+    common.write_json(options.output, _record(options, result, neg=neg))
     return code
 
 
-def _record(options: argparse.Namespace, result: RoiResult) -> dict[str, Any]:
-    """vmaf-roi-score's keys in its order. Further keys come last, and only with `--neg`."""
+def _record(options: argparse.Namespace, result: RoiResult, *, neg: bool) -> dict[str, Any]:
+    """vmaf-roi-score's keys in its order, with the scores of the model that is named, NEG or not.
+
+    Further keys come last, and only with `--neg`.
+    """
     from pytest_vmaf.roi.masked_score import blended
 
-    full, masked = float(result.vmaf_full), float(result.vmaf_masked)
+    full, masked = (float(result[name]) for name in (("neg", "neg_masked") if neg else ("vmaf", "vmaf_masked")))
     record: dict[str, Any] = {
         "schema_version": SCHEMA,
         "vmaf_full": full,
         "vmaf_masked": masked,
         "weight": options.weight,
         "vmaf_roi": blended(full, masked, options.weight),
-        "model": result.provenance["model"],
+        "model": result.provenance["neg_model" if neg else "model"],
         "saliency_model": result.saliency if options.saliency_model is None else str(options.saliency_model),
         "reference": str(options.reference),
         "distorted": str(options.distorted),

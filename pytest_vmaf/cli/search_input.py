@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: The defaults for raw sources. A ladder's largest resolution replaces the size.
 DEFAULT_SIZE, DEFAULT_RATE = (1920, 1080), "24"
+#: A size that every model takes, to ask for the names of models.
+LARGE = 3840, 2160
 #: The settings of a search by their names in `Vmaf.bisect`, and the flags that set them.
 SETTINGS = {
     "preset": "preset", "arguments": "encoder_args", "pix_fmt": "encode_pix_fmt", "crf": "crf_range",
@@ -118,9 +120,9 @@ def target_metric(options: argparse.Namespace) -> str:
         SettingsError: If the flags contradict each other.
         ModelError: For an unknown model.
     """
-    pair = named_pair(options, (3840, 2160))
+    pair = named_pair(options, LARGE)
     name = options.model or "auto"
-    is_variant = name == pair.neg.version != pair.default.version
+    is_variant = is_neg_variant(name, pair)
     built_in = has_neg_built_in(pair.name)
     metric: str | None = options.metric
     if options.neg and metric is not None and not is_neg(metric):
@@ -133,30 +135,51 @@ def target_metric(options: argparse.Namespace) -> str:
     return metric or ("neg" if options.neg or is_variant or built_in else "vmaf")
 
 
+def names_neg(options: argparse.Namespace) -> bool:
+    """Whether the model that the flags name was published as one that does not credit enhancement.
+
+    Raises:
+        ModelError: For an unknown model.
+    """
+    pair = named_pair(options, LARGE)
+    return is_neg_variant(options.model or "auto", pair) or has_neg_built_in(pair.name)
+
+
+def is_neg_variant(name: str, pair: ModelPair) -> bool:
+    """Whether the name is that of the pair's NEG variant."""
+    return name == pair.neg.version != pair.default.version
+
+
 def has_neg_built_in(name: str) -> bool:
     """Whether a pair of models with this name was published without credit for enhancement, such as v1."""
     return name.removesuffix(" (phone)").endswith(" credited")
 
 
-def named_pair(options: argparse.Namespace, size: tuple[int, int]) -> ModelPair:
-    """The pair of models that the flags name, for a reference of this width and height in pixels."""
+def named_pair(options: argparse.Namespace, size: tuple[int, int], frame_rate: Fraction | None = None) -> ModelPair:
+    """The pair of models that the flags name, for a reference of this width and height in pixels, and frames/s."""
     from pytest_vmaf.scoring.models import resolve_model
 
-    generation, phone = options.generation or "v0", bool(options.phone)
-    return resolve_model(options.model or "auto", generation=generation, phone=phone, width=size[0], height=size[1])
+    return resolve_model(
+        options.model or "auto",
+        generation=options.generation or "v0",
+        phone=bool(options.phone),
+        width=size[0],
+        height=size[1],
+        frame_rate=frame_rate,
+    )
 
 
 def target_model(options: argparse.Namespace, metric: str, clips: Sequence[Clip]) -> str | None:
     """The model behind the targets' scores: several if the sources' sizes need them, None for other metrics."""
     from pytest_vmaf.media.ffmpeg import find_ffmpeg
-    from pytest_vmaf.media.inspect import inspect
+    from pytest_vmaf.media.inspect import FIRST_FRAMES, inspect
 
     name = metric.partition(".")[0]
     if name not in ("vmaf", "neg"):
         return None
     ffmpeg = find_ffmpeg(options.ffmpeg).path
-    videos = [inspect(clip, ffmpeg, 1, options.timeout) for clip in clips]
-    pairs = [named_pair(options, (video.width, video.height)) for video in videos]
+    videos = [inspect(clip, ffmpeg, FIRST_FRAMES, options.timeout) for clip in clips]
+    pairs = [named_pair(options, (video.width, video.height), video.frame_rate) for video in videos]
     return ", ".join(dict.fromkeys(pair.neg_name if name == "neg" else pair.name for pair in pairs))
 
 

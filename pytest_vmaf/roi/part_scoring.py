@@ -10,6 +10,7 @@ from typing import Any
 
 from pytest_vmaf.errors import ScorerError
 from pytest_vmaf.roi.regions import Region, move_inside, refuse_length, refuse_outside, region_label
+from pytest_vmaf.scoring.advice import advised
 from pytest_vmaf.scoring.cached import score
 from pytest_vmaf.scoring.measure import check_log, conclude
 from pytest_vmaf.scoring.models import refuse_small
@@ -35,8 +36,17 @@ def part_of(prepared: PreparedScoring, name: str, size: tuple[int, int], window:
     """
     refuse_small(prepared.models, *size, f"Pictures of {printable(name)!r}")
     reference, distorted = (replace(each, window=window) for each in (prepared.job.reference, prepared.job.distorted))
-    job = replace(prepared.job, reference=reference, distorted=distorted, width=size[0], height=size[1], signs=False)
-    return replace(prepared, job=job)
+    models = advised(prepared.models, prepared.pair, size) if prepared.pair else prepared.models
+    job = replace(
+        prepared.job,
+        reference=reference,
+        distorted=distorted,
+        width=size[0],
+        height=size[1],
+        models=(models.default, models.neg),
+        signs=False,
+    )
+    return replace(prepared, job=job, models=models)
 
 
 def score_together(scorings: Mapping[str, PreparedScoring]) -> dict[str, ScoreLog]:

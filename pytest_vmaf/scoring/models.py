@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -19,6 +20,8 @@ from pytest_vmaf.text import did_you_mean, printable
 
 #: Above this length of the shorter side, in pixels, "auto" takes the model for 2160-line displays.
 LARGEST_HD_SIDE = 1440
+#: From this many frames/s on, "auto" takes the v1 model for high frame rates.
+HIGH_FRAME_RATE = 47
 #: Bytes of the largest file that is read as a model; the largest known model has 0.6 MB.
 LARGEST_MODEL_FILE = 16 << 20
 #: libvmaf's enhancement gain limits: its default, and that of the NEG variants.
@@ -46,6 +49,7 @@ class ModelPair:
         phone: Whether the pair is for viewing on a phone.
         detail_columns: The columns of the log with the same detail measured by both models, default first: what
             `signs` tells enhancement from. Empty if they are not known.
+        follows_advice: Whether the pair was chosen for the clip, which is then scored as `scoring.advice` says.
     """
 
     name: str
@@ -60,6 +64,7 @@ class ModelPair:
     has_transform: bool
     phone: bool = False
     detail_columns: tuple[str, ...] = ()
+    follows_advice: bool = False
 
     @property
     def label(self) -> str:
@@ -68,34 +73,50 @@ class ModelPair:
 
 
 def resolve_model(
-    model: str = "auto", *, generation: str = "v0", phone: bool = False, width: int, height: int
+    model: str = "auto",
+    *,
+    generation: str = "v0",
+    phone: bool = False,
+    width: int,
+    height: int,
+    frame_rate: Fraction | None = None,
 ) -> ModelPair:
     """The pair of models for a reference.
 
     Args:
-        model: "auto" (chosen by generation and by the reference's shorter side), a built-in name, either name of a
-            pair, or the path of a model's JSON file. A named model wins over `generation`.
+        model: "auto" (chosen by generation, the reference's shorter side and, for v1, its frame rate), a built-in name,
+            either name of a pair, or the path of a model's JSON file. A named model wins over `generation`.
         generation: "v0" or "v1".
         phone: Whether to score for viewing on a phone.
         width: The reference's width in pixels.
         height: The reference's height in pixels.
+        frame_rate: In frames/s; None if it is unknown.
 
     Raises:
         ModelError: If the model is unknown, cannot be read, has no phone mode, or the frames are too small for it.
         SettingsError: If the generation is unknown.
     """
+    follows_advice = has_advice(model, generation)
     if model == "auto":
         choices = registry()["auto"]
         if generation not in choices:
             raise SettingsError(f"generation must be one of {', '.join(choices)}, not {generation!r}.")
         display = "phone" if phone else "1080" if min(width, height) <= LARGEST_HD_SIDE else "2160"
         model = choices[generation][display]
+        if frame_rate and frame_rate >= HIGH_FRAME_RATE:
+            entry = _entry(model) or {}
+            model = entry.get("hfr", model)
     is_path = model.endswith(".json") or "/" in model or "\\" in model
     pair = _from_file(Path(model)) if is_path else _built_in(model, phone)
     if phone and not pair.phone:
         pair = _on_phone(pair)
     refuse_small(pair, width, height)
-    return pair
+    return replace(pair, follows_advice=follows_advice)
+
+
+def has_advice(model: str, generation: str) -> bool:
+    """Whether Netflix's advice for VMAF v1 is followed: for a model that is chosen, not for one that is named."""
+    return (model, generation) == ("auto", "v1")
 
 
 def refuse_small(pair: ModelPair, width: int, height: int, what: str = "Frames") -> None:

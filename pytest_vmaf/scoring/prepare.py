@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Literal
 
 from pytest_vmaf.cache import Cache
@@ -12,6 +13,7 @@ from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
 from pytest_vmaf.media.fingerprint import same_content, stamp_of
 from pytest_vmaf.media.pair import Pair, check_pair
+from pytest_vmaf.scoring.advice import advised, least_depth, note_advice
 from pytest_vmaf.scoring.cached import capabilities
 from pytest_vmaf.scoring.missing_chroma import note_missing_chroma
 from pytest_vmaf.scoring.models import ModelPair, registry, resolve_feature, resolve_model
@@ -89,6 +91,7 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
             scale=request.scale,
             align=request.align,
             match=request.match_rate,
+            least_depth=least_depth(request.model, request.generation),
             allow=request.allow,
             timeout=request.timeout,
             cache=request.cache,
@@ -100,9 +103,16 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
             Source(request.distorted, pair.distorted_filters, pair.starts[1], pair.frames),
         )
     models = resolve_model(
-        request.model, generation=request.generation, phone=request.phone, width=width, height=height
+        request.model,
+        generation=request.generation,
+        phone=request.phone,
+        width=width,
+        height=height,
+        frame_rate=pair.frame_rate if pair else Fraction(request.reference.frame_rate or 0),
     )
-    pair = pair and note_missing_chroma(pair, models, features)
+    if pair:
+        models = advised(models, pair)
+        pair = note_advice(note_missing_chroma(pair, models, features), models)
     if models.default.bootstrap and not can.bootstrap:
         raise ModelError(
             f"{models.name} gives a confidence interval, which the scorer {can.name!r} does not support. "
