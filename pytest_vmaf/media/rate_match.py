@@ -51,6 +51,8 @@ class RateMatch:
 def match_rate(ref: Video, dis: Video, ffmpeg: str, timeout: float | None = None) -> RateMatch:
     """Find the frames that an encoder dropped or doubled when it changed the frame rate, by thumbnails of all frames.
 
+    Takes 2.3 kB of memory for each frame of both clips.
+
     Raises:
         PairError: If the frames of the distorted clip are not among those of the reference.
         ClipError: If a clip cannot be decoded.
@@ -60,7 +62,7 @@ def match_rate(ref: Video, dis: Video, ffmpeg: str, timeout: float | None = None
     pictures, times = zip(*(_thumbnails(video.clip, ffmpeg, timeout) for video in (ref, dis)), strict=True)
     maps = usual_maps(times[0], times[1], float(dis.frame_rate or ref.frame_rate or 25))
     maps += [frame_map(pictures[0], pictures[1], times[0], times[1])]
-    errors = [((pictures[0][each].astype(np.float32) - pictures[1]) ** 2).mean(axis=1) for each in maps]
+    errors = [_errors(pictures[0], pictures[1], each) for each in maps]
     best = min(range(len(maps)), key=lambda i: errors[i].mean() * (SHARE if i < len(maps) - 1 else 1))
     shown, mse = maps[best], errors[best]
     if (psnr := float((10 * np.log10(255**2 / np.maximum(mse, 0.25))).mean())) < FLOOR_DB:
@@ -79,6 +81,14 @@ def match_rate(ref: Video, dis: Video, ffmpeg: str, timeout: float | None = None
         "clip by PSNR of thumbnails"
     )
     return RateMatch(filters_of(shown, total) if dropped or doubled else (), len(shown), note)
+
+
+def _errors(reference: NDArray[np.uint8], distorted: NDArray[np.uint8], shown: list[int]) -> NDArray[np.float64]:
+    """The mean squared error of each distorted frame from the frame that it shows."""
+    import numpy as np
+
+    pairs = zip(shown, distorted, strict=True)
+    return np.array([((reference[frame].astype(np.float32) - picture) ** 2).mean() for frame, picture in pairs])
 
 
 def usual_maps(ref_times: list[float], dis_times: list[float], rate: float) -> list[list[int]]:
@@ -159,6 +169,8 @@ def filters_of(shown: list[int], total: int) -> tuple[str, ...]:
     selected = [int(frame in firsts) for frame in range(total)]
     filters = [] if all(selected) else [f"select='{expression(selected, 'n')}'"]
     times = [firsts[frame] for frame in sorted(firsts)]
+    if times == list(range(len(shown))):
+        return (*filters, f"trim=end_frame={len(shown)}")
     filters += ["settb=1", f"setpts='{expression(times, 'N')}'", "fps=1"]
     # fps does not know how long the last frame is shown.
     return (*filters, "tpad=stop=-1:stop_mode=clone", f"trim=end_frame={len(shown)}")

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from pytest_vmaf.errors import ScorerError
@@ -69,9 +70,10 @@ class Watchdog:
             )
 
 
+@cache
 def _has_clock() -> bool:
     """Whether the system tells how much processor time another process has used."""
-    return sys.platform == "linux"
+    return sys.platform == "linux" and Path("/proc/self/stat").exists()
 
 
 def _processor_seconds(pid: int) -> float:
