@@ -36,7 +36,7 @@ def vmaf():
     return Vmaf()
 
 
-@pytest.mark.parametrize("arguments", ["", "-vf hflip"])
+@pytest.mark.parametrize("arguments", [pytest.param("", marks=pytest.mark.slow), "-vf hflip"])
 def test_encode(arguments, source, part, vmaf, tmp_path):
     """The crop comes before the user's own filters, in one process with scoring too."""
     settings = {"encoder": "libx264", "preset": "ultrafast", "arguments": arguments}

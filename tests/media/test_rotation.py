@@ -14,6 +14,7 @@ from pytest_vmaf.media.pair import check_pair
 from pytest_vmaf.media.rotation import find_turn
 
 X264 = ("-c:v", "libx264", "-preset", "veryfast", "-crf", 20)
+slow = pytest.mark.slow
 #: What ffmpeg writes as a display matrix, how ffmpeg prints it, and how coded pictures look against it.
 MATRICES = {
     "90": (("-display_rotation", 90), "90°", "turned by 90°"),
@@ -46,7 +47,7 @@ def check(ffmpeg, reference, distorted, allow=()):
     return check_pair(Clip(reference), Clip(distorted), ffmpeg, scale=None, align=False, allow=allow)
 
 
-@pytest.mark.parametrize("name", MATRICES)
+@pytest.mark.parametrize("name", ["90", *(pytest.param(name, marks=slow) for name in MATRICES if name != "90")])
 def test_encoder_fed_coded_frames(name, coded, turned, ffmpeg, tmp_path):
     with pytest.raises(PairError) as raised:
         check(ffmpeg, turned(name), coded)
@@ -68,7 +69,7 @@ def test_matrix_of_the_distorted(coded, turned, ffmpeg):
         check(ffmpeg, coded, turned("180"))
 
 
-@pytest.mark.parametrize("name", ["90", "hflip"])
+@pytest.mark.parametrize("name", ["90", pytest.param("hflip", marks=slow)])
 def test_encode_of_what_players_show(name, turned, make, ffmpeg, tmp_path):
     shown = make("-i", turned(name), *X264, tmp_path / "shown.mp4")
     for pair in ((turned(name), shown), (shown, turned(name))):
@@ -84,12 +85,17 @@ def test_rotation_allowed(coded, turned, ffmpeg):
 def test_crop_after_rotation(turned, make, ffmpeg, score, tmp_path):
     # The crop is in pixels of the picture as it is shown, 180x320.
     part = make("-i", turned("90"), "-vf", "crop=80:200:20:100", "-c:v", "ffv1", tmp_path / "part.mkv")
-    result = score(Clip(turned("90"), crop=(20, 100, 80, 200)), part)
+    result = score(part, Clip(turned("90"), crop=(20, 100, 80, 200)))
     assert result.features["psnr_y"].frames == pytest.approx([60.0] * 6)
 
 
 @pytest.mark.parametrize(
-    ("orientation", "turn"), [(2, "mirrored left to right"), (3, "turned by 180°"), (6, "turned by 270°")]
+    ("orientation", "turn"),
+    [
+        pytest.param(2, "mirrored left to right", marks=slow),
+        pytest.param(3, "turned by 180°", marks=slow),
+        (6, "turned by 270°"),
+    ],
 )
 def test_exif_orientation(orientation, turn, coded, make, ffmpeg, tmp_path):
     plain = make("-i", coded, "-frames:v", 1, "-q:v", 2, tmp_path / "plain.jpg")
