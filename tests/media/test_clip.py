@@ -155,7 +155,7 @@ def test_missing_file(tmp_path, monkeypatch):
 
 
 def test_a_folder_is_refused(tmp_path):
-    with pytest.raises(ClipError, match="is a folder. It has no files"):
+    with pytest.raises(ClipError, match=r"is a folder\. It has no files"):
         input_arguments(Clip(tmp_path))
 
 
