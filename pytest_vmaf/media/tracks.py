@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from stat import S_ISREG
 from typing import BinaryIO, NamedTuple
 
 #: The most boxes or elements that are looked at in a file; a real one has its tracks among the first few.
@@ -32,6 +33,9 @@ def default_track(path: Path) -> int:
     """
     try:
         stat = path.stat()
+        if not S_ISREG(stat.st_mode):
+            # A pipe would be waited for.
+            return 0
         return _default_track(path, stat.st_size, stat.st_mtime_ns, stat.st_ino)
     except OSError:
         return 0
