@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from pytest_vmaf.media.ffmpeg import (
     on_progress,
 )
 from pytest_vmaf.media.process import run
+from pytest_vmaf.media.scratch import scratch_folder
 from pytest_vmaf.scoring.ffmpeg_graph import arguments, graph_file, inputs, log_name
 from pytest_vmaf.scoring.logs import Log, read_log
 from pytest_vmaf.scoring.model_files import copy_commands, copy_models, model_file_names
@@ -116,7 +116,7 @@ def _run(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> tuple[Sco
             changes.append(line)
 
     clips = inputs(requests, step)
-    with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as folder:
+    with scratch_folder() as folder:
         models = copy_models(tuple({model: None for request in requests for model in request.models}), Path(folder))
         argv = arguments(requests, models, step)
         display = by_hand(arguments(_without_signs(requests), models, step))

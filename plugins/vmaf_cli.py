@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import shutil
-import tempfile
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +18,7 @@ from pytest_vmaf.media.demux import input_arguments, video_stream
 from pytest_vmaf.media.diagnosis import diagnose
 from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, FfmpegCommand, on_progress
 from pytest_vmaf.media.process import run, run_together
+from pytest_vmaf.media.scratch import scratch_folder
 from pytest_vmaf.scoring.logs import Log, read_log
 from pytest_vmaf.scoring.model_files import copy_commands, copy_models, model_file_names, model_options
 from pytest_vmaf.scoring.scorer import Capabilities, ModelRun, ScoreLog, ScoreRequest, Source, Tools
@@ -90,7 +90,7 @@ class VmafCliScorer:
         ffmpeg = request.tools.ffmpeg.path
         reference = _Decoder("reference", request.reference, ffmpeg, request.pix_fmt, request.timeout)
         distorted = _Decoder("distorted clip", request.distorted, ffmpeg, request.pix_fmt, request.timeout)
-        with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as folder:
+        with scratch_folder() as folder:
             models = copy_models(request.models, Path(folder))
             repeat = self.command(request)
             (ref_out, ref_in), (dis_out, dis_in) = os.pipe(), os.pipe()
@@ -218,6 +218,8 @@ def _read(
         what = (
             f"The vmaf tool cannot load one of the models {printable(versions)}; a newer one may have more.\n{INSTALL}"
         )
+    elif scored.returncode != 0 and (odd := _odd_chroma(request)):
+        what = odd
     elif scored.returncode < 0:
         what = "The vmaf tool crashed. For example, libvmaf crashes on frames that are too small for a model."
     elif scored.returncode != 0:
@@ -230,6 +232,20 @@ def _read(
     else:
         what = "The vmaf tool ended before it had read both clips to their ends."
     raise ScorerError(f"{what}\n{scored.explain()}", scored.returncode)
+
+
+def _odd_chroma(request: ScoreRequest) -> str:
+    """Why the tool failed, if it may be the size of the chroma planes; else ""."""
+    form = PLANAR.fullmatch(request.pix_fmt)
+    chroma = form["chroma"] if form else "444"
+    halved = {"420": (request.width, request.height), "422": (request.width,)}.get(chroma, ())
+    if not any(side % 2 for side in halved):
+        return ""
+    return (
+        f"The vmaf tool failed on {request.width}x{request.height} in {request.pix_fmt}. Versions 3.2.0 and later do "
+        "not read odd sizes with\n  subsampled chroma: they take its planes for a column or row smaller than they are, "
+        "and crash.\n  Use --vmaf-scorer=ffmpeg, which gives the same scores."
+    )
 
 
 def _find(vmaf_bin: str) -> str:

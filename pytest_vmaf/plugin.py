@@ -91,6 +91,16 @@ def vmaf(request: pytest.FixtureRequest) -> Vmaf:
     return Vmaf._from_context(context)
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Let SIGTERM end a run with VMAF tests as Ctrl-C does. An xdist controller learns of them from their reports."""
+    if any("vmaf" in getattr(item, "fixturenames", ()) for item in session.items):
+        from pytest_vmaf.testrun.stopping import start_stopping
+
+        start_stopping(session)
+    return (yield)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Reset state, so that a rerun does not inherit the measurements of the previous attempt."""

@@ -96,9 +96,10 @@ def _vmaf_tool(vmaf_bin: str) -> str:
 def _call(argv: list[str]) -> tuple[int | None, str]:
     """Run a tool in a folder of its own: its exit code and what it prints, or None and why it cannot be run."""
     import subprocess
-    import tempfile
 
-    with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as folder:
+    from pytest_vmaf.media.scratch import scratch_folder
+
+    with scratch_folder() as folder:
         try:
             end = subprocess.run(argv, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
         except (OSError, subprocess.TimeoutExpired) as error:

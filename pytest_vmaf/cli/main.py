@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import argparse
 import io
-import signal
 import sys
-import threading
 import traceback
 from collections.abc import Iterable, Sequence
 
@@ -30,6 +28,7 @@ from pytest_vmaf.cli import (
 )
 from pytest_vmaf.cli.common import NOT_MEASURED, USAGE, print_message
 from pytest_vmaf.errors import MeasurementError, SettingsError
+from pytest_vmaf.media.termination import Terminated, Termination
 from pytest_vmaf.text import did_you_mean
 
 COMMANDS = (score, gap, report, compare, ladder, tune_per_shot, recommend, corpus, roi_score, baseline, cache, doctor)
@@ -60,9 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # A name that the terminal's encoding lacks must not end the command with a traceback.
             stream.reconfigure(errors="backslashreplace")
-    if threading.current_thread() is threading.main_thread():
-        # SIGTERM stops a scorer and removes its folder, as Ctrl-C does.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # SIGTERM stops a scorer and removes its folder, as Ctrl-C does.
+    Termination().install()
     return _run(options)
 
 
@@ -89,6 +87,8 @@ def _run(options: argparse.Namespace) -> int:
         code = print_message("\n  ".join([f"error: {error}", *getattr(error, "__notes__", ())]), NOT_MEASURED)
     except OSError as error:
         code = print_message(f"error: {error}", NOT_MEASURED)
+    except Terminated:
+        raise
     except KeyboardInterrupt:
         code = print_message("stopped", 130)
     except Exception as error:

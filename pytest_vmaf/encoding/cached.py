@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.json_shapes import Optional, conform
 from pytest_vmaf.media.builds import build_of, machine
 from pytest_vmaf.media.fingerprint import Unchanged, content_of, digest, files_of
+from pytest_vmaf.media.scratch import scratch_folder
 from pytest_vmaf.text import printable
 
 #: Programs that run others, or run what their arguments contain: their own bytes do not determine the encode.
@@ -117,7 +117,7 @@ def encode_once(job: EncodeJob, crf: int, path: Path) -> Encode:
     unchanged = Unchanged(job.source.clip)
     key = encode_key(job, crf, path)
     # In the same file system, so that the file can be moved.
-    with tempfile.TemporaryDirectory(prefix=".pytest-vmaf-", dir=path.absolute().parent) as folder:
+    with scratch_folder(path.absolute().parent) as folder:
         temporary = Path(folder, path.name)
         encode = restore(job, crf, temporary, key)
         if encode is None:

@@ -16,6 +16,7 @@ from typing import IO, Any
 from pytest_vmaf.errors import ScorerError
 from pytest_vmaf.media.child_signals import deferred, die_with_parent
 from pytest_vmaf.media.command import Command, Finished
+from pytest_vmaf.media.termination import ended_by_sigterm
 from pytest_vmaf.media.watchdog import Watchdog
 from pytest_vmaf.text import printable
 
@@ -43,7 +44,7 @@ def run(command: Command, timeout: float | None = None) -> Finished:
 def run_together(commands: Sequence[Command], timeout: float | None = None) -> list[Finished]:
     """Run child processes side by side until all have ended. If one fails, the others are stopped.
 
-    Whatever happens here, Ctrl-C included, no child is left behind.
+    Whatever happens here, Ctrl-C and SIGTERM included, no child is left behind.
 
     Args:
         commands: The processes.
@@ -53,6 +54,11 @@ def run_together(commands: Sequence[Command], timeout: float | None = None) -> l
         ScorerError: If a program cannot be started, the time limit is exceeded, no process makes progress, or the
             system refuses a thread.
     """
+    with ended_by_sigterm():
+        return _run_together(commands, timeout)
+
+
+def _run_together(commands: Sequence[Command], timeout: float | None) -> list[Finished]:
     watchdog = Watchdog(commands)
     ends: queue.Queue[int] = queue.Queue()
     tails: list[list[str]] = [[] for _ in commands]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import tempfile
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -15,6 +14,7 @@ from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.demux import input_arguments, video_stream
 from pytest_vmaf.media.ffmpeg import FfmpegCommand
 from pytest_vmaf.media.process import run
+from pytest_vmaf.media.scratch import scratch_folder
 from pytest_vmaf.report.schema import Record, RecordDict
 from pytest_vmaf.text import printable
 
@@ -51,7 +51,7 @@ def worst_pictures(record: Record, reference: Clip, distorted: Clip, most: int) 
         return [], "There are no pictures, because the scorer reads no clips."
     start = time.monotonic()
     try:
-        with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as folder:
+        with scratch_folder() as folder:
             return _pictures(record, rows, (reference, distorted), Path(folder))
     except (MeasurementError, OSError) as error:
         return [], f"There are no pictures: {_reason(error, time.monotonic() - start)}"

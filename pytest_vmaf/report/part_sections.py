@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from pytest_vmaf.errors import ScorerError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.ffmpeg import FfmpegCommand
 from pytest_vmaf.media.process import run
+from pytest_vmaf.media.scratch import scratch_folder
 from pytest_vmaf.report.frame_pictures import TIMEOUT, worst_pictures
 from pytest_vmaf.report.schema import MOST_BOXES, MOST_FRAMES, Record
 from pytest_vmaf.report.sections import Chart, DataTable, HeatMap, Line, Paragraph, Section, Shown
@@ -190,7 +190,7 @@ def _tint(picture: Record, saliency: Saliency, ffmpeg: str) -> str:
         "[0:v]format=gbrp[picture];[picture][tint]overlay=format=gbrp:shortest=1,"
         "scale=out_color_matrix=bt601:out_range=pc,format=yuvj444p[out]"
     )
-    with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as folder:
+    with scratch_folder() as folder:
         Path(folder, "mask.raw").write_bytes(content)
         Path(folder, "picture.jpg").write_bytes(base64.b64decode(picture["reference"]))
         argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", "-f", "jpeg_pipe", "-i", "picture.jpg"]

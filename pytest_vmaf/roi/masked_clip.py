@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,6 +19,7 @@ from pytest_vmaf.media.demux import input_arguments, video_stream
 from pytest_vmaf.media.ffmpeg import FfmpegCommand
 from pytest_vmaf.media.pair import BY_INDEX
 from pytest_vmaf.media.process import run_together, thread_refusals
+from pytest_vmaf.media.scratch import scratch_folder
 from pytest_vmaf.roi.blending import Layout, Planes, Weights, blend, layout_of, planes_of
 from pytest_vmaf.scoring.prepare import PreparedScoring
 from pytest_vmaf.scoring.scorer import ScoreRequest, Source
@@ -71,7 +71,7 @@ def masked_stream(
     if not hasattr(os, "mkfifo"):
         raise MaskError("Masked frames are streamed through a named pipe, which this system does not have.")
     job, feed = prepared.job, Feed()
-    with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as folder:
+    with scratch_folder() as folder:
         pipe = Path(folder, "masked.yuv")
         os.mkfifo(pipe)
         feeder = _start_thread(_feed, prepared, frame_mask, small, pipe, feed)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,6 +15,7 @@ from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.fingerprint import stamp_of
 from pytest_vmaf.media.inspect import count_frames, inspect
 from pytest_vmaf.media.process import thread_refusals
+from pytest_vmaf.media.scratch import scratch_folder
 from pytest_vmaf.scoring.measure import measure
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.scoring.scorer import Scorer
@@ -60,8 +60,7 @@ def bisect(request: BisectRequest, scorer: Scorer, plan: SearchPlan = PLAIN) -> 
     if request.keep is not None:
         request.keep.mkdir(parents=True, exist_ok=True)
     # Inside `keep`, so that an encode is moved and not copied.
-    prefix = ".pytest-vmaf-" if request.keep else "pytest-vmaf-"
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=request.keep) as temporary:
+    with scratch_folder(request.keep) as temporary:
         folder = Path(temporary)
         reference, sample = cut_sample(request.scoring, request.sample, ffmpeg, folder)
         job = make_job(request, ffmpeg, preset, plan.source or reference)

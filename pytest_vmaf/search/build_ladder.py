@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
 from pytest_vmaf.media.geometry import display_size, shown_size
 from pytest_vmaf.media.inspect import Video, inspect
+from pytest_vmaf.media.scratch import scratch_folder
 from pytest_vmaf.scoring.scorer import Scorer
 from pytest_vmaf.search.bisect import bisect, cut_sample
 from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan, invalid
@@ -103,7 +103,7 @@ def build_ladder(request: LadderRequest, scorer: Scorer) -> Ladder:
         raise SettingsError(f"{scoring.reference.name} states no frame rate. Use Clip(..., frame_rate=24).")
     arguments = (*base.encoder.joining, *_key_frames(request, video.frame_rate), *base.arguments)
     segment = request.segment or AUTOMATIC_SEGMENT
-    with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as name:
+    with scratch_folder() as name:
         folder = Path(name)
         reference, window = cut_sample(scoring, base.sample, ffmpeg, folder)
         label = sample_name(str(scoring.reference), window)

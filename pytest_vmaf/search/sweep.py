@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -20,6 +19,7 @@ from pytest_vmaf.encoding.job import EncodeJob, check_arguments
 from pytest_vmaf.errors import ClipError, MeasurementError, SettingsError
 from pytest_vmaf.media.fingerprint import Unchanged, content_of, digest
 from pytest_vmaf.media.inspect import FIRST_FRAMES, inspect
+from pytest_vmaf.media.scratch import scratch_folder
 from pytest_vmaf.scoring.prepare import MeasureRequest, PreparedScoring, prepare
 from pytest_vmaf.scoring.score import POOLS
 from pytest_vmaf.scoring.scorer import Scorer
@@ -105,7 +105,7 @@ def sweep(request: SweepRequest, scorer: Scorer) -> tuple[Row, ...]:
         done = len(grid) - len(todo)
         update(done, len(grid))
         try:
-            with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as folder:
+            with scratch_folder() as folder:
                 for row in _encode_rows(todo, scorer, Path(folder)):
                     append_row(file, row, name)
                     rows[row.setup, row.crf] = row

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.files import write_atomically
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
+from pytest_vmaf.media.scratch import scratch_folder
 from pytest_vmaf.scoring.measure import measure
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import pooled
@@ -65,7 +65,7 @@ def tune_per_shot(request: PerShotRequest, scorer: Scorer) -> PerShot:
     if len(base.targets) != 1:
         raise SettingsError(f"Tuning shot by shot takes one target, not {len(base.targets)}.")
     request = replace(request, bisect=replace(base, arguments=(*base.encoder.joining, *base.arguments)))
-    with tempfile.TemporaryDirectory(prefix="pytest-vmaf-") as name:
+    with scratch_folder() as name:
         tuning = _Tuning(request, scorer, Path(name))
         try:
             return tuning.run()

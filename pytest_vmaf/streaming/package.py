@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -18,6 +17,7 @@ from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.demux import input_arguments
 from pytest_vmaf.media.ffmpeg import FfmpegCommand
 from pytest_vmaf.media.process import run
+from pytest_vmaf.media.scratch import scratch_folder
 from pytest_vmaf.streaming import manifests
 from pytest_vmaf.streaming.codec_strings import movie_codec_string
 from pytest_vmaf.streaming.manifests import MANIFEST, SEGMENT, Rendition
@@ -141,7 +141,7 @@ def _staging_folder(folder: Path, last: str) -> Iterator[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # Inside, so that files can be moved without copying.
-        with tempfile.TemporaryDirectory(prefix=".package-", dir=folder, ignore_cleanup_errors=True) as stage:
+        with scratch_folder(folder) as stage:
             yield Path(stage)
             # Whoever reads the manifest then finds every file that it names.
             for file in sorted(Path(stage).iterdir(), key=lambda file: file.name == last):

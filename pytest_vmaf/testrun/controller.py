@@ -5,6 +5,7 @@ Every pytest run imports this module, so heavy modules are imported inside funct
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -93,8 +94,10 @@ class Controller:
         from pytest_vmaf.testrun.worker import interrupted_report
 
         with deferred(signal.SIGTERM):
-            if (report := interrupted_report(session)) is not None:
-                self._collector.add(report)
+            # What went wrong in a test may go wrong again.
+            with contextlib.suppress(Exception):
+                if (report := interrupted_report(session)) is not None:
+                    self._collector.add(report)
             self._tests = self._collector.records()
             self._write_all(session, exitstatus)
 

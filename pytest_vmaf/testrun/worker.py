@@ -10,15 +10,17 @@ import pytest
 from pytest_vmaf.media.fingerprint import stamps_of
 from pytest_vmaf.report.record import plain
 from pytest_vmaf.report.sections import Section, SectionMaker, collect_sections
+from pytest_vmaf.testrun.items import CONTEXT, SENT
+from pytest_vmaf.testrun.options import ReportOptions
 from pytest_vmaf.testrun.third_party import junit_properties, to_allure, to_pytest_html
 
 if TYPE_CHECKING:
     from pytest_vmaf.api.context import Context
     from pytest_vmaf.report.schema import RecordDict
-    from pytest_vmaf.testrun.options import ReportOptions
 
 #: Failed measurements of one test that get pictures.
 MOST_PICTURED = 3
+INTERRUPTED = "The run ended while this test was running."
 _SECTIONS = pytest.StashKey["list[RecordDict]"]()
 _PROPERTIES = pytest.StashKey[list[tuple[str, object]]]()
 
@@ -60,6 +62,19 @@ def attach_measurements(
         report.sections.append(("vmaf report", str(options.html)))
     to_pytest_html(item.config, report, measurements, options.html)
     to_allure(item.config, records, options.html)
+
+
+def interrupted_report(session: pytest.Session) -> pytest.TestReport | None:
+    """A report of what a test had measured when the run was stopped in the middle of it. Under xdist there is none."""
+    for item in session.items:
+        if (context := item.stash.get(CONTEXT, None)) is None:
+            continue
+        report = pytest.TestReport(item.nodeid, item.location, {}, "failed", INTERRUPTED, "call")
+        report.vmaf_error = True  # type: ignore[attr-defined]
+        # Pictures would take time that nobody has left.
+        attach_measurements(item, report, context, item.stash[SENT], ReportOptions())
+        return report
+    return None
 
 
 def _make_section(maker: SectionMaker, pictures: int) -> list[Section]:
