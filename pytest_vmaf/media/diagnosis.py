@@ -11,6 +11,7 @@ from pytest_vmaf.media.clip import Clip, Stream
 from pytest_vmaf.media.command import Finished
 from pytest_vmaf.media.demux import input_arguments, video_stream
 from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, INSPECT_TIMEOUT, FfmpegCommand
+from pytest_vmaf.media.inspection_log import COLOUR
 from pytest_vmaf.media.process import run
 from pytest_vmaf.text import printable
 
@@ -65,20 +66,49 @@ def diagnose(clips: Sequence[Clip], lines: Sequence[str], ffmpeg: str, timeout: 
 
 
 def find_change(clip: Clip, ffmpeg: str, timeout: float | None = None) -> str:
-    """Where the size or the pixel format of a clip changes, in a sentence; "" if it never does."""
-    pictures: list[tuple[str, ...]] = []
-    change: list[int] = []
+    """Where the size, pixel format, tags or rotation of a clip change, in a sentence; "" if they never do."""
+    forms: list[tuple[str, ...]] = []
+    tags: list[tuple[str, ...]] = []
+    turns: set[int] = set()
 
     def on_line(line: str) -> None:
         if match := FRAME.match(line):
-            pictures.append(match.group("w", "h", "fmt"))
-            if not change and pictures[-1] != pictures[0]:
-                change.append(len(pictures) - 1)
+            forms.append(match.group("w", "h", "fmt"))
+        elif match := COLOUR.match(line):
+            tags.append(tuple(tag.removesuffix(",") for tag in match.groups()))
+        elif "displaymatrix: rotation of" in line:
+            turns.add(len(forms) - 1)
 
-    argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "info", "-nostats", *input_arguments(clip)]
-    argv += ["-map", video_stream(clip), "-fps_mode", "passthrough", "-vf", "showinfo=checksum=0"]
-    run(FfmpegCommand((*argv, "-f", "null", "-"), on_stderr=on_line), timeout or INSPECT_TIMEOUT)
-    return describe_change(clip, change[0], pictures[0], pictures[change[0]]) if change else ""
+    argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "info", "-nostats", "-noautorotate"]
+    argv += [*input_arguments(clip), "-map", video_stream(clip), "-fps_mode", "passthrough"]
+    argv += ["-vf", "showinfo=checksum=0", "-f", "null", "-"]
+    run(FfmpegCommand(tuple(argv), on_stderr=on_line), timeout or INSPECT_TIMEOUT)
+    for number, form in enumerate(forms):
+        if form != forms[0]:
+            return describe_change(clip, number, forms[0], form)
+    for number, tag in enumerate(tags):
+        if tag != tags[0]:
+            return _describe_tags(clip, number, tags[0], tag)
+    if turns and len(turns) != len(forms):
+        last = max(turns) + 1
+        return (
+            f"A display matrix ends at frame {last} of {clip}, which turns the pictures midway. Take it out: ffmpeg "
+            f"-noautorotate -i {_shell(clip)} -map {video_stream(clip)} -vf sidedata=delete:type=DISPLAYMATRIX "
+            f"-fps_mode passthrough -c:v ffv1 {_file(clip)}"
+        )
+    return ""
+
+
+def _describe_tags(clip: Clip, frame: int, before: Sequence[str], after: Sequence[str]) -> str:
+    names = ("range", "colorspace", "color_primaries", "color_trc")
+    setting = ":".join(f"{name}={tag}" for name, tag in zip(names, before, strict=True))
+    was, now = (", ".join(pair[i] for pair in zip(before, after, strict=True) if pair[0] != pair[1]) for i in (0, 1))
+    return (
+        f"The colour tags of {clip} change at frame {frame}, from {was} to {now}, and frames of one clip are scored "
+        "alike. Score the parts on their own. If only the tags are wrong, state them: "
+        f"ffmpeg -i {_shell(clip)} -map {video_stream(clip)} -vf setparams={setting} -fps_mode passthrough "
+        f"-c:v ffv1 {_file(clip)}"
+    )
 
 
 def describe_change(clip: Clip, frame: int, before: Sequence[str], after: Sequence[str]) -> str:

@@ -355,6 +355,36 @@ def test_size_that_changes(frames, changing, footage, score, shell, ffmpeg):
     assert count_frames(Clip(f"{frames}.mkv"), ffmpeg) == frames + 4
 
 
+@slow
+@pytest.mark.parametrize(
+    ("tag", "words"), [("colorspace=bt470bg", "from bt709 to bt470bg"), ("range=pc", "from tv to pc")]
+)
+def test_tags_that_change(tag, words, footage, make, score, shell, ffmpeg, tmp_path):
+    reference, parts = footage("192x128", 24), []
+    for number, chain in enumerate(("trim=end_frame=20", f"trim=start_frame=20,setparams={tag}")):
+        tags = f"setparams=range=tv:colorspace=bt709,{chain}"
+        parts.append(make("-i", reference, "-vf", tags, *X264, tmp_path / f"part{number}.h264"))
+    path = tmp_path / "joined.h264"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    with pytest.raises(ScorerError, match=f"The colour tags of .* change at frame 20, {words}") as raised:
+        score(reference, path)
+    shell(re.search(r"ffmpeg -i .* joined.mkv", str(raised.value))[0])
+    assert float(score(reference, tmp_path / "joined.mkv").neg) > 60
+
+
+@slow
+def test_display_matrix_that_ends(footage, make, score, shell, ffmpeg, tmp_path):
+    """As H.264 states it for one picture."""
+    reference = footage("192x128", 24)
+    coded = make("-i", reference, *X264, tmp_path / "coded.mp4")
+    matrix = "h264_metadata=display_orientation=insert:rotate=180"
+    path = make("-i", coded, "-c", "copy", "-bsf:v", matrix, tmp_path / "sei.mp4")
+    with pytest.raises(ScorerError, match=r"A display matrix ends at frame 1 of .*sei\.mp4, which turns") as raised:
+        score(reference, path)
+    shell(re.search(r"ffmpeg -noautorotate .* sei.mkv", str(raised.value))[0])
+    assert score(reference, tmp_path / "sei.mkv").neg.frames == score(reference, coded).neg.frames
+
+
 @pytest.fixture(scope="module")
 def transport_streams(make, footage, tmp_path_factory):
     """A transport stream joined from two, and one that lacks a packet."""
