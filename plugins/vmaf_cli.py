@@ -242,9 +242,9 @@ def _odd_chroma(request: ScoreRequest) -> str:
     if not any(side % 2 for side in halved):
         return ""
     return (
-        f"The vmaf tool failed on {request.width}x{request.height} in {request.pix_fmt}. Versions 3.2.0 and later do "
-        "not read odd sizes with\n  subsampled chroma: they take its planes for a column or row smaller than they are, "
-        "and crash.\n  Use --vmaf-scorer=ffmpeg, which gives the same scores."
+        f"The vmaf tool failed on {request.width}x{request.height} in {request.pix_fmt}. From version 3.2.0 on it does "
+        "not read odd sizes with\n  subsampled chroma: it takes the chroma for a column or row smaller than it is, "
+        "and crashes.\n  Use --vmaf-scorer=ffmpeg, which gives the same scores."
     )
 
 

@@ -133,6 +133,23 @@ def test_json(asked: list[str], raw: Raw, network: Path, tmp_path: Path, capsys:
     assert data["neg_model"] == "vmaf_v0.6.1neg"
 
 
+def test_neg_model(asked: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A model's name means the scores of that model, in every key and in the gates."""
+    records = {}
+    for name in ("vmaf_v0.6.1", "vmaf_v0.6.1neg"):
+        assert main([*asked, "--synthetic-mask=.35", "--model", name, "--neg"]) == 0
+        records[name] = json.loads(capsys.readouterr().out)
+    default, neg = records.values()
+    assert (default["model"], neg["model"]) == ("vmaf_v0.6.1", "vmaf_v0.6.1neg")
+    same = {"vmaf_full": "neg", "vmaf_masked": "neg_masked", "vmaf_roi": "neg_roi"}
+    assert {key: neg[key] for key in same} == pytest.approx({key: default[name] for key, name in same.items()})
+    assert all(neg[key] < default[key] for key in same)
+    between = (default["vmaf_roi"] + neg["vmaf_roi"]) / 2
+    gated = [*asked, "--synthetic-mask=.35", f"--gate=min_roi={between}", "--model"]
+    assert (main([*gated, "vmaf_v0.6.1"]), main([*gated, "vmaf_v0.6.1neg"])) == (0, 1)
+    assert "NEG roi " in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_command_of_a_result(raw: Raw, network: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import shlex

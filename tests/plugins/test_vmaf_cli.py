@@ -404,6 +404,30 @@ def test_failing_tool(how: str, tmp_path: Path, marked: list[Path]) -> None:
     assert time.monotonic() - begin < 20
 
 
+@pytest.mark.parametrize(
+    ("size", "pix_fmt", "is_odd"),
+    [
+        ("191x128", "yuv420p", True),
+        ("192x127", "yuv420p10le", True),
+        ("191x128", "yuv422p", True),
+        ("192x127", "yuv422p", False),
+        ("191x127", "yuv444p", False),
+    ],
+)
+def test_tool_that_crashes_on_odd_sizes(
+    size: str, pix_fmt: str, is_odd: bool, tmp_path: Path, reference: Path, make: Callable[..., Path]
+) -> None:
+    """As Netflix's tool does since 3.2.0."""
+    tool = script(tmp_path / "vmaf", 'echo "Error reading YUV frame data." >&2', "kill -SEGV $$")
+    filters = f"scale={size.replace('x', ':')},format={pix_fmt}"
+    clip = make("-i", reference, "-vf", filters, "-frames:v", 2, "-c:v", "ffv1", "-level", 3, tmp_path / "odd.mkv")
+    with pytest.raises(ScorerError, match="killed by SIGSEGV") as error:
+        run(tool, clip, clip)
+    assert (f"failed on {size} in {pix_fmt}" in str(error.value)) is is_odd
+    assert ("too small" not in str(error.value)) is is_odd
+    assert ("--vmaf-scorer=ffmpeg" in str(error.value)) is is_odd
+
+
 # It has a child of its own, with a path in its command line by which it is found if it is left behind.
 HANGS = ['touch "$0.started"', "sh -c 'sleep 300; :' \"$0\""]
 
