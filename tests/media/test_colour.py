@@ -155,14 +155,13 @@ def test_flipped_range_of_grey(grey, grey_encode, colour, make, remedy, tmp_path
 
 
 @pytest.mark.parametrize(("chain", "name"), [("format=gray", "full"), ("extractplanes=y", "limited")])
-def test_raw_grey_has_no_tag(chain, name, coded, colour, score):
+def test_raw_grey_has_no_tag(chain, name, coded, colour, score, ffmpeg):
     raw = Clip(coded(chain, "-f", "rawvideo", name="grey.raw"), width=192, height=128, pix_fmt="gray")
     result = score(colour, raw)
     assert min(result["psnr_y"].frames) > 55
-    assert (
-        f"distorted is grey (gray) without a range tag; {name} range is assumed, which fits best"
-        in (result.provenance["notes"])
-    )
+    note = f"is grey (gray) without a range tag; {name} range is assumed, which fits best"
+    assert f"distorted {note}" in result.provenance["notes"]
+    assert f"reference {note}" in plan(ffmpeg, raw, colour).notes
 
 
 def test_grey_pictures(coded, score):
@@ -227,6 +226,9 @@ def test_tags_of_rgb(coded, ffmpeg):
 def test_transfer_of_grey(coded, ffmpeg):
     one, other = (coded(f"{GREY},setparams=color_trc={trc}", "-c:v", "ffv1") for trc in ("bt709", "linear"))
     assert "transfer: the reference is tagged bt709, the distorted clip linear" in problems(ffmpeg, one, other)
+    # Primaries mean nothing without colours.
+    wide, narrow = (coded(f"{GREY},setparams=color_primaries={name}", "-c:v", "ffv1") for name in ("bt2020", "bt709"))
+    assert problems(ffmpeg, wide, narrow) == ""
 
 
 def test_flipped_range_beside_rgb(coded, make, remedy, tmp_path, ffmpeg):
@@ -338,6 +340,9 @@ def test_unknown_matrix_in_the_scaler(coded, score):
 def test_unknown_matrix_beside_others(coded, ffmpeg):
     one = coded("setparams=colorspace=ycgco", *LOSSLESS)
     other = coded("setparams=colorspace=bt2020c", *LOSSLESS)
+    pair = plan(ffmpeg, one, coded("null", *LOSSLESS))
+    assert "setparams=colorspace=unknown" in pair.reference_filters.split(",")
+    assert "setparams=colorspace=unknown" not in pair.distorted_filters.split(",")
     assert "matrix: the reference is tagged ycgco, the distorted clip bt2020c" in problems(ffmpeg, one, other)
     rgb = coded("format=gbrp", "-c:v", "ffv1")
     assert "matrix: the distorted clip is tagged ycgco, which ffmpeg's scaler cannot convert" in problems(
