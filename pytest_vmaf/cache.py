@@ -14,10 +14,8 @@ import os
 import re
 import stat
 import tempfile
-import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import version
@@ -25,39 +23,22 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from pytest_vmaf.cache_folder import KINDS, LARGEST, NAME, UNFINISHED, Cache as Cache, link_above, trim_now_and_then
 from pytest_vmaf.errors import CacheWarning
 from pytest_vmaf.files import load_json, share
 from pytest_vmaf.json_shapes import conform
 from pytest_vmaf.text import printable
 
-#: The kinds of entries, each in a folder of its own: digests of large files, what was read from clips and programs,
-#: scores, encodes of searches, saliency.
-KINDS = ("file", "look", "score", "encode", "mask")
-#: The default size in bytes, and the largest share of it that one entry may take.
-SIZE, LARGEST = 2_000_000_000, 0.25
 MAGIC = b"pytest-vmaf-cache 1 "
 HEAD = re.compile(re.escape(MAGIC) + rb"([0-9a-f]{64})\n")
-NAME = re.compile(r"[0-9a-f]{64}")
 LONGEST_JSON = 64 << 20
 #: The largest entry that is read into memory, in bytes.
 LARGEST_READ = 512 << 20
-#: Bytes that this process stored since it last added up the entries, by folder.
-_stored: dict[Path, float] = {}
-#: The name of a file that is being written begins like this. After so many seconds, the process that wrote it is dead.
-UNFINISHED, ABANDONED = ".writing-", 3600.0
 CHUNK = 1 << 20
 #: What reading data of the wrong shape raises.
 UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, RecursionError)
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Cache:
-    """A folder of entries, which may take `size` bytes. The least recently used are removed first."""
-
-    folder: Path
-    size: int = SIZE
 
 
 class Entry(NamedTuple):
@@ -99,6 +80,8 @@ def fetch(cache: Cache | None, kind: str, key: str | None, into: Path | None = N
     if cache is None or key is None:
         return None
     path = _path_of(cache, kind, key)
+    if link_above(path) is not None:
+        return None
     try:
         entry = _read(path, min(cache.size, LARGEST_READ if into is None else cache.size), into)
         # The entry that was used last stays longest; another user's keeps its time.
@@ -135,6 +118,12 @@ def store(cache: Cache | None, kind: str, key: str | None, data: object, blob: b
     if len(text) >= LONGEST_JSON:
         return
     path = _path_of(cache, kind, key)
+    if (link := link_above(path)) is not None:
+        _warn(
+            f"The cache cannot be written: {printable(str(link))} is a symbolic link. Remove it, or name the folder "
+            "that it leads to as the cache's."
+        )
+        return
     name = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -149,7 +138,7 @@ def store(cache: Cache | None, kind: str, key: str | None, data: object, blob: b
             file.write(total.hexdigest().encode())
         share(name)
         os.replace(name, path)
-        _trim_now_and_then(cache, size + len(text))
+        trim_now_and_then(cache, size + len(text))
     except OSError as error:
         _warn(f"The cache in {printable(str(cache.folder))} cannot be written: {error.strerror or error}.")
     finally:
@@ -188,74 +177,6 @@ def get_or_compute(
     if cache is not None and key is not None and is_current():
         store(cache, kind, key, pack(value))
     return value
-
-
-def contents(cache: Cache) -> Mapping[str, tuple[int, int]]:
-    """How many entries of each kind there are, and their bytes."""
-    totals = dict.fromkeys(KINDS, (0, 0))
-    for path, state in _entries(cache):
-        kind = path.parent.parent.name
-        if NAME.fullmatch(path.name):
-            totals[kind] = totals[kind][0] + 1, totals[kind][1] + state.st_size
-    return totals
-
-
-def clear(cache: Cache) -> int:
-    """Remove every entry and nothing else, and return how many bytes that were."""
-    freed = 0
-    for path, state in _entries(cache):
-        with contextlib.suppress(OSError):
-            path.unlink()
-            freed += state.st_size
-    for kind in KINDS:
-        for folder in (*(cache.folder / kind).glob("[0-9a-f][0-9a-f]"), cache.folder / kind):
-            # Folders that contain something else stay.
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-    return freed
-
-
-def _trim_now_and_then(cache: Cache, stored: int) -> None:
-    """Trim once for each hundredth of the size: adding up many entries takes long."""
-    _stored[cache.folder] = _stored.get(cache.folder, cache.size) + stored
-    if _stored[cache.folder] > cache.size / 100:
-        _stored[cache.folder] = 0
-        _trim(cache)
-
-
-def _trim(cache: Cache) -> None:
-    """Remove the least recently used down to nine tenths of the size, and what killed processes left behind."""
-    entries = []
-    for path, state in _entries(cache):
-        if path.name.startswith(UNFINISHED):
-            if time.time() - state.st_mtime > ABANDONED:
-                with contextlib.suppress(OSError):
-                    path.unlink()
-            continue
-        # What it takes on the disk, if the system states that.
-        entries.append((state.st_mtime_ns, max(state.st_size, 512 * getattr(state, "st_blocks", 0)), path))
-    total = sum(size for _, size, _ in entries)
-    if total <= cache.size:
-        return
-    for _, size, path in sorted(entries):
-        if total <= cache.size * 0.9:
-            break
-        with contextlib.suppress(OSError):
-            path.unlink()
-        total -= size
-
-
-def _entries(cache: Cache) -> Iterator[tuple[Path, os.stat_result]]:
-    """Our own files, by their names and places. Other files in the folder are left alone, as is what links lead to."""
-    for kind in KINDS:
-        for folder in (cache.folder / kind).glob("[0-9a-f][0-9a-f]"):
-            if folder.is_symlink() or folder.parent.is_symlink():
-                continue
-            with contextlib.suppress(OSError), os.scandir(folder) as files:
-                for file in files:
-                    if NAME.fullmatch(file.name) or file.name.startswith(UNFINISHED):
-                        with contextlib.suppress(OSError):
-                            yield Path(file.path), file.stat(follow_symlinks=False)
 
 
 def _path_of(cache: Cache, kind: str, key: str) -> Path:

@@ -84,6 +84,15 @@ def _count(value: object, expected: str = "a whole number of at least 1") -> int
     return value
 
 
+def at_once(value: object) -> int:
+    """Check a number of threads or processes. Far more than there are cores would leave the machine none."""
+    count, most = _count(value), max(64, 4 * (os.cpu_count() or 1))
+    if count > most:
+        cores = f"{os.cpu_count() or 1} core{'s' if os.cpu_count() != 1 else ''}"
+        raise ValueError(f"at most {most} on this machine, which has {cores}")
+    return count
+
+
 def _seconds(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and value > 0):
         raise ValueError("a number of seconds above 0")
@@ -138,7 +147,7 @@ def _scorer(value: object) -> object:
 
 
 #: The type of an ini value by its check, where it is not a string.
-INI_TYPES: dict[object, str] = {_flag: "bool", _count: "int", _seconds: "float", _features: "args", _allowed: "args"}
+INI_TYPES: dict[object, str] = {_flag: "bool", at_once: "int", _seconds: "float", _features: "args", _allowed: "args"}
 #: Every setting but the gates. The command line, the ini names and the reference of options are made from it.
 OPTIONS = (
     Option(
@@ -180,7 +189,7 @@ OPTIONS = (
     Option("scorer", "ffmpeg", _scorer, "scorer backend: ffmpeg, vmaf, or the name of a plugin"),
     Option("ffmpeg", None, _path_text, "ffmpeg to use (default: the one of imageio-ffmpeg, then PATH)"),
     Option("vmaf_bin", "vmaf", _path_text, "Netflix's vmaf tool, for --vmaf-scorer=vmaf"),
-    Option("threads", None, _count, "threads of libvmaf (default: all cores, divided by the number of xdist workers)"),
+    Option("threads", None, at_once, "threads of libvmaf (default: all cores, divided by the number of xdist workers)"),
     Option("timeout", None, _seconds, "time limit per measurement, in seconds"),
     Option(
         "cache",

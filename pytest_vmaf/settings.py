@@ -126,4 +126,6 @@ def _checked(option: Option, value: object, origin: str) -> object:
     except SettingsError:
         raise
     except ValueError as error:
-        raise SettingsError(f"{option.name} ({origin}) must be {error}, not {value!r:.80}.") from None
+        from pytest_vmaf.text import short_repr
+
+        raise SettingsError(f"{option.name} ({origin}) must be {error}, not {short_repr(value)}.") from None

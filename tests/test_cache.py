@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from pytest_vmaf import CacheWarning
-from pytest_vmaf.cache import ABANDONED, KINDS, Cache, clear, contents, fetch, get_or_compute, key_of, store
+from pytest_vmaf.cache import fetch, get_or_compute, key_of, store
+from pytest_vmaf.cache_folder import ABANDONED, KINDS, Cache, clear, contents
 
 KEY = key_of("test", number=1)
 plain = st.recursive(
@@ -35,7 +36,7 @@ def posix_only():
 
 
 @given(data=plain, blob=st.binary(max_size=300))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
 def test_what_is_stored_is_fetched(cache, data, blob):
     store(cache, "score", KEY, data, blob)
     entry = fetch(cache, "score", KEY)
@@ -68,7 +69,7 @@ def test_keys():
 
 
 @given(at=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255), data=st.data())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
 def test_corrupt_entry(cache, at, flip, data):
     store(cache, "score", KEY, {"frames": [1.5, 2.5]}, b"0123456789")
     [path] = files(cache)
@@ -163,6 +164,34 @@ def test_linked_folders_are_left_alone(cache, tmp_path):
     assert contents(cache)["score"] == (0, 0)
     assert clear(cache) == 0
     assert [path.name for path in (tmp_path / "outside").rglob(KEY)] == [KEY]
+
+
+@posix_only()
+@pytest.mark.parametrize("link", ["score", f"score/{KEY[:2]}"])
+def test_nothing_goes_through_links(cache, tmp_path, link):
+    store(cache, "score", KEY, "stored before")
+    outside = tmp_path / "outside"
+    (cache.folder / link).rename(outside)
+    (cache.folder / link).symlink_to(outside)
+    before = sorted(outside.rglob("*"))
+    assert fetch(cache, "score", KEY) is None
+    with pytest.warns(CacheWarning, match=rf"cannot be written: .*{link} is a symbolic link\. Remove it, or name"):
+        store(cache, "score", KEY, "new")
+    (outside / "ab").mkdir()
+    clear(cache)
+    assert sorted(outside.rglob("*")) == sorted([*before, outside / "ab"])
+
+
+@posix_only()
+def test_cache_folder_may_be_a_link(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "cache").symlink_to(tmp_path / "disk")
+    cache = Cache(tmp_path / "cache")
+    store(cache, "score", KEY, "stored")
+    assert fetch(cache, "score", KEY).data == "stored"
+    assert contents(cache)["score"][0] == 1
+    assert clear(cache) > 0
+    assert list((tmp_path / "disk").iterdir()) == []
 
 
 def test_entries_are_readable_by_others(cache):

@@ -13,6 +13,7 @@ from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
 from pytest_vmaf.media.inspect import FIRST_FRAMES, inspect
+from pytest_vmaf.option_table import at_once
 from pytest_vmaf.scoring.models import resolve_model
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.search.probe import Metric
@@ -135,8 +136,10 @@ def check_targets(request: BisectRequest, scoring: MeasureRequest, ffmpeg: str) 
     """
     if type(request.repeats) is not int or not 1 <= request.repeats <= MAX_REPEATS:
         raise invalid("repeats", f"a whole number from 1 to {MAX_REPEATS}", request.repeats)
-    if type(request.workers) is not int or request.workers < 1:
-        raise invalid("workers", "a whole number of at least 1", request.workers)
+    try:
+        at_once(request.workers)
+    except ValueError as error:
+        raise invalid("workers", str(error), request.workers) from None
     if not request.targets:
         raise SettingsError("targets is empty. Give at least one, for example targets=[94, 96].")
     if len(set(request.targets)) < len(request.targets):

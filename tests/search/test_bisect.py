@@ -604,6 +604,7 @@ def test_crf_window(crf: object, short: Path) -> None:
     [
         ("sample", [0, -1, float("nan"), float("inf"), "2", True], "sample must be a number of seconds above 0"),
         ("workers", [0, 1.5, "2", True], "workers must be a whole number of at least 1"),
+        ("workers", [10**6, 10**9], r"workers must be at most \d+ on this machine, which has \d+ cores?, not 10{6}"),
         ("repeats", [0, 1.5, 101, True], "repeats must be a whole number from 1 to 100"),
     ],
 )

@@ -242,11 +242,12 @@ def test_invalid_gate(run: Run, gate: str, message: str) -> None:
     assert message in result.stderr.str()
 
 
-def test_invalid_ini_value(run: Run, pytester: pytest.Pytester) -> None:
-    pytester.makeini("[pytest]\nvmaf_threads = 0\n")
+@pytest.mark.parametrize(("value", "message"), [(0, "a whole number of at least 1"), (10**9, "at most ")])
+def test_invalid_ini_value(run: Run, pytester: pytest.Pytester, value: int, message: str) -> None:
+    pytester.makeini(f"[pytest]\nvmaf_threads = {value}\n")
     result = run()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert "threads (ini)" in result.stderr.str()
+    assert f"threads (ini) must be {message}" in result.stderr.str()
 
 
 @pytest.mark.parametrize("table", ["[tool.pytest.ini_options]", "[tool.pytest]"])
