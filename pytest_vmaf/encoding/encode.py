@@ -14,6 +14,7 @@ from pytest_vmaf.errors import ClipError, EncodeError, MeasurementError, Setting
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.command import Command, Finished
 from pytest_vmaf.media.demux import is_known
+from pytest_vmaf.media.diagnosis import diagnose
 from pytest_vmaf.media.ffmpeg import OUTPUT, FfmpegCommand, by_hand
 from pytest_vmaf.media.process import run, run_together
 from pytest_vmaf.text import printable
@@ -208,13 +209,17 @@ def _run_with_input(job: EncodeJob, program: Command) -> Finished:
         )
     # A program may close its input after the last frame that it needs. Scoring tells whether these were all.
     if decoder_end.returncode not in (0, -9) and not any("Broken pipe" in line for line in decoder_end.tail):
-        raise EncodeError(f"ffmpeg could not decode {job.source.clip.name} for {job.name}.\n{decoder_end.explain()}")
+        reasons = diagnose([job.source.clip], decoder_end.tail, job.ffmpeg, job.timeout)
+        what = reasons or f"ffmpeg could not decode {job.source.clip.name} for {job.name}."
+        raise EncodeError(f"{what}\n{decoder_end.explain()}")
     return program_end
 
 
 def _check_end(job: EncodeJob, crf: int, end: Finished) -> None:
     if end.returncode != 0:
         hint = f"  It needs {job.encoder.needs}.\n" if job.encoder.needs else ""
+        if reasons := diagnose([job.source.clip], end.tail, job.ffmpeg, job.timeout):
+            hint = f"{reasons}\n"
         if any("not divisible by 2" in line for line in end.tail):
             size = f"{job.source.width}x{job.source.height}"
             hint = f"  Width and height must be even in this pixel format, not {size}: pad or crop the source first.\n"

@@ -11,6 +11,7 @@ from pytest_vmaf.encoding.log_lines import LogLines
 from pytest_vmaf.errors import ClipError, SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.demux import input_arguments, video_stream
+from pytest_vmaf.media.diagnosis import diagnose
 from pytest_vmaf.media.ffmpeg import FfmpegCommand
 from pytest_vmaf.media.fingerprint import Unchanged
 from pytest_vmaf.media.inspect import THUMBNAIL, clip_key
@@ -157,7 +158,8 @@ def _thumbnails(clip: Clip, ffmpeg: str, timeout: float | None) -> bytes:
     end = run(FfmpegCommand(tuple(argv), on_stderr=log, stdout_bytes=pictures.extend), timeout)
     log.check_damage(clip)
     if end.returncode != 0 or not pictures or "decoded" not in log or log.errors:
-        raise ClipError(f"{clip} cannot be decoded as video without errors.\n{end.explain()}")
+        why = diagnose([clip], end.tail, ffmpeg, timeout) or f"{clip} cannot be decoded as video without errors."
+        raise ClipError(f"{why}\n{end.explain()}")
     frames, rest = divmod(len(pictures), THUMBNAIL[0] * THUMBNAIL[1])
     if rest or frames != log.frames:
         raise ClipError(f"{clip}: ffmpeg decoded {log.frames} frames but passed on {frames}.\n{end.explain()}")

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_vmaf.errors import ClipError, PairError, ScorerError
+from pytest_vmaf import Vmaf
+from pytest_vmaf.errors import ClipError, MeasurementError, PairError, ScorerError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.demux import input_arguments, video_stream
 from pytest_vmaf.media.inspect import count_frames, inspect
@@ -406,6 +407,22 @@ def test_joined_transport_stream(transport_streams, ffmpeg, shell):
     assert "was joined from several transport streams" in str(raised.value)
     shell(command_in(str(raised.value)))
     assert count_frames(Clip("joined.mkv"), ffmpeg) == 24
+
+
+@slow
+def test_searches_of_a_joined_transport_stream(transport_streams, make, tmp_path):
+    """Joined after more than the first look decodes."""
+    long = make("-f", "lavfi", "-i", "testsrc2=s=192x128:r=25:d=6", "-c:v", "libx264", "-b:v", "3M", tmp_path / "a.ts")
+    path = tmp_path / "long.ts"
+    path.write_bytes(long.read_bytes() + transport_streams[0].read_bytes())
+    words = r"long\.ts was joined from several transport streams(.|\n)*-c copy long\.mkv"
+    vmaf, output = Vmaf(), tmp_path / "out.mp4"
+    with pytest.raises(MeasurementError, match=words):
+        vmaf.encode(path, encoder="libx264", crf=30, output=output)
+    with pytest.raises(MeasurementError, match=words):
+        vmaf.encode(path, encoder="sh -c 'cat > $0; true {crf}' {output}", crf=30, output=output)
+    with pytest.raises(MeasurementError, match=words):
+        vmaf.per_shot(path, encoder="libx264", target=60)
 
 
 def test_lossy_transport_stream(transport_streams, ffmpeg, shell):
