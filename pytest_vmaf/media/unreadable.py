@@ -9,9 +9,11 @@ from collections import Counter
 from pathlib import Path
 
 from pytest_vmaf.media.clip import Clip
-from pytest_vmaf.text import plural, printable
+from pytest_vmaf.text import did_you_mean, plural, printable
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".dpx", ".exr", ".jp2")
+#: A folder with more names is not searched for a similar one.
+MOST_NAMES = 1000
 URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):/+(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 #: Names of streams that can be read only once, while a clip is read several times.
 STREAMS = re.compile(r"-|(?:/dev/(?:stdin|fd/\d+)|/proc/(?:self|\d+)/fd/\d+)")
@@ -93,8 +95,12 @@ def why_no_file(clip: Clip) -> str:
         pattern = f"%0{len(hashes[0])}d" if len(hashes[0]) > 1 else "%d"
         written = path.with_name(path.name.replace(hashes[0], pattern, 1))
         return f"{clip.name} does not exist. The number of a picture sequence is written like {str(written)!r}."
+    if path.is_symlink():
+        return f"{clip.name} is a link to {printable(os.readlink(path))}, which does not exist."
+    names = os.listdir(path.parent) if path.parent.is_dir() else []
+    hint = did_you_mean(path.name, names) if len(names) <= MOST_NAMES else ""
     where = "" if path.is_absolute() else f"\n  The working directory is {printable(os.getcwd())}."
-    return f"{clip.name} does not exist.{where}"
+    return f"{clip.name} does not exist.{printable(hint)}{where}"
 
 
 def sequence_of(path: Path) -> tuple[Path, int] | None:
@@ -130,7 +136,11 @@ def _what_in(folder: Path, names: list[str], glob: str = "") -> str:
             "Its pictures are not numbered one by one. Make a video of them, in the order of their names:\n"
             f"  ffmpeg -pattern_type glob -i {every} -c:v ffv1 pictures.mkv"
         )
-    files = sorted(name for name in names if (folder / name).is_file())
+    # A manifest stands for its segments.
+    files = sorted(
+        (name for name in names if (folder / name).is_file()),
+        key=lambda name: (not name.endswith((".m3u8", ".mpd")), name),
+    )
     return f"Name one of its files, for example {printable(str(folder / files[0]))}" if files else "It has no files."
 
 

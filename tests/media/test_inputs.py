@@ -197,6 +197,20 @@ def test_what_a_download_left(head, words, tmp_path):
     assert words in refusal(tmp_path / "a.mp4")
 
 
+def test_unfinished_mp4(clip, ffmpeg, tmp_path):
+    path = tmp_path / "clip.mp4.part"
+    path.write_bytes(clip.read_bytes()[:3000])
+    with pytest.raises(ClipError, match=r"clip\.mp4\.part lacks its index \(moov\), so its recording or its download"):
+        inspect(Clip(path), ffmpeg, 1)
+
+
+def test_missing_file(tmp_path):
+    (tmp_path / "reference.mp4").touch()
+    assert refusal(tmp_path / "Reference.mp4").endswith("Reference.mp4 does not exist. Did you mean 'reference.mp4'?")
+    (tmp_path / "link.mp4").symlink_to("gone.mp4")
+    assert refusal(tmp_path / "link.mp4").endswith("link.mp4 is a link to gone.mp4, which does not exist.")
+
+
 @pytest.mark.parametrize("path", [None, 5, 1.5, ["a.mp4"], {"a": 1}])
 def test_path_of_another_type(path):
     with pytest.raises(ClipError, match="A clip must be a path, a Clip or an encode, not"):
