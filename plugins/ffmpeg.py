@@ -25,6 +25,7 @@ from pytest_vmaf.media.ffmpeg import (
     has_loopback,
     on_progress,
 )
+from pytest_vmaf.media.frame_lines import FrameLines
 from pytest_vmaf.media.process import run
 from pytest_vmaf.media.scratch import scratch_folder
 from pytest_vmaf.scoring.ffmpeg_graph import arguments, graph_file, inputs, log_name
@@ -100,8 +101,11 @@ def _run(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> tuple[Sco
     damages: list[str] = []
     changes: list[str] = []
     outputs: set[int] = set()
+    frames = FrameLines()
 
     def on_line(line: str) -> None:
+        if first.signs and frames(line):
+            return
         if match := DECODED.search(line):
             decoded[int(match[1])] = int(match[2]), int(match[3])
         elif match := ENCODED.search(line):
@@ -157,6 +161,7 @@ def _run(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> tuple[Sco
             command=_repeat(models, display),
             pooled_means=log.pooled_means,
             signs=meter.finish() if meter and request is first else {},
+            frame_problems=frames.problems() if request is first else {},
         )
         for request, log in zip(requests, logs, strict=True)
     )

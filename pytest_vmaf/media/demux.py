@@ -131,6 +131,12 @@ def is_known(path: Path) -> bool:
     return not path.is_file() or CONTAINER_MAGIC.match(_head(Clip(path))) is not None
 
 
+def states_times(path: Path) -> bool:
+    """Whether a file begins like a container that states a time for each frame. y4m and bare streams do not."""
+    head = _head(Clip(path))
+    return CONTAINER_MAGIC.match(head) is not None and not head.startswith(b"YUV4MPEG2")
+
+
 def is_picture(clip: Clip) -> bool:
     """Whether this is one still picture, or a sequence of them."""
     if clip.is_raw:

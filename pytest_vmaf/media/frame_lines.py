@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from fractions import Fraction
 
-from pytest_vmaf.media.timing import FrameFlags
+from pytest_vmaf.media.timing import FrameFlags, field_problems, time_stamp_problems
 
 #: The filter, which computes nothing of the samples.
 SHOWINFO = "showinfo=checksum=0"
@@ -43,3 +43,20 @@ class FrameLines:
         aspect = None if match["sar"].endswith("/0") or match["sar"].startswith("0/") else Fraction(match["sar"])
         flags.append(FrameFlags(match["field"] in "TB", aspect))
         return True
+
+    def problems(self) -> dict[str, str]:
+        """What is wrong with a pair whose distorted clip goes through the first filter, by the word that allows it.
+
+        Nothing if the filters of a single graph did not describe two clips of the same length.
+        """
+        if len(self.times) != 2:
+            return {}
+        dis, ref = sorted(self.times)
+        if len(self.flags[dis]) != len(self.flags[ref]) or len(self.flags[ref]) != len(self.times[ref]):
+            return {}
+        problems = {
+            "time_stamps": time_stamp_problems(self.times[ref], self.times[dis]),
+            "interlaced": field_problems(self.flags[ref], self.flags[dis], ["display"]),
+            "display": field_problems(self.flags[ref], self.flags[dis], ["interlaced"]),
+        }
+        return {word: "\n  - ".join(texts) for word, texts in problems.items() if texts}

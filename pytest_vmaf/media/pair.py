@@ -29,6 +29,7 @@ ALLOWANCES = {
     "hdr": "PQ and HLG clips, although no VMAF model is trained on HDR",
     "interlaced": "interlaced frames as they are",
     "frame_rate": "clips that state different frame rates",
+    "time_stamps": "frames that are shown at other times than those of the reference",
     "displaced": "frames that show another frame of the reference than their own",
     "same": "a reference compared with itself",
     "display": "pictures of different shapes, as they are stored",

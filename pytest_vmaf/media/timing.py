@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from pytest_vmaf.cache import Cache
 from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.demux import states_times
 from pytest_vmaf.media.inspect import FIRST_FRAMES, Video, inspect
 from pytest_vmaf.text import plural
 
@@ -115,10 +116,10 @@ def interlacing_problems(
 
 
 def has_times(ref: Video, dis: Video, allow: Collection[str]) -> bool:
-    """Whether the time stamps of a pair can be compared: both clips state a rate, and the same one."""
-    if any(video.is_picture or video.frame_rate is None for video in (ref, dis)):
+    """Whether the time stamps of a pair can be compared: both files have some, and state the same rate."""
+    if any(video.is_picture or video.clip.is_raw or not states_times(video.clip.path) for video in (ref, dis)):
         return False
-    return not {"time_stamps", "frame_rate"} & set(allow)
+    return not rate_problems(ref, dis, ()) and not {"time_stamps", "frame_rate"} & set(allow)
 
 
 def time_stamp_problems(ref_times: Sequence[float], dis_times: Sequence[float]) -> list[str]:
@@ -183,7 +184,7 @@ def field_problems(ref: Sequence[FrameFlags], dis: Sequence[FrameFlags], allow: 
         if change is not None and "display" not in allow:
             problems.append(
                 f"sample aspect ratio: it changes from {frames[change - 1].sample_aspect or 1} to "
-                f"{frames[change].sample_aspect or 1} in frame {change} of the {what}, so a player shows another shape. "
+                f"{frames[change].sample_aspect or 1} in frame {change} of the {what}, so players show another shape. "
                 'Cut the clip there first, or pass allow=["display"].'
             )
     return problems

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeAlias
 
 from pytest_vmaf.cache import UNREADABLE, Cache, fetch, forget, get_or_compute, key_of, store
 from pytest_vmaf.errors import MeasurementError
-from pytest_vmaf.json_shapes import Each, conform
+from pytest_vmaf.json_shapes import Each, Optional, conform
 from pytest_vmaf.media.builds import build_of, machine
 from pytest_vmaf.media.clip import Stream
 from pytest_vmaf.media.fingerprint import Unchanged, decoding_content, digest
@@ -37,9 +37,9 @@ Data: TypeAlias = Mapping[str, Any]
 
 CAPABILITIES = {"name": str, "version": str, "bootstrap": bool, "reads_clips": bool}
 #: Raised when signs change, so that cached ones are measured anew.
-SIGNS_VERSION = 1
+SIGNS_VERSION = 2
 COUNTS = {"columns": Each(int), "signs": Each(int), "reference_frames": int, "distorted_frames": int}
-LOG = {**COUNTS, "libvmaf": str, "pooled_means": Each(float)}
+LOG = {**COUNTS, "libvmaf": str, "pooled_means": Each(float), "frame_problems": Optional(Each(str))}
 
 
 def capabilities(scorer: Scorer, tools: Tools, cache: Cache | None) -> Capabilities:
@@ -137,6 +137,7 @@ def pack_log(log: ScoreLog) -> tuple[Data, bytes]:
         "distorted_frames": log.distorted_frames,
         "libvmaf": log.libvmaf,
         "pooled_means": dict(log.pooled_means),
+        "frame_problems": dict(log.frame_problems),
     }, numbers.tobytes()
 
 
@@ -153,7 +154,9 @@ def unpack_log(data: Data, blob: bytes) -> ScoreLog:
             start += length
     if start != len(numbers) or min([*data["columns"].values(), *data["signs"].values()], default=0) < 0:
         raise ValueError(f"the log must have {start} numbers, not {len(numbers)}")
-    return ScoreLog(**{**data, **tables, "libvmaf": printable(data["libvmaf"])}, command="")
+    problems = {word: printable(text) for word, text in (data.get("frame_problems") or {}).items()}
+    texts = {"libvmaf": printable(data["libvmaf"]), "frame_problems": problems}
+    return ScoreLog(**{**data, **tables, **texts}, command="")
 
 
 def _run(scorer: Scorer, requests: Sequence[ScoreRequest]) -> tuple[ScoreLog, ...]:
@@ -170,7 +173,8 @@ def _with_signs(log: ScoreLog, request: ScoreRequest) -> ScoreLog:
         return log
     from pytest_vmaf.scoring.sign_run import measure_signs
 
-    return replace(log, signs=measure_signs(request))
+    signs, problems = measure_signs(request)
+    return replace(log, signs=signs, frame_problems=problems)
 
 
 def _identity(scorer: Scorer, tools: Tools, cache: Cache | None) -> Data | None:

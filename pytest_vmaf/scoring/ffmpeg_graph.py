@@ -8,6 +8,7 @@ from pathlib import Path
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.demux import decoder_arguments, input_arguments, video_stream
 from pytest_vmaf.media.ffmpeg import has_loopback
+from pytest_vmaf.media.frame_lines import SHOWINFO
 from pytest_vmaf.media.small_frames import BESIDE, OUTPUT as SMALL_OUTPUT, SMALL
 from pytest_vmaf.scoring.model_files import model_options
 from pytest_vmaf.scoring.scorer import EncodeStep, ModelRun, ScoreRequest, Tools
@@ -81,6 +82,8 @@ def _graph(
     from a loopback decoder, and `threaded` that each graph has a thread of its own.
     """
     uses: dict[str, list[tuple[str, str]]] = {}
+    # Before the filters, which replace the time stamps.
+    described = f"{SHOWINFO}," if any(request.signs for _, request in requests) else ""
     scorings = []
     for number, request in requests:
         tail = number or ""
@@ -90,7 +93,7 @@ def _graph(
                 begin = "[dec:0]split[counted],"
             else:
                 begin = f"[{video_stream(source.clip, clips.index(source.clip))}]"
-            ends = uses.setdefault(begin + source.filters, [])
+            ends = uses.setdefault(begin + described + source.filters, [])
             ends.append((source.window, f"[{what}{tail}]"))
             if request.signs:
                 ends.append((SMALL, f"[small-{what}]"))

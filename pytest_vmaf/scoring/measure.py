@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 from pytest_vmaf.errors import PairError, PairWarning, ScorerError
 from pytest_vmaf.media.order import order_evidence
-from pytest_vmaf.media.timing import describe_variable_rate
+from pytest_vmaf.media.timing import describe_variable_rate, has_times
 from pytest_vmaf.scoring.cached import score
 from pytest_vmaf.scoring.models import higher_is_better
 from pytest_vmaf.scoring.prepare import BOOTSTRAP_COLUMNS, MeasureRequest, PreparedScoring, prepare
@@ -102,9 +102,22 @@ def check_log(prepared: PreparedScoring, log: ScoreLog) -> ScoreLog:
         hint = describe_variable_rate(pair.reference, pair.distorted) if pair else ""
         raise PairError(f"{error}\n  {hint}" if hint else str(error)) from None
     check_meaningful(log, prepared.job)
+    _refuse_frames(prepared, log)
     if prepared.job.signs and "displaced" not in prepared.allow:
         refuse_displaced(log, prepared.job)
     return log
+
+
+def _refuse_frames(prepared: PreparedScoring, log: ScoreLog) -> None:
+    """Raise PairError for times and fields of frames that are not allowed."""
+    pair, allow = prepared.pair, set(prepared.allow)
+    if pair is None or pair.matched or not has_times(pair.reference, pair.distorted, allow):
+        allow.add("time_stamps")
+    problems = [text for word, text in log.frame_problems.items() if word not in allow]
+    if pair and problems:
+        listed = "\n  - ".join(problems)
+        clips = f"  reference: {pair.reference.clip}\n  distorted: {pair.distorted.clip}"
+        raise PairError(f"not comparable: {listed}\n{clips}")
 
 
 def context_of(

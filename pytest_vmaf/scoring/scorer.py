@@ -132,6 +132,7 @@ class ScoreLog:
         pooled_means: The tool's own means by column, if it gives them. They must agree with the frames.
         cached: When the log was made (ISO 8601, UTC) if it comes from the cache, else "".
         signs: What `scoring.signs` measured beside the scores, by column, one value per frame.
+        frame_problems: What is wrong with the times and fields of the frames, by the word that allows it.
     """
 
     columns: Mapping[str, tuple[float, ...]]
@@ -142,6 +143,7 @@ class ScoreLog:
     pooled_means: Mapping[str, float] = field(default_factory=dict)
     cached: str = ""
     signs: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    frame_problems: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

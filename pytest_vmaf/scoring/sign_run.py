@@ -5,29 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pytest_vmaf.errors import ScorerError
-from pytest_vmaf.media.demux import input_arguments
+from pytest_vmaf.media.demux import input_arguments, video_stream
 from pytest_vmaf.media.ffmpeg import FfmpegCommand
+from pytest_vmaf.media.frame_lines import SHOWINFO, FrameLines
 from pytest_vmaf.media.process import run
 from pytest_vmaf.media.small_frames import BESIDE, OUTPUT, SMALL
 from pytest_vmaf.scoring.scorer import ScoreRequest
 
 
-def measure_signs(request: ScoreRequest) -> Mapping[str, tuple[float, ...]]:
-    """The signs of a pair, by column.
+def measure_signs(request: ScoreRequest) -> tuple[Mapping[str, tuple[float, ...]], Mapping[str, str]]:
+    """The signs of a pair, by column, and what is wrong with the times and fields of its frames.
 
     Raises:
         ScorerError: If ffmpeg cannot decode the clips.
     """
     from pytest_vmaf.scoring.sign_meter import SignMeter
 
-    meter = SignMeter()
-    argv = [request.tools.ffmpeg.path, "-nostdin", "-hide_banner", "-loglevel", "error", "-xerror", "-nostats"]
+    meter, frames = SignMeter(), FrameLines()
+
+    def on_line(line: str) -> None:
+        frames(line)
+
+    argv = [request.tools.ffmpeg.path, "-nostdin", "-hide_banner", "-loglevel", "info", "-xerror", "-nostats"]
     chains = []
-    for number, (what, source) in enumerate((("reference", request.reference), ("distorted", request.distorted))):
+    for number, (what, source) in enumerate((("distorted", request.distorted), ("reference", request.reference))):
         argv += input_arguments(source.clip)
-        chains.append(f"[{number}:V:0]{source.filters},{SMALL}[small-{what}]")
+        chains.append(f"[{video_stream(source.clip, number)}]{SHOWINFO},{source.filters},{SMALL}[small-{what}]")
     argv += ["-filter_complex", ";".join([*chains, BESIDE]), *OUTPUT]
-    end = run(FfmpegCommand(tuple(argv), stdout_bytes=meter.feed), request.timeout)
+    end = run(FfmpegCommand(tuple(argv), on_stderr=on_line, stdout_bytes=meter.feed), request.timeout)
     if end.returncode != 0:
         raise ScorerError(f"ffmpeg could not decode the clips for the signs of the picture.\n{end.explain()}")
-    return meter.finish()
+    return meter.finish(), frames.problems()
