@@ -6,7 +6,6 @@ which Python creates four times as fast as dataclasses.
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -94,8 +93,9 @@ def at_once(value: object) -> int:
 
 
 def _seconds(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and value > 0):
-        raise ValueError("a number of seconds above 0")
+    # A thread cannot wait for longer.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1e9:
+        raise ValueError("a number of seconds above 0, and at most 1e9")
     return float(value)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeAlias
 
 from pytest_vmaf.cache import UNREADABLE, Cache, fetch, forget, get_or_compute, key_of, store
-from pytest_vmaf.errors import MeasurementError
+from pytest_vmaf.errors import LogError, MeasurementError, ScorerError
 from pytest_vmaf.json_shapes import Each, Optional, conform
 from pytest_vmaf.media.builds import build_of, machine
 from pytest_vmaf.media.clip import Stream
@@ -27,15 +27,21 @@ from pytest_vmaf.scoring.scorer import (
     ScoreRequest,
     Source,
     Tools,
-    check_type,
+)
+from pytest_vmaf.scoring.scorer_calls import (
+    CAPABILITIES,
+    call,
+    checked_capabilities,
+    checked_log,
+    checked_logs,
+    name_of,
 )
 from pytest_vmaf.scoring.verify_log import verify_log
-from pytest_vmaf.text import printable
+from pytest_vmaf.text import plural, printable, short_repr
 
 #: The JSON part of a cached entry.
 Data: TypeAlias = Mapping[str, Any]
 
-CAPABILITIES = {"name": str, "version": str, "bootstrap": bool, "reads_clips": bool}
 #: Raised when signs change, so that cached ones are measured anew.
 SIGNS_VERSION = 2
 COUNTS = {"columns": Each(int), "signs": Each(int), "reference_frames": int, "distorted_frames": int}
@@ -55,9 +61,7 @@ def capabilities(scorer: Scorer, tools: Tools, cache: Cache | None) -> Capabilit
     key = key_of("scorer", **identity) if identity else None
 
     def ask() -> Capabilities:
-        answer = scorer.capabilities(tools)
-        check_type(answer, Capabilities, type(scorer).__name__)
-        return answer
+        return checked_capabilities(call(scorer, "capabilities", tools), scorer)
 
     return get_or_compute(cache, "look", key, ask, asdict, _read_capabilities)
 
@@ -115,7 +119,7 @@ def fetch_score(scorer: Scorer, request: ScoreRequest, cache: Cache | None, key:
     except (*UNREADABLE, MeasurementError) as error:
         forget(cache, "score", key, f"{type(error).__name__}: {error}")
         return None
-    return replace(log, command=scorer.command(request), cached=entry.created_at)
+    return replace(log, command=str(call(scorer, "command", request)), cached=entry.created_at)
 
 
 def store_score(cache: Cache | None, key: str | None, log: ScoreLog) -> None:
@@ -161,19 +165,30 @@ def unpack_log(data: Data, blob: bytes) -> ScoreLog:
 
 def _run(scorer: Scorer, requests: Sequence[ScoreRequest]) -> tuple[ScoreLog, ...]:
     if len(requests) > 1 and isinstance(scorer, JoiningScorer):
-        logs = scorer.score_together(requests)
+        logs = checked_logs(call(scorer, "score_together", requests), scorer, len(requests))
     else:
-        logs = tuple(scorer.score(request) for request in requests)
-    return tuple(map(_with_signs, logs, requests))
+        logs = tuple(checked_log(call(scorer, "score", request), scorer) for request in requests)
+    return tuple(_with_signs(log, request, scorer) for log, request in zip(logs, requests, strict=True))
 
 
-def _with_signs(log: ScoreLog, request: ScoreRequest) -> ScoreLog:
-    """The log with the signs that its request asks for, measured here if the scorer does not measure them."""
-    if not request.signs or not isinstance(log, ScoreLog) or log.signs or log.reference_frames != log.distorted_frames:
+def _with_signs(log: ScoreLog, request: ScoreRequest, scorer: Scorer) -> ScoreLog:
+    """The log with the signs that its request asks for, measured here if the scorer does not measure them.
+
+    Raises:
+        LogError: If the scorer reports fewer or more frames than the clips have.
+    """
+    if not request.signs or log.signs or log.reference_frames != log.distorted_frames:
         return log
     from pytest_vmaf.scoring.sign_run import measure_signs
 
     signs, problems = measure_signs(request)
+    decoded = len(next(iter(signs.values())))
+    if decoded != log.reference_frames:
+        raise LogError(
+            f"The scorer {name_of(scorer)} reports {plural(log.reference_frames, 'frame')}, but the clips have "
+            f"{decoded}: {request.reference.clip.name} against {request.distorted.clip.name}. "
+            "It must score every frame."
+        )
     return replace(log, signs=signs, frame_problems=problems)
 
 
@@ -187,7 +202,12 @@ def _identity(scorer: Scorer, tools: Tools, cache: Cache | None) -> Data | None:
     # A scorer with settings, or one that inherits `programs`, may depend on more than its programs.
     if getattr(scorer, "__dict__", None) or "programs" not in vars(type(scorer)):
         return None
-    builds = [build_of(program, cache) for program in scorer.programs(tools)]
+    programs = call(scorer, "programs", tools)
+    if not isinstance(programs, Sequence) or not all(isinstance(program, str) for program in programs):
+        raise ScorerError(
+            f"The scorer {name_of(scorer)}: programs must return names of programs, not {short_repr(programs)}."
+        )
+    builds = [build_of(program, cache) for program in programs]
     if not builds or None in builds:
         return None
     classes = [c for c in type(scorer).__mro__ if c not in (object, Generic) and not getattr(c, "_is_protocol", False)]

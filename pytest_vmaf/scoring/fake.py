@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pytest_vmaf.errors import ScorerError
 from pytest_vmaf.scoring.scorer import Capabilities, ScoreLog, ScoreRequest, Tools
+from pytest_vmaf.text import short_repr
 
 #: One unclipped value for all frames, or one per frame.
 Frames = float | Sequence[float]
@@ -33,8 +34,15 @@ class FakeScorer:
             frames: The number of frames, if no sequence gives it.
 
         Raises:
-            ValueError: If the sequences have different lengths.
+            ValueError: If a value is of another type, or the sequences have different lengths.
         """
+        if not isinstance(features, Mapping | None):
+            raise ValueError(f"FakeScorer: features must be a mapping of columns to values, not {short_repr(features)}")
+        if type(frames) is not int or frames < 1:
+            raise ValueError(f"FakeScorer: frames must be a whole number of at least 1, not {short_repr(frames)}")
+        for name, values in {"vmaf": vmaf, "neg": neg, "self_score": self_score, **(features or {})}.items():
+            if not _is_frames(values):
+                raise ValueError(f"FakeScorer: {name} must be a number or a sequence of them, not {short_repr(values)}")
         self._columns = {"vmaf": vmaf, "neg": neg, **(features or {})}
         self._self_score = self_score
         lengths = [len(v) for v in (*self._columns.values(), self_score) if isinstance(v, Sequence)]
@@ -68,3 +76,8 @@ class FakeScorer:
 
     def _per_frame(self, value: Frames) -> tuple[float, ...]:
         return (float(value),) * self._frames if isinstance(value, int | float) else tuple(map(float, value))
+
+
+def _is_frames(values: object) -> bool:
+    numbers = values if isinstance(values, Sequence) and not isinstance(values, str | bytes) else [values]
+    return bool(numbers) and all(isinstance(each, int | float) and not isinstance(each, bool) for each in numbers)

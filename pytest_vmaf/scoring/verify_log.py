@@ -8,6 +8,12 @@ from pytest_vmaf.errors import LogError, PairError, ScorerError
 from pytest_vmaf.scoring.scorer import ScoreLog, ScoreRequest, check_type
 from pytest_vmaf.scoring.signs import check_columns
 
+#: Unclipped scores are between these. The most absurd pictures (noise or sharpening on a flat reference) reach 280 and
+#: -32.
+LOWEST_SCORE, HIGHEST_SCORE = -200.0, 500.0
+#: No feature has larger values.
+LARGEST = 1e12
+
 
 def verify_log(log: ScoreLog, request: ScoreRequest, scorer: str) -> None:
     """Check that a log has a finite value in each requested column for each frame of both clips.
@@ -34,6 +40,7 @@ def verify_log(log: ScoreLog, request: ScoreRequest, scorer: str) -> None:
         raise ScorerError(f"No frame was decoded: {names}.\n  command: {log.command}")
     if request.signs:
         check_columns(log.signs, ref, names)
+    scores = {run.column for run in request.models}
     for column in (*request.columns, *request.optional_columns):
         values = log.columns.get(column)
         if values is None and column in request.optional_columns:
@@ -50,11 +57,22 @@ def verify_log(log: ScoreLog, request: ScoreRequest, scorer: str) -> None:
                 f"  command: {log.command}"
             )
         _check_finite(column, values, names)
+        _check_plausible(column, values, names, is_score=column in scores)
         mean, logged = math.fsum(values) / ref, log.pooled_means.get(column)
         if logged is not None and not abs(logged - mean) <= 1e-4:
             raise LogError(
                 f"The log's own mean of {column!r} is {logged}, but its frames' mean is {mean:.6f}: {names}."
             )
+
+
+def _check_plausible(column: str, values: tuple[float, ...], names: str, *, is_score: bool) -> None:
+    low, high = (LOWEST_SCORE, HIGHEST_SCORE) if is_score else (-LARGEST, LARGEST)
+    bad = next((frame for frame, value in enumerate(values) if not low <= value <= high), None)
+    if bad is not None:
+        raise LogError(
+            f"{column} is {values[bad]:g} in frame {bad}, and must be between {low:g} and {high:g}: {names}.\n"
+            "  The scorer or its model is broken."
+        )
 
 
 def _check_finite(column: str, values: tuple[float, ...], names: str) -> None:

@@ -22,6 +22,7 @@ from pytest_vmaf.scoring.prepare import MeasureRequest, PreparedScoring, prepare
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import POOLS, Score
 from pytest_vmaf.scoring.scorer import EncodeStep, EncodingScorer, ScoreLog, Scorer
+from pytest_vmaf.scoring.scorer_calls import call, checked_log
 from pytest_vmaf.text import did_you_mean
 
 #: The prefixes of features without a ceiling (infinite for identical frames), and of those that do not measure quality.
@@ -154,7 +155,7 @@ class Prober:
             restored = restore(self.job, crf, path, key)
             first, log = self._first, None
             scorer = self.scorer if isinstance(self.scorer, EncodingScorer) else None
-            if restored is None and first and scorer and scorer.can_encode(first.job.tools):
+            if restored is None and first and scorer and call(scorer, "can_encode", first.job.tools):
                 result, encode, log = self._encode_and_score(first, scorer, crf, path)
             else:
                 result, encode = self._encode_then_score(crf, path, restored)
@@ -212,7 +213,7 @@ class Prober:
         # `job.clip` reads the file, which does not exist yet.
         prepared = self._like_first(first, Clip(path, film_grain=self.job.source.clip.film_grain))
         step = EncodeStep(self.job.source.clip, self.job.ffmpeg_arguments(crf), path)
-        log = scorer.encode_and_score(prepared.job, step)
+        log = checked_log(call(scorer, "encode_and_score", prepared.job, step), scorer)
         result = conclude(prepared, log, self._name(crf), reference=self.reference)
         encode = describe(self.job, crf, path, log.command, None)
         self._check_frames(encode, log)
