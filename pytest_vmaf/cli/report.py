@@ -23,11 +23,12 @@ def add_parser(commands: common.Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Merge the files, write every form, and exit by the tests' statuses."""
+    """Merge the files, write every form, and exit by what failed."""
     from pytest_vmaf.report.document import is_complete, merge, read
     from pytest_vmaf.report.fit import fit_pictures, json_text
     from pytest_vmaf.report.html import write_html
     from pytest_vmaf.report.markdown import markdown
+    from pytest_vmaf.report.order import outcomes
     from pytest_vmaf.report.wording import verdict
 
     inputs = [file.resolve() for file in options.files]
@@ -49,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
         else:
             common.write(output, json_text(document))
     print(f"pytest-vmaf: {verdict(document)}")
-    statuses = {test["status"] for test in document["tests"]}
+    statuses = outcomes(document["tests"])
     if "failed" in statuses:
         return VIOLATED
     return PASSED if is_complete(document) and "passed" in statuses and "error" not in statuses else NOT_MEASURED

@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_vmaf.report.order import worst_of
 from pytest_vmaf.report.schema import STATUSES, Record, RecordDict
+from pytest_vmaf.report.wording import explain_caught
 
 #: The most characters of all pictures and heat maps of a report. Beyond it, the mildest tests lose theirs first.
 MOST_PICTURES = 16_000_000
@@ -45,7 +46,8 @@ class Attempt:
     def record(self) -> RecordDict:
         """The attempt as a `schema.ATTEMPT`."""
         messages = self.messages if self.called else [*self.messages, "The run ended while this test was running."]
-        message = "\n".join(dict.fromkeys(messages))[:LONGEST_MESSAGE]
+        caught = explain_caught({"status": self.status, "measurements": self.measurements})
+        message = "\n".join(dict.fromkeys([*messages, *filter(None, [caught])]))[:LONGEST_MESSAGE]
         about = {"status": self.status, "message": message, "duration": round(self.duration, 3), "worker": self.worker}
         return {**about, "measurements": self.measurements}
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pytest_vmaf.report.order import badness, worst_first
+from pytest_vmaf.report.order import badness, swallowed, worst_first
 from pytest_vmaf.report.schema import Record
-from pytest_vmaf.report.wording import cut, first_line, headlines, short_id
+from pytest_vmaf.report.wording import cut, explain_caught, first_line, headlines, short_id
 from pytest_vmaf.text import printable
 
 #: GitHub shows this many errors of one step.
@@ -24,18 +24,20 @@ def error_commands(document: Record, rootdir: Path) -> list[str]:
     Returns:
         One line for each command.
     """
-    bad = [test for test in worst_first(document["tests"]) if test["status"] in ("failed", "error")]
+    bad = [test for test in worst_first(document["tests"]) if test["status"] in ("failed", "error") or swallowed(test)]
     commands = []
     for test in bad[:MOST_ANNOTATIONS]:
         name = cut(short_id(test["id"]), 150, middle=True)
-        properties = {"title": f"VMAF: {name} {'failed' if test['status'] == 'failed' else 'ended with an error'}"}
+        caught = explain_caught(test)
+        end = test["status"] if caught else "failed" if test["status"] == "failed" else "ended with an error"
+        properties = {"title": f"VMAF: {name} {end}"}
         if file := _in_workspace(test.get("file"), rootdir):
             line = {"line": str(test["line"])} if test.get("line") else {}
             properties = {"file": file, **line, **properties}
         scored = [each for each in test["measurements"] if each["status"] != "error"]
-        lines = [first_line(test["message"], 500), *headlines(sorted(scored, key=badness), 3)]
+        lines = [first_line(caught or test["message"], 500), *headlines(sorted(scored, key=badness), 3)]
         options = ",".join(f"{key}={_property(printable(value))}" for key, value in properties.items())
-        commands.append(f"::error {options}::{_data(chr(10).join(lines))}")
+        commands.append(f"::{'warning' if caught else 'error'} {options}::{_data(chr(10).join(lines))}")
     if more := len(bad) - len(commands):
         tests = f"{more} more VMAF test{' is' if more == 1 else 's are'} not shown as annotations"
         commands.append(f"::notice::{tests}; the step summary and the report have them.")

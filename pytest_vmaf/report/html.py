@@ -23,7 +23,7 @@ from pytest_vmaf.files import write_atomically
 from pytest_vmaf.gates.metrics import label
 from pytest_vmaf.report import charts, heatmap, section_charts, series, wording
 from pytest_vmaf.report.document import is_complete
-from pytest_vmaf.report.order import worst_first
+from pytest_vmaf.report.order import outcomes, worst_first
 from pytest_vmaf.report.schema import BLOCK, MEASUREMENT, STATUSES, Record, RecordDict
 from pytest_vmaf.text import time_code
 
@@ -150,8 +150,8 @@ def _duration(seconds: float) -> str:
 
 
 def _state(document: Record) -> str:
-    """The state of the heading and the icon. It is good only for a complete run whose tests passed."""
-    statuses = {test["status"] for test in document["tests"]}
+    """The state of the heading and the icon. It is good only for a complete run in which nothing failed."""
+    statuses = outcomes(document["tests"])
     good = "passed" in statuses and not statuses & {"error", "failed"} and is_complete(document)
     return "good" if good else "bad"
 

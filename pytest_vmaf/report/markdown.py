@@ -8,9 +8,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_vmaf.report import heatmap
-from pytest_vmaf.report.order import badness, worst_first
+from pytest_vmaf.report.order import badness, outcomes, swallowed, worst_first
 from pytest_vmaf.report.schema import STATUSES, Record
-from pytest_vmaf.report.wording import WORDS, cut, decimal, first_line, margin_of, short_clip, short_id, verdict
+from pytest_vmaf.report.wording import (
+    WORDS,
+    cut,
+    decimal,
+    explain_caught,
+    first_line,
+    margin_of,
+    short_clip,
+    short_id,
+    verdict,
+    what_failed,
+)
 from pytest_vmaf.text import plural
 
 MOST_ROWS = 50
@@ -57,7 +68,7 @@ def step_summary(path: Path, document: Record) -> None:
 
 def _head(document: Record) -> list[str]:
     first, _, rest = verdict(document).partition(". ")
-    worst = min((test["status"] for test in document["tests"]), key=STATUSES.index, default="error")
+    worst = min(outcomes(document["tests"]), key=STATUSES.index, default="error")
     if worst not in ("failed", "error") and any(run["ended"] != "finished" for run in document["runs"]):
         worst = "error"
     heading = f"## {WORDS[worst][0]} VMAF: {_prose(first.removesuffix('.'), 300)}"
@@ -77,7 +88,8 @@ def _table(document: Record, tests: Sequence[Record], most: int) -> list[str]:
         shape, word = WORDS[test["status"]]
         attempt = f" (attempt {len(test['earlier']) + 1})" if test["earlier"] else ""
         name = document["runs"][test["run"]]["name"] if len(document["runs"]) > 1 else ""
-        cells = [f"{shape} {word}{attempt}", f"{_code(test['id'], 120)}{f' {_code(name, 40)}' if name else ''}"]
+        caught = f", but {WORDS['failed'][0]} {what_failed([test])} in it" if swallowed(test) else ""
+        cells = [f"{shape} {word}{attempt}{caught}", f"{_code(test['id'], 120)}{f' {_code(name, 40)}' if name else ''}"]
         if (worst := min(test["measurements"], key=badness, default=None)) is None:
             cells += ["–"] * 5
         else:
@@ -93,9 +105,9 @@ def _table(document: Record, tests: Sequence[Record], most: int) -> list[str]:
 
 def _reasons(tests: Sequence[Record], most: int) -> list[str]:
     lines = [
-        f"- {_code(short_id(test['id']), 120)}: {_code(first_line(test['message'], 300), 300)}"
+        f"- {_code(short_id(test['id']), 120)}: {_code(first_line(explain_caught(test) or test['message'], 300), 300)}"
         for test in tests[:most]
-        if test["status"] in ("failed", "error")
+        if test["status"] in ("failed", "error") or swallowed(test)
     ]
     return _details("Messages of the failed tests", [*lines, ""]) if lines else []
 

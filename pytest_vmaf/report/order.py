@@ -1,4 +1,4 @@
-"""Worst-first orders of a report's tests, measurements and gates."""
+"""Worst-first orders of a report's tests, measurements and gates, and what failed."""
 
 from __future__ import annotations
 
@@ -24,6 +24,18 @@ def badness(measurement: Record) -> tuple[Any, ...]:
     gate, neg = smallest_margin(measurement), measurement.get("neg")
     status = ("error", "failed", "passed").index(measurement["status"])
     return status, rank(gate) if gate else (True, 3, 0.0), neg if neg is not None else 0.0
+
+
+def swallowed(test: Record) -> list[Record]:
+    """The failed measurements of a test that did not fail, because its code caught the error; the worst first."""
+    if test["status"] not in ("passed", "skipped"):
+        return []
+    return sorted((each for each in test["measurements"] if each["status"] != "passed"), key=badness)
+
+
+def outcomes(tests: Iterable[Record]) -> set[str]:
+    """The statuses of tests, and of measurements that failed in tests which did not."""
+    return {each["status"] for test in tests for each in (test, *swallowed(test))}
 
 
 def smallest_margin(measurement: Record) -> Record | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
 from pytest_vmaf.gates.metrics import ABOVE, ENCODE_METRICS, decimals, label, metrics
-from pytest_vmaf.report.order import badness, rank, smallest_margin, worst_first
+from pytest_vmaf.report.order import badness, rank, smallest_margin, swallowed, worst_first
 from pytest_vmaf.report.schema import STATUSES, Record
 from pytest_vmaf.text import plural, printable, time_code
 
@@ -27,6 +27,7 @@ def verdict(document: Record) -> str:
     tests = document["tests"]
     counts = {status: sum(test["status"] == status for test in tests) for status in STATUSES}
     bad = worst_first(test for test in tests if test["status"] in ("error", "failed"))
+    caught = sorted((test for test in tests if swallowed(test)), key=lambda test: badness(swallowed(test)[0]))
     if not tests:
         sentences = ["Nothing was measured: no VMAF test ran, so no gate was checked."]
     elif bad:
@@ -34,11 +35,42 @@ def verdict(document: Record) -> str:
     elif counts["passed"] == 0:
         sentences = [f"0 of {plural(len(tests), 'test')} ran to completion and passed, so nothing was gated."]
     elif counts["passed"] < len(tests):
-        sentences = [f"{counts['passed']} of {plural(len(tests), 'test')} passed.", _closest(tests)]
+        sentences = _passes(f"{counts['passed']} of {plural(len(tests), 'test')} passed", tests, caught)
     else:
         everything = "The test" if len(tests) == 1 else f"All {len(tests)} tests"
-        sentences = [f"{everything} passed.", _closest(tests)]
+        sentences = _passes(f"{everything} passed", tests, caught)
+    if caught and (bad or not counts["passed"]):
+        sentences.append(
+            f"{what_failed(caught).capitalize()} inside {plural(len(caught), 'test')} that caught the error."
+        )
     return " ".join([*sentences, *_cautions(document, counts)])
+
+
+def _passes(first: str, tests: Sequence[Record], caught: Sequence[Record]) -> list[str]:
+    """The sentences about tests of which some passed and none failed."""
+    if not caught:
+        return [f"{first}.", _closest(tests)]
+    of = "it" if len(tests) == 1 else f"{len(caught)} of them"
+    worst = f"Worst: {short_id(caught[0]['id'])}, {_caught_reason(caught[0])}."
+    return [f"{first}, but {what_failed(caught)} inside {of}.", worst]
+
+
+def what_failed(caught: Iterable[Record]) -> str:
+    """The worst that tests caught: "a gate failed" or "a measurement failed"."""
+    gate = any(each["status"] == "failed" for test in caught for each in swallowed(test))
+    return f"a {'gate' if gate else 'measurement'} failed"
+
+
+def explain_caught(test: Record) -> str:
+    """Why a test that did not fail is no proof: a gate or a measurement failed in it. "" if none did."""
+    if not swallowed(test):
+        return ""
+    return f"{what_failed([test]).capitalize()} in this test, and the test caught the error: {_caught_reason(test)}."
+
+
+def _caught_reason(test: Record) -> str:
+    worst = swallowed(test)
+    return _reason({"measurements": worst, "message": worst[0].get("error") or ""})
 
 
 def _failures(bad: Sequence[Record], counts: Mapping[str, int], total: int) -> list[str]:

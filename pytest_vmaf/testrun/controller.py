@@ -122,6 +122,7 @@ class Controller:
             from pytest_vmaf.report.terminal import write_summary
 
             write_summary(terminalreporter, config, rows, self._gates)
+            self._print_caught(terminalreporter)
         elif gates := [str(gate) for gate in self._gates if gate.origin == "command line"]:
             from pytest_vmaf.text import never_checked
 
@@ -137,6 +138,13 @@ class Controller:
             why = f"no measurement is compared with a baseline (baseline=True) that contains {what}"
             terminalreporter.write_line(f"vmaf: {never_checked(unchecked)}: {why}.", yellow=True)
         self._print_messages(terminalreporter)
+
+    def _print_caught(self, reporter: pytest.TerminalReporter) -> None:
+        from pytest_vmaf.report.wording import explain_caught
+
+        for test in self._tests:
+            if text := explain_caught(test):
+                reporter.write_line(f"vmaf: {test['id']}: {text}", red=True)
 
     def _print_messages(self, reporter: pytest.TerminalReporter) -> None:
         for line, is_error in self._messages:

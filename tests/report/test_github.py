@@ -189,7 +189,9 @@ def test_markdown() -> None:
     fine = a_test("tests/test_x.py::test_fine", "passed", message="", measurements=[measurement(gate(margin=2.0))])
     several = a_test("tests/test_x.py::test_two", measurements=[measurement(), measurement(gate(margin=-4.0))])
     again = {key: a_test()[key] for key in schema.ATTEMPT}
-    flaky = a_test("tests/test_x.py::test_flaky", "passed", earlier=[again])
+    flaky = a_test(
+        "tests/test_x.py::test_flaky", "passed", earlier=[again], measurements=[measurement(gate(margin=1.0))]
+    )
     lost = a_test("tests/test_x.py::test_lost", "error", measurements=[unmeasured()], message="ClipError: gone.")
     crashed = a_test("tests/test_x.py::test_crashed", "error", measurements=[], message="")
     text = markdown.markdown(document(fine, several, flaky, lost, crashed, left_out=("Some pictures were left out.",)))
@@ -299,12 +301,24 @@ def test_step_summary_size(tmp_path: Path) -> None:
 
 def test_annotation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path))
-    fine = a_test(status="passed")
+    fine = a_test(status="passed", measurements=[measurement(gate(margin=1.0))])
     assert ci.error_commands(document(fine, a_test("tests/test_x.py::test_x[a,b:c%]")), tmp_path / "sub") == [
         "::error file=sub/tests/test_x.py,line=12,title=VMAF%3A test_x[a%2Cb%3Ac%25] failed::"
         "pytest_vmaf.GateViolation: NEG 92.290 < 93 (1 of 1 gates failed)"
         "%0Acrf23.mp4: NEG 92.29, VMAF 99.98, gap 7.69, 3 frames above 100; smallest margin -0.71 min_neg"
     ]
+
+
+def test_caught_failure(tmp_path: Path) -> None:
+    made = document(a_test("tests/test_x.py::test_a", "passed", message=""))
+    text = markdown.markdown(made)
+    assert text.startswith("## ✘ VMAF: The test passed, but a gate failed inside it\n")
+    assert "✔ passed, but ✘ a gate failed in it" in text
+    assert (
+        "A gate failed in this test, and the test caught the error&#58; NEG 92.29 where at least 93 is required" in text
+    )
+    [command] = ci.error_commands(made, tmp_path)
+    assert command.startswith("::warning file=tests/test_x.py,line=12,title=VMAF%3A test_a passed::A gate failed in this test")
 
 
 def test_annotation_outside_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

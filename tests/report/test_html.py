@@ -129,6 +129,15 @@ def test_full_page() -> None:
     assert {link[1:] for link in page.links if link.startswith("#")} <= set(names)
 
 
+def test_caught_failure() -> None:
+    record = a_measurement(32.0, 30.0, min_neg=91)
+    text = "".join(html.page(a_document(a_test("passed", record)), html.Form(True, html._data)))
+    assert '<header class="bad">' in text
+    assert "The test passed, but a gate failed inside it." in text
+    assert '<details class="passed" open>' in text
+    assert text.count("A gate failed in this test, and the test caught the error: NEG 30.00 where") == 1
+
+
 def test_policy() -> None:
     page = Page(inline(FULL))
     [policy] = [attributes["content"] or "" for _, attributes in page.elements if "http-equiv" in attributes]

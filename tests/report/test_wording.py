@@ -34,7 +34,7 @@ def test_verdict_without_tests() -> None:
 
 def test_verdict_one_passed() -> None:
     assert view.verdict(a_document(a_test("passed", good(min_neg=90.5), name="test_a[x]"))) == (
-        "The test passed. Closest to its limit: test_a[x], +1.00 on max_gap."
+        "The test passed. Closest to its limit: test_a[x], +2.50 on min_neg."
     )
 
 
@@ -63,6 +63,25 @@ def test_verdict_several_failed() -> None:
     tests = [a_test("failed", bad(neg), name=f"test_{neg}") for neg in (90.5, 70.0, 89.0)]
     said = view.verdict(a_document(*tests))
     assert said.startswith("3 of 3 tests failed. Worst: test_70.0, NEG 70.00 ")
+
+
+def test_verdict_caught_failures() -> None:
+    caught = a_test("passed", good(min_neg=90), bad(30.0), name="test_caught")
+    worst = " Worst: test_caught, NEG 30.00 where at least 91 is required (worst in frame 1 (0:00.040))."
+    assert view.verdict(a_document(caught)) == f"The test passed, but a gate failed inside it.{worst}"
+    tests = [a_test("passed", good(min_neg=90), name=f"test_{n}") for n in range(3)]
+    said = view.verdict(a_document(*tests, caught))
+    assert said == f"All 4 tests passed, but a gate failed inside 1 of them.{worst}"
+    said = view.verdict(a_document(*tests, caught, a_test("skipped", bad(), name="test_s")))
+    assert said == f"4 of 5 tests passed, but a gate failed inside 2 of them.{worst} 1 was skipped."
+    said = view.verdict(a_document(caught, a_test("failed", bad(), name="test_f")))
+    assert said.endswith("A gate failed inside 1 test that caught the error.")
+    said = view.verdict(a_document(a_test("skipped", bad())))
+    assert "so nothing was gated. A gate failed inside 1 test that caught the error." in said
+    said = view.verdict(a_document(a_test("passed", an_error(), name="test_e")))
+    assert said == "The test passed, but a measurement failed inside it. Worst: test_e, out/crf23.mp4 does not exist."
+    # These were expected.
+    assert "caught" not in view.verdict(a_document(*tests, a_test("xfailed", bad())))
 
 
 def test_verdict_errors() -> None:
@@ -164,7 +183,7 @@ def test_smallest_margin() -> None:
     assert smallest["name"] == "min_vmaf"
     # Frames are no points: a number of them stands behind every gate on a score.
     held = a_measurement(95.0, 93.0, min_neg=50)
-    assert order.smallest_margin(held)["name"] == "max_gap"  # type: ignore[index]
+    assert order.smallest_margin(held)["name"] == "min_neg"  # type: ignore[index]
     assert order.smallest_margin(a_measurement(95.0, 93.0, max_gap=None, above_100=None)) is None
     assert order.smallest_margin(an_error()) is None
 

@@ -48,6 +48,39 @@ def negs(test: dict[str, Any]) -> list[float]:
     return [measurement["neg"] for measurement in test["measurements"]]
 
 
+def test_caught_failures(run: Run, report: Report, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_it="""
+        from fake import fake
+
+        def test_caught(vmaf):
+            try:
+                fake(vmaf, min_neg=99)
+            except AssertionError:
+                pass
+
+        def test_skipped(vmaf):
+            import pytest
+            try:
+                fake(vmaf, min_neg=99)
+            except AssertionError:
+                pytest.skip("it is too bad today")
+
+        def test_passed(vmaf): fake(vmaf, min_neg=90)
+        """
+    )
+    result = run(JSON)
+    # The verdicts of tests are pytest's.
+    assert result.ret == 0
+    text = "A gate failed in this test, and the test caught the error: NEG 93.00 where at least 99 is required"
+    result.stdout.fnmatch_lines([f"vmaf: test_it.py::test_caught: {text}*", f"vmaf: test_it.py::test_skipped: {text}*"])
+    tests = by_name(report())
+    assert tests["test_caught"]["message"].startswith(text)
+    assert text in tests["test_skipped"]["message"]
+    assert tests["test_passed"]["message"] == ""
+    assert main(["report", str(pytester.path / "r.json"), "-o", str(pytester.path / "r.md")]) == 1
+
+
 def test_outcomes(run: Run, report: Report, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_it="""
