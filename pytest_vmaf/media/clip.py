@@ -132,7 +132,10 @@ class Clip:
             return ""
         x, y, width, height = self.crop
         # Without exact=1, ffmpeg rounds odd numbers where chroma is subsampled.
-        return f"crop={width}:{height}:{x}:{y}:exact=1"
+        crop = f"crop={width}:{height}:{x}:{y}:exact=1"
+        # Where U and V alternate in a plane, ffmpeg would swap them at an odd x.
+        planar = pixel_format(self.pix_fmt or "yuv420p").planar if self.is_raw else ""
+        return f"format={planar},{crop}" if planar else crop
 
     def spelled(self, **changes: object) -> str:
         """How a user writes this clip in Python, with these changes."""

@@ -91,6 +91,13 @@ class PixelFormat:
         return self.name.startswith("yuvj")
 
     @property
+    def planar(self) -> str:
+        """For raw YUV in which chroma samples alternate in a plane, the format with the same samples in planes."""
+        if self.kind != "yuv" or YUV.fullmatch(self.name) or self.name == "v210":
+            return ""
+        return f"yuv{FINER_CHROMA.get(self.chroma, self.chroma)}p{'' if self.depth == 8 else f'{self.depth}le'}"
+
+    @property
     def is_plain_grey(self) -> bool:
         """Whether the samples are grey levels of their depth and nothing else."""
         return re.fullmatch(r"gray(?:\d+le)?", self.name) is not None

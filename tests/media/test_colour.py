@@ -377,6 +377,16 @@ def test_raw_arrangements_keep_luma(names, make, coded, colour, tmp_path, score)
         assert list(result.neg.frames) == pytest.approx(list(expected.neg.frames), abs=1e-4), name
 
 
+def test_odd_crop_of_alternating_chroma(coded, colour, make, tmp_path, score):
+    for name in ("nv12", "uyvy422"):
+        raw = make("-i", colour, "-pix_fmt", name, "-f", "rawvideo", tmp_path / f"{name}.raw")
+        crop = (9, 8, 101, 78)
+        result = score(Clip(colour, crop=crop), Clip(raw, width=192, height=128, pix_fmt=name, crop=crop))
+        assert result["psnr_y"] == 60
+        assert result["psnr_cb"] > 35, name
+        assert result["psnr_cr"] > 35, name
+
+
 def test_v210(coded, colour, score):
     raw = coded("format=yuv422p10le", "-c:v", "v210", "-f", "rawvideo", name="clip.v210")
     result = score(colour, Clip(raw, width=192, height=128))
