@@ -27,7 +27,8 @@ class Settings(TypedDict, total=False):
     """The settings of every measurement.
 
     Attributes:
-        model: `"auto"` (by the reference's size and, for v1, its frame rate), a built-in name, or the path of a JSON file.
+        model: `"auto"` (by the reference's size and, for v1, its frame rate), a built-in name, or the path of a JSON
+            file.
         generation: The generation of the automatic model, `"v0"` or `"v1"`. v1 is scored in 10 bit, as Netflix advises;
             a model that is named scores the samples as they are.
         phone: Score for viewing on a phone.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -123,6 +124,18 @@ def test_rows_with_neg_built_in(corpus: Path, tmp_path: Path, capsys: pytest.Cap
         assert main(asked) == 0
         data = strict(capsys.readouterr().out)
         assert (data["metric"], data["neg"], data["target_model"]) == (metric, metric == "neg", model)
+
+
+def test_rows_of_a_high_frame_rate(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = corpus.read_text().replace('"vmaf_v0.6.1"', '"vmaf_v1.0.16_hfr_3d0h credited"')
+    text = text.replace('"vmaf_v0.6.1neg"', '"vmaf_v1.0.16_hfr_3d0h"').replace('"v0"', '"v1"')
+    rows = tmp_path / "rows.jsonl"
+    for rate, code in (("50", 0), ("25", 2)):
+        rows.write_text(re.sub(r'"frame_rate": ?"25"', f'"frame_rate": "{rate}"', text))
+        assert f'"frame_rate": "{rate}"' in rows.read_text()
+        asked = ["recommend", "--from-corpus", str(rows), "--target-vmaf", "70", "--generation", "v1"]
+        assert main(asked) == code
+        assert ("No row of" in capsys.readouterr().err) is (code == 2)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from cli.commands import FAST, ONE, SEARCHES, Run, posix, searching, strict
 from pytest_vmaf.cli.main import main
+from pytest_vmaf.cli.search_input import target_model
+from pytest_vmaf.media.clip import Clip
 
 
 @pytest.mark.parametrize(
@@ -68,6 +71,12 @@ def test_neg_built_in(
     best = data["answers"][0]
     assert best["score"] == best[metric]
     assert best["vmaf"] > best["neg"]
+
+
+@pytest.mark.parametrize(("rate", "model"), [(25, "vmaf_v1.0.16_3d0h"), (50, "vmaf_v1.0.16_hfr_3d0h")])
+def test_model_of_the_frame_rate(rate: int, model: str, footage: Callable[..., Path]) -> None:
+    options = Namespace(model=None, generation="v1", phone=None, ffmpeg=None, timeout=None)
+    assert target_model(options, "neg", [Clip(footage("320x180", 6, rate))]) == model
 
 
 @posix
