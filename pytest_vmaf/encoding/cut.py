@@ -66,8 +66,9 @@ def cut(
     """Write windows of a clip losslessly, each to a Matroska file of its own.
 
     The source is decoded once, as the scorer decodes it. Samples, pixel format, colour tags, sample aspect ratio and
-    stated frame rate stay, with four exceptions: `yuvj…` becomes `yuv…` tagged as full range; an unstated range becomes
-    limited, which it counts as; time stamps become even; clips that state no rate get ffmpeg's 25.
+    stated frame rate stay, with five exceptions: `yuvj…` becomes `yuv…` tagged as full range; `p010le` and the
+    like become planar; an unstated range becomes limited, which it counts as; time stamps become even; clips that state
+    no rate get ffmpeg's 25.
 
     Args:
         clip: The source.
@@ -174,7 +175,7 @@ def _filters(video: Video, windows: Sequence[Window], size: Size | None) -> str:
     if any(a + (n or 0) != b for (a, n), (b, _) in pairwise(windows)):
         chain.append(f"select='{_any(terms)}'")
     full = video.pix_fmt.startswith("yuvj")
-    if full or size:
+    if full or size or _pix_fmt(video) != video.pix_fmt:
         # No lossless codec supports the yuvj formats. With both ranges stated, leaving them changes no sample.
         ranges = "in_range=full:out_range=full:" if full else ""
         chain.append(f"scale={'{}:{}:'.format(*size) if size else ''}{ranges}flags={SCALE_FLAGS}")
@@ -202,6 +203,10 @@ def _tags(video: Video) -> list[str]:
 
 
 def _pix_fmt(video: Video) -> str:
+    planar = video.format.planar
+    if planar and (video.clip.crop or video.pix_fmt not in CODECS):
+        # The same samples in planes.
+        return planar
     return video.pix_fmt.replace("yuvj", "yuv")
 
 

@@ -135,7 +135,7 @@ class Clip:
         crop = f"crop={width}:{height}:{x}:{y}:exact=1"
         # Where U and V alternate in a plane, ffmpeg would swap them at an odd x.
         planar = pixel_format(self.pix_fmt or "yuv420p").planar if self.is_raw else ""
-        return f"format={planar},{crop}" if planar else crop
+        return f"scale,format={planar},{crop}" if planar else crop
 
     def spelled(self, **changes: object) -> str:
         """How a user writes this clip in Python, with these changes."""

@@ -89,3 +89,17 @@ def test_unknown_matrix_through_encoders(name, pix_fmt, job, clip, make, tmp_pat
     [part] = cut(Clip(source), [(0, 3)], tmp_path, ffmpeg, size=(96, 64))
     video = inspect(part, ffmpeg, 1)
     assert (video.width, video.matrix) == (96, "ycgco")
+
+
+@pytest.mark.parametrize("pix_fmt", ["p010le", pytest.param("nv12", marks=pytest.mark.slow)])
+def test_cut_of_alternating_chroma(pix_fmt, clip, make, tmp_path, ffmpeg):
+    raw = make("-i", clip, "-pix_fmt", pix_fmt, "-frames:v", 3, "-f", "rawvideo", tmp_path / "a.raw")
+    planar = make("-i", clip, "-pix_fmt", "yuv420p10le" if pix_fmt == "p010le" else "yuv420p", "-frames:v", 3,
+                  "-f", "rawvideo", tmp_path / "b.raw")  # fmt: skip
+    source = Clip(raw, width=192, height=128, pix_fmt=pix_fmt, crop=(8, 8, 100, 80))
+    [part] = cut(source, [(0, 3)], tmp_path, ffmpeg)
+    other = Clip(planar, width=192, height=128, pix_fmt=inspect(part, ffmpeg, 1).pix_fmt)
+    samples = make("-i", part.path, "-f", "rawvideo", tmp_path / "part.raw")
+    raw_planar = ("-f", "rawvideo", "-video_size", "192x128", "-pixel_format", other.pix_fmt, "-i", other.path)
+    expected = make(*raw_planar, "-vf", "crop=100:80:8:8", "-f", "rawvideo", tmp_path / "expected.raw")
+    assert samples.read_bytes() == expected.read_bytes()
