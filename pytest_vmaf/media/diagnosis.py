@@ -32,7 +32,7 @@ def why_unreadable(clip: Clip, end: Finished) -> str:
         reason = "is a playlist, a script or in an unsupported format; clips are read from their own file alone"
     elif CORRUPT_PACKET.search(text) or any(words in text for words in CONCEALED):
         reason = _why_damaged(clip, end.command.argv[0]) or "is damaged: it has frames that cannot be decoded"
-    elif "moov atom not found" in text:
+    elif "moov atom not found" in text and _head(clip.path)[4:8] in (b"ftyp", b"mdat", b"wide", b"free"):
         reason = "lacks its index (moov), so its recording or its download was not finished"
     elif "matches no streams" in text:
         reason = "has no video stream"

@@ -122,7 +122,8 @@ def test_unwritable_log(libvmaf, reference, encoded, monkeypatch):
     unwritten = libvmaf(encoded, reference, rf"model='{V0}':log_path=/nowhere/log.xml")
     assert unwritten.returncode == 0
     assert unwritten.log is None
-    monkeypatch.setattr("pytest_vmaf.plugins.ffmpeg._log", lambda number: "no-such-folder/vmaf.xml")
+    for module in ("plugins.ffmpeg", "scoring.ffmpeg_graph"):
+        monkeypatch.setattr(f"pytest_vmaf.{module}.log_name", lambda number: "no-such-folder/vmaf.xml")
     request = requested(reference, encoded, "vmaf", "neg")
     with pytest.raises(ScorerError, match="exited normally but wrote no log, so nothing was scored"):
         FfmpegScorer().score(request)
