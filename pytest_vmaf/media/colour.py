@@ -87,7 +87,7 @@ def colour_problems(ref: Video, dis: Video, allow: Collection[str], offset: int 
     if kinds == {"yuv"} and route == "stored":
         compared.insert(0, ("matrix", ref.matrix, dis.matrix))
     for what, a, b in compared:
-        if "unknown" not in (a, b) and not _same_colour(what, a, b, route):
+        if "unknown" not in (a, b) and not _same_colour(what, a, b, from_rgb=route == "rgb" or "grey" in kinds):
             problems.append(
                 f"{what}: the reference is tagged {a}, the distorted clip {b}. Convert or re-tag one. "
                 + retag(dis, what, a)
@@ -127,8 +127,8 @@ def _tags(ref: Video, dis: Video) -> set[str]:
     return {ref.color_range, dis.color_range}
 
 
-def _same_colour(what: str, a: str, b: str, route: Route) -> bool:
-    same = {"matrix": SAME_MATRIX, "transfer": LIKE_SRGB if route == "rgb" else SAME_TRANSFER}.get(what, set())
+def _same_colour(what: str, a: str, b: str, *, from_rgb: bool) -> bool:
+    same = {"matrix": SAME_MATRIX, "transfer": LIKE_SRGB if from_rgb else SAME_TRANSFER}.get(what, set())
     return a == b or {a, b} <= same
 
 

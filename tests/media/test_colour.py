@@ -226,6 +226,9 @@ def test_tags_of_rgb(coded, ffmpeg):
 def test_transfer_of_grey(coded, ffmpeg):
     one, other = (coded(f"{GREY},setparams=color_trc={trc}", "-c:v", "ffv1") for trc in ("bt709", "linear"))
     assert "transfer: the reference is tagged bt709, the distorted clip linear" in problems(ffmpeg, one, other)
+    # Grey pictures may be tagged as sRGB.
+    picture = coded(f"{GREY},setparams=color_trc=iec61966-2-1", "-c:v", "ffv1")
+    assert problems(ffmpeg, picture, one) == ""
     # Primaries mean nothing without colours.
     wide, narrow = (coded(f"{GREY},setparams=color_primaries={name}", "-c:v", "ffv1") for name in ("bt2020", "bt709"))
     assert problems(ffmpeg, wide, narrow) == ""
