@@ -80,6 +80,7 @@ def write_html(path: Path, document: Record, *, assets: bool = False) -> None:
 def page(document: Record, form: Form) -> Iterator[str]:
     """Render the page in chunks, so that thousands of tests never are in memory as one text."""
     ids = Counter((test["run"], test["id"]) for test in document["tests"])
+    models = wording.differ_in_model([each for test in document["tests"] for each in test["measurements"]])
     tests = [_complete(test, ids[test["run"], test["id"]] > 1) for test in worst_first(document["tests"])]
     style, script, state = _template("style.css"), _template("script.js"), _state(document)
     context = {
@@ -87,6 +88,7 @@ def page(document: Record, form: Form) -> Iterator[str]:
         "sections": [_complete_section(section) for section in document["sections"]],
         "runs": document["runs"],
         "tests": tests,
+        "models": models,
         "verdict": wording.verdict(document),
         "state": state,
         "counts": {status: sum(test["status"] == status for test in tests) for status in STATUSES},

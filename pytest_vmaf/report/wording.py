@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from pytest_vmaf.gates.metrics import ABOVE, ENCODE_METRICS, decimals, label, metrics
 from pytest_vmaf.report.order import badness, rank, smallest_margin, swallowed, worst_first
-from pytest_vmaf.report.schema import STATUSES, Record
+from pytest_vmaf.report.schema import IN_PERCENT, NO_BASELINE, STATUSES, Record
 from pytest_vmaf.text import plural, printable, time_code
 
 #: The symbol and the words of each status. A symbol can be read without colour.
@@ -154,6 +154,8 @@ def without_minimum(measurements: Sequence[Record]) -> str:
 
 def describe_failure(gate: Record) -> str:
     """A gate with its value and limit, for example "NEG p5 84.10 where at least 87 is required"."""
+    if gate["metric"] == NO_BASELINE:
+        return "the baseline is missing"
     if gate["metric"] == ABOVE:
         return f"{_frames_above(gate)}, where {gate['limit']:g} {'is' if gate['limit'] == 1 else 'are'} allowed"
     bound = "at least" if gate["bound"] == "min" else "at most"
@@ -162,6 +164,8 @@ def describe_failure(gate: Record) -> str:
 
 def describe_value(gate: Record) -> str:
     """A gate's value and its distance from the limit, for example "NEG p5 84.10, margin -2.90"."""
+    if gate["metric"] == NO_BASELINE:
+        return "the baseline is missing"
     return _frames_above(gate) if gate["metric"] == ABOVE else f"{_name(gate)} {value(gate)}, margin {margin(gate)}"
 
 
@@ -170,23 +174,27 @@ def _frames_above(gate: Record) -> str:
 
 
 def _name(gate: Record) -> str:
-    return f"{label(gate['metric'])}{'' if gate['pool'] in ('mean', 'count') else ' ' + gate['pool']}"
+    pool = "" if gate["pool"] in ("mean", "count") else f" {gate['pool']}"
+    return f"{label(gate['metric']).removesuffix(IN_PERCENT)}{pool}"
 
 
 def margin(gate: Record) -> str:
     """How far a gate is from its limit. A gate that just failed does not look as if it had passed."""
-    digits = decimals(gate["metric"], gate["limit"])
+    if gate["metric"] == NO_BASELINE:
+        return "missing"
+    digits = _decimals(gate)
     if not digits:
         return f"{gate['margin']:+,.0f}"
     text = f"{gate['margin']:+.{digits}f}"
-    return text if float(text) or not gate["margin"] else f"{gate['margin']:+.1g}"
+    text = text if float(text) or not gate["margin"] else f"{gate['margin']:+.1g}"
+    return f"{text} %" if gate["metric"].endswith(IN_PERCENT) else text
 
 
 def value(gate: Record) -> str:
     """A gate's value with its unit, and with enough decimals to tell it from the limit."""
     metric = metrics().get(gate["metric"])
-    unit = f" {metric.unit}" if metric and metric.unit else ""
-    first = decimals(gate["metric"], gate["limit"])
+    unit = f" {metric.unit}" if metric and metric.unit else " %" if gate["metric"].endswith(IN_PERCENT) else ""
+    first = _decimals(gate)
     if not first:
         return f"{gate['value']:,.0f}{unit}"
     for digits in (first, 4, 6):
@@ -198,7 +206,16 @@ def value(gate: Record) -> str:
 
 def limit_text(gate: Record) -> str:
     """A gate's limit as the user wrote it, large numbers with separators."""
-    return f"{gate['limit']:,.0f}" if gate["metric"] in ENCODE_METRICS else f"{gate['limit']:g}"
+    if gate["metric"] in ENCODE_METRICS:
+        return f"{gate['limit']:,.0f}"
+    return f"{gate['limit']:g}{' %' if gate['metric'].endswith(IN_PERCENT) else ''}"
+
+
+def _decimals(gate: Record) -> int:
+    # Drops and rises are small numbers of any unit.
+    if gate["metric"].startswith(("drop of ", "rise of ")) and "ssim" not in gate["metric"]:
+        return 2
+    return decimals(gate["metric"], gate["limit"])
 
 
 def score(value: float, metric: str) -> str:
@@ -226,6 +243,17 @@ def clean(text: str) -> str:
 def short_id(test_id: str) -> str:
     """A test id without its file."""
     return test_id.partition("::")[2] or test_id
+
+
+def models_of(record: Record) -> str:
+    """The model of a measurement, for example "vmaf_v0.6.1, phone"; "" if nothing was measured."""
+    provenance = record.get("provenance") or {}
+    return ", ".join([*filter(None, [provenance.get("model")]), *(["phone"] if provenance.get("phone") else [])])
+
+
+def differ_in_model(records: Sequence[Record]) -> bool:
+    """Whether measurements have different models, so that their scores do not compare."""
+    return len({model for record in records if (model := models_of(record))}) > 1
 
 
 def short_clip(path: str) -> str:
