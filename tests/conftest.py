@@ -178,6 +178,12 @@ def shared(name: str) -> Path:
 
 
 @pytest.fixture(scope="session")
+def shared_folder() -> Callable[[str], Path]:
+    """shared_folder("footage"): a folder of published clips. Skips without them."""
+    return shared
+
+
+@pytest.fixture(scope="session")
 def golden() -> Path:
     """Netflix's clips with published scores."""
     return shared("golden")

@@ -17,8 +17,8 @@ from pytest_vmaf.scoring.signs import SIGNS
 DEFAULT_GATES: Mapping[str, float | bool] = {
     "max_colour_loss": 22.0,
     "max_colour_loss_max": 40.0,
-    "max_level_shift": 3.0,
-    "max_level_shift_max": 8.0,
+    "max_level_shift": 1.5,
+    "max_level_shift_max": 4.0,
     "max_contrast": 1.5,
     "max_collapse": 30.0,
     "max_enhancement": 12.5,

@@ -12,6 +12,7 @@ from pytest_vmaf.scoring.models import ModelPair
 from pytest_vmaf.scoring.result import FramesAbove
 from pytest_vmaf.scoring.score import Context
 from pytest_vmaf.scoring.scorer import ScoreLog, ScoreRequest
+from pytest_vmaf.scoring.signs import is_flat
 from pytest_vmaf.scoring.verify_log import verify_log
 
 if TYPE_CHECKING:
@@ -55,10 +56,13 @@ def frames_above(
 
 
 def frames_past(job: ScoreRequest, log: ScoreLog, models: ModelPair) -> list[int]:
-    """The frames above the model's range; none if the distorted clip is the reference."""
+    """The frames above the model's range, without flat ones; none if the distorted clip is the reference."""
     if job.reference == job.distorted:
         return []
-    return [frame for frame, score in enumerate(log.columns[models.default.column]) if score > models.high]
+    past = [frame for frame, score in enumerate(log.columns[models.default.column]) if score > models.high]
+    spread = log.signs.get("spread")
+    # Nearly flat frames score anything.
+    return [frame for frame in past if spread is None or not is_flat(spread[frame])]
 
 
 def self_scores(scorings: Sequence[PreparedScoring]) -> tuple[tuple[float, ...], ...]:

@@ -60,7 +60,9 @@ class SignMeter:
         luma = pair[: 2 * WIDTH * HEIGHT].reshape(HEIGHT, 2, WIDTH)
         chroma = pair[2 * WIDTH * HEIGHT :].reshape(HEIGHT, 2, WIDTH // 2) - 128
         reference, distorted = luma[:, 0], luma[:, 1]
-        self._append(level_shift=(distorted - reference).mean(), contrast=_contrast(reference, distorted))
+        self._append(
+            spread=reference.var(), level_shift=(distorted - reference).mean(), contrast=_contrast(reference, distorted)
+        )
         self._append(colour_loss=_colour_loss(chroma[:, 0], chroma[:, 1]))
         self._reference.append(reference)
         self._distorted.append(distorted)

@@ -30,10 +30,10 @@ Frames = tuple[float, ...]
 #: `error`: the squared luma difference of the small frames. `displacement`: by how many frames the reference's most
 #: similar frame is later than the frame's own. `nearest_error`: the squared difference from that one, and
 #: `nearest_move` its squared difference from the frame's own. `change`: the reference's squared difference from its
-#: previous frame.
+#: previous frame. `spread`: the variance of the reference's luma.
 COLUMNS = (
     *("level_shift", "contrast", "colour_loss"),
-    *("error", "displacement", "nearest_error", "nearest_move", "change"),
+    *("error", "displacement", "nearest_error", "nearest_move", "change", "spread"),
 )
 #: The metrics, as gates and results name them.
 SIGNS = ("colour_loss", "level_shift", "contrast", "collapse", "enhancement")
@@ -41,11 +41,13 @@ SIGNS = ("colour_loss", "level_shift", "contrast", "collapse", "enhancement")
 COLLAPSE_DB = 6.0
 #: A shot begins where the picture changes by more than this, in squared code values.
 CUT = 400.0
-#: A frame is displaced if the squared difference from another frame of the reference is below this share of that from
-#: its own, and the two frames of the reference differ by more than this, in squared code values.
+#: A frame is displaced if its squared difference from another frame of the reference is below this share of that from
+#: its own and of that between both frames of the reference, which must be more than this, in squared code values.
 DISPLACED_SHARE, DISPLACED_MOVE = 0.5, 2.0
-#: From this NEG on, detail that only the default model credits counts in full, and so does a loss of colour.
-FULL_DETAIL, FULL_COLOUR = 70.0, 90.0
+#: From this NEG on, detail that only the default model credits counts in full; from the other, changes in the large.
+FULL_DETAIL, FULL_TRUST = 70.0, 90.0
+#: Below this variance of its small luma, in squared code values, a frame is flat.
+FLAT = 36.0
 #: libvmaf's PSNR of luma and of both chroma planes, in dB.
 PSNR = ("psnr_y", "psnr_cb", "psnr_cr")
 #: A chroma plane whose PSNR is this much below luma's has lost as much colour, in percent. Honest natural encodes have
@@ -68,13 +70,13 @@ def sign_metrics(log: ScoreLog, models: ModelPair) -> dict[str, Frames]:
     signs, neg = log.signs, log.columns[models.neg.column]
     metrics = {
         "colour_loss": _colour_loss(log, neg),
-        "level_shift": tuple(map(_uniform_shift, signs["level_shift"], signs["error"])),
+        "level_shift": tuple(map(_level_shift, signs["level_shift"], signs["error"], neg)),
         "contrast": signs["contrast"],
         "collapse": _collapse(neg, log.columns.get("psnr_y"), signs["change"]),
     }
     if models.detail_columns and all(column in log.columns for column in models.detail_columns):
         credited, limited = (log.columns[column] for column in models.detail_columns)
-        metrics["enhancement"] = tuple(map(_enhancement, credited, limited, neg))
+        metrics["enhancement"] = tuple(map(_enhancement, credited, limited, neg, signs["spread"]))
     return metrics
 
 
@@ -82,7 +84,7 @@ def displaced_runs(signs: Mapping[str, Frames]) -> list[tuple[int, int, int]]:
     """The runs of frames that show another frame of the reference: first, last, and by how many frames it is later."""
     columns = (signs[name] for name in ("displacement", "error", "nearest_error", "nearest_move"))
     moved = [
-        int(by) if nearest + ROUNDING < DISPLACED_SHARE * error and move > DISPLACED_MOVE else 0
+        int(by) if nearest + ROUNDING < DISPLACED_SHARE * min(error, move) and move > DISPLACED_MOVE else 0
         for by, error, nearest, move in zip(*columns, strict=True)
     ]
     runs, first = [], 0
@@ -121,9 +123,7 @@ def _colour_loss(log: ScoreLog, neg: Frames) -> Frames:
 
     Coarse coding takes strength from weak colours, so what is lost in the large counts less where NEG is low.
     """
-    losses = [
-        loss * _clamp(score / FULL_COLOUR, 0.5) ** 2 for loss, score in zip(log.signs["colour_loss"], neg, strict=True)
-    ]
+    losses = [loss * _trust(score) for loss, score in zip(log.signs["colour_loss"], neg, strict=True)]
     if all(column in log.columns for column in PSNR):
         planes = zip(*(log.columns[column] for column in PSNR), strict=True)
         below = [min(luma, BEST_PSNR) - min(cb, cr) for luma, cb, cr in planes]
@@ -131,21 +131,32 @@ def _colour_loss(log: ScoreLog, neg: Frames) -> Frames:
     return tuple(losses)
 
 
-def _enhancement(credited: float, limited: float, neg: float) -> float:
+def is_flat(spread: float) -> bool:
+    """Whether a frame of the reference is so flat (black, a fade, a title card) that its detail means nothing."""
+    return spread < FLAT
+
+
+def _enhancement(credited: float, limited: float, neg: float, spread: float) -> float:
     """The detail that only the default model credits. Coarse coding makes some of it, the more the lower NEG is."""
-    return 1000 * (credited - limited) * _clamp(neg / FULL_DETAIL, 0.0)
+    return 0.0 if is_flat(spread) else 1000 * (credited - limited) * _clamp(neg / FULL_DETAIL, 0.0)
 
 
 def _clamp(value: float, low: float) -> float:
     return min(1.0, max(low, value))
 
 
-def _uniform_shift(shift: float, error: float) -> float:
+def _level_shift(shift: float, error: float, neg: float) -> float:
     """A shift of the mean, as far as it is the same everywhere: times the share of the squared difference it explains.
 
-    Coarse coding moves the mean of dark and flat parts too, but not by the same amount everywhere.
+    Coarse coding moves the mean of dark and flat parts too, but not by the same amount everywhere. What is left of that
+    counts less where NEG is low.
     """
-    return abs(shift) * min(1.0, shift * shift / max(error, ROUNDING))
+    return abs(shift) * min(1.0, shift * shift / max(error, ROUNDING)) * _trust(neg)
+
+
+def _trust(neg: float) -> float:
+    """How much a change in the large counts: in full for a fine encode, a quarter for a coarse one."""
+    return _clamp(neg / FULL_TRUST, 0.5) ** 2
 
 
 def _collapse(neg: Frames, psnr: Frames | None, change: Frames) -> Frames:
