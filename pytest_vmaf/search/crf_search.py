@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -96,7 +96,7 @@ def find_crossings(
         workers: The number of measurements at once. With one, `measure` runs in the caller's thread. With several, it
             runs in threads, in rounds that are listed by CRF.
         progress: Called after every round with the number of measurements made, and the number expected in all.
-        interrupted: Called when Ctrl-C ends the search, before it waits for measurements that are under way.
+        interrupted: Called when Ctrl-C ends the search, until no measurement is under way.
 
     Returns:
         The crossings, and every measurement.
@@ -133,25 +133,31 @@ def find_crossings(
             if not crfs:
                 break
             crfs = sorted(crfs)
-            scores = _start_round(pool, measure, crfs)
+            futures = _start_round(pool, measure, crfs)
+            scores = map(measure, crfs) if pool is None else (future.result() for future in futures)
             try:
                 for crf, score in zip(crfs, scores, strict=True):
                     probes[crf] = score
                     beliefs = [belief.after(crf - finest, logit(probes[crf] / ceiling)) for belief in beliefs]
-            except (KeyboardInterrupt, SystemExit):
-                if interrupted is not None:
+            except BaseException as error:
+                for future in futures:
+                    future.cancel()
+                if interrupted is not None and isinstance(error, KeyboardInterrupt | SystemExit):
                     interrupted()
+                    # A thread may have been about to start a program.
+                    while wait(futures, timeout=0.2).not_done:
+                        interrupted()
                 raise
     return Search(tuple(_crossing(probes, goal, ceiling, finest, coarsest) for goal in goals), tuple(probes.items()))
 
 
 def _start_round(
     pool: ThreadPoolExecutor | None, measure: Callable[[int], float], crfs: Sequence[int]
-) -> Iterable[float]:
+) -> list[Future[float]]:
     if pool is None:
-        return map(measure, crfs)
+        return []
     try:
-        return pool.map(measure, crfs)
+        return [pool.submit(measure, crf) for crf in crfs]
     except RuntimeError:
         # The system refused a thread. The threads that did start must not measure what waits for it.
         pool.shutdown(wait=False, cancel_futures=True)

@@ -178,11 +178,15 @@ class Prober:
         self.probes[crf] = Probe(crf, float(self.metric.of(result)), result, encode)
         return self.probes[crf].score
 
-    def _encode_then_score(self, crf: int, path: Path, restored: Encode | None) -> tuple[Result, Encode]:
-        encode = restored or make_encode(self.job, crf, path)
-        written = stamp_of(Clip(path))
+    def _check_interrupted(self) -> None:
         if self._interrupted.is_set():
             raise EncodeError("The search was interrupted.")
+
+    def _encode_then_score(self, crf: int, path: Path, restored: Encode | None) -> tuple[Result, Encode]:
+        self._check_interrupted()
+        encode = restored or make_encode(self.job, crf, path)
+        written = stamp_of(Clip(path))
+        self._check_interrupted()
         clip = self.job.clip(path)
         try:
             if restored and self._first:

@@ -297,6 +297,30 @@ def test_measure_raises(workers: int) -> None:
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("probe")]
 
 
+def test_interrupted_until_all_have_ended() -> None:
+    round_, stopped = threading.Barrier(2, timeout=10), threading.Event()
+    crfs, calls = list[int](), list[int]()
+
+    def measure(crf: int) -> float:
+        crfs.append(crf)
+        round_.wait()
+        if crf == min(crfs):
+            raise KeyboardInterrupt
+        assert stopped.wait(10)
+        return logistic(crf)
+
+    def interrupted() -> None:
+        calls.append(len(calls))
+        # The first time, the thread had no program to stop yet.
+        if len(calls) == 2:
+            stopped.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        find_crossings(measure, (0, 51), TARGETS, ceiling=99.5, workers=2, interrupted=interrupted)
+    assert len(calls) >= 2
+    assert stopped.is_set()
+
+
 def test_refused_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     start, started, measured = threading.Thread.start, list[threading.Thread](), list[int]()
 
