@@ -8,7 +8,7 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 from pytest_vmaf.gates.metrics import BASE_METRICS, label, metrics
-from pytest_vmaf.report.schema import SCHEMA, Record, RecordDict
+from pytest_vmaf.report.schema import IN_PERCENT, NO_BASELINE, SCHEMA, Record, RecordDict
 from pytest_vmaf.text import printable
 
 if TYPE_CHECKING:
@@ -95,29 +95,28 @@ def outcome_gates(outcome: Outcome, where: str | None) -> list[RecordDict]:
         where: The region, target or encoder whose tolerances to take, "" for the whole picture, None for all.
     """
     if outcome.failed and outcome.old is None and not where:
-        missing = {"name": "baseline", "metric": "entries of the baseline", "pool": "mean", "origin": "call"}
+        missing = {"name": "baseline", "metric": NO_BASELINE, "pool": "mean", "origin": "call"}
         return [{**missing, "bound": "min", "limit": 1.0, "value": 0.0, "margin": -1.0, "passed": False}]
     verdicts = [each for each in outcome.verdicts if where in (None, each.where) and not each.why]
     return [_tolerance_gate(each, where is None) for each in verdicts]
 
 
 def _tolerance_gate(verdict: ToleranceVerdict, named: bool) -> RecordDict:
-    """A tolerance as a gate on the change: a `max_drop` of 0.5 requires a change of at least -0.5."""
+    """A tolerance as a gate on the drop or rise: a `max_drop` of 0.5 requires a drop of at most 0.5."""
     tolerance = verdict.tolerance
-    drop = tolerance.direction == "drop"
-    sign = -1 if drop else 1
     limit = (tolerance.limit or 0.0) + verdict.margin
-    metric = f"change of {label(tolerance.metric)}{' in %' if tolerance.relative else ''}"
+    where = f" at {printable(verdict.where)}" if named and verdict.where else ""
+    metric = f"{tolerance.direction} of {label(tolerance.metric)}{where}{IN_PERCENT if tolerance.relative else ''}"
     worse = max(-LARGEST_CHANGE, min(LARGEST_CHANGE, verdict.worse))
     return {
         "name": tolerance.name,
-        "metric": f"{metric} at {printable(verdict.where)}" if named and verdict.where else metric,
+        "metric": metric,
         "pool": tolerance.pool,
-        "bound": "min" if drop else "max",
-        # Adding 0.0 turns -0.0 into 0.0.
-        "limit": sign * limit + 0.0,
+        "bound": "max",
+        "limit": limit,
         "origin": tolerance.origin,
-        "value": sign * worse + 0.0,
+        # Adding 0.0 turns -0.0 into 0.0.
+        "value": worse + 0.0,
         "margin": limit - worse,
         "passed": verdict.passed,
     }

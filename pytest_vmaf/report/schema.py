@@ -111,6 +111,10 @@ HEAT = {
     "worst": [int],
     "pictures": Optional([{"index": int, "jpeg": Text(JPEG)}]),
 }
+#: The metric of the failed gate that stands for a baseline that does not exist.
+NO_BASELINE = "entries of the baseline"
+#: The end of the metric of a gate whose numbers are percentages of the baseline.
+IN_PERCENT = " in %"
 #: A block of a section: a paragraph, a table, a chart of lines over a common axis, pictures, or a heat map.
 BLOCK = {
     "kind": OneOf(("text", "table", "chart", "shown", "heat")),

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from fractions import Fraction
 
 from pytest_vmaf.baselines.entry import pools_of
+from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.gates.gate import Verdict
 from pytest_vmaf.gates.metrics import ABOVE, BASE_METRICS, ENCODE_METRICS, PART_METRICS
 from pytest_vmaf.report.schema import Record, RecordDict
 from pytest_vmaf.scoring.models import higher_is_better
 from pytest_vmaf.scoring.result import Result
-from pytest_vmaf.scoring.score import Score
+from pytest_vmaf.scoring.score import POOLS, Score, pooled
 
 MOST_BUCKETS = 200
 BINS = 20
@@ -66,7 +68,7 @@ def frame_data(result: Result, verdicts: Sequence[Verdict]) -> RecordDict:
     return {
         "frames": len(result.neg.frames),
         "frame_rate": str(rate) if rate is not None else None,
-        "pools": {name: pools_of(result, name) for name in names},
+        "pools": {name: _pools(result, name) for name in names},
         "series": {
             "frames_per_bucket": size,
             "worst": {name: _worst_of_buckets(result[name], name) for name in names},
@@ -80,6 +82,17 @@ def frame_data(result: Result, verdicts: Sequence[Verdict]) -> RecordDict:
         },
         "worst": _worst(result, verdicts),
     }
+
+
+def _pools(result: Result, name: str) -> dict[str, float]:
+    """A metric in each of its pools. Of a quality map, scores are those of one tile, as everywhere in the record."""
+    if name not in BASE_METRICS:
+        return pools_of(result, name)
+    score, pools = result[name], dict[str, float]()
+    for pool in POOLS:
+        with suppress(MeasurementError):
+            pools[pool] = pooled(score.frames, pool)
+    return pools
 
 
 def _worst_of_buckets(score: Score, name: str) -> list[float]:

@@ -14,9 +14,17 @@ from pytest_vmaf.gates.messages import provenance_lines_of, worst_lines_of
 from pytest_vmaf.gates.metrics import PART_METRICS, decimals
 from pytest_vmaf.report.order import badness
 from pytest_vmaf.report.schema import Record
-from pytest_vmaf.report.wording import limit_text, margin_of, short_clip, short_id, without_minimum
+from pytest_vmaf.report.wording import (
+    differ_in_model,
+    limit_text,
+    margin_of,
+    model_of,
+    short_clip,
+    short_id,
+    without_minimum,
+)
 from pytest_vmaf.scoring.score import POOLS, Score
-from pytest_vmaf.text import never_checked, printable
+from pytest_vmaf.text import never_checked, plural, printable
 
 if TYPE_CHECKING:
     import pytest
@@ -94,16 +102,19 @@ def _warnings(rows: Sequence[Record], gates: Sequence[Gate]) -> Iterable[str]:
     others = [gate for gate in gates if gate.metric not in PART_METRICS]
     names = [str(gate) for gate in others if gate.origin == "command line" or len(partly) == len(rows)]
     if names and partly:
-        count = f"{len(partly)} of {len(rows)} measurements used vmaf.score or a search"
-        yield f"{count}, which do not check {', '.join(names)}; vmaf.check checks every gate."
+        count = f"{len(partly)} of {plural(len(rows), 'measurement')}"
+        verb = "was" if len(partly) == 1 else "were"
+        yield f"{count} {verb} not made by vmaf.check, which alone checks {', '.join(names)}."
 
 
 def _summary_table(rows: Sequence[Record]) -> Table:
     table = _table(("gates", "NEG", "VMAF", "gap", ">100", "margin", "test (distorted clip)"), left=(0, 6))
     several = len({row["test"].partition("::")[0] for row in rows}) > 1
+    models = differ_in_model(rows)
     for row in rows:
         colour, word = STATUS[row["status"]]
-        name = Text(f"{row['test'] if several else short_id(row['test'])} ({short_clip(row['distorted'])})")
+        model = f", {model_of(row)}" if models and model_of(row) else ""
+        name = Text(f"{row['test'] if several else short_id(row['test'])} ({short_clip(row['distorted'])}{model})")
         if row["status"] == "error":
             reason = Text(f": {row['error'].partition(chr(10))[0]}", style="red")
             table.add_row(Text(word, style=colour), *["–"] * 5, name + reason)

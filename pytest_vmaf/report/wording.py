@@ -245,15 +245,14 @@ def short_id(test_id: str) -> str:
     return test_id.partition("::")[2] or test_id
 
 
-def models_of(record: Record) -> str:
-    """The model of a measurement, for example "vmaf_v0.6.1, phone"; "" if nothing was measured."""
-    provenance = record.get("provenance") or {}
-    return ", ".join([*filter(None, [provenance.get("model")]), *(["phone"] if provenance.get("phone") else [])])
+def model_of(record: Record) -> str:
+    """The model of a measurement, for example "vmaf_v0.6.1 (phone)"; "" if nothing was measured."""
+    return str((record.get("provenance") or {}).get("model") or "")
 
 
 def differ_in_model(records: Sequence[Record]) -> bool:
     """Whether measurements have different models, so that their scores do not compare."""
-    return len({model for record in records if (model := models_of(record))}) > 1
+    return len({model for record in records if (model := model_of(record))}) > 1
 
 
 def short_clip(path: str) -> str:

@@ -79,7 +79,7 @@ def test_bitrate_rise(short: Path, place: BaselineLocation, cache: dict[str, str
     assert "accept it: pytest test_x.py::test_a --vmaf-update=changed" in message
     [record] = vmaf.records
     assert record["status"] == "failed"
-    assert record["gates"][-1]["metric"] == "change of bitrate in % at NEG 70"
+    assert record["gates"][-1]["metric"] == "rise of bitrate at NEG 70 in %"
 
     session(place, **cache).bisect(
         short, encoder="libx264", targets=[70], baseline=True, max_bitrate_rise="12%", **FAST

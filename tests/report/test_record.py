@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 
 from pytest_vmaf import FakeScorer, GateViolation, Vmaf
-from pytest_vmaf.report.record import measurement_record, plain, sendable
+from pytest_vmaf.baselines.judge import Outcome, ToleranceVerdict
+from pytest_vmaf.gates.tolerance import parse_tolerance
+from pytest_vmaf.report.record import measurement_record, outcome_gates, plain, sendable
+from pytest_vmaf.report.wording import describe_failure, margin, margin_of
 from pytest_vmaf.scoring.score import Score
 
 
@@ -63,6 +66,31 @@ def test_sendable() -> None:
     value = [("a", b"bytes"), {"b": (1, 2.5, None)}]
     assert sendable(value) == value
     assert type(sendable({"n": np.float32(2)})["n"]) is float
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "old", "new", "words"),
+    [
+        ("max_drop", 0.5, 93.0, 90.0, "drop of NEG 3.00 where at most 0.5 is required"),
+        ("max_drop_p5", 0.5, 90.0, 90.25, "drop of NEG p5 -0.25 where at most 0.5 is required"),
+        ("max_gap_rise", 1, 1.0, 1.5, "rise of gap 0.50 where at most 1 is required"),
+        ("max_bitrate_rise", "2%", 1e6, 1.1e6, "rise of bitrate 10.00 % where at most 2 % is required"),
+    ],
+)
+def test_tolerance(name: str, limit: object, old: float, new: float, words: str) -> None:
+    tolerance = parse_tolerance(name, limit, "call")
+    worse = tolerance.worse(old, new)
+    [gate] = outcome_gates(Outcome((ToleranceVerdict(tolerance, "", old, new, worse),)), "")
+    assert (gate["limit"], gate["value"], gate["bound"]) == (tolerance.limit, worse, "max")
+    assert gate["margin"] == gate["limit"] - gate["value"]
+    assert describe_failure(gate) == words
+    assert margin(gate).endswith(" %") is isinstance(limit, str)
+
+
+def test_missing_baseline() -> None:
+    [gate] = outcome_gates(Outcome(failed=("there is none",)), "")
+    assert margin_of({"gates": [gate]}) == "missing baseline"
+    assert describe_failure(gate) == "the baseline is missing"
 
 
 @pytest.mark.parametrize("length", [16_000, 16_001, 500_000])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_vmaf import Chart, DataTable, FakeScorer, Line, Paragraph, Section, Vmaf
+from pytest_vmaf import Chart, DataTable, FakeScorer, GateViolation, Line, Paragraph, Section, Vmaf
 from pytest_vmaf.report import terminal
 from pytest_vmaf.report.terminal import explain_comparison, render, result_table, section_table
+from pytest_vmaf.report.wording import margin_of
 
 
 def test_explain_comparison() -> None:
@@ -105,3 +106,22 @@ def test_quiet_summary(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_many=TESTS.format(count=1))
     assert "vmaf: measurements" in pytester.runpytest("-p", "no:xdist").stdout.str()
     assert "vmaf: measurements" not in pytester.runpytest("-qq", "-p", "no:xdist").stdout.str()
+
+
+def test_models_that_differ() -> None:
+    rows = []
+    for settings in ({}, {"phone": True}):
+        vmaf = Vmaf(scorer=FakeScorer(), **settings)
+        vmaf.score("a.mkv", "b.mkv")
+        rows += [{"test": "test_x.py::test_a", **record} for record in vmaf.records]
+    for models, name in ((rows[:1], "test_a (b.mkv)"), (rows, "test_a (b.mkv, vmaf_v0.6.1)")):
+        lines = render(terminal._summary_table(models), 120, colour=False).splitlines()
+        assert lines[1].endswith(name)
+    assert lines[2].endswith("test_a (b.mkv, vmaf_v0.6.1 (phone))")
+
+
+def test_margins_of_several_units() -> None:
+    vmaf = Vmaf(scorer=FakeScorer(features={"float_ssim": 0.9, "psnr_y": 39.6, "psnr_cb": 40, "psnr_cr": 40}))
+    with pytest.raises(GateViolation):
+        vmaf.check("a.mkv", "b.mkv", min_float_ssim=0.99, min_psnr_y=40)
+    assert margin_of(vmaf.records[0]) == "-0.0900 min_float_ssim"

@@ -303,7 +303,13 @@ def test_map_in_json(scene: Path, mixed: Path, mixed_map: QualityMap) -> None:
     vmaf = Vmaf()
     vmaf.map(scene, mixed, grid=(4, 3), max_gap_tile=99)
     json.dumps(vmaf.records, allow_nan=False)
-    assert vmaf.records[0]["features"]["neg_tile"] == pytest.approx(float(found.neg_tile))
+    record = vmaf.records[0]
+    assert record["features"]["neg_tile"] == pytest.approx(float(found.neg_tile))
+    # The record is that of the tile with the lowest NEG, in which the gap is not the largest.
+    for metric in ("vmaf", "neg", "gap"):
+        assert record["pools"][metric]["mean"] == record[metric] == float(found[metric])
+        assert record["pools"][metric]["min"] == float(found[metric].min)
+    assert record["pools"]["gap_tile"]["mean"] == float(found.gap_tile) > record["gap"]
 
 
 # What is salient.

@@ -356,11 +356,11 @@ def test_gate_that_score_does_not_check(run: Run, clips: object, pytester: pytes
             vmaf.check(REF, GOOD, min_neg=10)
         """
     )
-    note = "1 of {} measurements used vmaf.score or a search, which do not check min_neg=99 ({})*"
+    note = "1 of {} measurement* was not made by vmaf.check, which alone checks min_neg=99 ({})*"
     run("-k", "score").stdout.fnmatch_lines([note.format(1, "ini")])
     run("--vmaf-gate=min_neg=99").stdout.fnmatch_lines([note.format(3, "command line")])
     for arguments in ([], ["-k", "check", "--vmaf-gate=min_neg=99"]):
-        run(*arguments).stdout.no_fnmatch_line("*used vmaf.score*")
+        run(*arguments).stdout.no_fnmatch_line("*not made by vmaf.check*")
 
 
 def test_check_without_minimum(run: Run, clips: object, pytester: pytest.Pytester) -> None:
