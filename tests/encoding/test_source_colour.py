@@ -56,9 +56,8 @@ def test_grey_arguments(job, grey):
     assert filters("libx264", pix_fmt="yuv420p") == AS_STORED
 
 
-@pytest.mark.parametrize(
-    "name", ["libvvenc", *(pytest.param(name, marks=pytest.mark.slow) for name in (*SOFTWARE[:5], SOFTWARE[-1]))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SOFTWARE)
 def test_full_range_through_encoders(name, job, full, tmp_path, ffmpeg):
     encoder = ENCODERS[name]
     encode = make_encode(job(name, full, preset=encoder.preset), 30, tmp_path / f"encode{encoder.suffix}")
@@ -66,9 +65,8 @@ def test_full_range_through_encoders(name, job, full, tmp_path, ffmpeg):
     assert check_pair(Clip(full), encode.clip, ffmpeg, scale=None, align=False, allow=()).color_range == "pc"
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name == "libsvtav1" else pytest.mark.slow) for name in SOFTWARE]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SOFTWARE)
 def test_grey_through_encoders(name, job, grey, tmp_path, score):
     encoder = ENCODERS[name]
     crf = 60 if name == "librav1e" else 20
