@@ -28,8 +28,9 @@ from pytest_vmaf.media.ffmpeg import (
 from pytest_vmaf.media.frame_lines import FrameLines
 from pytest_vmaf.media.process import run
 from pytest_vmaf.media.scratch import scratch_folder
+from pytest_vmaf.scoring.feature_options import read_scores
 from pytest_vmaf.scoring.ffmpeg_graph import arguments, graph_file, inputs, log_name
-from pytest_vmaf.scoring.logs import Log, read_log
+from pytest_vmaf.scoring.logs import Log
 from pytest_vmaf.scoring.model_files import copy_commands, copy_models, model_file_names
 from pytest_vmaf.scoring.scorer import Capabilities, EncodeStep, ModelRun, ScoreLog, ScoreRequest, Tools
 from pytest_vmaf.text import printable
@@ -185,7 +186,7 @@ def _repeat(models: dict[ModelRun, str], argv: Sequence[str]) -> str:
 
 def _read(path: Path, end: Finished, request: ScoreRequest) -> Log:
     if end.returncode == 0 and path.exists():
-        return read_log(path, (*request.columns, *request.optional_columns))
+        return read_scores(path, request)
     text = "\n".join(end.tail)
     if end.returncode < 0:
         what = "ffmpeg crashed while scoring. For example, libvmaf crashes on frames that are too small for a model."

@@ -19,7 +19,8 @@ from pytest_vmaf.media.diagnosis import diagnose
 from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, FfmpegCommand, on_progress
 from pytest_vmaf.media.process import run, run_together
 from pytest_vmaf.media.scratch import scratch_folder
-from pytest_vmaf.scoring.logs import Log, read_log
+from pytest_vmaf.scoring.feature_options import feature_options, read_scores
+from pytest_vmaf.scoring.logs import Log
 from pytest_vmaf.scoring.model_files import copy_commands, copy_models, model_file_names, model_options
 from pytest_vmaf.scoring.scorer import Capabilities, ModelRun, ScoreLog, ScoreRequest, Source, Tools
 from pytest_vmaf.scoring.verify_log import verify_log
@@ -194,7 +195,8 @@ def arguments(
     for model in request.models:
         argv += ["--model", ":".join(model_options(model, models[model]))]
     for feature in request.features:
-        argv += ["--feature", feature]
+        options = ":".join(feature_options(feature, request))
+        argv += ["--feature", f"{feature}={options}" if options else feature]
     return [*argv, "--threads", str(request.threads), "-q", "--xml", "-o", LOG]
 
 
@@ -212,7 +214,7 @@ def _read(
         if reference != distorted:
             verify_log(ScoreLog({}, reference, distorted, "", repeat), request, "vmaf")
     if all(complete) and scored.returncode == 0 and path.exists():
-        return read_log(path, request.columns)
+        return read_scores(path, request)
     versions = ", ".join(str(model.version or model.path) for model in request.models)
     if "problem loading model" in text:
         what = (

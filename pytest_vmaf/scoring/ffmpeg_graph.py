@@ -10,6 +10,7 @@ from pytest_vmaf.media.demux import decoder_arguments, input_arguments, video_st
 from pytest_vmaf.media.ffmpeg import has_loopback
 from pytest_vmaf.media.frame_lines import SHOWINFO
 from pytest_vmaf.media.small_frames import BESIDE, OUTPUT as SMALL_OUTPUT, SMALL
+from pytest_vmaf.scoring.feature_options import feature_options
 from pytest_vmaf.scoring.model_files import model_options
 from pytest_vmaf.scoring.scorer import EncodeStep, ModelRun, ScoreRequest, Tools
 
@@ -105,11 +106,12 @@ def _graph(
         if request.signs:
             scorings.append(BESIDE)
         run_options = [r"\:".join(model_options(model, models[model])) for model in request.models]
+        features = [r"\:".join([f"name={name}", *feature_options(name, request)]) for name in request.features]
         # No shortest=1 or the like: if the lengths differ, both clips must be decoded to their ends and counted.
         scorings.append(
             f"[distorted{tail}][reference{tail}]libvmaf="
             f"model='{'|'.join(run_options)}'"
-            + (f":feature='{'|'.join(f'name={name}' for name in request.features)}'" if request.features else "")
+            + (f":feature='{'|'.join(features)}'" if features else "")
             + f":log_path={log_name(number)}:log_fmt=xml:n_threads={threads}[scored{tail}]"
         )
     chains = []

@@ -173,6 +173,17 @@ def test_ten_bit(libvmaf: Callable[..., object], fast: Path, coded: Path, score:
     assert result.neg.unclipped.frames != pytest.approx(by_hand(libvmaf, coded, fast, HFR), abs=0.01)
 
 
+def test_feature_cambi(fast: Path, coded: Path, small: Path, libvmaf: Callable[..., object],
+                       score: Callable[..., Result]) -> None:  # fmt: skip
+    """It is told of the encode what the model's own CAMBI is told."""
+    result = score(fast, coded, generation="v1", features=("cambi",))
+    plain = score(fast, coded, model=HFR, features=("cambi",))
+    assert result.features["cambi"].frames == plain.features["cambi"].frames
+    assert float(plain.features["cambi"]) > 0
+    scaled = score(fast, small, generation="v1", scale="bicubic", features=("cambi",))
+    assert scaled.provenance["command"].count("enc_width=265") == 3
+
+
 def test_remedy_of_the_note(fast: Path, coded: Path, score: Callable[..., Result]) -> None:
     advised = score(fast, coded, generation="v1")
     name = notes(advised).partition("model='")[2].partition("'")[0]
