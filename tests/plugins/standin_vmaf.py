@@ -41,7 +41,8 @@ def main() -> int:
     models = "|".join(_model(model) for model in options.model)
     graph = f"[0:v][1:v]libvmaf=model='{models}':log_path={options.output}:log_fmt={options.form}"
     if options.feature:
-        graph += f":feature='{'|'.join(f'name={feature}' for feature in options.feature)}'"
+        features = [feature.replace("=", ":", 1).replace(":", r"\:") for feature in options.feature]
+        graph += f":feature='{'|'.join(f'name={feature}' for feature in features)}'"
     graph += f":n_threads={options.threads}:shortest=1"
     depth = "" if options.bitdepth == "8" else f"{options.bitdepth}le"
     pix_fmt = f"yuv{options.pixel_format}p{depth}"

@@ -203,6 +203,16 @@ def test_score_features(tool: str, reference: Path, encoded: Path) -> None:
     assert {"psnr_y", "psnr_cb", "psnr_cr", "float_ssim"} <= set(result.features)
 
 
+def test_v1_of_a_smaller_encode(tool: str, footage: Callable[..., Path], encode: Callable[..., Path]) -> None:
+    """The models' CAMBI and the feature are told the size and depth of the encode."""
+    reference = footage("320x180", 3, 50)
+    small = encode(reference, 28, "scale=288:162")
+    result = assert_equal_to_the_ffmpeg_scorer(
+        tool, reference, small, generation="v1", scale="bicubic", features=("cambi",)
+    )
+    assert "enc_width=288" in result.provenance["command"]
+
+
 def test_scales_a_smaller_encode(tool: str, reference: Path, encode: Callable[..., Path]) -> None:
     assert_equal_to_the_ffmpeg_scorer(tool, reference, encode(reference, 24, "scale=96:64"), scale="bicubic")
 
