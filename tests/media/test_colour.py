@@ -203,9 +203,11 @@ def test_chroma_that_is_not_there(coded, ffmpeg, grey):
         return prepared.pair.notes if prepared.pair else ()
 
     said = "reads chroma, but the reference and the distorted clip have none; neutral chroma is scored"
-    assert f"vmaf_v1.0.16_3d0h credited {said}" in notes(large, generation="v1")
+    assert f"vmaf_v1.0.16_3d0h {said}" in notes(large, generation="v1")
     assert f"ciede {said}" in notes(grey, features=("ciede",))
     assert not any("chroma, but" in note for note in notes(grey))
+    with pytest.raises(PairError, match=r"psnr_hvs measures chroma, but .* are grey and have none\. Leave it out"):
+        notes(grey, features=("psnr_hvs",))
 
 
 # Tags
