@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -100,6 +100,7 @@ def config_layers(config: pytest.Config) -> tuple[Layer, ...]:
     Raises:
         SettingsError: If a setting is invalid.
     """
+    _refuse_unknown(config)
     command_line = {option.name: config.getoption(option.dest) for option in OPTIONS}
     ini = {}
     for option in OPTIONS:
@@ -157,6 +158,17 @@ def report_options(config: pytest.Config) -> ReportOptions:
     if not 0 <= pictures <= 10:
         raise _usage_error(f"--vmaf-pictures must be a number from 0 to 10, not {pictures}")
     return ReportOptions(html, assets, json, pictures)
+
+
+def _refuse_unknown(config: pytest.Config) -> None:
+    """Raise SettingsError for an ini option that begins with `vmaf_` and that nobody reads: its gate would be void."""
+    # pytest itself only warns. A pytest without this method does no more than that.
+    unknown: Iterable[str] = getattr(config, "_get_unknown_ini_keys", tuple)()
+    if ours := sorted(name for name in unknown if name.startswith("vmaf_")):
+        from pytest_vmaf.text import did_you_mean
+
+        known = [*(option.ini for option in OPTIONS), "vmaf_gates", "vmaf_baseline_platform"]
+        raise SettingsError(f"{ours[0]} (ini) is not an option.{did_you_mean(ours[0], known)}")
 
 
 def _layer(origin: str, values: dict[str, Any], gates: Sequence[str], base: Path) -> Layer | None:

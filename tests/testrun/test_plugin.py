@@ -250,6 +250,16 @@ def test_invalid_ini_value(run: Run, pytester: pytest.Pytester, value: int, mess
     assert f"threads (ini) must be {message}" in result.stderr.str()
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"), [("vmaf_gate", " Did you mean 'vmaf_gates'?"), ("vmaf_modle", " Did you mean 'vmaf_model'?")]
+)
+def test_misspelled_ini_option(run: Run, pytester: pytest.Pytester, name: str, hint: str) -> None:
+    pytester.makeini(f"[pytest]\n{name} = min_neg=70\nother_option = 1\n")
+    result = run("--collect-only")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"{name} (ini) is not an option.{hint}" in result.stderr.str()
+
+
 @pytest.mark.parametrize("table", ["[tool.pytest.ini_options]", "[tool.pytest]"])
 def test_pyproject(run: Run, clips: object, pytester: pytest.Pytester, table: str) -> None:
     native = table == "[tool.pytest]"
