@@ -93,8 +93,14 @@ def vmaf(request: pytest.FixtureRequest) -> Vmaf:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
-    """Let SIGTERM end a run with VMAF tests as Ctrl-C does. An xdist controller learns of them from their reports."""
-    if any("vmaf" in getattr(item, "fixturenames", ()) for item in session.items):
+    """Let SIGTERM end a run with VMAF tests as Ctrl-C does.
+
+    An xdist controller has no items. It learns of these tests from their reports, or expects them if one is to be
+    written.
+    """
+    distributes = session.config.pluginmanager.hasplugin("dsession")
+    expected = distributes and session.config.stash[items.REPORT_OPTIONS].requested
+    if expected or any("vmaf" in getattr(item, "fixturenames", ()) for item in session.items):
         from pytest_vmaf.testrun.stopping import start_stopping
 
         start_stopping(session)
