@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_vmaf.cli.common import PASSED, VIOLATED, Commands, add_command, add_output, print_message, write_table
 from pytest_vmaf.errors import MeasurementError, SettingsError
-from pytest_vmaf.text import printable
+from pytest_vmaf.text import plural, printable
 
 if TYPE_CHECKING:
     from pytest_vmaf.baselines.entry import Entry
@@ -45,13 +45,26 @@ def add_parser(commands: Commands) -> None:
 
 def _show(options: argparse.Namespace) -> int:
     rows = []
-    for name, test, clip, entry in (row for place in options.places for row in _entries(_files(place))):
+    files = {place: _files(place) for place in options.places}
+    ours = {place: _with_module(found) for place, found in files.items()}
+    for name, test, clip, entry in (row for place in options.places for row in _entries(ours[place])):
         module = Path(name).parent.parent / Path(name).stem
         rows.append((f"{module}::{test}", clip, entry["kind"], _values(entry), entry["shown"].get("scorer", "")))
     if not rows:
         return print_message(f"There is no baseline in {', '.join(printable(str(place)) for place in options.places)}.")
     _write_rows(options.output, ("test", "entry", "what", "values", "measured with"), rows)
+    if more := sum(map(len, files.values())) - sum(map(len, ours.values())):
+        print_message(
+            f"{plural(more, 'file')} without a test module left out, for example candidates; name their folder."
+        )
     return PASSED
+
+
+def _with_module(files: dict[str, Path]) -> dict[str, Path]:
+    """The files next to their test modules; all files if none is, as in a folder of candidates."""
+    from pytest_vmaf.baselines.files import modules_of
+
+    return {name: path for name, path in files.items() if modules_of(path)} or files
 
 
 def _diff(options: argparse.Namespace) -> int:

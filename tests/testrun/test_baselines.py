@@ -244,6 +244,13 @@ def test_candidate(
     assert re.search(difference, capsys.readouterr().out)
     assert main(["baseline", "diff", str(candidate), str(pytester.path)]) == 1
     assert "only in" not in capsys.readouterr().out
+    assert main(["baseline", "show", str(pytester.path)]) == 0
+    shown = capsys.readouterr()
+    assert "test_it::test_quality" in shown.out
+    assert "new/sub" not in shown.out
+    assert "1 file without a test module left out, for example candidates" in shown.err
+    assert main(["baseline", "show", str(candidate)]) == 0
+    assert "test_it::test_quality" in capsys.readouterr().out
     assert main(["baseline", "accept", str(candidate), "--into", str(pytester.path)]) == 0
     assert main(["baseline", "diff", str(folder), str(candidate / "sub")]) == 0
     assert main(["baseline", "show", str(folder)]) == 0
