@@ -38,7 +38,8 @@ class Settings(TypedDict, total=False):
         match_rate: If the frame rates differ, drop and double frames of the reference as the distorted clip does. Each
             frame is found by its picture, and the notes say how many were dropped and doubled.
         allow: Properties that are refused by default: `"hdr"`, `"interlaced"`, `"frame_rate"`, `"display"` (pictures
-            that are shown in other shapes), `"rotation"`; `"order"` (no warning about the order of the clips).
+            that are shown in other shapes), `"rotation"`, `"time_stamps"`; `"order"` (no warning about the order of
+            the clips).
         signs: Whether to measure signs of the picture, and to check their default gates.
         scorer: The scorer's name, or a `Scorer`.
         ffmpeg: The path of the ffmpeg to use.

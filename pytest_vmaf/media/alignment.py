@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pytest_vmaf.media.inspect import THUMBNAIL
@@ -33,10 +33,12 @@ class Alignment:
             has frames before the reference's first.
         certain: False if more frames may change the result: nothing moved, nothing matched, or the best offset is the
             largest that was tried.
+        moves: Whether enough frames move.
     """
 
     offset: int
     certain: bool
+    moves: bool = field(default=False, compare=False)
 
 
 def find_offset(reference: bytes, distorted: bytes, reach: int) -> Alignment:
@@ -81,8 +83,8 @@ def find_offset(reference: bytes, distorted: bytes, reach: int) -> Alignment:
     # The same distorted frames without the shift. Otherwise a shift gains by leaving out bad frames.
     unshifted = psnr(best, at=0) or 0.0
     if best and by_shift[best] >= max(by_shift[0] + MARGIN_DB, unshifted + MARGIN_DB, FLOOR_DB):
-        return Alignment(best, certain=abs(best) < max(by_shift))
-    return Alignment(0, certain=enough and by_shift[0] >= FLOOR_DB)
+        return Alignment(best, abs(best) < max(by_shift), enough)
+    return Alignment(0, enough and by_shift[0] >= FLOOR_DB, enough)
 
 
 def _moves(pictures: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -188,6 +188,9 @@ def _inspect_both(
         with thread_refusals(), ThreadPoolExecutor(2) as pool:
             ref, dis = pool.map(inspect_one, (reference, distorted))
         alignment = find_offset(ref.thumbnails, dis.thumbnails, reach)
+        # More frames only show more if the first ones do not move.
+        if frames > ROUNDS[0][0] and alignment.moves:
+            break
         if alignment.certain or ref.is_picture or len(ref.thumbnails) < frames * THUMBNAIL[0] * THUMBNAIL[1]:
             break
     return ref, dis, alignment
