@@ -59,6 +59,8 @@ def load_json(data: str | bytes) -> object:
     """
     import json
 
+    if not isinstance(data, str | bytes):
+        raise ValueError(f"it must be text, not {type(data).__name__}")
     if too_many(data):
         raise ValueError(f"it has more than {MOST_OBJECTS} objects and lists, or more than {MOST_VALUES} values")
     try:

@@ -185,6 +185,8 @@ def test_load_json() -> None:
         ("[" * 100_000, "nested too deeply"),
         ("{", "Expecting"),
         (b"\xff", "utf-8"),
+        (None, "it must be text, not NoneType"),
+        ({}, "it must be text, not dict"),
     ],
 )
 def test_not_strict_json(text: str | bytes, message: str) -> None:

@@ -9,6 +9,7 @@ from pytest_vmaf.json_shapes import conform
 from pytest_vmaf.report.collector import MOST_PICTURES, lighten, sections_size
 from pytest_vmaf.report.record import plain
 from pytest_vmaf.report.schema import SECTION, RecordDict
+from pytest_vmaf.text import short_repr
 
 
 @dataclass(frozen=True)
@@ -193,9 +194,21 @@ class Section:
         Raises:
             ValueError: If a block does not have the shape that the schema requires. The error names the place.
         """
-        record: RecordDict = plain({"title": self.title, "blocks": [block.to_record() for block in self.blocks]})
+        if not isinstance(self.blocks, Sequence) or isinstance(self.blocks, str | bytes):
+            raise ValueError(f"section.blocks must be a list of blocks, not {short_repr(self.blocks)}")
+        blocks = [_record_of(block, f"section.blocks[{number}]") for number, block in enumerate(self.blocks)]
+        record: RecordDict = plain({"title": self.title, "blocks": blocks})
         conform(record, SECTION, "section")
         return record
+
+
+def _record_of(block: Paragraph | DataTable | Chart | Shown | HeatMap, where: str) -> RecordDict:
+    if not hasattr(block, "to_record"):
+        raise ValueError(f"{where} must be a Paragraph, DataTable, Chart, Shown or HeatMap, not {short_repr(block)}")
+    try:
+        return block.to_record()
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"{where} ({type(block).__name__}) has a value of the wrong type: {error}") from error
 
 
 #: Builds a section. Its argument is the number of pictures that the section may have.

@@ -109,6 +109,22 @@ def test_infinite_numbers(place: str, value: float) -> None:
         Section("title", [chart]).to_record()
 
 
+@pytest.mark.parametrize(
+    ("blocks", "said"),
+    [
+        (None, "section.blocks must be a list of blocks, not None"),
+        ("text", "section.blocks must be a list of blocks, not 'text'"),
+        (["text"], r"section.blocks\[0\] must be a Paragraph, DataTable, .*, not 'text'"),
+        ([Paragraph("a"), Chart("x", "y", None)], r"section.blocks\[1\] \(Chart\) has a value of the wrong type: "),
+        ([Chart("x", "y", ["line"])], r"section.blocks\[0\] \(Chart\) has a value of the wrong type: "),
+        ([DataTable(None, [])], "section.blocks.0. .DataTable. has a value of the wrong type: "),
+    ],
+)
+def test_blocks_of_a_wrong_type(blocks: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Section("a section", blocks).to_record()
+
+
 def test_wrong_types() -> None:
     with pytest.raises(ValueError, match=r"section\.blocks\[0\]\.text must be a string, not 5"):
         Section("title", [Paragraph(5)]).to_record()  # type: ignore[arg-type]
@@ -149,11 +165,11 @@ def raising(error: Exception) -> Callable[[], list[Any]]:
         (lambda: [5], "AttributeError"),
         (lambda: [{"title": "a dict"}], "AttributeError"),
         (lambda: 5, "TypeError"),
-        (lambda: [ONE, Section("two", ["a text"])], "AttributeError"),  # type: ignore[list-item]
+        (lambda: [ONE, Section("two", ["a text"])], "section.blocks[0] must be a Paragraph"),  # type: ignore[list-item]
         (lambda: [Section("two", [DataTable(["a"], [[1, 2]])])], "ValueError: a row must have 1 values"),
         (lambda: [Section("two", [Chart("x", "y", [Line("a", [(1, math.nan)])])])], "ValueError: section.blocks[0]"),
         (lambda: [Section("two", [Chart("x", "y", [Line("a", [(1, 2, 3)])])])], "ValueError"),  # type: ignore[list-item]
-        (lambda: [Section("two", 5)], "TypeError"),  # type: ignore[arg-type]
+        (lambda: [Section("two", 5)], "section.blocks must be a list of blocks, not 5"),  # type: ignore[arg-type]
     ],
 )
 def test_failing_plugin(call: Callable[[], Any], said: str) -> None:
