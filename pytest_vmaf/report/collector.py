@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from pytest_vmaf.report.order import worst_of
+from pytest_vmaf.report.order import swallowed, worst_of
 from pytest_vmaf.report.schema import STATUSES, Record, RecordDict
 from pytest_vmaf.report.wording import explain_caught
 
@@ -42,6 +42,12 @@ class Attempt:
         if not self.called:
             return "error"
         return min(self.statuses, key=STATUSES.index, default="passed")
+
+    @property
+    def verdict(self) -> str:
+        """The status, or that of the worst measurement whose error the test caught."""
+        caught = swallowed({"status": self.status, "measurements": self.measurements})
+        return str(caught[0]["status"]) if caught else self.status
 
     def record(self) -> RecordDict:
         """The attempt as a `schema.ATTEMPT`."""
@@ -126,8 +132,11 @@ class Collector:
         return [test.record() for test in self._in_order()]
 
     def baselines(self) -> list[tuple[str, str, list[RecordDict]]]:
-        """For each test with baselines: its id, and the status and the new baselines of its last attempt."""
-        return [(test.id, test.last.status, test.last.baselines) for test in self._in_order() if test.last.baselines]
+        """For each test with baselines: its id, and the status and the new baselines of its last attempt.
+
+        A test that caught the error of a gate has failed here: what it measured is no baseline.
+        """
+        return [(test.id, test.last.verdict, test.last.baselines) for test in self._in_order() if test.last.baselines]
 
     def _in_order(self) -> Iterator[Test]:
         return chain.from_iterable(self._tests.values())

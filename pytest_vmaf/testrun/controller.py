@@ -144,7 +144,8 @@ class Controller:
 
         for test in self._tests:
             if text := explain_caught(test):
-                reporter.write_line(f"vmaf: {test['id']}: {text}", red=True)
+                remedy = "If that is meant, assert on vmaf.score() instead."
+                reporter.write_line(f"vmaf: {test['id']}: {text} {remedy}", red=True)
 
     def _print_messages(self, reporter: pytest.TerminalReporter) -> None:
         for line, is_error in self._messages:

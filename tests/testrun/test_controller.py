@@ -55,7 +55,7 @@ def test_caught_failures(run: Run, report: Report, pytester: pytest.Pytester) ->
 
         def test_caught(vmaf):
             try:
-                fake(vmaf, min_neg=99)
+                fake(vmaf, min_neg=99, baseline=True)
             except AssertionError:
                 pass
 
@@ -67,17 +67,24 @@ def test_caught_failures(run: Run, report: Report, pytester: pytest.Pytester) ->
                 pytest.skip("it is too bad today")
 
         def test_passed(vmaf): fake(vmaf, min_neg=90)
+
+        def test_meant(vmaf):
+            from pytest_vmaf import FakeScorer
+            assert vmaf.score("ref.mkv", "out.mp4", scorer=FakeScorer(vmaf=95, neg=93)).neg < 99
         """
     )
-    result = run(JSON)
+    result = run(JSON, "--vmaf-update=missing")
+    assert not list(pytester.path.rglob("__vmaf__"))
     # The verdicts of tests are pytest's.
     assert result.ret == 0
     text = "A gate failed in this test, and the test caught the error: NEG 93.00 where at least 99 is required"
-    result.stdout.fnmatch_lines([f"vmaf: test_it.py::test_caught: {text}*", f"vmaf: test_it.py::test_skipped: {text}*"])
+    remedy = "If that is meant, assert on vmaf.score() instead."
+    lines = [f"vmaf: test_it.py::{name}: {text}*{remedy}" for name in ("test_caught", "test_skipped")]
+    result.stdout.fnmatch_lines(lines, consecutive=True)
     tests = by_name(report())
     assert tests["test_caught"]["message"].startswith(text)
     assert text in tests["test_skipped"]["message"]
-    assert tests["test_passed"]["message"] == ""
+    assert tests["test_passed"]["message"] == tests["test_meant"]["message"] == ""
     assert main(["report", str(pytester.path / "r.json"), "-o", str(pytester.path / "r.md")]) == 1
 
 
