@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pytest_vmaf.gates.defaults import DEFAULT_GATES
 from pytest_vmaf.gates.metrics import label
 from pytest_vmaf.report import document as documents
 
@@ -66,12 +67,12 @@ def test_region_gate(run: Run, pytester: pytest.Pytester) -> None:
     )
     result = run()
     result.assert_outcomes(failed=1, passed=1)
-    result.stdout.re_match_lines_random([r".*GateViolation: face: NEG \d+\.\d+ < 90 \(1 of 5 gates failed\)"])
+    result.stdout.re_match_lines_random([r".*GateViolation: face: NEG \d+\.\d+ < 90 \(1 of 11 gates failed\)"])
     bad, good = entries(pytester)["test_bad"]["measurements"], entries(pytester)["test_good"]["measurements"]
     assert [each["status"] for each in bad] == ["passed", "failed", "passed"]
     assert [each["distorted"].rpartition(" [")[2] for each in bad[1:]] == ["face 96x72+200+80]", "sky 64x64+0+0]"]
     assert {gate["name"]: gate["passed"] for gate in bad[1]["gates"]} == {"min_neg": False, "max_gap": True}
-    assert [gate["name"] for gate in bad[0]["gates"]] == ["min_neg", "max_gap", "above_100"]
+    assert [gate["name"] for gate in bad[0]["gates"]] == ["min_neg", *DEFAULT_GATES]
     assert bad[1]["neg"] < 90 < bad[2]["neg"]
     assert [each["status"] for each in good] == ["passed"] * 2
 

@@ -10,7 +10,8 @@ from hypothesis import example, given, settings, strategies as st
 from scoring.builders import a_result
 
 from pytest_vmaf.errors import SettingsError
-from pytest_vmaf.gates.gate import DEFAULT_GATES, Gate, effective, judge, parse_assignment, parse_gate, refuse_twice
+from pytest_vmaf.gates.defaults import DEFAULT_GATES
+from pytest_vmaf.gates.gate import Gate, effective, judge, parse_assignment, parse_gate, refuse_twice
 from pytest_vmaf.gates.messages import describe
 from pytest_vmaf.gates.metrics import ABOVE, BASE_METRICS
 from pytest_vmaf.scoring.models import feature_columns
@@ -144,17 +145,18 @@ def layer(origin: str, **gates: object) -> list[Gate]:
 
 def test_nearer_origin_wins():
     gates = effective(
-        [layer("call", min_neg=95), layer("ini", min_neg=90, max_gap=2), layer("default", **DEFAULT_GATES)]
+        [layer("call", min_neg=95), layer("ini", min_neg=90, max_contrast=2), layer("default", **DEFAULT_GATES)]
     )
-    assert {(gate.name, gate.limit, gate.origin) for gate in gates} == {
-        ("min_neg", 95, "call"),
-        ("max_gap", 2, "ini"),
-        (ABOVE, 0, "default"),
+    set_elsewhere = {("min_neg", 95, "call"), ("max_contrast", 2, "ini")}
+    defaults = {(name, float(limit) if limit is not True else 0, "default") for name, limit in DEFAULT_GATES.items()}
+    assert {(gate.name, gate.limit, gate.origin) for gate in gates} == set_elsewhere | {
+        each for each in defaults if each[0] != "max_contrast"
     }
 
 
 def test_off_overrides_farther_origin():
-    gates = effective([layer("marker", max_gap="off", above_100=False), layer("default", **DEFAULT_GATES)])
+    off = dict.fromkeys(DEFAULT_GATES, "off") | {ABOVE: False}
+    gates = effective([layer("marker", **off), layer("default", **DEFAULT_GATES)])
     assert gates == ()
 
 
@@ -208,7 +210,7 @@ def test_str():
 
 def test_message_lists_everything():
     result = a_result((104.0, 99.0, 97.0), (90.0, 95.0, 80.0), above=((0, 104.0, 101.25),))
-    gates = layer("marker", min_neg=93, min_vmaf=95) + layer("default", **DEFAULT_GATES)
+    gates = layer("marker", min_neg=93, min_vmaf=95) + layer("default", max_gap=3, above_100=True)
     text = describe(result, judge(result, gates), NOTHING)
     first, *rest = text.splitlines()
     assert "NEG 88.333 < 93; gap 11.667 > 3; 1 frame" in first

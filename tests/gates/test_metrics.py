@@ -21,8 +21,9 @@ from pytest_vmaf.gates.metrics import (
 )
 from pytest_vmaf.gates.tolerance import parse_tolerance
 from pytest_vmaf.scoring.models import feature_columns, higher_is_better
+from pytest_vmaf.scoring.signs import SIGNS
 
-SPECIAL = (*BASE_METRICS, ABOVE, *PART_METRICS, *SEARCH_METRICS)
+SPECIAL = (*BASE_METRICS, ABOVE, *SIGNS, *PART_METRICS, *SEARCH_METRICS)
 
 
 def test_every_metric_is_there_once():
@@ -44,7 +45,7 @@ def test_labels_are_those_of_scales(name):
 
 
 def test_directions_are_those_of_scores():
-    lower = {ABOVE, "bitrate", BD_RATE}
+    lower = {ABOVE, "bitrate", BD_RATE, *SIGNS}
     for name, metric in metrics().items():
         assert metric.higher_is_better == (name not in lower and higher_is_better(name)), name
 
@@ -52,6 +53,7 @@ def test_directions_are_those_of_scores():
 def test_sources():
     sources = {name: metric.source for name, metric in metrics().items()}
     assert {sources[name] for name in (*BASE_METRICS, ABOVE)} == {"score"}
+    assert {sources[name] for name in SIGNS} == {"sign"}
     assert {sources[name] for name in ROI_METRICS} == {"roi"}
     assert {sources[name] for name in MAP_METRICS} == {"map"}
     assert {sources[name] for name in feature_columns()} == {"feature"}
