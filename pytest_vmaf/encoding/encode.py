@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from dataclasses import dataclass, replace
@@ -16,8 +17,12 @@ from pytest_vmaf.media.command import Command, Finished
 from pytest_vmaf.media.demux import is_known
 from pytest_vmaf.media.diagnosis import diagnose
 from pytest_vmaf.media.ffmpeg import OUTPUT, FfmpegCommand, by_hand
+from pytest_vmaf.media.frame_rate import average_rate
 from pytest_vmaf.media.process import run, run_together
 from pytest_vmaf.text import printable
+
+#: What encoders and muxers print about two frames with one time stamp.
+CLASHING_TIMES = re.compile(r"non-strictly-monotonic PTS|Non-monotonic DTS")
 
 
 @dataclass(frozen=True)
@@ -223,6 +228,12 @@ def _check_end(job: EncodeJob, crf: int, end: Finished) -> None:
         if any("not divisible by 2" in line for line in end.tail):
             size = f"{job.source.width}x{job.source.height}"
             hint = f"  Width and height must be even in this pixel format, not {size}: pad or crop the source first.\n"
+        if any(CLASHING_TIMES.search(line) for line in end.tail):
+            rate = average_rate(job.source.clip, job.ffmpeg, job.timeout) or 25
+            hint = (
+                "  The source has a variable frame rate, and two of its frames share a tick of the encoder's clock. "
+                f"State its average rate: {job.source.clip.spelled(frame_rate=round(float(rate), 3))}.\n"
+            )
         raise EncodeError(f"{job.name} failed at CRF {crf}: it {end.how}.\n{hint}{end.explain()}")
 
 

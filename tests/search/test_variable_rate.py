@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from pytest_vmaf import SettingsError, Vmaf
+from pytest_vmaf import EncodeError, SettingsError, Vmaf
 from pytest_vmaf.encoding.encoders import ENCODERS, command_encoder
 from pytest_vmaf.encoding.job import EncodeJob, check_arguments
 from pytest_vmaf.media.clip import Clip
@@ -102,3 +103,17 @@ def test_other_searches(phone, recording, program):
         assert vmaf.ladder(source, targets=[10], resolutions=["128x96", "64x48"], **common).rungs
         assert vmaf.per_shot(source, target=10, **common).encode.frames == 24
         assert vmaf.bisect(source, targets=[10], sample=0.5, **common).answers
+
+
+@pytest.mark.slow
+def test_rate_that_varies_later(make, footage, tmp_path):
+    # The first frames do not show it, and Matroska states a constant rate.
+    chain = "settb=1/1000,setpts='if(lt(N,20),N*40,800+(N-20)*40+floor(random(1)*39))'"
+    quality = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", 8)
+    late = make("-i", footage("128x96", 48), "-vf", chain, *PASS, *quality, tmp_path / "late.mkv")
+    options = {"encoder": "libx264", "preset": "ultrafast", "crf": 40}
+    with pytest.raises(EncodeError, match=r"State its average rate: (Clip\(.*\))\.") as refused:
+        Vmaf(cache=False).encode(late, tmp_path / "out.mp4", **options)
+    stated = re.search(r"rate: (Clip\(.*\))\.", str(refused.value))[1]
+    encode = Vmaf(cache=False).encode(eval(stated), tmp_path / "out.mp4", **options)
+    assert encode.frames == 48
