@@ -23,6 +23,7 @@ from pytest_vmaf.files import write_atomically
 from pytest_vmaf.gates.metrics import label
 from pytest_vmaf.report import charts, heatmap, section_charts, series, wording
 from pytest_vmaf.report.document import is_complete
+from pytest_vmaf.report.models import differ_in_model, model_of
 from pytest_vmaf.report.order import outcomes, worst_first
 from pytest_vmaf.report.schema import BLOCK, MEASUREMENT, STATUSES, Record, RecordDict
 from pytest_vmaf.text import time_code
@@ -80,7 +81,7 @@ def write_html(path: Path, document: Record, *, assets: bool = False) -> None:
 def page(document: Record, form: Form) -> Iterator[str]:
     """Render the page in chunks, so that thousands of tests never are in memory as one text."""
     ids = Counter((test["run"], test["id"]) for test in document["tests"])
-    models = wording.differ_in_model([each for test in document["tests"] for each in test["measurements"]])
+    models = differ_in_model([each for test in document["tests"] for each in test["measurements"]])
     tests = [_complete(test, ids[test["run"], test["id"]] > 1) for test in worst_first(document["tests"])]
     style, script, state = _template("style.css"), _template("script.js"), _state(document)
     context = {
@@ -141,7 +142,7 @@ def _environment() -> jinja2.Environment:
         finalize=lambda value: wording.clean(value) if type(value) is str else value,
     )
     modules = {"charts": charts, "heat": heatmap, "plots": section_charts, "series": series, "view": wording}
-    environment.globals.update(modules, words=wording.WORDS, label=label, opened=("error", "failed"))
+    environment.globals.update(modules, words=wording.WORDS, label=label, opened=("error", "failed"), model_of=model_of)
     environment.filters.update(two=lambda value: f"{value:.2f}", percent=lambda share: f"{share * 100:.6g}%")
     environment.filters.update(score=wording.score, when=_duration)
     return environment

@@ -8,7 +8,7 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 from pytest_vmaf.gates.metrics import BASE_METRICS, label, metrics
-from pytest_vmaf.report.schema import IN_PERCENT, NO_BASELINE, SCHEMA, Record, RecordDict
+from pytest_vmaf.report.schema import DROP, IN_PERCENT, NO_BASELINE, RISE, SCHEMA, Record, RecordDict
 from pytest_vmaf.text import printable
 
 if TYPE_CHECKING:
@@ -106,7 +106,8 @@ def _tolerance_gate(verdict: ToleranceVerdict, named: bool) -> RecordDict:
     tolerance = verdict.tolerance
     limit = (tolerance.limit or 0.0) + verdict.margin
     where = f" at {printable(verdict.where)}" if named and verdict.where else ""
-    metric = f"{tolerance.direction} of {label(tolerance.metric)}{where}{IN_PERCENT if tolerance.relative else ''}"
+    change = DROP if tolerance.direction == "drop" else RISE
+    metric = f"{change}{label(tolerance.metric)}{where}{IN_PERCENT if tolerance.relative else ''}"
     worse = max(-LARGEST_CHANGE, min(LARGEST_CHANGE, verdict.worse))
     return {
         "name": tolerance.name,

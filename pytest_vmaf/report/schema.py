@@ -113,6 +113,8 @@ HEAT = {
 }
 #: The metric of the failed gate that stands for a baseline that does not exist.
 NO_BASELINE = "entries of the baseline"
+#: The beginning of the metric of a gate on the change since a baseline.
+DROP, RISE = "drop of ", "rise of "
 #: The end of the metric of a gate whose numbers are percentages of the baseline.
 IN_PERCENT = " in %"
 #: A block of a section: a paragraph, a table, a chart of lines over a common axis, pictures, or a heat map.

@@ -12,13 +12,12 @@ from rich.text import Text
 
 from pytest_vmaf.gates.messages import provenance_lines_of, worst_lines_of
 from pytest_vmaf.gates.metrics import PART_METRICS, decimals
+from pytest_vmaf.report.models import differ_in_model, model_of
 from pytest_vmaf.report.order import badness
 from pytest_vmaf.report.schema import Record
 from pytest_vmaf.report.wording import (
-    differ_in_model,
     limit_text,
     margin_of,
-    model_of,
     short_clip,
     short_id,
     without_minimum,

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from pytest_vmaf.gates.metrics import ABOVE, ENCODE_METRICS, decimals, label, metrics
 from pytest_vmaf.report.order import badness, rank, smallest_margin, swallowed, worst_first
-from pytest_vmaf.report.schema import IN_PERCENT, NO_BASELINE, STATUSES, Record
+from pytest_vmaf.report.schema import DROP, IN_PERCENT, NO_BASELINE, RISE, STATUSES, Record
 from pytest_vmaf.text import plural, printable, time_code
 
 #: The symbol and the words of each status. A symbol can be read without colour.
@@ -148,8 +148,13 @@ def without_minimum(measurements: Sequence[Record]) -> str:
     The default gates look for enhancement, and a ruined picture has none.
     """
     checks = [each for each in measurements if each.get("every_gate")]
-    count = sum(not any(gate.get("bound") == "min" for gate in each["gates"]) for each in checks)
+    count = sum(not any(map(_is_floor, each["gates"])) for each in checks)
     return f"{count} of {plural(len(checks), 'check')} had no min_ gate, so no minimum was required" if count else ""
+
+
+def _is_floor(gate: Record) -> bool:
+    # The limit of a drop below a baseline requires a minimum, too.
+    return gate.get("bound") == "min" or gate.get("metric", "").startswith(DROP)
 
 
 def describe_failure(gate: Record) -> str:
@@ -213,7 +218,7 @@ def limit_text(gate: Record) -> str:
 
 def _decimals(gate: Record) -> int:
     # Drops and rises are small numbers of any unit.
-    if gate["metric"].startswith(("drop of ", "rise of ")) and "ssim" not in gate["metric"]:
+    if gate["metric"].startswith((DROP, RISE)) and "ssim" not in gate["metric"]:
         return 2
     return decimals(gate["metric"], gate["limit"])
 
@@ -243,16 +248,6 @@ def clean(text: str) -> str:
 def short_id(test_id: str) -> str:
     """A test id without its file."""
     return test_id.partition("::")[2] or test_id
-
-
-def model_of(record: Record) -> str:
-    """The model of a measurement, for example "vmaf_v0.6.1 (phone)"; "" if nothing was measured."""
-    return str((record.get("provenance") or {}).get("model") or "")
-
-
-def differ_in_model(records: Sequence[Record]) -> bool:
-    """Whether measurements have different models, so that their scores do not compare."""
-    return len({model for record in records if (model := model_of(record))}) > 1
 
 
 def short_clip(path: str) -> str:

@@ -384,3 +384,12 @@ def test_failed_write(tmp_path: Path) -> None:
         html.write_html(path, broken)
     assert path.read_text() == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["r.html"]
+
+
+def test_models_that_differ() -> None:
+    first, second = a_measurement(min_neg=90), a_measurement(min_neg=90, phone=True)
+    texts = [
+        "".join(html.page(a_document(a_test("passed", *measured)), html.Form(True, html._data)))
+        for measured in ([first, first], [first, second])
+    ]
+    assert ["<small>vmaf_v0.6.1 (phone)</small>" in text for text in texts] == [False, True]
