@@ -74,10 +74,20 @@ def sign_metrics(log: ScoreLog, models: ModelPair) -> dict[str, Frames]:
         "contrast": signs["contrast"],
         "collapse": _collapse(neg, log.columns.get("psnr_y"), signs["change"]),
     }
-    if models.detail_columns and all(column in log.columns for column in models.detail_columns):
-        credited, limited = (log.columns[column] for column in models.detail_columns)
-        metrics["enhancement"] = tuple(map(_enhancement, credited, limited, neg, signs["spread"]))
+    if detail := enhancement_of(log, models):
+        # Nearly flat frames have no detail.
+        metrics["enhancement"] = tuple(
+            0.0 if is_flat(spread) else value for value, spread in zip(detail, signs["spread"], strict=True)
+        )
     return metrics
+
+
+def enhancement_of(log: ScoreLog, models: ModelPair) -> Frames:
+    """The enhancement of each frame; empty if the scorer does not log the model's ADM."""
+    if not models.detail_columns or not all(column in log.columns for column in models.detail_columns):
+        return ()
+    credited, limited = (log.columns[column] for column in models.detail_columns)
+    return tuple(map(_enhancement, credited, limited, log.columns[models.neg.column]))
 
 
 def displaced_runs(signs: Mapping[str, Frames]) -> list[tuple[int, int, int]]:
@@ -136,9 +146,9 @@ def is_flat(spread: float) -> bool:
     return spread < FLAT
 
 
-def _enhancement(credited: float, limited: float, neg: float, spread: float) -> float:
+def _enhancement(credited: float, limited: float, neg: float) -> float:
     """The detail that only the default model credits. Coarse coding makes some of it, the more the lower NEG is."""
-    return 0.0 if is_flat(spread) else 1000 * (credited - limited) * _clamp(neg / FULL_DETAIL, 0.0)
+    return 1000 * (credited - limited) * _clamp(neg / FULL_DETAIL, 0.0)
 
 
 def _clamp(value: float, low: float) -> float:

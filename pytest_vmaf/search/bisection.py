@@ -11,7 +11,7 @@ from pytest_vmaf.errors import GateViolation
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.search.crf_search import Outcome
-from pytest_vmaf.search.probe import Metric, Probe
+from pytest_vmaf.search.probe import ENHANCED, Metric, Probe
 from pytest_vmaf.search.speed import Speed
 
 # pytest shows the caller's line, not ours.
@@ -193,7 +193,18 @@ class Bisection:
             f"{' '.join([self.name, *self.arguments])} on {sample_name(self.reference, self.sample)}: {self.metric}, "
             f"ceiling {self.ceiling:.2f}, {len(self.probes)} encodes"
         )
-        return "\n  ".join([head, *lines])
+        return "\n  ".join([head, *lines, *(f"note: {note}" for note in self.notes)])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Which operating points are enhanced beyond what `check` accepts by default, a sentence each."""
+        return tuple(
+            f"at {answer.target:g}, {note}"
+            for answer in self.answers.values()
+            if answer.met
+            for note in answer.result.provenance["notes"]
+            if note.startswith(ENHANCED)
+        )
 
 
 def sample_name(name: str, sample: tuple[int, int] | None) -> str:

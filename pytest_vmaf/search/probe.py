@@ -6,25 +6,30 @@ import hashlib
 import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import fmean
 
 from pytest_vmaf.encoding.cached import encode_key, restore, store_encode
 from pytest_vmaf.encoding.encode import Encode, describe, make_encode, remove
 from pytest_vmaf.encoding.job import EncodeJob
 from pytest_vmaf.errors import ClipError, EncodeError, SettingsError
+from pytest_vmaf.gates.defaults import DEFAULT_GATES
 from pytest_vmaf.gates.metrics import BASE_METRICS
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.fingerprint import stamp_of
 from pytest_vmaf.media.process import stop_children
 from pytest_vmaf.scoring.cached import score, score_key, store_score
 from pytest_vmaf.scoring.measure import conclude
-from pytest_vmaf.scoring.models import feature_columns, higher_is_better, resolve_feature
+from pytest_vmaf.scoring.models import ModelPair, feature_columns, higher_is_better, resolve_feature
 from pytest_vmaf.scoring.prepare import MeasureRequest, PreparedScoring, prepare
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import POOLS, Score
 from pytest_vmaf.scoring.scorer import EncodeStep, EncodingScorer, ScoreLog, Scorer
 from pytest_vmaf.scoring.scorer_calls import call, checked_log
+from pytest_vmaf.scoring.signs import enhancement_of
 from pytest_vmaf.text import did_you_mean
 
+#: The first word of the note about an enhanced encode.
+ENHANCED = "enhancement"
 #: The prefixes of features without a ceiling (infinite for identical frames), and of those that do not measure quality.
 NO_TARGETS = ("psnr_hvs", "ciede", "float_moment")
 
@@ -71,6 +76,17 @@ def parse_metric(text: str) -> Metric:
             f"metric must be {name} with a pool of {', '.join(pools)}, for example {name}.p5, not {text!r}."
         )
     return Metric(name, pool or "mean")
+
+
+def enhancement_notes(log: ScoreLog, models: ModelPair) -> list[str]:
+    """A note if a trial encode is enhanced beyond what `check` accepts by default. Searches have no such gate."""
+    frames, limit = enhancement_of(log, models), float(DEFAULT_GATES["max_enhancement"])
+    if not frames or fmean(frames) <= limit:
+        return []
+    return [
+        f"{ENHANCED} {fmean(frames):.1f} is above {limit:g}, the limit of check: the encoder, or a filter before it, "
+        "sharpens"
+    ]
 
 
 @dataclass(frozen=True, repr=False)
@@ -204,7 +220,8 @@ class Prober:
         if stamp_of(Clip(path)) != written:
             raise EncodeError(f"The encoder was still writing the encode of {self._name(crf)} while it was scored.")
         command = f"{encode.command} && {log.command.replace(f'file:{path.absolute()}', path.name)}"
-        result = conclude(prepared, log, self._name(crf), command, self.reference)
+        notes = enhancement_notes(log, prepared.models)
+        result = conclude(prepared, log, self._name(crf), command, self.reference, notes)
         # A loopback decoder gets the packets before bitstream filters change them.
         arguments = (*self.job.encoder.arguments, *self.job.arguments)
         if self.job.encoder.arguments and not any(argument.startswith("-bsf") for argument in arguments):
@@ -218,7 +235,8 @@ class Prober:
         prepared = self._like_first(first, Clip(path, film_grain=self.job.source.clip.film_grain))
         step = EncodeStep(self.job.source.clip, self.job.ffmpeg_arguments(crf), path)
         log = checked_log(call(scorer, "encode_and_score", prepared.job, step), scorer)
-        result = conclude(prepared, log, self._name(crf), reference=self.reference)
+        notes = enhancement_notes(log, prepared.models)
+        result = conclude(prepared, log, self._name(crf), reference=self.reference, notes=notes)
         encode = describe(self.job, crf, path, log.command, None)
         self._check_frames(encode, log)
         return result, encode, log

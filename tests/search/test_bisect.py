@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_vmaf import Vmaf
 from pytest_vmaf.encoding.encoders import ENCODERS, Encoder, command_encoder, function_encoder
 from pytest_vmaf.errors import EncodeError, GateViolation, ScorerError, SettingsError
 from pytest_vmaf.media.clip import Clip
@@ -657,3 +658,13 @@ def clean(tmp_path: Path) -> Iterator[None]:
     """No search leaves its temporary folder inside the folder where it stores encodes."""
     yield
     assert not list(tmp_path.rglob(".pytest-vmaf-*"))
+
+
+def test_enhanced_answer_has_a_note(clip) -> None:
+    vmaf = Vmaf(cache=False)
+    options = {"encoder": "libx264:ultrafast", "targets": [60], "crf": (24, 44)}
+    enhanced = vmaf.bisect(clip, **options, arguments="-vf unsharp=5:5:1.5")
+    [note] = enhanced.notes
+    assert re.fullmatch(r"at 60, enhancement \d+\.\d is above 12.5, the limit of check: the encoder, .* sharpens", note)
+    assert f"note: {note}" in str(enhanced)
+    assert vmaf.bisect(clip, **options).notes == ()
