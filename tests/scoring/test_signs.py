@@ -1,0 +1,161 @@
+"""Signs of the picture, from columns and from small frames that are made here."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from pytest_vmaf.errors import LogError, PairError
+from pytest_vmaf.media.small_frames import HEIGHT, WIDTH
+from pytest_vmaf.scoring.sign_meter import SignMeter
+from pytest_vmaf.scoring.signs import COLUMNS, SIGNS, check_columns, displaced_runs, refuse_displaced, sign_metrics
+
+MODELS = SimpleNamespace(neg=SimpleNamespace(column="neg"), detail_columns=("credited", "limited"))
+
+
+def scene(frames: int = 12) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Frames of luma and chroma in which a bright square moves over a gradient."""
+    x, y = np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT))
+    pictures = []
+    for frame in range(frames):
+        luma = 40 + x + 0.5 * y
+        luma[20:44, 4 + 4 * frame : 28 + 4 * frame] = 220
+        chroma = np.full((HEIGHT, WIDTH // 2), 128.0)
+        chroma[: HEIGHT // 2] += 20
+        chroma[HEIGHT // 2 :] -= 30
+        pictures.append((luma, chroma))
+    return pictures
+
+
+def measure(reference: list, distorted: list, chunk: int = 1000) -> dict[str, tuple[float, ...]]:
+    """The columns of a stream in which both clips are side by side, fed in chunks."""
+    stream = b"".join(
+        np.concatenate([np.hstack([a[0], b[0]]).ravel(), np.hstack([a[1], b[1]]).ravel()])
+        .clip(0, 255)
+        .astype(np.uint8)
+        .tobytes()
+        for a, b in zip(reference, distorted, strict=True)
+    )
+    meter = SignMeter()
+    for start in range(0, len(stream), chunk):
+        meter.feed(stream[start : start + chunk])
+    return dict(meter.finish())
+
+
+def metrics(signs: dict, every_neg: float = 95.0, **columns: tuple[float, ...]) -> dict[str, tuple[float, ...]]:
+    """The metrics of these columns, with this NEG in every frame that no column says otherwise."""
+    frames = len(signs["error"])
+    flat = {"neg": (every_neg,) * frames, "credited": (0.9,) * frames, "limited": (0.9,) * frames}
+    return sign_metrics(SimpleNamespace(signs=signs, columns={**flat, **columns}), MODELS)
+
+
+def test_identical_clips_have_no_signs():
+    signs = measure(scene(), scene())
+    assert set(signs) == set(COLUMNS)
+    assert all(len(column) == 12 for column in signs.values())
+    assert {name: max(values) for name, values in metrics(signs).items()} == pytest.approx(
+        dict.fromkeys(SIGNS, 0.0), abs=1e-4
+    )
+    assert displaced_runs(signs) == []
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 100_000])
+def test_chunks_change_nothing(chunk):
+    reference, distorted = scene(3), [(luma + 3, chroma) for luma, chroma in scene(3)]
+    assert measure(reference, distorted, chunk) == measure(reference, distorted)
+
+
+def test_level_shift():
+    brighter = metrics(measure(scene(), [(luma + 10, chroma) for luma, chroma in scene()]))
+    assert brighter["level_shift"] == pytest.approx([10.0] * 12, abs=0.01)
+    # A shift of one half of the picture is no shift of the level.
+    half = metrics(measure(scene(), [(luma + 10 * (np.arange(HEIGHT) < 36)[:, None], c) for luma, c in scene()]))
+    assert max(half["level_shift"]) < 3
+
+
+def test_contrast():
+    stretched = [(128 + 1.1 * (luma - 128), chroma) for luma, chroma in scene()]
+    assert metrics(measure(scene(), stretched))["contrast"] == pytest.approx([9.5] * 12, abs=0.7)
+
+
+def test_colour_loss():
+    for change, loss in (
+        (lambda c: np.full_like(c, 128), 100),
+        (lambda c: 128 + 1.5 * (c - 128), 50),
+        (lambda c: np.vstack([c[HEIGHT // 2 :], c[: HEIGHT // 2]]), 190),
+        (lambda c: 256 - c, 200),
+    ):
+        changed = metrics(measure(scene(), [(luma, change(chroma)) for luma, chroma in scene()]))
+        assert changed["colour_loss"] == pytest.approx([loss] * 12, rel=0.05)
+
+
+def test_colour_loss_by_psnr():
+    signs = measure(scene(), scene())
+    planes = {"psnr_y": (45.0,) * 12, "psnr_cb": (60.0,) * 12, "psnr_cr": (36.0,) * 12}
+    assert metrics(signs, **planes)["colour_loss"] == pytest.approx([30.0] * 12)
+
+
+def test_coarse_encodes_are_trusted_less():
+    signs = measure(scene(), [(luma + 4, 128 + 0.7 * (chroma - 128)) for luma, chroma in scene()])
+    fine, coarse = metrics(signs), metrics(signs, 30)
+    for name in ("colour_loss", "level_shift"):
+        assert coarse[name][0] == pytest.approx(fine[name][0] / 4)
+
+
+def test_displaced_frames():
+    reference = scene(24)
+    order = [*range(10), 11, 10, *range(12, 18), *range(17, 23)]
+    signs = measure(reference, [reference[frame] for frame in order])
+    assert displaced_runs(signs) == [(10, 10, 1), (11, 11, -1), (18, 23, -1)]
+    request = SimpleNamespace(reference=SimpleNamespace(clip="r.y4m"), distorted=SimpleNamespace(clip="d.mkv"))
+    text = (
+        r"displaced: 8 frames of 24 .*: frame 10 shows the reference 1 frame later; "
+        r"frame 11 shows the reference 1 frame earlier; frames 18 to 23 show the reference 1 frame earlier"
+    )
+    with pytest.raises(PairError, match=text):
+        refuse_displaced(SimpleNamespace(signs=signs, distorted_frames=24), request)
+
+
+def test_still_and_foreign_frames_are_not_displaced():
+    still = [scene(1)[0]] * 12
+    assert displaced_runs(measure(still, still)) == []
+    black = [*scene(12)]
+    black[6] = (np.zeros((HEIGHT, WIDTH)), black[6][1])
+    assert displaced_runs(measure(scene(12), black)) == []
+
+
+def test_collapse():
+    signs = measure(scene(), scene())
+    neg, psnr = [90.0] * 12, [40.0] * 12
+    neg[5], psnr[5] = 20.0, 25.0
+    neg[8] = 40.0
+    collapse = metrics(signs, neg=tuple(neg), psnr_y=tuple(psnr))["collapse"]
+    # Frame 8 has the PSNR of the others: its picture is as good.
+    assert collapse == (*[0.0] * 5, 70.0, *[0.0] * 6)
+
+
+def test_collapse_within_a_shot():
+    signs = measure(scene(), scene())
+    signs["change"] = (*[1.0] * 6, 5000.0, *[1.0] * 5)
+    neg, psnr = (90.0,) * 6 + (30.0,) * 6, (42.0,) * 6 + (28.0,) * 6
+    assert max(metrics(signs, neg=neg, psnr_y=psnr)["collapse"]) == 0
+
+
+def test_enhancement():
+    signs = measure(scene(), scene())
+    detail = {"credited": (0.95,) * 12, "limited": (0.93,) * 12}
+    assert metrics(signs, **detail)["enhancement"] == pytest.approx([20.0] * 12)
+    assert metrics(signs, 35, **detail)["enhancement"] == pytest.approx([10.0] * 12)
+    flat = [(luma * 0 + 30, chroma) for luma, chroma in scene()]
+    assert set(metrics(measure(flat, flat), **detail)["enhancement"]) == {0.0}
+
+
+def test_missing_columns_are_refused():
+    signs = measure(scene(3), scene(3))
+    check_columns(signs, 3, "a against b")
+    with pytest.raises(LogError, match="have 3 values of 'level_shift' for 4 frames: a against b"):
+        check_columns(signs, 4, "a against b")
+    with pytest.raises(LogError, match="have 0 values of 'change' for 3 frames"):
+        check_columns({name: column for name, column in signs.items() if name != "change"}, 3, "a against b")
