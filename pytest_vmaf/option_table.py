@@ -92,10 +92,15 @@ def at_once(value: object) -> int:
     return count
 
 
+#: A thread cannot wait for longer, in seconds.
+LONGEST_WAIT = 1e9
+
+
 def _seconds(value: object) -> float:
-    # A thread cannot wait for longer.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1e9:
-        raise ValueError("a number of seconds above 0, and at most 1e9")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise ValueError("a number of seconds above 0")
+    if value > LONGEST_WAIT:
+        raise ValueError(f"at most {LONGEST_WAIT:g} seconds")
     return float(value)
 
 

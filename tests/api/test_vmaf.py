@@ -89,6 +89,7 @@ def test_error_is_recorded_with_its_gates(settings: dict[str, Any]) -> None:
         ({"modle": "x"}, r"'modle' \(call\) is neither a setting nor a gate. Did you mean 'model'"),
         ({"threads": 0}, r"threads \(call\) must be a whole number of at least 1, not 0"),
         ({"threads": 10**9}, r"threads \(call\) must be at most \d+ on this machine, which has \d+ cores?, not 10{9}"),
+        ({"timeout": 10**400}, r"timeout \(call\) must be at most 1e\+09 seconds, not 10{9}"),
         ({"timeout": float("nan")}, r"timeout \(call\) must be a number of seconds above 0, not nan"),
         ({"align": 1}, r"align \(call\) must be True or False, not 1"),
         ({"features": ["ssim"]}, r"'ssim' is not a libvmaf feature. Did you mean 'float_ssim'"),
