@@ -539,7 +539,7 @@ def test_vmaf_tool_agrees(pair: Pair, network: Path, tool: str, pix_fmt: str) ->
 
 def test_scorer_without_clips(pair: Pair) -> None:
     with pytest.raises(SettingsError, match="A mask needs a scorer that reads clips; 'fake' does not"):
-        Vmaf(scorer=FakeScorer({"vmaf": [90.0], "neg": [90.0]})).roi(*pair(), synthetic_mask=0.5)
+        Vmaf(scorer=FakeScorer(vmaf=[90.0], neg=[90.0])).roi(*pair(), synthetic_mask=0.5)
 
 
 # Pairs of every kind: the mask is of the frames that are scored.

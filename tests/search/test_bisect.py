@@ -468,7 +468,7 @@ def test_os_error_of_the_search(short: Path, copy: Encoder, temp: Path) -> None:
                 raise OSError(28, "No space left on device")
             return super().score(request)
 
-    with pytest.raises(ScorerError, match=r"The system refused what the search needs: .*No space left") as caught:
+    with pytest.raises(ScorerError, match=r"The scorer FullDisk failed in score .*No space left") as caught:
         search(short, copy, 60, scorer=FullDisk())
     assert len(caught.value.probes) == 1
     assert not list(temp.iterdir())
