@@ -93,7 +93,7 @@ def vmaf(request: pytest.FixtureRequest) -> Vmaf:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
-    """Let SIGTERM end a run with VMAF tests as Ctrl-C does.
+    """Let SIGTERM and SIGHUP end a run with VMAF tests as Ctrl-C does.
 
     An xdist controller has no items. It learns of these tests from their reports, or expects them if one is to be
     written.

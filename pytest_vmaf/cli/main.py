@@ -44,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
 
     Raises:
-        SystemExit: If the command line cannot be parsed (code 2), for `--help` and `--version`, and on SIGTERM.
+        SystemExit: If the command line cannot be parsed (code 2), for `--help` and `--version`, and on a signal that
+            ends the command.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser, names = build_parser()
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # A name that the terminal's encoding lacks must not end the command with a traceback.
             stream.reconfigure(errors="backslashreplace")
-    # SIGTERM stops a scorer and removes its folder, as Ctrl-C does.
+    # SIGTERM and SIGHUP stop a scorer and remove its folder, as Ctrl-C does.
     Termination().install()
     return _run(options)
 

@@ -12,26 +12,31 @@ from collections.abc import Callable, Iterator
 PR_SET_PDEATHSIG = 1
 
 
+#: Signals that end a process from outside: SIGTERM, and SIGHUP when its terminal is closed.
+ENDING = (signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
+
+
 @contextlib.contextmanager
-def deferred(number: signal.Signals) -> Iterator[None]:
-    """Let a signal's handler run once a child has been started and noted, not in between.
+def deferred(*numbers: signal.Signals) -> Iterator[None]:
+    """Let the handlers of signals run once a child has been started and noted, not in between.
 
     Python drops what a handler raises in a hook around a fork (`os.register_at_fork`, which logging uses): Ctrl-C would
     be lost. Handlers run in the main thread alone, so other threads have nothing to defer.
     """
-    handler = signal.getsignal(number) if threading.current_thread() is threading.main_thread() else None
-    # A signal that is ignored, or ends the process at once, acts that way in the child too.
-    if not callable(handler):
-        yield
-        return
+    handlers = {}
+    if threading.current_thread() is threading.main_thread():
+        # A signal that is ignored, or ends the process at once, acts that way in the child too.
+        handlers = {number: handler for number in numbers if callable(handler := signal.getsignal(number))}
     pending: list[int] = []
-    signal.signal(number, lambda number, frame: pending.append(number))
+    for number in handlers:
+        signal.signal(number, lambda number, frame: pending.append(number))
     try:
         yield
     finally:
-        signal.signal(number, handler)
-        if pending:
-            signal.raise_signal(number)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for received in dict.fromkeys(pending):
+            signal.raise_signal(received)
 
 
 def _load_prctl() -> Callable[..., int] | None:

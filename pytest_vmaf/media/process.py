@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any
 
 from pytest_vmaf.errors import ScorerError
-from pytest_vmaf.media.child_signals import deferred, die_with_parent
+from pytest_vmaf.media.child_signals import ENDING, deferred, die_with_parent
 from pytest_vmaf.media.command import Command, Finished
-from pytest_vmaf.media.termination import ended_by_sigterm
+from pytest_vmaf.media.termination import ended_by_signals
 from pytest_vmaf.media.watchdog import Watchdog
 from pytest_vmaf.text import printable
 
@@ -54,7 +54,7 @@ def run_together(commands: Sequence[Command], timeout: float | None = None) -> l
         ScorerError: If a program cannot be started, the time limit is exceeded, no process makes progress, or the
             system refuses a thread.
     """
-    with ended_by_sigterm():
+    with ended_by_signals():
         return _run_together(commands, timeout)
 
 
@@ -69,7 +69,7 @@ def _run_together(commands: Sequence[Command], timeout: float | None) -> list[Fi
     try:
         for number, command in enumerate(commands):
             started += 1
-            with deferred(signal.SIGINT), deferred(signal.SIGTERM):
+            with deferred(signal.SIGINT, *ENDING):
                 child = _start(command)
                 children.append(child)
                 _children.add(child)

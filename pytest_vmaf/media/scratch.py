@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from pytest_vmaf.media.child_signals import deferred
-from pytest_vmaf.media.termination import ended_by_sigterm
+from pytest_vmaf.media.child_signals import ENDING, deferred
+from pytest_vmaf.media.termination import ended_by_signals
 
 PREFIX = "pytest-vmaf-"
 #: A scratch folder: where its process runs, and the process's number.
@@ -27,7 +27,7 @@ _swept: set[str] = set()
 
 @contextlib.contextmanager
 def scratch_folder(inside: Path | None = None) -> Iterator[str]:
-    """Create a folder, and remove it with all it contains; on SIGTERM too.
+    """Create a folder, and remove it with all it contains; on SIGTERM and SIGHUP too.
 
     Args:
         inside: Where to create it, under a hidden name. Default: the system's folder for temporary files.
@@ -36,13 +36,13 @@ def scratch_folder(inside: Path | None = None) -> Iterator[str]:
     sweep(parent)
     hidden = "" if inside is None else "."
     prefix = f"{hidden}{PREFIX}{_place() or 'unknown'}-{os.getpid()}-"
-    with ended_by_sigterm():
-        with deferred(signal.SIGINT), deferred(signal.SIGTERM):
+    with ended_by_signals():
+        with deferred(signal.SIGINT, *ENDING):
             folder = tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True)
         try:
             yield folder.name
         finally:
-            with deferred(signal.SIGINT), deferred(signal.SIGTERM):
+            with deferred(signal.SIGINT, *ENDING):
                 folder.cleanup()
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -90,10 +89,10 @@ class Controller:
         if self._collector is None:
             self._write_all(session, exitstatus)
             return
-        from pytest_vmaf.media.child_signals import deferred
+        from pytest_vmaf.media.child_signals import ENDING, deferred
         from pytest_vmaf.testrun.worker import interrupted_report
 
-        with deferred(signal.SIGTERM):
+        with deferred(*ENDING):
             # What went wrong in a test may go wrong again.
             with contextlib.suppress(Exception):
                 if (report := interrupted_report(session)) is not None:

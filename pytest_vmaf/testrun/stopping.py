@@ -1,4 +1,4 @@
-"""The end of a run by SIGTERM: it is Ctrl-C's, so the report is written, and neither children nor folders stay."""
+"""The end of a run by SIGTERM or SIGHUP, as by Ctrl-C: the report is written, and no child and no folder stays."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Stopping:
     """Plugin that `start_stopping` registers in runs with VMAF tests, in the controller and in each worker.
 
     Attributes:
-        termination: The handler of SIGTERM, installed until the end of pytest unless the user has one.
+        termination: The handler of the signals, installed until the end of pytest unless the user has one.
     """
 
     def __init__(self, session: pytest.Session) -> None:
@@ -27,8 +27,11 @@ class Stopping:
         self.termination = Termination(self._announce)
         self.termination.install()
 
-    def _announce(self) -> None:
-        self._session.shouldstop = "SIGTERM"
+    def _announce(self, number: signal.Signals) -> None:
+        # Where something swallows the exception, the run ends after this test.
+        self._session.shouldstop = number.name
+        if (distribution := self._session.config.pluginmanager.get_plugin("dsession")) is not None:
+            distribution.shouldstop = number.name
         # Docker and Kubernetes send SIGTERM to the first process alone, and give it seconds.
         for pid in _worker_pids(self._session.config):
             with contextlib.suppress(OSError):
@@ -50,12 +53,12 @@ class Stopping:
         return result
 
     def pytest_unconfigure(self) -> None:
-        """Give SIGTERM its effect back."""
+        """Give the signals their effects back."""
         self.termination.remove()
 
 
 def start_stopping(session: pytest.Session) -> None:
-    """Let SIGTERM end this run as Ctrl-C does, and remove what killed runs have left behind."""
+    """Let SIGTERM and SIGHUP end this run as Ctrl-C does, and remove what killed runs have left behind."""
     if not session.config.pluginmanager.hasplugin("vmaf-stopping"):
         session.config.pluginmanager.register(Stopping(session), "vmaf-stopping")
         sweep()

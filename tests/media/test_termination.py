@@ -1,4 +1,4 @@
-"""SIGTERM as an exception: when it is raised, and whose handler stays."""
+"""SIGTERM and SIGHUP as an exception: when it is raised, and whose handler stays."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytest_vmaf.media.termination import Terminated, Termination, ended_by_sigterm
+from pytest_vmaf.media.child_signals import ENDING
+from pytest_vmaf.media.termination import Terminated, Termination, ended_by_signals
 
 
 @pytest.fixture(autouse=True)
 def default_handler() -> Iterator[None]:
-    """The default effect of SIGTERM, whatever this run of pytest has."""
-    handler = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    """The default effect of both, whatever this run of pytest has."""
+    handlers = {number: signal.signal(number, signal.SIG_DFL) for number in ENDING}
     yield
-    signal.signal(signal.SIGTERM, handler)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def test_raised_once() -> None:
@@ -32,7 +34,7 @@ def test_raised_once() -> None:
             signal.raise_signal(signal.SIGTERM)
             cleaned.append(1)
 
-    with pytest.raises(Terminated) as caught, ended_by_sigterm(), ended_by_sigterm():
+    with pytest.raises(Terminated) as caught, ended_by_signals(), ended_by_signals():
         function()
     assert cleaned
     assert caught.value.code == 143
@@ -40,12 +42,23 @@ def test_raised_once() -> None:
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="has no SIGHUP")
+def test_closed_terminal() -> None:
+    with pytest.raises(Terminated, match="SIGHUP") as caught, ended_by_signals():
+        signal.raise_signal(signal.SIGHUP)
+    assert caught.value.code == 129
+    # What nohup does.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with ended_by_signals():
+        signal.raise_signal(signal.SIGHUP)
+
+
 def test_raised_again_if_caught() -> None:
     def function() -> None:
         with contextlib.suppress(BaseException):
             signal.raise_signal(signal.SIGTERM)
 
-    with pytest.raises(Terminated), ended_by_sigterm():
+    with pytest.raises(Terminated), ended_by_signals():
         function()
 
 
@@ -57,13 +70,13 @@ def test_own_handler_stays() -> None:
 
     for own in (signal.SIG_IGN, handler):
         signal.signal(signal.SIGTERM, own)
-        with ended_by_sigterm():
+        with ended_by_signals():
             assert signal.getsignal(signal.SIGTERM) is own
             signal.raise_signal(signal.SIGTERM)
         assert signal.getsignal(signal.SIGTERM) is own
     assert calls == [signal.SIGTERM]
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    with ended_by_sigterm():
+    with ended_by_signals():
         signal.signal(signal.SIGTERM, handler)
     assert signal.getsignal(signal.SIGTERM) is handler
 
@@ -72,7 +85,7 @@ def test_other_threads_leave_it_alone() -> None:
     handlers = []
 
     def work() -> None:
-        with ended_by_sigterm():
+        with ended_by_signals():
             handlers.append(signal.getsignal(signal.SIGTERM))
 
     thread = threading.Thread(target=work)

@@ -117,16 +117,14 @@ def test_sigterm_to_pytest(project: Project, temp: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("whole_group", [False, True], ids=["controller", "group"])
 def test_sigterm_to_xdist(project: Project, temp: Path, whole_group: bool) -> None:
-    begin = time.monotonic()
     process = project.start_pytest("-n1", "-p", "xdist")
     if whole_group:
         # As coreutils' timeout does.
         for pid in [process.pid, *children_of(process.pid)]:
             os.kill(pid, signal.SIGTERM)
     process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=20)
+    output, _ = process.communicate(timeout=40)
     assert process.returncode == pytest.ExitCode.INTERRUPTED, output
-    assert time.monotonic() - begin < 15
     assert not any(map(is_alive, project.pids))
     assert not list(temp.glob("pytest-vmaf-*"))
     assert [test["status"] for test in project.report["tests"]] == ["passed", "error"]
@@ -168,13 +166,25 @@ Vmaf().encode({clip!r}, "out.mkv", encoder=encoder, crf=30)
 """
 
 
-@pytest.mark.parametrize(("words", "code"), [((), 143), (("own",), 9)])
-def test_sigterm_to_script(
-    project: Project, temp: Path, footage: Callable[..., Path], words: tuple[str, ...], code: int
+@pytest.mark.parametrize(
+    ("number", "words", "code"),
+    [
+        (signal.SIGTERM, (), 143),
+        pytest.param(signal.SIGHUP, (), 129, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, ("own",), 9, marks=pytest.mark.slow),
+    ],
+)
+def test_signal_to_script(
+    project: Project,
+    temp: Path,
+    footage: Callable[..., Path],
+    number: signal.Signals,
+    words: tuple[str, ...],
+    code: int,
 ) -> None:
     (project.folder / "script.py").write_text(SCRIPT.format(clip=str(footage("192x108", 12))))
     process = project.start("script.py", *words)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     output, _ = process.communicate(timeout=20)
     assert process.returncode == code, output
     assert output == ("asked to stop\n" if words else "")
