@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import IO
 
 #: Objects and lists, and values, of the largest JSON document that is read. In memory they are many times as large as
-#: their text. A report of 10,000 measurements has a tenth of it.
-MOST_OBJECTS, MOST_VALUES = 1 << 21, 1 << 24
+#: their text: up to 700 MB. A report of 10,000 measurements has fewer.
+MOST_OBJECTS, MOST_VALUES = 1 << 21, 1 << 23
 
 
 def write_atomically(path: Path, chunks: Iterable[str | bytes] | bytes) -> None:
