@@ -209,7 +209,8 @@ def _session(content: bytes, name: str, threads: int) -> InferenceSession:
     # Waiting threads would take time from the scorer.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        # The fallback, to the same provider, would print to standard output, in front of JSON.
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except Exception as error:
         # ONNX Runtime's exceptions have no common base.
         raise _unusable(name, _summary(error)) from error

@@ -7,6 +7,8 @@ import os
 import struct
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +142,17 @@ def test_shown_size_keeps_shape(save: Save) -> None:
     assert [shown_size(network, *size) for size in sizes] == [(48, 32), (32, 48), (32, 32), None, None]
     assert (infer(network, picture(32, 48)) == infer(load_saliency(save(PLAIN)), picture(32, 48))).all()
     assert shown_size(load_saliency(save(PLAIN)), 1080, 1920) is None
+
+
+def test_damaged_network_prints_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    whole = files("pytest_vmaf.model").joinpath("saliency.onnx").read_bytes()
+    damaged = tmp_path / "damaged.onnx"
+    for place in range(60, 160, 8):
+        # Names that are no Unicode: ONNX Runtime's Python part fails on them.
+        damaged.write_bytes(whole[:place] + b"\xff" + whole[place + 1 :])
+        with suppress(MaskError):
+            load_saliency(damaged)
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(
