@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-from pytest_vmaf.errors import ScorerError
+from pytest_vmaf.errors import LogError, ScorerError
 from pytest_vmaf.roi.regions import Region, move_inside, refuse_length, refuse_outside, region_label
 from pytest_vmaf.scoring.advice import advised
 from pytest_vmaf.scoring.cached import score
@@ -66,6 +66,10 @@ def score_together(scorings: Mapping[str, PreparedScoring]) -> dict[str, ScoreLo
             # The error itself, which keeps its class and its exit code.
             error.args = (f"{printable(name)}: {error}" if name else str(error),)
             raise
+    counts = {name: log.reference_frames for name, log in checked.items()}
+    if len(set(counts.values())) > 1:
+        listed = ", ".join(f"{printable(name or 'whole picture')}: {count}" for name, count in list(counts.items())[:5])
+        raise LogError(f"The scorer {first.can.name} must score as many frames of each part, not {listed}.")
     return checked
 
 

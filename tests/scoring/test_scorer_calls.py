@@ -146,6 +146,17 @@ def test_joint_logs() -> None:
         Vmaf(scorer=Joint()).check("ref.mkv", "dis.mkv", regions=regions)
 
 
+def test_frames_of_parts() -> None:
+    class Joint(Farm):
+        def score_together(self, requests: object) -> Any:
+            short = replace(LOG, columns={"vmaf": (95.0,), "neg": (93.0,)}, reference_frames=1, distorted_frames=1)
+            return (LOG, short)
+
+    said = "The scorer farm must score as many frames of each part, not whole picture: 3, face: 1"
+    with pytest.raises(ScorerError, match=said):
+        Vmaf(scorer=Joint()).check("ref.mkv", "dis.mkv", regions={"face": (0, 0, 64, 64)})
+
+
 def test_programs_and_commands(tmp_path: Path) -> None:
     class Repeatable(Farm):
         def __init__(self) -> None:
