@@ -473,7 +473,7 @@ def test_gate_message(footage: Callable[..., Path], touched: Any) -> None:
         assert f"face: NEG {region.neg:.3f} < 90" in said
         assert f"face: psnr_y {region['psnr_y']:.3f} < 30" in said
         assert said[-1].startswith(f"ball: psnr_y {region['psnr_y']:.3f} < 60 (")
-        assert re.search(r"\((\d) of \d gates? failed\)$", first)[1] == str(len(said))
+        assert re.search(r"\((\d+) of \d+ gates failed\)$", first)[1] == str(len(said))
         worst, value = region.neg.worst()[0]
         where = next(index for index, line in enumerate(lines) if line.startswith("  min_neg: face: NEG"))
         assert lines[where].endswith("set by the call)")
