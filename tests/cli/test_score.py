@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cli.commands import Run
+from pytest_vmaf.gates.defaults import DEFAULT_GATES
 
 
 def test_table(run: Run, reference: Path, encoded: Path) -> None:
@@ -24,7 +25,7 @@ def test_table(run: Run, reference: Path, encoded: Path) -> None:
 def test_violations(run: Run, reference: Path, sharpened: Path) -> None:
     done = run("score", reference, sharpened, "--gate=min_neg=99")
     assert done.returncode == 1
-    assert "(3 of 3 gates failed)" in done.stderr
+    assert "(4 of 9 gates failed)" in done.stderr
     assert "FAILED" in done.stdout
 
 
@@ -37,7 +38,7 @@ def test_json(run: Run, reference: Path, encoded: Path, tmp_path: Path) -> None:
     assert data["status"] == "passed"
     assert data["provenance"]["neg_model"] == "vmaf_v0.6.1neg"
     assert data["gap"] == pytest.approx(data["vmaf"] - data["neg"])
-    assert [gate["name"] for gate in data["gates"]] == ["max_gap", "above_100"]
+    assert [gate["name"] for gate in data["gates"]] == list(DEFAULT_GATES)
     assert list(tmp_path.iterdir()) == [output]
 
 

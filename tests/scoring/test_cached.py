@@ -293,7 +293,7 @@ def test_missing_picture(score, pictures, tmp_path):
 @pytest.mark.skipif(os.name != "posix", reason="needs pipes")
 def test_pipe(score, reference, tmp_path):
     os.mkfifo(tmp_path / "pipe.mp4")
-    with pytest.raises(ClipError, match="not a regular file"):
+    with pytest.raises(ClipError, match="is a named pipe"):
         score(reference, tmp_path / "pipe.mp4")
 
 

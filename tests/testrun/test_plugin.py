@@ -44,7 +44,7 @@ def test_real_clips(run: Run, real_clips: None, pytester: pytest.Pytester) -> No
     result.assert_outcomes(passed=1, failed=5)
     result.stdout.fnmatch_lines(
         [
-            "*GateViolation: gap * > 3; * frames above 100 and the reference*, 0 allowed (2 of 2 gates failed)",
+            "*GateViolation: *; enhancement * > 12.5; * frames above 100 and the reference*, 0 allowed (3 of 8 gates failed)",
             "*max_gap: gap * (missed by *; set by the default)",
             "*worst frames: frame * (0:00*",
             "*models: vmaf_v0.6.1 / vmaf_v0.6.1neg; scorer: ffmpeg (libvmaf *",
