@@ -48,6 +48,7 @@ def test_encode(arguments, source, part, vmaf, tmp_path):
     assert FILTER in encodes[0].command
 
 
+@pytest.mark.slow
 def test_bisect(source, part, vmaf):
     settings = {"encoder": "libx264", "preset": "ultrafast", "targets": [60], "crf": (20, 44)}
     cropped, alone = (vmaf.bisect(clip, **settings) for clip in (Clip(source, crop=CROP), part))

@@ -33,6 +33,7 @@ def test_json(run: Run, clip: Path, cache_dir: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_manifests(run: Run, clip: Path, tmp_path: Path) -> None:
     asked = [*LADDER, "--src", clip]
     hls = run(*asked, "--format", "hls")

@@ -14,6 +14,7 @@ from pytest_vmaf.cli.search_input import target_model
 from pytest_vmaf.media.clip import Clip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "metric", "model"),
     [
@@ -48,6 +49,7 @@ def test_neg_and_models(
         assert data["made_with"]["neg_model" if data["neg"] else "model"] == model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "metric", "model"),
     [
@@ -79,6 +81,7 @@ def test_model_of_the_frame_rate(rate: int, model: str, footage: Callable[..., P
     assert target_model(options, "neg", [Clip(footage("320x180", 6, rate))]) == model
 
 
+@pytest.mark.slow
 @posix
 def test_2160p_source(
     make: Callable[..., Path], poor: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -127,6 +127,7 @@ def impatient(*commands: list[object]) -> list[str]:
     return [sys.executable, "-c", IMPATIENT, json.dumps([[str(word) for word in command] for command in commands])]
 
 
+@pytest.mark.slow
 @posix
 @pytest.mark.parametrize("commands", [("corpus",), pytest.param(SEARCHES, marks=pytest.mark.slow)])
 def test_progress_on_a_terminal(commands: tuple[str, ...], clip: Path, tmp_path: Path) -> None:

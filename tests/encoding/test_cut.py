@@ -17,6 +17,7 @@ from pytest_vmaf.errors import ClipError, ScorerError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.demux import input_arguments
 from pytest_vmaf.media.inspect import inspect
+from pytest_vmaf.media.timing import at_steady_rate
 
 FRAMES = 12
 WINDOWS: list[Window] = [(1, 4), (5, 1), (8, None)]
@@ -236,7 +237,8 @@ def test_rate_in_file(plain, tmp_path, ffmpeg):
 )
 def test_time_stamps(name, source, ffmpeg, tmp_path):
     file, filters, *options = SOURCES[name]
-    clip = Clip(source(f"times-{file}", filters, *options))
+    # As searches cut: a variable rate is stated as its average first.
+    clip = at_steady_rate(Clip(source(f"times-{file}", filters, *options)), ffmpeg)
     for part in cut(clip, WINDOWS, tmp_path, ffmpeg):
         argv = [ffmpeg, "-nostdin", "-hide_banner", "-copyts", *input_arguments(Clip(part.path)), "-vf", "showinfo"]
         log = subprocess.run([*argv, "-f", "null", "-"], capture_output=True, text=True).stderr
@@ -394,6 +396,7 @@ from pathlib import Path
 from pytest_vmaf.encoding.cut import cut
 from pytest_vmaf.errors import ScorerError
 from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.timing import at_steady_rate
 resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 try:
     cut(Clip(sys.argv[1]), [(0, 1), (1, None)], Path(sys.argv[2]), sys.argv[3])

@@ -156,6 +156,7 @@ def test_doubled_frames(clips, make, score, libvmaf, tmp_path):
     assert "0 frames of the reference dropped, 6 doubled" in result.provenance["notes"][0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["holes", "phone"])
 def test_variable_rate_at_a_constant_one(name, clips, make, score, tmp_path):
     constant = make("-i", clips[name], "-r", 25, "-c:v", "libx264", "-crf", 30, tmp_path / "constant.mp4")

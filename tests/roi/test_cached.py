@@ -58,6 +58,7 @@ def test_cached_score_needs_no_process(vmaf, pairs, network, monkeypatch):
     assert said(second) == said(first)
 
 
+@pytest.mark.slow
 def test_cached_maps_serve_other_encodes(vmaf, pairs, network, monkeypatch):
     vmaf.roi(*pairs[:2], saliency=network)
     fresh = Vmaf().roi(pairs[0], pairs[2], saliency=network)
@@ -114,6 +115,7 @@ def test_cache_damaged_entries(vmaf, pairs, network, tmp_path):
     assert said(second) == said(first)
 
 
+@pytest.mark.slow
 def test_cached_tile_shares(vmaf, pairs, monkeypatch):
     first = vmaf.map(*pairs[:2], grid=(1, 1), saliency=True)
     fresh = Vmaf().map(pairs[0], pairs[2], grid=(1, 1), saliency=True)

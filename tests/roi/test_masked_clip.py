@@ -274,6 +274,7 @@ def read_a_frame(pipe: Path) -> None:
         file.read(FRAME_BYTES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("act", [pytest.param(read_a_frame, marks=pytest.mark.slow), lambda pipe: None])
 def test_scorer_that_stops_reading(temp: Path, long: Path, worse: Path, act: Callable[[Path], object]) -> None:
     with pytest.raises(ScorerError, match=rf"could not be made: BrokenPipeError|Only \d+ of {LONG} frames were masked"):
@@ -299,6 +300,7 @@ def test_tool_that_skips_the_masked_clip(temp: Path, long: Path, worse: Path, tm
     assert (tmp_path / "again").stat().st_size == LONG * FRAME_BYTES
 
 
+@pytest.mark.slow
 def test_log_without_masked_clip(temp: Path, long: Path, worse: Path) -> None:
     class Lacking(FfmpegScorer):
         def score_together(self, requests: Sequence[ScoreRequest]) -> Any:

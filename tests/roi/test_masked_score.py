@@ -230,6 +230,7 @@ def test_synthetic_mask(
     assert found.saliency == "synthetic"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pix_fmt", "size", "stride"),
     [pytest.param("yuv420p", "576x324", 1, marks=pytest.mark.slow), ("yuv422p10le", "135x77", None)],
@@ -518,6 +519,7 @@ class Counting(FfmpegScorer):
         return super().score_together(requests)
 
 
+@pytest.mark.slow
 def test_one_ffmpeg_process(pair: Pair, synthetic: RoiResult) -> None:
     scorer = Counting()
     found = Vmaf(scorer=scorer).roi(*pair(), synthetic_mask=0.35, weight=0.25)
@@ -525,6 +527,7 @@ def test_one_ffmpeg_process(pair: Pair, synthetic: RoiResult) -> None:
     assert found == synthetic
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="the scorer needs /dev/fd; this system has none")
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", pytest.param("yuv422p10le", marks=pytest.mark.slow)])
 def test_vmaf_tool_agrees(pair: Pair, network: Path, tool: str, pix_fmt: str) -> None:
@@ -747,6 +750,7 @@ def test_smallest_picture(pair: Pair, network: Path) -> None:
     assert tiny.mask_coverage == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

@@ -111,6 +111,7 @@ STILL: dict[str, Box] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "pix_fmt",
     [

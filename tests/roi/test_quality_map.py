@@ -275,6 +275,7 @@ def test_worst_over_time(scene: Path, make: Callable[..., Path], tmp_path: Path)
     assert [(tile.column, tile.row) for tile, _ in found.worst_over_time] == [(0, 0), (0, 0), (3, 2), (3, 2)]
 
 
+@pytest.mark.slow
 def test_gates_by_pool(scene: Path, mixed: Path, mixed_map: QualityMap) -> None:
     vmaf = Vmaf()
     value = mixed_map.pooled("neg_tile", "p5")

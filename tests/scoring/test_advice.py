@@ -128,6 +128,7 @@ def test_few_frames(frames: int, footage: Callable[..., Path], score: Callable[.
     assert len(score(clip, clip, generation="v1").neg.frames) == frames
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [*(pytest.param(name, marks=pytest.mark.slow) for name in ("vmaf_v0.6.1neg", V1)), HFR]
 )
@@ -242,6 +243,7 @@ def test_every_size_of_an_encode_is_scored(
 # Searches choose as scores do
 
 
+@pytest.mark.slow
 def test_search(fast: Path, tmp_path: Path) -> None:
     vmaf = Vmaf(generation="v1", cache=None)
     found = vmaf.bisect(fast, encoder="libx264", preset="ultrafast", targets=[60], crf=(34, 36), keep=tmp_path)

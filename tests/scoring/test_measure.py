@@ -157,6 +157,7 @@ def test_self_score_is_measured_once(footage, encode, tmp_path):
     assert [request.distorted == request.reference for request in scorer.requests] == [False, True, False]
 
 
+@pytest.mark.slow
 def test_self_score_of_a_changed_file(footage, encode, tmp_path):
     own = tmp_path / "own.mkv"
     scorer = Counting()

@@ -439,6 +439,7 @@ def test_phone_mode_scores_higher(score, reference, encoded, honest):
     assert phone.vmaf.scale.model == "vmaf_v0.6.1 (phone)"
 
 
+@pytest.mark.slow
 def test_v1_gap(score, wide, encode):
     reference, honest = wide
     enhanced = encode(reference, 16, "unsharp=5:5:1.0")

@@ -70,6 +70,7 @@ def crfs(probes: tuple[Probe, ...]) -> list[int]:
 # Exact answers.
 
 
+@pytest.mark.slow
 def test_answers_are_exact(plain: Bisection, short: Path, by_hand: ByHand) -> None:
     for target in (60, 80):
         answer = plain[target]
@@ -660,6 +661,7 @@ def clean(tmp_path: Path) -> Iterator[None]:
     assert not list(tmp_path.rglob(".pytest-vmaf-*"))
 
 
+@pytest.mark.slow
 def test_enhanced_answer_has_a_note(clip) -> None:
     vmaf = Vmaf(cache=False)
     options = {"encoder": "libx264:ultrafast", "targets": [60], "crf": (24, 44)}

@@ -79,6 +79,7 @@ def pair() -> Comparison:
 # Real encodes.
 
 
+@pytest.mark.slow
 def test_sharpening_wins_by_vmaf_and_loses_by_neg(duel: Comparison) -> None:
     assert duel.met
     assert duel.bd_rate("sharp", anchor="plain", metric="vmaf") < -4

@@ -419,6 +419,7 @@ def test_hull_is_idempotent(given_points: list[tuple[float, float]], random: Any
     assert convex_hull([*given_points, *given_points]) == hull
 
 
+@pytest.mark.slow
 def test_anamorphic_source(make: Callable[..., Path], clip: Clip, tmp_path: Path) -> None:
     """Rungs are scored at the size of the display, which also limits them."""
     lossless = ("-c:v", "libx264", "-qp", 0)

@@ -118,6 +118,7 @@ def copy(mixed: Clip, encode: Callable[..., Path]) -> Encoder:
 # What a search returns.
 
 
+@pytest.mark.slow
 def test_shots_have_their_own_crf(tuned: PerShot) -> None:
     assert [(answer.shot.start, answer.shot.frames) for answer in tuned.shots] == [(0, 16), (16, 16), (32, 16)]
     assert all(answer.met and answer.probe.score >= 88 for answer in tuned.shots)

@@ -85,6 +85,7 @@ def test_one_process_equals_two(
     assert (a.encode.seconds, b.encode.seconds is None) == (None, False)
 
 
+@pytest.mark.slow
 def test_kept_file_is_the_scored_one(job: Callable[..., EncodeJob], prober: Callable[..., Prober], clip: Path) -> None:
     probes = prober(job("libx264", preset="veryfast"), keep=True)
     for crf in (29, 30):
@@ -96,6 +97,7 @@ def test_kept_file_is_the_scored_one(job: Callable[..., EncodeJob], prober: Call
     assert probe.score == float(again.neg)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pix_fmt", "more"),
     [

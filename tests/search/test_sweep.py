@@ -105,6 +105,7 @@ def run_program(clip: Clip, output: Path, kill_after: int | None = None, limit: 
     return end.stderr, end.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_order_of_the_grid(clip: Clip, whole: Path) -> None:
     rows = read_rows(whole)
     assert [(row.setup.encoder, row.setup.preset, row.crf) for row in rows] == [
@@ -189,6 +190,7 @@ def test_rows_of_other_grids(clip: Clip, whole: Path, tmp_path: Path) -> None:
     assert read_rows(output) == (*read_rows(whole), *rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["model", "pix_fmt", "source", "feature"])
 def test_changed_setup_is_made_again(
     clip: Clip, whole: Path, tmp_path: Path, footage: Callable[..., Path], change: str

@@ -518,6 +518,7 @@ def test_limit_of_pictures() -> None:
     json.dumps(collector.records())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes; run on Linux or macOS")
 def test_disk_that_fills_up(run_apart: Run, pytester: pytest.Pytester) -> None:
     pytester.makeconftest(

@@ -160,6 +160,7 @@ def test_baselines(run: Run, run_xdist: Run, clips: object, entries: Entries, py
     run().assert_outcomes(passed=6)
 
 
+@pytest.mark.slow
 def test_killed_worker(
     run: Run, run_xdist: Run, clips: object, fake: None, entries: Entries, report: Report, pytester: pytest.Pytester
 ) -> None:
