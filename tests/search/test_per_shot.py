@@ -207,6 +207,35 @@ def test_alike_shots_share_a_start(shots: Callable[..., Clip], ffmpeg: str, tmp_
     assert last.probes < len(alone.probes)
 
 
+class ByShot(FakeScorer):
+    """Scores by the CRF in the name of an encode; a shot with a larger number here is easier by so many CRFs."""
+
+    def __init__(self, *easier: int) -> None:
+        super().__init__(frames=48)
+        self.easier = easier
+
+    def score(self, request: ScoreRequest) -> ScoreLog:
+        match = re.search(r"shot-(\d+)\S*-crf(\d+)\.", request.distorted.clip.path.name)
+        neg = min(110.0 - int(match[2]) + self.easier[int(match[1])], 99) if match else 98.0
+        return FakeScorer(neg, neg, self_score=99.5, frames=48).score(request)
+
+
+@pytest.mark.parametrize(("easier", "start"), [((0, 1, 0), {88: 23}), ((0, 9, 0), {}), ((11, 99, 0), {})])
+def test_start_only_where_two_shots_are_alike(
+    easier: tuple[int, ...], start: dict[float, int], mixed: Clip, copy: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In the last case the second shot is met at the coarsest CRF, 34, which tells nothing about others.
+    starts: list[dict[float, int]] = []
+
+    def recording(request: BisectRequest, *others: Any) -> Any:
+        starts.append(dict(request.start))
+        return bisect(request, *others)
+
+    monkeypatch.setattr("pytest_vmaf.search.tune_per_shot.bisect", recording)
+    tune(mixed, encoder=copy, crf=(20, 34), fixed=False, scorer=ByShot(*easier))
+    assert starts == [{}, {}, start]
+
+
 @pytest.mark.slow
 def test_clip_without_a_cut(shots: Callable[..., Clip]) -> None:
     result = tune(shots(HARD))
@@ -300,6 +329,12 @@ def test_encoders_streams_join(
     path, joined = join(job(encoder, preset=preset), parts, tmp_path)
     assert decoded(path) == decoded(*(tmp_path / f"{number}{encoder.suffix}" for number in range(2)))
     assert joined.frames == 13
+
+
+def test_arguments_for_joining(shots: Callable[..., Clip]) -> None:
+    encoder = replace(ENCODERS["libx264"], joining=("-bf", "0"))
+    result = tune(shots(HARD, EASY), encoder=encoder, preset="ultrafast", arguments=("-g", "5"), **ONE)
+    assert [" -bf 0 -g 5 " in answer.probe.encode.command for answer in result.shots] == [True, True]
 
 
 @pytest.mark.slow
