@@ -359,6 +359,14 @@ def test_failure_in_the_middle(clip: Clip, copy: Encoder, temp: Path) -> None:
     assert list(temp.iterdir()) == []
 
 
+def test_every_source_is_searched(clip: Clip, copy: Encoder, footage: Callable[..., Path]) -> None:
+    other = Clip(footage("160x120", 6))
+    request = a_request(clip, copy, targets=(80,), crf=(12, 15))
+    comparison = run({"one": request}, clip, other, scorer=CurveScorer(frames=12))
+    references = {source: each["one"].reference for source, each in comparison.bisections.items()}
+    assert references == {str(clip): str(clip), str(other): str(other)}
+
+
 @pytest.mark.slow
 def test_order_of_encoders(clip: Clip, copy: Encoder) -> None:
     requests = {"one": a_request(clip, copy), "two": a_request(clip, copy, targets=(81, 86, 89))}
