@@ -134,6 +134,22 @@ def test_workers(short: Path, copy: Encoder) -> None:
     assert outcomes(one) == outcomes(two)
 
 
+def test_order_of_probes(short: Path, encode: Callable[..., Path]) -> None:
+    """It does not depend on which worker finishes first."""
+    file = encode(short, 30).read_bytes()
+
+    def finer_last(source: Path, output: Path, crf: int) -> None:
+        time.sleep((51 - crf) / 100)
+        output.write_bytes(file)
+
+    def coarser_last(source: Path, output: Path, crf: int) -> None:
+        time.sleep(crf / 100)
+        output.write_bytes(file)
+
+    one, two = (search(short, function_encoder(function), 60, 80, workers=2) for function in (finer_last, coarser_last))
+    assert crfs(one.probes) == crfs(two.probes)
+
+
 def test_feature_as_the_metric(short: Path, copy: Encoder) -> None:
     metric = parse_metric("psnr_y")
     bisection = search(short, copy, 30, metric=metric)
@@ -238,10 +254,10 @@ def test_real_mirrored_scale(plain: Bisection, program: Callable[..., Path], sho
 
 @pytest.mark.slow
 def test_mirrored_scale(short: Path, encode: Callable[..., Path]) -> None:
-    settings = {"slope": X264.slope}
-    encoder = copying(encode(short, 30), larger_is_finer=True, **settings)
+    # On such a scale, scores rise with the number.
+    encoder = copying(encode(short, 30), larger_is_finer=True, slope=0.13)
     bisection = search(short, encoder, 60, 80, 99.9, curve=mirrored)
-    straight = search(short, copying(encode(short, 30), **settings), 60, 80, 99.9)
+    straight = search(short, copying(encode(short, 30), slope=-0.13), 60, 80, 99.9)
     assert [51 - crf for crf in crfs(bisection.probes)] == crfs(straight.probes)
     assert outcomes(bisection) == [(60, "met", 25), (80, "met", 38), (99.9, "above the ceiling", None)]
     assert bisection[60].next_probe is not None
