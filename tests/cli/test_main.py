@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 
@@ -32,6 +33,16 @@ def test_unknown_command(run: Run, name: str, hint: str) -> None:
     assert done.returncode == 2
     assert f"There is no command {name!r}. " in done.stderr
     assert hint in done.stderr
+
+
+def test_sigterm_is_handled(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def is_default(options: argparse.Namespace) -> int:
+        return int(signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)
+
+    monkeypatch.setattr("pytest_vmaf.cli.doctor.run", is_default)
+    # The fixture restores it.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    assert run("doctor").returncode == 0
 
 
 def test_name_beyond_the_encoding() -> None:
