@@ -221,7 +221,7 @@ def test_still_picture(source, check):
     check(Clip(source("still.png", "format=rgb24", frames=1)), [(0, None)])
 
 
-@pytest.mark.parametrize("rate", ["60000/1001", pytest.param("1/2", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rate", ["60000/1001", "240", pytest.param("1/2", marks=pytest.mark.slow)])
 def test_rate_of_user(rate, plain, check):
     parts = check(Clip(plain, frame_rate=rate))
     assert {part.frame_rate for part in parts} == {Clip(plain, frame_rate=rate).frame_rate}
