@@ -32,6 +32,7 @@ def test_table(run: Run, command: str, clip: Path, tmp_path: Path) -> None:
     assert "\x1b" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", SEARCHES)
 def test_unmet_targets(run: Run, command: str, clip: Path) -> None:
     targets = "95" if command == "tune-per-shot" else "95,99.99"

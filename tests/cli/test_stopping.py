@@ -40,6 +40,7 @@ def is_alive(pid: int) -> bool:
     return True
 
 
+@pytest.mark.slow
 @posix
 def test_stopped_corpus_resumes(run: Run, clip: Path, ffmpeg: str, tmp_path: Path, temp: Path) -> None:
     encoder = tmp_path / "enc"

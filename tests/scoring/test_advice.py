@@ -91,6 +91,7 @@ def test_park_joy(bunny: Path, make: Callable[..., Path], tmp_path: Path, score:
     assert "Netflix" not in notes(plain)
 
 
+@pytest.mark.slow
 def test_rate_is_that_of_the_frames_that_are_scored(
     fast: Path, coded: Path, encode: Callable[..., Path], score: Callable[..., Result]
 ) -> None:
@@ -174,6 +175,7 @@ def test_ten_bit(libvmaf: Callable[..., object], fast: Path, coded: Path, score:
     assert result.neg.unclipped.frames != pytest.approx(by_hand(libvmaf, coded, fast, HFR), abs=0.01)
 
 
+@pytest.mark.slow
 def test_feature_cambi(fast: Path, coded: Path, small: Path, libvmaf: Callable[..., object],
                        score: Callable[..., Result]) -> None:  # fmt: skip
     """It is told of the encode what the model's own CAMBI is told."""

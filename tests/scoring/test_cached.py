@@ -150,6 +150,7 @@ def test_size_of_raw_video(score, raw):
 OTHERS = [{"model": "vmaf_4k_v0.6.1"}, {"generation": "v1"}, {"phone": True}, {"features": ("float_ssim",)}]
 
 
+@pytest.mark.slow
 def test_other_models_and_features(score, footage, encode):
     reference = footage("384x328", 2)
     distorted = encode(reference)

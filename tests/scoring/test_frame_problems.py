@@ -38,6 +38,7 @@ class Other:
         return FfmpegScorer().score(replace(request, signs=False))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cached", [False, True])
 def test_freeze(cached, frozen, source, tmp_path):
     settings = {"cache_dir": tmp_path} if cached else {"cache": False}
@@ -86,6 +87,7 @@ def test_variable_rate_passes_through(form, make, source, tmp_path):
         Vmaf(cache=False).score(variable, even)
 
 
+@pytest.mark.slow
 def test_equal_frames_at_other_rates(make, source, tmp_path):
     slow = make("-i", source, "-vf", "setpts=N/20/TB", "-r", 20, *FAST[2:], tmp_path / "slow.mp4")
     for settings in ({"match_rate": True}, {"allow": ["frame_rate"]}):

@@ -90,6 +90,7 @@ def test_sharpening_wins_by_vmaf_and_loses_by_neg(duel: Comparison) -> None:
         assert duel.penalty("sharp", target) > 2 * duel.penalty("plain", target) > 0
 
 
+@pytest.mark.slow
 def test_speed(duel: Comparison, pair: Comparison) -> None:
     speed = duel.speed("sharp")
     assert speed is not None

@@ -126,6 +126,7 @@ def test_shots_have_their_own_crf(tuned: PerShot) -> None:
     assert tuned.met
 
 
+@pytest.mark.slow
 def test_joined_encode_is_scored(tuned: PerShot, mixed: Clip, store: Path) -> None:
     path = tuned.encode.path
     assert path is not None

@@ -41,6 +41,7 @@ def through_json(record: dict[str, Any]) -> Any:
     return data
 
 
+@pytest.mark.slow
 def test_bisection_record(plain: Bisection, short: Path) -> None:
     data = through_json(bisection_record(plain))
     assert (data["encoder"], data["reference"], data["metric"], data["neg"]) == ("libx264", str(short), "neg", True)

@@ -115,6 +115,7 @@ def test_order_of_the_grid(clip: Clip, whole: Path) -> None:
     assert all(row.bitrate == row.size * 8 / row.duration for row in rows)
 
 
+@pytest.mark.slow
 def test_row_as_measured_by_hand(clip: Clip, whole: Path, make: Callable[..., Path], tmp_path: Path) -> None:
     row = read_rows(whole)[1]
     options = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "36")
