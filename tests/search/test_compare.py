@@ -230,6 +230,18 @@ def test_mean_and_interval_of_sources(three: Comparison) -> None:
     assert (float(other), other.interval) == (float(delta), delta.interval)
 
 
+def test_rates_of_each_source() -> None:
+    sources = {"a.mkv": a_curve(), "b.mkv": a_curve(1.5, gap=5.0)}
+    two = Comparison(NEG, TARGETS, {source: {"one": a_bisection(each)} for source, each in sources.items()})
+    penalty = two.penalty("one", 88)
+    for source, by_label in two.bisections.items():
+        alone = Comparison(NEG, TARGETS, {source: by_label})
+        assert (two.rate("one", 88, source), penalty.per_source[source]) == (
+            alone.rate("one", 88), alone.penalty("one", 88),
+        )  # fmt: skip
+    assert len(set(penalty.per_source.values())) == 2
+
+
 def test_narrowest_span_of_sources() -> None:
     targets = (79.0, 82.0, 88.0, 94.0, 96.0)
     whole, fewer = a_bisection(a_curve(), targets), a_bisection(a_curve()[1:], targets)
