@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_vmaf.api.extensions import Extensions
 from pytest_vmaf.baselines.check import Baselines
-from pytest_vmaf.cache import Cache
+from pytest_vmaf.cache.entries import Cache
 from pytest_vmaf.gates.gate import Gate, effective
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.fingerprint import Stamps

@@ -32,7 +32,7 @@ def add_parser(commands: Commands) -> None:
 
 
 def _info(options: argparse.Namespace) -> int:
-    from pytest_vmaf.cache_folder import Cache, contents
+    from pytest_vmaf.cache.folder import Cache, contents
 
     folder = _folder(options)
     kinds = contents(Cache(folder))
@@ -44,7 +44,7 @@ def _info(options: argparse.Namespace) -> int:
 
 
 def _clear(options: argparse.Namespace) -> int:
-    from pytest_vmaf.cache_folder import Cache, clear
+    from pytest_vmaf.cache.folder import Cache, clear
 
     folder = _folder(options)
     print(f"Removed {_megabytes(clear(Cache(folder)))} from {printable(str(folder))}.")

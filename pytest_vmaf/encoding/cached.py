@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_vmaf.cache import UNREADABLE, fetch, forget, key_of, store
+from pytest_vmaf.cache.entries import UNREADABLE, fetch, forget, key_of, store
 from pytest_vmaf.encoding.encode import Encode, make_encode
 from pytest_vmaf.encoding.job import EncodeJob
 from pytest_vmaf.errors import SettingsError

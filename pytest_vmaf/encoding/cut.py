@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import accumulate, pairwise
 from pathlib import Path
 
-from pytest_vmaf.cache import Cache, fetch, store
+from pytest_vmaf.cache.entries import Cache, fetch, store
 from pytest_vmaf.encoding.log_lines import LogLines
 from pytest_vmaf.errors import ClipError, ScorerError
 from pytest_vmaf.media.clip import Clip

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from pytest_vmaf.cache import Cache, get_or_compute, key_of
+from pytest_vmaf.cache.entries import Cache, get_or_compute, key_of
 from pytest_vmaf.errors import EncodeError, SettingsError
 from pytest_vmaf.media.builds import build_of
 from pytest_vmaf.media.ffmpeg import FfmpegCommand

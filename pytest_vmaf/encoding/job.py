@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_vmaf.cache import Cache
+from pytest_vmaf.cache.entries import Cache
 from pytest_vmaf.encoding.encoders import BRACES, Encoder
 from pytest_vmaf.errors import EncodeError, SettingsError
 from pytest_vmaf.media.clip import Clip

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_vmaf.cache import Cache, get_or_compute
+from pytest_vmaf.cache.entries import Cache, get_or_compute
 from pytest_vmaf.encoding.log_lines import LogLines
 from pytest_vmaf.errors import ClipError, SettingsError
 from pytest_vmaf.media.clip import Clip

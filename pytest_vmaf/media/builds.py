@@ -13,7 +13,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from pytest_vmaf.cache import Cache, get_or_compute, key_of
+from pytest_vmaf.cache.entries import Cache, get_or_compute, key_of
 from pytest_vmaf.errors import ScorerError
 from pytest_vmaf.media.command import Command
 from pytest_vmaf.media.fingerprint import FileState, digest

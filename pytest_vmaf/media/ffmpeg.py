@@ -13,7 +13,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from pytest_vmaf.cache import Cache, get_or_compute, key_of
+from pytest_vmaf.cache.entries import Cache, get_or_compute, key_of
 from pytest_vmaf.errors import ScorerError
 from pytest_vmaf.media.builds import build_of
 from pytest_vmaf.media.command import Command

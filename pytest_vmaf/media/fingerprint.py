@@ -14,7 +14,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from pytest_vmaf.cache import Cache, get_or_compute, key_of
+from pytest_vmaf.cache.entries import Cache, get_or_compute, key_of
 from pytest_vmaf.media.clip import Clip, numbered
 from pytest_vmaf.media.tracks import default_track
 

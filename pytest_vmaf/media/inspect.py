@@ -10,7 +10,7 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
-from pytest_vmaf.cache import Cache, get_or_compute, key_of
+from pytest_vmaf.cache.entries import Cache, get_or_compute, key_of
 from pytest_vmaf.errors import ClipError
 from pytest_vmaf.json_shapes import Fitting, Optional, Text, conform
 from pytest_vmaf.media.builds import build_of

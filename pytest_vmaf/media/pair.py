@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 
-from pytest_vmaf.cache import Cache
+from pytest_vmaf.cache.entries import Cache
 from pytest_vmaf.errors import PairError, SettingsError
 from pytest_vmaf.media.alignment import ROUNDS, Alignment, find_offset
 from pytest_vmaf.media.clip import Clip

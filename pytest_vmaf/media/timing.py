@@ -9,7 +9,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
-from pytest_vmaf.cache import Cache
+from pytest_vmaf.cache.entries import Cache
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.demux import states_times
 from pytest_vmaf.media.inspect import FIRST_FRAMES, Video, inspect

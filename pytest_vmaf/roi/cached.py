@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Any
 
-from pytest_vmaf.cache import UNREADABLE, Entry, fetch, forget, get_or_compute, key_of, store
-from pytest_vmaf.cache_folder import LARGEST
+from pytest_vmaf.cache.entries import UNREADABLE, Entry, fetch, forget, get_or_compute, key_of, store
+from pytest_vmaf.cache.folder import LARGEST
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.json_shapes import conform
 from pytest_vmaf.media.builds import build_of, machine

@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Generic, TypeAlias
 
-from pytest_vmaf.cache import UNREADABLE, Cache, fetch, forget, get_or_compute, key_of, store
+from pytest_vmaf.cache.entries import UNREADABLE, Cache, fetch, forget, get_or_compute, key_of, store
 from pytest_vmaf.errors import LogError, MeasurementError, ScorerError
 from pytest_vmaf.json_shapes import Each, Optional, conform
 from pytest_vmaf.media.builds import build_of, machine

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
-from pytest_vmaf.cache import Cache
+from pytest_vmaf.cache.entries import Cache
 from pytest_vmaf.errors import ModelError, PairError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.ffmpeg import find_ffmpeg

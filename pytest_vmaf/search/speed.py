@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_vmaf.cache import get_or_compute, key_of
+from pytest_vmaf.cache.entries import get_or_compute, key_of
 from pytest_vmaf.encoding.cached import encode_key
 from pytest_vmaf.encoding.encode import make_encode
 from pytest_vmaf.encoding.job import EncodeJob

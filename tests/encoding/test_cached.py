@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_vmaf import CacheWarning
-from pytest_vmaf.cache_folder import Cache, contents
+from pytest_vmaf.cache.folder import Cache, contents
 from pytest_vmaf.encoding.cached import encode_key, encode_once, restore, store_encode
 from pytest_vmaf.encoding.encode import make_encode
 from pytest_vmaf.encoding.encoders import ENCODERS, Encoder, command_encoder, function_encoder

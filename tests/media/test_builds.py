@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_vmaf.cache_folder import Cache, contents
+from pytest_vmaf.cache.folder import Cache, contents
 from pytest_vmaf.media import builds, fingerprint
 from pytest_vmaf.media.builds import build_of
 

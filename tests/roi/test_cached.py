@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_vmaf import CacheWarning, Vmaf
-from pytest_vmaf.cache import Cache
+from pytest_vmaf.cache.entries import Cache
 from pytest_vmaf.media.clip import as_clip
 from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.roi import frame_masks as masking, tile_weights as salience

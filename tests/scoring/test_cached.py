@@ -12,12 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cache.test_entries import plain
 from hypothesis import given, settings, strategies as st
-from test_cache import plain
 
 from pytest_vmaf import CacheWarning, ClipError, PairError
-from pytest_vmaf.cache import UNREADABLE
-from pytest_vmaf.cache_folder import Cache, contents
+from pytest_vmaf.cache.entries import UNREADABLE
+from pytest_vmaf.cache.folder import Cache, contents
 from pytest_vmaf.media.clip import Clip, as_clip
 from pytest_vmaf.media.inspect import _from_json
 from pytest_vmaf.plugins.ffmpeg import FfmpegScorer

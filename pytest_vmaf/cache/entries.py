@@ -23,7 +23,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from pytest_vmaf.cache_folder import KINDS, LARGEST, NAME, UNFINISHED, Cache as Cache, link_above, trim_now_and_then
+from pytest_vmaf.cache.folder import KINDS, LARGEST, NAME, UNFINISHED, Cache as Cache, link_above, trim_now_and_then
 from pytest_vmaf.errors import CacheWarning
 from pytest_vmaf.files import load_json, share
 from pytest_vmaf.json_shapes import conform

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from pytest_vmaf import CacheWarning
-from pytest_vmaf.cache import fetch, get_or_compute, key_of, store
-from pytest_vmaf.cache_folder import ABANDONED, KINDS, Cache, clear, contents
+from pytest_vmaf.cache.entries import fetch, get_or_compute, key_of, store
+from pytest_vmaf.cache.folder import ABANDONED, KINDS, Cache, clear, contents
 
 KEY = key_of("test", number=1)
 plain = st.recursive(
@@ -265,7 +265,7 @@ def test_clear(cache):
 HAMMER = """
 import sys
 from pathlib import Path
-from pytest_vmaf.cache import Cache, fetch, key_of, store
+from pytest_vmaf.cache.entries import Cache, fetch, key_of, store
 
 cache, wrong = Cache(Path(sys.argv[1]), 10_000_000), 0
 for number in range(60):

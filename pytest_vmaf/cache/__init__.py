@@ -1,0 +1,1 @@
+"""The cache: a folder of entries, found by the content they were made from."""
