@@ -16,6 +16,7 @@ from statistics import mean
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from pytest_vmaf.media.termination import Terminated
 from pytest_vmaf.search.crf_search import Crossing, Search, find_crossings
 
 TARGETS = (94.0, 96.0, 97.0, 98.0)
@@ -297,7 +298,8 @@ def test_measure_raises(workers: int) -> None:
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("probe")]
 
 
-def test_interrupted_until_all_have_ended() -> None:
+@pytest.mark.parametrize("error", [KeyboardInterrupt, Terminated, SystemExit])
+def test_interrupted_until_all_have_ended(error: type[BaseException]) -> None:
     round_, stopped = threading.Barrier(2, timeout=10), threading.Event()
     crfs, calls = list[int](), list[int]()
 
@@ -305,7 +307,7 @@ def test_interrupted_until_all_have_ended() -> None:
         crfs.append(crf)
         round_.wait()
         if crf == min(crfs):
-            raise KeyboardInterrupt
+            raise error
         assert stopped.wait(10)
         return logistic(crf)
 
@@ -315,7 +317,7 @@ def test_interrupted_until_all_have_ended() -> None:
         if len(calls) == 2:
             stopped.set()
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(error):
         find_crossings(measure, (0, 51), TARGETS, ceiling=99.5, workers=2, interrupted=interrupted)
     assert len(calls) >= 2
     assert stopped.is_set()
