@@ -564,3 +564,15 @@ def test_only_watched_processes_are_ended() -> None:
 @posix
 def test_every_ffmpeg_is_watched() -> None:
     assert FfmpegCommand(("ffmpeg",)).stall_limit == 60
+
+
+def test_sigterm_is_handled_meanwhile() -> None:
+    handlers: list[object] = []
+    argv = (sys.executable, "-c", "print()")
+    previous = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        run(Command(argv, on_stdout=lambda line: handlers.append(signal.getsignal(signal.SIGTERM))))
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    assert len(handlers) == 1
+    assert signal.SIG_DFL not in handlers
