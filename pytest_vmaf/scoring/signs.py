@@ -18,6 +18,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from pytest_vmaf.errors import LogError, PairError
+from pytest_vmaf.media.small_frames import HEIGHT, WIDTH
 from pytest_vmaf.text import plural
 
 if TYPE_CHECKING:
@@ -107,9 +108,12 @@ def displaced_runs(signs: Mapping[str, Frames]) -> list[tuple[int, int, int]]:
 
 
 def refuse_displaced(log: ScoreLog, job: ScoreRequest) -> None:
-    """Raise PairError if frames of the distorted clip show other frames of the reference than their own."""
+    """Raise PairError if frames of the distorted clip show other frames of the reference than their own.
+
+    Pictures that are smaller than small frames are not averaged, so their noise would look like that.
+    """
     runs = displaced_runs(log.signs)
-    if not runs:
+    if not runs or job.width * job.height < WIDTH * HEIGHT:
         return
     frames = sum(last - first + 1 for first, last, _ in runs)
     listed = "; ".join(_describe_run(*run) for run in runs[:3])

@@ -109,7 +109,9 @@ def test_displaced_frames():
     order = [*range(10), 11, 10, *range(12, 18), *range(17, 23)]
     signs = measure(reference, [reference[frame] for frame in order])
     assert displaced_runs(signs) == [(10, 10, 1), (11, 11, -1), (18, 23, -1)]
-    request = SimpleNamespace(reference=SimpleNamespace(clip="r.y4m"), distorted=SimpleNamespace(clip="d.mkv"))
+    request = SimpleNamespace(
+        reference=SimpleNamespace(clip="r.y4m"), distorted=SimpleNamespace(clip="d.mkv"), width=320, height=180
+    )
     text = (
         r"displaced: 8 frames of 24 .*: frame 10 shows the reference 1 frame later; "
         r"frame 11 shows the reference 1 frame earlier; frames 18 to 23 show the reference 1 frame earlier"
