@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby, pairwise
+from operator import itemgetter
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -42,9 +43,10 @@ SIGNS = ("colour_loss", "level_shift", "contrast", "collapse", "enhancement")
 COLLAPSE_DB = 6.0
 #: A shot begins where the picture changes by more than this, in squared code values.
 CUT = 400.0
-#: A frame is displaced if its squared difference from another frame of the reference is below this share of that from
-#: its own and of that between both frames of the reference, which must be more than this, in squared code values.
-DISPLACED_SHARE, DISPLACED_MOVE = 0.5, 2.0
+#: Frames are displaced if their squared difference from other frames of the reference is below this share of that from
+#: their own, and of that between both frames of the reference, which must be more than this, in squared code values.
+#: Of 913 honest and sharpened encodes, none is below 0.8.
+DISPLACED_SHARE, DISPLACED_MOVE = 0.65, 2.0
 #: From this NEG on, detail that only the default model credits counts in full; from the other, changes in the large.
 FULL_DETAIL, FULL_TRUST = 70.0, 90.0
 #: Below this variance of its small luma, in squared code values, a frame is flat.
@@ -94,16 +96,15 @@ def enhancement_of(log: ScoreLog, models: ModelPair) -> Frames:
 def displaced_runs(signs: Mapping[str, Frames]) -> list[tuple[int, int, int]]:
     """The runs of frames that show another frame of the reference: first, last, and by how many frames it is later."""
     columns = (signs[name] for name in ("displacement", "error", "nearest_error", "nearest_move"))
-    moved = [
-        int(by) if nearest + ROUNDING < DISPLACED_SHARE * min(error, move) and move > DISPLACED_MOVE else 0
-        for by, error, nearest, move in zip(*columns, strict=True)
-    ]
     runs, first = [], 0
-    for by, group in groupby(moved):
-        length = len(list(group))
-        if by:
-            runs.append((first, first + length - 1, by))
-        first += length
+    for by, group in groupby(zip(*columns, strict=True), key=itemgetter(0)):
+        frames = list(group)
+        last = first + len(frames) - 1
+        own = sum(min(error, move) for _, error, _, move in frames)
+        nearest = sum(error + ROUNDING for _, _, error, _ in frames)
+        if by and nearest < DISPLACED_SHARE * own and own > DISPLACED_MOVE * len(frames):
+            runs.append((first, last, int(by)))
+        first = last + 1
     return runs
 
 

@@ -169,7 +169,8 @@ def assert_as_a_file(
     path.write_bytes(b"".join(frames))
     width, height = map(int, size.split("x"))
     file = Clip(path, width=width, height=height, pix_fmt=pix_fmt, frame_rate=25)
-    wanted = Vmaf().score(reference, file)
+    # The file is raw video, whatever the reference is.
+    wanted = Vmaf().score(reference, file, allow=["order"])
     assert found.vmaf_masked.unclipped.frames == wanted.vmaf.unclipped.frames
     assert found.neg_masked.unclipped.frames == wanted.neg.unclipped.frames
     assert found.gap_masked.frames == wanted.gap.frames

@@ -37,7 +37,8 @@ def test_published_scores(number, published, golden, score):
     reference, distorted = (
         Clip(golden / row[side], frame_rate=row.get("frame_rate"), **raw) for side in ("reference", "distorted")
     )
-    result = score(reference, distorted, model=row["model"], scale=row.get("scale"))
+    # Netflix scaled one pair to another shape.
+    result = score(reference, distorted, model=row["model"], scale=row.get("scale"), allow=("display",))
     metric = result.neg if row["model"].endswith("neg") else result.vmaf
     if not row["clip_scores"]:
         metric = metric.unclipped

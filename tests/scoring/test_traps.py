@@ -312,7 +312,7 @@ def test_clip_of_two_equal_parts(changing, reference, score):
 
 UNREADABLE = (
     "different lengths|could not decode or score|cannot be decoded|cut off or damaged|is cut off: its last frame|"
-    "decoding errors|not comparable|has no video stream"
+    "decoding errors|not comparable|has no video stream|lacks its index|has lost packets"
 )
 
 

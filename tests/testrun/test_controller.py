@@ -372,7 +372,12 @@ def test_pictures(run: Run, report: Report, real_clips: None, pytester: pytest.P
     run(*cache).assert_outcomes(failed=4, passed=1)
     tests = by_name(report())
     pictures = {name: [each.get("pictures") or [] for each in test["measurements"]] for name, test in tests.items()}
-    assert {picture["metric"] for picture in pictures["test_gate"][0]} <= {"gap", "above_100", "neg"}
+    assert {picture["metric"] for picture in pictures["test_gate"][0]} <= {
+        "contrast",
+        "enhancement",
+        "above_100",
+        "neg",
+    }
     assert [(p["width"], p["height"]) for p in pictures["test_assert"][0]] == [(192, 128)] * 2
     counts = {name: list(map(len, each)) for name, each in pictures.items()}
     assert counts == {

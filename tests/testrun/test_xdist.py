@@ -218,7 +218,7 @@ def test_cache(run: Run, run_xdist: Run, real_clips: None, report: Report, pytes
 
         def test_good(vmaf): vmaf.check(REF, GOOD, min_neg=10)
 
-        def test_sharp(vmaf): vmaf.check(REF, SHARP, max_gap=50, above_100=False)
+        def test_sharp(vmaf): vmaf.score(REF, SHARP, max_gap=50, above_100=False)
         """
     )
 
