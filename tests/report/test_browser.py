@@ -396,14 +396,11 @@ def test_charts(visit: Visit, report: Report) -> None:
     page.keyboard.press("+")
     page.keyboard.press("0")
     assert (view_box(chart), ends(chart)) == (whole, labels)
-    # Charts of other metrics.
-    metrics = [name for name in worst if name not in ("vmaf", "neg")]
-    assert set(metrics) == {"gap", "psnr_y"}
-    for number, metric in enumerate(metrics, 1):
-        chart = in_view(page, "test_fails", number)
-        chart.focus()
-        page.keyboard.press("ArrowRight")
-        assert float(output(chart).rpartition(" ")[2]) == pytest.approx(worst[metric][0], abs=0.051)
+    # The chart of another metric, which has a gate.
+    chart = in_view(page, "test_fails", 1)
+    chart.focus()
+    page.keyboard.press("ArrowRight")
+    assert float(output(chart).rpartition(" ")[2]) == pytest.approx(worst["psnr_y"][0], abs=0.051)
 
 
 def test_charts_of_short_and_long_clips(visit: Visit, report: Report) -> None:
