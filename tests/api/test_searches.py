@@ -158,6 +158,7 @@ def test_failures_explain_themselves(run: Run, pytester: pytest.Pytester) -> Non
     assert all(len(test["sections"]) == 1 for test in tests.values())
 
 
+@pytest.mark.slow
 def test_errors(run: Run, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_it="""

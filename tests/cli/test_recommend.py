@@ -43,6 +43,7 @@ def edited(text: str, number: int, **changes: float) -> str:
     return "\n".join(lines) + "\n"
 
 
+@pytest.mark.slow
 def test_rows_of_both_models(run: Run, corpus: Path) -> None:
     rows = [strict(line) for line in corpus.read_text().splitlines()]
     assert [row["crf"] for row in rows] == [20, 25, 30]

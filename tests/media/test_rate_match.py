@@ -127,6 +127,7 @@ def test_variable_rates_are_recognised(clips, ffmpeg):
     assert (stated.frame_rate, stated.has_variable_rate, stated.states_clock) == (25, False, False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [("-vf", "fps=25"), ("-vf", "fps=30"), ("-r", "25")])
 def test_dropped_frames(change, clips, make, score, libvmaf, tmp_path):
     reference, lossless = clips["constant"], tmp_path / "lossless.mkv"

@@ -190,6 +190,7 @@ def test_clips_of_different_lengths(
             Vmaf(**scorer).roi(*clips, synthetic_mask=0.35)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["reference", pytest.param("distorted", marks=pytest.mark.slow)])
 def test_damaged_clip(temp: Path, long: Path, worse: Path, tmp_path: Path, scorer: dict[str, str], which: str) -> None:
     data = bytearray(worse.read_bytes())

@@ -134,6 +134,7 @@ def test_workers(short: Path, copy: Encoder) -> None:
     assert outcomes(one) == outcomes(two)
 
 
+@pytest.mark.slow
 def test_order_of_probes(short: Path, encode: Callable[..., Path]) -> None:
     """It does not depend on which worker finishes first."""
     file = encode(short, 30).read_bytes()
@@ -169,6 +170,7 @@ def test_features_of_the_self_score(short: Path, copy: Encoder) -> None:
 # The ends of the scale, and targets that are not met.
 
 
+@pytest.mark.slow
 def test_target_above_the_ceiling_costs_no_encode(plain: Bisection, short: Path, tmp_path: Path) -> None:
     ran = tmp_path / "ran"
     bisection = search(short, function_encoder(lambda source, output, crf: ran.write_text("")), 99.9)
@@ -295,6 +297,7 @@ def test_wrong_direction_of_two_encodes(short: Path, encode: Callable[..., Path]
 # Where the search begins.
 
 
+@pytest.mark.slow
 def test_start_saves_encodes(short: Path, copy: Encoder) -> None:
     bisection = search(short, copy, 60, 80)
     again = search(short, copy, 60, 80, start={target: bisection[target].crf for target in (60, 80)})

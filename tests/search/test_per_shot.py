@@ -221,6 +221,7 @@ class ByShot(FakeScorer):
         return FakeScorer(neg, neg, self_score=99.5, frames=48).score(request)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("easier", "start"), [((0, 1, 0), {88: 23}), ((0, 9, 0), {}), ((11, 99, 0), {})])
 def test_start_only_where_two_shots_are_alike(
     easier: tuple[int, ...], start: dict[float, int], mixed: Clip, copy: Encoder, monkeypatch: pytest.MonkeyPatch

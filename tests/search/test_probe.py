@@ -64,6 +64,7 @@ def frames(result: Result) -> dict[str, tuple[float, ...]]:
     return {name: score.unclipped.frames for name, score in scores.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name == "libx264" else pytest.mark.slow) for name in FAST]
 )

@@ -115,6 +115,7 @@ def test_comparison_record_of_unmet_targets() -> None:
     assert data["lost_wins"] is None
 
 
+@pytest.mark.slow
 def test_recommendation_record(clip: Path, tmp_path: Path) -> None:
     rows = Vmaf().sweep(clip, encoders=["libx264"], presets=["veryfast"], crfs=[25, 30], output=tmp_path / "rows.jsonl")
     (met,) = recommend(rows, target=80, metric="neg")

@@ -249,6 +249,7 @@ def test_another_configuration_of_a_program(tmp_path: Path, ffmpeg: str, place: 
     assert hashes[0] == hashes[1] != hashes[2]
 
 
+@pytest.mark.slow
 def test_rows_of_other_versions(clip: Clip, whole: Path, tmp_path: Path) -> None:
     output = tmp_path / "old.jsonl"
     line = whole.read_text().splitlines(keepends=True)[1]

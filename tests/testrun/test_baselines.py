@@ -142,6 +142,7 @@ def test_failed_tests_write_nothing(run: Run, clips: Put, pytester: pytest.Pytes
     assert not (pytester.path / "__vmaf__").exists()
 
 
+@pytest.mark.slow
 def test_renamed_test(run: Run, clips: Put, entries: Entries, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=module("quality", "second"))
     run("--vmaf-update=missing").assert_outcomes(passed=2)

@@ -435,6 +435,7 @@ def test_error_without_text(run: Run, pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["no score *test_a (b)*"])
 
 
+@pytest.mark.slow
 def test_tools_relative_to_start(run: Run, real_clips: None, pytester: pytest.Pytester, ffmpeg: str) -> None:
     pytester.mkdir("bin")
     (pytester.path / "bin" / "ffmpeg").symlink_to(ffmpeg)
