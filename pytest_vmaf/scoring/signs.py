@@ -47,6 +47,8 @@ CUT = 400.0
 #: their own, and of that between both frames of the reference, which must be more than this, in squared code values.
 #: Of 913 honest and sharpened encodes, none has a run below 0.8, nor a longer one below 5.
 DISPLACED_SHARE, DISPLACED_MOVE = 0.65, 2.0
+#: A frame whose squared difference from every frame of the reference is so many times the usual one is no frame of it.
+FOREIGN = 8.0
 #: From so many frames on, chance is unlikely, and the share may be larger.
 LONG_RUN, LONG_SHARE = 4, 0.9
 #: From this NEG on, detail that only the default model credits counts in full; from the other, changes in the large.
@@ -98,6 +100,8 @@ def enhancement_of(log: ScoreLog, models: ModelPair) -> Frames:
 def displaced_runs(signs: Mapping[str, Frames]) -> list[tuple[int, int, int]]:
     """The runs of frames that show another frame of the reference: first, last, and by how many frames it is later."""
     columns = (signs[name] for name in ("displacement", "error", "nearest_error", "nearest_move"))
+    # Another frame of the reference is as similar as coding leaves it; a black or damaged frame is similar to none.
+    similar = FOREIGN * (ROUNDING + median(map(min, signs["error"], signs["nearest_error"])))
     runs, first = [], 0
     for by, group in groupby(zip(*columns, strict=True), key=itemgetter(0)):
         frames = list(group)
@@ -105,7 +109,7 @@ def displaced_runs(signs: Mapping[str, Frames]) -> list[tuple[int, int, int]]:
         own = sum(min(error, move) for _, error, _, move in frames)
         nearest = sum(error + ROUNDING for _, _, error, _ in frames)
         share = DISPLACED_SHARE if len(frames) < LONG_RUN else LONG_SHARE
-        if by and nearest < share * own and own > DISPLACED_MOVE * len(frames):
+        if by and nearest < min(share * own, similar * len(frames)) and own > DISPLACED_MOVE * len(frames):
             runs.append((first, last, int(by)))
         first = last + 1
     return runs
