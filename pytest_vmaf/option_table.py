@@ -182,7 +182,8 @@ OPTIONS = (
         "allow",
         (),
         _allowed,
-        "allow a property that is refused by default: hdr, interlaced, frame_rate, display, rotation, … (repeatable)",
+        "allow a property that is refused by default: hdr, interlaced, frame_rate, time_stamps, displaced, display, "
+        "rotation, same, order (repeatable)",
     ),
     Option(
         "signs",

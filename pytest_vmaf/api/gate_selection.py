@@ -50,7 +50,7 @@ def select_gates(layers: Sequence[Layer], metrics: Sequence[str], *, every_gate:
 
 
 def measured_gates(gates: Sequence[Gate], result: Result) -> tuple[Gate, ...]:
-    """The gates whose metric was measured. Default gates on signs are void with a scorer that reads no clips.
+    """The gates whose metric was measured. Default gates on signs do not apply to a scorer that reads no clips.
 
     Raises:
         ScorerError: If a scorer did not measure what a gate needs.

@@ -37,9 +37,10 @@ class Settings(TypedDict, total=False):
         align: Skip frames that only one of the clips has at its start.
         match_rate: If the frame rates differ, drop and double frames of the reference as the distorted clip does. Each
             frame is found by its picture, and the notes say how many were dropped and doubled.
-        allow: Properties that are refused by default: `"hdr"`, `"interlaced"`, `"frame_rate"`, `"display"` (pictures
-            that are shown in other shapes), `"rotation"`, `"time_stamps"`; `"order"` (no warning about the order of
-            the clips).
+        allow: Properties that are refused by default: `"hdr"`, `"interlaced"`, `"frame_rate"`, `"time_stamps"`,
+            `"display"` (pictures that are shown in other shapes), `"rotation"`, `"displaced"` (frames that show another
+            frame of the reference), `"same"` (a reference against itself, in `check`); and `"order"`, which silences
+            the warning about the order of the clips.
         signs: Whether to measure signs of the picture, and to check their default gates.
         scorer: The scorer's name, or a `Scorer`.
         ffmpeg: The path of the ffmpeg to use.

@@ -24,7 +24,7 @@ LIKE_SRGB = SAME_TRANSFER | {"iec61966-2-1", "bt470m"}
 ORDINARY = {"unknown", "bt709", "smpte170m", "bt470bg", "iec61966-2-1", "bt470m", "bt2020-10", "bt2020-12", "gbr"}
 #: Pictures of all codecs, and clips of RGB, are scored against the same samples of the reference.
 TO_YUV = "scale=out_color_matrix={}:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int"
-#: The matrices of TO_YUV by their tags. Grey is the luma of one of them, BT.601 if there is no tag.
+#: The matrices of TO_YUV by their tags. Grey is the luma of one of them: BT.601 for a clip without a tag.
 MATRIX_OPTIONS = {
     **{name: name for name in ("bt709", "fcc", "smpte170m", "smpte240m")},
     "bt470bg": "bt470",

@@ -38,7 +38,7 @@ def find_crop(ref: Video, dis: Video, inspect: Callable[[Clip], Video], ffmpeg: 
             tried.append((_psnr(part.thumbnails, other.thumbnails), crop))
         if tried and (best := max(tried))[0] >= max(FLOOR_DB, before + MARGIN_DB):
             crop = _within(video.clip.crop, best[1])
-            found = (
+            sentence = (
                 f"The {what} has black bars, and without them it matches"
                 if best[1] == bars
                 else f"A part of the {what} matches"
@@ -46,7 +46,7 @@ def find_crop(ref: Video, dis: Video, inspect: Callable[[Clip], Video], ffmpeg: 
             flag = f"--{what.split()[0]}-crop {','.join(map(str, crop))}"
             size = (other.width, other.height)
             also = "" if best[1][2:] == size else ' and scale="bicubic"'
-            return f"{found} the other clip: pass {video.clip.spelled(crop=crop)} ({flag}){also}."
+            return f"{sentence} the other clip: pass {video.clip.spelled(crop=crop)} ({flag}){also}."
     return ""
 
 

@@ -20,7 +20,7 @@ NO_TIME = -(1 << 63)
 
 
 def average_rate(clip: Clip, ffmpeg: str, timeout: float | None = None) -> Fraction | None:
-    """Frames per second by the time stamps of all packets, read without decoding; None if there are no two of them."""
+    """Frames per second by the time stamps of all packets, read without decoding; None for fewer than two."""
     tick = Fraction(0)
     times: list[int] = []
 

@@ -73,8 +73,8 @@ def size_problems(
             how = AT_DISPLAY if same and _is_anamorphic(ref) else UP
             return [f"size: {sizes}. {how}"]
         return []
-    shown = display_size(ref)
-    if same and _is_anamorphic(ref) and _fits(dis, shown):
+    display = display_size(ref)
+    if same and _is_anamorphic(ref) and _fits(dis, display):
         if scale is None:
             return [f"size: {sizes}. {AT_DISPLAY}"]
         return []
@@ -88,10 +88,10 @@ def plan_size(ref: Video, dis: Video, scale: str | None) -> SizePlan:
     """
     size, notes = (ref.width, ref.height), []
     if scale is not None and _is_anamorphic(ref) and _same_shape(ref, dis):
-        shown = display_size(ref)
+        display = display_size(ref)
         # Widths may be rounded to other multiples than ours.
-        near = dis.height == shown[1] and abs(dis.width - shown[0]) <= ROUNDING
-        size = (dis.width, dis.height) if near else shown
+        near = dis.height == display[1] and abs(dis.width - display[0]) <= ROUNDING
+        size = (dis.width, dis.height) if near else display
         stated = _ratio(ref.sample_aspect or Fraction(1))
         notes.append(f"scored at {_by(size)}, as shown: the reference states a sample aspect ratio of {stated}")
     filters = []
@@ -142,8 +142,8 @@ def _same_shape(ref: Video, dis: Video) -> bool:
         return abs(ref_aspect - dis_aspect) <= Fraction(LARGEST_ROUNDING) * ref_aspect
     if ref_aspect == dis_aspect:
         return same_shape(*sizes)
-    shown = ref.width * ref_aspect / ref.height, dis.width * dis_aspect / dis.height
-    return abs(shown[0] - shown[1]) <= shown[0] * Fraction(LARGEST_ROUNDING)
+    shapes = ref.width * ref_aspect / ref.height, dis.width * dis_aspect / dis.height
+    return abs(shapes[0] - shapes[1]) <= shapes[0] * Fraction(LARGEST_ROUNDING)
 
 
 def _aspects(ref: Video, dis: Video) -> tuple[Fraction, Fraction]:
@@ -169,10 +169,10 @@ def _fits(video: Video, size: Size) -> bool:
 
 def _size(video: Video) -> str:
     """The size of a video, and how it is shown."""
-    shown = f", shown at {_by(display_size(video))}" if _is_anamorphic(video) else ""
-    aspect = f" with a sample aspect ratio of {_ratio(video.sample_aspect)}" if shown and video.sample_aspect else ""
+    display = f", shown at {_by(display_size(video))}" if _is_anamorphic(video) else ""
+    aspect = f" with a sample aspect ratio of {_ratio(video.sample_aspect)}" if display and video.sample_aspect else ""
     turned = " after its rotation" if video.rotation and abs(video.rotation) in (90, 270) else ""
-    return f"{_by((video.width, video.height))}{turned}{aspect}{shown}"
+    return f"{_by((video.width, video.height))}{turned}{aspect}{display}"
 
 
 def _ratio(aspect: Fraction) -> str:

@@ -264,10 +264,10 @@ def _omission_notes(video: Video, what: str) -> list[str]:
     """What is not scored of a clip, in words."""
     notes = []
     if video.streams > 1:
-        shown = "the first" if not video.stream else f"stream {video.stream}"
+        ordinal = "the first" if not video.stream else f"stream {video.stream}"
         which = ", which players show," if video.clip.stream is None and ", default" in video.tracks else ""
         how = f"Clip(path, stream={0 if video.stream else 1}) selects another"
-        notes.append(f"{what} has {video.streams} video streams ({video.tracks}); {shown}{which} is scored; {how}")
+        notes.append(f"{what} has {video.streams} video streams ({video.tracks}); {ordinal}{which} is scored; {how}")
     if _is_single(video) and (sequence := sequence_of(video.clip.path)):
         notes.append(f"{what} is one picture of {sequence[1]}; {Clip(sequence[0]).spelled()} is all of them")
     if video.format.has_alpha:

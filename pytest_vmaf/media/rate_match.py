@@ -64,30 +64,30 @@ def match_rate(ref: Video, dis: Video, ffmpeg: str, timeout: float | None = None
     maps += [frame_map(pictures[0], pictures[1], times[0], times[1])]
     errors = [_errors(pictures[0], pictures[1], each) for each in maps]
     best = min(range(len(maps)), key=lambda i: errors[i].mean() * (SHARE if i < len(maps) - 1 else 1))
-    shown, mse = maps[best], errors[best]
+    indices, mse = maps[best], errors[best]
     if (psnr := float((10 * np.log10(255**2 / np.maximum(mse, 0.25))).mean())) < FLOOR_DB:
         raise PairError(
             f"match_rate: the frames of {dis.clip} are not those of {ref.clip}: near their time, even the most similar "
             f"ones have a PSNR of {psnr:.1f} dB as thumbnails. Do the clips start with the same frame?"
         )
     total = len(pictures[0])
-    doubled = len(shown) - len(set(shown))
+    doubled = len(indices) - len(set(indices))
     # What follows the last frame is a frame that was dropped, too.
-    dropped = total - len(set(shown))
+    dropped = total - len(set(indices))
     rates = [f"{float(video.frame_rate):.6g} frames/s" if video.frame_rate else "no rate" for video in (ref, dis)]
     note = (
-        f"match_rate: the distorted clip has {len(shown)} frames ({rates[1]}) for {total} of the reference "
+        f"match_rate: the distorted clip has {len(indices)} frames ({rates[1]}) for {total} of the reference "
         f"({rates[0]}): {plural(dropped, 'frame')} of the reference dropped, {doubled} doubled, as in the distorted "
         "clip by PSNR of thumbnails"
     )
-    return RateMatch(filters_of(shown, total) if dropped or doubled else (), len(shown), note)
+    return RateMatch(filters_of(indices, total) if dropped or doubled else (), len(indices), note)
 
 
-def _errors(reference: NDArray[np.uint8], distorted: NDArray[np.uint8], shown: list[int]) -> NDArray[np.float64]:
+def _errors(reference: NDArray[np.uint8], distorted: NDArray[np.uint8], indices: list[int]) -> NDArray[np.float64]:
     """The mean squared error of each distorted frame from the frame that it shows."""
     import numpy as np
 
-    pairs = zip(shown, distorted, strict=True)
+    pairs = zip(indices, distorted, strict=True)
     return np.array([((reference[frame].astype(np.float32) - picture) ** 2).mean() for frame, picture in pairs])
 
 
@@ -104,28 +104,28 @@ def usual_maps(ref_times: list[float], dis_times: list[float], rate: float) -> l
     maps = [list(range(total))]
     # The filter fps, with its ways of rounding: the last frame whose tick has come.
     for rounding in (lambda tick: math.floor(tick + 0.5 + 1e-6), lambda tick: math.floor(tick + 1e-6), math.ceil):
-        at, shown = 0, []
+        at, indices = 0, []
         for tick in range(wanted):
             while at + 1 < total and rounding(ticks[at + 1] - 1e-9) <= tick:
                 at += 1
-            shown.append(at)
-        maps.append(shown)
+            indices.append(at)
+        maps.append(indices)
     maps.append(_resampled(ticks))
     return [(each + [total - 1] * (wanted - len(each)))[:wanted] for each in maps]
 
 
 def _resampled(ticks: list[float]) -> list[int]:
     """The frames that ffmpeg's option -r takes (video_sync_process in its fftools)."""
-    shown: list[int] = []
+    indices: list[int] = []
     for frame, tick in enumerate(ticks):
-        early = tick - len(shown)
+        early = tick - len(indices)
         late = early + (ticks[frame + 1] - tick if frame + 1 < len(ticks) else tick - ticks[frame - 1])
         if early < 0 < late:
             early = 0.0
         count = 0 if late < -1.1 else round(late) if late > 1.1 else 1
         earlier = round(early - 0.6) if count and early > 1.1 else 0
-        shown += [frame - 1] * earlier + [frame] * (count - earlier)
-    return shown
+        indices += [frame - 1] * earlier + [frame] * (count - earlier)
+    return indices
 
 
 def frame_map(
@@ -157,23 +157,23 @@ def frame_map(
         costs = np.full(len(ref_at), np.inf)
         costs[begin:end] = before[begin:end] + mse + DISTANCE_COST * ((ref_at[begin:end] - time) / reach) ** 2
         origins.append((begin, origin[begin:end]))
-    shown = [int(np.argmin(costs))]
+    indices = [int(np.argmin(costs))]
     for begin, origin in reversed(origins[1:]):
-        shown.append(int(origin[shown[-1] - begin]))
-    return shown[::-1]
+        indices.append(int(origin[indices[-1] - begin]))
+    return indices[::-1]
 
 
-def filters_of(shown: list[int], total: int) -> tuple[str, ...]:
+def filters_of(indices: list[int], total: int) -> tuple[str, ...]:
     """The filters that turn so many frames into these, which are in order: drop, set the times, double."""
-    firsts = {frame: index for index, frame in reversed(list(enumerate(shown)))}
+    firsts = {frame: index for index, frame in reversed(list(enumerate(indices)))}
     selected = [int(frame in firsts) for frame in range(total)]
     filters = [] if all(selected) else [f"select='{expression(selected, 'n')}'"]
     times = [firsts[frame] for frame in sorted(firsts)]
-    if times == list(range(len(shown))):
-        return (*filters, f"trim=end_frame={len(shown)}")
+    if times == list(range(len(indices))):
+        return (*filters, f"trim=end_frame={len(indices)}")
     filters += ["settb=1", f"setpts='{expression(times, 'N')}'", "fps=1"]
     # fps does not know how long the last frame is shown.
-    return (*filters, "tpad=stop=-1:stop_mode=clone", f"trim=end_frame={len(shown)}")
+    return (*filters, "tpad=stop=-1:stop_mode=clone", f"trim=end_frame={len(indices)}")
 
 
 def expression(values: list[int], name: str) -> str:

@@ -153,9 +153,9 @@ def time_stamp_problems(ref_times: Sequence[float], dis_times: Sequence[float]) 
     )
     if abs(longer) > tolerance:
         which, other = ("distorted clip", "reference")[:: 1 if longer > 0 else -1]
-        held, usual_hold = max(steps[frame]), min(steps[frame])
+        longest, shortest = max(steps[frame]), min(steps[frame])
         return [
-            f"time stamps: frame {frame} is shown for {held:.3g} s in the {which}, and for {usual_hold:.3g} s in the "
+            f"time stamps: frame {frame} is shown for {longest:.3g} s in the {which}, and for {shortest:.3g} s in the "
             f"{other}. {remedy}"
         ]
     return [

@@ -115,11 +115,11 @@ def _why_url(clip: Clip, scheme: str, rest: str) -> str:
     url = f"{scheme}://{rest}"
     if scheme == "file":
         return f"{printable(f'file:///{rest}')} is a URL. Pass the path: {printable(f'/{rest}')}"
-    shown = f"{printable(url)} is a URL, not a local file. Download it first"
+    advice = f"{printable(url)} is a URL, not a local file. Download it first"
     if scheme not in ("http", "https", "ftp"):
-        return f"{shown}."
+        return f"{advice}."
     stem = Path(rest.partition("?")[0]).stem or "clip"
-    return f"{shown}:\n  ffmpeg -i {_shell(url)} -an -sn -c copy {_shell(stem + '.mkv')}"
+    return f"{advice}:\n  ffmpeg -i {_shell(url)} -an -sn -c copy {_shell(stem + '.mkv')}"
 
 
 def _what_in(folder: Path, names: list[str], glob: str = "") -> str:

@@ -168,11 +168,11 @@ def _read_json(path: Path, only: Collection[str] | None) -> Log:
     columns = _Columns(only)
 
     def read_object(pairs: list[tuple[str, object]]) -> object:
-        found = unique_keys(pairs)
-        if "frameNum" not in found:
-            return found
+        entry = unique_keys(pairs)
+        if "frameNum" not in entry:
+            return entry
         # A frame becomes numbers at once, so that long clips need little memory.
-        columns.add(found["frameNum"], found["metrics"])  # type: ignore[arg-type]  # (`add` raises one of MALFORMED)
+        columns.add(entry["frameNum"], entry["metrics"])  # type: ignore[arg-type]  # (`add` raises one of MALFORMED)
         return None
 
     # Not `load_json`: a NaN in a column that nobody uses is not a reason to refuse the log.

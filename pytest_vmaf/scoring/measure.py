@@ -110,10 +110,10 @@ def check_log(prepared: PreparedScoring, log: ScoreLog) -> ScoreLog:
 
 def _refuse_frames(prepared: PreparedScoring, log: ScoreLog) -> None:
     """Raise PairError for times and fields of frames that are not allowed."""
-    pair, allow = prepared.pair, set(prepared.allow)
-    # The file of a trial encode may be gone.
     if not log.frame_problems:
+        # Most logs. What follows reads the clips, and the file of a trial encode may be gone.
         return
+    pair, allow = prepared.pair, set(prepared.allow)
     if pair is None or pair.matched or not has_times(pair.reference, pair.distorted, allow):
         allow.add("time_stamps")
     problems = [text for word, text in log.frame_problems.items() if word not in allow]

@@ -51,7 +51,8 @@ DISPLACED_SHARE, DISPLACED_MOVE = 0.65, 2.0
 FOREIGN = 8.0
 #: From so many frames on, chance is unlikely, and the share may be larger.
 LONG_RUN, LONG_SHARE = 4, 0.9
-#: From this NEG on, detail that only the default model credits counts in full; from the other, changes in the large.
+#: From this NEG on, detail that only the default model credits counts in full; from the other, changes of the whole
+#: picture do.
 FULL_DETAIL, FULL_TRUST = 70.0, 90.0
 #: Below this variance of its small luma, in squared code values, a frame is flat.
 FLAT = 36.0
@@ -141,9 +142,9 @@ def _describe_run(first: int, last: int, by: int) -> str:
 
 
 def _colour_loss(log: ScoreLog, neg: Frames) -> Frames:
-    """Colour that is lost in the large, or by the PSNR of the worse chroma plane beside luma's.
+    """The larger of two losses: that of the whole picture's colour, and that by the PSNR of the worse chroma plane.
 
-    Coarse coding takes strength from weak colours, so what is lost in the large counts less where NEG is low.
+    Coarse coding weakens pale colours, so the first counts less where NEG is low.
     """
     losses = [loss * _trust(score) for loss, score in zip(log.signs["colour_loss"], neg, strict=True)]
     if all(column in log.columns for column in PSNR):
@@ -177,7 +178,7 @@ def _level_shift(shift: float, error: float, neg: float) -> float:
 
 
 def _trust(neg: float) -> float:
-    """How much a change in the large counts: in full for a fine encode, a quarter for a coarse one."""
+    """How much a change of the whole picture counts: in full for a fine encode, a quarter for a coarse one."""
     return _clamp(neg / FULL_TRUST, 0.5) ** 2
 
 
