@@ -42,6 +42,8 @@ from pytest_vmaf.text import plural, printable, short_repr
 #: The JSON part of a cached entry.
 Data: TypeAlias = Mapping[str, Any]
 
+#: Raised when scores of the built-in scorers change for another reason than their own modules, such as `ffmpeg_graph`.
+SCORES_VERSION = 1
 #: Raised when signs change, so that cached ones are measured anew.
 SIGNS_VERSION = 2
 COUNTS = {"columns": Each(int), "signs": Each(int), "reference_frames": int, "distorted_frames": int}
@@ -95,6 +97,7 @@ def score_key(scorer: Scorer, request: ScoreRequest, cache: Cache | None) -> str
         return key_of(
             "score",
             **identity,
+            version=SCORES_VERSION,
             machine=machine(),
             sources=[_source(source, cache) for source in sources],
             picture=[request.width, request.height, request.pix_fmt],
