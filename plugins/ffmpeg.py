@@ -117,7 +117,7 @@ def _run(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> tuple[Sco
             conversions.append(match[1])
         elif DAMAGED.match(line):
             damages.append(printable(line))
-        elif RECONFIGURED.search(line):
+        elif not changes and RECONFIGURED.search(line):
             changes.append(line)
 
     clips = inputs(requests, step)

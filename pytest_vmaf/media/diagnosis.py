@@ -11,12 +11,13 @@ from pytest_vmaf.media.clip import Clip, Stream
 from pytest_vmaf.media.command import Finished
 from pytest_vmaf.media.demux import input_arguments, video_stream
 from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, INSPECT_TIMEOUT, FfmpegCommand
-from pytest_vmaf.media.inspection_log import COLOUR
+from pytest_vmaf.media.inspection_log import COLOUR, ROTATION
 from pytest_vmaf.media.process import run
 from pytest_vmaf.text import printable
 
-#: ffmpeg starts its filters again when the size or the format of the frames changes.
-RECONFIGURED = re.compile(r"(?:^|\] ?|\s)Reconfiguring filter graph because (.*)")
+#: ffmpeg starts its filters again when the size or the format of the frames changes. A display matrix is described if
+#: it is not applied, because the filters had started before.
+RECONFIGURED = re.compile(r"(?:^|\] ?|\s)Reconfiguring filter graph because |\] +side data - .*displaymatrix: rotation")
 #: What ffmpeg prints of a gap in a transport stream; an error with -xerror.
 CORRUPT_PACKET = re.compile(r"corrupt input packet|Packet corrupt \(stream")
 #: In the log of frames: ffmpeg numbers them from 0 again after a change.
@@ -71,15 +72,16 @@ def find_change(clip: Clip, ffmpeg: str, timeout: float | None = None) -> str:
     """Where the size, pixel format, tags or rotation of a clip change, in a sentence; "" if they never do."""
     forms: list[tuple[str, ...]] = []
     tags: list[tuple[str, ...]] = []
-    turns: set[int] = set()
+    turns: list[str] = []
 
     def on_line(line: str) -> None:
         if match := FRAME.match(line):
             forms.append(match.group("w", "h", "fmt"))
+            turns.append("")
         elif match := COLOUR.match(line):
             tags.append(tuple(tag.removesuffix(",") for tag in match.groups()))
-        elif "displaymatrix: rotation of" in line:
-            turns.add(len(forms) - 1)
+        elif turns and (match := ROTATION.match(line)):
+            turns[-1] = f"{float(match[1]) % 360:g}°"
 
     argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "info", "-nostats", "-noautorotate"]
     argv += [*input_arguments(clip), "-map", video_stream(clip), "-fps_mode", "passthrough"]
@@ -91,13 +93,14 @@ def find_change(clip: Clip, ffmpeg: str, timeout: float | None = None) -> str:
     for number, tag in enumerate(tags):
         if tag != tags[0]:
             return _describe_tags(clip, number, tags[0], tag)
-    if turns and len(turns) != len(forms):
-        last = max(turns) + 1
-        return (
-            f"A display matrix ends at frame {last} of {clip}, which turns the pictures midway. Take it out: ffmpeg "
-            f"-noautorotate -i {_shell(clip)} -map {video_stream(clip)} -vf sidedata=delete:type=DISPLAYMATRIX "
-            f"-fps_mode passthrough -c:v ffv1 {_file(clip)}"
-        )
+    for number, turn in enumerate(turns):
+        if turn != turns[0]:
+            what = "begins" if not turns[0] else "ends" if not turn else f"changes from {turns[0]} to {turn}"
+            return (
+                f"A display matrix {what} at frame {number} of {clip}, which turns the pictures midway. Take it out: "
+                f"ffmpeg -noautorotate -i {_shell(clip)} -map {video_stream(clip)} -vf "
+                f"sidedata=delete:type=DISPLAYMATRIX -fps_mode passthrough -c:v ffv1 {_file(clip)}"
+            )
     return ""
 
 

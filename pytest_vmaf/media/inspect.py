@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -16,12 +16,12 @@ from pytest_vmaf.json_shapes import Fitting, Optional, Text, conform
 from pytest_vmaf.media.builds import build_of
 from pytest_vmaf.media.clip import Clip, Stream
 from pytest_vmaf.media.demux import input_arguments, is_picture, video_stream
-from pytest_vmaf.media.diagnosis import describe_change, why_unreadable
-from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, INSPECT_TIMEOUT, FfmpegCommand
+from pytest_vmaf.media.diagnosis import describe_change, find_change, why_unreadable
+from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, FfmpegCommand
 from pytest_vmaf.media.fingerprint import Unchanged, decoding_content
+from pytest_vmaf.media.first_frames import decode_first_frames
 from pytest_vmaf.media.frame_rate import SUSPECT_RATE, average_rate
-from pytest_vmaf.media.inspection_log import InspectionLog
-from pytest_vmaf.media.pixel_formats import WITHOUT_MATRIX, PixelFormat, pixel_format
+from pytest_vmaf.media.pixel_formats import PixelFormat, pixel_format
 from pytest_vmaf.media.process import run
 from pytest_vmaf.text import printable
 
@@ -109,7 +109,7 @@ def inspect(clip: Clip, ffmpeg: str, frames: int, timeout: float | None = None, 
         ScorerError: If the time limit is exceeded.
     """
     unchanged = Unchanged(clip)
-    key = clip_key("inspect", clip, ffmpeg, cache, frames=frames)
+    key = clip_key("inspect", clip, ffmpeg, cache, frames=frames, version=1)
     compute = partial(_inspect, clip, ffmpeg, frames, timeout)
     return get_or_compute(cache, "look", key, compute, _to_json, partial(_from_json, clip), unchanged)
 
@@ -144,25 +144,15 @@ def clip_key(kind: str, clip: Clip, ffmpeg: str, cache: Cache | None, **parts: o
 
 
 def _inspect(clip: Clip, ffmpeg: str, frames: int, timeout: float | None) -> Video:
-    selected = video_stream(clip)
-    log = InspectionLog(int(selected.rpartition(":")[2]))
-    width, height = THUMBNAIL
-    thumbnails = bytearray()
-    # Nothing more than info, and no statistics, lest threads print into each other's lines.
-    argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "info", "-nostats", "-xerror"]
-    # Film grain is only described if it is exported, and then not applied.
-    argv += [*input_arguments(replace(clip, film_grain=False)), "-map", selected]
-    argv += ["-frames:v", str(frames), "-fps_mode", "passthrough"]
-    chain = [
-        "showinfo=checksum=0",
-        WITHOUT_MATRIX,
-        *_fitting_crop(clip),
-        f"scale={width}:{height}:flags=area",
-        "format=gray",
-    ]
-    argv += ["-vf", ",".join(chain), "-f", "rawvideo", "pipe:1"]
-    command = FfmpegCommand(tuple(argv), on_stderr=log, stdout_bytes=thumbnails.extend)
-    end = run(command, timeout or INSPECT_TIMEOUT)
+    # A display matrix that is applied is not described any more.
+    decode = partial(decode_first_frames, clip, ffmpeg, frames, THUMBNAIL, timeout)
+    log, thumbnails, end = decode("-noautorotate")
+    if any(turn is not None for turn in log.turns):
+        if len(set(log.turns)) > 1 and (change := find_change(clip, ffmpeg, timeout)):
+            raise ClipError(change)
+        turns = log.turns
+        log, thumbnails, end = decode()
+        log.turns = turns
     for number, form in enumerate(log.forms):
         if form != log.forms[0]:
             raise ClipError(describe_change(clip, number, log.forms[0], form))
@@ -207,7 +197,7 @@ def _inspect(clip: Clip, ffmpeg: str, frames: int, timeout: float | None) -> Vid
         interlaced=log.interlaced,
         is_picture=is_picture(clip),
         # The scaler expands limited range to full range, but not that of grey.
-        thumbnails=bytes(thumbnails).translate(EXPANDED if is_limited_grey else None),
+        thumbnails=thumbnails.translate(EXPANDED if is_limited_grey else None),
         duration=log.duration,
         streams=max(1, len(log.tracks)),
         encoder=log.encoder,
@@ -219,14 +209,6 @@ def _inspect(clip: Clip, ffmpeg: str, frames: int, timeout: float | None) -> Vid
         has_variable_rate=has_variable_rate,
         states_clock=states_clock,
     )
-
-
-def _fitting_crop(clip: Clip) -> list[str]:
-    """The crop of a clip as a filter that never fails. What it cuts is checked afterwards, by the size before it."""
-    if clip.crop is None:
-        return []
-    x, y, width, height = clip.crop
-    return [f"crop=w='min({width},iw)':h='min({height},ih)':x={x}:y={y}:exact=1"]
 
 
 def _count(clip: Clip, ffmpeg: str, timeout: float | None) -> int:

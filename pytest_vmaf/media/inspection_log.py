@@ -28,8 +28,10 @@ GRAIN = re.compile(r"^\[Parsed_showinfo_0 @ [^]]*\] +side data - film grain para
 GRAIN_NAMES = {"av1": "AV1", "h274": "H.274"}
 #: The decoder of the stream that is read.
 DECODER = re.compile(r"^  Stream #0:\d+ -> #0:0 \(\w+ \(([\w-]+)\)")
-#: In the description of a stream.
-ROTATION = re.compile(r"^ +(?:Display Matrix|displaymatrix): rotation of (-?\d{1,3}(?:\.\d{1,6})?) degrees")
+#: Of frames that have a display matrix, which is not applied yet.
+ROTATION = re.compile(
+    r"^\[Parsed_showinfo_0 @ [^]]*\] +side data - .*displaymatrix: rotation of (-?\d{1,3}(?:\.\d{1,6})?) degrees"
+)
 #: In the metadata of a stream, not of the file, which names the muxer.
 ENCODER = re.compile(r"^ {6}encoder +: (.{1,100})", re.IGNORECASE)
 #: Frames whose durations differ by more than this, in seconds and by their usual duration, have a variable rate.
@@ -45,7 +47,7 @@ ANYWHERE = {
     "grain": GRAIN,
     "decoder": DECODER,
 }
-IN_STREAM = {"encoder": ENCODER, "rotation": ROTATION}
+IN_STREAM = {"encoder": ENCODER}
 
 
 class InspectionLog:
@@ -59,10 +61,12 @@ class InspectionLog:
         tracks: The video streams in words, without cover pictures.
         forms: Width, height and pixel format of each frame.
         interlaced: Whether a frame is interlaced.
+        turns: The rotation of each frame's display matrix, None for a frame without one.
     """
 
     def __init__(self, stream: int) -> None:
         self.stream, self.tracks, self.forms, self.interlaced = stream, list[str](), list[tuple[str, str, str]](), False
+        self.turns: list[float | None] = []
         self._times: list[float] = []
         self._first: dict[str, re.Match[str]] = {}
         self._inside, self._listed = False, False
@@ -72,8 +76,11 @@ class InspectionLog:
         if match := FRAME.match(line):
             self.interlaced |= match["field"] in "TB"
             self.forms.append((match["w"], match["h"], match["fmt"]))
+            self.turns.append(None)
             if match["time"] != "NOPTS":
                 self._times.append(float(match["time"]))
+        elif self.turns and (match := ROTATION.match(line)):
+            self.turns[-1] = float(match[1])
         elif not self._listed and line.startswith("  Stream #"):
             self._inside = False
             if (match := STREAM.match(line)) and "(attached pic)" not in line:
@@ -149,5 +156,5 @@ class InspectionLog:
 
     @property
     def rotation(self) -> float | None:
-        """The rotation of the display matrix, if there is one."""
-        return float(self._first["rotation"][1]) if "rotation" in self._first else None
+        """The rotation of the first frame's display matrix, if it has one."""
+        return self.turns[0] if self.turns else None

@@ -39,8 +39,12 @@ def arguments(
     argv.append("-nostats")
     if not requests[0].signs:
         argv += ["-stats_period", "0.5", "-progress", "pipe:1"]
+    # A matrix that is not applied is described, so one that begins later is found.
+    flat = {
+        part.clip for each in requests for part in (each.reference, each.distorted) if each.signs and not part.turned
+    }
     for clip in clips:
-        argv += input_arguments(clip)
+        argv += [*(["-noautorotate"] if clip in flat else []), *input_arguments(clip)]
     null = ("-fps_mode", "passthrough", "-f", "null", "-")
     # A graph has a thread. Requests for one distorted clip share its decoding and filters; the others run in parallel.
     together: dict[Clip, list[tuple[int, ScoreRequest]]] = {}

@@ -98,9 +98,11 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
         )
         pair = _with_same_note(request, pair)
         width, height, pix_fmt = pair.width, pair.height, pair.pix_fmt
+        turned = [video.rotation is not None for video in (pair.reference, pair.distorted)]
+        chains, starts, frames = (pair.reference_filters, pair.distorted_filters), pair.starts, pair.frames
         sources = (
-            Source(request.reference, pair.reference_filters, pair.starts[0], pair.frames, matched=pair.matched),
-            Source(request.distorted, pair.distorted_filters, pair.starts[1], pair.frames),
+            Source(request.reference, chains[0], starts[0], frames, matched=pair.matched, turned=turned[0]),
+            Source(request.distorted, chains[1], starts[1], frames, turned=turned[1]),
         )
     models = resolve_model(
         request.model,

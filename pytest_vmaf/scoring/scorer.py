@@ -46,6 +46,7 @@ class Source:
         frames: How many frames to score, or None for all.
         window: The filter that cuts a part out of the prepared picture, "" for the whole picture.
         matched: Whether the filters drop and double frames, so that there are `frames` of them in the end.
+        turned: Whether the first frame has a display matrix, which is then applied to all.
     """
 
     clip: Clip
@@ -54,6 +55,7 @@ class Source:
     frames: int | None = None
     window: str = ""
     matched: bool = False
+    turned: bool = True
 
     @property
     def chain(self) -> str:

@@ -11,7 +11,7 @@ import pytest
 from pytest_vmaf.errors import PairError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.pair import check_pair
-from pytest_vmaf.media.rotation import find_turn
+from pytest_vmaf.media.rotation import TURNS, find_turn
 
 X264 = ("-c:v", "libx264", "-preset", "veryfast", "-crf", 20)
 slow = pytest.mark.slow
@@ -59,7 +59,7 @@ def test_encoder_fed_coded_frames(name, coded, turned, ffmpeg, tmp_path):
     assert 'allow=["rotation"] (--vmaf-allow=rotation)' in message
     # Neither the sizes nor the first frames are reasons of their own.
     assert message.count("\n  - ") == 0
-    command = shlex.split(message.partition("from the reference: ")[2].partition("; or")[0])
+    command = shlex.split(message.partition("the reference is: ")[2].partition("; or")[0])
     subprocess.run([ffmpeg, "-v", "error", *command[1:]], check=True, cwd=tmp_path)
     assert not check(ffmpeg, tmp_path / command[-1], coded).notes
 
@@ -104,15 +104,36 @@ def test_exif_orientation(orientation, turn, coded, make, ffmpeg, tmp_path):
     jpeg = plain.read_bytes()
     exif = tmp_path / "exif.jpg"
     exif.write_bytes(jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(data) + 2) + data + jpeg[2:])
-    with pytest.raises(
-        PairError, match=rf"rotation: the pictures are [^,]*{turn}.*one has an Exif orientation"
-    ) as raised:
+    with pytest.raises(PairError, match=rf"rotation: .* the pictures are {turn} against each other") as raised:
         check(ffmpeg, exif, plain)
-    command = str(raised.value).partition("has it: ")[2].partition(";")[0].replace(" IN ", " exif.jpg ").split()
+    command = str(raised.value).partition("the reference is: ")[2].partition(";")[0].split()
     subprocess.run([ffmpeg, "-v", "error", *command[1:]], check=True, cwd=tmp_path)
-    check(ffmpeg, tmp_path / "OUT.bmp", plain)
+    check(ffmpeg, tmp_path / "exif-coded.bmp", plain)
     # A picture that is turned as it is shown is the same picture.
     check(ffmpeg, exif, make("-i", exif, tmp_path / "shown.png"))
+
+
+@pytest.mark.parametrize(
+    "turn", [name if name == "turned by 90°" else pytest.param(name, marks=slow) for name in TURNS]
+)
+def test_turned_without_a_matrix(turn, coded, make, ffmpeg, tmp_path):
+    name = TURNS[turn].split("=")[-1]
+    back = {"cclock": "transpose=clock", "clock": "transpose=cclock"}.get(name, TURNS[turn])
+    distorted = make("-i", coded, "-vf", back, *X264, tmp_path / "turned.mp4")
+    with pytest.raises(PairError, match=f"rotation: the pictures are {turn} against each other, and neither") as raised:
+        check(ffmpeg, coded, distorted)
+    command = shlex.split(str(raised.value).partition("first run ")[2].partition("; or")[0])
+    subprocess.run([ffmpeg, "-v", "error", *command[1:]], check=True, cwd=tmp_path)
+    check(ffmpeg, coded, tmp_path / command[-1], ["order"])
+
+
+def test_oblique_matrix(coded, make, ffmpeg, tmp_path):
+    oblique = make("-display_rotation", 30, "-i", coded, "-c", "copy", tmp_path / "oblique.mp4")
+    with pytest.raises(PairError, match=r"display matrix \(30°\).*not turned by a right angle") as raised:
+        check(ffmpeg, oblique, coded)
+    command = shlex.split(str(raised.value).partition("the reference is: ")[2].partition("; or")[0])
+    subprocess.run([ffmpeg, "-v", "error", *command[1:]], check=True, cwd=tmp_path)
+    assert check(ffmpeg, tmp_path / command[-1], coded).notes == ()
 
 
 def test_find_turn_of_flat_pictures():
