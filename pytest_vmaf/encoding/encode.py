@@ -18,6 +18,7 @@ from pytest_vmaf.media.demux import is_known
 from pytest_vmaf.media.diagnosis import diagnose
 from pytest_vmaf.media.ffmpeg import OUTPUT, FfmpegCommand, by_hand
 from pytest_vmaf.media.frame_rate import average_rate
+from pytest_vmaf.media.guard import noted_start
 from pytest_vmaf.media.process import run, run_together
 from pytest_vmaf.text import printable
 
@@ -160,8 +161,9 @@ def _no_rate(job: EncodeJob) -> str:
 def _call_function(job: EncodeJob, crf: int, path: Path) -> None:
     assert job.encoder.function is not None  # noqa: S101
     try:
-        job.encoder.function(job.source.clip.path.absolute(), path, crf)
-    except (MeasurementError, SettingsError):
+        with noted_start():
+            job.encoder.function(job.source.clip.path.absolute(), path, crf)
+    except (MeasurementError, SettingsError, KeyboardInterrupt):
         raise
     except (Exception, SystemExit) as error:
         raise EncodeError(f"The encoder {job.name} raised {type(error).__name__} at CRF {crf}: {error}") from error
@@ -188,7 +190,8 @@ def _run_program(job: EncodeJob, crf: int, path: Path) -> None:
         where = f"in {printable(os.path.dirname(os.path.abspath(argv[0])))}" if os.sep in argv[0] else "on PATH"
         raise EncodeError(f"The encoder {printable(argv[0])} was not found {where}, or is not executable.")
     # A program may wait for another machine.
-    command: Command = FfmpegCommand(argv, display_argv=without_folder(argv, path), stall_limit=None)
+    display = without_folder(argv, path)
+    command: Command = FfmpegCommand(argv, display_argv=display, starts_others=True, stall_limit=None)
     if job.encoder.writes_stdout:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666)
         command = replace(command, stdout=file)

@@ -30,6 +30,7 @@ class Command:
         display_argv: What messages print in place of `argv`, where the full list would bury what matters.
         environment: Variables that are set for the child, or removed (None).
         noise: The form of stderr lines that never explain a failure. Messages leave them out.
+        starts_others: Whether this is a program of the user, which may start others.
         stall_limit: Seconds after which the process is killed if it neither computes nor prints; None for no limit.
     """
 
@@ -45,6 +46,7 @@ class Command:
     display_argv: tuple[str, ...] = ()
     environment: tuple[tuple[str, str | None], ...] = ()
     noise: re.Pattern[str] | None = None
+    starts_others: bool = False
     stall_limit: float | None = None
 
     def __str__(self) -> str:

@@ -37,6 +37,8 @@ def why_unreadable(clip: Clip, end: Finished) -> str:
         reason = "lacks its index (moov), so its recording or its download was not finished"
     elif "matches no streams" in text:
         reason = "has no video stream"
+    elif end.returncode == 0:
+        reason = "contains no frames"
     elif "Decoder" in text and "not found" in text:
         reason = "is coded in a format that this ffmpeg cannot decode"
     else:

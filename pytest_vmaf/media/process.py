@@ -16,6 +16,7 @@ from typing import IO, Any
 from pytest_vmaf.errors import ScorerError
 from pytest_vmaf.media.child_signals import ENDING, deferred, die_with_parent
 from pytest_vmaf.media.command import Command, Finished
+from pytest_vmaf.media.guard import end_guard, kill_started, start_guard
 from pytest_vmaf.media.termination import ended_by_signals
 from pytest_vmaf.media.watchdog import Watchdog
 from pytest_vmaf.text import printable
@@ -28,6 +29,7 @@ _children: set[subprocess.Popen[bytes]] = set()
 
 def stop_children() -> None:
     """Kill every child of this process, whichever thread waits for it. That thread then finds it killed."""
+    kill_started()
     for child in list(_children):
         _kill(child)
 
@@ -73,6 +75,8 @@ def _run_together(commands: Sequence[Command], timeout: float | None) -> list[Fi
                 child = _start(command)
                 children.append(child)
                 _children.add(child)
+                if command.starts_others:
+                    start_guard(child.pid)
                 _watch(number, command, child, tails[number], ends, threads, watchdog)
         for _ in commands:
             number = _next_end(ends, deadline, commands, timeout, lambda: watchdog.look([c.pid for c in children]))
@@ -220,6 +224,7 @@ def _end_group(pid: int) -> None:
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
+        end_guard(pid)
 
 
 def _drain_stdout(command: Command, stream: IO[bytes], watchdog: Watchdog) -> None:
@@ -272,6 +277,7 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
         if os.name == "posix":
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(child.pid, signal.SIGKILL)
+            end_guard(child.pid)
         else:  # pragma: no cover  (Windows)
             child.kill()
         child.wait()

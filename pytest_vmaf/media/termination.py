@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 from pytest_vmaf.media.child_signals import ENDING
+from pytest_vmaf.media.guard import kill_started
 
 
 class Terminated(SystemExit, KeyboardInterrupt):
@@ -62,6 +63,7 @@ class Termination:
         elif self.received is None:
             self.received = signal.Signals(number)
             self._announce(self.received)
+            kill_started()
             raise Terminated(self.received)
 
 

@@ -17,6 +17,7 @@ from pytest_vmaf.scoring.prepare import BOOTSTRAP_COLUMNS, MeasureRequest, Prepa
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import Context, Provenance, Scale, Score
 from pytest_vmaf.scoring.scorer import ScoreLog, Scorer, ScoreRequest
+from pytest_vmaf.scoring.seen_frames import refuse_unseen_frames
 from pytest_vmaf.scoring.self_scores import frames_above, remember, self_scores
 from pytest_vmaf.scoring.signs import refuse_displaced, sign_metrics
 from pytest_vmaf.scoring.verify_log import verify_log
@@ -101,6 +102,7 @@ def check_log(prepared: PreparedScoring, log: ScoreLog) -> ScoreLog:
         pair = prepared.pair
         hint = describe_variable_rate(pair.reference, pair.distorted) if pair else ""
         raise PairError(f"{error}\n  {hint}" if hint else str(error)) from None
+    refuse_unseen_frames(prepared, log)
     check_meaningful(log, prepared.job)
     _refuse_frames(prepared, log)
     if prepared.job.signs and "displaced" not in prepared.allow:

@@ -12,6 +12,7 @@ from typing import Any
 
 from pytest_vmaf.errors import MeasurementError, ScorerError, SettingsError
 from pytest_vmaf.json_shapes import conform
+from pytest_vmaf.media.guard import noted_start
 from pytest_vmaf.scoring.scorer import Capabilities, ScoreLog, Scorer, check_type
 from pytest_vmaf.text import printable, short_repr
 
@@ -33,16 +34,22 @@ def call(scorer: Scorer, method: str, *arguments: object) -> Any:
     if not isinstance(scorer, Scorer):
         raise ScorerError(f"The scorer must have the methods of pytest_vmaf.Scorer, and {short_repr(scorer)} has not.")
     try:
-        return getattr(scorer, method)(*arguments)
-    except (MeasurementError, SettingsError):
+        with noted_start():
+            return getattr(scorer, method)(*arguments)
+    except (MeasurementError, SettingsError, KeyboardInterrupt):
         raise
     except (Exception, SystemExit) as error:
-        if type(scorer).__module__.startswith("pytest_vmaf."):
+        if is_our_own(scorer):
             raise
         frame = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(frame.filename).name}, line {frame.lineno}"
         what = printable(f"{type(error).__name__}: {error}"[:1000])
         raise ScorerError(f"The scorer {name_of(scorer)} failed in {method} ({where}): {what}") from error
+
+
+def is_our_own(scorer: object) -> bool:
+    """Whether a scorer is one of pytest-vmaf itself."""
+    return type(scorer).__module__.startswith("pytest_vmaf.")
 
 
 def name_of(scorer: object) -> str:

@@ -125,11 +125,12 @@ def refuse_displaced(log: ScoreLog, job: ScoreRequest) -> None:
     if not runs or job.width * job.height < WIDTH * HEIGHT:
         return
     frames = sum(last - first + 1 for first, last, _ in runs)
+    verb = "shows" if frames == 1 else "show"
     listed = "; ".join(_describe_run(*run) for run in runs[:3])
     more = f"; and {len(runs) - 3} more runs" if len(runs) > 3 else ""
     raise PairError(
-        f"displaced: {plural(frames, 'frame')} of {log.distorted_frames} show another frame of the reference than "
-        f"their own: {listed}{more}.\n"
+        f"displaced: {plural(frames, 'frame')} of {log.distorted_frames} {verb} another frame of the reference "
+        f"than {'its' if frames == 1 else 'their'} own: {listed}{more}.\n"
         f"  reference: {job.reference.clip}\n  distorted: {job.distorted.clip}\n"
         "  Frames were dropped, repeated, swapped or frozen on the way. Find the step that does it (a change of frame\n"
         '  rate, a player, a capture), or pass allow=["displaced"] (--vmaf-allow=displaced) to score it nevertheless.'

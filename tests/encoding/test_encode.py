@@ -7,6 +7,7 @@ import pickle
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -25,6 +26,7 @@ from pytest_vmaf.encoding.job import EncodeJob, check_arguments
 from pytest_vmaf.errors import ClipError, EncodeError, ScorerError, SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.inspect import count_frames, inspect
+from pytest_vmaf.media.termination import Terminated
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -506,12 +508,13 @@ def test_function_raises_our_error(job: Callable[..., EncodeJob], tmp_path: Path
         make_encode(job(function_encoder(mine)), 30, tmp_path / "out.mp4")
 
 
-def test_function_interrupted(job: Callable[..., EncodeJob], tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), Terminated(signal.SIGTERM)])
+def test_function_interrupted(job: Callable[..., EncodeJob], tmp_path: Path, error: KeyboardInterrupt) -> None:
     def mine(source: Path, output: Path, crf: int) -> None:
         output.write_text("half")
-        raise KeyboardInterrupt
+        raise error
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(type(error)):
         make_encode(job(function_encoder(mine)), 30, tmp_path / "out.mp4")
     assert not (tmp_path / "out.mp4").exists()
 

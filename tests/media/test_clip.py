@@ -166,6 +166,13 @@ def test_a_device_is_refused():
         input_arguments(Clip("/dev/zero", **RAW))
 
 
+def test_a_header_without_frames_is_refused(ffmpeg, tmp_path):
+    path = tmp_path / "none.y4m"
+    path.write_bytes(b"YUV4MPEG2 W64 H48 F25:1\n")
+    with pytest.raises(ClipError, match="none.y4m contains no frames"):
+        inspect(Clip(path), ffmpeg)
+
+
 @pytest.mark.parametrize("raw", [{}, RAW], ids=["container", "raw"])
 def test_an_empty_file_is_refused(tmp_path, raw):
     (tmp_path / "a.mkv").touch()

@@ -423,6 +423,46 @@ def test_killed_parent_leaves_no_child(tmp_path, thread):
 
 
 @linux
+def test_killed_parent_leaves_no_grandchild(tmp_path):
+    pid = tmp_path / "pid"
+    script = f"(sh -c '{SLEEPER}' sh {pid} & sleep 60); true"
+    code = "from pytest_vmaf.media.command import Command\nfrom pytest_vmaf.media.process import run\n"
+    code += f"run(Command(('sh', '-c', {script!r}), starts_others=True))"
+    parent = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert soon(pid.exists)
+    parent.kill()
+    parent.communicate(timeout=10)
+    assert gone(int(pid.read_text()))
+
+
+@linux
+def test_guards_end():
+    run(Command(("true",), starts_others=True))
+    with pytest.raises(ScorerError, match="time limit"):
+        run(Command(("sleep", "60"), starts_others=True), timeout=0.1)
+    assert not children()
+
+
+@linux
+@pytest.mark.slow
+def test_sigterm_ends_what_a_function_started(tmp_path):
+    pid = tmp_path / "pid"
+    code = f"""
+        import subprocess
+        from pytest_vmaf.media.guard import noted_start
+        from pytest_vmaf.media.termination import ended_by_signals
+
+        with ended_by_signals(), noted_start():
+            subprocess.run(["sh", "-c", "(sh -c '{SLEEPER}' sh {pid}; true) & wait"])
+    """.replace(SLEEPER, SLEEPER.replace('"', '\\"'))
+    parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdin=subprocess.DEVNULL)
+    assert soon(pid.exists)
+    parent.terminate()
+    assert parent.wait(timeout=10) == 143
+    assert gone(int(pid.read_text()))
+
+
+@linux
 @pytest.mark.parametrize("stream", ["stderr", "stdout"])
 def test_failing_listener(stream, tmp_path, monkeypatch):
     monkeypatch.setattr(threading, "excepthook", lambda args: None)

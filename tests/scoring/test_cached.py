@@ -237,7 +237,8 @@ class Plain:
 
     def score(self, request):
         self.requests += 1
-        return FakeScorer(features=dict.fromkeys(("psnr_y", "psnr_cb", "psnr_cr"), 40.0)).score(request)
+        features = dict.fromkeys(("psnr_y", "psnr_cb", "psnr_cr"), 40.0)
+        return FakeScorer(features=features, frames=12).score(request)
 
 
 def test_scorer_without_programs(score, reference, encoded):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from array import array
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from pytest_vmaf import Clip, FakeScorer, GateViolation, ScorerError, Vmaf
+from pytest_vmaf.media.termination import Terminated
 from pytest_vmaf.scoring.measure import measure
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.scoring.scorer import Capabilities, ScoreLog
@@ -107,6 +109,11 @@ def test_answers(answer: object, said: str) -> None:
     assert len(str(caught.value)) < 500
 
 
+def test_sigterm_ends_a_scorer() -> None:
+    with pytest.raises(Terminated):
+        check(Farm(Terminated(signal.SIGTERM)))
+
+
 @pytest.mark.parametrize("make", [tuple, list, np.array, np.float32, lambda values: array("d", values)])
 def test_columns_of_numbers(make: Callable[[object], Any]) -> None:
     result = check(Farm(replace(LOG, columns={"vmaf": make((95, 95, 95)), "neg": make((93, 93, 93))})))
@@ -174,11 +181,18 @@ def test_programs_and_commands(tmp_path: Path) -> None:
         Vmaf(scorer=Repeatable(), cache=True, cache_dir=str(tmp_path)).check("ref.mkv", "dis.mkv", min_neg=90)
 
 
-def test_frames_that_were_not_scored(reference: Path, encoded: Path) -> None:
-    columns = dict.fromkeys(("vmaf", "neg", "psnr_y", "psnr_cb", "psnr_cr"), (95.0,) * 5)
-    scorer = Farm(ScoreLog(columns, 5, 5, "1", "farm"), Capabilities("farm", "1"))
-    request = MeasureRequest(Clip(reference), Clip(encoded), signs=True)
-    with pytest.raises(ScorerError, match="The scorer Farm reports 5 frames, but the clips have 24"):
+@pytest.mark.parametrize("signs", [True, False])
+@pytest.mark.parametrize("frames", [5, 24])
+def test_frames_that_were_not_scored(reference: Path, encoded: Path, tmp_path: Path, make, frames, signs) -> None:
+    columns = dict.fromkeys(("vmaf", "neg", "psnr_y", "psnr_cb", "psnr_cr"), (95.0,) * frames)
+    scorer = Farm(ScoreLog(columns, frames, frames, "1", "farm"), Capabilities("farm", "1"))
+    request = MeasureRequest(Clip(reference), Clip(encoded), signs=signs)
+    if frames == 24:
+        assert measure(request, scorer).neg == 95
+        # The scorer repeats the last frame of the shorter clip.
+        short = make("-i", encoded, "-frames:v", 20, "-c", "copy", tmp_path / "short.mp4")
+        request = replace(request, distorted=Clip(short))
+    with pytest.raises(ScorerError, match=f"The scorer Farm reports {frames} frames"):
         measure(request, scorer)
 
 
