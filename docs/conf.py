@@ -22,7 +22,7 @@ extensions = [
     "sphinx_copybutton",
     "reference_tables",
 ]
-default_role = "py:obj"
+default_role = "code"
 exclude_patterns = ["_build"]
 nitpicky = False
 
@@ -30,6 +30,8 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+python_use_unqualified_type_names = True
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}
 autodoc_preserve_defaults = True
@@ -53,6 +55,7 @@ copybutton_prompt_is_regexp = True
 html_theme = "pydata_sphinx_theme"
 html_title = "pytest-vmaf"
 html_show_sourcelink = False
+html_sidebars = {"getting-started": [], "changelog": []}
 html_theme_options = {
     "show_toc_level": 2,
     "navigation_with_keys": False,

@@ -26,7 +26,7 @@ def pytest_vmaf_scorer(config: pytest.Config | None, name: str) -> Scorer | None
 
     Implement the hook in a `conftest.py`, in a pytest plugin, or in a module that an installed package names in the
     entry-point group `pytest_vmaf.scorers`. Such a module is imported when its name is first requested. Marked with
-    `pluggy.HookimplMarker("pytest")`, one module serves pytest and the `pytest-vmaf` command:
+    `pluggy.HookimplMarker("pytest")`, one module serves pytest and the `pytest-vmaf` command::
 
         # conftest.py
         def pytest_vmaf_scorer(config, name):
@@ -44,7 +44,7 @@ def pytest_vmaf_encoder(config: pytest.Config | None, name: str) -> Encoder | No
     """Return the encoder of this name, or None if the name is not yours.
 
     A `pytest_vmaf.Encoder` is data: how to set quality and preset, and the direction of the quality scale. Implement
-    the hook where `pytest_vmaf_scorer` may be implemented; the entry-point group is `pytest_vmaf.encoders`:
+    the hook where `pytest_vmaf_scorer` may be implemented; the entry-point group is `pytest_vmaf.encoders`::
 
         def pytest_vmaf_encoder(config, name):
             if name == "ours":
@@ -63,7 +63,7 @@ def pytest_vmaf_test_sections(item: pytest.Item, measurements: Sequence[Mapping[
     The hook is called once for each test, after its call, whatever the outcome; under xdist in the worker. If an
     implementation raises, the report shows the error instead of its sections, and the test's outcome does not change.
     `Section`, `Paragraph`, `DataTable`, `Chart`, `Line`, `Shown` (pictures with rectangles) and `HeatMap` come from
-    `pytest_vmaf`:
+    `pytest_vmaf`::
 
         def pytest_vmaf_test_sections(item, measurements):
             return [Section("Bitrate", [DataTable(["clip", "bit/s"], [["out.mp4", 1_800_000]])])]

