@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "pytest-vmaf"
 author = "the pytest-vmaf developers"
-copyright = "the pytest-vmaf developers"  # noqa: A001  (Sphinx's name)
+copyright = "the pytest-vmaf developers"
 version = release = version_of("pytest-vmaf")
 
 extensions = [

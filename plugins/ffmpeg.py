@@ -20,6 +20,7 @@ from pytest_vmaf.media.ffmpeg import (
     ENCODED,
     INSTALL,
     OUTPUT,
+    READ,
     FfmpegCommand,
     by_hand,
     has_loopback,
@@ -98,6 +99,7 @@ def _run(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> tuple[Sco
     first = requests[0]
     decoded: dict[int, tuple[int, int]] = {}
     looped: dict[int, int] = {}
+    sizes: dict[int, int] = {}
     conversions: list[str] = []
     damages: list[str] = []
     changes: list[str] = []
@@ -109,6 +111,8 @@ def _run(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> tuple[Sco
             return
         if match := DECODED.search(line):
             decoded[int(match[1])] = int(match[2]), int(match[3])
+            if packets := READ.search(line):
+                sizes[int(match[1])] = int(packets[2])
         elif match := ENCODED.search(line):
             looped[int(match[1])] = int(match[2])
         elif match := OUTPUT.match(line):
@@ -151,6 +155,7 @@ def _run(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> tuple[Sco
     if step is not None and COUNTER not in looped:
         raise ScorerError(f"ffmpeg did not report how many frames of the encode it decoded.\n{end.explain()}")
     counts = {clip: decoded[number][0] for number, (_, clip) in enumerate(clips)}
+    streams = {clip: (sizes.get(number, 0), decoded[number][0]) for number, (_, clip) in enumerate(clips)}
     return tuple(
         ScoreLog(
             columns=log.columns,
@@ -163,6 +168,8 @@ def _run(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> tuple[Sco
             pooled_means=log.pooled_means,
             signs=meter.finish() if meter and request is first else {},
             frame_problems=frames.problems() if request is first else {},
+            # Of an encode that is made in the same run, the packets are only known to who reads its file.
+            stream=streams[request.distorted.clip] if step is None else (0, 0),
         )
         for request, log in zip(requests, logs, strict=True)
     )

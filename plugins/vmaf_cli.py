@@ -16,7 +16,7 @@ from pytest_vmaf.errors import LogError, ScorerError
 from pytest_vmaf.media.command import Command, Finished
 from pytest_vmaf.media.demux import input_arguments, video_stream
 from pytest_vmaf.media.diagnosis import diagnose
-from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, FfmpegCommand, on_progress
+from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, READ, FfmpegCommand, on_progress
 from pytest_vmaf.media.process import run, run_together
 from pytest_vmaf.media.scratch import scratch_folder
 from pytest_vmaf.scoring.feature_options import feature_options, read_scores
@@ -114,6 +114,7 @@ class VmafCliScorer:
             libvmaf=log.version,
             command=repeat,
             pooled_means=log.pooled_means,
+            stream=distorted.packets,
         )
 
 
@@ -127,6 +128,7 @@ class _Decoder:
         # Raw, not y4m: the tool refuses interlaced y4m and 16 bits, and crashes on 4:2:2 in 8.
         self.output = ("-f", "rawvideo", "-pix_fmt", pix_fmt)
         self.delivered = self.errors = 0
+        self.packets = 0, 0
         self.reconfigured = self.damaged = ""
         self.broken_pipe = False
 
@@ -147,6 +149,8 @@ class _Decoder:
             self.delivered = int(match[1])
         elif match := DECODED.search(line):
             self.errors = int(match[3])
+            packets = READ.search(line)
+            self.packets = int(packets[2]) if packets else 0, int(match[2])
         elif DAMAGED.match(line):
             self.damaged = printable(line)
         elif match := RECONFIGURED.match(line):

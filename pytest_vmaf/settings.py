@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pytest_vmaf.gates.gate import Gate
     from pytest_vmaf.gates.tolerance import Tolerance
 
+#: The fields of `Clip`, which users also try as settings.
+CLIP_FIELDS = ("width", "height", "pix_fmt", "frame_rate", "crop", "stream", "film_grain")
+
 
 class Layer(NamedTuple):
     """What one place sets.
@@ -104,6 +107,11 @@ def _with_gates(keywords: Mapping[str, object], origin: str) -> dict[str, object
             raise SettingsError(f"{name} ({origin}) is set twice: as a keyword and in gates.")
         names[name] = limit
     for name in names:
+        if name in CLIP_FIELDS:
+            raise SettingsError(
+                f"{name!r} ({origin}) describes a clip, not a measurement. "
+                f"Pass Clip(path, {name}={names[name]!r:.40}, …) in place of the path."
+            )
         if name not in BY_NAME and not _is_gate(name):
             known = (*BY_NAME, "min_neg", "max_gap", "min_vmaf", ABOVE, "baseline", "gates", "max_drop")
             raise SettingsError(f"{name!r} ({origin}) is neither a setting nor a gate.{did_you_mean(name, known)}")

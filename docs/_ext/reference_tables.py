@@ -43,7 +43,13 @@ def settings() -> Iterator[str]:
     def row(option: Any) -> list[str]:
         # Where the flag switches off, the text of the ini value describes the setting.
         default = {True: "True", False: "False", (): "none", None: "none"}.get(option.default, option.default)
-        return [code(option.name), code(option.flag), code(option.ini), code(default), prose(option.ini_help or option.help)]
+        return [
+            code(option.name),
+            code(option.flag),
+            code(option.ini),
+            code(default),
+            prose(option.ini_help or option.help),
+        ]
 
     yield from table(("Python", "command line", "ini", "default", "meaning"), map(row, OPTIONS))
 
@@ -58,10 +64,10 @@ class _Options:
     def getgroup(self, *_: object, **__: object) -> _Options:
         return self
 
-    def addoption(self, *flags: str, help: str = "", metavar: str = "", **_: object) -> None:  # noqa: A002
+    def addoption(self, *flags: str, help: str = "", metavar: str = "", **_: object) -> None:
         self.flags.append([code(" ".join([*flags, metavar]).strip()), prose(help)])
 
-    def addini(self, name: str, help: str, **_: object) -> None:  # noqa: A002
+    def addini(self, name: str, help: str, **_: object) -> None:
         self.inis.append([code(name), prose(help)])
 
 
@@ -134,7 +140,9 @@ def commands() -> Iterator[str]:
         yield from (f"### {name}", "", prose(command.description or ""), "")
         for group in command._action_groups:
             actions = [each for each in group._group_actions if each.help not in (argparse.SUPPRESS, None)]
-            rows = [(_spelling(each), prose(each.help or "")) for each in actions if "--help" not in each.option_strings]
+            rows = [
+                (_spelling(each), prose(each.help or "")) for each in actions if "--help" not in each.option_strings
+            ]
             if rows:
                 title = (group.title or "").capitalize()
                 yield from (f"**{title}**", "", *table(("argument", "meaning"), rows))
@@ -156,7 +164,9 @@ def _subcommands(parser: argparse.ArgumentParser, before: str = "") -> Iterator[
 def _spelling(action: argparse.Action) -> str:
     names = ", ".join(action.option_strings) or str(action.metavar or action.dest)
     takes = action.nargs != 0 and action.option_strings
-    value = action.metavar or ("{" + ",".join(map(str, action.choices)) + "}" if action.choices else action.dest.upper())
+    value = action.metavar or (
+        "{" + ",".join(map(str, action.choices)) + "}" if action.choices else action.dest.upper()
+    )
     return code(f"{names} {value}" if takes else names)
 
 
@@ -166,9 +176,24 @@ def report_schema() -> Iterator[str]:
 
     shapes = {name: shape for name, shape in vars(schema).items() if name.isupper() and isinstance(shape, dict)}
     names = {id(shape): name for name, shape in shapes.items() if name != "REPORT_SCHEMA"}
-    for name in ("DOCUMENT", "RUN", "TEST", "ATTEMPT", "MEASUREMENT", "GATE", "PROVENANCE", "PICTURE", "SECTION", "BLOCK", "SHOWN", "HEAT"):
+    for name in (
+        "DOCUMENT",
+        "RUN",
+        "TEST",
+        "ATTEMPT",
+        "MEASUREMENT",
+        "GATE",
+        "PROVENANCE",
+        "PICTURE",
+        "SECTION",
+        "BLOCK",
+        "SHOWN",
+        "HEAT",
+    ):
         yield from (f"## {name.capitalize()}", "")
-        rows = [(code(key), "" if _optional(each) else "yes", _shape(each, names)) for key, each in shapes[name].items()]
+        rows = [
+            (code(key), "" if _optional(each) else "yes", _shape(each, names)) for key, each in shapes[name].items()
+        ]
         yield from table(("key", "always there", "value"), rows)
 
 
@@ -218,6 +243,7 @@ class ReferenceTable(SphinxDirective):
     """One of `TABLES`."""
 
     def run(self) -> list[nodes.Node]:
+        """The nodes of the table."""
         lines = TABLES[self.name]()
         return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
 

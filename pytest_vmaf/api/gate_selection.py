@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pytest_vmaf.errors import ScorerError, SettingsError
 from pytest_vmaf.gates.defaults import default_gates, is_sign
 from pytest_vmaf.gates.gate import Gate, effective
-from pytest_vmaf.gates.metrics import MAP_METRICS, PART_METRICS, SEARCH_METRICS
+from pytest_vmaf.gates.metrics import MAP_METRICS, PART_METRICS, SEARCH_METRICS, STREAM_METRICS
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.signs import SIGNS
 from pytest_vmaf.settings import Layer, resolve
@@ -70,12 +70,14 @@ def supports(metric: str, metrics: Sequence[str]) -> bool:
     """Whether a measurement that alone has these `metrics` measures this one. Tiles have no features."""
     if metric in PART_METRICS:
         return metric in metrics
-    if metric in SIGNS:
+    if metric in SIGNS or metric in STREAM_METRICS:
         return not metrics
     return metric not in SEARCH_METRICS and (metric in TILE_METRICS or "neg_tile" not in metrics)
 
 
 def _unsupported(gate: Gate) -> str:
+    if gate.metric in STREAM_METRICS:
+        return f"{gate.name} requires vmaf.check() or vmaf.score(), or a search: no other method measures streams."
     if is_sign(gate):
         return f"{gate.name} requires vmaf.check() or vmaf.score(), which measure signs of the whole picture."
     if gate.metric in PART_METRICS:

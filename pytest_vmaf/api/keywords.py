@@ -82,6 +82,10 @@ class CheckSettings(Settings, total=False):
     gates: Mapping[str, float | str | bool | None] | None
     baseline: bool | str | None
     above_100: bool | int | None
+    max_above_100: bool | int | None
+    max_bitrate: Limit
+    min_bitrate: Limit
+    max_size: Limit
     min_vmaf: Limit
     min_vmaf_min: Limit
     min_vmaf_p1: Limit

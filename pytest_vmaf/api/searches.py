@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_vmaf.api.context import Context
 from pytest_vmaf.api.run_search import SearchInput, check_options, encoder_label, run_search, whole_numbers
+from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.media.clip import ClipLike
 
 if TYPE_CHECKING:
@@ -51,7 +52,12 @@ def encode(
     def run(search: SearchInput) -> Encode:
         check_options(search, ENCODER_OPTIONS, "an encode has one CRF")
         request = bisect_request(search.scorings[0], context.extensions.encoder(encoder), 1, **search.options)
-        return encode_once(replace(encode_job(request, crf), attempt=attempt), crf, read_path("output", output))
+        job, path = encode_job(request, crf), read_path("output", output)
+        if job.encoder.arguments and not path.suffix and "-f" not in (*job.encoder.arguments, *job.arguments):
+            raise SettingsError(
+                f"output must end with a suffix such as .mp4, which names the container, not {path.name!r}."
+            )
+        return encode_once(replace(job, attempt=attempt), crf, path)
 
     return run_search(context, source, f"encode with {encoder_label(encoder)}", settings, run)
 

@@ -10,14 +10,16 @@ from functools import lru_cache
 from typing import Literal, Protocol, TypeVar
 
 from pytest_vmaf.errors import SettingsError
-from pytest_vmaf.gates.metrics import ABOVE, SEARCH_METRICS, metrics
+from pytest_vmaf.gates.metrics import ABOVE, SEARCH_METRICS, STREAM_METRICS, metrics
 from pytest_vmaf.scoring.models import feature_columns
 from pytest_vmaf.scoring.result import Result
-from pytest_vmaf.scoring.score import POOLS
+from pytest_vmaf.scoring.score import PERCENTILE, POOLS
 from pytest_vmaf.text import did_you_mean, printable
 
 OFF_WORDS = ("off", "none", "false", "no")
 ON_WORDS = ("on", "true", "yes")
+#: Gates that require a score, and the highest one. A limit below 1 was meant as a share.
+SCORE_GATE, TOP = re.compile(r"min_(vmaf|neg)(?!.*_stdev)"), 100
 #: The directions of tolerances, whose names begin like those of gates: max_drop.
 DIRECTIONS = ("drop", "rise")
 
@@ -53,7 +55,7 @@ class Gate:
         name: The name as it was written, for example "min_neg_p5".
         bound: "min" or "max".
         metric: The metric, for example "neg"; "above_100" limits the number of such frames.
-        pool: How frames are pooled, one of `POOLS`, or "count" for above_100.
+        pool: How frames are pooled, one of `POOLS` or a percentile such as "p25", or "count" for above_100.
         limit: The limit in the metric's unit, which itself passes. None switches off a gate that was set elsewhere.
         origin: Where it was set: "call", "marker", "command line", "ini" or "default".
         region: The name of the region it is for, "" for the whole picture.
@@ -106,7 +108,7 @@ def parse_gate(name: str, limit: object, origin: str, region: str = "") -> Gate:
     """Read one gate.
 
     Args:
-        name: `{min,max}_{metric}[_{pool}]` or `above_100`.
+        name: `{min,max}_{metric}[_{pool}]` or `above_100`, which is also `max_above_100`.
         limit: A number, or off; for above_100 on, off or a number of frames.
         origin: Where it is set, for messages.
         region: The name of the region it is for.
@@ -114,8 +116,8 @@ def parse_gate(name: str, limit: object, origin: str, region: str = "") -> Gate:
     Raises:
         SettingsError: If the name or the limit is invalid.
     """
-    if name == ABOVE:
-        return Gate(name, "max", ABOVE, "count", _frames_allowed(limit, origin), origin, region)
+    if name in (ABOVE, f"max_{ABOVE}"):
+        return Gate(name, "max", ABOVE, "count", _frames_allowed(name, limit, origin), origin, region)
     bound, _, rest = name.partition("_")
     if bound not in ("min", "max") or not rest:
         raise SettingsError(
@@ -124,14 +126,19 @@ def parse_gate(name: str, limit: object, origin: str, region: str = "") -> Gate:
         )
     # In the gates of a region of interest, "roi" alone is the default score's.
     rest = re.sub("^roi(?=_|$)", "vmaf_roi", rest)
-    names, directions = frame_metrics(), DIRECTIONS if bound == "max" else ()
+    if rest in STREAM_METRICS:
+        return Gate(name, bound, rest, "mean", _limit(name, limit, origin), origin, region)
+    names, directions = (*frame_metrics(), *STREAM_METRICS), DIRECTIONS if bound == "max" else ()
     metric = next((m for m in sorted(names, key=len, reverse=True) if f"{rest}_".startswith(f"{m}_")), None)
     if metric is None:
         suffix = next((f"_{pool}" for pool in POOLS if rest.endswith(f"_{pool}")), "")
         hint = did_you_mean(rest.removesuffix(suffix), (*names, *directions), f"{bound}_{{}}{suffix}")
         raise unknown_metric(name, origin, hint, names)
+    if metric in STREAM_METRICS:
+        raise SettingsError(f"{name!r} ({origin}): {metric} has no pools. Write {bound}_{metric}.")
     pool = rest.removeprefix(f"{metric}_") if metric != rest else metrics()[metric].pool
-    check_pool(name, pool, origin, directions)
+    if PERCENTILE.fullmatch(pool) is None:
+        check_pool(name, pool, origin, directions)
     return Gate(name, bound, metric, pool, _limit(name, limit, origin), origin, region)
 
 
@@ -171,8 +178,12 @@ def judge(result: Result, gates: Iterable[Gate]) -> tuple[Verdict, ...]:
         if gate.limit is None:
             continue
         part = part_of(result, gate)
-        is_count = gate.metric == ABOVE
-        value = float(len(part.above_100)) if is_count else part.pooled(gate.metric, gate.pool, gate.bound)
+        if gate.metric == ABOVE:
+            value = float(len(part.above_100))
+        elif gate.metric in STREAM_METRICS:
+            value = part.bitrate if gate.metric == "bitrate" else float(part.size)
+        else:
+            value = part.pooled(gate.metric, gate.pool, gate.bound)
         verdicts.append(Verdict(gate, value, value - gate.limit if gate.bound == "min" else gate.limit - value))
     return tuple(verdicts)
 
@@ -189,13 +200,13 @@ def region_prefix(region: str) -> str:
 
 @lru_cache(maxsize=1)
 def frame_metrics() -> tuple[str, ...]:
-    """The metrics that have a value for every frame: those that gates may limit."""
-    return tuple(name for name in metrics() if name not in (ABOVE, *SEARCH_METRICS))
+    """The metrics that have a value for every frame."""
+    return tuple(name for name in metrics() if name not in (ABOVE, *SEARCH_METRICS, *STREAM_METRICS))
 
 
 def gate_names() -> list[str]:
     """The names of gates without their pools."""
-    return [ABOVE, *(f"{bound}_{metric}" for bound in ("min", "max") for metric in frame_metrics())]
+    return [ABOVE, *(f"{bound}_{metric}" for bound in ("min", "max") for metric in (*frame_metrics(), *STREAM_METRICS))]
 
 
 def unknown_metric(name: str, origin: str, hint: str, names: Sequence[str]) -> SettingsError:
@@ -208,7 +219,7 @@ def check_pool(name: str, pool: str, origin: str, others: Sequence[str] = ()) ->
     """Raise SettingsError if the pool at the end of a name is not one of `POOLS`; suggests `others`, too."""
     if pool not in POOLS:
         hint = did_you_mean(pool, (*POOLS, *others), f"{name.removesuffix(pool)}{{}}")
-        raise SettingsError(f"{name!r} ({origin}) has an unknown pool.{hint} Pools: {', '.join(POOLS)}.")
+        raise SettingsError(f"{name!r} ({origin}) has an unknown pool.{hint} Pools: {', '.join(POOLS)}, p1 to p99.")
 
 
 def is_off(limit: object) -> bool:
@@ -230,13 +241,17 @@ def _limit(name: str, limit: object, origin: str) -> float | None:
     if number is not None and math.isnan(number):
         hint = " Write one gate per line." if isinstance(limit, str) and re.search("[,=]", limit) else ""
         raise SettingsError(f"The limit of {name} ({origin}) must be a finite number or off, not {limit!r:.80}.{hint}")
+    if number is not None and SCORE_GATE.match(name) and (number > TOP or 0 < number < 1):
+        raise SettingsError(
+            f"The limit of {name} ({origin}) must be a score from 0 to {TOP}, for example 93, not {limit!r:.80}."
+        )
     return number
 
 
-def _frames_allowed(limit: object, origin: str) -> float | None:
+def _frames_allowed(name: str, limit: object, origin: str) -> float | None:
     if limit is True or (isinstance(limit, str) and limit.lower() in ON_WORDS):
         return 0.0
     frames = None if is_off(limit) else to_number(limit)
     if frames is not None and not (frames >= 0 and frames == int(frames)):
-        raise SettingsError(f"{ABOVE} ({origin}) must be on, off or a number of frames, not {limit!r:.80}.")
+        raise SettingsError(f"{name} ({origin}) must be on, off or a number of frames, not {limit!r:.80}.")
     return frames

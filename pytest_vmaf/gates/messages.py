@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from pytest_vmaf.gates.gate import Gate, Verdict, part_of, region_prefix
-from pytest_vmaf.gates.metrics import ABOVE, label, metrics
+from pytest_vmaf.gates.metrics import ABOVE, STREAM_METRICS, label, metrics
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import Score
 from pytest_vmaf.text import plural
@@ -68,7 +68,7 @@ def describe(result: Result, verdicts: Iterable[Verdict], comparison: BaselineCo
     lines = [summary([*map(_comparison, failed), *comparison.failed], passed)]
     for verdict in failed:
         missed = -verdict.margin
-        by = plural(missed, "frame") if verdict.gate.metric == ABOVE else f"{missed:.3g}"
+        by = _amount(verdict.gate.metric, missed)
         lines.append(
             f"  {verdict.gate.name}: {_comparison(verdict)} (missed by {by}; set by the {verdict.gate.origin})"
         )
@@ -90,6 +90,8 @@ def summary(failed: Sequence[str], passed: Sequence[str]) -> str:
 def worst_lines(result: Result, gate: Gate) -> list[str]:
     """The frames that are furthest on the wrong side of a gate, with their times."""
     result = part_of(result, gate)
+    if gate.metric in STREAM_METRICS:
+        return []
     if gate.metric == ABOVE:
         worst, context = result.above_100.worst(3), result.context
         return _frames([f"{context.time_code(index)} {score:.2f}, self-score {own:.2f}" for index, score, own in worst])
@@ -148,4 +150,13 @@ def _comparison(verdict: Verdict) -> str:
     pool = "" if gate.pool == metrics()[gate.metric].pool else f" {gate.pool}"
     signs = {("min", True): "≥", ("min", False): "<", ("max", True): "≤", ("max", False): ">"}
     sign = signs[gate.bound, verdict.passed]
+    if gate.metric in STREAM_METRICS:
+        return f"{gate.metric} {verdict.value:,.0f} {sign} {_amount(gate.metric, limit)}"
     return f"{region}{label(gate.metric)}{pool} {verdict.value:.3f} {sign} {limit:g}"
+
+
+def _amount(metric: str, amount: float) -> str:
+    """How far a gate was missed, or the limit of a stream, with its unit."""
+    if metric == ABOVE:
+        return plural(amount, "frame")
+    return f"{amount:,.0f} {metrics()[metric].unit}" if metric in STREAM_METRICS else f"{amount:.3g}"

@@ -13,9 +13,9 @@ from typing import Literal, NamedTuple
 from pytest_vmaf.scoring.models import feature_columns, higher_is_better
 from pytest_vmaf.scoring.signs import SIGNS
 
-#: Who measures a metric: every scoring, small frames beside it, a libvmaf feature, `vmaf.roi`, `vmaf.map`, an encode,
-#: or a comparison.
-MetricSource = Literal["score", "sign", "feature", "roi", "map", "encode", "comparison"]
+#: Who measures a metric: every scoring, small frames beside it, the packets of a stream, a libvmaf feature, `vmaf.roi`,
+#: `vmaf.map`, a search, or a comparison.
+MetricSource = Literal["score", "sign", "stream", "feature", "roi", "map", "encode", "comparison"]
 
 
 class Metric(NamedTuple):
@@ -44,6 +44,8 @@ BASE_METRICS = ("vmaf", "neg", "gap")
 ROI_METRICS = ("vmaf_roi", "neg_roi", "vmaf_masked", "neg_masked", "gap_masked", "mask_coverage")
 MAP_METRICS = ("neg_tile", "gap_tile", "neg_salient")
 PART_METRICS = (*ROI_METRICS, *MAP_METRICS)
+#: Numbers of the distorted clip's video stream, which gates may limit.
+STREAM_METRICS = ("bitrate", "size")
 #: Numbers of an encode, not of its frames.
 ENCODE_METRICS = ("bitrate", "crf")
 #: What searches measure, and baselines of searches contain.
@@ -73,6 +75,7 @@ _UNITS = {
     "psnr": "dB",
     "psnr_hvs": "dB",
     "bitrate": "bit/s",
+    "size": "bytes",
     BD_RATE: "%",
     "colour_loss": "%",
     "contrast": "%",
@@ -91,9 +94,10 @@ def metrics() -> Mapping[str, Metric]:
         **dict.fromkeys(MAP_METRICS, "map"),
         **dict.fromkeys(feature_columns(), "feature"),
         **dict.fromkeys(ENCODE_METRICS, "encode"),
+        **dict.fromkeys(STREAM_METRICS, "stream"),
         BD_RATE: "comparison",
     }
-    lower = {ABOVE, "bitrate", BD_RATE, *SIGNS}
+    lower = {ABOVE, *STREAM_METRICS, BD_RATE, *SIGNS}
     return {
         name: Metric(
             name,
@@ -114,7 +118,7 @@ def label(name: str) -> str:
 
 def decimals(name: str, value: float) -> int:
     """The decimals of a printed value: none for counts, four for numbers between 0 and 1 such as SSIM, else two."""
-    if name in (*ENCODE_METRICS, ABOVE):
+    if name in (*ENCODE_METRICS, *STREAM_METRICS, ABOVE):
         return 0
     return 4 if abs(value) <= 2 and name not in (*BASE_METRICS, *SIGNS) else 2
 

@@ -229,7 +229,13 @@ def clip_name(clip: object) -> str:
 
 def _path(path: str | os.PathLike[str] | bytes) -> Path:
     if not isinstance(path, str | bytes | os.PathLike):
-        raise ClipError(f"A clip must be a path, a Clip or an encode, not {path!r:.80}.")
+        first = next(iter(path), None) if isinstance(path, list | tuple) else path
+        if hasattr(first, "__array__") or hasattr(first, "__dlpack__"):
+            raise ClipError(
+                f"A clip must be a file, not frames in memory ({type(first).__name__}). Write them to a file, for "
+                "example as raw video, and pass Clip(path, width=…, height=…, pix_fmt=…, frame_rate=…)."
+            )
+        raise ClipError(f"A clip must be a path, a Clip or an encode, not {' '.join(repr(path).split()):.80}.")
     text = os.fsdecode(path)
     if not text:
         raise ClipError("A clip's path must not be empty.")

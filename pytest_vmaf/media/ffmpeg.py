@@ -33,6 +33,8 @@ PROGRESS = re.compile(r"frame=\s*(\d+)")
 DECODED = re.compile(
     r"^(?:\[in#\d+[^]]*\] )?  Input stream #(\d+):\d+ \(video\): .*?(\d+) frames decoded; (\d+) decode errors"
 )
+#: The part of such a line about the packets of the stream.
+READ = re.compile(r"(\d+) packets read \((\d+) bytes\)")
 #: Printed at the end, by one thread; the lines about the start of outputs may be mixed with others.
 OUTPUT = re.compile(r"^(?:\[out#\d+[^]]*\] )?Output file #(\d+) \(")
 ENCODED = re.compile(r"^(?:\[out#\d+[^]]*\] )?  Output stream #(\d+):0 \(video\): (\d+) frames encoded")

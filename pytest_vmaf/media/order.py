@@ -21,7 +21,7 @@ LARGER = 4
 
 def order_evidence(ref: Video, dis: Video) -> str:
     """What speaks for a pair in the wrong order, in a sentence; "" if nothing does."""
-    ref_codec, dis_codec = _codec(ref), _codec(dis)
+    ref_codec, dis_codec = codec_of(ref), codec_of(dis)
     if LOSSY.fullmatch(ref_codec) is None or ref.clip.path == dis.clip.path:
         return ""
     by = f" by {ref.encoder}" if ref.encoder else ""
@@ -38,7 +38,8 @@ def order_evidence(ref: Video, dis: Video) -> str:
     )
 
 
-def _codec(video: Video) -> str:
+def codec_of(video: Video) -> str:
+    """ffmpeg's name of a clip's codec; "" if it is unknown."""
     if video.clip.is_raw:
         return "rawvideo"
     match = re.search(rf"(?:^|; ){video.stream}: (?:\d+x\d+ )?(\w+)", video.tracks)

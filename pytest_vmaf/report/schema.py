@@ -131,7 +131,7 @@ BLOCK = {
 SECTION = {"title": str, "blocks": [BLOCK]}
 #: How the numbers were measured. `command` repeats the measurement and `filters` prepared the frames. `starts` are the
 #: first scored frames of the reference and the distorted clip. `cached` is when an earlier run measured this (ISO
-#: 8601). `encoder` is what the distorted file names as its encoder.
+#: 8601). `encoder` is what the distorted file names as its encoder, `size` the bytes of its video stream.
 PROVENANCE = {
     **_keys("pytest_vmaf model neg_model generation clip scorer scorer_version ffmpeg ffmpeg_path libvmaf", str),
     **_keys("pix_fmt matrix color_range command", str),
@@ -141,6 +141,8 @@ PROVENANCE = {
     "filters": {"reference": str, "distorted": str},
     "starts": Optional([int]),
     **_keys("cached encoder", Optional(str)),
+    "size": Optional(int),
+    "seconds": Optional(float),
 }
 #: One measurement of a test; an "error" has no scores.
 MEASUREMENT = {

@@ -10,7 +10,7 @@ from fractions import Fraction
 from pytest_vmaf.baselines.entry import pools_of
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.gates.gate import Verdict
-from pytest_vmaf.gates.metrics import ABOVE, BASE_METRICS, ENCODE_METRICS, PART_METRICS
+from pytest_vmaf.gates.metrics import ABOVE, BASE_METRICS, ENCODE_METRICS, PART_METRICS, STREAM_METRICS
 from pytest_vmaf.report.schema import Record, RecordDict
 from pytest_vmaf.scoring.models import higher_is_better
 from pytest_vmaf.scoring.result import Result
@@ -117,7 +117,7 @@ def histogram(vmaf: Sequence[float], neg: Sequence[float]) -> RecordDict:
 
 def _worst(result: Result, verdicts: Sequence[Verdict]) -> list[RecordDict]:
     """The worst frames by each failed gate, then by NEG."""
-    failed = [v.gate for v in verdicts if not v.passed and v.gate.metric not in ENCODE_METRICS]
+    failed = [v.gate for v in verdicts if not v.passed and v.gate.metric not in (*ENCODE_METRICS, *STREAM_METRICS)]
     # The first failed gate of a metric and bound chooses the pool, NEG's mean if there is none.
     pools = {("neg", "min"): "mean"} | {(gate.metric, gate.bound): gate.pool for gate in reversed(failed)}
     rows: list[RecordDict] = []

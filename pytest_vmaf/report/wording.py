@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
-from pytest_vmaf.gates.metrics import ABOVE, ENCODE_METRICS, decimals, label, metrics
+from pytest_vmaf.gates.metrics import ABOVE, ENCODE_METRICS, STREAM_METRICS, decimals, label, metrics
 from pytest_vmaf.report.order import badness, rank, smallest_margin, swallowed, worst_first
 from pytest_vmaf.report.schema import DROP, IN_PERCENT, NO_BASELINE, RISE, STATUSES, Record
 from pytest_vmaf.text import plural, printable, time_code
@@ -211,7 +211,7 @@ def value(gate: Record) -> str:
 
 def limit_text(gate: Record) -> str:
     """A gate's limit as the user wrote it, large numbers with separators."""
-    if gate["metric"] in ENCODE_METRICS:
+    if gate["metric"] in (*ENCODE_METRICS, *STREAM_METRICS):
         return f"{gate['limit']:,.0f}"
     return f"{gate['limit']:g}{' %' if gate['metric'].endswith(IN_PERCENT) else ''}"
 

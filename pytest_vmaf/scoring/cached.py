@@ -43,11 +43,17 @@ from pytest_vmaf.text import plural, printable, short_repr
 Data: TypeAlias = Mapping[str, Any]
 
 #: Raised when scores of the built-in scorers change for another reason than their own modules, such as `ffmpeg_graph`.
-SCORES_VERSION = 1
+SCORES_VERSION = 2
 #: Raised when signs change, so that cached ones are measured anew.
 SIGNS_VERSION = 3
 COUNTS = {"columns": Each(int), "signs": Each(int), "reference_frames": int, "distorted_frames": int}
-LOG = {**COUNTS, "libvmaf": str, "pooled_means": Each(float), "frame_problems": Optional(Each(str))}
+LOG = {
+    **COUNTS,
+    "libvmaf": str,
+    "pooled_means": Each(float),
+    "frame_problems": Optional(Each(str)),
+    "stream": (int, int),
+}
 
 
 def capabilities(scorer: Scorer, tools: Tools, cache: Cache | None) -> Capabilities:
@@ -145,6 +151,7 @@ def pack_log(log: ScoreLog) -> tuple[Data, bytes]:
         "libvmaf": log.libvmaf,
         "pooled_means": dict(log.pooled_means),
         "frame_problems": dict(log.frame_problems),
+        "stream": list(log.stream),
     }, numbers.tobytes()
 
 
@@ -163,7 +170,8 @@ def unpack_log(data: Data, blob: bytes) -> ScoreLog:
         raise ValueError(f"the log must have {start} numbers, not {len(numbers)}")
     problems = {word: printable(text) for word, text in (data.get("frame_problems") or {}).items()}
     texts = {"libvmaf": printable(data["libvmaf"]), "frame_problems": problems}
-    return ScoreLog(**{**data, **tables, **texts}, command="")
+    size, frames = data["stream"]
+    return ScoreLog(**{**data, **tables, **texts, "stream": (size, frames)}, command="")
 
 
 def _run(scorer: Scorer, requests: Sequence[ScoreRequest]) -> tuple[ScoreLog, ...]:

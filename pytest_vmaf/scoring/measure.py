@@ -9,7 +9,7 @@ from fractions import Fraction
 from importlib.metadata import version
 
 from pytest_vmaf.errors import PairError, PairWarning, ScorerError
-from pytest_vmaf.media.order import order_evidence
+from pytest_vmaf.media.order import codec_of, order_evidence
 from pytest_vmaf.media.timing import describe_variable_rate, has_times
 from pytest_vmaf.scoring.cached import score
 from pytest_vmaf.scoring.models import higher_is_better
@@ -27,6 +27,8 @@ from pytest_vmaf.text import plural
 #: Measured: honest encodes down to x264 at CRF 51 stay above 20 dB, and lose more NEG before they get there. Frames
 #: that are enhanced beyond recognition have a large gap instead.
 BLIND_PSNR, BLIND_NEG, BLIND_GAP = 15.0, 60.0, 3.0
+#: ffmpeg's names of codecs that compress nothing, so that their bitrate says nothing.
+UNCOMPRESSED = ("rawvideo", "wrapped_avframe", "v210", "v410", "r210", "v408")
 
 
 def measure(request: MeasureRequest, scorer: Scorer, name: str | None = None, reference: str | None = None) -> Result:
@@ -231,4 +233,13 @@ def _provenance(prepared: PreparedScoring, log: ScoreLog) -> Provenance:
         "command": log.command,
         "cached": log.cached,
         "encoder": pair.distorted.encoder if pair else "",
+        **_stream(prepared, log),
     }
+
+
+def _stream(prepared: PreparedScoring, log: ScoreLog) -> dict[str, float]:
+    """The size of the distorted clip's video stream in bytes, and how long it lasts, in seconds."""
+    (size, frames), video = log.stream, prepared.pair.distorted if prepared.pair else None
+    if not size or video is None or not video.frame_rate or video.is_picture or codec_of(video) in UNCOMPRESSED:
+        return {}
+    return {"size": size, "seconds": float(frames / video.frame_rate)}

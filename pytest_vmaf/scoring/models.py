@@ -106,12 +106,17 @@ def resolve_model(
         if frame_rate and frame_rate >= HIGH_FRAME_RATE:
             entry = _entry(model) or {}
             model = entry.get("hfr", model)
-    is_path = model.endswith(".json") or "/" in model or "\\" in model
-    pair = _from_file(Path(model)) if is_path else _built_in(model, phone)
+    pair = named_model(model, phone)
     if phone and not pair.phone:
         pair = _on_phone(pair)
     refuse_small(pair, width, height)
     return replace(pair, follows_advice=follows_advice)
+
+
+def named_model(model: str, phone: bool = False) -> ModelPair:
+    """The pair of a built-in model, by either name, or of a model's JSON file. Raises ModelError."""
+    is_path = model.endswith(".json") or "/" in model or "\\" in model
+    return _from_file(Path(model)) if is_path else _built_in(model, phone)
 
 
 def has_advice(model: str, generation: str) -> bool:

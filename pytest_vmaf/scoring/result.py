@@ -115,6 +115,28 @@ class Result:
         return self.context.provenance
 
     @property
+    def size(self) -> int:
+        """The bytes of the distorted clip's video packets, without the container. Raises as `bitrate`."""
+        return int(self._of_stream("size"))
+
+    @property
+    def bitrate(self) -> float:
+        """The mean bitrate of the distorted clip's video stream in bit/s: its packets by its frames and frame rate.
+
+        Raises:
+            MeasurementError: If the distorted clip is uncompressed or a picture, or its packets were not counted.
+        """
+        return 8 * self.size / self._of_stream("seconds")
+
+    def _of_stream(self, name: str) -> float:
+        if name not in self.provenance:
+            raise MeasurementError(
+                f"{self.context.distorted} has no {'size' if name == 'size' else 'bitrate'}: raw video, pictures and "
+                "parts of a picture have none, nor do results of a scorer that counts no packets (ScoreLog.stream)."
+            )
+        return float(self.provenance[name])
+
+    @property
     def frame_times(self) -> tuple[float, ...]:
         """When each frame is shown, in seconds from the first. Raises MeasurementError without a frame rate."""
         rate = self.context.frame_rate

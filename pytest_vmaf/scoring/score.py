@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -11,8 +12,9 @@ from typing import Any, TypeAlias
 from pytest_vmaf.errors import IncomparableScores, MeasurementError
 from pytest_vmaf.text import time_code
 
-PERCENTILES = {"median": 50, "p1": 1, "p5": 5, "p10": 10}
-POOLS = ("mean", "min", "max", *PERCENTILES, "harmonic_mean", "stdev")
+#: The usual pools, which records and tables list. Gates and targets may use every percentile from p1 to p99.
+POOLS = ("mean", "min", "max", "median", "p1", "p5", "p10", "harmonic_mean", "stdev")
+PERCENTILE = re.compile(r"p([1-9]\d?)")
 
 #: How a result was measured, as plain JSON data; `scoring.measure` lists the keys. Other scorers may add their own.
 Provenance: TypeAlias = Mapping[str, Any]
@@ -99,7 +101,7 @@ class Score(float):
 
     Attributes:
         scale: Metric, model and frame size.
-        pool: How the frames were pooled, one of `POOLS`.
+        pool: How the frames were pooled, one of `POOLS` or a percentile such as "p25".
     """
 
     __slots__ = ("_context", "_frames", "pool", "scale")
@@ -115,7 +117,7 @@ class Score(float):
             frames: One unclipped value per frame, in the metric's unit.
             scale: What the frames are measured on.
             context: The measurement they come from.
-            pool: One of `POOLS`.
+            pool: One of `POOLS`, or a percentile such as "p25".
 
         Raises:
             MeasurementError: If there are no frames, or one of them is NaN or infinite.
@@ -184,11 +186,24 @@ class Score(float):
         """The population standard deviation over frames: a spread, so a plain float without a scale."""
         return pooled(self.frames, "stdev")
 
+    def percentile(self, percent: int) -> Score:
+        """The score that this share of the frames is below, in percent: `percentile(5)` is `.p5`.
+
+        Args:
+            percent: A whole number from 1 to 99.
+
+        Raises:
+            ValueError: If it is not.
+        """
+        if type(percent) is not int or not 1 <= percent <= 99:
+            raise ValueError(f"percent must be a whole number from 1 to 99, not {percent!r:.80}")
+        return self.pooled(f"p{percent}")
+
     def pooled(self, pool: str) -> Score:
         """The same frames pooled in another way.
 
         Args:
-            pool: One of `POOLS`, except "stdev", which is not a score.
+            pool: One of `POOLS` or a percentile such as "p25", except "stdev", which is not a score.
 
         Raises:
             ValueError: If the pool is unknown.
@@ -254,8 +269,8 @@ def pooled(frames: tuple[float, ...], pool: str) -> float:
 
     Args:
         frames: The frames' values.
-        pool: "mean", "min", "max", "median", a percentile ("p1", "p5", "p10"; linear interpolation between the two
-            nearest ranks, as `numpy.percentile`), "harmonic_mean" (n / Σ 1/(s+1) − 1, as libvmaf) or "stdev" (of
+        pool: "mean", "min", "max", "median", a percentile ("p1" to "p99"; linear interpolation between the two nearest
+            ranks, as `numpy.percentile`), "harmonic_mean" (n / Σ 1/(s+1) − 1, as libvmaf) or "stdev" (of
             the population).
 
     Raises:
@@ -278,6 +293,11 @@ def pooled(frames: tuple[float, ...], pool: str) -> float:
 
     if pool == "stdev":
         return float(np.std(frames))
-    if pool not in PERCENTILES:
-        raise ValueError(f"pool must be one of {', '.join(POOLS)}, not {pool!r}")
-    return float(np.percentile(frames, PERCENTILES[pool]))
+    if not is_pool(pool):
+        raise ValueError(f"pool must be one of {', '.join(POOLS)}, or a percentile such as p25, not {pool!r}")
+    return float(np.percentile(frames, 50 if pool == "median" else int(pool[1:])))
+
+
+def is_pool(name: str) -> bool:
+    """Whether this is the name of a pool, percentiles from p1 to p99 included."""
+    return name in POOLS or PERCENTILE.fullmatch(name) is not None

@@ -135,6 +135,8 @@ class ScoreLog:
         cached: When the log was made (ISO 8601, UTC) if it comes from the cache, else "".
         signs: What `scoring.signs` measured beside the scores, by column, one value per frame.
         frame_problems: What is wrong with the times and fields of the frames, by the word that allows it.
+        stream: The bytes of the distorted clip's video packets, and how many frames they were decoded to. Without
+            bytes, the result has no bitrate and no size.
     """
 
     columns: Mapping[str, tuple[float, ...]]
@@ -146,6 +148,7 @@ class ScoreLog:
     cached: str = ""
     signs: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     frame_problems: Mapping[str, str] = field(default_factory=dict)
+    stream: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)

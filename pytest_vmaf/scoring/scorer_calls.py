@@ -87,6 +87,9 @@ def checked_log(log: object, scorer: Scorer) -> ScoreLog:
         frames = getattr(log, field)
         if type(frames) is not int or frames < 0:
             raise _wrong(scorer, f"ScoreLog.{field}", "a number of frames (int)", frames)
+    stream = tuple(log.stream) if isinstance(log.stream, tuple | list) else ()
+    if len(stream) != 2 or not all(type(count) is int and count >= 0 for count in stream):
+        raise _wrong(scorer, "ScoreLog.stream", "the bytes and frames of a stream (two ints)", log.stream)
     for field in TEXTS:
         if not isinstance(getattr(log, field), str):
             raise _wrong(scorer, f"ScoreLog.{field}", "a string", getattr(log, field))
@@ -97,6 +100,7 @@ def checked_log(log: object, scorer: Scorer) -> ScoreLog:
     means = _frames(list(log.pooled_means.values()), scorer, "the values of ScoreLog.pooled_means")
     return replace(
         log,
+        stream=(stream[0], stream[1]),
         columns=_table(log.columns, scorer, "columns"),
         signs=_table(log.signs, scorer, "signs"),
         pooled_means=dict(zip(log.pooled_means, means, strict=True)),

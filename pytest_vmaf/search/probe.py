@@ -18,11 +18,11 @@ from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.fingerprint import stamp_of
 from pytest_vmaf.media.process import stop_children
 from pytest_vmaf.scoring.cached import score, score_key, store_score
-from pytest_vmaf.scoring.measure import conclude
+from pytest_vmaf.scoring.measure import check_log, conclude
 from pytest_vmaf.scoring.models import ModelPair, feature_columns, higher_is_better, resolve_feature
 from pytest_vmaf.scoring.prepare import MeasureRequest, PreparedScoring, prepare
 from pytest_vmaf.scoring.result import Result
-from pytest_vmaf.scoring.score import POOLS, Score
+from pytest_vmaf.scoring.score import POOLS, Score, is_pool
 from pytest_vmaf.scoring.scorer import EncodeStep, EncodingScorer, ScoreLog, Scorer
 from pytest_vmaf.scoring.scorer_calls import call, checked_log
 from pytest_vmaf.scoring.signs import enhancement_of
@@ -70,10 +70,10 @@ def parse_metric(text: str) -> Metric:
             f"metric must be one that falls with the quality, not {text!r}.{did_you_mean(name, known)} "
             f"Metrics are {', '.join(known)}."
         )
-    pools = [pool for pool in POOLS if pool != "stdev"]
-    if dot and pool not in pools:
+    if dot and (pool == "stdev" or not is_pool(pool)):
+        pools = ", ".join(each for each in POOLS if each != "stdev")
         raise SettingsError(
-            f"metric must be {name} with a pool of {', '.join(pools)}, for example {name}.p5, not {text!r}."
+            f"metric must be {name} with a pool of {pools}, or a percentile, for example {name}.p5, not {text!r}."
         )
     return Metric(name, pool or "mean")
 
@@ -235,11 +235,12 @@ class Prober:
         prepared = self._like_first(first, Clip(path, film_grain=self.job.source.clip.film_grain))
         step = EncodeStep(self.job.source.clip, self.job.ffmpeg_arguments(crf), path)
         log = checked_log(call(scorer, "encode_and_score", prepared.job, step), scorer)
-        notes = enhancement_notes(log, prepared.models)
-        result = conclude(prepared, log, self._name(crf), reference=self.reference, notes=notes)
+        verified = check_log(prepared, log)
         encode = describe(self.job, crf, path, log.command, None)
         self._check_frames(encode, log)
-        return result, encode, log
+        log = replace(verified, stream=(encode.size, encode.frames))
+        notes = enhancement_notes(log, prepared.models)
+        return conclude(prepared, log, self._name(crf), reference=self.reference, notes=notes), encode, log
 
     def _like_first(self, first: PreparedScoring, clip: Clip) -> PreparedScoring:
         """The scoring of another encode, which differs only in its clip."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from pytest_vmaf.baselines.update_options import UpdateOptions
-from pytest_vmaf.errors import SettingsError
+from pytest_vmaf.errors import ModelError, SettingsError
 from pytest_vmaf.option_table import OPTIONS
 from pytest_vmaf.settings import Layer, make_layer
 
@@ -115,7 +115,10 @@ def config_layers(config: pytest.Config) -> tuple[Layer, ...]:
         _layer("command line", command_line, config.getoption("vmaf_gates"), here),
         _layer("ini", ini, config.getini("vmaf_gates"), config.inipath.parent if config.inipath else here),
     )
-    return tuple(layer for layer in layers if layer is not None)
+    known = tuple(layer for layer in layers if layer is not None)
+    for layer in known:
+        _refuse_unknown_model(layer)
+    return known
 
 
 def update_options(config: pytest.Config) -> UpdateOptions:
@@ -161,14 +164,48 @@ def report_options(config: pytest.Config) -> ReportOptions:
 
 
 def _refuse_unknown(config: pytest.Config) -> None:
-    """Raise SettingsError for an ini option that begins with `vmaf_` and that nobody reads: its gate would be void."""
-    # pytest itself only warns. A pytest without this method does no more than that.
-    unknown: Iterable[str] = getattr(config, "_get_unknown_ini_keys", tuple)()
-    if ours := sorted(name for name in unknown if name.startswith("vmaf_")):
-        from pytest_vmaf.text import did_you_mean
+    """Raise SettingsError for an ini value that begins with `vmaf_` and that nobody reads: its gate would be void."""
+    for name in sorted(_ini_names(config)):
+        try:
+            # Also knows what other plugins have added.
+            config.getini(name)
+        except ValueError:
+            from pytest_vmaf.text import did_you_mean
 
-        known = [*(option.ini for option in OPTIONS), "vmaf_gates", "vmaf_baseline_platform"]
-        raise SettingsError(f"{ours[0]} (ini) is not an option.{did_you_mean(ours[0], known)}")
+            known = [*(option.ini for option in OPTIONS), "vmaf_gates", "vmaf_baseline_platform"]
+            raise SettingsError(f"{name} (ini) is not an option.{did_you_mean(name, known)}") from None
+
+
+def _ini_names(config: pytest.Config) -> set[str]:
+    """The names that begin with `vmaf_`, of the ini file and of `-o NAME=VALUE`. pytest has no public list of them."""
+    names = {text.partition("=")[0] for text in config.getoption("override_ini", None) or ()}
+    path = config.inipath
+    text = path.read_text(encoding="utf-8") if path else ""
+    if path and "vmaf_" in text:
+        if path.suffix == ".toml":
+            import tomllib
+
+            tables = tomllib.loads(text)
+            table = tables.get("pytest") or tables.get("tool", {}).get("pytest") or {}
+            names |= {*table, *table.get("ini_options", ())}
+        else:
+            from iniconfig import IniConfig
+
+            section = "tool:pytest" if path.name == "setup.cfg" else "pytest"
+            names |= {*IniConfig(str(path), data=text).sections.get(section, ())}
+    return {name for name in names if name.startswith("vmaf_")}
+
+
+def _refuse_unknown_model(layer: Layer) -> None:
+    """Raise SettingsError once, at the start, instead of a ModelError in each test."""
+    model = layer.options.get("model", "auto")
+    if model != "auto":
+        from pytest_vmaf.scoring.models import named_model
+
+        try:
+            named_model(str(model))
+        except ModelError as error:
+            raise SettingsError(f"model ({layer.origin}): {error}") from None
 
 
 def _layer(origin: str, values: dict[str, Any], gates: Sequence[str], base: Path) -> Layer | None:

@@ -87,6 +87,9 @@ def test_error_is_recorded_with_its_gates(settings: dict[str, Any]) -> None:
     ("settings", "message"),
     [
         ({"modle": "x"}, r"'modle' \(call\) is neither a setting nor a gate. Did you mean 'model'"),
+        ({"width": 640}, r"'width' \(call\) describes a clip, .* Pass Clip\(path, width=640, …\)"),
+        ({"min_neg": 930}, r"The limit of min_neg \(call\) must be a score from 0 to 100"),
+        ({"min_vmaf_p5": 0.93}, r"The limit of min_vmaf_p5 \(call\) must be a score from 0 to 100"),
         ({"threads": 0}, r"threads \(call\) must be a whole number of at least 1, not 0"),
         ({"threads": 10**9}, r"threads \(call\) must be at most \d+ on this machine, which has \d+ cores?, not 10{9}"),
         ({"timeout": 10**400}, r"timeout \(call\) must be at most 1e\+09 seconds, not 10{9}"),

@@ -7,8 +7,8 @@ A block of a language in `RUNNABLE` says what it is by a comment in the line abo
     <!-- fails: TEXT -->        it fails, and its output has this text
     <!-- file: NAME -->         it is the content of this file
 
-or by a comment in its first line, which readers see: `# Not run here: REASON.` A text block under `<!-- output -->` is
-a part of what the block before it prints. README's two commands are run by `.ci/run`, which finds them by their comments.
+or by a comment in its first line, which readers see: `# Not run here: REASON.` A text block under `<!-- output -->`
+is a part of what the block before it prints. `.ci/run` runs README's two commands, which it finds by their comments.
 """
 
 from __future__ import annotations

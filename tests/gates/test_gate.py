@@ -13,7 +13,7 @@ from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.gates.defaults import DEFAULT_GATES
 from pytest_vmaf.gates.gate import Gate, effective, judge, parse_assignment, parse_gate, refuse_twice
 from pytest_vmaf.gates.messages import describe
-from pytest_vmaf.gates.metrics import ABOVE, BASE_METRICS
+from pytest_vmaf.gates.metrics import ABOVE, BASE_METRICS, STREAM_METRICS
 from pytest_vmaf.scoring.models import feature_columns
 from pytest_vmaf.scoring.score import POOLS
 
@@ -21,7 +21,8 @@ METRICS = (*BASE_METRICS, *feature_columns())
 #: A result that is not compared with a baseline.
 NOTHING = SimpleNamespace(failed=[], lines=[], also=[])
 HUGE = pytest.param(10**400, id="an int past every float")
-limits = st.floats(-1e6, 1e6) | st.integers(-200, 200)
+#: Every gate takes these: one on a score takes no share and nothing above 100.
+limits = st.floats(1, 100) | st.integers(-200, 100)
 few = settings(max_examples=25, deadline=None)
 
 
@@ -33,6 +34,37 @@ def test_grammar(bound, metric, pool, limit):
     assert (gate.name, gate.bound, gate.metric, gate.pool) == (name, bound, metric, pool or "mean")
     assert gate.limit == float(limit)
     assert gate.origin == "call"
+
+
+@pytest.mark.parametrize("name", ["min_neg_p25", "max_gap_p99", "min_psnr_y_p50"])
+def test_percentiles(name):
+    assert parse_gate(name, 5, "call").pool == name.rpartition("_")[2]
+
+
+@pytest.mark.parametrize("name", ["min_neg_p0", "min_neg_p100", "min_neg_p05", "min_neg_p2.5"])
+def test_no_percentiles(name):
+    with pytest.raises(SettingsError, match=r"has an unknown pool\..* p1 to p99"):
+        parse_gate(name, 5, "call")
+
+
+@pytest.mark.parametrize(("name", "limit"), [("min_neg", 101), ("min_vmaf_p5", 0.93), ("min_neg_roi", 930)])
+def test_limit_must_be_on_the_scale(name, limit):
+    with pytest.raises(SettingsError, match=rf"The limit of {name} \(ini\) must be a score from 0 to 100"):
+        parse_gate(name, limit, "ini")
+
+
+@pytest.mark.parametrize("name", ["max_bitrate", "min_bitrate", "max_size"])
+def test_stream_gates(name):
+    gate = parse_gate(name, "2000000", "command line")
+    assert (gate.metric, gate.limit) == (name[4:], 2_000_000)
+    with pytest.raises(SettingsError, match=rf"{name[4:]} has no pools\. Write {name}\."):
+        parse_gate(f"{name}_p5", 1, "call")
+
+
+def test_both_names_of_above_100():
+    one, other = (parse_gate(name, 5, "call") for name in ("above_100", "max_above_100"))
+    assert one.key == other.key
+    assert one.limit == other.limit == 5
 
 
 @few
@@ -59,7 +91,7 @@ def test_random_names_and_limits(name, limit):
         assert "marker" in message
     else:
         assert gate.name == name
-        assert name == ABOVE or gate.metric in METRICS
+        assert gate.metric in (*METRICS, ABOVE, *STREAM_METRICS)
         assert gate.limit is None or math.isfinite(gate.limit)
 
 
@@ -85,7 +117,7 @@ def test_random_assignments(text):
         ("above100", " Did you mean 'above_100'?"),
         ("min_ngg_p5", " Did you mean 'min_neg_p5'?"),
         ("max_gap_dropp", " Did you mean 'max_gap_drop'?"),
-        ("max_above_100", " Metrics: vmaf"),
+        ("min_above_100", " Metrics: vmaf"),
         ("min_dropp", " Metrics: vmaf"),
         ("min_neg_avg", " Pools: mean, min, max, median"),
         ("min_neg_harmonic", " Did you mean 'min_neg_harmonic_mean'?"),
@@ -167,7 +199,7 @@ def test_default_pool_is_the_same_gate():
 
 
 @few
-@given(st.floats(0, 100), st.floats(0, 100))
+@given(st.floats(0, 100), st.floats(1, 100))
 @example(93.5, 93.5)
 def test_limits_are_inclusive(value, limit):
     result = a_result((value,), (value,))

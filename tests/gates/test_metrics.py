@@ -10,11 +10,11 @@ from pytest_vmaf.gates.metrics import (
     ABOVE,
     BASE_METRICS,
     BD_RATE,
-    ENCODE_METRICS,
     MAP_METRICS,
     PART_METRICS,
     ROI_METRICS,
     SEARCH_METRICS,
+    STREAM_METRICS,
     decimals,
     label,
     metrics,
@@ -23,7 +23,7 @@ from pytest_vmaf.gates.tolerance import parse_tolerance
 from pytest_vmaf.scoring.models import feature_columns, higher_is_better
 from pytest_vmaf.scoring.signs import SIGNS
 
-SPECIAL = (*BASE_METRICS, ABOVE, *SIGNS, *PART_METRICS, *SEARCH_METRICS)
+SPECIAL = (*BASE_METRICS, ABOVE, *SIGNS, *PART_METRICS, *SEARCH_METRICS, "size")
 
 
 def test_every_metric_is_there_once():
@@ -45,7 +45,7 @@ def test_labels_are_those_of_scales(name):
 
 
 def test_directions_are_those_of_scores():
-    lower = {ABOVE, "bitrate", BD_RATE, *SIGNS}
+    lower = {ABOVE, *STREAM_METRICS, BD_RATE, *SIGNS}
     for name, metric in metrics().items():
         assert metric.higher_is_better == (name not in lower and higher_is_better(name)), name
 
@@ -57,7 +57,8 @@ def test_sources():
     assert {sources[name] for name in ROI_METRICS} == {"roi"}
     assert {sources[name] for name in MAP_METRICS} == {"map"}
     assert {sources[name] for name in feature_columns()} == {"feature"}
-    assert {sources[name] for name in ENCODE_METRICS} == {"encode"}
+    assert {sources[name] for name in STREAM_METRICS} == {"stream"}
+    assert sources["crf"] == "encode"
     assert sources[BD_RATE] == "comparison"
 
 

@@ -77,7 +77,7 @@ def scored(reference: Any, distorted: Any, **settings: Any) -> Vmaf:
     """One measurement that fails by NEG and gap."""
     vmaf = Vmaf()
     with pytest.raises(GateViolation):
-        vmaf.check(reference, distorted, min_neg=101, max_gap=-50, allow=["same", "frame_rate"], **settings)
+        vmaf.check(reference, distorted, min_neg=100, max_gap=-50, allow=["same", "frame_rate"], **settings)
     return vmaf
 
 

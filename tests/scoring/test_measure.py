@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_vmaf.api.vmaf import Vmaf
+from pytest_vmaf.encoding.packets import read_packets
 from pytest_vmaf.errors import ClipError, MeasurementError, PairError, ScorerError, SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
@@ -58,6 +60,9 @@ def test_provenance(reference, encoded, ffmpeg, score):
     assert how["generation"] == "v0"
     assert how["clip"].startswith("0 to 100")
     assert (how["scorer"], how["fake"], how["threads"], how["frames"]) == ("ffmpeg", False, 2, 24)
+    packets = read_packets(Clip(encoded), ffmpeg)
+    assert result.size == sum(packet.size for packet in packets)
+    assert result.bitrate == pytest.approx(8 * result.size / 0.96)
     assert how["ffmpeg_path"] == ffmpeg
     assert how["ffmpeg"] in subprocess.run([ffmpeg, "-version"], capture_output=True, text=True, check=True).stdout
     assert how["libvmaf"]
@@ -69,6 +74,16 @@ def test_provenance(reference, encoded, ffmpeg, score):
 
 
 @posix
+def test_uncompressed_has_no_bitrate(make, reference, score, tmp_path):
+    raw = make("-i", reference, tmp_path / "raw.y4m")
+    result = score(reference, raw)
+    for what in ("size", "bitrate"):
+        with pytest.raises(MeasurementError, match=r"has no (size|bitrate): raw video, pictures"):
+            getattr(result, what)
+    with pytest.raises(MeasurementError, match="has no size"):
+        Vmaf().check(reference, raw, max_bitrate=1)
+
+
 def test_command_repeats_the_numbers(footage, encode, score, tmp_path):
     reference = footage("216x160", 4)
     result = score(reference, encode(reference), features=("psnr",), generation="v1")

@@ -41,6 +41,20 @@ def test_compare_on_one_scale(first, second):
         assert compare(a, b) == compare(float(a), float(b))
 
 
+@pytest.mark.parametrize("percent", [1, 25, 50, 99])
+def test_percentile(percent):
+    frames = tuple(map(float, range(50, 91)))
+    score = a_score(*frames)
+    assert score.percentile(percent) == pytest.approx(np.percentile(frames, percent))
+    assert score.percentile(percent).pool == f"p{percent}"
+
+
+@pytest.mark.parametrize("percent", [0, 100, 2.5, True, "5"])
+def test_invalid_percentile(percent):
+    with pytest.raises(ValueError, match="percent must be a whole number from 1 to 99, not"):
+        a_score(90.0).percentile(percent)
+
+
 @few
 @given(frame_tuples, frame_values)
 def test_arithmetic(frames, number):
@@ -204,7 +218,7 @@ def test_harmonic_mean_does_not_exist(frames):
         a_score(*frames).unclipped.harmonic_mean  # noqa: B018
 
 
-@pytest.mark.parametrize("pool", ["p2", "average", "", "frames", "Mean"])
+@pytest.mark.parametrize("pool", ["p0", "p100", "average", "", "frames", "Mean"])
 def test_unknown_pool(pool):
     with pytest.raises(ValueError, match=f"pool must be one of mean, min, max, .* not {pool!r}"):
         a_score(90.0, 91.0).pooled(pool)

@@ -260,6 +260,41 @@ def test_misspelled_ini_option(run: Run, pytester: pytest.Pytester, name: str, h
     assert f"{name} (ini) is not an option.{hint}" in result.stderr.str()
 
 
+@pytest.mark.parametrize("option", ["-ovmaf_gate=min_neg=70", "--override-ini=vmaf_gate=min_neg=70"])
+def test_misspelled_ini_override(run: Run, option: str) -> None:
+    result = run("--collect-only", option)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "vmaf_gate (ini) is not an option." in result.stderr.str()
+
+
+def test_misspelled_toml_option(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makepyprojecttoml("[tool.pytest.ini_options]\nvmaf_gate = ['min_neg=99']\n[tool.other]\nvmaf_other = 1\n")
+    result = run("--collect-only")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "vmaf_gate (ini) is not an option." in result.stderr.str()
+
+
+def test_ini_option_of_another_plugin(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nvmaf_farm = here\n")
+    pytester.makeconftest("def pytest_addoption(parser): parser.addini('vmaf_farm', 'a farm')")
+    assert run("--collect-only").ret == pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [("vmaf_v0.6", "is not a known VMAF model"), ("gone.json", "gone.json cannot be read")],
+)
+@pytest.mark.parametrize("place", ["command line", "ini"])
+def test_unknown_model(run: Run, pytester: pytest.Pytester, place: str, model: str, message: str) -> None:
+    pytester.makepyfile("def test_a(): pass")
+    if place == "ini":
+        pytester.makeini(f"[pytest]\nvmaf_model = {model}\n")
+    result = run(*([f"--vmaf-model={model}"] if place == "command line" else []))
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"model ({place}): " in result.stderr.str()
+    assert message in result.stderr.str()
+
+
 @pytest.mark.parametrize("table", ["[tool.pytest.ini_options]", "[tool.pytest]"])
 def test_pyproject(run: Run, clips: object, pytester: pytest.Pytester, table: str) -> None:
     native = table == "[tool.pytest]"
