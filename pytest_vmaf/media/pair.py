@@ -130,8 +130,9 @@ def check_pair(
     # Interlaced frames of telecined film are more than those of the film.
     rates = [] if TELECINED in "".join(fields) else rate_problems(ref, dis, allow)
     differs = bool(rates) or ref.has_variable_rate or dis.has_variable_rate
-    matched = match_rate(ref, dis, ffmpeg, timeout) if match and differs and not turned else None
-    if rates or fields or (match and differs):
+    # A shift is skipped by `align`, unless it comes from the other rate.
+    matched = match_rate(ref, dis, ffmpeg, timeout) if match and not turned and (differs or not offset) else None
+    if rates or fields or matched:
         # Frames that were dropped or doubled look like a shift, and so do fields.
         rates, offset = [] if match else rates, 0
     problems = [

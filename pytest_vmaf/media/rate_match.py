@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -26,11 +27,16 @@ if TYPE_CHECKING:
 REACH = 3
 #: What a frame at this distance costs, in squared levels of luma: it decides where the picture does not move.
 DISTANCE_COST = 1.0
-#: The most similar frames are taken instead of those that ffmpeg takes if they lower the squared error to this share.
-#: Coding noise lowers it a little.
-SHARE = 0.7
+#: What a step costs that is one frame longer or shorter than by the times of both clips, as a share of the squared
+#: error of coding, which must not look like frames that are dropped and doubled.
+JUMP_COST = 0.5
+#: The frames that ffmpeg usually takes are preferred to the most similar ones if these cost so little less: in jumps,
+#: and as a share.
+JUMPS, SHARE = 2, 0.01
 #: Patterns of dropped and doubled frames repeat after at most so many frames, if they repeat.
 LONGEST_PERIOD = 64
+#: Notes list so many frames.
+MOST_LISTED = 5
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,10 @@ def match_rate(ref: Video, dis: Video, ffmpeg: str, timeout: float | None = None
     maps = usual_maps(times[0], times[1], float(dis.frame_rate or ref.frame_rate or 25))
     maps += [frame_map(pictures[0], pictures[1], times[0], times[1])]
     errors = [_errors(pictures[0], pictures[1], each) for each in maps]
-    best = min(range(len(maps)), key=lambda i: errors[i].mean() * (SHARE if i < len(maps) - 1 else 1))
+    jump, expected = _jump_cost(errors[-1]), _expected_steps(*map(np.array, times))
+    costs = [e.sum() + jump * ((np.diff(each) - expected[1:]) ** 2).sum() for each, e in zip(maps, errors, strict=True)]
+    usual = min(range(len(maps) - 1), key=lambda i: costs[i])
+    best = usual if costs[usual] <= costs[-1] + JUMPS * jump + SHARE * errors[-1].sum() else -1
     indices, mse = maps[best], errors[best]
     if (psnr := float((10 * np.log10(255**2 / np.maximum(mse, 0.25))).mean())) < FLOOR_DB:
         raise PairError(
@@ -71,16 +80,21 @@ def match_rate(ref: Video, dis: Video, ffmpeg: str, timeout: float | None = None
             f"ones have a PSNR of {psnr:.1f} dB as thumbnails. Do the clips start with the same frame?"
         )
     total = len(pictures[0])
-    doubled = len(indices) - len(set(indices))
+    doubled = [frame for frame, count in Counter(indices).items() for _ in range(count - 1)]
     # What follows the last frame is a frame that was dropped, too.
-    dropped = total - len(set(indices))
+    dropped = sorted(set(range(total)) - set(indices))
     rates = [f"{float(video.frame_rate):.6g} frames/s" if video.frame_rate else "no rate" for video in (ref, dis)]
     note = (
         f"match_rate: the distorted clip has {len(indices)} frames ({rates[1]}) for {total} of the reference "
-        f"({rates[0]}): {plural(dropped, 'frame')} of the reference dropped, {doubled} doubled, as in the distorted "
-        "clip by PSNR of thumbnails"
+        f"({rates[0]}): {plural(len(dropped), 'frame')} of the reference dropped{_listed(dropped)}, {len(doubled)} "
+        f"doubled{_listed(doubled)}, as in the distorted clip by PSNR of thumbnails"
     )
     return RateMatch(filters_of(indices, total) if dropped or doubled else (), len(indices), note)
+
+
+def _listed(frames: list[int]) -> str:
+    """The numbers of a few frames, in brackets."""
+    return f" ({', '.join(map(str, frames))})" if 0 < len(frames) <= MOST_LISTED else ""
 
 
 def _errors(reference: NDArray[np.uint8], distorted: NDArray[np.uint8], indices: list[int]) -> NDArray[np.float64]:
@@ -89,6 +103,25 @@ def _errors(reference: NDArray[np.uint8], distorted: NDArray[np.uint8], indices:
 
     pairs = zip(indices, distorted, strict=True)
     return np.array([((reference[frame].astype(np.float32) - picture) ** 2).mean() for frame, picture in pairs])
+
+
+def _jump_cost(errors: NDArray[np.float64]) -> float:
+    """What a jump costs, by the squared error of each frame."""
+    import numpy as np
+
+    return max(1.0, JUMP_COST * float(np.median(errors)))
+
+
+def _expected_steps(ref_at: NDArray[np.float64], dis_at: NDArray[np.float64]) -> NDArray[np.float64]:
+    """By how many frames of the reference each distorted frame is later than the one before it, by their times."""
+    import numpy as np
+
+    ref_at, dis_at = ref_at - ref_at[0], dis_at - dis_at[0]
+    # The reference goes on as usual after its end.
+    usual = float(np.median(np.diff(ref_at))) if len(ref_at) > 1 else 1.0
+    past = np.maximum(0, dis_at - ref_at[-1]) / max(usual, 1e-6)
+    steps: NDArray[np.float64] = np.diff(np.interp(dis_at, ref_at, np.arange(len(ref_at))) + past, prepend=0.0)
+    return steps
 
 
 def usual_maps(ref_times: list[float], dis_times: list[float], rate: float) -> list[list[int]]:
@@ -147,17 +180,23 @@ def frame_map(
     begins = np.minimum(np.searchsorted(ref_at, dis_at - reach), max(0, len(ref_at) - 2 * REACH))
     ends = np.maximum(np.searchsorted(ref_at, dis_at + reach, side="right"), begins + 1)
     begins = np.minimum(begins, len(ref_at) - 1)
-    costs: NDArray[np.float64] = np.zeros(len(ref_at))
-    origins = []
-    for begin, end, picture, time in zip(begins, ends, distorted, dis_at, strict=True):
-        # The cheapest way to a frame comes from the cheapest one of those before it, or from itself.
-        before = np.minimum.accumulate(costs)
-        origin = np.maximum.accumulate(np.where(costs <= before, np.arange(len(costs)), 0))
-        mse = ((reference[begin:end].astype(np.float32) - picture) ** 2).mean(axis=1)
-        costs = np.full(len(ref_at), np.inf)
-        costs[begin:end] = before[begin:end] + mse + DISTANCE_COST * ((ref_at[begin:end] - time) / reach) ** 2
-        origins.append((begin, origin[begin:end]))
-    indices = [int(np.argmin(costs))]
+    expected = _expected_steps(ref_at, dis_at)
+    errors = [
+        ((reference[begin:end].astype(np.float32) - picture) ** 2).mean(axis=1)
+        for begin, end, picture in zip(begins, ends, distorted, strict=True)
+    ]
+    jump = _jump_cost(np.array([error.min() for error in errors]))
+    costs, first = np.zeros(1), 0
+    origins: list[tuple[int, NDArray[np.intp]]] = []
+    for frame, (begin, end, error) in enumerate(zip(begins, ends, errors, strict=True)):
+        after, before = np.arange(begin, end)[:, None], np.arange(first, first + len(costs))[None]
+        steps = after - before
+        penalty = jump * (steps - expected[frame]) ** 2 if frame else np.zeros(steps.shape)
+        ways = np.where((steps >= 0) | (frame == 0), costs[None] + penalty, np.inf)
+        origins.append((int(begin), ways.argmin(axis=1) + first))
+        distance = DISTANCE_COST * ((ref_at[begin:end] - dis_at[frame]) / reach) ** 2
+        costs, first = ways.min(axis=1) + error + distance, int(begin)
+    indices = [int(np.argmin(costs)) + first]
     for begin, origin in reversed(origins[1:]):
         indices.append(int(origin[indices[-1] - begin]))
     return indices[::-1]

@@ -75,6 +75,20 @@ def test_frame_map(rate, shown, to):
     assert frame_map(reference, distorted, at(len(reference), rate), at(len(shown), to)) == shown
 
 
+def test_noise_is_no_jump():
+    """In a picture that moves slowly, noise of coding makes neighbours more similar than the frame itself."""
+    reference = film(40)
+    # A tenth of the motion.
+    slow = np.stack([reference[0] * (1 - frame / 400) + reference[1] * (frame / 400) for frame in range(40)])
+    shown = [*range(12), *range(11, 39)]
+    noise = np.random.default_rng(3).normal(0, 3, slow.shape)
+    distorted = (slow[shown] + noise).clip(0, 255).astype(np.uint8)
+    indices = frame_map(slow.round().astype(np.uint8), distorted, at(40, 29.97), at(40, 30))
+    steps = np.diff(indices)
+    assert (steps == 0).sum() <= 1
+    assert steps.max() == 1
+
+
 def test_maps_of_ffmpeg(make, ffmpeg, tmp_path):
     source = make("-f", "lavfi", "-i", "color=black:s=16x16:r=50,format=gray,geq=lum=N*4", "-frames:v", 60, "-c:v",
                   "ffv1", tmp_path / "counted.mkv")  # fmt: skip
@@ -144,7 +158,8 @@ def test_dropped_frames(change, clips, make, score, libvmaf, tmp_path):
     frames = len(result.neg.unclipped.frames)
     [note] = result.provenance["notes"]
     assert f"has {frames} frames" in note
-    assert f"{24 - frames} frames of the reference dropped, 0 doubled" in note
+    assert f"{24 - frames} frames of the reference dropped" in note
+    assert ", 0 doubled, as" in note
 
 
 def test_doubled_frames(clips, make, score, libvmaf, tmp_path):
@@ -167,6 +182,26 @@ def test_variable_rate_at_a_constant_one(name, clips, make, score, tmp_path):
     through = make("-i", clips[name], *PASS, "-c:v", "libx264", "-crf", 30, tmp_path / "through.mp4")
     passed = score(clips[name], through)
     assert float(result.neg) == pytest.approx(float(passed.neg), abs=2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("select='not(eq(n,9))'", "1 frame of the reference dropped (9), 0 doubled"),
+        ("loop=1:1:5", "0 frames of the reference dropped, 1 doubled (4)"),
+    ],
+)
+def test_frames_at_the_same_rate(change, words, footage, make, score, libvmaf, tmp_path):
+    reference, lossless = footage("128x96", 24), tmp_path / "lossless.mkv"
+    make("-i", reference, "-vf", f"{change},setpts=N/25/TB", "-c:v", "ffv1", lossless)
+    distorted = make("-i", lossless, "-c:v", "libx264", "-crf", 30, tmp_path / "distorted.mp4")
+    with pytest.raises(PairError, match=r"different lengths.*\n.*\n.*\n.*pass match_rate=True"):
+        score(reference, distorted)
+    result = score(reference, distorted, match_rate=True)
+    by_hand = libvmaf(distorted, lossless, "model=version=vmaf_v0.6.1neg\\\\:name=neg")
+    assert result.neg.unclipped.frames == pytest.approx(by_hand.log.columns["neg"], abs=1e-5)
+    assert words in result.provenance["notes"][0]
 
 
 def test_equal_frames_at_other_rates(clips, make, score, tmp_path):
