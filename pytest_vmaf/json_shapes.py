@@ -96,6 +96,20 @@ def conform(value: object, shape: Shape, where: str = "document") -> None:
             require(right, where, NAMES[shape], value)
 
 
+def known_keys(value: Any, shape: Shape) -> Any:
+    """Copy a value without the keys that its shape does not have. What has another form is left for `conform`."""
+    if isinstance(shape, Optional | Fitting):
+        return known_keys(value, shape.shape)
+    if isinstance(value, dict):
+        if isinstance(shape, Each):
+            return {key: known_keys(each, shape.shape) for key, each in value.items()}
+        if isinstance(shape, dict):
+            return {key: known_keys(each, shape[key]) for key, each in value.items() if key in shape}
+    if isinstance(value, list) and isinstance(shape, list):
+        return [known_keys(each, shape[0]) for each in value]
+    return value
+
+
 def require(right: object, where: str, expected: str, value: object) -> None:
     """Raise a ValueError that names the place, unless `right` is true."""
     if not right:

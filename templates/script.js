@@ -1,12 +1,58 @@
 (function(){
 var root=document.documentElement;root.classList.add("on");
 function each(list,f){Array.prototype.forEach.call(list,f)}
-var search=document.getElementById("search");
-if(search)search.addEventListener("input",function(){
-var words=search.value.toLowerCase().split(/\s+/);
-each(document.querySelectorAll(".tests tbody tr"),function(tr){
-var text=tr.textContent.toLowerCase();
-tr.classList.toggle("hid",!words.every(function(w){return text.indexOf(w)>=0}))})});
+var list=document.querySelector(".details"),search=document.getElementById("search"),entries=list?[].slice.call(list.children):[],texts=[];
+function make(name,text,press){var b=document.createElement("button");b.type="button";b.textContent=text;b.className=name;b.addEventListener("click",press);return b}
+function text(e,i){return texts[i]=texts[i]||e.textContent.toLowerCase()}
+function filter(){
+var words=search.value.toLowerCase().split(/\s+/),found=0;
+function match(t){return words.every(function(w){return t.indexOf(w)>=0})}
+each(entries,function(e,i){
+var yes=match(text(e,i));e.classList.toggle("hid",!yes);if(yes&&e.offsetParent)found++});
+each(document.querySelectorAll("main>.more"),function(e){e.classList.toggle("hid",!match(e.textContent.toLowerCase()))});
+document.querySelector(".none").hidden=found>0;group()}
+if(search){search.addEventListener("input",filter);
+each(document.querySelectorAll("[name=show]"),function(r){r.addEventListener("change",filter)})}
+function fold(open){return function(){each(entries,function(e){if(e.offsetParent)e.open=open})}}
+if(list){document.getElementById("expand").addEventListener("click",fold(true));
+document.getElementById("collapse").addEventListener("click",fold(false))}
+var key="";
+function cell(e,name){
+var c=e.querySelector("."+name);if(!c)return null;
+if(name=="file"||name=="what")return (name=="what"?c.querySelector("bdi"):c).textContent;
+var n=/-?\+?[\d.:,]+/.exec(c.textContent.replace(/NEG|VMAF/,""));
+return n?n[0].replace(/[+,]/g,"").split(":").reduce(function(a,b){return a*60+ +b},0):null}
+function group(){
+each(list.querySelectorAll(".group"),function(g){g.remove()});
+if(key!="file")return;
+var last;
+each(list.querySelectorAll(":scope>details:not(.hid)"),function(e){
+var f=cell(e,"file");
+if(e.offsetParent&&f!=last){var h=document.createElement("h3");h.className="group";h.textContent=last=f;list.insertBefore(h,e)}})}
+function sort(button,name){
+var back=key==name&&button.dataset.back!="1";
+each(document.querySelectorAll(".heads button"),function(b){b.setAttribute("aria-pressed",b==button);b.dataset.back=""});
+button.dataset.back=back?"1":"";key=name;
+var keys=new Map();each(entries,function(e){keys.set(e,cell(e,name))});
+entries.slice().sort(function(x,y){
+var a=keys.get(x),b=keys.get(y);
+if(a==null||b==null)return (a==null)-(b==null);
+var d=typeof a=="string"?(a<b?-1:+(a>b)):a-b;return back?-d:d}).forEach(function(e){list.appendChild(e)});
+group()}
+each(document.querySelectorAll(".heads .what>span,.heads>[class^=c]:not(.c5)"),function(head){
+var name=head.parentNode.className=="what"?(head.textContent=="file"?"file":"what"):head.className;
+var b=make("",head.textContent,function(){sort(b,name)});
+b.setAttribute("aria-label","sort by "+head.textContent);b.setAttribute("aria-pressed",false);
+head.textContent="";head.appendChild(b)});
+function copy(code){
+var b=make("copy","copy",function(){
+function done(){b.textContent="copied";setTimeout(function(){b.textContent="copy"},1500)}
+function old(){var r=document.createRange(),s=getSelection();r.selectNodeContents(code);s.removeAllRanges();s.addRange(r);if(document.execCommand("copy"))done()}
+if(navigator.clipboard)navigator.clipboard.writeText(code.textContent).then(done,old);else old()});
+code.before(b)}
+function copies(root){each(root.querySelectorAll(".command"),function(c){if(!c.copied){c.copied=1;copy(c)}})}
+addEventListener("toggle",function(e){if(e.target.open)copies(e.target)},true);
+each(document.querySelectorAll("details[open]"),copies);
 function reveal(){
 var target=document.getElementById(location.hash.slice(1));
 if(target&&target.parentNode.tagName=="DETAILS"){target.parentNode.open=true;target.scrollIntoView()}}

@@ -62,9 +62,10 @@ def _charts(where: str, old: Entry, new: Entry) -> list[Chart]:
     of = f" of {where}" if where else ""
     changes = [b - a for a, b in zip(before, now, strict=True)]
     both = [_line("baseline", before, span), _line("now", now, span)]
+    change, no_change = [_line("now − baseline", changes, span)], [("no change", 0.0)]
     return [
         Chart("frame", "NEG", both, caption=f"NEG{of} in the baseline and now. Each point is the worst of its frames."),
-        Chart("frame", "difference", [_line("now − baseline", changes, span)], [("no change", 0.0)], f"Difference{of}"),
+        Chart("frame", "difference", change, no_change, f"Difference{of}", folded=True),
     ]
 
 

@@ -111,7 +111,8 @@ def _plot(
     names = [(axis.y(gate["limit"]) - 3, f"{gate['name']} {gate['limit']:g}") for gate in limits]
     labels = [
         Markup('<g class="e">{}</g>').format(Markup("").join(ticks_text)),
-        *(text.format(right - 4, y, Markup(' class="e k"'), name) for y, name in names),
+        # At the left, where a phone begins to show the chart.
+        *(text.format(LEFT + 4, y, Markup(' class="k"'), name) for y, name in names),
         text.format(LEFT, bottom, "", moment(measurement, 0)),
         text.format(right, bottom, end, moment(measurement, measurement["frames"] - 1)),
     ]

@@ -167,9 +167,7 @@ class Collector:
                 self._pictures -= saved
                 self.pictures_left_out += pictures
                 continue
-            measurement = [each for each in mildest.measurements if each.get("pictures")][-1]
-            self._pictures -= picture_size({"pictures": [measurement["pictures"].pop()]})
-            measurement["left_out"] = f"Some of its pictures were left out{SMALL}"
+            self._pictures -= drop_picture([each for each in mildest.measurements if picture_size(each)][-1])
             self.pictures_left_out += 1
 
     def _drop_pictures(self, attempt: Attempt) -> None:
@@ -179,6 +177,7 @@ class Collector:
         for measurement in attempt.measurements:
             self._pictures -= picture_size(measurement)
             measurement.pop("pictures", None)
+            measurement.pop("thumbnail", None)
 
 
 def sections_size(sections: Iterable[Record]) -> int:
@@ -261,9 +260,20 @@ def _worker_of(report: Any) -> str:
 
 
 def picture_size(measurement: Record) -> int:
-    """The characters of a measurement's pictures."""
-    pictures = measurement.get("pictures") or ()
-    return sum(len(picture[name]) for picture in pictures for name in ("reference", "distorted", "difference"))
+    """The characters of a measurement's pictures, its thumbnail included."""
+    pictures = [*(measurement.get("pictures") or ()), measurement.get("thumbnail") or {}]
+    return sum(len(picture.get(name, "")) for picture in pictures for name in ("reference", "distorted", "difference"))
+
+
+def drop_picture(measurement: RecordDict) -> int:
+    """Remove the last picture of a measurement, or else its thumbnail. Returns the characters that it had."""
+    before = picture_size(measurement)
+    if measurement.get("pictures"):
+        measurement["pictures"].pop()
+    else:
+        del measurement["thumbnail"]
+    measurement["left_out"] = f"Some of its pictures were left out{SMALL}"
+    return before - picture_size(measurement)
 
 
 def _size(attempt: Attempt) -> int:

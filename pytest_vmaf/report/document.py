@@ -8,8 +8,8 @@ from pathlib import Path
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.files import load_json
 from pytest_vmaf.gates.metrics import BASE_METRICS
-from pytest_vmaf.json_shapes import conform, require
-from pytest_vmaf.report.schema import DOCUMENT, GATE, KIND, SCHEMA, Record, RecordDict
+from pytest_vmaf.json_shapes import conform, known_keys, require
+from pytest_vmaf.report.schema import DOCUMENT, GATE, KIND, MINOR, SCHEMA, Record, RecordDict
 from pytest_vmaf.text import printable
 
 #: The largest document that is read. A document is read as a whole, and this plugin writes much smaller ones.
@@ -32,6 +32,8 @@ def read(path: Path) -> RecordDict:
             raise ValueError("it was not written by pytest --vmaf-json")
         if document.get("schema") != SCHEMA:
             raise ValueError(f"its schema must be {SCHEMA}, not {document.get('schema')!r:.80}")
+        if isinstance(document.get("minor"), int) and document["minor"] > MINOR:
+            document = known_keys(document, DOCUMENT)
         conform(document, DOCUMENT)
         for index, test in enumerate(document["tests"]):
             if not 0 <= test["run"] < len(document["runs"]):
@@ -52,7 +54,8 @@ def merge(documents: Sequence[Record], names: Sequence[str] = ()) -> RecordDict:
         documents: The documents, each with its own runs.
         names: A name for the runs of each document.
     """
-    merged: RecordDict = {"kind": KIND, "schema": SCHEMA, "runs": [], "tests": [], "sections": [], "left_out": []}
+    merged: RecordDict = {"kind": KIND, "schema": SCHEMA, "minor": MINOR}
+    merged |= {"runs": [], "tests": [], "sections": [], "left_out": []}
     for document, name in zip(documents, names or [""] * len(documents), strict=True):
         first = len(merged["runs"])
         merged["runs"] += [{**run, "name": " ".join(filter(None, (name, run["name"])))} for run in document["runs"]]

@@ -2,36 +2,117 @@
 
 from __future__ import annotations
 
+import copy
 import json
 
 from pytest_vmaf import files
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.report import collector, document as documents
-from pytest_vmaf.report.collector import SMALL, lighten, picture_size, sections_size
+from pytest_vmaf.report.collector import SMALL, drop_picture, lighten, picture_size, sections_size
 from pytest_vmaf.report.order import worst_first
-from pytest_vmaf.report.schema import RecordDict
+from pytest_vmaf.report.schema import Record, RecordDict
 from pytest_vmaf.report.series import coarsen
 from pytest_vmaf.text import plural
 
+#: The most characters of the pictures in a page that contains them.
+PAGE_PICTURES = 2_000_000
 #: The points of a series, from step to step, until a document fits.
 POINTS = (50, 10, 2)
 
 
-def fit_pictures(document: RecordDict) -> None:
-    """Leave out pictures and frames of heat maps beyond the limit of one report, those of the mildest tests first."""
-    size = sum(map(_size_of_test, document["tests"])) + sections_size(document["sections"])
-    pictures = 0
-    for test in [*reversed(worst_first(document["tests"])), {"sections": document["sections"], "measurements": []}]:
+def fit_pictures(document: RecordDict, most: int | None = None) -> None:
+    """Leave out pictures and frames of heat maps beyond a limit, those of the mildest tests first.
+
+    Args:
+        document: The document. It is changed.
+        most: The most characters of pictures. By default the limit of one report.
+    """
+    limit = collector.MOST_PICTURES if most is None else most
+    size, pictures = pictures_size(document), 0
+    order = [*reversed(worst_first(document["tests"])), {"sections": document["sections"], "measurements": []}]
+    for test in order:
         for measurement in test["measurements"]:
-            while size > collector.MOST_PICTURES and measurement.get("pictures"):
-                size -= picture_size({"pictures": [measurement["pictures"].pop()]})
-                measurement["left_out"] = f"Some of its pictures were left out{SMALL}"
+            while size > limit and measurement.get("pictures"):
+                size -= drop_picture(measurement)
                 pictures += 1
-        while size > collector.MOST_PICTURES and sections_size(test["sections"]):
+        while size > limit and sections_size(test["sections"]):
             saved, dropped = lighten(test["sections"])
             size, pictures = size - saved, pictures + dropped
+    for measurement in (each for test in order for each in test["measurements"]):
+        if size > limit and picture_size(measurement):
+            size -= drop_picture(measurement)
+            pictures += 1
     if pictures:
         document["left_out"].append(f"{plural(pictures, 'picture')} of milder tests left out{SMALL}")
+
+
+def fit_page(document: Record) -> Record:
+    """The document of a page that contains its pictures, which a mail or an artifact must carry.
+
+    Beyond `PAGE_PICTURES`, all tests have one frame before any has two. The document itself stays as it is.
+    """
+    size = pictures_size(document)
+    if size <= PAGE_PICTURES:
+        return document
+    tests = [
+        {
+            **test,
+            "measurements": list(map(_with_own_pictures, test["measurements"])),
+            "sections": _own(test["sections"]),
+        }
+        for test in document["tests"]
+    ]
+    fitted = {**document, "tests": tests, "sections": _own(document["sections"]), "left_out": []}
+    for measurement in (each for test in reversed(worst_first(tests)) for each in test["measurements"]):
+        while size > PAGE_PICTURES and len(measurement.get("pictures") or ()) > 1:
+            size -= drop_picture(measurement)
+    fit_pictures(fitted, PAGE_PICTURES)
+    note = "Some pictures were left out, to keep the page small. --vmaf-html-assets keeps all of them."
+    return {**fitted, "left_out": [*document["left_out"], note]}
+
+
+def without_pictures(document: Record) -> RecordDict:
+    """The document without its pictures, and with a note of that if a measurement failed."""
+    tests = [
+        {
+            **test,
+            "measurements": [_without(measurement, "pictures", "thumbnail") for measurement in test["measurements"]],
+            "sections": list(map(_plain_section, test["sections"])),
+        }
+        for test in document["tests"]
+    ]
+    sections = list(map(_plain_section, document["sections"]))
+    failed = any(each["status"] == "failed" for test in tests for each in test["measurements"])
+    note = ["There are no pictures: this report was made of data that --vmaf-json wrote without --vmaf-json-pictures."]
+    return {**document, "tests": tests, "sections": sections, "left_out": [*document["left_out"], *note * failed]}
+
+
+def pictures_size(document: Record) -> int:
+    """The characters of everything in a document that can be left out."""
+    return sum(map(_size_of_test, document["tests"])) + sections_size(document["sections"])
+
+
+def _with_own_pictures(measurement: Record) -> RecordDict:
+    return {**measurement, "pictures": list(measurement.get("pictures") or ())}
+
+
+def _own(sections: list[RecordDict]) -> list[RecordDict]:
+    return copy.deepcopy(sections)
+
+
+def _plain_section(section: Record) -> RecordDict:
+    return {**section, "blocks": list(map(_plain_block, section["blocks"]))}
+
+
+def _plain_block(block: Record) -> Record:
+    """A block without pictures: a heat map stays as numbers, a frame with rectangles goes."""
+    if heat := block.get("heat"):
+        return {**block, "heat": {**heat, "pictures": []}}
+    return {"kind": "text", "text": block.get("caption") or ""} if block.get("shown") else block
+
+
+def _without(record: Record, *keys: str) -> RecordDict:
+    return {key: value for key, value in record.items() if key not in keys}
 
 
 def json_text(document: RecordDict) -> str:

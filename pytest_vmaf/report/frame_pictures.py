@@ -24,6 +24,8 @@ AMPLIFIED = 8
 #: The longest side of a picture in pixels, and its most bytes as JPEG.
 LONGEST = 960
 MOST_BYTES = 200_000
+#: The longest side of a thumbnail in pixels, and its JPEG quantiser.
+THUMBNAIL, THUMBNAIL_QUALITY = 224, 7
 #: JPEG quantisers, best first. Each picture is encoded with all of them, because decoding again would take longer.
 QUALITIES = (3, 8, 20)
 TIMEOUT = 120.0
@@ -42,7 +44,8 @@ def worst_pictures(record: Record, reference: Clip, distorted: Clip, most: int) 
         most: How many frames to show.
 
     Returns:
-        The pictures, each a `schema.PICTURE`, and what was left out and why, or None. A failure is such a reason too.
+        The pictures, each a `schema.PICTURE` with its `thumbnail`, and what was left out and why, or None. A failure is
+        such a reason too.
     """
     rows = choose(record.get("worst") or [], most)
     if not rows:
@@ -81,9 +84,11 @@ def _pictures(
     full = int(provenance["width"]), int(provenance["height"])
     shrink = min(Fraction(1), Fraction(LONGEST, max(full)))
     width, height = (max(1, round(side * shrink)) for side in full)
-    argv = _arguments(provenance, frames, clips, (width, height))
+    less = min(Fraction(1), Fraction(THUMBNAIL, max(width, height)))
+    small = max(1, round(width * less)), max(1, round(height * less))
+    argv = _arguments(provenance, frames, clips, (width, height), small)
     end = run(FfmpegCommand(tuple(argv), cwd=str(folder)), TIMEOUT)
-    expected = len(QUALITIES) * len(KINDS) * len(frames)
+    expected = (len(QUALITIES) * len(KINDS) + 2) * len(frames)
     count = len(list(folder.iterdir()))
     first_error = end.tail[0].strip() if end.tail else ""
     # An encoder that never got a frame is not an error of its own. The first error is the cause of all others.
@@ -101,7 +106,10 @@ def _pictures(
         time_of = float(row["frame"] / Fraction(rate)) if rate else None
         about = {"frame": int(row["frame"]), "time": time_of, "metric": row["metric"], "value": float(row["value"])}
         sizes = {"width": width, "height": height, "full_width": full[0], "full_height": full[1]}
-        pictures.append({**about, **sizes, "amplified": AMPLIFIED, **jpegs})
+        names = {kind: folder / f"{kind}-small-{number}.jpg" for kind in KINDS[:2]}
+        encoded = {kind: base64.b64encode(file.read_bytes()).decode("ascii") for kind, file in names.items()}
+        thumbnail = {"frame": about["frame"], "width": small[0], "height": small[1], **encoded}
+        pictures.append({**about, **sizes, "amplified": AMPLIFIED, **jpegs, "thumbnail": thumbnail})
     left_out = f"Left out, as they are larger than {MOST_BYTES // 1000} KB: frame {', '.join(map(str, too_large))}."
     return pictures, left_out if too_large else None
 
@@ -117,8 +125,13 @@ def _smallest_loss(folder: Path, kind: str, number: int) -> str | None:
     return None
 
 
-def _arguments(provenance: Record, frames: Sequence[int], clips: tuple[Clip, Clip], size: tuple[int, int]) -> list[str]:
-    """ffmpeg's arguments. It reads both clips and writes KIND-QUALITY-NUMBER.jpg, numbered from 1."""
+def _arguments(
+    provenance: Record, frames: Sequence[int], clips: tuple[Clip, Clip], size: tuple[int, int], small: tuple[int, int]
+) -> list[str]:
+    """ffmpeg's arguments. It reads both clips and writes KIND-QUALITY-NUMBER.jpg, numbered from 1.
+
+    Of the clips, though not of their difference, it also writes KIND-small-NUMBER.jpg.
+    """
     matrix = provenance["matrix"]
     if matrix not in MATRICES:
         matrix = "bt2020nc" if matrix == "bt2020c" else "bt709" if provenance["height"] >= 720 else "smpte170m"
@@ -137,22 +150,25 @@ def _arguments(provenance: Record, frames: Sequence[int], clips: tuple[Clip, Cli
     # Scaled down only after the difference, by averaging: before it, fine differences would cancel out. JPEG is full
     # range BT.601, whatever the clip is.
     to_jpeg = (
-        f"scale={size[0]}:{size[1]}:flags=area+accurate_rnd:out_color_matrix=bt601:out_range=pc,format=yuvj444p,"
-        f"split={len(QUALITIES)}"
+        f"scale={size[0]}:{size[1]}:flags=area+accurate_rnd:out_color_matrix=bt601:out_range=pc,format=yuvj444p,split="
     )
     graph = [
         f"[{video_stream(clip, number)}]{provenance['filters'][kind]},{to_rgb},split[{kind}][{kind}-2]"
         for number, (kind, clip) in enumerate(zip(("reference", "distorted"), clips, strict=True))
     ]
     graph.append(f"[reference-2][distorted-2]blend=all_mode=difference,lutrgb={amplified}[difference]")
-    graph += [f"[{kind}]{to_jpeg}{''.join(f'[{kind}-q{quality}]' for quality in QUALITIES)}" for kind in KINDS]
+    for kind in KINDS:
+        ends = [f"[{kind}-q{quality}]" for quality in QUALITIES] + [f"[{kind}-small]"] * (kind != "difference")
+        graph.append(f"[{kind}]{to_jpeg}{len(ends)}{''.join(ends)}")
+    graph += [f"[{kind}-small]scale={small[0]}:{small[1]}:flags=area[{kind}-qsmall]" for kind in KINDS[:2]]
     argv = [provenance["ffmpeg_path"], "-nostdin", "-hide_banner", "-loglevel", "error", "-xerror"]
     argv += [argument for clip in clips for argument in input_arguments(clip)]
     argv += ["-filter_complex", ";".join(graph)]
     for kind in KINDS:
-        for quality in QUALITIES:
-            argv += ["-map", f"[{kind}-q{quality}]", "-fps_mode", "passthrough", "-enc_time_base", "1/1"]
-            argv += ["-c:v", "mjpeg", "-bitexact", "-q:v", str(quality), "-f", "image2", f"{kind}-{quality}-%d.jpg"]
+        outputs: list[tuple[object, int]] = [(quality, quality) for quality in QUALITIES]
+        for name, quality in outputs + [("small", THUMBNAIL_QUALITY)] * (kind != "difference"):
+            argv += ["-map", f"[{kind}-q{name}]", "-fps_mode", "passthrough", "-enc_time_base", "1/1"]
+            argv += ["-c:v", "mjpeg", "-bitexact", "-q:v", str(quality), "-f", "image2", f"{kind}-{name}-%d.jpg"]
     return argv
 
 

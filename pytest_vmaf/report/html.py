@@ -18,19 +18,24 @@ from pathlib import Path
 from urllib.parse import quote
 
 import jinja2
+from markupsafe import Markup, escape
 
 from pytest_vmaf.files import write_atomically
 from pytest_vmaf.gates.metrics import label
-from pytest_vmaf.report import charts, heatmap, section_charts, series, wording
+from pytest_vmaf.report import charts, heatmap, overview, section_charts, sentences, series, small_charts, wording
 from pytest_vmaf.report.document import is_complete
+from pytest_vmaf.report.fit import fit_page
 from pytest_vmaf.report.models import differ_in_model, model_of
-from pytest_vmaf.report.order import outcomes, worst_first
+from pytest_vmaf.report.order import outcomes
 from pytest_vmaf.report.schema import BLOCK, MEASUREMENT, STATUSES, Record, RecordDict
 from pytest_vmaf.text import time_code
 
 #: Assets of earlier reports are removed from the folder at this age in seconds. Younger ones may belong to a run that
 #: is writing now.
 STALE = 3600.0
+#: Where a name may be broken into lines, if it is longer than this.
+SHORT = 16
+BREAK = re.compile(r"::|[/_\[-](?!$)")
 ASSET = re.compile(r"(style|script|icon|frame)-[0-9a-f]{16}\.(css|js|svg|jpg)")
 
 
@@ -61,7 +66,7 @@ def write_html(path: Path, document: Record, *, assets: bool = False) -> None:
     """
     path = path.resolve()
     if not assets:
-        write_atomically(path, page(document, Form(True, _data)))
+        write_atomically(path, page(fit_page(document), Form(True, _data)))
         return
     folder = path.with_name(f"{path.stem}_assets")
     written: set[str] = set()
@@ -82,18 +87,30 @@ def page(document: Record, form: Form) -> Iterator[str]:
     """Render the page in chunks, so that thousands of tests never are in memory as one text."""
     ids = Counter((test["run"], test["id"]) for test in document["tests"])
     models = differ_in_model([each for test in document["tests"] for each in test["measurements"]])
-    tests = [_complete(test, ids[test["run"], test["id"]] > 1) for test in worst_first(document["tests"])]
+    tests = [_complete(test, ids[test["run"], test["id"]] > 1) for test in overview.in_order(document["tests"])]
     style, script, state = _template("style.css"), _template("script.js"), _state(document)
+    counts = {status: sum(test["status"] == status for test in tests) for status in STATUSES}
+    first, *rest = wording.verdict_sentences(document)
+    bad = sum(map(overview.is_bad, tests))
     context = {
+        "heading": overview.title(document),
+        "builds": overview.builds(document),
         "left_out": document["left_out"],
         "sections": [_complete_section(section) for section in document["sections"]],
         "runs": document["runs"],
         "tests": tests,
         "models": models,
-        "verdict": wording.verdict(document),
+        # The worst tests are named in a list of their own.
+        "verdict": [first, *(sentence for sentence in rest if not sentence.startswith("Worst: "))],
+        "named": [(test, number) for number, test in enumerate(tests[: min(bad, overview.NAMED)], 1)],
+        "more": max(0, bad - overview.NAMED),
+        "open": min(bad, overview.OPENED),
         "state": state,
-        "counts": {status: sum(test["status"] == status for test in tests) for status in STATUSES},
-        "overall": _overall(tests),
+        "counts": counts,
+        "outcomes": counts,
+        "described": ", ".join(f"{number} {wording.WORDS[status][1]}" for status, number in counts.items() if number),
+        "numbers": overview.numbers(tests),
+        "scores": overview.scores(tests),
         "self_contained": form.self_contained,
         "style": style,
         "script": script,
@@ -116,7 +133,9 @@ def _complete(test: Record, twin: bool) -> Record:
     """
     measurements = [{**dict.fromkeys(MEASUREMENT), **each} for each in test["measurements"]]
     sections = [_complete_section(section) for section in test["sections"]]
-    added = {"measurements": measurements, "sections": sections, "twin": twin}
+    # An answer comes before the encodes that led to it.
+    answers_first = len(measurements) > 1 or not all(each["every_gate"] for each in measurements)
+    added = {"measurements": measurements, "sections": sections, "twin": twin, "answers_first": answers_first}
     return {"file": None, "line": None, **test, **added, "command": f"pytest {shlex.quote(test['id'])}"}
 
 
@@ -142,10 +161,18 @@ def _environment() -> jinja2.Environment:
         finalize=lambda value: wording.clean(value) if type(value) is str else value,
     )
     modules = {"charts": charts, "heat": heatmap, "plots": section_charts, "series": series, "view": wording}
+    modules |= {"overview": overview, "sentences": sentences, "small": small_charts}
     environment.globals.update(modules, words=wording.WORDS, label=label, opened=("error", "failed"), model_of=model_of)
     environment.filters.update(two=lambda value: f"{value:.2f}", percent=lambda share: f"{share * 100:.6g}%")
-    environment.filters.update(score=wording.score, when=_duration)
+    environment.filters.update(score=wording.score, when=_duration, breaks=_breaks)
     return environment
+
+
+def _breaks(name: str) -> Markup:
+    """A name that a browser breaks into lines after a slash, a line or a bracket, and not inside a word."""
+    if len(name) <= SHORT:
+        return escape(wording.clean(name))
+    return Markup("<wbr>").join(map(escape, BREAK.sub(r"\g<0>\0", wording.clean(name)).split("\0")))
 
 
 def _duration(seconds: float) -> str:
@@ -157,15 +184,6 @@ def _state(document: Record) -> str:
     statuses = outcomes(document["tests"])
     good = "passed" in statuses and not statuses & {"error", "failed"} and is_complete(document)
     return "good" if good else "bad"
-
-
-def _overall(tests: Sequence[Record]) -> RecordDict | None:
-    """The distribution of the mean scores of all measurements. None for fewer than two."""
-    scored = [each for test in tests for each in test["measurements"] if each["status"] != "error"]
-    if len(scored) < 2:
-        return None
-    vmaf, neg = ([each[name] for each in scored] for name in ("vmaf", "neg"))
-    return {**series.histogram(vmaf, neg), "count": len(scored)}
 
 
 def _data(kind: str, suffix: str, content: bytes) -> str:

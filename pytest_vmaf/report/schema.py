@@ -18,6 +18,8 @@ Record = Mapping[str, Any]
 RecordDict = dict[str, Any]
 
 SCHEMA = 1
+#: Raised by keys that are added. A reader ignores keys that it does not know in documents of a newer minor version.
+MINOR = 1
 KIND = "pytest-vmaf report"
 #: Statuses of a test, worst first.
 STATUSES = ("error", "failed", "xfailed", "skipped", "passed")
@@ -85,6 +87,8 @@ GATE = {
     **_keys("value margin", Optional(float)),
     "passed": Optional(bool),
 }
+#: A worst frame in small, for the list of tests.
+THUMBNAIL = {"frame": int, **_keys("width height", int), **_keys("reference distorted", Text(JPEG))}
 #: A worst frame as pictures (JPEG, base64). `difference` is the absolute RGB difference times `amplified`.
 PICTURE = {
     "frame": int,
@@ -93,6 +97,7 @@ PICTURE = {
     "value": float,
     **_keys("width height full_width full_height amplified", int),
     **_keys("reference distorted difference", Text(JPEG)),
+    "thumbnail": Optional(THUMBNAIL),
 }
 #: Pictures of `width` and `height` next to each other, with rectangles in pixels of the full frame.
 SHOWN = {
@@ -117,10 +122,12 @@ NO_BASELINE = "entries of the baseline"
 DROP, RISE = "drop of ", "rise of "
 #: The end of the metric of a gate whose numbers are percentages of the baseline.
 IN_PERCENT = " in %"
-#: A block of a section: a paragraph, a table, a chart of lines over a common axis, pictures, or a heat map.
+#: A block of a section: a paragraph, a table, a chart of lines over a common axis, pictures, or a heat map. `folded`
+#: blocks are shown on a click.
 BLOCK = {
     "kind": OneOf(("text", "table", "chart", "shown", "heat")),
     **_keys("text caption x y left_out", Optional(str)),
+    "folded": Optional(bool),
     "columns": Optional([str]),
     "rows": Optional([[str]]),
     "lines": Optional([{"name": str, "points": [(float, float)], "marked": Optional([int])}]),
@@ -163,6 +170,7 @@ MEASUREMENT = {
     "above": Optional({"limit": float, "past_limit": int, "buckets": [int], "worst": [[float]]}),
     "worst": Optional([{"metric": str, "frame": int, "value": float}]),
     "pictures": Optional([PICTURE]),
+    "thumbnail": Optional(THUMBNAIL),
     "provenance": Optional(PROVENANCE),
 }
 ATTEMPT = {"status": OneOf(STATUSES), **_keys("message worker", str), "duration": float, "measurements": [MEASUREMENT]}
@@ -177,7 +185,8 @@ TEST = {
     "sections": [SECTION],
 }
 #: One pytest run. `exit` is its exit code. `planned` counts all tests, not only the plugin's; `ran` counts those that
-#: began, `not_collected` the files with errors.
+#: began, `not_collected` the files with errors. `branch`, `commit`, `build` (its name) and `url` are from the
+#: environment of a CI job; `url` may be anything.
 RUN = {
     "name": str,
     "ended": OneOf(("finished", "interrupted", "internal error")),
@@ -186,10 +195,12 @@ RUN = {
     "duration": float,
     "gates": [str],
     **_keys("exit planned ran not_collected", int),
+    **_keys("title branch commit build url", Optional(str)),
 }
 DOCUMENT = {
     "kind": OneOf((KIND,)),
     "schema": int,
+    "minor": Optional(int),
     "runs": [RUN],
     "tests": [TEST],
     "sections": [SECTION],

@@ -53,7 +53,7 @@ def bisect_section(bisection: Bisection) -> Section:
             DataTable(columns, [answer.cells for answer in answers], "Answers"),
             *(Paragraph(f"Note: {note}.") for note in bisection.notes),
             *([Chart("CRF", metric, [Line(metric, points, marked)], levels, caption)] if probes else []),
-            DataTable(("CRF", *own, "VMAF", "NEG", "gap", "kbit/s", "bytes"), rows, "Trial encodes"),
+            DataTable(("CRF", *own, "VMAF", "NEG", "gap", "kbit/s", "bytes"), rows, "Trial encodes", folded=True),
         ],
     )
 

@@ -16,7 +16,7 @@ NAME_WIDTH, NAME_HEIGHT = 70, 12
 
 
 def histogram(counts: Record, description: str) -> Markup:
-    """Draw how often each score occurs: default VMAF and NEG as two outlines over common bins."""
+    """Draw how often each score occurs: default VMAF and NEG over common bins, with the tallest count."""
     tallest = max(*counts["vmaf"], *counts["neg"], 1)
     shapes = Markup("").join(
         Markup('<path class="{}" d="M0 100{}V100z"/>').format(name, _steps(counts[name], tallest))
@@ -25,8 +25,8 @@ def histogram(counts: Record, description: str) -> Markup:
     return Markup(
         '<svg class="chart hist" viewBox="0 0 240 110" role="img" aria-label="{}">'
         '<svg x="4" y="4" width="232" height="90" viewBox="0 0 {} 100" preserveAspectRatio="none">{}</svg>'
-        '<text x="4" y="107">{:g}</text><text x="236" y="107" class="e">{:g}</text></svg>'
-    ).format(description, len(counts["neg"]), shapes, counts["low"], counts["high"])
+        '<text x="6" y="12">{}</text><text x="4" y="107">{:g}</text><text x="236" y="107" class="e">{:g}</text></svg>'
+    ).format(description, len(counts["neg"]), shapes, tallest, counts["low"], counts["high"])
 
 
 def _steps(counts: Sequence[int], tallest: int) -> str:

@@ -27,6 +27,10 @@ class Paragraph:
         return {"kind": "text", "text": self.text}
 
 
+def _fold(folded: bool) -> RecordDict:
+    return {"folded": True} if folded else {}
+
+
 @dataclass(frozen=True)
 class DataTable:
     """A table.
@@ -35,11 +39,13 @@ class DataTable:
         columns: The headings.
         rows: Rows with one value per column. Each is shown as `str(value)`, None as an empty cell.
         caption: A line of text for the table.
+        folded: Show only the caption until it is clicked.
     """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[object]]
     caption: str = ""
+    folded: bool = False
 
     def to_record(self) -> RecordDict:
         """The table as a `schema.BLOCK`.
@@ -51,7 +57,8 @@ class DataTable:
             if len(row) != len(self.columns):
                 raise ValueError(f"a row must have {len(self.columns)} values, one per column, not {row!r:.80}")
         rows = [["" if value is None else f"{value}" for value in row] for row in self.rows]
-        return {"kind": "table", "columns": [str(name) for name in self.columns], "rows": rows, "caption": self.caption}
+        columns = [str(name) for name in self.columns]
+        return {"kind": "table", "columns": columns, "rows": rows, "caption": self.caption, **_fold(self.folded)}
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,7 @@ class Chart:
         lines: The lines.
         levels: Horizontal lines, each a name and a value.
         caption: A line of text for the chart.
+        folded: Show only the caption until it is clicked.
     """
 
     x: str
@@ -86,6 +94,7 @@ class Chart:
     lines: Sequence[Line]
     levels: Sequence[tuple[str, float]] = ()
     caption: str = ""
+    folded: bool = False
 
     def to_record(self) -> RecordDict:
         """The chart as a `schema.BLOCK`."""
@@ -94,7 +103,8 @@ class Chart:
             points = [[float(x), float(y)] for x, y in line.points]
             lines.append({"name": line.name, "points": points, "marked": [int(index) for index in line.marked]})
         levels = [{"name": name, "value": float(value)} for name, value in self.levels]
-        return {"kind": "chart", "x": self.x, "y": self.y, "lines": lines, "levels": levels, "caption": self.caption}
+        chart = {"x": self.x, "y": self.y, "lines": lines, "levels": levels, "caption": self.caption}
+        return {"kind": "chart", **chart, **_fold(self.folded)}
 
 
 @dataclass(frozen=True)

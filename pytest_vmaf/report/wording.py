@@ -24,6 +24,11 @@ LONGEST_REASON = 200
 
 def verdict(document: Record) -> str:
     """Summarise a document in a few sentences: how many tests passed, the worst of them, and what was not tested."""
+    return " ".join(verdict_sentences(document))
+
+
+def verdict_sentences(document: Record) -> list[str]:
+    """The sentences of the verdict. The first is its headline, and a second with "Worst: " may follow."""
     tests = document["tests"]
     counts = {status: sum(test["status"] == status for test in tests) for status in STATUSES}
     bad = worst_first(test for test in tests if test["status"] in ("error", "failed"))
@@ -40,10 +45,9 @@ def verdict(document: Record) -> str:
         everything = "The test" if len(tests) == 1 else f"All {len(tests)} tests"
         sentences = _passes(f"{everything} passed", tests, caught)
     if caught and (bad or not counts["passed"]):
-        sentences.append(
-            f"{what_failed(caught).capitalize()} inside {plural(len(caught), 'test')} that caught the error."
-        )
-    return " ".join([*sentences, *_cautions(document, counts)])
+        what = what_failed(caught).capitalize()
+        sentences.append(f"{what} inside {plural(len(caught), 'test')} that caught the error.")
+    return [*sentences, *_cautions(document, counts)]
 
 
 def _passes(first: str, tests: Sequence[Record], caught: Sequence[Record]) -> list[str]:

@@ -182,7 +182,10 @@ class Controller:
             return
         document = self._document(session, exitstatus)
         if self._report.json:
-            self._write("JSON", self._report.json, lambda path: _write_json(path, document))
+            from pytest_vmaf.report.fit import without_pictures
+
+            data = document if self._report.json_pictures else without_pictures(document)
+            self._write("JSON", self._report.json, lambda path: _write_json(path, data))
         if self._report.html:
             from pytest_vmaf.report.html import write_html
 
@@ -219,6 +222,7 @@ class Controller:
         from pytest_vmaf.report.document import merge
         from pytest_vmaf.report.record import plain
         from pytest_vmaf.report.sections import collect_sections
+        from pytest_vmaf.testrun.build_server import build_of
         from pytest_vmaf.testrun.rerun_command import shell_command
         from pytest_vmaf.text import plural
 
@@ -243,6 +247,8 @@ class Controller:
             "planned": len(planned),
             "ran": len(self._ran),
             "not_collected": self._not_collected,
+            "title": self._report.title,
+            **build_of(os.environ),
         }
         document = merge([])
         document["runs"], document["tests"] = [plain(run)], self._tests

@@ -17,7 +17,8 @@ from pytest_vmaf.settings import Layer, make_layer
 
 #: Options that say what one run writes, not how a test runs.
 OUTPUTS = (
-    *("--vmaf-html", "--vmaf-html-assets", "--vmaf-json", "--vmaf-pictures"),
+    *("--vmaf-html", "--vmaf-html-assets", "--vmaf-json", "--vmaf-json-pictures", "--vmaf-pictures"),
+    "--vmaf-report-title",
     *("--vmaf-update", "--vmaf-candidate", "--vmaf-no-cache"),
 )
 MODES = ("missing", "changed", "improved", "all")
@@ -30,13 +31,17 @@ class ReportOptions(NamedTuple):
         html: The absolute path of the HTML report.
         assets: Whether its style, script and pictures are files of their own.
         json: The absolute path of the report as data.
-        pictures: How many worst frames of a failed measurement are shown.
+        pictures: How many worst frames of a failed measurement are shown. 0 if no report can show any.
+        json_pictures: Whether the report as data has pictures, too.
+        title: The heading of the report; "" for the default.
     """
 
     html: Path | None = None
     assets: bool = False
     json: Path | None = None
     pictures: int = 2
+    json_pictures: bool = False
+    title: str = ""
 
     @property
     def requested(self) -> bool:
@@ -85,6 +90,14 @@ def add_options(parser: pytest.Parser) -> None:
         help="write style, script and pictures of the HTML report to a folder next to it, for strict content policies",
     )
     group.addoption("--vmaf-json", metavar="PATH", help="write the report as data; pytest-vmaf report merges several")
+    group.addoption(
+        "--vmaf-json-pictures",
+        action="store_true",
+        help="put the pictures into the report as data, too, so that a merged report can show them",
+    )
+    title_help = "heading of the report, for example 'Encoder nightly' (default: VMAF report)"
+    group.addoption("--vmaf-report-title", metavar="TITLE", help=title_help)
+    parser.addini("vmaf_report_title", title_help, type="string", default=None)
     group.addoption(
         "--vmaf-pictures",
         type=int,
@@ -154,13 +167,19 @@ def report_options(config: pytest.Config) -> ReportOptions:
     """Read the report options of the command line, with absolute paths. Raises pytest.UsageError."""
     html, json = (_report_path(config, f"--vmaf-{name}", config.getoption(f"vmaf_{name}")) for name in ("html", "json"))
     assets, pictures = config.getoption("vmaf_html_assets"), config.getoption("vmaf_pictures")
+    json_pictures = config.getoption("vmaf_json_pictures")
+    title = config.getoption("vmaf_report_title") or config.getini("vmaf_report_title") or ""
     if assets and html is None:
         raise _usage_error("--vmaf-html-assets requires --vmaf-html=PATH")
+    if json_pictures and json is None:
+        raise _usage_error("--vmaf-json-pictures requires --vmaf-json=PATH")
     if html is not None and json is not None and html.resolve() == json.resolve():
         raise _usage_error("--vmaf-html and --vmaf-json must be different files")
     if not 0 <= pictures <= 10:
         raise _usage_error(f"--vmaf-pictures must be a number from 0 to 10, not {pictures}")
-    return ReportOptions(html, assets, json, pictures)
+    # Pictures take time. Without a page, only the report as data can have them.
+    shown = pictures if html is not None or json_pictures else 0
+    return ReportOptions(html, assets, json, shown, json_pictures, title)
 
 
 def _refuse_unknown(config: pytest.Config) -> None:
@@ -172,7 +191,7 @@ def _refuse_unknown(config: pytest.Config) -> None:
         except ValueError:
             from pytest_vmaf.text import did_you_mean
 
-            known = [*(option.ini for option in OPTIONS), "vmaf_gates", "vmaf_baseline_platform"]
+            known = [*(option.ini for option in OPTIONS), "vmaf_gates", "vmaf_baseline_platform", "vmaf_report_title"]
             raise SettingsError(f"{name} (ini) is not an option.{did_you_mean(name, known)}") from None
 
 

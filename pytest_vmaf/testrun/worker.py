@@ -111,6 +111,9 @@ def _add_pictures(records: list[RecordDict], context: Context, start: int, most:
                 record["left_out"] = "There are no pictures: a clip was written or removed after it was scored."
             else:
                 record["pictures"], record["left_out"] = worst_pictures(record, reference, distorted, most)
+                # One for each test is enough.
+                thumbnails = [picture.pop("thumbnail") for picture in record["pictures"]]
+                record["thumbnail"] = next(iter(thumbnails), None)
         except Exception as error:
             # An error here would end the whole run, and the verdict needs no pictures.
             record["left_out"] = f"The pictures could not be made: {type(error).__name__}: {error}"

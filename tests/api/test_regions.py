@@ -88,7 +88,7 @@ def test_region_pictures(run: Run, pytester: pytest.Pytester, make: Callable[...
             vmaf.check(REF, BAD, regions={"face": Region(*FACE, min_neg=90)})
         """
     )
-    run("--vmaf-pictures=1").assert_outcomes(failed=1)
+    run("--vmaf-pictures=1", "--vmaf-json-pictures").assert_outcomes(failed=1)
     whole, face = entries(pytester)["test_bad"]["measurements"]
     assert not whole.get("pictures")
     [picture] = face["pictures"]

@@ -52,6 +52,11 @@ RUN = {
     "planned": 3,
     "ran": 3,
     "not_collected": 0,
+    "title": "Nightly",
+    "branch": "main",
+    "commit": "3f9c2e1aa0bb",
+    "build": "GitHub run 7",
+    "url": "https://ci.example/runs/7",
 }
 
 
@@ -117,18 +122,27 @@ def _full() -> Document:
         DataTable(["clip", "kbit/s"], [["a", 1.5], ["b", None]], "a caption"),
         Chart("kbit/s", "NEG", [Line("x264", [(1, 90), (2, 95)], [1]), Line("x265", [(1, 91)])], [("floor", 93)], "rd"),
         Shown([("tinted", JPEG), ("plain", JPEG)], 320, 180, 640, 360, "looked at", boxes),
+        DataTable(["CRF"], [[23]], "a folded table", folded=True),
         HeatMap(2, 1, [(0, 0.0, [90, 80]), (9, 0.36, [70, None])], 20, 100, "NEG", "tiles", [1, 0], {1: JPEG}),
     ]
     sections = [Section("a section", blocks).to_record()]
     sections[0]["blocks"][-1]["left_out"] = "a picture was left out"
     columns = {"psnr_y": [30.0, 41.0, 42.0], "psnr_cb": 44.0, "psnr_cr": 45.0}
     bad = a_measurement([95, 96, 101], [80.5, 94, 95.5], columns=columns, min_neg=95, min_psnr_y=40, max_gap_stdev=9)
-    bad.update(pictures=[dict(PICTURE)], left_out="some were left out", subtest="codec=x264")
+    small = {"frame": 1, "width": 224, "height": 126, "reference": JPEG, "distorted": JPEG}
+    bad.update(pictures=[{**PICTURE, "thumbnail": small}], thumbnail=small)
+    bad.update(left_out="some were left out", subtest="codec=x264")
     bad["provenance"]["notes"] = ["a note"]
     bad["provenance"]["filters"] = {"reference": "null", "distorted": "scale=2:2"}
     good = a_measurement(95.0, 93.0, min_neg=90)
     tests = [
-        a_test("failed", bad, message="NEG 90.0 < 95", earlier=[an_attempt("error", an_error(), good, message="gone")]),
+        a_test(
+            "failed",
+            bad,
+            name="test_bad[x264-medium]",
+            message="NEG 90.0 < 95",
+            earlier=[an_attempt("error", an_error(), good, message="gone")],
+        ),
         a_test("passed", good, name="test_good", sections=sections),
         a_test("error", an_error(), name="test_error", message="out/crf23.mp4 does not exist."),
         a_test("xfailed", bad, name="test_xfailed", message="as expected"),
@@ -170,7 +184,7 @@ def with_texts(made: Document, change: Callable[[Way, str], str]) -> Document:
     made = copy.deepcopy(made)
     for way in list(leaves(made)):
         old = get(made, way)
-        pictured = "pictures" in way
+        pictured = "pictures" in way or "thumbnail" in way
         if isinstance(old, str) and (way[-1] not in fixed or (way[-1] in ("reference", "distorted") and not pictured)):
             put(made, way, change(way, old))
     return made

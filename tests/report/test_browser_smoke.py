@@ -18,7 +18,7 @@ def test_smoke(visit: Visit, tmp_path: Path) -> None:
     write_html(tmp_path / "r.html", a_document(a_test("failed", failed, sections=sections)))
     page, activity = visit(tmp_path / "r.html")
     assert "1 of 1 test failed" in page.locator(".verdict").inner_text()
-    assert page.locator(".tests tbody tr:visible").count() == 1
+    assert page.locator(".details > details:visible").count() == 1
     chart = page.locator("svg.series").first
     chart.scroll_into_view_if_needed()
     chart.and_(page.locator("[tabindex]")).wait_for()

@@ -42,6 +42,12 @@ LINKS = ("src", "href", "srcset", "action", "formaction", "data", "poster", "bac
 TEXT = ("title", "style", "script")
 
 
+def is_outside(tag: str, attributes: dict[str, str | None]) -> bool:
+    """Whether this is a link to the page of a CI run, which nothing follows unless it is clicked."""
+    href = attributes.get("href") or ""
+    return tag == "a" and href.startswith("https://") and attributes.get("rel") == "noopener noreferrer"
+
+
 class Page(HTMLParser):
     """What a browser sees of a page: elements with attributes, texts, and what lies in style and script."""
 
@@ -91,7 +97,12 @@ class Page(HTMLParser):
 
     @property
     def links(self) -> list[str]:
-        return [value or "" for _, attributes in self.elements for name, value in attributes.items() if name in LINKS]
+        return [
+            value or ""
+            for tag, attributes in self.elements
+            for name, value in attributes.items()
+            if name in LINKS and not is_outside(tag, attributes)
+        ]
 
 
 def inline(made: Document) -> str:
@@ -121,7 +132,7 @@ def test_full_page() -> None:
     assert page.source.startswith("<!doctype html>")
     assert page.source.endswith("</html>")
     addresses = set(re.findall(r"https?://[^\s\"'<>)]*", page.source))
-    assert addresses <= {SVG}
+    assert addresses <= {SVG, FULL["runs"][0]["url"]}
     names = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(names) == len(set(names))
     labelled = {attributes["for"] for tag, attributes in page.elements if tag == "label" and "for" in attributes}
@@ -134,8 +145,9 @@ def test_caught_failure() -> None:
     text = "".join(html.page(a_document(a_test("passed", record)), html.Form(True, html._data)))
     assert '<header class="bad">' in text
     assert "The test passed, but a gate failed inside it." in text
-    assert '<details class="passed" open>' in text
-    assert text.count("A gate failed in this test, and the test caught the error: NEG 30.00 where") == 1
+    assert '<details class="passed caught" open>' in text
+    # In the box of the verdict, and in its row.
+    assert text.count("A gate failed in this test, and the test caught the error: NEG 30.00 where") == 2
 
 
 def test_policy() -> None:
@@ -200,6 +212,7 @@ UNSHOWN = {
     "ffmpeg_path",
     "matrix",
     "color_range",
+    "url",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 from pytest_vmaf import MeasurementError
 from pytest_vmaf.json_shapes import conform
-from pytest_vmaf.report import document as documents, html, schema
+from pytest_vmaf.report import document as documents, html, schema, small_charts
 from pytest_vmaf.testrun.controller import _write_json
 from report.builders import HOSTILE, JPEG, RUN, Way, a_document, a_full_document, a_test, get, leaves, put
 
@@ -286,11 +287,9 @@ def check_read_or_refused(tmp_path: Path, made: dict[str, Any]) -> None:
 @settings(max_examples=40, deadline=None)
 @example(-1e-20, -1e-20)
 @given(numbers, numbers)
-def test_overall_histogram(one: float, two: float) -> None:
-    records = [{"status": "passed", "neg": score, "vmaf": score} for score in (one, two)]
-    bins = html._overall([{"measurements": records}])
-    assert bins is not None
-    assert bins["low"] <= min(one, two)
-    assert bins["high"] > bins["low"]
-    assert sum(bins["neg"]) == sum(bins["vmaf"]) == bins["count"] == 2
-    assert html._overall([{"measurements": records[:1]}]) is None
+def test_dots(one: float, two: float) -> None:
+    drawn = small_charts.dots([(one, False), (two, True)])
+    assert drawn.count("M") == 3
+    for x, y in re.findall(r"M([-\d.e+]+) ([-\d.e+]+)", drawn.partition('class="good"')[2]):
+        assert -3 <= float(x) <= small_charts.WIDTH
+        assert 0 <= float(y) <= small_charts.HEIGHT

@@ -368,7 +368,7 @@ def test_pictures(run: Run, report: Report, real_clips: None, pytester: pytest.P
             vmaf.check(REF, shutil.copy(GOOD, tmp_path / "out.mp4"), min_neg=99)
         """
     )
-    cache = ("--vmaf-cache-dir=cache", JSON, HTML)
+    cache = ("--vmaf-cache-dir=cache", JSON, HTML, "--vmaf-json-pictures")
     run(*cache).assert_outcomes(failed=4, passed=1)
     tests = by_name(report())
     pictures = {name: [each.get("pictures") or [] for each in test["measurements"]] for name, test in tests.items()}

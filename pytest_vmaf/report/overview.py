@@ -1,0 +1,139 @@
+"""The first screen of the page: its title, the builds it is about, the numbers of all tests, and the order of its rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from statistics import median
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from pytest_vmaf.gates.metrics import label
+from pytest_vmaf.report.models import model_of
+from pytest_vmaf.report.order import badness, swallowed, worst_first
+from pytest_vmaf.report.schema import DROP, IN_PERCENT, RISE, Record, RecordDict
+from pytest_vmaf.text import plural
+
+#: Tests that did not pass and are shown in full before anything is clicked.
+OPENED = 5
+#: Failed tests in the box of the verdict.
+NAMED = 3
+#: Digits of a commit.
+COMMIT = 10
+
+
+class Number(NamedTuple):
+    """One number of the first screen.
+
+    Attributes:
+        name: What it is.
+        value: The number with its unit.
+        change: A second number, what changed; "" for none.
+        mark: "worse", "better" or "" for the change.
+    """
+
+    name: str
+    value: str
+    change: str = ""
+    mark: str = ""
+
+
+def title(document: Record) -> str:
+    """The heading of the page: the title that all runs share, or a general one."""
+    titles = {run.get("title") or "" for run in document["runs"]}
+    return titles.pop() or "VMAF report" if len(titles) == 1 else "VMAF report"
+
+
+def builds(document: Record) -> list[RecordDict]:
+    """The builds of the runs, each once: `branch`, `commit` in short, `build` and a safe `url`."""
+    made: list[RecordDict] = []
+    for run in document["runs"]:
+        branch, commit, build, url = (str(run.get(key) or "") for key in ("branch", "commit", "build", "url"))
+        each = {"branch": branch, "commit": commit[:COMMIT], "full": commit}
+        each |= {"build": build or ("CI run" if web_address(url) else ""), "url": web_address(url)}
+        if any(each.values()) and each not in made:
+            made.append(each)
+    return made
+
+
+def web_address(text: str) -> str:
+    """An address of http or https without a password, as a link may have it; "" for anything else."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return ""
+    harmless = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
+    return text if harmless and text.isprintable() and not set(text) & set(" \"'<>\\`{}") else ""
+
+
+def in_order(tests: Sequence[Record]) -> list[Record]:
+    """The tests as the page lists them: what failed, what was not measured, caught failures, and the rest."""
+    return sorted(worst_first(tests), key=lambda test: (test["status"] != "failed", not is_bad(test)))
+
+
+def file_of(test: Record) -> str:
+    """The file of a test, as its id names it."""
+    file, colons, _ = str(test["id"]).partition("::")
+    return file if colons else str(test.get("file") or "")
+
+
+def is_bad(test: Record) -> bool:
+    """Whether a test failed, was not measured, or caught a failure."""
+    return test["status"] in ("failed", "error") or bool(swallowed(test))
+
+
+def shown(test: Record) -> Record | None:
+    """The measurement that stands for a test in the list: the worst. None for a test without any."""
+    return min(test["measurements"], key=badness, default=None)
+
+
+def scores(tests: Sequence[Record]) -> list[tuple[float, bool]]:
+    """NEG of each test, and whether the test failed. Scores of another model than that of most tests are left out."""
+    return [(record["neg"], is_bad(test)) for test, record in _comparable(tests)]
+
+
+def numbers(tests: Sequence[Record]) -> list[Number]:
+    """Numbers of all tests: the median NEG, what changed since the baseline, and how many were not measured."""
+    neg = [record["neg"] for _, record in _comparable(tests)]
+    made = []
+    if neg:
+        models = {model_of(record) for test in tests if (record := _scored(test)) is not None}
+        model = model_of(_comparable(tests)[0][1])
+        of = plural(len(neg), "test") + (f" with {model}" if len(models) > 1 and model else "")
+        change, mark = "", ""
+        if drops := _changes(tests, f"{DROP}{label('neg')}"):
+            drop = median(drops)
+            change, mark = f"{-drop + 0.0:+.2f} since the baseline", _mark(drop)
+        name = f"quality score (NEG), median of {of}" if len(neg) > 1 else "quality score (NEG)"
+        made.append(Number(name, f"{median(neg):.2f}", change, mark))
+    if len(neg) > 1:
+        made.append(Number("lowest NEG", f"{min(neg):.2f}"))
+    if rises := _changes(tests, f"{RISE}{label('bitrate')}{IN_PERCENT}"):
+        rise = median(rises)
+        made.append(Number("bitrate, median", f"{rise:+.1f} %", "since the baseline", _mark(rise)))
+    if count := sum(test["status"] == "error" for test in tests):
+        made.append(Number("not measured", plural(count, "test")))
+    return made
+
+
+def _scored(test: Record) -> Record | None:
+    """The measurement that stands for a test, if it has scores."""
+    record = shown(test)
+    return record if record is not None and record["status"] != "error" else None
+
+
+def _comparable(tests: Sequence[Record]) -> list[tuple[Record, Record]]:
+    """The tests with scores of the model that most of them use, each with the measurement that stands for it."""
+    scored = [(test, record) for test in tests if (record := _scored(test)) is not None]
+    models = Counter(model_of(record) for _, record in scored)
+    return [(test, record) for test, record in scored if model_of(record) == models.most_common(1)[0][0]]
+
+
+def _changes(tests: Sequence[Record], metric: str) -> list[float]:
+    gates = (gate for test in tests for each in test["measurements"] for gate in each["gates"])
+    means = [gate for gate in gates if gate.get("metric") == metric and gate.get("pool") in ("mean", None)]
+    return [gate["value"] for gate in means if gate.get("value") is not None]
+
+
+def _mark(worse: float) -> str:
+    return "worse" if worse > 0.005 else "better" if worse < -0.005 else ""

@@ -1,0 +1,84 @@
+"""Failures in sentences for readers who do not know the names of gates."""
+
+from __future__ import annotations
+
+import re
+
+from pytest_vmaf.gates.metrics import ABOVE, label
+from pytest_vmaf.report.order import badness, rank
+from pytest_vmaf.report.schema import DROP, IN_PERCENT, NO_BASELINE, RISE, Record
+from pytest_vmaf.report.wording import explain_caught, limit_text, margin, moment, value
+from pytest_vmaf.text import plural
+
+#: What a failed gate on a sign of the picture means.
+MEANINGS = {
+    "enhancement": "the picture was sharpened",
+    "contrast": "the contrast was raised",
+    "colour_loss": "colours were lost or changed",
+    "level_shift": "the brightness changed",
+    "collapse": "single frames are broken",
+}
+#: Failed gates of one test that are named in its sentence.
+NAMED = 2
+#: The longest first line of a message, in characters.
+LONGEST = 300
+
+
+def explain(test: Record) -> str:
+    """Why a test failed or was not measured, in a sentence; "" for a plain pass."""
+    if caught := explain_caught(test):
+        return caught
+    if test["status"] in ("failed", "xfailed"):
+        gates = sorted((gate for each in test["measurements"] for gate in _failed(each)), key=rank)
+        if gates:
+            said = list(dict.fromkeys(map(explain_gate, gates)))
+            more = [f"{plural(len(said) - NAMED, 'more gate')} failed"] if len(said) > NAMED else []
+            return _sentence("; ".join([*said[:NAMED], *more]))
+    first = str(test["message"]).strip().partition("\n")[0].removeprefix("pytest_vmaf.")
+    return _sentence(f"{first[:LONGEST]}{'…' if len(first) > LONGEST else ''}")
+
+
+def explain_gate(gate: Record) -> str:
+    """A failed gate in words, for example "NEG 84.10 is 2.90 below the minimum of 87"."""
+    metric, miss = str(gate["metric"]), margin(gate).lstrip("+-")
+    if metric == NO_BASELINE:
+        return "the baseline is missing"
+    if metric == ABOVE:
+        return f"{plural(gate['value'], 'frame')} scored above 100 and above the reference itself"
+    pool = str(gate["pool"])
+    for beginning, verb in ((DROP, "fell"), (RISE, "rose")):
+        if metric.startswith(beginning):
+            name = metric.removeprefix(beginning).removesuffix(IN_PERCENT)
+            return f"{_of(name, pool)} {verb} by {value(gate)} since the baseline, {limit_text(gate)} allowed"
+    if metric in MEANINGS and gate["bound"] == "max":
+        return f"{MEANINGS[metric]} ({_of(label(metric), pool)} {value(gate)}, at most {limit_text(gate)})"
+    side = "below the minimum" if gate["bound"] == "min" else "above the maximum"
+    return f"{_of(label(metric), pool)} {value(gate)} is {miss} {side} of {limit_text(gate)}"
+
+
+def worst_moment(test: Record) -> str:
+    """The worst frame of the worst failed gate, for example "worst in frame 31 (0:01.240)"; "" if there is none."""
+    for each in sorted(test["measurements"], key=badness):
+        for gate in sorted(_failed(each), key=rank):
+            rows = [row for row in each.get("worst") or () if row["metric"] == gate["metric"]]
+            if rows and each.get("frames", 1) > 1:
+                return f"worst in {moment(each, rows[0]['frame'])}"
+    return ""
+
+
+def _of(name: str, pool: str) -> str:
+    """A metric and its pool, for example "NEG of the worst frames (p5)"."""
+    if pool in ("mean", "count"):
+        return name
+    if pool in ("min", "max"):
+        return f"{'lowest' if pool == 'min' else 'highest'} {name}"
+    low = re.fullmatch(r"p\d+", pool) and int(pool[1:]) <= 25
+    return f"{name} of the worst frames ({pool})" if low else f"{name} {pool}"
+
+
+def _failed(measurement: Record) -> list[Record]:
+    return [gate for gate in measurement["gates"] if gate.get("passed") is False]
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
