@@ -9,7 +9,7 @@ import re
 import shlex
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,7 +27,7 @@ from pytest_vmaf.report.document import is_complete
 from pytest_vmaf.report.fit import fit_page
 from pytest_vmaf.report.models import differ_in_model, model_of
 from pytest_vmaf.report.order import outcomes
-from pytest_vmaf.report.schema import BLOCK, MEASUREMENT, STATUSES, Record, RecordDict
+from pytest_vmaf.report.schema import BLOCK, MEASUREMENT, STATUSES, Record
 from pytest_vmaf.text import time_code
 
 #: Assets of earlier reports are removed from the folder at this age in seconds. Younger ones may belong to a run that

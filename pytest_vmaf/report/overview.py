@@ -1,4 +1,4 @@
-"""The first screen of the page: its title, the builds it is about, the numbers of all tests, and the order of its rows."""
+"""The first screen of the page: title, builds, numbers of all tests, and the order of the rows."""
 
 from __future__ import annotations
 

@@ -87,5 +87,6 @@ def spark(measurement: Record) -> Markup:
         for y in limits
     ]
     return Markup(
-        '<svg class="spark" viewBox="0 0 {} 100" preserveAspectRatio="none" aria-hidden="true">{}<path d="M0 {}l{}"/></svg>'
+        '<svg class="spark" viewBox="0 0 {} 100" preserveAspectRatio="none" aria-hidden="true">{}'
+        '<path d="M0 {}l{}"/></svg>'
     ).format(last, Markup("").join(levels), heights[0], steps)

@@ -389,7 +389,8 @@ def test_pictures(run: Run, report: Report, real_clips: None, pytester: pytest.P
     }
     for name in ("test_removed", "test_rewritten"):
         assert "written or removed after it was scored" in tests[name]["measurements"][0]["left_out"]
-    assert page(pytester).count("data:image/jpeg;base64,/9j/") == 18
+    # Three pictures of each frame, and two thumbnails in each row and in the box of the verdict.
+    assert page(pytester).count("data:image/jpeg;base64,/9j/") == 18 + 6 + 6
     run(*cache, "--vmaf-pictures=0").assert_outcomes(failed=4, passed=1)
     assert "image/jpeg" not in page(pytester)
 
@@ -581,7 +582,8 @@ def test_gates_in_fixtures(run: Run, report: Report, pytester: pytest.Pytester) 
         "test_teardown": [95],
         "test_both": [96],
     }
-    assert "1 of 3 tests failed and 1 ended with an error. Worst: test_setup, NEG 94.00" in page(pytester)
+    assert "1 of 3 tests failed and 1 ended with an error." in page(pytester)
+    assert "NEG 94.00 is 5.00 below the minimum of 99" in page(pytester)
 
 
 @pytest.mark.parametrize(
