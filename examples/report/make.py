@@ -26,6 +26,14 @@ import imageio_ffmpeg
 HERE = Path(__file__).resolve().parent
 SUITE = ("conftest.py", "test_x264.py")
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
+#: What a build server says about the run.
+SERVER = {
+    "GITLAB_CI": "true",
+    "CI_COMMIT_REF_NAME": "main",
+    "CI_COMMIT_SHA": "3f9c2e1d5b7a",
+    "CI_PIPELINE_IID": "4711",
+    "CI_PIPELINE_URL": "https://gitlab.example/video/encoder/-/pipelines/4711",
+}
 #: The most bytes of a screenshot, because people look at them in a browser.
 LARGEST = 250_000
 #: A picture in the page. Its characters may look like a path by chance.
@@ -61,10 +69,11 @@ def _run(folder: Path, name: str, wanted: int, *more: str) -> None:
     """Run the suite in the folder; what it writes outside of it lies beside it."""
     # One picture for each failure, and not two: these pages are kept under version control.
     argv = ["test_x264.py", "--source=bigbuckbunny.mp4", *more, f"--vmaf-html={name}.html", "--vmaf-pictures=1"]
+    argv.append("--vmaf-report-title=Encoder nightly")
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "GITHUB_"))}
     # Options that only keep the folder tidy do not belong into the command that the page shows.
     tidy = {"PYTEST_ADDOPTS": "--basetemp=out -p no:cacheprovider", "PYTHONDONTWRITEBYTECODE": "1"}
-    environment = {**inherited, **tidy, "TMPDIR": str(folder.parent)}
+    environment = {**inherited, **tidy, **SERVER, "TMPDIR": str(folder.parent)}
     print(f"{name}: pytest {' '.join(argv)}", flush=True)
     end = subprocess.run(
         [sys.executable, "-m", "pytest", *argv], cwd=folder, env=environment, capture_output=True, text=True
@@ -119,24 +128,15 @@ def _take_screenshots(folder: Path) -> None:
         def top(page: Any) -> dict[str, float]:
             return {"x": 0, "y": 0, **page.viewport_size}
 
-        def down_to_chart(page: Any) -> dict[str, float]:
-            figure = _box(page.locator(".details figure").first)
-            return {"x": 0, "y": 0, "width": page.viewport_size["width"], "height": figure["y"] + figure["height"] + 8}
-
-        def from_chart_to_frames(page: Any) -> dict[str, float]:
+        def frames(page: Any) -> dict[str, float]:
             view = page.locator(".views").first
             view.locator("label", has_text="slider").click()
-            start, end = _box(page.locator(".details svg.series").first), _box(view)
-            height = end["y"] + end["height"] + 8 - start["y"]
-            return {"x": 0, "y": start["y"] - 8, "width": page.viewport_size["width"], "height": height + 8}
+            return _box(view)
 
-        def frames(page: Any) -> dict[str, float]:
-            return _box(page.locator(".views").first)
-
-        shoot("passing.html", "passing.png", (1000, 640), top, "light")
-        shoot("failing.html", "failing.png", (1000, 900), down_to_chart, "light")
+        shoot("passing.html", "passing.png", (1280, 720), top, "light")
+        shoot("failing.html", "failing.png", (1280, 800), top, "light")
+        shoot("failing.html", "failing-dark.png", (1280, 800), top, "dark")
         shoot("failing.html", "failing-frames.png", (800, 900), frames, "light")
-        shoot("failing.html", "failing-dark.png", (680, 900), from_chart_to_frames, "dark")
         shoot("failing.html", "phone.png", (390, 844), top, "light")
         browser.close()
 

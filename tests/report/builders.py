@@ -133,6 +133,7 @@ def _full() -> Document:
     bad.update(pictures=[{**PICTURE, "thumbnail": small}], thumbnail=small)
     bad.update(left_out="some were left out", subtest="codec=x264")
     bad["provenance"]["notes"] = ["a note"]
+    bad["provenance"].update(size=12_345, seconds=0.12)
     bad["provenance"]["filters"] = {"reference": "null", "distorted": "scale=2:2"}
     good = a_measurement(95.0, 93.0, min_neg=90)
     tests = [
