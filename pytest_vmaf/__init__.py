@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from pytest_vmaf.scoring.score import Score as Score
     from pytest_vmaf.scoring.scorer import *  # noqa: F403
     from pytest_vmaf.search.bisection import Answer as Answer, Bisection as Bisection
-    from pytest_vmaf.search.comparison import Comparison as Comparison, Delta as Delta
+    from pytest_vmaf.search.comparison import Comparison as Comparison
+    from pytest_vmaf.search.delta import Delta as Delta
     from pytest_vmaf.search.ladder import Ladder as Ladder, Rung as Rung
     from pytest_vmaf.search.per_shot import PerShot as PerShot, ShotAnswer as ShotAnswer
     from pytest_vmaf.search.probe import Probe as Probe
@@ -73,7 +74,8 @@ _EXPORTS = {
     "scoring.scorer": "Capabilities EncodeStep EncodingScorer JoiningScorer ModelRun RepeatableScorer "
     "ScoreLog ScoreRequest Scorer Source Tools",
     "search.bisection": "Answer Bisection",
-    "search.comparison": "Comparison Delta",
+    "search.comparison": "Comparison",
+    "search.delta": "Delta",
     "search.ladder": "Ladder Rung",
     "search.per_shot": "PerShot ShotAnswer",
     "search.probe": "Probe",

@@ -12,6 +12,7 @@ from pytest_vmaf.api.context import Context, Record
 from pytest_vmaf.api.extensions import standalone
 from pytest_vmaf.api.run_measurement import run_measurement
 from pytest_vmaf.progress import Progress, no_progress
+from pytest_vmaf.report.notebook import register_views
 from pytest_vmaf.settings import make_layer
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pytest_vmaf.search.requests import Limit
     from pytest_vmaf.search.rows import Row
 
+register_views()
 # pytest shows the caller's line, not ours.
 __tracebackhide__ = True
 
@@ -159,9 +161,7 @@ class Vmaf:
     ) -> QualityMap:
         """Score each tile of a grid in one run, to show where quality was lost.
 
-        Args:
-            grid: The numbers of columns and rows.
-            saliency: Also pool the tiles by their saliency: True for the bundled network, or the path of another.
+        `grid` is (columns, rows). `saliency` also pools the tiles by saliency: True, or the path of a network.
         """
         kind = partial(kinds.tiles, grid, saliency)
         return run_measurement(self._context, reference, distorted, settings, kind)

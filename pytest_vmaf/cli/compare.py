@@ -23,14 +23,12 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare, write the comparison, and exit by the targets."""
-    from pytest_vmaf.search.serialize import comparison_record
-
     search = read_search(options, "compare")
     encoders, speed = options.encoders or ENCODERS, not options.no_speed
     with output.searching(options, search):
         comparison = search.vmaf.compare(
             search.clips, encoders=encoders, targets=search.targets, speed=speed, **search.settings
         )
-    output.write_search(options, search.head, comparison_record(comparison), search.vmaf.sections)
+    output.write_search(options, search.head, comparison.to_dict(), search.vmaf.sections)
     answers = [answer for bisection in comparison.searches for answer in bisection.answers.values()]
     return output.exit_code(answer.why for answer in answers if not answer.met)

@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
             **search.settings,
         )
     if options.format in ("table", "json"):
-        record = {**ladder.to_record(), "targets": search.targets, "met": ladder.met}
+        record = {**ladder.to_dict(), "targets": search.targets, "met": ladder.met}
         output.write_search(options, search.head, record, search.vmaf.sections)
     elif not ladder.rungs:
         # A manifest without renditions cannot be played.

@@ -38,8 +38,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _search(options: argparse.Namespace) -> int:
-    from pytest_vmaf.search.serialize import bisection_record
-
     if options.target_bitrate is not None:
         raise SettingsError("--target-bitrate chooses among the rows of --from-corpus. Use --target-vmaf to search.")
     search = inputs.read_search(options, "recommend")
@@ -47,13 +45,12 @@ def _search(options: argparse.Namespace) -> int:
         bisection = search.vmaf.bisect(
             search.clips[0], encoder=options.encoder or "libx264", targets=search.targets, **search.settings
         )
-    output.write_search(options, search.head, bisection_record(bisection), search.vmaf.sections)
+    output.write_search(options, search.head, bisection.to_dict(), search.vmaf.sections)
     return output.exit_code(answer.why for answer in bisection.answers.values() if not answer.met)
 
 
 def _choose(options: argparse.Namespace) -> int:
     from pytest_vmaf.search.recommend import recommend
-    from pytest_vmaf.search.serialize import recommendation_record
 
     head, max_bitrate = inputs.Head("recommend", inputs.target_metric(options)), inputs.max_bitrate(options)
     inputs.refuse_search_flags(options)
@@ -68,7 +65,7 @@ def _choose(options: argparse.Namespace) -> int:
         models = {"vmaf": "model", "neg": "neg_model"}.get(head.metric.partition(".")[0])
         if models is not None:
             head.target_model = getattr(recommendations[0].setup, models)
-    records = list(map(recommendation_record, recommendations))
+    records = [each.to_dict() for each in recommendations]
     record = {"met": all(each.met for each in recommendations), "recommendations": records}
     output.write_search(options, head, record, lines=(each.why for each in recommendations))
     return output.exit_code(each.why for each in recommendations if not each.met)

@@ -59,7 +59,7 @@ class Head:
         """Whether the targets are VMAF-NEG scores."""
         return is_neg(self.metric)
 
-    def to_record(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The keys in their order."""
         own = asdict(self)
         return {"schema": 1, "command": own.pop("command"), "neg": self.neg, **own}

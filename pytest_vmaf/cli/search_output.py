@@ -23,15 +23,13 @@ def searching(options: argparse.Namespace, search: SearchInput) -> Iterator[None
 @contextmanager
 def error_in_output(options: argparse.Namespace, head: Head) -> Iterator[None]:
     """With `--format json`, write an error with everything measured before it, which may have cost hours."""
-    from pytest_vmaf.search.serialize import probe_record
-
     try:
         yield
     except MeasurementError as error:
         if options.format == "json":
             text = "\n".join([str(error), *getattr(error, "__notes__", ())])
             write_json(
-                options.output, with_head(head, {"error": text, "probes": list(map(probe_record, error.probes))})
+                options.output, with_head(head, {"error": text, "probes": [probe.to_dict() for probe in error.probes]})
             )
         raise
 
@@ -46,7 +44,7 @@ def exit_code(unmet: Iterable[str]) -> int:
 
 def with_head(head: Head, record: Mapping[str, object]) -> dict[str, object]:
     """Merge `head` into the record. Keys in `head` come first and win."""
-    first = head.to_record()
+    first = head.to_dict()
     return {**first, **record, **first}
 
 
@@ -72,7 +70,7 @@ def write_search(
 
 def describe_targets(head: Head) -> str:
     """A sentence about the metric and the model of the targets."""
-    from pytest_vmaf.search.probe import parse_metric
+    from pytest_vmaf.search.metric import parse_metric
 
     model = f", the score of {head.target_model}" if head.target_model else ""
     return f"Targets are {parse_metric(head.metric)}{model}."

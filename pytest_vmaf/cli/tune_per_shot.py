@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
         result = search.vmaf.per_shot(
             search.clips[0], encoder=options.encoder, target=search.targets[0], **shots, **search.settings
         )
-    record = result.to_record()
+    record = result.to_dict()
     if options.plan_out is not None:
         write_json(options.plan_out, output.with_head(search.head, record))
     output.write_search(options, search.head, record, search.vmaf.sections)

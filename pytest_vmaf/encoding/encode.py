@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pytest_vmaf.encoding.job import EncodeJob, without_folder
 from pytest_vmaf.encoding.packets import displayed_seconds, read_packets
@@ -58,6 +60,14 @@ class Encode:
     def bitrate(self) -> float:
         """The mean bitrate in bit/s."""
         return self.size * 8 / self.duration
+
+    def to_dict(self) -> dict[str, Any]:
+        """The encode as plain data."""
+        return {**asdict(self), "path": self.path and str(self.path), "bitrate": self.bitrate}
+
+    def to_json(self) -> str:
+        """The data of `to_dict` as JSON."""
+        return json.dumps(self.to_dict(), allow_nan=False)
 
     @property
     def clip(self) -> Clip:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, cast
 
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.files import load_json
+from pytest_vmaf.html_views import html_of
 from pytest_vmaf.json_shapes import Each, Optional, conform
 from pytest_vmaf.scoring.score import Context, Provenance, Scale, Score
 from pytest_vmaf.scoring.signs import SIGNS
@@ -169,6 +170,22 @@ class Result:
         """A metric's frames in one number, "stdev" included. The arguments are those of `judged`."""
         score = self.judged(metric, pool, bound)
         return score.stdev if pool == "stdev" else float(score.pooled(pool))
+
+    def to_dict(self) -> ResultData:
+        """The data of `to_json`: all frames of all scores, with their scales, clips and provenance."""
+        data: ResultData = json.loads(self.to_json())
+        return data
+
+    def to_rows(self) -> list[dict[str, float | None]]:
+        """One row per frame, for a table or a DataFrame: its number, its time in seconds, and each score, clipped."""
+        rate = self.context.frame_rate
+        times = [rate and float(frame / rate) for frame in range(len(self.vmaf.frames))]
+        columns = {"frame": range(len(times)), "time": times, **{name: s.frames for name, s in self.scores.items()}}
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+    def _repr_html_(self) -> str | None:
+        """The scores and their chart, for notebooks."""
+        return html_of(self)
 
     def to_json(self) -> str:
         """The complete result as JSON, from which `from_json` restores an equal one, to the last bit."""

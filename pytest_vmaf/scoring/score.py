@@ -187,14 +187,7 @@ class Score(float):
         return pooled(self.frames, "stdev")
 
     def percentile(self, percent: int) -> Score:
-        """The score that this share of the frames is below, in percent: `percentile(5)` is `.p5`.
-
-        Args:
-            percent: A whole number from 1 to 99.
-
-        Raises:
-            ValueError: If it is not.
-        """
+        """The score that `percent` of the frames are below, a whole number from 1 to 99: `percentile(5)` is `.p5`."""
         if type(percent) is not int or not 1 <= percent <= 99:
             raise ValueError(f"percent must be a whole number from 1 to 99, not {percent!r:.80}")
         return self.pooled(f"p{percent}")

@@ -16,7 +16,7 @@ from pytest_vmaf.media.inspect import FIRST_FRAMES, inspect
 from pytest_vmaf.option_table import at_once
 from pytest_vmaf.scoring.models import resolve_model
 from pytest_vmaf.scoring.prepare import MeasureRequest
-from pytest_vmaf.search.probe import Metric
+from pytest_vmaf.search.metric import Metric
 
 NEG = Metric("neg")
 #: Default VMAF and NEG share one scale, so a target is a score of either.

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from pytest_vmaf.encoding.encode import Encode
 from pytest_vmaf.encoding.encoders import Encoder
 from pytest_vmaf.errors import GateViolation
+from pytest_vmaf.html_views import html_of
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.search.crf_search import Outcome
-from pytest_vmaf.search.probe import ENHANCED, Metric, Probe
+from pytest_vmaf.search.metric import Metric
+from pytest_vmaf.search.probe import ENHANCED, MADE_WITH, Probe
 from pytest_vmaf.search.speed import Speed
 
 # pytest shows the caller's line, not ours.
@@ -119,6 +123,14 @@ class Answer:
             numbers = [str(self.crf), f"{self.score:.3f}", after, f"{self.bitrate / 1000:.1f}", str(self.size)]
         return (f"{self.target:g}", *numbers, self.outcome)
 
+    def to_dict(self) -> dict[str, Any]:
+        """The answer as plain data; without numbers of an encode if the target is not met."""
+        data: dict[str, Any] = {"target": self.target, "outcome": self.outcome, "met": self.met, "why": self.why}
+        if self.met and self.probe:
+            data |= {**self.probe.to_dict(), "next_score": self.next_score}
+            del data["command"]
+        return data
+
     @property
     def _reached(self) -> Probe:
         if self.probe is None or not self.met:
@@ -179,6 +191,38 @@ class Bisection:
     def met(self) -> bool:
         """Whether every target is met."""
         return all(answer.met for answer in self.answers.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The search as plain data: answers in the targets' order, trial encodes in the order they were made."""
+        sample, speed = self.sample, self.speed
+        made = self.probes[0].result.provenance if self.probes else {}
+        return {
+            "encoder": self.encoder.name,
+            "name": self.name,
+            "arguments": list(self.arguments),
+            "reference": self.reference,
+            "metric": self.metric.text,
+            "neg": self.metric.name == "neg",
+            "ceiling": self.ceiling,
+            "sample": sample and {"start": sample[0], "frames": sample[1]},
+            "met": self.met,
+            "answers": [answer.to_dict() for answer in self.answers.values()],
+            "speed": speed and {"crf": speed.crf, "encode": speed.encode, "decode": speed.decode},
+            "probes": [probe.to_dict() for probe in self.probes],
+            "made_with": {name: made.get(name) for name in MADE_WITH} if made else {},
+        }
+
+    def to_json(self) -> str:
+        """The data of `to_dict` as JSON."""
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+
+    def _repr_html_(self) -> str | None:
+        """The search's section of the report, for notebooks."""
+        return html_of(self)
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """One row per trial encode, for a table or a DataFrame."""
+        return [{"encoder": self.name, **probe.to_dict()} for probe in self.probes]
 
     def __repr__(self) -> str:
         reasons = "; ".join(answer.why for answer in self.answers.values())

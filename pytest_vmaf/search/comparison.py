@@ -2,52 +2,24 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pytest_vmaf.errors import MeasurementError, SettingsError
-from pytest_vmaf.search.bdrate import RateQuality, bd_quality, bd_rate, bootstrap, rate_at
+from pytest_vmaf.html_views import html_of
+from pytest_vmaf.search.bdrate import bd_quality, bd_rate, rate_at
 from pytest_vmaf.search.bisect_request import TWINS
 from pytest_vmaf.search.bisection import Bisection
-from pytest_vmaf.search.probe import Metric, Probe, parse_metric
+from pytest_vmaf.search.delta import Delta
+from pytest_vmaf.search.metric import Metric, parse_metric
+from pytest_vmaf.search.rate_curve import curve, shared_rates
 from pytest_vmaf.search.speed import Speed
 from pytest_vmaf.text import plural
 
 #: The smallest saving of bitrate, in percent, that counts as a win.
 WIN = 1.0
-
-
-class Delta(float):
-    """A difference between two encoders: a float, the mean over sources, that knows where it comes from.
-
-    Attributes:
-        per_source: The difference on each source.
-        interval: The 95 % confidence interval of the mean (`bootstrap`), None for fewer than three sources.
-        unit: "%" or "points" of the metric.
-        over: What was compared, for example "BD-rate, NEG 90 to 96".
-    """
-
-    per_source: Mapping[str, float]
-    interval: tuple[float, float] | None
-    unit: str
-    over: str
-
-    def __new__(cls, per_source: Mapping[str, float], unit: str, over: str) -> Delta:
-        """`per_source` must not be empty."""
-        self = super().__new__(cls, math.fsum(per_source.values()) / len(per_source))
-        self.per_source, self.unit, self.over = per_source, unit, over
-        self.interval = bootstrap(list(per_source.values()))
-        return self
-
-    def __reduce__(self) -> tuple[type[Delta], tuple[Mapping[str, float], str, str]]:
-        return Delta, (self.per_source, self.unit, self.over)
-
-    def __repr__(self) -> str:
-        spread = f", 95 %: {self.interval[0]:+.2f} to {self.interval[1]:+.2f}" if self.interval else ""
-        return f"<{float(self):+.2f} {self.unit} ({self.over}, {plural(len(self.per_source), 'source')}{spread})>"
-
-    __str__ = float.__repr__
 
 
 @dataclass(frozen=True, repr=False)
@@ -85,6 +57,52 @@ class Comparison:
     def probes(self) -> int:
         """The number of trial encodes."""
         return sum(len(bisection.probes) for bisection in self.searches)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The comparison as plain data: every search, and the differences from the first encoder."""
+        anchor, *others = self.labels
+        return {
+            "metric": self.metric.text,
+            "neg": self.metric.name == "neg",
+            "targets": list(self.targets),
+            "encoders": list(self.labels),
+            "anchor": anchor,
+            "met": self.met,
+            "bd_rate": {label: _known(self.bd_rate, label, anchor=anchor) for label in others},
+            "bd_quality": {label: _known(self.bd_quality, label, anchor=anchor) for label in others},
+            "neg_penalty": {
+                label: {f"{target:g}": _known(self.penalty, label, target) for target in self.targets}
+                for label in self.labels
+            },
+            "lost_wins": self._known_lost_wins(),
+            "sources": {
+                source: {label: bisection.to_dict() for label, bisection in by_label.items()}
+                for source, by_label in self.bisections.items()
+            },
+        }
+
+    def to_json(self) -> str:
+        """The data of `to_dict` as JSON."""
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+
+    def _repr_html_(self) -> str | None:
+        """The search's section of the report, for notebooks."""
+        return html_of(self)
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """One row per source, encoder and target, for a table or a DataFrame."""
+        return [
+            {"source": source, "encoder": label, **row}
+            for source, by_label in self.bisections.items()
+            for label, bisection in by_label.items()
+            for row in (answer.to_dict() for answer in bisection.answers.values())
+        ]
+
+    def _known_lost_wins(self) -> list[list[str]] | None:
+        try:
+            return [list(pair) for pair in self.lost_wins]
+        except MeasurementError:
+            return None
 
     def __getitem__(self, label: str) -> Bisection:
         if len(self.bisections) != 1:
@@ -211,7 +229,7 @@ class Comparison:
                 if unit == "%":
                     each[source] = bd_rate(*curves, between=between)
                 else:
-                    each[source] = bd_quality(*curves, between=between and _shared_rates(curves, between))
+                    each[source] = bd_quality(*curves, between=between and shared_rates(curves, between))
             except MeasurementError as error:
                 raise MeasurementError(f"{encoder} against {anchor} on {source}: {error}") from None
         # The encoders can share other targets on other sources. The narrowest span holds for all of them.
@@ -259,22 +277,13 @@ class Comparison:
         return "\n".join(f"{label}: {bisection}" for label, bisection in rows)
 
 
-def curve(probes: Sequence[Probe], metric: Metric) -> RateQuality:
-    """The rate-quality curve through all trial encodes of a search."""
-    return RateQuality(tuple((probe.bitrate, float(metric.of(probe.result))) for probe in probes))
-
-
-def _shared_rates(curves: tuple[RateQuality, RateQuality], between: tuple[float, float]) -> tuple[float, float] | None:
-    """The bitrates that both curves spend within a span of quality."""
-    rates = []
-    for each in curves:
-        # A target that is met at the coarsest CRF lies below the curve; the end of the curve replaces it.
-        (_, lowest), (_, highest) = each.points[0], each.points[-1]
-        known = [rate_at(each, min(max(quality, lowest), highest)) for quality in between]
-        rates.append([rate for rate in known if rate is not None])
-    low, high = max(map(min, rates)), min(map(max, rates))
-    return (low, high) if low < high else None
-
-
 def _reasons(bisection: Bisection) -> str:
     return "; ".join(answer.why for answer in bisection.answers.values())
+
+
+def _known(difference: Callable[..., Delta], *arguments: object, **named: object) -> dict[str, Any]:
+    """A difference as plain data, or why it is not known."""
+    try:
+        return difference(*arguments, **named).to_dict()
+    except MeasurementError as error:
+        return {"value": None, "why": str(error)}

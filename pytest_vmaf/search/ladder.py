@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pytest_vmaf.errors import SettingsError
+from pytest_vmaf.html_views import html_of
 from pytest_vmaf.search.bisection import Bisection
-from pytest_vmaf.search.probe import Metric, Probe
+from pytest_vmaf.search.metric import Metric
+from pytest_vmaf.search.probe import Probe
 from pytest_vmaf.streaming.manifests import Rendition, dash, hls
 from pytest_vmaf.streaming.package import package
 
@@ -131,9 +133,9 @@ class Ladder:
 
     def to_json(self) -> str:
         """Format the ladder with all its measurements as JSON."""
-        return json.dumps(self.to_record(), indent=2, allow_nan=False)
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
 
-    def to_record(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the ladder as plain data. Bitrates are in bit/s, sizes in bytes."""
         return {
             "schema": 1,
@@ -168,6 +170,15 @@ class Ladder:
                 for (width, height), bisection in self.bisections.items()
             },
         }
+
+    def _repr_html_(self) -> str | None:
+        """The search's section of the report, for notebooks."""
+        return html_of(self)
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """One row per rung, for a table or a DataFrame."""
+        rungs: list[dict[str, Any]] = self.to_dict()["rungs"]
+        return rungs
 
     def package(self, folder: str | os.PathLike[str], form: Literal["hls", "dash"] = "hls") -> Path:
         """Write a playable package of the rungs.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +10,13 @@ from typing import Any
 from pytest_vmaf.encoding.encode import Encode
 from pytest_vmaf.encoding.shots import Shot
 from pytest_vmaf.errors import MeasurementError
+from pytest_vmaf.html_views import html_of
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.search.bdrate import rate_at
 from pytest_vmaf.search.bisection import Bisection
-from pytest_vmaf.search.comparison import curve
-from pytest_vmaf.search.probe import Metric, Probe
+from pytest_vmaf.search.metric import Metric
+from pytest_vmaf.search.probe import Probe
+from pytest_vmaf.search.rate_curve import curve
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,7 @@ class PerShot:
         """How many trial encodes all searches made."""
         return sum(answer.probes for answer in self.shots) + (len(self.fixed.probes) if self.fixed else 0)
 
-    def to_record(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the result as plain data. Bitrates are in bit/s, sizes in bytes."""
         return {
             "schema": 1,
@@ -161,6 +164,19 @@ class PerShot:
             "fixed": None if self.fixed is None else self._fixed_record(self.fixed),
             "models": {key: self.result.provenance[key] for key in ("model", "neg_model", "generation", "libvmaf")},
         }
+
+    def to_json(self) -> str:
+        """The data of `to_dict` as JSON."""
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+
+    def _repr_html_(self) -> str | None:
+        """The search's section of the report, for notebooks."""
+        return html_of(self)
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """One row per shot, for a table or a DataFrame."""
+        shots: list[dict[str, Any]] = self.to_dict()["shots"]
+        return shots
 
     def _fixed_record(self, fixed: Bisection) -> dict[str, Any]:
         answer = next(iter(fixed.answers.values()))

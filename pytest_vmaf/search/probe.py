@@ -7,75 +7,30 @@ import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from pytest_vmaf.encoding.cached import encode_key, restore, store_encode
 from pytest_vmaf.encoding.encode import Encode, describe, make_encode, remove
 from pytest_vmaf.encoding.job import EncodeJob
-from pytest_vmaf.errors import ClipError, EncodeError, SettingsError
+from pytest_vmaf.errors import ClipError, EncodeError
 from pytest_vmaf.gates.defaults import DEFAULT_GATES
-from pytest_vmaf.gates.metrics import BASE_METRICS
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.fingerprint import stamp_of
 from pytest_vmaf.media.process import stop_children
 from pytest_vmaf.scoring.cached import score, score_key, store_score
 from pytest_vmaf.scoring.measure import check_log, conclude
-from pytest_vmaf.scoring.models import ModelPair, feature_columns, higher_is_better, resolve_feature
+from pytest_vmaf.scoring.models import ModelPair
 from pytest_vmaf.scoring.prepare import MeasureRequest, PreparedScoring, prepare
 from pytest_vmaf.scoring.result import Result
-from pytest_vmaf.scoring.score import POOLS, Score, is_pool
 from pytest_vmaf.scoring.scorer import EncodeStep, EncodingScorer, ScoreLog, Scorer
 from pytest_vmaf.scoring.scorer_calls import call, checked_log
 from pytest_vmaf.scoring.signs import enhancement_of
-from pytest_vmaf.text import did_you_mean
+from pytest_vmaf.search.metric import Metric
 
 #: The first word of the note about an enhanced encode.
 ENHANCED = "enhancement"
-#: The prefixes of features without a ceiling (infinite for identical frames), and of those that do not measure quality.
-NO_TARGETS = ("psnr_hvs", "ciede", "float_moment")
-
-
-@dataclass(frozen=True)
-class Metric:
-    """What a target is a score of, for example "neg", "neg.p5" or "psnr_y.min".
-
-    Attributes:
-        name: The metric's name in results.
-        pool: How the scores of the frames are pooled.
-    """
-
-    name: str
-    pool: str = "mean"
-
-    def __str__(self) -> str:
-        name = {"vmaf": "VMAF", "neg": "NEG"}.get(self.name, self.name)
-        return name if self.pool == "mean" else f"{name} {self.pool}"
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """The libvmaf features that must be measured for this metric."""
-        return (resolve_feature(self.name),) if self.name in feature_columns() else ()
-
-    def of(self, result: Result) -> Score:
-        """The score of a result by this metric."""
-        return result[self.name].pooled(self.pool)
-
-
-def parse_metric(text: str) -> Metric:
-    """Read "neg" or "neg.p5". Raises SettingsError for unknown metrics, and those of which a lower score is better."""
-    name, dot, pool = str(text).partition(".")
-    names = (*BASE_METRICS, *feature_columns())
-    known = tuple(metric for metric in names if higher_is_better(metric) and not metric.startswith(NO_TARGETS))
-    if name not in known:
-        raise SettingsError(
-            f"metric must be one that falls with the quality, not {text!r}.{did_you_mean(name, known)} "
-            f"Metrics are {', '.join(known)}."
-        )
-    if dot and (pool == "stdev" or not is_pool(pool)):
-        pools = ", ".join(each for each in POOLS if each != "stdev")
-        raise SettingsError(
-            f"metric must be {name} with a pool of {pools}, or a percentile, for example {name}.p5, not {text!r}."
-        )
-    return Metric(name, pool or "mean")
+#: The part of a result's provenance that two runs must share to be comparable, and that repeats them.
+MADE_WITH = ("pytest_vmaf", "model", "neg_model", "generation", "clip", "scorer", "scorer_version", "ffmpeg", "libvmaf")
 
 
 def enhancement_notes(log: ScoreLog, models: ModelPair) -> list[str]:
@@ -109,6 +64,23 @@ class Probe:
     def bitrate(self) -> float:
         """The mean bitrate of the video stream, in bit/s."""
         return self.encode.bitrate
+
+    def to_dict(self) -> dict[str, Any]:
+        """The trial encode and its scores as plain data; `command` repeats both."""
+        result, encode = self.result, self.encode
+        return {
+            "crf": self.crf,
+            "score": self.score,
+            "vmaf": float(result.vmaf),
+            "neg": float(result.neg),
+            "gap": float(result.gap),
+            "bitrate": encode.bitrate,
+            "size": encode.size,
+            "frames": encode.frames,
+            "duration": encode.duration,
+            "path": encode.path and str(encode.path),
+            "command": result.provenance["command"],
+        }
 
     def without_file(self) -> Probe:
         """The same trial encode, of which no file is left."""

@@ -6,10 +6,11 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.search.bisect_request import invalid
-from pytest_vmaf.search.probe import Metric, parse_metric
+from pytest_vmaf.search.metric import Metric, parse_metric
 from pytest_vmaf.search.rows import Row, Setup
 from pytest_vmaf.text import printable
 
@@ -34,6 +35,23 @@ class Recommendation:
     def met(self) -> bool:
         """Whether a row meets the conditions."""
         return self.row is not None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The recommendation as plain data; `row` is None if no row meets the conditions."""
+        setup = self.setup
+        return {
+            "source": setup.source,
+            "encoder": setup.encoder,
+            "preset": setup.preset,
+            "arguments": list(setup.arguments),
+            "pix_fmt": setup.pix_fmt,
+            "metric": self.metric.text,
+            "model": setup.model,
+            "neg_model": setup.neg_model,
+            "met": self.met,
+            "why": self.why,
+            "row": self.row and self.row.to_dict(),
+        }
 
     def __repr__(self) -> str:
         return f"<{self.why}>"

@@ -17,7 +17,7 @@ from pytest_vmaf.gates.gate import Gate
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.search.bisect_request import BisectRequest, check_encoder, invalid, make_job
 from pytest_vmaf.search.bisection import Bisection
-from pytest_vmaf.search.probe import parse_metric
+from pytest_vmaf.search.metric import parse_metric
 from pytest_vmaf.text import did_you_mean, printable
 
 Limit = float | Mapping[float, float] | None

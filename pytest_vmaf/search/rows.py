@@ -135,9 +135,14 @@ class Row:
         return self.scores["gap"]
 
     def to_json(self) -> str:
-        """Format the row as one line without its end. :meth:`from_json` returns an equal row, to the last bit."""
+        """Format the row as one line without its end. `from_json` returns an equal row, to the last bit."""
         own = {name: value for name, value in vars(self).items() if name not in ("setup", "scores")}
         return json.dumps({"schema": SCHEMA, **asdict(self.setup), **own, **self.scores}, allow_nan=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The row as plain data, with the keys of `to_json`."""
+        data: dict[str, Any] = json.loads(self.to_json())
+        return data
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Row:

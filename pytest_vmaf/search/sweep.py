@@ -24,7 +24,8 @@ from pytest_vmaf.scoring.prepare import MeasureRequest, PreparedScoring, prepare
 from pytest_vmaf.scoring.score import POOLS
 from pytest_vmaf.scoring.scorer import Scorer
 from pytest_vmaf.search.bisect_request import invalid
-from pytest_vmaf.search.probe import Metric, Probe, Prober
+from pytest_vmaf.search.metric import Metric
+from pytest_vmaf.search.probe import Probe, Prober
 from pytest_vmaf.search.row_files import append_row, locked_file, read_rows
 from pytest_vmaf.search.rows import HIGHEST, LOWEST, Row, Setup
 from pytest_vmaf.text import printable

@@ -23,8 +23,9 @@ from pytest_vmaf.search.bisect import bisect, cut_sample
 from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan, lowest_target, make_job
 from pytest_vmaf.search.bisection import Bisection, sample_name
 from pytest_vmaf.search.compare import overall
+from pytest_vmaf.search.metric import Metric
 from pytest_vmaf.search.per_shot import PerShot, ShotAnswer
-from pytest_vmaf.search.probe import Metric, Probe
+from pytest_vmaf.search.probe import Probe
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pytest_vmaf.gates.gate import Gate, Verdict
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.search.bisection import Answer, Bisection
-from pytest_vmaf.search.probe import Metric
+from pytest_vmaf.search.metric import Metric
 
 
 def judge_answer(answer: Answer, gates: Sequence[Gate]) -> list[Verdict]:

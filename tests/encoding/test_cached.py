@@ -19,7 +19,7 @@ from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.search.bisect import bisect
 from pytest_vmaf.search.bisect_request import BisectRequest
-from pytest_vmaf.search.probe import parse_metric
+from pytest_vmaf.search.metric import parse_metric
 
 
 @pytest.fixture

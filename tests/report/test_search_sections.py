@@ -30,8 +30,9 @@ from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.search.bisection import Answer, Bisection
 from pytest_vmaf.search.comparison import Comparison
 from pytest_vmaf.search.ladder import Ladder, Rung, convex_hull
+from pytest_vmaf.search.metric import Metric
 from pytest_vmaf.search.per_shot import PerShot, ShotAnswer
-from pytest_vmaf.search.probe import Metric, Probe
+from pytest_vmaf.search.probe import Probe
 from pytest_vmaf.search.speed import Speed
 from report.builders import HOSTILE, a_document, a_test
 

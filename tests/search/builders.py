@@ -19,7 +19,8 @@ from pytest_vmaf.search.bisect import PLAIN, bisect
 from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan
 from pytest_vmaf.search.bisection import Answer, Bisection
 from pytest_vmaf.search.comparison import Comparison
-from pytest_vmaf.search.probe import Metric, Probe
+from pytest_vmaf.search.metric import Metric
+from pytest_vmaf.search.probe import Probe
 
 NEG = Metric("neg")
 CEILING = 99.5

@@ -26,7 +26,8 @@ from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.scoring.scorer import ScoreLog, ScoreRequest
 from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan, crf_window
 from pytest_vmaf.search.bisection import Bisection
-from pytest_vmaf.search.probe import Probe, parse_metric
+from pytest_vmaf.search.metric import parse_metric
+from pytest_vmaf.search.probe import Probe
 from search.builders import NEG, CurveScorer, copying, line, search
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

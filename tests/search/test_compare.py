@@ -19,8 +19,10 @@ from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.search.bdrate import RateQuality, bd_quality, bd_rate, rate_at
 from pytest_vmaf.search.bisect_request import BisectRequest
 from pytest_vmaf.search.compare import CompareRequest, compare
-from pytest_vmaf.search.comparison import Comparison, Delta, curve
-from pytest_vmaf.search.probe import Metric, parse_metric
+from pytest_vmaf.search.comparison import Comparison
+from pytest_vmaf.search.delta import Delta
+from pytest_vmaf.search.metric import Metric, parse_metric
+from pytest_vmaf.search.rate_curve import curve
 from pytest_vmaf.search.sweep import SweepRequest, sweep
 from search.builders import NEG, CurveScorer, a_bisection, a_comparison, a_curve, copying
 

@@ -176,7 +176,7 @@ def test_str_and_repr(tuned: PerShot, mixed: Clip) -> None:
 
 
 def test_to_record(tuned: PerShot) -> None:
-    record = json.loads(json.dumps(tuned.to_record(), allow_nan=False))
+    record = json.loads(json.dumps(tuned.to_dict(), allow_nan=False))
     assert [(shot["start"], shot["crf"], shot["met"]) for shot in record["shots"]] == [
         (answer.shot.start, answer.crf, True) for answer in tuned.shots
     ]
@@ -281,7 +281,7 @@ def test_unreachable_shot_gets_the_finest_crf(mixed: Clip, copy: Encoder) -> Non
     assert "cannot be reached: the reference itself has 97.4" in black.why
     assert not result.met
     assert black.why in str(result)
-    assert result.to_record()["shots"][1]["met"] is False
+    assert result.to_dict()["shots"][1]["met"] is False
 
 
 @pytest.mark.slow
@@ -294,7 +294,7 @@ def test_fixed_crf_not_known(mixed: Clip, copy: Encoder) -> None:
     with pytest.raises(MeasurementError, match=r"One CRF for the whole clip at NEG .* is not known: "):
         _ = result.rate_change
     assert "at equal score" not in str(result)
-    json.dumps(result.to_record(), allow_nan=False)
+    json.dumps(result.to_dict(), allow_nan=False)
 
 
 @pytest.mark.slow
@@ -304,7 +304,7 @@ def test_without_fixed_and_keep(mixed: Clip, copy: Encoder, temp: Path) -> None:
     assert list(temp.iterdir()) == []
     assert result.fixed is None
     assert result.fixed_worst_shot is None
-    assert result.to_record()["fixed"] is None
+    assert result.to_dict()["fixed"] is None
     assert "One CRF" not in str(result)
     with pytest.raises(MeasurementError, match="is not known: it was not requested"):
         _ = result.rate_change

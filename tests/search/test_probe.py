@@ -18,7 +18,8 @@ from pytest_vmaf.scoring.measure import measure
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.scorer import EncodeStep, ScoreLog, ScoreRequest, Tools
-from pytest_vmaf.search.probe import Metric, Probe, Prober, parse_metric
+from pytest_vmaf.search.metric import Metric, parse_metric
+from pytest_vmaf.search.probe import Probe, Prober
 from search.builders import CurveScorer, copying
 
 NEG = Metric("neg")

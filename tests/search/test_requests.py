@@ -18,7 +18,8 @@ from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.search.bisect_request import BisectRequest
 from pytest_vmaf.search.bisection import Answer
-from pytest_vmaf.search.probe import Metric, Probe
+from pytest_vmaf.search.metric import Metric
+from pytest_vmaf.search.probe import Probe
 from pytest_vmaf.search.requests import bisect_request, contenders, read_limits, read_targets, read_words
 from pytest_vmaf.search.verdicts import judge_answer, violation
 

@@ -13,17 +13,9 @@ import pytest
 from pytest_vmaf import MeasurementError, Vmaf
 from pytest_vmaf.encoding.encoders import function_encoder
 from pytest_vmaf.search.bisection import Bisection
-from pytest_vmaf.search.probe import parse_metric
+from pytest_vmaf.search.metric import parse_metric
+from pytest_vmaf.search.probe import MADE_WITH
 from pytest_vmaf.search.recommend import recommend
-from pytest_vmaf.search.serialize import (
-    MADE_WITH,
-    bisection_record,
-    comparison_record,
-    made_with,
-    metric_text,
-    probe_record,
-    recommendation_record,
-)
 from pytest_vmaf.search.speed import Speed
 from search.builders import a_bisection, a_comparison, a_curve, search
 
@@ -42,8 +34,8 @@ def through_json(record: dict[str, Any]) -> Any:
 
 
 @pytest.mark.slow
-def test_bisection_record(plain: Bisection, short: Path) -> None:
-    data = through_json(bisection_record(plain))
+def test_bisection(plain: Bisection, short: Path) -> None:
+    data = through_json(plain.to_dict())
     assert (data["encoder"], data["reference"], data["metric"], data["neg"]) == ("libx264", str(short), "neg", True)
     assert data["met"] is False
     _, met, above = data["answers"]
@@ -62,27 +54,27 @@ def test_bisection_record(plain: Bisection, short: Path) -> None:
     assert (data["sample"], data["speed"]) == (None, None)
 
 
-def test_bisection_record_of_a_sample() -> None:
+def test_bisection_of_a_sample() -> None:
     sampled = replace(
         a_bisection(a_curve()), sample=(2, 8), speed=Speed(27, 250.0, 1000.0), metric=parse_metric("neg.p5")
     )
-    data = through_json(bisection_record(sampled))
+    data = through_json(sampled.to_dict())
     assert data["sample"] == {"start": 2, "frames": 8}
     assert data["speed"] == {"crf": 27, "encode": 250.0, "decode": 1000.0}
     assert (data["metric"], data["neg"]) == ("neg.p5", True)
 
 
 def test_made_with(plain: Bisection) -> None:
-    record = bisection_record(plain)["made_with"]
+    record = plain.to_dict()["made_with"]
     assert set(record) == set(MADE_WITH)
     assert None not in record.values()
     assert (record["model"], record["neg_model"], record["generation"]) == ("vmaf_v0.6.1", "vmaf_v0.6.1neg", "v0")
-    assert made_with(()) == {}
+    assert replace(plain, probes=()).to_dict()["made_with"] == {}
 
 
-def test_probe_record(plain: Bisection) -> None:
+def test_probe(plain: Bisection) -> None:
     probe = plain.probes[0]
-    data = through_json(probe_record(probe))
+    data = through_json(probe.to_dict())
     assert data["score"] == data["neg"] == float(probe.result.neg)
     assert data["gap"] == pytest.approx(data["vmaf"] - data["neg"])
     assert data["bitrate"] == pytest.approx(data["size"] * 8 / data["duration"])
@@ -91,9 +83,9 @@ def test_probe_record(plain: Bisection) -> None:
     assert f"-crf {probe.crf}" in data["command"]
 
 
-def test_comparison_record() -> None:
+def test_comparison() -> None:
     comparison = a_comparison(first=a_curve(), second=a_curve(1.25, gap=5.0))
-    data = through_json(comparison_record(comparison))
+    data = through_json(comparison.to_dict())
     assert (data["anchor"], data["encoders"], data["targets"]) == ("first", ["first", "second"], [82, 88, 94])
     assert (data["metric"], data["neg"], data["met"]) == ("neg", True, True)
     assert list(data["bd_rate"]) == list(data["bd_quality"]) == ["second"]
@@ -102,12 +94,12 @@ def test_comparison_record() -> None:
     assert data["bd_quality"]["second"]["unit"] == "points"
     assert data["neg_penalty"]["first"]["88"]["value"] == float(comparison.penalty("first", 88))
     assert data["lost_wins"] == [["second", "first"]]
-    assert data["sources"]["a.mkv"]["second"] == through_json(bisection_record(comparison["second"]))
+    assert data["sources"]["a.mkv"]["second"] == through_json(comparison["second"].to_dict())
 
 
 def test_comparison_record_of_unmet_targets() -> None:
     comparison = a_comparison((98, 99), first=a_curve(), second=a_curve(1.25))
-    data = through_json(comparison_record(comparison))
+    data = through_json(comparison.to_dict())
     assert data["met"] is False
     assert data["bd_rate"]["second"]["value"] is None
     assert "NEG 98 of libx264 is not reached" in data["bd_rate"]["second"]["why"]
@@ -116,15 +108,15 @@ def test_comparison_record_of_unmet_targets() -> None:
 
 
 @pytest.mark.slow
-def test_recommendation_record(clip: Path, tmp_path: Path) -> None:
+def test_recommendation(clip: Path, tmp_path: Path) -> None:
     rows = Vmaf().sweep(clip, encoders=["libx264"], presets=["veryfast"], crfs=[25, 30], output=tmp_path / "rows.jsonl")
     (met,) = recommend(rows, target=80, metric="neg")
-    data = through_json(recommendation_record(met))
+    data = through_json(met.to_dict())
     assert data["row"] == json.loads((tmp_path / "rows.jsonl").read_text().splitlines()[0])
     assert (data["source"], data["encoder"], data["preset"]) == (clip.name, "libx264", "veryfast")
     assert (data["met"], data["metric"], data["neg_model"]) == (True, "neg", "vmaf_v0.6.1neg")
     (unmet,) = recommend(rows, target=99, metric="neg.p5")
-    data = through_json(recommendation_record(unmet))
+    data = through_json(unmet.to_dict())
     assert (data["met"], data["row"], data["metric"], data["encoder"]) == (False, None, "neg.p5", "libx264")
     assert "no row reaches" in data["why"]
 
@@ -141,11 +133,11 @@ def test_probe_record_after_a_failure(short: Path, encode: Callable[..., Path]) 
     with pytest.raises(MeasurementError, match="enough") as caught:
         search(short, function_encoder(fails_the_second_time), 80)
     (probe,) = caught.value.probes
-    data = through_json(probe_record(probe))
+    data = through_json(probe.to_dict())
     assert (data["crf"], data["neg"]) == (calls[0], probe.score)
 
 
 @pytest.mark.parametrize("text", ["neg", "vmaf", "neg.p5", "psnr_y.min", "vmaf.harmonic_mean"])
 def test_metric_text(text: str) -> None:
-    assert metric_text(parse_metric(text)) == text
-    assert metric_text(parse_metric("neg.mean")) == "neg"
+    assert parse_metric(text).text == text
+    assert parse_metric("neg.mean").text == "neg"
