@@ -5,15 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pytest_vmaf.errors import ClipError
 from pytest_vmaf.media.alignment import FLOOR_DB, MARGIN_DB
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.demux import input_arguments, video_stream
 from pytest_vmaf.media.ffmpeg import INSPECT_TIMEOUT, FfmpegCommand
-from pytest_vmaf.media.geometry import same_shape
-from pytest_vmaf.media.inspect import Video
+from pytest_vmaf.media.geometry import same_shape, thumbnail_psnr
+from pytest_vmaf.media.inspect import FIRST_FRAMES, Video
+from pytest_vmaf.media.pixel_formats import WITHOUT_MATRIX
 from pytest_vmaf.media.process import run
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Crop = tuple[int, int, int, int]
 #: How many frames are looked at for black bars.
@@ -27,15 +33,17 @@ def find_crop(ref: Video, dis: Video, inspect: Callable[[Clip], Video], ffmpeg: 
     Each crop that is offered was tried: its first frames match those of the other clip.
     """
     for video, other, what in ((ref, dis, "reference"), (dis, ref, "distorted clip")):
-        before = _psnr(video.thumbnails, other.thumbnails)
+        before = thumbnail_psnr(video.thumbnails, other.thumbnails)
         bars = _find_bars(video, ffmpeg, timeout)
         tried: list[tuple[float, Crop]] = []
-        for crop in dict.fromkeys(_candidates((video.width, video.height), (other.width, other.height), bars)):
+        located = _locate(video, other, ffmpeg, timeout)
+        sides = (video.width, video.height), (other.width, other.height)
+        for crop in dict.fromkeys([*filter(None, [located]), *_candidates(*sides, bars)]):
             try:
                 part = inspect(replace(video.clip, crop=_within(video.clip.crop, crop)))
             except ClipError:
                 continue
-            tried.append((_psnr(part.thumbnails, other.thumbnails), crop))
+            tried.append((thumbnail_psnr(part.thumbnails, other.thumbnails), crop))
         if tried and (best := max(tried))[0] >= max(FLOOR_DB, before + MARGIN_DB):
             crop = _within(video.clip.crop, best[1])
             sentence = (
@@ -63,6 +71,41 @@ def _candidates(size: tuple[int, int], other: tuple[int, int], bars: Crop | None
                     yield (x + left) // 2 * 2, (y + top) // 2 * 2, *part
 
 
+def _locate(video: Video, other: Video, ffmpeg: str, timeout: float | None) -> Crop | None:
+    """Where a picture of the other clip is in a larger one of this clip, if it was not scaled: by least squares."""
+    import numpy as np
+
+    if (width := other.width) > video.width or (height := other.height) > video.height:
+        return None
+    picture, part = (_picture(each, ffmpeg, timeout) for each in (video, other))
+    if picture is None or part is None:
+        return None
+    shape = picture.shape
+    products = np.fft.irfft2(np.fft.rfft2(picture) * np.fft.rfft2(part, shape).conj(), shape)
+    sums = np.pad(picture**2, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
+    windows = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
+    error = windows - 2 * products[: windows.shape[0], : windows.shape[1]]
+    y, x = np.unravel_index(int(error.argmin()), error.shape)
+    return int(x), int(y), width, height
+
+
+def _picture(video: Video, ffmpeg: str, timeout: float | None) -> NDArray[np.float64] | None:
+    """The luma of the last of the first frames, without its mean; None if it cannot be decoded."""
+    import numpy as np
+
+    pixels = bytearray()
+    argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", *input_arguments(video.clip)]
+    argv += ["-map", video_stream(video.clip), "-frames:v", str(FIRST_FRAMES), "-fps_mode", "passthrough"]
+    chain = [WITHOUT_MATRIX, video.clip.cropping, "format=gray"]
+    argv += ["-vf", ",".join(filter(None, chain)), "-f", "rawvideo", "pipe:1"]
+    run(FfmpegCommand(tuple(argv), stdout_bytes=pixels.extend), timeout or INSPECT_TIMEOUT)
+    size = video.width * video.height
+    if not pixels or len(pixels) % size:
+        return None
+    last = np.frombuffer(bytes(pixels[-size:]), np.uint8).reshape(video.height, video.width).astype(np.float64)
+    return last - last.mean()
+
+
 def _within(outer: Crop | None, crop: Crop) -> Crop:
     return (crop[0] + outer[0], crop[1] + outer[1], *crop[2:]) if outer else crop
 
@@ -84,12 +127,3 @@ def _find_bars(video: Video, ffmpeg: str, timeout: float | None) -> Crop | None:
     run(FfmpegCommand(tuple(argv), on_stderr=on_line), timeout or INSPECT_TIMEOUT)
     whole = (0, 0, video.width, video.height)
     return boxes[-1] if boxes and boxes[-1] != whole and min(boxes[-1][2:]) > 0 else None
-
-
-def _psnr(reference: bytes, distorted: bytes) -> float:
-    """The mean PSNR of the thumbnails that both clips have, in dB."""
-    import numpy as np
-
-    count = min(len(reference), len(distorted))
-    a, b = (np.frombuffer(data[:count], np.uint8).astype(np.float32) for data in (reference, distorted))
-    return float(10 * np.log10(255**2 / max(0.25, float(((a - b) ** 2).mean()))))

@@ -16,6 +16,8 @@ SCALERS = ("bicubic", "bilinear", "lanczos", "spline", "neighbor", "area")
 #: more than this part of it; or by so little that nobody sees it.
 ROUNDING, LARGEST_ROUNDING, INVISIBLE = 8, 0.025, 0.01
 
+#: Thumbnails of less PSNR than this, in dB, may show different parts of a scene.
+ALIKE_DB = 32.0
 UP = 'Pass scale="bicubic" (--vmaf-scale) to scale the distorted clip up, like a player.'
 AT_DISPLAY = 'Pass scale="bicubic" (--vmaf-scale) to score both at the size of the display, like a player.'
 
@@ -64,9 +66,19 @@ def size_problems(
     """
     sizes = f"the reference is {_size(ref)}, the distorted clip {_size(dis)}"
     same = _same_shape(ref, dis)
+    differ = (ref.width, ref.height) != (dis.width, dis.height)
+    # Without `scale`, nothing is scored anyway.
+    if (
+        same
+        and differ
+        and "display" not in allow
+        and (scale is None or not _looks_alike(ref, dis))
+        and (crop := find_crop())
+    ):
+        return [f"display: {sizes}, but the pictures show different parts of the scene. {crop}"]
     if not same and "display" not in allow:
         return [f"display: {sizes}, so the shapes of the pictures differ. {_reshape(ref, dis, find_crop)}"]
-    if (ref.width, ref.height) == (dis.width, dis.height):
+    if not differ:
         return []
     if dis.width <= ref.width and dis.height <= ref.height:
         if scale is None:
@@ -144,6 +156,20 @@ def _same_shape(ref: Video, dis: Video) -> bool:
         return same_shape(*sizes)
     shapes = ref.width * ref_aspect / ref.height, dis.width * dis_aspect / dis.height
     return abs(shapes[0] - shapes[1]) <= shapes[0] * Fraction(LARGEST_ROUNDING)
+
+
+def _looks_alike(ref: Video, dis: Video) -> bool:
+    """Whether thumbnails of the first frames are as similar as those of any but the coarsest encode are."""
+    return thumbnail_psnr(ref.thumbnails, dis.thumbnails) > ALIKE_DB
+
+
+def thumbnail_psnr(reference: bytes, distorted: bytes) -> float:
+    """The mean PSNR of the thumbnails that both clips have, in dB."""
+    import numpy as np
+
+    count = min(len(reference), len(distorted))
+    a, b = (np.frombuffer(data[:count], np.uint8).astype(np.float32) for data in (reference, distorted))
+    return float(10 * np.log10(255**2 / max(0.25, float(((a - b) ** 2).mean()))))
 
 
 def _aspects(ref: Video, dis: Video) -> tuple[Fraction, Fraction]:

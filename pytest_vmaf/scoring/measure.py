@@ -104,9 +104,7 @@ def check_log(prepared: PreparedScoring, log: ScoreLog) -> ScoreLog:
         pair = prepared.pair
         hint = describe_variable_rate(pair.reference, pair.distorted) if pair else ""
         if pair and not hint and not pair.matched:
-            hint = (
-                "To score the frames that both have, pass match_rate=True (--vmaf-match-rate); notes tell the rest."
-            )
+            hint = "To score the frames that both have, pass match_rate=True (--vmaf-match-rate); notes tell the rest."
         raise PairError(f"{error}\n  {hint}" if hint else str(error)) from None
     refuse_unseen_frames(prepared, log)
     check_meaningful(log, prepared.job)

@@ -166,6 +166,17 @@ def test_other_shape_without_crop(source, make, ffmpeg, tmp_path):
     assert (pair.width, pair.height) == (320, 180)
 
 
+@pytest.mark.parametrize("scale", [None, pytest.param("bicubic", marks=slow)])
+@pytest.mark.parametrize("crop", [(7, 5, 300, 170), pytest.param((81, 44, 160, 90), marks=slow)])
+def test_part_of_the_same_shape(crop, scale, source, make, ffmpeg, tmp_path):
+    x, y, width, height = crop
+    part = make("-i", source, "-vf", f"crop={width}:{height}:{x}:{y}:exact=1", *LOSSLESS, tmp_path / "part.mp4")
+    message = refusal(ffmpeg, source, part, scale=scale, allow=["order"])
+    assert "but the pictures show different parts of the scene. A part of the reference matches" in message
+    assert f"--reference-crop {x},{y},{width},{height}" in message
+    accepted(ffmpeg, Clip(source, crop=crop), part, allow=["order"])
+
+
 @pytest.mark.parametrize(
     ("chain", "crop"),
     [
