@@ -144,9 +144,9 @@ def _run(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> tuple[Sco
             display_argv=display,
         )
         end = run(command, first.timeout)
-        if changes or end.returncode > 0:
+        if changes or damages or end.returncode > 0:
             files = [clip for _, clip in clips]
-            if reasons := diagnose(files, [*changes, *end.tail], first.tools.ffmpeg.path, first.timeout):
+            if reasons := diagnose(files, [*changes, *damages, *end.tail], first.tools.ffmpeg.path, first.timeout):
                 raise ScorerError(f"{reasons}\n  command: {end.command}", end.returncode)
         logs = [_read(Path(folder, log_name(number)), end, request) for number, request in enumerate(requests)]
     _check(end, [name for name, _ in clips], decoded, conversions, damages)

@@ -160,8 +160,10 @@ class _Decoder:
 
     def check(self, end: Finished) -> None:
         """Raise ScorerError if this clip is the reason of a failure, rather than the tool that reads it."""
-        if self.reconfigured or (end.returncode > 0 and not self.broken_pipe):
-            lines = [f"Reconfiguring filter graph because {self.reconfigured}"] if self.reconfigured else list(end.tail)
+        if self.reconfigured or self.damaged or (end.returncode > 0 and not self.broken_pipe):
+            lines = [*([self.damaged] if self.damaged else ()), *end.tail]
+            if self.reconfigured:
+                lines = [f"Reconfiguring filter graph because {self.reconfigured}"]
             if reasons := diagnose([self.clip], lines, self.ffmpeg, self.timeout):
                 raise ScorerError(f"{reasons}\n  command: {end.command}")
         if self.reconfigured:

@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pytest_vmaf.media.inspect import THUMBNAIL, Video
+from pytest_vmaf.media.pixel_formats import MATRIX_OPTIONS
 
 #: A tag is doubted if the pictures differ by at least this mean square in 8-bit levels, while in another range they
 #: differ by less, and this many times less. A wrong range makes 4 to 300, and then the right one fits as encodes do, by
 #: 0.1 to 3. The coarsest encodes differ by 50, and no other range fits them.
 DIFFERENCE, TIMES_BETTER = 3.0, 6.0
+
+
+def with_same_luma(ref: Video, dis: Video, look: Callable[..., Video]) -> tuple[Video, Video]:
+    """Both clips; if only one is RGB, its thumbnails are made by the matrix of the other.
+
+    Args:
+        ref: The reference.
+        dis: The distorted clip.
+        look: `inspect` for a clip, with `luma`.
+    """
+    by_601 = MATRIX_OPTIONS["smpte170m"], MATRIX_OPTIONS["bt470bg"]
+    lumas = [
+        MATRIX_OPTIONS.get(other.matrix, by_601[0]) if (video.format.kind, other.format.kind) == ("rgb", "yuv") else ""
+        for video, other in ((ref, dis), (dis, ref))
+    ]
+    first, second = (
+        look(video.clip, luma=luma) if luma and luma not in by_601 else video
+        for video, luma in zip((ref, dis), lumas, strict=True)
+    )
+    return first, second
 
 
 @dataclass(frozen=True)

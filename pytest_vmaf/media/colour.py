@@ -9,7 +9,14 @@ from typing import Literal
 from pytest_vmaf.media.brightness import Brightness
 from pytest_vmaf.media.colour_commands import AS_STORED, convert_matrix, convert_range, retag, retag_doubtful
 from pytest_vmaf.media.inspect import Video
-from pytest_vmaf.media.pixel_formats import FINER_CHROMA, SCALER_MATRICES, WITHOUT_MATRIX, PixelFormat, pixel_format
+from pytest_vmaf.media.pixel_formats import (
+    FINER_CHROMA,
+    MATRIX_OPTIONS,
+    SCALER_MATRICES,
+    WITHOUT_MATRIX,
+    PixelFormat,
+    pixel_format,
+)
 
 #: How a pair is scored: its samples as they are, full-range grey as limited range, or everything made from RGB.
 Route = Literal["stored", "limited", "rgb"]
@@ -24,12 +31,6 @@ LIKE_SRGB = SAME_TRANSFER | {"iec61966-2-1", "bt470m"}
 ORDINARY = {"unknown", "bt709", "smpte170m", "bt470bg", "iec61966-2-1", "bt470m", "bt2020-10", "bt2020-12", "gbr"}
 #: Pictures of all codecs, and clips of RGB, are scored against the same samples of the reference.
 TO_YUV = "scale=out_color_matrix={}:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int"
-#: The matrices of TO_YUV by their tags. Grey is the luma of one of them: BT.601 for a clip without a tag.
-MATRIX_OPTIONS = {
-    **{name: name for name in ("bt709", "fcc", "smpte170m", "smpte240m")},
-    "bt470bg": "bt470",
-    "bt2020nc": "bt2020",
-}
 GREY_NOTES: dict[Route, str] = {
     "stored": " (luma as stored, neutral chroma)",
     "limited": " (full range to limited, neutral chroma)",

@@ -6,8 +6,16 @@ from pytest_vmaf.media.inspect import Video
 
 #: ffmpeg's scaler takes grey for full range whatever its tag says. With full range on both sides, samples stay as is.
 AS_STORED = "scale=in_range=full:out_range=full"
-#: Matrices that ffmpeg's zscale converts, if primaries and transfer are tagged, too.
-ZSCALE_MATRICES = {"ycgco", "bt2020c", "chroma-derived-nc", "chroma-derived-c", "ictcp"}
+#: Matrices that ffmpeg's zscale converts, and the primaries and transfer that they usually have. It needs both.
+ZSCALE_MATRICES = {
+    "ycgco": ("bt709", "bt709"),
+    "bt2020c": ("bt2020", "bt2020-10"),
+    "chroma-derived-nc": ("bt709", "bt709"),
+    "chroma-derived-c": ("bt709", "bt709"),
+    "ictcp": ("bt2020", "smpte2084"),
+}
+#: The transfers of HDR. Only with one of them is a picture in ICtCp, and without them in BT.2020 of constant luminance.
+HDR_CURVES = {"smpte2084", "arib-std-b67"}
 #: How ffmpeg's setparams calls the tags.
 SETPARAMS = {"matrix": "colorspace", "primaries": "color_primaries", "transfer": "color_trc", "range": "range"}
 #: x264 keeps samples and tags.
@@ -33,17 +41,28 @@ def retag_doubtful(ref: Video, dis: Video) -> str:
 
 
 def convert_range(video: Video, color_range: str) -> str:
-    """How to convert the distorted clip to another range, in a sentence; "" for what is not YUV."""
-    if video.format.kind != "yuv":
+    """How to convert the distorted clip to another range, in a sentence; "" for RGB."""
+    if video.format.kind == "rgb":
         return ""
-    return f". To convert it: ffmpeg -i IN -vf scale=out_range={color_range},format={_without_j(video)} {LOSSLESS}"
+    form, first = _without_j(video), ""
+    if video.format.kind == "grey":
+        # As YUV with neutral chroma, because the scaler takes grey for full range.
+        form = "yuv420p" if video.format.depth == 8 else f"yuv420p{video.format.depth}le"
+        first = f"{AS_STORED},format={form},setparams=range=tv," if color_range == "pc" else ""
+    return f". To convert it: ffmpeg -i IN -vf {first}scale=out_range={color_range},format={form} {LOSSLESS}"
 
 
 def convert_matrix(video: Video) -> str:
     """How to convert a clip whose matrix ffmpeg's scaler does not know."""
-    if video.matrix not in ZSCALE_MATRICES:
+    primaries, transfer = ZSCALE_MATRICES.get(video.matrix, ("", ""))
+    if video.transfer != "unknown":
+        transfer = video.transfer
+    if not primaries or {"ictcp": transfer not in HDR_CURVES, "bt2020c": transfer in HDR_CURVES}.get(video.matrix):
         return "Convert it to BT.709 with a program that knows this matrix"
-    return f"Convert it first (ffmpeg -i IN -vf zscale=matrix=709 {LOSSLESS})"
+    tags = [f"color_primaries={primaries}"] if video.primaries == "unknown" else []
+    tags += [f"color_trc={transfer}"] if video.transfer == "unknown" else []
+    assumed = f"setparams={':'.join(tags)}," if tags else ""
+    return f"Convert it first (ffmpeg -i IN -vf {assumed}zscale=matrix=709 {LOSSLESS})"
 
 
 def _without_j(video: Video) -> str:

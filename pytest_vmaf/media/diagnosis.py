@@ -9,11 +9,11 @@ from pathlib import Path
 
 from pytest_vmaf.media.clip import Clip, Stream
 from pytest_vmaf.media.command import Finished
-from pytest_vmaf.media.demux import input_arguments, video_stream
+from pytest_vmaf.media.demux import input_arguments, is_picture, video_stream
 from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, INSPECT_TIMEOUT, FfmpegCommand
 from pytest_vmaf.media.inspection_log import COLOUR, ROTATION
 from pytest_vmaf.media.process import run
-from pytest_vmaf.text import printable
+from pytest_vmaf.text import plural, printable
 
 #: ffmpeg starts its filters again when the size or the format of the frames changes. A display matrix is described if
 #: it is not applied, because the filters had started before.
@@ -23,7 +23,12 @@ CORRUPT_PACKET = re.compile(r"corrupt input packet|Packet corrupt \(stream")
 #: In the log of frames: ffmpeg numbers them from 0 again after a change.
 FRAME = re.compile(r"^\[Parsed_showinfo_0 @ [^]]*\] n: *\d+ .*?fmt:(?P<fmt>\S+) .*?s:(?P<w>\d+)x(?P<h>\d+) i:")
 CONCEALED = ("corrupt decoded frame", "error while decoding")
-TRANSPORT_STREAM = re.compile(rb"G.{187}G", re.DOTALL)
+#: What ffmpeg prints of data that it cannot decode, whatever the reason.
+UNDECODED = (*CONCEALED, "Invalid data found")
+#: Two packets, plain, with a time code before each (Blu-ray, cameras) or with checksums after them.
+TRANSPORT_STREAM = re.compile(rb"G.{187}G|....G.{191}G|G.{203}G", re.DOTALL)
+#: What ffmpeg prints before a message: who says it.
+PREFIXES = re.compile(r"(?:\[[^]]*\] ?)+")
 
 
 def why_unreadable(clip: Clip, end: Finished) -> str:
@@ -42,7 +47,8 @@ def why_unreadable(clip: Clip, end: Finished) -> str:
     elif "Decoder" in text and "not found" in text:
         reason = "is coded in a format that this ffmpeg cannot decode"
     else:
-        reason = "cannot be decoded as video"
+        damage = _why_damaged(clip, end.command.argv[0]) if "Invalid data found" in text else ""
+        reason = damage or "cannot be decoded as video"
     stop = "" if "\n" in reason else "."
     return f"{clip} {reason}{stop}\n{end.explain()}"
 
@@ -65,7 +71,7 @@ def diagnose(clips: Sequence[Clip], lines: Sequence[str], ffmpeg: str, timeout: 
     reasons: list[str] = []
     if RECONFIGURED.search(text):
         reasons = [change for clip in clips if (change := find_change(clip, ffmpeg, timeout))]
-    if not reasons and CORRUPT_PACKET.search(text):
+    if not reasons and _shows_damage(lines):
         reasons = [f"{clip} {reason}" for clip in clips if (reason := _why_damaged(clip, ffmpeg, timeout))]
     return "\n".join(reasons)
 
@@ -132,39 +138,53 @@ def describe_change(clip: Clip, frame: int, before: Sequence[str], after: Sequen
     )
 
 
+def _shows_damage(lines: Sequence[str]) -> bool:
+    text = "\n".join(lines)
+    is_undecoded = CORRUPT_PACKET.search(text) is not None or any(words in text for words in UNDECODED)
+    return is_undecoded or any(DAMAGED.match(line) for line in lines)
+
+
 def _why_damaged(clip: Clip, ffmpeg: str, timeout: float | None = None) -> str:
-    """What is wrong with a transport stream, in words; "" for other files and for streams without damage."""
-    if clip.is_raw or clip.is_sequence or not TRANSPORT_STREAM.match(_head(clip.path)):
+    """What is wrong with the data of a file, in words; "" if all of it can be decoded, or nothing."""
+    if clip.is_raw or is_picture(clip):
         return ""
-    corrupt, damages = [], []
+    corrupt, damages, decoded = [], list[str](), [0, 0]
 
     def on_line(line: str) -> None:
         if CORRUPT_PACKET.search(line):
             corrupt.append(line)
-        elif DAMAGED.match(line) or any(words in line for words in CONCEALED) or _has_errors(line):
-            damages.append(line)
+        elif DAMAGED.match(line) or any(words in line for words in CONCEALED):
+            damages.append(printable(PREFIXES.sub("", line)))
+        elif match := DECODED.search(line):
+            decoded[:] = int(match[2]), int(match[3])
 
     argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-nostats", *input_arguments(clip)]
     argv += ["-map", video_stream(clip), "-fps_mode", "passthrough", "-c:v", "wrapped_avframe", "-f", "null", "-"]
     run(FfmpegCommand(tuple(argv), on_stderr=on_line), timeout or INSPECT_TIMEOUT)
+    frames, errors = decoded
+    if errors:
+        damages.append(plural(errors, "decoding error"))
+    if not frames:
+        return ""
+    is_transport_stream = TRANSPORT_STREAM.match(_head(clip.path)) is not None
     if damages:
-        return (
+        what = (
             "has lost packets: it is a transport stream with gaps, where ffmpeg makes up what the pictures show. "
-            "Receive it again, or score what it makes up:\n"
+            "Receive it again"
+            if is_transport_stream and corrupt
+            else f"is cut off or damaged ({damages[0]}), so ffmpeg leaves out pictures or makes them up. Make it again"
+        )
+        return (
+            f"{what}, or score what ffmpeg decodes:\n"
             f"  ffmpeg -i {_shell(clip)} -map {video_stream(clip)} -fps_mode passthrough -c:v ffv1 {_file(clip)}"
         )
-    if corrupt:
+    if corrupt and is_transport_stream:
         return (
             "was joined from several transport streams, or has gaps between its pictures, which ffmpeg takes for "
-            f"damage. All frames can be decoded; copy them:\n  ffmpeg -i {_shell(clip)} -map {video_stream(clip)} "
+            f"damage. All its frames can be decoded; copy them:\n  ffmpeg -i {_shell(clip)} -map {video_stream(clip)} "
             f"-c copy {_file(clip)}"
         )
     return ""
-
-
-def _has_errors(line: str) -> bool:
-    match = DECODED.search(line)
-    return match is not None and match[3] != "0"
 
 
 def _head(path: Path) -> bytes:

@@ -14,7 +14,7 @@ from pytest_vmaf.media.process import run
 
 
 def decode_first_frames(
-    clip: Clip, ffmpeg: str, frames: int, size: tuple[int, int], timeout: float | None, *options: str
+    clip: Clip, ffmpeg: str, frames: int, size: tuple[int, int], timeout: float | None, luma: str, *options: str
 ) -> tuple[InspectionLog, bytes, Finished]:
     """Decode the first frames of a clip.
 
@@ -24,6 +24,7 @@ def decode_first_frames(
         frames: How many frames.
         size: Width and height of the pictures.
         timeout: In seconds.
+        luma: The scaler's name of the matrix by which they are made of RGB; "" for BT.601.
         *options: Further options of ffmpeg's input.
 
     Returns:
@@ -38,7 +39,11 @@ def decode_first_frames(
     argv += [*input_arguments(replace(clip, film_grain=False)), "-map", selected]
     argv += ["-frames:v", str(frames), "-fps_mode", "passthrough"]
     chain = ["showinfo=checksum=0", WITHOUT_MATRIX, *_fitting_crop(clip)]
-    chain += [f"scale={size[0]}:{size[1]}:flags=area", "format=gray"]
+    chain.append(f"scale={size[0]}:{size[1]}:flags=area")
+    if luma:
+        # Without its tag, luma stays what it is when it becomes grey.
+        chain[-1] += f":out_color_matrix={luma},format=yuv444p,{WITHOUT_MATRIX}"
+    chain.append("format=gray")
     argv += ["-vf", ",".join(chain), "-f", "rawvideo", "pipe:1"]
     end = run(FfmpegCommand(tuple(argv), on_stderr=log, stdout_bytes=pictures.extend), timeout or INSPECT_TIMEOUT)
     return log, bytes(pictures), end

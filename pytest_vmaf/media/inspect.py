@@ -94,7 +94,14 @@ class Video:
         return pixel_format(self.pix_fmt)
 
 
-def inspect(clip: Clip, ffmpeg: str, frames: int, timeout: float | None = None, cache: Cache | None = None) -> Video:
+def inspect(
+    clip: Clip,
+    ffmpeg: str,
+    frames: int,
+    timeout: float | None = None,
+    cache: Cache | None = None,
+    luma: str = "",
+) -> Video:
     """Decode the first frames as the scorer will, and describe them.
 
     Args:
@@ -103,14 +110,15 @@ def inspect(clip: Clip, ffmpeg: str, frames: int, timeout: float | None = None, 
         frames: How many frames to decode.
         timeout: In seconds; 120 by default.
         cache: With a cache, the same content is inspected only once by the same ffmpeg.
+        luma: The scaler's name of the matrix by which thumbnails are made of RGB. By default they are BT.601.
 
     Raises:
         ClipError: If the clip has no picture that this ffmpeg can decode.
         ScorerError: If the time limit is exceeded.
     """
     unchanged = Unchanged(clip)
-    key = clip_key("inspect", clip, ffmpeg, cache, frames=frames, version=1)
-    compute = partial(_inspect, clip, ffmpeg, frames, timeout)
+    key = clip_key("inspect", clip, ffmpeg, cache, frames=frames, luma=luma, version=1)
+    compute = partial(_inspect, clip, ffmpeg, frames, timeout, luma)
     return get_or_compute(cache, "look", key, compute, _to_json, partial(_from_json, clip), unchanged)
 
 
@@ -143,9 +151,9 @@ def clip_key(kind: str, clip: Clip, ffmpeg: str, cache: Cache | None, **parts: o
         return None
 
 
-def _inspect(clip: Clip, ffmpeg: str, frames: int, timeout: float | None) -> Video:
+def _inspect(clip: Clip, ffmpeg: str, frames: int, timeout: float | None, luma: str) -> Video:
     # A display matrix that is applied is not described any more.
-    decode = partial(decode_first_frames, clip, ffmpeg, frames, THUMBNAIL, timeout)
+    decode = partial(decode_first_frames, clip, ffmpeg, frames, THUMBNAIL, timeout, luma)
     log, thumbnails, end = decode("-noautorotate")
     if any(turn is not None for turn in log.turns):
         if len(set(log.turns)) > 1 and (change := find_change(clip, ffmpeg, timeout)):

@@ -11,6 +11,7 @@ from functools import partial
 from pytest_vmaf.cache.entries import Cache
 from pytest_vmaf.errors import PairError, SettingsError
 from pytest_vmaf.media.alignment import ROUNDS, Alignment, find_offset
+from pytest_vmaf.media.brightness import with_same_luma
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.colour import colour_problems, plan_colour
 from pytest_vmaf.media.crop_search import find_crop
@@ -188,6 +189,7 @@ def _inspect_both(
         inspect_one = partial(inspect, ffmpeg=ffmpeg, frames=frames, timeout=timeout, cache=cache)
         with thread_refusals(), ThreadPoolExecutor(2) as pool:
             ref, dis = pool.map(inspect_one, (reference, distorted))
+        ref, dis = with_same_luma(ref, dis, inspect_one)
         alignment = find_offset(ref.thumbnails, dis.thumbnails, reach)
         # More frames only show more if the first ones do not move.
         if frames > ROUNDS[0][0] and alignment.moves:

@@ -10,6 +10,12 @@ from typing import Literal
 #: The matrices that ffmpeg's scaler knows. It refuses frames with any other tag, even if it only changes their size or
 #: depth, for which it needs no matrix.
 SCALER_MATRICES = {"unknown", "gbr", "bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc"}
+#: Those that make luma of RGB, by the names of the scaler's options. For a clip without a tag it is BT.601.
+MATRIX_OPTIONS = {
+    **{name: name for name in ("bt709", "fcc", "smpte170m", "smpte240m")},
+    "bt470bg": "bt470",
+    "bt2020nc": "bt2020",
+}
 #: The filter that takes the tag away.
 WITHOUT_MATRIX = "setparams=colorspace=unknown"
 #: Planar little-endian YUV: what libvmaf reads, and what masks are made for.

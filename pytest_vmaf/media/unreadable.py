@@ -29,6 +29,8 @@ HLS = re.compile(rb"(?:\xef\xbb\xbf)?#EXTM3U")
 DASH = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<MPD\b", re.DOTALL)
 CONCAT = re.compile(rb"(?:ffconcat version|(?:#[^\n]*\n|\s)*file\s+['\"/\w.\\-])")
 WEB_PAGE = re.compile(rb"\s*<(?:!doctype html|html)\b", re.IGNORECASE)
+#: WAV, MP3 (with and without ID3), AAC, FLAC, AIFF, AMR.
+SOUND = re.compile(rb"RIFF....WAVE|RF64....WAVE|ID3|\xff[\xe2-\xfb]|fLaC|FORM....AIF[FC]|#!AMR", re.DOTALL)
 LFS = b"version https://git-lfs.github.com/spec/"
 
 
@@ -52,6 +54,8 @@ def why_unsuitable(clip: Clip, head: bytes) -> str:
     for magic, kind, command in COMPRESSED:
         if head.startswith(magic):
             return f"{name} is compressed with {kind}. Expand it first:\n  {command} {_shell(path)}"
+    if SOUND.match(head):
+        return f"{name} is a sound file, not a video."
     if WEB_PAGE.match(head):
         return f"{name} is a web page, not a video. Look at it in a browser: it may say why the download failed."
     if head.startswith(LFS):

@@ -236,9 +236,12 @@ def test_transfer_of_grey(coded, ffmpeg):
     assert problems(ffmpeg, wide, narrow) == ""
 
 
-def test_flipped_range_beside_rgb(coded, make, remedy, tmp_path, ffmpeg):
+@pytest.mark.parametrize(
+    "filters", ["null", "format=gbrp,scale=out_color_matrix=bt709:out_range=tv,format=yuv420p"], ids=["601", "709"]
+)
+def test_flipped_range_beside_rgb(filters, coded, make, remedy, tmp_path, ffmpeg):
     master = coded("format=gbrp", "-c:v", "ffv1")
-    encode = coded("null", "-c:v", "libx264", "-crf", 20, name="encode.mp4")
+    encode = coded(filters, "-c:v", "libx264", "-crf", 20, name="encode.mp4")
     flag = ("-c", "copy", "-bsf:v", "h264_metadata=video_full_range_flag=1")
     flipped = make("-i", encode, *flag, tmp_path / "flipped.mp4")
     assert problems(ffmpeg, master, encode) == ""
@@ -313,8 +316,43 @@ def test_commands_that_convert(coded, remedy, score, ffmpeg):
     limited = coded("setparams=range=tv", *LOSSLESS)
     converted = remedy(problems(ffmpeg, limited, full), full, 1)
     assert score(limited, converted)["psnr_y"] > 50
-    rgb, ycgco = coded("format=gbrp", "-c:v", "ffv1"), coded("setparams=colorspace=ycgco", *LOSSLESS)
-    assert problems(ffmpeg, rgb, remedy(problems(ffmpeg, rgb, ycgco), ycgco)) == ""
+
+
+@slow
+@pytest.mark.parametrize("depth", [8, 10])
+def test_commands_that_convert_grey(depth, coded, remedy, score, ffmpeg):
+    form = "gray" if depth == 8 else "gray10le"
+    limited = coded(f"{GREY},format={form}" if depth == 8 else f"format=yuv420p10le,{GREY}", "-c:v", "ffv1")
+    full = coded(f"scale=out_range=pc,format={form}", "-c:v", "ffv1", "-color_range", "pc")
+    for one, other in ((limited, full), (full, limited)):
+        assert score(one, remedy(problems(ffmpeg, one, other), other, 1))["psnr_y"] > 50
+
+
+@pytest.mark.parametrize(
+    ("matrix", "tags"),
+    [
+        ("ycgco", ""),
+        pytest.param("bt2020c", "", marks=slow),
+        pytest.param("bt2020c", ":color_trc=bt2020-10", marks=slow),
+        pytest.param("chroma-derived-nc", "", marks=slow),
+        pytest.param("chroma-derived-c", ":color_primaries=smpte170m", marks=slow),
+        pytest.param("ictcp", "", marks=slow),
+        pytest.param("ictcp", ":color_primaries=bt2020:color_trc=smpte2084", marks=slow),
+    ],
+)
+def test_commands_that_convert_a_matrix(matrix, tags, coded, remedy, ffmpeg):
+    rgb, strange = coded("format=gbrp", "-c:v", "ffv1"), coded(f"setparams=colorspace={matrix}{tags}", *LOSSLESS)
+    allow = ["hdr"] if matrix == "ictcp" else []
+    said = problems(ffmpeg, rgb, strange, allow=allow)
+    assert problems(ffmpeg, rgb, remedy(said, strange), allow=allow) == ""
+
+
+@slow
+def test_matrix_that_no_command_converts(coded, ffmpeg):
+    rgb = coded("format=gbrp", "-c:v", "ffv1")
+    for tags in ("smpte2085", "ictcp:color_trc=bt709", "bt2020c:color_trc=arib-std-b67"):
+        strange = coded(f"setparams=colorspace={tags}", *LOSSLESS)
+        assert "with a program that knows" in problems(ffmpeg, rgb, strange, allow=["hdr"])
 
 
 # Matrices that ffmpeg's scaler does not know

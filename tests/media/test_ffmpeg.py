@@ -235,7 +235,7 @@ def test_file_without_pictures(tmp_path, ffmpeg, content):
 def test_container_without_frames(tmp_path, ffmpeg):
     path = tmp_path / "a.y4m"
     path.write_bytes(b"YUV4MPEG2 W64 H48 F25:1 Ip A1:1 C420jpeg\n")
-    with pytest.raises(ClipError, match=r"a\.y4m cannot be decoded as video"):
+    with pytest.raises(ClipError, match=r"a\.y4m contains no frames"):
         inspect(Clip(path), ffmpeg, 2)
 
 

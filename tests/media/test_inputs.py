@@ -439,6 +439,17 @@ def test_joined_transport_stream(transport_streams, ffmpeg, shell):
     assert count_frames(Clip("joined.mkv"), ffmpeg) == 24
 
 
+@pytest.mark.parametrize("before", [4, pytest.param(0, marks=slow)])
+def test_joined_transport_stream_of_longer_packets(before, transport_streams, ffmpeg, tmp_path):
+    """With a time code of 4 bytes before each packet, or 16 bytes of checksums after it."""
+    data = transport_streams[0].read_bytes()
+    packets = [data[at : at + 188] for at in range(0, len(data), 188)]
+    path = tmp_path / "joined.m2ts"
+    path.write_bytes(b"".join(bytes(before) + packet + bytes(0 if before else 16) for packet in packets))
+    with pytest.raises(ClipError, match="was joined from several transport streams"):
+        count_frames(Clip(path), ffmpeg)
+
+
 @slow
 def test_searches_of_a_joined_transport_stream(transport_streams, make, tmp_path):
     """Joined after more than the first look decodes."""
@@ -461,3 +472,24 @@ def test_lossy_transport_stream(transport_streams, ffmpeg, shell):
     assert "has lost packets" in str(raised.value)
     shell(command_in(str(raised.value)))
     assert count_frames(Clip("lossy.mkv"), ffmpeg) == 12
+
+
+def test_damage_after_the_first_look(make, footage, score, shell):
+    """The clip that is damaged is named, with what makes the rest of it readable."""
+    whole = make("-i", footage("192x128", 24), "-c:v", "libx264", "-crf", 20, "-threads", 1, "whole.h264")
+    data = Path(whole).read_bytes()
+    Path("cut.h264").write_bytes(data[:-300])
+    for pair in ((whole, "cut.h264"), ("cut.h264", whole)):
+        with pytest.raises(ScorerError, match=r"^cut\.h264 is cut off or damaged \(") as raised:
+            score(*pair)
+    shell(command_in(str(raised.value)))
+    assert Path("cut.mkv").exists()
+
+
+def test_sound(make, tmp_path):
+    paths = [make("-f", "lavfi", "-i", "sine=duration=0.1", tmp_path / f"a.{kind}") for kind in ("wav", "flac")]
+    for name, head in (("a.mp3", b"ID3\4"), ("a.aac", b"\xff\xf1\x50")):
+        paths.append(tmp_path / name)
+        paths[-1].write_bytes(head + bytes(400))
+    for path in paths:
+        assert refusal(path) == f"{path} is a sound file, not a video."

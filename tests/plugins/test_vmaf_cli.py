@@ -477,7 +477,7 @@ def test_damaged_clip(tool: str, marked: list[Path], make: Callable[..., Path], 
     data[middle : middle + 3000] = bytes(range(250)) * 12
     damaged = tmp_path / "damaged.mkv"
     damaged.write_bytes(data)
-    with pytest.raises(MeasurementError, match=r"damaged\.mkv is damaged|distorted clip (has|is cut off)"):
+    with pytest.raises(MeasurementError, match=r"damaged\.mkv is (cut off or )?damaged"):
         run(tool, marked[0], damaged)
 
 
