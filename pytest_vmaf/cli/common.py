@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pytest_vmaf.errors import ClipError, SettingsError
 from pytest_vmaf.media.clip import RAW_SUFFIXES, Clip
 from pytest_vmaf.media.demux import is_known
-from pytest_vmaf.option_table import OPTIONS
+from pytest_vmaf.option_table import BY_NAME, OPTIONS
 from pytest_vmaf.settings import Layer, make_layer
 from pytest_vmaf.text import printable
 
@@ -35,18 +35,50 @@ Run = Callable[[argparse.Namespace], int]
 class Commands(Protocol):
     """What `add_subparsers` returns."""
 
-    def add_parser(self, name: str, *, help: str, description: str, epilog: str) -> argparse.ArgumentParser:
+    def add_parser(
+        self, name: str, *, aliases: Sequence[str], help: str, description: str, epilog: str, usage: str | None
+    ) -> argparse.ArgumentParser:
         """Add a command."""
 
 
 def add_command(
-    commands: Commands, name: str, run: Run | None, text: str, exit_codes: str = "0 done, 2 usage"
+    commands: Commands,
+    name: str,
+    run: Run | None,
+    text: str,
+    exit_codes: str = "0 done, 2 usage",
+    *,
+    aliases: Sequence[str] = (),
+    usage: str = "",
+    more: str = "",
 ) -> argparse.ArgumentParser:
-    """Add a command, or an action of one. `text` describes it in both helps, and `run` executes it."""
-    description = f"{text[:1].upper()}{text[1:]}."
-    parser = commands.add_parser(name, help=text, description=description, epilog=f"exit codes: {exit_codes}")
+    """Add a command, or an action of one.
+
+    Args:
+        commands: What to add it to.
+        name: Its name.
+        run: The function that executes it.
+        text: Describes it in both helps.
+        exit_codes: For the end of its help.
+        aliases: Further names.
+        usage: The arguments in the first line of its help, where argparse's own list would fill a screen.
+        more: Further sentences of its description.
+    """
+    description = f"{text[:1].upper()}{text[1:]}. {more}".rstrip()
+    how = f"pytest-vmaf {name} {usage}" if usage else None
+    epilog = f"exit codes: {exit_codes}"
+    parser = commands.add_parser(name, aliases=aliases, help=text, description=description, epilog=epilog, usage=how)
     parser.set_defaults(run=run)
     return parser
+
+
+#: The settings in groups, for the helps.
+SETTING_GROUPS = (
+    ("how it is measured", ("model", "generation", "phone", "features", "signs")),
+    ("how the clips are paired", ("scale", "align", "match_rate", "allow")),
+    ("tools", ("scorer", "ffmpeg", "vmaf_bin", "threads", "timeout")),
+    ("cache", ("cache", "cache_dir", "cache_size")),
+)
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -55,36 +87,50 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     pytest's own flags (`--vmaf-model`), which messages name, work as well as the short ones (`--model`). The help lists
     only the short ones.
     """
-    kinds: dict[Any, dict[str, Any]] = {"bool": {"action": argparse.BooleanOptionalAction}}
-    kinds |= {"args": {"action": "append", "metavar": "NAME"}, "float": {"type": float}, "int": {"type": int}}
-    for option in OPTIONS:
-        short = f"--{option.flag.removeprefix('--vmaf-')}"
-        kind = {"action": "store_false"} if short.startswith("--no-") else kinds.get(option.ini_type, {})
-        # `--bin` would be a poor name.
-        flags = {short: option.help, option.flag: argparse.SUPPRESS} if short != "--bin" else {option.flag: option.help}
-        for flag, text in flags.items():
-            parser.add_argument(flag, dest=option.name, default=None, help=text, **kind)
+    kinds: dict[Any, dict[str, Any]] = {
+        "bool": {"action": "store_true"},
+        "float": {"type": float},
+        "int": {"type": int},
+    }
+    kinds["args"] = {"action": "append", "metavar": "NAME"}
+    for title, names in SETTING_GROUPS:
+        group = parser.add_argument_group(title)
+        for option in (BY_NAME[name] for name in names):
+            short = f"--{option.flag.removeprefix('--vmaf-')}"
+            off = short.startswith("--no-")
+            kind = {"action": "store_false"} if off else kinds.get(option.ini_type, {})
+            # `--bin` would be a poor name.
+            visible = short if short != "--bin" else option.flag
+            group.add_argument(visible, dest=option.name, default=None, help=option.help, **kind)
+            hidden = [option.flag] if visible != option.flag else []
+            if option.ini_type == "bool" and not off:
+                opposite = {"dest": option.name, "default": None, "help": argparse.SUPPRESS, "action": "store_false"}
+                group.add_argument(f"--no-{short[2:]}", f"--no-vmaf-{short[2:]}", **opposite)
+            if hidden:
+                group.add_argument(*hidden, dest=option.name, default=None, help=argparse.SUPPRESS, **kind)
 
 
 def add_raw_video(parser: argparse.ArgumentParser, *, size: str = "", rate: str = "") -> None:
     """Add the flags that describe raw video; `size` and `rate` end their helps."""
-    parser.add_argument("--width", type=int, help=f"of raw video, in pixels{size}")
-    parser.add_argument("--height", type=int, help="of raw video, in pixels")
-    parser.add_argument("--pix-fmt", help="of raw video, as ffmpeg names it (default: by the suffix, else yuv420p)")
-    text = f"of raw video, sequences and bare streams, for example 24 or 30000/1001{rate}"
-    parser.add_argument("--frame-rate", "--framerate", help=text)
+    add = parser.add_argument_group("raw video").add_argument
+    add("--width", type=int, help=f"in pixels{size}")
+    add("--height", type=int, help="in pixels")
+    add("--pix-fmt", help="as ffmpeg names it (default: by the suffix, else yuv420p)")
+    add("--frame-rate", help=f"also of sequences and bare streams, for example 24 or 30000/1001{rate}")
+    add("--framerate", dest="frame_rate", help=argparse.SUPPRESS)
 
 
 def add_selection(parser: argparse.ArgumentParser, *names: str) -> None:
     """Add the flags that select a part of each clip: `--reference-crop` for "reference", `--crop` for ""."""
+    group = parser.add_argument_group("parts of the clips")
     for name in names:
         flag, whose = (f"--{name}-", f"of the {name}") if name else ("--", "of each source")
         text = f"read only this part of each picture {whose}, without black bars for example"
-        parser.add_argument(f"{flag}crop", type=_read_crop, metavar="X,Y,W,H", help=text)
+        group.add_argument(f"{flag}crop", type=_read_crop, metavar="X,Y,W,H", help=text)
         text = f"which video stream {whose} to read, from 0 (default: the one that players show)"
-        parser.add_argument(f"{flag}stream", type=int, metavar="N", help=text)
+        group.add_argument(f"{flag}stream", type=int, metavar="N", help=text)
     text = "score AV1 and other clips without the film grain that decoders add"
-    parser.add_argument("--no-film-grain", dest="film_grain", action="store_false", help=text)
+    group.add_argument("--no-film-grain", dest="film_grain", action="store_false", help=text)
 
 
 def _read_crop(text: str) -> tuple[int, ...]:
@@ -102,9 +148,10 @@ def add_gate(parser: argparse.ArgumentParser, example: str) -> None:
 
 def add_output(parser: argparse.ArgumentParser, *formats: str) -> None:
     """Add `--format`, if there are formats to choose from, and `--output`."""
+    group = parser.add_argument_group("output")
     if formats:
-        parser.add_argument("--format", choices=formats, default=formats[0], help=f"default {formats[0]}")
-    parser.add_argument("--output", type=Path, help="write to this file instead of standard output")
+        group.add_argument("--format", choices=formats, default=formats[0], help=f"default {formats[0]}")
+    group.add_argument("--output", type=Path, help="write to this file instead of standard output")
 
 
 def settings_layer(options: argparse.Namespace) -> Layer:

@@ -13,7 +13,15 @@ ENCODERS = ["libx264", "libx265", "libsvtav1"]
 
 def add_parser(commands: Commands) -> None:
     """Add the command."""
-    parser = add_command(commands, "compare", run, "compare encoders at equal quality (BD-rate)", flags.EXIT_CODES)
+    parser = add_command(
+        commands,
+        "compare",
+        run,
+        "compare encoders at equal quality (BD-rate)",
+        flags.EXIT_CODES,
+        usage="[options] --encoders NAMES --targets SCORES SOURCE …",
+        more=flags.TARGETS,
+    )
     text = f"names such as libx264,libx265:slow, or one command with {{crf}} (repeatable; default {','.join(ENCODERS)})"
     parser.add_argument("--encoders", action="extend", type=flags.encoders, help=text)
     parser.add_argument("--no-speed", action="store_true", help="do not measure the speed of each encoder")

@@ -14,7 +14,8 @@ from pytest_vmaf.text import printable
 def add_parser(commands: Commands) -> None:
     """Add the command."""
     text = "find the cheapest encode of any resolution for each target"
-    parser = add_command(commands, "ladder", run, text, flags.EXIT_CODES)
+    usage = "[options] --encoder NAME --resolutions SIZES --targets SCORES SOURCE"
+    parser = add_command(commands, "ladder", run, text, flags.EXIT_CODES, usage=usage, more=flags.TARGETS)
     text = "of the rungs, for example 1920x1080,1280x720,854x480"
     parser.add_argument("--resolutions", type=flags.words, required=True, help=text)
     parser.add_argument("--segment", type=float, default=2.0, help="seconds between key frames (default 2)")

@@ -11,27 +11,34 @@ import io
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from pytest_vmaf.cli import (
     baseline,
+    bisect,
     cache,
     compare,
-    corpus,
     doctor,
+    encode,
     gap,
     ladder,
+    per_shot,
     recommend,
     report,
-    roi_score,
+    roi,
     score,
-    tune_per_shot,
+    sweep,
 )
 from pytest_vmaf.cli.common import NOT_MEASURED, USAGE, print_message
 from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.media.termination import Terminated, Termination
 from pytest_vmaf.text import did_you_mean
 
-COMMANDS = (score, gap, report, compare, ladder, tune_per_shot, recommend, corpus, roi_score, baseline, cache, doctor)
+#: In the order of the help. `score` is two commands.
+COMMANDS = (
+    *(score, roi, encode, bisect, compare, ladder, per_shot, sweep, recommend),
+    *(gap, report, baseline, cache, doctor),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,7 +62,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not words[0].startswith("-") and words[0] not in names:
         hint = did_you_mean(words[0], names) or f" Choose from {', '.join(names)}."
         parser.error(f"There is no command {words[0]!r}.{hint}")
-    options = parser.parse_args(words)
+    options, rest = parser.parse_known_args(words)
+    if rest and hasattr(options, "most_sources") and not any(word.startswith("-") for word in rest):
+        # argparse of Python 3.11 and 3.12 takes no clips after options.
+        options.source, rest = [*options.source, *map(Path, rest)], []
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A name that the terminal's encoding lacks must not end the command with a traceback.
@@ -73,7 +85,7 @@ def build_parser() -> tuple[argparse.ArgumentParser, Iterable[str]]:
     """
     parser = argparse.ArgumentParser(prog="pytest-vmaf", description="VMAF and VMAF-NEG quality gates.")
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, dest="command", metavar="COMMAND")
     for command in COMMANDS:
         command.add_parser(commands)
     return parser, commands.choices

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def add_parser(commands: Commands) -> None:
     """Add the command."""
     text = "recommend a CRF for a target, from a corpus or by searching"
-    parser = add_command(commands, "recommend", run, text, flags.EXIT_CODES)
+    usage = "[options] (SOURCE | --from-corpus JSONL)"
+    parser = add_command(commands, "recommend", run, text, flags.EXIT_CODES, usage=usage, more=flags.TARGETS)
     add = parser.add_argument
     add("--from-corpus", type=Path, metavar="JSONL", help="choose among the rows of a corpus")
     add("--target-bitrate", type=float, metavar="KBPS", help="choose the best row of a corpus within this bitrate")
@@ -30,16 +31,14 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Choose among rows or search, write the result, and exit by the targets."""
-    if (options.from_corpus is None) == (options.src is None):
-        raise SettingsError(
-            "recommend needs either --from-corpus JSONL (to choose among rows) or --src CLIP (to search)."
-        )
+    if (options.from_corpus is None) == (not options.source and not options.src):
+        raise SettingsError("recommend needs either --from-corpus JSONL (to choose among rows) or a clip (to search).")
     return _search(options) if options.from_corpus is None else _choose(options)
 
 
 def _search(options: argparse.Namespace) -> int:
     if options.target_bitrate is not None:
-        raise SettingsError("--target-bitrate chooses among the rows of --from-corpus. Use --target-vmaf to search.")
+        raise SettingsError("--target-bitrate chooses among the rows of --from-corpus. Use --targets to search.")
     search = inputs.read_search(options, "recommend")
     with output.searching(options, search):
         bisection = search.vmaf.bisect(
@@ -55,9 +54,9 @@ def _choose(options: argparse.Namespace) -> int:
     head, max_bitrate = inputs.Head("recommend", inputs.target_metric(options)), inputs.max_bitrate(options)
     inputs.refuse_search_flags(options)
     inputs.check_writable(options)
-    targets = options.targets or [None]
+    targets = inputs.read_targets(options) or [None]
     if len(targets) != 1:
-        raise SettingsError(f"A recommendation from a corpus takes one target, but --target-vmaf has {len(targets)}.")
+        raise SettingsError(f"A recommendation from a corpus takes one target, not {len(targets)}.")
     with output.error_in_output(options, head):
         rows = _read_rows(options, head)
         wanted = {"target": targets[0], "max_bitrate": max_bitrate, "metric": head.metric}

@@ -1,8 +1,9 @@
-"""`pytest-vmaf score`: one encode against its reference."""
+"""`pytest-vmaf score` and `pytest-vmaf check`: one encode against its reference."""
 
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from pytest_vmaf.cli import common
@@ -13,19 +14,24 @@ EXIT_CODES = "0 all gates pass, 1 a gate fails, 2 usage, 3 could not measure"
 
 
 def add_parser(commands: common.Commands) -> None:
-    """Add the command."""
-    text = "score an encode against its reference and check gates"
-    parser = common.add_command(commands, "score", run, text, EXIT_CODES)
-    parser.add_argument("reference", type=Path, help="the original clip")
-    parser.add_argument("distorted", type=Path, help="the encoded clip")
-    common.add_raw_video(parser)
-    common.add_selection(parser, "reference", "distorted")
-    common.add_gate(parser, "min_neg=93")
-    common.add_settings(parser)
-    common.add_output(parser, "table", "json")
+    """Add both commands."""
+    texts = {
+        "score": "score an encode against its reference and check the gates that are given",
+        "check": "score an encode against its reference and check all gates, the default ones included",
+    }
+    for name, text in texts.items():
+        usage = "[options] REFERENCE DISTORTED"
+        parser = common.add_command(commands, name, partial(run, name), text, EXIT_CODES, usage=usage)
+        parser.add_argument("reference", type=Path, help="the original clip")
+        parser.add_argument("distorted", type=Path, help="the encoded clip")
+        common.add_gate(parser, "min_neg=93")
+        common.add_raw_video(parser)
+        common.add_selection(parser, "reference", "distorted")
+        common.add_settings(parser)
+        common.add_output(parser, "table", "json")
 
 
-def run(options: argparse.Namespace) -> int:
+def run(command: str, options: argparse.Namespace) -> int:
     """Score, write the result, and exit by the gates."""
     from pytest_vmaf.gates.metrics import MAP_METRICS, PART_METRICS
     from pytest_vmaf.report.terminal import result_table
@@ -33,14 +39,20 @@ def run(options: argparse.Namespace) -> int:
     layer = common.settings_layer(options)
     for gate in layer.gates:
         if gate.metric in PART_METRICS:
-            needs = "vmaf.map()" if gate.metric in MAP_METRICS else "vmaf.roi() or the command roi-score"
-            raise SettingsError(f"{gate.name} requires {needs}: `score` does not measure {gate.metric}.")
-    vmaf = common.measuring_session(layer)
+            needs = "quality-map" if gate.metric in MAP_METRICS else "roi"
+            raise SettingsError(
+                f"{gate.name} requires the command {needs}: `{command}` does not measure {gate.metric}."
+            )
+    given = {gate.name: gate.limit for gate in layer.gates}
+    vmaf = common.measuring_session(layer._replace(gates=()) if command == "score" else layer)
     common.check_output(options.output)
     reference, distorted = common.read_clips([options.reference, options.distorted], options)
     code = PASSED
     try:
-        vmaf.check(reference, distorted)
+        if command == "score":
+            vmaf.score(reference, distorted, gates=given)
+        else:
+            vmaf.check(reference, distorted)
     except GateViolation as violation:
         code = common.print_message(str(violation), VIOLATED)
     if options.format == "json":

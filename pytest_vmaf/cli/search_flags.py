@@ -6,34 +6,37 @@ import argparse
 import math
 import re
 from pathlib import Path
-from typing import Any
 
 from pytest_vmaf.cli.common import add_raw_video, add_selection, add_settings
 
 #: A CRF, or a range with an optional step. No encoder's scale has more than three digits.
 CRFS = re.compile(r"(\d{1,3})(?:-(\d{1,3})(?::([1-9]\d{0,2}))?)?", re.ASCII)
+#: The end of a search's description.
+TARGETS = "Targets are NEG with --targets, and default VMAF with --target-vmafs."
 EXIT_CODES = "0 all targets met, 1 some not, 2 usage, 3 could not measure"
 
 
 def add_source(parser: argparse.ArgumentParser, *, many: bool = False, required: bool = True) -> None:
-    """Add `--src`, once or repeatable, and the flags that describe raw video."""
-    kind: dict[str, Any] = {"action": "append"} if many else {}
-    text = f"clip to encode{' (repeatable)' if many else ''}"
-    parser.add_argument("--src", "--source", type=Path, required=required, help=text, **kind)
+    """Add the source, one or several, and the flags that describe raw video. `--src` names one, too."""
+    parser.add_argument("source", type=Path, nargs="*", help=f"{'clips' if many else 'clip'} to encode")
+    parser.add_argument("--src", "--source", type=Path, action="append", default=[], help=argparse.SUPPRESS)
+    parser.set_defaults(most_sources=None if many else 1, needs_source=required)
     add_raw_video(parser, size=" (raw video without it: 1920x1080)", rate=" (raw video without it: 24)")
     add_selection(parser, "")
 
 
 def add_encode_options(parser: argparse.ArgumentParser) -> None:
     """Add what goes to every encode."""
-    parser.add_argument("--encoder-args", help="further arguments for the encoder, for example '-tune film'")
-    parser.add_argument("--encode-pix-fmt", help="pixel format to encode in")
+    add = parser.add_argument_group("encodes").add_argument
+    add("--arguments", dest="encoder_args", help="further arguments for the encoder, for example '-tune film'")
+    add("--encoder-args", help=argparse.SUPPRESS)
+    add("--encode-pix-fmt", help="pixel format to encode in")
 
 
 def add_model(parser: argparse.ArgumentParser, neg: str) -> None:
     """Add `--neg` with its help, and the settings of a measurement."""
-    parser.add_argument("--neg", action="store_true", help=neg)
     add_settings(parser)
+    parser.add_argument("--neg", action="store_true", help=neg)
 
 
 def add_encoder(parser: argparse.ArgumentParser) -> None:
@@ -46,16 +49,21 @@ def add_search(parser: argparse.ArgumentParser, *, many: bool = False, required:
     """Add the source, the targets and how to search."""
     add_source(parser, many=many, required=required)
     add = parser.add_argument
-    text = "target scores, for example 94,96,97,98"
+    add("--targets", "--target", type=_floats, dest="neg_targets", help="NEG scores to reach, for example 94,96,97,98")
+    text = "scores to reach of the model that is named; without one, default VMAF"
     add("--target-vmafs", "--target-vmaf", type=_floats, dest="targets", help=text)
-    add("--metric", help="of the targets: neg.p5, psnr_y, … (default vmaf; neg with --neg or a NEG variant as model)")
+    add("--metric", help="what the targets are scores of: neg.p5, psnr_y, …")
     add("--preset", help="the encoder's preset")
     add_encode_options(parser)
-    add("--crf-range", type=_window, metavar="FINEST-COARSEST", help="search only these CRFs, for example 18-40")
-    add("--sample-clip-seconds", type=float, help="search on this many seconds from the middle")
+    add = parser.add_argument_group("search").add_argument
+    text = "search only these CRFs, for example 18-40"
+    add("--crf", dest="crf_range", type=_window, metavar="FINEST-COARSEST", help=text)
+    add("--crf-range", type=_window, help=argparse.SUPPRESS)
+    add("--sample", dest="sample_clip_seconds", type=float, help="search on this many seconds from the middle")
+    add("--sample-clip-seconds", type=float, help=argparse.SUPPRESS)
     add("--keep", type=Path, metavar="DIR", help="store the encodes that meet the targets there")
     add("--workers", type=int, help="trial encodes at once (default 1)")
-    add_model(parser, "targets are VMAF-NEG scores, as with the NEG variant of the model; both are always measured")
+    add_model(parser, "--target-vmafs are VMAF-NEG scores; both are always measured")
 
 
 def words(text: str) -> list[str]:

@@ -97,13 +97,21 @@ def read_search(options: argparse.Namespace, command: str, size: tuple[int, int]
         ModelError: For an unknown model.
     """
     head = Head(command, target_metric(options))
-    if not options.targets:
-        raise SettingsError("--target-vmafs is missing. Give at least one target, for example 94,96.")
+    targets = read_targets(options)
+    if not targets:
+        raise SettingsError("--targets is missing. Give at least one NEG score to reach, for example 94,96.")
     vmaf = common.measuring_session(common.settings_layer(options))
     check_writable(options)
     settings = {name: getattr(options, flag) for name, flag in SETTINGS.items()}
     clips = read_sources(options, head, size)
-    return SearchInput(head, options.targets, vmaf, clips, {"metric": head.metric, **settings})
+    return SearchInput(head, targets, vmaf, clips, {"metric": head.metric, **settings})
+
+
+def read_targets(options: argparse.Namespace) -> list[float]:
+    """The targets, of `--targets` or of `--target-vmafs`. Raises SettingsError if both are given."""
+    if options.targets and options.neg_targets:
+        raise SettingsError("--targets (NEG) and --target-vmafs (default VMAF) exclude each other.")
+    return list(options.neg_targets or options.targets or ())
 
 
 def is_neg(metric: str) -> bool:
@@ -112,9 +120,10 @@ def is_neg(metric: str) -> bool:
 
 
 def target_metric(options: argparse.Namespace) -> str:
-    """The metric of the targets. The default is the score of the requested model as it was published.
+    """The metric of the targets. Of `--targets` that is NEG.
 
-    That is NEG with `--neg`, for a NEG variant, and for models that have NEG built in (v1).
+    Of `--target-vmafs` it is the score of the requested model as it was published: NEG with `--neg`, for a NEG variant,
+    and for models that have NEG built in (v1).
 
     Raises:
         SettingsError: If the flags contradict each other.
@@ -129,6 +138,8 @@ def target_metric(options: argparse.Namespace) -> str:
         raise SettingsError(f"--neg and --metric {metric} contradict each other.")
     if is_variant and metric is not None and metric.partition(".")[0] == "vmaf":
         raise SettingsError(f"{name} does not measure {metric}; {pair.default.version} does. Leave out --metric.")
+    if metric is None and options.neg_targets:
+        return "neg"
     if metric is None and built_in and not options.neg:
         name = options.model or "v1"
         common.print_message(f"{name} has NEG built in, so targets are NEG. Use --metric vmaf to credit enhancement.")
@@ -224,7 +235,13 @@ def _with_defaults(clip: Clip, head: Head, *, assumes_size: bool) -> Clip:
 
 
 def _source_paths(options: argparse.Namespace) -> list[Path]:
-    return options.src if isinstance(options.src, list) else [options.src] if options.src is not None else []
+    """The sources, as arguments or with `--src`. Raises SettingsError if there are none, or too many."""
+    paths: list[Path] = [*options.source, *options.src]
+    if options.needs_source and not paths:
+        raise SettingsError("The clip to encode is missing.")
+    if options.most_sources and len(paths) > options.most_sources:
+        raise SettingsError(f"{options.command} takes one clip to encode, not {len(paths)}.")
+    return paths
 
 
 def check_writable(options: argparse.Namespace) -> None:

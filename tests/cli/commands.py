@@ -14,6 +14,8 @@ import pytest
 
 #: The commands that search, and a preset that encodes fast.
 SEARCHES = ("compare", "ladder", "tune-per-shot", "recommend")
+#: All that measure or encode.
+MEASURING = (*SEARCHES, "score", "check", "roi", "roi-score", "encode", "bisect", "per-shot", "quality-map")
 FAST = ("--preset", "veryfast")
 #: A search of one encode, which meets the target 1.
 ONE = ("--crf-range", "30-30")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.commands import SEARCHES, Done, Run, sweeping
+from cli.commands import MEASURING, Done, Run, sweeping
 from pytest_vmaf.cli import main
 
 
@@ -29,7 +29,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, cac
     def call(*arguments: object, cwd: Path | None = None) -> Done:
         if cwd is not None:
             monkeypatch.chdir(cwd)
-        if arguments and arguments[0] in (*SEARCHES, "score", "roi-score") and "--cache-dir" not in arguments:
+        if arguments and arguments[0] in MEASURING and "--cache-dir" not in arguments:
             arguments = (*arguments, "--cache-dir", cache_dir)
         capsys.readouterr()
         try:

@@ -18,20 +18,25 @@ from pytest_vmaf.gates.defaults import DEFAULT_GATES
 def test_table(run: Run, reference: Path, encoded: Path) -> None:
     done = run("score", reference, encoded, "--gate", "min_neg=30", "--feature", "psnr")
     assert done.returncode == 0, done.stderr
-    for word in ("NEG", "VMAF", "gap", "psnr_y", "min_neg=30 (command line)", "passed"):
+    for word in ("NEG", "VMAF", "gap", "psnr_y", "min_neg=30 (call)", "passed"):
         assert word in done.stdout
 
 
 def test_violations(run: Run, reference: Path, sharpened: Path) -> None:
-    done = run("score", reference, sharpened, "--gate=min_neg=99")
+    done = run("check", reference, sharpened, "--gate=min_neg=99")
     assert done.returncode == 1
     assert "(4 of 9 gates failed)" in done.stderr
     assert "FAILED" in done.stdout
+    # `score` checks no gate that was not given.
+    done = run("score", reference, sharpened, "--gate=min_neg=99")
+    assert done.returncode == 1
+    assert "(1 of 1 gates failed)" in done.stderr
+    assert run("score", reference, sharpened).returncode == 0
 
 
 def test_json(run: Run, reference: Path, encoded: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.json"
-    done = run("score", reference, encoded, "--format=json", "--output", output)
+    done = run("check", reference, encoded, "--format=json", "--output", output)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     data = json.loads(output.read_text())

@@ -12,7 +12,6 @@ from pytest_vmaf.cli.main import build_parser, main
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["compare", "--target-vmafs", "80"], "--src"),
         (["compare", "--src", "a", "--target-vmafs", ""], "empty entry"),
         (["compare", "--src", "a", "--target-vmafs", "80,,90"], "empty entry"),
         (["compare", "--src", "a", "--target-vmafs", "nan"], "expected a list of numbers such as 94,96"),
@@ -53,9 +52,15 @@ def test_invalid_values(arguments: list[str], said: str, capsys: pytest.CaptureF
 @pytest.mark.parametrize(
     ("line", "name", "value"),
     [
-        ("recommend --source a", "src", Path("a")),
+        ("recommend --source a", "src", [Path("a")]),
         ("recommend --src a --framerate 30", "frame_rate", "30"),
         ("recommend --src a --frame-rate 30", "frame_rate", "30"),
+        ("recommend a --targets 93", "neg_targets", [93.0]),
+        ("bisect a --encoder b --crf 18-40 --targets 93", "crf_range", (18, 40)),
+        ("bisect a --encoder b --sample 10 --arguments=-tune --targets 93", "sample_clip_seconds", 10.0),
+        ("bisect a --encoder b --arguments=-tune --targets 93", "encoder_args", "-tune"),
+        ("per-shot a --encoder b --target 93", "source", [Path("a")]),
+        ("sweep a b --encoder c --crf 1 --output e", "source", [Path("a"), Path("b")]),
         ("recommend --src a --target-vmaf 93", "targets", [93.0]),
         ("recommend --src a --target-vmafs 93,95.5", "targets", [93.0, 95.5]),
         ("recommend --from-corpus a", "from_corpus", Path("a")),
@@ -73,6 +78,32 @@ def test_invalid_values(arguments: list[str], said: str, capsys: pytest.CaptureF
 )
 def test_published_flags(line: str, name: str, value: object) -> None:
     assert getattr(build_parser()[0].parse_args(line.split()), name) == value
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("compare --target-vmafs 80", "The clip to encode is missing."),
+        ("bisect a b --encoder c --targets 80", "bisect takes one clip to encode, not 2."),
+        ("tune-per-shot a --src b --encoder c --target 80", "tune-per-shot takes one clip to encode, not 2."),
+        (
+            "bisect a --encoder b --targets 80 --target-vmafs 80",
+            "--targets (NEG) and --target-vmafs (default VMAF) exclude",
+        ),
+        ("per-shot a --encoder c --targets 80,90", "per-shot takes one target, not 2."),
+        ("roi a", "roi takes two clips, the original and the encoded one, not 1."),
+    ],
+)
+def test_invalid_sources_and_targets(line: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(line.split()) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_unknown_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["bisect", "a", "--encoder", "b", "--targets", "80", "--colour", "blue"])
+    assert ended.value.code == 2
+    assert "unrecognized arguments: --colour blue" in capsys.readouterr().err
 
 
 def test_command_with_commas() -> None:

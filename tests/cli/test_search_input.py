@@ -213,7 +213,7 @@ def test_usage_of_each_command(
 
 def test_no_targets(clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recommend", "--src", str(clip)]) == 2
-    assert "--target-vmafs is missing" in capsys.readouterr().err
+    assert "--targets is missing" in capsys.readouterr().err
     assert main(["recommend"]) == 2
 
 

@@ -169,7 +169,7 @@ def test_a_device_is_refused():
 def test_a_header_without_frames_is_refused(ffmpeg, tmp_path):
     path = tmp_path / "none.y4m"
     path.write_bytes(b"YUV4MPEG2 W64 H48 F25:1\n")
-    with pytest.raises(ClipError, match="none.y4m contains no frames"):
+    with pytest.raises(ClipError, match=r"none\.y4m contains no frames"):
         inspect(Clip(path), ffmpeg)
 
 

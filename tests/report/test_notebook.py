@@ -5,10 +5,10 @@ from __future__ import annotations
 from html import unescape
 
 import pytest
+from search.builders import a_bisection, a_comparison, a_curve
 
 from pytest_vmaf import FakeScorer, Result, Vmaf
 from pytest_vmaf.html_views import html_of
-from search.builders import a_bisection, a_comparison, a_curve
 
 
 @pytest.fixture(scope="module")

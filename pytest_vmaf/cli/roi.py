@@ -1,4 +1,4 @@
-"""`pytest-vmaf roi-score`: the score of a masked clip, with vmaf-roi-score's flags, JSON and exit codes."""
+"""`pytest-vmaf roi`: the score of a masked clip. Also named `roi-score`, with vmaf-roi-score's flags and exit codes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_vmaf.cli import common
 from pytest_vmaf.cli.common import NOT_MEASURED, PASSED, VIOLATED
-from pytest_vmaf.errors import GateViolation, LogError, MaskError, ScorerError
+from pytest_vmaf.errors import GateViolation, LogError, MaskError, ScorerError, SettingsError
 
 if TYPE_CHECKING:
     from pytest_vmaf.roi.masked_score import RoiResult
@@ -27,10 +27,12 @@ EXIT_CODES = "0 all gates pass, 1 one fails, 2 usage, 3 not comparable, 64 no ma
 def add_parser(commands: common.Commands) -> None:
     """Add the command."""
     text = "score the salient part of the picture, blended with the score of the whole picture"
-    parser = common.add_command(commands, "roi-score", run, text, EXIT_CODES)
+    usage = "[options] REFERENCE DISTORTED"
+    parser = common.add_command(commands, "roi", run, text, EXIT_CODES, aliases=("roi-score",), usage=usage)
     add = parser.add_argument
-    add("--reference", type=Path, required=True, help="the original clip")
-    add("--distorted", type=Path, required=True, help="the encoded clip")
+    add("clips", type=Path, nargs="*", metavar="CLIP", help="the original clip, and the encoded clip")
+    add("--reference", type=Path, help=argparse.SUPPRESS)
+    add("--distorted", type=Path, help=argparse.SUPPRESS)
     common.add_raw_video(parser)
     common.add_selection(parser, "reference", "distorted")
     mask = parser.add_mutually_exclusive_group().add_argument
@@ -52,6 +54,10 @@ def run(options: argparse.Namespace) -> int:
     from pytest_vmaf.cli.search_input import names_neg
     from pytest_vmaf.roi.blending import layout_of
 
+    clips = [clip for clip in (options.reference, options.distorted, *options.clips) if clip is not None]
+    if len(clips) != 2:
+        raise SettingsError(f"{options.command} takes two clips, the original and the encoded one, not {len(clips)}.")
+    options.reference, options.distorted = clips
     if options.vmaf_bin is not None and options.scorer is None:
         # Naming the tool is a request to score with it.
         options.scorer = "vmaf"

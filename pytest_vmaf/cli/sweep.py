@@ -1,4 +1,4 @@
-"""`pytest-vmaf corpus`: a grid of encodes and their scores in a JSON Lines file."""
+"""`pytest-vmaf sweep`, also named `corpus`: a grid of encodes and their scores in a JSON Lines file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ def add_parser(commands: common.Commands) -> None:
     """Add the command."""
     text = "encode and score a grid into a JSON Lines file; resumes if it was interrupted"
     exit_codes = "0 all rows are there, 2 usage, 3 could not measure"
-    parser = common.add_command(commands, "corpus", run, text, exit_codes)
+    usage = "[options] --encoder NAMES --crf CRFS --output FILE SOURCE …"
+    parser = common.add_command(commands, "sweep", run, text, exit_codes, aliases=("corpus",), usage=usage)
     add = parser.add_argument
     text = "names such as libx264,libx265, or one command with {crf} (repeatable)"
     add("--encoder", "--encoders", dest="encoders", action="extend", type=flags.encoders, required=True, help=text)
@@ -32,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     vmaf = common.measuring_session(common.settings_layer(options))
     check_writable(options)
     rows = vmaf.sweep(
-        read_sources(options, Head("corpus", "neg")),
+        read_sources(options, Head(options.command, "neg")),
         encoders=options.encoders,
         presets=options.preset or [None],
         crfs=options.crf,

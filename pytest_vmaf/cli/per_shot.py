@@ -1,4 +1,4 @@
-"""`pytest-vmaf tune-per-shot`: a CRF for each shot."""
+"""`pytest-vmaf per-shot`, also named `tune-per-shot`: a CRF for each shot."""
 
 from __future__ import annotations
 
@@ -14,7 +14,16 @@ from pytest_vmaf.errors import SettingsError
 def add_parser(commands: Commands) -> None:
     """Add the command."""
     text = "find a CRF for each shot and compare with one CRF for all"
-    parser = add_command(commands, "tune-per-shot", run, text, flags.EXIT_CODES)
+    parser = add_command(
+        commands,
+        "per-shot",
+        run,
+        text,
+        flags.EXIT_CODES,
+        aliases=("tune-per-shot",),
+        usage="[options] --encoder NAME --target SCORE SOURCE",
+        more=flags.TARGETS,
+    )
     parser.add_argument("--threshold", type=float, help="minimum change at a cut, in percent of the luma range")
     parser.add_argument("--shortest", type=int, help="minimum length of a shot, in frames")
     parser.add_argument("--no-fixed", action="store_true", help="do not compare with one CRF for the whole clip")
@@ -26,9 +35,9 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Search the shots, write the plan, and exit by the targets."""
-    search = read_search(options, "tune-per-shot")
+    search = read_search(options, options.command)
     if len(search.targets) != 1:
-        raise SettingsError(f"tune-per-shot takes one target, but --target-vmaf has {len(search.targets)}.")
+        raise SettingsError(f"{options.command} takes one target, not {len(search.targets)}.")
     shots = {"threshold": options.threshold, "shortest": options.shortest, "fixed": not options.no_fixed}
     with output.searching(options, search):
         result = search.vmaf.per_shot(

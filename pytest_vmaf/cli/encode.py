@@ -1,0 +1,47 @@
+"""`pytest-vmaf encode`: one encode at one CRF, from the cache if it was made before."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pytest_vmaf.cli import common, search_flags as flags
+
+
+def add_parser(commands: common.Commands) -> None:
+    """Add the command."""
+    text = "encode a clip at one CRF, and print its bitrate"
+    usage = "[options] --encoder NAME --crf CRF SOURCE OUTPUT"
+    parser = common.add_command(commands, "encode", run, text, "0 done, 2 usage, 3 could not encode", usage=usage)
+    parser.add_argument("source", type=Path, help="the clip to encode")
+    parser.add_argument("encode", type=Path, metavar="OUTPUT", help="the file to write, for example out.mp4")
+    flags.add_encoder(parser)
+    parser.add_argument("--crf", type=int, required=True, help="the CRF, or the number of the encoder's own scale")
+    parser.add_argument("--preset", help="the encoder's preset")
+    flags.add_encode_options(parser)
+    common.add_raw_video(parser)
+    common.add_selection(parser, "")
+    common.add_settings(parser)
+    common.add_output(parser, "table", "json")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Encode, and write what came out."""
+    vmaf = common.measuring_session(common.settings_layer(options))
+    common.check_output(options.output)
+    [source] = common.read_clips([options.source], options)
+    encode = vmaf.encode(
+        source,
+        options.encode,
+        encoder=options.encoder,
+        crf=options.crf,
+        preset=options.preset,
+        arguments=options.encoder_args or "",
+        pix_fmt=options.encode_pix_fmt,
+    )
+    if options.format == "json":
+        common.write_json(options.output, encode.to_dict())
+    else:
+        line = f"{encode.path}: {encode.frames} frames, {encode.bitrate / 1000:.1f} kbit/s, {encode.size} bytes\n"
+        common.write(options.output, line)
+    return common.PASSED
