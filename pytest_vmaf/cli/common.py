@@ -102,12 +102,11 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
             # `--bin` would be a poor name.
             visible = short if short != "--bin" else option.flag
             group.add_argument(visible, dest=option.name, default=None, help=option.help, **kind)
-            hidden = [option.flag] if visible != option.flag else []
+            hidden: dict[str, Any] = {"dest": option.name, "default": None, "help": argparse.SUPPRESS}
+            if visible != option.flag:
+                group.add_argument(option.flag, **hidden, **kind)
             if option.ini_type == "bool" and not off:
-                opposite = {"dest": option.name, "default": None, "help": argparse.SUPPRESS, "action": "store_false"}
-                group.add_argument(f"--no-{short[2:]}", f"--no-vmaf-{short[2:]}", **opposite)
-            if hidden:
-                group.add_argument(*hidden, dest=option.name, default=None, help=argparse.SUPPRESS, **kind)
+                group.add_argument(f"--no-{short[2:]}", f"--no-vmaf-{short[2:]}", action="store_false", **hidden)
 
 
 def add_raw_video(parser: argparse.ArgumentParser, *, size: str = "", rate: str = "") -> None:

@@ -54,13 +54,19 @@ def _choose(options: argparse.Namespace) -> int:
     head, max_bitrate = inputs.Head("recommend", inputs.target_metric(options)), inputs.max_bitrate(options)
     inputs.refuse_search_flags(options)
     inputs.check_writable(options)
-    targets = inputs.read_targets(options) or [None]
-    if len(targets) != 1:
+    targets = inputs.read_targets(options)
+    if len(targets) > 1:
         raise SettingsError(f"A recommendation from a corpus takes one target, not {len(targets)}.")
     with output.error_in_output(options, head):
         rows = _read_rows(options, head)
-        wanted = {"target": targets[0], "max_bitrate": max_bitrate, "metric": head.metric}
-        recommendations = recommend(rows, encoder=options.encoder, preset=options.preset, **wanted)
+        recommendations = recommend(
+            rows,
+            target=targets[0] if targets else None,
+            max_bitrate=max_bitrate,
+            metric=head.metric,
+            encoder=options.encoder,
+            preset=options.preset,
+        )
         models = {"vmaf": "model", "neg": "neg_model"}.get(head.metric.partition(".")[0])
         if models is not None:
             head.target_model = getattr(recommendations[0].setup, models)
