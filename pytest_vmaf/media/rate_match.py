@@ -30,9 +30,9 @@ DISTANCE_COST = 1.0
 #: What a step costs that is one frame longer or shorter than by the times of both clips, as a share of the squared
 #: error of coding, which must not look like frames that are dropped and doubled.
 JUMP_COST = 0.5
-#: The frames that ffmpeg usually takes are preferred to the most similar ones if these cost so little less: in jumps,
-#: and as a share.
-JUMPS, SHARE = 2, 0.01
+#: Where the rates differ by more than NTSC's, the frames that ffmpeg usually takes are preferred to the most similar
+#: ones if these cost so little less: in jumps, and as a share.
+JUMPS, SHARE, NTSC = 2, 0.01, 0.002
 #: Patterns of dropped and doubled frames repeat after at most so many frames, if they repeat.
 LONGEST_PERIOD = 64
 #: Notes list so many frames.
@@ -72,7 +72,9 @@ def match_rate(ref: Video, dis: Video, ffmpeg: str, timeout: float | None = None
     jump, expected = _jump_cost(errors[-1]), _expected_steps(*map(np.array, times))
     costs = [e.sum() + jump * ((np.diff(each) - expected[1:]) ** 2).sum() for each, e in zip(maps, errors, strict=True)]
     usual = min(range(len(maps) - 1), key=lambda i: costs[i])
-    best = usual if costs[usual] <= costs[-1] + JUMPS * jump + SHARE * errors[-1].sum() else -1
+    is_other_rate = abs(float(np.median(expected[1:] if len(expected) > 1 else expected)) - 1) > NTSC
+    slack = JUMPS * jump + SHARE * errors[-1].sum() if is_other_rate else 0.0
+    best = usual if costs[usual] <= costs[-1] + slack else -1
     indices, mse = maps[best], errors[best]
     if (psnr := float((10 * np.log10(255**2 / np.maximum(mse, 0.25))).mean())) < FLOOR_DB:
         raise PairError(

@@ -120,6 +120,28 @@ def test_displaced_frames():
         refuse_displaced(SimpleNamespace(signs=signs, distorted_frames=24), request)
 
 
+def runs_of(error: float, nearest: float, move: float, by: int, count: int = 8, shift: float = 0.0) -> list:
+    """The displaced runs of a clip of 24 frames in which some, from frame 8 on, have these signs."""
+    there = [8 <= frame < 8 + count for frame in range(24)]
+    columns = {"error": (error, 10.0), "nearest_error": (nearest, 10.0), "nearest_move": (move, 0.0)}
+    columns |= {"displacement": (by, 0), "level_shift": (shift, 0.0)}
+    return displaced_runs({name: [a if at else b for at in there] for name, (a, b) in columns.items()})
+
+
+def test_displaced_frames_of_a_slow_picture():
+    assert runs_of(11.5, 10, 2.5, 1) == [(8, 15, 1)]
+    assert runs_of(11.5, 10, 2.5, -1) == [(8, 15, -1)]
+    # A coarse encode that repeats the picture is late, and by little of what coding leaves.
+    assert runs_of(50.5, 50, 0.9, -1) == []
+    assert runs_of(12, 11, 2.5, -1) == []
+    # A few frames that are early, and noise.
+    assert runs_of(11, 10, 2.5, 1) == [(8, 15, 1)]
+    assert runs_of(11, 10, 2.5, 1, count=4) == []
+    assert runs_of(10.2, 10, 0.4, 1) == []
+    # A fade whose brightness is behind.
+    assert runs_of(14, 10, 6, -1, shift=2) == []
+
+
 def test_still_and_foreign_frames_are_not_displaced():
     still = [scene(1)[0]] * 12
     assert displaced_runs(measure(still, still)) == []
