@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from pytest_vmaf.media.inspect import Video
 from pytest_vmaf.media.pair import Pair
+from pytest_vmaf.media.pixel_formats import pixel_format
 from pytest_vmaf.scoring.models import HIGH_FRAME_RATE, ModelPair, has_advice
 
 Size = tuple[int, int]
@@ -74,7 +75,7 @@ def note_advice(pair: Pair, models: ModelPair) -> Pair:
     elif rate >= HIGH_FRAME_RATE:
         done.append(f"the model for {HIGH_FRAME_RATE} frames/s and more is taken (these are {float(rate):.5g})")
     if min(pair.reference.format.depth, pair.distorted.format.depth) < DEPTH:
-        done.append(f"scored in {DEPTH} bit")
+        done.append(f"scored in {pixel_format(pair.pix_fmt).depth} bit")
     options = {name.partition("_")[2]: value for name, value in models.neg.overrides if name.startswith("cambi.enc_")}
     known = [f"{options['width']}x{options['height']}"] if "width" in options else []
     known += [f"{options['bitdepth']} bit"] if "bitdepth" in options else []

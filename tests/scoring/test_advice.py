@@ -205,6 +205,15 @@ def test_encode_of_more_bits(
     assert "CAMBI" not in notes(result)
 
 
+@pytest.mark.slow
+def test_master_of_more_bits(make: Callable[..., Path], fast: Path, coded: Path, tmp_path: Path,
+                             score: Callable[..., Result]) -> None:  # fmt: skip
+    master = make("-i", fast, "-pix_fmt", "yuv420p12le", "-c:v", "ffv1", tmp_path / "master.mkv")
+    result = score(master, coded, generation="v1")
+    assert result.provenance["pix_fmt"] == "yuv420p12le"
+    assert "scored in 12 bit; CAMBI knows that the encode has 8 bit" in notes(result)
+
+
 def test_scaled_encode_and_its_regions(
     libvmaf: Callable[..., object], make: Callable[..., Path], fast: Path, small: Path, tmp_path: Path,
     score: Callable[..., Result],
