@@ -20,6 +20,7 @@ from pytest_vmaf.media.inspect import THUMBNAIL, Video, count_frames, inspect
 from pytest_vmaf.media.process import thread_refusals
 from pytest_vmaf.media.rate_match import RateMatch, match_rate
 from pytest_vmaf.media.rotation import rotation_notes, rotation_problems
+from pytest_vmaf.media.shape_change import shape_changes
 from pytest_vmaf.media.telecine import inverse_telecine
 from pytest_vmaf.media.timing import TELECINED, describe_variable_rate, interlacing_problems, rate_problems
 from pytest_vmaf.media.unreadable import sequence_of
@@ -143,6 +144,7 @@ def check_pair(
         *rates,
         *colour_problems(ref, dis, allow, offset),
         *fields,
+        *shape_changes(ref, dis, allow, ffmpeg, timeout, cache),
     ]
     if offset and not alignment.certain:
         problems.append(
