@@ -170,7 +170,7 @@ def test_a_header_without_frames_is_refused(ffmpeg, tmp_path):
     path = tmp_path / "none.y4m"
     path.write_bytes(b"YUV4MPEG2 W64 H48 F25:1\n")
     with pytest.raises(ClipError, match=r"none\.y4m contains no frames"):
-        inspect(Clip(path), ffmpeg)
+        inspect(Clip(path), ffmpeg, 1)
 
 
 @pytest.mark.parametrize("raw", [{}, RAW], ids=["container", "raw"])
