@@ -1,4 +1,4 @@
-"""Shared fixtures: real clips, made by the embedded ffmpeg once per session, and programs to run."""
+"""Shared fixtures: real clips and their scores, and programs to run. `session_clips` makes the clips."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from pytest_vmaf.scoring.measure import measure
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.scoring.result import Result
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", "session_clips"]
 
 # A shell starts background jobs with SIGINT ignored, and child processes inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
@@ -33,10 +34,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_threa
 if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
     # Many tests start a Python of their own. Compiling everything again in each would double their time.
     os.environ["PYTHONPYCACHEPREFIX"] = str(Path(__file__).parents[1] / ".pytest_cache" / "pycache")
-
-#: Moving, textured footage that any ffmpeg can make: a fractal zoom, with noise that an encoder can lose.
-SCENE = "mandelbrot=size={size}:rate={rate}:end_scale=0.002,noise=alls=6:allf=t:all_seed=7,format=yuv420p"
-
 
 #: Options for child runs of pytest: without plugins that few tests need and that are slow to load.
 LEAN = " ".join(
@@ -104,56 +101,9 @@ def ffmpeg() -> str:
 
 
 @pytest.fixture(scope="session")
-def make(ffmpeg: str) -> Callable[..., Path]:
-    """make("-i", x, "-c:v", "libx264", output): run ffmpeg and return the output's path."""
-
-    def run(*arguments: object) -> Path:
-        argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", "-y", *map(os.fspath, map(str, arguments))]
-        subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
-        return Path(str(arguments[-1]))
-
-    return run
-
-
-@pytest.fixture(scope="session")
-def footage(make: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """footage(size="320x180", frames=24, rate=25): a lossless reference clip, made once per session."""
-    clips: dict[tuple[str, int, object], Path] = {}
-    folder = tmp_path_factory.mktemp("footage")
-
-    def reference(size: str = "320x180", frames: int = 24, rate: object = 25) -> Path:
-        key = (size, frames, rate)
-        if key not in clips:
-            path = folder / f"reference-{size}-{frames}-{str(rate).replace('/', '_')}.mkv"
-            scene = SCENE.format(size=size, rate=rate)
-            clips[key] = make("-f", "lavfi", "-i", scene, "-frames:v", frames, "-c:v", "ffv1", path)
-        return clips[key]
-
-    return reference
-
-
-@pytest.fixture(scope="session")
 def reference(footage: Callable[..., Path]) -> Path:
     """A small lossless reference: 320x180, 24 frames at 25 frames/s, yuv420p."""
     return footage()
-
-
-@pytest.fixture(scope="session")
-def encode(make: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """encode(reference, crf=28, filters=None): an x264 encode of a clip in MP4, made once per session."""
-    folder = tmp_path_factory.mktemp("encodes")
-    encodes: dict[tuple[object, ...], Path] = {}
-
-    def x264(source: Path, crf: int = 28, filters: str | None = None, *extra: str, name: str = "") -> Path:
-        key = (source, crf, filters, extra, name)
-        if key not in encodes:
-            output = folder / (name or f"crf{crf}-{len(encodes)}.mp4")
-            chain = ["-vf", filters] if filters else []
-            make("-i", source, *chain, "-c:v", "libx264", "-preset", "veryfast", "-crf", crf, *extra, output)
-            encodes[key] = output
-        return encodes[key]
-
-    return x264
 
 
 @pytest.fixture(scope="session")
@@ -234,6 +184,22 @@ def libvmaf(tmp_path: Path) -> Callable[..., Raw]:
         return Raw(end.returncode, read_log(log) if text else None, text)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def standin(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A stand-in for Netflix's tool `vmaf`, in a Python that starts fast."""
+    path = tmp_path_factory.mktemp("stand-in") / "vmaf"
+    script = Path(__file__).parent / "plugins" / "standin_vmaf.py"
+    lines = [
+        "#!/bin/sh",
+        'case "$1" in --version) echo 0.0.0-standin >&2; exit 0;; esac',
+        f"export STANDIN_FFMPEG={shlex.quote(ffmpeg)}",
+        f'exec {shlex.quote(sys.executable)} -I -S {shlex.quote(str(script))} "$@"',
+    ]
+    path.write_text("\n".join([*lines, ""]))
+    path.chmod(0o755)
+    return str(path)
 
 
 @pytest.fixture

@@ -354,8 +354,7 @@ def test_compressed_picture(make, tmp_path, score):
         result = score(original, jpeg)
         assert len(result.neg.frames) == 1
         scores.append(float(result.neg))
-    assert scores[0] > scores[1]
-    assert score(original, original).neg > scores[0]
+    assert 100 > scores[0] > scores[1]
 
 
 @pytest.mark.parametrize(

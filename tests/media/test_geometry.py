@@ -8,6 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
+from session_clips import UNCHANGED
 
 from pytest_vmaf.errors import ClipError, PairError
 from pytest_vmaf.media.clip import Clip
@@ -31,8 +32,9 @@ def source(footage):
 def films(make, source, tmp_path_factory):
     """One film: with black bars, encoded without them, and that at half the size; the source's middle."""
     folder = tmp_path_factory.mktemp("films")
+    UNCHANGED.add(folder)
     bars = make("-i", source, "-vf", "crop=320:136:0:22,pad=320:180:0:22", *LOSSLESS, folder / "bars.mp4")
-    x264 = ("-c:v", "libx264", "-crf", 28)
+    x264 = ("-c:v", "libx264", "-preset", "veryfast", "-crf", 28)
     return {
         "bars": bars,
         "cropped": make("-i", bars, "-vf", "crop=320:136:0:22", *x264, folder / "cropped.mp4"),
@@ -45,15 +47,16 @@ def films(make, source, tmp_path_factory):
 def anamorphic(make, source, tmp_path_factory):
     """180x144 samples of 64:45, shown at 256x144, and encodes: alike, with square samples, without the ratio."""
     folder = tmp_path_factory.mktemp("anamorphic")
+    UNCHANGED.add(folder)
     clip = make("-i", source, "-vf", "scale=180:144,setsar=64/45", *LOSSLESS, folder / "dv.mp4")
-    x264 = ("-c:v", "libx264", "-crf", 24)
+    x264 = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", 24)
     return {
         "source": clip,
         "alike": make("-i", clip, *x264, folder / "alike.mp4"),
         "square": make("-i", clip, "-vf", "scale=256:144", *x264, folder / "square.mp4"),
         "small": make("-i", clip, "-vf", "scale=128:72", *x264, folder / "small.mp4"),
         "lost": make("-i", clip, "-vf", "setsar=1", *x264, folder / "lost.mp4"),
-        "bare": make("-i", clip, "-c:v", "libsvtav1", "-crf", 30, "-f", "ivf", folder / "bare.ivf"),
+        "bare": make("-i", clip, "-c:v", "libsvtav1", "-preset", 12, "-crf", 30, "-f", "ivf", folder / "bare.ivf"),
         "raw": make("-i", clip, folder / "raw.yuv"),
     }
 
@@ -84,7 +87,6 @@ def by_hand(make, libvmaf, reference, distorted, tmp_path):
 # Crops
 
 
-@pytest.mark.parametrize("scale", [None, pytest.param("bicubic", marks=slow)])
 @pytest.mark.parametrize(
     ("reference", "distorted", "offer"),
     [
@@ -94,8 +96,10 @@ def by_hand(make, libvmaf, reference, distorted, tmp_path):
         ("source", "middle", "A part of the reference matches the other clip: pass {source}"),
     ],
 )
-def test_crop_is_offered(scale, reference, distorted, offer, films, source, ffmpeg):
+def test_crop_is_offered(reference, distorted, offer, films, source, ffmpeg):
     films = {**films, "source": source}
+    # Scaling is no way out.
+    scale = "bicubic" if distorted == "middle" else None
     message = refusal(ffmpeg, films[reference], films[distorted], scale=scale)
     assert message.startswith("not comparable: display: the reference is ")
     which = "bars" if "{bars}" in offer else "source"
@@ -181,8 +185,6 @@ def test_part_of_the_same_shape(crop, scale, source, make, ffmpeg, tmp_path):
     ("chain", "crop"),
     [
         ("pad=320:192", (0, 0, 320, 180)),
-        pytest.param("pad=400:180:40:0", (40, 0, 320, 180), marks=slow),
-        pytest.param("crop=320:168:0:12", (0, 12, 320, 168), marks=slow),
         pytest.param("crop=300:180", (10, 0, 300, 180), marks=slow),
     ],
 )
@@ -233,7 +235,7 @@ def test_shown_size(size, aspect, shown):
     assert shown_size(*size, Fraction(aspect)) == shown
 
 
-@pytest.mark.parametrize("aspect", ["4/3", *(pytest.param(aspect, marks=slow) for aspect in ("2", "1/2"))])
+@pytest.mark.parametrize("aspect", ["4/3", pytest.param("1/2", marks=slow)])
 def test_other_sample_aspect(aspect, source, make, ffmpeg, tmp_path):
     other = make("-i", source, "-vf", f"setsar={aspect}", *LOSSLESS, tmp_path / "other.mp4")
     for pair in ((source, other), (other, source)):

@@ -13,8 +13,6 @@ import re
 import subprocess
 import sys
 
-import imageio_ffmpeg
-
 DECODED = re.compile(r"Input stream #(\d):0 \(video\): .*?(\d+) frames decoded")
 
 
@@ -46,7 +44,7 @@ def main() -> int:
     graph += f":n_threads={options.threads}:shortest=1"
     depth = "" if options.bitdepth == "8" else f"{options.bitdepth}le"
     pix_fmt = f"yuv{options.pixel_format}p{depth}"
-    argv = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-loglevel", "verbose"]
+    argv = [os.environ.get("STANDIN_FFMPEG") or _embedded(), "-nostdin", "-hide_banner", "-loglevel", "verbose"]
     for path in (options.distorted, options.reference):
         argv += ["-f", "rawvideo", "-video_size", f"{options.width}x{options.height}"]
         argv += ["-pixel_format", pix_fmt, "-i", path]
@@ -71,6 +69,12 @@ def main() -> int:
             short, long = long, short
         print(f'\n"{short}" ended before "{long}".', file=sys.stderr)
     return 0
+
+
+def _embedded() -> str:
+    import imageio_ffmpeg
+
+    return imageio_ffmpeg.get_ffmpeg_exe()
 
 
 def _model(argument: str) -> str:

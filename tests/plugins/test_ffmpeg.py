@@ -27,10 +27,10 @@ def short(footage: Callable[..., Path]) -> Path:
     return footage("192x128", 12)
 
 
-@pytest.fixture
-def first(short: Path, make: Callable[..., Path], tmp_path: Path) -> PreparedScoring:
+@pytest.fixture(scope="session")
+def first(short: Path, make: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> PreparedScoring:
     """The prepared scoring of the source and its first encode."""
-    path = make("-i", short, *X264, tmp_path / "first.mp4")
+    path = make("-i", short, *X264, tmp_path_factory.mktemp("first") / "first.mp4")
     return prepare(MeasureRequest(Clip(short), Clip(path)), FfmpegScorer())
 
 
@@ -60,7 +60,7 @@ def test_encode_and_score(first: PreparedScoring, tmp_path: Path) -> None:
     assert together.columns == apart.columns
     assert together.pooled_means == apart.pooled_means
     assert (together.reference_frames, together.distorted_frames) == (12, 12)
-    assert (tmp_path / "second.mp4").read_bytes() == (tmp_path / "first.mp4").read_bytes()
+    assert (tmp_path / "second.mp4").read_bytes() == first.job.distorted.clip.path.read_bytes()
 
 
 def test_source_other_than_reference(

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -40,6 +39,8 @@ Boxes = list[Box]
 FRAMES = 4
 #: Odd in both directions, so that chroma has half a sample at its edges.
 WIDTH, HEIGHT = 161, 97
+#: Each of these boxes is compared with a crop by hand; the others are only scored beside them.
+BY_HAND = ("all odd", "last pixels", "smallest")
 
 
 @pytest.fixture(scope="session")
@@ -112,18 +113,11 @@ STILL: dict[str, Box] = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "pix_fmt",
-    [
-        "yuv420p10le",
-        *(pytest.param(form, marks=pytest.mark.slow) for form in ("yuv420p", "yuv422p10le", "yuv444p10le")),
-    ],
-)
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p10le"])
 def test_regions_equal_crops(
     pix_fmt: str, raw: Callable[[str], tuple[Clip, Clip]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reference, distorted = raw(pix_fmt)
-    whole = Vmaf().score(reference, distorted)
     commands: list[Any] = []
     real = ffmpeg_plugin.run
 
@@ -140,15 +134,18 @@ def test_regions_equal_crops(
     # The second, where there is one, scores the reference against itself.
     assert [command.argv.count("-i") for command in commands] in ([2], [2, 1])
     assert " ".join(commands[0].argv).count("libvmaf=") == 1 + len(regions)
-    assert result.vmaf.frames == whole.vmaf.frames
-    assert result.neg.frames == whole.neg.frames
-    assert {name: score.frames for name, score in result.features.items()} == {
-        name: score.frames for name, score in whole.features.items()
-    }
+    assert_same(result.regions["all of it"], result)
+    if pix_fmt == "yuv420p":
+        whole = Vmaf().score(reference, distorted)
+        assert result.vmaf.frames == whole.vmaf.frames
+        assert result.neg.frames == whole.neg.frames
+        assert {name: score.frames for name, score in result.features.items()} == {
+            name: score.frames for name, score in whole.features.items()
+        }
     assert list(result.regions) == list(regions)
     assert len({float(each.neg) for each in result.regions.values()}) == len(regions)
     # What a crop is, is the same code for all; one stands for the others.
-    for name in ("all odd",) if pix_fmt != "yuv420p" else STILL:
+    for name in BY_HAND[:1] if pix_fmt != "yuv420p" else BY_HAND:
         boxes = [STILL[name]] * FRAMES
         pair = [cut_by_hand(clip, boxes, tmp_path / f"{name}-{n}.yuv") for n, clip in enumerate((reference, distorted))]
         assert_same(result.regions[name], Vmaf().score(*pair))
@@ -183,18 +180,14 @@ def test_largest_window(raw: Callable[[str], tuple[Clip, Clip]], tmp_path: Path)
 
 
 @pytest.fixture(scope="session", params=["standin", "real"])
-def tool(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+def tool(request: pytest.FixtureRequest, standin: str) -> str:
     if not os.path.isdir("/dev/fd"):
         pytest.skip("the scorer needs /dev/fd; this system has none")
     if request.param == "real":
         return shutil.which("vmaf") or pytest.skip(
             "no `vmaf` on PATH; install libvmaf's tools (Netflix/vmaf) to run this against the real one"
         )
-    script = Path(__file__).parents[1] / "plugins" / "standin_vmaf.py"
-    path = tmp_path_factory.mktemp("stand-in") / "vmaf"
-    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n')
-    path.chmod(0o755)
-    return str(path)
+    return standin
 
 
 @pytest.mark.slow
@@ -366,15 +359,16 @@ def test_track_length(raw: Callable[[str], tuple[Clip, Clip]]) -> None:
 @pytest.mark.slow
 def test_track_of_aligned_pair(footage: Callable[..., Path], make: Callable[..., Path], tmp_path: Path) -> None:
     reference = footage("192x128", 16)
-    late = make("-i", reference, "-vf", "trim=start_frame=2,setpts=N/25/TB", "-c:v", "libx264", tmp_path / "late.mp4")
+    fast = ("-c:v", "libx264", "-preset", "ultrafast")
+    late = make("-i", reference, "-vf", "trim=start_frame=2,setpts=N/25/TB", *fast, tmp_path / "late.mp4")
     boxes = [(frame * 5, frame * 3, 64, 48) for frame in range(16)]
     result = Vmaf(align=True).score(reference, late, regions={"ball": Region.track(boxes)})
     cut = make("-i", reference, "-vf", "trim=start_frame=2,setpts=N/25/TB", "-c:v", "ffv1", tmp_path / "cut.mkv")
-    same = Vmaf().score(cut, late, regions={"ball": Region.track(boxes[2:])})
-    wrong = Vmaf().score(cut, late, regions={"ball": Region.track(boxes[:-2])})
+    tracks = {"same": Region.track(boxes[2:]), "wrong": Region.track(boxes[:-2])}
+    cuts = Vmaf().score(cut, late, regions=tracks).regions
     assert len(result.neg.frames) == 14
-    assert result.regions["ball"].neg.frames == same.regions["ball"].neg.frames
-    assert result.regions["ball"].neg.frames != wrong.regions["ball"].neg.frames
+    assert result.regions["ball"].neg.frames == cuts["same"].neg.frames
+    assert result.regions["ball"].neg.frames != cuts["wrong"].neg.frames
     with pytest.raises(PairError, match=r"has 15 boxes, the reference 16 frames \(frames 2 to 15 are scored\)"):
         Vmaf(align=True).score(reference, late, regions={"ball": Region.track(boxes[:-1])})
 
@@ -383,7 +377,7 @@ def test_track_of_aligned_pair(footage: Callable[..., Path], make: Callable[...,
 def test_track_of_late_reference(footage: Callable[..., Path], make: Callable[..., Path], tmp_path: Path) -> None:
     whole = footage("192x128", 16)
     reference = make("-i", whole, "-vf", "trim=start_frame=2,setpts=N/25/TB", "-c:v", "ffv1", tmp_path / "cut.mkv")
-    early = make("-i", whole, "-c:v", "libx264", "-bf", "0", tmp_path / "early.mp4")
+    early = make("-i", whole, "-c:v", "libx264", "-preset", "ultrafast", tmp_path / "early.mp4")
     boxes = [(frame * 5, frame * 3, 64, 48) for frame in range(14)]
     result = Vmaf(align=True).score(reference, early, regions={"ball": Region.track(boxes)})
     boxed = [(0, 0, 64, 48)] * 2 + boxes
@@ -464,23 +458,22 @@ def test_gate_message(footage: Callable[..., Path], touched: Any) -> None:
     reference, distorted = footage("320x180", FRAMES), touched(f"{SHARP},noise=alls=20:all_seed=3")
     face = Region(*LOCAL, min_neg=90, max_gap=4, min_psnr_y=30, above_100=True)
     ball = Region.track([LOCAL] * FRAMES, min_neg_min=10, min_psnr_y=60)
-    for measure in (Vmaf().score, Vmaf().check):
-        with pytest.raises(GateViolation) as caught:
-            measure(reference, distorted, regions={"face": face, "ball": ball, "sky": (0, 0, 64, 64)}, min_neg=99.5)
-        first, *lines = str(caught.value).splitlines()
-        region = caught.value.result.regions["face"]
-        said = first.split("; ")
-        assert said[0].startswith(f"NEG {caught.value.result.neg:.3f} < 99.5")
-        assert f"face: NEG {region.neg:.3f} < 90" in said
-        assert f"face: psnr_y {region['psnr_y']:.3f} < 30" in said
-        assert said[-1].startswith(f"ball: psnr_y {region['psnr_y']:.3f} < 60 (")
-        assert re.search(r"\((\d+) of \d+ gates failed\)$", first)[1] == str(len(said))
-        worst, value = region.neg.worst()[0]
-        where = next(index for index, line in enumerate(lines) if line.startswith("  min_neg: face: NEG"))
-        assert lines[where].endswith("set by the call)")
-        assert lines[where + 1].startswith(f"    worst frames: frame {worst} (0:00:00.{40 * worst:03d}) {value:.2f};")
-        held = next(line for line in lines if line.startswith("  passed: "))
-        assert f"ball: NEG min {region.neg.min:.3f} ≥ 10" in held
+    with pytest.raises(GateViolation) as caught:
+        Vmaf().check(reference, distorted, regions={"face": face, "ball": ball, "sky": (0, 0, 64, 64)}, min_neg=99.5)
+    first, *lines = str(caught.value).splitlines()
+    region = caught.value.result.regions["face"]
+    failures = first.split("; ")
+    assert failures[0].startswith(f"NEG {caught.value.result.neg:.3f} < 99.5")
+    assert f"face: NEG {region.neg:.3f} < 90" in failures
+    assert f"face: psnr_y {region['psnr_y']:.3f} < 30" in failures
+    assert failures[-1].startswith(f"ball: psnr_y {region['psnr_y']:.3f} < 60 (")
+    assert re.search(r"\((\d+) of \d+ gates failed\)$", first)[1] == str(len(failures))
+    worst, value = region.neg.worst()[0]
+    where = next(index for index, line in enumerate(lines) if line.startswith("  min_neg: face: NEG"))
+    assert lines[where].endswith("set by the call)")
+    assert lines[where + 1].startswith(f"    worst frames: frame {worst} (0:00:00.{40 * worst:03d}) {value:.2f};")
+    passed = next(line for line in lines if line.startswith("  passed: "))
+    assert f"ball: NEG min {region.neg.min:.3f} ≥ 10" in passed
 
 
 def test_above_100_in_region(footage: Callable[..., Path], touched: Any) -> None:
@@ -593,21 +586,21 @@ def test_any_name_is_safe(name: str) -> None:
     assert all(character.isprintable() or character == "\n" for text in said for character in text)
 
 
-def test_names_differ_by_case(raw: Callable[[str], tuple[Clip, Clip]]) -> None:
+def test_names_differ_by_case() -> None:
     regions = {"face": Region(0, 0, 64, 48, min_neg=1), "Face": Region(60, 40, 64, 48, min_neg=99)}
     with pytest.raises(GateViolation, match=r"^Face: NEG \d+\.\d+ < 99 \(1 of 2 gates failed\)"):
-        Vmaf().score(*raw("yuv420p"), regions=regions)
+        fake().score("a", "b", regions=regions)
 
 
 @pytest.mark.slow
 def test_many_regions(raw: Callable[[str], tuple[Clip, Clip]]) -> None:
-    regions = {str(n): (n, n // 2, 60 + n, 50) for n in range(50)} | {"same": (0, 0, 60, 50)}
+    regions = {str(n): (n, n // 2, 60 + n, 50) for n in range(20)} | {"same": (0, 0, 60, 50)}
     result = Vmaf().score(*raw("yuv420p"), regions=regions)
-    assert list(result.regions) == [*map(str, range(50)), "same"]
+    assert list(result.regions) == [*map(str, range(20)), "same"]
     assert result.regions["same"].neg.frames == result.regions["0"].neg.frames
     assert (
-        result.regions["49"].neg.frames
-        == Vmaf().score(*raw("yuv420p"), regions={"a": regions["49"]}).regions["a"].neg.frames
+        result.regions["19"].neg.frames
+        == Vmaf().score(*raw("yuv420p"), regions={"a": regions["19"]}).regions["a"].neg.frames
     )
 
 

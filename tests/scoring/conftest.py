@@ -12,8 +12,8 @@ from pytest_vmaf.scoring.result import Result
 
 @pytest.fixture(scope="session")
 def reference(footage: Callable[..., Path]) -> Path:
-    """A small lossless reference: 192x108, 24 frames at 25 frames/s, yuv420p."""
-    return footage("192x108", 24)
+    """A small lossless reference: 192x108, 12 frames at 25 frames/s, yuv420p."""
+    return footage("192x108", 12)
 
 
 @pytest.fixture(scope="session")

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_vmaf import Vmaf
 from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.scoring.fake import FakeScorer
 from pytest_vmaf.scoring.measure import measure
 from pytest_vmaf.scoring.models import model_names, resolve_model
-from pytest_vmaf.scoring.prepare import MeasureRequest
+from pytest_vmaf.scoring.prepare import MeasureRequest, PreparedScoring, prepare
 from pytest_vmaf.scoring.result import Result
 
 V1, HFR = "vmaf_v1.0.16_3d0h", "vmaf_v1.0.16_hfr_3d0h"
@@ -22,8 +24,8 @@ IN_10_BIT = "settb=AVTB,setpts=N,format=yuv420p10le"
 
 @pytest.fixture(scope="session")
 def fast(footage: Callable[..., Path]) -> Path:
-    """Six frames at 50 frames/s, of a size that VMAF v1 can score."""
-    return footage("320x180", 6, 50)
+    """Four frames at 50 frames/s, of a size that VMAF v1 can score."""
+    return footage("320x180", 4, 50)
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +42,11 @@ def small(fast: Path, encode: Callable[..., Path]) -> Path:
 
 def notes(result: Result) -> str:
     return "\n".join(result.provenance["notes"])
+
+
+def prepared(reference: Clip, distorted: Clip, **settings: Any) -> PreparedScoring:
+    """What a score would measure."""
+    return prepare(MeasureRequest(reference, distorted, **settings), FfmpegScorer())
 
 
 # The model for high frame rates
@@ -96,23 +103,25 @@ def test_rate_is_that_of_the_frames_that_are_scored(
     fast: Path, coded: Path, encode: Callable[..., Path], score: Callable[..., Result]
 ) -> None:
     # The reference decides.
-    result = score(fast, Clip(coded, frame_rate=25), generation="v1", allow=("frame_rate",))
-    assert result.provenance["neg_model"] == HFR
-    result = score(Clip(fast, frame_rate=25), coded, generation="v1", allow=("frame_rate",))
-    assert result.provenance["neg_model"] == V1
+    allow = ("frame_rate",)
+    assert prepared(Clip(fast), Clip(coded, frame_rate=25), generation="v1", allow=allow).models.neg_name == HFR
+    assert prepared(Clip(fast, frame_rate=25), Clip(coded), generation="v1", allow=allow).models.neg_name == V1
     # Half of its frames are dropped.
     result = score(fast, encode(fast, 30, "fps=25"), generation="v1", match_rate=True)
-    assert (result.provenance["neg_model"], len(result.neg.frames)) == (V1, 3)
+    assert (result.provenance["neg_model"], len(result.neg.frames)) == (V1, 2)
 
 
 def test_raw_clips_without_a_rate(make: Callable[..., Path], fast: Path, tmp_path: Path) -> None:
     raw = make("-i", fast, "-f", "rawvideo", tmp_path / "raw.yuv")
     clip = Clip(raw, width=320, height=180)
-    result = Vmaf(generation="v1").score(clip, clip)
-    assert result.provenance["neg_model"] == V1
-    assert "no frame rate is stated, so the model for less than 47 frames/s is taken" in notes(result)
+    plan = prepared(clip, clip, generation="v1")
+    assert plan.models.neg_name == V1
+    assert plan.pair
+    assert any(
+        "no frame rate is stated, so the model for less than 47 frames/s is taken" in note for note in plan.pair.notes
+    )
     clip = Clip(raw, width=320, height=180, frame_rate=60)
-    assert Vmaf(generation="v1").score(clip, clip).provenance["neg_model"] == HFR
+    assert prepared(clip, clip, generation="v1").models.neg_name == HFR
 
 
 def test_scorer_without_clips() -> None:
@@ -139,7 +148,7 @@ def test_lead_of_every_kind_of_model(
     from pytest_vmaf.scoring.models import registry
 
     entry = next(each for each in registry()["models"] if name in (each["name"], each.get("neg")))
-    clip = footage("320x180", 12, 50)
+    clip = footage("216x160", 12, 50)
     # Without loss: a cut of an encode would be another encode.
     blurred = make("-i", clip, "-vf", "gblur=sigma=2:enable='mod(n,2)'", "-c:v", "ffv1", tmp_path / "blurred.mkv")
     whole = score(clip, blurred, model=name).neg.frames
@@ -187,12 +196,14 @@ def test_feature_cambi(fast: Path, coded: Path, small: Path, libvmaf: Callable[.
     assert scaled.provenance["command"].count("enc_width=265") == 3
 
 
-def test_remedy_of_the_note(fast: Path, coded: Path, score: Callable[..., Result]) -> None:
-    advised = score(fast, coded, generation="v1")
-    name = notes(advised).partition("model='")[2].partition("'")[0]
-    named = score(fast, coded, model=name)
-    assert (named.provenance["neg_model"], named.provenance["pix_fmt"]) == (HFR, "yuv420p")
-    assert "Netflix" not in notes(named)
+def test_remedy_of_the_note(fast: Path, coded: Path) -> None:
+    advised = prepared(Clip(fast), Clip(coded), generation="v1").pair
+    assert advised
+    name = "\n".join(advised.notes).partition("model='")[2].partition("'")[0]
+    named = prepared(Clip(fast), Clip(coded), model=name)
+    assert (named.models.neg_name, named.job.pix_fmt) == (HFR, "yuv420p")
+    assert named.pair
+    assert not any("Netflix" in note for note in named.pair.notes)
 
 
 def test_encode_of_more_bits(
@@ -248,7 +259,7 @@ def test_every_size_of_an_encode_is_scored(
 ) -> None:
     encoded = encode(fast, 30, f"scale={size},setsar=1")
     result = score(fast, encoded, generation="v1", scale="bicubic", allow=("display",))
-    assert len(result.neg.frames) == 6
+    assert len(result.neg.frames) == 4
 
 
 # Searches choose as scores do

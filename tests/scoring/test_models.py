@@ -180,10 +180,10 @@ def test_higher_is_better():
 
 
 def test_columns_of_every_feature(score, footage, encode):
-    reference = footage("320x180", 4)
+    reference = footage("320x180", 2)
     result = score(reference, encode(reference), features=tuple(registry()["features"]))
     assert set(result.features) == set(feature_columns())
-    assert all(len(feature.frames) == 4 for feature in result.features.values())
+    assert all(len(feature.frames) == 2 for feature in result.features.values())
     assert all(feature.scale.low is None for feature in result.features.values())
 
 
@@ -344,7 +344,7 @@ def test_random_names(name):
 @pytest.fixture(scope="session")
 def wide(footage, encode):
     """A reference that is large enough for every model, and an encode of it."""
-    clip = footage("384x328", 4)
+    clip = footage("384x328", 2)
     return clip, encode(clip, 30)
 
 
@@ -352,7 +352,7 @@ def wide(footage, encode):
 @pytest.mark.parametrize("name", IN_FFMPEG)
 def test_every_model_scores(name, wide, score):
     result = score(*wide, model=name)
-    assert len(result.vmaf.frames) == len(result.neg.frames) == 4
+    assert len(result.vmaf.frames) == len(result.neg.frames) == 2
     assert 20 < result.neg <= result.vmaf.scale.high
     assert result.gap > 0
     assert result.provenance["model"].startswith(name)

@@ -60,7 +60,7 @@ def test_disable_clip(libvmaf, reference, sharpened, enhanced):
 
 
 def test_gap_near_the_ceiling(reference, encode, score):
-    result = score(reference, encode(reference, 4))
+    result = score(reference, encode(reference, 1))
     hidden = result.vmaf - result.neg
     assert result.vmaf > 99
     assert result.gap > hidden + 0.3
@@ -69,10 +69,10 @@ def test_gap_near_the_ceiling(reference, encode, score):
 
 
 def test_honest_frames_above_100(reference, encode, score):
-    result = score(reference, encode(reference, 10))
+    result = score(reference, encode(reference, 1))
     assert result.above_100.past_limit > 0
     assert not result.above_100
-    assert result.above_100.total == 24
+    assert result.above_100.total == 12
 
 
 def test_sharpened_frames_above_100(enhanced, itself):
@@ -130,7 +130,7 @@ def test_unwritable_log(libvmaf, reference, encoded, monkeypatch):
 
 
 def test_infinite_feature(reference, score):
-    with pytest.raises(ScorerError, match=r"psnr_hvs\w* is (infinite|not a number) in 24 frames"):
+    with pytest.raises(ScorerError, match=r"psnr_hvs\w* is (infinite|not a number) in 12 frames"):
         score(reference, reference, features=("psnr_hvs",))
 
 
@@ -155,33 +155,33 @@ def first(make, tmp_path_factory):
 
 def test_short_distorted_clip(libvmaf, reference, encoded, first, score):
     missing = 1
-    shorter = first(encoded, 24 - missing)
-    assert len(libvmaf(shorter, reference, f"model='{V0}'").log.columns["vmaf"]) == 24
-    words = rf"24 frames in the reference, {24 - missing} in the distorted clip \({missing} more in the reference\)"
+    shorter = first(encoded, 12 - missing)
+    assert len(libvmaf(shorter, reference, f"model='{V0}'").log.columns["vmaf"]) == 12
+    words = rf"12 frames in the reference, {12 - missing} in the distorted clip \({missing} more in the reference\)"
     with pytest.raises(PairError, match=rf"different lengths: {words}"):
         score(reference, shorter)
 
 
 def test_short_reference(reference, encoded, first, score):
-    missing = 12
-    words = rf"{24 - missing} frames in the reference, 24 in the distorted clip \({missing} more in the distorted"
+    missing = 6
+    words = rf"{12 - missing} frames in the reference, 12 in the distorted clip \({missing} more in the distorted"
     with pytest.raises(PairError, match=f"different lengths: {words}"):
-        score(first(reference, 24 - missing), encoded)
+        score(first(reference, 12 - missing), encoded)
 
 
 def test_dropped_frame(reference, encoded, first, score):
-    with pytest.raises(PairError, match="24 frames in the reference, 23 in the distorted clip"):
-        score(reference, first(encoded, 24, r"select='not(eq(n\,11))'"))
+    with pytest.raises(PairError, match="12 frames in the reference, 11 in the distorted clip"):
+        score(reference, first(encoded, 12, r"select='not(eq(n\,5))'"))
 
 
 def test_dropped_first_frame(reference, encoded, first, score):
     with pytest.raises(PairError, match="the distorted clip starts 1 frame into the reference"):
-        score(reference, first(encoded, 24, r"select='not(eq(n\,0))'"))
+        score(reference, first(encoded, 12, r"select='not(eq(n\,0))'"))
 
 
 def test_repeated_frame(reference, encoded, first, score):
-    with pytest.raises(PairError, match="24 frames in the reference, 25 in the distorted clip"):
-        score(reference, first(encoded, 25, "loop=loop=1:size=1:start=12,setpts=N/25/TB"))
+    with pytest.raises(PairError, match="12 frames in the reference, 13 in the distorted clip"):
+        score(reference, first(encoded, 13, "loop=loop=1:size=1:start=6,setpts=N/25/TB"))
 
 
 def test_late_time_stamps(libvmaf, make, reference, encoded, tmp_path, score, honest):
@@ -194,7 +194,7 @@ def test_late_time_stamps(libvmaf, make, reference, encoded, tmp_path, score, ho
     assert by_time.pooled_means["x"] < expected - 3
 
 
-@pytest.mark.parametrize("form", ["mp4", *map(slow, ("mkv", "ts", "avi", "webm"))])
+@pytest.mark.parametrize("form", ["mp4", *map(slow, ("ts", "webm"))])
 def test_containers_at_59_94(form, make, footage, tmp_path, score):
     reference = footage("160x90", 12, "60000/1001")
     codec = ("-c:v", "libvpx", "-b:v", "300k") if form == "webm" else ("-c:v", "libx264", "-crf", 28)
@@ -212,7 +212,7 @@ def test_uneven_time_stamps(make, reference, encoded, tmp_path, score, honest):
 
 
 def test_time_base_after_numbers(libvmaf, footage, encode):
-    reference = footage("192x108", 24, "60000/1001")
+    reference = footage("192x108", 12, "60000/1001")
     encoded = encode(reference, 28)
     right = libvmaf(encoded, reference, f"model='{V0}'", chain=BY_INDEX).log.columns["vmaf"]
     wrong = libvmaf(encoded, reference, f"model='{V0}'", chain="setpts=N,settb=AVTB").log.columns["vmaf"]
@@ -280,7 +280,7 @@ def changing(make, reference, tmp_path_factory):
     def stream(second: str, first: str = "null") -> Path:
         parts = [
             make("-i", reference, "-vf", f"trim={trim},{chain}", *x264, folder / f"{number}.h264")
-            for number, (trim, chain) in enumerate((("end_frame=12", first), ("start_frame=12", second)))
+            for number, (trim, chain) in enumerate((("end_frame=6", first), ("start_frame=6", second)))
         ]
         path = folder / f"{abs(hash((first, second)))}.h264"
         path.write_bytes(b"".join(part.read_bytes() for part in parts))
@@ -294,17 +294,17 @@ def changing(make, reference, tmp_path_factory):
 def test_clip_that_changes_midway(second, what, changing, reference, score):
     clip = changing(second)
     for pair in ((reference, clip), (clip, clip)):
-        with pytest.raises(ClipError, match=f"The {what} of .* changes at frame 12, from"):
+        with pytest.raises(ClipError, match=f"The {what} of .* changes at frame 6, from"):
             score(*pair)
 
 
 def test_scaled_clip_that_changes_midway(changing, reference, score):
-    with pytest.raises(ClipError, match="changes at frame 12, from 160x90 to 80x46"):
+    with pytest.raises(ClipError, match="changes at frame 6, from 160x90 to 80x46"):
         score(reference, changing("scale=80:46", "scale=160:90"), scale="bicubic")
 
 
 def test_clip_of_two_equal_parts(changing, reference, score):
-    assert len(score(reference, changing("null")).neg.frames) == 24
+    assert len(score(reference, changing("null")).neg.frames) == 12
 
 
 # Damage
@@ -417,11 +417,11 @@ def test_extreme_enhancement(make, reference, tmp_path, score):
 
 
 def test_name_like_statistics(make, reference, tmp_path, score):
-    short = make("-i", reference, "-frames:v", 10, "-c:v", "ffv1", tmp_path / "short.mkv")
-    name = "Input stream #0:0 (video): 24 frames decoded; 0 decode errors.mkv"
+    short = make("-i", reference, "-frames:v", 8, "-c:v", "ffv1", tmp_path / "short.mkv")
+    name = "Input stream #0:0 (video): 12 frames decoded; 0 decode errors.mkv"
     liar = tmp_path / name
     liar.write_bytes(reference.read_bytes())
-    with pytest.raises(PairError, match="different lengths: 24 frames in the reference, 10 in the distorted"):
+    with pytest.raises(PairError, match="different lengths: 12 frames in the reference, 8 in the distorted"):
         score(liar, short)
 
 

@@ -1,0 +1,87 @@
+"""Clips that the embedded ffmpeg makes once per session, and inspects once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from pytest_vmaf.media import inspect as inspection
+
+#: Moving, textured footage that any ffmpeg can make: a fractal zoom, with noise that an encoder can lose.
+SCENE = "mandelbrot=size={size}:rate={rate}:end_scale=0.002,noise=alls=6:allf=t:all_seed=7,format=yuv420p"
+
+#: Folders of clips that are made once, and that no test changes.
+UNCHANGED: set[Path] = set()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def inspected_once() -> Iterator[None]:
+    """Where there is no cache, inspect unchanged clips once a session: most measurements begin with that."""
+    videos: dict[object, object] = {}
+    real = inspection.get_or_compute
+
+    def get_or_compute(cache: object, kind: str, key: object, compute: partial[object], *others: object) -> object:
+        subject = compute.func, compute.args, tuple(compute.keywords.items())
+        if cache is not None or compute.args[0].path.parent not in UNCHANGED:
+            return real(cache, kind, key, compute, *others)  # type: ignore[arg-type]
+        if subject not in videos:
+            videos[subject] = real(cache, kind, key, compute, *others)  # type: ignore[arg-type]
+        return videos[subject]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inspection, "get_or_compute", get_or_compute)
+        yield
+
+
+@pytest.fixture(scope="session")
+def make(ffmpeg: str) -> Callable[..., Path]:
+    """make("-i", x, "-c:v", "libx264", output): run ffmpeg and return the output's path."""
+
+    def run(*arguments: object) -> Path:
+        argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", "-y", *map(os.fspath, map(str, arguments))]
+        subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
+        return Path(str(arguments[-1]))
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def footage(make: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """footage(size="320x180", frames=24, rate=25): a lossless reference clip, made once per session."""
+    clips: dict[tuple[str, int, object], Path] = {}
+    folder = tmp_path_factory.mktemp("footage")
+    UNCHANGED.add(folder)
+
+    def reference(size: str = "320x180", frames: int = 24, rate: object = 25) -> Path:
+        key = (size, frames, rate)
+        if key not in clips:
+            path = folder / f"reference-{size}-{frames}-{str(rate).replace('/', '_')}.mkv"
+            scene = SCENE.format(size=size, rate=rate)
+            clips[key] = make("-f", "lavfi", "-i", scene, "-frames:v", frames, "-c:v", "ffv1", path)
+        return clips[key]
+
+    return reference
+
+
+@pytest.fixture(scope="session")
+def encode(make: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """encode(reference, crf=28, filters=None): an x264 encode of a clip in MP4, made once per session."""
+    folder = tmp_path_factory.mktemp("encodes")
+    UNCHANGED.add(folder)
+    encodes: dict[tuple[object, ...], Path] = {}
+
+    def x264(source: Path, crf: int = 28, filters: str | None = None, *extra: str, name: str = "") -> Path:
+        key = (source, crf, filters, extra, name)
+        if key not in encodes:
+            output = folder / (name or f"crf{crf}-{len(encodes)}.mp4")
+            chain = ["-vf", filters] if filters else []
+            make("-i", source, *chain, "-c:v", "libx264", "-preset", "veryfast", "-crf", crf, *extra, output)
+            encodes[key] = output
+        return encodes[key]
+
+    return x264
