@@ -20,6 +20,12 @@ STILL_DB = 45.0
 MOVING_FRAMES = 8
 #: A shift is accepted if its PSNR is higher than without a shift by this much, in dB.
 MARGIN_DB = 3.0
+#: Where the picture moves slowly, a shift to later frames is accepted, too, if the pictures are nearer by so large a
+#: share of what the reference moves in it, which must be so large a share of what coding leaves. Coarse encodes that
+#: repeat pictures resemble a shift to earlier frames, but never this one.
+SLOW_GAIN, SLOW_PART = 0.4, 0.1
+#: The most that a frame counts for that, in squared levels.
+MOST_SQUARED = 64.0
 #: Below this PSNR, in dB, two pictures are different pictures, and not one that was encoded badly.
 FLOOR_DB = 24.0
 
@@ -82,9 +88,29 @@ def find_offset(reference: bytes, distorted: bytes, reach: int) -> Alignment:
     best = max(by_shift, key=lambda s: (by_shift[s], -abs(s)))
     # The same distorted frames without the shift. Otherwise a shift gains by leaving out bad frames.
     unshifted = psnr(best, at=0) or 0.0
-    if best and by_shift[best] >= max(by_shift[0] + MARGIN_DB, unshifted + MARGIN_DB, FLOOR_DB):
+    is_nearer = by_shift[best] >= max(by_shift[0], unshifted) + MARGIN_DB or (
+        enough and best > 0 and _is_slow_shift(ref, dis, best)
+    )
+    if best and by_shift[best] >= FLOOR_DB and is_nearer:
         return Alignment(best, abs(best) < max(by_shift), enough)
     return Alignment(0, enough and by_shift[0] >= FLOOR_DB, enough)
+
+
+def _is_slow_shift(ref: NDArray[np.float32], dis: NDArray[np.float32], shift: int) -> bool:
+    """Whether a shift explains a large share of the difference that little motion makes, whatever the brightness."""
+    import numpy as np
+
+    last = min(len(dis), len(ref) - shift)
+    own, other, pictures = (
+        each - each.mean(axis=1, keepdims=True) for each in (ref[:last], ref[shift : last + shift], dis[:last])
+    )
+    # No single frame decides, such as the first after a black leader.
+    without, shifted, moved = (
+        np.minimum(((a - b) ** 2).mean(axis=1), MOST_SQUARED)
+        for a, b in ((own, pictures), (other, pictures), (other, own))
+    )
+    gain, move = float((without - shifted).sum()), float(moved.sum())
+    return gain > SLOW_GAIN * move and move > SLOW_PART * float(shifted.sum())
 
 
 def _moves(pictures: NDArray[np.float32]) -> NDArray[np.bool_]:

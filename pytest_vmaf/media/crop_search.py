@@ -102,8 +102,9 @@ def _picture(video: Video, ffmpeg: str, timeout: float | None) -> NDArray[np.flo
     size = video.width * video.height
     if not pixels or len(pixels) % size:
         return None
-    last = np.frombuffer(bytes(pixels[-size:]), np.uint8).reshape(video.height, video.width).astype(np.float64)
-    return last - last.mean()
+    last: NDArray[np.float64] = np.frombuffer(bytes(pixels[-size:]), np.uint8).astype(np.float64)
+    centred: NDArray[np.float64] = (last - last.mean()).reshape(video.height, video.width)
+    return centred
 
 
 def _within(outer: Crop | None, crop: Crop) -> Crop:

@@ -22,7 +22,7 @@ from pytest_vmaf.media.rate_match import RateMatch, match_rate
 from pytest_vmaf.media.rotation import rotation_notes, rotation_problems
 from pytest_vmaf.media.shape_change import shape_changes
 from pytest_vmaf.media.telecine import inverse_telecine
-from pytest_vmaf.media.timing import TELECINED, describe_variable_rate, interlacing_problems, rate_problems
+from pytest_vmaf.media.timing import EACH_FIELD, TELECINED, describe_variable_rate, interlacing_problems, rate_problems
 from pytest_vmaf.media.unreadable import sequence_of
 from pytest_vmaf.text import plural
 
@@ -129,8 +129,9 @@ def check_pair(
     sizes = [] if turned else size_problems(ref, dis, scale, allow, lambda: find_crop(ref, dis, look, ffmpeg, timeout))
     offset = 0 if turned or any(size.startswith("display:") for size in sizes) else alignment.offset
     fields = interlacing_problems(ref, dis, allow, partial(inverse_telecine, ffmpeg=ffmpeg, timeout=timeout))
-    # Interlaced frames of telecined film are more than those of the film.
-    rates = [] if TELECINED in "".join(fields) else rate_problems(ref, dis, allow)
+    # Interlaced frames of telecined film are more than those of the film, and fields more than frames.
+    explained = any(words in "".join(fields) for words in (TELECINED, EACH_FIELD))
+    rates = [] if explained else rate_problems(ref, dis, allow)
     differs = bool(rates) or ref.has_variable_rate or dis.has_variable_rate
     # A shift is skipped by `align`, unless it comes from the other rate.
     matched = match_rate(ref, dis, ffmpeg, timeout) if match and not turned and (differs or not offset) else None

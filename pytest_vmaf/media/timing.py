@@ -20,11 +20,10 @@ RATE_TOLERANCE = Fraction(1, 2000)
 #: In seconds: a frame that is shown longer than in the other clip by less than this is no freeze.
 SHORTEST_FREEZE = 0.1
 TELECINED = "telecined film does (3:2 pulldown)"
-#: What to do about interlaced frames.
-DEINTERLACE = (
-    "Deinterlace both clips first (ffmpeg -i IN -vf bwdif -c:v ffv1 OUT.mkv), telecined film with "
-    '-vf fieldmatch,decimate; or pass allow=["interlaced"].'
-)
+#: How many frames of film there are for a frame of telecined video.
+FILM = Fraction(4, 5)
+#: As an interlaced clip is deinterlaced whose other clip has twice its rate.
+EACH_FIELD = "a frame for each field"
 
 
 class FrameFlags(NamedTuple):
@@ -103,16 +102,38 @@ def interlacing_problems(
         return []
     which = {name: video.clip for name, video in (("reference", ref), ("distorted clip", dis)) if video.interlaced}
     films = {name: filters for name, clip in which.items() if (filters := inverse_telecine(clip))}
+    single = next(iter(which)) if len(which) == 1 else ""
+    rates = (ref.frame_rate, dis.frame_rate) if single == "reference" else (dis.frame_rate, ref.frame_rate)
+    # How many frames of the other clip there are for one of the interlaced clip.
+    ratio = rates[1] / rates[0] if single and rates[0] and rates[1] else Fraction(1)
+    if not films and abs(ratio - FILM) < RATE_TOLERANCE:
+        # Pictures that hardly move have no fields to compare.
+        films[single] = "fieldmatch,decimate"
     problems = [
         f"interlacing: the {name} contains interlaced frames, and repeats fields as {TELECINED}. Restore the frames of "
         f'the film first (ffmpeg -i IN -vf {filters} -c:v ffv1 OUT.mkv), or pass allow=["interlaced"].'
         for name, filters in films.items()
     ]
-    if others := " and the ".join(name for name in which if name not in films):
+    others = [name for name in which if name not in films]
+    if others:
+        verb = "contain" if len(others) > 1 else "contains"
         problems.append(
-            f"interlacing: the {others} contains interlaced frames, which VMAF was not designed for. {DEINTERLACE}"
+            f"interlacing: the {' and the '.join(others)} {verb} interlaced frames, which VMAF was not designed for. "
+            + _deinterlace("both clips" if len(others) > 1 else f"the {others[0]}", ratio, both=not single)
         )
     return problems
+
+
+def _deinterlace(what: str, ratio: Fraction = Fraction(1), *, both: bool = False, some: bool = False) -> str:
+    """What to do about interlaced frames, of which the other clip has so many for each."""
+    is_double = both or abs(ratio - 2) < RATE_TOLERANCE
+    filters = "bwdif" if is_double else "bwdif=mode=send_frame"
+    filters += f"{'=' if is_double else ':'}deint=interlaced" if some else ""
+    field = f" to {EACH_FIELD}" if is_double else ""
+    return (
+        f"Deinterlace {what}{field} first (ffmpeg -i IN -fps_mode passthrough -vf {filters} -c:v ffv1 OUT.mkv), "
+        'or pass allow=["interlaced"].'
+    )
 
 
 def has_times(ref: Video, dis: Video, allow: Collection[str]) -> bool:
@@ -178,7 +199,8 @@ def field_problems(ref: Sequence[FrameFlags], dis: Sequence[FrameFlags], allow: 
         if fields and "interlaced" not in allow:
             problems.append(
                 f"interlacing: {len(fields)} of {plural(len(frames), 'frame')} of the {what} are interlaced, from "
-                f"frame {fields[0]} on, which VMAF was not designed for. {DEINTERLACE}"
+                f"frame {fields[0]} on, which VMAF was not designed for. "
+                + _deinterlace(f"the {what}", some=len(fields) < len(frames))
             )
         change = next((n for n, (a, b) in enumerate(pairwise(frames), 1) if _differ(a, b)), None)
         if change is not None and "display" not in allow:

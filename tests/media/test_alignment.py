@@ -47,6 +47,15 @@ def test_a_shift_either_way_is_found(offset, seed, speed):
     assert offset_of(reference.tobytes(), coded(distorted, seed)) == Alignment(offset, certain=abs(offset) < REACH)
 
 
+def test_shift_of_a_slow_picture():
+    film = moving(4, speed=2).astype(float)
+    slow = (
+        np.stack([film[0] + (film[1] - film[0]) * frame / 7 for frame in range(FRAMES + 1)]).round().astype(np.uint8)
+    )
+    assert offset_of(slow[:FRAMES].tobytes(), coded(slow[1:])).offset == 1
+    assert offset_of(slow[:FRAMES].tobytes(), coded(slow[:FRAMES])).offset == 0
+
+
 def test_shift_past_the_reach():
     film = moving(60)
     aligned = offset_of(film[:FRAMES].tobytes(), coded(film[20 : 20 + FRAMES]))

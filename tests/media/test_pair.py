@@ -309,7 +309,7 @@ def test_interlaced(make, reference, tmp_path, score):
     clip = make("-i", reference, *fields, tmp_path / "fields.mp4")
     with pytest.raises(PairError, match=r'the distorted clip contains interlaced frames, .* allow=\["interlaced"\]'):
         score(reference, clip)
-    with pytest.raises(PairError, match=r"the reference and the distorted clip contains interlaced frames"):
+    with pytest.raises(PairError, match=r"the reference and the distorted clip contain interlaced frames"):
         score(clip, clip)
     assert score(reference, clip, allow=("interlaced",)).neg > 60
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import re
 from fractions import Fraction
+from types import SimpleNamespace
 
 import pytest
 
 from pytest_vmaf.errors import PairError
-from pytest_vmaf.media.timing import FrameFlags, field_problems, time_stamp_problems
+from pytest_vmaf.media.timing import FrameFlags, field_problems, interlacing_problems, time_stamp_problems
 
 
 def times(count: int, rate: float = 25, start: float = 0.0, clock: int = 0) -> list[float]:
@@ -130,6 +131,31 @@ def test_interlaced_video_is_not_film(make, footage, score, tmp_path):
     encoder = ("-c:v", "mpeg2video", "-flags", "+ilme+ildct", "-q:v", 3)
     interlaced = make("-i", footage("192x128", 24, 50), "-vf", "interlace", *encoder, tmp_path / "interlaced.mpg")
     half = make("-i", footage("192x128", 24, 50), "-vf", "fps=25", "-c:v", "ffv1", tmp_path / "half.mkv")
-    with pytest.raises(PairError, match=r"contains interlaced frames.*\. Deinterlace both clips first") as refused:
+    with pytest.raises(
+        PairError, match=r"contains interlaced frames.*\. Deinterlace the distorted clip first"
+    ) as refused:
         score(half, interlaced)
     assert "telecined film does" not in str(refused.value)
+
+
+def video(path: str, rate: int | Fraction, interlaced: bool = False) -> SimpleNamespace:
+    """What inspection says of a clip."""
+    return SimpleNamespace(clip=path, frame_rate=Fraction(rate), interlaced=interlaced)
+
+
+@pytest.mark.parametrize(
+    ("reference", "distorted", "remedy"),
+    [
+        ((25, True), (25, False), "Deinterlace the reference first (ffmpeg -i IN -fps_mode passthrough -vf "
+         "bwdif=mode=send_frame -c:v ffv1"),
+        ((25, True), (50, False), "Deinterlace the reference to a frame for each field first (ffmpeg -i IN -fps_mode "
+         "passthrough -vf bwdif -c:v ffv1"),
+        ((50, False), (25, True), "Deinterlace the distorted clip to a frame for each field first"),
+        ((25, True), (25, True), "the reference and the distorted clip contain interlaced frames"),
+        ((Fraction(24000, 1001), False), (Fraction(30000, 1001), True), "-vf fieldmatch,decimate -c:v ffv1"),
+        ((30, True), (24, False), "-vf fieldmatch,decimate -c:v ffv1"),
+    ],
+)  # fmt: skip
+def test_how_to_deinterlace(reference, distorted, remedy):
+    [problem] = interlacing_problems(video("r", *reference), video("d", *distorted), (), lambda clip: "")
+    assert remedy in problem
