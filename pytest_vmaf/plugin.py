@@ -142,8 +142,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     if gates := unchecked_gates(context):
         pytest.fail(
             f"{never_checked([gate.name for gate in gates], ' (marker)')}: no measurement in this test supports "
-            f"{'it' if len(gates) == 1 else 'them'}.\nMasked and tile gates need vmaf.roi or vmaf.map; of the other "
-            "gates, vmaf.map checks only vmaf, neg and gap.",
+            f"{'it' if len(gates) == 1 else 'them'}.\nMasked and tile gates need vmaf.roi or vmaf.quality_map; of the "
+            "other gates, vmaf.quality_map checks only vmaf, neg and gap.",
             pytrace=False,
         )
     if tolerances := unchecked_tolerances(context):

@@ -20,10 +20,11 @@ from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.settings import make_layer
 
 if TYPE_CHECKING:
+    from pytest_vmaf.roi.quality_map import QualityMap
     from pytest_vmaf.search.bisection import Bisection
     from pytest_vmaf.search.comparison import Comparison
 
-    Comparable = Result | Sequence[Result] | Bisection | Comparison
+    Comparable = Result | QualityMap | Sequence[Result | QualityMap] | Bisection | Comparison
 
 # pytest shows the caller's line, not ours.
 __tracebackhide__ = True
@@ -52,6 +53,7 @@ def check_baseline(context: Context, result: Comparable, keywords: Mapping[str, 
     if layer.gates or layer.options:
         name = next(iter((*layer.options, *(gate.name for gate in layer.gates))))
         raise SettingsError(f"{name} is not a tolerance. check_baseline measures nothing and checks only tolerances.")
+    result = _judged(result)
     subject = _subject(result)
     first = result[0] if isinstance(result, list | tuple) else result
     origin = context.baselines.find_origin(first)
@@ -65,6 +67,15 @@ def check_baseline(context: Context, result: Comparable, keywords: Mapping[str, 
         violation = GateViolation(_message(first, outcome))
         violation.result = first if isinstance(first, Result) else None
         raise violation
+
+
+def _judged(result: Comparable) -> Comparable:
+    """What is compared of a result: of quality maps the worst tile."""
+    from pytest_vmaf.roi.quality_map import QualityMap
+
+    if isinstance(result, list | tuple):
+        return [each.worst_result if isinstance(each, QualityMap) else each for each in result]
+    return result.worst_result if isinstance(result, QualityMap) else result
 
 
 def _subject(result: Comparable) -> _Subject:

@@ -81,6 +81,6 @@ def _unsupported(gate: Gate) -> str:
     if is_sign(gate):
         return f"{gate.name} requires vmaf.check() or vmaf.score(), which measure signs of the whole picture."
     if gate.metric in PART_METRICS:
-        method = "map" if gate.metric in MAP_METRICS else "roi"
+        method = "quality_map" if gate.metric in MAP_METRICS else "roi"
         return f"{gate.name} requires vmaf.{method}(): no other method measures {gate.metric}."
-    return f"{gate.name} is not a gate of vmaf.map(), which measures only vmaf, neg and gap of each tile."
+    return f"{gate.name} is not a gate of vmaf.quality_map(), which measures only vmaf, neg and gap of each tile."

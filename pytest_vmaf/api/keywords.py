@@ -169,7 +169,7 @@ class RoiSettings(CheckSettings, total=False):
 
 
 class MapSettings(CheckSettings, total=False):
-    """The settings and gates of `vmaf.map`."""
+    """The settings and gates of `vmaf.quality_map`."""
 
     min_neg_tile: Limit
     min_neg_tile_min: Limit

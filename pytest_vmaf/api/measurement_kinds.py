@@ -21,7 +21,7 @@ from pytest_vmaf.scoring.signs import SIGNS
 if TYPE_CHECKING:
     from pytest_vmaf.report.sections import Section
     from pytest_vmaf.roi.masked_score import RoiResult
-    from pytest_vmaf.roi.quality_map import QualityMap
+    from pytest_vmaf.roi.quality_map import MapResult
     from pytest_vmaf.roi.regions import Region
     from pytest_vmaf.scoring.scorer import Scorer
 
@@ -39,12 +39,14 @@ class Kind(Generic[MeasuredResult]):
         metrics: The metrics that only this kind measures.
         gates: Gates that belong to it, such as those of regions.
         section: Makes its section of the report from the result, the clips and the number of pictures.
+        public: What users get of a result.
     """
 
     measure: Callable[[MeasureRequest, Scorer], MeasuredResult]
     metrics: tuple[str, ...] = ()
     gates: tuple[Gate, ...] = ()
     section: Callable[[MeasuredResult, tuple[Clip, Clip], int], Section] | None = None
+    public: Callable[[MeasuredResult], object] = lambda result: result
 
 
 def whole_picture(regions: Regions = None) -> Kind[Result]:
@@ -93,17 +95,22 @@ def region_of_interest(
     return Kind(measure_masked, ROI_METRICS, section=roi_section)
 
 
-def tiles(grid: tuple[int, int], saliency: bool | str | os.PathLike[str] | None) -> Kind[QualityMap]:
+def tiles(grid: tuple[int, int], saliency: bool | str | os.PathLike[str] | None) -> Kind[MapResult]:
     """Score each tile of a grid."""
     from pytest_vmaf.report.part_sections import map_section
     from pytest_vmaf.roi.frame_masks import read_path
-    from pytest_vmaf.roi.quality_map import measure_map
+    from pytest_vmaf.roi.tile_scoring import measure_map
 
-    def measure_tiles(request: MeasureRequest, scorer: Scorer) -> QualityMap:
+    def measure_tiles(request: MeasureRequest, scorer: Scorer) -> MapResult:
         network = None if isinstance(saliency, bool) else read_path("saliency", saliency)
         return measure_map(request, scorer, grid, saliency not in (False, None), network)
 
-    return Kind(measure_tiles, MAP_METRICS, section=map_section)
+    return Kind(
+        measure_tiles,
+        MAP_METRICS,
+        section=lambda result, clips, pictures: map_section(result.quality_map, clips, pictures),
+        public=lambda result: result.quality_map,
+    )
 
 
 def _region_gates(regions: Mapping[str, Region]) -> tuple[Gate, ...]:

@@ -129,7 +129,7 @@ def run_measurement(
         clips = plan.request.reference, plan.request.distorted
         context.records.section_makers.append(partial(kind.section, result, clips))
     if not judgement.passed:
-        raise _violation(result, judgement)
+        raise _violation(result, judgement, kind.public(result))
     return result
 
 
@@ -198,8 +198,8 @@ def _record(
         records.section_makers.append(maker)
 
 
-def _violation(result: Result, judgement: Judgement) -> GateViolation:
+def _violation(result: Result, judgement: Judgement, public: object) -> GateViolation:
     outcome = judgement.outcome
     violation = GateViolation(describe(result, judgement.verdicts, outcome))
-    violation.result = result
+    violation.result = public
     return violation

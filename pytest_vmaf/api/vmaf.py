@@ -40,8 +40,7 @@ __tracebackhide__ = True
 class Vmaf:
     """Score encodes against their references with VMAF and VMAF-NEG, and check gates on the scores.
 
-    The `vmaf` fixture is a `Vmaf` with the settings of the marker, the command line and the ini file. Without pytest,
-    `Vmaf()` works the same.
+    The `vmaf` fixture has the settings of the marker, the command line and the ini file. `Vmaf()` works without pytest.
 
     A clip (`reference`, `distorted`, `source`) is a path, a `Clip`, or an object that has one, such as an `Encode`. An
     encoder is a name (`"libx264"`, `"libx264:slow"`), a command with `{crf}`, an `Encoder`, or a function `(source,
@@ -50,7 +49,7 @@ class Vmaf:
     `**settings` of each method are listed in `pytest_vmaf.api.keywords`. Given here they apply to every call; a call's
     own take precedence. Gates are named `{min,max}_{metric}[_{pool}]`, for example `min_neg=93` and `min_neg_p5=85`.
     Editors and type checkers know the usual ones; pass others as `gates={"min_psnr_hvs_p10": 38}`. Gates on what only
-    `roi` or `map` measures apply wherever they are set. Of the others, `roi` checks those of `score`, `map` fewer.
+    `roi` or `quality_map` measures apply wherever they are set.
 
     Raises:
         GateViolation: From every method, if gates or tolerances fail. The message lists all of them.
@@ -150,7 +149,7 @@ class Vmaf:
         kind = partial(kinds.region_of_interest, weight, threshold, fade, saliency, synthetic_mask, bt601, stride)
         return run_measurement(self._context, reference, distorted, settings, kind)
 
-    def map(
+    def quality_map(
         self,
         reference: ClipLike,
         distorted: ClipLike,
@@ -159,12 +158,14 @@ class Vmaf:
         saliency: bool | str | os.PathLike[str] | None = False,
         **settings: Unpack[keywords.MapSettings],
     ) -> QualityMap:
-        """Score each tile of a grid in one run, to show where quality was lost.
+        """Score the whole picture and each tile of a grid (columns, rows) in one run, to show where quality was lost.
 
-        `grid` is (columns, rows). `saliency` also pools the tiles by saliency: True, or the path of a network.
+        `saliency` also pools the tiles by saliency: True, or the path of a network.
         """
         kind = partial(kinds.tiles, grid, saliency)
-        return run_measurement(self._context, reference, distorted, settings, kind)
+        return run_measurement(self._context, reference, distorted, settings, kind).quality_map
+
+    map = quality_map
 
     def check_baseline(
         self,
@@ -199,8 +200,7 @@ class Vmaf:
     ) -> Encode:
         """Encode a source at one CRF, or take the same encode of an earlier run from the cache.
 
-        The encode is a clip: `vmaf.check(source, vmaf.encode(...))`. `attempt` numbers repeated encodes, which are
-        never copies of each other.
+        The encode is a clip: `vmaf.check(source, vmaf.encode(...))`. `attempt` numbers repeated encodes.
         """
         return searches.encode(self._context, source, output, encoder, crf, attempt, settings)
 

@@ -23,6 +23,7 @@ from pytest_vmaf.cli import (
     gap,
     ladder,
     per_shot,
+    quality_map,
     recommend,
     report,
     roi,
@@ -36,7 +37,7 @@ from pytest_vmaf.text import did_you_mean
 
 #: In the order of the help. `score` is two commands.
 COMMANDS = (
-    *(score, roi, encode, bisect, compare, ladder, per_shot, sweep, recommend),
+    *(score, roi, quality_map, encode, bisect, compare, ladder, per_shot, sweep, recommend),
     *(gap, report, baseline, cache, doctor),
 )
 

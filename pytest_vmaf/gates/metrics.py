@@ -14,7 +14,7 @@ from pytest_vmaf.scoring.models import feature_columns, higher_is_better
 from pytest_vmaf.scoring.signs import SIGNS
 
 #: Who measures a metric: every scoring, small frames beside it, the packets of a stream, a libvmaf feature, `vmaf.roi`,
-#: `vmaf.map`, a search, or a comparison.
+#: `vmaf.quality_map`, a search, or a comparison.
 MetricSource = Literal["score", "sign", "stream", "feature", "roi", "map", "encode", "comparison"]
 
 

@@ -10,6 +10,7 @@ from pytest_vmaf.html_views import register
 
 if TYPE_CHECKING:
     from pytest_vmaf.report.sections import Section
+    from pytest_vmaf.roi.quality_map import QualityMap
     from pytest_vmaf.scoring.result import Result
     from pytest_vmaf.search.bisection import Bisection
     from pytest_vmaf.search.comparison import Comparison
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 def register_views() -> None:
     """Give results and searches their HTML."""
-    register(Result=_result, Bisection=_bisection, Comparison=_comparison, Ladder=_ladder, PerShot=_per_shot)
+    register(Result=_result, QualityMap=_quality_map)
+    register(Bisection=_bisection, Comparison=_comparison, Ladder=_ladder, PerShot=_per_shot)
 
 
 def _result(result: Result) -> str:
@@ -32,6 +34,14 @@ def _result(result: Result) -> str:
     scores = f"NEG {result.neg:.2f}, VMAF {result.vmaf:.2f}, gap {result.gap:.2f}"
     title = f"<p><strong>{scores}</strong> {escape(clean(result.context.distorted))}</p>"
     return _frame(title + str(score_chart(measurement_record(result, ()))), 280)
+
+
+def _quality_map(quality: QualityMap) -> str:
+    from pytest_vmaf.media.clip import Clip
+    from pytest_vmaf.report.part_sections import map_section
+
+    clips = Clip(quality.context.reference), Clip(quality.context.distorted)
+    return _sections([map_section(quality, clips, 0)])
 
 
 def _bisection(bisection: Bisection) -> str:

@@ -101,7 +101,7 @@ def roi_section(result: RoiResult, clips: Pair, pictures: int) -> Section:
 
 def map_section(quality: QualityMap, clips: Pair, pictures: int) -> Section:
     """NEG of each tile over time as a heat map, the worst tile of each frame as a chart, and the means of the tiles."""
-    count, tiles = len(quality.neg.frames), quality.tiles
+    count, tiles = len(quality.worst.neg.frames), quality.tiles
     size = frames_per_bucket(count, min(MOST_FRAMES, max(1, VALUES // len(tiles))))
     lowest = [value for _, value in quality.worst_over_time]
     # Of each bucket of frames the worst.
@@ -115,7 +115,7 @@ def map_section(quality: QualityMap, clips: Pair, pictures: int) -> Section:
     left_out: str | None = None
     if pictures:
         rows = [{"metric": "neg", "frame": frames[index], "value": lowest[frames[index]]} for index in worst[:pictures]]
-        images, left_out = worst_pictures(_record(quality, rows, quality.whole), *clips, pictures)
+        images, left_out = worst_pictures(_record(quality.whole, rows, quality.whole.provenance), *clips, pictures)
         under = {frames.index(picture["frame"]): picture["distorted"] for picture in images}
     columns = range(quality.columns)
     means = [(row, *(f"{quality.tile(column, row).neg:.2f}" for column in columns)) for row in range(quality.rows)]
@@ -123,11 +123,11 @@ def map_section(quality: QualityMap, clips: Pair, pictures: int) -> Section:
     line = Line("worst tile", [(time(frame), lowest[frame]) for frame in frames])
     chart = [Chart(unit, "NEG", [line], (), "The lowest tile of each frame.")] if count > 1 else []
     return Section(
-        f"Quality map of {quality.distorted}",
+        f"Quality map of {quality.context.distorted}",
         [
             Paragraph(
                 f"The worst tile is in column {quality.worst.column} and row {quality.worst.row}. Its mean NEG "
-                f"over time is {quality.neg_tile:.2f}; all tiles have {quality.neg_mean:.2f}{salient}."
+                f"over time is {quality.neg_tile:.2f}; the whole picture has {quality.whole.neg:.2f}{salient}."
             ),
             HeatMap(
                 quality.columns,
@@ -139,7 +139,7 @@ def map_section(quality: QualityMap, clips: Pair, pictures: int) -> Section:
                 caption="NEG of each tile" + (f", of every {size} frames the worst." if size > 1 else "."),
                 worst=worst,
                 pictures=under,
-                size=(int(quality.whole["width"]), int(quality.whole["height"])),
+                size=(int(quality.whole.provenance["width"]), int(quality.whole.provenance["height"])),
             ),
             *([Paragraph(left_out)] if left_out else []),
             *chart,

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_vmaf.gates.gate import Gate
+    from pytest_vmaf.roi.quality_map import QualityMap
     from pytest_vmaf.scoring.log_gap import GainReport
 
 #: Rows of the summary without -v.
@@ -96,7 +97,7 @@ def _warnings(rows: Sequence[Record], gates: Sequence[Gate]) -> Iterable[str]:
     parts = [gate for gate in gates if gate.metric in PART_METRICS]
     if missing := [str(gate) for gate in parts if gate.key[1:] not in checked and gate.origin == "command line"]:
         what = "it" if len(missing) == 1 else "them"
-        yield f"{never_checked(missing)}: neither vmaf.roi nor vmaf.map measured {what}."
+        yield f"{never_checked(missing)}: neither vmaf.roi nor vmaf.quality_map measured {what}."
     partly = [row for row in rows if row.get("gated") and not row["every_gate"]]
     others = [gate for gate in gates if gate.metric not in PART_METRICS]
     names = [str(gate) for gate in others if gate.origin == "command line" or len(partly) == len(rows)]
@@ -177,6 +178,15 @@ def gain_table(report: GainReport, pools: Mapping[str, Mapping[str, float]]) -> 
     for frame in frames:
         row = (report.default[frame], report.neg[frame], report.gap[frame])
         table.add_row(f"frame {frame}", *(f"{value:.4f}" for value in row))
+    return table
+
+
+def tile_table(found: QualityMap) -> Table:
+    """NEG of each tile of a map, row by row, and of the whole picture."""
+    table = _table(("NEG", *(f"column {column}" for column in range(found.columns))), left=(0,))
+    for row in range(found.rows):
+        table.add_row(f"row {row}", *(f"{found.tile(column, row).neg:.2f}" for column in range(found.columns)))
+    table.add_row("whole", f"{found.whole.neg:.2f}")
     return table
 
 

@@ -1,27 +1,18 @@
-"""Quality maps: a grid of tiles, each scored on its own, in the one run that decodes the clips."""
+"""Quality maps: the scores of a grid of tiles, as immutable values."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
-from itertools import pairwise
-from pathlib import Path
+import json
+from dataclasses import dataclass
 from typing import Any
 
-from pytest_vmaf.errors import ScorerError, SettingsError
-from pytest_vmaf.roi.part_scoring import empty_note, fields_with, part_of, score_together, with_view
-from pytest_vmaf.scoring.measure import conclude, context_of, scores_of
-from pytest_vmaf.scoring.prepare import MeasureRequest, prepare
+from pytest_vmaf.errors import SettingsError
+from pytest_vmaf.html_views import html_of
 from pytest_vmaf.scoring.result import Result
-from pytest_vmaf.scoring.score import Score, pooled
-from pytest_vmaf.scoring.scorer import Scorer, ScoreRequest
+from pytest_vmaf.scoring.score import Context, Score, pooled
 
-#: Tiles of a larger grid are too small in any clip; more tiles in all are too many for one ffmpeg.
-MOST_ON_SIDE, MOST_TILES = 64, 900
 #: What every tile has.
-MEASURED = ("vmaf", "neg", "gap")
+PLACE, MEASURED = ("column", "row", "x", "y", "w", "h"), ("vmaf", "neg", "gap")
 
 
 @dataclass(frozen=True)
@@ -53,34 +44,37 @@ class Tile:
     @property
     def name(self) -> str:
         """The tile's place in words: "tile in column 0, row 0"."""
-        return _place_name(self.column, self.row)
+        return place_name(self.column, self.row)
 
 
-@dataclass(frozen=True, repr=False, kw_only=True)
-class QualityMap(Result):
-    """The scores of each tile of a grid. As a Result it is that of the worst tile: the one with the lowest mean NEG.
-
-    `neg_tile` and `gap_tile` are pooled over time first, and then the worst tile is taken. So
-    `result.pooled("neg_tile", "p5")` is the lowest fifth percentile of any tile.
+@dataclass(frozen=True, repr=False)
+class QualityMap:
+    """The scores of each tile of a grid, and of the whole picture.
 
     Attributes:
+        whole: The measurement of the whole picture.
         columns: Columns of the grid.
         rows: Rows of the grid.
         tiles: The tiles, row by row from the top left.
-        distorted: The name of the distorted clip.
-        whole: `width`, `height` and `filters` of the whole picture, as in the provenance of a Result.
+        worst_result: What gates and baselines judge: the measurement of the tile with the lowest mean NEG.
         saliency: The name of the network that weights the tiles, "" for none.
     """
 
+    whole: Result
     columns: int
     rows: int
     tiles: tuple[Tile, ...]
-    distorted: str
-    whole: Mapping[str, Any] = field(hash=False)
+    worst_result: MapResult
     saliency: str = ""
 
     def __repr__(self) -> str:
-        return f"<QualityMap {self.columns}x{self.rows}, worst NEG {self.neg:.2f} in {self.context.distorted}>"
+        worst = f"NEG {self.worst.neg:.2f} in column {self.worst.column}, row {self.worst.row}"
+        return f"<QualityMap {self.columns}x{self.rows} of {self.context.distorted}: NEG {self.whole.neg:.2f}, {worst}>"
+
+    @property
+    def context(self) -> Context:
+        """The clips, frame rate and provenance of the whole picture."""
+        return self.whole.context
 
     def tile(self, column: int, row: int) -> Tile:
         """The tile in a column and a row, both counted from 0 at the top left.
@@ -100,12 +94,12 @@ class QualityMap(Result):
     @property
     def neg_tile(self) -> Score:
         """NEG of the worst tile."""
-        return self.neg
+        return self.worst_result["neg_tile"]
 
     @property
     def gap_tile(self) -> Score:
         """The gap of the tile with the largest mean gap."""
-        return self["gap_tile"]
+        return self.worst_result["gap_tile"]
 
     @property
     def neg_salient(self) -> Score:
@@ -114,18 +108,61 @@ class QualityMap(Result):
         Raises:
             KeyError: If the map was measured without `saliency`.
         """
-        return self["neg_salient"]
-
-    @property
-    def neg_mean(self) -> float:
-        """The mean NEG over tiles, weighted by area, and over time. It is close to the whole picture's NEG."""
-        return sum(float(tile.neg) * tile.w * tile.h for tile in self.tiles) / sum(t.w * t.h for t in self.tiles)
+        return self.worst_result["neg_salient"]
 
     @property
     def worst_over_time(self) -> tuple[tuple[Tile, float], ...]:
         """For each frame the tile with the lowest NEG, and that NEG."""
         frames = zip(*(tile.neg.frames for tile in self.tiles), strict=True)
         return tuple(min(zip(self.tiles, values, strict=True), key=lambda each: each[1]) for values in frames)
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """One row per tile, for a table or a DataFrame."""
+        return [
+            {**{name: getattr(tile, name) for name in PLACE}, **{name: float(getattr(tile, name)) for name in MEASURED}}
+            for tile in self.tiles
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The map as plain data."""
+        grid = {"columns": self.columns, "rows": self.rows, "saliency": self.saliency}
+        salient = float(self.neg_salient) if self.saliency else None
+        return {**grid, "neg_salient": salient, "tiles": self.to_rows(), "whole": self.whole.to_dict()}
+
+    def to_json(self) -> str:
+        """The data of `to_dict` as JSON."""
+        return json.dumps(self.to_dict(), allow_nan=False)
+
+    def _repr_html_(self) -> str | None:
+        """The map's section of the report, for notebooks."""
+        return html_of(self)
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class MapResult(Result):
+    """The result of a map's worst tile: the one with the lowest mean NEG.
+
+    `neg_tile` and `gap_tile` are pooled over time first, and then the worst tile is taken. So
+    `result.pooled("neg_tile", "p5")` is the lowest fifth percentile of any tile.
+
+    Attributes:
+        whole: The result of the whole picture.
+        columns: Columns of the grid.
+        rows: Rows of the grid.
+        tiles: The tiles, row by row from the top left.
+        saliency: The name of the network that weights the tiles, "" for none.
+    """
+
+    whole: Result
+    columns: int
+    rows: int
+    tiles: tuple[Tile, ...]
+    saliency: str = ""
+
+    @property
+    def quality_map(self) -> QualityMap:
+        """The map."""
+        return QualityMap(self.whole, self.columns, self.rows, self.tiles, self, self.saliency)
 
     def judged(self, metric: str, pool: str = "mean", bound: str = "") -> Score:
         """The score that a gate is compared with: that of the tile that is worst by this metric and pool.
@@ -148,118 +185,12 @@ class QualityMap(Result):
         if metric == "neg_salient" and not self.saliency:
             # For a gate, which must not pass because nothing was measured.
             raise SettingsError(
-                "neg_salient was not measured, so its gate cannot be checked. Pass saliency=True to vmaf.map, or "
-                "remove the gate with min_neg_salient=None."
+                "neg_salient was not measured, so its gate cannot be checked. Pass saliency=True to vmaf.quality_map, "
+                "or remove the gate with min_neg_salient=None."
             )
         return super().judged(metric, pool, bound)
 
 
-def measure_map(
-    request: MeasureRequest, scorer: Scorer, grid: tuple[int, int], salient: bool = False, network: Path | None = None
-) -> QualityMap:
-    """Score every tile of a grid by the default model and its NEG variant, in one run.
-
-    Args:
-        request: The pair and how to score it.
-        scorer: Who scores it.
-        grid: (columns, rows).
-        salient: Whether to measure `neg_salient` as well.
-        network: The path of the saliency network; None for the bundled one.
-
-    Raises:
-        SettingsError: If the grid is invalid.
-        MaskError: If the network fails.
-        ModelError: If the tiles are too small for the models.
-        MeasurementError: As in `pytest_vmaf.scoring.measure.measure`.
-    """
-    columns, rows = _read_grid(grid)
-    saliency = None
-    if salient:
-        from pytest_vmaf.roi.saliency_network import load_saliency
-
-        saliency = load_saliency(network)
-    prepared = prepare(request, scorer)
-    if saliency is not None and not prepared.can.reads_clips:
-        raise SettingsError(f"saliency needs a scorer that reads clips; {prepared.can.name!r} does not.")
-    job = prepared.job
-    places = {f"tile {place[0]},{place[1]}": place for place in _places(job, columns, rows)}
-    scorings = {
-        name: part_of(prepared, name, (w, h), f"crop={w}:{h}:x={x}:y={y}:exact=1")
-        for name, (_, _, x, y, w, h) in places.items()
-    }
-    shares: Sequence[Sequence[float]] = ()
-    empty: Sequence[int] = ()
-    if saliency is not None:
-        from pytest_vmaf.roi.cached import remembered_shares
-        from pytest_vmaf.roi.tile_weights import salient_shares
-
-        # Before the scoring, which takes much longer and would be in vain if nothing is salient.
-        boxes = [place[2:] for place in places.values()]
-        make = partial(salient_shares, prepared, saliency, boxes)
-        shares, empty = remembered_shares(prepared, saliency.digest, boxes, make)
-    logs = score_together(scorings)
-    tiles = {}
-    for name, place in places.items():
-        label = f"{job.distorted.clip} [{_place_name(*place[:2])} of {columns}x{rows}]"
-        scores = scores_of(scorings[name], logs[name], context_of(scorings[name], logs[name], label))
-        tiles[name] = Tile(*place, scores["vmaf"], scores["neg"], scores["gap"])
-    name, worst = min(tiles.items(), key=lambda item: float(item[1].neg))
-    if saliency is not None and len(shares) != len(worst.neg.frames):
-        raise ScorerError(f"{len(worst.neg.frames)} frames were scored, but saliency was computed for {len(shares)}.")
-    notes = empty_note(empty, "map: nothing is salient in {}; tiles count by their area there")
-    result = conclude(scorings[name], logs[name], worst.neg.context.distorted, notes=notes)
-    gap = max((tile.gap for tile in tiles.values()), key=float)
-    parts = {
-        "neg_tile": with_view(result.neg, "of the worst tile"),
-        "gap_tile": with_view(gap, "of the tile where it is largest"),
-    }
-    if saliency is not None:
-        parts["neg_salient"] = _weighted(list(tiles.values()), shares, result)
-    filters = {"reference": job.reference.chain, "distorted": job.distorted.chain}
-    return QualityMap(
-        **fields_with(result, parts),
-        columns=columns,
-        rows=rows,
-        tiles=tuple(tiles.values()),
-        distorted=str(job.distorted.clip),
-        whole={"width": job.width, "height": job.height, "filters": filters},
-        saliency=saliency.name if saliency else "",
-    )
-
-
-def _weighted(tiles: Sequence[Tile], shares: Sequence[Sequence[float]], result: Result) -> Score:
-    """Σ share · NEG over the tiles of each frame; the shares of a frame add up to 1."""
-    frames = tuple(
-        sum(weight * score for weight, score in zip(weights, scores, strict=True))
-        for weights, scores in zip(shares, zip(*(tile.neg.frames for tile in tiles), strict=True), strict=True)
-    )
-    return Score(frames, replace(result.neg.scale, view="of the salient tiles"), result.context)
-
-
-def _place_name(column: int, row: int) -> str:
+def place_name(column: int, row: int) -> str:
+    """A tile's place in words."""
     return f"tile in column {column}, row {row}"
-
-
-def _read_grid(grid: object) -> tuple[int, int]:
-    sides = tuple(grid) if isinstance(grid, Sequence) and not isinstance(grid, str | bytes) else ()
-    if len(sides) != 2 or not all(type(side) is int and 1 <= side <= MOST_ON_SIDE for side in sides):
-        raise SettingsError(
-            f"grid must be (columns, rows), each between 1 and {MOST_ON_SIDE}, for example (4, 4); got {grid!r:.80}."
-        )
-    if sides[0] * sides[1] > MOST_TILES:
-        raise SettingsError(f"grid must have at most {MOST_TILES} tiles, not {sides[0] * sides[1]}; got {grid!r:.80}.")
-    return sides[0], sides[1]
-
-
-def _places(job: ScoreRequest, columns: int, rows: int) -> Iterator[tuple[int, int, int, int, int, int]]:
-    """Column, row, x, y, w and h of each tile, row by row."""
-    # From an odd pixel on, ffmpeg's crop reads subsampled chroma of two bytes from between two samples.
-    step = 2 if re.fullmatch(r"yuv42[02]p\d+le", job.pix_fmt) else 1
-    for row, (y, bottom) in enumerate(pairwise(_edges(job.height, rows))):
-        for column, (x, right) in enumerate(pairwise(_edges(job.width, columns, step))):
-            yield column, row, x, y, right - x, bottom - y
-
-
-def _edges(length: int, parts: int, step: int = 1) -> list[int]:
-    """The edges of the parts of a side: each part begins at a multiple of `step`, and they differ by less than two."""
-    return [*(length * part // parts // step * step for part in range(parts)), length]

@@ -203,7 +203,7 @@ class Result:
 
     @classmethod
     def from_json(cls, text: str) -> Result:
-        """Read the JSON of `to_json`. Of the results of `vmaf.roi` and `vmaf.map` it restores what every Result has.
+        """Read the JSON of `to_json`. Of the results of `vmaf.roi` it restores what every Result has.
 
         Raises:
             MeasurementError: If the text is not a result, for example if a number in it is not finite.

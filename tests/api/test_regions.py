@@ -139,7 +139,7 @@ from clip_paths import *
 import pytest
 
 def test_map(vmaf):
-    vmaf.map(REF, BAD, grid=(4, 3))
+    vmaf.quality_map(REF, BAD, grid=(4, 3))
 """
 
 
@@ -191,11 +191,11 @@ def test_marked_tile_gate_unchecked(run: Run, pytester: pytest.Pytester) -> None
         @pytest.mark.vmaf(min_neg_tile=1)
         def test_with_map(vmaf):
             vmaf.check(REF, BAD)
-            vmaf.map(REF, BAD, grid=(2, 1))
+            vmaf.quality_map(REF, BAD, grid=(2, 1))
 
         @pytest.mark.vmaf(min_neg_salient=1)
         def test_map_without_saliency(vmaf):
-            vmaf.map(REF, BAD, grid=(2, 1))
+            vmaf.quality_map(REF, BAD, grid=(2, 1))
         """
     )
     result = run()
@@ -218,21 +218,21 @@ def test_marked_gate_of_no_tile(run: Run, pytester: pytest.Pytester) -> None:
 
         @pytest.mark.vmaf(above_100=True, min_neg=1)
         def test_map_alone(vmaf):
-            vmaf.map(REF, BAD, grid=(2, 1))
+            vmaf.quality_map(REF, BAD, grid=(2, 1))
 
         @pytest.mark.vmaf(above_100=True, min_neg=1)
         def test_taken_back(vmaf):
-            vmaf.map(REF, BAD, grid=(2, 1), above_100=False)
+            vmaf.quality_map(REF, BAD, grid=(2, 1), above_100=False)
 
         @pytest.mark.vmaf(above_100=True, min_neg=1)
         def test_with_score(vmaf):
-            vmaf.map(REF, BAD, grid=(2, 1))
+            vmaf.quality_map(REF, BAD, grid=(2, 1))
             vmaf.score(REF, BAD)
 
         @pytest.mark.vmaf(min_neg_roi=1)
         def test_ceiling_alone(vmaf):
             vmaf.self_score(REF)
-            vmaf.map(REF, BAD, grid=(2, 1))
+            vmaf.quality_map(REF, BAD, grid=(2, 1))
         """
     )
     result = run()
@@ -263,7 +263,7 @@ def test_tile_gate_in_check(run: Run, pytester: pytest.Pytester) -> None:
     result = run()
     assert result.ret == 1
     said = result.stdout.str()
-    assert "min_neg_tile requires vmaf.map(): no other method measures neg_tile." in said
+    assert "min_neg_tile requires vmaf.quality_map(): no other method measures neg_tile." in said
     assert "Region 'face' reaches to x=364, but the picture has 320x180 pixels" in said
     for test in entries(pytester).values():
         assert [measurement["status"] for measurement in test["measurements"]] == ["error"]

@@ -31,7 +31,7 @@ def test_roi(vmaf):
     assert vmaf.roi(R, D, threshold=0).mask_coverage > 0
 
 def test_map(vmaf):
-    assert vmaf.map(R, D, grid=(3, 2), saliency=True).neg_tile > 0
+    assert vmaf.quality_map(R, D, grid=(3, 2), saliency=True).neg_tile > 0
 """
 
 
@@ -58,7 +58,7 @@ def blocks(test: dict[str, Any], kind: str) -> list[dict[str, Any]]:
 
 @pytest.mark.slow
 def test_sections_in_report(run: Run, pytester: pytest.Pytester) -> None:
-    run("--vmaf-json=r.json", "--vmaf-html=r.html").assert_outcomes(passed=2, failed=1)
+    run("--vmaf-json=r.json", "--vmaf-json-pictures", "--vmaf-html=r.html").assert_outcomes(passed=2, failed=1)
     tests = {t["id"].partition("::")[2]: t for t in documents.read(pytester.path / "r.json")["tests"]}
     regions = tests["test_regions"]
     assert [each["distorted"].partition(" [")[2] for each in regions["measurements"]] == [
@@ -96,7 +96,7 @@ def test_no_pictures_without_report(pair: tuple[Clip, Clip]) -> None:
 
 
 def test_map_without_pictures(pair: tuple[Clip, Clip], tmp_path: Path) -> None:
-    found = Vmaf().map(*pair, grid=(2, 2))
+    found = Vmaf().quality_map(*pair, grid=(2, 2))
     record = map_section(found, pair, 0).to_record()
     (heat,) = [block["heat"] for block in record["blocks"] if block["kind"] == "heat"]
     assert heat["pictures"] == []

@@ -117,12 +117,14 @@ def test_cache_damaged_entries(vmaf, pairs, network, tmp_path):
 
 @pytest.mark.slow
 def test_cached_tile_shares(vmaf, pairs, monkeypatch):
-    first = vmaf.map(*pairs[:2], grid=(1, 1), saliency=True)
-    fresh = Vmaf().map(pairs[0], pairs[2], grid=(1, 1), saliency=True)
+    first = vmaf.quality_map(*pairs[:2], grid=(1, 1), saliency=True)
+    fresh = Vmaf().quality_map(pairs[0], pairs[2], grid=(1, 1), saliency=True)
     monkeypatch.setattr(salience, "infer", no)
-    assert float(vmaf.map(pairs[0], pairs[2], grid=(1, 1), saliency=True).neg_salient) == float(fresh.neg_salient)
+    assert float(vmaf.quality_map(pairs[0], pairs[2], grid=(1, 1), saliency=True).neg_salient) == float(
+        fresh.neg_salient
+    )
     monkeypatch.setattr(subprocess, "Popen", no)
-    again = vmaf.map(*pairs[:2], grid=(1, 1), saliency=True)
+    again = vmaf.quality_map(*pairs[:2], grid=(1, 1), saliency=True)
     assert again.provenance["cached"] != ""
     assert again.neg_salient.frames == first.neg_salient.frames
 

@@ -6,8 +6,10 @@ import json
 import math
 import tracemalloc
 from collections.abc import Callable
+from html import unescape
 from itertools import pairwise
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -35,8 +37,8 @@ from pytest_vmaf.plugins import ffmpeg as ffmpeg_plugin
 from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.roi import tile_weights as salience
 from pytest_vmaf.roi.blending import Layout, planes_of, rgb_of
-from pytest_vmaf.roi.quality_map import MOST_ON_SIDE, MOST_TILES, _edges
 from pytest_vmaf.roi.saliency_network import load_saliency
+from pytest_vmaf.roi.tile_scoring import MOST_ON_SIDE, MOST_TILES, _edges
 from pytest_vmaf.scoring.prepare import MeasureRequest, prepare
 from roi.builders import MEAN, PLAIN, model, node, tensor
 
@@ -64,7 +66,7 @@ def mixed(scene: Path, make: Callable[..., Path], tmp_path_factory: pytest.TempP
 @pytest.fixture(scope="session")
 def mixed_map(scene: Path, mixed: Path) -> QualityMap:
     """The map of the mixed clip."""
-    return Vmaf().map(scene, mixed, grid=(4, 3))
+    return Vmaf().quality_map(scene, mixed, grid=(4, 3))
 
 
 @pytest.fixture(scope="session")
@@ -115,9 +117,9 @@ def test_tiles_equal_regions(
     size, grid = "130x75", (3, 2)
     reference = footage(size, FRAMES)
     distorted = make("-i", reference, "-vf", "gblur=0.9", "-c:v", "ffv1", tmp_path / "blurred.mkv")
-    found = Vmaf().map(reference, distorted, grid=grid)
+    found = Vmaf().quality_map(reference, distorted, grid=grid)
     # All in one run.
-    assert counted[0] == grid[0] * grid[1]
+    assert counted[0] == grid[0] * grid[1] + 1
     assert [(tile.column, tile.row) for tile in found.tiles] == [
         (column, row) for row in range(grid[1]) for column in range(grid[0])
     ]
@@ -142,17 +144,17 @@ def test_tiles_of_10_bit_chroma(
 ) -> None:
     # Of three columns of 82 pixels the second would begin at an odd one.
     deep = make("-i", footage("82x64", FRAMES), "-pix_fmt", "yuv420p10le", "-c:v", "ffv1", tmp_path / "deep.mkv")
-    found = Vmaf().map(deep, encode(deep, 30), grid=(3, 2))
+    found = Vmaf().quality_map(deep, encode(deep, 30), grid=(3, 2))
     assert all(tile.x % 2 == 0 for tile in found.tiles)
-    assert found["psnr_cb"].min > 25
+    assert found.worst_result["psnr_cb"].min > 25
 
 
 def test_single_tile_is_whole_picture(scene: Path, coded: Path) -> None:
-    found, whole = Vmaf().map(scene, coded, grid=(1, 1)), Vmaf().score(scene, coded)
-    assert found.tile(0, 0).neg.frames == found.neg.frames == whole.neg.frames
-    assert found.vmaf.frames == whole.vmaf.frames
-    assert found.neg_mean == pytest.approx(float(whole.neg), abs=1e-9)
-    assert found.above_100 == whole.above_100 or found.above_100.frames == whole.above_100.frames
+    found, whole = Vmaf().quality_map(scene, coded, grid=(1, 1)), Vmaf().score(scene, coded)
+    assert found.tile(0, 0).neg.frames == found.whole.neg.frames == whole.neg.frames
+    assert found.whole.vmaf.frames == whole.vmaf.frames
+    assert found.whole.above_100.frames == whole.above_100.frames
+    assert found.whole.context.distorted == whole.context.distorted == found.context.distorted
 
 
 @pytest.mark.parametrize(
@@ -164,27 +166,27 @@ def test_invalid_grid(grid: Any) -> None:
     with pytest.raises(
         SettingsError, match=r"grid must be \(columns, rows\), each between 1 and 64, for example \(4, 4\); got "
     ):
-        vmaf.map("missing.mkv", "missing.mp4", grid=grid)
+        vmaf.quality_map("missing.mkv", "missing.mp4", grid=grid)
     assert [record["status"] for record in vmaf.records] == ["error"]
 
 
 def test_too_many_tiles(scene: Path) -> None:
     with pytest.raises(SettingsError, match=rf"grid must have at most {MOST_TILES} tiles, not 930; got \(31, 30\)"):
-        Vmaf().map(scene, scene, grid=(31, 30))
+        Vmaf().quality_map(scene, scene, grid=(31, 30))
 
 
 @pytest.mark.slow
 def test_many_tiles(footage: Callable[..., Path], encode: Callable[..., Path]) -> None:
     # As many as MOST_TILES work too, and take minutes.
     reference = footage("120x120", 1)
-    assert len(Vmaf(threads=1).map(reference, encode(reference, 30), grid=(6, 6)).tiles) == 36
+    assert len(Vmaf(threads=1).quality_map(reference, encode(reference, 30), grid=(6, 6)).tiles) == 36
 
 
 def test_tiles_too_small(scene: Path, coded: Path) -> None:
     with pytest.raises(ModelError, match=r"Pictures of 'tile 0,0' of 16x90 are too small for vmaf_v0\.6\.1"):
-        Vmaf().map(scene, coded, grid=(20, 2))
+        Vmaf().quality_map(scene, coded, grid=(20, 2))
     with pytest.raises(ModelError, match=r"Pictures of 'tile 0,0' of 160x180 are too small"):
-        Vmaf(generation="v1").map(scene, coded, grid=(2, 1))
+        Vmaf(generation="v1").quality_map(scene, coded, grid=(2, 1))
 
 
 # What a map tells.
@@ -198,22 +200,22 @@ def test_worst_tile_and_pools(mixed_map: QualityMap) -> None:
     largest = max(found.tiles, key=lambda tile: float(tile.gap))
     assert (largest.column, largest.row) == (3, 2)
     assert found.gap_tile == largest.gap > 5 > found.worst.gap
-    assert found.neg_tile == found.worst.neg == found.neg
+    assert found.neg_tile == found.worst.neg == found.worst_result.neg
+    judged = found.worst_result
     for pool in POOLS:
         pooled = [tile.neg.stdev if pool == "stdev" else float(tile.neg.pooled(pool)) for tile in found.tiles]
-        assert found.pooled("neg_tile", pool) == (max if pool == "stdev" else min)(pooled)
+        assert judged.pooled("neg_tile", pool) == (max if pool == "stdev" else min)(pooled)
         # A gate meets first what violates it first.
-        assert found.pooled("neg_tile", pool, "min") == found.pooled("neg", pool, "min") == min(pooled)
-        assert found.pooled("neg_tile", pool, "max") == found.pooled("neg", pool, "max") == max(pooled)
+        assert judged.pooled("neg_tile", pool, "min") == judged.pooled("neg", pool, "min") == min(pooled)
+        assert judged.pooled("neg_tile", pool, "max") == judged.pooled("neg", pool, "max") == max(pooled)
         gaps = [tile.gap.stdev if pool == "stdev" else float(tile.gap.pooled(pool)) for tile in found.tiles]
         if pool != "harmonic_mean":
-            assert found.pooled("gap_tile", pool) == max(gaps)
+            assert judged.pooled("gap_tile", pool) == max(gaps)
     assert [tile.name for tile, _ in found.worst_over_time] == ["tile in column 0, row 0"] * FRAMES
     assert [value for _, value in found.worst_over_time] == list(found.worst.neg.frames)
-    areas = np.array([tile.w * tile.h for tile in found.tiles], float)
-    means = np.array([float(tile.neg) for tile in found.tiles])
-    assert found.neg_mean == pytest.approx(float((areas * means).sum() / areas.sum()), abs=1e-9)
-    assert "tile in column 0, row 0 of 4x3" in found.context.distorted
+    assert "tile in column 0, row 0 of 4x3" in judged.context.distorted
+    assert not isinstance(found, Result)
+    assert float(found.whole.neg) > float(found.neg_tile)
     for place in ((4, 0), (0, 3), (-1, 0)):
         with pytest.raises(IndexError, match="is not in a grid of 4x3"):
             found.tile(*place)
@@ -229,12 +231,12 @@ def test_stdev_gate(scene: Path, make: Callable[..., Path], tmp_path: Path) -> N
     distorted = tmp_path / "flickers.mkv"
     make("-i", scene, "-filter_complex", graph, "-pix_fmt", "yuv420p", "-c:v", "ffv1", distorted)
     vmaf = Vmaf()
-    found = vmaf.map(scene, distorted, grid=(4, 3))
+    found = vmaf.quality_map(scene, distorted, grid=(4, 3))
     spread = found.tile(0, 0).neg.stdev
     assert spread == max(tile.neg.stdev for tile in found.tiles) > 3 * found.worst.neg.stdev
     less = spread - 1e-6
     with pytest.raises(GateViolation, match=r"\(2 of 2 gates failed\)") as caught:
-        vmaf.map(scene, distorted, grid=(4, 3), max_neg_tile_stdev=less, max_neg_stdev=less)
+        vmaf.quality_map(scene, distorted, grid=(4, 3), max_neg_tile_stdev=less, max_neg_stdev=less)
     assert str(caught.value).count("stdev") >= 2
     assert "tile in column 0, row 0" in str(caught.value)
     assert vmaf.records[0]["pools"]["neg_tile"]["stdev"] == spread
@@ -242,13 +244,13 @@ def test_stdev_gate(scene: Path, make: Callable[..., Path], tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_gates_of_other_methods(scene: Path, mixed: Path) -> None:
-    with pytest.raises(SettingsError, match=r"above_100 is not a gate of vmaf\.map"):
-        Vmaf(above_100=True).map(scene, mixed)
-    with pytest.raises(SettingsError, match=r"min_neg_tile requires vmaf\.map\(\)"):
+    with pytest.raises(SettingsError, match=r"above_100 is not a gate of vmaf\.quality_map"):
+        Vmaf(above_100=True).quality_map(scene, mixed)
+    with pytest.raises(SettingsError, match=r"min_neg_tile requires vmaf\.quality_map\(\)"):
         Vmaf(min_neg_tile=1).score(scene, mixed)
     # What is taken back holds nothing.
     fake = FakeScorer(features={"psnr_y": 40.0})
-    Vmaf(scorer=fake, above_100=True, min_psnr_y=99).map(scene, mixed, above_100=False, min_psnr_y=None)
+    Vmaf(scorer=fake, above_100=True, min_psnr_y=99).quality_map(scene, mixed, above_100=False, min_psnr_y=None)
     Vmaf(scorer=fake, min_neg_tile=1).score(scene, mixed, min_neg_tile=None)
 
 
@@ -260,18 +262,18 @@ def test_worst_over_time(scene: Path, make: Callable[..., Path], tmp_path: Path)
     )
     distorted = tmp_path / "moves.mkv"
     make("-i", scene, "-filter_complex", graph, "-pix_fmt", "yuv420p", "-c:v", "ffv1", distorted)
-    found = Vmaf().map(scene, distorted, grid=(4, 3))
+    found = Vmaf().quality_map(scene, distorted, grid=(4, 3))
     assert [(tile.column, tile.row) for tile, _ in found.worst_over_time] == [(0, 0), (0, 0), (3, 2), (3, 2)]
 
 
 @pytest.mark.slow
 def test_gates_by_pool(scene: Path, mixed: Path, mixed_map: QualityMap) -> None:
     vmaf = Vmaf()
-    value = mixed_map.pooled("neg_tile", "p5")
+    value = mixed_map.worst_result.pooled("neg_tile", "p5")
     with pytest.raises(GateViolation, match=rf"^{NEG_TILE} p5 \d.*\(1 of 2 gates failed\)"):
-        vmaf.map(scene, mixed, grid=(4, 3), min_neg_tile_p5=value + 1e-6, max_gap_tile=99)
+        vmaf.quality_map(scene, mixed, grid=(4, 3), min_neg_tile_p5=value + 1e-6, max_gap_tile=99)
     with pytest.raises(GateViolation, match=rf"^{label('gap_tile')} \d+\.\d+ > 3 \(1 of 2 gates failed\)"):
-        vmaf.map(scene, mixed, grid=(4, 3), max_gap_tile=3, min_neg_tile_p5=value)
+        vmaf.quality_map(scene, mixed, grid=(4, 3), max_gap_tile=3, min_neg_tile_p5=value)
     statuses = [record["status"] for record in vmaf.records]
     assert statuses == ["failed", "failed"]
     assert len(vmaf._context.records.clips) == len(vmaf.records)
@@ -280,16 +282,18 @@ def test_gates_by_pool(scene: Path, mixed: Path, mixed_map: QualityMap) -> None:
 def test_gap_gate_of_any_tile(scene: Path, mixed: Path) -> None:
     # The tile with the lowest NEG has a gap below 3; another one has more.
     with pytest.raises(GateViolation, match=r"\(2 of 2 gates failed\)"):
-        Vmaf().map(scene, mixed, grid=(4, 3), max_gap=3, max_gap_max=3)
+        Vmaf().quality_map(scene, mixed, grid=(4, 3), max_gap=3, max_gap_max=3)
 
 
 def test_map_in_json(scene: Path, mixed: Path, mixed_map: QualityMap) -> None:
     found = mixed_map
-    back = Result.from_json(found.to_json())
-    assert back.neg.frames == found.neg.frames
-    assert float(back["gap_tile"]) == float(found.gap_tile)
+    data = json.loads(found.to_json())
+    assert [row["neg"] for row in data["tiles"]] == [float(tile.neg) for tile in found.tiles]
+    assert Result.from_json(json.dumps(data["whole"])).neg.frames == found.whole.neg.frames
+    assert found.to_rows() == data["tiles"]
+    assert "worst tile" in unescape(found._repr_html_() or "")
     vmaf = Vmaf()
-    vmaf.map(scene, mixed, grid=(4, 3), max_gap_tile=99)
+    vmaf.quality_map(scene, mixed, grid=(4, 3), max_gap_tile=99)
     json.dumps(vmaf.records, allow_nan=False)
     record = vmaf.records[0]
     assert record["features"]["neg_tile"] == pytest.approx(float(found.neg_tile))
@@ -325,7 +329,7 @@ def test_shares_of_other_frames(
 
     monkeypatch.setattr(salience, "salient_shares", short)
     with pytest.raises(ScorerError, match=f"{FRAMES} frames were scored, but saliency was computed for {FRAMES - 1}"):
-        Vmaf().map(scene, coded, saliency=network(STRONG))
+        Vmaf().quality_map(scene, coded, saliency=network(STRONG))
 
 
 def test_failed_network_does_not_fill_the_memory(
@@ -370,7 +374,7 @@ def test_shares_are_saliency_of_tiles(
         return seen[-1]
 
     monkeypatch.setattr(salience, "salient_shares", kept)
-    found = Vmaf().map(scene, coded, grid=(4, 3), saliency=network(STRONG))
+    found = Vmaf().quality_map(scene, coded, grid=(4, 3), saliency=network(STRONG))
     [(shares, empty)] = seen
     assert empty == ()
     assert len(shares) == FRAMES
@@ -403,15 +407,15 @@ def test_salient_tiles_decide(
             graph = f"[0]split[a][b];[a]{dark}[dark];[b]crop=80:60:{x}:{y}[c];[dark][c]overlay={x}:{y}:format=yuv420"
             output = tmp_path / f"{x}-{number}.mkv"
             pair.append(make("-i", clip, "-filter_complex", graph, "-pix_fmt", "yuv420p", "-c:v", "ffv1", output))
-        values.append(Vmaf().map(*pair, grid=(4, 3), saliency=network(STRONG)))
+        values.append(Vmaf().quality_map(*pair, grid=(4, 3), saliency=network(STRONG)))
     bad, good = values
-    assert bad.neg_salient < bad.neg_mean - 3
+    assert bad.neg_salient < fmean(float(tile.neg) for tile in bad.tiles) - 3
     assert good.neg_salient > bad.neg_salient + 3
 
 
 @pytest.mark.slow
 def test_salient_gate(scene: Path, coded: Path) -> None:
-    found = Vmaf().map(scene, coded, saliency=True, grid=(2, 2), min_neg_salient=1)
+    found = Vmaf().quality_map(scene, coded, saliency=True, grid=(2, 2), min_neg_salient=1)
     assert found.saliency.startswith("pytest-vmaf saliency ")
     assert min(float(t.neg) for t in found.tiles) < found.neg_salient < max(float(t.neg) for t in found.tiles)
     value = float(found.neg_salient)
@@ -419,20 +423,20 @@ def test_salient_gate(scene: Path, coded: Path) -> None:
     with pytest.raises(
         GateViolation, match=rf"^{NEG_SALIENT} \d+\.\d+ < .*{NEG_SALIENT} min \d+\.\d+ < .*\(2 of 2 gates failed\)"
     ):
-        Vmaf().map(scene, coded, saliency=True, grid=(2, 2), **gates)
+        Vmaf().quality_map(scene, coded, saliency=True, grid=(2, 2), **gates)
 
 
 def test_salient_gate_needs_saliency(scene: Path, coded: Path) -> None:
     gate = {"min_neg_salient": 1}
     # Wherever it was set: what was not measured must not pass.
     with pytest.raises(SettingsError, match=r"neg_salient.* saliency=True"):
-        Vmaf(**gate).map(scene, coded, grid=(1, 1))
-    Vmaf(**gate).map(scene, coded, min_neg_salient=None, grid=(1, 1))
+        Vmaf(**gate).quality_map(scene, coded, grid=(1, 1))
+    Vmaf(**gate).quality_map(scene, coded, min_neg_salient=None, grid=(1, 1))
 
 
 def test_nothing_salient_anywhere(scene: Path, coded: Path, network: Callable[[bytes], Path]) -> None:
     with pytest.raises(MaskError, match=r"Nothing is salient in any of the 4 frames \(.*network\.onnx\)"):
-        Vmaf().map(scene, coded, saliency=network(ZERO), min_neg_salient=1)
+        Vmaf().quality_map(scene, coded, saliency=network(ZERO), min_neg_salient=1)
 
 
 def test_nothing_salient_in_a_frame(
@@ -449,8 +453,10 @@ def test_nothing_salient_in_a_frame(
     for number, clip in enumerate((scene, coded)):
         dark = "lutyuv=y=val/8+16:u=128:v=128:enable='eq(n,1)'"
         pair.append(make("-i", clip, "-vf", f"{dark},format=yuv420p", "-c:v", "ffv1", tmp_path / f"{number}.mkv"))
-    found = Vmaf().map(*pair, grid=(4, 3), saliency=network(relu))
-    assert any("nothing is salient in frame 1; tiles count by their area there" in n for n in found.provenance["notes"])
+    found = Vmaf().quality_map(*pair, grid=(4, 3), saliency=network(relu))
+    assert any(
+        "nothing is salient in frame 1; tiles count by their area there" in n for n in found.context.provenance["notes"]
+    )
     areas = np.array([tile.w * tile.h for tile in found.tiles], float)
     second = np.array([tile.neg.frames[1] for tile in found.tiles])
     assert found.neg_salient.frames[1] == pytest.approx(float((areas * second).sum() / areas.sum()), abs=1e-9)
@@ -466,20 +472,20 @@ def test_network_fails(
 ) -> None:
     vmaf = Vmaf()
     with pytest.raises(MaskError, match=message):
-        vmaf.map(scene, coded, saliency=network(content))
+        vmaf.quality_map(scene, coded, saliency=network(content))
     assert [record["status"] for record in vmaf.records] == ["error"]
 
 
 def test_network_missing(scene: Path, coded: Path, counted: list[int]) -> None:
     with pytest.raises(MaskError, match=r"The saliency network missing\.onnx does not exist"):
-        Vmaf().map(scene, coded, saliency="missing.onnx")
+        Vmaf().quality_map(scene, coded, saliency="missing.onnx")
     assert counted == []
 
 
 @pytest.mark.parametrize("saliency", [0, 1, 3.5, "", b"a.onnx", ["a.onnx"]])
 def test_saliency_is_not_a_path(saliency: Any, scene: Path, coded: Path) -> None:
     with pytest.raises(SettingsError, match=r"saliency must be the path of an ONNX network, not "):
-        Vmaf().map(scene, coded, saliency=saliency)
+        Vmaf().quality_map(scene, coded, saliency=saliency)
 
 
 # At the edges of what there is.
@@ -490,7 +496,7 @@ def test_map_of_a_picture(scene: Path, make: Callable[..., Path], tmp_path: Path
     png = make("-i", scene, "-frames:v", 1, tmp_path / "a.png")
     jpg = make("-i", png, "-q:v", 20, tmp_path / "a.jpg")
     with pytest.raises(GateViolation, match=rf"^{NEG_TILE} \d") as caught:
-        Vmaf().map(png, jpg, saliency=True, min_neg_tile=99.9)
+        Vmaf().quality_map(png, jpg, saliency=True, min_neg_tile=99.9)
     result = caught.value.result
     assert isinstance(result, QualityMap)
     assert [len(tile.neg.frames) for tile in result.tiles] == [1] * 16
@@ -500,16 +506,16 @@ def test_map_of_a_picture(scene: Path, make: Callable[..., Path], tmp_path: Path
 @pytest.mark.slow
 def test_clip_with_itself(scene: Path) -> None:
     gates = {"min_neg_tile": 95, "max_gap_tile": 0.05, "min_neg_salient": 95}
-    found = Vmaf().map(scene, scene, saliency=True, grid=(2, 2), **gates)
+    found = Vmaf().quality_map(scene, scene, saliency=True, grid=(2, 2), **gates)
     assert found.gap_tile == pytest.approx(0, abs=0.05)
-    assert not found.above_100
+    assert not found.whole.above_100
 
 
 @pytest.mark.slow
 def test_different_lengths(scene: Path, coded: Path, make: Callable[..., Path], tmp_path: Path) -> None:
     short = make("-i", coded, "-frames:v", 3, "-c:v", "ffv1", tmp_path / "short.mkv")
     with pytest.raises(PairError, match="different lengths: 4 frames in the reference, 3"):
-        Vmaf().map(scene, short)
+        Vmaf().quality_map(scene, short)
 
 
 @pytest.mark.slow
@@ -522,26 +528,30 @@ def test_flat_tile_is_an_error(make: Callable[..., Path], tmp_path: Path) -> Non
         for colour in ("black", "white")
     ]
     with pytest.raises(ScorerError, match=r"^tile 0,0: VMAF is not meaningful"):
-        Vmaf().map(*pair, grid=(8, 4))
+        Vmaf().quality_map(*pair, grid=(8, 4))
+
+
+def test_map_is_an_alias() -> None:
+    assert Vmaf.map is Vmaf.quality_map
 
 
 def test_fake_map() -> None:
     vmaf = Vmaf(scorer=FakeScorer(vmaf=95.0, neg=93.0))
-    found = vmaf.map("a", "b", grid=(2, 2), min_neg_tile=93, max_gap_tile=2)
+    found = vmaf.quality_map("a", "b", grid=(2, 2), min_neg_tile=93, max_gap_tile=2)
     assert [float(tile.neg) for tile in found.tiles] == [93.0] * 4
-    assert found.provenance["fake"]
+    assert found.context.provenance["fake"]
     with pytest.raises(SettingsError, match="saliency needs a scorer that reads clips; 'fake' does not"):
-        vmaf.map("a", "b", saliency=True)
+        vmaf.quality_map("a", "b", saliency=True)
     with pytest.raises(GateViolation, match=rf"^{NEG_TILE} 93\.000 < 94"):
-        vmaf.map("a", "b", min_neg_tile=94)
+        vmaf.quality_map("a", "b", min_neg_tile=94)
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        ("score", r"min_neg_tile requires vmaf\.map\(\)"),
-        ("check", r"min_neg_tile requires vmaf\.map\(\)"),
-        ("roi", r"min_neg_tile requires vmaf\.map\(\)"),
+        ("score", r"min_neg_tile requires vmaf\.quality_map\(\)"),
+        ("check", r"min_neg_tile requires vmaf\.quality_map\(\)"),
+        ("roi", r"min_neg_tile requires vmaf\.quality_map\(\)"),
     ],
 )
 def test_tile_gates_need_map(call: str, message: str, scene: Path, coded: Path) -> None:
@@ -551,7 +561,7 @@ def test_tile_gates_need_map(call: str, message: str, scene: Path, coded: Path) 
 
 @pytest.mark.slow
 def test_network_by_path(scene: Path, coded: Path, network: Callable[[bytes], Path]) -> None:
-    found = Vmaf().map(scene, coded, saliency=network(PLAIN), grid=(1, 1))
+    found = Vmaf().quality_map(scene, coded, saliency=network(PLAIN), grid=(1, 1))
     assert found.saliency.endswith("network.onnx")
 
 
@@ -560,8 +570,8 @@ def test_aligned_map(footage: Callable[..., Path], make: Callable[..., Path], tm
     reference = footage("192x128", 16)
     cut = make("-i", reference, "-vf", "trim=start_frame=2,setpts=N/25/TB", "-c:v", "ffv1", tmp_path / "cut.mkv")
     late = make("-i", cut, "-c:v", "libx264", "-preset", "ultrafast", tmp_path / "late.mp4")
-    aligned = Vmaf(align=True).map(reference, late, grid=(2, 1), saliency=True)
-    same = Vmaf().map(cut, late, grid=(2, 1), saliency=True)
+    aligned = Vmaf(align=True).quality_map(reference, late, grid=(2, 1), saliency=True)
+    same = Vmaf().quality_map(cut, late, grid=(2, 1), saliency=True)
     assert [tile.neg.frames for tile in aligned.tiles] == [tile.neg.frames for tile in same.tiles]
     assert aligned.neg_salient.frames == same.neg_salient.frames
     assert len(same.neg_salient.frames) == 14
@@ -575,9 +585,9 @@ def test_minimum_of_a_moment(scene: Path, make: Callable[..., Path], tmp_path: P
     )
     distorted = tmp_path / "moment.mkv"
     make("-i", scene, "-filter_complex", graph, "-pix_fmt", "yuv420p", "-c:v", "ffv1", distorted)
-    found = Vmaf().map(scene, distorted, grid=(4, 3))
+    found = Vmaf().quality_map(scene, distorted, grid=(4, 3))
     assert (found.worst.column, found.worst.row) == (0, 0)
     moment = found.tile(3, 2).neg.frames[3]
-    assert found.pooled("neg_tile", "min") == moment < float(found.worst.neg.min) - 10
+    assert found.worst_result.pooled("neg_tile", "min") == moment < float(found.worst.neg.min) - 10
     with pytest.raises(GateViolation, match=rf"^{NEG_TILE} min {moment:.3f} < "):
-        Vmaf().map(scene, distorted, grid=(4, 3), min_neg_tile_min=float(found.worst.neg.min))
+        Vmaf().quality_map(scene, distorted, grid=(4, 3), min_neg_tile_min=float(found.worst.neg.min))

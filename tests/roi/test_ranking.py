@@ -101,8 +101,8 @@ def test_masked_score_ranks_by_subject(clips: Clips) -> None:
 @pytest.mark.slow
 def test_salient_tiles_rank_by_subject(clips: Clips) -> None:
     vmaf = Vmaf()
-    subject = vmaf.map(clips.reference, clips.subject_worse, grid=(8, 5), saliency=True)
-    background = vmaf.map(clips.reference, clips.background_worse, grid=(8, 5), saliency=True)
+    subject = vmaf.quality_map(clips.reference, clips.subject_worse, grid=(8, 5), saliency=True)
+    background = vmaf.quality_map(clips.reference, clips.background_worse, grid=(8, 5), saliency=True)
     assert subject.neg_mean >= background.neg_mean
     assert subject.neg_salient < background.neg_salient - CLEARLY
     # The worst tile lies where it was made bad.

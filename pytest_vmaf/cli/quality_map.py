@@ -1,0 +1,61 @@
+"""`pytest-vmaf quality-map`: the score of each tile of a grid."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import Any
+
+from pytest_vmaf.cli import common
+from pytest_vmaf.cli.common import PASSED, VIOLATED
+from pytest_vmaf.errors import GateViolation
+
+EXIT_CODES = "0 all gates pass, 1 a gate fails, 2 usage, 3 could not measure"
+GRID = re.compile(r"([1-9]\d?)x([1-9]\d?)")
+
+
+def add_parser(commands: common.Commands) -> None:
+    """Add the command."""
+    text = "score each tile of a grid, to show where quality was lost"
+    usage = "[options] REFERENCE DISTORTED"
+    parser = common.add_command(commands, "quality-map", run, text, EXIT_CODES, usage=usage)
+    parser.add_argument("reference", type=Path, help="the original clip")
+    parser.add_argument("distorted", type=Path, help="the encoded clip")
+    parser.add_argument("--grid", type=_grid, default=(4, 4), metavar="COLUMNSxROWS", help="default 4x4")
+    parser.add_argument("--saliency", action="store_true", help="also weight the tiles by their saliency")
+    parser.add_argument("--saliency-model", type=Path, metavar="PATH", help="the same with this ONNX model")
+    common.add_gate(parser, "min_neg_tile=80")
+    common.add_raw_video(parser)
+    common.add_selection(parser, "reference", "distorted")
+    common.add_settings(parser)
+    common.add_output(parser, "table", "json")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Score the tiles, write them, and exit by the gates."""
+    from pytest_vmaf.report.terminal import tile_table
+
+    layer = common.settings_layer(options)
+    gates: dict[str, Any] = {gate.name: gate.limit for gate in layer.gates}
+    vmaf = common.measuring_session(layer._replace(gates=()))
+    common.check_output(options.output)
+    reference, distorted = common.read_clips([options.reference, options.distorted], options)
+    saliency = options.saliency_model or options.saliency
+    code = PASSED
+    try:
+        found = vmaf.quality_map(reference, distorted, grid=options.grid, saliency=saliency, gates=gates)
+    except GateViolation as violation:
+        code, found = common.print_message(str(violation), VIOLATED), violation.result
+    if options.format == "json":
+        common.write_json(options.output, found.to_dict())
+    else:
+        common.write_table(options.output, tile_table(found))
+    return code
+
+
+def _grid(text: str) -> tuple[int, int]:
+    match = GRID.fullmatch(text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"must be COLUMNSxROWS, for example 4x4, not {text!r}")
+    return int(match[1]), int(match[2])
