@@ -75,6 +75,11 @@ def supports(metric: str, metrics: Sequence[str]) -> bool:
     return metric not in SEARCH_METRICS and (metric in TILE_METRICS or "neg_tile" not in metrics)
 
 
+def has_baseline(metric: str, metrics: Sequence[str]) -> bool:
+    """Whether the baseline of such a measurement has this metric."""
+    return metric not in STREAM_METRICS and supports(metric, metrics)
+
+
 def _unsupported(gate: Gate) -> str:
     if gate.metric in STREAM_METRICS:
         return f"{gate.name} requires vmaf.check() or vmaf.score(), or a search: no other method measures streams."

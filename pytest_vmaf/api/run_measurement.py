@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_vmaf.api.context import Context
-from pytest_vmaf.api.gate_selection import measured_gates, select_gates, supports
+from pytest_vmaf.api.gate_selection import has_baseline, measured_gates, select_gates, supports
 from pytest_vmaf.api.measurement_kinds import Kind, MeasuredResult
 from pytest_vmaf.baselines.judge import Outcome
 from pytest_vmaf.errors import BaselineError, GateViolation, MeasurementError, ScorerError, SettingsError
@@ -147,7 +147,7 @@ def _plan(
     clips = as_clip(reference), as_clip(distorted)
     baseline = None
     if gated:
-        has_metric = partial(supports, metrics=kind.metrics)
+        has_metric = partial(has_baseline, metrics=kind.metrics)
         baseline = context.baselines.prepare_check(layers, "score", has_metric, clips[1].path.name)
     features = [gate.feature for gate in gates if gate.feature]
     features += baseline.features if baseline else ()

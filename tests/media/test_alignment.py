@@ -49,9 +49,7 @@ def test_a_shift_either_way_is_found(offset, seed, speed):
 
 def test_shift_of_a_slow_picture():
     film = moving(4, speed=2).astype(float)
-    slow = (
-        np.stack([film[0] + (film[1] - film[0]) * frame / 7 for frame in range(FRAMES + 1)]).round().astype(np.uint8)
-    )
+    slow = np.stack([film[0] + (film[1] - film[0]) * frame / 7 for frame in range(FRAMES + 1)]).round().astype(np.uint8)
     assert offset_of(slow[:FRAMES].tobytes(), coded(slow[1:])).offset == 1
     assert offset_of(slow[:FRAMES].tobytes(), coded(slow[:FRAMES])).offset == 0
 
