@@ -154,10 +154,12 @@ def _chart(scores: Mapping[str, Score]) -> list[Chart]:
     count = len(first.frames)
     size = frames_per_bucket(count)
     unit, time = time_axis(first.context.frame_rate)
-    lines = [
-        Line(name, [(time(start), min(score.frames[start : start + size])) for start in range(0, count, size)])
-        for name, score in scores.items()
-    ]
+    lines = []
+    for name, score in scores.items():
+        # Clipped at each access.
+        frames = score.frames
+        points = [(time(start), min(frames[start : start + size])) for start in range(0, count, size)]
+        lines.append(Line(name, points))
     return [Chart(unit, "NEG", lines, (), "Each point is the worst of its frames.")] if count > 1 else []
 
 

@@ -88,10 +88,11 @@ def _pools(result: Result, name: str) -> dict[str, float]:
     """A metric in each of its pools. Of a quality map, scores are those of one tile, as everywhere in the record."""
     if name not in BASE_METRICS:
         return pools_of(result, name)
-    score, pools = result[name], dict[str, float]()
+    # Clipped at each access.
+    frames, pools = result[name].frames, dict[str, float]()
     for pool in POOLS:
         with suppress(MeasurementError):
-            pools[pool] = pooled(score.frames, pool)
+            pools[pool] = pooled(frames, pool)
     return pools
 
 

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_vmaf import Region, Vmaf
+from pytest_vmaf import FakeScorer, Region, Vmaf
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.report import document as documents, part_sections
 from pytest_vmaf.report.html import write_html
 from pytest_vmaf.report.part_sections import _tint, map_section, roi_section
+from pytest_vmaf.scoring.score import Scale
 
 Run = Callable[..., pytest.RunResult]
 TESTS = """
@@ -132,6 +133,17 @@ def test_box_in_aligned_pair(footage: Callable[..., Path], make: Callable[..., P
     record = session._context.records.section_makers[0](1).to_record()
     (shown,) = [block["shown"] for block in record["blocks"] if block["kind"] == "shown"]
     assert (shown["boxes"][0]["x"], shown["boxes"][0]["y"]) == boxes[frame + 2][:2]
+
+
+def test_chart_of_a_long_clip(monkeypatch: pytest.MonkeyPatch) -> None:
+    score = Vmaf(scorer=FakeScorer(frames=2000)).score("ref.mkv", "dis.mkv").neg
+    clips: list[object] = []
+    clip = Scale.clip
+    monkeypatch.setattr(Scale, "clip", lambda self, frames: clips.append(self) or clip(self, frames))
+    [chart] = part_sections._chart({"all": score})
+    assert len(chart.lines[0].points) > 100
+    # Once for each line, not for each point.
+    assert len(clips) <= 2
 
 
 def test_many_regions(pair: tuple[Clip, Clip], monkeypatch: pytest.MonkeyPatch) -> None:
