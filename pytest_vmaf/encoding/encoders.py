@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from pytest_vmaf.cache.entries import Cache, get_or_compute, key_of
+from pytest_vmaf.encoding.encoder_fields import check_kinds, is_range, read_words
 from pytest_vmaf.errors import EncodeError, SettingsError
 from pytest_vmaf.media.builds import build_of
 from pytest_vmaf.media.ffmpeg import FfmpegCommand
@@ -75,7 +76,9 @@ class Encoder:
     files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not _is_range(self.crf_range):
+        if not (isinstance(self.name, str) and self.name and self.name.isprintable()):
+            raise SettingsError(f"The name of an encoder must be printable text, not {self.name!r:.80}.")
+        if not is_range(self.crf_range):
             raise SettingsError(
                 f"{self.name}: crf_range must be two integers, for example (0, 51), at most 1000 apart, "
                 f"not {self.crf_range!r}."
@@ -83,7 +86,7 @@ class Encoder:
         if sum(map(bool, (self.arguments, self.command, self.function))) != 1:
             raise SettingsError(f"{self.name}: an encoder must have one of arguments, command and function.")
         for field in ("arguments", "command", "presets", "joining", "files"):
-            object.__setattr__(self, field, _read_words(self.name, field, getattr(self, field)))
+            object.__setattr__(self, field, read_words(self.name, field, getattr(self, field)))
         self._check_texts()
         if self.slope is not None and not (isinstance(self.slope, int | float) and 1e-6 < abs(self.slope) < 5):
             raise SettingsError(
@@ -101,8 +104,7 @@ class Encoder:
             raise SettingsError(f"{self.name}: {{crf}} is missing, so every encode would be the same.")
 
     def _check_texts(self) -> None:
-        if not isinstance(self.preset, str | None):
-            raise SettingsError(f"{self.name}: preset must be a string or None, not {self.preset!r:.80}.")
+        check_kinds(self.name, vars(self))
         if not isinstance(self.suffix, str) or SUFFIX.fullmatch(self.suffix) is None:
             raise SettingsError(f'{self.name}: suffix must be a suffix such as ".mp4", not {self.suffix!r:.80}.')
         if self.command and VARIABLE.fullmatch(self.command[0]) and shutil.which(self.command[0]) is None:
@@ -146,21 +148,6 @@ class Encoder:
                 f"Presets: {', '.join(self.presets)}."
             )
         return preset
-
-
-def _read_words(name: str, field: str, words: object) -> tuple[str, ...]:
-    if isinstance(words, Iterable) and not isinstance(words, str | bytes):
-        texts = tuple(words)
-        if all(isinstance(word, str | os.PathLike) for word in texts):
-            return tuple(map(os.fspath, texts))
-    raise SettingsError(f"{name}: {field} must be a sequence of strings, not {words!r:.80}.")
-
-
-def _is_range(crf_range: object) -> bool:
-    pair = crf_range if isinstance(crf_range, tuple | list) else ()
-    integers = len(pair) == 2 and type(pair[0]) is type(pair[1]) is int
-    # No scale has more numbers, and a search could not weigh more against each other.
-    return integers and pair[0] < pair[1] <= pair[0] + 1000
 
 
 def command_encoder(template: str | Sequence[str | os.PathLike[str]]) -> Encoder:

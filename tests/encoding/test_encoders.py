@@ -276,6 +276,11 @@ def test_function_signature() -> None:
         ("files", "a.cfg", "files must be a sequence of strings, not 'a.cfg'"),
         ("presets", [1], r"presets must be a sequence of strings, not \[1\]"),
         ("preset", 5, "preset must be a string or None, not 5"),
+        ("name", 5, "The name of an encoder must be printable text, not 5"),
+        ("name", "", "The name of an encoder must be printable text, not ''"),
+        ("larger_is_finer", "no", "larger_is_finer must be True or False, not 'no'"),
+        ("needs", 5, "needs must be a string, not 5"),
+        ("function", 5, "function must be callable, not 5"),
         ("suffix", "\0", r"suffix must be a suffix such as .*, not '\\x00'"),
         ("suffix", "/a", "suffix must be a suffix such as .*, not '/a'"),
         ("suffix", None, "suffix must be a suffix"),
@@ -283,7 +288,7 @@ def test_function_signature() -> None:
 )
 def test_field_of_another_type(field, value, words):
     with pytest.raises(SettingsError, match=words):
-        Encoder("mine", command=("enc", "{crf}"), **{field: value})
+        Encoder(**{"name": "mine", **({} if field == "function" else {"command": ("enc", "{crf}")}), field: value})
 
 
 def test_command_that_begins_with_a_variable():
