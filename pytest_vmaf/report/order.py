@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pytest_vmaf.gates.metrics import ABOVE, BASE_METRICS, decimals
+from pytest_vmaf.gates.metrics import ABOVE, BASE_METRICS, PART_METRICS, decimals, feature_columns
 from pytest_vmaf.report.schema import STATUSES, Record
 
 
@@ -44,8 +44,12 @@ def smallest_margin(measurement: Record) -> Record | None:
 
 
 def rank(gate: Record) -> tuple[bool, int, float]:
-    """The sort key of a gate: failed gates first, VMAF points before other units and frame counts, then the margin."""
-    unit = 0 if gate["metric"] in BASE_METRICS else 2 if gate["metric"] == ABOVE else 1
-    # A hundredth of SSIM weighs as much as a decibel.
-    scale = 100 if unit == 1 and decimals(gate["metric"], gate["limit"]) > 2 else 1
+    """The sort key of a gate: failed first, scores and features before other units and frame counts, then the margin.
+
+    A point of VMAF, a decibel and a hundredth of SSIM weigh the same.
+    """
+    metric = gate["metric"]
+    is_score = metric in BASE_METRICS or metric in PART_METRICS or metric in feature_columns()
+    unit = 0 if is_score else 2 if metric == ABOVE else 1
+    scale = 100 if metric not in BASE_METRICS and decimals(metric, gate["limit"]) > 2 else 1
     return gate["passed"], unit, scale * gate["margin"]

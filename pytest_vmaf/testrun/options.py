@@ -183,7 +183,7 @@ def report_options(config: pytest.Config) -> ReportOptions:
 
 
 def _refuse_unknown(config: pytest.Config) -> None:
-    """Raise SettingsError for an ini value that begins with `vmaf_` and that nobody reads: its gate would be void."""
+    """Raise SettingsError for an ini value that begins with `vmaf` and that nobody reads: its gate would be void."""
     for name in sorted(_ini_names(config)):
         try:
             # Also knows what other plugins have added.
@@ -196,11 +196,11 @@ def _refuse_unknown(config: pytest.Config) -> None:
 
 
 def _ini_names(config: pytest.Config) -> set[str]:
-    """The names that begin with `vmaf_`, of the ini file and of `-o NAME=VALUE`. pytest has no public list of them."""
+    """The names that begin with `vmaf`, of the ini file and of `-o NAME=VALUE`. pytest has no public list of them."""
     names = {text.partition("=")[0] for text in config.getoption("override_ini", None) or ()}
     path = config.inipath
     text = path.read_text(encoding="utf-8") if path else ""
-    if path and "vmaf_" in text:
+    if path and "vmaf" in text.lower():
         if path.suffix == ".toml":
             import tomllib
 
@@ -212,7 +212,7 @@ def _ini_names(config: pytest.Config) -> set[str]:
 
             section = "tool:pytest" if path.name == "setup.cfg" else "pytest"
             names |= {*IniConfig(str(path), data=text).sections.get(section, ())}
-    return {name for name in names if name.startswith("vmaf_")}
+    return {name for name in names if name.lower().startswith("vmaf")}
 
 
 def _refuse_unknown_model(layer: Layer) -> None:

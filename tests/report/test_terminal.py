@@ -125,3 +125,6 @@ def test_margins_of_several_units() -> None:
     with pytest.raises(GateViolation):
         vmaf.check("a.mkv", "b.mkv", min_float_ssim=0.99, min_psnr_y=40)
     assert margin_of(vmaf.records[0]) == "-0.0900 min_float_ssim"
+    # The smallest margin is that of SSIM, although its number is in another unit.
+    vmaf.score("a.mkv", "b.mkv", min_float_ssim=0.899, min_neg=85)
+    assert margin_of(vmaf.records[1]) == "+0.0010 min_float_ssim"

@@ -251,7 +251,13 @@ def test_invalid_ini_value(run: Run, pytester: pytest.Pytester, value: int, mess
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("vmaf_gate", " Did you mean 'vmaf_gates'?"), ("vmaf_modle", " Did you mean 'vmaf_model'?")]
+    ("name", "hint"),
+    [
+        ("vmaf_gate", " Did you mean 'vmaf_gates'?"),
+        ("vmaf_modle", " Did you mean 'vmaf_model'?"),
+        ("vmaf-gates", " Did you mean 'vmaf_gates'?"),
+        pytest.param("VMAF_gates", "", marks=pytest.mark.slow),
+    ],
 )
 def test_misspelled_ini_option(run: Run, pytester: pytest.Pytester, name: str, hint: str) -> None:
     pytester.makeini(f"[pytest]\n{name} = min_neg=70\nother_option = 1\n")
