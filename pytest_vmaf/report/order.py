@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pytest_vmaf.gates.metrics import ABOVE, BASE_METRICS, PART_METRICS, decimals, feature_columns
+from pytest_vmaf.gates.metrics import ABOVE, BASE_METRICS, PART_METRICS, decimals
 from pytest_vmaf.report.schema import STATUSES, Record
+from pytest_vmaf.scoring.models import feature_columns
 
 
 def worst_first(tests: Iterable[Record]) -> list[Record]:
