@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pytest_vmaf.media.brightness import Brightness
-from pytest_vmaf.media.colour_commands import AS_STORED, convert_matrix, convert_range, retag, retag_doubtful
+from pytest_vmaf.media.colour_commands import (
+    AS_STORED,
+    convert_matrix,
+    convert_range,
+    retag,
+    retag_doubtful,
+    retag_grey,
+)
 from pytest_vmaf.media.inspect import Video
 from pytest_vmaf.media.pixel_formats import (
     FINER_CHROMA,
@@ -109,11 +116,12 @@ def _range_problems(ref: Video, dis: Video, route: Route, brightness: Brightness
             + retag(dis, "range", ranges[0])
             + convert_range(dis, ranges[0])
         )
-    elif route != "stored" and (better := brightness.contradiction()):
+    elif _is_in_doubt(ref, dis, route) and (better := brightness.contradiction()):
+        remedy = retag_doubtful(ref, dis) if route != "stored" else retag_grey(ref, dis, better)
         problems.append(
             f"colour range: by their tags (reference {ref.color_range}, distorted clip {dis.color_range}) the clips "
             f"differ in brightness and contrast as if the distorted clip had been {better}. Correct the wrong tag, "
-            f"or convert the clip. {retag_doubtful(ref, dis)}"
+            f"or convert the clip. {remedy}"
         )
     for video, what in ((ref, "reference"), (dis, "distorted clip")):
         if route != "stored" and video.format.kind == "yuv" and video.matrix not in SCALER_MATRICES:
@@ -122,6 +130,13 @@ def _range_problems(ref: Video, dis: Video, route: Route, brightness: Brightness
                 f"clip is RGB or a picture. {convert_matrix(video)}, or compare it with a clip of the same matrix."
             )
     return problems
+
+
+def _is_in_doubt(ref: Video, dis: Video, route: Route) -> bool:
+    """Whether the pictures may contradict the tags: what was RGB or grey went through conversions that ignore them."""
+    tags = {video.color_range for video in (ref, dis) if video.format.kind == "grey"}
+    # Grey without a tag has the range that fits.
+    return route != "stored" or (bool(tags) and tags <= {"tv", "pc"})
 
 
 def _tags(ref: Video, dis: Video) -> set[str]:

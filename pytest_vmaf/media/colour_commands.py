@@ -24,7 +24,8 @@ LOSSLESS = "-c:v libx264 -qp 0 OUT.mkv"
 
 def retag(video: Video, tag: str, value: str, what: str = "distorted clip") -> str:
     """How to give a clip, described as `what`, another tag without changing its samples, in a sentence."""
-    lossless = LOSSLESS.replace("libx264", "libx264rgb") if video.format.kind == "rgb" else LOSSLESS
+    # What x264 codes of grey is decoded as YUV.
+    lossless = {"rgb": "-c:v libx264rgb -qp 0 OUT.mkv", "grey": "-c:v ffv1 OUT.mkv"}.get(video.format.kind, LOSSLESS)
     # The yuvj formats are full range whatever the tag says.
     plain = f"{AS_STORED},format={_without_j(video)}," if video.format.is_full_range and tag == "range" else ""
     filters = f"{plain}setparams={SETPARAMS[tag]}={value}"
@@ -40,6 +41,24 @@ def retag_doubtful(ref: Video, dis: Video) -> str:
     return retag(video, "range", "tv" if video.color_range == "pc" else "pc", what)
 
 
+def retag_grey(ref: Video, dis: Video, better: str) -> str:
+    """How to correct the range of one of two clips with the same tag, of which one or both are grey.
+
+    Args:
+        ref: The reference.
+        dis: The distorted clip.
+        better: How the distorted clip differs, as `Brightness.contradiction` says.
+    """
+    is_squeezed, tag = better.startswith("squeezed"), "tv" if "pc" in (ref.color_range, dis.color_range) else "pc"
+    # A wrong tag is that of the wider samples, if it is limited, or that of the narrower ones.
+    clip = (dis, "distorted clip") if is_squeezed == (tag == "tv") else (ref, "reference")
+    text = retag(clip[0], "range", tag, clip[1])
+    if not is_squeezed or ref.format.kind != "grey":
+        return text
+    kept = f"{AS_STORED},format={_planar(ref)},setparams=range={ref.color_range}"
+    return f"{text}. If both are right, ffmpeg took the reference for full range: encode it with -vf {kept}"
+
+
 def convert_range(video: Video, color_range: str) -> str:
     """How to convert the distorted clip to another range, in a sentence; "" for RGB."""
     if video.format.kind == "rgb":
@@ -47,7 +66,7 @@ def convert_range(video: Video, color_range: str) -> str:
     form, first = _without_j(video), ""
     if video.format.kind == "grey":
         # As YUV with neutral chroma, because the scaler takes grey for full range.
-        form = "yuv420p" if video.format.depth == 8 else f"yuv420p{video.format.depth}le"
+        form = _planar(video)
         first = f"{AS_STORED},format={form},setparams=range=tv," if color_range == "pc" else ""
     return f". To convert it: ffmpeg -i IN -vf {first}scale=out_range={color_range},format={form} {LOSSLESS}"
 
@@ -67,3 +86,8 @@ def convert_matrix(video: Video) -> str:
 
 def _without_j(video: Video) -> str:
     return video.pix_fmt.replace("yuvj", "yuv")
+
+
+def _planar(video: Video) -> str:
+    """YUV of the same depth, for grey."""
+    return "yuv420p" if video.format.depth == 8 else f"yuv420p{video.format.depth}le"

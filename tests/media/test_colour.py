@@ -313,6 +313,25 @@ def test_commands_that_correct_tags(one, other, coded, remedy, ffmpeg):
     assert problems(ffmpeg, first, remedy(problems(ffmpeg, first, second), second)) == ""
 
 
+def test_grey_that_an_encoder_took_for_full_range(grey, coded, remedy, score, ffmpeg):
+    """Its tag is right, and ffmpeg ignored it; or the tag is wrong, and the encode is right."""
+    squeezed = coded("format=yuv420p", *LOSSLESS, source=grey)
+    message = problems(ffmpeg, grey, squeezed)
+    assert "as if the distorted clip had been squeezed from full to limited range" in message
+    assert score(remedy(message, grey), squeezed)["psnr_y"] > 50
+    chain = re.search(r"encode it with -vf (\S+)", message)[1]
+    assert score(grey, coded(chain, *LOSSLESS, source=grey))["psnr_y"] >= 60
+
+
+@slow
+def test_grey_whose_tag_is_wrong(grey, coded, remedy, score, ffmpeg):
+    wide = coded("format=gray,setparams=range=tv", "-c:v", "ffv1")
+    limited = coded("setparams=range=tv", *LOSSLESS)
+    message = problems(ffmpeg, limited, wide)
+    assert "as if the distorted clip had been expanded to full range" in message
+    assert score(limited, remedy(message, wide), allow=["order"])["psnr_y"] > 50
+
+
 @slow
 def test_commands_that_convert(coded, remedy, score, ffmpeg):
     full = coded("scale=out_range=pc,setparams=range=pc", *LOSSLESS)
