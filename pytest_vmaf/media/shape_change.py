@@ -33,7 +33,7 @@ HEADER = re.compile(r"\] (?:Sequence Parameter Set|Sequence Header)$")
 def shape_changes(
     ref: Video, dis: Video, allow: Collection[str], ffmpeg: str, timeout: float | None, cache: Cache | None
 ) -> list[str]:
-    """Where the sample aspect ratio of a clip changes, a sentence for each clip in which it does.
+    """Where the sample aspect ratio of a clip changes, and not that of the other, a sentence for each clip.
 
     Args:
         ref: The reference.
@@ -47,6 +47,9 @@ def shape_changes(
         return []
     look = partial(_look, ffmpeg=ffmpeg, timeout=timeout, cache=cache)
     changes = {"reference": look(ref), "distorted clip": look(dis)}
+    if len(set(changes.values())) == 1:
+        # Players show both alike.
+        return []
     return [text.replace("of the reference", f"of the {what}") for what, text in changes.items() if text]
 
 
