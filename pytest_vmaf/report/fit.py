@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from operator import itemgetter
 
 from pytest_vmaf import files
 from pytest_vmaf.errors import MeasurementError
@@ -11,7 +12,7 @@ from pytest_vmaf.report import collector, document as documents
 from pytest_vmaf.report.collector import SMALL, drop_picture, lighten, picture_size, sections_size
 from pytest_vmaf.report.order import worst_first
 from pytest_vmaf.report.schema import Record, RecordDict
-from pytest_vmaf.report.series import coarsen
+from pytest_vmaf.report.series import WORST_POINTS, coarsen
 from pytest_vmaf.text import plural
 
 #: The most characters of the pictures in a page that contains them.
@@ -140,7 +141,25 @@ def json_text(document: RecordDict) -> str:
 
 
 def _coarser(attempt: RecordDict, points: int) -> RecordDict:
-    return {**attempt, "measurements": [coarsen(each, points) for each in attempt["measurements"]]}
+    sections = [
+        {**section, "blocks": [_coarser_block(block, points) for block in section["blocks"]]}
+        for section in attempt["sections"]
+    ]
+    measurements = [coarsen(each, points) for each in attempt["measurements"]]
+    return {**attempt, "measurements": measurements, "sections": sections}
+
+
+def _coarser_block(block: Record, points: int) -> Record:
+    """A block whose chart of the worst frames over time has at most so many points a line. Other charts stay."""
+    if block.get("kind") != "chart" or block.get("caption") != WORST_POINTS:
+        return block
+    lines = []
+    for line in block["lines"]:
+        size = -(-len(line["points"]) // points) or 1
+        starts = range(0, len(line["points"]), size)
+        kept = [min(line["points"][start : start + size], key=itemgetter(1)) for start in starts]
+        lines.append({**line, "points": kept})
+    return {**block, "lines": lines}
 
 
 def _size_of_test(test: RecordDict) -> int:

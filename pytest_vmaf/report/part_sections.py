@@ -15,7 +15,7 @@ from pytest_vmaf.media.scratch import scratch_folder
 from pytest_vmaf.report.frame_pictures import TIMEOUT, worst_pictures
 from pytest_vmaf.report.schema import MOST_BOXES, MOST_FRAMES, Record
 from pytest_vmaf.report.sections import Chart, DataTable, HeatMap, Line, Paragraph, Section, Shown
-from pytest_vmaf.report.series import frames_per_bucket, time_axis
+from pytest_vmaf.report.series import WORST_POINTS, frames_per_bucket, time_axis
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import Score
 
@@ -158,9 +158,11 @@ def _chart(scores: Mapping[str, Score]) -> list[Chart]:
     for name, score in scores.items():
         # Clipped at each access.
         frames = score.frames
-        points = [(time(start), min(frames[start : start + size])) for start in range(0, count, size)]
+        points = [
+            (round(time(start), 3), round(min(frames[start : start + size]), 3)) for start in range(0, count, size)
+        ]
         lines.append(Line(name, points))
-    return [Chart(unit, "NEG", lines, (), "Each point is the worst of its frames.")] if count > 1 else []
+    return [Chart(unit, "NEG", lines, (), WORST_POINTS)] if count > 1 else []
 
 
 def _images(

@@ -21,6 +21,9 @@ BINS = 20
 #: Worst frames recorded for each metric.
 WORST = 3
 
+#: The caption of a chart whose points may be replaced by the lowest among them.
+WORST_POINTS = "Each point is the worst of its frames."
+
 
 def thin(frames: Sequence[float], *, lowest: bool, buckets: int = MOST_BUCKETS, digits: int = 3) -> list[float]:
     """Reduce a series to at most `buckets` values. Each is the worst of its frames, so no minimum is lost.

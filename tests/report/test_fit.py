@@ -11,7 +11,8 @@ from pytest_vmaf import files
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.report import collector, document as documents
 from pytest_vmaf.report.fit import fit_pictures, json_text
-from pytest_vmaf.report.series import coarsen
+from pytest_vmaf.report.sections import Chart, Line, Section
+from pytest_vmaf.report.series import WORST_POINTS, coarsen
 from report.builders import PICTURE, a_document, a_full_document, a_measurement, a_test
 
 
@@ -80,6 +81,17 @@ def test_values_of_charts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
         len(read(tmp_path / "r.json", json_text(document))["tests"][0]["measurements"][0]["series"]["worst"]["neg"])
         == 50
     )
+
+
+def test_points_of_sections(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    lines = [Line("face", [(frame, 90.0 - frame % 7) for frame in range(200)])]
+    charts = [Chart("s", "NEG", lines, (), caption) for caption in (WORST_POINTS, "by day")]
+    document = long_document(1)
+    document["tests"][0]["sections"] = [Section("Regions", charts).to_record()]
+    monkeypatch.setattr(documents, "LARGEST_BYTES", len(json_text(document)) - 1)
+    [section] = read(tmp_path / "r.json", json_text(document))["tests"][0]["sections"]
+    ours, theirs = ([point[1] for point in block["lines"][0]["points"]] for block in section["blocks"])
+    assert (len(ours), min(ours), len(theirs)) == (50, 84.0, 200)
 
 
 def test_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
