@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         SweepSettings as SweepSettings,
     )
     from pytest_vmaf.api.vmaf import Vmaf as Vmaf
-    from pytest_vmaf.encoding.encode import Encode as Encode
+    from pytest_vmaf.encoding.encode import Encode as Encode, TrialEncode as TrialEncode
     from pytest_vmaf.encoding.encoders import Encoder as Encoder
     from pytest_vmaf.errors import *  # noqa: F403
     from pytest_vmaf.gates.gate import Gate as Gate
@@ -57,7 +57,7 @@ _EXPORTS = {
     "api.keywords": "BisectSettings CheckSettings CompareSettings EncodeSettings EncoderOptions MapSettings "
     "RoiSettings SearchSettings Settings SweepSettings",
     "api.vmaf": "Vmaf",
-    "encoding.encode": "Encode",
+    "encoding.encode": "Encode TrialEncode",
     "encoding.encoders": "Encoder",
     "errors": "BaselineError CacheWarning ClipError EncodeError GateViolation IncomparableScores LogError "
     "MaskError MeasurementError ModelError PairError PairWarning ScorerError SettingsError",

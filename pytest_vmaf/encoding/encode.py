@@ -29,8 +29,8 @@ CLASHING_TIMES = re.compile(r"non-strictly-monotonic PTS|Non-monotonic DTS")
 
 
 @dataclass(frozen=True)
-class Encode:
-    """What an encoder wrote.
+class TrialEncode:
+    """What an encoder wrote in a search. The file is gone unless the search was given a folder to keep it in.
 
     `size`, `frames`, `duration` and `bitrate` describe the video stream without its container. An encode can be passed
     to `vmaf.score()` and `vmaf.check()` in place of a clip.
@@ -61,6 +61,10 @@ class Encode:
         """The mean bitrate in bit/s."""
         return self.size * 8 / self.duration
 
+    def without_file(self) -> TrialEncode:
+        """The same encode, of which no file is left."""
+        return TrialEncode(**{**vars(self), "path": None})
+
     def to_dict(self) -> dict[str, Any]:
         """The encode as plain data."""
         return {**asdict(self), "path": self.path and str(self.path), "bitrate": self.bitrate}
@@ -83,6 +87,13 @@ class Encode:
             )
         # A bare stream states no frame rate.
         return Clip(self.path) if is_known(self.path) else Clip(self.path, frame_rate=self.frames / self.duration)
+
+
+@dataclass(frozen=True)
+class Encode(TrialEncode):
+    """What an encoder wrote, with its file. The attributes are those of `TrialEncode`, but `path` is always set."""
+
+    path: Path
 
 
 def make_encode(job: EncodeJob, crf: int, path: Path) -> Encode:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
 
-from pytest_vmaf.encoding.encode import Encode, describe
+from pytest_vmaf.encoding.encode import Encode, TrialEncode, describe
 from pytest_vmaf.encoding.job import EncodeJob
 from pytest_vmaf.errors import EncodeError
 from pytest_vmaf.media.demux import input_arguments, video_stream
@@ -14,7 +14,7 @@ from pytest_vmaf.media.ffmpeg import FfmpegCommand
 from pytest_vmaf.media.process import run
 
 
-def join(job: EncodeJob, parts: Sequence[Encode], folder: Path) -> tuple[Path, Encode]:
+def join(job: EncodeJob, parts: Sequence[TrialEncode], folder: Path) -> tuple[Path, Encode]:
     """Join encodes by copying their packets.
 
     Args:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_vmaf.encoding.encode import Encode
+from pytest_vmaf.encoding.encode import TrialEncode
 from pytest_vmaf.encoding.encoders import Encoder
 from pytest_vmaf.errors import GateViolation
 from pytest_vmaf.html_views import html_of
@@ -84,7 +84,7 @@ class Answer:
         return self._reached.encode.size
 
     @property
-    def encode(self) -> Encode:
+    def encode(self) -> TrialEncode:
         """The encode. Its path is None unless the search was given a folder to keep it in."""
         return self._reached.encode
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_vmaf.encoding.encode import Encode
+from pytest_vmaf.encoding.encode import TrialEncode
 from pytest_vmaf.encoding.shots import Shot
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.html_views import html_of
@@ -68,7 +68,7 @@ class PerShot:
     target: float
     metric: Metric
     shots: tuple[ShotAnswer, ...]
-    encode: Encode
+    encode: TrialEncode
     result: Result
     fixed: Bisection | None
 

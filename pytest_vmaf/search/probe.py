@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from pytest_vmaf.encoding.cached import encode_key, restore, store_encode
-from pytest_vmaf.encoding.encode import Encode, describe, make_encode, remove
+from pytest_vmaf.encoding.encode import Encode, TrialEncode, describe, make_encode, remove
 from pytest_vmaf.encoding.job import EncodeJob
 from pytest_vmaf.errors import ClipError, EncodeError
 from pytest_vmaf.gates.defaults import DEFAULT_GATES
@@ -58,7 +58,7 @@ class Probe:
     crf: int
     score: float
     result: Result
-    encode: Encode
+    encode: TrialEncode
 
     @property
     def bitrate(self) -> float:
@@ -84,7 +84,7 @@ class Probe:
 
     def without_file(self) -> Probe:
         """The same trial encode, of which no file is left."""
-        return replace(self, encode=replace(self.encode, path=None))
+        return replace(self, encode=self.encode.without_file())
 
     def __repr__(self) -> str:
         return f"<{self.encode.name} CRF {self.crf}: {self.score:.3f}, {self.bitrate / 1000:.1f} kbit/s>"
@@ -162,8 +162,8 @@ class Prober:
             raise
         if not self.keep:
             path.unlink(missing_ok=True)
-            encode = replace(encode, path=None)
-        self.probes[crf] = Probe(crf, float(self.metric.of(result)), result, encode)
+        stored = encode if self.keep else encode.without_file()
+        self.probes[crf] = Probe(crf, float(self.metric.of(result)), result, stored)
         return self.probes[crf].score
 
     def _check_interrupted(self) -> None:

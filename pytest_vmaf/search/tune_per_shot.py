@@ -109,8 +109,8 @@ class _Tuning:
             self._search_shot(clip, len(clips))
         answers = [self._answer(number, shot, clips[number]) for number, shot in enumerate(shots)]
         job = make_job(base, ffmpeg, base.encoder.resolve_preset(base.preset), reference)
-        path, encode = join(job, [answer.probe.encode for answer in answers], self.folder)
-        encode = replace(encode, name=f"{job.name} per shot", path=None)
+        path, joined_encode = join(job, [answer.probe.encode for answer in answers], self.folder)
+        encode = replace(joined_encode, name=f"{job.name} per shot").without_file()
         features = (*scoring.features, *metric.features)
         joined = replace(whole.scoring, distorted=job.clip(path), features=features, progress=None)
         result = measure(joined, self.scorer, encode.name, label)

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from encoding.builders import FAST, paper_job
-from pytest_vmaf.encoding.encode import Encode, make_encode
+from pytest_vmaf.encoding.encode import TrialEncode, make_encode
 from pytest_vmaf.encoding.encoders import ENCODERS, Encoder, command_encoder, function_encoder
 from pytest_vmaf.encoding.job import EncodeJob, check_arguments
 from pytest_vmaf.errors import ClipError, EncodeError, ScorerError, SettingsError
@@ -567,4 +567,4 @@ def test_placeholder_stays_one_argument(preset: str, crf: int) -> None:
 
 
 def test_bitrate() -> None:
-    assert Encode("x", 30, None, size=1000, frames=50, duration=2.0, seconds=None, command="").bitrate == 4000
+    assert TrialEncode("x", 30, None, size=1000, frames=50, duration=2.0, seconds=None, command="").bitrate == 4000

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pytest_vmaf import FakeScorer, Vmaf
-from pytest_vmaf.encoding.encode import Encode
+from pytest_vmaf.encoding.encode import TrialEncode
 from pytest_vmaf.encoding.encoders import ENCODERS
 from pytest_vmaf.encoding.shots import Shot
 from pytest_vmaf.json_shapes import conform
@@ -45,7 +45,7 @@ def a_result(neg: float, vmaf: float) -> Result:
 
 
 def a_probe(crf: int, neg: float, kbit: float, gap: float = 2.0) -> Probe:
-    encode = Encode("libx264 medium", crf, None, round(kbit * 125), 25, 1.0, None, "ffmpeg")
+    encode = TrialEncode("libx264 medium", crf, None, round(kbit * 125), 25, 1.0, None, "ffmpeg")
     return Probe(crf, neg, a_result(neg, neg + gap), encode)
 
 

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from pytest_vmaf import FakeScorer, Vmaf
-from pytest_vmaf.encoding.encode import Encode
+from pytest_vmaf.encoding.encode import TrialEncode
 from pytest_vmaf.encoding.encoders import ENCODERS, Encoder, function_encoder
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.scoring.prepare import MeasureRequest
@@ -83,7 +83,7 @@ def a_result(neg: float, vmaf: float, psnr: float | None = None) -> Result:
 
 def a_probe(crf: int, neg: float, rate: float, gap: float = 2.0, psnr: float | None = None) -> Probe:
     """A trial encode of one second; the rate is in kbit/s."""
-    encode = Encode("libx264", crf, None, round(rate * 125), 25, 1.0, None, "ffmpeg")
+    encode = TrialEncode("libx264", crf, None, round(rate * 125), 25, 1.0, None, "ffmpeg")
     return Probe(crf, neg, a_result(neg, neg + gap, psnr), encode)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_vmaf.encoding.encode import Encode
+from pytest_vmaf.encoding.encode import TrialEncode
 from pytest_vmaf.encoding.encoders import ENCODERS, Encoder, command_encoder, function_encoder
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.media.clip import Clip
@@ -216,7 +216,7 @@ def test_read_limits_refuses(given: dict[str, Any], said: str) -> None:
 
 
 def test_judge_answer() -> None:
-    encode = Encode("libx264", 27, None, 1000, 10, 1.0, None, "ffmpeg")
+    encode = TrialEncode("libx264", 27, None, 1000, 10, 1.0, None, "ffmpeg")
     result: Any = None
     met = Answer(96.0, Metric("neg"), "met", "libx264", 99.5, Probe(27, 96.5, result, encode))
     gates = [gate for gate, target in read_limits(BASE, {96: 7000}, {96: 28}) if target == 96]
@@ -232,7 +232,7 @@ def test_judge_answer() -> None:
 
 def test_start_from_a_bisection() -> None:
     class Earlier:
-        encode = Encode("libx264", 27, None, 1000, 10, 1.0, None, "ffmpeg")
+        encode = TrialEncode("libx264", 27, None, 1000, 10, 1.0, None, "ffmpeg")
         answers: Mapping[float, Answer] = {
             90.0: Answer(90.0, Metric("neg"), "met", "libx264", 99.5, Probe(27, 90.1, None, encode)),  # type: ignore[arg-type]
             99.0: Answer(99.0, Metric("neg"), "above the ceiling", "libx264", 98.0),
