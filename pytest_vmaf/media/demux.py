@@ -137,6 +137,11 @@ def states_times(path: Path) -> bool:
     return CONTAINER_MAGIC.match(head) is not None and not head.startswith(b"YUV4MPEG2")
 
 
+def states_rate_alone(path: Path) -> bool:
+    """Whether a file states one frame rate for all frames, and no time for any: y4m."""
+    return _head(Clip(path)).startswith(b"YUV4MPEG2")
+
+
 def is_picture(clip: Clip) -> bool:
     """Whether this is one still picture, or a sequence of them."""
     if clip.is_raw:

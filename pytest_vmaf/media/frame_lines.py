@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from fractions import Fraction
 
-from pytest_vmaf.media.timing import FrameFlags, field_problems, time_stamp_problems
+from pytest_vmaf.media.timing import FrameFlags, field_problems, hold_problems, time_stamp_problems
 
 #: The filter, which computes nothing of the samples.
 SHOWINFO = "showinfo=checksum=0"
@@ -56,6 +56,7 @@ class FrameLines:
             return {}
         problems = {
             "time_stamps": time_stamp_problems(self.times[ref], self.times[dis]),
+            "holds": hold_problems(self.times[ref], self.times[dis]),
             "interlaced": field_problems(self.flags[ref], self.flags[dis], ["display"]),
             "display": field_problems(self.flags[ref], self.flags[dis], ["interlaced"]),
         }

@@ -11,14 +11,17 @@ from typing import NamedTuple
 
 from pytest_vmaf.cache.entries import Cache
 from pytest_vmaf.media.clip import Clip
-from pytest_vmaf.media.demux import states_times
+from pytest_vmaf.media.demux import states_rate_alone, states_times
 from pytest_vmaf.media.inspect import FIRST_FRAMES, Video, inspect
+from pytest_vmaf.media.inspection_log import JITTER
 from pytest_vmaf.text import plural
 
 #: Frame rates differ if they are further apart than the rounded time stamps of a short clip can explain.
 RATE_TOLERANCE = Fraction(1, 2000)
 #: In seconds: a frame that is shown longer than in the other clip by less than this is no freeze.
 SHORTEST_FREEZE = 0.1
+#: Frames that are held are so rare, as a share of all; more are a variable frame rate.
+MOST_HELD = 0.02
 TELECINED = "telecined film does (3:2 pulldown)"
 #: How many frames of film there are for a frame of telecined video.
 FILM = Fraction(4, 5)
@@ -141,6 +144,34 @@ def has_times(ref: Video, dis: Video, allow: Collection[str]) -> bool:
     if any(video.is_picture or video.clip.is_raw or not states_times(video.clip.path) for video in (ref, dis)):
         return False
     return not rate_problems(ref, dis, ()) and not {"time_stamps", "frame_rate"} & set(allow)
+
+
+def has_one_rate(ref: Video, dis: Video, allow: Collection[str]) -> bool:
+    """Whether one file of a pair states only a frame rate, and the other times that can be compared with it."""
+    if any(video.is_picture or video.clip.is_raw for video in (ref, dis)):
+        return False
+    alone = [states_rate_alone(video.clip.path) for video in (ref, dis)]
+    timed = [states_times(video.clip.path) for video in (ref, dis)]
+    if not (alone[0] and timed[1]) and not (alone[1] and timed[0]):
+        return False
+    return not rate_problems(ref, dis, ()) and not {"time_stamps", "frame_rate"} & set(allow)
+
+
+def hold_problems(ref_times: Sequence[float], dis_times: Sequence[float]) -> list[str]:
+    """As `time_stamp_problems`, for a clip whose times follow from its frame rate: only a few frames may be held.
+
+    Where the other has a variable rate, the clip with one rate has lost its times, and proves nothing.
+    """
+    usual = []
+    for times in (ref_times, dis_times):
+        steps = sorted(b - a for a, b in pairwise(times))
+        if not steps or not all(map(math.isfinite, steps)):
+            return []
+        usual.append(steps[len(steps) // 2])
+        odd = sum(abs(step - usual[-1]) > max(JITTER[0], JITTER[1] * usual[-1]) for step in steps)
+        if odd > max(1, MOST_HELD * len(steps)):
+            return []
+    return time_stamp_problems(ref_times, dis_times) if abs(usual[0] - usual[1]) < JITTER[1] * usual[0] else []
 
 
 def time_stamp_problems(ref_times: Sequence[float], dis_times: Sequence[float]) -> list[str]:

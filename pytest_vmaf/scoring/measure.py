@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 from pytest_vmaf.errors import PairError, PairWarning, ScorerError
 from pytest_vmaf.media.order import codec_of, order_evidence
-from pytest_vmaf.media.timing import describe_variable_rate, has_times
+from pytest_vmaf.media.timing import describe_variable_rate, has_one_rate, has_times
 from pytest_vmaf.scoring.cached import score
 from pytest_vmaf.scoring.models import higher_is_better
 from pytest_vmaf.scoring.prepare import BOOTSTRAP_COLUMNS, MeasureRequest, PreparedScoring, prepare
@@ -122,6 +122,8 @@ def _refuse_frames(prepared: PreparedScoring, log: ScoreLog) -> None:
     pair, allow = prepared.pair, set(prepared.allow)
     if pair is None or pair.matched or not has_times(pair.reference, pair.distorted, allow):
         allow.add("time_stamps")
+    if not (pair and has_one_rate(pair.reference, pair.distorted, prepared.allow)):
+        allow.add("holds")
     problems = [text for word, text in log.frame_problems.items() if word not in allow]
     if pair and problems:
         listed = "\n  - ".join(problems)

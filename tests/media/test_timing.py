@@ -10,7 +10,13 @@ from types import SimpleNamespace
 import pytest
 
 from pytest_vmaf.errors import PairError
-from pytest_vmaf.media.timing import FrameFlags, field_problems, interlacing_problems, time_stamp_problems
+from pytest_vmaf.media.timing import (
+    FrameFlags,
+    field_problems,
+    hold_problems,
+    interlacing_problems,
+    time_stamp_problems,
+)
 
 
 def times(count: int, rate: float = 25, start: float = 0.0, clock: int = 0) -> list[float]:
@@ -78,6 +84,17 @@ def test_constant_retiming_of_a_variable_rate():
 @pytest.mark.parametrize("stamps", [[], [0.0], times(47), [math.nan] * 48, [*times(47), math.nan]])
 def test_time_stamps_that_cannot_be_compared(stamps):
     assert time_stamp_problems(times(48), stamps) == []
+
+
+def test_freeze_against_a_clip_with_one_rate():
+    [problem] = hold_problems(times(48), freeze(times(48, clock=1000), 23, 2))
+    assert "frame 23 is shown for 2.04 s in the distorted clip, and for 0.04 s in the reference" in problem
+    assert hold_problems(times(48), times(48, clock=1000)) == []
+    # Recordings with a variable rate, of which a decoder wrote the frames alone.
+    assert hold_problems(times(60, 30), VARIABLE) == []
+    assert hold_problems(times(48), freeze(freeze(times(48), 10, 0.5), 30, 1)) == []
+    assert hold_problems(times(48), times(48, 20)) == []
+    assert hold_problems([0.0], [0.0]) == hold_problems(times(48), [math.nan] * 48) == []
 
 
 def flags(count: int, *interlaced: int, aspect: Fraction | None = Fraction(1)) -> list[FrameFlags]:

@@ -175,7 +175,7 @@ def test_models_are_not_mixed(metric: str) -> None:
         ({"target": 93, "metric": "negg"}, "Did you mean 'neg'"),
         ({"target": 3, "metric": "gap"}, "one that falls with the quality"),
         ({"target": 1, "metric": "cambi"}, "one that falls with the quality"),
-        ({"target": 90, "metric": "neg.p7"}, "with a pool of"),
+        ({"target": 90, "metric": "neg.p0"}, "with a pool of"),
         ({"target": 90, "metric": "neg.p1"}, "has no NEG p1. It has cambi, gap, neg, neg_p5, psnr_y, vmaf"),
         ({"target": 0.9, "metric": "float_ssim"}, "has no float_ssim. .*\n.*features="),
         ({"target": 90, "encoder": "libx265"}, "No row has the encoder 'libx265'. There are libsvtav1, libx264"),
