@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +33,7 @@ from pytest_vmaf.scoring.ffmpeg_graph import arguments, graph_file, inputs, log_
 from pytest_vmaf.scoring.logs import Log
 from pytest_vmaf.scoring.model_files import copy_commands, copy_models, model_file_names
 from pytest_vmaf.scoring.scorer import Capabilities, EncodeStep, ModelRun, ScoreLog, ScoreRequest, Tools
-from pytest_vmaf.text import printable
+from pytest_vmaf.text import printable, shell_join
 
 if TYPE_CHECKING:
     from pytest_vmaf.scoring.sign_meter import SignMeter
@@ -188,7 +187,7 @@ def _without_signs(requests: Sequence[ScoreRequest]) -> list[ScoreRequest]:
 
 def _repeat(models: dict[ModelRun, str], argv: Sequence[str]) -> str:
     """The shell command that repeats a run."""
-    return printable(copy_commands(models) + shlex.join(argv))
+    return printable(copy_commands(models) + shell_join(argv))
 
 
 def _read(path: Path, end: Finished, request: ScoreRequest) -> Log:

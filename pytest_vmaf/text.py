@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import re
 import reprlib
+import shlex
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
@@ -61,6 +63,20 @@ def plural(number: float, noun: str) -> str:
 def never_checked(names: Sequence[str], suffix: str = "") -> str:
     """The beginning of a warning: "min_neg=93 was never checked", or "were" for several names."""
     return f"{', '.join(names)}{suffix} {'was' if len(names) == 1 else 'were'} never checked"
+
+
+def shell_join(arguments: Iterable[str]) -> str:
+    """A command for a POSIX shell, as `shlex.join` makes it, but with readable quotes around single quotes.
+
+    Filters of ffmpeg contain single quotes, for each of which `shlex` writes five characters.
+    """
+
+    def quote(argument: str) -> str:
+        # In double quotes these characters, and a backslash before one, still have a meaning.
+        plain = "'" in argument and not re.search(r'[$`"!]|\\(?:[\\\n]|$)', argument)
+        return f'"{argument}"' if plain else shlex.quote(argument)
+
+    return " ".join(map(quote, arguments))
 
 
 def time_code(seconds: float | Fraction, *, hours: bool = False) -> str:

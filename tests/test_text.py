@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+
 import pytest
 from hypothesis import given, strategies as st
 
-from pytest_vmaf.text import closest_match, did_you_mean, never_checked, plural, printable, time_code
+from pytest_vmaf.text import closest_match, did_you_mean, never_checked, plural, printable, shell_join, time_code
 
 
 @given(st.text())
@@ -72,3 +75,15 @@ def test_never_checked() -> None:
 )
 def test_time_code(seconds: float, hours: bool, text: str) -> None:
     assert time_code(seconds, hours=hours) == text
+
+
+@given(st.lists(st.text(st.sampled_from("ab '\"\\$`!\n:|"), max_size=8), max_size=4))
+def test_shell_join(arguments: list[str]) -> None:
+    assert shlex.split(shell_join(arguments)) == arguments
+
+
+def test_shell_join_in_a_shell() -> None:
+    arguments = ["libvmaf=model='version=a\\:name=b|c'", "it's", "$HOME '", "a\\\\'", "!!'", "`id`'", "end'\\"]
+    end = subprocess.run(["bash", "-c", f"printf '%s\\0' {shell_join(arguments)}"], capture_output=True, text=True)
+    assert end.stdout.split("\0")[:-1] == arguments
+    assert shell_join(arguments[:2]) == '"libvmaf=model=\'version=a\\:name=b|c\'" "it\'s"'
