@@ -169,7 +169,8 @@ def hold_problems(ref_times: Sequence[float], dis_times: Sequence[float]) -> lis
             return []
         usual.append(steps[len(steps) // 2])
         odd = sum(abs(step - usual[-1]) > max(JITTER[0], JITTER[1] * usual[-1]) for step in steps)
-        if odd > max(1, MOST_HELD * len(steps)):
+        # A muxer that rounds the times beside a held frame makes two more.
+        if odd > max(3, MOST_HELD * len(steps)):
             return []
     return time_stamp_problems(ref_times, dis_times) if abs(usual[0] - usual[1]) < JITTER[1] * usual[0] else []
 
