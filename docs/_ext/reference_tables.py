@@ -177,20 +177,8 @@ def report_schema() -> Iterator[str]:
 
     shapes = {name: shape for name, shape in vars(schema).items() if name.isupper() and isinstance(shape, dict)}
     names = {id(shape): name for name, shape in shapes.items() if name != "REPORT_SCHEMA"}
-    for name in (
-        "DOCUMENT",
-        "RUN",
-        "TEST",
-        "ATTEMPT",
-        "MEASUREMENT",
-        "GATE",
-        "PROVENANCE",
-        "PICTURE",
-        "SECTION",
-        "BLOCK",
-        "SHOWN",
-        "HEAT",
-    ):
+    # The document first, and each shape before its parts.
+    for name in reversed([name for name in shapes if name != "REPORT_SCHEMA"]):
         yield from (f"## {name.capitalize()}", "")
         rows = [
             (code(key), "" if _optional(each) else "yes", _shape(each, names)) for key, each in shapes[name].items()
