@@ -39,8 +39,16 @@ HONEST = {
 }
 FILTERS = {
     "sharpened": ("unsharp=5:5:0.3", "unsharp=5:5:0.5", "unsharp=5:5:1.0", "cas=0.6", "cas=0.9"),
-    "contrast": ("eq=contrast=1.05", "eq=contrast=1.1"),
-    "colour": ("swapuv", "hue=s=0", "hue=h=40", "hue=h=180", "eq=saturation=1.5", "chromashift=cbh=8:crh=8"),
+    "contrast": ("eq=contrast=1.05", "eq=contrast=1.1", "eq=contrast=0.9"),
+    "colour": (
+        *("swapuv", "hue=s=0", "hue=h=40", "hue=h=180", "eq=saturation=1.5", "chromashift=cbh=3:crh=3"),
+        "chromashift=cbh=8:crh=8",
+    ),
+    "parts": (
+        "drawbox=iw*3/4:ih/10:iw/8:ih/9:c=white@0.6:t=fill",
+        "drawbox=iw/3:ih/3:iw/8:ih/8:c=gray:t=fill:enable='eq(n,5)'",
+    ),
+    "time": ("tmix=2", "phase=t"),
     "level": ("eq=brightness=0.09", "eq=brightness=-0.09", "eq=gamma=1.1"),
 }
 #: The encodes behind each filter.

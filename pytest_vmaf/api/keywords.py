@@ -102,9 +102,14 @@ class CheckSettings(Settings, total=False):
     max_neg_stdev: Limit
     max_colour_loss: Limit
     max_colour_loss_max: Limit
+    max_colour_shift: Limit
     max_level_shift: Limit
     max_level_shift_max: Limit
     max_contrast: Limit
+    max_contrast_loss: Limit
+    max_patch: Limit
+    max_lag: Limit
+    max_colour_lag: Limit
     max_collapse: Limit
     max_enhancement: Limit
     max_gap: Limit

@@ -20,9 +20,23 @@ MEANINGS = (
         "  that the reference is the first argument, and the range and matrix tags.",
     ),
     (
-        ("colour_loss",),
-        "Colour is not the reference's, which VMAF v0 does not see. Look for chroma planes that are swapped, shifted\n"
-        "  or missing, a hue or saturation filter, or a conversion with another matrix.",
+        ("colour_loss", "colour_shift", "colour_lag"),
+        "Colour is not the reference's, which VMAF v0 does not see. Look for chroma planes that are swapped, shifted,\n"
+        "  late or missing, a hue or saturation filter, or a conversion with another matrix.",
+    ),
+    (
+        ("contrast_loss",),
+        "Contrast is lower than the reference's. Look for a filter, or a conversion of the range.",
+    ),
+    (
+        ("patch",),
+        "A part of the picture is not the reference's. Look for lost blocks or slices, a logo, text or bars over the\n"
+        "  picture, or parts that are frozen.",
+    ),
+    (
+        ("lag",),
+        "Frames are mixed with earlier or later ones. Look for a deinterlacer, fields in the wrong order, a change of\n"
+        "  the frame rate that blends, or temporal denoising.",
     ),
     (
         ("level_shift",),

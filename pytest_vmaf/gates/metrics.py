@@ -67,10 +67,14 @@ _LABELS = {
     BD_RATE: "BD-rate",
     ABOVE: "frames above 100",
     "colour_loss": "colour loss",
+    "colour_shift": "colour shift",
     "level_shift": "level shift",
+    "contrast_loss": "contrast loss",
+    "patch": "worst patch",
+    "colour_lag": "colour lag",
 }
 #: Where the mean would hide what one frame shows.
-_POOLS = {"collapse": "max"}
+_POOLS = {"collapse": "max", "patch": "max"}
 _UNITS = {
     "psnr": "dB",
     "psnr_hvs": "dB",
@@ -78,7 +82,11 @@ _UNITS = {
     "size": "bytes",
     BD_RATE: "%",
     "colour_loss": "%",
+    "colour_shift": "%",
     "contrast": "%",
+    "contrast_loss": "%",
+    "patch": "code values",
+    "lag": "frames",
     "level_shift": "code values",
     "enhancement": "‰",
 }

@@ -206,7 +206,7 @@ def signs_of(prepared: PreparedScoring, log: ScoreLog, context: Context) -> dict
         return {}
     return {
         metric: Score(frames, Scale(metric, "", "", job.width, job.height, higher_is_better=False), context)
-        for metric, frames in sign_metrics(log, models).items()
+        for metric, frames in sign_metrics(log, models, job.width * job.height).items()
     }
 
 

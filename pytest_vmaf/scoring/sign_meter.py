@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from pytest_vmaf.media.small_frames import HEIGHT, PAIR_BYTES, WIDTH
-from pytest_vmaf.scoring.signs import COLUMNS
+from pytest_vmaf.scoring.signs import COLUMNS, DISPLACED_PART
 
 #: How many frames of the reference, earlier and later, a frame is compared with.
 REACH = 8
@@ -23,6 +23,13 @@ COLOUR_FLOOR = 2.0
 HALF = HEIGHT // 2
 #: The luma variance, in squared code values, below which the contrast of a picture is noise, and counts for less.
 CONTRAST_FLOOR = 64.0
+#: Half of the width and height of a patch, in pixels of small luma.
+PATCH = 4
+#: The mean square of slopes of chroma, and of the change of luma from frame to frame, below which they are noise.
+SLOPE_FLOOR, CHANGE_FLOOR = 0.5, 4.0
+#: Chroma is another frame's if its squared difference from that, with what rounding leaves, is below this share of that
+#: from its own, and of that between both, which must be more than this.
+COLOUR_SHARE, COLOUR_MOVE, COLOUR_ROUNDING = 0.6, 0.2, 0.05
 
 
 class SignMeter:
@@ -39,6 +46,9 @@ class SignMeter:
         # The luma of the reference around the frame that is compared next, and of the distorted clip from it on.
         self._reference: deque[np.ndarray] = deque(maxlen=2 * REACH + 1)
         self._distorted: deque[np.ndarray] = deque()
+        # Their chroma, of half of the size.
+        self._colour: deque[np.ndarray] = deque(maxlen=2 * REACH + 1)
+        self._distorted_colour: deque[np.ndarray] = deque()
         self._compared = self._read = 0
 
     def feed(self, chunk: bytes) -> None:
@@ -63,9 +73,17 @@ class SignMeter:
         self._append(
             spread=reference.var(), level_shift=(distorted - reference).mean(), contrast=_contrast(reference, distorted)
         )
-        self._append(colour_loss=_colour_loss(chroma[:, 0], chroma[:, 1]))
+        colour, distorted_colour = (chroma[:HALF, side] + 1j * chroma[HALF:, side] for side in (0, 1))
+        self._append(
+            colour_loss=_colour_loss(colour, distorted_colour),
+            colour_shift=_colour_shift(colour, distorted_colour),
+            patch=_patch(distorted - reference, PATCH),
+            colour_patch=_patch(distorted_colour - colour, PATCH // 2),
+        )
         self._reference.append(reference)
         self._distorted.append(distorted)
+        self._colour.append(_halved(chroma[:, 0]))
+        self._distorted_colour.append(_halved(chroma[:, 1]))
         self._read += 1
         if len(self._distorted) > REACH:
             self._compare()
@@ -82,6 +100,9 @@ class SignMeter:
         best = int(errors.argmin())
         self._append(error=errors[at], nearest_error=errors[best], displacement=best - at, nearest_move=moves[best])
         self._append(change=moves[at - 1] if at else 0.0)
+        self._append(lag=_lag(frames[at - 1 : at + 2], distorted) if 0 < at < len(frames) - 1 else 0.0)
+        colours = np.stack([self._colour[index - first] for index in range(begin, end)])
+        self._append(colour_lag=_colour_lag(colours, self._distorted_colour.popleft(), at))
         self._compared += 1
 
     def _append(self, **values: float) -> None:
@@ -96,12 +117,57 @@ def _contrast(reference: np.ndarray, distorted: np.ndarray) -> float:
     return 100 * (float((centred * distorted).mean()) - variance) / (variance + CONTRAST_FLOOR)
 
 
-def _colour_loss(reference: np.ndarray, distorted: np.ndarray) -> float:
+def _colour_loss(ours: np.ndarray, theirs: np.ndarray) -> float:
     """How far the distorted chroma is from the reference's, in percent, without the noise of coding.
 
-    Cb and Cr are read as one complex number. The least-squares factor from reference to distorted chroma is 1 for an
-    honest encode, 0 without colour; its angle is a turn of the hue. What is mirrored (Cb and Cr swapped) has none.
+    Cb and Cr are one complex number. The least-squares factor from reference to distorted chroma is 1 for an honest
+    encode, 0 without colour; its angle is a turn of the hue. What is mirrored (Cb and Cr swapped) has none.
     """
-    ours, theirs = (plane[:HALF] + 1j * plane[HALF:] for plane in (reference, distorted))
     power = float((abs(ours) ** 2).mean())
     return 100 * abs(complex((theirs * ours.conj()).mean()) - power) / (power + COLOUR_FLOOR**2)
+
+
+def _colour_shift(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """How far the distorted chroma lies from the reference's, in percent of the picture's width.
+
+    A picture that is shifted a little differs by its slope times the shift, so least squares give both directions.
+    """
+    error = theirs - ours
+    across, down = np.zeros_like(ours), np.zeros_like(ours)
+    across[:, 1:-1] = (ours[:, :-2] - ours[:, 2:]) / 2
+    down[1:-1] = (ours[:-2] - ours[2:]) / 2
+    slopes = np.stack([across.ravel(), down.ravel()])
+    squares = (slopes @ slopes.conj().T).real / error.size + SLOPE_FLOOR * np.eye(2)
+    products = (slopes @ (error - error.mean()).conj().ravel()).real / error.size
+    return 200 / WIDTH * float(np.hypot(*np.linalg.solve(squares, products)))
+
+
+def _halved(plane: np.ndarray) -> np.ndarray:
+    height, width = plane.shape
+    return plane.reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3))
+
+
+def _colour_lag(frames: np.ndarray, distorted: np.ndarray, own: int) -> float:
+    """1 if the distorted chroma is that of another frame than its own, 0 if it is not."""
+    errors = ((frames - distorted) ** 2).mean(axis=(1, 2))
+    best = int(errors.argmin())
+    move = float(((frames[best] - frames[own]) ** 2).mean())
+    similar = errors[best] + COLOUR_ROUNDING < COLOUR_SHARE * min(errors[own], move)
+    return float(move > COLOUR_MOVE and similar and errors[own] - errors[best] > DISPLACED_PART * move)
+
+
+def _patch(error: np.ndarray, size: int) -> float:
+    """The largest mean difference of a patch, of twice this size, that begins at every multiple of it."""
+    height, width = error.shape
+    means = error.reshape(height // size, size, width // size, size).mean(axis=(1, 3))
+    pairs = means[:-1] + means[1:]
+    return float(abs(pairs[:, :-1] + pairs[:, 1:]).max()) / 4
+
+
+def _lag(reference: np.ndarray, distorted: np.ndarray) -> float:
+    """By how many frames a frame lags behind the middle one of three frames of the reference, by least squares.
+
+    The change from the frame before to the frame after is the measure: noise that coding takes away is not in it.
+    """
+    change = (reference[2] - reference[0]) / 2
+    return float(((reference[1] - distorted) * change).mean()) / (float((change**2).mean()) + CHANGE_FLOOR)

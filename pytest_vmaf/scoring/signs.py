@@ -5,6 +5,11 @@
 - `colour_loss`: how far colour is from the reference's, in percent: 100 without colour.
 - `level_shift`: how far luma is from the reference's everywhere, in code values of 8 bits.
 - `contrast`: how much higher the contrast is than the reference's, in percent.
+- `contrast_loss`: how much lower it is, in percent.
+- `colour_shift`: how far chroma lies from its place, in percent of the width.
+- `patch`: how far the worst part of the picture is from the reference's, in code values.
+- `lag`: by how many frames the picture lags behind, because frames or fields are mixed.
+- `colour_lag`: 1 where chroma is that of another frame, else 0.
 - `collapse`: how far NEG falls below the other frames of its shot, in points, where PSNR falls with it.
 - `enhancement`: how much detail is stronger than the reference's, in thousandths: the detail that libvmaf's ADM credits
   without a gain limit less that with one.
@@ -12,7 +17,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby, pairwise
 from operator import itemgetter
 from statistics import median
@@ -28,17 +33,21 @@ if TYPE_CHECKING:
 
 Frames = tuple[float, ...]
 
-#: What a run measures for each frame: `level_shift`, `contrast` and `colour_loss` as above, but with their sign.
+#: What a run measures for each frame: `level_shift`, `contrast`, `colour_loss`, `colour_shift`, `patch` and `lag` as
+#: above, but with their sign, and whatever NEG is. `colour_patch` is `patch` of chroma.
 #: `error`: the squared luma difference of the small frames. `displacement`: by how many frames the reference's most
 #: similar frame is later than the frame's own. `nearest_error`: the squared difference from that one, and
 #: `nearest_move` its squared difference from the frame's own. `change`: the reference's squared difference from its
 #: previous frame. `spread`: the variance of the reference's luma.
 COLUMNS = (
-    *("level_shift", "contrast", "colour_loss"),
+    *("level_shift", "contrast", "colour_loss", "colour_shift", "patch", "colour_patch", "lag", "colour_lag"),
     *("error", "displacement", "nearest_error", "nearest_move", "change", "spread"),
 )
 #: The metrics, as gates and results name them.
-SIGNS = ("colour_loss", "level_shift", "contrast", "collapse", "enhancement")
+SIGNS = (
+    *("colour_loss", "colour_shift", "level_shift", "contrast", "contrast_loss", "patch", "lag"),
+    *("colour_lag", "collapse", "enhancement"),
+)
 #: A frame collapses only if its luma PSNR is this much below that of its shot, in dB.
 COLLAPSE_DB = 6.0
 #: A shot begins where the picture changes by more than this, in squared code values.
@@ -47,6 +56,10 @@ CUT = 400.0
 #: their own, and of that between both frames of the reference, which must be more than this, in squared code values.
 #: Of 913 honest and sharpened encodes, none has a run below 0.8, nor a longer one below 5.
 DISPLACED_SHARE, DISPLACED_MOVE = 0.65, 2.0
+#: They are nearer to the other frames than to their own by more than this share of what lies between both. A coarse
+#: frame that was predicted from another one has something of it: up to 0.54 of 613 honest encodes, at least 0.9 of
+#: displaced frames.
+DISPLACED_PART = 0.7
 #: A frame whose squared difference from every frame of the reference is so many times the usual one is no frame of it.
 FOREIGN = 8.0
 #: From so many frames on, chance is unlikely, and the share may be larger.
@@ -59,6 +72,9 @@ LATE_GAIN, LATE_PART, EARLY_GAIN, EARLY_PART, SLOW_MOVE = 0.5, 0.2, 0.25, 0.1, 0
 #: From this NEG on, detail that only the default model credits counts in full; from the other, changes of the whole
 #: picture do.
 FULL_DETAIL, FULL_TRUST = 70.0, 90.0
+#: The reference fades out where the variance of its luma falls by more than this share from frame to frame: the
+#: variance of natural shots falls by at most 0.02.
+FADE = 0.04
 #: Below this variance of its small luma, in squared code values, a frame is flat.
 FLAT = 36.0
 #: libvmaf's PSNR of luma and of both chroma planes, in dB.
@@ -66,6 +82,10 @@ PSNR = ("psnr_y", "psnr_cb", "psnr_cr")
 #: A chroma plane whose PSNR is this much below luma's has lost as much colour, in percent. Honest natural encodes have
 #: the better PSNR in chroma. Above `BEST_PSNR`, in dB, luma is as good as lossless.
 LOSS_PER_DB, BEST_PSNR = 10 / 3, 50.0
+#: The weight of a part's colour beside its luma: coarse coding changes colour more.
+COLOUR_PATCH = 0.7
+#: In pictures of fewer pixels, coding changes small frames more.
+FULL_SIZE = 320 * 180
 #: What 8 bits leave of the squared difference of equal frames.
 ROUNDING = 0.25
 
@@ -78,19 +98,38 @@ def check_columns(signs: Mapping[str, Frames], frames: int, names: str) -> None:
             raise LogError(f"The signs have {count} values of {column!r} for {plural(frames, 'frame')}: {names}.")
 
 
-def sign_metrics(log: ScoreLog, models: ModelPair) -> dict[str, Frames]:
-    """The metrics of a log with signs, one value per frame. `enhancement` only if the scorer logs the model's ADM."""
+def sign_metrics(log: ScoreLog, models: ModelPair, pixels: int) -> dict[str, Frames]:
+    """The metrics of a log with signs, one value per frame. `enhancement` only if the scorer logs the model's ADM.
+
+    Args:
+        log: The log.
+        models: The models that were run.
+        pixels: The number of pixels in a frame.
+    """
     signs, neg = log.signs, log.columns[models.neg.column]
+    steady = _steady(signs["spread"])
+    size = min(1.0, pixels / FULL_SIZE) ** 0.25
+
+    def trusted(values: Iterable[float], power: int, least: float = 0.5) -> Frames:
+        return tuple(size * value * _trust(score, power, least) for value, score in zip(values, neg, strict=True))
+
+    parts = map(max, signs["patch"], (COLOUR_PATCH * part for part in signs["colour_patch"]))
     metrics = {
-        "colour_loss": _colour_loss(log, neg),
+        "colour_loss": _colour_loss(log, trusted(signs["colour_loss"], 2)),
+        "colour_shift": trusted(signs["colour_shift"], 2),
         "level_shift": tuple(map(_level_shift, signs["level_shift"], signs["error"], neg)),
-        "contrast": signs["contrast"],
+        "contrast": tuple(map(_unless_fading, signs["contrast"], steady)),
+        "contrast_loss": trusted([max(0.0, -rise) for rise in signs["contrast"]], 3, least=0.0),
+        "patch": trusted(parts, 3),
+        "lag": trusted(map(abs, signs["lag"]), 3),
+        "colour_lag": trusted(signs["colour_lag"], 2),
         "collapse": _collapse(neg, log.columns.get("psnr_y"), signs["change"]),
     }
     if detail := enhancement_of(log, models):
         # Nearly flat frames have no detail.
         metrics["enhancement"] = tuple(
-            0.0 if is_flat(spread) else value for value, spread in zip(detail, signs["spread"], strict=True)
+            0.0 if is_flat(spread) else _unless_fading(value, share)
+            for value, spread, share in zip(detail, signs["spread"], steady, strict=True)
         )
     return metrics
 
@@ -118,7 +157,8 @@ def displaced_runs(signs: Mapping[str, Frames]) -> list[tuple[int, int, int]]:
         own = sum(map(min, errors, moves))
         nearest = sum(error + ROUNDING for _, _, error, *_ in frames)
         share = DISPLACED_SHARE if len(frames) < LONG_RUN else LONG_SHARE
-        is_moving = nearest < share * own and own > DISPLACED_MOVE * len(frames)
+        is_other = sum(error - best for _, error, best, *_ in frames) > DISPLACED_PART * max(ROUNDING, sum(moves))
+        is_moving = is_other and nearest < share * own and own > DISPLACED_MOVE * len(frames)
         gain, part = (max(EARLY_GAIN, 2 / len(frames)), EARLY_PART) if by > 0 else (LATE_GAIN, LATE_PART)
         nearer = sum(errors) - nearest + ROUNDING * len(frames)
         is_slow = nearer > gain * sum(moves) and sum(moves) > max(part * nearest, SLOW_MOVE * len(frames))
@@ -154,22 +194,31 @@ def _describe_run(first: int, last: int, by: int) -> str:
     return f"{subject} the reference {plural(abs(by), 'frame')} {'later' if by > 0 else 'earlier'}"
 
 
-def _colour_loss(log: ScoreLog, neg: Frames) -> Frames:
-    """The larger of two losses: that of the whole picture's colour, and that by the PSNR of the worse chroma plane.
-
-    Coarse coding weakens pale colours, so the first counts less where NEG is low.
-    """
-    losses = [loss * _trust(score) for loss, score in zip(log.signs["colour_loss"], neg, strict=True)]
+def _colour_loss(log: ScoreLog, losses: Frames) -> Frames:
+    """The larger of two losses: that of the whole picture's colour, and that by the PSNR of the worse chroma plane."""
     if all(column in log.columns for column in PSNR):
         planes = zip(*(log.columns[column] for column in PSNR), strict=True)
         below = [min(luma, BEST_PSNR) - min(cb, cr) for luma, cb, cr in planes]
-        losses = [max(loss, LOSS_PER_DB * db) for loss, db in zip(losses, below, strict=True)]
-    return tuple(losses)
+        losses = tuple(max(loss, LOSS_PER_DB * db) for loss, db in zip(losses, below, strict=True))
+    return losses
 
 
 def is_flat(spread: float) -> bool:
     """Whether a frame of the reference is so flat (black, a fade, a title card) that its detail means nothing."""
     return spread < FLAT
+
+
+def _steady(spread: Frames) -> list[float]:
+    """How much an increase counts in each frame: not at all where the reference fades out, in full where it does not.
+
+    Coarse frames that are predicted from the brighter one before lag behind a fade, so their contrast is higher.
+    """
+    falls = [0.0, *((before - now) / max(now, 1.0) for before, now in pairwise(spread))]
+    return [_clamp(2 - fall / FADE, 0.0) for fall in falls]
+
+
+def _unless_fading(value: float, steady: float) -> float:
+    return value * steady if value > 0 else value
 
 
 def _enhancement(credited: float, limited: float, neg: float) -> float:
@@ -190,9 +239,9 @@ def _level_shift(shift: float, error: float, neg: float) -> float:
     return abs(shift) * min(1.0, shift * shift / max(error, ROUNDING)) * _trust(neg)
 
 
-def _trust(neg: float) -> float:
-    """How much a change of the whole picture counts: in full for a fine encode, a quarter for a coarse one."""
-    return _clamp(neg / FULL_TRUST, 0.5) ** 2
+def _trust(neg: float, power: int = 2, least: float = 0.5) -> float:
+    """How much a change counts: in full for a fine encode, a quarter (an eighth for a power of 3) for a coarse one."""
+    return _clamp(neg / FULL_TRUST, least) ** power
 
 
 def _collapse(neg: Frames, psnr: Frames | None, change: Frames) -> Frames:

@@ -25,7 +25,7 @@ def test_table(run: Run, reference: Path, encoded: Path) -> None:
 def test_violations(run: Run, reference: Path, sharpened: Path) -> None:
     done = run("check", reference, sharpened, "--gate=min_neg=99")
     assert done.returncode == 1
-    assert "(4 of 9 gates failed)" in done.stderr
+    assert "(4 of 14 gates failed)" in done.stderr
     assert "FAILED" in done.stdout
     # `score` checks no gate that was not given.
     done = run("score", reference, sharpened, "--gate=min_neg=99")

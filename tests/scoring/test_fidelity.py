@@ -34,6 +34,27 @@ DAMAGES = {
     "brighter": ("eq=brightness=0.09", "max_level_shift", "car"),
     "gamma": ("eq=gamma=1.1", "max_level_shift", "seeking"),
     "contrast": ("eq=contrast=1.05", "max_contrast", "car"),
+    "less contrast": ("eq=contrast=0.9", "max_contrast_loss", "car"),
+    "logo": ("drawbox=iw*3/4:ih/10:iw/8:ih/9:c=white@0.6:t=fill", "max_patch", "seeking"),
+    "lost blocks": (
+        "drawbox=48:32:48:16:c=gray:t=fill:enable='between(n,8,9)',drawbox=160:80:64:16:c=green:t=fill:enable='eq(n,8)'",
+        "max_patch",
+        "seeking",
+    ),
+    "mixed frames": ("tmix=2", "max_lag", "bunny"),
+    "mixed fields": ("phase=t", "max_lag", "bunny"),
+    "colour of a part": (
+        "split[a][b];[b]crop=iw/2:ih/2:0:0,hue=s=0[c];[a][c]overlay=0:0:format=yuv420",
+        "max_patch",
+        "seeking",
+    ),
+    "chroma shifted a little": ("chromashift=cbh=3:crh=3", "max_colour_shift", "bunny"),
+    "late chroma": (
+        "split[a][b];[b]tpad=start=4:start_mode=clone[c];[a][c]mergeplanes=map0s=0:map0p=0:"
+        f"map1s=1:map1p=1:map2s=1:map2p=2:format=yuv420p,trim=end_frame={FRAMES}",
+        "max_colour_lag",
+        "bunny",
+    ),
     "unsharp": ("unsharp=5:5:0.5", "max_enhancement", "seeking"),
     "cas": ("cas=0.8", "max_enhancement", "car"),
     "one black frame": (f"drawbox=c=black:t=fill:{ONE}", "max_collapse", "seeking"),

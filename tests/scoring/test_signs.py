@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -48,7 +49,7 @@ def metrics(signs: dict, every_neg: float = 95.0, **columns: tuple[float, ...]) 
     """The metrics of these columns, with this NEG in every frame that no column says otherwise."""
     frames = len(signs["error"])
     flat = {"neg": (every_neg,) * frames, "credited": (0.9,) * frames, "limited": (0.9,) * frames}
-    return sign_metrics(SimpleNamespace(signs=signs, columns={**flat, **columns}), MODELS)
+    return sign_metrics(SimpleNamespace(signs=signs, columns={**flat, **columns}), MODELS, 640 * 360)
 
 
 def test_identical_clips_have_no_signs():
@@ -80,6 +81,70 @@ def test_contrast():
     assert metrics(measure(scene(), stretched))["contrast"] == pytest.approx([9.5] * 12, abs=0.7)
 
 
+def test_contrast_loss():
+    flatter = metrics(measure(scene(), [(128 + 0.9 * (luma - 128), chroma) for luma, chroma in scene()]))
+    assert flatter["contrast_loss"] == pytest.approx([9.5] * 12, abs=0.7)
+    assert max(flatter["contrast"]) < 0
+
+
+def test_fading_references():
+    # Each frame of the distorted clip is as bright as the reference's frame before.
+    [(luma, chroma)] = scene(1)
+    fades = [(16 + (luma - 16) * 0.9**frame, chroma) for frame in range(12)]
+    signs = measure(fades, [fades[0], *fades[:-1]])
+    assert min(signs["contrast"][1:]) > 1
+    assert max(metrics(signs)["contrast"]) == 0
+    assert max(metrics({**signs, "spread": (2000.0,) * 12})["contrast"]) > 1
+
+
+def test_patch():
+    logo = [(luma.copy(), chroma) for luma, chroma in scene()]
+    for luma, _ in logo:
+        luma[8:16, 100:108] += 40
+    assert metrics(measure(scene(), logo))["patch"] == pytest.approx([40.0] * 12, abs=0.1)
+    pale = [(luma, chroma.copy()) for luma, chroma in scene()]
+    pale[5][1][[*range(8), *range(HEIGHT // 2, HEIGHT // 2 + 8)], :8] = 128
+    patch = metrics(measure(scene(), pale))["patch"]
+    assert patch[5] == pytest.approx(0.7 * 1300**0.5, abs=0.1)
+    assert max(patch[:5] + patch[6:]) == 0
+
+
+def test_colour_shift():
+    x, y = np.meshgrid(np.arange(WIDTH // 2), np.arange(HEIGHT // 2))
+
+    def colours(shift: float) -> list:
+        plane = 128 + 60 * np.sin((x - shift) / 6) * np.cos(y / 5)
+        return [(luma, np.vstack([plane, 256 - plane])) for luma, _ in scene(3)]
+
+    # Half a pixel of 64.
+    shifted = metrics(measure(colours(0), colours(0.5)))["colour_shift"]
+    assert shifted == pytest.approx([100 * 0.5 / 64] * 3, rel=0.05)
+    assert max(metrics(measure(scene(3), scene(3)))["colour_shift"]) == 0
+
+
+def test_lag():
+    reference = [
+        (luma * 0 + 128 + 80 * np.sin((np.arange(WIDTH) - frame) / 8), c) for frame, (luma, c) in enumerate(scene())
+    ]
+    mixed = [reference[0], *(((a[0] + b[0]) / 2, b[1]) for a, b in pairwise(reference))]
+    assert metrics(measure(reference, mixed))["lag"][1:-1] == pytest.approx([0.5] * 10, abs=0.05)
+    # Noise that an encoder takes away is no lag.
+    noise = np.random.default_rng(1)
+    noisy = [(luma + noise.normal(0, 9, luma.shape), chroma) for luma, chroma in reference]
+    assert max(metrics(measure(noisy, reference))["lag"]) < 0.03
+
+
+def test_colour_lag():
+    def colours(frame: int) -> np.ndarray:
+        plane = 128 + 60 * np.sin((np.arange(WIDTH // 2) - 2 * frame) / 6) * np.ones((HEIGHT // 2, 1))
+        return np.vstack([plane, 256 - plane])
+
+    reference = [(luma, colours(frame)) for frame, (luma, _) in enumerate(scene())]
+    late = [(luma, colours(max(0, frame - 3))) for frame, (luma, _) in enumerate(scene())]
+    assert metrics(measure(reference, reference))["colour_lag"] == (0.0,) * 12
+    assert metrics(measure(reference, late))["colour_lag"] == (0.0, *[1.0] * 11)
+
+
 def test_colour_loss():
     for change, loss in (
         (lambda c: np.full_like(c, 128), 100),
@@ -100,8 +165,8 @@ def test_colour_loss_by_psnr():
 def test_coarse_encodes_are_trusted_less():
     signs = measure(scene(), [(luma + 4, 128 + 0.7 * (chroma - 128)) for luma, chroma in scene()])
     fine, coarse = metrics(signs), metrics(signs, 30)
-    for name in ("colour_loss", "level_shift"):
-        assert coarse[name][0] == pytest.approx(fine[name][0] / 4)
+    for name, share in (("colour_loss", 4), ("level_shift", 4), ("patch", 8)):
+        assert coarse[name][0] == pytest.approx(fine[name][0] / share)
 
 
 def test_displaced_frames():
@@ -140,6 +205,14 @@ def test_displaced_frames_of_a_slow_picture():
     assert runs_of(10.2, 10, 0.4, 1) == []
     # A fade whose brightness is behind.
     assert runs_of(14, 10, 6, -1, shift=2) == []
+
+
+def test_predicted_frames_are_not_displaced():
+    # Two thirds of a coarse frame are predicted from the next one.
+    reference = scene(24)
+    mixed = [*reference]
+    mixed[10] = ((reference[10][0] + 2 * reference[11][0]) / 3, reference[10][1])
+    assert displaced_runs(measure(reference, mixed)) == []
 
 
 def test_still_and_foreign_frames_are_not_displaced():
