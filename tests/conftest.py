@@ -31,9 +31,9 @@ pytest_plugins = ["pytester", "session_clips"]
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
-    # Many tests start a Python of their own. Compiling everything again in each would double their time.
-    os.environ["PYTHONPYCACHEPREFIX"] = str(Path(__file__).parents[1] / ".pytest_cache" / "pycache")
+# Many tests start a Python of their own, and xdist its workers. Compiling everything again in each would double their
+# time. A cache elsewhere (PYTHONPYCACHEPREFIX) would lack what pip has compiled.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 #: Options for child runs of pytest: without plugins that few tests need and that are slow to load.
 LEAN = " ".join(
