@@ -144,7 +144,8 @@ def _colour_shift(ours: np.ndarray, theirs: np.ndarray) -> float:
 
 def _halved(plane: np.ndarray) -> np.ndarray:
     height, width = plane.shape
-    return plane.reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3))
+    half: np.ndarray = plane.reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3))
+    return half
 
 
 def _colour_lag(frames: np.ndarray, distorted: np.ndarray, own: int) -> float:
