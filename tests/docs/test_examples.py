@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.blocks import Block, read_blocks
+from docs.blocks import Block, read_blocks
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])

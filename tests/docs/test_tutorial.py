@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.blocks import read_blocks
-from tests.docs.test_examples import ROOT, TUTORIAL, check_output
+from docs.blocks import read_blocks
+from docs.test_examples import ROOT, TUTORIAL, check_output
 
 #: What the checkout stands for until the package is published.
 PUBLISHED, CHECKOUT = "pip install pytest-vmaf", f"pip install {ROOT}"
