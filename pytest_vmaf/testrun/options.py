@@ -20,6 +20,7 @@ OUTPUTS = (
     *("--vmaf-html", "--vmaf-html-assets", "--vmaf-json", "--vmaf-json-pictures", "--vmaf-pictures"),
     "--vmaf-report-title",
     *("--vmaf-update", "--vmaf-candidate", "--vmaf-no-cache"),
+    *("--vmaf-baseline-update", "--vmaf-baseline-candidate"),
 )
 MODES = ("missing", "changed", "improved", "all")
 
@@ -71,12 +72,16 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("vmaf_gates", gate_help.replace("repeatable", "one per line"), type="linelist", default=[])
     group.addoption(
         "--vmaf-update",
+        "--vmaf-baseline-update",
+        dest="vmaf_update",
         metavar="MODES",
         help="write baselines of tests that pass: missing (new ones), changed (those that differ), improved (those "
         "that only got better), all (missing, changed, and remove those that no test measures)",
     )
     group.addoption(
         "--vmaf-candidate",
+        "--vmaf-baseline-candidate",
+        dest="vmaf_candidate",
         metavar="DIR",
         help="write the baselines this run would produce to DIR, for example as a CI artifact",
     )

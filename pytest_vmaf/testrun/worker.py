@@ -58,8 +58,6 @@ def attach_measurements(
     # JUnit XML is written from the report of the teardown, which carries the item's own list.
     item.user_properties += properties
     report.user_properties = list(item.user_properties)
-    if options.html is not None and report.outcome == "failed":
-        report.sections.append(("vmaf report", str(options.html)))
     to_pytest_html(item.config, report, measurements, options.html)
     to_allure(item.config, records, options.html)
 
