@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_vmaf.baselines.entry import DIGITS, Entry, score_entry
 from pytest_vmaf.baselines.noise import mean_entry
@@ -142,7 +142,8 @@ def tools_of(result: Result) -> dict[str, str]:
 def _score_match(result: Result) -> dict[str, str]:
     how = result.provenance
     # A map has the provenance of its worst tile, which may be another tile in the next run.
-    whole: Any = getattr(result, "whole", how)
+    picture: Result = getattr(result, "whole", result)
+    whole = picture.provenance
     filters = whole.get("filters", {})
     match = {
         "model": f"{how.get('model')} / {how.get('neg_model')}",

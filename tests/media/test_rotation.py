@@ -6,6 +6,7 @@ import shlex
 import struct
 import subprocess
 
+import numpy as np
 import pytest
 from session_clips import UNCHANGED
 
@@ -141,3 +142,9 @@ def test_oblique_matrix(coded, make, ffmpeg, tmp_path):
 
 def test_find_turn_of_flat_pictures():
     assert find_turn(b"\x10" * 2304, b"\x80" * 2304) == ""
+
+
+def test_patterns_that_have_several_turns() -> None:
+    rows, columns = np.indices((36, 64)) // 2
+    board = np.where((rows + columns) % 2, 235, 16).astype(np.uint8)
+    assert find_turn(board.tobytes(), (251 - board).tobytes()) == ""

@@ -125,7 +125,7 @@ def test_cached_tile_shares(vmaf, pairs, monkeypatch):
     )
     monkeypatch.setattr(subprocess, "Popen", no)
     again = vmaf.quality_map(*pairs[:2], grid=(1, 1), saliency=True)
-    assert again.provenance["cached"] != ""
+    assert again.context.provenance["cached"] != ""
     assert again.neg_salient.frames == first.neg_salient.frames
 
 
