@@ -26,9 +26,9 @@ WAYS = {
     "roi, the bundled network and a mask of nearly everything": "v.roi(r, d, threshold=0)",
     "roi, all pixels blended": "v.roi(r, d, synthetic_mask=0.5, threshold=0, fade=1)",
     "three regions (a quarter of the picture in total)": f"v.score(r, d, regions={REGIONS})",
-    "map of 4x4 tiles": "v.map(r, d)",
-    "map of 8x8 tiles": "v.map(r, d, grid=(8, 8))",
-    "map of 4x4 tiles, weighted by saliency": "v.map(r, d, saliency=True)",
+    "map of 4x4 tiles": "v.quality_map(r, d)",
+    "map of 8x8 tiles": "v.quality_map(r, d, grid=(8, 8))",
+    "map of 4x4 tiles, weighted by saliency": "v.quality_map(r, d, saliency=True)",
 }
 
 

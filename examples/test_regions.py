@@ -21,5 +21,5 @@ def test_what_viewers_look_at_is_kept(vmaf, source, encode):
 
 def test_no_corner_is_given_up(vmaf, source, encode):
     """Rate control may starve a part of the picture without an effect on the mean. A map shows it."""
-    quality = vmaf.map(source, encode(crf=23), grid=(4, 4), min_neg_tile=85, max_gap_tile=5)
-    assert quality.neg_mean - float(quality.neg_tile) < 10
+    quality = vmaf.quality_map(source, encode(crf=23), grid=(4, 4), min_neg_tile=85, max_gap_tile=5)
+    assert float(quality.whole.neg) - float(quality.neg_tile) < 10
