@@ -14,7 +14,7 @@ def register(**views: Callable[[Any], str]) -> None:
     _views.update(views)
 
 
-def html_of(shown: object) -> str | None:
+def html_of(value: object) -> str | None:
     """An object as HTML; None if nothing draws it."""
-    view = next((_views[kind.__name__] for kind in type(shown).__mro__ if kind.__name__ in _views), None)
-    return view and view(shown)
+    view = next((_views[kind.__name__] for kind in type(value).__mro__ if kind.__name__ in _views), None)
+    return view and view(value)

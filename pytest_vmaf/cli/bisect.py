@@ -23,6 +23,8 @@ def run(options: argparse.Namespace) -> int:
     """Search, write the answers, and exit by the targets."""
     search = read_search(options, "bisect")
     with output.searching(options, search):
-        found = search.vmaf.bisect(search.clips[0], encoder=options.encoder, targets=search.targets, **search.settings)
-    output.write_search(options, search.head, found.to_dict(), search.vmaf.sections)
-    return output.exit_code(answer.why for answer in found.answers.values() if not answer.met)
+        bisection = search.vmaf.bisect(
+            search.clips[0], encoder=options.encoder, targets=search.targets, **search.settings
+        )
+    output.write_search(options, search.head, bisection.to_dict(), search.vmaf.sections)
+    return output.exit_code(answer.why for answer in bisection.answers.values() if not answer.met)

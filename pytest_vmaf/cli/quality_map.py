@@ -44,13 +44,13 @@ def run(options: argparse.Namespace) -> int:
     saliency = options.saliency_model or options.saliency
     code = PASSED
     try:
-        found = vmaf.quality_map(reference, distorted, grid=options.grid, saliency=saliency, gates=gates)
+        quality_map = vmaf.quality_map(reference, distorted, grid=options.grid, saliency=saliency, gates=gates)
     except GateViolation as violation:
-        code, found = common.print_message(str(violation), VIOLATED), violation.result
+        code, quality_map = common.print_message(str(violation), VIOLATED), violation.result
     if options.format == "json":
-        common.write_json(options.output, found.to_dict())
+        common.write_json(options.output, quality_map.to_dict())
     else:
-        common.write_table(options.output, tile_table(found))
+        common.write_table(options.output, tile_table(quality_map))
     return code
 
 

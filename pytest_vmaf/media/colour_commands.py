@@ -55,8 +55,8 @@ def retag_grey(ref: Video, dis: Video, better: str) -> str:
     text = retag(clip[0], "range", tag, clip[1])
     if not is_squeezed or ref.format.kind != "grey":
         return text
-    kept = f"{AS_STORED},format={_planar(ref)},setparams=range={ref.color_range}"
-    return f"{text}. If both are right, ffmpeg took the reference for full range: encode it with -vf {kept}"
+    filters = f"{AS_STORED},format={_planar(ref)},setparams=range={ref.color_range}"
+    return f"{text}. If both are right, ffmpeg took the reference for full range: encode it with -vf {filters}"
 
 
 def convert_range(video: Video, color_range: str) -> str:

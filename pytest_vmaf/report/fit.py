@@ -157,8 +157,8 @@ def _coarser_block(block: Record, points: int) -> Record:
     for line in block["lines"]:
         size = -(-len(line["points"]) // points) or 1
         starts = range(0, len(line["points"]), size)
-        kept = [min(line["points"][start : start + size], key=itemgetter(1)) for start in starts]
-        lines.append({**line, "points": kept})
+        lowest = [min(line["points"][start : start + size], key=itemgetter(1)) for start in starts]
+        lines.append({**line, "points": lowest})
     return {**block, "lines": lines}
 
 

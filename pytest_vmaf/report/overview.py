@@ -46,14 +46,14 @@ def title(document: Record) -> str:
 
 def builds(document: Record) -> list[RecordDict]:
     """The builds of the runs, each once: `branch`, `commit` in short, `build` and a safe `url`."""
-    made: list[RecordDict] = []
+    records: list[RecordDict] = []
     for run in document["runs"]:
         branch, commit, build, url = (str(run.get(key) or "") for key in ("branch", "commit", "build", "url"))
         each = {"branch": branch, "commit": commit[:COMMIT], "full": commit}
         each |= {"build": build or ("CI run" if web_address(url) else ""), "url": web_address(url)}
-        if any(each.values()) and each not in made:
-            made.append(each)
-    return made
+        if any(each.values()) and each not in records:
+            records.append(each)
+    return records
 
 
 def web_address(text: str) -> str:
@@ -82,7 +82,7 @@ def is_bad(test: Record) -> bool:
     return test["status"] in ("failed", "error") or bool(swallowed(test))
 
 
-def shown(test: Record) -> Record | None:
+def worst_measurement(test: Record) -> Record | None:
     """The measurement that stands for a test in the list: the worst. None for a test without any."""
     return min(test["measurements"], key=badness, default=None)
 
@@ -95,7 +95,7 @@ def scores(tests: Sequence[Record]) -> list[tuple[float, bool]]:
 def numbers(tests: Sequence[Record]) -> list[Number]:
     """Numbers of all tests: the median NEG, what changed since the baseline, and how many were not measured."""
     neg = [record["neg"] for _, record in _comparable(tests)]
-    made = []
+    rows = []
     if neg:
         models = {model_of(record) for test in tests if (record := _scored(test)) is not None}
         model = model_of(_comparable(tests)[0][1])
@@ -105,20 +105,20 @@ def numbers(tests: Sequence[Record]) -> list[Number]:
             drop = median(drops)
             change, mark = f"{-drop + 0.0:+.2f} since the baseline", _mark(drop)
         name = f"quality score (NEG), median of {of}" if len(neg) > 1 else "quality score (NEG)"
-        made.append(Number(name, f"{median(neg):.2f}", change, mark))
+        rows.append(Number(name, f"{median(neg):.2f}", change, mark))
     if len(neg) > 1:
-        made.append(Number("lowest NEG", f"{min(neg):.2f}"))
+        rows.append(Number("lowest NEG", f"{min(neg):.2f}"))
     if rises := _changes(tests, f"{RISE}{label('bitrate')}{IN_PERCENT}"):
         rise = median(rises)
-        made.append(Number("bitrate, median", f"{rise:+.1f} %", "since the baseline", _mark(rise)))
+        rows.append(Number("bitrate, median", f"{rise:+.1f} %", "since the baseline", _mark(rise)))
     if count := sum(test["status"] == "error" for test in tests):
-        made.append(Number("not measured", plural(count, "test")))
-    return made
+        rows.append(Number("not measured", plural(count, "test")))
+    return rows
 
 
 def _scored(test: Record) -> Record | None:
     """The measurement that stands for a test, if it has scores."""
-    record = shown(test)
+    record = worst_measurement(test)
     return record if record is not None and record["status"] != "error" else None
 
 

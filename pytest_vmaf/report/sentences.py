@@ -14,8 +14,13 @@ from pytest_vmaf.text import plural
 MEANINGS = {
     "enhancement": "the picture was sharpened",
     "contrast": "the contrast was raised",
+    "contrast_loss": "the contrast was lowered",
     "colour_loss": "colours were lost or changed",
+    "colour_shift": "colours are out of place",
+    "colour_lag": "colours are those of another frame",
     "level_shift": "the brightness changed",
+    "patch": "a part of the picture is damaged or covered",
+    "lag": "frames are mixed with others",
     "collapse": "single frames are broken",
 }
 #: Failed gates of one test that are named in its sentence.
@@ -31,9 +36,9 @@ def explain(test: Record) -> str:
     if test["status"] in ("failed", "xfailed"):
         gates = sorted((gate for each in test["measurements"] for gate in _failed(each)), key=rank)
         if gates:
-            said = list(dict.fromkeys(map(explain_gate, gates)))
-            more = [f"{plural(len(said) - NAMED, 'more gate')} failed"] if len(said) > NAMED else []
-            return _sentence("; ".join([*said[:NAMED], *more]))
+            reasons = list(dict.fromkeys(map(explain_gate, gates)))
+            more = [f"{plural(len(reasons) - NAMED, 'more gate')} failed"] if len(reasons) > NAMED else []
+            return _sentence("; ".join([*reasons[:NAMED], *more]))
     first = str(test["message"]).strip().partition("\n")[0].removeprefix("pytest_vmaf.")
     return _sentence(f"{first[:LONGEST]}{'…' if len(first) > LONGEST else ''}")
 

@@ -181,12 +181,12 @@ def gain_table(report: GainReport, pools: Mapping[str, Mapping[str, float]]) -> 
     return table
 
 
-def tile_table(found: QualityMap) -> Table:
+def tile_table(quality: QualityMap) -> Table:
     """NEG of each tile of a map, row by row, and of the whole picture."""
-    table = _table(("NEG", *(f"column {column}" for column in range(found.columns))), left=(0,))
-    for row in range(found.rows):
-        table.add_row(f"row {row}", *(f"{found.tile(column, row).neg:.2f}" for column in range(found.columns)))
-    table.add_row("whole", f"{found.whole.neg:.2f}")
+    table = _table(("NEG", *(f"column {column}" for column in range(quality.columns))), left=(0,))
+    for row in range(quality.rows):
+        table.add_row(f"row {row}", *(f"{quality.tile(column, row).neg:.2f}" for column in range(quality.columns)))
+    table.add_row("whole", f"{quality.whole.neg:.2f}")
     return table
 
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby, pairwise
 from operator import itemgetter
-from statistics import median
+from statistics import fmean, median
 from typing import TYPE_CHECKING
 
 from pytest_vmaf.errors import LogError, PairError
@@ -118,20 +118,25 @@ def sign_metrics(log: ScoreLog, models: ModelPair, pixels: int) -> dict[str, Fra
         "colour_loss": _colour_loss(log, trusted(signs["colour_loss"], 2)),
         "colour_shift": trusted(signs["colour_shift"], 2),
         "level_shift": tuple(map(_level_shift, signs["level_shift"], signs["error"], neg)),
-        "contrast": tuple(map(_unless_fading, signs["contrast"], steady)),
-        "contrast_loss": trusted([max(0.0, -rise) for rise in signs["contrast"]], 3, least=0.0),
+        "contrast": _without_flat(list(map(_unless_fading, signs["contrast"], steady)), signs["spread"]),
+        "contrast_loss": _without_flat(
+            trusted([max(0.0, -rise) for rise in signs["contrast"]], 3, least=0.0), signs["spread"]
+        ),
         "patch": trusted(parts, 3),
-        "lag": trusted(map(abs, signs["lag"]), 3),
+        "lag": _without_flat(trusted(map(abs, signs["lag"]), 3), signs["spread"]),
         "colour_lag": trusted(signs["colour_lag"], 2),
         "collapse": _collapse(neg, log.columns.get("psnr_y"), signs["change"]),
     }
     if detail := enhancement_of(log, models):
-        # Nearly flat frames have no detail.
-        metrics["enhancement"] = tuple(
-            0.0 if is_flat(spread) else _unless_fading(value, share)
-            for value, spread, share in zip(detail, signs["spread"], steady, strict=True)
-        )
+        metrics["enhancement"] = _without_flat(list(map(_unless_fading, detail, steady)), signs["spread"])
     return metrics
+
+
+def _without_flat(values: Sequence[float], spread: Frames) -> Frames:
+    """The values, with their mean for nearly flat frames, which have no detail and must not dilute that of others."""
+    detailed = [value for value, each in zip(values, spread, strict=True) if not is_flat(each)]
+    usual = fmean(detailed) if detailed else 0.0
+    return tuple(usual if is_flat(each) else value for value, each in zip(values, spread, strict=True))
 
 
 def enhancement_of(log: ScoreLog, models: ModelPair) -> Frames:

@@ -195,7 +195,7 @@ class Bisection:
     def to_dict(self) -> dict[str, Any]:
         """The search as plain data: answers in the targets' order, trial encodes in the order they were made."""
         sample, speed = self.sample, self.speed
-        made = self.probes[0].result.provenance if self.probes else {}
+        provenance = self.probes[0].result.provenance if self.probes else {}
         return {
             "encoder": self.encoder.name,
             "name": self.name,
@@ -209,7 +209,7 @@ class Bisection:
             "answers": [answer.to_dict() for answer in self.answers.values()],
             "speed": speed and {"crf": speed.crf, "encode": speed.encode, "decode": speed.decode},
             "probes": [probe.to_dict() for probe in self.probes],
-            "made_with": {name: made.get(name) for name in MADE_WITH} if made else {},
+            "made_with": {name: provenance.get(name) for name in MADE_WITH} if provenance else {},
         }
 
     def to_json(self) -> str:

@@ -48,5 +48,5 @@ def build_of(environment: Mapping[str, str]) -> RecordDict:
         name = ("Jenkins build", first("BUILD_NUMBER"))
     else:
         return {}
-    found = dict(zip(("branch", "commit", "url"), values, strict=True)) | {"build": " ".join(filter(None, name))}
-    return {key: value[:LONGEST] for key, value in found.items() if value}
+    record = dict(zip(("branch", "commit", "url"), values, strict=True)) | {"build": " ".join(filter(None, name))}
+    return {key: value[:LONGEST] for key, value in record.items() if value}

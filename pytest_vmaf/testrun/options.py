@@ -183,8 +183,8 @@ def report_options(config: pytest.Config) -> ReportOptions:
     if not 0 <= pictures <= 10:
         raise _usage_error(f"--vmaf-pictures must be a number from 0 to 10, not {pictures}")
     # Pictures take time. Without a page, only the report as data can have them.
-    shown = pictures if html is not None or json_pictures else 0
-    return ReportOptions(html, assets, json, shown, json_pictures, title)
+    frames = pictures if html is not None or json_pictures else 0
+    return ReportOptions(html, assets, json, frames, json_pictures, title)
 
 
 def _refuse_unknown(config: pytest.Config) -> None:

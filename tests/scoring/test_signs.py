@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from statistics import fmean
 from types import SimpleNamespace
 
 import numpy as np
@@ -256,3 +257,19 @@ def test_missing_columns_are_refused():
         check_columns(signs, 4, "a against b")
     with pytest.raises(LogError, match="have 0 values of 'change' for 3 frames"):
         check_columns({name: column for name, column in signs.items() if name != "change"}, 3, "a against b")
+
+
+def test_flat_frames_do_not_dilute():
+    """A black intro of three quarters must not hide what was done to the rest."""
+    black = [(luma * 0 + 16, chroma * 0 + 128) for luma, chroma in scene(9)]
+    film = scene(3)
+    louder = [(128 + 1.05 * (luma - 128), chroma) for luma, chroma in film]
+    signs = measure(black + film, black + louder)
+    alone = metrics(measure(film, louder))["contrast"]
+    assert fmean(metrics(signs)["contrast"]) == pytest.approx(fmean(alone), rel=0.05)
+    frames = {"credited": (0.9,) * 9 + (0.97,) * 3, "limited": (0.9,) * 12}
+    enhancement = metrics(signs, **frames)["enhancement"]
+    assert fmean(enhancement) == pytest.approx(max(enhancement))
+    assert max(enhancement) > 12.5
+    # All flat: nothing is known.
+    assert set(metrics(measure(black, black))["enhancement"]) == {0.0}
