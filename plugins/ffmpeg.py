@@ -106,6 +106,9 @@ def _run(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> tuple[Sco
     frames = FrameLines()
 
     def on_line(line: str) -> None:
+        if DAMAGED.match(line):
+            # Before all else: it may stand in the middle of a line about a frame.
+            damages.append(printable(line))
         if first.signs and frames(line):
             return
         if match := DECODED.search(line):
@@ -118,8 +121,6 @@ def _run(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> tuple[Sco
             outputs.add(int(match[1]))
         elif match := CONVERTED.search(line):
             conversions.append(match[1])
-        elif DAMAGED.match(line):
-            damages.append(printable(line))
         elif not changes and RECONFIGURED.search(line):
             changes.append(line)
 

@@ -39,7 +39,8 @@ READ = re.compile(r"(\d+) packets read \((\d+) bytes\)")
 OUTPUT = re.compile(r"^(?:\[out#\d+[^]]*\] )?Output file #(\d+) \(")
 ENCODED = re.compile(r"^(?:\[out#\d+[^]]*\] )?  Output stream #(\d+):0 \(video\): (\d+) frames encoded")
 #: What ffmpeg prints about a file that is cut off or damaged, although it goes on, makes something up and ends well.
-DAMAGED = re.compile(r"^\[[^]]*\] (File ended prematurely|slice CRC mismatch|concealing \d+ DC).*")
+#: Threads print into each other's lines, so it may follow the beginning of another message. Metadata is indented.
+DAMAGED = re.compile(r"^(?:\[.*?)?(File ended prematurely|slice CRC mismatch|concealing \d+ DC).*")
 
 #: The variables that make ffmpeg print without colours.
 ENVIRONMENT = (("AV_LOG_FORCE_COLOR", None), ("AV_LOG_FORCE_NOCOLOR", "1"))

@@ -13,7 +13,7 @@ import pytest
 from pytest_vmaf.errors import ClipError, ScorerError
 from pytest_vmaf.media import ffmpeg as module
 from pytest_vmaf.media.clip import Clip
-from pytest_vmaf.media.ffmpeg import find_ffmpeg
+from pytest_vmaf.media.ffmpeg import DAMAGED, find_ffmpeg
 from pytest_vmaf.media.inspect import THUMBNAIL, _from_json, _read_count, _to_json, count_frames, inspect
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs scripts that begin with #!")
@@ -269,3 +269,25 @@ def test_inspection_as_json(reference, ffmpeg):
 def test_broken_frame_count(data):
     with pytest.raises(ValueError, match=r"^count must"):
         _read_count(data)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[ffv1 @ 0x55b7] slice CRC mismatch D173218D!at 0.200000 seconds",
+        "[ffv1 @ 0x55b7] [ffv1 @ 0x55b8] slice CRC mismatch D173218D!",
+        "[Parsed_showinfo_1 @ 0x1] n:   3 pts:      3 slice CRC mismatch D173218D!at 0.200000 seconds",
+        "slice CRC mismatch D173218D!at 0.200000 seconds",
+        "[h264 @ 0x1] concealing 139 DC, 139 AC, 139 MV errors in B frame",
+        "[matroska,webm @ 0x1] File ended prematurely at pos. 1000",
+    ],
+)
+def test_damage_between_other_messages(line: str) -> None:
+    assert DAMAGED.match(line)
+
+
+@pytest.mark.parametrize(
+    "line", ["    title           : slice CRC mismatch 1", "Input #0, avi, from 'slice CRC mismatch'"]
+)
+def test_metadata_is_no_damage(line: str) -> None:
+    assert DAMAGED.match(line) is None
