@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
+import os
+import shutil
 import signal
+import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 PR_SET_PDEATHSIG = 1
+#: How long setpriv may take to show its version.
+TRIAL_SECONDS = 10.0
 
 
 #: Signals that end a process from outside: SIGTERM, and SIGHUP when its terminal is closed.
@@ -57,3 +63,41 @@ def die_with_parent() -> None:
     """
     if _prctl is not None:
         _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def start_that_dies_with_parent(argv: Sequence[str]) -> tuple[Sequence[str], Callable[[], None] | None]:
+    """The command to start in place of this one, and what runs in the child before it (see `die_with_parent`).
+
+    A hook in the child needs a copy of this process, which takes ten times as long as the start. setpriv(1) asks the
+    kernel for the same and then becomes the program.
+    """
+    if sys.platform != "linux":
+        return argv, None
+    # What setpriv could not start would be its error, not the system's.
+    if _is_program(argv[0]) and (setpriv := find_setpriv()) is not None:
+        return (*setpriv, *argv), None
+    return argv, die_with_parent
+
+
+def _is_program(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return os.path.isabs(path) and os.access(path, os.X_OK) and file.read(4) == b"\x7fELF"
+    except (OSError, ValueError):
+        return False
+
+
+@functools.cache
+def find_setpriv() -> tuple[str, ...] | None:
+    """The command of util-linux. BusyBox has one of that name which cannot do it."""
+    path = shutil.which("setpriv")
+    if path is None:
+        return None
+    command = (os.path.abspath(path), "--pdeathsig", "KILL", "--")
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        # Its own file is the program to run: one that certainly exists.
+        trial = subprocess.run(
+            [*command, command[0], "--version"], capture_output=True, timeout=TRIAL_SECONDS, check=False
+        )
+        return command if trial.returncode == 0 else None
+    return None

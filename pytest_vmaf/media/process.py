@@ -7,14 +7,13 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any
 
 from pytest_vmaf.errors import ScorerError
-from pytest_vmaf.media.child_signals import ENDING, deferred, die_with_parent
+from pytest_vmaf.media.child_signals import ENDING, deferred, start_that_dies_with_parent
 from pytest_vmaf.media.command import Command, Finished
 from pytest_vmaf.media.guard import end_guard, kill_started, start_guard
 from pytest_vmaf.media.termination import ended_by_signals
@@ -119,17 +118,16 @@ def _start(command: Command) -> subprocess.Popen[bytes]:
     stdout = subprocess.DEVNULL if command.stdout is None else command.stdout
     if command.on_stdout is not None or command.stdout_bytes is not None:
         stdout = subprocess.PIPE
+    argv, hook = start_that_dies_with_parent(command.argv)
     options: dict[str, Any] = {}
     if os.name == "posix":
-        options = {"process_group": 0, "pass_fds": command.pass_fds}
-        if sys.platform == "linux":
-            options["preexec_fn"] = die_with_parent
+        options = {"process_group": 0, "pass_fds": command.pass_fds, "preexec_fn": hook}
     else:  # pragma: no cover  (Windows)
         options["creationflags"] = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
     variables = {**os.environ, **dict(command.environment)}
     try:
         return subprocess.Popen(
-            command.argv,
+            argv,
             cwd=command.cwd,
             stdin=subprocess.DEVNULL if command.stdin is None else command.stdin,
             stdout=stdout,

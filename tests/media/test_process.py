@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from pytest_vmaf.errors import ScorerError
+from pytest_vmaf.media import child_signals
 from pytest_vmaf.media.command import Command, Finished
 from pytest_vmaf.media.ffmpeg import FfmpegCommand
 from pytest_vmaf.media.process import TAIL_LINES, run, run_together
@@ -334,7 +336,8 @@ def test_signal_during_start(number: signal.Signals):
     # Python drops what a handler raises in here.
     os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), {int(number)}))
     try:
-        run(Command((sys.executable, "-c", "import time; time.sleep(3)")))
+        # A program without its path is started after a fork (`start_that_dies_with_parent`).
+        run(Command(("sleep", "3")))
     except KeyboardInterrupt:
         try:
             os.waitpid(-1, 0)
@@ -393,11 +396,11 @@ def children() -> list[int]:
     return found
 
 
-def parent_of_a_sleeper(pid: Path, *, thread: bool = False) -> subprocess.Popen[bytes]:
+def parent_of_a_sleeper(pid: Path, *, thread: bool = False, shell: str = "sh") -> subprocess.Popen[bytes]:
     """A process that runs a child as the scorers do, from its main thread or another."""
     code = "import sys, threading\nfrom pytest_vmaf.media.command import Command\n"
     code += "from pytest_vmaf.media.process import run\n"
-    code += f"work = lambda: run(Command({sleeper(pid).argv!r}))\n"
+    code += f"work = lambda: run(Command({(shell, *sleeper(pid).argv[1:])!r}))\n"
     code += "t = threading.Thread(target=work); t.start(); t.join()" if thread else "work()"
     parent = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     assert soon(pid.exists)
@@ -414,12 +417,30 @@ def test_ctrl_c_leaves_no_child(tmp_path):
 
 
 @linux
+@pytest.mark.parametrize("shell", ["sh", shutil.which("sh")], ids=["hook", "setpriv"])
 @pytest.mark.parametrize("thread", [False, True], ids=["main thread", "another thread"])
-def test_killed_parent_leaves_no_child(tmp_path, thread):
-    parent = parent_of_a_sleeper(tmp_path / "pid", thread=thread)
+def test_killed_parent_leaves_no_child(tmp_path, thread, shell):
+    parent = parent_of_a_sleeper(tmp_path / "pid", thread=thread, shell=shell)
     parent.kill()
     parent.communicate(timeout=10)
     assert gone(int((tmp_path / "pid").read_text()))
+
+
+@linux
+@pytest.mark.parametrize("tool", ["exit 1", "exec sleep 60", None], ids=["of BusyBox", "that hangs", "missing"])
+def test_setpriv_that_cannot(tmp_path, monkeypatch, tool):
+    if tool is not None:
+        (tmp_path / "setpriv").write_text(f"#!/bin/sh\n{tool}\n")
+        (tmp_path / "setpriv").chmod(0o755)
+    program = shutil.which("true")
+    monkeypatch.setenv("PATH", str(tmp_path) if tool is None else os.pathsep.join([str(tmp_path), os.environ["PATH"]]))
+    monkeypatch.setattr(child_signals, "TRIAL_SECONDS", 0.2)
+    child_signals.find_setpriv.cache_clear()
+    try:
+        assert child_signals.start_that_dies_with_parent((program,)) == ((program,), child_signals.die_with_parent)
+        assert run(Command((program,))).returncode == 0
+    finally:
+        child_signals.find_setpriv.cache_clear()
 
 
 @linux
