@@ -29,7 +29,7 @@ class BaselineLocation:
         test: The test's name in the file.
         command: Builds the command that runs this test alone.
         common: A file that is read if `file` does not have the baseline.
-        modes: The modes of `--vmaf-update`.
+        modes: The modes of `--vmaf-baseline-update`.
         sends: Whether new entries are passed on to be written.
         here: The folder in which pytest was started.
     """
@@ -61,7 +61,7 @@ class BaselineLocation:
 
     def update_command(self, mode: str) -> str:
         """The command that accepts the new measurement."""
-        return f"{self.command()} --vmaf-update={mode}"
+        return f"{self.command()} --vmaf-baseline-update={mode}"
 
 
 class Baselines:
@@ -180,7 +180,7 @@ class BaselineCheck:
     def compare(self, new: Entry, rate: Fraction | None = None) -> Outcome:
         """Compare the stored entry with a new one.
 
-        An entry that `--vmaf-update` is going to write is not compared.
+        An entry that `--vmaf-baseline-update` is going to write is not compared.
 
         Args:
             new: The entry of the new measurement.

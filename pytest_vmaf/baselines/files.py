@@ -97,7 +97,7 @@ def read(path: Path) -> Tests:
         why = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise BaselineError(
             f"{printable(str(path))} is not a readable baseline file: {printable(str(why))}.\n"
-            "  Restore it from version control, or remove it and write it again with --vmaf-update=missing."
+            "  Restore it from version control, or remove it and write it again with --vmaf-baseline-update=missing."
         ) from None
 
 
@@ -128,7 +128,7 @@ def parse(data: bytes) -> Tests:
         raise ValueError(f"it has more than {MOST_VALUES} values")
     document = load_json(data)
     if not isinstance(document, dict) or type(document.get("schema")) is not int:
-        raise ValueError("it was not written by pytest --vmaf-update")
+        raise ValueError("it was not written by pytest --vmaf-baseline-update")
     if document["schema"] != SCHEMA:
         raise ValueError(f"its schema must be {SCHEMA}, not {document['schema']!r:.80}")
     conform(document, FILE, "file")

@@ -99,7 +99,9 @@ def _write_updates(run: RunState, options: UpdateOptions) -> Messages:
         why = "no test that passed measured one (baseline=True)"
         if passed:
             modes_text = ",".join(sorted(options.modes))
-            why = "nothing has changed" if "changed" in modes else f"--vmaf-update={modes_text} applies to none"
+            why = (
+                "nothing has changed" if "changed" in modes else f"--vmaf-baseline-update={modes_text} applies to none"
+            )
         messages.append((f"vmaf: no baseline was written: {why}.", False))
     partial = not run.complete or any(not set(tests.values()) <= run.ran for tests in run.collected.values())
     if everything and (partial or not run.collected):

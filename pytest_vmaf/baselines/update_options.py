@@ -10,8 +10,8 @@ class UpdateOptions(NamedTuple):
     """What happens to baselines at the end of a run.
 
     Attributes:
-        modes: The modes of `--vmaf-update`.
-        candidate: The folder of `--vmaf-candidate`.
+        modes: The modes of `--vmaf-baseline-update`.
+        candidate: The folder of `--vmaf-baseline-candidate`.
         platform: The name of `--vmaf-baseline-platform`, "" for the common files.
     """
 

@@ -24,7 +24,7 @@ EXIT_CODES = "0 done or equal, 1 different, 2 usage, 3 a file cannot be read"
 
 def add_parser(commands: Commands) -> None:
     """Add the command with its actions."""
-    text = "show, compare and accept the baselines that pytest --vmaf-update writes"
+    text = "show, compare and accept the baselines that pytest --vmaf-baseline-update writes"
     actions = add_command(commands, "baseline", None, text, EXIT_CODES).add_subparsers(required=True, metavar="ACTION")
     show = add_command(actions, "show", _show, "list baselines", EXIT_CODES)
     text = "baseline files, or folders that contain them (default: the current folder)"
@@ -35,7 +35,7 @@ def add_parser(commands: Commands) -> None:
     diff.add_argument("new", type=Path, help="the later baseline file or folder")
     text = "copy the candidate baselines of a CI run into the baseline files next to the tests"
     accept = add_command(actions, "accept", _accept, text, EXIT_CODES)
-    text = "the folder that pytest --vmaf-candidate=DIR wrote"
+    text = "the folder that pytest --vmaf-baseline-candidate=DIR wrote"
     accept.add_argument("candidate", type=Path, metavar="DIR", help=text)
     text = "pytest's rootdir (default: the current folder)"
     accept.add_argument("--into", type=Path, default=Path(), metavar="ROOT", help=text)

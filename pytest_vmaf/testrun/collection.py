@@ -1,6 +1,6 @@
 """Record all collected tests before deselection.
 
-`--vmaf-update=all` only removes baselines of modules that ran completely.
+`--vmaf-baseline-update=all` only removes baselines of modules that ran completely.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pytest_vmaf.testrun.items import item_name
 
 
 class CollectedTests:
-    """Plugin that `--vmaf-update=all` registers in each process that collects. Workers send theirs when they end.
+    """Plugin that `--vmaf-baseline-update=all` registers in each process that collects. Workers send theirs at the end.
 
     Attributes:
         not_passed: Node ids of the tests with a report that is not a pass.

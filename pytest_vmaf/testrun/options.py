@@ -19,8 +19,8 @@ from pytest_vmaf.settings import Layer, make_layer
 OUTPUTS = (
     *("--vmaf-html", "--vmaf-html-assets", "--vmaf-json", "--vmaf-json-pictures", "--vmaf-pictures"),
     "--vmaf-report-title",
-    *("--vmaf-update", "--vmaf-candidate", "--vmaf-no-cache"),
-    *("--vmaf-baseline-update", "--vmaf-baseline-candidate"),
+    *("--vmaf-baseline-update", "--vmaf-baseline-candidate", "--vmaf-no-cache"),
+    *("--vmaf-update", "--vmaf-candidate"),
 )
 MODES = ("missing", "changed", "improved", "all")
 
@@ -71,16 +71,16 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--vmaf-gate", action="append", dest="vmaf_gates", metavar="NAME=LIMIT", default=[], help=gate_help)
     parser.addini("vmaf_gates", gate_help.replace("repeatable", "one per line"), type="linelist", default=[])
     group.addoption(
-        "--vmaf-update",
         "--vmaf-baseline-update",
+        "--vmaf-update",
         dest="vmaf_update",
         metavar="MODES",
         help="write baselines of tests that pass: missing (new ones), changed (those that differ), improved (those "
         "that only got better), all (missing, changed, and remove those that no test measures)",
     )
     group.addoption(
-        "--vmaf-candidate",
         "--vmaf-baseline-candidate",
+        "--vmaf-candidate",
         dest="vmaf_candidate",
         metavar="DIR",
         help="write the baselines this run would produce to DIR, for example as a CI artifact",
@@ -150,16 +150,16 @@ def update_options(config: pytest.Config) -> UpdateOptions:
 
     modes = frozenset(word.strip() for word in (update or "").split(",") if word.strip())
     if update is not None and not (modes and modes <= {*MODES}):
-        raise _usage_error(f"--vmaf-update must be one or more of {', '.join(MODES)}, not {update!r}")
+        raise _usage_error(f"--vmaf-baseline-update must be one or more of {', '.join(MODES)}, not {update!r}")
     if candidate == "":
-        raise _usage_error("--vmaf-candidate must be the name of a folder, not ''")
+        raise _usage_error("--vmaf-baseline-candidate must be the name of a folder, not ''")
     folder = config.invocation_params.dir / os.path.expanduser(candidate) if candidate else None
     if folder is not None and folder.exists() and not folder.is_dir():
-        raise _usage_error(f"--vmaf-candidate must be a folder, and {candidate} is not a folder")
+        raise _usage_error(f"--vmaf-baseline-candidate must be a folder, and {candidate} is not a folder")
     if folder is not None and not hasattr(config, "workerinput") and next(folder.rglob("__vmaf__/*.json"), None):
         raise _usage_error(
-            f"--vmaf-candidate={candidate} already contains baselines, which would be mixed with those of this run. "
-            "Remove it, or name another folder"
+            f"--vmaf-baseline-candidate={candidate} already contains baselines, which would be mixed with those of "
+            "this run. Remove it, or name another folder"
         )
     if name == "auto":
         name = re.sub(r"[^a-z0-9_-]", "_", f"{platform.system()}-{platform.machine()}".lower())

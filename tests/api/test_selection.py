@@ -133,7 +133,7 @@ def test_baseline_knows_the_crop(source, part, pytester, make):
     """
     values = {"source": str(source), "distorted": str(distorted)}
     pytester.makepyfile(test.format(crop=CROP, **values))
-    assert pytester.runpytest("--vmaf-update=missing", "-q").ret == 0
+    assert pytester.runpytest("--vmaf-baseline-update=missing", "-q").ret == 0
     assert pytester.runpytest("-q").ret == 0
     pytester.makepyfile(test.format(crop=(0, 0, 128, 100), **values))
     outcome = pytester.runpytest("-q")

@@ -81,7 +81,7 @@ def test_file_without_entries_is_removed(file: Path) -> None:
     [
         (b"", "Expecting value"),
         (b"\xff\xfe{}", "utf-8"),
-        (b"[]", "was not written by pytest --vmaf-update"),
+        (b"[]", "was not written by pytest --vmaf-baseline-update"),
         (b'{"schema": true, "tests": {}}', "was not written by"),
         (b'{"schema": 2, "tests": {}}', "its schema must be 1, not 2"),
         (b'{"schema": 1}', "lacks 'tests'"),
@@ -109,7 +109,7 @@ def test_unreadable_file(file: Path, content: bytes, message: str) -> None:
     file.write_bytes(content)
     with pytest.raises(BaselineError, match=rf"(?s)test_x\.json is not a readable baseline file: .*{message}") as e:
         read(file)
-    assert "--vmaf-update=missing" in str(e.value)
+    assert "--vmaf-baseline-update=missing" in str(e.value)
 
 
 def test_huge_file(file: Path) -> None:

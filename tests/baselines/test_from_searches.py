@@ -76,7 +76,7 @@ def test_bitrate_rise(short: Path, place: BaselineLocation, cache: dict[str, str
     assert "bit/s is 11.11 % above the baseline's" in message.partition("\n")[0]
     assert message.startswith("NEG 70: ")
     assert "max_bitrate_rise is 2 % (1 of 2 gates failed)" in message
-    assert "accept it: pytest test_x.py::test_a --vmaf-update=changed" in message
+    assert "accept it: pytest test_x.py::test_a --vmaf-baseline-update=changed" in message
     [record] = vmaf.records
     assert record["status"] == "failed"
     assert record["gates"][-1]["metric"] == "rise of bitrate at NEG 70 in %"

@@ -272,10 +272,12 @@ def test_low_score_without_advice():
 
 def test_message_includes_the_baseline():
     result = a_result()
-    compared = SimpleNamespace(failed=["NEG fell"], lines=["accept it: --vmaf-update"], also=["gap is as before"])
+    compared = SimpleNamespace(
+        failed=["NEG fell"], lines=["accept it: --vmaf-baseline-update"], also=["gap is as before"]
+    )
     first, *rest = describe(result, judge(result, layer("call", min_neg=93)), compared).splitlines()
     assert first == "NEG fell (1 of 3 gates failed)"
-    assert rest[:2] == ["  accept it: --vmaf-update", "  passed: NEG 93.500 ≥ 93; gap is as before"]
+    assert rest[:2] == ["  accept it: --vmaf-baseline-update", "  passed: NEG 93.500 ≥ 93; gap is as before"]
 
 
 def test_one_gate_by_two_names():

@@ -38,7 +38,7 @@ def test_missing(run: Run, clips: Put, pytester: pytest.Pytester) -> None:
         [
             "*GateViolation: no baseline for out.mp4 (1 of 2 gates failed)",
             "*no baseline: *__vmaf__*test_it.json does not exist",
-            "*write it: pytest *test_it.py::test_quality *--vmaf-update=missing",
+            "*write it: pytest *test_it.py::test_quality *--vmaf-baseline-update=missing",
         ]
     )
     assert not (pytester.path / "__vmaf__").exists()
@@ -46,7 +46,7 @@ def test_missing(run: Run, clips: Put, pytester: pytest.Pytester) -> None:
 
 def test_written_and_compared(run: Run, clips: Put, entries: Entries, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=ONE)
-    result = run("--vmaf-update=missing")
+    result = run("--vmaf-baseline-update=missing")
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["vmaf: baseline: 1 added in __vmaf__/test_it.json"])
     file = pytester.path / "__vmaf__" / "test_it.json"
@@ -70,43 +70,49 @@ def test_written_and_compared(run: Run, clips: Put, entries: Entries, pytester: 
             "*max_drop: missed by 1.5 (set by the default)",
             "*NEG by frame: a uniform shift: 100 % of the frames are lower, median −2.00",
             "*NEG by frame: lost most: frame 0 * 93.00 → 91.00*",
-            "*if the change is intended, accept it: pytest *test_it.py::test_quality *--vmaf-update=changed",
+            "*if the change is intended, accept it: pytest *test_it.py::test_quality *--vmaf-baseline-update=changed",
         ]
     )
     assert file.read_text() == text
 
-    result = run("--vmaf-update=changed")
+    result = run("--vmaf-baseline-update=changed")
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["vmaf: baseline: 1 replaced in __vmaf__/test_it.json"])
     assert file.read_text() != text
-    result = run("--vmaf-update=changed")
+    result = run("--vmaf-baseline-update=changed")
     result.stdout.fnmatch_lines(["vmaf: no baseline was written: nothing has changed."])
     run().assert_outcomes(passed=1)
 
 
+def test_short_names_of_options(run: Run, clips: Put, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_it=ONE)
+    run("--vmaf-update=missing").stdout.fnmatch_lines(["vmaf: baseline: 1 added in __vmaf__/test_it.json"])
+    run("--vmaf-candidate=new").stdout.fnmatch_lines(["vmaf: candidate of 1 file;*"])
+
+
 def test_improved(run: Run, clips: Put, entries: Entries, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=ONE)
-    run("--vmaf-update=missing").assert_outcomes(passed=1)
+    run("--vmaf-baseline-update=missing").assert_outcomes(passed=1)
     before = entries()
     clips(BETTER)
     run().assert_outcomes(passed=1)
     assert entries() == before
-    result = run("--vmaf-update=improved")
+    result = run("--vmaf-baseline-update=improved")
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["vmaf: baseline: 1 replaced in *"])
     tightened = entries()
     assert tightened != before
 
     clips("95 93")
-    result = run("--vmaf-update=improved")
+    result = run("--vmaf-baseline-update=improved")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["vmaf: 1 baseline not written, because the test did not pass: *test_*"])
     assert entries() == tightened
     # Within the tolerance it passes, and loosens nothing.
     clips("96.8 94.8")
-    result = run("--vmaf-update=improved")
+    result = run("--vmaf-baseline-update=improved")
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["vmaf: no baseline was written: --vmaf-update=improved applies to none."])
+    result.stdout.fnmatch_lines(["vmaf: no baseline was written: --vmaf-baseline-update=improved applies to none."])
     assert entries() == tightened
 
 
@@ -137,7 +143,7 @@ def test_failed_tests_write_nothing(run: Run, clips: Put, pytester: pytest.Pytes
             assert False
         """
     )
-    result = run("--vmaf-update=all")
+    result = run("--vmaf-baseline-update=all")
     result.stdout.fnmatch_lines(["vmaf: 4 baselines not written, because the tests did not pass: *"])
     assert not (pytester.path / "__vmaf__").exists()
 
@@ -145,19 +151,19 @@ def test_failed_tests_write_nothing(run: Run, clips: Put, pytester: pytest.Pytes
 @pytest.mark.slow
 def test_renamed_test(run: Run, clips: Put, entries: Entries, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=module("quality", "second"))
-    run("--vmaf-update=missing").assert_outcomes(passed=2)
+    run("--vmaf-baseline-update=missing").assert_outcomes(passed=2)
     pytester.makepyfile(test_it=module("renamed", "second"))
     run().assert_outcomes(passed=1, failed=1)
 
-    result = run("--vmaf-update=all", "-k", "renamed")
+    result = run("--vmaf-baseline-update=all", "-k", "renamed")
     result.stdout.fnmatch_lines(
         ["vmaf: baseline: 1 added in *", "vmaf: unused baselines were kept in modules whose tests did not all run."]
     )
     assert set(entries()) == {"test_quality", "test_renamed", "test_second"}
-    run("--vmaf-update=all", "test_it.py::test_renamed", "test_it.py::test_second")
+    run("--vmaf-baseline-update=all", "test_it.py::test_renamed", "test_it.py::test_second")
     assert "test_quality" in entries()
 
-    result = run("--vmaf-update=all")
+    result = run("--vmaf-baseline-update=all")
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["vmaf: baseline: 1 removed in *", "vmaf: removed: test_quality / out.mp4"])
     assert set(entries()) == {"test_renamed", "test_second"}
@@ -168,24 +174,24 @@ def test_pruning_spares_tests_that_did_not_pass(
 ) -> None:
     text = module("passes", "skipped", "failed", "gone", "silent")
     pytester.makepyfile(test_it=text)
-    run("--vmaf-update=missing").assert_outcomes(passed=5)
+    run("--vmaf-baseline-update=missing").assert_outcomes(passed=5)
     text = text.replace("def test_skipped", "@pytest.mark.skip\ndef test_skipped")
     text = text.replace("def test_failed(vmaf):", "def test_failed(vmaf):\n    assert False")
     text = text.replace("def test_gone(vmaf)", "def helper(vmaf)")
     text = text.replace("def test_silent(vmaf):", "def test_silent():\n    return")
     pytester.makepyfile(test_it=text)
-    run("--vmaf-update=all", "-x").assert_outcomes(passed=1, skipped=1, failed=1)
+    run("--vmaf-baseline-update=all", "-x").assert_outcomes(passed=1, skipped=1, failed=1)
     assert len(entries()) == 5
-    result = run("--vmaf-update=all")
+    result = run("--vmaf-baseline-update=all")
     result.stdout.fnmatch_lines(["vmaf: baselines: 2 removed in *"])
     assert set(entries()) == {"test_passes", "test_skipped", "test_failed"}
 
 
 def test_pruning_with_doctest_of_same_stem(run: Run, clips: Put, entries: Entries, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=ONE)
-    run("--vmaf-update=all").assert_outcomes(passed=1)
+    run("--vmaf-baseline-update=all").assert_outcomes(passed=1)
     pytester.maketxtfile(test_it=">>> 1 + 1\n2\n")
-    result = run("--vmaf-update=all")
+    result = run("--vmaf-baseline-update=all")
     result.assert_outcomes(passed=2)
     result.stdout.no_fnmatch_line("*removed*")
     assert set(entries()) == {"test_quality"}
@@ -201,12 +207,12 @@ def test_pruning_of_parametrised_tests(run: Run, clips: Put, entries: Entries, p
             vmaf.score(REF, OUT, baseline=True)
         """
     pytester.makepyfile(test_it=body.format("'a', 'b'"))
-    run("--vmaf-update=all").assert_outcomes(passed=2)
+    run("--vmaf-baseline-update=all").assert_outcomes(passed=2)
     pytester.makepyfile(test_it=body.format(""))
-    run("--vmaf-update=all").assert_outcomes(skipped=1)
+    run("--vmaf-baseline-update=all").assert_outcomes(skipped=1)
     assert set(entries()) == {"test_each[a]", "test_each[b]"}
     pytester.makepyfile(test_it=body.format("'a'"))
-    result = run("--vmaf-update=all")
+    result = run("--vmaf-baseline-update=all")
     result.stdout.fnmatch_lines(["vmaf: removed: test_each[[]b] / out.mp4"])
     assert set(entries()) == {"test_each[a]"}
 
@@ -221,20 +227,20 @@ def test_candidate(
     monkeypatch.setenv("COLUMNS", "200")
     folder = pytester.mkdir("sub")
     pytester.makepyfile(**{"sub/test_it": ONE})
-    run("--vmaf-update=missing").assert_outcomes(passed=1)
+    run("--vmaf-baseline-update=missing").assert_outcomes(passed=1)
     file = folder / "__vmaf__" / "test_it.json"
     before = file.read_bytes()
     clips(WORSE)
-    result = run("--vmaf-candidate=new")
+    result = run("--vmaf-baseline-candidate=new")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["vmaf: candidate of 1 file; accept it with: pytest-vmaf baseline accept new"])
     assert file.read_bytes() == before
     candidate = pytester.path / "new"
     assert (candidate / "sub" / "__vmaf__" / "test_it.json").is_file()
 
-    again = run("--vmaf-candidate=new")
+    again = run("--vmaf-baseline-candidate=new")
     assert again.ret == pytest.ExitCode.USAGE_ERROR
-    again.stderr.fnmatch_lines(["*--vmaf-candidate=new already contains baselines*"])
+    again.stderr.fnmatch_lines(["*--vmaf-baseline-candidate=new already contains baselines*"])
 
     capsys.readouterr()
     assert main(["baseline", "diff", str(folder), str(candidate / "sub")]) == 1
@@ -261,10 +267,10 @@ def test_candidate(
 
 def test_candidates_of_shards(run: Run, clips: Put, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=module("one", "two"))
-    run("--vmaf-update=missing").assert_outcomes(passed=2)
+    run("--vmaf-baseline-update=missing").assert_outcomes(passed=2)
     clips(WORSE)
     for name in ("one", "two"):
-        run(f"--vmaf-candidate=shard {name}", f"test_it.py::test_{name}").assert_outcomes(failed=1)
+        run(f"--vmaf-baseline-candidate=shard {name}", f"test_it.py::test_{name}").assert_outcomes(failed=1)
         assert main(["baseline", "accept", str(pytester.path / f"shard {name}"), "--into", str(pytester.path)]) == 0
     run().assert_outcomes(passed=2)
 
@@ -334,7 +340,7 @@ def test_same_name_twice(run: Run, clips: Put, pytester: pytest.Pytester) -> Non
             vmaf.score(REF, OUT, baseline=True)
         """
     )
-    result = run("--vmaf-update=missing")
+    result = run("--vmaf-baseline-update=missing")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*This test already uses the baseline 'out.mp4'. Give each*baseline=\"name\".*"])
     assert not list(pytester.path.rglob("__vmaf__"))
@@ -343,7 +349,7 @@ def test_same_name_twice(run: Run, clips: Put, pytester: pytest.Pytester) -> Non
 def test_file_that_cannot_be_written(run: Run, clips: Put, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=ONE)
     (pytester.path / "__vmaf__").write_text("a file where the folder belongs")
-    result = run("--vmaf-update=missing")
+    result = run("--vmaf-baseline-update=missing")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["vmaf: baselines not written to *"])
 
@@ -352,20 +358,20 @@ def test_broken_file(run: Run, clips: Put, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=ONE)
     file = pytester.mkdir("__vmaf__") / "test_it.json"
     file.write_text("{}")
-    result = run("--vmaf-update=all")
+    result = run("--vmaf-baseline-update=all")
     result.stdout.fnmatch_lines(["*BaselineError: *test_it.json is not a readable baseline file: *"])
     assert file.read_text() == "{}"
 
 
 def test_platform(run: Run, clips: Put, entries: Entries, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=ONE)
-    run("--vmaf-update=missing").assert_outcomes(passed=1)
+    run("--vmaf-baseline-update=missing").assert_outcomes(passed=1)
     common = entries()
     ours = "--vmaf-baseline-platform=here"
     run(ours).assert_outcomes(passed=1)
     clips(WORSE)
     run(ours).assert_outcomes(failed=1)
-    run(ours, "--vmaf-update=changed").stdout.fnmatch_lines(["vmaf: baseline: 1 added in *test_it.here.json"])
+    run(ours, "--vmaf-baseline-update=changed").stdout.fnmatch_lines(["vmaf: baseline: 1 added in *test_it.here.json"])
     run(ours).assert_outcomes(passed=1)
     run().assert_outcomes(failed=1)
     assert entries() == common
@@ -379,33 +385,33 @@ def test_not_comparable(run: Run, clips: Put, pytester: pytest.Pytester) -> None
             vmaf.check("ref.mkv", "out.mp4", baseline=True)
     """
     pytester.makepyfile(test_it=text)
-    run("--vmaf-update=missing").assert_outcomes(passed=1)
+    run("--vmaf-baseline-update=missing").assert_outcomes(passed=1)
     pytester.makepyfile(test_it=text.replace("=True", "=True, model='vmaf_float_v0.6.1'"))
     run().stdout.fnmatch_lines(
         [
             "*BaselineError: not comparable: model vmaf_v0.6.1 / vmaf_v0.6.1neg → vmaf_float_v0.6.1 / *",
             "*The baseline was measured under different conditions. If the change is intended, accept *",
-            "*pytest *test_it.py::test_it *--vmaf-update=changed",
+            "*pytest *test_it.py::test_it *--vmaf-baseline-update=changed",
             "*1 error in*",
         ]
     )
-    run("--vmaf-update=changed").assert_outcomes(passed=1)
+    run("--vmaf-baseline-update=changed").assert_outcomes(passed=1)
     run().assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize("how", [pytest.param("kill", marks=pytest.mark.slow), "interrupt"])
 def test_stopped_run(run: Run, run_apart: Run, clips: Put, pytester: pytest.Pytester, how: str) -> None:
     pytester.makepyfile(test_it=ONE)
-    run("--vmaf-update=missing").assert_outcomes(passed=1)
+    run("--vmaf-baseline-update=missing").assert_outcomes(passed=1)
     file = pytester.path / "__vmaf__" / "test_it.json"
     before = file.read_bytes()
     clips(WORSE)
     end = "os.kill(os.getpid(), 9)" if how == "kill" else "raise KeyboardInterrupt"
     pytester.makepyfile(test_it=f"{ONE}\n    def test_stop():\n        import os\n        {end}\n")
     if how == "kill":
-        assert run_apart("--vmaf-update=all").ret == -9
+        assert run_apart("--vmaf-baseline-update=all").ret == -9
     else:
-        result = run("--vmaf-update=all", no_reraise_ctrlc=True)
+        result = run("--vmaf-baseline-update=all", no_reraise_ctrlc=True)
         assert result.ret == pytest.ExitCode.INTERRUPTED
         result.stdout.fnmatch_lines(["vmaf: the run was stopped, so no baseline was written."])
     assert file.read_bytes() == before
@@ -433,7 +439,7 @@ def test_tolerances_of_layers(run: Run, clips: Put, pytester: pytest.Pytester) -
             vmaf.check(REF, OUT, baseline=False)
         """
     )
-    run("--vmaf-update=missing")
+    run("--vmaf-baseline-update=missing")
     clips(WORSE)
     result = run("--vmaf-gate", "max_drop_p5=50", "--vmaf-gate", "max_vmaf_drop=1%")
     result.assert_outcomes(failed=3, passed=1)
@@ -449,7 +455,7 @@ def test_section_of_the_report(
     run: Run, clips: Put, report: Callable[[], dict[str, Any]], pytester: pytest.Pytester
 ) -> None:
     pytester.makepyfile(test_it=ONE)
-    run("--vmaf-update=missing").assert_outcomes(passed=1)
+    run("--vmaf-baseline-update=missing").assert_outcomes(passed=1)
     clips(WORSE)
     run("--vmaf-json=r.json", "--vmaf-html=r.html").assert_outcomes(failed=1)
     [test] = report()["tests"]
@@ -481,7 +487,7 @@ def test_marker_that_nothing_checked(run: Run, clips: Put, pytester: pytest.Pyte
             vmaf.check(REF, OUT)
         """
     )
-    result = run("--vmaf-update=missing")
+    result = run("--vmaf-baseline-update=missing")
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines_random(
         ["*baseline=True (marker) was never checked*", "*max_neg_roi_drop (marker) was never checked*"]
@@ -495,12 +501,15 @@ def test_marker_that_nothing_checked(run: Run, clips: Put, pytester: pytest.Pyte
     ("option", "message"),
     [
         (
-            "--vmaf-update=mising",
-            "*--vmaf-update must be one or more of missing, changed, improved, all, not 'mising'.",
+            "--vmaf-baseline-update=mising",
+            "*--vmaf-baseline-update must be one or more of missing, changed, improved, all, not 'mising'.",
         ),
-        ("--vmaf-update=", "*--vmaf-update must be one or more of*"),
-        ("--vmaf-candidate=", "*--vmaf-candidate must be the name of a folder, not ''."),
-        ("--vmaf-candidate=clips.py", "*--vmaf-candidate must be a folder, and clips.py is not a folder."),
+        ("--vmaf-baseline-update=", "*--vmaf-baseline-update must be one or more of*"),
+        ("--vmaf-baseline-candidate=", "*--vmaf-baseline-candidate must be the name of a folder, not ''."),
+        (
+            "--vmaf-baseline-candidate=clips.py",
+            "*--vmaf-baseline-candidate must be a folder, and clips.py is not a folder.",
+        ),
         ("--vmaf-baseline-platform=../x", "*--vmaf-baseline-platform must consist of letters*, not '../x'."),
         ("--vmaf-gate=max_drop=x", "*max_drop (command line)*'x'*"),
     ],

@@ -73,7 +73,7 @@ def test_caught_failures(run: Run, report: Report, pytester: pytest.Pytester) ->
             assert vmaf.score("ref.mkv", "out.mp4", scorer=FakeScorer(vmaf=95, neg=93)).neg < 99
         """
     )
-    result = run(JSON, "--vmaf-update=missing")
+    result = run(JSON, "--vmaf-baseline-update=missing")
     assert not list(pytester.path.rglob("__vmaf__"))
     # The verdicts of tests are pytest's.
     assert result.ret == 0

@@ -65,7 +65,7 @@ def test_command(run: Callable[..., pytest.RunResult], fake: None, pytester: pyt
     result.assert_outcomes(failed=1)
     command = "pytest test_it.py::test_a -p no:cacheprovider -p no:xdist --sharpen 1.0 --grain --device cpu --fast "
     command += "--no-two --farm-token=*** --vmaf-generation=v1 --vmaf-phone --no-vmaf-phone --vmaf-gate min_neg=10 "
-    command += "--vmaf-baseline-platform=here --sources a b --vmaf-update=missing"
+    command += "--vmaf-baseline-platform=here --sources a b --vmaf-baseline-update=missing"
     assert f"E     write it: {command}" in result.outlines
 
 
@@ -78,7 +78,7 @@ def test_plugins(run: Callable[..., pytest.RunResult], fake: None, pytester: pyt
         test_it=TEST,
     )
     result = run("-p", "ours", "-p", "odd", "--sharpen=2", "--odd=3")
-    result.stdout.fnmatch_lines(["*write it: pytest *-p ours -p odd --sharpen=2* --vmaf-update=missing"])
+    result.stdout.fnmatch_lines(["*write it: pytest *-p ours -p odd --sharpen=2* --vmaf-baseline-update=missing"])
 
 
 def test_quoting(run: Callable[..., pytest.RunResult], fake: None, pytester: pytest.Pytester) -> None:
@@ -92,4 +92,6 @@ def test_quoting(run: Callable[..., pytest.RunResult], fake: None, pytester: pyt
             fake(vmaf, baseline=True)
         """
     )
-    run().stdout.fnmatch_lines(["*write it: pytest 'test_it.py::test_odd[[]a b$(touch x)[]]' *--vmaf-update=missing"])
+    run().stdout.fnmatch_lines(
+        ["*write it: pytest 'test_it.py::test_odd[[]a b$(touch x)[]]' *--vmaf-baseline-update=missing"]
+    )

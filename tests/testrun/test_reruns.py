@@ -141,6 +141,6 @@ def test_baseline(rerun: Run, clips: Callable[[str], None], pytester: pytest.Pyt
             assert last
         """
     )
-    rerun("--reruns=2", "--vmaf-update=missing").stdout.fnmatch_lines(["*1 passed, 1 rerun*"])
-    result = rerun("--vmaf-update=changed")
+    rerun("--reruns=2", "--vmaf-baseline-update=missing").stdout.fnmatch_lines(["*1 passed, 1 rerun*"])
+    result = rerun("--vmaf-baseline-update=changed")
     result.stdout.fnmatch_lines(["vmaf: no baseline was written: nothing has changed."])

@@ -121,7 +121,7 @@ def test_measurements(run_xdist: Run, fake: None, report: Report, pytester: pyte
     assert "\x1b" not in text
     # The command re-runs a test with the settings of the run, and without workers.
     command = "pytest test_it.py::test_baseline -p no:cacheprovider --vmaf-gate=min_neg=92 --vmaf-generation=v1"
-    result.stdout.fnmatch_lines([f"*write it: {command} --sharpen 1.0 --vmaf-update=missing"])
+    result.stdout.fnmatch_lines([f"*write it: {command} --sharpen 1.0 --vmaf-baseline-update=missing"])
     cases = {case.get("name"): case for case in ElementTree.parse(pytester.path / "junit.xml").iter("testcase")}
     properties = {each.get("name"): each.get("value") for each in cases["test_passed"].iter("property")}
     assert (properties["numpy"], properties["codec"], properties["path"]) == ("1.5", "libx264", "x")
@@ -132,7 +132,7 @@ def test_baselines(run: Run, run_xdist: Run, clips: object, entries: Entries, py
     """Two workers write into one file, each entry once, and the controller removes what is gone."""
     gone = "from clips import *\ndef test_gone(vmaf): vmaf.score(REF, OUT, baseline=True)"
     pytester.makepyfile(test_it=gone)
-    run("--vmaf-update=missing").assert_outcomes(passed=1)
+    run("--vmaf-baseline-update=missing").assert_outcomes(passed=1)
     pytester.makepyfile(
         test_it="""
         import pytest
@@ -150,7 +150,7 @@ def test_baselines(run: Run, run_xdist: Run, clips: object, entries: Entries, py
                 vmaf.check(REF, OUT, baseline="named")
         """
     )
-    result = run_xdist("--vmaf-update=all", "--dist=loadgroup")
+    result = run_xdist("--vmaf-baseline-update=all", "--dist=loadgroup")
     result.assert_outcomes(passed=6)
     result.stdout.fnmatch_lines(["vmaf: baselines: 7 added, 1 removed in __vmaf__/test_it.json"])
     stored = entries()
@@ -167,7 +167,7 @@ def test_killed_worker(
     """It costs its own test and no other, no finished baseline, and no baseline is removed."""
     gone = "from clips import *\ndef test_gone(vmaf): vmaf.score(REF, OUT, baseline=True)"
     pytester.makepyfile(test_it=gone)
-    run("--vmaf-update=missing").assert_outcomes(passed=1)
+    run("--vmaf-baseline-update=missing").assert_outcomes(passed=1)
     pytester.makepyfile(
         test_it="""
         import os, pytest, signal
@@ -183,7 +183,7 @@ def test_killed_worker(
         def test_new(vmaf): vmaf.score(REF, OUT, baseline=True)
         """,
     )
-    result = run_xdist("-n1", JSON, "--vmaf-update=all")
+    result = run_xdist("-n1", JSON, "--vmaf-baseline-update=all")
     result.assert_outcomes(passed=6, failed=1)
     tests = by_name(report())
     assert {name: test["status"] for name, test in tests.items()} == {
@@ -254,12 +254,12 @@ def test_each_worker_runs_all(run_xdist: Run, fake: None, report: Report, pytest
 def test_interrupted_worker(run: Run, run_xdist: Run, clips: Callable[[str], None], pytester: pytest.Pytester) -> None:
     text = "from clips import *\ndef test_a(vmaf): vmaf.check(REF, OUT, baseline=True)\n"
     pytester.makepyfile(test_it=text)
-    run("--vmaf-update=missing").assert_outcomes(passed=1)
+    run("--vmaf-baseline-update=missing").assert_outcomes(passed=1)
     file = pytester.path / "__vmaf__" / "test_it.json"
     before = file.read_bytes()
     clips("93 91")
     pytester.makepyfile(test_it=f"{text}\ndef test_stop(): raise KeyboardInterrupt\n")
-    result = run_xdist("-n1", "--vmaf-update=all")
+    result = run_xdist("-n1", "--vmaf-baseline-update=all")
     assert result.ret == pytest.ExitCode.INTERRUPTED
     result.stdout.fnmatch_lines(["vmaf: the run was stopped, so no baseline was written."])
     assert file.read_bytes() == before
