@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pytest_vmaf.gates.metrics import ABOVE, BASE_METRICS, PART_METRICS, decimals
-from pytest_vmaf.report.schema import STATUSES, Record
+from pytest_vmaf.gates.metrics import ABOVE, PART_METRICS, STREAM_METRICS, decimals
+from pytest_vmaf.report.schema import DROP, RISE, STATUSES, Record
 from pytest_vmaf.scoring.models import feature_columns
+from pytest_vmaf.scoring.signs import SIGNS
 
 
 def worst_first(tests: Iterable[Record]) -> list[Record]:
@@ -44,13 +45,34 @@ def smallest_margin(measurement: Record) -> Record | None:
     return min((gate for gate in measurement["gates"] if gate.get("margin") is not None), key=rank, default=None)
 
 
-def rank(gate: Record) -> tuple[bool, int, float]:
-    """The sort key of a gate: failed first, scores and features before other units and frame counts, then the margin.
+def is_quiet(gate: Record) -> bool:
+    """Whether the margin of a gate that passed tells little: default signs of the picture, and counts of frames.
 
-    A point of VMAF, a decibel and a hundredth of SSIM weigh the same.
+    A clip far below any useful quality passes them by as much as a good one.
     """
-    metric = gate["metric"]
-    is_score = metric in BASE_METRICS or metric in PART_METRICS or metric in feature_columns()
-    unit = 0 if is_score else 2 if metric == ABOVE else 1
-    scale = 100 if metric not in BASE_METRICS and decimals(metric, gate["limit"]) > 2 else 1
-    return gate["passed"], unit, scale * gate["margin"]
+    is_sign = gate["metric"] in SIGNS and gate.get("origin") == "default"
+    return bool(gate["passed"]) and (is_sign or gate["metric"] == ABOVE)
+
+
+def rank(gate: Record) -> tuple[bool, int, float]:
+    """The sort key of a gate: failed first, default signs and frame counts last, then the margin on its scale."""
+    is_sign = gate["metric"] in SIGNS and gate.get("origin") == "default"
+    unit = 2 if gate["metric"] == ABOVE else 1 if is_sign else 0
+    return gate["passed"], unit, gate["margin"] / _scale(gate)
+
+
+def _scale(gate: Record) -> float:
+    """The margin that weighs as much as a point of VMAF.
+
+    It is a decibel, a hundredth of SSIM, a percent of a bitrate, and a tenth of what a sign of the picture may be.
+    """
+    metric, limit = str(gate["metric"]), abs(float(gate.get("limit") or 0))
+    if metric in SIGNS:
+        return limit / 10 or 1.0
+    if metric.startswith((DROP, RISE)):
+        # The limit of a change says nothing about the metric: 0.5 is usual for points of VMAF.
+        return 0.01 if "ssim" in metric else limit / 100 or 1.0 if metric.endswith(STREAM_METRICS) else 1.0
+    if metric in STREAM_METRICS:
+        return limit / 100 or 1.0
+    is_feature = metric in feature_columns() or metric in PART_METRICS
+    return 0.01 if is_feature and decimals(metric, limit) > 2 else 1.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from typing import TYPE_CHECKING
 
@@ -11,24 +11,15 @@ from rich.table import Table
 from rich.text import Text
 
 from pytest_vmaf.gates.messages import provenance_lines_of, worst_lines_of
-from pytest_vmaf.gates.metrics import PART_METRICS, decimals
-from pytest_vmaf.report.models import differ_in_model, model_of
-from pytest_vmaf.report.order import badness
+from pytest_vmaf.gates.metrics import decimals
 from pytest_vmaf.report.schema import Record
 from pytest_vmaf.report.wording import (
     limit_text,
-    margin_of,
-    short_clip,
-    short_id,
-    without_minimum,
 )
 from pytest_vmaf.scoring.score import POOLS, Score
-from pytest_vmaf.text import never_checked, plural, printable
+from pytest_vmaf.text import printable
 
 if TYPE_CHECKING:
-    import pytest
-
-    from pytest_vmaf.gates.gate import Gate
     from pytest_vmaf.roi.quality_map import QualityMap
     from pytest_vmaf.scoring.log_gap import GainReport
 
@@ -56,73 +47,6 @@ def _operand(value: object) -> str:
         pool = "" if value.pool == "mean" else f" {value.pool}"
         return f"{value.scale.name}{pool} {float(value):.4f}"
     return repr(value)
-
-
-def write_summary(
-    reporter: pytest.TerminalReporter, config: pytest.Config, rows: Sequence[Record], gates: Sequence[Gate]
-) -> None:
-    """Write the table of all measurements, worst first, and warnings about gates that were not checked.
-
-    Args:
-        reporter: Where to write.
-        config: Its verbosity decides how many rows there are. With -qq nothing is written.
-        rows: Records of measurements, each with its `test`.
-        gates: The gates of the command line and the ini file.
-    """
-    if config.get_verbosity() < -1:
-        return
-    reporter.write_sep("=", "vmaf: measurements")
-    ordered = sorted(rows, key=lambda row: (badness(row), row["test"]))
-    most = len(ordered) if config.get_verbosity() > 0 else MOST_ROWS
-    # As wide as necessary. Names come last, and a narrow terminal wraps them as it wraps pytest's own lines.
-    reporter.write(render(_summary_table(ordered[:most]), 2000, colour=config.get_terminal_writer().hasmarkup))
-    if len(ordered) > most:
-        reporter.write_line(f"{len(ordered) - most} more with larger margins; -v shows all.")
-    if cached := sum(bool(row.get("provenance", {}).get("cached")) for row in rows):
-        reporter.write_line(f"{cached} of {len(rows)} from the cache; --vmaf-no-cache measures everything again.")
-    if any(row.get("provenance", {}).get("fake") for row in rows):
-        reporter.write_line("FAKE: some of these numbers were invented by FakeScorer; nothing was measured.", red=True)
-    for warning in _warnings(rows, gates):
-        reporter.write_line(warning, yellow=True)
-
-
-def _warnings(rows: Sequence[Record], gates: Sequence[Gate]) -> Iterable[str]:
-    """Warnings about missing `min_` gates, and gates of the run that some measurements did not check."""
-    if floorless := without_minimum(rows):
-        yield f"{floorless}; add one, for example min_neg=90."
-    # A gate of the command line is meant for this run. One of the ini file may be meant for other tests.
-    checked = {
-        (gate["bound"], gate["metric"], gate["pool"]) for row in rows for gate in row["gates"] if "value" in gate
-    }
-    parts = [gate for gate in gates if gate.metric in PART_METRICS]
-    if missing := [str(gate) for gate in parts if gate.key[1:] not in checked and gate.origin == "command line"]:
-        what = "it" if len(missing) == 1 else "them"
-        yield f"{never_checked(missing)}: neither vmaf.roi nor vmaf.quality_map measured {what}."
-    partly = [row for row in rows if row.get("gated") and not row["every_gate"]]
-    others = [gate for gate in gates if gate.metric not in PART_METRICS]
-    names = [str(gate) for gate in others if gate.origin == "command line" or len(partly) == len(rows)]
-    if names and partly:
-        count = f"{len(partly)} of {plural(len(rows), 'measurement')}"
-        verb = "was" if len(partly) == 1 else "were"
-        yield f"{count} {verb} not made by vmaf.check, which alone checks {', '.join(names)}."
-
-
-def _summary_table(rows: Sequence[Record]) -> Table:
-    table = _table(("gates", "NEG", "VMAF", "gap", ">100", "margin", "test (distorted clip)"), left=(0, 6))
-    several = len({row["test"].partition("::")[0] for row in rows}) > 1
-    models = differ_in_model(rows)
-    for row in rows:
-        colour, word = STATUS[row["status"]]
-        model = f", {model_of(row)}" if models and model_of(row) else ""
-        name = Text(f"{row['test'] if several else short_id(row['test'])} ({short_clip(row['distorted'])}{model})")
-        if row["status"] == "error":
-            reason = Text(f": {row['error'].partition(chr(10))[0]}", style="red")
-            table.add_row(Text(word, style=colour), *["–"] * 5, name + reason)
-            continue
-        numbers = (f"{row['neg']:.2f}", f"{row['vmaf']:.2f}", f"{row['gap']:.2f}", f"{row['above_100']}")
-        gates = Text(word, style=colour) if row["gates"] else Text("none")
-        table.add_row(gates, *numbers, margin_of(row) or "–", name)
-    return table
 
 
 def result_table(record: Record) -> Table:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
 from pytest_vmaf.gates.metrics import ABOVE, ENCODE_METRICS, STREAM_METRICS, decimals, label, metrics
-from pytest_vmaf.report.order import badness, rank, smallest_margin, swallowed, worst_first
+from pytest_vmaf.report.order import badness, is_quiet, rank, smallest_margin, swallowed, worst_first
 from pytest_vmaf.report.schema import DROP, IN_PERCENT, NO_BASELINE, RISE, STATUSES, Record
 from pytest_vmaf.text import plural, printable, time_code
 
@@ -114,7 +114,7 @@ def _closest(tests: Sequence[Record]) -> str:
         if test["status"] == "passed"
         for each in test["measurements"]
         for gate in each["gates"]
-        if gate.get("margin") is not None and gate["metric"] != ABOVE
+        if gate.get("margin") is not None and not is_quiet(gate)
     ]
     if not margins:
         return "None of the tests compared a score with a limit."

@@ -118,7 +118,7 @@ class Controller:
         """Print a table of the measurements and what was written; nothing in a run without measurements."""
         rows = [{"test": test["id"], **each} for test in self._tests for each in test["measurements"]]
         if rows:
-            from pytest_vmaf.report.terminal import write_summary
+            from pytest_vmaf.report.summary import write_summary
 
             write_summary(terminalreporter, config, rows, self._gates)
             self._print_caught(terminalreporter)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_vmaf import Chart, DataTable, FakeScorer, GateViolation, Line, Paragraph, Section, Vmaf
-from pytest_vmaf.report import terminal
+from pytest_vmaf.report import summary
 from pytest_vmaf.report.terminal import explain_comparison, render, result_table, section_table
 from pytest_vmaf.report.wording import margin_of
 
@@ -89,7 +89,7 @@ TESTS = """
 @pytest.mark.slow
 @pytest.mark.usefixtures("lean")
 def test_long_summary(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(terminal, "MOST_ROWS", 3)
+    monkeypatch.setattr(summary, "MOST_ROWS", 3)
     pytester.makepyfile(test_many=TESTS.format(count=3 + 5))
     result = pytester.runpytest("-p", "no:xdist")
     rows = [line for line in result.outlines if "([red]b.mkv)" in line]
@@ -106,18 +106,6 @@ def test_quiet_summary(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_many=TESTS.format(count=1))
     assert "vmaf: measurements" in pytester.runpytest("-p", "no:xdist").stdout.str()
     assert "vmaf: measurements" not in pytester.runpytest("-qq", "-p", "no:xdist").stdout.str()
-
-
-def test_models_that_differ() -> None:
-    rows = []
-    for settings in ({}, {"phone": True}):
-        vmaf = Vmaf(scorer=FakeScorer(), **settings)
-        vmaf.score("a.mkv", "b.mkv")
-        rows += [{"test": "test_x.py::test_a", **record} for record in vmaf.records]
-    for models, name in ((rows[:1], "test_a (b.mkv)"), (rows, "test_a (b.mkv, vmaf_v0.6.1)")):
-        lines = render(terminal._summary_table(models), 120, colour=False).splitlines()
-        assert lines[1].endswith(name)
-    assert lines[2].endswith("test_a (b.mkv, vmaf_v0.6.1 (phone))")
 
 
 def test_margins_of_several_units() -> None:

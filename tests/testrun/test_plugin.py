@@ -67,7 +67,7 @@ def test_error_is_not_a_failure(run: Run, pytester: pytest.Pytester) -> None:
         [
             "*ERROR at call of test_missing*",
             "*ClipError: missing.mkv does not exist.*",
-            "no score *test_missing (missing.mp4): missing.mkv does not exist.",
+            "no score  missing.mkv does not exist  test_missing (missing.mp4)",
             "*1 error in*",
         ]
     )
