@@ -109,6 +109,7 @@ class CheckSettings(Settings, total=False):
     max_contrast_loss: Limit
     max_patch: Limit
     max_lag: Limit
+    max_colour_matrix: Limit
     max_colour_lag: Limit
     max_collapse: Limit
     max_enhancement: Limit

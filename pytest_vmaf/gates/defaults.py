@@ -18,6 +18,7 @@ DEFAULT_GATES: Mapping[str, float | bool] = {
     "max_colour_loss": 22.0,
     "max_colour_loss_max": 40.0,
     "max_colour_shift": 0.45,
+    "max_colour_matrix": 0.5,
     "max_level_shift": 1.5,
     "max_level_shift_max": 4.0,
     "max_contrast": 1.5,

@@ -25,6 +25,11 @@ MEANINGS = (
         "  late or missing, a hue or saturation filter, or a conversion with another matrix.",
     ),
     (
+        ("colour_matrix",),
+        "Luma changed with colour, as if a step had taken BT.601 for BT.709, or the reverse. Look for a conversion\n"
+        "  from or to RGB that guesses the matrix, and name it there (ffmpeg: scale=in_color_matrix=…:out_color_matrix=…).",
+    ),
+    (
         ("contrast_loss",),
         "Contrast is lower than the reference's. Look for a filter, or a conversion of the range.",
     ),

@@ -68,6 +68,7 @@ _LABELS = {
     ABOVE: "frames above 100",
     "colour_loss": "colour loss",
     "colour_shift": "colour shift",
+    "colour_matrix": "colour matrix",
     "level_shift": "level shift",
     "contrast_loss": "contrast loss",
     "patch": "worst patch",

@@ -17,6 +17,7 @@ MEANINGS = {
     "contrast_loss": "the contrast was lowered",
     "colour_loss": "colours were lost or changed",
     "colour_shift": "colours are out of place",
+    "colour_matrix": "colours were converted with another matrix",
     "colour_lag": "colours are those of another frame",
     "level_shift": "the brightness changed",
     "patch": "a part of the picture is damaged or covered",

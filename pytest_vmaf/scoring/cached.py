@@ -45,7 +45,7 @@ Data: TypeAlias = Mapping[str, Any]
 #: Raised when scores of the built-in scorers change for another reason than their own modules, such as `ffmpeg_graph`.
 SCORES_VERSION = 2
 #: Raised when signs change, so that cached ones are measured anew.
-SIGNS_VERSION = 6
+SIGNS_VERSION = 7
 COUNTS = {"columns": Each(int), "signs": Each(int), "reference_frames": int, "distorted_frames": int}
 LOG = {
     **COUNTS,

@@ -27,6 +27,9 @@ CONTRAST_FLOOR = 64.0
 PATCH = 4
 #: The mean square of slopes of chroma, and of the change of luma from frame to frame, below which they are noise.
 SLOPE_FLOOR, CHANGE_FLOOR = 0.5, 4.0
+#: What Cb and Cr add to luma where BT.601 is taken for BT.709, from the matrices of ITU-R BT.601 and BT.709, and the
+#: mean square of that below which it is noise.
+MATRIX_CB, MATRIX_CR, MATRIX_FLOOR = -0.11555, -0.20794, 0.5
 #: Chroma is another frame's if its squared difference from that, with what rounding leaves, is below this share of that
 #: from its own, and of that between both, which must be more than this.
 COLOUR_SHARE, COLOUR_MOVE, COLOUR_ROUNDING = 0.6, 0.2, 0.05
@@ -77,6 +80,7 @@ class SignMeter:
         self._append(
             colour_loss=_colour_loss(colour, distorted_colour),
             colour_shift=_colour_shift(colour, distorted_colour),
+            colour_matrix=_colour_matrix(_halved(reference), _halved(distorted), colour),
             patch=_patch(distorted - reference, PATCH),
             colour_patch=_patch(distorted_colour - colour, PATCH // 2),
         )
@@ -140,6 +144,18 @@ def _colour_shift(ours: np.ndarray, theirs: np.ndarray) -> float:
     squares = (slopes @ slopes.conj().T).real / error.size + SLOPE_FLOOR * np.eye(2)
     products = (slopes @ (error - error.mean()).conj().ravel()).real / error.size
     return 200 / WIDTH * float(np.hypot(*np.linalg.solve(squares, products)))
+
+
+def _colour_matrix(ours: np.ndarray, theirs: np.ndarray, colour: np.ndarray) -> float:
+    """How much of the change of luma is that of another matrix.
+
+    1 for BT.601 taken for BT.709, about -1 for the reverse. Least squares on that change and on luma itself, since a change of contrast is none of the matrix.
+    """
+    change = MATRIX_CB * colour.real + MATRIX_CR * colour.imag
+    causes = np.stack([change.ravel(), (ours - ours.mean()).ravel(), np.ones(ours.size, ours.dtype)])
+    squares = causes @ causes.T / ours.size + np.diag([MATRIX_FLOOR, CONTRAST_FLOOR, 0.0])
+    products = causes @ (theirs - ours).ravel() / ours.size
+    return float(np.linalg.solve(squares, products)[0])
 
 
 def _halved(plane: np.ndarray) -> np.ndarray:

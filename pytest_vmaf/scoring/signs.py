@@ -9,6 +9,7 @@
 - `colour_shift`: how far chroma lies from its place, in percent of the width.
 - `patch`: how far the worst part of the picture is from the reference's, in code values.
 - `lag`: by how many frames the picture lags behind, because frames or fields are mixed.
+- `colour_matrix`: how far luma has changed as it does where BT.601 is taken for BT.709, or the reverse: 1 if it has.
 - `colour_lag`: 1 where chroma is that of another frame, else 0.
 - `collapse`: how far NEG falls below the other frames of its shot, in points, where PSNR falls with it.
 - `enhancement`: how much detail is stronger than the reference's, in thousandths: the detail that libvmaf's ADM credits
@@ -33,20 +34,21 @@ if TYPE_CHECKING:
 
 Frames = tuple[float, ...]
 
-#: What a run measures for each frame: `level_shift`, `contrast`, `colour_loss`, `colour_shift`, `patch` and `lag` as
-#: above, but with their sign, and whatever NEG is. `colour_patch` is `patch` of chroma.
+#: What a run measures for each frame: `level_shift`, `contrast`, `colour_loss`, `colour_shift`, `colour_matrix`,
+#: `patch` and `lag` as above, but with their sign, and whatever NEG is. `colour_patch` is `patch` of chroma.
 #: `error`: the squared luma difference of the small frames. `displacement`: by how many frames the reference's most
 #: similar frame is later than the frame's own. `nearest_error`: the squared difference from that one, and
 #: `nearest_move` its squared difference from the frame's own. `change`: the reference's squared difference from its
 #: previous frame. `spread`: the variance of the reference's luma.
 COLUMNS = (
-    *("level_shift", "contrast", "colour_loss", "colour_shift", "patch", "colour_patch", "lag", "colour_lag"),
+    *("level_shift", "contrast", "colour_loss", "colour_shift", "colour_matrix", "colour_lag"),
+    *("patch", "colour_patch", "lag"),
     *("error", "displacement", "nearest_error", "nearest_move", "change", "spread"),
 )
 #: The metrics, as gates and results name them.
 SIGNS = (
     *("colour_loss", "colour_shift", "level_shift", "contrast", "contrast_loss", "patch", "lag"),
-    *("colour_lag", "collapse", "enhancement"),
+    *("colour_matrix", "colour_lag", "collapse", "enhancement"),
 )
 #: A frame collapses only if its luma PSNR is this much below that of its shot, in dB.
 COLLAPSE_DB = 6.0
@@ -124,6 +126,7 @@ def sign_metrics(log: ScoreLog, models: ModelPair, pixels: int) -> dict[str, Fra
         ),
         "patch": trusted(parts, 3),
         "lag": _without_flat(trusted(map(abs, signs["lag"]), 3), signs["spread"]),
+        "colour_matrix": trusted(map(abs, signs["colour_matrix"]), 2),
         "colour_lag": trusted(signs["colour_lag"], 2),
         "collapse": _collapse(neg, log.columns.get("psnr_y"), signs["change"]),
     }

@@ -49,6 +49,16 @@ DAMAGES = {
         "seeking",
     ),
     "chroma shifted a little": ("chromashift=cbh=3:crh=3", "max_colour_shift", "bunny"),
+    "BT.601 taken for BT.709": (
+        "scale=in_color_matrix=bt601:out_color_matrix=bt709,setparams=colorspace=unknown",
+        "max_colour_matrix",
+        "bunny",
+    ),
+    "BT.709 taken for BT.601": (
+        "scale=in_color_matrix=bt709:out_color_matrix=bt601,setparams=colorspace=unknown",
+        "max_colour_matrix",
+        "bunny",
+    ),
     "late chroma": (
         "split[a][b];[b]tpad=start=4:start_mode=clone[c];[a][c]mergeplanes=map0s=0:map0p=0:"
         f"map1s=1:map1p=1:map2s=1:map2p=2:format=yuv420p,trim=end_frame={FRAMES}",

@@ -135,6 +135,20 @@ def test_lag():
     assert max(metrics(measure(noisy, reference))["lag"]) < 0.03
 
 
+@pytest.mark.parametrize("turn", [1, -1], ids=["BT.601 taken for BT.709", "the reverse"])
+def test_colour_matrix(turn):
+    x, y = np.meshgrid(np.arange(WIDTH // 2), np.arange(HEIGHT // 2))
+    cb, cr = 30 * np.sin(x / 9), 25 * np.cos(y / 7)
+    reference = [(luma, 128 + np.concatenate([cb, cr])) for luma, _ in scene()]
+    move = turn * np.kron(-0.11555 * cb - 0.20794 * cr, np.ones((2, 2)))
+    other = measure(reference, [(luma + move, colour) for luma, colour in reference])
+    assert fmean(other["colour_matrix"]) == pytest.approx(turn, abs=0.1)
+    assert min(metrics(other)["colour_matrix"]) > 0.5
+    # Neither another contrast nor another strength of colour is one.
+    for change in ([(0.95 * luma, c) for luma, c in reference], [(luma, 64 + c / 2) for luma, c in reference]):
+        assert max(metrics(measure(reference, change))["colour_matrix"]) < 0.1
+
+
 def test_colour_lag():
     def colours(frame: int) -> np.ndarray:
         plane = 128 + 60 * np.sin((np.arange(WIDTH // 2) - 2 * frame) / 6) * np.ones((HEIGHT // 2, 1))
