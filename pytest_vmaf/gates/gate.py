@@ -20,6 +20,8 @@ OFF_WORDS = ("off", "none", "false", "no")
 ON_WORDS = ("on", "true", "yes")
 #: Gates that require a score, and the highest one. A limit below 1 was meant as a share.
 SCORE_GATE, TOP = re.compile(r"min_(vmaf|neg)(?!.*_stdev)"), 100
+#: What to write for several gates, by the place that sets them.
+SEVERAL = {"ini": " Write one gate per line.", "command line": " Repeat the option for each gate."}
 #: The directions of tolerances, whose names begin like those of gates: max_drop.
 DIRECTIONS = ("drop", "rise")
 
@@ -239,7 +241,8 @@ def to_number(limit: object) -> float:
 def _limit(name: str, limit: object, origin: str) -> float | None:
     number = None if is_off(limit) else to_number(limit)
     if number is not None and math.isnan(number):
-        hint = " Write one gate per line." if isinstance(limit, str) and re.search("[,=]", limit) else ""
+        several = isinstance(limit, str) and re.search("[,=]", limit)
+        hint = SEVERAL.get(origin, "") if several else ""
         raise SettingsError(f"The limit of {name} ({origin}) must be a finite number or off, not {limit!r:.80}.{hint}")
     if number is not None and SCORE_GATE.match(name) and (number > TOP or 0 < number < 1):
         raise SettingsError(

@@ -11,10 +11,17 @@ from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import Score
 from pytest_vmaf.text import plural
 
+ENHANCED = (ABOVE, "enhancement", "contrast")
 #: What it means if one of these metrics is above its limit.
 MEANINGS = (
     (
-        (ABOVE, "gap", "enhancement", "contrast"),
+        ("gap",),
+        "The default score credits detail that is stronger than the reference's, and NEG does not. Coding makes\n"
+        "  gaps of up to 3. A larger one is enhancement (sharpening, contrast): look for a filter before the encoder,\n"
+        "  or a tune inside it. If there is none, check that the reference is the first argument.",
+    ),
+    (
+        ENHANCED,
         "Detail or contrast is stronger than the reference's: enhancement (sharpening, contrast) raised the default\n"
         "  score, not fidelity. Look for a filter before the encoder, or a tune inside it. If there is none, check\n"
         "  that the reference is the first argument, and the range and matrix tags.",
@@ -97,6 +104,8 @@ def describe(result: Result, verdicts: Iterable[Verdict], comparison: BaselineCo
         lines.append(f"  passed: {'; '.join(passed)}")
     lines += [f"  {line}" for line in provenance_lines(result)]
     metrics_failed = {verdict.gate.metric for verdict in failed if verdict.gate.bound == "max"}
+    if metrics_failed & {*ENHANCED}:
+        metrics_failed.discard("gap")
     lines += [f"  {text}" for names, text in MEANINGS if metrics_failed & set(names)]
     return "\n".join(lines)
 

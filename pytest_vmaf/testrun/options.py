@@ -124,8 +124,9 @@ def config_layers(config: pytest.Config) -> tuple[Layer, ...]:
     for option in OPTIONS:
         try:
             value = config.getini(option.ini)
-        except (TypeError, ValueError) as error:
-            raise SettingsError(f"{option.ini} (ini): {error}") from None
+        except (TypeError, ValueError, pytest.UsageError) as error:
+            kind = {"bool": "true or false", "int": "a whole number", "float": "a number"}.get(option.ini_type, "text")
+            raise SettingsError(f"{option.ini} (ini) must be {kind}: {error}") from None
         # pytest returns [] for an "args" value that is not set, whatever the default.
         ini[option.name] = None if value == [] else value
     here = config.invocation_params.dir
@@ -189,14 +190,14 @@ def report_options(config: pytest.Config) -> ReportOptions:
 
 def _refuse_unknown(config: pytest.Config) -> None:
     """Raise SettingsError for an ini value that begins with `vmaf` and that nobody reads: its gate would be void."""
-    for name in sorted(_ini_names(config)):
+    known = [*(option.ini for option in OPTIONS), "vmaf_gates", "vmaf_baseline_platform", "vmaf_report_title"]
+    for name in sorted(_ini_names(config) - {*known}):
         try:
             # Also knows what other plugins have added.
             config.getini(name)
         except ValueError:
             from pytest_vmaf.text import did_you_mean
 
-            known = [*(option.ini for option in OPTIONS), "vmaf_gates", "vmaf_baseline_platform", "vmaf_report_title"]
             raise SettingsError(f"{name} (ini) is not an option.{did_you_mean(name, known)}") from None
 
 

@@ -143,9 +143,12 @@ def test_limit_must_be_a_number(limit):
 
 
 @pytest.mark.parametrize("text", ["min_neg=70 max_gap=5", "min_neg=70, max_gap=5"])
-def test_two_gates_on_one_line(text):
-    with pytest.raises(SettingsError, match=r"not '70.* Write one gate per line\."):
-        parse_assignment(text, "ini")
+@pytest.mark.parametrize(
+    ("origin", "hint"), [("ini", "Write one gate per line."), ("command line", "Repeat the option for each gate.")]
+)
+def test_two_gates_in_one(text, origin, hint):
+    with pytest.raises(SettingsError, match=rf"not '70.* {hint}"):
+        parse_assignment(text, origin)
 
 
 def test_assignment_without_limit():

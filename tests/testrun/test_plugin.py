@@ -273,6 +273,21 @@ def test_misspelled_ini_override(run: Run, option: str) -> None:
     assert "vmaf_gate (ini) is not an option." in result.stderr.str()
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("vmaf_threads = x", "vmaf_threads (ini) must be a whole number: "),
+        ("vmaf_timeout = soon", "vmaf_timeout (ini) must be a number: "),
+        ("vmaf_phone = 2", "vmaf_phone (ini) must be true or false: "),
+    ],
+)
+def test_ini_value_of_another_type(run: Run, pytester: pytest.Pytester, line: str, expected: str) -> None:
+    pytester.makeini(f"[pytest]\n{line}\n")
+    result = run("--collect-only")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"pytest-vmaf: {expected}" in result.stderr.str()
+
+
 def test_misspelled_toml_option(run: Run, pytester: pytest.Pytester) -> None:
     pytester.makepyprojecttoml("[tool.pytest.ini_options]\nvmaf_gate = ['min_neg=99']\n[tool.other]\nvmaf_other = 1\n")
     result = run("--collect-only")
