@@ -34,7 +34,8 @@ MEANINGS = (
     (
         ("colour_matrix",),
         "Luma changed with colour, as if a step had taken BT.601 for BT.709, or the reverse. Look for a conversion\n"
-        "  from or to RGB that guesses the matrix, and name it there (ffmpeg: scale=in_color_matrix=…:out_color_matrix=…).",
+        "  from or to RGB that guesses the matrix, and name it there (with ffmpeg,\n"
+        "  scale=in_color_matrix=…:out_color_matrix=…).",
     ),
     (
         ("contrast_loss",),

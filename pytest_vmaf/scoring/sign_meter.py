@@ -149,7 +149,8 @@ def _colour_shift(ours: np.ndarray, theirs: np.ndarray) -> float:
 def _colour_matrix(ours: np.ndarray, theirs: np.ndarray, colour: np.ndarray) -> float:
     """How much of the change of luma is that of another matrix.
 
-    1 for BT.601 taken for BT.709, about -1 for the reverse. Least squares on that change and on luma itself, since a change of contrast is none of the matrix.
+    1 for BT.601 taken for BT.709, about -1 for the reverse. Least squares on that change and on luma itself, since a
+    change of contrast is none of the matrix.
     """
     change = MATRIX_CB * colour.real + MATRIX_CR * colour.imag
     causes = np.stack([change.ravel(), (ours - ours.mean()).ravel(), np.ones(ours.size, ours.dtype)])
