@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from pytest_vmaf.scoring.signs import COLUMNS, DISPLACED_PART
 
 #: How many frames of the reference, earlier and later, a frame is compared with.
 REACH = 8
+#: The frames of the reference that are in memory.
+WINDOW = 2 * REACH + 1
 #: The least strength of colour, in code values: below it, colour is noise, and its loss counts for less.
 COLOUR_FLOOR = 2.0
 #: The rows of a chroma plane; Cr follows Cb.
@@ -46,11 +48,13 @@ class SignMeter:
         self.columns: dict[str, array[float]] = {name: array("d") for name in COLUMNS}
         self._on_frame = on_frame
         self._bytes = bytearray()
-        # The luma of the reference around the frame that is compared next, and of the distorted clip from it on.
-        self._reference: deque[np.ndarray] = deque(maxlen=2 * REACH + 1)
+        # The luma of the reference around the frame that is compared next (frame n is in row n % WINDOW), with its sum
+        # of squares, and that of the distorted clip from it on. Sums of products of whole numbers are exact.
+        self._reference = np.zeros((WINDOW, WIDTH * HEIGHT))
+        self._squares = np.zeros(WINDOW)
         self._distorted: deque[np.ndarray] = deque()
         # Their chroma, of half of the size.
-        self._colour: deque[np.ndarray] = deque(maxlen=2 * REACH + 1)
+        self._colour: deque[np.ndarray] = deque(maxlen=WINDOW)
         self._distorted_colour: deque[np.ndarray] = deque()
         self._compared = self._read = 0
 
@@ -84,8 +88,10 @@ class SignMeter:
             patch=_patch(distorted - reference, PATCH),
             colour_patch=_patch(distorted_colour - colour, PATCH // 2),
         )
-        self._reference.append(reference)
-        self._distorted.append(distorted)
+        row = self._read % WINDOW
+        self._reference[row] = reference.ravel()
+        self._squares[row] = np.einsum("i,i->", self._reference[row], self._reference[row])
+        self._distorted.append(distorted.ravel().astype(np.float64))
         self._colour.append(_halved(chroma[:, 0]))
         self._distorted_colour.append(_halved(chroma[:, 1]))
         self._read += 1
@@ -95,19 +101,27 @@ class SignMeter:
     def _compare(self) -> None:
         """Compare the oldest distorted frame with the frames of the reference around it."""
         distorted, own = self._distorted.popleft(), self._compared
-        first = self._read - len(self._reference)
-        begin, end = max(first, own - REACH), min(self._read, own + REACH + 1)
-        frames = np.stack([self._reference[index - first] for index in range(begin, end)])
+        begin, end = max(0, own - REACH), min(self._read, own + REACH + 1)
+        rows = [index % WINDOW for index in range(begin, end)]
         at = own - begin
-        errors = ((frames - distorted) ** 2).mean(axis=(1, 2))
-        moves = ((frames - frames[at]) ** 2).mean(axis=(1, 2))
+        errors = self._differences(distorted)[rows]
+        moves = self._differences(self._reference[own % WINDOW])[rows]
         best = int(errors.argmin())
         self._append(error=errors[at], nearest_error=errors[best], displacement=best - at, nearest_move=moves[best])
         self._append(change=moves[at - 1] if at else 0.0)
-        self._append(lag=_lag(frames[at - 1 : at + 2], distorted) if 0 < at < len(frames) - 1 else 0.0)
+        neighbours = [self._reference[row] for row in rows[at - 1 : at + 2]]
+        self._append(lag=_lag(neighbours, distorted) if 0 < at < len(rows) - 1 else 0.0)
+        first = self._read - len(self._colour)
         colours = np.stack([self._colour[index - first] for index in range(begin, end)])
         self._append(colour_lag=_colour_lag(colours, self._distorted_colour.popleft(), at))
         self._compared += 1
+
+    def _differences(self, luma: np.ndarray) -> np.ndarray:
+        """The mean squared difference of each frame in memory from this one."""
+        # Not `@`, which may start threads.
+        products = np.einsum("ij,j->i", self._reference, luma)
+        differences: np.ndarray = (self._squares - 2 * products + np.einsum("i,i->", luma, luma)) / luma.size
+        return differences
 
     def _append(self, **values: float) -> None:
         for name, value in values.items():
@@ -182,7 +196,7 @@ def _patch(error: np.ndarray, size: int) -> float:
     return float(abs(pairs[:, :-1] + pairs[:, 1:]).max()) / 4
 
 
-def _lag(reference: np.ndarray, distorted: np.ndarray) -> float:
+def _lag(reference: Sequence[np.ndarray], distorted: np.ndarray) -> float:
     """By how many frames a frame lags behind the middle one of three frames of the reference, by least squares.
 
     The change from the frame before to the frame after is the measure: noise that coding takes away is not in it.
