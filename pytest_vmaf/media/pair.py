@@ -127,7 +127,8 @@ def check_pair(
     turned = rotation_problems(ref, dis, allow)
     # Pictures that are turned or cropped have other sizes and other first frames for that reason alone.
     sizes = [] if turned else size_problems(ref, dis, scale, allow, lambda: find_crop(ref, dis, look, ffmpeg, timeout))
-    offset = 0 if turned or any(size.startswith("display:") for size in sizes) else alignment.offset
+    by_index = "displaced" in allow and not align
+    offset = 0 if turned or by_index or any(size.startswith("display:") for size in sizes) else alignment.offset
     fields = interlacing_problems(ref, dis, allow, partial(inverse_telecine, ffmpeg=ffmpeg, timeout=timeout))
     # Interlaced frames of telecined film are more than those of the film, and fields more than frames.
     explained = any(words in "".join(fields) for words in (TELECINED, EACH_FIELD))

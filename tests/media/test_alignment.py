@@ -184,6 +184,8 @@ def test_distorted_starts_early(extra, cut, encode, reference, score):
 def test_shift_at_equal_lengths(cut, encode, score):
     with pytest.raises(PairError, match="the distorted clip starts 2 frames into the reference"):
         score(cut(0, 22), encode(cut(2, 24)))
+    # By index, if that is what was asked for.
+    assert score(cut(0, 22), encode(cut(2, 24)), allow=["displaced"]).neg < 80
 
 
 def test_align_late_distorted(cut, encode, reference, score):
