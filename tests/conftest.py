@@ -86,6 +86,12 @@ def _git_status() -> str | None:
     return git.stdout if git.returncode == 0 else None
 
 
+@pytest.fixture(scope="session")
+def lean_options() -> str:
+    """Options for child runs of pytest, as text."""
+    return LEAN
+
+
 @pytest.fixture(autouse=True)
 def lean(request: pytest.FixtureRequest) -> None:
     """Make child runs of pytest start fast. pytester deletes the variable, so this sets it afterwards."""

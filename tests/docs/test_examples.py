@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -35,21 +36,31 @@ def test_blocks_say_what_they_are(page: Path) -> None:
 def clips(natural_clip: Path, make: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the clips that the pages name."""
     folder = tmp_path_factory.mktemp("docs")
-    start = ("-ss", 1, "-i", natural_clip, "-frames:v", 30)
-    reference = make(*start, "-vf", "scale=640:360", "-pix_fmt", "yuv420p", folder / "ref.y4m")
+    start = ("-ss", 1, "-i", natural_clip, "-frames:v")
+    medium = ("-vf", "scale=640:360", "-pix_fmt", "yuv420p")
+    reference = make(*start, 12, *medium, folder / "ref.y4m")
     make("-i", reference, "-c:v", "libx264", "-crf", 20, folder / "out.mp4")
-    make("-i", natural_clip, "-frames:v", 24, "-c", "copy", "-an", folder / "source.mp4")
+    # The number of threads changes what x264 writes, and the pages quote scores.
+    make(*start, 16, *medium, "-an", "-c:v", "libx264", "-threads", 1, "-crf", 4, folder / "source.mp4")
     small = ("-vf", "scale=320:180", "-r", 25)
-    make(*start, *small, "-pix_fmt", "yuv420p10le", folder / "a.yuv")
+    make(*start, 12, *small, "-pix_fmt", "yuv420p10le", folder / "a.yuv")
     make("-f", "rawvideo", "-s", "320x180", "-r", 25, "-pix_fmt", "yuv420p10le", "-i", folder / "a.yuv",
          "-c:v", "libx265", "-x265-params", "log-level=error", "-crf", 14, folder / "a.mp4")  # fmt: skip
-    rows = [f"{frame},{40 + frame},60,200,200" for frame in range(24)]
+    rows = [f"{frame},{40 + frame},60,200,200" for frame in range(12)]
     (folder / "ball.csv").write_text("\n".join(["frame,x,y,w,h", *rows]))
     return folder
 
 
+@pytest.fixture(scope="session")
+def page_options(lean_options: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Options for every run of pytest: one cache for all pages, which often score or encode the same clips."""
+    base = tmp_path_factory.getbasetemp()
+    folder = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    return f"{lean_options} --vmaf-cache-dir={shlex.quote(str(folder / 'docs-cache'))}"
+
+
 @pytest.fixture
-def page_folder(clips: Path, ffmpeg: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def page_folder(clips: Path, page_options: str, ffmpeg: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the clips as current folder, with this Python's commands and ffmpeg on PATH."""
     folder = tmp_path / "page"
     shutil.copytree(clips, folder)
@@ -58,7 +69,7 @@ def page_folder(clips: Path, ffmpeg: str, tmp_path: Path, monkeypatch: pytest.Mo
     (tools / "ffmpeg").symlink_to(ffmpeg)
     monkeypatch.chdir(folder)
     monkeypatch.setenv("PATH", os.pathsep.join([str(tools), str(Path(sys.executable).parent), os.environ["PATH"]]))
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:cacheprovider")
+    monkeypatch.setenv("PYTEST_ADDOPTS", page_options)
     for name in ("GITHUB_ACTIONS", "CI"):
         monkeypatch.delenv(name, raising=False)
     return folder
