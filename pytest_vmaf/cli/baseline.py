@@ -224,12 +224,7 @@ def _number(value: float | None) -> str:
 
 
 def _write_rows(output: Path | None, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.table import Table
-    from rich.text import Text
+    from pytest_vmaf.report.layout import Layout
 
-    table = Table(box=None, pad_edge=False)
-    for name in names:
-        table.add_column(name, justify="right" if name in ("old", "new", "difference") else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(printable(each)) for each in row))
-    write_table(output, table)
+    left = [number for number, name in enumerate(names) if name not in ("old", "new", "difference")]
+    write_table(output, Layout(names, [[*map(printable, row)] for row in rows], left, labels=3, above=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from io import StringIO
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from rich.text import Text
 
 from pytest_vmaf.gates.messages import provenance_lines_of, worst_lines_of
 from pytest_vmaf.gates.metrics import decimals
+from pytest_vmaf.report.layout import Layout, without_empty
 from pytest_vmaf.report.schema import Record
 from pytest_vmaf.report.wording import (
     limit_text,
@@ -84,47 +85,43 @@ def section_table(section: Record) -> Group:
         if block["kind"] == "text":
             parts.append(Text(block["text"]))
         elif block["kind"] == "table":
-            words = [number for number, name in enumerate(block["columns"]) if name in ("encoder", "outcome", "met")]
-            table = _table(block["columns"], left=words)
-            for row in block["rows"]:
-                table.add_row(*map(Text, row))
-            parts += [Text(""), *([Text(block["caption"])] if block["caption"] else []), table]
+            parts += [Text(""), *([Text(block["caption"])] if block["caption"] else []), _block_table(block)]
     return Group(*parts, Text(""))
 
 
-def gain_table(report: GainReport, pools: Mapping[str, Mapping[str, float]]) -> Table:
+def _block_table(block: Record) -> Layout:
+    # Without what no row has, for example the interval of a single source.
+    shown = without_empty(block["columns"], block["rows"], ("–", "", "anchor"))
+    columns = [block["columns"][number] for number in shown]
+    rows = [[printable(row[number]) for number in shown] for row in block["rows"]]
+    words = [number for number, name in enumerate(columns) if name in ("encoder", "source", "outcome", "met")]
+    return Layout(columns, rows, words, labels=2 if columns[:2] == ["encoder", "target"] else 1)
+
+
+def gain_table(report: GainReport, pools: Mapping[str, Mapping[str, float]]) -> Layout:
     """The default score, NEG and their gap in libvmaf's logs: pooled, and of the frames with the largest gaps."""
     frames = sorted(range(len(report.gap)), key=lambda frame: -report.gap[frame])[:5]
     names = (f"default ({printable(report.default_column)})", f"NEG ({printable(report.neg_column)})", "gap")
-    table = _table(("", *names), left=(0,))
-    for pool in POOLS:
-        table.add_row(pool, *(f"{pools[name][pool]:.4f}" if pool in pools[name] else "–" for name in pools))
+    rows = [[pool, *(f"{pools[name][pool]:.4f}" if pool in pools[name] else "–" for name in pools)] for pool in POOLS]
     for frame in frames:
         row = (report.default[frame], report.neg[frame], report.gap[frame])
-        table.add_row(f"frame {frame}", *(f"{value:.4f}" for value in row))
-    return table
+        rows.append([f"frame {frame}", *(f"{value:.4f}" for value in row)])
+    return Layout(("", *names), rows, left=(0,))
 
 
-def tile_table(quality: QualityMap) -> Table:
+def tile_table(quality: QualityMap) -> Layout:
     """NEG of each tile of a map, row by row, and of the whole picture."""
-    table = _table(("NEG", *(f"column {column}" for column in range(quality.columns))), left=(0,))
-    for row in range(quality.rows):
-        table.add_row(f"row {row}", *(f"{quality.tile(column, row).neg:.2f}" for column in range(quality.columns)))
-    table.add_row("whole", f"{quality.whole.neg:.2f}")
-    return table
-
-
-def _table(columns: Sequence[str], left: Sequence[int]) -> Table:
-    """An empty table without a frame. Columns are aligned to the right except those in `left`."""
-    table = Table(box=None, pad_edge=False)
-    for number, name in enumerate(columns):
-        table.add_column(Text(name), justify="left" if number in left else "right")
-    return table
+    columns = range(quality.columns)
+    rows = [
+        [f"row {row}", *(f"{quality.tile(column, row).neg:.2f}" for column in columns)] for row in range(quality.rows)
+    ]
+    whole = ["whole", f"{quality.whole.neg:.2f}", *[""] * (quality.columns - 1)]
+    return Layout(("NEG", *(f"column {column}" for column in columns)), [*rows, whole], left=(0,))
 
 
 def render(renderable: RenderableType, width: int, *, colour: bool) -> str:
     """Render a table or text of `rich` as lines of this width, at least 60, with or without colours."""
     file = StringIO()
     console = Console(file=file, width=max(width, 60), force_terminal=colour, no_color=not colour, highlight=False)
-    console.print(renderable)
+    console.print(renderable, crop=False)
     return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
