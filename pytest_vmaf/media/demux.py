@@ -10,7 +10,7 @@ from pathlib import Path
 from pytest_vmaf.errors import ClipError
 from pytest_vmaf.media.clip import RAW_SUFFIXES, SEQUENCE, Clip, Stream, numbered
 from pytest_vmaf.media.tracks import default_track
-from pytest_vmaf.media.uncompressed import check_raw_size, check_y4m_size
+from pytest_vmaf.media.uncompressed import check_raw_size, check_y4m_size, suggest_geometry
 from pytest_vmaf.media.unreadable import is_stream, why_no_file, why_unsuitable
 
 #: Formats that contain video or pictures themselves. Playlists, concat scripts, lavfi graphs and devices are not among
@@ -72,7 +72,7 @@ def input_arguments(clip: Clip) -> list[str]:
         if pix_fmt := RAW_SUFFIXES.get(clip.path.suffix.lower()):
             raise ClipError(
                 f"{clip.name} looks like raw video, whose geometry is not in the file.\n"
-                f'  State it: Clip({str(clip.path)!r}, width=1920, height=1080, pix_fmt="{pix_fmt}", frame_rate=24).'
+                f"  State it: {suggest_geometry(clip, pix_fmt)}."
             )
         if AVIF_SEQUENCE.match(head):
             raise ClipError(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 from functools import lru_cache
+from itertools import product
 from pathlib import Path
 
 from pytest_vmaf.errors import ClipError
 from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.pixel_formats import raw_pixel_format
 
 #: The header of a y4m file; its fields are in any order.
 Y4M_HEADER = re.compile(rb"YUV4MPEG2 (?=[^\n]*\bW(?P<w>\d{1,5})\b)(?=[^\n]*\bH(?P<h>\d{1,5})\b)[^\n]*\n")
@@ -16,6 +18,8 @@ Y4M_CHROMA = re.compile(
     rb" C(?:(?P<chroma>420|422|444|411)(?:jpeg|paldv|mpeg2)?(?P<alpha>alpha)?(?:p(?P<depth>\d\d?))?|"
     rb"mono(?P<grey>\d\d?)?)(?= |\n)"
 )
+#: Width and height in the name of a raw file.
+SIZE_IN_NAME = re.compile(r"(?<!\d)(\d{2,4}|[1-5]\d{4})x(\d{2,4}|[1-5]\d{4})(?!\d)")
 #: A frame's header: its parameters follow, for example ` Ip`. No writer makes longer ones.
 FRAME = re.compile(rb"FRAME(?: [^\n]*)?\n")
 LONGEST_HEADER = 256
@@ -30,6 +34,24 @@ def check_raw_size(clip: Clip) -> None:
             f"{clip}: {size} bytes are not a whole number of frames of {frame} bytes ({size / frame:.3f} frames).\n"
             "  The width, height or pix_fmt is wrong, or the file is cut off."
         )
+
+
+def suggest_geometry(clip: Clip, usual: str) -> str:
+    """How to state the geometry of a raw clip: as its name has it, if the file is then a whole number of frames.
+
+    Args:
+        clip: A raw file without a geometry.
+        usual: The pixel format that files with its suffix usually have.
+    """
+    words = re.split(r"[_\-. ]", clip.path.stem)
+    named = [form.name for word in words if (form := raw_pixel_format(word.lower()))]
+    width, height, form = 1920, 1080, usual
+    for pix_fmt, size in product((*named, usual), SIZE_IN_NAME.findall(clip.path.stem)):
+        frame = Clip(clip.path, width=int(size[0]), height=int(size[1]), pix_fmt=pix_fmt).frame_bytes()
+        if clip.path.stat().st_size % frame == 0:
+            width, height, form = int(size[0]), int(size[1]), pix_fmt
+            break
+    return f'Clip({str(clip.path)!r}, width={width}, height={height}, pix_fmt="{form}", frame_rate=24)'
 
 
 def check_y4m_size(clip: Clip, head: bytes) -> None:

@@ -195,6 +195,24 @@ def test_raw_without_geometry(tmp_path, suffix):
         input_arguments(Clip(path))
 
 
+@pytest.mark.parametrize(
+    ("name", "frame", "geometry"),
+    [
+        ("walk_64x48.yuv", 4608, "width=64, height=48, pix_fmt='yuv420p'"),
+        ("walk-64x48-NV12.yuv", 4608, "width=64, height=48, pix_fmt='nv12'"),
+        ("walk_yuv420p10_64x48_25fps.yuv", 9216, "width=64, height=48, pix_fmt='yuv420p10le'"),
+        ("walk_64x48.p010", 9216, "width=64, height=48, pix_fmt='p010le'"),
+        ("walk_64x48_422.yuv", 6144, "width=1920, height=1080, pix_fmt='yuv420p'"),
+        ("walk_99999x48.yuv", 4608, "width=1920, height=1080, pix_fmt='yuv420p'"),
+    ],
+)
+def test_raw_geometry_in_the_name(tmp_path, name, frame, geometry):
+    (tmp_path / name).write_bytes(bytes(5 * frame))
+    with pytest.raises(ClipError, match="State it") as error:
+        input_arguments(Clip(tmp_path / name))
+    assert geometry in str(error.value).replace('"', "'")
+
+
 @pytest.mark.parametrize("off", [-1, 1, 2304])
 def test_raw_cut_frame(tmp_path, off):
     path = tmp_path / "a.yuv"
