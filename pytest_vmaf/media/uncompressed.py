@@ -44,7 +44,7 @@ def suggest_geometry(clip: Clip, usual: str) -> str:
         usual: The pixel format that files with its suffix usually have.
     """
     words = re.split(r"[_\-. ]", clip.path.stem)
-    named = [form.name for word in words if (form := raw_pixel_format(word.lower()))]
+    named = [each.name for word in words if (each := raw_pixel_format(word.lower()))]
     width, height, form = 1920, 1080, usual
     for pix_fmt, size in product((*named, usual), SIZE_IN_NAME.findall(clip.path.stem)):
         frame = Clip(clip.path, width=int(size[0]), height=int(size[1]), pix_fmt=pix_fmt).frame_bytes()
