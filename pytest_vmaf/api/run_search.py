@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from pytest_vmaf.baselines.check import BaselineCheck
     from pytest_vmaf.scoring.scorer import Scorer
 
+#: One line for each search, and with DEBUG for each trial encode: what a log shows in place of a progress line.
+LOG = logging.getLogger("pytest_vmaf")
 # pytest shows the caller's line, not ours.
 __tracebackhide__ = True
 Found = TypeVar("Found")
@@ -84,7 +87,9 @@ def run_search(
     clips: Sequence[ClipLike] = ()
     try:
         clips = _listed(sources)
-        return search(_read_input(context, clips, title, settings, baseline_kind, cuts))
+        found = search(_read_input(context, clips, title, settings, baseline_kind, cuts))
+        LOG.info("%s: %s, %.1f s", title, ", ".join(map(clip_name, clips)), time.time() - started)
+        return found
     except (MeasurementError, SettingsError, OSError) as caught:
         error: MeasurementError | SettingsError = (
             ScorerError(f"The system refused what the search needs: {printable(str(caught))}.")

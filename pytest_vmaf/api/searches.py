@@ -11,6 +11,7 @@ from pytest_vmaf.api.context import Context
 from pytest_vmaf.api.run_search import SearchInput, check_options, encoder_label, run_search, whole_numbers
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.media.clip import ClipLike
+from pytest_vmaf.progress import TRIALS
 
 if TYPE_CHECKING:
     from pytest_vmaf.api.keywords import (
@@ -87,7 +88,7 @@ def bisect(
             options.setdefault("start", start_of(baseline.entry))
         request = bisect_request(search.scorings[0], context.extensions.encoder(encoder), targets, **options)
         limits = read_limits(request, max_bitrate, min_crf)
-        with context.progress(f"bisecting {request.encoder.name}", unit="encodes") as update:
+        with context.progress(f"bisecting {request.encoder.name}", unit=TRIALS) as update:
             bisection = run_bisection(request, search.scorer, SearchPlan(progress=whole_numbers(update)))
         reference = search.scorings[0].reference
         context.records.add_sections([bisect_section(bisection)])
@@ -118,7 +119,7 @@ def compare(
     def run(search: SearchInput) -> Comparison:
         base = bisect_request(search.scorings[0], ENCODERS["libx264"], targets)
         requests = contenders(context.extensions.encoder, encoders, base, **search.options)
-        with context.progress(f"comparing {', '.join(requests)}", unit="encodes") as update:
+        with context.progress(f"comparing {', '.join(requests)}", unit=TRIALS) as update:
             request = CompareRequest(search.scorings, requests, speed, whole_numbers(update))
             comparison = run_comparison(request, search.scorer)
         context.records.add_sections(compare_sections(comparison))
@@ -150,7 +151,7 @@ def ladder(
     def run(search: SearchInput) -> Ladder:
         base = bisect_request(search.scorings[0], context.extensions.encoder(encoder), targets, **search.options)
         sizes = read_sizes(resolutions)
-        with context.progress(f"ladder of {base.encoder.name}", unit="encodes") as update:
+        with context.progress(f"ladder of {base.encoder.name}", unit=TRIALS) as update:
             rungs = build_ladder(LadderRequest(base, sizes, segment, whole_numbers(update)), search.scorer)
         context.records.add_sections([ladder_section(rungs)])
         record_ladder(context, rungs)
@@ -178,7 +179,7 @@ def per_shot(
 
     def run(search: SearchInput) -> PerShot:
         base = bisect_request(search.scorings[0], context.extensions.encoder(encoder), target, **search.options)
-        with context.progress(f"shots with {base.encoder.name}", unit="encodes") as update:
+        with context.progress(f"shots with {base.encoder.name}", unit=TRIALS) as update:
             request = PerShotRequest(base, threshold, shortest, fixed, whole_numbers(update))
             shots = tune_per_shot(request, search.scorer)
         context.records.add_sections([per_shot_section(shots)])

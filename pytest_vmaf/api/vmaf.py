@@ -11,7 +11,7 @@ from pytest_vmaf.api import measurement_kinds as kinds, searches
 from pytest_vmaf.api.context import Context, Record
 from pytest_vmaf.api.extensions import standalone
 from pytest_vmaf.api.run_measurement import run_measurement
-from pytest_vmaf.progress import Progress, no_progress
+from pytest_vmaf.progress import Progress, no_progress, progress_in_scripts
 from pytest_vmaf.report.notebook import register_views
 from pytest_vmaf.settings import make_layer
 
@@ -51,14 +51,19 @@ class Vmaf:
     Editors and type checkers know the usual ones; pass others as `gates={"min_psnr_hvs_p10": 38}`. Gates on what only
     `roi` or `quality_map` measures apply wherever they are set.
 
+    In a script on a terminal, long measurements draw a progress line on standard error; `progress=False` and the
+    environment variable `PYTEST_VMAF_PROGRESS=off` switch it off.
+
     Raises:
         GateViolation: From every method, if gates or tolerances fail. The message lists all of them.
         MeasurementError: From every method, if there is no trustworthy score. Its subclasses name the cause.
         SettingsError: From every method, if an argument is not valid.
     """
 
-    def __init__(self, *, progress: Progress = no_progress, **settings: Unpack[CheckSettings]) -> None:
+    def __init__(self, *, progress: bool | Progress = True, **settings: Unpack[CheckSettings]) -> None:
         layers = (make_layer("call", settings),) if settings else ()
+        if isinstance(progress, bool):
+            progress = progress_in_scripts if progress else no_progress
         self._context = Context(layers, standalone(), progress)
 
     @classmethod

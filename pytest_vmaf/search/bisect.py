@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,8 @@ from pytest_vmaf.search.speed import measure_speed
 from pytest_vmaf.text import printable
 
 PLAIN = SearchPlan()
+#: Encodes per target that `_cover` usually makes.
+USUAL_COVER = 1.5
 
 
 def bisect(request: BisectRequest, scorer: Scorer, plan: SearchPlan = PLAIN) -> Bisection:
@@ -167,7 +169,7 @@ def _search(request: BisectRequest, plan: SearchPlan, prober: Prober, ceiling: f
             slope=request.encoder.slope and -abs(request.encoder.slope),
             start=start,
             workers=request.workers,
-            progress=plan.progress,
+            progress=_with_cover(plan, len(request.targets)),
             interrupted=prober.interrupt,
         )
     # Several workers finish in any order; the order in which the search made the trial encodes does not vary.
@@ -182,12 +184,21 @@ def _search(request: BisectRequest, plan: SearchPlan, prober: Prober, ceiling: f
     )
 
 
+def _with_cover(plan: SearchPlan, targets: int) -> Callable[[int, float], None] | None:
+    """The progress of a search whose targets are covered afterwards, which takes about so many encodes for each."""
+    progress = plan.progress
+    if progress is None or not plan.cover:
+        return progress
+    return lambda done, expected: progress(done, expected + USUAL_COVER * targets)
+
+
 def _cover(request: BisectRequest, plan: SearchPlan, prober: Prober, targets: Sequence[float]) -> None:
     """Encode on until the other one of NEG and VMAF is known closely on both sides of each target, if it gets there."""
     other = replace(request.metric, name="vmaf" if request.metric.name == "neg" else "neg")
     coarser = request.coarser
+    progress = plan.progress or (lambda done, expected: None)
     ends = [crf * coarser for crf in crf_window(request)][::coarser]
-    for target in targets:
+    for number, target in enumerate(targets, 1):
         while True:
             points = [
                 (probe.crf * coarser, float(other.of(probe.result)), probe.encode.size)
@@ -197,8 +208,8 @@ def _cover(request: BisectRequest, plan: SearchPlan, prober: Prober, targets: Se
             if following is None:
                 break
             prober(following * coarser)
-            if plan.progress:
-                plan.progress(len(prober.probes), len(prober.probes))
+            progress(len(prober.probes), len(prober.probes) + USUAL_COVER * (len(targets) - number))
+    progress(len(prober.probes), len(prober.probes))
 
 
 def _check_scale(request: BisectRequest, prober: Prober) -> None:

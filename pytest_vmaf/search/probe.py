@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from pytest_vmaf.scoring.scorer_calls import call, checked_log
 from pytest_vmaf.scoring.signs import enhancement_of
 from pytest_vmaf.search.metric import Metric
 
+LOG = logging.getLogger("pytest_vmaf")
 #: The first word of the note about an enhanced encode.
 ENHANCED = "enhancement"
 #: The part of a result's provenance that two runs must share to be comparable, and that repeats them.
@@ -164,6 +166,9 @@ class Prober:
             path.unlink(missing_ok=True)
         stored = encode if self.keep else encode.without_file()
         self.probes[crf] = Probe(crf, float(self.metric.of(result)), result, stored)
+        LOG.debug(
+            "%s: %s %.3f, %.1f kbit/s", self._name(crf), self.metric, self.probes[crf].score, encode.bitrate / 1000
+        )
         return self.probes[crf].score
 
     def _check_interrupted(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -499,6 +500,20 @@ def test_progress_by_trial_encode(short: Path, copy: Encoder) -> None:
         yield lambda done, expected: shown.append((done, expected))
 
     found = Vmaf(progress=progress, scorer=CurveScorer()).bisect(short, encoder=copy, targets=60)
-    assert asked == [("bisecting copy", "encodes")]
+    assert asked == [("bisecting copy", "trial encodes")]
     assert [done for done, _ in shown] == list(range(1, len(found.probes) + 1))
     assert all(type(expected) is int and expected >= done for done, expected in shown)
+
+
+def test_log(short: Path, copy: Encoder, caplog: pytest.LogCaptureFixture) -> None:
+    vmaf = Vmaf(scorer=CurveScorer())
+    vmaf.bisect(short, encoder=copy, targets=60)
+    assert not caplog.records
+    with caplog.at_level("DEBUG", "pytest_vmaf"):
+        found = vmaf.bisect(short, encoder=copy, targets=60)
+    *trials, end = [(record.levelname, record.message) for record in caplog.records if record.name == "pytest_vmaf"]
+    assert len(trials) == len(found.probes)
+    assert trials[0][0] == "DEBUG"
+    assert re.fullmatch(r"copy CRF \d+: NEG \d+\.\d{3}, \d+\.\d kbit/s", trials[0][1])
+    assert end[0] == "INFO"
+    assert re.fullmatch(rf"bisect with copy: {re.escape(str(short))}, \d+\.\d s", end[1])
