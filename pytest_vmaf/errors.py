@@ -5,6 +5,8 @@ A failed gate raises `GateViolation`, which fails the test. Every other exceptio
 
 from __future__ import annotations
 
+import sys
+import warnings
 from typing import Any
 
 
@@ -83,6 +85,14 @@ class CacheWarning(UserWarning):
 
 class PairWarning(UserWarning):
     """Two clips may be in the wrong order. The message names the evidence, and how to say that the order is meant."""
+
+
+def give_warning(message: str, category: type[Warning]) -> None:
+    """Give a warning that names the user's line, and not a line of this package."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == "pytest_vmaf":
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
 
 
 # They are printed and pickled under the name that users import.

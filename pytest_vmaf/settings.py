@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: The fields of `Clip`, which users also try as settings.
 CLIP_FIELDS = ("width", "height", "pix_fmt", "frame_rate", "crop", "stream", "film_grain")
+#: Other words for them.
+CLIP_WORDS = {"fps": "frame_rate", "framerate": "frame_rate", "rate": "frame_rate", "pixel_format": "pix_fmt"}
 
 
 class Layer(NamedTuple):
@@ -107,10 +109,11 @@ def _with_gates(keywords: Mapping[str, object], origin: str) -> dict[str, object
             raise SettingsError(f"{name} ({origin}) is set twice: as a keyword and in gates.")
         names[name] = limit
     for name in names:
-        if name in CLIP_FIELDS:
+        field = CLIP_WORDS.get(name, name)
+        if field in CLIP_FIELDS:
             raise SettingsError(
                 f"{name!r} ({origin}) describes a clip, not a measurement. "
-                f"Pass Clip(path, {name}={names[name]!r:.40}, …) in place of the path."
+                f"Pass Clip(path, {field}={names[name]!r:.40}, …) in place of the path."
             )
         if name not in BY_NAME and not _is_gate(name):
             known = (*BY_NAME, "min_neg", "max_gap", "min_vmaf", ABOVE, "baseline", "gates", "max_drop")

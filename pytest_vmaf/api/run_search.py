@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from pytest_vmaf.api.context import Context
-from pytest_vmaf.errors import EncodeError, MeasurementError, ScorerError, SettingsError
+from pytest_vmaf.errors import ClipError, EncodeError, MeasurementError, ScorerError, SettingsError
 from pytest_vmaf.gates.metrics import BD_RATE, ENCODE_METRICS
 from pytest_vmaf.media.clip import Clip, ClipLike, as_clip, clip_name
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
@@ -132,10 +132,11 @@ def _read_input(
     _check_names(settings)
     options = {name: value for name, value in settings.items() if name in OPTIONS and value is not None}
     layer = make_layer("call", {name: value for name, value in settings.items() if name not in OPTIONS})
+    own = "; max_bitrate and min_crf are" if baseline_kind == "bisect" else ""
     if layer.gates:
         raise SettingsError(
-            f"{layer.gates[0].name} is not a gate of a search; max_bitrate and min_crf are. Pass the encode to "
-            "vmaf.check(source, bisection[96].encode) (keep= stores it), or use assert on bisection[96].result."
+            f"{layer.gates[0].name} is not a gate of a search{own}. Pass the encode to vmaf.check(source, encode), or "
+            "use assert on what is returned. keep=FOLDER stores the encodes of a search."
         )
     if options.get("repeats", 1) != 1 and baseline_kind != "bisect":
         raise SettingsError("repeats is an option of vmaf.bisect, for its baseline.")
@@ -175,7 +176,10 @@ def _listed(sources: object) -> Sequence[ClipLike]:
     many = [sources] if alone or not isinstance(sources, Iterable) else [*sources]
     for source in many:
         if not isinstance(source, str | os.PathLike | Clip) and not hasattr(source, "clip"):
-            raise SettingsError(f"A source must be a path, a Clip or an encode, not {source!r:.80}.")
+            try:
+                as_clip(source)
+            except ClipError as error:
+                raise SettingsError(str(error)) from None
     if not many:
         raise SettingsError("There must be at least one source.")
     return cast("Sequence[ClipLike]", many)

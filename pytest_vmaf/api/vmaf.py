@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Unpack
 
 from pytest_vmaf.api import measurement_kinds as kinds, searches
+from pytest_vmaf.api.call_errors import explain_calls
 from pytest_vmaf.api.context import Context, Record
 from pytest_vmaf.api.extensions import standalone
 from pytest_vmaf.api.run_measurement import run_measurement
@@ -33,10 +34,10 @@ if TYPE_CHECKING:
     from pytest_vmaf.search.rows import Row
 
 register_views()
-# pytest shows the caller's line, not ours.
-__tracebackhide__ = True
+__tracebackhide__ = True  # pytest shows the caller's line, not ours.
 
 
+@explain_calls
 class Vmaf:
     """Score encodes against their references with VMAF and VMAF-NEG, and check gates on the scores.
 
@@ -145,8 +146,7 @@ class Vmaf:
             saliency: The path of an ONNX network. None is the bundled one.
             synthetic_mask: One saliency, from 0 to 1, for every pixel instead of a network's.
             bt601: Show the network every clip as limited-range BT.601.
-            stride: Run the network on one of so many frames, and on each new picture. None is 2 for the bundled
-                network and 1 for others.
+            stride: Run the network on one of so many frames, and on each new picture. Default: 2 if bundled, else 1.
 
         Raises:
             MaskError: If no mask can be made, or it covers nothing in any frame.
@@ -246,7 +246,7 @@ class Vmaf:
 
         Args:
             sources: One clip to encode, or several.
-            encoders: A list of encoders, or a mapping of labels to encoders or to `EncoderOptions`.
+            encoders: A list of encoders, or a mapping of labels to encoders or `EncoderOptions`.
             speed: Whether to time one encode of each encoder alone.
         """
         return searches.compare(self._context, sources, encoders, targets, speed, settings)

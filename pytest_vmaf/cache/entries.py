@@ -14,7 +14,6 @@ import os
 import re
 import stat
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -24,7 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from pytest_vmaf.cache.folder import KINDS, LARGEST, NAME, UNFINISHED, Cache as Cache, link_above, trim_now_and_then
-from pytest_vmaf.errors import CacheWarning
+from pytest_vmaf.errors import CacheWarning, give_warning
 from pytest_vmaf.files import load_json, share
 from pytest_vmaf.json_shapes import conform
 from pytest_vmaf.text import printable
@@ -218,4 +217,4 @@ def _chunks(blob: bytes | Path) -> Iterator[bytes]:
 def _warn(message: str) -> None:
     # Where warnings are errors, a cache is still not a reason to fail a test.
     with contextlib.suppress(CacheWarning):
-        warnings.warn(message, CacheWarning, stacklevel=3)
+        give_warning(message, CacheWarning)

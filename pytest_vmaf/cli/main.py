@@ -10,6 +10,7 @@ import argparse
 import io
 import sys
 import traceback
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -93,6 +94,17 @@ def build_parser() -> tuple[argparse.ArgumentParser, Iterable[str]]:
 
 
 def _run(options: argparse.Namespace) -> int:
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        return _run_command(options)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: object) -> None:
+    """Print a warning as the command prints errors: what Python prints has a line of our code."""
+    print_message(f"warning: {message}", 0)
+
+
+def _run_command(options: argparse.Namespace) -> int:
     try:
         code: int = options.run(options)
     except SettingsError as error:

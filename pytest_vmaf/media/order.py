@@ -16,26 +16,22 @@ LOSSY = re.compile(
     r"h26[1-4]|hevc|vvc|evc|av1|vp[6-9]f?|mpeg[124](?:video)?|msmpeg4v\d|theora|wmv\d|vc1|rv\d0|flv1|cavs"
 )
 #: A distorted clip whose file is so much larger than the reference's is hardly an encode of it.
-LARGER = 4
+LARGER = 1.25
 
 
 def order_evidence(ref: Video, dis: Video) -> str:
-    """What speaks for a pair in the wrong order, in a sentence; "" if nothing does."""
+    """What the streams have of a pair in the wrong order, in a clause; "" if nothing."""
     ref_codec, dis_codec = codec_of(ref), codec_of(dis)
     if LOSSY.fullmatch(ref_codec) is None or ref.clip.path == dis.clip.path:
         return ""
     by = f" by {ref.encoder}" if ref.encoder else ""
     if LOSSLESS.fullmatch(dis_codec):
         what = f"the distorted clip is lossless ({dis_codec})"
-    elif ref.encoder.startswith("Lavc") and _size(dis) > LARGER * _size(ref) > 0:
+    elif _size(dis) > LARGER * _size(ref) > 0:
         what = f"the file of the distorted clip is {_size(dis) / _size(ref):.1f} times as large"
     else:
         return ""
-    return (
-        f"The clips may be in the wrong order: the reference is lossy ({ref_codec}{by}), and {what}. The reference "
-        f'comes first. If this order is meant, pass allow=["order"] (--vmaf-allow=order).\n'
-        f"  reference: {ref.clip}\n  distorted: {dis.clip}"
-    )
+    return f"the reference is lossy ({ref_codec}{by}), and {what}"
 
 
 def codec_of(video: Video) -> str:

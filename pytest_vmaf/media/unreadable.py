@@ -6,10 +6,11 @@ import os
 import re
 import shlex
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_vmaf.media.clip import Clip
-from pytest_vmaf.text import did_you_mean, plural, printable
+from pytest_vmaf.text import closest_match, plural, printable
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".dpx", ".exr", ".jp2")
 #: A folder with more names is not searched for a similar one.
@@ -102,9 +103,18 @@ def why_no_file(clip: Clip) -> str:
     if path.is_symlink():
         return f"{clip.name} is a link to {printable(os.readlink(path))}, which does not exist."
     names = os.listdir(path.parent) if path.parent.is_dir() else []
-    hint = did_you_mean(path.name, names) if len(names) <= MOST_NAMES else ""
+    hint = _similar_name(path, names) if len(names) <= MOST_NAMES else ""
     where = "" if path.is_absolute() else f"\n  The working directory is {printable(os.getcwd())}."
     return f"{clip.name} does not exist.{printable(hint)}{where}"
+
+
+def _similar_name(path: Path, names: Sequence[str]) -> str:
+    """The hint for a file that does not exist: a name that is near, whatever its suffix."""
+    stems = {Path(name).stem: name for name in sorted(names, reverse=True)}
+    if path.suffix in {Path(name).suffix for name in names}:
+        stems.update({Path(name).stem: name for name in names if Path(name).suffix == path.suffix})
+    near = closest_match(path.stem, stems)
+    return f" Did you mean {stems[near]!r}?" if near is not None else ""
 
 
 def sequence_of(path: Path) -> tuple[Path, int] | None:

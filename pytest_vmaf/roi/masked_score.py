@@ -22,6 +22,7 @@ from pytest_vmaf.roi.masked_clip import masked_source, masked_stream
 from pytest_vmaf.roi.part_scoring import empty_note, fields_with, part_of, score_together, with_view
 from pytest_vmaf.roi.saliency_network import Saliency, identify, load_saliency, shown_size
 from pytest_vmaf.scoring.measure import conclude, context_of, scores_of
+from pytest_vmaf.scoring.order_warning import warn_of_order
 from pytest_vmaf.scoring.prepare import MeasureRequest, PreparedScoring, prepare
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import Scale, Score
@@ -140,6 +141,7 @@ def measure_roi(request: MeasureRequest, scorer: Scorer, mask: Mask) -> RoiResul
     notes = [_note(mask, label, stats.coverage), *empty_note(stats.empty, note)]
     command = _command(request, mask, prepared.can.name)
     full = conclude(prepared, logs.full, command=command, notes=notes)
+    warn_of_order(prepared, logs.full, full)
     masked = _under_mask(prepared, masked_source(prepared.job, Path(MASKED)))
     log = replace(_fill_empty(logs, frozenset(stats.empty)), command=command)
     context = context_of(masked, log, f"{prepared.job.distorted.clip} [{MASKED}]", notes=notes)

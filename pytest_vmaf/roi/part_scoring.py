@@ -14,6 +14,7 @@ from pytest_vmaf.scoring.advice import advised
 from pytest_vmaf.scoring.cached import score
 from pytest_vmaf.scoring.measure import check_log, conclude
 from pytest_vmaf.scoring.models import refuse_small
+from pytest_vmaf.scoring.order_warning import warn_of_order
 from pytest_vmaf.scoring.prepare import MeasureRequest, PreparedScoring, prepare
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import Score
@@ -101,7 +102,9 @@ def measure_regions(request: MeasureRequest, scorer: Scorer, regions: Mapping[st
     for name, region in regions.items():
         label = f"{job.distorted.clip} [{printable(f'{name} {region_label(region)}')}]"
         results[name] = conclude(scorings[name], logs[name], label, own=own.get(name))
-    return replace(conclude(prepared, logs[""], own=own.get("")), regions=results)
+    whole = conclude(prepared, logs[""], own=own.get(""))
+    warn_of_order(prepared, logs[""], whole)
+    return replace(whole, regions=results)
 
 
 def with_view(score: Score, view: str) -> Score:

@@ -13,6 +13,7 @@ from pytest_vmaf.errors import ScorerError, SettingsError
 from pytest_vmaf.roi.part_scoring import empty_note, fields_with, part_of, score_together, with_view
 from pytest_vmaf.roi.quality_map import MapResult, Tile, place_name
 from pytest_vmaf.scoring.measure import conclude, context_of, scores_of
+from pytest_vmaf.scoring.order_warning import warn_of_order
 from pytest_vmaf.scoring.prepare import MeasureRequest, prepare
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import Score
@@ -83,9 +84,11 @@ def measure_map(
     }
     if saliency is not None:
         parts["neg_salient"] = _weighted(list(tiles.values()), shares, result)
+    whole = conclude(prepared, logs[""], notes=notes)
+    warn_of_order(prepared, logs[""], whole)
     return MapResult(
         **fields_with(result, parts),
-        whole=conclude(prepared, logs[""], notes=notes),
+        whole=whole,
         columns=columns,
         rows=rows,
         tiles=tuple(tiles.values()),

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from importlib.metadata import version
 
-from pytest_vmaf.errors import PairError, PairWarning, ScorerError
-from pytest_vmaf.media.order import codec_of, order_evidence
+from pytest_vmaf.errors import PairError, ScorerError
+from pytest_vmaf.media.order import codec_of
 from pytest_vmaf.media.timing import describe_variable_rate, has_one_rate, has_times
 from pytest_vmaf.scoring.cached import score
 from pytest_vmaf.scoring.models import higher_is_better
+from pytest_vmaf.scoring.order_warning import warn_of_order
 from pytest_vmaf.scoring.prepare import BOOTSTRAP_COLUMNS, MeasureRequest, PreparedScoring, prepare
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import Context, Provenance, Scale, Score
@@ -46,18 +46,12 @@ def measure(request: MeasureRequest, scorer: Scorer, name: str | None = None, re
         SettingsError: If a setting is invalid.
     """
     prepared = prepare(request, scorer)
+    [log] = score(scorer, [prepared.job], prepared.cache)
+    result = conclude(prepared, log, name, reference=reference)
     if reference is None:
         # The clips of a search, whose names are others, are in the right order.
-        warn_of_order(prepared)
-    [log] = score(scorer, [prepared.job], prepared.cache)
-    return conclude(prepared, log, name, reference=reference)
-
-
-def warn_of_order(prepared: PreparedScoring) -> None:
-    """Give a `PairWarning` if the clips may be in the wrong order."""
-    pair = prepared.pair
-    if pair and "order" not in prepared.allow and (evidence := order_evidence(pair.reference, pair.distorted)):
-        warnings.warn(evidence, PairWarning, stacklevel=2)
+        warn_of_order(prepared, log, result)
+    return result
 
 
 def conclude(

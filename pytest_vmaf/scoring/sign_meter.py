@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from pytest_vmaf.media.small_frames import HEIGHT, PAIR_BYTES, WIDTH
-from pytest_vmaf.scoring.signs import COLUMNS, DISPLACED_PART
+from pytest_vmaf.scoring.signs import COLUMNS, CONTRAST_FLOOR, DISPLACED_PART
 
 #: How many frames of the reference, earlier and later, a frame is compared with.
 REACH = 8
@@ -23,8 +23,6 @@ WINDOW = 2 * REACH + 1
 COLOUR_FLOOR = 2.0
 #: The rows of a chroma plane; Cr follows Cb.
 HALF = HEIGHT // 2
-#: The luma variance, in squared code values, below which the contrast of a picture is noise, and counts for less.
-CONTRAST_FLOOR = 64.0
 #: Half of the width and height of a patch, in pixels of small luma.
 PATCH = 4
 #: The mean square of slopes of chroma, and of the change of luma from frame to frame, below which they are noise.

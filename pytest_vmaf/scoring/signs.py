@@ -88,6 +88,8 @@ LOSS_PER_DB, BEST_PSNR = 10 / 3, 50.0
 COLOUR_PATCH = 0.7
 #: In pictures of fewer pixels, coding changes small frames more.
 FULL_SIZE = 320 * 180
+#: The luma variance, in squared code values, below which the contrast of a picture is noise, and counts for less.
+CONTRAST_FLOOR = 64.0
 #: What 8 bits leave of the squared difference of equal frames.
 ROUNDING = 0.25
 

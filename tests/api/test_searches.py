@@ -436,7 +436,10 @@ FINER = Encoder("x", arguments=("-crf", "{crf}"), larger_is_finer=True)
         ({"max_bitrate": True}, "max_bitrate at 60 must be a finite number, not True"),
         ({"max_bitrate": {61: 5}}, "max_bitrate has a limit for 61, which is not a target"),
         ({"min_crf": {"60": 5}}, "min_crf has a limit for '60', which is not a target"),
-        ({"min_neg": 90}, r"min_neg is not a gate of a search; max_bitrate and min_crf are\. Pass the encode to"),
+        (
+            {"min_neg": 90},
+            r"min_neg is not a gate of a search; max_bitrate and min_crf are\. Pass the encode to vmaf\.check",
+        ),
         ({"min_crf": 5, "encoder": FINER}, "min_crf: on the scale of x, larger is finer. Use max_bitrate"),
         ({"prest": "fast"}, "prest"),
         ({"pix_fmt": "yuv421p"}, "yuv421p"),

@@ -207,6 +207,9 @@ def test_unfinished_mp4(clip, ffmpeg, tmp_path):
 def test_missing_file(tmp_path):
     (tmp_path / "reference.mp4").touch()
     assert refusal(tmp_path / "Reference.mp4").endswith("Reference.mp4 does not exist. Did you mean 'reference.mp4'?")
+    # Another suffix makes a name near, the same suffix does not.
+    assert refusal(tmp_path / "reference.mkv").endswith("reference.mkv does not exist. Did you mean 'reference.mp4'?")
+    assert refusal(tmp_path / "nope.mp4").endswith("nope.mp4 does not exist.")
     (tmp_path / "link.mp4").symlink_to("gone.mp4")
     assert refusal(tmp_path / "link.mp4").endswith("link.mp4 is a link to gone.mp4, which does not exist.")
 

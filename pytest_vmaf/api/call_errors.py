@@ -1,0 +1,93 @@
+"""Sentences for calls that Python itself would refuse with a bare TypeError, such as `bisect(target=80)`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
+from inspect import Parameter, Signature, signature
+from typing import Any, TypeVar
+
+from pytest_vmaf.errors import SettingsError
+from pytest_vmaf.text import closest_match, short_repr
+
+T = TypeVar("T")
+#: Other names of what the methods take, which no spelling is near to.
+SYNONYMS = {
+    "qp": "crf",
+    "q": "crf",
+    "qps": "crfs",
+    "codec": "encoder",
+    "codecs": "encoders",
+    "ref": "reference",
+    "src": "source",
+    "clip": "source",
+    "clips": "sources",
+    "encoded": "distorted",
+    "out": "output",
+    "path": "output",
+    "sizes": "resolutions",
+    "scores": "targets",
+}
+
+
+def explain_calls(cls: type[T]) -> type[T]:
+    """Class decorator: public methods name the keyword that was meant if one is missing. Signatures stay as they are.
+
+    The methods raise SettingsError then, as for any other keyword that is not valid.
+    """
+    explained: dict[object, object] = {}
+    for name, method in list(vars(cls).items()):
+        if not name.startswith("_") and callable(method):
+            explained.setdefault(method, _explained(method))
+            setattr(cls, name, explained[method])
+    return cls
+
+
+def _explained(method: Callable[..., object]) -> Callable[..., object]:
+    expected = signature(method)
+
+    @wraps(method)
+    def call(*arguments: Any, **keywords: Any) -> object:
+        __tracebackhide__ = True
+        try:
+            expected.bind(*arguments, **keywords)
+        except TypeError as error:
+            why = _why(expected, arguments[1:], keywords) or str(error)
+            raise SettingsError(f"vmaf.{method.__name__}(): {why}.") from None
+        return method(*arguments, **keywords)
+
+    return call
+
+
+def _why(expected: Signature, arguments: tuple[object, ...], keywords: Mapping[str, object]) -> str:
+    """Why a call does not fit, and how to write it; "" if Python's own words must do."""
+    own = [parameter for parameter in expected.parameters.values() if parameter.kind != Parameter.VAR_KEYWORD][1:]
+    by_place = [parameter.name for parameter in own if parameter.kind != Parameter.KEYWORD_ONLY]
+    named = [parameter.name for parameter in own if parameter.kind == Parameter.KEYWORD_ONLY]
+    if len(arguments) > len(by_place):
+        rest = list(zip(named, arguments[len(by_place) :], strict=False))
+        written = ", ".join(f"{name}={short_repr(value)}" for name, value in rest)
+        return f"only {' and '.join(by_place)} can be passed without a name; write {written}"
+    required = {parameter.name for parameter in own if parameter.default is Parameter.empty}
+    missing = [name for name in (*by_place[len(arguments) :], *named) if name in required - {*keywords}]
+    unknown = {name: value for name, value in keywords.items() if name not in expected.parameters}
+    return "; ".join(_missing(missing, unknown))
+
+
+def _missing(missing: list[str], unknown: dict[str, object]) -> Iterator[str]:
+    for name in missing:
+        synonym = next((word for word in unknown if SYNONYMS.get(word) == name), None)
+        meant = synonym or closest_match(name, unknown)
+        if meant is None:
+            yield f"{name}= is missing"
+        else:
+            yield f"there is no {meant!r}; write {name}={_fitting(name, unknown.pop(meant))}"
+
+
+def _fitting(name: str, value: object) -> str:
+    """The value as the keyword takes it: a list where its name is a plural."""
+    if name.endswith("s") and not isinstance(value, list | tuple | Mapping):
+        return f"[{short_repr(value)}]"
+    if not name.endswith("s") and isinstance(value, list | tuple) and len(value) == 1:
+        return short_repr(value[0])
+    return short_repr(value)
