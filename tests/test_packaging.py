@@ -77,6 +77,7 @@ def test_distributions(source: Path, python: Path, tmp_path: Path) -> None:
         names = {name.partition("/")[2] for name in sdist.getnames()}
         sdist.extractall(tmp_path / "sdist", filter="data")
     assert {"pyproject.toml", "plugins/ffmpeg.py", "model/registry.json", "templates/__init__.py", "LICENSE"} <= names
+    assert "pytest_vmaf/py.typed" in names
     [unpacked] = (tmp_path / "sdist").iterdir()
     wheel = build(python, "build_wheel", unpacked, tmp_path)
     files = zipfile.ZipFile(wheel).namelist()

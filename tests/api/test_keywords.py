@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from docs.blocks import read_blocks
+from docs.test_examples import TUTORIAL
 
 import pytest_vmaf
 from pytest_vmaf.api import keywords
@@ -83,6 +85,11 @@ def test_mypy_on_a_users_file(tmp_path: Path) -> None:
     (tmp_path / "right.py").write_text(RIGHT)
     calls = "\n".join(f"    {call}" for call in WRONG)
     (tmp_path / "wrong.py").write_text(f"from pytest_vmaf import Vmaf\n\n\ndef test(vmaf: Vmaf) -> None:\n{calls}\n")
+    # The tests of the tutorial, whose annotations are optional.
+    files = [block for block in read_blocks(TUTORIAL, TUTORIAL.parents[1]) if block.claim == "file"]
+    for number, block in enumerate(files):
+        (tmp_path / f"tutorial_{number}.py").write_text(block.code)
+    assert len(files) == 3
     package = Path(pytest_vmaf.__file__).parents[1]
     # mypy cannot follow the import hook of an editable install.
     editable = {} if package.name == "site-packages" else {"MYPYPATH": str(package)}
@@ -90,8 +97,12 @@ def test_mypy_on_a_users_file(tmp_path: Path) -> None:
     # The package itself is checked elsewhere; here only its signatures matter.
     argv += ["--follow-imports=silent", "--no-incremental"]
     output = subprocess.run(
-        [*argv, "right.py", "wrong.py"], cwd=tmp_path, env={**os.environ, **editable}, capture_output=True, text=True
+        [*argv, *sorted(path.name for path in tmp_path.iterdir())],
+        cwd=tmp_path,
+        env={**os.environ, **editable},
+        capture_output=True,
+        text=True,
     ).stdout
-    assert not [line for line in output.splitlines() if line.startswith("right.py")], output
+    assert [line for line in output.splitlines() if not line.startswith("wrong.py")] == [], output
     for number, (call, name) in enumerate(WRONG.items(), 5):
         assert re.search(rf'^wrong\.py:{number}: error: .*"{name}"', output, re.M), f"{call}\n{output}"

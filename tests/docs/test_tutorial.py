@@ -20,6 +20,8 @@ PUBLISHED, CHECKOUT = "pip install pytest-vmaf", f"pip install {ROOT}"
 def test_tutorial(natural_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("GITHUB_ACTIONS", "CI", "PYTEST_ADDOPTS", "PYTHONPATH", "VIRTUAL_ENV"):
         monkeypatch.delenv(name, raising=False)
+    # pip sets `compile` to this value. Python compiles what it imports, a small part of the dependencies.
+    monkeypatch.setenv("PIP_NO_COMPILE", "0")
     # The Python of this run, as the reader's python3.
     tools = tmp_path / "tools"
     tools.mkdir()
@@ -47,7 +49,3 @@ def test_tutorial(natural_clip: Path, tmp_path: Path, monkeypatch: pytest.Monkey
             assert (run.returncode == 0) == (block.claim == "runs"), f"{block.place}\n{output}"
             assert block.detail in output, f"{block.place}\n{output}"
     assert (folder / "report.html").stat().st_size > 10_000
-    strict = [sys.executable, "-m", "mypy", "--strict", "--python-executable", ".venv/bin/python"]
-    strict += ["test_quality.py", "test_target.py"]
-    checked = subprocess.run(strict, cwd=folder, capture_output=True, text=True, timeout=300)
-    assert "Success: no issues found in 2 source files" in checked.stdout, checked.stdout
