@@ -57,7 +57,7 @@ def test_raw_and_other_sources(clip: Path, raw: Path, capsys: pytest.CaptureFixt
 
 
 @pytest.mark.slow
-def test_published_command(run: Run, raw: Path, tmp_path: Path) -> None:
+def test_published_command(run: Run, tmp_path: Path) -> None:
     line = """compare
         --src reference.yuv
         --width 192 --height 108
@@ -66,8 +66,8 @@ def test_published_command(run: Run, raw: Path, tmp_path: Path) -> None:
         --encoders libx264,libx265,libsvtav1
         --format json
         --output compare_neg.json"""
-    # Two frames are enough for three encoders and four targets each.
-    (tmp_path / "reference.yuv").write_bytes(raw.read_bytes()[: 2 * 192 * 108 * 3 // 2])
+    # Gray is searched in a few encodes.
+    (tmp_path / "reference.yuv").write_bytes(bytes([128]) * (2 * 192 * 108 * 3 // 2))
     done = run(*line.split(), cwd=tmp_path)
     assert done.returncode in (0, 1), done.stderr
     data = strict((tmp_path / "compare_neg.json").read_text())
@@ -79,3 +79,14 @@ def test_published_command(run: Run, raw: Path, tmp_path: Path) -> None:
     for found in by_label.values():
         assert all(answer["score"] >= answer["target"] for answer in found["answers"] if answer["met"])
         assert found["made_with"]["neg_model"] == "vmaf_v0.6.1neg"
+
+
+@pytest.mark.slow
+def test_published_command_with_default_encoders(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "source.yuv").write_bytes(bytes([128]) * (192 * 108 * 3 // 2))
+    line = "compare --src source.yuv --neg --target-vmafs 94,96,97,98"
+    # As published, it takes the size of test_ladder.py's published command, which would make each encode a slow one.
+    done = run(*line.split(), "--width", 192, "--height", 108, cwd=tmp_path)
+    assert done.returncode in (0, 1), done.stderr
+    assert "is read as 24 frames/s" in done.stderr
+    assert "Targets are NEG, the score of vmaf_v0.6.1neg." in done.stdout
