@@ -8,6 +8,7 @@ from inspect import Parameter, Signature, signature
 from typing import Any, TypeVar
 
 from pytest_vmaf.errors import SettingsError
+from pytest_vmaf.report.record import error_record
 from pytest_vmaf.text import closest_match, short_repr
 
 T = TypeVar("T")
@@ -53,7 +54,10 @@ def _explained(method: Callable[..., object]) -> Callable[..., object]:
             expected.bind(*arguments, **keywords)
         except TypeError as error:
             why = _why(expected, arguments[1:], keywords) or str(error)
-            raise SettingsError(f"vmaf.{method.__name__}(): {why}.") from None
+            refusal = SettingsError(f"vmaf.{method.__name__}(): {why}.")
+            # As every other error, so that the summary and the report have it.
+            arguments[0]._context.records.add(error_record("", method.__name__, refusal))
+            raise refusal from None
         return method(*arguments, **keywords)
 
     return call

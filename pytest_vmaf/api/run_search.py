@@ -177,7 +177,7 @@ def _listed(sources: object) -> Sequence[ClipLike]:
     for source in many:
         if not isinstance(source, str | os.PathLike | Clip) and not hasattr(source, "clip"):
             try:
-                as_clip(source)
+                as_clip(cast("ClipLike", source))
             except ClipError as error:
                 raise SettingsError(str(error)) from None
     if not many:

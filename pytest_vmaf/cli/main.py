@@ -99,7 +99,7 @@ def _run(options: argparse.Namespace) -> int:
         return _run_command(options)
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *_: object) -> None:
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     """Print a warning as the command prints errors: what Python prints has a line of our code."""
     print_message(f"warning: {message}", 0)
 

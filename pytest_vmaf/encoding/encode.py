@@ -258,7 +258,7 @@ def _check_end(job: EncodeJob, crf: int, end: Finished) -> None:
                 "  The source has a variable frame rate, and two of its frames share a tick of the encoder's clock. "
                 f"State its average rate: {job.source.clip.spelled(frame_rate=round(float(rate), 3))}.\n"
             )
-        raise EncodeError(f"{job.name} failed at CRF {crf}: it {end.how}.\n{hint}{end.explain()}")
+        raise EncodeError(f"{job.name} failed at CRF {crf}: it {end.how}.\n{hint}{end.explain(how=False)}")
 
 
 def _check_written(job: EncodeJob, crf: int, path: Path, output: str) -> None:

@@ -85,8 +85,9 @@ class Finished:
                 return f"was killed by {signal.Signals(-self.returncode).name}"
         return f"ended with exit code {self.returncode}"
 
-    def explain(self, lines: int = 12) -> str:
-        """The command, how it ended and the last lines of its output."""
+    def explain(self, lines: int = 12, *, how: bool = True) -> str:
+        """The command, how it ended (unless a message has that) and the last lines of its output."""
         telling = [line for line in self.tail if not self.command.is_noise(line)]
-        text = "\n".join(f"    {line}" for line in telling[-lines:]) or "    (nothing)"
-        return f"  command: {self.command}\n  it {self.how}; its last lines were:\n{text}"
+        text = "\n".join(f"    {line}" for line in telling[-lines:])
+        output = f"its last lines were:\n{text}" if text else "it printed no message"
+        return f"  command: {self.command}\n  {f'it {self.how}; ' if how else ''}{output}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 from pytest_vmaf.json_shapes import conform
 from pytest_vmaf.report.collector import MOST_PICTURES, lighten, sections_size
@@ -223,6 +224,8 @@ def _record_of(block: Paragraph | DataTable | Chart | Shown | HeatMap, where: st
 
 #: Builds a section. Its argument is the number of pictures that the section may have.
 SectionMaker = Callable[[int], Section]
+#: The title of the section that says that a plugin has failed.
+FAILED = "A plugin failed"
 
 
 def collect_sections(call: Callable[[], Sequence[Section | Sequence[Section] | None]], hook: str) -> list[RecordDict]:
@@ -236,7 +239,7 @@ def collect_sections(call: Callable[[], Sequence[Section | Sequence[Section] | N
         hook: The name of the hook, for the error.
     """
     try:
-        results = [result if isinstance(result, Sequence) else [result] for result in call() if result]
+        results = [_listed(result) for result in call() if result]
         records = [section.to_record() for sections in results for section in sections]
         while sections_size(records) > MOST_PICTURES:
             lighten(records)
@@ -246,4 +249,19 @@ def collect_sections(call: Callable[[], Sequence[Section | Sequence[Section] | N
     except BaseException as error:
         # Not only Exception: pytest.skip and importorskip in a hook must not end the run.
         text = f"The sections of {hook} could not be built: {type(error).__name__}: {error}"
-        return [Section("A plugin failed", [Paragraph(text)]).to_record()]
+        return [Section(FAILED, [Paragraph(text)]).to_record()]
+
+
+def plugin_errors(document: Mapping[str, Any]) -> list[str]:
+    """Why sections of plugins are missing from a report, each reason once."""
+    everywhere = [*document["sections"], *(section for test in document["tests"] for section in test["sections"])]
+    texts = [section["blocks"][0]["text"] for section in everywhere if section["title"] == FAILED]
+    return list(dict.fromkeys(texts))
+
+
+def _listed(result: object) -> Sequence[Section]:
+    sections = [*result] if isinstance(result, Sequence) and not isinstance(result, str) else [result]
+    for section in sections:
+        if not hasattr(section, "to_record"):
+            raise TypeError(f"the hook must return Sections, not {short_repr(section)}")
+    return cast("list[Section]", sections)

@@ -180,7 +180,10 @@ class Controller:
         on_github = os.environ.get("GITHUB_ACTIONS") == "true" and bool(self._tests) and not self._nested
         if not (self._report.requested or on_github):
             return
+        from pytest_vmaf.report.sections import plugin_errors
+
         document = self._document(session, exitstatus)
+        self._messages += [(f"vmaf: {text}", True) for text in plugin_errors(document)]
         if self._report.json:
             from pytest_vmaf.report.fit import without_pictures
 

@@ -33,9 +33,11 @@ from pytest_vmaf import SettingsError, Vmaf
     ],
 )
 def test_sentence(method: str, arguments: list[Any], keywords: dict[str, Any], message: str) -> None:
+    vmaf = Vmaf()
     with pytest.raises(SettingsError) as error:
-        getattr(Vmaf(), method)(*arguments, **keywords)
+        getattr(vmaf, method)(*arguments, **keywords)
     assert message in str(error.value)
+    assert [record["error"] for record in vmaf.records] == [str(error.value)]
 
 
 def test_signatures_stay() -> None:

@@ -161,9 +161,9 @@ def raising(error: Exception) -> Callable[[], list[Any]]:
     [
         (raising(RuntimeError("no network")), "RuntimeError: no network"),
         (raising(RuntimeError("\ud800\x1b[31m<b>")), "RuntimeError: "),
-        (lambda: ["a text"], "AttributeError"),
-        (lambda: [5], "AttributeError"),
-        (lambda: [{"title": "a dict"}], "AttributeError"),
+        (lambda: ["a text"], "TypeError: the hook must return Sections, not 'a text'"),
+        (lambda: [[5]], "TypeError: the hook must return Sections, not 5"),
+        (lambda: [{"title": "a dict"}], "TypeError: the hook must return Sections, not {"),
         (lambda: 5, "TypeError"),
         (lambda: [ONE, Section("two", ["a text"])], "section.blocks[0] must be a Paragraph"),  # type: ignore[list-item]
         (lambda: [Section("two", [DataTable(["a"], [[1, 2]])])], "ValueError: a row must have 1 values"),

@@ -431,7 +431,10 @@ def test_section_hook_that_fails(run: Run, report: Report, pytester: pytest.Pyte
         """
     )
     pytester.makepyfile(test_it="from fake import fake\ndef test_a(vmaf): fake(vmaf)\ndef test_b(vmaf): fake(vmaf)")
-    run(JSON).assert_outcomes(passed=2)
+    result = run(JSON)
+    result.assert_outcomes(passed=2)
+    lines = [line for line in result.outlines if "could not be built" in line]
+    assert [line.split()[4] for line in lines] == ["pytest_vmaf_run_sections", "pytest_vmaf_test_sections"]
     document = report()
     assert len(document["tests"]) == 2
     assert "no" in document["tests"][0]["sections"][0]["blocks"][0]["text"]
