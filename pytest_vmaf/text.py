@@ -9,6 +9,8 @@ import shlex
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
+#: After two letters or a quote, a full stop ends a sentence.
+SENTENCE_END = re.compile(r"(?:(?<=\w\w[.?!])|(?<=['\")][.?!]))\s+")
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
 _SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 20
@@ -53,6 +55,21 @@ def did_you_mean(name: str, names: Iterable[str], form: str = "{}") -> str:
     """
     near = closest_match(name, names)
     return f" Did you mean {form.format(near)!r}?" if near is not None else ""
+
+
+def sentences_of(text: str) -> list[str]:
+    """Split a text after each sentence. Numbers, suffixes of files and abbreviations end none."""
+    return SENTENCE_END.split(text)
+
+
+def beginning_of(text: str, most: int) -> str:
+    """As many whole sentences of a text as fit into `most` characters; of a longer first one, as many words."""
+    first, *others = sentences_of(text)
+    for sentence in others:
+        if len(first) + len(sentence) + 1 > most:
+            break
+        first += f" {sentence}"
+    return first if len(first) <= most else f"{first[:most].rpartition(' ')[0] or first[: most - 1]} …"
 
 
 def plural(number: float, noun: str) -> str:

@@ -8,7 +8,17 @@ import subprocess
 import pytest
 from hypothesis import given, strategies as st
 
-from pytest_vmaf.text import closest_match, did_you_mean, never_checked, plural, printable, shell_join, time_code
+from pytest_vmaf.text import (
+    beginning_of,
+    closest_match,
+    did_you_mean,
+    never_checked,
+    plural,
+    printable,
+    sentences_of,
+    shell_join,
+    time_code,
+)
 
 
 @given(st.text())
@@ -87,3 +97,13 @@ def test_shell_join_in_a_shell() -> None:
     end = subprocess.run(["bash", "-c", f"printf '%s\\0' {shell_join(arguments)}"], capture_output=True, text=True)
     assert end.stdout.split("\0")[:-1] == arguments
     assert shell_join(arguments[:2]) == '"libvmaf=model=\'version=a\\:name=b|c\'" "it\'s"'
+
+
+def test_sentences() -> None:
+    text = "'x' is not a model, e.g. a.mkv at 2.5 dB. Did you mean 'y'? Models: a, b."
+    assert sentences_of(text) == ["'x' is not a model, e.g. a.mkv at 2.5 dB.", "Did you mean 'y'?", "Models: a, b."]
+    assert beginning_of(text, 60) == "'x' is not a model, e.g. a.mkv at 2.5 dB. Did you mean 'y'?"
+    assert beginning_of(text, 40) == "'x' is not a model, e.g. a.mkv at 2.5 …"
+    assert beginning_of(text, 999) == text
+    assert beginning_of("x" * 99, 10) == "x" * 9 + " …"
+    assert beginning_of("", 10) == ""

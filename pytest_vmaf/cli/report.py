@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     from pytest_vmaf.report.html import write_html
     from pytest_vmaf.report.markdown import markdown
     from pytest_vmaf.report.order import outcomes
-    from pytest_vmaf.report.wording import verdict
+    from pytest_vmaf.report.overview import as_text
 
     inputs = [file.resolve() for file in options.files]
     if len(set(inputs)) < len(inputs):
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
             common.write(output, markdown(document))
         else:
             common.write(output, json_text(document))
-    print(f"pytest-vmaf: {verdict(document)}")
+    print(f"pytest-vmaf: {chr(10).join(as_text(document))}")
     statuses = outcomes(document["tests"])
     if "failed" in statuses:
         return VIOLATED

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pytest_vmaf.cli import common
 from pytest_vmaf.cli.common import PASSED, VIOLATED
 from pytest_vmaf.errors import GateViolation, SettingsError
+from pytest_vmaf.text import plural
 
 EXIT_CODES = "0 all gates pass, 1 a gate fails, 2 usage, 3 could not measure"
 
@@ -54,9 +58,24 @@ def run(command: str, options: argparse.Namespace) -> int:
         else:
             vmaf.check(reference, distorted)
     except GateViolation as violation:
-        code = common.print_message(str(violation), VIOLATED)
+        # A table on the same screen has every gate already.
+        in_table = options.format == "table" and options.output is None
+        code = VIOLATED if in_table else common.print_message(str(violation), VIOLATED)
+    record = vmaf.records[-1]
     if options.format == "json":
-        common.write_json(options.output, vmaf.records[-1])
-    else:
-        common.write_table(options.output, result_table(vmaf.records[-1]))
+        common.write_json(options.output, record)
+        return code
+    common.write_table(options.output, result_table(record))
+    if code and options.output is None:
+        sys.stdout.flush()
+        common.print_message(_failures(record))
     return code
+
+
+def _failures(record: Mapping[str, Any]) -> str:
+    """How many gates failed, and what it means."""
+    from pytest_vmaf.gates.messages import meanings
+
+    failed = [gate for gate in record["gates"] if not gate["passed"]]
+    count = f"{len(failed)} of {plural(len(record['gates']), 'gate')} failed."
+    return "\n  ".join([count, *meanings(gate["metric"] for gate in failed if gate["bound"] == "max")])

@@ -104,11 +104,16 @@ def describe(result: Result, verdicts: Iterable[Verdict], comparison: BaselineCo
     if passed:
         lines.append(f"  passed: {'; '.join(passed)}")
     lines += [f"  {line}" for line in provenance_lines(result)]
-    metrics_failed = {verdict.gate.metric for verdict in failed if verdict.gate.bound == "max"}
-    if metrics_failed & {*ENHANCED}:
-        metrics_failed.discard("gap")
-    lines += [f"  {text}" for names, text in MEANINGS if metrics_failed & set(names)]
+    lines += [f"  {text}" for text in meanings(each.gate.metric for each in failed if each.gate.bound == "max")]
     return "\n".join(lines)
+
+
+def meanings(above: Iterable[str]) -> list[str]:
+    """What it means if these metrics are above their limits, and where to look."""
+    failed = {*above}
+    if failed & {*ENHANCED}:
+        failed.discard("gap")
+    return [text for names, text in MEANINGS if failed & {*names}]
 
 
 def summary(failed: Sequence[str], passed: Sequence[str]) -> str:

@@ -12,6 +12,8 @@ from pytest_vmaf.gates.metrics import label
 from pytest_vmaf.report.models import model_of
 from pytest_vmaf.report.order import badness, swallowed, worst_first
 from pytest_vmaf.report.schema import DROP, IN_PERCENT, RISE, Record, RecordDict
+from pytest_vmaf.report.sentences import explain
+from pytest_vmaf.report.wording import short_id, verdict_sentences
 from pytest_vmaf.text import plural
 
 #: Tests that did not pass and are shown in full before anything is clicked.
@@ -64,6 +66,17 @@ def web_address(text: str) -> str:
         return ""
     harmless = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
     return text if harmless and text.isprintable() and not set(text) & set(" \"'<>\\`{}") else ""
+
+
+def as_text(document: Record) -> list[str]:
+    """The box of the verdict as lines: how many tests passed, the worst of them, and what was not tested."""
+    first, *rest = verdict_sentences(document)
+    tests = in_order(document["tests"])
+    bad = sum(map(is_bad, tests))
+    lines = [first, *(f"  {short_id(test['id'])}: {explain(test)}" for test in tests[: min(bad, NAMED)])]
+    lines += [f"  and {bad - NAMED} more"] if bad > NAMED else []
+    others = [sentence for sentence in rest if not sentence.startswith("Worst: ")]
+    return [*lines, *([" ".join(others)] if others else [])]
 
 
 def in_order(tests: Sequence[Record]) -> list[Record]:

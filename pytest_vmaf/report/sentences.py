@@ -8,7 +8,7 @@ from pytest_vmaf.gates.metrics import ABOVE, label
 from pytest_vmaf.report.order import badness, rank
 from pytest_vmaf.report.schema import DROP, IN_PERCENT, NO_BASELINE, RISE, Record
 from pytest_vmaf.report.wording import explain_caught, limit_text, margin, moment, value
-from pytest_vmaf.text import plural
+from pytest_vmaf.text import beginning_of, plural
 
 #: What a failed gate on a sign of the picture means.
 MEANINGS = {
@@ -26,8 +26,8 @@ MEANINGS = {
 }
 #: Failed gates of one test that are named in its sentence.
 NAMED = 2
-#: The longest first line of a message, in characters.
-LONGEST = 300
+#: The longest beginning of a message, in characters.
+LONGEST = 200
 
 
 def explain(test: Record) -> str:
@@ -41,7 +41,7 @@ def explain(test: Record) -> str:
             more = [f"{plural(len(reasons) - NAMED, 'more gate')} failed"] if len(reasons) > NAMED else []
             return _sentence("; ".join([*reasons[:NAMED], *more]))
     first = str(test["message"]).strip().partition("\n")[0].removeprefix("pytest_vmaf.")
-    return _sentence(f"{first[:LONGEST]}{'…' if len(first) > LONGEST else ''}")
+    return _sentence(beginning_of(first, LONGEST))
 
 
 def explain_gate(gate: Record) -> str:

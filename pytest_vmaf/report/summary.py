@@ -15,7 +15,7 @@ from pytest_vmaf.report.models import differ_in_model, model_of
 from pytest_vmaf.report.order import badness, is_quiet, smallest_margin
 from pytest_vmaf.report.schema import Record
 from pytest_vmaf.report.wording import margin, short_clip, short_id, without_minimum
-from pytest_vmaf.text import never_checked, plural, printable
+from pytest_vmaf.text import never_checked, plural, printable, sentences_of
 
 if TYPE_CHECKING:
     import pytest
@@ -36,7 +36,6 @@ NAMES = "test (distorted clip)"
 ENOUGH, TOO_FEW = 32, 18
 #: The longest reason of an error in a row. All of it is in pytest's own report of the error.
 LONGEST_REASON = 60
-SENTENCE_END = re.compile(r"(?<=\w\w)[.?!](?=\s)|(?<=['\")])\.(?=\s)")
 #: The folders of a path in a sentence.
 FOLDERS = re.compile(r"(?<![^\s'\"(])(?:[\w.~-]*/){2,}(?=[^\s/])")
 
@@ -196,7 +195,7 @@ def _row(record: Record, models: bool) -> Row:
 
 
 def _first_sentence(message: str) -> str:
-    return SENTENCE_END.split(printable(" ".join(message.split())), maxsplit=1)[0].rstrip(".") or "No message"
+    return sentences_of(printable(" ".join(message.split())))[0].rstrip(".") or "No message"
 
 
 def _names(rows: Sequence[Row], room: int | None) -> Names:

@@ -11,12 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from pytest_vmaf.gates.messages import provenance_lines_of, worst_lines_of
-from pytest_vmaf.gates.metrics import decimals
+from pytest_vmaf.gates.metrics import decimals, metrics
 from pytest_vmaf.report.layout import Layout, without_empty
 from pytest_vmaf.report.schema import Record
-from pytest_vmaf.report.wording import (
-    limit_text,
-)
+from pytest_vmaf.report.wording import limit_text, moment
 from pytest_vmaf.scoring.score import POOLS, Score
 from pytest_vmaf.text import printable
 
@@ -62,7 +60,7 @@ def result_table(record: Record) -> Table:
         ("NEG", f"{record['neg']:.4f}  ({provenance['neg_model']})"),
         ("gap", f"{record['gap']:.4f}  (unclipped)"),
         ("above 100", f"{record['above_100']} of {provenance['frames']} frames (and above the self-score)"),
-        *((name, f"{value:.4f}") for name, value in record["features"].items()),
+        *((name, f"{value:.4f}{_unit(name)}") for name, value in record["features"].items()),
         ("scorer", scorer),
         *([("cached", f"measured {provenance['cached']}")] if provenance.get("cached") else []),
         *(("note", note) for note in provenance["notes"]),
@@ -71,11 +69,20 @@ def result_table(record: Record) -> Table:
         table.add_row(Text(name, style="bold"), Text(value))
     for gate in record["gates"]:
         colour, word = STATUS["passed" if gate["passed"] else "failed"]
-        digits = 4 if decimals(gate["metric"], gate["limit"]) else 0
-        numbers = f"{gate['value']:.{digits}f}, margin {gate['margin']:+.{digits}f} "
+        digits, unit = 4 if decimals(gate["metric"], gate["limit"]) else 0, _unit(gate["metric"])
+        numbers = f"{gate['value']:.{digits}f}{unit}, margin {gate['margin']:+.{digits}f}{unit} "
         text = f"{gate['name']}={limit_text(gate)} ({gate['origin']}): {numbers}"
         table.add_row(Text("gate", style="bold"), Text(text) + Text(word, style=colour))
+        frames = [each for each in record["worst"] if each["metric"] == gate["metric"]]
+        if frames and not gate["passed"] and record["frames"] > 1:
+            worst = "; ".join(f"{moment(record, each['frame'])} {each['value']:.2f}" for each in frames[:3])
+            table.add_row("", Text(f"worst frames: {worst}"))
     return table
+
+
+def _unit(metric: str) -> str:
+    known = metrics().get(metric)
+    return f" {known.unit}" if known and known.unit else ""
 
 
 def section_table(section: Record) -> Group:

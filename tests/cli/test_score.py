@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,17 +21,25 @@ def test_table(run: Run, reference: Path, encoded: Path) -> None:
     assert done.returncode == 0, done.stderr
     for word in ("NEG", "VMAF", "gap", "psnr_y", "min_neg=30 (call)", "passed"):
         assert word in done.stdout
+    assert re.search(r"^psnr_y +\d+\.\d{4} dB$", done.stdout, re.MULTILINE)
 
 
 def test_violations(run: Run, reference: Path, sharpened: Path) -> None:
     done = run("check", reference, sharpened, "--gate=min_neg=99")
     assert done.returncode == 1
-    assert "(4 of 14 gates failed)" in done.stderr
-    assert "FAILED" in done.stdout
+    # Every gate is in the table, and not on standard error once more.
+    assert done.stderr.startswith(f"pytest-vmaf: 4 of {len(DEFAULT_GATES) + 1} gates failed.\n  Detail or contrast is")
+    assert "min_neg" not in done.stderr
+    lines = done.stdout.splitlines()
+    [failed] = [number for number, line in enumerate(lines) if "min_neg=99 (command line): " in line]
+    assert lines[failed].endswith("FAILED")
+    assert lines[failed + 1].strip().startswith("worst frames: frame ")
     # `score` checks no gate that was not given.
     done = run("score", reference, sharpened, "--gate=min_neg=99")
     assert done.returncode == 1
-    assert "(1 of 1 gates failed)" in done.stderr
+    assert done.stderr == "pytest-vmaf: 1 of 1 gate failed.\n"
+    done = run("score", reference, sharpened, "--gate=min_neg=99", "--format=json")
+    assert "min_neg: NEG" in done.stderr
     assert run("score", reference, sharpened).returncode == 0
 
 

@@ -99,7 +99,7 @@ def test_reasons_end_with_a_word(width: int) -> None:
     ("message", "first"),
     [
         ("'x' is not a known VMAF model. Give the path of\na file.", "'x' is not a known VMAF model"),
-        ("'x' is not a model; did you mean 'y'?\n  There are", "'x' is not a model; did you mean 'y'? There are"),
+        ("'x' is not a model; did you mean 'y'?\n  There are", "'x' is not a model; did you mean 'y'?"),
         ("It has 2.5 s and is e.g. short. More", "It has 2.5 s and is e.g. short"),
         ("The clip is 'a.mkv'. More.", "The clip is 'a.mkv'"),
         ("", "No message"),
