@@ -85,7 +85,7 @@ def test_published_command(run: Run, tmp_path: Path) -> None:
 def test_published_command_with_default_encoders(run: Run, tmp_path: Path) -> None:
     (tmp_path / "source.yuv").write_bytes(bytes([128]) * (192 * 108 * 3 // 2))
     line = "compare --src source.yuv --neg --target-vmafs 94,96,97,98"
-    # As published, it takes the size of test_ladder.py's published command, which would make each encode a slow one.
+    # As published, it takes frames of 1920x1080 (test_search_input.py), which would make each encode a slow one.
     done = run(*line.split(), "--width", 192, "--height", 108, cwd=tmp_path)
     assert done.returncode in (0, 1), done.stderr
     assert "is read as 24 frames/s" in done.stderr

@@ -233,8 +233,9 @@ def test_raw_source_without_a_frame_rate(run: Run, raw: Path) -> None:
     assert said["probes"][0]["duration"] == 0.25
 
 
-def test_raw_source_of_partial_frames(raw: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([*map(str, searching("recommend", raw))]) == 2
+@pytest.mark.parametrize("command", ["compare", "recommend"])
+def test_raw_source_of_partial_frames(command: str, raw: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*map(str, searching(command, raw))]) == 2
     assert (
         "not a whole number of frames of 3110400. Give its --width, --height and --pix-fmt" in capsys.readouterr().err
     )
