@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import argparse
 import io
+import re
 import sys
 import traceback
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pytest_vmaf.cli import (
@@ -69,7 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # argparse of Python 3.11 and 3.12 takes no clips after options.
         options.source, rest = [*options.source, *map(Path, rest)], []
     if rest:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        command = names[words[0]] if words[0] in names else parser
+        command.error(f"unrecognized arguments: {' '.join(rest)}{_flag_hint(rest[0], command)}")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A name that the terminal's encoding lacks must not end the command with a traceback.
@@ -79,11 +81,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _run(options)
 
 
-def build_parser() -> tuple[argparse.ArgumentParser, Iterable[str]]:
+def _flag_hint(word: str, parser: argparse.ArgumentParser) -> str:
+    """What was probably meant by a flag that a command does not have."""
+    flag, equals, value = word.partition("=")
+    flags = re.findall(r"--[\w-]+", parser.format_help())
+    if flag.startswith(("--min-", "--max-")) and "--gate" in flags:
+        return f". Gates are written as --gate {flag[2:].replace('-', '_')}={value if equals else 'LIMIT'}."
+    return f".{hint}" if (hint := did_you_mean(flag, flags)) else ""
+
+
+def build_parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
     """Build the parser with all commands.
 
     Returns:
-        The parser and the names of the commands.
+        The parser, and the commands' own parsers by their names.
     """
     parser = argparse.ArgumentParser(prog="pytest-vmaf", description="VMAF and VMAF-NEG quality gates.")
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")

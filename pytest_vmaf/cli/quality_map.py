@@ -19,7 +19,7 @@ def add_parser(commands: common.Commands) -> None:
     """Add the command."""
     text = "score each tile of a grid, to show where quality was lost"
     usage = "[options] REFERENCE DISTORTED"
-    parser = common.add_command(commands, "quality-map", run, text, EXIT_CODES, usage=usage)
+    parser = common.add_command(commands, "quality-map", run, text, EXIT_CODES, aliases=("map",), usage=usage)
     parser.add_argument("reference", type=Path, help="the original clip")
     parser.add_argument("distorted", type=Path, help="the encoded clip")
     parser.add_argument("--grid", type=_grid, default=(4, 4), metavar="COLUMNSxROWS", help="default 4x4")

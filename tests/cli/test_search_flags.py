@@ -106,6 +106,24 @@ def test_unknown_arguments(capsys: pytest.CaptureFixture[str]) -> None:
     assert "unrecognized arguments: --colour blue" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("score a b --modle x", "Did you mean '--model'?"),
+        ("score a b --max-bitrate=3", "Gates are written as --gate max_bitrate=3."),
+        ("check a b --min-neg 93", "Gates are written as --gate min_neg=LIMIT."),
+        ("recommend a --encoders x --targets 80", "Did you mean '--encoder'?"),
+        ("bisect a --encoder b --targets 80 --widht 3", "Did you mean '--width'?"),
+    ],
+)
+def test_hint_for_an_unknown_flag(line: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(line.split())
+    error = capsys.readouterr().err
+    assert error.rstrip().endswith(hint)
+    assert error.startswith(f"usage: pytest-vmaf {line.split()[0]} ")
+
+
 def test_command_with_commas() -> None:
     template = "./enc --filter a=1,b=2 --crf {crf} -i {input} -o {output}"
     options = build_parser()[0].parse_args(
