@@ -44,8 +44,9 @@ DAMAGED = re.compile(r"^(?:\[.*?)?(File ended prematurely|slice CRC mismatch|con
 
 #: The variables that make ffmpeg print without colours.
 ENVIRONMENT = (("AV_LOG_FORCE_COLOR", None), ("AV_LOG_FORCE_NOCOLOR", "1"))
-#: What ffmpeg's verbose log ends with after any failure, whose reason is printed before. Only complete lines match,
-#: with their prefix, for example "[vf#0:0 @ 0x55c3] ", so that no line that says more is taken for one of these.
+#: What ffmpeg's verbose log begins with, and what it ends with after any failure, whose reason is printed between.
+#: Only complete lines match, with their prefix, for example "[vf#0:0 @ 0x55c3] ", so that no line that says more is taken
+#: for one of these.
 NOISE = re.compile(
     r"(?:\[[^\[\]@]* @ \w+\] )*"
     r"(?:Terminating thread with return code -?\d+ \([^()]*\)|Task finished with error code: -?\d+ \([^()]*\)|"
@@ -55,7 +56,12 @@ NOISE = re.compile(
     r"Nothing was written into output file, because [^@]*|"
     r"Statistics: \d+ bytes [^@]*|(?:In|Out)put file #\d+ \([^@]*\):|\s*(?:In|Out)put stream #\d+:\d+ [^@]*|"
     r"\s*Total: \d+ packets \(\d+ bytes\) (?:de)?muxed|video:\d+KiB [^@]* muxing overhead: [^@]*|frame= *\d[^@]*|"
-    r"Conversion failed!|Exiting with exit code -?\d+|\s*)|"
+    r"Conversion failed!|Exiting with exit code -?\d+|\s*|"
+    r"Input #\d+, [\w,]+, from '[^@]*':|Starting thread\.\.\.|"
+    r"Stream mapping:|\s+Stream #\d+:\d+[^@]*|\s+Duration: [^@]*, bitrate: [^@]*|"
+    r"\s+(?:Metadata|Side data):|\s+[\w-]+ +: [^@]*|Adding streams from explicit maps\.\.\.|"
+    r"Created \w+ stream from input stream \d+:\d+|w:\d+ h:\d+ pixfmt:\w+ tb:[^@]*|"
+    r"video frame properties congruent with link at pts_time: \S+|Nvenc unloaded)|"
     r"\[Parsed_showinfo_\d+ @ \w+\] [^@]*"
 )
 

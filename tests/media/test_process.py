@@ -360,9 +360,34 @@ def test_noise_does_not_push_out_the_reason():
     assert end.explain(4).splitlines()[-4] == "    before"
 
 
+BEGINNING = """\
+Input #0, matroska,webm, from 'file:/clips/small.mkv':
+  Metadata:
+    ENCODER         : Lavf63.1.102
+  Duration: 00:00:00.20, start: 0.000000, bitrate: 35298 kb/s
+  Stream #0:0: Video: ffv1, 1 reference frame, yuv420p(tv, progressive), 480x270, 50 fps, 50 tbr, 1k tbn
+[out#0/mp4 @ 0x557a] Adding streams from explicit maps...
+[vost#0:0/h264_nvenc @ 0x557a] Created video stream from input stream 0:0
+Stream mapping:
+  Stream #0:0 -> #0:0 (ffv1 (native) -> h264 (h264_nvenc))
+[vist#0:0/ffv1 @ 0x5624] [dec:ffv1 @ 0x5624] Starting thread...
+[graph -1 input from stream 0:0 @ 0x7f6c] w:480 h:270 pixfmt:yuv420p tb:1/1000 fr:50/1 sar:1/1 csp:unknown range:tv
+[graph -1 input from stream 0:0 @ 0x7f6c] video frame properties congruent with link at pts_time: 0
+[h264_nvenc @ 0x5624] Cannot load libcuda.so.1
+[h264_nvenc @ 0x5624] Nvenc unloaded
+Conversion failed!"""
+
+
+def test_beginning_of_a_log_is_noise():
+    end = Finished(FfmpegCommand(()), 1, tuple(BEGINNING.splitlines()))
+    assert end.explain().endswith("its last lines were:\n    [h264_nvenc @ 0x5624] Cannot load libcuda.so.1")
+
+
 @pytest.mark.parametrize(
     "line",
     [
+        "Stream mapping: not supported here",
+        "  Stream #0:0 refused [enc @ 0x5]",
         "[Parsed_crop_0 @ 0x5] Invalid too big or non positive size[vf#0:0 @ 0x5] Terminating thread with code 0",
         "[vf#0:0 @ 0x5] Terminating thread with return code -22 (Invalid argument)[Parsed_crop_0 @ 0x5] Invalid size",
         "[vf#0:0 @ 0x5] Task finished with error code: -28 (No space left on device)[mp4 @ 0x5] Disk full",
