@@ -45,8 +45,8 @@ DAMAGED = re.compile(r"^(?:\[.*?)?(File ended prematurely|slice CRC mismatch|con
 #: The variables that make ffmpeg print without colours.
 ENVIRONMENT = (("AV_LOG_FORCE_COLOR", None), ("AV_LOG_FORCE_NOCOLOR", "1"))
 #: What ffmpeg's verbose log begins with, and what it ends with after any failure, whose reason is printed between.
-#: Only complete lines match, with their prefix, for example "[vf#0:0 @ 0x55c3] ", so that no line that says more is taken
-#: for one of these.
+#: Only complete lines match, with their prefix, for example "[vf#0:0 @ 0x55c3] ", so that no line that says more is
+#: taken for one of these.
 NOISE = re.compile(
     r"(?:\[[^\[\]@]* @ \w+\] )*"
     r"(?:Terminating thread with return code -?\d+ \([^()]*\)|Task finished with error code: -?\d+ \([^()]*\)|"
