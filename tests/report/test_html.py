@@ -150,6 +150,14 @@ def test_caught_failure() -> None:
     assert text.count("A gate failed in this test, and the test caught the error: NEG 30.00 where") == 2
 
 
+def test_files_on_the_first_screen() -> None:
+    both = [a_test("failed", id=f"{file}::test_a", file=file, message="assert 1 > 2") for file in ("a.py", "b/a.py")]
+    lead = inline(a_document(*both)).partition('<ul class="named">')[2].partition("</ul>")[0]
+    assert [re.sub(r"<wbr>", "", file) for file in re.findall(r"<small><bdi>(.*?)</bdi>", lead)] == ["a.py", "b/a.py"]
+    lead = inline(a_document(both[0])).partition('<ul class="named">')[2].partition("</ul>")[0]
+    assert "<small>" not in lead
+
+
 def test_policy() -> None:
     page = Page(inline(FULL))
     [policy] = [attributes["content"] or "" for _, attributes in page.elements if "http-equiv" in attributes]
