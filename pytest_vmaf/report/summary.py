@@ -156,7 +156,7 @@ def table(records: Sequence[Record], width: int | None) -> list[tuple[str, str]]
         block = max(block, min(max(reasons), spare, LONGEST_REASON + 2))
         room = None if width is None else width - first - block
     head = _cells(dict(zip(COLUMNS, COLUMNS, strict=True)), widths)
-    lines = [("gates".ljust(first), head.ljust(block) + (NAMES if room is None else NAMES[:room].rstrip()))]
+    lines = [("gates".ljust(first), head.ljust(block) + (NAMES if room is None or len(NAMES) <= room else "test"))]
     names = _names(rows, room)
     for row in rows:
         cells = _cut(row.reason, block - 2) if row.reason else _cells(row.cells, widths)

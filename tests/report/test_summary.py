@@ -44,7 +44,7 @@ def test_one_line_each(width: int) -> None:
     assert len(rows) == len(RECORDS)
     assert max(map(len, (head, *rows))) <= width
     assert all(row == row.rstrip() for row in rows)
-    column = head.index("test (")
+    column = head.index("  test") + 2
     assert all(row[column - 1] == " " and row[column:].startswith("test_") for row in rows)
     shortened = next(row for row in rows if "…" in row[column:])
     start, end = shortened[column:].split("…")
