@@ -38,7 +38,7 @@ class _Subject:
     name: str
     has_metric: Callable[[str], bool]
     references: tuple[str, ...]
-    entry: Callable[[Sequence[Clip]], Entry]
+    entry: Callable[[Sequence[Clip], Sequence[str]], Entry]
 
 
 def check_baseline(context: Context, result: Comparable, keywords: Mapping[str, object]) -> None:
@@ -60,7 +60,7 @@ def check_baseline(context: Context, result: Comparable, keywords: Mapping[str, 
     check = context.baselines.prepare_check((layer, *context.layers), subject.kind, subject.has_metric, subject.name)
     if check is None:
         return
-    entry = subject.entry(origin[0] if origin else _references(subject.references))
+    entry = subject.entry(origin[0] if origin else _references(subject.references), check.windows)
     outcome = check.compare(entry, first.context.frame_rate if isinstance(first, Result) else None)
     _record(context, outcome, origin[1] if origin else None)
     if outcome.failed:
@@ -90,7 +90,7 @@ def _subject(result: Comparable) -> _Subject:
             name,
             ENCODE_METRICS.__contains__,
             (result.reference,),
-            lambda clips: from_results.entry_of_bisection(result, clips[0]),
+            lambda clips, _: from_results.entry_of_bisection(result, clips[0]),
         )
     if isinstance(result, Comparison):
         sources = tuple(result.bisections)
@@ -99,7 +99,7 @@ def _subject(result: Comparable) -> _Subject:
             f"{', '.join(Path(source).name for source in sources)}: compare",
             (BD_RATE,).__contains__,
             sources,
-            lambda clips: from_results.entry_of_comparison(result, clips),
+            lambda clips, _: from_results.entry_of_comparison(result, clips),
         )
     results = cast("list[Result]", list(result) if isinstance(result, list | tuple) else [result])
     if len({id(each) for each in results}) < len(results):
@@ -114,7 +114,7 @@ def _subject(result: Comparable) -> _Subject:
         Path(results[0].context.distorted).name,
         lambda metric: metric in BASE_METRICS or all(metric in each.features for each in results),
         (results[0].context.reference,),
-        lambda clips: from_results.entry_of_results(results, clips[0]),
+        lambda clips, windows: from_results.entry_of_results(results, clips[0], windows),
     )
 
 

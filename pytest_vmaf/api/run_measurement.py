@@ -167,7 +167,7 @@ def _judge(plan: Plan, result: Result) -> Judgement:
     reference = plan.request.reference
     if stamps_of(reference)[0] != plan.stamps[0]:
         raise BaselineError(f"{reference} was modified while it was scored.")
-    entry = entry_of_result(result, reference)
+    entry = entry_of_result(result, reference, plan.baseline.windows)
     return Judgement(verdicts, plan.baseline.compare(entry, result.context.frame_rate))
 
 

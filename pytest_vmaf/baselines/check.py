@@ -16,6 +16,7 @@ from pytest_vmaf.baselines.noise import with_margins
 from pytest_vmaf.errors import BaselineError, SettingsError
 from pytest_vmaf.gates.tolerance import DEFAULTS, Tolerance, in_force
 from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.scoring.pools import is_window
 from pytest_vmaf.settings import Layer
 from pytest_vmaf.text import printable
 
@@ -176,6 +177,11 @@ class BaselineCheck:
     def features(self) -> list[str]:
         """The libvmaf features that the tolerances need."""
         return [each.feature for each in self.tolerances if each.feature]
+
+    @property
+    def windows(self) -> list[str]:
+        """The windows of frames that the tolerances compare."""
+        return sorted({each.pool for each in self.tolerances if is_window(each.pool)})
 
     def compare(self, new: Entry, rate: Fraction | None = None) -> Outcome:
         """Compare the stored entry with a new one.

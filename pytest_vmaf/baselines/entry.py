@@ -9,8 +9,8 @@ from typing import Any
 
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.gates.metrics import BASE_METRICS
+from pytest_vmaf.scoring.pools import POOLS
 from pytest_vmaf.scoring.result import Result
-from pytest_vmaf.scoring.score import POOLS
 
 #: An entry as the file stores it; `files.ENTRY` is its shape.
 Entry = dict[str, Any]
@@ -19,18 +19,24 @@ DIGITS, FRAME_DIGITS = 4, 2
 IN_A_ROW, MOST_FRAMES = 25, 10_000
 
 
-def score_entry(result: Result, match: Mapping[str, str], tools: Mapping[str, str]) -> Entry:
+def score_entry(
+    result: Result, match: Mapping[str, str], tools: Mapping[str, str], windows: Sequence[str] = ()
+) -> Entry:
     """Build the entry of a measurement.
 
     Args:
         result: The measurement.
         match: What must be equal in two entries that are compared.
         tools: What measured; differences are reported, and two entries are compared all the same.
+        windows: The windows of frames that tolerances compare, for example "worst_1s".
+
+    Raises:
+        MeasurementError: If a window is longer than the clip.
     """
-    entry: Entry = {"kind": "score", "match": dict(match), "shown": dict(tools), **_numbers(result)}
+    entry: Entry = {"kind": "score", "match": dict(match), "shown": dict(tools), **_numbers(result, windows)}
     if result.regions:
         entry["regions"] = {
-            name: {"match": {"filters": result_filters(region)}, **_numbers(region)}
+            name: {"match": {"filters": result_filters(region)}, **_numbers(region, windows)}
             for name, region in result.regions.items()
         }
     return entry
@@ -47,10 +53,10 @@ def result_filters(result: Result) -> str:
     return f"blake2b {hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}"
 
 
-def _numbers(result: Result) -> Entry:
+def _numbers(result: Result, windows: Sequence[str]) -> Entry:
     values = {}
     for name in (*BASE_METRICS, *result.features):
-        pools = pools_of(result, name).items()
+        pools = {**pools_of(result, name), **{window: result.pooled(name, window) for window in windows}}.items()
         if finite := {pool: round(value, DIGITS) + 0.0 for pool, value in pools if math.isfinite(value)}:
             values[name] = finite
     return {"values": values, "frames": frames_entry(result.neg.frames)}

@@ -29,22 +29,25 @@ if TYPE_CHECKING:
 Values = dict[str, dict[str, float]]
 
 
-def entry_of_result(result: Result, reference: Clip) -> Entry:
+def entry_of_result(result: Result, reference: Clip, windows: Sequence[str] = ()) -> Entry:
     """Build the entry of a result of any kind.
 
     Args:
         result: The result.
         reference: Its reference, which the entry knows by its bytes.
+        windows: The windows of frames that tolerances compare.
 
     Raises:
         BaselineError: If the reference cannot be read.
+        MeasurementError: If a window is longer than the clip.
     """
-    return score_entry(result, {**_score_match(result), "reference": _content([reference], result)}, tools_of(result))
+    match = {**_score_match(result), "reference": _content([reference], result)}
+    return score_entry(result, match, tools_of(result), windows)
 
 
-def entry_of_results(results: Sequence[Result], reference: Clip) -> Entry:
+def entry_of_results(results: Sequence[Result], reference: Clip, windows: Sequence[str] = ()) -> Entry:
     """Build the entry of repeated encodes: their means and their spread. Raises as `entry_of_result`."""
-    return mean_entry([entry_of_result(each, reference) for each in results])
+    return mean_entry([entry_of_result(each, reference, windows) for each in results])
 
 
 def entry_of_bisection(bisection: Bisection, source: Clip) -> Entry:

@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # argparse of Python 3.11 and 3.12 takes no clips after options.
         options.source, rest = [*options.source, *map(Path, rest)], []
     if rest:
-        command = names[words[0]] if words[0] in names else parser
+        command = names.get(words[0], parser)
         command.error(f"unrecognized arguments: {' '.join(rest)}{_flag_hint(rest[0], command)}")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

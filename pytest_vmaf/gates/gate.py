@@ -12,8 +12,8 @@ from typing import Literal, Protocol, TypeVar
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.gates.metrics import ABOVE, SEARCH_METRICS, STREAM_METRICS, metrics
 from pytest_vmaf.scoring.models import feature_columns
+from pytest_vmaf.scoring.pools import OTHER_POOLS, POOLS, is_pool
 from pytest_vmaf.scoring.result import Result
-from pytest_vmaf.scoring.score import PERCENTILE, POOLS
 from pytest_vmaf.text import did_you_mean, printable
 
 OFF_WORDS = ("off", "none", "false", "no")
@@ -57,7 +57,8 @@ class Gate:
         name: The name as it was written, for example "min_neg_p5".
         bound: "min" or "max".
         metric: The metric, for example "neg"; "above_100" limits the number of such frames.
-        pool: How frames are pooled, one of `POOLS` or a percentile such as "p25", or "count" for above_100.
+        pool: How frames are pooled: one of `POOLS`, a percentile ("p25") or a window ("worst_1s"), or "count" for
+            above_100.
         limit: The limit in the metric's unit, which itself passes. None switches off a gate that was set elsewhere.
         origin: Where it was set: "call", "marker", "command line", "ini" or "default".
         region: The name of the region it is for, "" for the whole picture.
@@ -139,8 +140,8 @@ def parse_gate(name: str, limit: object, origin: str, region: str = "") -> Gate:
     if metric in STREAM_METRICS:
         raise SettingsError(f"{name!r} ({origin}): {metric} has no pools. Write {bound}_{metric}.")
     pool = rest.removeprefix(f"{metric}_") if metric != rest else metrics()[metric].pool
-    if PERCENTILE.fullmatch(pool) is None:
-        check_pool(name, pool, origin, directions)
+    if not is_pool(pool):
+        raise unknown_pool(name, pool, origin, directions)
     return Gate(name, bound, metric, pool, _limit(name, limit, origin), origin, region)
 
 
@@ -217,11 +218,10 @@ def unknown_metric(name: str, origin: str, hint: str, names: Sequence[str]) -> S
     return SettingsError(f"{name!r} ({origin}) has an unknown metric.{hint} Metrics: {listed}.")
 
 
-def check_pool(name: str, pool: str, origin: str, others: Sequence[str] = ()) -> None:
-    """Raise SettingsError if the pool at the end of a name is not one of `POOLS`; suggests `others`, too."""
-    if pool not in POOLS:
-        hint = did_you_mean(pool, (*POOLS, *others), f"{name.removesuffix(pool)}{{}}")
-        raise SettingsError(f"{name!r} ({origin}) has an unknown pool.{hint} Pools: {', '.join(POOLS)}, p1 to p99.")
+def unknown_pool(name: str, pool: str, origin: str, others: Sequence[str] = ()) -> SettingsError:
+    """The error for a gate or tolerance that ends in an unknown pool; suggests `others`, too."""
+    hint = did_you_mean(pool, (*POOLS, "worst_1s", *others), f"{name.removesuffix(pool)}{{}}")
+    return SettingsError(f"{name!r} ({origin}) has an unknown pool.{hint} Pools: {', '.join(POOLS)}, {OTHER_POOLS}.")
 
 
 def is_off(limit: object) -> bool:

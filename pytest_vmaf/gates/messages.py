@@ -7,6 +7,7 @@ from typing import Protocol
 
 from pytest_vmaf.gates.gate import Gate, Verdict, part_of, region_prefix
 from pytest_vmaf.gates.metrics import ABOVE, STREAM_METRICS, label, metrics
+from pytest_vmaf.scoring.pools import is_window
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import Score
 from pytest_vmaf.text import plural
@@ -130,10 +131,17 @@ def worst_lines(result: Result, gate: Gate) -> list[str]:
         worst, context = result.above_100.worst(3), result.context
         return _frames([f"{context.time_code(index)} {score:.2f}, self-score {own:.2f}" for index, score, own in worst])
     score = result.judged(gate.metric, gate.pool, gate.bound)
-    lines = worst_lines_of(score, lowest=gate.bound == "min")
+    lines = [_window_line(score, gate.pool)] if is_window(gate.pool) else []
+    lines += worst_lines_of(score, lowest=gate.bound == "min")
     # Of a quality map, another tile may be the worst one in another pool.
     elsewhere = score.context.distorted != result.context.distorted
     return [*lines, f"in {score.context.distorted}"] if elsewhere else lines
+
+
+def _window_line(score: Score, pool: str) -> str:
+    window = score.worst_window(pool)
+    last = window.first + window.frames - 1
+    return f"worst part: {score.context.time_code(window.first)} to {score.context.time_code(last)}"
 
 
 def worst_lines_of(score: Score, lowest: bool | None = None) -> list[str]:

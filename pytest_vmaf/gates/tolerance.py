@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pytest_vmaf.errors import SettingsError
-from pytest_vmaf.gates.gate import check_pool, effective, frame_metrics, is_off, to_number, unknown_metric
+from pytest_vmaf.gates.gate import effective, frame_metrics, is_off, to_number, unknown_metric, unknown_pool
 from pytest_vmaf.gates.metrics import SEARCH_METRICS
 from pytest_vmaf.scoring.models import feature_columns
+from pytest_vmaf.scoring.pools import POOLS, is_window
 from pytest_vmaf.scoring.signs import SIGNS
 from pytest_vmaf.text import did_you_mean
 
@@ -30,7 +31,7 @@ class Tolerance:
     Attributes:
         name: The name as it was written, for example "max_drop_p5".
         metric: The metric, for example "neg".
-        pool: How frames are pooled, one of `POOLS`.
+        pool: How frames are pooled, one of `POOLS` or a window such as "worst_1s".
         direction: "drop" or "rise".
         limit: The largest change that passes; None switches off a tolerance that was set elsewhere.
         relative: Whether the limit is in percent of the baseline, not in the metric's unit.
@@ -103,7 +104,8 @@ def parse_tolerance(name: str, limit: object, origin: str) -> Tolerance:
         raise unknown_metric(name, origin, did_you_mean(metric, names, f"max_{{}}_{direction}{suffix}"), names)
     if metric in SEARCH_METRICS and match["pool"]:
         raise SettingsError(f"{name!r} ({origin}): {metric} has no pools. Write max_{metric}_{direction}.")
-    check_pool(name, pool, origin)
+    if pool not in POOLS and not is_window(pool):
+        raise unknown_pool(name, pool, origin)
     text = limit.strip() if isinstance(limit, str) else ""
     relative = text.endswith("%")
     number = None if is_off(limit) else to_number(text.removesuffix("%") if relative else limit)

@@ -15,7 +15,8 @@ from pytest_vmaf.gates.metrics import decimals, metrics
 from pytest_vmaf.report.layout import Layout, without_empty
 from pytest_vmaf.report.schema import Record
 from pytest_vmaf.report.wording import limit_text, moment
-from pytest_vmaf.scoring.score import POOLS, Score
+from pytest_vmaf.scoring.pools import POOLS
+from pytest_vmaf.scoring.score import Score
 from pytest_vmaf.text import printable
 
 if TYPE_CHECKING:

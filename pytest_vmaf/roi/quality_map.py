@@ -9,7 +9,7 @@ from typing import Any
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.html_views import html_of
 from pytest_vmaf.scoring.result import Result
-from pytest_vmaf.scoring.score import Context, Score, pooled
+from pytest_vmaf.scoring.score import Context, Score
 
 #: What every tile has.
 PLACE, MEASURED = ("column", "row", "x", "y", "w", "h"), ("vmaf", "neg", "gap")
@@ -181,7 +181,9 @@ class MapResult(Result):
         if measured in MEASURED:
             low = bound == "min" if bound else measured != "gap" and pool != "stdev"
             scores: list[Score] = [getattr(tile, measured) for tile in self.tiles]
-            return (min if low else max)(scores, key=lambda score: pooled(score.frames, pool))
+            if pool == "stdev":
+                return (min if low else max)(scores, key=lambda score: score.stdev)
+            return (min if low else max)(scores, key=lambda score: float(score.pooled(pool)))
         if metric == "neg_salient" and not self.saliency:
             # For a gate, which must not pass because nothing was measured.
             raise SettingsError(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pytest_vmaf.errors import ScorerError
 from pytest_vmaf.scoring.logs import Log, read_log
-from pytest_vmaf.scoring.score import POOLS, pooled
+from pytest_vmaf.scoring.pools import POOLS, pooled
 from pytest_vmaf.text import plural, printable
 
 #: A model's column, for example "vmaf", "neg" or "vmaf_v0.6.1neg", but no feature and no part of a bootstrap model.

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, TypeAlias
 
 from pytest_vmaf.errors import IncomparableScores, MeasurementError
+from pytest_vmaf.scoring.pools import Window, pooled, worst_window
 from pytest_vmaf.text import time_code
-
-#: The usual pools, which records and tables list. Gates and targets may use every percentile from p1 to p99.
-POOLS = ("mean", "min", "max", "median", "p1", "p5", "p10", "harmonic_mean", "stdev")
-PERCENTILE = re.compile(r"p([1-9]\d?)")
 
 #: How a result was measured, as plain JSON data; `scoring.measure` lists the keys. Other scorers may add their own.
 Provenance: TypeAlias = Mapping[str, Any]
@@ -101,7 +97,7 @@ class Score(float):
 
     Attributes:
         scale: Metric, model and frame size.
-        pool: How the frames were pooled, one of `POOLS` or a percentile such as "p25".
+        pool: How the frames were pooled: one of `POOLS`, a percentile such as "p25" or a window such as "worst_1s".
     """
 
     __slots__ = ("_context", "_frames", "pool", "scale")
@@ -117,14 +113,15 @@ class Score(float):
             frames: One unclipped value per frame, in the metric's unit.
             scale: What the frames are measured on.
             context: The measurement they come from.
-            pool: One of `POOLS`, or a percentile such as "p25".
+            pool: One of `POOLS`, a percentile such as "p25", or a window such as "worst_1s".
 
         Raises:
-            MeasurementError: If there are no frames, or one of them is NaN or infinite.
+            MeasurementError: If there are no frames, one of them is NaN or infinite, or a window does not fit.
         """
         if not frames or not all(map(math.isfinite, frames)):
             raise MeasurementError(f"{scale.metric} must have a finite value for each frame of {context.distorted}.")
-        self = super().__new__(cls, pooled(scale.clip(frames), pool))
+        rate, lowest = context.frame_rate, scale.higher_is_better
+        self = super().__new__(cls, pooled(scale.clip(frames), pool, frame_rate=rate, lowest=lowest))
         self._frames, self.scale, self._context, self.pool = frames, scale, context, pool
         return self
 
@@ -196,14 +193,31 @@ class Score(float):
         """The same frames pooled in another way.
 
         Args:
-            pool: One of `POOLS` or a percentile such as "p25", except "stdev", which is not a score.
+            pool: One of `POOLS`, a percentile such as "p25", or a window such as "worst_1s" or "worst_24f", but not
+                "stdev", which is not a score.
 
         Raises:
+            MeasurementError: If a window is longer than the clip.
             ValueError: If the pool is unknown.
         """
         if pool == "stdev":
             raise ValueError("'stdev' is a spread, not a score on this scale; use .stdev")
         return Score(self._frames, self.scale, self._context, pool)
+
+    def worst_window(self, pool: str = "worst_1s") -> Window:
+        """The part of the clip, of this length, with the worst mean: the lowest score, but the highest gap.
+
+        Args:
+            pool: The length: "worst_2s" for seconds, "worst_24f" for frames.
+
+        Returns:
+            Its first frame, its number of frames and its mean.
+
+        Raises:
+            MeasurementError: If the window is longer than the clip, or in seconds and the clip has no frame rate.
+            ValueError: If `pool` is not a window.
+        """
+        return worst_window(self.frames, pool, self._context.frame_rate, lowest=self.scale.higher_is_better)
 
     def worst(self, n: int = 1, *, lowest: bool | None = None) -> tuple[tuple[int, float], ...]:
         """The worst frames.
@@ -255,42 +269,3 @@ class Score(float):
 
     def __format__(self, spec: str) -> str:
         return float.__format__(float(self), spec)
-
-
-def pooled(frames: tuple[float, ...], pool: str) -> float:
-    """Pool one value per frame into one number.
-
-    Args:
-        frames: The frames' values.
-        pool: "mean", "min", "max", "median", a percentile ("p1" to "p99"; linear interpolation between the two nearest
-            ranks, as `numpy.percentile`), "harmonic_mean" (n / Σ 1/(s+1) − 1, as libvmaf) or "stdev" (of
-            the population).
-
-    Raises:
-        MeasurementError: If the harmonic mean does not exist.
-        ValueError: If the pool is unknown.
-    """
-    n = len(frames)
-    if pool == "mean":
-        # fsum: the same bits in any order. The division rounds once more, at worst past the frames' own bounds.
-        return min(max(math.fsum(frames) / n, min(frames)), max(frames))
-    if pool == "min":
-        return min(frames)
-    if pool == "max":
-        return max(frames)
-    if pool == "harmonic_mean":
-        if min(frames) <= -1:
-            raise MeasurementError("The harmonic mean n / Σ 1/(s+1) − 1 does not exist for scores of −1 and below.")
-        return n / math.fsum(1 / (frame + 1) for frame in frames) - 1
-    import numpy as np
-
-    if pool == "stdev":
-        return float(np.std(frames))
-    if not is_pool(pool):
-        raise ValueError(f"pool must be one of {', '.join(POOLS)}, or a percentile such as p25, not {pool!r}")
-    return float(np.percentile(frames, 50 if pool == "median" else int(pool[1:])))
-
-
-def is_pool(name: str) -> bool:
-    """Whether this is the name of a pool, percentiles from p1 to p99 included."""
-    return name in POOLS or PERCENTILE.fullmatch(name) is not None

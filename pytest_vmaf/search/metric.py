@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.gates.metrics import BASE_METRICS
 from pytest_vmaf.scoring.models import feature_columns, higher_is_better, resolve_feature
+from pytest_vmaf.scoring.pools import OTHER_POOLS, POOLS, is_pool
 from pytest_vmaf.scoring.result import Result
-from pytest_vmaf.scoring.score import POOLS, Score, is_pool
+from pytest_vmaf.scoring.score import Score
 from pytest_vmaf.text import did_you_mean
 
 #: The prefixes of features without a ceiling (infinite for identical frames), and of those that do not measure quality.
@@ -59,6 +60,6 @@ def parse_metric(text: str) -> Metric:
     if dot and (pool == "stdev" or not is_pool(pool)):
         pools = ", ".join(each for each in POOLS if each != "stdev")
         raise SettingsError(
-            f"metric must be {name} with a pool of {pools}, or a percentile, for example {name}.p5, not {text!r}."
+            f"metric must be {name} with a pool of {pools}, {OTHER_POOLS}, for example {name}.p5, not {text!r}."
         )
     return Metric(name, pool or "mean")

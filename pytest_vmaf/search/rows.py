@@ -12,7 +12,7 @@ from typing import Any
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.files import load_json
 from pytest_vmaf.json_shapes import Optional, Shape, Text, conform, require
-from pytest_vmaf.scoring.score import POOLS
+from pytest_vmaf.scoring.pools import POOLS
 from pytest_vmaf.text import printable
 
 SCHEMA = 1

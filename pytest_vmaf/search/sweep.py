@@ -20,8 +20,8 @@ from pytest_vmaf.errors import ClipError, MeasurementError, SettingsError
 from pytest_vmaf.media.fingerprint import Unchanged, content_of, digest
 from pytest_vmaf.media.inspect import FIRST_FRAMES, inspect
 from pytest_vmaf.media.scratch import scratch_folder
+from pytest_vmaf.scoring.pools import POOLS
 from pytest_vmaf.scoring.prepare import MeasureRequest, PreparedScoring, prepare
-from pytest_vmaf.scoring.score import POOLS
 from pytest_vmaf.scoring.scorer import Scorer
 from pytest_vmaf.search.bisect_request import invalid
 from pytest_vmaf.search.metric import Metric

@@ -16,8 +16,8 @@ from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
 from pytest_vmaf.media.scratch import scratch_folder
 from pytest_vmaf.scoring.measure import measure
+from pytest_vmaf.scoring.pools import is_window, pooled
 from pytest_vmaf.scoring.result import Result
-from pytest_vmaf.scoring.score import pooled
 from pytest_vmaf.scoring.scorer import Scorer
 from pytest_vmaf.search.bisect import bisect, cut_sample
 from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan, lowest_target, make_job
@@ -65,6 +65,11 @@ def tune_per_shot(request: PerShotRequest, scorer: Scorer) -> PerShot:
     base = request.bisect
     if len(base.targets) != 1:
         raise SettingsError(f"Tuning shot by shot takes one target, not {len(base.targets)}.")
+    if is_window(base.metric.pool):
+        raise SettingsError(
+            f"Tuning shot by shot reaches the target in every shot, so the metric must be {base.metric.name} without a "
+            f"window, not {base.metric.text}."
+        )
     request = replace(request, bisect=replace(base, arguments=(*base.encoder.joining, *base.arguments)))
     with scratch_folder() as name:
         tuning = _Tuning(request, scorer, Path(name))

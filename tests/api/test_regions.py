@@ -67,7 +67,7 @@ def test_region_gate(run: Run, pytester: pytest.Pytester) -> None:
     )
     result = run()
     result.assert_outcomes(failed=1, passed=1)
-    result.stdout.re_match_lines_random([r".*GateViolation: face: NEG \d+\.\d+ < 90 \(1 of 16 gates failed\)"])
+    result.stdout.re_match_lines_random([r".*GateViolation: face: NEG \d+\.\d+ < 90 \(1 of 17 gates failed\)"])
     bad, good = entries(pytester)["test_bad"]["measurements"], entries(pytester)["test_good"]["measurements"]
     assert [each["status"] for each in bad] == ["passed", "failed", "passed"]
     assert [each["distorted"].rpartition(" [")[2] for each in bad[1:]] == ["face 96x72+200+80]", "sky 64x64+0+0]"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from baselines.sessions import LOCATION, session, store, updating
-from pytest_vmaf import BaselineError, FakeScorer, GateViolation, Region, SettingsError, Vmaf
+from pytest_vmaf import BaselineError, FakeScorer, GateViolation, MeasurementError, Region, SettingsError, Vmaf
 from pytest_vmaf.baselines.check import BaselineLocation
 from pytest_vmaf.baselines.files import read, write
 
@@ -124,6 +124,19 @@ def test_regions(place: BaselineLocation) -> None:
     with pytest.raises(GateViolation, match=r"NEG 90.00 is .*; face: NEG 90.00 is 3.00 below the baseline's"):
         vmaf.check("a", "b.mp4", regions=face, baseline="it")
     assert [record["status"] for record in vmaf.records] == ["failed", "failed"]
+
+
+def test_worst_window(place: BaselineLocation) -> None:
+    settings = {"baseline": "it", "max_drop": 5, "max_drop_p5": None, "max_drop_worst_2f": 1}
+    first_run(place, lambda vmaf: vmaf.check("a", "b.mp4", **settings), neg=[90.0, 80.0, 82.0, 90.0])
+    assert read(place.file)["test_a"]["it"]["values"]["neg"]["worst_2f"] == 81.0
+    faked(place, [90.0, 82.0, 80.0, 90.0]).check("a", "b.mp4", **settings)
+    with pytest.raises(GateViolation, match=r"NEG worst_2f 79.00 is 2.00 below the baseline's 81.00; .*worst_2f is 1"):
+        faked(place, [90.0, 78.0, 80.0, 90.0]).check("a", "b.mp4", **settings)
+    with pytest.raises(GateViolation, match=r"worst_3f cannot be compared: the baseline does not contain it"):
+        faked(place, [90.0, 82.0, 80.0, 90.0]).check("a", "b.mp4", **settings, max_drop_worst_3f=1)
+    with pytest.raises(MeasurementError, match="worst_9f is longer than the clip of 4 frames"):
+        faked(place, [90.0, 82.0, 80.0, 90.0]).check("a", "b.mp4", **settings, max_drop_worst_9f=1)
 
 
 @pytest.mark.slow

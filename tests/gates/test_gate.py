@@ -9,13 +9,13 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 from scoring.builders import a_result
 
-from pytest_vmaf.errors import SettingsError
+from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.gates.defaults import DEFAULT_GATES
 from pytest_vmaf.gates.gate import Gate, effective, judge, parse_assignment, parse_gate, refuse_twice
 from pytest_vmaf.gates.messages import describe
 from pytest_vmaf.gates.metrics import ABOVE, BASE_METRICS, STREAM_METRICS
 from pytest_vmaf.scoring.models import feature_columns
-from pytest_vmaf.scoring.score import POOLS
+from pytest_vmaf.scoring.pools import POOLS
 
 METRICS = (*BASE_METRICS, *feature_columns())
 #: A result that is not compared with a baseline.
@@ -39,6 +39,26 @@ def test_grammar(bound, metric, pool, limit):
 @pytest.mark.parametrize("name", ["min_neg_p25", "max_gap_p99", "min_psnr_y_p50"])
 def test_percentiles(name):
     assert parse_gate(name, 5, "call").pool == name.rpartition("_")[2]
+
+
+@pytest.mark.parametrize("name", ["min_neg_worst_1s", "max_gap_worst_24f", "min_psnr_y_worst_2s"])
+def test_windows(name):
+    metric, _, pool = name[4:].rpartition("_worst_")
+    gate = parse_gate(name, 5, "call")
+    assert (gate.metric, gate.pool) == (metric, f"worst_{pool}")
+
+
+def test_worst_window_is_judged():
+    frames = (*(95.0,) * 30, *(60.0,) * 25, *(95.0,) * 30)
+    result = a_result(frames, frames)
+    gate = parse_gate("min_neg_worst_1s", 70, "call")
+    [verdict] = judge(result, [gate])
+    assert (verdict.value, verdict.passed) == (60.0, False)
+    message = describe(result, [verdict], NOTHING)
+    assert message.startswith("NEG worst_1s 60.000 < 70 (1 of 1 gate")
+    assert "worst part: frame 30 (0:00:01.200) to frame 54 (0:00:02.160)" in message
+    with pytest.raises(MeasurementError, match=r"worst_9s .* is longer than the clip of 85 frames"):
+        judge(result, [parse_gate("min_neg_worst_9s", 70, "call")])
 
 
 @pytest.mark.parametrize("name", ["min_neg_p0", "min_neg_p100", "min_neg_p05", "min_neg_p2.5"])

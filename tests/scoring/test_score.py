@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from pytest_vmaf.errors import IncomparableScores, MeasurementError
-from pytest_vmaf.scoring.score import POOLS, Context, Score, pooled
+from pytest_vmaf.scoring.pools import POOLS, pooled
+from pytest_vmaf.scoring.score import Context, Score
 from scoring.builders import CONTEXT, a_score, frame_tuples, frame_values
 
 few = settings(max_examples=40, deadline=None)
