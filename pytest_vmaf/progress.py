@@ -82,6 +82,13 @@ def progress_in_scripts(label: str, unit: str = "frames") -> AbstractContextMana
     return progress_on(sys.stderr)(label, unit)
 
 
+def choose_progress(wanted: bool | Progress) -> Progress:
+    """The lines of `Vmaf()`: those of scripts, none, or what was given."""
+    if isinstance(wanted, bool):
+        return progress_in_scripts if wanted else no_progress
+    return wanted
+
+
 def _is_off() -> bool:
     switch = os.environ.get(SWITCH, "").lower()
     return bool(os.environ.get("CI")) or os.environ.get("TERM") == "dumb" or switch in OFF

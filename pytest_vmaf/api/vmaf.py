@@ -12,7 +12,7 @@ from pytest_vmaf.api.call_errors import explain_calls
 from pytest_vmaf.api.context import Context, Record
 from pytest_vmaf.api.extensions import standalone
 from pytest_vmaf.api.run_measurement import run_measurement
-from pytest_vmaf.progress import Progress, no_progress, progress_in_scripts
+from pytest_vmaf.progress import Progress, choose_progress
 from pytest_vmaf.report.notebook import register_views
 from pytest_vmaf.settings import make_layer
 
@@ -44,28 +44,23 @@ class Vmaf:
     The `vmaf` fixture has the settings of the marker, the command line and the ini file. `Vmaf()` works without pytest.
 
     A clip (`reference`, `distorted`, `source`) is a path, a `Clip`, or an object that has one, such as an `Encode`. An
-    encoder is a name (`"libx264"`, `"libx264:slow"`), a command with `{crf}`, an `Encoder`, or a function `(source,
-    output, crf)`.
+    encoder is a name (`"libx264:slow"`), a command with `{crf}`, an `Encoder`, or a function `(source, output, crf)`.
 
-    `**settings` of each method are listed in `pytest_vmaf.api.keywords`. Given here they apply to every call; a call's
-    own take precedence. Gates are named `{min,max}_{metric}[_{pool}]`, for example `min_neg=93` and `min_neg_p5=85`.
-    Editors and type checkers know the usual ones; pass others as `gates={"min_psnr_hvs_p10": 38}`. Gates on what only
-    `roi` or `quality_map` measures apply wherever they are set.
+    `**settings` are those of `pytest_vmaf.api.keywords`. Given here they apply to every call; a call's own take
+    precedence. Gates are named `{min,max}_{metric}[_{pool}]`, for example `min_neg=93`. Type checkers know the usual
+    ones; pass others as `gates={"min_psnr_hvs_p10": 38}`. Gates of `roi` and `quality_map` apply wherever they are set.
 
-    In a script on a terminal, long measurements draw a progress line on standard error; `progress=False` and the
-    environment variable `PYTEST_VMAF_PROGRESS=off` switch it off.
+    In a script on a terminal, long work draws a progress line, unless `progress=False` or `PYTEST_VMAF_PROGRESS=off`.
 
     Raises:
-        GateViolation: From every method, if gates or tolerances fail. The message lists all of them.
-        MeasurementError: From every method, if there is no trustworthy score. Its subclasses name the cause.
-        SettingsError: From every method, if an argument is not valid.
+        GateViolation: If gates or tolerances fail. The message lists all of them.
+        MeasurementError: If there is no trustworthy score. Its subclasses name the cause.
+        SettingsError: If an argument is not valid.
     """
 
     def __init__(self, *, progress: bool | Progress = True, **settings: Unpack[CheckSettings]) -> None:
         layers = (make_layer("call", settings),) if settings else ()
-        if isinstance(progress, bool):
-            progress = progress_in_scripts if progress else no_progress
-        self._context = Context(layers, standalone(), progress)
+        self._context = Context(layers, standalone(), choose_progress(progress))
 
     @classmethod
     def _from_context(cls, context: Context) -> Vmaf:
@@ -300,6 +295,6 @@ class Vmaf:
     ) -> tuple[Row, ...]:
         """Encode and score a grid of encoders, presets and CRFs into the JSON Lines file `output`.
 
-        A sweep that was interrupted resumes. `pytest_vmaf.recommend(rows, target=94)` chooses from the rows.
+        One that was interrupted resumes. `pytest_vmaf.recommend(rows, target=94)` chooses from the rows.
         """
         return searches.sweep(self._context, sources, encoders, crfs, output, presets, settings)
