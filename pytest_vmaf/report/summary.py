@@ -36,6 +36,8 @@ NAMES = "test (distorted clip)"
 ENOUGH, TOO_FEW = 32, 18
 #: The longest reason of an error in a row. All of it is in pytest's own report of the error.
 LONGEST_REASON = 60
+#: A region's name and geometry after the name of its clip.
+GEOMETRY = re.compile(r"(?<= )\[(\S.*) \d+x\d+(?:\+\d+\+\d+|, moving)\]$")
 #: The folders of a path in a sentence.
 FOLDERS = re.compile(r"(?<![^\s'\"(])(?:[\w.~-]*/){2,}(?=[^\s/])")
 
@@ -179,7 +181,7 @@ def _in_pairs(rows: Sequence[Row], widths: Mapping[str, int], first: int, width:
 
 def _row(record: Record, models: bool) -> Row:
     word = WORDS[record["status"]]
-    test, clip = printable(record["test"]), short_clip(record["distorted"])
+    test, clip = printable(record["test"]), GEOMETRY.sub(r"[\1]", short_clip(record["distorted"]))
     if record["status"] == "error":
         return Row("error", word, {}, test, clip, _first_sentence(record["error"]))
     cells = {"NEG": f"{record['neg']:.2f}", "VMAF": f"{record['vmaf']:.2f}", "gap": f"{record['gap']:.2f}"}

@@ -153,6 +153,14 @@ def test_clips_of_one_test() -> None:
     assert sum("crf24.mp4)" in row for row in rows) == 1
 
 
+def test_regions_of_a_clip() -> None:
+    whole = record("test_faces", "a_long_name_of_an_encode.mp4", min_neg=90)
+    clips = [f"{whole['distorted']} [{region}]" for region in ("face 96x72+200+80", "left hand 64x64, moving")]
+    rows = lines([whole, *({**whole, "distorted": clip} for clip in clips)], 80)
+    assert [sum(f" [{name}])" in row for row in rows) for name in ("face", "left hand")] == [1, 1]
+    assert all("test_faces (" in row for row in rows[1:])
+
+
 def test_any_width() -> None:
     rows = lines(RECORDS, None)
     assert any(row.endswith(f"{LONG} (night_scene_1080p_crf23_grain.mp4])") for row in rows)
