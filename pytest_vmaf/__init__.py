@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         HeatMap as HeatMap,
         Line as Line,
         Paragraph as Paragraph,
+        Pictures as Pictures,
         Section as Section,
         Shown as Shown,
     )
@@ -64,7 +65,7 @@ _EXPORTS = {
     "gates.gate": "Gate",
     "media.clip": "Clip ClipLike",
     "report.schema": "REPORT_SCHEMA",
-    "report.sections": "Chart DataTable HeatMap Line Paragraph Section Shown",
+    "report.sections": "Chart DataTable HeatMap Line Paragraph Pictures Section Shown",
     "roi.masked_score": "RoiResult",
     "roi.quality_map": "QualityMap Tile",
     "roi.regions": "Region",

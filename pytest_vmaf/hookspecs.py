@@ -62,7 +62,7 @@ def pytest_vmaf_test_sections(item: pytest.Item, measurements: Sequence[Mapping[
 
     The hook is called once for each test, after its call, whatever the outcome; under xdist in the worker. If an
     implementation raises, the report shows the error instead of its sections, and the test's outcome does not change.
-    `Section`, `Paragraph`, `DataTable`, `Chart`, `Line`, `Shown` (pictures with rectangles) and `HeatMap` come from
+    `Section`, `Paragraph`, `DataTable`, `Chart`, `Line`, `Pictures` (with rectangles) and `HeatMap` come from
     `pytest_vmaf`::
 
         def pytest_vmaf_test_sections(item, measurements):

@@ -79,7 +79,7 @@ def _loads(ffmpeg: str, model: str) -> bool:
 def _encoders(ffmpeg: Ffmpeg) -> str:
     from pytest_vmaf.encoding.encoders import ENCODERS
 
-    software = [name for name, encoder in ENCODERS.items() if not encoder.needs]
+    software = [name for name, encoder in ENCODERS.items() if not encoder.requires]
     listing = _call([ffmpeg.path, "-hide_banner", "-encoders"])[1]
     names = {words[1] for line in listing.splitlines() if len(words := line.split()) > 1}
     return ", ".join(name for name in software if name in names) or f"none of {', '.join(software)}"

@@ -50,7 +50,7 @@ def encode_key(job: EncodeJob, crf: int, path: Path) -> str | None:
         return None
     words = _words(job, crf)
     builds = [build_of(program, job.cache) for program in dict.fromkeys((job.ffmpeg, *encoder.command[:1]))]
-    unknown = bool(encoder.needs) or HARDWARE.search(encoder.name) or None in builds or _launches(encoder.command)
+    unknown = bool(encoder.requires) or HARDWARE.search(encoder.name) or None in builds or _launches(encoder.command)
     if (unknown and not encoder.files) or any(PASSES.search(word) or SCRIPTS.search(word) for word in words):
         return None
     named = [file for word in words for file in _pieces(word) if os.path.exists(file) or ("%" in file and "/" in file)]

@@ -246,7 +246,7 @@ def _run_with_input(job: EncodeJob, program: Command) -> Finished:
 
 def _check_end(job: EncodeJob, crf: int, end: Finished) -> None:
     if end.returncode != 0:
-        hint = f"  It needs {job.encoder.needs}.\n" if job.encoder.needs else ""
+        hint = f"  It needs {job.encoder.requires}.\n" if job.encoder.requires else ""
         if reasons := diagnose([job.source.clip], end.tail, job.ffmpeg, job.timeout):
             hint = f"{reasons}\n"
         if any("not divisible by 2" in line for line in end.tail):

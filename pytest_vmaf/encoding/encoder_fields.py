@@ -12,7 +12,7 @@ from pytest_vmaf.errors import SettingsError
 KINDS: Mapping[str, tuple[tuple[type, ...], str]] = {
     "preset": ((str, NoneType), "a string or None"),
     "larger_is_finer": ((bool,), "True or False"),
-    "needs": ((str,), "a string"),
+    "requires": ((str,), "a string"),
 }
 
 

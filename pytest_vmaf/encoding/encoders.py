@@ -53,8 +53,8 @@ class Encoder:
         suffix: The suffix of the encodes' files, for example ".mp4".
         larger_is_finer: Whether a larger number means better quality. On most scales, as on x264's, it means coarser.
         slope: Roughly how much logit(score / ceiling) changes from one CRF to the next. A search begins with it.
-        joining: Arguments without which the streams can neither be joined nor packaged for streaming.
-        needs: What the encoder requires besides ffmpeg, for example "an NVIDIA GPU and its driver".
+        concat_arguments: Arguments without which the streams can neither be joined nor packaged for streaming.
+        requires: What else than ffmpeg the encoder takes, for example "an NVIDIA GPU and its driver".
         files: Files whose contents determine what a script writes. Encodes of a script are only cached with them.
 
     Raises:
@@ -71,8 +71,8 @@ class Encoder:
     suffix: str = ".mp4"
     larger_is_finer: bool = False
     slope: float | None = None
-    joining: tuple[str, ...] = ()
-    needs: str = ""
+    concat_arguments: tuple[str, ...] = ()
+    requires: str = ""
     files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -85,7 +85,7 @@ class Encoder:
             )
         if sum(map(bool, (self.arguments, self.command, self.function))) != 1:
             raise SettingsError(f"{self.name}: an encoder must have one of arguments, command and function.")
-        for field in ("arguments", "command", "presets", "joining", "files"):
+        for field in ("arguments", "command", "presets", "concat_arguments", "files"):
             object.__setattr__(self, field, read_words(self.name, field, getattr(self, field)))
         self._check_texts()
         if self.slope is not None and not (isinstance(self.slope, int | float) and 1e-6 < abs(self.slope) < 5):
@@ -206,12 +206,12 @@ def _row(
 
 
 def _hardware(
-    kind: str, needs: str, arguments: str, preset: str | None, presets: Iterable[str], **crf_ranges: tuple[int, int]
+    kind: str, requires: str, arguments: str, preset: str | None, presets: Iterable[str], **crf_ranges: tuple[int, int]
 ) -> list[Encoder]:
     """One encoder for each codec, for example h264_nvenc."""
     options, words = tuple(arguments.split()), tuple(presets)
     return [
-        Encoder(f"{codec}_{kind}", crf_range, options, preset=preset, presets=words, needs=needs)
+        Encoder(f"{codec}_{kind}", crf_range, options, preset=preset, presets=words, requires=requires)
         for codec, crf_range in crf_ranges.items()
     ]
 
@@ -229,7 +229,7 @@ _ROWS = (
     replace(_row("libvpx-vp9", (1, 63), "-deadline good -cpu-used {preset} -row-mt 1 -crf {crf} -b:v 0", "4", range(6),
                  -0.075), suffix=".webm"),
     replace(_row("libvvenc", (0, 63), "-preset {preset} -qp {crf}", "faster",
-                 ("faster", "fast", "medium", "slow", "slower"), -0.13), joining=POC0IDR),
+                 ("faster", "fast", "medium", "slow", "slower"), -0.13), concat_arguments=POC0IDR),
     _row("librav1e", (1, 255), "-speed {preset} -qp {crf}", "8", range(11), -0.025),
     *_hardware("nvenc", "an NVIDIA GPU and its driver", "-preset {preset} -tune hq -rc vbr -cq {crf} -b:v 0",
                "p5", ("p1", "p2", "p3", "p4", "p5", "p6", "p7"), h264=(1, 51), hevc=(1, 51), av1=(1, 63)),
@@ -269,10 +269,10 @@ def check_available(encoder: Encoder, ffmpeg: str, cache: Cache | None = None) -
         lambda names: frozenset(map(str, names)),
     )
     if encoder.name not in available:
-        needs = f" It also needs {encoder.needs}." if encoder.needs else ""
+        hint = f" It also needs {encoder.requires}." if encoder.requires else ""
         known = ", ".join(name for name in ENCODERS if name in available) or "none of the encoders known here"
         raise EncodeError(
-            f"{printable(ffmpeg)} was built without the encoder {encoder.name}.{needs}\n"
+            f"{printable(ffmpeg)} was built without the encoder {encoder.name}.{hint}\n"
             f"  It has {known}. Use another ffmpeg: --vmaf-ffmpeg=PATH (ini: vmaf_ffmpeg)."
         )
 

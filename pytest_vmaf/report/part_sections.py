@@ -14,7 +14,7 @@ from pytest_vmaf.media.process import run
 from pytest_vmaf.media.scratch import scratch_folder
 from pytest_vmaf.report.frame_pictures import TIMEOUT, worst_pictures
 from pytest_vmaf.report.schema import MOST_BOXES, MOST_FRAMES, Record
-from pytest_vmaf.report.sections import Chart, DataTable, HeatMap, Line, Paragraph, Section, Shown
+from pytest_vmaf.report.sections import Chart, DataTable, HeatMap, Line, Paragraph, Pictures, Section
 from pytest_vmaf.report.series import WORST_POINTS, frames_per_bucket, time_axis
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import Score
@@ -58,7 +58,7 @@ def regions_section(
     ]
     worst = min(result.regions, key=lambda name: float(result.regions[name].neg))
     frame, value = result.regions[worst].neg.worst()[0]
-    images: list[Shown | Paragraph] = []
+    images: list[Pictures | Paragraph] = []
     if pictures:
         caption = f"NEG of {worst} is lowest here: {value:.2f} in {result.context.time_code(frame)}."
         # The worst first, so that it is never left out.
@@ -83,7 +83,7 @@ def roi_section(result: RoiResult, clips: Pair, pictures: int) -> Section:
         gap = "–" if of == "_roi" else f"{result[f'gap{of}']:.3f}"
         rows.append((name, f"{result[f'vmaf{of}']:.3f}", f"{result[f'neg{of}']:.3f}", gap))
     frame, value = result.neg_masked.worst()[0]
-    images: list[Shown | Paragraph] = []
+    images: list[Pictures | Paragraph] = []
     if pictures:
         caption = f"NEG of the masked picture is lowest here: {value:.2f} in {result.context.time_code(frame)}."
         images = _images(result, clips, frame, caption, saliency=result.map_of(frame))
@@ -167,7 +167,7 @@ def _chart(scores: Mapping[str, Score]) -> list[Chart]:
 
 def _images(
     result: Result, clips: Pair, frame: int, text: str, boxes: Sequence[NamedBox] = (), saliency: Saliency | None = None
-) -> list[Shown | Paragraph]:
+) -> list[Pictures | Paragraph]:
     """A frame of both clips, the reference's tinted where it is salient, or a sentence why there is none."""
     images, left_out = worst_pictures(_record(result, [{"metric": "neg", "frame": frame, "value": 0.0}]), *clips, 1)
     if not images:
@@ -177,7 +177,7 @@ def _images(
     if saliency is not None:
         first = ("reference, tinted where it is salient", _tint(image, saliency, result.provenance["ffmpeg_path"]))
     sides = image["width"], image["height"], image["full_width"], image["full_height"]
-    return [Shown([first, ("distorted", image["distorted"])], *sides, text, boxes)]
+    return [Pictures([first, ("distorted", image["distorted"])], *sides, text, boxes)]
 
 
 def _tint(picture: Record, saliency: Saliency, ffmpeg: str) -> str:

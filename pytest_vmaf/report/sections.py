@@ -109,7 +109,7 @@ class Chart:
 
 
 @dataclass(frozen=True)
-class Shown:
+class Pictures:
     """Pictures of one frame next to each other.
 
     Attributes:
@@ -138,6 +138,10 @@ class Shown:
             "boxes": [dict(zip(("name", "x", "y", "width", "height"), box, strict=True)) for box in self.boxes],
         }
         return {"kind": "shown", "shown": block, "caption": self.caption}
+
+
+#: The former name of `Pictures`.
+Shown = Pictures
 
 
 @dataclass(frozen=True)
@@ -197,7 +201,7 @@ class Section:
     """
 
     title: str
-    blocks: Sequence[Paragraph | DataTable | Chart | Shown | HeatMap] = field(default_factory=tuple)
+    blocks: Sequence[Paragraph | DataTable | Chart | Pictures | HeatMap] = field(default_factory=tuple)
 
     def to_record(self) -> RecordDict:
         """The section as a `schema.SECTION`, in exact JSON types.
@@ -213,9 +217,9 @@ class Section:
         return record
 
 
-def _record_of(block: Paragraph | DataTable | Chart | Shown | HeatMap, where: str) -> RecordDict:
+def _record_of(block: Paragraph | DataTable | Chart | Pictures | HeatMap, where: str) -> RecordDict:
     if not hasattr(block, "to_record"):
-        raise ValueError(f"{where} must be a Paragraph, DataTable, Chart, Shown or HeatMap, not {short_repr(block)}")
+        raise ValueError(f"{where} must be a Paragraph, DataTable, Chart, Pictures or HeatMap, not {short_repr(block)}")
     try:
         return block.to_record()
     except (TypeError, AttributeError) as error:

@@ -101,7 +101,7 @@ def build_ladder(request: LadderRequest, scorer: Scorer) -> Ladder:
     _check_sizes(request.resolutions, display, (video.width, video.height))
     if video.frame_rate is None:
         raise SettingsError(f"{scoring.reference.name} states no frame rate. Use Clip(..., frame_rate=24).")
-    arguments = (*base.encoder.joining, *_key_frames(request, video.frame_rate), *base.arguments)
+    arguments = (*base.encoder.concat_arguments, *_key_frames(request, video.frame_rate), *base.arguments)
     segment = request.segment or AUTOMATIC_SEGMENT
     with scratch_folder() as name:
         folder = Path(name)

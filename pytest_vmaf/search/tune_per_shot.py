@@ -70,7 +70,7 @@ def tune_per_shot(request: PerShotRequest, scorer: Scorer) -> PerShot:
             f"Tuning shot by shot reaches the target in every shot, so the metric must be {base.metric.name} without a "
             f"window, not {base.metric.text}."
         )
-    request = replace(request, bisect=replace(base, arguments=(*base.encoder.joining, *base.arguments)))
+    request = replace(request, bisect=replace(base, arguments=(*base.encoder.concat_arguments, *base.arguments)))
     with scratch_folder() as name:
         tuning = _Tuning(request, scorer, Path(name))
         try:

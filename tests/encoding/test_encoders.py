@@ -33,7 +33,7 @@ def test_names() -> None:
     kinds = {"nvenc": "h264 hevc av1", "qsv": "h264 hevc vp9 av1", "amf": "h264 hevc av1", "videotoolbox": "h264 hevc"}
     hardware = [f"{codec}_{kind}" for kind, codecs in kinds.items() for codec in codecs.split()]
     assert sorted(ENCODERS) == sorted([*SOFTWARE, *hardware])
-    assert all(ENCODERS[name].needs for name in hardware)
+    assert all(ENCODERS[name].requires for name in hardware)
     assert {name for name, row in ENCODERS.items() if row.larger_is_finer} == {
         "h264_videotoolbox",
         "hevc_videotoolbox",
@@ -279,7 +279,7 @@ def test_function_signature() -> None:
         ("name", 5, "The name of an encoder must be printable text, not 5"),
         ("name", "", "The name of an encoder must be printable text, not ''"),
         ("larger_is_finer", "no", "larger_is_finer must be True or False, not 'no'"),
-        ("needs", 5, "needs must be a string, not 5"),
+        ("requires", 5, "requires must be a string, not 5"),
         ("function", 5, "function must be callable, not 5"),
         ("suffix", "\0", r"suffix must be a suffix such as .*, not '\\x00'"),
         ("suffix", "/a", "suffix must be a suffix such as .*, not '/a'"),

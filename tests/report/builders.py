@@ -12,7 +12,7 @@ from pytest_vmaf import FakeScorer, GateViolation, MeasurementError, Vmaf
 from pytest_vmaf.json_shapes import conform
 from pytest_vmaf.report import document as documents, schema
 from pytest_vmaf.report.record import error_record
-from pytest_vmaf.report.sections import Chart, DataTable, HeatMap, Line, Paragraph, Section, Shown
+from pytest_vmaf.report.sections import Chart, DataTable, HeatMap, Line, Paragraph, Pictures, Section
 
 Document = dict[str, Any]
 Frames = float | list[float]
@@ -121,7 +121,7 @@ def _full() -> Document:
         Paragraph("a paragraph"),
         DataTable(["clip", "kbit/s"], [["a", 1.5], ["b", None]], "a caption"),
         Chart("kbit/s", "NEG", [Line("x264", [(1, 90), (2, 95)], [1]), Line("x265", [(1, 91)])], [("floor", 93)], "rd"),
-        Shown([("tinted", JPEG), ("plain", JPEG)], 320, 180, 640, 360, "looked at", boxes),
+        Pictures([("tinted", JPEG), ("plain", JPEG)], 320, 180, 640, 360, "looked at", boxes),
         DataTable(["CRF"], [[23]], "a folded table", folded=True),
         HeatMap(2, 1, [(0, 0.0, [90, 80]), (9, 0.36, [70, None])], 20, 100, "NEG", "tiles", [1, 0], {1: JPEG}),
     ]

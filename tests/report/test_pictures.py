@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from pytest_vmaf import MeasurementError, Section, Shown
+from pytest_vmaf import MeasurementError, Pictures, Section
 from pytest_vmaf.report import collector as collect, document as documents, html, markdown
 from report.builders import HOSTILE, JPEG, a_document
 
 FACE = ("face", 64, 36, 320, 180)
 
 
-def a_picture(**changed: Any) -> Shown:
+def a_picture(**changed: Any) -> Pictures:
     sizes = {"width": 320, "height": 180, "full_width": 640, "full_height": 360}
-    return Shown(**{"pictures": [("tinted", JPEG), ("plain", JPEG)], **sizes, "boxes": [FACE], **changed})
+    return Pictures(**{"pictures": [("tinted", JPEG), ("plain", JPEG)], **sizes, "boxes": [FACE], **changed})
 
 
-def a_record(made: Shown) -> dict[str, Any]:
+def a_record(made: Pictures) -> dict[str, Any]:
     return Section("Regions", [made]).to_record()
 
 
@@ -45,19 +45,19 @@ def test_to_record() -> None:
 
 
 @st.composite
-def pictures(draw: st.DrawFn) -> Shown:
+def pictures(draw: st.DrawFn) -> Pictures:
     width, height = draw(st.tuples(st.integers(1, 8000), st.integers(1, 8000)))
     boxes = []
     for name in draw(st.lists(st.text(max_size=9), max_size=4)):
         x, y = draw(st.integers(0, width - 1)), draw(st.integers(0, height - 1))
         boxes.append((name, x, y, draw(st.integers(1, width - x)), draw(st.integers(1, height - y))))
     given_ones = draw(st.lists(st.tuples(st.text(max_size=9), st.just(JPEG)), max_size=6))
-    return Shown(given_ones, *draw(st.tuples(*[st.integers(1, 960)] * 2)), width, height, draw(st.text()), boxes)
+    return Pictures(given_ones, *draw(st.tuples(*[st.integers(1, 960)] * 2)), width, height, draw(st.text()), boxes)
 
 
 @settings(max_examples=40, deadline=None)
 @given(pictures())
-def test_round_trip(tmp_path_factory: pytest.TempPathFactory, made: Shown) -> None:
+def test_round_trip(tmp_path_factory: pytest.TempPathFactory, made: Pictures) -> None:
     record = a_record(made)
     path = tmp_path_factory.mktemp("shown") / "r.json"
     path.write_text(json.dumps(a_document(sections=[record]), allow_nan=False))

@@ -322,7 +322,7 @@ def test_encoders_streams_join(
     (preset, crf), encoder = FAST[name], ENCODERS[name]
     parts = [
         make_encode(
-            job(encoder, footage("192x128", 6 + number), preset=preset, arguments=encoder.joining),
+            job(encoder, footage("192x128", 6 + number), preset=preset, arguments=encoder.concat_arguments),
             crf,
             tmp_path / f"{number}{encoder.suffix}",
         )
@@ -334,7 +334,7 @@ def test_encoders_streams_join(
 
 
 def test_arguments_for_joining(shots: Callable[..., Clip]) -> None:
-    encoder = replace(ENCODERS["libx264"], joining=("-bf", "0"))
+    encoder = replace(ENCODERS["libx264"], concat_arguments=("-bf", "0"))
     result = tune(shots(HARD, EASY), encoder=encoder, preset="ultrafast", arguments=("-g", "5"), **ONE)
     assert [" -bf 0 -g 5 " in answer.probe.encode.command for answer in result.shots] == [True, True]
 
@@ -342,7 +342,7 @@ def test_arguments_for_joining(shots: Callable[..., Clip]) -> None:
 @pytest.mark.slow
 def test_streams_that_do_not_join(shots: Callable[..., Clip], temp: Path) -> None:
     # Its parts number their pictures in a way that only their own headers explain.
-    encoder = replace(ENCODERS["libvvenc"], joining=(), preset="faster")
+    encoder = replace(ENCODERS["libvvenc"], concat_arguments=(), preset="faster")
     with pytest.raises(EncodeError, match=r"do not join by copying|cannot be joined|does not decode") as caught:
         tune(shots(HARD, EASY), encoder=encoder, **{**ONE, "crf": (32, 32)})
     assert len(caught.value.probes) == 2
