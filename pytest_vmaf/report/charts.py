@@ -63,7 +63,7 @@ def score_chart(measurement: Record, most_dots: int = 3) -> Markup:
     top = [above["limit"]] if above["buckets"] else []
     axis = _axis([*upper, *neg, *(gate["limit"] for gate in limits), *top], UNIT)
     # NEG's area covers the default's except for the gap.
-    parts = [_line("vmaf", upper, axis), _line("neg", neg, axis)]
+    parts = [_line("vmaf", upper, axis), _line("neg", neg, axis), *_windows(measurement, ("vmaf", "neg"), axis)]
     if axis.high > above["limit"] > axis.low:
         parts.append(_level("top", above["limit"], axis, len(neg)))
     parts += _limit_lines(limits, axis, len(neg))
@@ -81,7 +81,8 @@ def metric_chart(measurement: Record, metric: str) -> Markup:
     limits = _limits(measurement, (metric,))
     numbers = [*values, *(gate["limit"] for gate in limits)]
     axis = _axis(numbers, _unit(max(numbers) - min(numbers)))
-    parts = [_line("other", values, axis), *_limit_lines(limits, axis, len(values)), _dots(measurement, metric, axis)]
+    parts = [_line("other", values, axis), *_windows(measurement, (metric,), axis)]
+    parts += [*_limit_lines(limits, axis, len(values)), _dots(measurement, metric, axis)]
     description = f"{label(metric)} per frame: from {min(values):.6g} to {max(values):.6g}."
     return _plot(measurement, parts, axis, limits, description)
 
@@ -137,6 +138,20 @@ def _line(name: str, values: Sequence[float], axis: Axis) -> Markup:
     steps = "".join(f" 1{b - a:+d}" if b < a else f" 1 {b - a}" for a, b in pairwise(heights))
     bottom = axis.down(axis.low) + 99
     return Markup('<path class="{}" d="M-9 {}h9l{}h9V{}H-9z"/>').format(name, heights[0], steps.lstrip(), bottom)
+
+
+def _windows(measurement: Record, metrics: Sequence[str], axis: Axis) -> list[Markup]:
+    """The worst parts that gates are on, as columns over the whole height."""
+    size, bottom = measurement["series"]["frames_per_bucket"], axis.down(axis.low)
+    column = Markup('<path class="window" d="M{} 0h{}V{}h-{}z"><title>{}</title></path>')
+    parts = []
+    for row in measurement.get("windows") or ():
+        if row["metric"] in metrics:
+            first, last = row["first"], row["first"] + row["frames"] - 1
+            width = max(last // size - first // size, 1)
+            title = f"{moment(measurement, first)} to {moment(measurement, last)}"
+            parts.append(column.format(first // size, width, bottom, width, title))
+    return parts
 
 
 def _level(name: str, value: float, axis: Axis, count: int) -> Markup:

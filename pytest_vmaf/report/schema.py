@@ -169,6 +169,7 @@ MEASUREMENT = {
     "histogram": Optional({"low": float, "high": float, "vmaf": [int], "neg": [int]}),
     "above": Optional({"limit": float, "past_limit": int, "buckets": [int], "worst": [[float]]}),
     "worst": Optional([{"metric": str, "frame": int, "value": float}]),
+    "windows": Optional([{"metric": str, "first": int, "frames": int}]),
     "pictures": Optional([PICTURE]),
     "thumbnail": Optional(THUMBNAIL),
     "provenance": Optional(PROVENANCE),

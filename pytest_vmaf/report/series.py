@@ -13,7 +13,7 @@ from pytest_vmaf.gates.gate import Verdict
 from pytest_vmaf.gates.metrics import ABOVE, BASE_METRICS, ENCODE_METRICS, PART_METRICS, STREAM_METRICS
 from pytest_vmaf.report.schema import Record, RecordDict
 from pytest_vmaf.scoring.models import higher_is_better
-from pytest_vmaf.scoring.pools import POOLS, pooled
+from pytest_vmaf.scoring.pools import POOLS, is_window, pooled
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import Score
 
@@ -85,6 +85,7 @@ def frame_data(result: Result, verdicts: Sequence[Verdict]) -> RecordDict:
             "worst": [list(frame) for frame in above.worst(WORST)],
         },
         "worst": _worst(result, verdicts),
+        **({"windows": windows} if (windows := _windows(result, verdicts)) else {}),
     }
 
 
@@ -130,8 +131,26 @@ def _worst(result: Result, verdicts: Sequence[Verdict]) -> list[RecordDict]:
         if metric == ABOVE:
             frames = [(frame, score) for frame, score, _ in result.above_100.worst(WORST)]
         else:
-            frames = list(result.judged(metric, pools[metric, bound], bound).worst(WORST, lowest=bound == "min"))
+            frames = _worst_frames(result.judged(metric, pools[metric, bound], bound), pools[metric, bound], bound)
         rows += [{"metric": metric, "frame": frame, "value": float(value)} for frame, value in frames]
+    return rows
+
+
+def _worst_frames(score: Score, pool: str, bound: str) -> list[tuple[int, float]]:
+    """The worst frames, of the worst window if the gate is on that."""
+    if not is_window(pool):
+        return list(score.worst(WORST, lowest=bound == "min"))
+    window = score.worst_window(pool)
+    frames = score.worst(len(score.frames), lowest=bound == "min")
+    return [(frame, value) for frame, value in frames if 0 <= frame - window.first < window.frames][:WORST]
+
+
+def _windows(result: Result, verdicts: Sequence[Verdict]) -> list[RecordDict]:
+    """The worst windows of the gates on windows, failed or not."""
+    rows = []
+    for gate in (verdict.gate for verdict in verdicts if is_window(verdict.gate.pool)):
+        window = result.judged(gate.metric, gate.pool, gate.bound).worst_window(gate.pool)
+        rows.append({"metric": gate.metric, "first": window.first, "frames": window.frames})
     return rows
 
 

@@ -128,7 +128,15 @@ def _full() -> Document:
     sections = [Section("a section", blocks).to_record()]
     sections[0]["blocks"][-1]["left_out"] = "a picture was left out"
     columns = {"psnr_y": [30.0, 41.0, 42.0], "psnr_cb": 44.0, "psnr_cr": 45.0}
-    bad = a_measurement([95, 96, 101], [80.5, 94, 95.5], columns=columns, min_neg=95, min_psnr_y=40, max_gap_stdev=9)
+    bad = a_measurement(
+        [95, 96, 101],
+        [80.5, 94, 95.5],
+        columns=columns,
+        min_neg=95,
+        min_psnr_y=40,
+        max_gap_stdev=9,
+        min_neg_worst_2f=50,
+    )
     small = {"frame": 1, "width": 224, "height": 126, "reference": JPEG, "distorted": JPEG}
     bad.update(pictures=[{**PICTURE, "thumbnail": small}], thumbnail=small)
     bad.update(left_out="some were left out", subtest="codec=x264")

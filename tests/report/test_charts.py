@@ -306,3 +306,11 @@ def test_fine_axis() -> None:
     chart = str(charts.metric_chart(made, "float_ssim"))
     assert float(re.findall(r'data-unit="(\d+)"', chart)[0]) >= 1000
     assert float(re.findall(r'data-top="([\d.]+)"', chart)[0]) < 1
+
+
+def test_worst_window() -> None:
+    measurement = {**a_measurement(), "windows": [{"metric": "neg", "first": 0, "frames": 2}]}
+    [column] = of_class(parsed(charts.score_chart(measurement)), "window")
+    assert column.get("d", "").startswith("M0 0h1V")
+    assert column[0].text
+    assert not of_class(parsed(charts.metric_chart(measurement, "gap")), "window")

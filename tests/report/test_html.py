@@ -240,6 +240,7 @@ def test_every_text_is_shown() -> None:
     assert missing == {
         "runs.gates",
         "worst.metric",
+        "windows.metric",
         "provenance.filters.reference",
         "provenance.filters.distorted",
     }

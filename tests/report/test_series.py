@@ -144,6 +144,20 @@ def test_worst_frames() -> None:
     ]
 
 
+def test_worst_window() -> None:
+    frames = (95.0, 60.0, 95.0, 95.0, 80.0, 81.0, 95.0)
+    gates = {"min_neg_worst_2f": 90, "max_gap_worst_3f": 3}
+    result = a_result(frames, frames)
+    made = series.frame_data(result, judge(result, [parse_gate(name, limit, "call") for name, limit in gates.items()]))
+    assert made["windows"] == [
+        {"metric": "neg", "first": 0, "frames": 2},
+        {"metric": "gap", "first": 0, "frames": 3},
+    ]
+    # The pictures are those of the window, not of frame 4 outside of it.
+    assert [row["frame"] for row in made["worst"] if row["metric"] == "neg"] == [1, 0]
+    assert "windows" not in series.frame_data(result, [])
+
+
 def test_worst_frames_of_max_gate() -> None:
     result = a_result((95.0, 96.0, 97.0, 98.0), (91.0, 92.0, 93.0, 94.0))
     worst = series.frame_data(result, judge(result, [parse_gate("max_neg", 50, "call")]))["worst"]

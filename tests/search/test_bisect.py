@@ -87,7 +87,7 @@ def test_answers_are_exact(plain: Bisection, short: Path, by_hand: ByHand) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("metric", "target"), [("vmaf", 70), ("neg.min", 60), ("psnr_y", 31)])
+@pytest.mark.parametrize(("metric", "target"), [("vmaf", 70), ("neg.min", 60), ("neg.worst_3f", 65), ("psnr_y", 31)])
 def test_every_kind_of_metric(metric: str, target: float, short: Path, by_hand: ByHand) -> None:
     answer = real(short, target, metric=parse_metric(metric), crf=(30, 41))[target]
     assert answer.outcome == "met"
