@@ -72,6 +72,12 @@ def beginning_of(text: str, most: int) -> str:
     return first if len(first) <= most else f"{first[:most].rpartition(' ')[0] or first[: most - 1]} …"
 
 
+def no_attribute(owner: object, name: str, use: str) -> AttributeError:
+    """The error of `__getattr__` for an attribute that does not exist, with what to use in its place; "" if nothing."""
+    hint = f"; use {use}" if use else ""
+    return AttributeError(f"{type(owner).__name__!r} object has no attribute {name!r}{hint}", name=name, obj=owner)
+
+
 def plural(number: float, noun: str) -> str:
     """A number with its noun: "1 frame", "2 frames"."""
     return f"{number:.12g} {noun}{'' if number == 1 else 's'}"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.html_views import html_of
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import Context, Score
+from pytest_vmaf.text import no_attribute
 
 #: What every tile has.
 PLACE, MEASURED = ("column", "row", "x", "y", "w", "h"), ("vmaf", "neg", "gap")
@@ -66,6 +67,12 @@ class QualityMap:
     tiles: tuple[Tile, ...]
     worst_result: MapResult
     saliency: str = ""
+
+    if not TYPE_CHECKING:  # Type checkers must know which attributes there are.
+
+        def __getattr__(self, name: str) -> NoReturn:
+            is_score = name in ("vmaf", "neg", "gap")
+            raise no_attribute(self, name, f"quality_map.whole.{name} or quality_map.worst.{name}" if is_score else "")
 
     def __repr__(self) -> str:
         worst = f"NEG {self.worst.neg:.2f} in column {self.worst.column}, row {self.worst.row}"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast
 
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.files import load_json
@@ -14,6 +14,7 @@ from pytest_vmaf.html_views import html_of
 from pytest_vmaf.json_shapes import Each, Optional, conform
 from pytest_vmaf.scoring.score import Context, Provenance, Scale, Score
 from pytest_vmaf.scoring.signs import SIGNS
+from pytest_vmaf.text import no_attribute
 
 SCHEMA = 1
 #: A result as JSON data, of the shape below.
@@ -149,6 +150,12 @@ class Result:
     def scores(self) -> Mapping[str, Score]:
         """All scores by metric: `vmaf`, `neg`, `gap`, the features and the signs."""
         return {"vmaf": self.vmaf, "neg": self.neg, "gap": self.gap, **self.features, **self.signs}
+
+    if not TYPE_CHECKING:  # Type checkers must know which attributes there are.
+
+        def __getattr__(self, name: str) -> NoReturn:
+            is_metric = "neg" in self.__dict__ and name in self.scores
+            raise no_attribute(self, name, f"result[{name!r}]" if is_metric else "")
 
     def __getitem__(self, metric: str) -> Score:
         if metric not in self.scores:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from pytest_vmaf.errors import IncomparableScores, MeasurementError
 from pytest_vmaf.scoring.pools import Window, pooled, worst_window
-from pytest_vmaf.text import time_code
+from pytest_vmaf.text import no_attribute, time_code
 
 #: How a result was measured, as plain JSON data; `scoring.measure` lists the keys. Other scorers may add their own.
 Provenance: TypeAlias = Mapping[str, Any]
@@ -182,6 +183,12 @@ class Score(float):
     def stdev(self) -> float:
         """The population standard deviation over frames: a spread, so a plain float without a scale."""
         return pooled(self.frames, "stdev")
+
+    if not TYPE_CHECKING:  # Type checkers must know which attributes there are.
+
+        def __getattr__(self, name: str) -> NoReturn:
+            percent = re.fullmatch(r"p([1-9]\d?)", name)
+            raise no_attribute(self, name, f"score.percentile({percent[1]})" if percent else "")
 
     def percentile(self, percent: int) -> Score:
         """The score that `percent` of the frames are below, a whole number from 1 to 99: `percentile(5)` is `.p5`."""

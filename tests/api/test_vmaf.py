@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,22 @@ def test_without_pytest(reference: Path, encoded: Path) -> None:
     assert 10 < result.neg < result.vmaf.mean * 1.0
     assert [record["status"] for record in vmaf.records] == ["passed"]
     assert vmaf.records[0]["gates"][0]["origin"] == "call"
+
+
+def test_attributes_that_do_not_exist() -> None:
+    result = Vmaf(scorer=FakeScorer(vmaf=95, neg=93)).score("a.mkv", "b.mkv")
+    with pytest.raises(AttributeError, match=r"'Result' object has no attribute 'psnr_hvs'$"):
+        result.psnr_hvs  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(AttributeError, match=r"'Score' object has no attribute 'p25'; use score\.percentile\(25\)"):
+        result.neg.p25  # type: ignore[attr-defined]  # noqa: B018
+    assert pickle.loads(pickle.dumps(result)) == copy.deepcopy(result) == result
+
+
+def test_metric_as_an_attribute(reference: Path, encoded: Path) -> None:
+    with pytest.raises(AttributeError, match=r"'Result' object has no attribute 'psnr_y'; use result\['psnr_y'\]"):
+        Vmaf().score(reference, encoded).psnr_y  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(AttributeError, match=r"use quality_map\.whole\.neg or quality_map\.worst\.neg"):
+        Vmaf().quality_map(reference, encoded, grid=(1, 1)).neg  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_self_score_is_ceiling(reference: Path, encoded: Path) -> None:
