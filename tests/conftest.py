@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy  # noqa: F401  (pytester unloads what a run in this process has loaded, and numpy loads only once)
 import pytest
 
 from pytest_vmaf.encoding.encoders import ENCODERS, Encoder
