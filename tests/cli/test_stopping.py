@@ -135,7 +135,7 @@ def test_progress_on_a_terminal(commands: tuple[str, ...], clip: Path, tmp_path:
     asked = [
         sweeping(clip, tmp_path / "rows.jsonl")
         if command == "corpus"
-        else searching(command, clip, "80", "--crf-range", "24-38")
+        else searching(command, clip, "80", "--crf-range", "26-32")
         for command in commands
     ]
     env = {name: value for name, value in os.environ.items() if name != "CI"} | {"COLUMNS": "100", "TERM": "xterm"}
