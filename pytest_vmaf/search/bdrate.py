@@ -70,7 +70,7 @@ class RateQuality:
         if len(rising) < 2:
             raise MeasurementError(
                 f"A rate-quality curve needs 2 points that rise in bitrate and quality, not {len(rising)} of "
-                f"{len(points)}. Encode the source at more CRFs, further apart."
+                f"{len(points)}. Encode at more CRFs, further apart; in vmaf.compare, pass more targets."
             )
         object.__setattr__(self, "points", tuple(rising))
         object.__setattr__(self, "dropped", tuple(dropped))
@@ -169,7 +169,7 @@ def _require_points(name: str, anchor: RateQuality, test: RateQuality) -> None:
             points = len(curve.points) + len(curve.dropped)
             raise MeasurementError(
                 f"{name} needs {LEAST_POINTS} points that rise in bitrate and quality; the {role} has "
-                f"{len(curve.points)} of {points}. Encode the source at more CRFs, further apart."
+                f"{len(curve.points)} of {points}. Encode at more CRFs, further apart; in vmaf.compare, pass more targets."
             )
 
 
