@@ -169,7 +169,8 @@ def _require_points(name: str, anchor: RateQuality, test: RateQuality) -> None:
             points = len(curve.points) + len(curve.dropped)
             raise MeasurementError(
                 f"{name} needs {LEAST_POINTS} points that rise in bitrate and quality; the {role} has "
-                f"{len(curve.points)} of {points}. Encode at more CRFs, further apart; in vmaf.compare, pass more targets."
+                f"{len(curve.points)} of {points}. Encode at more CRFs, further apart; in vmaf.compare, pass more "
+                "targets."
             )
 
 
