@@ -242,7 +242,10 @@ def _tolerances(layers: Sequence[Layer], kind: str, measures: Callable[[str], bo
     """The tolerances in force that this measurement can check. Raises SettingsError if there is none."""
     for each in layers[0].tolerances:
         if not measures(each.metric):
-            raise SettingsError(f"{each.name} cannot be checked here: this measurement has no {each.metric}.")
+            hint = ""
+            if each.metric == "bitrate" and kind == "score":
+                hint = " Baselines of vmaf.bisect have one. Here, max_bitrate= limits the bitrate itself."
+            raise SettingsError(f"{each.name} cannot be checked here: this measurement has no {each.metric}.{hint}")
     tolerances = in_force([layer.tolerances for layer in layers], kind)
     if not (measurable := tuple(each for each in tolerances if measures(each.metric))):
         name, limit = next(iter(DEFAULTS[kind].items()))

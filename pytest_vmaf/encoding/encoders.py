@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from pytest_vmaf.cache.entries import Cache, get_or_compute, key_of
-from pytest_vmaf.encoding.encoder_fields import check_kinds, is_range, read_words
+from pytest_vmaf.encoding.encoder_fields import check_kinds, read_range, read_words, refuse_operators
 from pytest_vmaf.errors import EncodeError, SettingsError
 from pytest_vmaf.media.builds import build_of
 from pytest_vmaf.media.ffmpeg import FfmpegCommand
@@ -78,11 +78,7 @@ class Encoder:
     def __post_init__(self) -> None:
         if not (isinstance(self.name, str) and self.name and self.name.isprintable()):
             raise SettingsError(f"The name of an encoder must be printable text, not {self.name!r:.80}.")
-        if not is_range(self.crf_range):
-            raise SettingsError(
-                f"{self.name}: crf_range must be two integers, for example (0, 51), at most 1000 apart, "
-                f"not {self.crf_range!r}."
-            )
+        read_range(self.name, self.crf_range)
         if sum(map(bool, (self.arguments, self.command, self.function))) != 1:
             raise SettingsError(f"{self.name}: an encoder must have one of arguments, command and function.")
         for field in ("arguments", "command", "presets", "concat_arguments", "files"):
@@ -110,6 +106,7 @@ class Encoder:
         if self.command and VARIABLE.fullmatch(self.command[0]) and shutil.which(self.command[0]) is None:
             by_env = printable(shlex.join(self.command[:2]))
             raise SettingsError(f"No shell reads the command, which begins with a variable. Write `env {by_env} …`.")
+        refuse_operators(self.name, self.command)
 
     @property
     def _template(self) -> tuple[str, ...]:

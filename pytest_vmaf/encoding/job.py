@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -62,6 +63,10 @@ class EncodeJob:
         if self.source.has_variable_rate and self.encoder.name in CONSTANT_RATE:
             clip = replace(self.source.clip, frame_rate=self.source.frame_rate)
             object.__setattr__(self, "source", replace(self.source, clip=clip, has_variable_rate=False))
+        program, *rest = self.encoder.command or ("",)
+        if program == "ffmpeg" and shutil.which(program) is None:
+            # Commands for an ffmpeg on PATH also run where only the embedded one is installed.
+            object.__setattr__(self, "encoder", replace(self.encoder, command=(self.ffmpeg, *rest)))
         clip, encoder = self.source.clip, self.encoder
         reads_file = encoder.function is not None or (bool(encoder.command) and not encoder.reads_stdin)
         if reads_file and (clip.crop is not None or clip.stream is not None):

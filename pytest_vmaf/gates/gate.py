@@ -214,6 +214,8 @@ def gate_names() -> list[str]:
 
 def unknown_metric(name: str, origin: str, hint: str, names: Sequence[str]) -> SettingsError:
     """The error for a gate or tolerance whose metric is not one of the names."""
+    if "bd_rate" in name:
+        hint = " For a BD-rate, assert on comparison.bd_rate(…), or pass baseline=True and max_bd_rate_rise=."
     listed = ", ".join(each for each in names if not each.startswith("float_moment"))
     return SettingsError(f"{name!r} ({origin}) has an unknown metric.{hint} Metrics: {listed}.")
 

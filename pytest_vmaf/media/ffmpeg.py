@@ -61,7 +61,9 @@ NOISE = re.compile(
     r"Stream mapping:|\s+Stream #\d+:\d+[^@]*|\s+Duration: [^@]*, bitrate: [^@]*|"
     r"\s+(?:Metadata|Side data):|\s+[\w-]+ +: [^@]*|Adding streams from explicit maps\.\.\.|"
     r"Created \w+ stream from input stream \d+:\d+|w:\d+ h:\d+ pixfmt:\w+ tb:[^@]*|"
-    r"video frame properties congruent with link at pts_time: \S+|Nvenc unloaded)|"
+    r"video frame properties congruent with link at pts_time: \S+|Nvenc unloaded|"
+    # The banner, which an ffmpeg in a command of the user's prints without -hide_banner.
+    r"ffmpeg version \S+ Copyright [^@]*|  built with [^@]*|  configuration: [^@]*|  lib[a-z]+ +\d+\.[\d. /]+)|"
     r"\[Parsed_showinfo_\d+ @ \w+\] [^@]*"
 )
 

@@ -101,8 +101,11 @@ def worst_measurement(test: Record) -> Record | None:
 
 
 def scores(tests: Sequence[Record]) -> list[tuple[float, bool]]:
-    """NEG of each test, and whether the test failed. Scores of another model than that of most tests are left out."""
-    return [(record["neg"], is_bad(test)) for test, record in _comparable(tests)]
+    """NEG of each test, and whether the test failed, be it as expected.
+
+    Scores of another model than that of most tests are left out.
+    """
+    return [(record["neg"], is_bad(test) or test["status"] == "xfailed") for test, record in _comparable(tests)]
 
 
 def numbers(tests: Sequence[Record]) -> list[Number]:

@@ -7,7 +7,8 @@ import re
 from pytest_vmaf.gates.metrics import ABOVE, label
 from pytest_vmaf.report.order import badness, rank
 from pytest_vmaf.report.schema import DROP, IN_PERCENT, NO_BASELINE, RISE, Record
-from pytest_vmaf.report.wording import explain_caught, limit_text, margin, moment, value
+from pytest_vmaf.report.summary import GEOMETRY
+from pytest_vmaf.report.wording import explain_caught, limit_text, margin, moment, short_clip, value
 from pytest_vmaf.text import beginning_of, plural
 
 #: What a failed gate on a sign of the picture means.
@@ -35,9 +36,10 @@ def explain(test: Record) -> str:
     if caught := explain_caught(test):
         return caught
     if test["status"] in ("failed", "xfailed"):
-        gates = sorted((gate for each in test["measurements"] for gate in _failed(each)), key=rank)
+        gates = [(gate, _region(each)) for each in test["measurements"] for gate in _failed(each)]
         if gates:
-            reasons = list(dict.fromkeys(map(explain_gate, gates)))
+            gates.sort(key=lambda gate: rank(gate[0]))
+            reasons = list(dict.fromkeys(f"{region}{explain_gate(gate)}" for gate, region in gates))
             more = [f"{plural(len(reasons) - NAMED, 'more gate')} failed"] if len(reasons) > NAMED else []
             return _sentence("; ".join([*reasons[:NAMED], *more]))
     first = str(test["message"]).strip().partition("\n")[0].removeprefix("pytest_vmaf.")
@@ -80,6 +82,12 @@ def _of(name: str, pool: str) -> str:
         return f"{'lowest' if pool == 'min' else 'highest'} {name}"
     low = re.fullmatch(r"p\d+", pool) and int(pool[1:]) <= 25
     return f"{name} of the worst frames ({pool})" if low else f"{name} {pool}"
+
+
+def _region(measurement: Record) -> str:
+    """The beginning of a sentence about a region, for example "face: "; "" for a whole picture."""
+    match = GEOMETRY.search(short_clip(measurement["distorted"]))
+    return f"{match[1]}: " if match else ""
 
 
 def _failed(measurement: Record) -> list[Record]:

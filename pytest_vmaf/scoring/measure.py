@@ -98,7 +98,10 @@ def check_log(prepared: PreparedScoring, log: ScoreLog) -> ScoreLog:
         pair = prepared.pair
         hint = describe_variable_rate(pair.reference, pair.distorted) if pair else ""
         if pair and not hint and not pair.matched:
-            hint = "To score the frames that both have, pass match_rate=True (--vmaf-match-rate); notes tell the rest."
+            hint = (
+                "To score only the frames that both clips have, pass match_rate=True (--vmaf-match-rate). The result's "
+                "notes name the others."
+            )
         raise PairError(f"{error}\n  {hint}" if hint else str(error)) from None
     refuse_unseen_frames(prepared, log)
     check_meaningful(log, prepared.job)
@@ -159,10 +162,11 @@ def check_meaningful(log: ScoreLog, job: ScoreRequest) -> None:
     ]
     if blind:
         first = blind[0]
+        raw = "" if not (job.reference.clip.is_raw or job.distorted.clip.is_raw) else ", or a pix_fmt is wrong"
         raise ScorerError(
             f"VMAF is not meaningful for {len(blind)} of {plural(len(neg), 'frame')}: frame {first} has NEG "
             f"{neg[first]:.1f} but a luma PSNR of only {psnr[first]:.1f} dB.\n"
-            "  The reference is flat there (black frame, title card) or the brightness differs strongly.\n"
+            f"  The reference is flat there (black frame, title card) or the brightness differs strongly{raw}.\n"
             f"  Compare these frames: {job.reference.clip.name} and {job.distorted.clip.name}."
         )
 

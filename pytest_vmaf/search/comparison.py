@@ -274,7 +274,14 @@ class Comparison:
 
     def __str__(self) -> str:
         rows = (item for by_label in self.bisections.values() for item in by_label.items())
-        return "\n".join(f"{label}: {bisection}" for label, bisection in rows)
+        lines = [f"{label}: {bisection}" for label, bisection in rows]
+        anchor, *others = self.labels
+        for label in others:
+            try:
+                lines.append(f"{label} against {anchor}: {repr(self.bd_rate(label, anchor=anchor)).strip('<>')}")
+            except MeasurementError as error:
+                lines.append(str(error))
+        return "\n".join(lines)
 
 
 def _reasons(bisection: Bisection) -> str:

@@ -88,7 +88,7 @@ class Setup:
         return printable(f"{self.source}, {settings}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Row:
     """One encode and its scores: a line of a sweep's file.
 
@@ -133,6 +133,9 @@ class Row:
     def gap(self) -> float:
         """Mean of VMAF minus NEG, unclipped."""
         return self.scores["gap"]
+
+    def __repr__(self) -> str:
+        return f"<Row {self.setup.name}, CRF {self.crf}: NEG {self.neg:.3f}, {self.bitrate / 1000:.1f} kbit/s>"
 
     def to_json(self) -> str:
         """Format the row as one line without its end. `from_json` returns an equal row, to the last bit."""

@@ -122,6 +122,11 @@ def sweep(request: SweepRequest, scorer: Scorer) -> tuple[Row, ...]:
 
 
 def _check(request: SweepRequest) -> None:
+    if request.output.suffix.lower() in (".csv", ".tsv", ".xlsx"):
+        raise SettingsError(
+            f"output must be a file of JSON Lines, for example corpus.jsonl, not {printable(request.output.name)}.\n"
+            "  For a table, take the rows that the sweep returns: row.to_dict() has the columns."
+        )
     for name in ("encoders", "crfs"):
         if not getattr(request, name):
             raise SettingsError(f"The grid of a sweep needs {name}; there are none.")

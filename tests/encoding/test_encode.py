@@ -344,6 +344,18 @@ def test_program_missing(reads: str, job: Callable[..., EncodeJob], tmp_path: Pa
     assert open_files() == before
 
 
+def test_command_of_the_embedded_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = command_encoder("ffmpeg -i {input} -crf {crf} {output}")
+    on_path = tmp_path / "ffmpeg"
+    on_path.write_text("#!/bin/sh\n")
+    on_path.chmod(0o755)
+    for folder, program in ((tmp_path, "ffmpeg"), (tmp_path / "empty", "/embedded/ffmpeg")):
+        monkeypatch.setenv("PATH", str(folder))
+        job = replace(paper_job(encoder), ffmpeg="/embedded/ffmpeg", encoder=encoder)
+        assert job.program_argv(30, Path("out.mp4"))[0] == program
+        assert job.name == "ffmpeg"
+
+
 def open_files() -> set[str]:
     folder = Path("/proc/self/fd")
     return set(os.listdir(folder)) if folder.exists() else set()

@@ -139,6 +139,11 @@ def test_crf_range_invalid(crf_range: object) -> None:
         Encoder("x", crf_range, arguments=("{crf}",))  # type: ignore[arg-type]
 
 
+def test_crf_range_of_bitrates() -> None:
+    with pytest.raises(SettingsError, match=r"steps of 10, write \(30, 600\), and \{crf\}0 in the command"):
+        Encoder("x", (300, 6000), command=("enc", "{crf}k"), larger_is_finer=True)
+
+
 @pytest.mark.parametrize(
     "ways", [{}, {"arguments": ("{crf}",), "command": ("{crf}",)}, {"command": ("{crf}",), "function": print}], ids=repr
 )
@@ -274,6 +279,8 @@ def test_function_signature() -> None:
     [
         ("files", 5, "files must be a sequence of strings, not 5"),
         ("files", "a.cfg", "files must be a sequence of strings, not 'a.cfg'"),
+        ("command", "./enc -q {crf}", r"Write command=\('./enc', '-q', '\{crf\}'\)"),
+        ("command", "enc '{crf}", r"not \"enc '\{crf\}\"\.$"),
         ("presets", [1], r"presets must be a sequence of strings, not \[1\]"),
         ("preset", 5, "preset must be a string or None, not 5"),
         ("name", 5, "The name of an encoder must be printable text, not 5"),
@@ -295,3 +302,9 @@ def test_command_that_begins_with_a_variable():
     with pytest.raises(SettingsError, match=r"begins with a variable\. Write `env MODE=good \./enc …`"):
         command_encoder("MODE=good ./enc --crf {crf}")
     assert command_encoder("env MODE=good ./enc --crf {crf}").command[0] == "env"
+
+
+def test_command_with_a_pipe():
+    with pytest.raises(SettingsError, match=r"enc: no shell reads the command, so '\|' would be an argument"):
+        command_encoder("enc --crf {crf} - | pack -o {output}")
+    assert command_encoder("sh -c 'enc --crf {crf} - | pack -'").command[0] == "sh"

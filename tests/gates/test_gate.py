@@ -307,3 +307,8 @@ def test_one_gate_by_two_names():
     refuse_twice(layer("call", min_neg=95, max_neg=99))
     with pytest.raises(SettingsError, match=r"^min_neg and min_neg_mean \(call\) are the same gate\."):
         refuse_twice(layer("call", min_neg=95, min_neg_mean=95))
+
+
+def test_bd_rate_has_no_gate() -> None:
+    with pytest.raises(SettingsError, match=r"assert on comparison\.bd_rate\(…\), or pass baseline=True and "):
+        parse_gate("max_bd_rate", -10, "call")

@@ -383,6 +383,20 @@ def test_beginning_of_a_log_is_noise():
     assert end.explain().endswith("its last lines were:\n    [h264_nvenc @ 0x5624] Cannot load libcuda.so.1")
 
 
+BANNER = """\
+ffmpeg version n9.0.2-17 Copyright (c) 2000-2026 the FFmpeg developers
+  built with gcc 16.2.0 (crosstool-NG 1.29.0.7_b1a94f6)
+  configuration: --prefix=/ffbuild/prefix --enable-gpl --extra-libs='-lgomp -ldl'
+  libavutil      61.  1.102 / 61.  1.102
+  libswresample   7.  1.102 /  7.  1.102
+Unrecognized option 'crff'."""
+
+
+def test_banner_is_noise():
+    end = Finished(FfmpegCommand(()), 8, tuple(BANNER.splitlines()))
+    assert end.explain().endswith("its last lines were:\n    Unrecognized option 'crff'.")
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -100,6 +100,11 @@ def test_numbers_of_one_model() -> None:
     assert [neg for neg, _ in overview.scores(tests)] == [90.0, 92.0]
 
 
+def test_expected_failure_is_not_drawn_as_passed() -> None:
+    tests = [a_passed(90.0), a_test("xfailed", a_measurement(42.0, 40.0, min_neg=70))]
+    assert overview.scores(tests) == [(90.0, False), (40.0, True)]
+
+
 def test_file_of() -> None:
     assert overview.file_of(a_passed()) == "tests/test_it.py"
     assert overview.file_of({"id": "a.md", "file": None}) == ""

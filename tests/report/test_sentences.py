@@ -46,6 +46,11 @@ def test_two_gates_are_named() -> None:
     assert worst_moment(a_test("failed", record)) == "worst in frame 0 (0:00.000)"
 
 
+def test_region_is_named() -> None:
+    face = {**a_measurement(82.0, 80.0, min_neg=85), "distorted": "o.mp4 [face 240x180+200+60]"}
+    assert explain(a_test("failed", face)) == "Face: NEG 80.00 is 5.00 below the minimum of 85"
+
+
 def test_other_ends() -> None:
     passed = a_measurement(95.0, 93.0, min_neg=90)
     assert explain(a_test("passed", passed)) == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -287,6 +288,9 @@ def test_comparison_in_words(pair: Comparison, three: Comparison) -> None:
     assert repr(three) == "<Comparison of plain, sharp on 3 sources, 42 encodes>"
     assert str(pair).startswith("plain: libx264 medium on reference.mkv: NEG")
     assert "\nsharp: libx264 medium on" in str(pair)
+    assert re.fullmatch(r"sharp against plain: [+-]\d+\.\d\d % \(BD-rate, .*, 1 source\)", str(pair).splitlines()[-1])
+    apart = a_comparison((88, 92, 96), fine=a_curve()[:4], coarse=a_curve()[3:])
+    assert "\ncoarse and fine both meet 1 of 3 targets" in str(apart)
 
 
 # What cannot be compared.

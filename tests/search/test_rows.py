@@ -236,3 +236,7 @@ def test_setup_name_is_printable(whole: Path) -> None:
     row = read_rows(whole)[0]
     strange = replace(row, setup=replace(row.setup, source="\x1b[2J\n.mkv"))
     assert strange.setup.name == "\\x1b[2J\\n.mkv, libx264 ultrafast"
+
+
+def test_row_in_words() -> None:
+    assert repr(a_row(24, 95.5, 400)) == "<Row clip.mkv, libx264 medium, CRF 24: NEG 95.500, 400.0 kbit/s>"

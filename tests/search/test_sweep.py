@@ -287,6 +287,13 @@ def test_model_with_another_scale(clip: Clip, tmp_path: Path) -> None:
         sweep(a_request(clip, tmp_path / "sweep.jsonl", scorings=(scoring,)), FfmpegScorer())
 
 
+def test_table_as_output(clip: Clip, tmp_path: Path) -> None:
+    output = tmp_path / "corpus.csv"
+    with pytest.raises(SettingsError, match=r"a file of JSON Lines, .*, not corpus\.csv\.\n.* row\.to_dict\(\)"):
+        sweep(a_request(clip, output), FfmpegScorer())
+    assert not output.exists()
+
+
 @pytest.mark.slow
 def test_sequence_of_pictures(make: Callable[..., Path], clip: Clip, tmp_path: Path) -> None:
     pattern, output = tmp_path / "[a]_%03d.png", tmp_path / "sweep.jsonl"
