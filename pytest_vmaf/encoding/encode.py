@@ -176,7 +176,10 @@ def _check_duration(job: EncodeJob, crf: int, frames: int, duration: float) -> N
 
 
 def _no_rate(job: EncodeJob) -> str:
-    return f"{job.source.clip.name} states no frame rate, so bitrates are unknown. Set it: Clip(..., frame_rate=24)."
+    return (
+        f"{job.source.clip.name} states no frame rate, so bitrates are unknown. Set it: Clip(..., frame_rate=24), "
+        "or --frame-rate=24 in the pytest-vmaf command."
+    )
 
 
 def _call_function(job: EncodeJob, crf: int, path: Path) -> None:

@@ -51,7 +51,9 @@ def suggest_geometry(clip: Clip, usual: str) -> str:
         if clip.path.stat().st_size % frame == 0:
             width, height, form = int(size[0]), int(size[1]), pix_fmt
             break
-    return f'Clip({str(clip.path)!r}, width={width}, height={height}, pix_fmt="{form}", frame_rate=24)'
+    flags = f"--width={width} --height={height} --pix-fmt={form} --frame-rate=24"
+    call = f'Clip({str(clip.path)!r}, width={width}, height={height}, pix_fmt="{form}", frame_rate=24)'
+    return f"{call}\n  or, in the pytest-vmaf command, {flags}"
 
 
 def check_y4m_size(clip: Clip, head: bytes) -> None:

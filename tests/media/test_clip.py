@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import struct
 import zlib
@@ -211,6 +212,9 @@ def test_raw_geometry_in_the_name(tmp_path, name, frame, geometry):
     with pytest.raises(ClipError, match="State it") as error:
         input_arguments(Clip(tmp_path / name))
     assert geometry in str(error.value).replace('"', "'")
+    width, height, pix_fmt = re.findall(r"=(?:'(\w+)'|(\d+))", geometry)
+    flags = f"--width={width[1]} --height={height[1]} --pix-fmt={pix_fmt[0]} --frame-rate=24"
+    assert f"in the pytest-vmaf command, {flags}." in str(error.value)
 
 
 @pytest.mark.parametrize("off", [-1, 1, 2304])
