@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from pytest_vmaf.encoding.cut import centre, cut
 from pytest_vmaf.errors import EncodeError, MeasurementError, ScorerError, SettingsError
+from pytest_vmaf.media.child_signals import ENDING, deferred
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.fingerprint import stamp_of
 from pytest_vmaf.media.inspect import count_frames, inspect
@@ -171,6 +173,7 @@ def _search(request: BisectRequest, plan: SearchPlan, prober: Prober, ceiling: f
             workers=request.workers,
             progress=_with_cover(plan, len(request.targets)),
             interrupted=prober.interrupt,
+            uninterrupted=partial(deferred, signal.SIGINT, *ENDING),
         )
     # Several workers finish in any order; the order in which the search made the trial encodes does not vary.
     prober.probes = {mirror(crf): prober.probes[mirror(crf)] for crf, _ in search.probes}

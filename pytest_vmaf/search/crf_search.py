@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -79,6 +79,7 @@ def find_crossings(
     workers: int = 1,
     progress: Callable[[int, float], None] | None = None,
     interrupted: Callable[[], None] | None = None,
+    uninterrupted: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Search:
     """Find for each target the largest CRF whose score reaches it, with few measurements.
 
@@ -97,6 +98,7 @@ def find_crossings(
             runs in threads, in rounds that are listed by CRF.
         progress: Called after every round with the number of measurements made, and the number expected in all.
         interrupted: Called when Ctrl-C ends the search, until no measurement is under way.
+        uninterrupted: Makes Ctrl-C wait while measurements are started. One that it lost could not be stopped.
 
     Returns:
         The crossings, and every measurement.
@@ -133,9 +135,11 @@ def find_crossings(
             if not crfs:
                 break
             crfs = sorted(crfs)
-            futures = _start_round(pool, measure, crfs)
-            scores = map(measure, crfs) if pool is None else (future.result() for future in futures)
+            futures: list[Future[float]] = []
             try:
+                with uninterrupted():
+                    futures += _start_round(pool, measure, crfs)
+                scores = map(measure, crfs) if pool is None else (future.result() for future in futures)
                 for crf, score in zip(crfs, scores, strict=True):
                     probes[crf] = score
                     beliefs = [belief.after(crf - finest, logit(probes[crf] / ceiling)) for belief in beliefs]

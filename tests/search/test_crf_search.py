@@ -6,16 +6,22 @@ import json
 import math
 import os
 import random
+import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from pytest_vmaf.media.child_signals import deferred
+from pytest_vmaf.search import crf_search
 from pytest_vmaf.search.crf_search import Crossing, Search, find_crossings
 
 TARGETS = (94.0, 96.0, 97.0, 98.0)
@@ -319,6 +325,36 @@ def test_interrupted_until_all_have_ended(error: type[BaseException]) -> None:
     with pytest.raises(error):
         find_crossings(measure, (0, 51), TARGETS, ceiling=99.5, workers=2, interrupted=interrupted)
     assert len(calls) >= 2
+    assert stopped.is_set()
+
+
+def test_interrupted_while_starting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C when a measurement has begun and nobody knows it yet."""
+
+    class Pool(ThreadPoolExecutor):
+        def submit(self, *arguments: Any, **keywords: Any) -> Future[Any]:
+            future = super().submit(*arguments, **keywords)
+            signal.raise_signal(signal.SIGINT)
+            return future
+
+    monkeypatch.setattr(crf_search, "ThreadPoolExecutor", Pool)
+    stopped, calls = threading.Event(), list[int]()
+
+    def measure(crf: int) -> float:
+        stopped.wait(5)
+        return logistic(crf)
+
+    def interrupted() -> None:
+        calls.append(len(calls))
+        # The first time, the threads had no programs to stop yet.
+        if len(calls) == 2:
+            stopped.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        find_crossings(
+            *(measure, (0, 51), TARGETS), ceiling=99.5, workers=2, interrupted=interrupted,
+            uninterrupted=partial(deferred, signal.SIGINT),
+        )  # fmt: skip
     assert stopped.is_set()
 
 
