@@ -18,8 +18,9 @@ Y4M_CHROMA = re.compile(
     rb" C(?:(?P<chroma>420|422|444|411)(?:jpeg|paldv|mpeg2)?(?P<alpha>alpha)?(?:p(?P<depth>\d\d?))?|"
     rb"mono(?P<grey>\d\d?)?)(?= |\n)"
 )
-#: Width and height in the name of a raw file.
+#: Width and height, and frames per second, in the name of a raw file.
 SIZE_IN_NAME = re.compile(r"(?<!\d)(\d{2,4}|[1-5]\d{4})x(\d{2,4}|[1-5]\d{4})(?!\d)")
+RATE_IN_NAME = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,3})?) ?fps", re.IGNORECASE)
 #: A frame's header: its parameters follow, for example ` Ip`. No writer makes longer ones.
 FRAME = re.compile(rb"FRAME(?: [^\n]*)?\n")
 LONGEST_HEADER = 256
@@ -51,8 +52,9 @@ def suggest_geometry(clip: Clip, usual: str) -> str:
         if clip.path.stat().st_size % frame == 0:
             width, height, form = int(size[0]), int(size[1]), pix_fmt
             break
-    flags = f"--width={width} --height={height} --pix-fmt={form} --frame-rate=24"
-    call = f'Clip({str(clip.path)!r}, width={width}, height={height}, pix_fmt="{form}", frame_rate=24)'
+    rate = match[1] if (match := RATE_IN_NAME.search(clip.path.stem)) else "24"
+    flags = f"--width={width} --height={height} --pix-fmt={form} --frame-rate={rate}"
+    call = f'Clip({str(clip.path)!r}, width={width}, height={height}, pix_fmt="{form}", frame_rate={rate})'
     return f"{call}\n  or, in the pytest-vmaf command, {flags}"
 
 

@@ -201,7 +201,7 @@ def test_raw_without_geometry(tmp_path, suffix):
     [
         ("walk_64x48.yuv", 4608, "width=64, height=48, pix_fmt='yuv420p'"),
         ("walk-64x48-NV12.yuv", 4608, "width=64, height=48, pix_fmt='nv12'"),
-        ("walk_yuv420p10_64x48_25fps.yuv", 9216, "width=64, height=48, pix_fmt='yuv420p10le'"),
+        ("walk_yuv420p10_64x48_25fps.yuv", 9216, "pix_fmt='yuv420p10le', frame_rate=25)"),
         ("walk_64x48.p010", 9216, "width=64, height=48, pix_fmt='p010le'"),
         ("walk_64x48_422.yuv", 6144, "width=1920, height=1080, pix_fmt='yuv420p'"),
         ("walk_99999x48.yuv", 4608, "width=1920, height=1080, pix_fmt='yuv420p'"),
