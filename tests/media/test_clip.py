@@ -201,7 +201,7 @@ def test_raw_without_geometry(tmp_path, suffix):
     [
         ("walk_64x48.yuv", 4608, "width=64, height=48, pix_fmt='yuv420p'"),
         ("walk-64x48-NV12.yuv", 4608, "width=64, height=48, pix_fmt='nv12'"),
-        ("walk_yuv420p10_64x48_25fps.yuv", 9216, "pix_fmt='yuv420p10le', frame_rate=25)"),
+        ("walk_yuv420p10_64x48_25fps.yuv", 9216, "width=64, height=48, pix_fmt='yuv420p10le'"),
         ("walk_64x48.p010", 9216, "width=64, height=48, pix_fmt='p010le'"),
         ("walk_64x48_422.yuv", 6144, "width=1920, height=1080, pix_fmt='yuv420p'"),
         ("walk_99999x48.yuv", 4608, "width=1920, height=1080, pix_fmt='yuv420p'"),
@@ -213,7 +213,7 @@ def test_raw_geometry_in_the_name(tmp_path, name, frame, geometry):
         input_arguments(Clip(tmp_path / name))
     assert geometry in str(error.value).replace('"', "'")
     width, height, pix_fmt = re.findall(r"=(?:'(\w+)'|(\d+))", geometry)
-    flags = f"--width={width[1]} --height={height[1]} --pix-fmt={pix_fmt[0]} --frame-rate=24"
+    flags = f"--width={width[1]} --height={height[1]} --pix-fmt={pix_fmt[0]} --frame-rate={25 if 'fps' in name else 24}"
     assert f"in the pytest-vmaf command, {flags}." in str(error.value)
 
 
