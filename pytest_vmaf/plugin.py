@@ -12,13 +12,14 @@ from pytest_vmaf.errors import GateViolation, MeasurementError, SettingsError
 from pytest_vmaf.testrun import items
 from pytest_vmaf.testrun.controller import Controller
 from pytest_vmaf.testrun.options import add_options, config_layers, report_options, update_options
+from pytest_vmaf.testrun.report_only import applies, header_lines, read_report_only
 
 if TYPE_CHECKING:
     from pytest_vmaf.api.vmaf import Vmaf
 
 MARKER = (
     "vmaf(**settings): settings and gates for this test's vmaf fixture, for example min_neg=93, max_gap=3, "
-    'baseline=True, model="vmaf_4k_v0.6.1". A marked test that measures nothing fails.'
+    'baseline=True, report_only=True, model="vmaf_4k_v0.6.1". A marked test that measures nothing fails.'
 )
 
 
@@ -39,23 +40,25 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
     try:
         config.stash[items.LAYERS] = layers = config_layers(config)
+        only = read_report_only(config)
     except SettingsError as error:
         raise pytest.UsageError(f"pytest-vmaf: {error}") from None
+    config.stash[items.REPORT_ONLY] = only
     config.stash[items.REPORT_OPTIONS] = report = report_options(config)
     config.stash[items.UPDATE_OPTIONS] = updates = update_options(config)
     if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Controller(config, report, updates, layers), "vmaf-controller")
+        config.pluginmanager.register(Controller(config, report, updates, layers, only), "vmaf-controller")
     if "all" in updates.modes:
         from pytest_vmaf.testrun.collection import CollectedTests
 
         config.pluginmanager.register(CollectedTests(config), "vmaf-collection")
 
 
-def pytest_report_header(config: pytest.Config) -> str | None:
-    """Print the settings, if any is set or with -v."""
-    layers = config.stash[items.LAYERS]
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Print the settings, if any is set or with -v, and report-only mode."""
+    layers, only = config.stash[items.LAYERS], header_lines(config.stash[items.REPORT_ONLY])
     if not layers and config.get_verbosity() < 1:
-        return None
+        return only
     from importlib.metadata import version
 
     texts = [f"vmaf: pytest-vmaf {version('pytest-vmaf')}"]
@@ -64,7 +67,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
             text = ",".join(map(str, value)) if isinstance(value, tuple) else value
             texts.append(f"{name}={text} ({layer.origin})")
     texts += [str(gate) for layer in layers for gate in (*layer.gates, *layer.tolerances)]
-    return ", ".join(texts)
+    return [", ".join(texts), *only]
 
 
 @pytest.fixture
@@ -85,6 +88,7 @@ def vmaf(request: pytest.FixtureRequest) -> Vmaf:
         extensions=Extensions(item.ihook, config.pluginmanager, config),
         progress=progress_under_pytest(config),
         baselines=Baselines(items.baseline_location(item)),
+        report_only=applies(config.stash[items.REPORT_ONLY], [*item.iter_markers("vmaf")]),
     )
     # It stays in the stash until the report of the teardown is made, because fixtures may check gates too.
     item.stash[items.CONTEXT], item.stash[items.SENT] = context, 0
@@ -174,6 +178,8 @@ def pytest_runtest_makereport(
         item.stash[items.SENT] = len(context.records.measurements)
         if report.when == "teardown":
             del item.stash[items.CONTEXT]
+        would_fail = any(record.get("would_fail") for record in context.records.measurements)
+        report.vmaf_would_fail = would_fail or "would_fail" in report.vmaf  # type: ignore[attr-defined]
     if call.excinfo is not None and call.excinfo.errisinstance((MeasurementError, SettingsError, GateViolation)):
         report.vmaf_error = not call.excinfo.errisinstance(GateViolation)  # type: ignore[attr-defined]
     if report.user_properties and "vmaf" in getattr(item, "fixturenames", ()):
@@ -185,9 +191,11 @@ def pytest_runtest_makereport(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
-    """Show a test that could not measure as an error, not as a failed gate."""
+    """Show a test that could not measure as an error, and one that passed by report-only mode as such."""
     if report.failed and report.when == "call" and getattr(report, "vmaf_error", False):
         return "error", "E", ("ERROR", {"red": True})
+    if report.passed and report.when == "call" and getattr(report, "vmaf_would_fail", False):
+        return "would fail", "w", ("WOULD FAIL", {"yellow": True})
     return None
 
 

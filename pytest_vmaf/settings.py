@@ -108,6 +108,11 @@ def _with_gates(keywords: Mapping[str, object], origin: str) -> dict[str, object
         if name in names:
             raise SettingsError(f"{name} ({origin}) is set twice: as a keyword and in gates.")
         names[name] = limit
+    if "report_only" in names:
+        raise SettingsError(
+            f"report_only ({origin}) is not a setting of measurements. Switch report-only mode on by the vmaf marker, "
+            "--vmaf-report-only or the ini value vmaf_report_only. Outside of pytest, catch GateViolation."
+        )
     for name in names:
         field = CLIP_WORDS.get(name, name)
         if field in CLIP_FIELDS:

@@ -62,11 +62,13 @@ def check_baseline(context: Context, result: Comparable, keywords: Mapping[str, 
         return
     entry = subject.entry(origin[0] if origin else _references(subject.references), check.windows)
     outcome = check.compare(entry, first.context.frame_rate if isinstance(first, Result) else None)
-    _record(context, outcome, origin[1] if origin else None)
+    known = origin is not None and origin[1] < len(context.records.measurements)
+    index = origin[1] if origin is not None and known else None
+    _record(context, outcome, index)
     if outcome.failed:
         violation = GateViolation(_message(first, outcome))
         violation.result = first if isinstance(first, Result) else None
-        raise violation
+        context.violate(violation, [index] if index is not None else [])
 
 
 def _judged(result: Comparable) -> Comparable:
@@ -133,7 +135,7 @@ def _record(context: Context, outcome: Outcome, index: int | None) -> None:
     measurements = context.records.measurements
     if maker := section_maker(outcome):
         context.records.section_makers.append(maker)
-    if index is not None and index < len(measurements):
+    if index is not None:
         gates = outcome_gates(outcome, None)
         measurements[index] = with_gates(measurements[index], gates, failed=bool(outcome.failed))
 

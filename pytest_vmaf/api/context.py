@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_vmaf.api.extensions import Extensions
 from pytest_vmaf.baselines.check import Baselines
 from pytest_vmaf.cache.entries import Cache
+from pytest_vmaf.errors import GateViolation
 from pytest_vmaf.gates.gate import Gate, effective
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.fingerprint import Stamps
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from pytest_vmaf.report.sections import Section, SectionMaker
     from pytest_vmaf.scoring.scorer import Scorer
 
+# pytest shows the caller's line, not ours.
+__tracebackhide__ = True
 #: One measurement, section or run as plain data; `report.schema` documents the shapes.
 Record = dict[str, Any]
 
@@ -36,6 +39,7 @@ class Records:
         sections: Sections of the report that searches add.
         section_makers: Make further sections, called only if a report is written, since pictures take time.
         checked: The keys of the gates that some measurement checked or switched off.
+        would_fail: The messages of violations that report-only mode let pass.
     """
 
     measurements: list[Record] = field(default_factory=list)
@@ -43,6 +47,7 @@ class Records:
     sections: list[Record] = field(default_factory=list)
     section_makers: list[SectionMaker] = field(default_factory=list)
     checked: set[tuple[str, ...]] = field(default_factory=set)
+    would_fail: list[str] = field(default_factory=list)
 
     def add(self, record: Record, clips: tuple[Clip, Clip, Stamps] | None = None) -> None:
         """Append a measurement."""
@@ -64,6 +69,7 @@ class Context:
         progress: Draws progress bars.
         baselines: The baselines of the test.
         records: What was measured.
+        report_only: Whether violations of gates and tolerances are only reported.
     """
 
     layers: tuple[Layer, ...]
@@ -71,6 +77,23 @@ class Context:
     progress: Progress = no_progress
     baselines: Baselines = field(default_factory=lambda: Baselines(None))
     records: Records = field(default_factory=Records)
+    report_only: bool = False
+
+    def violate(self, violation: GateViolation, records: Iterable[int]) -> None:
+        """Raise a violation or, in report-only mode, note it and mark the records that failed.
+
+        Every violation of a gate or a tolerance goes through here. Errors do not.
+
+        Args:
+            violation: What failed.
+            records: The indexes of the measurements that it is about.
+        """
+        if not self.report_only:
+            raise violation
+        self.records.would_fail.append(str(violation))
+        for index in records:
+            if self.records.measurements[index]["status"] == "failed":
+                self.records.measurements[index]["would_fail"] = True
 
     def request(
         self,

@@ -89,7 +89,7 @@ def run_measurement(
         gated: Whether to check gates at all.
 
     Raises:
-        GateViolation: If a gate or a tolerance fails.
+        GateViolation: If a gate or a tolerance fails, unless in report-only mode.
         MeasurementError: If there is no trustworthy score.
         SettingsError: If a setting is not valid.
     """
@@ -124,12 +124,14 @@ def run_measurement(
         raise error.with_traceback(None) from None
     if gated:
         _note_checked(context, plan, kind.metrics)
+    first = len(context.records.measurements)
     _record(context, plan, result, judgement, {"started": started, "gated": gated, "every_gate": every_gate})
     if kind.section is not None:
         clips = plan.request.reference, plan.request.distorted
         context.records.section_makers.append(partial(kind.section, result, clips))
     if not judgement.passed:
-        raise _violation(result, judgement, kind.public(result))
+        violation = _violation(result, judgement, kind.public(result))
+        context.violate(violation, range(first, len(context.records.measurements)))
     return result
 
 

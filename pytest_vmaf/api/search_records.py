@@ -79,7 +79,7 @@ def record_answers(
             measurements[first] = with_gates(measurements[first], gates, failed=bool(outcome.failed))
     if violations:
         summary = f"{'; '.join(violations)} ({len(violations)} of {count} gates failed)"
-        raise GateViolation("\n  ".join([summary, *lines]))
+        context.violate(GateViolation("\n  ".join([summary, *lines])), range(first, len(context.records.measurements)))
 
 
 def _record_bisection(context: Context, bisection: Bisection, limits: Sequence[tuple[Gate, float]]) -> list[str]:

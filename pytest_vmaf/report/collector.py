@@ -9,7 +9,8 @@ from typing import Any
 
 from pytest_vmaf.report.order import swallowed, worst_of
 from pytest_vmaf.report.schema import STATUSES, Record, RecordDict
-from pytest_vmaf.report.wording import explain_caught
+from pytest_vmaf.report.verdict import explain_caught
+from pytest_vmaf.report.wording import WOULD_FAIL
 
 #: The most characters of all pictures and heat maps of a report. Beyond it, the mildest tests lose theirs first.
 MOST_PICTURES = 16_000_000
@@ -31,6 +32,7 @@ class Attempt:
     measurements: list[RecordDict] = field(default_factory=list)
     sections: list[RecordDict] = field(default_factory=list)
     baselines: list[RecordDict] = field(default_factory=list)
+    would_fail: list[str] = field(default_factory=list)
     set_up: bool = False
     called: bool = False
     again: bool = False
@@ -45,17 +47,20 @@ class Attempt:
 
     @property
     def verdict(self) -> str:
-        """The status, or that of the worst measurement whose error the test caught."""
+        """The status without report-only mode, or that of the worst measurement whose error the test caught."""
+        if self.would_fail and self.status in ("passed", "skipped"):
+            return "failed"
         caught = swallowed({"status": self.status, "measurements": self.measurements})
         return str(caught[0]["status"]) if caught else self.status
 
     def record(self) -> RecordDict:
         """The attempt as a `schema.ATTEMPT`."""
         messages = self.messages if self.called else [*self.messages, "The run ended while this test was running."]
-        caught = explain_caught({"status": self.status, "measurements": self.measurements})
-        message = "\n".join(dict.fromkeys([*messages, *filter(None, [caught])]))[:LONGEST_MESSAGE]
-        about = {"status": self.status, "message": message, "duration": round(self.duration, 3), "worker": self.worker}
-        return {**about, "measurements": self.measurements}
+        about = {"status": self.status, "measurements": self.measurements, "would_fail": self.would_fail}
+        notes = filter(None, [explain_caught(about), *(f"{WOULD_FAIL}: {text}" for text in self.would_fail)])
+        message = "\n".join(dict.fromkeys([*messages, *notes]))[:LONGEST_MESSAGE]
+        about |= {"message": message, "duration": round(self.duration, 3), "worker": self.worker}
+        return about if self.would_fail else {key: value for key, value in about.items() if key != "would_fail"}
 
 
 @dataclass
@@ -124,6 +129,7 @@ class Collector:
             attempt.measurements += measurements
             attempt.sections += sent["sections"]
             attempt.baselines += sent.get("baselines", [])
+            attempt.would_fail += sent.get("would_fail", [])
             self._pictures += sum(map(picture_size, measurements)) + sections_size(sent["sections"])
             self._enforce_limit()
 

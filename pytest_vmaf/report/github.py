@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pytest_vmaf.report.order import badness, swallowed, worst_first
+from pytest_vmaf.report.order import badness, swallowed, worst_first, would_fail
 from pytest_vmaf.report.schema import Record
-from pytest_vmaf.report.wording import cut, explain_caught, first_line, headlines, short_id
+from pytest_vmaf.report.verdict import explain_pass
+from pytest_vmaf.report.wording import WOULD_FAIL, cut, first_line, headlines, short_id
 from pytest_vmaf.text import printable
 
 #: GitHub shows this many errors of one step.
@@ -17,6 +18,8 @@ MOST_ANNOTATIONS = 10
 def error_commands(document: Record, rootdir: Path) -> list[str]:
     """Build GitHub's workflow commands, an error for each of the worst failed tests, then a notice about the rest.
 
+    Tests that report-only mode let pass, and those that caught an error, are warnings.
+
     Args:
         document: The report. Its names and messages may contain anything; they are escaped.
         rootdir: The folder that the files of the tests are relative to.
@@ -24,12 +27,17 @@ def error_commands(document: Record, rootdir: Path) -> list[str]:
     Returns:
         One line for each command.
     """
-    bad = [test for test in worst_first(document["tests"]) if test["status"] in ("failed", "error") or swallowed(test)]
+    bad = [
+        test
+        for test in worst_first(document["tests"])
+        if test["status"] in ("failed", "error") or swallowed(test) or would_fail(test)
+    ]
     commands = []
     for test in bad[:MOST_ANNOTATIONS]:
         name = cut(short_id(test["id"]), 150, middle=True)
-        caught = explain_caught(test)
+        caught = explain_pass(test)
         end = test["status"] if caught else "failed" if test["status"] == "failed" else "ended with an error"
+        end = WOULD_FAIL if would_fail(test) else end
         properties = {"title": f"VMAF: {name} {end}"}
         if file := _in_workspace(test.get("file"), rootdir):
             line = {"line": str(test["line"])} if test.get("line") else {}

@@ -22,7 +22,17 @@ from markupsafe import Markup, escape
 
 from pytest_vmaf.files import write_atomically
 from pytest_vmaf.gates.metrics import label
-from pytest_vmaf.report import charts, heatmap, overview, section_charts, sentences, series, small_charts, wording
+from pytest_vmaf.report import (
+    charts,
+    heatmap,
+    overview,
+    section_charts,
+    sentences,
+    series,
+    small_charts,
+    verdict,
+    wording,
+)
 from pytest_vmaf.report.document import is_complete
 from pytest_vmaf.report.fit import fit_page
 from pytest_vmaf.report.models import differ_in_model, model_of
@@ -90,7 +100,7 @@ def page(document: Record, form: Form) -> Iterator[str]:
     tests = [_complete(test, ids[test["run"], test["id"]] > 1) for test in overview.in_order(document["tests"])]
     style, script, state = _template("style.css"), _template("script.js"), _state(document)
     counts = {status: sum(test["status"] == status for test in tests) for status in STATUSES}
-    first, *rest = wording.verdict_sentences(document)
+    first, *rest = verdict.verdict_sentences(document)
     bad = sum(map(overview.is_bad, tests))
     context = {
         "heading": overview.title(document),
@@ -101,7 +111,8 @@ def page(document: Record, form: Form) -> Iterator[str]:
         "tests": tests,
         "models": models,
         # The worst tests are named in a list of their own.
-        "verdict": [first, *(sentence for sentence in rest if not sentence.startswith("Worst: "))],
+        "only_reported": verdict.only_reported(document),
+        "verdict": [first, *(sentence for sentence in rest if not sentence.startswith(("Worst: ", "REPORT ONLY")))],
         "named": [(test, number) for number, test in enumerate(tests[: min(bad, overview.NAMED)], 1)],
         "more": max(0, bad - overview.NAMED),
         "open": min(bad, overview.OPENED),
@@ -161,7 +172,7 @@ def _environment() -> jinja2.Environment:
         finalize=lambda value: wording.clean(value) if type(value) is str else value,
     )
     modules = {"charts": charts, "heat": heatmap, "plots": section_charts, "series": series, "view": wording}
-    modules |= {"overview": overview, "sentences": sentences, "small": small_charts}
+    modules |= {"overview": overview, "sentences": sentences, "small": small_charts, "verdicts": verdict}
     environment.globals.update(modules, words=wording.WORDS, label=label, opened=("error", "failed"), model_of=model_of)
     environment.filters.update(two=lambda value: f"{value:.2f}", percent=lambda share: f"{share * 100:.6g}%")
     environment.filters.update(score=wording.score, when=_duration, breaks=_breaks)

@@ -8,20 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_vmaf.report import heatmap
-from pytest_vmaf.report.order import badness, outcomes, swallowed, worst_first
+from pytest_vmaf.report.order import badness, outcomes, swallowed, worst_first, would_fail
 from pytest_vmaf.report.schema import STATUSES, Record
-from pytest_vmaf.report.wording import (
-    WORDS,
-    cut,
-    decimal,
-    explain_caught,
-    first_line,
-    margin_of,
-    short_clip,
-    short_id,
-    verdict,
-    what_failed,
-)
+from pytest_vmaf.report.verdict import explain_pass, only_reported, verdict, what_failed
+from pytest_vmaf.report.wording import WORDS, WOULD_FAIL, cut, decimal, first_line, margin_of, short_clip, short_id
 from pytest_vmaf.text import plural
 
 MOST_ROWS = 50
@@ -72,7 +62,10 @@ def _head(document: Record) -> list[str]:
     if worst not in ("failed", "error") and any(run["ended"] != "finished" for run in document["runs"]):
         worst = "error"
     heading = f"## {WORDS[worst][0]} VMAF: {_prose(first.removesuffix('.'), 300)}"
-    return [heading, "", *([_prose(rest, 2000), ""] if rest else [])]
+    banner = only_reported(document)
+    lines = [heading, "", *([f"**{_prose(banner, 500)}**", ""] if banner else [])]
+    rest = rest.replace(banner, "").replace("  ", " ").strip()
+    return [*lines, *([_prose(rest, 2000), ""] if rest else [])]
 
 
 def _short(document: Record) -> str:
@@ -89,6 +82,7 @@ def _table(document: Record, tests: Sequence[Record], most: int) -> list[str]:
         attempt = f" (attempt {len(test['earlier']) + 1})" if test["earlier"] else ""
         name = document["runs"][test["run"]]["name"] if len(document["runs"]) > 1 else ""
         caught = f", but {WORDS['failed'][0]} {what_failed([test])} in it" if swallowed(test) else ""
+        caught = f", but {WORDS['failed'][0]} {WOULD_FAIL}" if would_fail(test) else caught
         cells = [f"{shape} {word}{attempt}{caught}", f"{_code(test['id'], 120)}{f' {_code(name, 40)}' if name else ''}"]
         if (worst := min(test["measurements"], key=badness, default=None)) is None:
             cells += ["–"] * 5
@@ -105,9 +99,9 @@ def _table(document: Record, tests: Sequence[Record], most: int) -> list[str]:
 
 def _reasons(tests: Sequence[Record], most: int) -> list[str]:
     lines = [
-        f"- {_code(short_id(test['id']), 120)}: {_code(first_line(explain_caught(test) or test['message'], 300), 300)}"
+        f"- {_code(short_id(test['id']), 120)}: {_code(first_line(explain_pass(test) or test['message'], 300), 300)}"
         for test in tests[:most]
-        if test["status"] in ("failed", "error") or swallowed(test)
+        if test["status"] in ("failed", "error") or swallowed(test) or would_fail(test)
     ]
     return _details("Messages of the failed tests", [*lines, ""]) if lines else []
 

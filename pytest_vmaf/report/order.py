@@ -32,12 +32,20 @@ def swallowed(test: Record) -> list[Record]:
     """The failed measurements of a test that did not fail, because its code caught the error; the worst first."""
     if test["status"] not in ("passed", "skipped"):
         return []
-    return sorted((each for each in test["measurements"] if each["status"] != "passed"), key=badness)
+    failed = (each for each in test["measurements"] if each["status"] != "passed" and not each.get("would_fail"))
+    return sorted(failed, key=badness)
+
+
+def would_fail(test: Record) -> bool:
+    """Whether a test passed only because of report-only mode."""
+    return test["status"] in ("passed", "skipped") and bool(test.get("would_fail"))
 
 
 def outcomes(tests: Iterable[Record]) -> set[str]:
-    """The statuses of tests, and of measurements that failed in tests which did not."""
-    return {each["status"] for test in tests for each in (test, *swallowed(test))}
+    """The statuses of tests, and of gates and measurements that failed in tests which did not."""
+    tests = list(tests)
+    only_reported = {"failed"} if any(map(would_fail, tests)) else set()
+    return {each["status"] for test in tests for each in (test, *swallowed(test))} | only_reported
 
 
 def smallest_margin(measurement: Record) -> Record | None:

@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 
 from pytest_vmaf.gates.metrics import label
 from pytest_vmaf.report.models import model_of
-from pytest_vmaf.report.order import badness, swallowed, worst_first
+from pytest_vmaf.report.order import badness, swallowed, worst_first, would_fail
 from pytest_vmaf.report.schema import DROP, IN_PERCENT, RISE, Record, RecordDict
 from pytest_vmaf.report.sentences import explain
-from pytest_vmaf.report.wording import short_id, verdict_sentences
+from pytest_vmaf.report.verdict import verdict_sentences
+from pytest_vmaf.report.wording import short_id
 from pytest_vmaf.text import plural
 
 #: Tests that did not pass and are shown in full before anything is clicked.
@@ -91,8 +92,8 @@ def file_of(test: Record) -> str:
 
 
 def is_bad(test: Record) -> bool:
-    """Whether a test failed, was not measured, or caught a failure."""
-    return test["status"] in ("failed", "error") or bool(swallowed(test))
+    """Whether a test failed, was not measured, caught a failure, or would fail without report-only mode."""
+    return test["status"] in ("failed", "error") or bool(swallowed(test)) or would_fail(test)
 
 
 def worst_measurement(test: Record) -> Record | None:

@@ -19,7 +19,7 @@ RecordDict = dict[str, Any]
 
 SCHEMA = 1
 #: Raised by keys that are added. A reader ignores keys that it does not know in documents of a newer minor version.
-MINOR = 1
+MINOR = 2
 KIND = "pytest-vmaf report"
 #: Statuses of a test, worst first.
 STATUSES = ("error", "failed", "xfailed", "skipped", "passed")
@@ -151,7 +151,8 @@ PROVENANCE = {
     "size": Optional(int),
     "seconds": Optional(float),
 }
-#: One measurement of a test; an "error" has no scores.
+#: One measurement of a test; an "error" has no scores. `would_fail` is true for one that failed in report-only mode,
+#: which did not fail its test.
 MEASUREMENT = {
     "schema": int,
     "status": OneOf(("passed", "failed", "error")),
@@ -159,7 +160,7 @@ MEASUREMENT = {
     "started": float,
     **_keys("subtest error left_out", Optional(str)),
     "gates": [GATE],
-    **_keys("gated every_gate", Optional(bool)),
+    **_keys("gated every_gate would_fail", Optional(bool)),
     **_keys("vmaf neg gap", Optional(float)),
     **_keys("above_100 frames", Optional(int)),
     **_keys("features signs", Optional(Each(float))),
@@ -174,7 +175,15 @@ MEASUREMENT = {
     "thumbnail": Optional(THUMBNAIL),
     "provenance": Optional(PROVENANCE),
 }
-ATTEMPT = {"status": OneOf(STATUSES), **_keys("message worker", str), "duration": float, "measurements": [MEASUREMENT]}
+#: One run of a test. `would_fail` has the messages of the gates that failed in report-only mode; without it, they would
+#: have failed the test.
+ATTEMPT = {
+    "status": OneOf(STATUSES),
+    **_keys("message worker", str),
+    "duration": float,
+    "measurements": [MEASUREMENT],
+    "would_fail": Optional([str]),
+}
 #: One test. Its last attempt counts; `earlier` contains those before it. `run` is an index of `runs`.
 TEST = {
     **ATTEMPT,
@@ -187,7 +196,7 @@ TEST = {
 }
 #: One pytest run. `exit` is its exit code. `planned` counts all tests, not only the plugin's; `ran` counts those that
 #: began, `not_collected` the files with errors. `branch`, `commit`, `build` (its name) and `url` are from the
-#: environment of a CI job; `url` may be anything.
+#: environment of a CI job; `url` may be anything. `report_only` says where report-only mode is switched on, if it is.
 RUN = {
     "name": str,
     "ended": OneOf(("finished", "interrupted", "internal error")),
@@ -196,7 +205,7 @@ RUN = {
     "duration": float,
     "gates": [str],
     **_keys("exit planned ran not_collected", int),
-    **_keys("title branch commit build url", Optional(str)),
+    **_keys("title branch commit build url report_only", Optional(str)),
 }
 DOCUMENT = {
     "kind": OneOf((KIND,)),

@@ -8,7 +8,8 @@ from pytest_vmaf.gates.metrics import ABOVE, label
 from pytest_vmaf.report.order import badness, rank
 from pytest_vmaf.report.schema import DROP, IN_PERCENT, NO_BASELINE, RISE, Record
 from pytest_vmaf.report.summary import GEOMETRY
-from pytest_vmaf.report.wording import explain_caught, limit_text, margin, moment, short_clip, value
+from pytest_vmaf.report.verdict import explain_pass
+from pytest_vmaf.report.wording import limit_text, margin, moment, short_clip, value
 from pytest_vmaf.text import beginning_of, plural
 
 #: What a failed gate on a sign of the picture means.
@@ -33,10 +34,10 @@ LONGEST = 200
 
 def explain(test: Record) -> str:
     """Why a test failed or was not measured, in a sentence; "" for a plain pass."""
-    if caught := explain_caught(test):
-        return caught
+    if text := explain_pass(test):
+        return text
     if test["status"] in ("failed", "xfailed"):
-        gates = [(gate, _region(each)) for each in test["measurements"] for gate in _failed(each)]
+        gates = [(gate, _region(each)) for each in _failing(test) for gate in _failed(each)]
         if gates:
             gates.sort(key=lambda gate: rank(gate[0]))
             reasons = list(dict.fromkeys(f"{region}{explain_gate(gate)}" for gate, region in gates))
@@ -88,6 +89,11 @@ def _region(measurement: Record) -> str:
     """The beginning of a sentence about a region, for example "face: "; "" for a whole picture."""
     match = GEOMETRY.search(short_clip(measurement["distorted"]))
     return f"{match[1]}: " if match else ""
+
+
+def _failing(test: Record) -> list[Record]:
+    """The measurements that may have failed a test: not those in report-only mode."""
+    return [each for each in test["measurements"] if not each.get("would_fail")]
 
 
 def _failed(measurement: Record) -> list[Record]:

@@ -14,7 +14,8 @@ from pytest_vmaf.gates.metrics import PART_METRICS
 from pytest_vmaf.report.models import differ_in_model, model_of
 from pytest_vmaf.report.order import badness, is_quiet, smallest_margin
 from pytest_vmaf.report.schema import Record
-from pytest_vmaf.report.wording import margin, short_clip, short_id, without_minimum
+from pytest_vmaf.report.verdict import without_minimum
+from pytest_vmaf.report.wording import margin, short_clip, short_id
 from pytest_vmaf.text import never_checked, plural, printable, sentences_of
 
 if TYPE_CHECKING:
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
 
 #: Rows without -v.
 MOST_ROWS = 25
-#: The word of each status of a measurement.
+#: The word of each status of a measurement, and that of one that failed in report-only mode.
 WORDS = {"passed": "passed", "failed": "FAILED", "error": "no score"}
+WOULD_FAIL = "WOULD FAIL"
+#: The colour of each word.
+COLOURS = {"passed": "green", "FAILED": "red", "no score": "red", WOULD_FAIL: "yellow"}
 #: In this order. Those of `LEFT` are aligned to the left.
 COLUMNS = ("NEG", "VMAF", "gap", ">100", "margin", "gate", "model")
 LEFT = ("gate", "model")
@@ -97,7 +101,8 @@ def write_summary(
     whole = config.get_verbosity() > 1 or any(map(os.environ.get, ("CI", "BUILD_NUMBER")))
     lines = table(ordered[:most], None if whole else config.get_terminal_writer().fullwidth)
     for word, rest in lines:
-        reporter.write(word, red=word.strip() in (WORDS["failed"], WORDS["error"]), green=word.strip() == "passed")
+        colour = COLOURS.get(word.strip())
+        reporter.write(word, **({colour: True} if colour else {}))
         reporter.write_line(rest)
     if len(ordered) > most:
         reporter.write_line(f"{len(ordered) - most} more with larger margins; -v shows all.")
@@ -180,7 +185,7 @@ def _in_pairs(rows: Sequence[Row], widths: Mapping[str, int], first: int, width:
 
 
 def _row(record: Record, models: bool) -> Row:
-    word = WORDS[record["status"]]
+    word = WOULD_FAIL if record.get("would_fail") else WORDS[record["status"]]
     test, clip = printable(record["test"]), GEOMETRY.sub(r"[\1]", short_clip(record["distorted"]))
     if record["status"] == "error":
         return Row("error", word, {}, test, clip, _first_sentence(record["error"]))

@@ -17,6 +17,7 @@ import pytest
 from pytest_vmaf.baselines.update_options import UpdateOptions
 from pytest_vmaf.settings import Layer
 from pytest_vmaf.testrun.options import ReportOptions
+from pytest_vmaf.testrun.report_only import ReportOnly
 
 if TYPE_CHECKING:
     from pytest_vmaf.report.collector import Collector
@@ -30,9 +31,14 @@ class Controller:
     """Registered in the process that has the terminal. Under xdist this is the controller."""
 
     def __init__(
-        self, config: pytest.Config, report: ReportOptions, updates: UpdateOptions, layers: Sequence[Layer]
+        self,
+        config: pytest.Config,
+        report: ReportOptions,
+        updates: UpdateOptions,
+        layers: Sequence[Layer],
+        report_only: ReportOnly,
     ) -> None:
-        self._config, self._report, self._updates = config, report, updates
+        self._config, self._report, self._updates, self._report_only = config, report, updates, report_only
         self._gates = [gate for layer in layers for gate in layer.gates]
         tolerances = (each for layer in layers if layer.origin == "command line" for each in layer.tolerances)
         self._tolerances = [each for each in tolerances if each.limit is not None]
@@ -121,6 +127,7 @@ class Controller:
             from pytest_vmaf.report.summary import write_summary
 
             write_summary(terminalreporter, config, rows, self._gates)
+            self._print_only_reported(terminalreporter)
             self._print_caught(terminalreporter)
         elif gates := [str(gate) for gate in self._gates if gate.origin == "command line"]:
             from pytest_vmaf.text import never_checked
@@ -138,8 +145,19 @@ class Controller:
             terminalreporter.write_line(f"vmaf: {never_checked(unchecked)}: {why}.", yellow=True)
         self._print_messages(terminalreporter)
 
+    def _print_only_reported(self, reporter: pytest.TerminalReporter) -> None:
+        from pytest_vmaf.report.verdict import only_reported
+
+        run = {"report_only": str(self._report_only) if self._report_only.active else ""}
+        if text := only_reported({"runs": [run], "tests": self._tests}):
+            reporter.write_line(f"vmaf: {text}", yellow=True, bold=True)
+            whole = self._config.get_verbosity() > 0
+            for test in self._tests:
+                for message in test.get("would_fail") or ():
+                    reporter.write_line(f"would fail: {test['id']}: {message if whole else message.splitlines()[0]}")
+
     def _print_caught(self, reporter: pytest.TerminalReporter) -> None:
-        from pytest_vmaf.report.wording import explain_caught
+        from pytest_vmaf.report.verdict import explain_caught
 
         for test in self._tests:
             if text := explain_caught(test):
@@ -251,6 +269,7 @@ class Controller:
             "ran": len(self._ran),
             "not_collected": self._not_collected,
             "title": self._report.title,
+            **({"report_only": str(self._report_only)} if self._report_only.active else {}),
             **build_of(os.environ),
         }
         document = merge([])

@@ -13,6 +13,7 @@ from pytest_vmaf.baselines.update_options import UpdateOptions
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.settings import Layer, make_layer
 from pytest_vmaf.testrun.options import ReportOptions
+from pytest_vmaf.testrun.report_only import KEYWORD, ReportOnly
 
 if TYPE_CHECKING:
     from pytest_vmaf.api.context import Context
@@ -24,6 +25,7 @@ SENT = pytest.StashKey[int]()
 #: The settings of the command line and of the ini file.
 LAYERS = pytest.StashKey[tuple[Layer, ...]]()
 REPORT_OPTIONS = pytest.StashKey[ReportOptions]()
+REPORT_ONLY = pytest.StashKey[ReportOnly]()
 UPDATE_OPTIONS = pytest.StashKey[UpdateOptions]()
 
 
@@ -77,6 +79,7 @@ def marker_layer(item: pytest.Item) -> tuple[Layer, ...]:
                 f"The vmaf marker accepts only keywords, for example min_neg=93, not {mark.args[0]!r}.", pytrace=False
             )
         own = {name: value for name, value in mark.kwargs.items() if (name, value) != ("gates", None)}
+        own.pop(KEYWORD, None)
         # In either form a gate of a nearer marker wins. A marker that sets a gate in both forms is refused below.
         own_gates = own.pop("gates") if isinstance(own.get("gates"), Mapping) else {}
         nearer = {*keywords, *gates}

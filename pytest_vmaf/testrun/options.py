@@ -100,6 +100,17 @@ def add_options(parser: pytest.Parser) -> None:
         action="store_true",
         help="put the pictures into the report as data, too, so that a merged report can show them",
     )
+    only_help = "report failed gates and tolerances, but let them fail no test"
+    group.addoption(
+        "--vmaf-report-only",
+        dest="vmaf_report_only",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help=only_help,
+    )
+    parser.addini("vmaf_report_only", only_help, type="bool", default=False)
+    until_help = "last day (YYYY-MM-DD, UTC) of report-only mode, wherever it is switched on"
+    parser.addini("vmaf_report_only_until", until_help, type="string", default=None)
     title_help = "heading of the report, for example 'Encoder nightly' (default: VMAF report)"
     group.addoption("--vmaf-report-title", metavar="TITLE", help=title_help)
     parser.addini("vmaf_report_title", title_help, type="string", default=None)
@@ -191,6 +202,7 @@ def report_options(config: pytest.Config) -> ReportOptions:
 def _refuse_unknown(config: pytest.Config) -> None:
     """Raise SettingsError for an ini value that begins with `vmaf` and that nobody reads: its gate would be void."""
     known = [*(option.ini for option in OPTIONS), "vmaf_gates", "vmaf_baseline_platform", "vmaf_report_title"]
+    known += ["vmaf_report_only", "vmaf_report_only_until"]
     for name in sorted(_ini_names(config) - {*known}):
         try:
             # Also knows what other plugins have added.

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-from pytest_vmaf.report.wording import cut, decimal, headlines, margin_of
+from pytest_vmaf.report.wording import cut, decimal, describe_failure, headlines, margin_of
 from pytest_vmaf.text import plural
 
 #: Measurements of one test that are listed. A test with a loop may have thousands.
@@ -24,14 +24,16 @@ def junit_properties(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, st
     for number, record in enumerate(records[:MOST_MEASUREMENTS], 1):
         prefix = f"vmaf.{number}." if len(records) > 1 else "vmaf."
         provenance = record.get("provenance") or {}
+        failed = [gate for gate in record["gates"] if record.get("would_fail") and not gate["passed"]]
         models = [str(provenance[key]) for key in ("model", "neg_model") if provenance.get(key)]
         values = {
-            "status": record["status"],
+            "status": "would fail" if record.get("would_fail") else record["status"],
             "neg": decimal(record.get("neg"), 4),
             "default": decimal(record.get("vmaf"), 4),
             "gap": decimal(record.get("gap"), 4),
             "above_100": decimal(record.get("above_100"), 0),
             "margin": margin_of(record),
+            "would_fail": "; ".join(describe_failure(gate) for gate in failed),
             "reference": record["reference"],
             "distorted": record["distorted"],
             "model": " / ".join(models),

@@ -39,7 +39,8 @@ def attach_measurements(
     """
     measurements = context.records.measurements
     records = measurements[start:]
-    if report.outcome == "failed" and options.requested and options.pictures:
+    fails = report.outcome == "failed" or any(record.get("would_fail") for record in records)
+    if fails and options.requested and options.pictures:
         _add_pictures(records, context, start, options.pictures)
     sections = context.records.sections
     # Sections with pictures are made only if a report is written.
@@ -50,6 +51,9 @@ def attach_measurements(
     report.vmaf = {"measurements": plain(records), "sections": sections}  # type: ignore[attr-defined]
     if entries := context.baselines.pop_entries():
         report.vmaf["baselines"] = plain(entries)
+    if context.records.would_fail:
+        report.vmaf["would_fail"] = plain(context.records.would_fail)
+        context.records.would_fail = []
     if not records:
         return
     remove_properties(item)

@@ -57,6 +57,7 @@ RUN = {
     "commit": "3f9c2e1aa0bb",
     "build": "GitHub run 7",
     "url": "https://ci.example/runs/7",
+    "report_only": "",
 }
 
 
@@ -139,7 +140,7 @@ def _full() -> Document:
     )
     small = {"frame": 1, "width": 224, "height": 126, "reference": JPEG, "distorted": JPEG}
     bad.update(pictures=[{**PICTURE, "thumbnail": small}], thumbnail=small)
-    bad.update(left_out="some were left out", subtest="codec=x264")
+    bad.update(left_out="some were left out", subtest="codec=x264", would_fail=False)
     bad["provenance"]["notes"] = ["a note"]
     bad["provenance"].update(size=12_345, seconds=0.12)
     bad["provenance"]["filters"] = {"reference": "null", "distorted": "scale=2:2"}
@@ -159,6 +160,7 @@ def _full() -> Document:
     ]
     made = a_document(*tests, sections=sections, why="stopped", ended="interrupted", name="linux")
     made["left_out"] = ["pictures of two tests"]
+    made["tests"][0]["would_fail"] = []
     return made
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from pytest_vmaf.report import document as documents, order, schema, wording as view
+from pytest_vmaf.report import document as documents, order, schema, verdict, wording as view
 from pytest_vmaf.text import time_code
 from report.builders import RUN, a_document, a_measurement, a_test, an_error
 
@@ -29,91 +29,91 @@ def bad(neg: float = 90.0) -> dict[str, Any]:
 
 
 def test_verdict_without_tests() -> None:
-    assert view.verdict(a_document()) == "Nothing was measured: no VMAF test ran, so no gate was checked."
+    assert verdict.verdict(a_document()) == "Nothing was measured: no VMAF test ran, so no gate was checked."
 
 
 def test_verdict_one_passed() -> None:
-    assert view.verdict(a_document(a_test("passed", good(min_neg=90.5), name="test_a[x]"))) == (
+    assert verdict.verdict(a_document(a_test("passed", good(min_neg=90.5), name="test_a[x]"))) == (
         "The test passed. Closest to its limit: test_a[x], +2.50 on min_neg."
     )
 
 
 def test_verdict_all_passed() -> None:
     tests = [a_test("passed", good(min_neg=limit), name=f"test_{limit}") for limit in (80, 92.75, 90)]
-    said = view.verdict(a_document(*tests))
+    said = verdict.verdict(a_document(*tests))
     assert said == "All 3 tests passed. Closest to its limit: test_92.75, +0.25 on min_neg."
 
 
 def test_verdict_without_gates() -> None:
-    said = view.verdict(a_document(a_test("passed", good(max_gap=None))))
+    said = verdict.verdict(a_document(a_test("passed", good(max_gap=None))))
     assert "None of the tests compared a score with a limit." in said
     assert "1 of 1 check had no min_ gate, so no minimum was required." in said
     scored = {**good(max_gap=None), "every_gate": False}
-    assert "no minimum" not in view.verdict(a_document(a_test("passed", scored)))
+    assert "no minimum" not in verdict.verdict(a_document(a_test("passed", scored)))
 
 
 def test_verdict_one_failed() -> None:
     tests = [a_test("passed", good(min_neg=90), name="test_ok"), a_test("failed", bad(), name="test_bad")]
-    assert view.verdict(a_document(*tests)) == (
+    assert verdict.verdict(a_document(*tests)) == (
         "1 of 2 tests failed. Worst: test_bad, NEG 90.00 where at least 91 is required (worst in frame 1 (0:00.040))."
     )
 
 
 def test_verdict_several_failed() -> None:
     tests = [a_test("failed", bad(neg), name=f"test_{neg}") for neg in (90.5, 70.0, 89.0)]
-    said = view.verdict(a_document(*tests))
+    said = verdict.verdict(a_document(*tests))
     assert said.startswith("3 of 3 tests failed. Worst: test_70.0, NEG 70.00 ")
 
 
 def test_verdict_caught_failures() -> None:
     caught = a_test("passed", good(min_neg=90), bad(30.0), name="test_caught")
     worst = " Worst: test_caught, NEG 30.00 where at least 91 is required (worst in frame 1 (0:00.040))."
-    assert view.verdict(a_document(caught)) == f"The test passed, but a gate failed inside it.{worst}"
+    assert verdict.verdict(a_document(caught)) == f"The test passed, but a gate failed inside it.{worst}"
     tests = [a_test("passed", good(min_neg=90), name=f"test_{n}") for n in range(3)]
-    said = view.verdict(a_document(*tests, caught))
+    said = verdict.verdict(a_document(*tests, caught))
     assert said == f"All 4 tests passed, but a gate failed inside 1 of them.{worst}"
-    said = view.verdict(a_document(*tests, caught, a_test("skipped", bad(), name="test_s")))
+    said = verdict.verdict(a_document(*tests, caught, a_test("skipped", bad(), name="test_s")))
     assert said == f"4 of 5 tests passed, but a gate failed inside 2 of them.{worst} 1 was skipped."
-    said = view.verdict(a_document(caught, a_test("failed", bad(), name="test_f")))
+    said = verdict.verdict(a_document(caught, a_test("failed", bad(), name="test_f")))
     assert said.endswith("A gate failed inside 1 test that caught the error.")
-    said = view.verdict(a_document(a_test("skipped", bad())))
+    said = verdict.verdict(a_document(a_test("skipped", bad())))
     assert "so nothing was gated. A gate failed inside 1 test that caught the error." in said
-    said = view.verdict(a_document(a_test("passed", an_error(), name="test_e")))
+    said = verdict.verdict(a_document(a_test("passed", an_error(), name="test_e")))
     assert said == "The test passed, but a measurement failed inside it. Worst: test_e, out/crf23.mp4 does not exist."
     # These were expected.
-    assert "caught" not in view.verdict(a_document(*tests, a_test("xfailed", bad())))
+    assert "caught" not in verdict.verdict(a_document(*tests, a_test("xfailed", bad())))
 
 
 def test_verdict_errors() -> None:
     message = "pytest_vmaf.ClipError: out/crf23.mp4 does not exist.\nsecond line"
-    said = view.verdict(a_document(a_test("error", an_error(), message=message)))
+    said = verdict.verdict(a_document(a_test("error", an_error(), message=message)))
     assert said == "1 of 1 test could not be measured. Worst: test_x, ClipError: out/crf23.mp4 does not exist."
 
 
 def test_verdict_failures_and_errors() -> None:
     tests = [a_test("error", an_error(), name="test_e", message="gone"), a_test("failed", bad(), name="test_f")]
-    said = view.verdict(a_document(*tests))
+    said = verdict.verdict(a_document(*tests))
     assert said.startswith("1 of 2 tests failed and 1 could not be measured. Worst: test_f, NEG ")
 
 
 def test_verdict_own_assertion() -> None:
-    said = view.verdict(a_document(a_test("failed", good(min_neg=90), message="assert 93.0 > 97\n where ...")))
+    said = verdict.verdict(a_document(a_test("failed", good(min_neg=90), message="assert 93.0 > 97\n where ...")))
     assert said == "1 of 1 test failed. Worst: test_x, assert 93.0 > 97."
-    assert view.verdict(a_document(a_test("failed"))) == "1 of 1 test failed."
-    assert len(view.verdict(a_document(a_test("failed", message="x" * 9999)))) < 300
+    assert verdict.verdict(a_document(a_test("failed"))) == "1 of 1 test failed."
+    assert len(verdict.verdict(a_document(a_test("failed", message="x" * 9999)))) < 300
 
 
 def test_verdict_all_skipped() -> None:
     tests = [a_test("skipped", name="test_a"), a_test("xfailed", bad(), name="test_b")]
-    assert view.verdict(a_document(*tests)) == (
+    assert verdict.verdict(a_document(*tests)) == (
         "0 of 2 tests ran to completion and passed, so nothing was gated. 1 failed as expected. 1 was skipped."
     )
-    skipped = view.verdict(a_document(a_test("skipped"), a_test("skipped", name="test_b")))
+    skipped = verdict.verdict(a_document(a_test("skipped"), a_test("skipped", name="test_b")))
     assert skipped.endswith("2 skipped.")
 
 
 def test_verdict_some_skipped() -> None:
-    said = view.verdict(a_document(a_test("passed", good(min_neg=90)), a_test("skipped", name="test_b")))
+    said = verdict.verdict(a_document(a_test("passed", good(min_neg=90)), a_test("skipped", name="test_b")))
     assert said.startswith("1 of 2 tests passed.")
 
 
@@ -133,20 +133,20 @@ def test_verdict_some_skipped() -> None:
     ],
 )
 def test_verdict_stopped_run(run: dict[str, str], said: str) -> None:
-    assert view.verdict(a_document(a_test("passed", good(min_neg=90)), **run)).endswith(said)
-    assert view.verdict(a_document(**run)).endswith(said)
+    assert verdict.verdict(a_document(a_test("passed", good(min_neg=90)), **run)).endswith(said)
+    assert verdict.verdict(a_document(**run)).endswith(said)
 
 
 def test_verdict_not_collected() -> None:
-    said = view.verdict(a_document(a_test("passed", good(min_neg=90)), not_collected=1))
+    said = verdict.verdict(a_document(a_test("passed", good(min_neg=90)), not_collected=1))
     assert said.endswith("1 file could not be collected; its tests were not gated.")
-    short = view.verdict(a_document(a_test("passed", good(min_neg=90)), ended="interrupted", planned=7, ran=3))
+    short = verdict.verdict(a_document(a_test("passed", good(min_neg=90)), ended="interrupted", planned=7, ran=3))
     assert "stopped before its end, 4 tests short; tests that did not run" in short
 
 
 def test_verdict_several_runs() -> None:
     shards = [a_document(name=name, ended=ended) for name, ended in (("a", "finished"), ("b", "interrupted"))]
-    said = view.verdict(documents.merge([*shards, a_document(name="c", ended="internal error")]))
+    said = verdict.verdict(documents.merge([*shards, a_document(name="c", ended="internal error")]))
     assert "The run of b was stopped" in said
     assert "The run of c was ended by" in said
     assert "The run of a" not in said
@@ -154,8 +154,8 @@ def test_verdict_several_runs() -> None:
 
 def test_verdict_fake() -> None:
     fake = a_measurement(95.0, 93.0, min_neg=90)
-    assert "FAKE: some numbers were invented" in view.verdict(a_document(a_test("passed", fake)))
-    assert "FAKE" not in view.verdict(a_document(a_test("passed", good(min_neg=90)), a_test("error", an_error())))
+    assert "FAKE: some numbers were invented" in verdict.verdict(a_document(a_test("passed", fake)))
+    assert "FAKE" not in verdict.verdict(a_document(a_test("passed", good(min_neg=90)), a_test("error", an_error())))
 
 
 def test_worst_first() -> None:
