@@ -94,7 +94,12 @@ def test_what_still_fails(run: Run, fake: None, pytester: pytest.Pytester) -> No
     result = run(ONLY, "-v")
     result.assert_outcomes(failed=3, errors=3)
     result.stdout.fnmatch_lines_random(["*test_assert FAILED*", "*test_error ERROR*", "*test_setting ERROR*"])
-    result.stdout.fnmatch_lines_random(["report_only (marker) must be True or False, not 5.", "vmaf: REPORT ONLY*: 2 tests have failed gates that do not fail them."])
+    result.stdout.fnmatch_lines_random(
+        [
+            "report_only (marker) must be True or False, not 5.",
+            "*: 2 tests have failed gates that do not fail them.",
+        ]
+    )
 
 
 @pytest.mark.parametrize(
@@ -177,7 +182,7 @@ def test_xdist(run_xdist: Run, fake: None, pytester: pytest.Pytester) -> None:
     result = run_xdist(ONLY)
     assert result.ret == 0
     assert "1 passed, 1 would fail" in result.stdout.str()
-    result.stdout.fnmatch_lines(["vmaf: REPORT ONLY (command line): 1 test has failed gates that do not fail it.", "would fail: *NEG 84*"])
+    result.stdout.fnmatch_lines(["*: 1 test has failed gates that do not fail it.", "would fail: *NEG 84*"])
 
 
 def test_not_outside_of_pytest() -> None:
