@@ -56,7 +56,7 @@ class Attempt:
     def record(self) -> RecordDict:
         """The attempt as a `schema.ATTEMPT`."""
         messages = self.messages if self.called else [*self.messages, "The run ended while this test was running."]
-        about = {"status": self.status, "measurements": self.measurements, "would_fail": self.would_fail}
+        about: RecordDict = {"status": self.status, "measurements": self.measurements, "would_fail": self.would_fail}
         notes = filter(None, [explain_caught(about), *(f"{WOULD_FAIL}: {text}" for text in self.would_fail)])
         message = "\n".join(dict.fromkeys([*messages, *notes]))[:LONGEST_MESSAGE]
         about |= {"message": message, "duration": round(self.duration, 3), "worker": self.worker}

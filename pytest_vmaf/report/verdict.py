@@ -43,12 +43,11 @@ def verdict_sentences(document: Record) -> list[str]:
 
 def _passes(first: str, tests: Sequence[Record], caught: Sequence[Record]) -> list[str]:
     """The sentences about tests of which some passed and none failed."""
-    if count := sum(map(would_fail, tests)):
-        of = "it" if len(tests) == 1 else f"{count} of them"
-        worst = next(test for test in worst_first(tests) if would_fail(test))
+    if lenient := [test for test in worst_first(tests) if would_fail(test)]:
+        of = "it" if len(tests) == 1 else f"{len(lenient)} of them"
         also = f", and {what_failed(caught)} inside tests that caught the error" if caught else ""
         first = f"{first}, but report-only mode let {of} pass in spite of failed gates{also}."
-        return [first, f"Worst: {short_id(worst['id'])}, {_only_reported_reason(worst)}."]
+        return [first, f"Worst: {short_id(lenient[0]['id'])}, {_only_reported_reason(lenient[0])}."]
     if not caught:
         return [f"{first}.", _closest(tests)]
     of = "it" if len(tests) == 1 else f"{len(caught)} of them"

@@ -185,6 +185,48 @@ def test_xdist(run_xdist: Run, fake: None, pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*: 1 test has failed gates that do not fail it.", "would fail: *NEG 84*"])
 
 
+@pytest.mark.slow
+def test_every_kind(
+    run: Run, report: Report, footage: Callable[..., Path], encode: Callable[..., Path], pytester: pytest.Pytester
+) -> None:
+    reference = footage()
+    pytester.makepyfile(
+        f"""
+        REF, OUT = {str(reference)!r}, {str(encode(reference, crf=40))!r}
+
+        def test_region(vmaf):
+            from pytest_vmaf import Region
+            result = vmaf.score(REF, OUT, regions={{"face": Region(0, 0, 160, 96, min_neg=99.9)}})
+            assert result.regions["face"].neg < 99.9
+
+        def test_roi(vmaf): assert vmaf.roi(REF, OUT, min_neg_roi=99.9).neg_roi < 99.9
+
+        def test_map(vmaf): assert vmaf.quality_map(REF, OUT, grid=(2, 1), min_neg_tile=99.9).worst.neg < 99.9
+
+        def test_bisect(vmaf):
+            found = vmaf.bisect(REF, encoder="libx264", targets=60, crf=(30, 36), max_bitrate=1)
+            assert found[60].bitrate > 1
+
+        def test_unreached(vmaf):
+            vmaf.bisect(REF, encoder="libx264", targets=99.9, crf=(30, 36), max_bitrate=1)[99.9].crf
+
+        def test_earlier_result(vmaf):
+            vmaf.check_baseline(vmaf.score(REF, OUT))
+
+        def test_refused(vmaf): vmaf.check(REF, REF)
+        """
+    )
+    result = run(ONLY, JSON, HTML, "-p", "no:randomly")
+    assert "1 failed, 1 error, 5 would fail" in result.stdout.str()
+    tests = {test["id"].partition("::")[2]: test for test in report()["tests"]}
+    assert tests["test_unreached"]["status"] == "failed"
+    assert tests["test_refused"]["status"] == "error"
+    assert [each.get("would_fail", False) for each in tests["test_region"]["measurements"]] == [False, True]
+    others = ("roi", "map", "bisect", "earlier_result")
+    assert all(any(each.get("would_fail") for each in tests[f"test_{name}"]["measurements"]) for name in others)
+    assert tests["test_roi"]["measurements"][0]["pictures"]
+
+
 def test_not_outside_of_pytest() -> None:
     with pytest.raises(SettingsError, match=r"report_only \(call\) is not a setting of measurements"):
         Vmaf(report_only=True)  # type: ignore[call-arg]
