@@ -143,6 +143,12 @@ def _features(value: object) -> tuple[str, ...]:
     return tuple(resolve_feature(word) for word in _words(value))
 
 
+def _requirements(value: object) -> object:
+    from pytest_vmaf.scoring.requirements import parse_requirements
+
+    return parse_requirements(value)
+
+
 def _scorer(value: object) -> object:
     if isinstance(value, str):
         return _text(value)
@@ -195,6 +201,12 @@ OPTIONS = (
     Option("scorer", "ffmpeg", _scorer, "scorer backend: ffmpeg, vmaf, or the name of a plugin"),
     Option("ffmpeg", None, _path_text, "ffmpeg to use (default: the one of imageio-ffmpeg, then PATH)"),
     Option("vmaf_bin", "vmaf", _path_text, "Netflix's vmaf tool, for --vmaf-scorer=vmaf"),
+    Option(
+        "require",
+        (),
+        _requirements,
+        "refuse other builds: versions, models and digests, for example libvmaf>=3.2,ffmpeg=n9.0.2",
+    ),
     Option("threads", None, at_once, "threads of libvmaf (default: all cores, divided by the number of xdist workers)"),
     Option("timeout", None, _seconds, "time limit per measurement, in seconds"),
     Option(

@@ -104,7 +104,13 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     """
     distributes = session.config.pluginmanager.hasplugin("dsession")
     expected = distributes and session.config.stash[items.REPORT_OPTIONS].requested
-    if expected or any("vmaf" in getattr(item, "fixturenames", ()) for item in session.items):
+    measures = any("vmaf" in getattr(item, "fixturenames", ()) for item in session.items)
+    # With xdist the controller checks this once, for all workers.
+    if not hasattr(session.config, "workerinput") and (distributes or measures):
+        from pytest_vmaf.testrun.required_build import refuse_other_build_at_start
+
+        refuse_other_build_at_start(session.config.stash[items.LAYERS])
+    if expected or measures:
         from pytest_vmaf.testrun.stopping import start_stopping
 
         start_stopping(session)

@@ -45,6 +45,8 @@ class Settings(TypedDict, total=False):
         scorer: The scorer's name, or a `Scorer`.
         ffmpeg: The path of the ffmpeg to use.
         vmaf_bin: The path of Netflix's vmaf tool, for `scorer="vmaf"`.
+        require: What must measure, for example `"libvmaf>=3.2, ffmpeg=n9.0.2, model=vmaf_v0.6.1"`; another build is an
+            error. `FakeScorer` meets no requirement.
         threads: Threads of libvmaf.
         timeout: Time limit per measurement, in seconds.
         cache: Whether to use the cache of scores and encodes.
@@ -64,6 +66,7 @@ class Settings(TypedDict, total=False):
     scorer: str | Scorer | None
     ffmpeg: PathLike | None
     vmaf_bin: PathLike | None
+    require: str | None
     threads: int | None
     timeout: float | None
     cache: bool | None

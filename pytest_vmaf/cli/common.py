@@ -76,7 +76,7 @@ def add_command(
 SETTING_GROUPS = (
     ("how it is measured", ("model", "generation", "phone", "features", "signs")),
     ("how the clips are paired", ("scale", "align", "match_rate", "allow")),
-    ("tools", ("scorer", "ffmpeg", "vmaf_bin", "threads", "timeout")),
+    ("tools", ("scorer", "ffmpeg", "vmaf_bin", "require", "threads", "timeout")),
     ("cache", ("cache", "cache_dir", "cache_size")),
 )
 

@@ -44,6 +44,8 @@ def run(options: argparse.Namespace) -> int:
     else:
         lines.append(f"ffmpeg: {printable(ffmpeg.path)} ({ffmpeg.origin}), version {ffmpeg.version}")
         lines.append(f"encoders: {_encoders(ffmpeg)}")
+        if pins := _pins(ffmpeg):
+            lines += pins
         models, healthy = _models(ffmpeg)
         lines += models
     lines.append(f"vmaf tool: {_vmaf_tool(options.vmaf_bin)}")
@@ -52,6 +54,26 @@ def run(options: argparse.Namespace) -> int:
     )
     print("\n".join(lines))
     return PASSED if healthy else NOT_MEASURED
+
+
+def _pins(ffmpeg: Ffmpeg) -> list[str]:
+    """Values of `vmaf_require` that accept this build alone; none if it cannot score."""
+    from pytest_vmaf.media.builds import build_of
+    from pytest_vmaf.scoring.requirements import DIGITS, libvmaf_version
+
+    try:
+        libvmaf = libvmaf_version(ffmpeg.path) if ffmpeg.has_libvmaf else ""
+    except MeasurementError:
+        libvmaf = ""
+    digest = (build_of(ffmpeg.path) or "")[:DIGITS]
+    # The models of libvmaf are inside of it.
+    at = f"@{digest}" if digest else ""
+    if not libvmaf:
+        return []
+    return [
+        f"to require this build: vmaf_require = libvmaf={libvmaf}, ffmpeg={ffmpeg.version}{at}",
+        f"to require a model of it, too: model=vmaf_v0.6.1{at}",
+    ]
 
 
 def _models(ffmpeg: Ffmpeg) -> tuple[list[str], bool]:

@@ -91,7 +91,11 @@ def conclude(
 
 
 def check_log(prepared: PreparedScoring, log: ScoreLog) -> ScoreLog:
-    """The log, if it is complete and meaningful. Raises ScorerError or PairError otherwise."""
+    """The log, if it is complete, meaningful and of a required build. Raises ScorerError or PairError otherwise."""
+    if prepared.require:
+        from pytest_vmaf.scoring.build_check import check_build
+
+        check_build(prepared, log)
     try:
         verify_log(log, prepared.job, prepared.can.name)
     except PairError as error:

@@ -17,6 +17,7 @@ from pytest_vmaf.scoring.advice import advised, least_depth, note_advice
 from pytest_vmaf.scoring.cached import capabilities
 from pytest_vmaf.scoring.missing_chroma import note_missing_chroma
 from pytest_vmaf.scoring.models import ModelPair, registry, resolve_feature, resolve_model
+from pytest_vmaf.scoring.requirements import Requirement
 from pytest_vmaf.scoring.scorer import Capabilities, Scorer, ScoreRequest, Source, Tools
 
 #: The columns that a bootstrap model adds to its own.
@@ -45,6 +46,7 @@ class MeasureRequest:
     cache: Cache | None = None
     signs: bool = False
     same: Literal["ignore", "note", "refuse"] = "ignore"
+    require: tuple[Requirement, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class PreparedScoring:
         stamp: Identifies the state of the reference's file before anything was measured, or None.
         cache: Where scores are cached, or None.
         allow: The properties that are allowed, as in `MeasureRequest`.
+        require: Which builds may measure.
     """
 
     job: ScoreRequest
@@ -70,6 +73,7 @@ class PreparedScoring:
     stamp: tuple[int, ...] | None
     cache: Cache | None = None
     allow: tuple[str, ...] = ()
+    require: tuple[Requirement, ...] = ()
 
 
 def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
@@ -136,7 +140,7 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
         optional_columns=models.detail_columns if can.reads_clips else (),
         signs=request.signs and can.reads_clips,
     )
-    return PreparedScoring(job, models, can, pair, scorer, stamp, request.cache, request.allow)
+    return PreparedScoring(job, models, can, pair, scorer, stamp, request.cache, request.allow, request.require)
 
 
 def _with_same_note(request: MeasureRequest, pair: Pair) -> Pair:
