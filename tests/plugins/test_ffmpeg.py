@@ -18,6 +18,8 @@ from pytest_vmaf.scoring.measure import conclude
 from pytest_vmaf.scoring.prepare import MeasureRequest, PreparedScoring, prepare
 from pytest_vmaf.scoring.scorer import EncodeStep, EncodingScorer, Tools
 
+pytestmark = pytest.mark.every_python
+
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "30")
 
 

@@ -12,6 +12,8 @@ import pytest
 
 from pytest_vmaf.media.clip import Clip
 
+pytestmark = pytest.mark.every_python
+
 #: The number of rows, for environments without the file.
 ROWS = 8
 

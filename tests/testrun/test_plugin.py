@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+pytestmark = pytest.mark.every_python
+
 Run = Callable[..., pytest.RunResult]
 
 A_CHECK = "from clips import *\ndef test_a(vmaf): vmaf.check(REF, GOOD)"
