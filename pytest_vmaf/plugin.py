@@ -109,7 +109,8 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     if not hasattr(session.config, "workerinput") and (distributes or measures):
         from pytest_vmaf.testrun.required_build import refuse_other_build_at_start
 
-        refuse_other_build_at_start(session.config.stash[items.LAYERS])
+        layers = session.config.stash[items.LAYERS]
+        refuse_other_build_at_start(layers)
     if expected or measures:
         from pytest_vmaf.testrun.stopping import start_stopping
 
