@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.settings import Layer, resolve
 
 
-def refuse_other_build_at_start(layers: Sequence[Layer]) -> None:
+def refuse_other_build_at_start(layers: tuple[Layer, ...]) -> None:
     """End the run if the ffmpeg of the command line and the ini file is not a required build.
 
     Models, and other scorers than ffmpeg, are checked with each measurement.

@@ -14,7 +14,8 @@ def test_ready(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pytest_vmaf.scoring.models.model_names", lambda: names)
     done = run("doctor")
     assert done.returncode == 0, done.stdout
-    for word in ("ffmpeg: ", "vmaf_v0.6.1neg", "vmaf tool:", "ready: the default scorer works."):
+    pins = ("to require this build: vmaf_require = libvmaf=", "model=vmaf_v0.6.1@")
+    for word in ("ffmpeg: ", *pins, "vmaf_v0.6.1neg", "vmaf tool:", "ready: the default scorer works."):
         assert word in done.stdout
 
 
