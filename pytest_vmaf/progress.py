@@ -197,13 +197,13 @@ class _Line:
         if done is None:
             return f"first {unit[:-1]}, {_clock(now - self.begin)}" if unit != "frames" else "0 frames"
         rate = (done - self._first[1]) / max(self._last - self._first[0], 1e-3)
-        left = None if total is None or rate <= 0 else (total - done) / rate - (now - self._last)
+        remaining = None if total is None or rate <= 0 else (total - done) / rate - (now - self._last)
         if unit == TRIALS:
             count = f"{done} {unit if done != 1 else unit[:-1]}"
-            return f"{count}, {_clock(now - self.begin)}" if left is None else f"{count}, {_about(left)}"
+            return f"{count}, {_clock(now - self.begin)}" if remaining is None else f"{count}, {_about(remaining)}"
         numbers = f"{done}/{'?' if total is None else total} {unit}"
         speed = f", {rate:.1f}/s" if unit == "frames" else ""
-        return f"{numbers}{speed}{'' if left is None else f', {_clock(max(left, 0.0))} left'}"
+        return f"{numbers}{speed}{'' if remaining is None else f', {_clock(max(remaining, 0.0))} left'}"
 
     def _write(self, text: str) -> None:
         with self._lock:

@@ -87,9 +87,9 @@ def run_search(
     clips: Sequence[ClipLike] = ()
     try:
         clips = _listed(sources)
-        found = search(_read_input(context, clips, title, settings, baseline_kind, cuts))
+        answer = search(_read_input(context, clips, title, settings, baseline_kind, cuts))
         LOG.info("%s: %s, %.1f s", title, ", ".join(map(clip_name, clips)), time.time() - started)
-        return found
+        return answer
     except (MeasurementError, SettingsError, OSError) as caught:
         error: MeasurementError | SettingsError = (
             ScorerError(f"The system refused what the search needs: {printable(str(caught))}.")

@@ -46,7 +46,7 @@ def add_parser(commands: Commands) -> None:
 def _show(options: argparse.Namespace) -> int:
     rows = []
     files = {place: _files(place) for place in options.places}
-    ours = {place: _with_module(found) for place, found in files.items()}
+    ours = {place: _with_module(entries) for place, entries in files.items()}
     for name, test, clip, entry in (row for place in options.places for row in _entries(ours[place])):
         module = Path(name).parent.parent / Path(name).stem
         rows.append((f"{module}::{test}", clip, entry["kind"], _values(entry), entry["shown"].get("scorer", "")))

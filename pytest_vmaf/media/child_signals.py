@@ -54,6 +54,8 @@ def _load_prctl() -> Callable[..., int] | None:
 
 #: Loaded before any fork: the child must not load libraries.
 _prctl = _load_prctl()
+#: The programs that the system has started.
+_startable: set[tuple[str, int, int, int]] = set()
 
 
 def die_with_parent() -> None:
@@ -73,18 +75,27 @@ def start_that_dies_with_parent(argv: Sequence[str]) -> tuple[Sequence[str], Cal
     """
     if sys.platform != "linux":
         return argv, None
-    # What setpriv could not start would be its error, not the system's.
-    if _is_program(argv[0]) and (setpriv := find_setpriv()) is not None:
+    # A program that cannot be started must be the system's error. setpriv would give it to a shell.
+    if _stamp(argv[0]) in _startable and (setpriv := find_setpriv()) is not None:
         return (*setpriv, *argv), None
     return argv, die_with_parent
 
 
-def _is_program(path: str) -> bool:
+def note_start(argv: Sequence[str]) -> None:
+    """Remember that the system started this program."""
+    if stamp := _stamp(argv[0]):
+        _startable.add(stamp)
+
+
+def _stamp(path: str) -> tuple[str, int, int, int] | None:
+    """The file of a program as it is now; None for a name that is looked up elsewhere."""
+    if not os.path.isabs(path):
+        return None
     try:
-        with open(path, "rb") as file:
-            return os.path.isabs(path) and os.access(path, os.X_OK) and file.read(4) == b"\x7fELF"
+        stat = os.stat(path)
     except (OSError, ValueError):
-        return False
+        return None
+    return path, stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 @functools.cache

@@ -20,7 +20,7 @@ LARGER = 1.25
 
 
 def order_evidence(ref: Video, dis: Video) -> str:
-    """What the streams have of a pair in the wrong order, in a clause; "" if nothing."""
+    """The evidence of the streams for a wrong order, as a clause; "" if there is none."""
     ref_codec, dis_codec = codec_of(ref), codec_of(dis)
     if LOSSY.fullmatch(ref_codec) is None or ref.clip.path == dis.clip.path:
         return ""

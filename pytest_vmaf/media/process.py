@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any
 
 from pytest_vmaf.errors import ScorerError
-from pytest_vmaf.media.child_signals import ENDING, deferred, start_that_dies_with_parent
+from pytest_vmaf.media.child_signals import ENDING, deferred, note_start, start_that_dies_with_parent
 from pytest_vmaf.media.command import Command, Finished
 from pytest_vmaf.media.guard import end_guard, kill_started, start_guard
 from pytest_vmaf.media.termination import ended_by_signals
@@ -126,7 +126,7 @@ def _start(command: Command) -> subprocess.Popen[bytes]:
         options["creationflags"] = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
     variables = {**os.environ, **dict(command.environment)}
     try:
-        return subprocess.Popen(
+        child = subprocess.Popen(
             argv,
             cwd=command.cwd,
             stdin=subprocess.DEVNULL if command.stdin is None else command.stdin,
@@ -135,6 +135,8 @@ def _start(command: Command) -> subprocess.Popen[bytes]:
             env={name: value for name, value in variables.items() if value is not None},
             **options,
         )
+        note_start(command.argv)
+        return child
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ScorerError(

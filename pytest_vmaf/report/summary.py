@@ -55,7 +55,7 @@ class Row(NamedTuple):
         cells: Texts of the columns.
         test: The test's id.
         clip: The name of the distorted clip.
-        reason: Why there is no score.
+        reason: Why nothing was scored.
     """
 
     status: str

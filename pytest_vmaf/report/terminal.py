@@ -99,9 +99,9 @@ def section_table(section: Record) -> Group:
 
 def _block_table(block: Record) -> Layout:
     # Without what no row has, for example the interval of a single source.
-    shown = without_empty(block["columns"], block["rows"], ("–", "", "anchor"))
-    columns = [block["columns"][number] for number in shown]
-    rows = [[printable(row[number]) for number in shown] for row in block["rows"]]
+    numbers = without_empty(block["columns"], block["rows"], ("–", "", "anchor"))
+    columns = [block["columns"][number] for number in numbers]
+    rows = [[printable(row[number]) for number in numbers] for row in block["rows"]]
     words = [number for number, name in enumerate(columns) if name in ("encoder", "source", "outcome", "met")]
     return Layout(columns, rows, words, labels=2 if columns[:2] == ["encoder", "target"] else 1)
 

@@ -62,14 +62,14 @@ def what_failed(caught: Iterable[Record]) -> str:
 
 
 def explain_caught(test: Record) -> str:
-    """Why a test that did not fail is no proof: a gate or a measurement failed in it. "" if none did."""
+    """What failed in a test that caught the error: a gate or a measurement. "" if nothing did."""
     if not swallowed(test):
         return ""
     return f"{what_failed([test]).capitalize()} in this test, and the test caught the error: {_caught_reason(test)}."
 
 
 def explain_pass(test: Record) -> str:
-    """Why the pass of a test is no proof: report-only mode, or an error that the test caught; "" if it is one."""
+    """Why a test passed although something failed: report-only mode, or an error that it caught. "" if nothing did."""
     if would_fail(test):
         return f"Report only: the test passed in spite of a failed gate: {_only_reported_reason(test)}."
     return explain_caught(test)

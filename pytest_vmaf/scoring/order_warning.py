@@ -15,7 +15,7 @@ from pytest_vmaf.scoring.signs import CONTRAST_FLOOR, ROUNDING, Frames
 #: A larger variance gain than this looks like a pair in the wrong order. Of pairs whose streams look like one, 3 of 246
 #: decoded encodes of lossy references have it, and 277 of 337 swapped pairs (x264, x265, VP9, SVT-AV1, MPEG-2).
 MOST_GAIN = 0.8
-#: The same for the gap, where there are no signs.
+#: The same for the gap, for results without signs.
 MOST_GAP = 2.7
 
 

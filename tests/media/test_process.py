@@ -439,6 +439,8 @@ def parent_of_a_sleeper(pid: Path, *, thread: bool = False, shell: str = "sh") -
     """A process that runs a child as the scorers do, from its main thread or another."""
     code = "import sys, threading\nfrom pytest_vmaf.media.command import Command\n"
     code += "from pytest_vmaf.media.process import run\n"
+    # The second start of a program with its path is by setpriv.
+    code += f"run(Command(({shell!r}, '-c', 'true')))\n"
     code += f"work = lambda: run(Command({(shell, *sleeper(pid).argv[1:])!r}))\n"
     code += "t = threading.Thread(target=work); t.start(); t.join()" if thread else "work()"
     parent = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -472,6 +474,7 @@ def test_setpriv_that_cannot(tmp_path, monkeypatch, tool):
         (tmp_path / "setpriv").write_text(f"#!/bin/sh\n{tool}\n")
         (tmp_path / "setpriv").chmod(0o755)
     program = shutil.which("true")
+    run(Command((program,)))
     monkeypatch.setenv("PATH", str(tmp_path) if tool is None else os.pathsep.join([str(tmp_path), os.environ["PATH"]]))
     monkeypatch.setattr(child_signals, "TRIAL_SECONDS", 0.2)
     child_signals.find_setpriv.cache_clear()
@@ -480,6 +483,31 @@ def test_setpriv_that_cannot(tmp_path, monkeypatch, tool):
         assert run(Command((program,))).returncode == 0
     finally:
         child_signals.find_setpriv.cache_clear()
+
+
+@linux
+def test_second_start_is_by_setpriv():
+    program = shutil.which("true")
+    run(Command((program,)))
+    argv, hook = child_signals.start_that_dies_with_parent((program, "-x"))
+    assert (Path(argv[0]).name, argv[-2:], hook) == ("setpriv", (program, "-x"), None)
+
+
+@linux
+def test_program_that_the_system_cannot_start(tmp_path):
+    """setpriv would give it to a shell, which runs what it can read."""
+    program, witness = tmp_path / "encoder", tmp_path / "witness"
+    good, bad = f"#!/bin/sh\n: > {witness}\n", f"\x7fELF\n: > {witness}\n"
+    for content in (bad, good, bad):
+        program.write_text(content)
+        program.chmod(0o755)
+        if content is good:
+            assert run(Command((str(program),))).returncode == 0
+            witness.unlink()
+        else:
+            with pytest.raises(ScorerError, match="encoder cannot be started: Exec format error"):
+                run(Command((str(program),)))
+            assert not witness.exists()
 
 
 @linux
