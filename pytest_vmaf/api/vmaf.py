@@ -17,21 +17,12 @@ from pytest_vmaf.report.notebook import register_views
 from pytest_vmaf.settings import make_layer
 
 if TYPE_CHECKING:
-    from pytest_vmaf.api import keywords
+    from pytest_vmaf.api import answers, keywords
     from pytest_vmaf.api.baseline_check import Comparable
     from pytest_vmaf.api.keywords import CheckSettings
     from pytest_vmaf.api.measurement_kinds import Regions
-    from pytest_vmaf.encoding.encode import Encode
     from pytest_vmaf.media.clip import ClipLike
-    from pytest_vmaf.roi.masked_score import RoiResult
-    from pytest_vmaf.roi.quality_map import QualityMap
-    from pytest_vmaf.scoring.result import Result
-    from pytest_vmaf.search.bisection import Bisection
-    from pytest_vmaf.search.comparison import Comparison
-    from pytest_vmaf.search.ladder import Ladder
-    from pytest_vmaf.search.per_shot import PerShot
     from pytest_vmaf.search.requests import Limit
-    from pytest_vmaf.search.rows import Row
 
 register_views()
 __tracebackhide__ = True  # pytest shows the caller's line, not ours.
@@ -43,8 +34,9 @@ class Vmaf:
 
     The `vmaf` fixture has the settings of the marker, the command line and the ini file. `Vmaf()` works without pytest.
 
-    A clip (`reference`, `distorted`, `source`) is a path, a `Clip`, or an object that has one, such as an `Encode`. An
-    encoder is a name (`"libx264:slow"`), a command with `{crf}`, an `Encoder`, or a function `(source, output, crf)`.
+    `reference` is the original clip, `distorted` an encode of it, `source` a clip to encode: a path, a `Clip`, or an
+    object that has one, such as an `Encode`. An encoder is a name (`"libx264:slow"`), a command with `{crf}`, an
+    `Encoder`, or a function `(source, output, crf)`.
 
     `**settings` are those of `pytest_vmaf.api.keywords`. Given here they apply to every call; a call's own take
     precedence. Gates are named `{min,max}_{metric}[_{pool}]`, for example `min_neg=93`. Type checkers know the usual
@@ -83,21 +75,18 @@ class Vmaf:
 
     def score(
         self, reference: ClipLike, distorted: ClipLike, *, regions: Regions = None, **settings: Unpack[CheckSettings]
-    ) -> Result:
+    ) -> answers.Result:
         """Measure a pair of clips, and check the gates of the call and of the marker.
 
         Args:
-            reference: The original clip.
-            distorted: The encoded clip.
             regions: Rectangles to score in the same pass, by name: a `Region`, its numbers `(x, y, w, h)`, or the path
                 of a track file. `result.regions["face"]` is then a `Result` of its own.
         """
-        kind = partial(kinds.whole_picture, regions)
-        return run_measurement(self._context, reference, distorted, settings, kind)
+        return run_measurement(self._context, reference, distorted, settings, partial(kinds.whole_picture, regions))
 
     def check(
         self, reference: ClipLike, distorted: ClipLike, *, regions: Regions = None, **settings: Unpack[CheckSettings]
-    ) -> Result:
+    ) -> answers.Result:
         """Measure a pair of clips, and check every gate in force.
 
         The gates are those of the call, the marker, the command line, the ini file and `gates.defaults`: signs of the
@@ -105,14 +94,11 @@ class Vmaf:
 
         With `baseline=True` the scores are also compared with those of an earlier run. The default tolerances are
         `max_drop=0.5` (of the mean NEG) and `max_drop_p5=1`.
-
-        Raises:
-            BaselineError: If the baseline cannot be compared with the new scores.
         """
         kind = partial(kinds.whole_picture, regions)
         return run_measurement(self._context, reference, distorted, settings, kind, every_gate=True)
 
-    def self_score(self, reference: ClipLike, **settings: Unpack[keywords.Settings]) -> Result:
+    def self_score(self, reference: ClipLike, **settings: Unpack[keywords.Settings]) -> answers.Result:
         """Score a reference against itself. The means are the ceilings that no honest encode exceeds."""
         return run_measurement(self._context, reference, reference, settings, kinds.whole_picture, gated=False)
 
@@ -129,12 +115,12 @@ class Vmaf:
         bt601: bool = False,
         stride: int | None = None,
         **settings: Unpack[keywords.RoiSettings],
-    ) -> RoiResult:
+    ) -> answers.RoiResult:
         """Score the whole picture and its salient part, and blend both: `(1 - weight) * full + weight * masked`.
 
+        The mask is made from the reference. A `MaskError` says that none can be made, or that it covers no frame.
+
         Args:
-            reference: The original clip, from which the mask is made.
-            distorted: The encoded clip.
             weight: The weight of the salient part, from 0 to 1.
             threshold: The saliency from which the distorted clip is shown. Below it, the reference is.
             fade: The width of the transition above `threshold`.
@@ -142,9 +128,6 @@ class Vmaf:
             synthetic_mask: One saliency, from 0 to 1, for every pixel instead of a network's.
             bt601: Show the network every clip as limited-range BT.601.
             stride: Run the network on one of so many frames, and on each new picture. Default: 2 if bundled, else 1.
-
-        Raises:
-            MaskError: If no mask can be made, or it covers nothing in any frame.
         """
         kind = partial(kinds.region_of_interest, weight, threshold, fade, saliency, synthetic_mask, bt601, stride)
         return run_measurement(self._context, reference, distorted, settings, kind)
@@ -157,7 +140,7 @@ class Vmaf:
         grid: tuple[int, int] = (4, 4),
         saliency: bool | str | os.PathLike[str] | None = False,
         **settings: Unpack[keywords.MapSettings],
-    ) -> QualityMap:
+    ) -> answers.QualityMap:
         """Score the whole picture and each tile of a grid (columns, rows) in one run, to show where quality was lost.
 
         `saliency` also pools the tiles by saliency: True, or the path of a network.
@@ -197,7 +180,7 @@ class Vmaf:
         crf: int,
         attempt: int = 0,
         **settings: Unpack[keywords.EncodeSettings],
-    ) -> Encode:
+    ) -> answers.Encode:
         """Encode a source at one CRF, or take the same encode of an earlier run from the cache.
 
         The encode is a clip: `vmaf.check(source, vmaf.encode(...))`. `attempt` numbers repeated encodes.
@@ -213,15 +196,13 @@ class Vmaf:
         max_bitrate: Limit = None,
         min_crf: Limit = None,
         **settings: Unpack[keywords.BisectSettings],
-    ) -> Bisection:
+    ) -> answers.Bisection:
         """Find the highest CRF at which an encoder reaches each target.
 
         The returned CRF reached the target, and the next coarser one was measured and did not. `bisection[96]` has
         `.crf`, `.bitrate` in bit/s, `.size` in bytes, `.score` and `.encode`.
 
         Args:
-            source: The clip to encode.
-            encoder: The encoder.
             targets: One score, or several. Several targets share one search.
             max_bitrate: Gate: bits per second, for all targets or as `{target: limit}`.
             min_crf: Gate: the lowest CRF allowed, for all targets or as `{target: limit}`.
@@ -236,11 +217,10 @@ class Vmaf:
         targets: float | Sequence[float] = (94, 96, 97, 98),
         speed: bool = True,
         **settings: Unpack[keywords.CompareSettings],
-    ) -> Comparison:
+    ) -> answers.Comparison:
         """Bisect several encoders, and compare them at equal quality.
 
         Args:
-            sources: One clip to encode, or several.
             encoders: A list of encoders, or a mapping of labels to encoders or `EncoderOptions`.
             speed: Whether to time one encode of each encoder alone.
         """
@@ -255,7 +235,7 @@ class Vmaf:
         targets: float | Sequence[float],
         segment: float | None = 2.0,
         **settings: Unpack[keywords.SearchSettings],
-    ) -> Ladder:
+    ) -> answers.Ladder:
         """Find the cheapest encode of any resolution (`"1280x720"`) for each target, scored at the source's size.
 
         `segment` is the number of seconds between key frames; None is the encoder's own.
@@ -272,7 +252,7 @@ class Vmaf:
         shortest: int | None = None,
         fixed: bool = True,
         **settings: Unpack[keywords.SearchSettings],
-    ) -> PerShot:
+    ) -> answers.PerShot:
         """Encode each shot at the CRF that reaches the target, join the encodes, and score the whole.
 
         Args:
@@ -292,7 +272,7 @@ class Vmaf:
         output: str | os.PathLike[str],
         presets: Sequence[str | int | None] = (None,),
         **settings: Unpack[keywords.SweepSettings],
-    ) -> tuple[Row, ...]:
+    ) -> tuple[answers.Row, ...]:
         """Encode and score a grid of encoders, presets and CRFs into the JSON Lines file `output`.
 
         One that was interrupted resumes. `pytest_vmaf.recommend(rows, target=94)` chooses from the rows.
