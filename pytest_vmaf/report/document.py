@@ -9,7 +9,7 @@ from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.files import load_json
 from pytest_vmaf.gates.metrics import BASE_METRICS
 from pytest_vmaf.json_shapes import conform, known_keys, require
-from pytest_vmaf.report.schema import DOCUMENT, GATE, KIND, MINOR, SCHEMA, Record, RecordDict
+from pytest_vmaf.report.schema import DOCUMENT, GATE, KIND, MINOR, SCHEMA, Record, RecordDict, is_scored
 from pytest_vmaf.text import printable
 
 #: The largest document that is read. A document is read as a whole, and this plugin writes much smaller ones.
@@ -77,6 +77,11 @@ def _require_consistent(measurement: Record, where: str) -> None:
         for gate in measurement["gates"]:
             require(gate.get("margin") is None, f"{where}.gates", "without a margin, as nothing was measured", gate)
         return
+    for gate in measurement["gates"]:
+        require(None not in map(gate.get, list(GATE)), f"{where}.gates", "checked against a value", gate)
+    if not is_scored(measurement):
+        require(measurement.get("about") is not None, f"{where}.about", "there, as there are no scores", None)
+        return
     for key in (*BASE_METRICS, "above_100", "frames", "pools", "series", "histogram", "above", "provenance"):
         require(measurement.get(key) is not None, f"{where}.{key}", "there", None)
     series, frames = measurement["series"], measurement["frames"]
@@ -95,5 +100,3 @@ def _require_consistent(measurement: Record, where: str) -> None:
         require({"mean", "min"} <= pools.keys(), f"{where}.pools.{metric}", "with a mean and a minimum", pools)
     bins = measurement["histogram"]
     require(bins["neg"] and len(bins["neg"]) == len(bins["vmaf"]), f"{where}.histogram", "of equal bins", None)
-    for gate in measurement["gates"]:
-        require(None not in map(gate.get, list(GATE)), f"{where}.gates", "checked against a value", gate)

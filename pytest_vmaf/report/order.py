@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -25,7 +26,7 @@ def badness(measurement: Record) -> tuple[Any, ...]:
     """The sort key of a measurement: errors first, then the rank of its worst gate, then the lowest NEG."""
     gate, neg = smallest_margin(measurement), measurement.get("neg")
     status = ("error", "failed", "passed").index(measurement["status"])
-    return status, rank(gate) if gate else (True, 3, 0.0), neg if neg is not None else 0.0
+    return status, rank(gate) if gate else (True, 3, 0.0), neg if neg is not None else math.inf
 
 
 def swallowed(test: Record) -> list[Record]:

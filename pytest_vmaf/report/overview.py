@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pytest_vmaf.gates.metrics import label
 from pytest_vmaf.report.models import model_of
 from pytest_vmaf.report.order import badness, swallowed, worst_first, would_fail
-from pytest_vmaf.report.schema import DROP, IN_PERCENT, RISE, Record, RecordDict
+from pytest_vmaf.report.schema import DROP, IN_PERCENT, RISE, Record, RecordDict, is_scored
 from pytest_vmaf.report.sentences import explain
 from pytest_vmaf.report.verdict import verdict_sentences
 from pytest_vmaf.report.wording import short_id
@@ -135,8 +135,9 @@ def numbers(tests: Sequence[Record]) -> list[Number]:
 
 def _scored(test: Record) -> Record | None:
     """The measurement that stands for a test, if it has scores."""
-    record = worst_measurement(test)
-    return record if record is not None and record["status"] != "error" else None
+    measurements = [each for each in test["measurements"] if each["status"] == "error" or is_scored(each)]
+    record = min(measurements, key=badness, default=None)
+    return record if record is not None and is_scored(record) else None
 
 
 def _comparable(tests: Sequence[Record]) -> list[tuple[Record, Record]]:

@@ -40,12 +40,33 @@ def measurement_record(result: Result, verdicts: Sequence[Verdict]) -> RecordDic
         "above_100": len(result.above_100),
         "features": {name: float(score) for name, score in result.features.items()},
         "signs": {name: float(score.pooled(metrics()[name].pool)) for name, score in result.signs.items()},
-        "gates": [
-            {**_gate(each.gate), "value": each.value, "margin": each.margin, "passed": each.passed} for each in verdicts
-        ],
+        "gates": [_verdict(each) for each in verdicts],
         **frame_data(result, verdicts),
         "provenance": plain({name: _shorten(name, value) for name, value in result.provenance.items()}),
     }
+
+
+def unscored_record(reference: str, subject: str, about: str, verdicts: Sequence[Verdict]) -> RecordDict:
+    """Record a measurement of something else than the picture, such as an encoder's speed.
+
+    Args:
+        reference: The name of the clip.
+        subject: What was measured, in place of a distorted clip.
+        about: The measurement in a sentence.
+        verdicts: The gates that were checked.
+    """
+    return {
+        "schema": SCHEMA,
+        "status": "passed" if all(verdict.passed for verdict in verdicts) else "failed",
+        "reference": printable(reference),
+        "distorted": printable(subject),
+        "about": printable(about),
+        "gates": [_verdict(each) for each in verdicts],
+    }
+
+
+def _verdict(verdict: Verdict) -> RecordDict:
+    return {**_gate(verdict.gate), "value": verdict.value, "margin": verdict.margin, "passed": verdict.passed}
 
 
 def _gate(gate: Gate) -> RecordDict:

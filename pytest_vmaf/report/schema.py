@@ -72,6 +72,11 @@ def heat_misfit(heat: Record) -> str:
     return ""
 
 
+def is_scored(measurement: Record) -> bool:
+    """Whether a measurement has scores of the picture."""
+    return measurement.get("neg") is not None
+
+
 def _keys(names: str, shape: Any) -> RecordDict:
     """The same shape for several keys, separated by spaces."""
     return dict.fromkeys(names.split(), shape)
@@ -151,14 +156,15 @@ PROVENANCE = {
     "size": Optional(int),
     "seconds": Optional(float),
 }
-#: One measurement of a test; an "error" has no scores. `would_fail` is true for one that failed in report-only mode,
-#: which did not fail its test.
+#: One measurement of a test. An "error" has no scores, and neither has a measurement of something else than the
+#: picture, such as an encoder's speed; `about` describes that one in a sentence. `would_fail` is true for one that
+#: failed in report-only mode, which did not fail its test.
 MEASUREMENT = {
     "schema": int,
     "status": OneOf(("passed", "failed", "error")),
     **_keys("reference distorted", str),
     "started": float,
-    **_keys("subtest error left_out", Optional(str)),
+    **_keys("subtest error left_out about", Optional(str)),
     "gates": [GATE],
     **_keys("gated every_gate would_fail", Optional(bool)),
     **_keys("vmaf neg gap", Optional(float)),

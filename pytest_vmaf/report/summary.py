@@ -15,7 +15,7 @@ from pytest_vmaf.report.models import differ_in_model, model_of
 from pytest_vmaf.report.order import badness, is_quiet, smallest_margin
 from pytest_vmaf.report.schema import Record
 from pytest_vmaf.report.verdict import without_minimum
-from pytest_vmaf.report.wording import margin, short_clip, short_id
+from pytest_vmaf.report.wording import decimal, margin, short_clip, short_id
 from pytest_vmaf.text import never_checked, plural, printable, sentences_of
 
 if TYPE_CHECKING:
@@ -189,8 +189,8 @@ def _row(record: Record, models: bool) -> Row:
     test, clip = printable(record["test"]), GEOMETRY.sub(r"[\1]", short_clip(record["distorted"]))
     if record["status"] == "error":
         return Row("error", word, {}, test, clip, _first_sentence(record["error"]))
-    cells = {"NEG": f"{record['neg']:.2f}", "VMAF": f"{record['vmaf']:.2f}", "gap": f"{record['gap']:.2f}"}
-    cells |= {">100": f"{record['above_100']}", "margin": "–", "gate": "–"}
+    cells = {**dict.fromkeys(COLUMNS, "–"), ">100": f"{record.get('above_100', '–')}"}
+    cells |= {name: decimal(record.get(name.lower())) or "–" for name in ("NEG", "VMAF", "gap")}
     gate = smallest_margin(record)
     if gate is not None and not (is_quiet(gate) and record.get("every_gate")):
         cells |= {"margin": margin(gate), "gate": str(gate["name"])}

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from pytest_vmaf.gates.metrics import ABOVE, ENCODE_METRICS, STREAM_METRICS, decimals, label, metrics
 from pytest_vmaf.report.order import smallest_margin
-from pytest_vmaf.report.schema import DROP, IN_PERCENT, NO_BASELINE, RISE, Record
+from pytest_vmaf.report.schema import DROP, IN_PERCENT, NO_BASELINE, RISE, Record, is_scored
 from pytest_vmaf.text import plural, printable, time_code
 
 #: The symbol and the words of each status. A symbol can be read without colour.
@@ -131,8 +131,9 @@ def headlines(records: Sequence[Record], most: int) -> list[str]:
         numbers = ", ".join(f"{label(key)} {decimal(record.get(key)) or '–'}" for key in ("neg", "vmaf", "gap"))
         above = f"{plural(record.get('above_100') or 0, 'frame')} above 100"
         margin = margin_of(record)
+        what = f"{numbers}, {above}" if is_scored(record) else record.get("about") or ""
         mark = f"{WOULD_FAIL}: " if record.get("would_fail") else ""
-        lines.append(f"{clip}: {mark}{numbers}, {above}; {f'smallest margin {margin}' if margin else 'no gate'}")
+        lines.append(f"{clip}: {mark}{what}; {f'smallest margin {margin}' if margin else 'no gate'}")
     if more := len(records[most:]):
         lines.append(f"{more} more")
     return lines

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_vmaf.media.fingerprint import stamps_of
 from pytest_vmaf.report.record import plain
+from pytest_vmaf.report.schema import is_scored
 from pytest_vmaf.report.sections import Section, SectionMaker, collect_sections
 from pytest_vmaf.testrun.items import CONTEXT, SENT
 from pytest_vmaf.testrun.options import ReportOptions
@@ -128,6 +129,9 @@ def _suspect(records: list[RecordDict]) -> list[int]:
     scored = [
         index
         for index, record in enumerate(records)
-        if record["status"] == "passed" and record["gated"] and record["reference"] != record["distorted"]
+        if record["status"] == "passed"
+        and is_scored(record)
+        and record["gated"]
+        and record["reference"] != record["distorted"]
     ]
     return sorted(scored, key=lambda index: float(records[index]["neg"]))[:1]

@@ -140,7 +140,7 @@ def _full() -> Document:
     )
     small = {"frame": 1, "width": 224, "height": 126, "reference": JPEG, "distorted": JPEG}
     bad.update(pictures=[{**PICTURE, "thumbnail": small}], thumbnail=small)
-    bad.update(left_out="some were left out", subtest="codec=x264", would_fail=False)
+    bad.update(left_out="some were left out", subtest="codec=x264", would_fail=False, about="a sentence")
     bad["provenance"]["notes"] = ["a note"]
     bad["provenance"].update(size=12_345, seconds=0.12)
     bad["provenance"]["filters"] = {"reference": "null", "distorted": "scale=2:2"}
