@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Settings as Settings,
         SweepSettings as SweepSettings,
     )
+    from pytest_vmaf.api.trial_keywords import SpeedSettings as SpeedSettings
     from pytest_vmaf.api.vmaf import Vmaf as Vmaf
     from pytest_vmaf.encoding.encode import Encode as Encode, TrialEncode as TrialEncode
     from pytest_vmaf.encoding.encoders import Encoder as Encoder
@@ -51,17 +52,18 @@ if TYPE_CHECKING:
     from pytest_vmaf.search.probe import Probe as Probe
     from pytest_vmaf.search.recommend import recommend as recommend
     from pytest_vmaf.search.rows import Row as Row
-    from pytest_vmaf.search.speed import Speed as Speed
+    from pytest_vmaf.search.speed import Speed as Speed, SpeedRound as SpeedRound
 
 #: The public names by module. They are resolved on first use (PEP 562): a run without VMAF tests imports none of them.
 _EXPORTS = {
     "api.keywords": "BisectSettings CheckSettings CompareSettings EncodeSettings EncoderOptions MapSettings "
     "RoiSettings SearchSettings Settings SweepSettings",
+    "api.trial_keywords": "SpeedSettings",
     "api.vmaf": "Vmaf",
     "encoding.encode": "Encode TrialEncode",
     "encoding.encoders": "Encoder",
     "errors": "BaselineError CacheWarning ClipError EncodeError GateViolation IncomparableScores LogError "
-    "MaskError MeasurementError ModelError PairError PairWarning ScorerError SettingsError",
+    "MaskError MeasurementError ModelError NoiseError PairError PairWarning ScorerError SettingsError",
     "gates.gate": "Gate",
     "media.clip": "Clip ClipLike",
     "report.schema": "REPORT_SCHEMA",
@@ -82,7 +84,7 @@ _EXPORTS = {
     "search.probe": "Probe",
     "search.recommend": "recommend",
     "search.rows": "Row",
-    "search.speed": "Speed",
+    "search.speed": "Speed SpeedRound",
 }
 _MODULES = {name: module for module, names in _EXPORTS.items() for name in names.split()}
 __all__ = list(_MODULES)

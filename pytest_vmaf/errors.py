@@ -61,6 +61,10 @@ class BaselineError(MeasurementError):
     """A baseline cannot be read, or was measured under different conditions, so that it cannot be compared."""
 
 
+class NoiseError(MeasurementError):
+    """A speed or a score varies too much from run to run to tell whether a gate passes."""
+
+
 class SettingsError(ValueError):
     """An option, a marker argument or a gate is invalid. On the command line and in ini files it is a usage error."""
 

@@ -94,6 +94,7 @@ SOURCES = {
     "map": "`vmaf.quality_map`",
     "encode": "a search",
     "comparison": "`vmaf.compare`",
+    "speed": "`vmaf.speed`",
 }
 
 

@@ -9,3 +9,4 @@ from pytest_vmaf.search.comparison import Comparison as Comparison
 from pytest_vmaf.search.ladder import Ladder as Ladder
 from pytest_vmaf.search.per_shot import PerShot as PerShot
 from pytest_vmaf.search.rows import Row as Row
+from pytest_vmaf.search.speed import Speed as Speed

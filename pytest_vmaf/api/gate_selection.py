@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pytest_vmaf.errors import ScorerError, SettingsError
 from pytest_vmaf.gates.defaults import default_gates, is_sign
 from pytest_vmaf.gates.gate import Gate, effective
-from pytest_vmaf.gates.metrics import MAP_METRICS, PART_METRICS, SEARCH_METRICS, STREAM_METRICS
+from pytest_vmaf.gates.metrics import MAP_METRICS, PART_METRICS, SEARCH_METRICS, SPEED_METRICS, STREAM_METRICS
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.signs import SIGNS
 from pytest_vmaf.settings import Layer, resolve
@@ -72,7 +72,7 @@ def supports(metric: str, metrics: Sequence[str]) -> bool:
         return metric in metrics
     if metric in SIGNS or metric in STREAM_METRICS:
         return not metrics
-    return metric not in SEARCH_METRICS and (metric in TILE_METRICS or "neg_tile" not in metrics)
+    return metric not in (*SEARCH_METRICS, *SPEED_METRICS) and (metric in TILE_METRICS or "neg_tile" not in metrics)
 
 
 def has_baseline(metric: str, metrics: Sequence[str]) -> bool:
@@ -81,6 +81,8 @@ def has_baseline(metric: str, metrics: Sequence[str]) -> bool:
 
 
 def _unsupported(gate: Gate) -> str:
+    if gate.metric in SPEED_METRICS:
+        return f"{gate.name} requires vmaf.speed(): no other method measures speed."
     if gate.metric in STREAM_METRICS:
         return f"{gate.name} requires vmaf.check() or vmaf.score(), or a search: no other method measures streams."
     if is_sign(gate):

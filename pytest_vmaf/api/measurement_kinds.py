@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.gates.gate import Gate, effective, parse_gate, refuse_twice
-from pytest_vmaf.gates.metrics import MAP_METRICS, PART_METRICS, ROI_METRICS, STREAM_METRICS
+from pytest_vmaf.gates.metrics import MAP_METRICS, PART_METRICS, ROI_METRICS, SPEED_METRICS, STREAM_METRICS
 from pytest_vmaf.gates.tolerance import is_tolerance
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.scoring.measure import measure
@@ -122,7 +122,7 @@ def _region_gates(regions: Mapping[str, Region]) -> tuple[Gate, ...]:
                     f"{name} is not a gate of a region: tolerances of the call apply to every region. Pass it there."
                 )
             gate = parse_gate(name, limit, "call", region_name)
-            if gate.metric in (*PART_METRICS, *SIGNS, *STREAM_METRICS):
+            if gate.metric in (*PART_METRICS, *SIGNS, *STREAM_METRICS, *SPEED_METRICS):
                 raise SettingsError(f"{gate} is not a gate of a region. Regions have min_neg, max_gap and the like.")
             gates.append(gate)
     refuse_twice(gates)

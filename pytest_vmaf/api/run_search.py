@@ -35,7 +35,19 @@ Found = TypeVar("Found")
 #: The options of a search; every other keyword is a setting of its measurements, a baseline or a tolerance.
 OPTIONS = ("preset", "arguments", "pix_fmt", "metric", "crf", "sample", "start", "keep", "workers", "repeats")
 #: Parameters of the methods, which a misspelled keyword may also mean.
-PARAMETERS = ("encoder", "encoders", "targets", "target", "max_bitrate", "min_crf", "resolutions", "crfs", "output")
+PARAMETERS = (
+    "encoder",
+    "encoders",
+    "targets",
+    "target",
+    "max_bitrate",
+    "min_crf",
+    "resolutions",
+    "crfs",
+    "output",
+    "against",
+    "rounds",
+)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Unpack
 
-from pytest_vmaf.api import measurement_kinds as kinds, searches
+from pytest_vmaf.api import measurement_kinds as kinds, searches, speeds
 from pytest_vmaf.api.call_errors import explain_calls
 from pytest_vmaf.api.context import Context, Record
 from pytest_vmaf.api.extensions import standalone
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_vmaf.api.baseline_check import Comparable
     from pytest_vmaf.api.keywords import CheckSettings
     from pytest_vmaf.api.measurement_kinds import Regions
+    from pytest_vmaf.api.trial_keywords import SpeedSettings
     from pytest_vmaf.media.clip import ClipLike
     from pytest_vmaf.search.requests import Limit
 
@@ -208,6 +209,15 @@ class Vmaf:
             min_crf: Gate: the lowest CRF allowed, for all targets or as `{target: limit}`.
         """
         return searches.bisect(self._context, source, encoder, targets, max_bitrate, min_crf, settings)
+
+    def speed(
+        self, source: ClipLike, *, encoder: keywords.EncoderLike, crf: int, **settings: Unpack[SpeedSettings]
+    ) -> answers.Speed:
+        """Time encodes at one CRF, in turn with those of another command (`against=`), and check gates on speed.
+
+        A verdict that noise leaves open is a `NoiseError`, neither a pass nor a failure.
+        """
+        return speeds.speed(self._context, source, encoder, crf, settings)
 
     def compare(
         self,

@@ -37,13 +37,13 @@ def add_parser(commands: common.Commands) -> None:
 
 def run(command: str, options: argparse.Namespace) -> int:
     """Score, write the result, and exit by the gates."""
-    from pytest_vmaf.gates.metrics import MAP_METRICS, PART_METRICS
+    from pytest_vmaf.gates.metrics import MAP_METRICS, PART_METRICS, SPEED_GATES
     from pytest_vmaf.report.terminal import result_table
 
     layer = common.settings_layer(options)
     for gate in layer.gates:
-        if gate.metric in PART_METRICS:
-            needs = "quality-map" if gate.metric in MAP_METRICS else "roi"
+        if gate.metric in (*PART_METRICS, *SPEED_GATES):
+            needs = "quality-map" if gate.metric in MAP_METRICS else "roi" if gate.metric in PART_METRICS else "speed"
             raise SettingsError(
                 f"{gate.name} requires the command {needs}: `{command}` does not measure {gate.metric}."
             )

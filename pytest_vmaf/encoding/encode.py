@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from pytest_vmaf.media.ffmpeg import OUTPUT, FfmpegCommand, by_hand
 from pytest_vmaf.media.frame_rate import average_rate
 from pytest_vmaf.media.guard import noted_start
 from pytest_vmaf.media.process import run, run_together
+from pytest_vmaf.media.stopwatch import Spent, Stopwatch
 from pytest_vmaf.text import printable
 
 #: What encoders and muxers print about two frames with one time stamp.
@@ -109,9 +109,15 @@ def make_encode(job: EncodeJob, crf: int, path: Path) -> Encode:
             last lines of its output.
         ScorerError: If the time limit is exceeded.
     """
+    return make_timed_encode(job, crf, path)[0]
+
+
+def make_timed_encode(job: EncodeJob, crf: int, path: Path) -> tuple[Encode, Spent]:
+    """As `make_encode`, with what the encoder took, which is exact if nothing else runs in this process."""
     if job.source.frame_rate is None and (job.source.clip.is_raw or job.source.is_picture):
         raise EncodeError(_no_rate(job))
-    begun = time.monotonic()
+    # A function's work is done in this process.
+    watch = Stopwatch(own=job.encoder.function is not None)
     try:
         if job.encoder.function is not None:
             _call_function(job, crf, path)
@@ -119,12 +125,12 @@ def make_encode(job: EncodeJob, crf: int, path: Path) -> Encode:
             _run_program(job, crf, path)
         else:
             _run_ffmpeg(job, crf, path)
-        seconds = time.monotonic() - begun
+        spent = watch.read()
         if path.is_symlink() or path.stat().st_nlink > 1:
             raise EncodeError(
                 f"{job.name} created a link instead of a file at CRF {crf}. The encoder must write its own output file."
             )
-        return describe(job, crf, path, job.command(crf, path), seconds)
+        return describe(job, crf, path, job.command(crf, path), spent.wall), spent
     except BaseException:
         remove(path)
         raise
@@ -202,7 +208,7 @@ def _run_ffmpeg(job: EncodeJob, crf: int, path: Path) -> None:
             outputs.add(int(match[1]))
 
     argv = job.ffmpeg_argv(crf, path)
-    command = FfmpegCommand(argv, display_argv=(*by_hand(argv)[:-1], path.name), on_stderr=on_line)
+    command = FfmpegCommand((*job.counted_by, *argv), display_argv=(*by_hand(argv)[:-1], path.name), on_stderr=on_line)
     _check_end(job, crf, run(command, job.timeout))
     if len(outputs) != 1:
         raise EncodeError(f"The arguments make ffmpeg write {len(outputs)} output files; exactly one is expected.")
@@ -215,7 +221,9 @@ def _run_program(job: EncodeJob, crf: int, path: Path) -> None:
         raise EncodeError(f"The encoder {printable(argv[0])} was not found {where}, or is not executable.")
     # A program may wait for another machine.
     display = without_folder(argv, path)
-    command: Command = FfmpegCommand(argv, display_argv=display, starts_others=True, stall_limit=None)
+    command: Command = FfmpegCommand(
+        (*job.counted_by, *argv), display_argv=display, starts_others=True, stall_limit=None
+    )
     if job.encoder.writes_stdout:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666)
         command = replace(command, stdout=file)

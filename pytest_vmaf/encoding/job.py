@@ -47,6 +47,7 @@ class EncodeJob:
         timeout: Time limit of each process, in seconds.
         cache: Where encodes are cached, or None.
         attempt: The number of this encode among repeated ones. Repeated encodes never share a cache entry.
+        counted_by: The command that runs the encoder and counts its instructions, if any.
     """
 
     encoder: Encoder
@@ -58,6 +59,7 @@ class EncodeJob:
     timeout: float | None = None
     cache: Cache | None = None
     attempt: int = 0
+    counted_by: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.source.has_variable_rate and self.encoder.name in CONSTANT_RATE:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Literal, Protocol, TypeVar
 
 from pytest_vmaf.errors import SettingsError
-from pytest_vmaf.gates.metrics import ABOVE, SEARCH_METRICS, STREAM_METRICS, metrics
+from pytest_vmaf.gates.metrics import ABOVE, SEARCH_METRICS, SPEED_GATES, SPEED_METRICS, STREAM_METRICS, metrics
 from pytest_vmaf.scoring.models import feature_columns
 from pytest_vmaf.scoring.pools import OTHER_POOLS, POOLS, is_pool
 from pytest_vmaf.scoring.result import Result
@@ -129,15 +129,15 @@ def parse_gate(name: str, limit: object, origin: str, region: str = "") -> Gate:
         )
     # In the gates of a region of interest, "roi" alone is the default score's.
     rest = re.sub("^roi(?=_|$)", "vmaf_roi", rest)
-    if rest in STREAM_METRICS:
+    if rest in (*STREAM_METRICS, *SPEED_GATES):
         return Gate(name, bound, rest, "mean", _limit(name, limit, origin), origin, region)
-    names, directions = (*frame_metrics(), *STREAM_METRICS), DIRECTIONS if bound == "max" else ()
+    names, directions = (*frame_metrics(), *STREAM_METRICS, *SPEED_GATES), DIRECTIONS if bound == "max" else ()
     metric = next((m for m in sorted(names, key=len, reverse=True) if f"{rest}_".startswith(f"{m}_")), None)
     if metric is None:
         suffix = next((f"_{pool}" for pool in POOLS if rest.endswith(f"_{pool}")), "")
         hint = did_you_mean(rest.removesuffix(suffix), (*names, *directions), f"{bound}_{{}}{suffix}")
         raise unknown_metric(name, origin, hint, names)
-    if metric in STREAM_METRICS:
+    if metric in (*STREAM_METRICS, *SPEED_GATES):
         raise SettingsError(f"{name!r} ({origin}): {metric} has no pools. Write {bound}_{metric}.")
     pool = rest.removeprefix(f"{metric}_") if metric != rest else metrics()[metric].pool
     if not is_pool(pool):
@@ -204,12 +204,13 @@ def region_prefix(region: str) -> str:
 @lru_cache(maxsize=1)
 def frame_metrics() -> tuple[str, ...]:
     """The metrics that have a value for every frame."""
-    return tuple(name for name in metrics() if name not in (ABOVE, *SEARCH_METRICS, *STREAM_METRICS))
+    return tuple(name for name in metrics() if name not in (ABOVE, *SEARCH_METRICS, *STREAM_METRICS, *SPEED_METRICS))
 
 
 def gate_names() -> list[str]:
     """The names of gates without their pools."""
-    return [ABOVE, *(f"{bound}_{metric}" for bound in ("min", "max") for metric in (*frame_metrics(), *STREAM_METRICS))]
+    names = (*frame_metrics(), *STREAM_METRICS, *SPEED_GATES)
+    return [ABOVE, *(f"{bound}_{metric}" for bound in ("min", "max") for metric in names)]
 
 
 def unknown_metric(name: str, origin: str, hint: str, names: Sequence[str]) -> SettingsError:

@@ -14,8 +14,8 @@ from pytest_vmaf.scoring.models import feature_columns, higher_is_better
 from pytest_vmaf.scoring.signs import SIGNS
 
 #: Who measures a metric: every scoring, small frames beside it, the packets of a stream, a libvmaf feature, `vmaf.roi`,
-#: `vmaf.quality_map`, a search, or a comparison.
-MetricSource = Literal["score", "sign", "stream", "feature", "roi", "map", "encode", "comparison"]
+#: `vmaf.quality_map`, a search, a comparison, or `vmaf.speed`.
+MetricSource = Literal["score", "sign", "stream", "feature", "roi", "map", "encode", "comparison", "speed"]
 
 
 class Metric(NamedTuple):
@@ -48,6 +48,10 @@ PART_METRICS = (*ROI_METRICS, *MAP_METRICS)
 STREAM_METRICS = ("bitrate", "size")
 #: Numbers of an encode, not of its frames.
 ENCODE_METRICS = ("bitrate", "crf")
+#: What `vmaf.speed` measures: numbers that gates may limit, what `max_speed_drop` limits of two commands, and what it
+#: limits of a baseline.
+SPEED_GATES, SLOWDOWN, SPEED = ("encode_fps", "decode_fps"), "slowdown", "speed"
+SPEED_METRICS = (*SPEED_GATES, SLOWDOWN, SPEED)
 #: What searches measure, and baselines of searches contain.
 SEARCH_METRICS = (*ENCODE_METRICS, BD_RATE)
 
@@ -64,6 +68,8 @@ _LABELS = {
     "gap_tile": "gap of the worst tile",
     "neg_salient": "NEG of salient tiles",
     "crf": "CRF",
+    "encode_fps": "encoding speed",
+    "decode_fps": "decoding speed",
     BD_RATE: "BD-rate",
     ABOVE: "frames above 100",
     "colour_loss": "colour loss",
@@ -82,6 +88,10 @@ _UNITS = {
     "bitrate": "bit/s",
     "size": "bytes",
     BD_RATE: "%",
+    "encode_fps": "frames/s",
+    "decode_fps": "frames/s",
+    SLOWDOWN: "%",
+    SPEED: "frames/s",
     "colour_loss": "%",
     "colour_shift": "%",
     "contrast": "%",
@@ -105,8 +115,9 @@ def metrics() -> Mapping[str, Metric]:
         **dict.fromkeys(ENCODE_METRICS, "encode"),
         **dict.fromkeys(STREAM_METRICS, "stream"),
         BD_RATE: "comparison",
+        **dict.fromkeys(SPEED_METRICS, "speed"),
     }
-    lower = {ABOVE, *STREAM_METRICS, BD_RATE, *SIGNS}
+    lower = {ABOVE, *STREAM_METRICS, BD_RATE, SLOWDOWN, *SIGNS}
     return {
         name: Metric(
             name,
@@ -129,7 +140,7 @@ def decimals(name: str, value: float) -> int:
     """The decimals of a printed value: none for counts, four for numbers between 0 and 1 such as SSIM, else two."""
     if name in (*ENCODE_METRICS, *STREAM_METRICS, ABOVE):
         return 0
-    return 4 if abs(value) <= 2 and name not in (*BASE_METRICS, *SIGNS) else 2
+    return 4 if abs(value) <= 2 and name not in (*BASE_METRICS, *SIGNS, *SPEED_METRICS) else 2
 
 
 def _unit(name: str) -> str:

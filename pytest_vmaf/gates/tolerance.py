@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.gates.gate import effective, frame_metrics, is_off, to_number, unknown_metric, unknown_pool
-from pytest_vmaf.gates.metrics import SEARCH_METRICS
+from pytest_vmaf.gates.metrics import SEARCH_METRICS, SPEED
 from pytest_vmaf.scoring.models import feature_columns
 from pytest_vmaf.scoring.pools import POOLS, is_window
 from pytest_vmaf.scoring.signs import SIGNS
@@ -21,6 +21,7 @@ DEFAULTS: Mapping[str, Mapping[str, float | str]] = {
     "score": {"max_drop": 0.5, "max_drop_p5": 1.0, "max_neg_masked_drop": 0.5, "max_neg_salient_drop": 0.5},
     "bisect": {"max_bitrate_rise": "2%"},
     "compare": {"max_bd_rate_rise": 1.0},
+    "speed": {"max_speed_drop": "5%"},
 }
 
 
@@ -98,11 +99,11 @@ def parse_tolerance(name: str, limit: object, origin: str) -> Tolerance:
     # As in the names of gates, "roi" alone is the default score's.
     metric = re.sub("^roi$", "vmaf_roi", match["metric"] or "neg")
     direction, pool = match["direction"], match["pool"] or "mean"
-    names = tuple(name for name in (*frame_metrics(), *SEARCH_METRICS) if name not in SIGNS)
+    names = tuple(name for name in (*frame_metrics(), *SEARCH_METRICS, SPEED) if name not in SIGNS)
     if metric not in names:
         suffix = f"_{match['pool']}" if match["pool"] else ""
         raise unknown_metric(name, origin, did_you_mean(metric, names, f"max_{{}}_{direction}{suffix}"), names)
-    if metric in SEARCH_METRICS and match["pool"]:
+    if metric in (*SEARCH_METRICS, SPEED) and match["pool"]:
         raise SettingsError(f"{name!r} ({origin}): {metric} has no pools. Write max_{metric}_{direction}.")
     if pool not in POOLS and not is_window(pool):
         raise unknown_pool(name, pool, origin)
@@ -112,6 +113,10 @@ def parse_tolerance(name: str, limit: object, origin: str) -> Tolerance:
     if number is not None and not number >= 0:
         expected = "a finite number from 0, a percentage such as '2%', or off"
         raise SettingsError(f"The limit of {name} ({origin}) must be {expected}, not {limit!r:.80}.")
+    if metric == SPEED and (direction != "drop" or (number is not None and not relative)):
+        raise SettingsError(
+            f"{name} ({origin}) must be max_speed_drop with a percentage such as '5%', not {limit!r:.80}."
+        )
     return Tolerance(name, metric, pool, direction, number, relative, origin)
 
 

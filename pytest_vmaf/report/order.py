@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from pytest_vmaf.gates.metrics import ABOVE, PART_METRICS, STREAM_METRICS, decimals
+from pytest_vmaf.gates.metrics import ABOVE, PART_METRICS, SPEED_GATES, STREAM_METRICS, decimals
 from pytest_vmaf.report.schema import DROP, RISE, STATUSES, Record
 from pytest_vmaf.scoring.models import feature_columns
 from pytest_vmaf.scoring.signs import SIGNS
@@ -73,7 +73,8 @@ def rank(gate: Record) -> tuple[bool, int, float]:
 def _scale(gate: Record) -> float:
     """The margin that weighs as much as a point of VMAF.
 
-    It is a decibel, a hundredth of SSIM, a percent of a bitrate, and a tenth of what a sign of the picture may be.
+    It is a decibel, a hundredth of SSIM, a percent of a bitrate or a speed, and a tenth of what a sign of the picture
+    may be.
     """
     metric, limit = str(gate["metric"]), abs(float(gate.get("limit") or 0))
     if metric in SIGNS:
@@ -81,7 +82,7 @@ def _scale(gate: Record) -> float:
     if metric.startswith((DROP, RISE)):
         # The limit of a change says nothing about the metric: 0.5 is usual for points of VMAF.
         return 0.01 if "ssim" in metric else limit / 100 or 1.0 if metric.endswith(STREAM_METRICS) else 1.0
-    if metric in STREAM_METRICS:
+    if metric in (*STREAM_METRICS, *SPEED_GATES):
         return limit / 100 or 1.0
     is_feature = metric in feature_columns() or metric in PART_METRICS
     return 0.01 if is_feature and decimals(metric, limit) > 2 else 1.0

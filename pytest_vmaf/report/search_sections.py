@@ -94,7 +94,9 @@ def _pooled_section(comparison: Comparison) -> Section:
             bd = [_signed(delta, " %"), spread, _signed(quality, ""), _signed(default, " %")]
         penalties = (_signed(_try(comparison.penalty, label, target), " %") for target in comparison.targets)
         speeds = [speed for source in sources if (speed := comparison.speed(label, source))]
-        means = [f"{fmean(each):.1f}" for each in zip(*((one.encode, one.decode) for one in speeds), strict=True)]
+        means = [
+            f"{fmean(each):.1f}" for each in zip(*((one.encode, one.decode or 0.0) for one in speeds), strict=True)
+        ]
         rows.append([label, *bd, ", ".join(penalties), *(means or ["–"] * 2)])
     over = f"Against {anchor}, as means over {plural(len(sources), 'source')}. Less bitrate is negative."
     blocks: list[Paragraph | DataTable | Chart] = [DataTable(columns, rows, over)]

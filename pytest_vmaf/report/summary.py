@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rich.cells import cell_len
 
-from pytest_vmaf.gates.metrics import PART_METRICS
+from pytest_vmaf.gates.metrics import PART_METRICS, SPEED_GATES
 from pytest_vmaf.report.models import differ_in_model, model_of
 from pytest_vmaf.report.order import badness, is_quiet, smallest_margin
 from pytest_vmaf.report.schema import Record
@@ -122,12 +122,13 @@ def _warnings(rows: Sequence[Record], gates: Sequence[Gate]) -> Iterable[str]:
     checked = {
         (gate["bound"], gate["metric"], gate["pool"]) for row in rows for gate in row["gates"] if "value" in gate
     }
-    parts = [gate for gate in gates if gate.metric in PART_METRICS]
-    if missing := [str(gate) for gate in parts if gate.key[1:] not in checked and gate.origin == "command line"]:
-        what = "it" if len(missing) == 1 else "them"
-        yield f"{never_checked(missing)}: neither vmaf.roi nor vmaf.quality_map measured {what}."
+    for methods, metrics in (("neither vmaf.roi nor vmaf.quality_map", PART_METRICS), ("no vmaf.speed", SPEED_GATES)):
+        own = [gate for gate in gates if gate.metric in metrics and gate.origin == "command line"]
+        if missing := [str(gate) for gate in own if gate.key[1:] not in checked]:
+            what = "it" if len(missing) == 1 else "them"
+            yield f"{never_checked(missing)}: {methods} measured {what}."
     partly = [row for row in rows if row.get("gated") and not row["every_gate"]]
-    others = [gate for gate in gates if gate.metric not in PART_METRICS]
+    others = [gate for gate in gates if gate.metric not in (*PART_METRICS, *SPEED_GATES)]
     names = [str(gate) for gate in others if gate.origin == "command line" or len(partly) == len(rows)]
     if names and partly:
         count = f"{len(partly)} of {plural(len(rows), 'measurement')}"

@@ -34,7 +34,7 @@ from pytest_vmaf.search.bisection import MET, Answer, Bisection, sample_name
 from pytest_vmaf.search.coverage import next_crf
 from pytest_vmaf.search.crf_search import Crossing, find_crossings
 from pytest_vmaf.search.probe import Probe, Prober
-from pytest_vmaf.search.speed import measure_speed
+from pytest_vmaf.search.speed import cached_speed
 from pytest_vmaf.text import printable
 
 PLAIN = SearchPlan()
@@ -95,7 +95,7 @@ def bisect(request: BisectRequest, scorer: Scorer, plan: SearchPlan = PLAIN) -> 
             if plan.cover:
                 _cover(request, plan, prober, list(crfs))
             if plan.timed and operating_points:
-                speed = measure_speed(job, operating_points[len(operating_points) // 2], folder)
+                speed = cached_speed(job, operating_points[len(operating_points) // 2], folder)
             if request.repeats > 1:
                 repeats = _repeat(new_prober(stem=f"{stem}-again"), operating_points, request.repeats - 1)
         except BaseException as error:

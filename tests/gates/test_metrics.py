@@ -14,6 +14,8 @@ from pytest_vmaf.gates.metrics import (
     PART_METRICS,
     ROI_METRICS,
     SEARCH_METRICS,
+    SLOWDOWN,
+    SPEED_METRICS,
     STREAM_METRICS,
     decimals,
     label,
@@ -23,7 +25,7 @@ from pytest_vmaf.gates.tolerance import parse_tolerance
 from pytest_vmaf.scoring.models import feature_columns, higher_is_better
 from pytest_vmaf.scoring.signs import SIGNS
 
-SPECIAL = (*BASE_METRICS, ABOVE, *SIGNS, *PART_METRICS, *SEARCH_METRICS, "size")
+SPECIAL = (*BASE_METRICS, ABOVE, *SIGNS, *PART_METRICS, *SEARCH_METRICS, "size", *SPEED_METRICS)
 
 
 def test_every_metric_is_there_once():
@@ -45,7 +47,7 @@ def test_labels_are_those_of_scales(name):
 
 
 def test_directions_are_those_of_scores():
-    lower = {ABOVE, *STREAM_METRICS, BD_RATE, *SIGNS}
+    lower = {ABOVE, *STREAM_METRICS, BD_RATE, SLOWDOWN, *SIGNS}
     for name, metric in metrics().items():
         assert metric.higher_is_better == (name not in lower and higher_is_better(name)), name
 
@@ -58,6 +60,7 @@ def test_sources():
     assert {sources[name] for name in MAP_METRICS} == {"map"}
     assert {sources[name] for name in feature_columns()} == {"feature"}
     assert {sources[name] for name in STREAM_METRICS} == {"stream"}
+    assert {sources[name] for name in SPEED_METRICS} == {"speed"}
     assert sources["crf"] == "encode"
     assert sources[BD_RATE] == "comparison"
 
@@ -71,7 +74,15 @@ def test_units(name, unit):
 
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
-    [("bitrate", 1e6, 0), ("crf", 28, 0), (ABOVE, 3, 0), ("float_ssim", 0.98, 4), ("psnr_y", 38, 2), ("gap", 0.4, 2)],
+    [
+        ("bitrate", 1e6, 0),
+        ("crf", 28, 0),
+        (ABOVE, 3, 0),
+        ("float_ssim", 0.98, 4),
+        ("psnr_y", 38, 2),
+        ("gap", 0.4, 2),
+        (SLOWDOWN, 1, 2),
+    ],
 )
 def test_decimals(name, value, expected):
     assert decimals(name, value) == expected

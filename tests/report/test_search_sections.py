@@ -33,10 +33,12 @@ from pytest_vmaf.search.ladder import Ladder, Rung, convex_hull
 from pytest_vmaf.search.metric import Metric
 from pytest_vmaf.search.per_shot import PerShot, ShotAnswer
 from pytest_vmaf.search.probe import Probe
-from pytest_vmaf.search.speed import Speed
+from pytest_vmaf.search.speed import Speed, SpeedRound
 from report.builders import HOSTILE, a_document, a_test
 
 NEG = Metric("neg")
+
+SPEED = Speed(27, 250, (SpeedRound(1.0, None, 0.25),))
 
 
 @cache
@@ -87,7 +89,7 @@ def a_comparison(sources: int = 1, labels: Mapping[str, Sequence[Probe]] | None 
     by_label = labels or {"plain": a_curve(), "other": a_curve(1.25, 3.0)}
     bisections = {
         f"source{number}.mkv": {
-            label: a_bisection(probes=probes, reference=f"source{number}.mkv", speed=Speed(27, 250.0, 1000.0))
+            label: a_bisection(probes=probes, reference=f"source{number}.mkv", speed=SPEED)
             for label, probes in by_label.items()
         }
         for number in range(sources)

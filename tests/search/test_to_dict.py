@@ -16,7 +16,7 @@ from pytest_vmaf.search.bisection import Bisection
 from pytest_vmaf.search.metric import parse_metric
 from pytest_vmaf.search.probe import MADE_WITH
 from pytest_vmaf.search.recommend import recommend
-from pytest_vmaf.search.speed import Speed
+from pytest_vmaf.search.speed import Speed, SpeedRound
 from search.builders import a_bisection, a_comparison, a_curve, search
 
 
@@ -55,9 +55,8 @@ def test_bisection(plain: Bisection, short: Path) -> None:
 
 
 def test_bisection_of_a_sample() -> None:
-    sampled = replace(
-        a_bisection(a_curve()), sample=(2, 8), speed=Speed(27, 250.0, 1000.0), metric=parse_metric("neg.p5")
-    )
+    speed = Speed(27, 250, (SpeedRound(1.0, None, 0.25),))
+    sampled = replace(a_bisection(a_curve()), sample=(2, 8), speed=speed, metric=parse_metric("neg.p5"))
     data = through_json(sampled.to_dict())
     assert data["sample"] == {"start": 2, "frames": 8}
     assert data["speed"] == {"crf": 27, "encode": 250.0, "decode": 1000.0}
