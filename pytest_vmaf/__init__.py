@@ -53,6 +53,14 @@ if TYPE_CHECKING:
     from pytest_vmaf.search.recommend import recommend as recommend
     from pytest_vmaf.search.rows import Row as Row
     from pytest_vmaf.search.speed import Speed as Speed, SpeedRound as SpeedRound
+    from pytest_vmaf.suite.manifest import read_suite as read_suite
+    from pytest_vmaf.suite.suite import (
+        Suite as Suite,
+        SuiteClip as SuiteClip,
+        SuiteEncode as SuiteEncode,
+        SuitePair as SuitePair,
+        SuiteTest as SuiteTest,
+    )
 
 #: The public names by module. They are resolved on first use (PEP 562): a run without VMAF tests imports none of them.
 _EXPORTS = {
@@ -85,6 +93,8 @@ _EXPORTS = {
     "search.recommend": "recommend",
     "search.rows": "Row",
     "search.speed": "Speed SpeedRound",
+    "suite.manifest": "read_suite",
+    "suite.suite": "Suite SuiteClip SuiteEncode SuitePair SuiteTest",
 }
 _MODULES = {name: module for module, names in _EXPORTS.items() for name in names.split()}
 __all__ = list(_MODULES)

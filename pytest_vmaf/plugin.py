@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from pytest_vmaf.errors import GateViolation, MeasurementError, SettingsError
 from pytest_vmaf.testrun import items
 from pytest_vmaf.testrun.controller import Controller
+from pytest_vmaf.testrun.named_manifests import add_named_manifests, may_be_manifest
 from pytest_vmaf.testrun.options import add_options, config_layers, report_options, update_options
 from pytest_vmaf.testrun.report_only import applies, header_lines, read_report_only
 
@@ -44,6 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except SettingsError as error:
         raise pytest.UsageError(f"pytest-vmaf: {error}") from None
     config.stash[items.REPORT_ONLY] = only
+    add_named_manifests(config)
     config.stash[items.REPORT_OPTIONS] = report = report_options(config)
     config.stash[items.UPDATE_OPTIONS] = updates = update_options(config)
     if not hasattr(config, "workerinput"):
@@ -52,6 +55,15 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_vmaf.testrun.collection import CollectedTests
 
         config.pluginmanager.register(CollectedTests(config), "vmaf-collection")
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect the tests of a manifest: `vmaf.toml` or `vmaf.yaml`, or a file that was named as one."""
+    if may_be_manifest(file_path, parent.session):
+        from pytest_vmaf.testrun.suite_items import collect_manifest
+
+        return collect_manifest(file_path, parent)
+    return None
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

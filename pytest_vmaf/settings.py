@@ -20,12 +20,18 @@ CLIP_FIELDS = ("width", "height", "pix_fmt", "frame_rate", "crop", "stream", "fi
 #: Other words for them.
 CLIP_WORDS = {"fps": "frame_rate", "framerate": "frame_rate", "rate": "frame_rate", "pixel_format": "pix_fmt"}
 
+#: The origin of what a manifest sets for its tests, as a marker does for others.
+MANIFEST = "manifest"
+#: The origins of what belongs to one test, without and with the call.
+TEST_ORIGINS = ("marker", MANIFEST)
+OWN_ORIGINS = ("call", *TEST_ORIGINS)
+
 
 class Layer(NamedTuple):
     """What one place sets.
 
     Attributes:
-        origin: The place: "call", "marker", "command line", "ini" or "default".
+        origin: The place: "call", "marker", "manifest", "command line", "ini" or "default".
         options: Checked values by option name.
         gates: The gates.
         tolerances: The tolerances of a baseline.

@@ -17,7 +17,7 @@ from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.fingerprint import Stamps
 from pytest_vmaf.progress import Progress, no_progress
 from pytest_vmaf.scoring.prepare import MeasureRequest
-from pytest_vmaf.settings import Layer, resolve
+from pytest_vmaf.settings import TEST_ORIGINS, Layer, resolve
 
 if TYPE_CHECKING:
     from pytest_vmaf.report.sections import Section, SectionMaker
@@ -131,13 +131,13 @@ class Context:
 
 def unchecked_gates(context: Context) -> tuple[Gate, ...]:
     """The gates of the marker that no measurement checked."""
-    marked = (gate for layer in context.layers if layer.origin == "marker" for gate in effective([layer.gates]))
+    marked = (gate for layer in context.layers if layer.origin in TEST_ORIGINS for gate in effective([layer.gates]))
     return tuple(gate for gate in marked if gate.key not in context.records.checked)
 
 
 def unchecked_tolerances(context: Context) -> list[str]:
     """What the marker says about baselines that no measurement was compared with, by name."""
-    return context.baselines.unchecked([layer for layer in context.layers if layer.origin == "marker"])
+    return context.baselines.unchecked([layer for layer in context.layers if layer.origin in TEST_ORIGINS])
 
 
 def _cores() -> int:

@@ -10,12 +10,10 @@ from pytest_vmaf.gates.gate import Gate, effective
 from pytest_vmaf.gates.metrics import MAP_METRICS, PART_METRICS, SEARCH_METRICS, SPEED_METRICS, STREAM_METRICS
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.signs import SIGNS
-from pytest_vmaf.settings import Layer, resolve
+from pytest_vmaf.settings import OWN_ORIGINS, Layer, resolve
 
 #: What a map measures of each tile.
 TILE_METRICS = ("vmaf", "neg", "gap")
-#: `score` checks the gates of these layers; `check` adds the command line, the ini file and the defaults.
-OWN_ORIGINS = ("call", "marker")
 
 
 def select_gates(layers: Sequence[Layer], metrics: Sequence[str], *, every_gate: bool) -> tuple[Gate, ...]:
@@ -35,6 +33,7 @@ def select_gates(layers: Sequence[Layer], metrics: Sequence[str], *, every_gate:
             raise SettingsError(f"{gate.name} requires signs of the picture, which signs=False switches off.")
         if not supports(gate.metric, metrics):
             raise SettingsError(_unsupported(gate))
+    # `score` checks the gates of the call and of the test, `check` those of all layers and the default ones.
     # What only this kind measures is checked wherever the gate was set, as in `check`.
     chosen: list[Sequence[Gate]] = [
         [

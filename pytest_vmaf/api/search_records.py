@@ -13,6 +13,7 @@ from pytest_vmaf.report.baseline_section import section_maker
 from pytest_vmaf.report.record import measurement_record, outcome_gates, with_gates
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.search.verdicts import best_below, judge_answer, judge_score, violation
+from pytest_vmaf.settings import TEST_ORIGINS
 
 if TYPE_CHECKING:
     from pytest_vmaf.search.bisection import Bisection
@@ -24,7 +25,7 @@ __tracebackhide__ = True
 
 def record_result(context: Context, result: Result, verdicts: Sequence[Verdict]) -> None:
     """Record one encode. It counts as the test's check, unless the marker has gates: a search checks none of those."""
-    marked = any(layer.gates for layer in context.layers if layer.origin == "marker")
+    marked = any(layer.gates for layer in context.layers if layer.origin in TEST_ORIGINS)
     record = {**measurement_record(result, verdicts), "gated": not marked, "every_gate": False}
     context.records.add(record)
 

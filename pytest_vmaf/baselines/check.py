@@ -17,7 +17,7 @@ from pytest_vmaf.errors import BaselineError, SettingsError
 from pytest_vmaf.gates.tolerance import DEFAULTS, Tolerance, in_force
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.scoring.pools import is_window
-from pytest_vmaf.settings import Layer
+from pytest_vmaf.settings import OWN_ORIGINS, Layer
 from pytest_vmaf.text import printable
 
 
@@ -102,7 +102,7 @@ class Baselines:
             BaselineError: If the baseline file cannot be read.
         """
         baseline = next((layer.baseline for layer in layers if layer.baseline is not None), None)
-        own = [each for layer in layers if layer.origin in ("call", "marker") for each in layer.tolerances]
+        own = [each for layer in layers if layer.origin in OWN_ORIGINS for each in layer.tolerances]
         if layers[0].baseline is False:
             # The call takes back what the marker requests.
             self.count += 1

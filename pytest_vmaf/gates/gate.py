@@ -60,7 +60,7 @@ class Gate:
         pool: How frames are pooled: one of `POOLS`, a percentile ("p25") or a window ("worst_1s"), or "count" for
             above_100.
         limit: The limit in the metric's unit, which itself passes. None switches off a gate that was set elsewhere.
-        origin: Where it was set: "call", "marker", "command line", "ini" or "default".
+        origin: Where it was set: "call", "marker", "manifest", "command line", "ini" or "default".
         region: The name of the region it is for, "" for the whole picture.
     """
 

@@ -36,7 +36,7 @@ class Tolerance:
         direction: "drop" or "rise".
         limit: The largest change that passes; None switches off a tolerance that was set elsewhere.
         relative: Whether the limit is in percent of the baseline, not in the metric's unit.
-        origin: Where it was set: "call", "marker", "command line", "ini" or "default".
+        origin: Where it was set: "call", "marker", "manifest", "command line", "ini" or "default".
     """
 
     name: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from io import BufferedReader
 from pathlib import Path
@@ -138,11 +138,29 @@ def digest(files: Iterable[Path], text: str = "", cache: Cache | None = None) ->
     return total.hexdigest()
 
 
+def file_hash(files: Sequence[Path], algorithm: str, cache: Cache | None = None) -> str:
+    """The hash, in hexadecimal, of the bytes of one file, or of several one after the other.
+
+    A single file that has not changed since is not read again: as in `digest`.
+
+    Raises:
+        OSError: If a file cannot be read.
+    """
+    if len(files) == 1:
+        return _digest(files[0], cache, algorithm)
+    total = hashlib.new(algorithm, usedforsecurity=False)
+    for path in files:
+        with path.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                total.update(chunk)
+    return total.hexdigest()
+
+
 #: Digests of files that are old enough to be trusted, in this process.
-_known: dict[tuple[str, FileState], str] = {}
+_known: dict[tuple[str, str, FileState], str] = {}
 
 
-def _digest(path: Path, cache: Cache | None) -> str:
+def _digest(path: Path, cache: Cache | None, algorithm: str = "blake2b") -> str:
     if not path.is_file():
         # A pipe would be waited for.
         raise OSError(f"{path} is not a regular file")
@@ -152,20 +170,23 @@ def _digest(path: Path, cache: Cache | None) -> str:
         # On Windows nothing tells that a file was changed and its time set back.
         lasting = os.name == "posix" and time.time() - max(state.mtime, state.ctime) / 1e9 > FRESH
         name = str(path.absolute())
-        if lasting and (name, state) in _known:
-            return _known[name, state]
-        key = key_of("file", path=name, state=state) if cache and lasting and state.size > SMALL else None
-        value = get_or_compute(cache, "file", key, partial(_read, file), str, _hexadecimal)
+        if lasting and (algorithm, name, state) in _known:
+            return _known[algorithm, name, state]
+        other = {} if algorithm == "blake2b" else {"algorithm": algorithm}
+        key = key_of("file", path=name, state=state, **other) if cache and lasting and state.size > SMALL else None
+        value = get_or_compute(
+            cache, "file", key, partial(_read, file, algorithm), str, partial(_hexadecimal, algorithm=algorithm)
+        )
     if lasting:
-        _known[name, state] = value
+        _known[algorithm, name, state] = value
     return value
 
 
-def _read(file: BufferedReader) -> str:
-    return hashlib.file_digest(file, hashlib.blake2b).hexdigest()
+def _read(file: BufferedReader, algorithm: str) -> str:
+    return hashlib.file_digest(file, partial(hashlib.new, algorithm, usedforsecurity=False)).hexdigest()
 
 
-def _hexadecimal(data: str) -> str:
-    if len(bytes.fromhex(data)) != hashlib.blake2b().digest_size:
+def _hexadecimal(data: str, algorithm: str) -> str:
+    if len(bytes.fromhex(data)) != hashlib.new(algorithm, usedforsecurity=False).digest_size:
         raise ValueError("not a digest")
     return data

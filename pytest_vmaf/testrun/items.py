@@ -24,6 +24,8 @@ CONTEXT: pytest.StashKey[Context] = pytest.StashKey()
 SENT = pytest.StashKey[int]()
 #: The settings of the command line and of the ini file.
 LAYERS = pytest.StashKey[tuple[Layer, ...]]()
+#: What the manifest of a test sets for it.
+MANIFEST_LAYERS = pytest.StashKey[tuple[Layer, ...]]()
 REPORT_OPTIONS = pytest.StashKey[ReportOptions]()
 REPORT_ONLY = pytest.StashKey[ReportOnly]()
 UPDATE_OPTIONS = pytest.StashKey[UpdateOptions]()
@@ -69,7 +71,7 @@ def baseline_location(item: pytest.Item) -> BaselineLocation:
 
 
 def marker_layer(item: pytest.Item) -> tuple[Layer, ...]:
-    """The settings and gates of the test's vmaf markers; the nearest marker wins."""
+    """The settings and gates of the test's vmaf markers, of which the nearest wins, and of its manifest."""
     keywords: dict[str, object] = {}
     gates: dict[str, object] = {}
     # iter_markers goes from the nearest (function) to the farthest (module).
@@ -87,7 +89,8 @@ def marker_layer(item: pytest.Item) -> tuple[Layer, ...]:
         gates |= {name: limit for name, limit in own_gates.items() if name not in nearer}
     keywords = {"gates": gates, **keywords} if gates else keywords
     try:
-        return (make_layer("marker", keywords),) if keywords else ()
+        own_layers = (make_layer("marker", keywords),) if keywords else ()
+        return (*own_layers, *item.stash.get(MANIFEST_LAYERS, ()))
     except SettingsError as caught:
         error = caught
     # Outside of the except block, so that pytest does not show where the error came from.

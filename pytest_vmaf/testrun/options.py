@@ -20,7 +20,7 @@ OUTPUTS = (
     *("--vmaf-html", "--vmaf-html-assets", "--vmaf-json", "--vmaf-json-pictures", "--vmaf-pictures"),
     "--vmaf-report-title",
     *("--vmaf-baseline-update", "--vmaf-baseline-candidate", "--vmaf-no-cache"),
-    *("--vmaf-update", "--vmaf-candidate"),
+    *("--vmaf-update", "--vmaf-candidate", "--vmaf-suite"),
 )
 MODES = ("missing", "changed", "improved", "all")
 
@@ -111,6 +111,9 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("vmaf_report_only", only_help, type="bool", default=False)
     until_help = "last day (YYYY-MM-DD, UTC) of report-only mode, wherever it is switched on"
     parser.addini("vmaf_report_only_until", until_help, type="string", default=None)
+    suite_help = "collect the tests of this manifest, too, whatever its name is"
+    group.addoption("--vmaf-suite", action="append", default=[], metavar="PATH", help=f"{suite_help} (repeatable)")
+    parser.addini("vmaf_suite", f"{suite_help} (one per line), unless paths are given", type="paths", default=[])
     title_help = "heading of the report, for example 'Encoder nightly' (default: VMAF report)"
     group.addoption("--vmaf-report-title", metavar="TITLE", help=title_help)
     parser.addini("vmaf_report_title", title_help, type="string", default=None)
@@ -202,7 +205,7 @@ def report_options(config: pytest.Config) -> ReportOptions:
 def _refuse_unknown(config: pytest.Config) -> None:
     """Raise SettingsError for an ini value that begins with `vmaf` and that nobody reads: its gate would be void."""
     known = [*(option.ini for option in OPTIONS), "vmaf_gates", "vmaf_baseline_platform", "vmaf_report_title"]
-    known += ["vmaf_report_only", "vmaf_report_only_until"]
+    known += ["vmaf_report_only", "vmaf_report_only_until", "vmaf_suite"]
     for name in sorted(_ini_names(config) - {*known}):
         try:
             # Also knows what other plugins have added.

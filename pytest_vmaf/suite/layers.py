@@ -1,0 +1,98 @@
+"""Gates and settings of a manifest as layers, and what of them applies to one test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from pytest_vmaf.api.gate_selection import has_baseline, supports
+from pytest_vmaf.errors import ModelError, SettingsError
+from pytest_vmaf.gates.gate import gate_names
+from pytest_vmaf.gates.metrics import ENCODE_METRICS
+from pytest_vmaf.gates.tolerance import Tolerance
+from pytest_vmaf.option_table import BY_NAME
+from pytest_vmaf.settings import MANIFEST, Layer, make_layer
+from pytest_vmaf.suite.table import Table
+from pytest_vmaf.text import did_you_mean
+
+#: Settings that are paths, relative to the manifest.
+PATHS = ("model", "ffmpeg", "vmaf_bin", "cache_dir")
+
+
+def read_layer(table: Table) -> Layer:
+    """The settings and gates of a table of the manifest. Raises Problem for an invalid one."""
+    settings, gates = table.table("settings"), table.table("gates")
+    settings.refuse_unknown(BY_NAME)
+    options: dict[str, object] = {}
+    for name, value in settings.values.items():
+        layer = _one(settings, name, {name: _resolved(name, value, table.source.path.parent)})
+        options |= layer.options
+        _refuse_unknown_model(settings, name, layer)
+    for name, limit in gates.values.items():
+        if name != "above_100" and not name.startswith(("min_", "max_")):
+            hint = did_you_mean(name, gate_names())
+            raise gates.problem(f"is not a gate.{hint} Gates begin with min_ or max_.", name)
+        layer = _one(gates, name, {"gates": {name: limit}})
+        for gate in layer.gates:
+            if not supports(gate.metric, ()):
+                raise gates.problem("is not measured by the tests of a manifest. Write a test in Python.", name)
+    try:
+        # All at once, because two names may be one gate.
+        layer = make_layer(MANIFEST, {"gates": dict(gates.values)})
+    except SettingsError as error:
+        raise gates.problem(f"is invalid: {error}") from None
+    return layer._replace(options=options)
+
+
+def layers_of_test(layers: Sequence[Layer], *, baseline: bool, search: bool) -> tuple[Layer, ...]:
+    """The layers of one test, with the tolerances that its baseline is compared by.
+
+    Args:
+        layers: The layers of the clip, of the entry and of the manifest.
+        baseline: Whether the test has a baseline.
+        search: Whether it is a bisection.
+    """
+    chosen = []
+    for layer in layers:
+        tolerances = tuple(each for each in layer.tolerances if baseline and applies(each, search=search))
+        chosen.append(layer._replace(tolerances=tolerances))
+    nearest = Layer(MANIFEST, {}, (), (), baseline or None)
+    return (nearest, *(layer for layer in chosen if layer.options or layer.gates or layer.tolerances))
+
+
+def applies(tolerance: Tolerance, *, search: bool) -> bool:
+    """Whether the baseline of a bisection, or of a measurement, has what a tolerance is about."""
+    return tolerance.metric in ENCODE_METRICS if search else has_baseline(tolerance.metric, ())
+
+
+def unused(tolerances: Iterable[Tolerance], layers: Iterable[Layer]) -> list[str]:
+    """The names of tolerances that no test of these layers has."""
+    used = {each.key for layer in layers for each in layer.tolerances}
+    return [each.name for each in tolerances if each.limit is not None and each.key not in used]
+
+
+def _one(table: Table, name: str, keywords: Mapping[str, object]) -> Layer:
+    try:
+        return make_layer(MANIFEST, keywords)
+    except SettingsError as error:
+        raise table.problem(f"is invalid: {error}", name) from None
+
+
+def _resolved(name: str, value: object, folder: Path) -> object:
+    """A setting, with its path relative to the manifest; names of models and programs stay."""
+    if name in PATHS and isinstance(value, str) and (name == "cache_dir" or "/" in value or os.sep in value):
+        return str(folder / value)
+    return value
+
+
+def _refuse_unknown_model(table: Table, name: str, layer: Layer) -> None:
+    """Raise Problem once, at collection, instead of a ModelError in each test."""
+    model = layer.options.get("model", "auto")
+    if name == "model" and model != "auto":
+        from pytest_vmaf.scoring.models import named_model
+
+        try:
+            named_model(str(model))
+        except ModelError as error:
+            raise table.problem(f"is invalid: {error}", name) from None
