@@ -167,7 +167,7 @@ def _run(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> tuple[Sco
             command=_repeat(models, display),
             pooled_means=log.pooled_means,
             signs=meter.finish() if meter and request is first else {},
-            frame_problems=frames.problems() if request is first else {},
+            frame_problems=frames.problems(*request.scored_part) if request is first else {},
             # Of an encode that is made in the same run, the packets are only known to who reads its file.
             stream=streams[request.distorted.clip] if step is None else (0, 0),
         )

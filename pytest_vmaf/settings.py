@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pytest_vmaf.gates.tolerance import Tolerance
 
 #: The fields of `Clip`, which users also try as settings.
-CLIP_FIELDS = ("width", "height", "pix_fmt", "frame_rate", "crop", "stream", "film_grain")
+CLIP_FIELDS = ("width", "height", "pix_fmt", "frame_rate", "crop", "stream", "film_grain", "start", "frames")
 #: Other words for them.
 CLIP_WORDS = {"fps": "frame_rate", "framerate": "frame_rate", "rate": "frame_rate", "pixel_format": "pix_fmt"}
 

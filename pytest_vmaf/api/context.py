@@ -14,7 +14,9 @@ from pytest_vmaf.cache.entries import Cache
 from pytest_vmaf.errors import GateViolation
 from pytest_vmaf.gates.gate import Gate, effective
 from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.ffmpeg import find_ffmpeg
 from pytest_vmaf.media.fingerprint import Stamps
+from pytest_vmaf.media.seconds import in_frames, in_seconds
 from pytest_vmaf.progress import Progress, no_progress
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.settings import TEST_ORIGINS, Layer, resolve
@@ -126,6 +128,11 @@ class Context:
         values["features"] = (*values["features"], *features)
         workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
         values["threads"] = values["threads"] or max(1, _cores() // workers)
+        if in_seconds(reference) or in_seconds(distorted):
+            ffmpeg = find_ffmpeg(values["ffmpeg"], values["cache"]).path
+            reference, distorted = (
+                in_frames(clip, ffmpeg, values["timeout"], values["cache"]) for clip in (reference, distorted)
+            )
         return MeasureRequest(reference=reference, distorted=distorted, **values), scorer
 
 

@@ -15,6 +15,8 @@ from pytest_vmaf.errors import ClipError, EncodeError, MeasurementError, ScorerE
 from pytest_vmaf.gates.metrics import BD_RATE, ENCODE_METRICS
 from pytest_vmaf.media.clip import Clip, ClipLike, as_clip, clip_name
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
+from pytest_vmaf.media.inspect import count_frames
+from pytest_vmaf.media.part import refuse_outside
 from pytest_vmaf.media.timing import at_steady_rate
 from pytest_vmaf.option_table import BY_NAME
 from pytest_vmaf.report.record import error_record
@@ -155,9 +157,20 @@ def _read_input(
     layers = (layer, *context.layers)
     baseline = _baseline(context, layers, baseline_kind, clips, title)
     requests = [context.request(clip, clip, layers) for clip in map(as_clip, clips)]
+    for scoring, _ in requests:
+        _refuse_missing_part(scoring)
     cuts = cuts or "sample" in options
     scorings = tuple(_at_steady_rate(scoring, cuts) for scoring, _ in requests)
     return SearchInput(scorings, requests[0][1], cast("SearchOptions", options), baseline)
+
+
+def _refuse_missing_part(scoring: MeasureRequest) -> None:
+    """Raise ClipError for a part that the source lacks, before anything is encoded."""
+    source = scoring.reference
+    if source.frames is not None:
+        ffmpeg = find_ffmpeg(scoring.ffmpeg, scoring.cache).path
+        count = count_frames(source, ffmpeg, scoring.timeout, scoring.cache)
+        refuse_outside(source.name, source.start, source.frames, count)
 
 
 def _at_steady_rate(scoring: MeasureRequest, cuts: bool) -> MeasureRequest:

@@ -8,10 +8,10 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pytest_vmaf.cli.selection import select
 from pytest_vmaf.errors import ClipError, SettingsError
 from pytest_vmaf.media.clip import RAW_SUFFIXES, Clip
 from pytest_vmaf.media.demux import is_known
@@ -119,26 +119,6 @@ def add_raw_video(parser: argparse.ArgumentParser, *, size: str = "", rate: str 
     add("--framerate", dest="frame_rate", help=argparse.SUPPRESS)
 
 
-def add_selection(parser: argparse.ArgumentParser, *names: str) -> None:
-    """Add the flags that select a part of each clip: `--reference-crop` for "reference", `--crop` for ""."""
-    group = parser.add_argument_group("parts of the clips")
-    for name in names:
-        flag, whose = (f"--{name}-", f"of the {name}") if name else ("--", "of each source")
-        text = f"read only this part of each picture {whose}, without black bars for example"
-        group.add_argument(f"{flag}crop", type=_read_crop, metavar="X,Y,W,H", help=text)
-        text = f"which video stream {whose} to read, from 0 (default: the one that players show)"
-        group.add_argument(f"{flag}stream", type=int, metavar="N", help=text)
-    text = "score AV1 and other clips without the film grain that decoders add"
-    group.add_argument("--no-film-grain", dest="film_grain", action="store_false", help=text)
-
-
-def _read_crop(text: str) -> tuple[int, ...]:
-    numbers = text.split(",")
-    if len(numbers) != 4 or not all(number.strip().isdecimal() for number in numbers):
-        raise argparse.ArgumentTypeError(f"must be X,Y,W,H in pixels, for example 0,138,1920,804, not {text!r}")
-    return tuple(map(int, numbers))
-
-
 def add_gate(parser: argparse.ArgumentParser, example: str) -> None:
     """Add `--gate`."""
     text = f"for example {example} (repeatable)"
@@ -192,17 +172,8 @@ def read_clips(paths: Sequence[Path], options: argparse.Namespace) -> list[Clip]
         if getattr(options, name) is not None and all(getattr(clip, name) is None for clip in clips):
             files = {1: "this file does", 2: "both files do"}.get(len(clips), f"all {len(clips)} files do")
             raise SettingsError(f"--{name.replace('_', '-')} is only for files that do not state it; {files}.")
-    names = ("reference_", "distorted_") if hasattr(options, "reference_crop") else ("",) * len(clips)
     try:
-        return [
-            replace(
-                clip,
-                crop=getattr(options, f"{name}crop", None),
-                stream=getattr(options, f"{name}stream", None),
-                film_grain=getattr(options, "film_grain", True),
-            )
-            for clip, name in zip(clips, names, strict=True)
-        ]
+        return select(clips, options)
     except ClipError as error:
         raise SettingsError(str(error)) from None
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from pytest_vmaf.cli import common, search_flags as flags
+from pytest_vmaf.cli.selection import add_selection
 
 
 def add_parser(commands: common.Commands) -> None:
@@ -20,7 +21,7 @@ def add_parser(commands: common.Commands) -> None:
     parser.add_argument("--preset", help="the encoder's preset")
     flags.add_encode_options(parser)
     common.add_raw_video(parser)
-    common.add_selection(parser, "")
+    add_selection(parser, "")
     common.add_settings(parser)
     common.add_output(parser, "table", "json")
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_vmaf.cli import common
 from pytest_vmaf.cli.common import PASSED, VIOLATED
+from pytest_vmaf.cli.selection import add_selection
 from pytest_vmaf.errors import GateViolation
 
 EXIT_CODES = "0 all gates pass, 1 a gate fails, 2 usage, 3 could not measure"
@@ -27,7 +28,7 @@ def add_parser(commands: common.Commands) -> None:
     parser.add_argument("--saliency-model", type=Path, metavar="PATH", help="the same with this ONNX model")
     common.add_gate(parser, "min_neg_tile=80")
     common.add_raw_video(parser)
-    common.add_selection(parser, "reference", "distorted")
+    add_selection(parser, "reference", "distorted")
     common.add_settings(parser)
     common.add_output(parser, "table", "json")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_vmaf.cli import common
 from pytest_vmaf.cli.common import NOT_MEASURED, PASSED, VIOLATED
+from pytest_vmaf.cli.selection import add_selection
 from pytest_vmaf.errors import GateViolation, LogError, MaskError, ScorerError, SettingsError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def add_parser(commands: common.Commands) -> None:
     add("--reference", type=Path, help=argparse.SUPPRESS)
     add("--distorted", type=Path, help=argparse.SUPPRESS)
     common.add_raw_video(parser)
-    common.add_selection(parser, "reference", "distorted")
+    add_selection(parser, "reference", "distorted")
     mask = parser.add_mutually_exclusive_group().add_argument
     mask("--saliency-model", type=Path, metavar="PATH", help="ONNX saliency model (default: the bundled model)")
     mask("--synthetic-mask", type=float, metavar="FILL", help="one saliency from 0 to 1 for every pixel, for testing")

@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_vmaf.cli import common
 from pytest_vmaf.cli.common import PASSED, VIOLATED
+from pytest_vmaf.cli.selection import add_selection
 from pytest_vmaf.errors import GateViolation, SettingsError
 from pytest_vmaf.text import plural
 
@@ -30,7 +31,7 @@ def add_parser(commands: common.Commands) -> None:
         parser.add_argument("distorted", type=Path, help="the encoded clip")
         common.add_gate(parser, "min_neg=93")
         common.add_raw_video(parser)
-        common.add_selection(parser, "reference", "distorted")
+        add_selection(parser, "reference", "distorted")
         common.add_settings(parser)
         common.add_output(parser, "table", "json")
 

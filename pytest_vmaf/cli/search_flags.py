@@ -7,7 +7,8 @@ import math
 import re
 from pathlib import Path
 
-from pytest_vmaf.cli.common import add_raw_video, add_selection, add_settings
+from pytest_vmaf.cli.common import add_raw_video, add_settings
+from pytest_vmaf.cli.selection import add_selection
 
 #: A CRF, or a range with an optional step. No encoder's scale has more than three digits.
 CRFS = re.compile(r"(\d{1,3})(?:-(\d{1,3})(?::([1-9]\d{0,2}))?)?", re.ASCII)

@@ -31,7 +31,7 @@ SETTINGS = {
 }  # fmt: skip
 #: The flags that only a search uses, by argparse's names.
 SEARCH_ONLY = (
-    "width", "height", "pix_fmt", "frame_rate", "crop", "stream",
+    "width", "height", "pix_fmt", "frame_rate", "crop", "stream", "start", "frames",
     *(flag for flag in SETTINGS.values() if flag != "preset"), "features",
     "scale", "align", "match_rate", "allow", "scorer", "ffmpeg", "vmaf_bin", "threads", "timeout",
 )  # fmt: skip

@@ -149,10 +149,11 @@ def _write(
     end = run(FfmpegCommand(tuple(argv), cwd=str(folder), on_stderr=on_line), timeout)
 
     _check_run(video, end, log)
+    clip, frames = video.clip, log.frames - int(video.clip.start)
     for number, (start, count) in enumerate(windows):
-        if start + (count or 1) > log.frames:
+        if start + (count or 1) > frames:
             raise ClipError(
-                f"{video.clip} has {log.frames} frames, but window {number} needs "
+                f"{clip} has {frames} frames, but window {number} needs "
                 f"{f'{count} frames' if count else 'all'} from frame {start} on."
             )
     last, written = windows[-1][1], int(log.text("muxed", 1) or 0)
@@ -183,9 +184,8 @@ def _filters(video: Video, windows: Sequence[Window], size: Size | None) -> str:
         if video.matrix not in SCALER_MATRICES:
             chain[-2:] = [WITHOUT_MATRIX, *chain[-2:], f"setparams=colorspace={video.matrix}"]
     rate = video.frame_rate or DEFAULT_RATE
-    if video.clip.cropping:
-        chain.insert(0, video.clip.cropping)
-    return ",".join([*chain, f"settb={rate.denominator}/{rate.numerator}", "setpts=N"])
+    selected = filter(None, (video.clip.trimming, video.clip.cropping))
+    return ",".join([*selected, *chain, f"settb={rate.denominator}/{rate.numerator}", "setpts=N"])
 
 
 def _any(terms: list[str]) -> str:

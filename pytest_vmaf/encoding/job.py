@@ -71,11 +71,13 @@ class EncodeJob:
             object.__setattr__(self, "encoder", replace(self.encoder, command=(self.ffmpeg, *rest)))
         clip, encoder = self.source.clip, self.encoder
         reads_file = encoder.function is not None or (bool(encoder.command) and not encoder.reads_stdin)
-        if reads_file and (clip.crop is not None or clip.stream is not None):
-            crop = f" -vf {clip.cropping}" if clip.cropping else ""
+        if reads_file and (clip.crop is not None or clip.stream is not None or clip.is_part):
+            selected = ",".join(filter(None, (clip.trimming, clip.cropping)))
+            selected = f" -vf {selected}" if selected else ""
             raise SettingsError(
                 f"{encoder.name} reads the file itself and cannot know what is selected of {clip}. Write that to a "
-                f"file first:\n  ffmpeg -i {printable(shlex.quote(str(clip.path)))} -map {video_stream(clip)}{crop} "
+                "file first:\n"
+                f"  ffmpeg -i {printable(shlex.quote(str(clip.path)))} -map {video_stream(clip)}{selected} "
                 "-fps_mode passthrough -c:v ffv1 selected.mkv"
             )
 
@@ -155,7 +157,10 @@ class EncodeJob:
         filters = ("-vf", "-filter", "-filter:v", "-filter:v:0")
         takes_grey = bool(self.encoder.command) or self.encoder.name in GREY_ENCODERS
         stays_grey = takes_grey and (self.pix_fmt or "gray").startswith("gray")
-        steps = [self.source.clip.cropping, *([] if stays_grey else limited_grey_filters(self.source))]
+        clip = self.source.clip
+        # An encode of a part begins at 0.
+        steps = [clip.trimming, "setpts=PTS-STARTPTS" if clip.is_part else "", clip.cropping]
+        steps += [] if stays_grey else limited_grey_filters(self.source)
         pix_fmt = self.pix_fmt or ONLY_PIX_FMT.get(self.encoder.name)
         if pix_fmt and self.source.matrix not in SCALER_MATRICES:
             steps += [WITHOUT_MATRIX, f"format={pix_fmt}", f"setparams=colorspace={self.source.matrix}"]

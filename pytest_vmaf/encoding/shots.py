@@ -15,6 +15,7 @@ from pytest_vmaf.media.diagnosis import diagnose
 from pytest_vmaf.media.ffmpeg import FfmpegCommand
 from pytest_vmaf.media.fingerprint import Unchanged
 from pytest_vmaf.media.inspect import THUMBNAIL, clip_key
+from pytest_vmaf.media.part import frames_of_part
 from pytest_vmaf.media.pixel_formats import WITHOUT_MATRIX
 from pytest_vmaf.media.process import run
 
@@ -153,7 +154,13 @@ def _thumbnails(clip: Clip, ffmpeg: str, timeout: float | None) -> bytes:
     log = LogLines()
     argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-nostats", "-xerror", *input_arguments(clip)]
     argv += ["-map", video_stream(clip), "-fps_mode", "passthrough"]
-    chain = [clip.cropping, WITHOUT_MATRIX, f"scale={THUMBNAIL[0]}:{THUMBNAIL[1]}:flags=area", "format=gray"]
+    chain = [
+        clip.trimming,
+        clip.cropping,
+        WITHOUT_MATRIX,
+        f"scale={THUMBNAIL[0]}:{THUMBNAIL[1]}:flags=area",
+        "format=gray",
+    ]
     argv += ["-vf", ",".join(filter(None, chain)), "-f", "rawvideo", "pipe:1"]
     end = run(FfmpegCommand(tuple(argv), on_stderr=log, stdout_bytes=pictures.extend), timeout)
     log.check_damage(clip)
@@ -161,6 +168,7 @@ def _thumbnails(clip: Clip, ffmpeg: str, timeout: float | None) -> bytes:
         why = diagnose([clip], end.tail, ffmpeg, timeout) or f"{clip} cannot be decoded as video without errors."
         raise ClipError(f"{why}\n{end.explain()}")
     frames, rest = divmod(len(pictures), THUMBNAIL[0] * THUMBNAIL[1])
-    if rest or frames != log.frames:
-        raise ClipError(f"{clip}: ffmpeg decoded {log.frames} frames but passed on {frames}.\n{end.explain()}")
+    expected = frames_of_part(clip.name, clip.start, clip.frames, log.frames)
+    if rest or frames != expected:
+        raise ClipError(f"{clip}: ffmpeg decoded {expected} frames but passed on {frames}.\n{end.explain()}")
     return bytes(pictures)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pytest_vmaf.errors import ClipError, MeasurementError
+from pytest_vmaf.media.part import describe_part, read_length, read_start, trim_filter
 from pytest_vmaf.media.pixel_formats import pixel_format, raw_pixel_format
 from pytest_vmaf.text import printable
 
@@ -55,6 +56,8 @@ class Clip:
             the file flags as default, else the first.
         film_grain: Whether decoders add the film grain that the file describes. False scores the pictures without it,
             and those of the encodes of a search whose source it is.
+        start: The first frame to read: its number, or its time in seconds as a float or a text such as "1.5s".
+        frames: How many frames to read, as an int; or how many seconds, as a float or a text. By default all.
 
     Raises:
         ClipError: If a field is invalid, or the name contains control characters.
@@ -68,6 +71,8 @@ class Clip:
     crop: tuple[int, int, int, int] | None = None
     stream: int | None = None
     film_grain: bool = True
+    start: int | float = 0
+    frames: int | float | None = None
 
     def __init__(
         self,
@@ -80,6 +85,8 @@ class Clip:
         crop: Sequence[int] | None = None,
         stream: int | None = None,
         film_grain: bool = True,
+        start: float | str = 0,
+        frames: float | str | None = None,
     ) -> None:
         put = object.__setattr__
         put(self, "path", _path(path))
@@ -92,6 +99,8 @@ class Clip:
         put(self, "frame_rate", _rate(frame_rate))
         put(self, "crop", crop if crop is None else _crop(crop, self.name))
         put(self, "stream", stream)
+        put(self, "start", read_start(start, self.name))
+        put(self, "frames", read_length(frames, self.name))
         if stream is not None and (type(stream) is not int or not 0 <= stream < MOST_STREAMS):
             raise ClipError(f"{self.name}: stream must be the number of a video stream, from 0 on, not {stream!r:.80}.")
         if self.is_raw:
@@ -123,7 +132,21 @@ class Clip:
         if self.crop is not None:
             x, y, width, height = self.crop
             parts.append(f"crop {width}x{height} at {x},{y}")
+        if part := describe_part(self.start, self.frames):
+            parts.append(part)
         return f"{self.name} ({', '.join(parts)})" if parts else self.name
+
+    @property
+    def is_part(self) -> bool:
+        """Whether only a part of the clip's frames is read."""
+        return bool(self.start) or self.frames is not None
+
+    @property
+    def trimming(self) -> str:
+        """The ffmpeg filter that selects the frames of the part, before all others; "" for the whole clip."""
+        if isinstance(self.start, float) or isinstance(self.frames, float):
+            raise ClipError(f"{self}: seconds must be made frames first; see `pytest_vmaf.media.seconds.in_frames`.")
+        return trim_filter(self.start, self.frames)
 
     @property
     def cropping(self) -> str:
@@ -139,12 +162,12 @@ class Clip:
 
     def spelled(self, **changes: object) -> str:
         """How a user writes this clip in Python, with these changes."""
-        fields = ("width", "height", "pix_fmt", "frame_rate", "stream", "crop", "film_grain")
+        fields = ("width", "height", "pix_fmt", "frame_rate", "stream", "crop", "film_grain", "start", "frames")
         values = {name: changes.get(name, getattr(self, name)) for name in fields}
         texts = {
             name: f"{value}" if name == "crop" else repr(str(value) if name == "frame_rate" else value)
             for name, value in values.items()
-            if value is not None and value is not True
+            if value is not None and value is not True and (name, value) != ("start", 0)
         }
         return printable(f"Clip({', '.join([repr(str(self.path)), *(f'{k}={v}' for k, v in texts.items())])})")
 

@@ -96,7 +96,7 @@ def _picture(video: Video, ffmpeg: str, timeout: float | None) -> NDArray[np.flo
     pixels = bytearray()
     argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", *input_arguments(video.clip)]
     argv += ["-map", video_stream(video.clip), "-frames:v", str(FIRST_FRAMES), "-fps_mode", "passthrough"]
-    chain = [WITHOUT_MATRIX, video.clip.cropping, "format=gray"]
+    chain = [video.clip.trimming, WITHOUT_MATRIX, video.clip.cropping, "format=gray"]
     argv += ["-vf", ",".join(filter(None, chain)), "-f", "rawvideo", "pipe:1"]
     run(FfmpegCommand(tuple(argv), stdout_bytes=pixels.extend), timeout or INSPECT_TIMEOUT)
     size = video.width * video.height
@@ -122,7 +122,7 @@ def _find_bars(video: Video, ffmpeg: str, timeout: float | None) -> Crop | None:
 
     argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "info", "-nostats", *input_arguments(video.clip)]
     # A part of the range, because clips have 8 to 16 bits. Without reset, the box grows with every frame.
-    chain = [video.clip.cropping, "cropdetect=limit=0.094:round=2:reset=0:skip=0"]
+    chain = [video.clip.trimming, video.clip.cropping, "cropdetect=limit=0.094:round=2:reset=0:skip=0"]
     argv += ["-map", video_stream(video.clip), "-frames:v", str(FRAMES), "-fps_mode", "passthrough"]
     argv += ["-vf", ",".join(filter(None, chain)), "-f", "null", "-"]
     run(FfmpegCommand(tuple(argv), on_stderr=on_line), timeout or INSPECT_TIMEOUT)

@@ -96,6 +96,8 @@ def content_of(clip: Clip, cache: Cache | None = None) -> str:
     options = (clip.crop, stream, clip.film_grain)
     if options != (None, 0, True):
         stated += f" options {options}"
+    if clip.is_part:
+        stated += f" part {clip.start, clip.frames}"
     if clip.is_sequence:
         # Pictures are not a film, and a missing number is an error.
         stated += f" numbers {numbered(clip)[0]}"

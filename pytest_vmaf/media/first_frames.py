@@ -38,7 +38,7 @@ def decode_first_frames(
     # Film grain is only described if it is exported, and then not applied.
     argv += [*input_arguments(replace(clip, film_grain=False)), "-map", selected]
     argv += ["-frames:v", str(frames), "-fps_mode", "passthrough"]
-    chain = ["showinfo=checksum=0", WITHOUT_MATRIX, *_fitting_crop(clip)]
+    chain = [*filter(None, [clip.trimming]), "showinfo=checksum=0", WITHOUT_MATRIX, *_fitting_crop(clip)]
     chain.append(f"scale={size[0]}:{size[1]}:flags=area")
     if luma:
         # Without its tag, luma stays what it is when it becomes grey.

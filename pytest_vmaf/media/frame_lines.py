@@ -44,20 +44,27 @@ class FrameLines:
         flags.append(FrameFlags(match["field"] in "TB", aspect))
         return True
 
-    def problems(self) -> dict[str, str]:
+    def problems(self, first: int = 0, count: int | None = None) -> dict[str, str]:
         """What is wrong with a pair whose distorted clip goes through the first filter, by the word that allows it.
 
         Nothing if the filters of a single graph did not describe two clips of the same length.
+
+        Args:
+            first: The first frame that counts.
+            count: How many frames count; None for all.
         """
         if len(self.times) != 2:
             return {}
         dis, ref = sorted(self.times)
         if len(self.flags[dis]) != len(self.flags[ref]) or len(self.flags[ref]) != len(self.times[ref]):
             return {}
+        part = slice(first, None if count is None else first + count)
+        times = self.times[ref][part], self.times[dis][part]
+        flags = self.flags[ref][part], self.flags[dis][part]
         problems = {
-            "time_stamps": time_stamp_problems(self.times[ref], self.times[dis]),
-            "holds": hold_problems(self.times[ref], self.times[dis]),
-            "interlaced": field_problems(self.flags[ref], self.flags[dis], ["display"]),
-            "display": field_problems(self.flags[ref], self.flags[dis], ["interlaced"]),
+            "time_stamps": time_stamp_problems(*times),
+            "holds": hold_problems(*times),
+            "interlaced": field_problems(*flags, ["display"]),
+            "display": field_problems(*flags, ["interlaced"]),
         }
         return {word: "\n  - ".join(texts) for word, texts in problems.items() if texts}

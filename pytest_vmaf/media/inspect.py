@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -21,6 +21,7 @@ from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, FfmpegCommand
 from pytest_vmaf.media.fingerprint import Unchanged, decoding_content
 from pytest_vmaf.media.first_frames import decode_first_frames
 from pytest_vmaf.media.frame_rate import SUSPECT_RATE, average_rate
+from pytest_vmaf.media.part import refuse_outside
 from pytest_vmaf.media.pixel_formats import PixelFormat, pixel_format
 from pytest_vmaf.media.process import run
 from pytest_vmaf.text import printable
@@ -86,7 +87,10 @@ class Video:
     @property
     def frames_expected(self) -> int | None:
         """The number of frames by the file's own duration: good for a progress bar, not for a check."""
-        return round(self.duration * self.frame_rate) if self.duration and self.frame_rate else None
+        if isinstance(self.clip.frames, int):
+            return self.clip.frames
+        expected = round(self.duration * self.frame_rate) if self.duration and self.frame_rate else None
+        return expected and max(1, expected - int(self.clip.start))
 
     @property
     def format(self) -> PixelFormat:
@@ -123,7 +127,7 @@ def inspect(
 
 
 def count_frames(clip: Clip, ffmpeg: str, timeout: float | None = None, cache: Cache | None = None) -> int:
-    """Decode the whole clip and count its frames.
+    """Decode the whole clip, also where only a part of it is read, and count its frames.
 
     With a `cache`, the same content is counted only once by the same ffmpeg.
 
@@ -131,6 +135,7 @@ def count_frames(clip: Clip, ffmpeg: str, timeout: float | None = None, cache: C
         ClipError: If the clip cannot be decoded without errors.
         ScorerError: If the time limit is exceeded.
     """
+    clip = replace(clip, start=0, frames=None) if clip.is_part else clip
     unchanged = Unchanged(clip)
     key = clip_key("count", clip, ffmpeg, cache)
     return get_or_compute(cache, "look", key, partial(_count, clip, ffmpeg, timeout), int, _read_count, unchanged)
@@ -167,6 +172,8 @@ def _inspect(clip: Clip, ffmpeg: str, frames: int, timeout: float | None, luma: 
     tracks = "; ".join(f"{number}: {track}" for number, track in enumerate(log.tracks))
     if tracks and log.stream >= len(log.tracks):
         raise ClipError(f"{clip} has no video stream {log.stream}. Its video streams are {tracks}.")
+    if clip.is_part and end.returncode == 0 and not log.forms:
+        refuse_outside(clip.name, clip.start, clip.frames, count_frames(clip, ffmpeg, timeout))
     if end.returncode != 0 or not log.forms or not thumbnails:
         raise ClipError(why_unreadable(clip, end))
     if not clip.film_grain and log.decoder == "libaom-av1":

@@ -10,13 +10,13 @@ from pytest_vmaf.text import printable
 
 #: The input chain, the first frame and the colour line that ffmpeg prints at -loglevel info. The colour line is printed
 #: in pieces between which another thread may print its own: a line with more than four words is not read.
-CONFIG = re.compile(r"^\[Parsed_showinfo_0 @ [^]]*\] config in time_base: \S+, frame_rate: (\d+)/(\d+)$")
+CONFIG = re.compile(r"^\[Parsed_showinfo_\d+ @ [^]]*\] config in time_base: \S+, frame_rate: (\d+)/(\d+)$")
 FRAME = re.compile(
-    r"^\[Parsed_showinfo_0 @ [^]]*\] n: *\d+ pts: *\S+ pts_time:(?P<time>\S+) .*?fmt:(?P<fmt>\S+) .*?"
+    r"^\[Parsed_showinfo_\d+ @ [^]]*\] n: *\d+ pts: *\S+ pts_time:(?P<time>\S+) .*?fmt:(?P<fmt>\S+) .*?"
     r"sar:(?P<sar>\d+/\d+) s:(?P<w>\d+)x(?P<h>\d+) i:(?P<field>[PTB?])"
 )
 COLOUR = re.compile(
-    r"^\[Parsed_showinfo_0 @ [^]]*\] color_range:(\S+) color_space:(\S+) color_primaries:(\S+) color_trc:(\S+)$"
+    r"^\[Parsed_showinfo_\d+ @ [^]]*\] color_range:(\S+) color_space:(\S+) color_primaries:(\S+) color_trc:(\S+)$"
 )
 STREAM = re.compile(
     r"^  Stream #0:\d+.*?: Video: (?P<codec>\w+)(?:.*?, (?P<size>\d+x\d+))?(?:.*(?P<default>\(default\)))?"
@@ -24,13 +24,15 @@ STREAM = re.compile(
 #: In the description of a stream.
 AVERAGE = re.compile(r"^  Stream #0:\d+.*?: Video: .*, (\d{1,5}(?:\.\d{1,2})?) fps, ")
 #: Of frames whose film grain is described and, because it is exported, not applied.
-GRAIN = re.compile(r"^\[Parsed_showinfo_0 @ [^]]*\] +side data - film grain parameters(?:: type (\w+))?", re.IGNORECASE)
+GRAIN = re.compile(
+    r"^\[Parsed_showinfo_\d+ @ [^]]*\] +side data - film grain parameters(?:: type (\w+))?", re.IGNORECASE
+)
 GRAIN_NAMES = {"av1": "AV1", "h274": "H.274"}
 #: The decoder of the stream that is read.
 DECODER = re.compile(r"^  Stream #0:\d+ -> #0:0 \(\w+ \(([\w-]+)\)")
 #: Of frames that have a display matrix, which is not applied yet.
 ROTATION = re.compile(
-    r"^\[Parsed_showinfo_0 @ [^]]*\] +side data - .*displaymatrix: rotation of (-?\d{1,3}(?:\.\d{1,6})?) degrees"
+    r"^\[Parsed_showinfo_\d+ @ [^]]*\] +side data - .*displaymatrix: rotation of (-?\d{1,3}(?:\.\d{1,6})?) degrees"
 )
 #: In the metadata of a stream, not of the file, which names the muxer.
 ENCODER = re.compile(r"^ {6}encoder +: (.{1,100})", re.IGNORECASE)

@@ -17,6 +17,8 @@ from pytest_vmaf.media.colour import colour_problems, plan_colour
 from pytest_vmaf.media.crop_search import find_crop
 from pytest_vmaf.media.geometry import SCALERS, plan_size, size_problems
 from pytest_vmaf.media.inspect import THUMBNAIL, Video, count_frames, inspect
+from pytest_vmaf.media.omissions import is_single, omission_notes, part_note
+from pytest_vmaf.media.part import frames_of_part, trim_filter
 from pytest_vmaf.media.process import thread_refusals
 from pytest_vmaf.media.rate_match import RateMatch, match_rate
 from pytest_vmaf.media.rotation import rotation_notes, rotation_problems
@@ -58,7 +60,8 @@ class Pair:
         color_range: Of the scored frames: "tv" or "pc".
         offset: The alignment: frame 0 of the distorted clip shows this frame of the reference.
         starts: The first frame of the reference, and of the distorted clip, that is scored.
-        frames: How many frames are scored from there; None for all.
+        lengths: How many frames of each clip are scored from there; None for all.
+        trims: The filters that select these frames of parts, before all others; "" for whole clips.
         notes: What the filters change, in words.
         matched: Whether frames of the reference are dropped or doubled, as in the distorted clip.
     """
@@ -74,7 +77,8 @@ class Pair:
     color_range: str
     offset: int
     starts: tuple[int, int]
-    frames: int | None
+    lengths: tuple[int | None, int | None]
+    trims: tuple[str, str]
     notes: tuple[str, ...]
     matched: bool = False
 
@@ -142,7 +146,7 @@ def check_pair(
     problems = [
         *turned,
         *sizes,
-        *_length_problems(ref, dis),
+        *_length_problems(ref, dis, by_frame=not align and not match),
         *rates,
         *colour_problems(ref, dis, allow, offset),
         *fields,
@@ -172,18 +176,17 @@ def _name(video: Video) -> str:
     return f"{video.clip} has {video.streams} video streams ({video.tracks}); {video.stream} was read, not {other}"
 
 
-def _length_problems(ref: Video, dis: Video) -> list[str]:
-    """Why a single picture cannot be compared with a video, in a sentence."""
+def _length_problems(ref: Video, dis: Video, *, by_frame: bool) -> list[str]:
+    """Why parts of different lengths, or a single picture and a video, cannot be compared, in a sentence."""
+    lengths = _length(ref.clip), _length(dis.clip)
+    if by_frame and None not in lengths and lengths[0] != lengths[1]:
+        return [f"length: the part of the reference has {lengths[0]} frames, that of the distorted clip {lengths[1]}."]
     for video, other, what in ((ref, dis, "reference"), (dis, ref, "distorted clip")):
-        if _is_single(video) and not _is_single(other) and len(other.thumbnails) > THUMBNAIL[0] * THUMBNAIL[1]:
+        if is_single(video) and not is_single(other) and len(other.thumbnails) > THUMBNAIL[0] * THUMBNAIL[1]:
             sequence = sequence_of(video.clip.path)
             hint = f" Pass its sequence of {sequence[1]}: {Clip(sequence[0]).spelled()}." if sequence else ""
             return [f"length: the {what} is one picture, the other clip has more frames.{hint}"]
     return []
-
-
-def _is_single(video: Video) -> bool:
-    return video.is_picture and not video.clip.is_sequence
 
 
 def _inspect_both(
@@ -210,6 +213,11 @@ def _describe_offset(offset: int) -> str:
     return f"alignment: the distorted clip has {frames} before the reference's first (by PSNR of the first frames)."
 
 
+def _length(clip: Clip) -> int | None:
+    """How many frames a part has, as stated; None up to the end of the clip."""
+    return None if clip.frames is None else int(clip.frames)
+
+
 def _plan(
     ref: Video,
     dis: Video,
@@ -220,15 +228,18 @@ def _plan(
     count: Callable[[Clip], int],
 ) -> Pair:
     ref_chain, dis_chain = ([*filter(None, [video.clip.cropping]), *BY_INDEX] for video in (ref, dis))
-    notes = [*_omission_notes(ref, "reference"), *_omission_notes(dis, "distorted")]
-    starts, frames = (max(offset, 0), max(-offset, 0)), None
+    notes = [*omission_notes(ref, "reference"), *omission_notes(dis, "distorted")]
+    parts = [(int(video.clip.start), _length(video.clip)) for video in (ref, dis)]
+    starts = parts[0][0] + max(offset, 0), parts[1][0] + max(-offset, 0)
+    lengths, trims = (parts[0][1], parts[1][1]), (ref.clip.trimming, dis.clip.trimming)
     if matched:
         ref_chain[:0] = matched.filters
-        frames = matched.frames if matched.filters else None
+        lengths = (matched.frames, matched.frames) if matched.filters else lengths
         notes.append(matched.note)
     if offset:
-        counts = [count(video.clip) for video in (ref, dis)]
-        tails = [length - start for length, start in zip(counts, starts, strict=True)]
+        clips = ref.clip, dis.clip
+        counts = [frames_of_part(clip.name, clip.start, clip.frames, count(clip)) for clip in clips]
+        tails = [counts[0] - max(offset, 0), counts[1] - max(-offset, 0)]
         frames = min(tails)
         # A shift leaves both clips as long as they were, or ends them together. Anything else is a loss.
         if tails[0] != tails[1] and counts[0] != counts[1]:
@@ -236,9 +247,17 @@ def _plan(
                 f"{ref.clip.name} and {dis.clip.name} have different lengths: aligned, {tails[0]} frames of the "
                 f"reference and {tails[1]} of the distorted clip. align=True skips frames only at the start."
             )
-        for chain, start in zip((ref_chain, dis_chain), starts, strict=True):
-            chain.insert(0, f"trim=start_frame={start}:end_frame={start + frames}")
+        selected = trim_filter(starts[0], frames), trim_filter(starts[1], frames)
+        lengths = frames, frames
+        if any(trims):
+            trims = selected
+        else:
+            ref_chain.insert(0, selected[0])
+            dis_chain.insert(0, selected[1])
         notes.append(f"{_describe_offset(offset)} The {frames} frames that both clips have are scored.")
+    for what, video, start, length in zip(("reference", "distorted"), (ref, dis), starts, lengths, strict=True):
+        if video.clip.is_part:
+            notes.append(part_note(what, start, _length(video.clip) if matched else length))
     colour = plan_colour(ref, dis, offset, least_depth)
     for chain, filters in zip((ref_chain, dis_chain), colour.before, strict=True):
         chain += filters
@@ -261,31 +280,8 @@ def _plan(
         color_range=colour.color_range,
         offset=offset,
         starts=starts,
-        frames=frames,
+        lengths=lengths,
+        trims=trims,
         notes=tuple(notes),
         matched=matched is not None and bool(matched.filters),
     )
-
-
-def _omission_notes(video: Video, what: str) -> list[str]:
-    """What is not scored of a clip, in words."""
-    notes = []
-    if video.streams > 1:
-        ordinal = "the first" if not video.stream else f"stream {video.stream}"
-        which = ", which players show," if video.clip.stream is None and ", default" in video.tracks else ""
-        how = f"Clip(path, stream={0 if video.stream else 1}) selects another"
-        notes.append(f"{what} has {video.streams} video streams ({video.tracks}); {ordinal}{which} is scored; {how}")
-    if _is_single(video) and (sequence := sequence_of(video.clip.path)):
-        notes.append(f"{what} is one picture of {sequence[1]}; {Clip(sequence[0]).spelled()} is all of them")
-    if video.format.has_alpha:
-        notes.append(f"{what} has transparency ({video.pix_fmt}), which is ignored")
-    if video.film_grain == "VVC":
-        notes.append(f"{what} describes film grain, which ffmpeg does not add to VVC")
-    elif video.film_grain and video.clip.film_grain:
-        notes.append(
-            f"{what} is scored with the film grain ({video.film_grain}) that decoders add; "
-            "Clip(path, film_grain=False) (--no-film-grain) scores it without"
-        )
-    elif video.film_grain:
-        notes.append(f"{what} is scored without its film grain ({video.film_grain})")
-    return notes

@@ -15,6 +15,7 @@ from pytest_vmaf.media.demux import input_arguments, video_stream
 from pytest_vmaf.media.ffmpeg import FfmpegCommand
 from pytest_vmaf.media.inspect import THUMBNAIL, Video
 from pytest_vmaf.media.inspection_log import FRAME
+from pytest_vmaf.media.part import refuse_outside
 from pytest_vmaf.media.pixel_formats import WITHOUT_MATRIX
 from pytest_vmaf.media.process import run
 from pytest_vmaf.text import plural
@@ -266,12 +267,14 @@ def _thumbnails(clip: Clip, ffmpeg: str, timeout: float | None) -> tuple[NDArray
         if match := FRAME.match(line):
             times.append(float("nan") if match["time"] == "NOPTS" else float(match["time"]))
 
-    chain = ["showinfo=checksum=0", WITHOUT_MATRIX, *filter(None, [clip.cropping])]
+    chain = [clip.trimming, "showinfo=checksum=0", WITHOUT_MATRIX, clip.cropping]
     chain += [f"scale={THUMBNAIL[0]}:{THUMBNAIL[1]}:flags=area", "format=gray"]
     argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "info", "-nostats", "-xerror", *input_arguments(clip)]
-    argv += ["-map", video_stream(clip), "-fps_mode", "passthrough", "-vf", ",".join(chain), "-f", "rawvideo", "pipe:1"]
+    argv += ["-map", video_stream(clip), "-fps_mode", "passthrough", "-vf", ",".join(filter(None, chain))]
+    argv += ["-f", "rawvideo", "pipe:1"]
     end = run(FfmpegCommand(tuple(argv), on_stderr=on_line, stdout_bytes=pictures.extend), timeout)
     rows: NDArray[np.uint8] = np.frombuffer(bytes(pictures), np.uint8).reshape(-1, THUMBNAIL[0] * THUMBNAIL[1])
     if end.returncode != 0 or not len(rows) or len(rows) != len(times) or not np.isfinite(times).all():
         raise ClipError(f"{clip} cannot be decoded with a time stamp for each frame.\n{end.explain()}")
+    refuse_outside(clip.name, clip.start, clip.frames, int(clip.start) + len(rows))
     return rows, times

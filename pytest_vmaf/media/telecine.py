@@ -14,9 +14,9 @@ FRAMES = 240
 #: A field is a repetition if it differs from the last of its kind so much less than the other field does. Coding noise
 #: allows no more: real repetitions in encodes are found from 1.8 down, none in interlaced video from 1.4 up.
 THRESHOLD = 1.4
-REPEATED = re.compile(r"^\[Parsed_idet_0 @ [^]]*\] Repeated Fields: Neither: *(\d+) Top: *(\d+) Bottom: *(\d+)")
+REPEATED = re.compile(r"^\[Parsed_idet_\d+ @ [^]]*\] Repeated Fields: Neither: *(\d+) Top: *(\d+) Bottom: *(\d+)")
 
-ORDER = re.compile(r"^\[Parsed_idet_0 @ [^]]*\] Multi frame detection: TFF: *(\d+) BFF: *(\d+)")
+ORDER = re.compile(r"^\[Parsed_idet_\d+ @ [^]]*\] Multi frame detection: TFF: *(\d+) BFF: *(\d+)")
 
 
 def inverse_telecine(clip: Clip, ffmpeg: str, timeout: float | None = None) -> str:
@@ -35,7 +35,8 @@ def inverse_telecine(clip: Clip, ffmpeg: str, timeout: float | None = None) -> s
 
     argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "info", "-nostats", *input_arguments(clip)]
     argv += ["-map", video_stream(clip), "-frames:v", str(FRAMES), "-fps_mode", "passthrough"]
-    argv += ["-vf", f"idet=rep_thres={THRESHOLD}", "-f", "null", "-"]
+    chain = ",".join(filter(None, [clip.trimming, f"idet=rep_thres={THRESHOLD}"]))
+    argv += ["-vf", chain, "-f", "null", "-"]
     run(FfmpegCommand(tuple(argv), on_stderr=on_line), timeout or INSPECT_TIMEOUT)
     total, (_, top, bottom) = sum(repeated), repeated
     if total < 10 or min(top, bottom) <= 0.1 * total or not 0.25 * total < top + bottom < 0.45 * total:

@@ -163,8 +163,10 @@ def _score(prepared: PreparedScoring, mask: Mask, network: Saliency | None) -> M
     recall = SaliencyCache(prepared, mask, network) if network is not None and mask.saliency is not None else None
     frame_mask = frame_mask_of(prepared, mask, network, stats, recall)
     small = shown_size(network, job.width, job.height) if network else None
+    # A scoring with frames around it may need a second run, and a stream is read once.
+    logs = score_together({"": prepared}) if any(job.lead) else {}
     with masked_stream(prepared, frame_mask, small) as (source, feed):
-        logs = score_together({"": prepared, MASKED: _under_mask(prepared, source)})
+        logs |= score_together({**({} if logs else {"": prepared}), MASKED: _under_mask(prepared, source)})
     if feed.frames != logs[""].reference_frames:
         raise ScorerError(f"Only {feed.frames} of {logs[''].reference_frames} frames were masked.")
     if recall is not None:
@@ -177,7 +179,8 @@ def _under_mask(prepared: PreparedScoring, source: Source) -> PreparedScoring:
     """The scoring of the masked clip instead of the distorted one, without features."""
     part = part_of(prepared, MASKED, (prepared.job.width, prepared.job.height), "")
     columns = tuple(run.column for run in part.job.models)
-    return replace(part, job=replace(part.job, distorted=source, features=(), columns=columns))
+    # The stream has no frames before those of the part.
+    return replace(part, job=replace(part.job, distorted=source, features=(), columns=columns, lead=(0, 0)))
 
 
 def blended(full: float, masked: float, weight: float) -> float:
@@ -244,6 +247,8 @@ def _command(request: MeasureRequest, mask: Mask, scorer: str) -> str:
     argv += _flags(weight=mask.weight, threshold=mask.threshold, fade=mask.fade, bt601=mask.bt601, stride=mask.stride)
     argv += _flags(model=request.model, generation=request.generation, phone=request.phone, scale=request.scale)
     argv += _flags(align=request.align, match_rate=request.match_rate)
+    for name, clip in zip(("reference", "distorted"), clips, strict=True):
+        argv += _flags(**{f"{name}_start": clip.start or None, f"{name}_frames": clip.frames})
     argv += [f"--allow={name}" for name in request.allow]
     argv += [] if scorer == "ffmpeg" else _flags(scorer=scorer)
     argv += _flags(vmaf_bin=request.vmaf_bin) if scorer == "vmaf" else []

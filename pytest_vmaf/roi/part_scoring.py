@@ -23,7 +23,9 @@ from pytest_vmaf.scoring.self_scores import frames_past, self_scores
 from pytest_vmaf.text import printable
 
 
-def part_of(prepared: PreparedScoring, name: str, size: tuple[int, int], window: str) -> PreparedScoring:
+def part_of(
+    prepared: PreparedScoring, name: str, size: tuple[int, int], window: str, lead_window: str = ""
+) -> PreparedScoring:
     """The scoring of a part of the picture, by the models of the whole picture.
 
     Args:
@@ -31,12 +33,14 @@ def part_of(prepared: PreparedScoring, name: str, size: tuple[int, int], window:
         name: The part's name in messages.
         size: Its width and height in pixels.
         window: The ffmpeg filter that crops both clips to it.
+        lead_window: This filter where the frames before the scored ones are its first ones; "" if that is the same.
 
     Raises:
         ModelError: If the part is too small for the models.
     """
     refuse_small(prepared.models, *size, f"Pictures of {printable(name)!r}")
-    reference, distorted = (replace(each, window=window) for each in (prepared.job.reference, prepared.job.distorted))
+    sources = prepared.job.reference, prepared.job.distorted
+    reference, distorted = (replace(each, window=window, lead_window=lead_window) for each in sources)
     models = advised(prepared.models, prepared.pair, size) if prepared.pair else prepared.models
     job = replace(
         prepared.job,
@@ -88,12 +92,14 @@ def measure_regions(request: MeasureRequest, scorer: Scorer, regions: Mapping[st
     for name, region in regions.items():
         inside = move_inside(region, job.width, job.height)
         refuse_outside(name, inside, job.width, job.height, source.start)
-        scorings[name] = part_of(prepared, name, region.size, crop_filter(inside, source.start, job.pix_fmt))
+        window, led = (crop_filter(inside, first, job.pix_fmt) for first in (source.start, source.start - job.lead[0]))
+        scorings[name] = part_of(prepared, name, region.size, window, led if led != window else "")
     logs = score_together(scorings)
     frames = logs[""].reference_frames
     for name, region in regions.items():
-        # In an aligned pair, the frames that only the reference has were not counted.
-        total = frames if source.frames is None else max(len(region.boxes), source.start + frames)
+        # In an aligned pair, the frames that only the reference has were not counted, nor are those around a part.
+        end = source.start + frames
+        total = end if source.frames is None else max(len(region.boxes), end)
         refuse_length(name, region, source.start, frames, total)
     # The self-scores that are needed come from one run.
     past = {name: each for name, each in scorings.items() if frames_past(each.job, logs[name], each.models)}

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, Generic, TypeAlias
 
 from pytest_vmaf.cache.entries import UNREADABLE, Cache, fetch, forget, get_or_compute, key_of, store
-from pytest_vmaf.errors import LogError, MeasurementError, ScorerError
+from pytest_vmaf.errors import LogError, MeasurementError, PairError, ScorerError
 from pytest_vmaf.json_shapes import Each, Optional, conform
 from pytest_vmaf.media.builds import build_of, machine
 from pytest_vmaf.media.clip import Stream
 from pytest_vmaf.media.fingerprint import Unchanged, decoding_content, digest
+from pytest_vmaf.scoring.lead import refuse_missing, with_lead, without_lead
 from pytest_vmaf.scoring.scorer import (
     Capabilities,
     JoiningScorer,
@@ -111,6 +112,7 @@ def score_key(scorer: Scorer, request: ScoreRequest, cache: Cache | None) -> str
             features=request.features,
             columns=[*request.columns, *request.optional_columns],
             signs=SIGNS_VERSION if request.signs else 0,
+            **({"lead": request.lead} if any(request.lead) else {}),
         )
     except OSError:
         # A clip or a model is missing, which the scoring reports.
@@ -128,7 +130,7 @@ def fetch_score(scorer: Scorer, request: ScoreRequest, cache: Cache | None, key:
     except (*UNREADABLE, MeasurementError) as error:
         forget(cache, "score", key, f"{type(error).__name__}: {error}")
         return None
-    return replace(log, command=str(call(scorer, "command", request)), cached=entry.created_at)
+    return replace(log, command=str(call(scorer, "command", with_lead(request))), cached=entry.created_at)
 
 
 def store_score(cache: Cache | None, key: str | None, log: ScoreLog) -> None:
@@ -175,11 +177,27 @@ def unpack_log(data: Data, blob: bytes) -> ScoreLog:
 
 
 def _run(scorer: Scorer, requests: Sequence[ScoreRequest]) -> tuple[ScoreLog, ...]:
-    if len(requests) > 1 and isinstance(scorer, JoiningScorer):
-        logs = checked_logs(call(scorer, "score_together", requests), scorer, len(requests))
-    else:
-        logs = tuple(checked_log(call(scorer, "score", request), scorer) for request in requests)
-    return tuple(_with_signs(log, request, scorer) for log, request in zip(logs, requests, strict=True))
+    led = [with_lead(request) for request in requests]
+    try:
+        if len(requests) > 1 and isinstance(scorer, JoiningScorer):
+            logs = checked_logs(call(scorer, "score_together", led), scorer, len(led))
+        else:
+            logs = tuple(checked_log(call(scorer, "score", request), scorer) for request in led)
+        logs = tuple(_with_signs(log, request, scorer) for log, request in zip(logs, led, strict=True))
+        for request, log in zip(led, logs, strict=True):
+            if request.lead != (0, 0):
+                verify_log(log, request, name_of(scorer))
+    except PairError:
+        if not any(request.lead[1] for request in requests):
+            for request in requests:
+                refuse_missing(request)
+            raise
+        # One clip ends with its part, or before. The other one's frames after it are no lead-in then.
+        return _run(scorer, [replace(request, lead=(request.lead[0], 0)) for request in requests])
+    logs = tuple(without_lead(log, request) for log, request in zip(logs, requests, strict=True))
+    for request, log in zip(requests, logs, strict=True):
+        refuse_missing(request, log)
+    return logs
 
 
 def _with_signs(log: ScoreLog, request: ScoreRequest, scorer: Scorer) -> ScoreLog:
@@ -230,7 +248,8 @@ def _identity(scorer: Scorer, tools: Tools, cache: Cache | None) -> Data | None:
 
 
 def _source(source: Source, cache: Cache | None) -> list[object]:
-    return [decoding_content(source.clip, cache), source.filters, source.window, source.start, source.frames]
+    part = [source.trim, source.lead_window] if source.trim else []
+    return [decoding_content(source.clip, cache), source.filters, source.window, source.start, source.frames, *part]
 
 
 def _model(model: ModelRun) -> Data:

@@ -88,7 +88,7 @@ def _graph(
     """
     uses: dict[str, list[tuple[str, str]]] = {}
     # Before the filters, which replace the time stamps.
-    described = f"{SHOWINFO}," if any(request.signs for _, request in requests) else ""
+    described = SHOWINFO if any(request.signs for _, request in requests) else ""
     scorings = []
     for number, request in requests:
         tail = number or ""
@@ -98,7 +98,8 @@ def _graph(
                 begin = "[dec:0]split[counted],"
             else:
                 begin = f"[{video_stream(source.clip, clips.index(source.clip))}]"
-            ends = uses.setdefault(begin + described + source.filters, [])
+            chain = ",".join(filter(None, (source.trim, described, source.filters)))
+            ends = uses.setdefault(begin + chain, [])
             ends.append((source.window, f"[{what}{tail}]"))
             if request.signs:
                 ends.append((SMALL, f"[small-{what}]"))

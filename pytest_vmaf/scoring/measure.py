@@ -246,6 +246,13 @@ def _provenance(prepared: PreparedScoring, log: ScoreLog) -> Provenance:
 def _stream(prepared: PreparedScoring, log: ScoreLog) -> dict[str, float]:
     """The size of the distorted clip's video stream in bytes, and how long it lasts, in seconds."""
     (size, frames), video = log.stream, prepared.pair.distorted if prepared.pair else None
-    if not size or video is None or not video.frame_rate or video.is_picture or codec_of(video) in UNCOMPRESSED:
+    if (
+        not size
+        or video is None
+        or video.clip.is_part
+        or not video.frame_rate
+        or video.is_picture
+        or codec_of(video) in UNCOMPRESSED
+    ):
         return {}
     return {"size": size, "seconds": float(frames / video.frame_rate)}

@@ -15,6 +15,7 @@ from pytest_vmaf.media.fingerprint import same_content, stamp_of
 from pytest_vmaf.media.pair import Pair, check_pair
 from pytest_vmaf.scoring.advice import advised, least_depth, note_advice
 from pytest_vmaf.scoring.cached import capabilities
+from pytest_vmaf.scoring.lead import lead_of
 from pytest_vmaf.scoring.missing_chroma import note_missing_chroma
 from pytest_vmaf.scoring.models import ModelPair, registry, resolve_feature, resolve_model
 from pytest_vmaf.scoring.requirements import Requirement
@@ -102,12 +103,7 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
         )
         pair = _with_same_note(request, pair)
         width, height, pix_fmt = pair.width, pair.height, pair.pix_fmt
-        turned = [video.rotation is not None for video in (pair.reference, pair.distorted)]
-        chains, starts, frames = (pair.reference_filters, pair.distorted_filters), pair.starts, pair.frames
-        sources = (
-            Source(request.reference, chains[0], starts[0], frames, matched=pair.matched, turned=turned[0]),
-            Source(request.distorted, chains[1], starts[1], frames, turned=turned[1]),
-        )
+        sources = _sources(request, pair)
     models = resolve_model(
         request.model,
         generation=request.generation,
@@ -139,8 +135,31 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
         progress=_progress(request.progress, pair),
         optional_columns=models.detail_columns if can.reads_clips else (),
         signs=request.signs and can.reads_clips,
+        lead=lead_of((models.default, models.neg), *sources),
     )
     return PreparedScoring(job, models, can, pair, scorer, stamp, request.cache, request.allow, request.require)
+
+
+def _sources(request: MeasureRequest, pair: Pair) -> tuple[Source, Source]:
+    """The clips, with the filters and frames of the pair."""
+
+    def source(number: int, clip: Clip, filters: str, turned: bool) -> Source:
+        return Source(
+            clip,
+            filters,
+            pair.starts[number],
+            pair.lengths[number],
+            turned=turned,
+            trim=pair.trims[number],
+        )
+
+    return (
+        replace(
+            source(0, request.reference, pair.reference_filters, turned=pair.reference.rotation is not None),
+            matched=pair.matched,
+        ),
+        source(1, request.distorted, pair.distorted_filters, turned=pair.distorted.rotation is not None),
+    )
 
 
 def _with_same_note(request: MeasureRequest, pair: Pair) -> Pair:

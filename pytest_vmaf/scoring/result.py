@@ -133,8 +133,9 @@ class Result:
     def _of_stream(self, name: str) -> float:
         if name not in self.provenance:
             raise MeasurementError(
-                f"{self.context.distorted} has no {'size' if name == 'size' else 'bitrate'}: raw video, pictures and "
-                "parts of a picture have none, nor do results of a scorer that counts no packets (ScoreLog.stream)."
+                f"{self.context.distorted} has no {'size' if name == 'size' else 'bitrate'}: raw video, pictures, "
+                "parts of a picture and parts of a clip have none, nor do results of a scorer that counts no packets "
+                "(ScoreLog.stream)."
             )
         return float(self.provenance[name])
 

@@ -41,12 +41,15 @@ class Source:
 
     Attributes:
         clip: The clip.
-        filters: The filter chain, which also selects the frames to score.
+        filters: The filter chain, which also selects the frames of an aligned pair.
         start: The first frame to score.
         frames: How many frames to score, or None for all.
         window: The filter that cuts a part out of the prepared picture, "" for the whole picture.
         matched: Whether the filters drop and double frames, so that there are `frames` of them in the end.
         turned: Whether the first frame has a display matrix, which is then applied to all.
+        trim: The filter that selects the frames of a part, before all others; "" for a whole clip.
+        lead_window: The `window` of a moving part of the picture if frames before `start` are scored too; "" for the
+            same one.
     """
 
     clip: Clip
@@ -56,11 +59,13 @@ class Source:
     window: str = ""
     matched: bool = False
     turned: bool = True
+    trim: str = ""
+    lead_window: str = ""
 
     @property
     def chain(self) -> str:
         """All filters that a frame goes through before it is scored."""
-        return ",".join(part for part in (self.filters, self.window) if part)
+        return ",".join(part for part in (self.trim, self.filters, self.window) if part)
 
     def scored(self, decoded: int) -> int:
         """How many frames are scored when this many were decoded."""
@@ -103,6 +108,8 @@ class ScoreRequest:
         timeout: Time limit in seconds, or None.
         progress: Called with the number of frames scored so far, or None.
         signs: Whether the log should also have `signs`. pytest-vmaf measures them itself where the scorer does not.
+        lead: How many frames of both clips are scored before those of a part, and after them. Scorers get them as any
+            others; their values are removed from the log.
     """
 
     reference: Source
@@ -119,6 +126,13 @@ class ScoreRequest:
     progress: Callable[[int], None] | None = None
     optional_columns: tuple[str, ...] = ()
     signs: bool = False
+    lead: tuple[int, int] = (0, 0)
+
+    @property
+    def scored_part(self) -> tuple[int, int | None]:
+        """Of the frames that a scorer gets, the first whose scores count, and how many these are; None for the rest."""
+        before, after = self.lead
+        return before, self.reference.frames - before - after if after and self.reference.frames else None
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ def measure_signs(request: ScoreRequest) -> tuple[Mapping[str, tuple[float, ...]
     chains = []
     for number, (what, source) in enumerate((("distorted", request.distorted), ("reference", request.reference))):
         argv += [*([] if source.turned else ["-noautorotate"]), *input_arguments(source.clip)]
-        chains.append(f"[{video_stream(source.clip, number)}]{SHOWINFO},{source.filters},{SMALL}[small-{what}]")
+        chain = ",".join(filter(None, (source.trim, SHOWINFO, source.filters, SMALL)))
+        chains.append(f"[{video_stream(source.clip, number)}]{chain}[small-{what}]")
     argv += ["-filter_complex", ";".join([*chains, BESIDE]), *OUTPUT]
     end = run(FfmpegCommand(tuple(argv), on_stderr=on_line, stdout_bytes=meter.feed), request.timeout)
     clips = [request.distorted.clip, request.reference.clip]
@@ -40,4 +41,4 @@ def measure_signs(request: ScoreRequest) -> tuple[Mapping[str, tuple[float, ...]
         raise ScorerError(reasons)
     if end.returncode != 0:
         raise ScorerError(f"ffmpeg could not decode the clips for the signs of the picture.\n{end.explain()}")
-    return meter.finish(), frames.problems()
+    return meter.finish(), frames.problems(*request.scored_part)

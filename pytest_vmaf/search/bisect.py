@@ -16,6 +16,7 @@ from pytest_vmaf.media.child_signals import ENDING, deferred
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.fingerprint import stamp_of
 from pytest_vmaf.media.inspect import count_frames, inspect
+from pytest_vmaf.media.part import frames_of_part
 from pytest_vmaf.media.process import thread_refusals
 from pytest_vmaf.media.scratch import scratch_folder
 from pytest_vmaf.scoring.measure import measure
@@ -150,7 +151,9 @@ def cut_sample(
         raise SettingsError(
             f"{reference.name} states no frame rate, so it has no seconds. Use Clip(..., frame_rate=24)."
         )
-    window = centre(count_frames(reference, ffmpeg, timeout, scoring.cache), video.frame_rate, seconds)
+    count = count_frames(reference, ffmpeg, timeout, scoring.cache)
+    count = frames_of_part(reference.name, reference.start, reference.frames, count)
+    window = centre(count, video.frame_rate, seconds)
     return cut(reference, [window], folder, ffmpeg, timeout=timeout, cache=scoring.cache)[0], window
 
 

@@ -125,7 +125,8 @@ class Prober:
         job, reference = self.job, self.reference
         # Searches that differ only in their arguments must not overwrite the encodes of each other.
         part = reference if reference != str(self.scoring.reference) else None
-        special = (job.arguments, job.pix_fmt, job.encoder.command, part)
+        frames = job.source.clip.trimming
+        special = (job.arguments, job.pix_fmt, job.encoder.command, part, *([frames] if frames else []))
         own = hashlib.blake2b(repr(special).encode(), digest_size=3).hexdigest() if any(special) else None
         self._stem = _file_name(self.stem, job.encoder.name, job.preset, own)
         self._first: PreparedScoring | None = None

@@ -56,6 +56,21 @@ def test_json(run: Run, reference: Path, encoded: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [output]
 
 
+def test_parts(run: Run, reference: Path, encoded: Path) -> None:
+    done = run("score", reference, encoded, "--start=12", "--frames=0.16s", "--format=json")
+    assert done.returncode == 0, done.stderr
+    data = json.loads(done.stdout)
+    assert data["provenance"]["starts"] == [12, 12]
+    assert data["reference"].endswith("(frames 12 to 15)")
+    assert "distorted: frames 12 to 15; frame 0 of the result is frame 12 of the clip" in data["provenance"]["notes"]
+    done = run("score", reference, encoded, "--start=1", "--reference-start=100", "--frames=3")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.endswith("has 24 frames, 0 to 23, and no part of 3 frames from frame 100 on.\n")
+    done = run("score", reference, encoded, "--distorted-frames=0")
+    assert done.returncode == 2
+    assert "frames must be a number of frames, from 1 on, or seconds such as 2.0 or" in done.stderr
+
+
 def test_raw_video(run: Run, reference: Path, encoded: Path, make: Callable[..., Path], tmp_path: Path) -> None:
     raw = make("-i", reference, "-f", "rawvideo", tmp_path / "ref.yuv")
     wanted = json.loads(run("score", reference, encoded, "--format=json").stdout)
