@@ -222,7 +222,8 @@ def test_published_scores(request: pytest.FixtureRequest, golden: Path, number: 
     clips = [
         Clip(golden / row[which], frame_rate=row.get("frame_rate"), **geometry) for which in ("reference", "distorted")
     ]
-    result = run(tool, *clips, model=row["model"], scale=row.get("scale"))
+    # Netflix scaled one pair to another shape.
+    result = run(tool, *clips, model=row["model"], scale=row.get("scale"), allow=frozenset({"display"}))
     score = result.neg if row["model"].endswith("neg") else result.vmaf
     assert (score if row["clip_scores"] else score.unclipped) == pytest.approx(row["published"], abs=1e-3)
 

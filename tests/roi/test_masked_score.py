@@ -506,7 +506,8 @@ def test_one_ffmpeg_process(pair: Pair, synthetic: RoiResult) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="the scorer needs /dev/fd; this system has none")
 def test_vmaf_tool_agrees(pair: Pair, network: Path, tool: str) -> None:
-    clips, settings = pair("yuv422p10le", "135x77", 2), {"saliency": network, "threshold": 0.4}
+    # Version 3.2.0 of the tool reads odd sizes without subsampled chroma alone.
+    clips, settings = pair("yuv444p10le", "135x77", 2), {"saliency": network, "threshold": 0.4}
     found = Vmaf(scorer="vmaf", vmaf_bin=tool).roi(*clips, **settings)
     wanted = Vmaf().roi(*clips, **settings)
     for metric in ("vmaf_roi", "neg_roi", "vmaf_masked", "neg_masked", "gap_masked", "vmaf", "neg"):

@@ -194,7 +194,8 @@ def tool(request: pytest.FixtureRequest, standin: str) -> str:
 def test_vmaf_tool_scores_regions(
     tool: str, raw: Callable[[str], tuple[Clip, Clip]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reference, distorted = raw("yuv420p")
+    # Version 3.2.0 of the tool reads odd sizes without subsampled chroma alone.
+    reference, distorted = raw("yuv444p")
     regions = {"face": Region(31, 17, 51, 43), "ball": Region.track(moving(65, 47))}
     ours = Vmaf().score(reference, distorted, regions=regions)
     sizes: list[tuple[int, int]] = []
