@@ -17,10 +17,12 @@ if TYPE_CHECKING:
         RoiSettings as RoiSettings,
         SearchSettings as SearchSettings,
         Settings as Settings,
+        StreamSettings as StreamSettings,
         SweepSettings as SweepSettings,
     )
     from pytest_vmaf.api.trial_keywords import SpeedSettings as SpeedSettings
     from pytest_vmaf.api.vmaf import Vmaf as Vmaf
+    from pytest_vmaf.bitstream.stream import Stream as Stream
     from pytest_vmaf.encoding.encode import Encode as Encode, TrialEncode as TrialEncode
     from pytest_vmaf.encoding.encoders import Encoder as Encoder
     from pytest_vmaf.errors import *  # noqa: F403
@@ -65,9 +67,10 @@ if TYPE_CHECKING:
 #: The public names by module. They are resolved on first use (PEP 562): a run without VMAF tests imports none of them.
 _EXPORTS = {
     "api.keywords": "BisectSettings CheckSettings CompareSettings EncodeSettings EncoderOptions MapSettings "
-    "RoiSettings SearchSettings Settings SweepSettings",
+    "RoiSettings SearchSettings Settings StreamSettings SweepSettings",
     "api.trial_keywords": "SpeedSettings",
     "api.vmaf": "Vmaf",
+    "bitstream.stream": "Stream",
     "encoding.encode": "Encode TrialEncode",
     "encoding.encoders": "Encoder",
     "errors": "BaselineError CacheWarning ClipError EncodeError GateViolation IncomparableScores LogError "

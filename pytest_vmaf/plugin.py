@@ -159,14 +159,15 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
             "Call vmaf.check(reference, distorted) or vmaf.score(...) with the vmaf fixture, or remove the marker.",
             pytrace=False,
         )
-    from pytest_vmaf.api.context import unchecked_gates, unchecked_tolerances
+    from pytest_vmaf.api.context import unchecked_expectations, unchecked_gates, unchecked_tolerances
     from pytest_vmaf.text import never_checked
 
-    if gates := unchecked_gates(context):
+    if names := [*(gate.name for gate in unchecked_gates(context)), *unchecked_expectations(context)]:
         pytest.fail(
-            f"{never_checked([gate.name for gate in gates], ' (marker)')}: no measurement in this test supports "
-            f"{'it' if len(gates) == 1 else 'them'}.\nMasked and tile gates need vmaf.roi or vmaf.quality_map; of the "
-            "other gates, vmaf.quality_map checks only vmaf, neg and gap.",
+            f"{never_checked(names, ' (marker)')}: no measurement in this test supports "
+            f"{'it' if len(names) == 1 else 'them'}.\nMasked and tile gates need vmaf.roi or vmaf.quality_map; of the "
+            "other gates, vmaf.quality_map checks only vmaf, neg and gap. Streams are read by vmaf.stream, check and "
+            "score.",
             pytrace=False,
         )
     if tolerances := unchecked_tolerances(context):

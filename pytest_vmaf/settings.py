@@ -12,6 +12,7 @@ from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.option_table import BY_NAME, OPTIONS, Option
 
 if TYPE_CHECKING:
+    from pytest_vmaf.gates.expectations import Expectation
     from pytest_vmaf.gates.gate import Gate
     from pytest_vmaf.gates.tolerance import Tolerance
 
@@ -36,6 +37,7 @@ class Layer(NamedTuple):
         gates: The gates.
         tolerances: The tolerances of a baseline.
         baseline: Whether to compare with a baseline, or the baseline's name; None where the place does not set it.
+        stream: Expectations on the stream of an encode.
     """
 
     origin: str
@@ -43,6 +45,7 @@ class Layer(NamedTuple):
     gates: tuple[Gate, ...]
     tolerances: tuple[Tolerance, ...] = ()
     baseline: bool | str | None = None
+    stream: tuple[Expectation, ...] = ()
 
 
 class Settings(NamedTuple):
@@ -86,7 +89,8 @@ def make_layer(origin: str, keywords: Mapping[str, object], assignments: Iterabl
             gates.append(parse_gate(name, value, origin))
     refuse_twice(gates)
     refuse_twice(tolerances, "tolerance")
-    return Layer(origin, options, tuple(gates), tuple(tolerances), _baseline(keywords.get("baseline"), origin))
+    baseline = _baseline(keywords.get("baseline"), origin)
+    return Layer(origin, options, tuple(gates), tuple(tolerances), baseline, _expectations(keywords, origin))
 
 
 def resolve(layers: Iterable[Layer]) -> Settings:
@@ -105,6 +109,8 @@ def _with_gates(keywords: Mapping[str, object], origin: str) -> dict[str, object
     from pytest_vmaf.text import did_you_mean
 
     names = {name: value for name, value in keywords.items() if name not in ("baseline", "gates")}
+    if names.get("stream") is None or isinstance(names["stream"], Mapping):
+        names.pop("stream", None)
     mapping = keywords.get("gates")
     if mapping is not None and not isinstance(mapping, Mapping):
         raise SettingsError(f"gates ({origin}) must be a mapping of names to limits, not {mapping!r:.80}.")
@@ -130,6 +136,15 @@ def _with_gates(keywords: Mapping[str, object], origin: str) -> dict[str, object
             known = (*BY_NAME, "min_neg", "max_gap", "min_vmaf", ABOVE, "baseline", "gates", "max_drop")
             raise SettingsError(f"{name!r} ({origin}) is neither a setting nor a gate.{did_you_mean(name, known)}")
     return names
+
+
+def _expectations(keywords: Mapping[str, object], origin: str) -> tuple[Expectation, ...]:
+    expected = keywords.get("stream")
+    if not isinstance(expected, Mapping):
+        return ()
+    from pytest_vmaf.gates.expectations import parse_expectations
+
+    return parse_expectations(expected, origin)
 
 
 def _is_gate(name: object) -> bool:

@@ -1,5 +1,6 @@
 """What the methods of `Vmaf` return, for its annotations."""
 
+from pytest_vmaf.bitstream.stream import Stream as Stream
 from pytest_vmaf.encoding.encode import Encode as Encode
 from pytest_vmaf.roi.masked_score import RoiResult as RoiResult
 from pytest_vmaf.roi.quality_map import QualityMap as QualityMap

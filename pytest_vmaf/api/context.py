@@ -40,7 +40,7 @@ class Records:
         clips: The clips of each measurement, with stamps that tell whether their files changed; None without pictures.
         sections: Sections of the report that searches add.
         section_makers: Make further sections, called only if a report is written, since pictures take time.
-        checked: The keys of the gates that some measurement checked or switched off.
+        checked: The keys of the gates and of the expectations on streams that some measurement checked or switched off.
         would_fail: The messages of violations that report-only mode let pass.
     """
 
@@ -140,6 +140,17 @@ def unchecked_gates(context: Context) -> tuple[Gate, ...]:
     """The gates of the marker that no measurement checked."""
     marked = (gate for layer in context.layers if layer.origin in TEST_ORIGINS for gate in effective([layer.gates]))
     return tuple(gate for gate in marked if gate.key not in context.records.checked)
+
+
+def unchecked_expectations(context: Context) -> list[str]:
+    """What the marker expects of streams and no measurement checked, by name."""
+    marked = (each for layer in context.layers if layer.origin == "marker" for each in layer.stream)
+    return [f"stream {each.name}" for each in marked if stream_key(each.name) not in context.records.checked]
+
+
+def stream_key(name: str) -> tuple[str, str]:
+    """The key of an expectation on streams in `Records.checked`."""
+    return "stream", name
 
 
 def unchecked_tolerances(context: Context) -> list[str]:

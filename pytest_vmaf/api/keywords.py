@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypedDict
 
+from pytest_vmaf.api.stream_keywords import StreamExpectations as StreamExpectations, StreamSettings as StreamSettings
 from pytest_vmaf.encoding.encoders import Encoder
 from pytest_vmaf.scoring.scorer import Scorer
 from pytest_vmaf.search.bisection import Bisection
@@ -80,15 +81,21 @@ class CheckSettings(Settings, total=False):
     Attributes:
         gates: Gates and tolerances whose names are not listed, by name.
         baseline: Compare with a baseline: True, or the baseline's name.
+        stream: What is expected of the encode's stream beside numbers, for example
+            `{"codec": "h264", "closed_gop": True}`.
     """
 
     gates: Mapping[str, float | str | bool | None] | None
     baseline: bool | str | None
     above_100: bool | int | None
     max_above_100: bool | int | None
+    stream: StreamExpectations | None
     max_bitrate: Limit
     min_bitrate: Limit
     max_size: Limit
+    max_peak_bitrate: Limit
+    max_keyframe_distance: Limit
+    max_level: float | str | None
     min_vmaf: Limit
     min_vmaf_min: Limit
     min_vmaf_p1: Limit

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pytest_vmaf.api.context import Context
 from pytest_vmaf.api.gate_selection import has_baseline, measured_gates, select_gates, supports
 from pytest_vmaf.api.measurement_kinds import Kind, MeasuredResult
+from pytest_vmaf.api.run_stream import StreamPlan, check, note_checked, plan_stream, read
 from pytest_vmaf.baselines.judge import Outcome
 from pytest_vmaf.errors import BaselineError, GateViolation, MeasurementError, ScorerError, SettingsError
 from pytest_vmaf.gates.defaults import is_sign
@@ -19,7 +20,14 @@ from pytest_vmaf.gates.messages import describe
 from pytest_vmaf.media.clip import ClipLike, as_clip, clip_name
 from pytest_vmaf.media.fingerprint import Stamps, stamps_of
 from pytest_vmaf.report.baseline_section import section_maker
-from pytest_vmaf.report.record import error_record, measurement_record, outcome_gates, with_gates
+from pytest_vmaf.report.record import (
+    check_gates,
+    error_record,
+    measurement_record,
+    outcome_gates,
+    stream_data,
+    with_gates,
+)
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.settings import Layer, make_layer
@@ -27,6 +35,7 @@ from pytest_vmaf.text import printable
 
 if TYPE_CHECKING:
     from pytest_vmaf.baselines.check import BaselineCheck
+    from pytest_vmaf.gates.expectations import Check
     from pytest_vmaf.scoring.scorer import Scorer
 
 # pytest shows the caller's line, not ours.
@@ -43,6 +52,7 @@ class Plan:
         baseline: The baseline to compare with, if any.
         request: The clips and how to score them.
         scorer: The scorer.
+        stream: What to read of the distorted clip's stream.
         stamps: Tell whether the clips' files were written to later.
     """
 
@@ -51,20 +61,22 @@ class Plan:
     baseline: BaselineCheck | None
     request: MeasureRequest
     scorer: Scorer
+    stream: StreamPlan
     stamps: Stamps
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdicts of the gates, and the outcome of the comparison with a baseline."""
+    """The verdicts of the gates, the outcome of the comparison with a baseline, and the expectations on the stream."""
 
     verdicts: tuple[Verdict, ...]
     outcome: Outcome
+    checks: tuple[Check, ...] = ()
 
     @property
     def passed(self) -> bool:
         """Whether every gate and tolerance passed."""
-        return not self.outcome.failed and all(verdict.passed for verdict in self.verdicts)
+        return not self.outcome.failed and all(each.passed for each in (*self.verdicts, *self.checks))
 
 
 def run_measurement(
@@ -105,11 +117,13 @@ def run_measurement(
             raise
         if gated:
             gates = (*select_gates(layers, kind.metrics, every_gate=every_gate), *kind.gates)
-        elif layers[0].gates or layers[0].tolerances or layers[0].baseline:
+        elif layers[0].gates or layers[0].tolerances or layers[0].baseline or layers[0].stream:
             raise SettingsError("self_score checks no gates. Use assert on its result.")
         plan = _plan(context, reference, distorted, layers, gates, kind, gated=gated, every_gate=every_gate)
+        stream = read(plan.stream, plan.request.distorted) if plan.stream.needs_packets else None
         with context.progress(plan.request.distorted.path.name) as update:
             result = kind.measure(replace(plan.request, progress=update) if update else plan.request, plan.scorer)
+        result = replace(result, stream=stream) if stream else result
         judgement = _judge(plan, result)
     except (MeasurementError, SettingsError, OSError) as caught:
         error: MeasurementError | SettingsError = (
@@ -124,6 +138,8 @@ def run_measurement(
         raise error.with_traceback(None) from None
     if gated:
         _note_checked(context, plan, kind.metrics)
+        if not kind.metrics:
+            note_checked(context, plan.layers)
     first = len(context.records.measurements)
     _record(context, plan, result, judgement, {"started": started, "gated": gated, "every_gate": every_gate})
     if kind.section is not None:
@@ -157,20 +173,40 @@ def _plan(
     signs = gated and not kind.metrics and (not every_gate or any(map(is_sign, gates)))
     request, scorer = context.request(*clips, layers, features, signs=signs)
     request = replace(request, same=("refuse" if every_gate else "note") if gated else "ignore")
-    return Plan(layers, gates, baseline, request, scorer, stamps_of(request.reference, request.distorted))
+    stream = _plan_stream(layers, gates, kind, gated=gated)
+    gates = (*gates, *(gate for gate in stream.gates if gate not in gates))
+    return Plan(layers, gates, baseline, request, scorer, stream, stamps_of(request.reference, request.distorted))
+
+
+def _plan_stream(
+    layers: tuple[Layer, ...], gates: tuple[Gate, ...], kind: Kind[MeasuredResult], *, gated: bool
+) -> StreamPlan:
+    """What to read of the stream: nothing for parts of the picture, or for what is not gated."""
+    if gated and not kind.metrics:
+        return plan_stream(layers, gates)
+    if layers[0].stream:
+        raise SettingsError("stream= requires vmaf.check(), vmaf.score() or vmaf.stream(), which read streams.")
+    return StreamPlan()
 
 
 def _judge(plan: Plan, result: Result) -> Judgement:
     verdicts = judge(result, measured_gates(plan.gates, result))
+    clips = plan.request.reference, plan.request.distorted
+    checks = tuple(check(plan.stream, result.stream, clips[1], clips[0])) if result.stream else ()
     if plan.baseline is None:
-        return Judgement(verdicts, Outcome())
+        return Judgement(verdicts, Outcome(), checks)
     from pytest_vmaf.baselines.from_results import entry_of_result
 
-    reference = plan.request.reference
-    if stamps_of(reference)[0] != plan.stamps[0]:
-        raise BaselineError(f"{reference} was modified while it was scored.")
-    entry = entry_of_result(result, reference, plan.baseline.windows)
-    return Judgement(verdicts, plan.baseline.compare(entry, result.context.frame_rate))
+    if stamps_of(clips[0])[0] != plan.stamps[0]:
+        raise BaselineError(f"{clips[0]} was modified while it was scored.")
+    entry = entry_of_result(result, clips[0], plan.baseline.windows)
+    same = plan.stream.same_bitstream
+    if result.stream and same:
+        from pytest_vmaf.baselines.from_streams import bitstream_entry
+
+        entry["bitstream"] = bitstream_entry(result.stream)
+    outcome = plan.baseline.compare(entry, result.context.frame_rate, same_bitstream=same)
+    return Judgement(verdicts, outcome, checks)
 
 
 def _note_checked(context: Context, plan: Plan, metrics: Sequence[str]) -> None:
@@ -191,9 +227,13 @@ def _record(
         if name:
             # A region has gates of its own only: its record does not count as the test's check.
             record |= {"gated": False, "every_gate": False}
+        gates = outcome_gates(outcome, name)
+        if result.stream and not name:
+            record |= {"stream": stream_data(result.stream), "about": printable(str(result.stream))}
+            gates = [*check_gates(judgement.checks), *gates]
         failed = bool(outcome.failed and not name)
         records.add(
-            with_gates(record, outcome_gates(outcome, name), failed=failed),
+            with_gates(record, gates, failed=failed),
             (plan.request.reference, plan.request.distorted, plan.stamps),
         )
     if maker := section_maker(outcome):
@@ -202,6 +242,6 @@ def _record(
 
 def _violation(result: Result, judgement: Judgement, public: object) -> GateViolation:
     outcome = judgement.outcome
-    violation = GateViolation(describe(result, judgement.verdicts, outcome))
+    violation = GateViolation(describe(result, judgement.verdicts, outcome, judgement.checks))
     violation.result = public
     return violation

@@ -151,6 +151,14 @@ class Vmaf:
 
     map = quality_map
 
+    def stream(
+        self, encode: ClipLike, *, reference: ClipLike | None = None, **expected: Unpack[keywords.StreamSettings]
+    ) -> answers.Stream:
+        """Check packets and headers: gates, and expectations. `colour_tags="same"` compares with the reference."""
+        from pytest_vmaf.api.run_stream import run_stream
+
+        return run_stream(self._context, encode, reference, expected)
+
     def check_baseline(
         self,
         result: Comparable,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_vmaf.baselines.entry import Entry, differs
+from pytest_vmaf.baselines.from_streams import bitstream_difference
 from pytest_vmaf.baselines.judge import Outcome, ToleranceVerdict, compare_entries, is_better, refuse_incomparable
 from pytest_vmaf.baselines.messages import failure_lines, verdict_text
 from pytest_vmaf.baselines.noise import with_margins
@@ -90,7 +91,7 @@ class Baselines:
 
         Args:
             layers: The layers of settings, that of the call first.
-            kind: The kind of the entry: "score", "bisect" or "compare".
+            kind: The kind of the entry: "score", "bisect", "compare" or "stream".
             measures: Whether this measurement has a metric.
             name: The name of the baseline, unless the test gives it one.
 
@@ -183,7 +184,7 @@ class BaselineCheck:
         """The windows of frames that the tolerances compare."""
         return sorted({each.pool for each in self.tolerances if is_window(each.pool)})
 
-    def compare(self, new: Entry, rate: Fraction | None = None) -> Outcome:
+    def compare(self, new: Entry, rate: Fraction | None = None, *, same_bitstream: bool = False) -> Outcome:
         """Compare the stored entry with a new one.
 
         An entry that `--vmaf-baseline-update` is going to write is not compared.
@@ -191,19 +192,23 @@ class BaselineCheck:
         Args:
             new: The entry of the new measurement.
             rate: The frame rate, for time codes.
+            same_bitstream: Whether the packets must be the baseline's. The new entry then has a digest.
 
         Raises:
             BaselineError: If the two were not measured under the same conditions, or are too noisy.
         """
         place, old, verdicts, error = self.place, self.entry, list[ToleranceVerdict](), None
+        changed, where_changed = "", list[str]()
         if old is not None:
             try:
                 refuse_incomparable(old, new, lambda: place.update_command("changed"))
                 verdicts = with_margins(compare_entries(old, new, self.tolerances), old, new)
             except BaselineError as caught:
                 error = caught
+            if same_bitstream:
+                changed, where_changed = bitstream_difference(old, new, rate)
         if place.sends:
-            better = old is not None and error is None and is_better(old, new, verdicts)
+            better = old is not None and error is None and not changed and is_better(old, new, verdicts)
             where = {"file": str(place.file), "common": str(place.common or ""), "test": place.test, "clip": self.clip}
             self.baselines.measured.append({**where, "entry": new, "better": better})
         if old is None:
@@ -215,15 +220,19 @@ class BaselineCheck:
         failed = [each for each in verdicts if not each.passed]
         failures = list(dict.fromkeys(map(verdict_text, failed)))
         lines = []
-        if not verdicts:
+        if not verdicts and not same_bitstream:
             names = ", ".join(each.name for each in self.tolerances)
             failures = [f"nothing to compare for {self.clip}"]
             lines = [f"{names} could not be checked: neither the baseline nor the new measurement contains the metric."]
         elif failed:
             lines = failure_lines(failed, old, new, rate)
+        failures += [changed] if changed else []
+        lines += where_changed
+        if failed or changed:
             lines.append(f"baseline: {place.display(self.file)}, {place.test!r}, {self.clip!r}")
             lines.append(f"if the change is intended, accept it: {place.update_command('changed')}")
         passed = tuple(verdict_text(each) for each in verdicts if each.passed)
+        passed += ("bitstream is the baseline's",) if same_bitstream and not changed else ()
         return Outcome(tuple(verdicts), tuple(failures), tuple(lines), passed, old, new, self.clip)
 
     def _missing(self, new: Entry) -> Outcome:

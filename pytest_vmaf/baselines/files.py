@@ -33,7 +33,7 @@ def _frames_misfit(frames: Mapping[str, Any]) -> str:
 
 def _entry_misfit(entry: Entry) -> str:
     searched = entry["kind"] != "score"
-    parts = ("regions", "frames", "noise") if entry["kind"] == "compare" else ("regions", "frames")
+    parts = ("regions", "frames") if entry["kind"] == "bisect" else ("regions", "frames", "noise")
     if searched and (unexpected := [name for name in parts if entry.get(name) is not None]):
         return f"has {unexpected[0]}, which the kind {entry['kind']} does not have"
     return "lacks 'frames'" if not searched and entry.get("frames") is None else ""
@@ -43,14 +43,18 @@ FRAMES = Fitting({"span": int, "neg": [Text(ROW)]}, _frames_misfit)
 POOLED = Each(Each(float))
 #: The sample standard deviations of `n` encodes, by place, metric and pool.
 NOISE = {"n": int, "stdev": Each(POOLED)}
+DIGESTS = re.compile(r"[0-9a-f]{8}(?: [0-9a-f]{8}){0,7}")
+#: The SHA-256 of a stream's packets, and short digests of parts of `span` packets, in lines.
+BITSTREAM = {"digest": Text(re.compile(r"[0-9a-f]{64}")), "packets": int, "span": int, "parts": [Text(DIGESTS)]}
 ENTRY = Fitting(
     {
-        "kind": OneOf(("score", "bisect", "compare")),
+        "kind": OneOf(("score", "bisect", "compare", "stream")),
         "match": Each(str),
         "shown": Each(str),
         "values": POOLED,
         "frames": Optional(FRAMES),
         "noise": Optional(NOISE),
+        "bitstream": Optional(BITSTREAM),
         "regions": Optional(Each({"match": Each(str), "values": POOLED, "frames": FRAMES})),
     },
     _entry_misfit,

@@ -11,6 +11,7 @@ from typing import Literal, Protocol, TypeVar
 
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.gates.metrics import ABOVE, SEARCH_METRICS, SPEED_GATES, SPEED_METRICS, STREAM_METRICS, metrics
+from pytest_vmaf.gates.stream_numbers import result_number
 from pytest_vmaf.scoring.models import feature_columns
 from pytest_vmaf.scoring.pools import OTHER_POOLS, POOLS, is_pool
 from pytest_vmaf.scoring.result import Result
@@ -184,11 +185,17 @@ def judge(result: Result, gates: Iterable[Gate]) -> tuple[Verdict, ...]:
         if gate.metric == ABOVE:
             value = float(len(part.above_100))
         elif gate.metric in STREAM_METRICS:
-            value = part.bitrate if gate.metric == "bitrate" else float(part.size)
+            value = result_number(part, gate.name, gate.metric, gate.limit)
         else:
             value = part.pooled(gate.metric, gate.pool, gate.bound)
-        verdicts.append(Verdict(gate, value, value - gate.limit if gate.bound == "min" else gate.limit - value))
+        verdicts.append(verdict_of(gate, value))
     return tuple(verdicts)
+
+
+def verdict_of(gate: Gate, value: float) -> Verdict:
+    """The verdict on a value."""
+    limit = gate.limit or 0.0
+    return Verdict(gate, value, value - limit if gate.bound == "min" else limit - value)
 
 
 def part_of(result: Result, gate: Gate) -> Result:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from pytest_vmaf.bitstream.stream import Stream
+from pytest_vmaf.gates.expectations import Check
 from pytest_vmaf.gates.gate import Gate, Verdict, part_of, region_prefix
-from pytest_vmaf.gates.metrics import ABOVE, STREAM_METRICS, label, metrics
+from pytest_vmaf.gates.metrics import ABOVE, STREAM_METRICS, decimals, label, metrics
+from pytest_vmaf.gates.stream_numbers import place_of
 from pytest_vmaf.scoring.pools import is_window
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import Score
@@ -81,32 +84,66 @@ class BaselineComparison(Protocol):
         """The tolerances that passed, one sentence each."""
 
 
-def describe(result: Result, verdicts: Iterable[Verdict], comparison: BaselineComparison) -> str:
+def describe(
+    result: Result, verdicts: Iterable[Verdict], comparison: BaselineComparison, checks: Sequence[Check] = ()
+) -> str:
     """The message of a failed check: every failure with its worst frames, and how the result was measured.
 
     Args:
         result: The result that was checked.
         verdicts: The verdicts of its gates.
         comparison: The comparison with its baseline, if there is one.
+        checks: Expectations on the stream that were checked.
     """
     verdicts = list(verdicts)
     failed = [verdict for verdict in verdicts if not verdict.passed]
+    wrong = [check.text for check in checks if not check.passed]
     passed = [*(_comparison(verdict) for verdict in verdicts if verdict.passed), *comparison.also]
+    passed += [check.text for check in checks if check.passed]
     # The numbers come first, because pytest's short summary shows the start of the first line.
-    lines = [summary([*map(_comparison, failed), *comparison.failed], passed)]
+    lines = [summary([*map(_comparison, failed), *wrong, *comparison.failed], passed)]
     for verdict in failed:
-        missed = -verdict.margin
-        by = _amount(verdict.gate.metric, missed)
-        lines.append(
-            f"  {verdict.gate.name}: {_comparison(verdict)} (missed by {by}; set by the {verdict.gate.origin})"
-        )
+        lines.append(_missed(verdict))
         lines.extend(f"    {line}" for line in worst_lines(result, verdict.gate))
+    lines += stream_lines(result.stream, (), checks) if result.stream else []
     lines += [f"  {line}" for line in comparison.lines]
     if passed:
         lines.append(f"  passed: {'; '.join(passed)}")
     lines += [f"  {line}" for line in provenance_lines(result)]
     lines += [f"  {text}" for text in meanings(each.gate.metric for each in failed if each.gate.bound == "max")]
     return "\n".join(lines)
+
+
+def describe_stream(
+    stream: Stream, verdicts: Sequence[Verdict], checks: Sequence[Check], comparison: BaselineComparison
+) -> str:
+    """The message of a failed check of a stream: every failure, and where in the stream it is."""
+    wrong = [check for check in checks if not check.passed]
+    failed = [*(_comparison(each) for each in verdicts if not each.passed), *(check.text for check in wrong)]
+    passed = [*(_comparison(each) for each in verdicts if each.passed), *(each.text for each in checks if each.passed)]
+    passed += comparison.also
+    lines = [summary([*failed, *comparison.failed], passed), *stream_lines(stream, verdicts, checks)]
+    lines += [f"  {line}" for line in comparison.lines]
+    if passed:
+        lines.append(f"  passed: {'; '.join(passed)}")
+    return "\n".join([*lines, f"  stream: {stream.clip}: {stream}"])
+
+
+def stream_lines(stream: Stream, verdicts: Sequence[Verdict], checks: Sequence[Check]) -> list[str]:
+    """The details of failed gates and expectations on a stream."""
+    lines = []
+    for verdict in verdicts:
+        if not verdict.passed:
+            lines += [_missed(verdict), *(f"    {line}" for line in place_of(stream, verdict.gate.metric))]
+    for check in checks:
+        if not check.passed:
+            lines += [f"  {check.name}: {check.text} (set by the {check.origin})", *(f"    {at}" for at in check.where)]
+    return lines
+
+
+def _missed(verdict: Verdict) -> str:
+    by = _amount(verdict.gate.metric, -verdict.margin)
+    return f"  {verdict.gate.name}: {_comparison(verdict)} (missed by {by}; set by the {verdict.gate.origin})"
 
 
 def meanings(above: Iterable[str]) -> list[str]:
@@ -126,7 +163,7 @@ def worst_lines(result: Result, gate: Gate) -> list[str]:
     """The frames that are furthest on the wrong side of a gate, with their times."""
     result = part_of(result, gate)
     if gate.metric in STREAM_METRICS:
-        return []
+        return place_of(result.stream, gate.metric) if result.stream else []
     if gate.metric == ABOVE:
         worst, context = result.above_100.worst(3), result.context
         return _frames([f"{context.time_code(index)} {score:.2f}, self-score {own:.2f}" for index, score, own in worst])
@@ -193,7 +230,8 @@ def _comparison(verdict: Verdict) -> str:
     signs = {("min", True): "≥", ("min", False): "<", ("max", True): "≤", ("max", False): ">"}
     sign = signs[gate.bound, verdict.passed]
     if gate.metric in STREAM_METRICS:
-        return f"{gate.metric} {verdict.value:,.0f} {sign} {_amount(gate.metric, limit)}"
+        value = f"{verdict.value:,.{decimals(gate.metric, limit)}f}"
+        return f"{label(gate.metric)} {value} {sign} {_amount(gate.metric, limit)}"
     return f"{region}{label(gate.metric)}{pool} {verdict.value:.3f} {sign} {limit:g}"
 
 
@@ -201,4 +239,6 @@ def _amount(metric: str, amount: float) -> str:
     """How far a gate was missed, or the limit of a stream, with its unit."""
     if metric == ABOVE:
         return plural(amount, "frame")
-    return f"{amount:,.0f} {metrics()[metric].unit}" if metric in STREAM_METRICS else f"{amount:.3g}"
+    if metric in STREAM_METRICS:
+        return f"{amount:,.{decimals(metric, amount)}f} {metrics()[metric].unit}".rstrip()
+    return f"{amount:.3g}"

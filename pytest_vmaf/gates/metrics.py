@@ -44,8 +44,10 @@ BASE_METRICS = ("vmaf", "neg", "gap")
 ROI_METRICS = ("vmaf_roi", "neg_roi", "vmaf_masked", "neg_masked", "gap_masked", "mask_coverage")
 MAP_METRICS = ("neg_tile", "gap_tile", "neg_salient")
 PART_METRICS = (*ROI_METRICS, *MAP_METRICS)
+#: Numbers of the distorted clip's video stream whose packets and headers must be read for them.
+PACKET_METRICS = ("peak_bitrate", "keyframe_distance", "level", "vbv_underflow")
 #: Numbers of the distorted clip's video stream, which gates may limit.
-STREAM_METRICS = ("bitrate", "size")
+STREAM_METRICS = ("bitrate", "size", *PACKET_METRICS)
 #: Numbers of an encode, not of its frames.
 ENCODE_METRICS = ("bitrate", "crf")
 #: What `vmaf.speed` measures: numbers that gates may limit, what `max_speed_drop` limits of two commands, and what it
@@ -79,6 +81,9 @@ _LABELS = {
     "contrast_loss": "contrast loss",
     "patch": "worst patch",
     "colour_lag": "colour lag",
+    "peak_bitrate": "peak bitrate",
+    "keyframe_distance": "key frame distance",
+    "vbv_underflow": "VBV underflow",
 }
 #: Where the mean would hide what one frame shows.
 _POOLS = {"collapse": "max", "patch": "max"}
@@ -87,6 +92,9 @@ _UNITS = {
     "psnr_hvs": "dB",
     "bitrate": "bit/s",
     "size": "bytes",
+    "peak_bitrate": "bit/s",
+    "keyframe_distance": "frames",
+    "vbv_underflow": "bits",
     BD_RATE: "%",
     "encode_fps": "frames/s",
     "decode_fps": "frames/s",
@@ -139,7 +147,7 @@ def label(name: str) -> str:
 def decimals(name: str, value: float) -> int:
     """The decimals of a printed value: none for counts, four for numbers between 0 and 1 such as SSIM, else two."""
     if name in (*ENCODE_METRICS, *STREAM_METRICS, ABOVE):
-        return 0
+        return 1 if name == "level" else 0
     return 4 if abs(value) <= 2 and name not in (*BASE_METRICS, *SIGNS, *SPEED_METRICS) else 2
 
 

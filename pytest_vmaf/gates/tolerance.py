@@ -22,6 +22,7 @@ DEFAULTS: Mapping[str, Mapping[str, float | str]] = {
     "bisect": {"max_bitrate_rise": "2%"},
     "compare": {"max_bd_rate_rise": 1.0},
     "speed": {"max_speed_drop": "5%"},
+    "stream": {"max_bitrate_rise": "2%"},
 }
 
 

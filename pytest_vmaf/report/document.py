@@ -78,7 +78,8 @@ def _require_consistent(measurement: Record, where: str) -> None:
             require(gate.get("margin") is None, f"{where}.gates", "without a margin, as nothing was measured", gate)
         return
     for gate in measurement["gates"]:
-        require(None not in map(gate.get, list(GATE)), f"{where}.gates", "checked against a value", gate)
+        numbers = [name for name in GATE if name != "text"]
+        require(None not in map(gate.get, numbers), f"{where}.gates", "checked against a value", gate)
     if not is_scored(measurement):
         require(measurement.get("about") is not None, f"{where}.about", "there, as there are no scores", None)
         return

@@ -13,6 +13,8 @@ from pytest_vmaf.text import printable
 
 if TYPE_CHECKING:
     from pytest_vmaf.baselines.judge import Outcome, ToleranceVerdict
+    from pytest_vmaf.bitstream.stream import Stream
+    from pytest_vmaf.gates.expectations import Check
     from pytest_vmaf.gates.gate import Gate, Verdict
     from pytest_vmaf.scoring.result import Result
 
@@ -63,6 +65,58 @@ def unscored_record(reference: str, subject: str, about: str, verdicts: Sequence
         "about": printable(about),
         "gates": [_verdict(each) for each in verdicts],
     }
+
+
+def stream_record(
+    reference: str,
+    stream: Stream,
+    verdicts: Sequence[Verdict],
+    checks: Sequence[Check],
+    gates: Sequence[Record] = (),
+    *,
+    failed: bool = False,
+) -> RecordDict:
+    """Record the reading of a stream: its values, its gates and expectations, and the gates of its baseline."""
+    record = unscored_record(reference, stream.clip, str(stream), verdicts)
+    return {**with_gates(record, [*check_gates(checks), *gates], failed=failed), "stream": stream_data(stream)}
+
+
+def stream_data(stream: Stream) -> RecordDict:
+    """The values of a stream, as `schema.STREAM`."""
+    names = ("codec", "profile", "level", "tier", "pix_fmt", "width", "height", "frames", "packets", "size", "digest")
+    return plain(
+        {
+            **{name: getattr(stream, name) for name in names},
+            **{name: getattr(stream, name) for name in ("color_range", "matrix", "primaries", "transfer")},
+            "frame_rate": stream.frame_rate and str(stream.frame_rate),
+            "bitrate": stream.bitrate if stream.frame_rate else None,
+            "peak_bitrate": stream.peak and stream.peak_bitrate,
+            "peak_time": stream.peak and stream.peak.time,
+            "window": stream.window,
+            "keyframe_distance": stream.keyframe_distance,
+            "closed_gops": stream.closed_gops,
+            "changes": len(stream.changes),
+        }
+    )
+
+
+def check_gates(checks: Sequence[Check]) -> list[RecordDict]:
+    """Turn expectations on a stream into gates of a record, in words. 1 is required, and 0 is what failed."""
+    return [
+        {
+            "name": check.name,
+            "metric": check.name,
+            "pool": "mean",
+            "bound": "min",
+            "limit": 1.0,
+            "origin": check.origin,
+            "value": float(check.passed),
+            "margin": 0.0 if check.passed else -1.0,
+            "passed": check.passed,
+            "text": printable(check.text),
+        }
+        for check in checks
+    ]
 
 
 def _verdict(verdict: Verdict) -> RecordDict:

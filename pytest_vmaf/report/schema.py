@@ -82,7 +82,9 @@ def _keys(names: str, shape: Any) -> RecordDict:
     return dict.fromkeys(names.split(), shape)
 
 
-#: A gate that was checked. After an error it has only its name, limit and origin.
+RATE = Text(re.compile(r"[1-9][0-9]{0,18}(/[1-9][0-9]{0,18})?"))
+#: A gate that was checked. After an error it has only its name, limit and origin. An expectation that is not a number
+#: has its words in `text`, for example "codec is hevc, not h264"; its limit is 1, and its value 1 or 0.
 GATE = {
     "name": str,
     "limit": float,
@@ -91,6 +93,7 @@ GATE = {
     "bound": Optional(OneOf(("min", "max"))),
     **_keys("value margin", Optional(float)),
     "passed": Optional(bool),
+    "text": Optional(str),
 }
 #: A worst frame in small, for the list of tests.
 THUMBNAIL = {"frame": int, **_keys("width height", int), **_keys("reference distorted", Text(JPEG))}
@@ -156,6 +159,17 @@ PROVENANCE = {
     "size": Optional(int),
     "seconds": Optional(float),
 }
+#: The packets and headers of an encode's video stream. `peak_bitrate` is that of the window of `window` seconds that
+#: begins at `peak_time` with the most bits, `keyframe_distance` is in frames, `changes` counts headers that differ from
+#: the one before, and `digest` is the SHA-256 of the packets.
+STREAM = {
+    **_keys("codec profile level tier pix_fmt color_range matrix primaries transfer digest", str),
+    **_keys("width height frames packets size keyframe_distance changes", int),
+    "closed_gops": bool,
+    "window": float,
+    "frame_rate": Optional(RATE),
+    **_keys("bitrate peak_bitrate peak_time", Optional(float)),
+}
 #: One measurement of a test. An "error" has no scores, and neither has a measurement of something else than the
 #: picture, such as an encoder's speed; `about` describes that one in a sentence. `would_fail` is true for one that
 #: failed in report-only mode, which did not fail its test.
@@ -170,7 +184,7 @@ MEASUREMENT = {
     **_keys("vmaf neg gap", Optional(float)),
     **_keys("above_100 frames", Optional(int)),
     **_keys("features signs", Optional(Each(float))),
-    "frame_rate": Optional(Text(re.compile(r"[1-9][0-9]{0,18}(/[1-9][0-9]{0,18})?"))),
+    "frame_rate": Optional(RATE),
     "pools": Optional(Each(Each(float))),
     "series": Optional({"frames_per_bucket": int, "worst": Each([float])}),
     "histogram": Optional({"low": float, "high": float, "vmaf": [int], "neg": [int]}),
@@ -180,6 +194,7 @@ MEASUREMENT = {
     "pictures": Optional([PICTURE]),
     "thumbnail": Optional(THUMBNAIL),
     "provenance": Optional(PROVENANCE),
+    "stream": Optional(STREAM),
 }
 #: One run of a test. `would_fail` has the messages of the gates that failed in report-only mode; without it, they would
 #: have failed the test.

@@ -52,6 +52,8 @@ def explain_gate(gate: Record) -> str:
     metric, miss = str(gate["metric"]), margin(gate).lstrip("+-")
     if metric == NO_BASELINE:
         return "the baseline is missing"
+    if gate.get("text"):
+        return str(gate["text"])
     if metric == ABOVE:
         return f"{plural(gate['value'], 'frame')} scored above 100 and above the reference itself"
     pool = str(gate["pool"])

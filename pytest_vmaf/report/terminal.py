@@ -73,6 +73,8 @@ def result_table(record: Record) -> Table:
         digits, unit = 4 if decimals(gate["metric"], gate["limit"]) else 0, _unit(gate["metric"])
         numbers = f"{gate['value']:.{digits}f}{unit}, margin {gate['margin']:+.{digits}f}{unit} "
         text = f"{gate['name']}={limit_text(gate)} ({gate['origin']}): {numbers}"
+        if gate.get("text"):
+            text = f"{gate['name']} ({gate['origin']}): {gate['text']} "
         table.add_row(Text("gate", style="bold"), Text(text) + Text(word, style=colour))
         frames = [each for each in record["worst"] if each["metric"] == gate["metric"]]
         if frames and not gate["passed"] and record["frames"] > 1:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast
 
+from pytest_vmaf.bitstream.stream import STREAM, Stream
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.files import load_json
 from pytest_vmaf.html_views import html_of
@@ -28,7 +29,7 @@ SCALE = {
 }
 ABOVE = {"frames": [(int, float, float)], "total": int, "past_limit": int, "limit": float}
 REGION = {"context": CONTEXT, "scores": Each({"scale": SCALE, "frames": [float]}), "above_100": ABOVE}
-RESULT = {"schema": int, **REGION, "regions": Optional(Each(REGION))}
+RESULT = {"schema": int, **REGION, "regions": Optional(Each(REGION)), "stream": Optional(STREAM)}
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class Result:
         regions: Results of the requested regions by their names.
         signs: Signs of the picture that VMAF does not see: `colour_loss`, `level_shift`, `contrast`, `collapse` and
             `enhancement`; `result["contrast"]` is a shorthand. Empty where they were not measured.
+        stream: The packets and headers of the distorted clip's stream, if a gate or an expectation needed them.
     """
 
     vmaf: Score
@@ -95,6 +97,7 @@ class Result:
     features: Mapping[str, Score] = field(hash=False)
     regions: Mapping[str, Result] = field(hash=False, default_factory=dict)
     signs: Mapping[str, Score] = field(hash=False, default_factory=dict)
+    stream: Stream | None = None
 
     def __repr__(self) -> str:
         scores = f"NEG {self.neg:.2f}, VMAF {self.vmaf:.2f}, gap {self.gap:.2f}"
@@ -207,7 +210,8 @@ class Result:
         }
         above = {k: v for k, v in vars(self.above_100).items() if k != "context"}
         regions = {name: region._data() for name, region in self.regions.items()}
-        return {"context": context, "scores": scores, "above_100": above, **({"regions": regions} if regions else {})}
+        data = {"context": context, "scores": scores, "above_100": above, **({"regions": regions} if regions else {})}
+        return {**data, **({"stream": self.stream.to_dict()} if self.stream else {})}
 
     @classmethod
     def from_json(cls, text: str) -> Result:
@@ -243,4 +247,5 @@ def _result_of(data: ResultData) -> Result:
         signs={name: scores.pop(name) for name in SIGNS if name in scores},
         features=scores,
         regions={name: _result_of(region) for name, region in (data.get("regions") or {}).items()},
+        stream=Stream.from_dict(data["stream"]) if data.get("stream") else None,
     )

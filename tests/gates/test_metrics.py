@@ -25,7 +25,8 @@ from pytest_vmaf.gates.tolerance import parse_tolerance
 from pytest_vmaf.scoring.models import feature_columns, higher_is_better
 from pytest_vmaf.scoring.signs import SIGNS
 
-SPECIAL = (*BASE_METRICS, ABOVE, *SIGNS, *PART_METRICS, *SEARCH_METRICS, "size", *SPEED_METRICS)
+STREAMS = set(STREAM_METRICS) - {"bitrate"}
+SPECIAL = (*BASE_METRICS, ABOVE, *SIGNS, *PART_METRICS, *SEARCH_METRICS, *STREAMS, *SPEED_METRICS)
 
 
 def test_every_metric_is_there_once():

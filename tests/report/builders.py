@@ -61,6 +61,31 @@ RUN = {
 }
 
 
+#: What the packets and headers of an encode say.
+STREAM = {
+    **dict.fromkeys(("codec", "profile", "level", "tier", "pix_fmt", "digest"), "x"),
+    **dict.fromkeys(("color_range", "matrix", "primaries", "transfer"), "unknown"),
+    **dict.fromkeys(("width", "height", "frames", "packets", "size", "keyframe_distance", "changes"), 8),
+    "closed_gops": True,
+    "window": 1.0,
+    "frame_rate": "24000/1001",
+    **dict.fromkeys(("bitrate", "peak_bitrate", "peak_time"), 8.5),
+}
+#: An expectation on a stream that is not a number.
+EXPECTATION = {
+    "name": "codec",
+    "metric": "codec",
+    "pool": "mean",
+    "bound": "min",
+    "limit": 1.0,
+    "origin": "call",
+    "value": 0.0,
+    "margin": -1.0,
+    "passed": False,
+    "text": "codec is hevc, not h264",
+}
+
+
 def a_measurement(vmaf: Frames = 95.0, neg: Frames = 93.0, **settings: Any) -> dict[str, Any]:
     """The record of `Vmaf.check` for these frames, whether its gates pass or not."""
     features = settings.pop("columns", None)
@@ -141,6 +166,7 @@ def _full() -> Document:
     small = {"frame": 1, "width": 224, "height": 126, "reference": JPEG, "distorted": JPEG}
     bad.update(pictures=[{**PICTURE, "thumbnail": small}], thumbnail=small)
     bad.update(left_out="some were left out", subtest="codec=x264", would_fail=False, about="a sentence")
+    bad.update(stream=STREAM, gates=[*bad["gates"], EXPECTATION])
     bad["provenance"]["notes"] = ["a note"]
     bad["provenance"].update(size=12_345, seconds=0.12)
     bad["provenance"]["filters"] = {"reference": "null", "distorted": "scale=2:2"}
