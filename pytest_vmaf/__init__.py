@@ -20,7 +20,10 @@ if TYPE_CHECKING:
         StreamSettings as StreamSettings,
         SweepSettings as SweepSettings,
     )
-    from pytest_vmaf.api.trial_keywords import SpeedSettings as SpeedSettings
+    from pytest_vmaf.api.trial_keywords import (
+        DeterminismSettings as DeterminismSettings,
+        SpeedSettings as SpeedSettings,
+    )
     from pytest_vmaf.api.vmaf import Vmaf as Vmaf
     from pytest_vmaf.bitstream.stream import Stream as Stream
     from pytest_vmaf.encoding.encode import Encode as Encode, TrialEncode as TrialEncode
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
     from pytest_vmaf.search.bisection import Answer as Answer, Bisection as Bisection
     from pytest_vmaf.search.comparison import Comparison as Comparison
     from pytest_vmaf.search.delta import Delta as Delta
+    from pytest_vmaf.search.determinism import Determinism as Determinism, RepeatedEncode as RepeatedEncode
     from pytest_vmaf.search.ladder import Ladder as Ladder, Rung as Rung
     from pytest_vmaf.search.per_shot import PerShot as PerShot, ShotAnswer as ShotAnswer
     from pytest_vmaf.search.probe import Probe as Probe
@@ -68,7 +72,7 @@ if TYPE_CHECKING:
 _EXPORTS = {
     "api.keywords": "BisectSettings CheckSettings CompareSettings EncodeSettings EncoderOptions MapSettings "
     "RoiSettings SearchSettings Settings StreamSettings SweepSettings",
-    "api.trial_keywords": "SpeedSettings",
+    "api.trial_keywords": "DeterminismSettings SpeedSettings",
     "api.vmaf": "Vmaf",
     "bitstream.stream": "Stream",
     "encoding.encode": "Encode TrialEncode",
@@ -90,6 +94,7 @@ _EXPORTS = {
     "search.bisection": "Answer Bisection",
     "search.comparison": "Comparison",
     "search.delta": "Delta",
+    "search.determinism": "Determinism RepeatedEncode",
     "search.ladder": "Ladder Rung",
     "search.per_shot": "PerShot ShotAnswer",
     "search.probe": "Probe",

@@ -95,6 +95,7 @@ SOURCES = {
     "encode": "a search",
     "comparison": "`vmaf.compare`",
     "speed": "`vmaf.speed`",
+    "determinism": "`vmaf.determinism`",
 }
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_vmaf.api.keywords import EncoderLike, EncoderOptions
     from pytest_vmaf.api.trial_keywords import SpeedSettings
     from pytest_vmaf.search.measure_speed import SpeedRequest
-    from pytest_vmaf.search.speed import Clock, Speed
+    from pytest_vmaf.search.speed import Speed
     from pytest_vmaf.search.speed_verdicts import SpeedLimits
 
 # pytest shows the caller's line, not ours.
@@ -120,7 +120,7 @@ def _request(
         crf,
         jobs.get("base"),
         cast("int | None", options.get("rounds")),
-        cast("Clock", clock),
+        clock,
         decode,
         progress,  # type: ignore[arg-type]
     )

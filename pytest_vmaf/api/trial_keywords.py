@@ -1,4 +1,4 @@
-"""The keywords of `Vmaf.speed` as a typed dictionary, as in `keywords`."""
+"""The keywords of `Vmaf.speed` and `Vmaf.determinism` as typed dictionaries, as in `keywords`."""
 
 from __future__ import annotations
 
@@ -30,3 +30,15 @@ class SpeedSettings(Settings, EncodeOptions, total=False):
     min_encode_fps: Limit
     min_decode_fps: Limit
     max_speed_drop: ToleranceLimit
+
+
+class DeterminismSettings(Settings, EncodeOptions, total=False):
+    """The settings of `vmaf.determinism`.
+
+    Attributes:
+        runs: How many times to encode, at least 2; by default 3.
+        expect: Gate: `"bitstream"` requires the same packets each time, `"quality"` the same scores of each frame.
+    """
+
+    runs: int
+    expect: Literal["bitstream", "quality"] | None

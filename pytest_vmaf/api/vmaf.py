@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Unpack
 
-from pytest_vmaf.api import measurement_kinds as kinds, searches, speeds
+from pytest_vmaf.api import measurement_kinds as kinds, repeats, searches, speeds
 from pytest_vmaf.api.call_errors import explain_calls
 from pytest_vmaf.api.context import Context, Record
 from pytest_vmaf.api.extensions import standalone
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_vmaf.api.baseline_check import Comparable
     from pytest_vmaf.api.keywords import CheckSettings
     from pytest_vmaf.api.measurement_kinds import Regions
-    from pytest_vmaf.api.trial_keywords import SpeedSettings
+    from pytest_vmaf.api.trial_keywords import DeterminismSettings, SpeedSettings
     from pytest_vmaf.media.clip import ClipLike
     from pytest_vmaf.search.requests import Limit
 
@@ -33,7 +33,8 @@ __tracebackhide__ = True  # pytest shows the caller's line, not ours.
 class Vmaf:
     """Score encodes against their references with VMAF and VMAF-NEG, and check gates on the scores.
 
-    The `vmaf` fixture has the settings of the marker, the command line and the ini file. `Vmaf()` works without pytest.
+    The `vmaf` fixture has the settings of the marker, the command line and the ini file. `Vmaf()` works without pytest:
+    on a terminal, long work draws a progress line then, unless `progress=False` or `PYTEST_VMAF_PROGRESS=off`.
 
     `reference` is the original clip, `distorted` an encode of it, `source` a clip to encode: a path, a `Clip`, or an
     object that has one, such as an `Encode`. An encoder is a name (`"libx264:slow"`), a command with `{crf}`, an
@@ -42,8 +43,6 @@ class Vmaf:
     `**settings` are those of `pytest_vmaf.api.keywords`. Given here they apply to every call; a call's own take
     precedence. Gates are named `{min,max}_{metric}[_{pool}]`, for example `min_neg=93`. Type checkers know the usual
     ones; pass others as `gates={"min_psnr_hvs_p10": 38}`. Gates of `roi` and `quality_map` apply wherever they are set.
-
-    In a script on a terminal, long work draws a progress line, unless `progress=False` or `PYTEST_VMAF_PROGRESS=off`.
 
     Raises:
         GateViolation: If gates or tolerances fail. The message lists all of them.
@@ -221,11 +220,14 @@ class Vmaf:
     def speed(
         self, source: ClipLike, *, encoder: keywords.EncoderLike, crf: int, **settings: Unpack[SpeedSettings]
     ) -> answers.Speed:
-        """Time encodes at one CRF, in turn with those of another command (`against=`), and check gates on speed.
-
-        A verdict that noise leaves open is a `NoiseError`, neither a pass nor a failure.
-        """
+        """Time encodes, in turn with those of `against=`. A verdict that noise leaves open is a `NoiseError`."""
         return speeds.speed(self._context, source, encoder, crf, settings)
+
+    def determinism(
+        self, source: ClipLike, *, encoder: keywords.EncoderLike, crf: int, **settings: Unpack[DeterminismSettings]
+    ) -> answers.Determinism:
+        """Encode several times, and tell whether packets, or at least scores, are the same each time."""
+        return repeats.determinism(self._context, source, encoder, crf, settings)
 
     def compare(
         self,

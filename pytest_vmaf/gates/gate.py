@@ -10,7 +10,15 @@ from functools import lru_cache
 from typing import Literal, Protocol, TypeVar
 
 from pytest_vmaf.errors import SettingsError
-from pytest_vmaf.gates.metrics import ABOVE, SEARCH_METRICS, SPEED_GATES, SPEED_METRICS, STREAM_METRICS, metrics
+from pytest_vmaf.gates.metrics import (
+    ABOVE,
+    CHANGES,
+    SEARCH_METRICS,
+    SPEED_GATES,
+    SPEED_METRICS,
+    STREAM_METRICS,
+    metrics,
+)
 from pytest_vmaf.gates.stream_numbers import result_number
 from pytest_vmaf.scoring.models import feature_columns
 from pytest_vmaf.scoring.pools import OTHER_POOLS, POOLS, is_pool
@@ -211,7 +219,9 @@ def region_prefix(region: str) -> str:
 @lru_cache(maxsize=1)
 def frame_metrics() -> tuple[str, ...]:
     """The metrics that have a value for every frame."""
-    return tuple(name for name in metrics() if name not in (ABOVE, *SEARCH_METRICS, *STREAM_METRICS, *SPEED_METRICS))
+    return tuple(
+        name for name in metrics() if name not in (ABOVE, *SEARCH_METRICS, *STREAM_METRICS, *SPEED_METRICS, *CHANGES)
+    )
 
 
 def gate_names() -> list[str]:

@@ -14,8 +14,11 @@ from pytest_vmaf.scoring.models import feature_columns, higher_is_better
 from pytest_vmaf.scoring.signs import SIGNS
 
 #: Who measures a metric: every scoring, small frames beside it, the packets of a stream, a libvmaf feature, `vmaf.roi`,
-#: `vmaf.quality_map`, a search, a comparison, or `vmaf.speed`.
-MetricSource = Literal["score", "sign", "stream", "feature", "roi", "map", "encode", "comparison", "speed"]
+#: `vmaf.quality_map`, a search, a comparison, `vmaf.speed` or
+#: `vmaf.determinism`.
+MetricSource = Literal[
+    "score", "sign", "stream", "feature", "roi", "map", "encode", "comparison", "speed", "determinism"
+]
 
 
 class Metric(NamedTuple):
@@ -54,6 +57,8 @@ ENCODE_METRICS = ("bitrate", "crf")
 #: limits of a baseline.
 SPEED_GATES, SLOWDOWN, SPEED = ("encode_fps", "decode_fps"), "slowdown", "speed"
 SPEED_METRICS = (*SPEED_GATES, SLOWDOWN, SPEED)
+#: What `vmaf.determinism` counts of encodes that are not the same. `expect=` allows none.
+CHANGED_PACKETS, CHANGED_FRAMES = CHANGES = ("changed_packets", "changed_frames")
 #: What searches measure, and baselines of searches contain.
 SEARCH_METRICS = (*ENCODE_METRICS, BD_RATE)
 
@@ -72,6 +77,8 @@ _LABELS = {
     "crf": "CRF",
     "encode_fps": "encoding speed",
     "decode_fps": "decoding speed",
+    CHANGED_PACKETS: "packets that differ",
+    CHANGED_FRAMES: "frames with other scores",
     BD_RATE: "BD-rate",
     ABOVE: "frames above 100",
     "colour_loss": "colour loss",
@@ -124,8 +131,9 @@ def metrics() -> Mapping[str, Metric]:
         **dict.fromkeys(STREAM_METRICS, "stream"),
         BD_RATE: "comparison",
         **dict.fromkeys(SPEED_METRICS, "speed"),
+        **dict.fromkeys(CHANGES, "determinism"),
     }
-    lower = {ABOVE, *STREAM_METRICS, BD_RATE, SLOWDOWN, *SIGNS}
+    lower = {ABOVE, *STREAM_METRICS, BD_RATE, SLOWDOWN, *CHANGES, *SIGNS}
     return {
         name: Metric(
             name,
@@ -146,7 +154,7 @@ def label(name: str) -> str:
 
 def decimals(name: str, value: float) -> int:
     """The decimals of a printed value: none for counts, four for numbers between 0 and 1 such as SSIM, else two."""
-    if name in (*ENCODE_METRICS, *STREAM_METRICS, ABOVE):
+    if name in (*ENCODE_METRICS, *STREAM_METRICS, *CHANGES, ABOVE):
         return 1 if name == "level" else 0
     return 4 if abs(value) <= 2 and name not in (*BASE_METRICS, *SIGNS, *SPEED_METRICS) else 2
 

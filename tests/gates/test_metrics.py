@@ -10,6 +10,7 @@ from pytest_vmaf.gates.metrics import (
     ABOVE,
     BASE_METRICS,
     BD_RATE,
+    CHANGES,
     MAP_METRICS,
     PART_METRICS,
     ROI_METRICS,
@@ -26,7 +27,7 @@ from pytest_vmaf.scoring.models import feature_columns, higher_is_better
 from pytest_vmaf.scoring.signs import SIGNS
 
 STREAMS = set(STREAM_METRICS) - {"bitrate"}
-SPECIAL = (*BASE_METRICS, ABOVE, *SIGNS, *PART_METRICS, *SEARCH_METRICS, *STREAMS, *SPEED_METRICS)
+SPECIAL = (*BASE_METRICS, ABOVE, *SIGNS, *PART_METRICS, *SEARCH_METRICS, *STREAMS, *SPEED_METRICS, *CHANGES)
 
 
 def test_every_metric_is_there_once():
@@ -48,7 +49,7 @@ def test_labels_are_those_of_scales(name):
 
 
 def test_directions_are_those_of_scores():
-    lower = {ABOVE, *STREAM_METRICS, BD_RATE, SLOWDOWN, *SIGNS}
+    lower = {ABOVE, *STREAM_METRICS, BD_RATE, SLOWDOWN, *CHANGES, *SIGNS}
     for name, metric in metrics().items():
         assert metric.higher_is_better == (name not in lower and higher_is_better(name)), name
 
