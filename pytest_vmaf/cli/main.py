@@ -30,6 +30,7 @@ from pytest_vmaf.cli import (
     report,
     roi,
     score,
+    suite,
     sweep,
 )
 from pytest_vmaf.cli.common import NOT_MEASURED, USAGE, print_message
@@ -40,7 +41,7 @@ from pytest_vmaf.text import did_you_mean
 #: In the order of the help. `score` is two commands.
 COMMANDS = (
     *(score, roi, quality_map, encode, bisect, compare, ladder, per_shot, sweep, recommend),
-    *(gap, report, baseline, cache, doctor),
+    *(gap, report, baseline, suite, cache, doctor),
 )
 
 

@@ -3,25 +3,50 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_vmaf.cli import common, search_flags as flags
 from pytest_vmaf.cli.search_input import Head, check_writable, read_sources
+from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.text import printable
+
+if TYPE_CHECKING:
+    from pytest_vmaf.search.rows import Row
+
+#: The flags whose place a manifest takes.
+SUITE_HAS = {
+    "encoders": "--encoder",
+    "crf": "--crf",
+    "preset": "--preset",
+    "encoder_args": "--arguments",
+    "encode_pix_fmt": "--encode-pix-fmt",
+    "source": "A source",
+    "src": "--src",
+    "width": "--width",
+    "height": "--height",
+    "pix_fmt": "--pix-fmt",
+    "frame_rate": "--frame-rate",
+    "crop": "--crop",
+    "stream": "--stream",
+}
 
 
 def add_parser(commands: common.Commands) -> None:
     """Add the command."""
     text = "encode and score a grid into a JSON Lines file; resumes if it was interrupted"
     exit_codes = "0 all rows are there, 2 usage, 3 could not measure"
-    usage = "[options] --encoder NAMES --crf CRFS --output FILE SOURCE …"
+    usage = "[options] (--encoder NAMES --crf CRFS SOURCE … | --suite MANIFEST) --output FILE"
     parser = common.add_command(commands, "sweep", run, text, exit_codes, aliases=("corpus",), usage=usage)
     add = parser.add_argument
     text = "names such as libx264,libx265, or one command with {crf} (repeatable)"
-    add("--encoder", "--encoders", dest="encoders", action="extend", type=flags.encoders, required=True, help=text)
+    add("--encoder", "--encoders", dest="encoders", action="extend", type=flags.encoders, help=text)
     text = "CRFs, for example 18,22,26 or 18-36:2 (repeatable)"
-    add("--crf", action="extend", type=flags.crfs, required=True, help=text)
+    add("--crf", action="extend", type=flags.crfs, help=text)
     add("--preset", action="extend", type=flags.words, help="the encoders' presets, for example medium,slow")
+    text = "the manifest of a suite, in place of sources, encoders and CRFs"
+    add("--suite", type=Path, metavar="MANIFEST", help=text)
     flags.add_encode_options(parser)
     add("--output", "--out", type=Path, required=True, help="the .jsonl file; rows that it lacks are added")
     flags.add_source(parser, many=True)
@@ -30,9 +55,20 @@ def add_parser(commands: common.Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Sweep the grid."""
+    rows = _sweep_suite(options) if options.suite else _sweep_sources(options)
+    models = ", ".join(dict.fromkeys(f"{row.setup.model} and {row.setup.neg_model}" for row in rows))
+    name = printable(str(options.output))
+    return common.print_message(f"{len(rows)} rows in {name}, each scored with {models}.")
+
+
+def _sweep_sources(options: argparse.Namespace) -> Sequence[Row]:
     vmaf = common.measuring_session(common.settings_layer(options))
+    for name in ("encoders", "crf"):
+        if not getattr(options, name):
+            flag = {"encoders": "--encoder"}.get(name, f"--{name}")
+            raise SettingsError(f"{flag} is missing. Give --encoder, --crf and sources, or --suite.")
     check_writable(options)
-    rows = vmaf.sweep(
+    return vmaf.sweep(
         read_sources(options, Head(options.command, "neg")),
         encoders=options.encoders,
         presets=options.preset or [None],
@@ -41,6 +77,20 @@ def run(options: argparse.Namespace) -> int:
         arguments=options.encoder_args or "",
         pix_fmt=options.encode_pix_fmt,
     )
-    models = ", ".join(dict.fromkeys(f"{row.setup.model} and {row.setup.neg_model}" for row in rows))
-    name = printable(str(options.output))
-    return common.print_message(f"{len(rows)} rows in {name}, each scored with {models}.")
+
+
+def _sweep_suite(options: argparse.Namespace) -> Sequence[Row]:
+    """Sweep the grids of a manifest, one after the other, into one file."""
+    from pytest_vmaf.suite.manifest import read_suite
+
+    vmaf = common.measuring_session(common.settings_layer(options))
+    for name, flag in SUITE_HAS.items():
+        if getattr(options, name):
+            raise SettingsError(f"{flag} is not for a suite, whose manifest says what is encoded.")
+    suite = read_suite(options.suite)
+    if not (grids := list(suite.sweeps())):
+        raise SettingsError(f"{options.suite} has no entry with an encoder and crfs, so there is nothing to sweep.")
+    options.source, options.needs_source = [options.suite, *(clip.clip.path for clip in suite.clips)], False
+    check_writable(options)
+    suite.verify()
+    return [row for grid in grids for row in vmaf.sweep(output=options.output, **grid)]

@@ -31,21 +31,13 @@ KEYS = ("version", *ENTRIES, *TEST_KEYS)
 MOST_TESTS = 100_000
 
 
-def read_suite(
-    path: str | os.PathLike[str],
-    *,
-    find_encoder: FindEncoder | None = None,
-    name: str | None = None,
-    hashed: bool = True,
-) -> Suite:
+def read_suite(path: str | os.PathLike[str], *, find_encoder: FindEncoder | None = None) -> Suite:
     """Read a manifest in TOML or YAML. No clip is opened.
 
     Args:
         path: The file, for example `vmaf.toml`.
         find_encoder: Returns the encoder that a name or a command stands for. Default: the built-in ones and those of
             installed plugins.
-        name: The path for messages, if not `path`.
-        hashed: Whether every clip must have a hash.
 
     Returns:
         The clips and the tests. `suite.sweeps()` has the grids for `vmaf.sweep`.
@@ -53,8 +45,16 @@ def read_suite(
     Raises:
         SettingsError: If anything in it is wrong. Each line of the message names file, line and key.
     """
-    source = read_source(Path(path), printable(os.fspath(path) if name is None else name))
-    return suite_of(source, find_encoder or standalone().encoder, hashed=hashed)
+    return suite_of(_source(path), find_encoder or standalone().encoder)
+
+
+def read_clips(path: str | os.PathLike[str]) -> tuple[SuiteClip, ...]:
+    """Read only the clips of a manifest, which may lack their hashes. Raises SettingsError as `read_suite`."""
+    problems, top = _begin(_source(path))
+    reader = _Reader(top, problems)
+    reader.read_clips(hashed=False)
+    problems.give_up()
+    return tuple(reader.clips.values())
 
 
 def is_foreign(source: Source) -> bool:
@@ -65,17 +65,12 @@ def is_foreign(source: Source) -> bool:
     )
 
 
-def suite_of(source: Source, find_encoder: FindEncoder, *, hashed: bool = True) -> Suite:
-    """Read the data of a manifest. Arguments, result and errors are those of `read_suite`."""
-    problems, top = Problems(source), Table(source, (), "", source.data)
-    with problems.collect():
-        _check_version(top)
-    problems.give_up()
-    with problems.collect():
-        top.refuse_unknown(KEYS)
+def suite_of(source: Source, find_encoder: FindEncoder) -> Suite:
+    """Read the data of a manifest. Raises SettingsError as `read_suite`."""
+    problems, top = _begin(source)
     reader = _Reader(top, problems)
     reader.read_top()
-    reader.read_clips(hashed=hashed)
+    reader.read_clips(hashed=True)
     reader.read_entries(find_encoder)
     problems.give_up()
     with problems.collect():
@@ -206,6 +201,21 @@ class _Reader:
                 text = f"has {name!r:.80}, which is neither a clip nor a group of clips.{hint}"
                 raise table.problem(text, key, index)
         return [clip for clip in clips if clip.name in names or {*names} & {*clip.groups}]
+
+
+def _source(path: str | os.PathLike[str]) -> Source:
+    return read_source(Path(path), printable(os.fspath(path)))
+
+
+def _begin(source: Source) -> tuple[Problems, Table]:
+    """The top table of a manifest whose version can be read."""
+    problems, top = Problems(source), Table(source, (), "", source.data)
+    with problems.collect():
+        _check_version(top)
+    problems.give_up()
+    with problems.collect():
+        top.refuse_unknown(KEYS)
+    return problems, top
 
 
 def _check_version(top: Table) -> None:

@@ -57,11 +57,19 @@ def _bisect(vmaf: Vmaf, context: Context, test: SuiteTest, entry: SuiteEncode, f
     if unmet := [answer.why for answer in answers if not answer.met]:
         message = "\n  ".join([f"{'; '.join(unmet)}", *str(bisection).splitlines()])
         context.violate(GateViolation(message), range(first, len(context.records.measurements)))
-        # In report-only mode the test goes on. Without an answer, there is nothing to check.
+        # In report-only mode the test goes on. Without an answer, there is nothing else to check.
+        for record in context.records.measurements[first:]:
+            record["gated"] = True
         context.records.checked |= {gate.key for layer in test.layers for gate in layer.gates}
     # Several targets may have one answer.
-    for clip in dict.fromkeys(answer.clip for answer in answers if answer.met):
-        vmaf.check(source, clip, baseline=False)
+    for crf, answer in {answer.crf: answer for answer in answers if answer.met}.items():
+        if "sample" in entry.search:
+            # What was searched is a part of the clip, and the gates are for all of it.
+            output = folder / f"{test.name}-crf{crf}{entry.encoder.suffix}"
+            encode = vmaf.encode(source, output, encoder=entry.encoder, crf=crf, **entry.options)
+            vmaf.check(source, encode, baseline=False)
+        else:
+            vmaf.check(source, answer.clip, baseline=False)
 
 
 def _verified(context: Context, test: SuiteTest, clip: Clip, expected: str, name: str, cache: Cache | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -24,21 +25,21 @@ Read = Callable[..., Suite]
 def read(tmp_path: Path) -> Read:
     """read(text, name="vmaf.toml"): the suite of a manifest."""
 
-    def run(text: str | bytes, name: str = "vmaf.toml", **options: bool) -> Suite:
+    def run(text: str | bytes, name: str = "vmaf.toml") -> Suite:
         data = text if isinstance(text, bytes) else textwrap.dedent(text).encode()
         (tmp_path / name).write_bytes(data)
-        return read_suite(tmp_path / name, name=name, **options)
+        return read_suite(tmp_path / name)
 
     return run
 
 
 @pytest.fixture
-def problems(read: Read) -> Callable[..., list[str]]:
+def problems(read: Read, tmp_path: Path) -> Callable[..., list[str]]:
     """problems(text): the lines of the error of a broken manifest."""
 
     def run(text: str | bytes, name: str = "vmaf.toml") -> list[str]:
         with pytest.raises(SettingsError) as error:
             read(text, name)
-        return str(error.value).splitlines()
+        return str(error.value).replace(f"{tmp_path}{os.sep}", "").splitlines()
 
     return run
