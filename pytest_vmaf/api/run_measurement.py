@@ -28,6 +28,7 @@ from pytest_vmaf.report.record import (
     stream_data,
     with_gates,
 )
+from pytest_vmaf.scoring.pools import SHOT
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.settings import Layer, make_layer
@@ -172,7 +173,8 @@ def _plan(
     # `check` measures signs only if a gate needs them, `score` always.
     signs = gated and not kind.metrics and (not every_gate or any(map(is_sign, gates)))
     request, scorer = context.request(*clips, layers, features, signs=signs)
-    request = replace(request, same=("refuse" if every_gate else "note") if gated else "ignore")
+    same = ("refuse" if every_gate else "note") if gated else "ignore"
+    request = replace(request, same=same, shots_for=_needs_shots(gates, baseline))
     stream = _plan_stream(layers, gates, kind, gated=gated)
     gates = (*gates, *(gate for gate in stream.gates if gate not in gates))
     return Plan(layers, gates, baseline, request, scorer, stream, stamps_of(request.reference, request.distorted))
@@ -187,6 +189,12 @@ def _plan_stream(
     if layers[0].stream:
         raise SettingsError("stream= requires vmaf.check(), vmaf.score() or vmaf.stream(), which read streams.")
     return StreamPlan()
+
+
+def _needs_shots(gates: Sequence[Gate], baseline: BaselineCheck | None) -> str:
+    """The first gate or tolerance on the worst shot, "" if there is none."""
+    limits = (*gates, *(baseline.tolerances if baseline else ()))
+    return next((each.name for each in limits if each.pool == SHOT), "")
 
 
 def _judge(plan: Plan, result: Result) -> Judgement:

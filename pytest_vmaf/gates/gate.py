@@ -240,7 +240,7 @@ def unknown_metric(name: str, origin: str, hint: str, names: Sequence[str]) -> S
 
 def unknown_pool(name: str, pool: str, origin: str, others: Sequence[str] = ()) -> SettingsError:
     """The error for a gate or tolerance that ends in an unknown pool; suggests `others`, too."""
-    hint = did_you_mean(pool, (*POOLS, "worst_1s", *others), f"{name.removesuffix(pool)}{{}}")
+    hint = did_you_mean(pool, (*POOLS, "worst_1s", "worst_shot", *others), f"{name.removesuffix(pool)}{{}}")
     return SettingsError(f"{name!r} ({origin}) has an unknown pool.{hint} Pools: {', '.join(POOLS)}, {OTHER_POOLS}.")
 
 

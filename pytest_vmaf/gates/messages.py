@@ -10,7 +10,7 @@ from pytest_vmaf.gates.expectations import Check
 from pytest_vmaf.gates.gate import Gate, Verdict, part_of, region_prefix
 from pytest_vmaf.gates.metrics import ABOVE, STREAM_METRICS, decimals, label, metrics
 from pytest_vmaf.gates.stream_numbers import place_of
-from pytest_vmaf.scoring.pools import is_window
+from pytest_vmaf.scoring.pools import SHOT, is_window
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import Score
 from pytest_vmaf.text import plural
@@ -178,7 +178,8 @@ def worst_lines(result: Result, gate: Gate) -> list[str]:
 def _window_line(score: Score, pool: str) -> str:
     window = score.worst_window(pool)
     last = window.first + window.frames - 1
-    return f"worst part: {score.context.time_code(window.first)} to {score.context.time_code(last)}"
+    what = "shot" if pool == SHOT else "part"
+    return f"worst {what}: {score.context.time_code(window.first)} to {score.context.time_code(last)}"
 
 
 def worst_lines_of(score: Score, lowest: bool | None = None) -> list[str]:

@@ -146,6 +146,7 @@ def context_of(
         distorted=name or str(job.distorted.clip),
         frame_rate=pair.frame_rate if pair else Fraction(job.reference.clip.frame_rate or 25),
         provenance={**_provenance(prepared, log), "notes": [*(pair.notes if pair else ()), *notes]},
+        shots=prepared.shots,
     )
 
 

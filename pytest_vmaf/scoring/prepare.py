@@ -19,6 +19,7 @@ from pytest_vmaf.scoring.lead import lead_of
 from pytest_vmaf.scoring.missing_chroma import note_missing_chroma
 from pytest_vmaf.scoring.models import ModelPair, registry, resolve_feature, resolve_model
 from pytest_vmaf.scoring.requirements import Requirement
+from pytest_vmaf.scoring.scored_shots import scored_shots
 from pytest_vmaf.scoring.scorer import Capabilities, Scorer, ScoreRequest, Source, Tools
 
 #: The columns that a bootstrap model adds to its own.
@@ -27,7 +28,10 @@ BOOTSTRAP_COLUMNS = ("bagging", "stddev", "ci_p95_lo", "ci_p95_hi")
 
 @dataclass(frozen=True)
 class MeasureRequest:
-    """Two clips and how to score them. The settings are those of `pytest_vmaf.Vmaf`."""
+    """Two clips and how to score them. The settings are those of `pytest_vmaf.Vmaf`.
+
+    `shots_for` names the gate, the tolerance or the metric that needs the shots of the reference.
+    """
 
     reference: Clip
     distorted: Clip
@@ -48,6 +52,7 @@ class MeasureRequest:
     signs: bool = False
     same: Literal["ignore", "note", "refuse"] = "ignore"
     require: tuple[Requirement, ...] = ()
+    shots_for: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ class PreparedScoring:
         cache: Where scores are cached, or None.
         allow: The properties that are allowed, as in `MeasureRequest`.
         require: Which builds may measure.
+        shots: The shots of the reference, by its scored frames, if something needs them.
     """
 
     job: ScoreRequest
@@ -75,6 +81,7 @@ class PreparedScoring:
     cache: Cache | None = None
     allow: tuple[str, ...] = ()
     require: tuple[Requirement, ...] = ()
+    shots: tuple[tuple[int, int], ...] = ()
 
 
 def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
@@ -137,7 +144,8 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
         signs=request.signs and can.reads_clips,
         lead=lead_of((models.default, models.neg), *sources),
     )
-    return PreparedScoring(job, models, can, pair, scorer, stamp, request.cache, request.allow, request.require)
+    shots = scored_shots(request.shots_for, job, can, pair, request.cache) if request.shots_for else ()
+    return PreparedScoring(job, models, can, pair, scorer, stamp, request.cache, request.allow, request.require, shots)
 
 
 def _sources(request: MeasureRequest, pair: Pair) -> tuple[Source, Source]:

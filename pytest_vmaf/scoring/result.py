@@ -20,7 +20,12 @@ from pytest_vmaf.text import no_attribute
 SCHEMA = 1
 #: A result as JSON data, of the shape below.
 ResultData: TypeAlias = dict[str, Any]
-CONTEXT = {"reference": str, "distorted": str, "frame_rate": Optional(str), "provenance": Each(Any)}
+CONTEXT = {
+    **dict.fromkeys(("reference", "distorted"), str),
+    "frame_rate": Optional(str),
+    "provenance": Each(Any),
+    "shots": Optional([(int, int)]),
+}
 SCALE = {
     **dict.fromkeys(("metric", "model", "generation", "view"), str),
     **dict.fromkeys(("width", "height"), int),
@@ -204,6 +209,8 @@ class Result:
 
     def _data(self) -> ResultData:
         context = {**asdict(self.context), "frame_rate": self.context.frame_rate and str(self.context.frame_rate)}
+        if not context["shots"]:
+            del context["shots"]
         scores = {
             name: {"scale": asdict(score.scale), "frames": score.unclipped.frames}
             for name, score in self.scores.items()
@@ -232,7 +239,8 @@ class Result:
 
 def _result_of(data: ResultData) -> Result:
     rate = data["context"]["frame_rate"]
-    context = Context(**{**data["context"], "frame_rate": Fraction(rate) if rate else None})
+    shots = tuple((first, count) for first, count in data["context"].get("shots") or ())
+    context = Context(**{**data["context"], "frame_rate": Fraction(rate) if rate else None, "shots": shots})
     scores = {
         name: Score(tuple(map(float, score["frames"])), Scale(**score["scale"]), context)
         for name, score in data["scores"].items()

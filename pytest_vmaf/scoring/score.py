@@ -73,12 +73,14 @@ class Context:
         distorted: The distorted clip's path or name.
         frame_rate: Frames per second, or None if it is unknown.
         provenance: How the score was measured; see `Result.provenance`.
+        shots: The first frame and the number of frames of each shot of the reference; empty if nothing needed them.
     """
 
     reference: str
     distorted: str
     frame_rate: Fraction | None
     provenance: Provenance = field(default_factory=dict, hash=False)
+    shots: tuple[tuple[int, int], ...] = field(default=(), repr=False)
 
     def time_code(self, frame: int) -> str:
         """A frame's index and time, for example "frame 9 (0:00:00.360)"; the index alone without a frame rate."""
@@ -98,7 +100,8 @@ class Score(float):
 
     Attributes:
         scale: Metric, model and frame size.
-        pool: How the frames were pooled: one of `POOLS`, a percentile such as "p25" or a window such as "worst_1s".
+        pool: How the frames were pooled: one of `POOLS`, a percentile such as "p25", a window such as "worst_1s", or
+            "worst_shot".
     """
 
     __slots__ = ("_context", "_frames", "pool", "scale")
@@ -114,7 +117,7 @@ class Score(float):
             frames: One unclipped value per frame, in the metric's unit.
             scale: What the frames are measured on.
             context: The measurement they come from.
-            pool: One of `POOLS`, a percentile such as "p25", or a window such as "worst_1s".
+            pool: One of `POOLS`, a percentile such as "p25", or a window such as "worst_1s" or "worst_shot".
 
         Raises:
             MeasurementError: If there are no frames, one of them is NaN or infinite, or a window does not fit.
@@ -122,7 +125,8 @@ class Score(float):
         if not frames or not all(map(math.isfinite, frames)):
             raise MeasurementError(f"{scale.metric} must have a finite value for each frame of {context.distorted}.")
         rate, lowest = context.frame_rate, scale.higher_is_better
-        self = super().__new__(cls, pooled(scale.clip(frames), pool, frame_rate=rate, lowest=lowest))
+        value = pooled(scale.clip(frames), pool, frame_rate=rate, lowest=lowest, shots=context.shots)
+        self = super().__new__(cls, value)
         self._frames, self.scale, self._context, self.pool = frames, scale, context, pool
         return self
 
@@ -215,7 +219,7 @@ class Score(float):
         """The part of the clip, of this length, with the worst mean: the lowest score, but the highest gap.
 
         Args:
-            pool: The length: "worst_2s" for seconds, "worst_24f" for frames.
+            pool: The length: "worst_2s" for seconds, "worst_24f" for frames, "worst_shot" for a shot.
 
         Returns:
             Its first frame, its number of frames and its mean.
@@ -224,7 +228,8 @@ class Score(float):
             MeasurementError: If the window is longer than the clip, or in seconds and the clip has no frame rate.
             ValueError: If `pool` is not a window.
         """
-        return worst_window(self.frames, pool, self._context.frame_rate, lowest=self.scale.higher_is_better)
+        rate, shots = self._context.frame_rate, self._context.shots
+        return worst_window(self.frames, pool, rate, lowest=self.scale.higher_is_better, shots=shots)
 
     def worst(self, n: int = 1, *, lowest: bool | None = None) -> tuple[tuple[int, float], ...]:
         """The worst frames.

@@ -20,6 +20,7 @@ from pytest_vmaf.media.part import frames_of_part
 from pytest_vmaf.media.process import thread_refusals
 from pytest_vmaf.media.scratch import scratch_folder
 from pytest_vmaf.scoring.measure import measure
+from pytest_vmaf.scoring.pools import SHOT
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.scoring.scorer import Scorer
 from pytest_vmaf.search.bisect_request import (
@@ -71,7 +72,12 @@ def bisect(request: BisectRequest, scorer: Scorer, plan: SearchPlan = PLAIN) -> 
         job = make_job(request, ffmpeg, preset, plan.source or reference)
         features = (*request.scoring.features, *request.metric.features)
         scoring = replace(
-            request.scoring, reference=reference, distorted=job.source.clip, features=features, progress=None
+            request.scoring,
+            reference=reference,
+            distorted=job.source.clip,
+            features=features,
+            progress=None,
+            shots_for=f"The metric {request.metric.text}" if request.metric.pool == SHOT else "",
         )
         check_targets(request, scoring, ffmpeg)
         name = sample_name(plan.name or str(request.scoring.reference), sample)

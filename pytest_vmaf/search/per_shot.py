@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_vmaf.encoding.encode import TrialEncode
-from pytest_vmaf.encoding.shots import Shot
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.html_views import html_of
+from pytest_vmaf.media.shots import Shot
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.search.bdrate import rate_at
 from pytest_vmaf.search.bisection import Bisection

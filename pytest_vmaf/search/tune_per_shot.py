@@ -9,12 +9,12 @@ from pathlib import Path
 
 from pytest_vmaf.encoding.cut import cut
 from pytest_vmaf.encoding.join import join
-from pytest_vmaf.encoding.shots import SHORTEST, THRESHOLD, Shot, detect_shots
 from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.files import write_atomically
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
 from pytest_vmaf.media.scratch import scratch_folder
+from pytest_vmaf.media.shots import SHORTEST, THRESHOLD, Shot, detect_shots
 from pytest_vmaf.scoring.measure import measure
 from pytest_vmaf.scoring.pools import is_window, pooled
 from pytest_vmaf.scoring.result import Result

@@ -41,7 +41,7 @@ def test_percentiles(name):
     assert parse_gate(name, 5, "call").pool == name.rpartition("_")[2]
 
 
-@pytest.mark.parametrize("name", ["min_neg_worst_1s", "max_gap_worst_24f", "min_psnr_y_worst_2s"])
+@pytest.mark.parametrize("name", ["min_neg_worst_1s", "max_gap_worst_24f", "min_psnr_y_worst_2s", "min_neg_worst_shot"])
 def test_windows(name):
     metric, _, pool = name[4:].rpartition("_worst_")
     gate = parse_gate(name, 5, "call")

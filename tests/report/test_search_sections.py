@@ -15,8 +15,8 @@ import pytest
 from pytest_vmaf import FakeScorer, Vmaf
 from pytest_vmaf.encoding.encode import TrialEncode
 from pytest_vmaf.encoding.encoders import ENCODERS
-from pytest_vmaf.encoding.shots import Shot
 from pytest_vmaf.json_shapes import conform
+from pytest_vmaf.media.shots import Shot
 from pytest_vmaf.report import html, schema
 from pytest_vmaf.report.search_sections import (
     SOURCES,

@@ -69,3 +69,18 @@ def test_direction_follows_the_metric() -> None:
     assert a_score(*frames).pooled("worst_2f") == 2.0
     with pytest.raises(ValueError, match="'mean' is not a window"):
         a_score(*frames).worst_window("mean")
+
+
+SHOTS = ((0, 3), (3, 1), (4, 2))
+
+
+def test_worst_shot() -> None:
+    frames = (9.0, 1.0, 8.0, 7.0, 3.0, 9.0)
+    assert worst_window(frames, "worst_shot", None, shots=SHOTS) == Window(0, 3, 6.0)
+    assert worst_window(frames, "worst_shot", None, shots=SHOTS, lowest=False) == Window(3, 1, 7.0)
+    assert pooled(frames, "worst_shot", shots=SHOTS) == 6.0
+
+
+def test_worst_shot_without_shots() -> None:
+    with pytest.raises(MeasurementError, match=r"worst_shot needs the shots .* min_neg_worst_shot=0\.$"):
+        a_score(1.0, 2.0).pooled("worst_shot")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_vmaf.encoding.log_lines import LogLines
 from pytest_vmaf.errors import ClipError
 from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.log_lines import LogLines
 
 DECODED = "  Input stream #0:0 (video): {0} packets read (90 bytes); {0} frames decoded; {1} decode errors; "
 

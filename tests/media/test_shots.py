@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from pytest_vmaf.encoding.shots import SHORTEST, Shot, detect_shots, find_cuts, split
 from pytest_vmaf.errors import ClipError, SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.inspect import count_frames
+from pytest_vmaf.media.shots import SHORTEST, Shot, detect_shots, find_cuts, split
 
 SIZE = "192x108"
 FRACTAL, PATTERN, BARS, CELLS = (

@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_vmaf.cache.entries import Cache, get_or_compute
-from pytest_vmaf.encoding.log_lines import LogLines
 from pytest_vmaf.errors import ClipError, SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.demux import input_arguments, video_stream
@@ -15,6 +14,7 @@ from pytest_vmaf.media.diagnosis import diagnose
 from pytest_vmaf.media.ffmpeg import FfmpegCommand
 from pytest_vmaf.media.fingerprint import Unchanged
 from pytest_vmaf.media.inspect import THUMBNAIL, clip_key
+from pytest_vmaf.media.log_lines import LogLines
 from pytest_vmaf.media.part import frames_of_part
 from pytest_vmaf.media.pixel_formats import WITHOUT_MATRIX
 from pytest_vmaf.media.process import run
