@@ -77,7 +77,7 @@ class GateViolation(AssertionError):
     """A gate failed, or a target was not reached. The message lists all violations.
 
     Attributes:
-        result: The `Result` that was judged, if there is a single one.
+        result: The `Result`, `Speed` or `Determinism` that was judged, if there is a single one.
     """
 
     result: Any = None

@@ -75,4 +75,6 @@ def _record(context: Context, repeated: Determinism, verdicts: list[Verdict]) ->
         expected = failed[0].gate.name.partition(" ")[2]
         text = f"{repeated.name} at CRF {repeated.crf} is {repeated.sentence}; expect is {expected!r}"
         lines = [f"{text} (1 of 1 gates failed)", *repeated.difference.split("; ", 1), f"source: {repeated.reference}"]
-        context.violate(GateViolation("\n  ".join(lines)), [len(records.measurements) - 1])
+        violation = GateViolation("\n  ".join(lines))
+        violation.result = repeated
+        context.violate(violation, [len(records.measurements) - 1])

@@ -136,4 +136,6 @@ def _record(context: Context, measured: Speed, verdicts: Sequence[Verdict]) -> N
     records.add({**record, "gated": bool(verdicts) or not marked, "every_gate": False})
     if not all(verdict.passed for verdict in verdicts):
         index = len(records.measurements) - 1
-        context.violate(GateViolation(violation_text(measured, verdicts)), [index])
+        violation = GateViolation(violation_text(measured, verdicts))
+        violation.result = measured
+        context.violate(violation, [index])

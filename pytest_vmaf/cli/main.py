@@ -20,6 +20,7 @@ from pytest_vmaf.cli import (
     bisect,
     cache,
     compare,
+    determinism,
     doctor,
     encode,
     gap,
@@ -30,6 +31,7 @@ from pytest_vmaf.cli import (
     report,
     roi,
     score,
+    speed,
     suite,
     sweep,
 )
@@ -41,6 +43,7 @@ from pytest_vmaf.text import did_you_mean
 #: In the order of the help. `score` is two commands.
 COMMANDS = (
     *(score, roi, quality_map, encode, bisect, compare, ladder, per_shot, sweep, recommend),
+    *(speed, determinism),
     *(gap, report, baseline, suite, cache, doctor),
 )
 

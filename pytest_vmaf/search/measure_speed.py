@@ -206,8 +206,8 @@ def _notes(request: SpeedRequest, first: SpeedRound) -> list[str]:
         share = (watch.read().cpu or 0.0) / first.cpu
         if share > READING:
             notes.append(
-                f"reading the source takes {100 * min(share, 1.0):.0f} % of the CPU seconds, which hides as much of a "
-                "slowdown; y4m is read fastest"
+                f"starting ffmpeg and reading the source take {100 * min(share, 1.0):.0f} % of the CPU seconds, which "
+                "hides as much of a slowdown: use a longer clip, or y4m"
             )
     return notes
 

@@ -168,7 +168,8 @@ def test_notes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert measure_speed(both(1)).notes == ()
     monkeypatch.setattr(module.Stopwatch, "read", lambda _: SpeedRound(1.0, 0.5))
     assert measure_speed(both(1)).notes == (
-        "reading the source takes 50 % of the CPU seconds, which hides as much of a slowdown; y4m is read fastest",
+        "starting ffmpeg and reading the source take 50 % of the CPU seconds, which hides as much of a slowdown: use a "
+        "longer clip, or y4m",
     )
 
 
