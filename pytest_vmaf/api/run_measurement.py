@@ -173,8 +173,8 @@ def _plan(
     # `check` measures signs only if a gate needs them, `score` always.
     signs = gated and not kind.metrics and (not every_gate or any(map(is_sign, gates)))
     request, scorer = context.request(*clips, layers, features, signs=signs)
-    same = ("refuse" if every_gate else "note") if gated else "ignore"
-    request = replace(request, same=same, shots_for=_needs_shots(gates, baseline))
+    request = replace(request, same=("refuse" if every_gate else "note") if gated else "ignore")
+    request = replace(request, shots_for=_needs_shots(gates, baseline))
     stream = _plan_stream(layers, gates, kind, gated=gated)
     gates = (*gates, *(gate for gate in stream.gates if gate not in gates))
     return Plan(layers, gates, baseline, request, scorer, stream, stamps_of(request.reference, request.distorted))
@@ -193,8 +193,9 @@ def _plan_stream(
 
 def _needs_shots(gates: Sequence[Gate], baseline: BaselineCheck | None) -> str:
     """The first gate or tolerance on the worst shot, "" if there is none."""
-    limits = (*gates, *(baseline.tolerances if baseline else ()))
-    return next((each.name for each in limits if each.pool == SHOT), "")
+    names = [gate.name for gate in gates if gate.pool == SHOT]
+    names += [each.name for each in (baseline.tolerances if baseline else ()) if each.pool == SHOT]
+    return next(iter(names), "")
 
 
 def _judge(plan: Plan, result: Result) -> Judgement:

@@ -73,6 +73,11 @@ def read_stream(
         ClipError: If it has no stream, has another codec, is cut off or damaged, or if a header cannot be read.
         ScorerError: If the time limit is exceeded.
     """
+    if clip.is_part:
+        raise ClipError(
+            f"{clip} is a part of a clip, and gates on streams are about the packets and headers of a whole encode. Pass "
+            f"the whole encode to vmaf.stream({str(clip.path)!r}, …)."
+        )
     packets, extradata = list_packets(clip, ffmpeg, timeout)
     if (make_reader := READERS.get(packets.codec)) is None:
         raise ClipError(f"The codec of {clip} must be {', '.join(CODEC_NAMES.values())}, not {packets.codec}.")

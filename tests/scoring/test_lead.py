@@ -124,6 +124,8 @@ def test_a_part_has_no_bitrate(shaken, score):
     result = score(*parts(shaken, start=8, frames=6))
     with pytest.raises(MeasurementError, match=r"\(frames 8 to 13\) has no size: raw video, .* and parts of a clip"):
         assert result.bitrate
+    with pytest.raises(ClipError, match=r"frames 8 to 13\) is a part of a clip, and gates on streams are about"):
+        Vmaf(cache=False).stream(Clip(shaken[1], start=8, frames=6))
 
 
 def test_align_within_a_part(shaken, cut, score):
