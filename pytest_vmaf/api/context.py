@@ -144,7 +144,7 @@ def unchecked_gates(context: Context) -> tuple[Gate, ...]:
 
 def unchecked_expectations(context: Context) -> list[str]:
     """What the marker expects of streams and no measurement checked, by name."""
-    marked = (each for layer in context.layers if layer.origin == "marker" for each in layer.stream)
+    marked = (each for layer in context.layers if layer.origin in TEST_ORIGINS for each in layer.stream)
     return [f"stream {each.name}" for each in marked if stream_key(each.name) not in context.records.checked]
 
 

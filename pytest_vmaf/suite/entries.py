@@ -26,13 +26,13 @@ from pytest_vmaf.text import short_repr
 CLIP_FIELDS = tuple(field.name for field in fields(Clip) if field.name != "path")
 #: What a table sets for its tests.
 SHARED = ("gates", "settings")
-TEST_KEYS = (*SHARED, "baseline", "markers", "report_only")
+TEST_KEYS = (*SHARED, "stream", "baseline", "markers", "report_only")
 CLIP_KEYS = ("name", "path", "sha256", "hash", "groups", *CLIP_FIELDS, *SHARED)
 ENCODE_KEYS = (
     *("name", "encoder", "preset", "arguments", "pix_fmt", "crf_range", "suffix"),
     *("clips", "crfs", "targets", "metric", "min_crf", "sample", "repeats", *TEST_KEYS),
 )
-PAIR_KEYS = ("name", "distorted", "sha256", "hash", "clips", "crfs", *CLIP_FIELDS, *TEST_KEYS)
+PAIR_KEYS = ("name", "distorted", "sha256", "hash", "clips", "crfs", *dict.fromkeys((*CLIP_FIELDS, *TEST_KEYS)))
 HINTS = {
     "crf": " Write crfs = [28].",
     "target": " Write targets = [93].",
@@ -111,9 +111,8 @@ def read_pair(table: Table) -> SuitePair:
     checksum = _hash(table) or ""
     if checksum and "{" in text:
         raise table.problem("belongs to one file, but distorted has a placeholder.", _hash_key(table))
-    stated = {key: _plain(table.values[key]) for key in CLIP_FIELDS if key in table.values}
     _clip(table, path)
-    return SuitePair(name, path, stated, checksum, crfs or ())
+    return SuitePair(name, path, _stated(table), checksum, crfs or ())
 
 
 def read_marks(table: Table, key: str, refused: tuple[str, ...]) -> tuple[str, ...]:
@@ -151,7 +150,7 @@ def _path(table: Table, key: str) -> Path:
 
 
 def _clip(table: Table, path: Path) -> Clip:
-    stated: dict[str, Any] = {key: _plain(table.values[key]) for key in CLIP_FIELDS if key in table.values}
+    stated = _stated(table)
     for key, value in stated.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise table.expected(key, "a finite number")
@@ -161,6 +160,12 @@ def _clip(table: Table, path: Path) -> Clip:
         return Clip(path, **stated)
     except (ClipError, SettingsError) as error:
         raise table.problem(f"is invalid: {error}") from None
+
+
+def _stated(table: Table) -> dict[str, Any]:
+    """The fields of `Clip` in a table. A table `stream` is not one: it has expectations."""
+    values = {key: _plain(table.values[key]) for key in CLIP_FIELDS if key in table.values}
+    return {key: value for key, value in values.items() if not isinstance(value, dict) or key != "stream"}
 
 
 def _plain(value: object) -> object:

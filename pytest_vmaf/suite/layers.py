@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pytest_vmaf.api.gate_selection import has_baseline, supports
 from pytest_vmaf.errors import ModelError, SettingsError
+from pytest_vmaf.gates.expectations import Expectation
 from pytest_vmaf.gates.gate import gate_names
 from pytest_vmaf.gates.metrics import ENCODE_METRICS
 from pytest_vmaf.gates.tolerance import Tolerance
@@ -42,7 +43,16 @@ def read_layer(table: Table) -> Layer:
         layer = make_layer(MANIFEST, {"gates": dict(gates.values)})
     except SettingsError as error:
         raise gates.problem(f"is invalid: {error}") from None
-    return layer._replace(options=options)
+    return layer._replace(options=options, stream=_expectations(table))
+
+
+def _expectations(table: Table) -> tuple[Expectation, ...]:
+    if not isinstance(table.values.get("stream"), dict):
+        # Of a clip, it is the number of a stream.
+        return ()
+    stream = table.table("stream")
+    expected = [_one(stream, name, {"stream": {name: value}}) for name, value in stream.values.items()]
+    return tuple(each for layer in expected for each in layer.stream)
 
 
 def layers_of_test(layers: Sequence[Layer], *, baseline: bool, search: bool) -> tuple[Layer, ...]:
@@ -56,9 +66,11 @@ def layers_of_test(layers: Sequence[Layer], *, baseline: bool, search: bool) -> 
     chosen = []
     for layer in layers:
         tolerances = tuple(each for each in layer.tolerances if baseline and applies(each, search=search))
-        chosen.append(layer._replace(tolerances=tolerances))
+        # What a search finds is not compared with a baseline packet by packet.
+        stream = tuple(each for each in layer.stream if each.name != "bitstream" or (baseline and not search))
+        chosen.append(layer._replace(tolerances=tolerances, stream=stream))
     nearest = Layer(MANIFEST, {}, (), (), baseline or None)
-    return (nearest, *(layer for layer in chosen if layer.options or layer.gates or layer.tolerances))
+    return (nearest, *(each for each in chosen if each.options or each.gates or each.tolerances or each.stream))
 
 
 def applies(tolerance: Tolerance, *, search: bool) -> bool:
@@ -66,10 +78,12 @@ def applies(tolerance: Tolerance, *, search: bool) -> bool:
     return tolerance.metric in ENCODE_METRICS if search else has_baseline(tolerance.metric, ())
 
 
-def unused(tolerances: Iterable[Tolerance], layers: Iterable[Layer]) -> list[str]:
-    """The names of tolerances that no test of these layers has."""
-    used = {each.key for layer in layers for each in layer.tolerances}
-    return [each.name for each in tolerances if each.limit is not None and each.key not in used]
+def unused(layer: Layer, layers: Collection[Layer]) -> Iterator[tuple[str, str]]:
+    """The tolerances and expectations of a layer that no test of these layers has, each with the name of its table."""
+    used = {each.key for other in layers for each in other.tolerances}
+    yield from (("gates", each.name) for each in layer.tolerances if each.limit is not None and each.key not in used)
+    expected = {each.name for other in layers for each in other.stream}
+    yield from (("stream", each.name) for each in layer.stream if each.name not in expected)
 
 
 def _one(table: Table, name: str, keywords: Mapping[str, object]) -> Layer:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_vmaf.api.extensions import standalone
+from pytest_vmaf.errors import SettingsError
+from pytest_vmaf.gates.expectations import in_force
 from pytest_vmaf.settings import Layer
 from pytest_vmaf.suite.entries import (
     NOT_MARKERS,
@@ -139,9 +141,9 @@ class _Reader:
             raise self._top.problem(f"the manifest has no tests: there are {what}.")
         layers = [layer for test in self.tests for layer in test.layers]
         for table, layer in self._layers:
-            for name in unused(layer.tolerances, layers):
+            for key, name in unused(layer, layers):
                 text = "compares with a baseline, but no test that it applies to has one. Add baseline = true."
-                raise table.table("gates").problem(text, name)
+                raise table.table(key).problem(text, name)
 
     def _tables(self, key: str) -> list[Table]:
         with self._problems.collect():
@@ -166,6 +168,10 @@ class _Reader:
         search = isinstance(entry, SuiteEncode) and bool(entry.targets)
         for clip in clips:
             layers = layers_of_test((clip.layer, layer, self._layer), baseline=clip.name in baseline, search=search)
+            try:
+                in_force(each.stream for each in layers)
+            except SettingsError as error:
+                raise table.problem(f"is invalid: {error}", "stream") from None
             for crf in entry.crfs or (None,):
                 what = entry.targets if isinstance(entry, SuiteEncode) and search else () if crf is None else (crf,)
                 name = "-".join([clip.name, *(f"{each:.12g}" for each in what)])

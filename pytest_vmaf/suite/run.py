@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_vmaf.api.context import Context
+from pytest_vmaf.api.context import Context, stream_key
 from pytest_vmaf.cache.entries import Cache
 from pytest_vmaf.errors import GateViolation, MeasurementError
 from pytest_vmaf.media.clip import Clip
@@ -61,6 +61,7 @@ def _bisect(vmaf: Vmaf, context: Context, test: SuiteTest, entry: SuiteEncode, f
         for record in context.records.measurements[first:]:
             record["gated"] = True
         context.records.checked |= {gate.key for layer in test.layers for gate in layer.gates}
+        context.records.checked |= {stream_key(each.name) for layer in test.layers for each in layer.stream}
     # Several targets may have one answer.
     for crf, answer in {answer.crf: answer for answer in answers if answer.met}.items():
         if "sample" in entry.search:

@@ -197,6 +197,10 @@ BROKEN = {
     f"{HEAD}[encodes.settings]\nmodle = 3": "vmaf.toml:11: encodes[x].settings has an unknown key 'modle'. Did you",
     f"{HEAD}[encodes.settings]\nthreads = true": "vmaf.toml:11: encodes[x].settings.threads is invalid: threads",
     f'{HEAD}[encodes.settings]\nmodel = "vmaf_v9"': "vmaf.toml:11: encodes[x].settings.model is invalid:",
+    f"{HEAD}[encodes.stream]\ncodek = 3": "vmaf.toml:11: encodes[x].stream.codek is invalid: 'codek' (manifest) is not",
+    f"{HEAD}[encodes.stream]\ncodec = 3": "vmaf.toml:11: encodes[x].stream.codec is invalid: codec (manifest) must be",
+    f"{HEAD}[encodes.stream]\nvbv_size = 3": "vmaf.toml:10: encodes[x].stream is invalid: A buffer needs both",
+    f"{HEAD}[encodes.stream]\nbitstream = 'same'": "vmaf.toml:11: encodes[x].stream.bitstream compares with a baseline",
     # Clips.
     "version = 1\n[[clips]]\nname = 3": "vmaf.toml:2: clips[1] lacks path.",
     'version = 1\n[[clips]]\npath = "a b.y4m"': "vmaf.toml:2: clips[1] lacks a name: that of its file has characters",

@@ -42,7 +42,7 @@ def write(pytester: pytest.Pytester, clip: Path) -> Callable[..., None]:
 
 def test_crf(write: Callable[..., None], run: Run, report: Callable[[], dict[str, Any]]) -> None:
     """As vmaf.check(source, vmaf.encode(...)) does it: with every gate, and the default ones."""
-    write('crfs = [26]\narguments = "-threads 1"')
+    write('crfs = [26]\narguments = "-threads 1"\n[encodes.stream]\ncodec = "h264"')
     assert run("--vmaf-json=r.json").parseoutcomes() == {"passed": 1}
     (test,) = report()["tests"]
     (record,) = test["measurements"]
