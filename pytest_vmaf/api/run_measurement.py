@@ -77,7 +77,8 @@ class Judgement:
     @property
     def passed(self) -> bool:
         """Whether every gate and tolerance passed."""
-        return not self.outcome.failed and all(each.passed for each in (*self.verdicts, *self.checks))
+        gates = all(verdict.passed for verdict in self.verdicts) and all(check.passed for check in self.checks)
+        return gates and not self.outcome.failed
 
 
 def run_measurement(

@@ -81,7 +81,7 @@ def read_stream(
     packets, extradata = list_packets(clip, ffmpeg, timeout)
     if (make_reader := READERS.get(packets.codec)) is None:
         raise ClipError(f"The codec of {clip} must be {', '.join(CODEC_NAMES.values())}, not {packets.codec}.")
-    gops, changes = GopReader(), list[tuple[int, Header, Header]]()
+    gops, changes, number = GopReader(), list[tuple[int, Header, Header]](), 0
     try:
         reader = make_reader(extradata)
     except HeaderError as error:
@@ -99,7 +99,6 @@ def read_stream(
         gops.add(picture)
         number += 1
 
-    number = 0
     read_payload(clip, packets, on_packet, ffmpeg, timeout)
     if not reader.headers:
         raise ClipError(f"{clip} contains no sequence header, so nothing can decode it.")

@@ -53,8 +53,8 @@ def stream_number(stream: Stream, name: str, metric: str, limit: float) -> float
 def place_of(stream: Stream, metric: str) -> list[str]:
     """Where in a stream the number of a metric comes from, as lines of a message."""
     if metric == "peak_bitrate" and (peak := stream.peak):
-        end = time_code(peak.time + stream.window)
-        return [f"worst window: {time_code(peak.time)} to {end}, {_packets(peak.first, peak.packets)}"]
+        span = span_text(peak.time, peak.time + stream.window)
+        return [f"worst window: {span}, {_packets(peak.first, peak.packets)}"]
     if metric == "keyframe_distance":
         gop = stream.longest_gop
         if not (rate := stream.frame_rate):

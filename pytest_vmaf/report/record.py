@@ -83,21 +83,20 @@ def stream_record(
 
 def stream_data(stream: Stream) -> RecordDict:
     """The values of a stream, as `schema.STREAM`."""
-    names = ("codec", "profile", "level", "tier", "pix_fmt", "width", "height", "frames", "packets", "size", "digest")
-    return plain(
-        {
-            **{name: getattr(stream, name) for name in names},
-            **{name: getattr(stream, name) for name in ("color_range", "matrix", "primaries", "transfer")},
-            "frame_rate": stream.frame_rate and str(stream.frame_rate),
-            "bitrate": stream.bitrate if stream.frame_rate else None,
-            "peak_bitrate": stream.peak and stream.peak_bitrate,
-            "peak_time": stream.peak and stream.peak.time,
-            "window": stream.window,
-            "keyframe_distance": stream.keyframe_distance,
-            "closed_gops": stream.closed_gops,
-            "changes": len(stream.changes),
-        }
+    names = (
+        "codec profile level tier pix_fmt width height frames packets size digest color_range matrix primaries transfer"
     )
+    return {
+        **{name: plain(getattr(stream, name)) for name in names.split()},
+        "frame_rate": stream.frame_rate and str(stream.frame_rate),
+        "bitrate": stream.bitrate if stream.frame_rate else None,
+        "peak_bitrate": stream.peak and stream.peak_bitrate,
+        "peak_time": stream.peak and stream.peak.time,
+        "window": stream.window,
+        "keyframe_distance": stream.keyframe_distance,
+        "closed_gops": stream.closed_gops,
+        "changes": len(stream.changes),
+    }
 
 
 def check_gates(checks: Sequence[Check]) -> list[RecordDict]:
