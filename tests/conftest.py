@@ -26,7 +26,7 @@ from pytest_vmaf.scoring.measure import measure
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.scoring.result import Result
 
-pytest_plugins = ["pytester", "session_clips"]
+pytest_plugins = ["pytester", "session_clips", "stream_encodes"]
 
 # A shell starts background jobs with SIGINT ignored, and child processes inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():

@@ -119,7 +119,7 @@ def add_raw_video(parser: argparse.ArgumentParser, *, size: str = "", rate: str 
     add("--framerate", dest="frame_rate", help=argparse.SUPPRESS)
 
 
-def add_gate(parser: argparse.ArgumentParser, example: str) -> None:
+def add_gate(parser: argparse._ActionsContainer, example: str) -> None:
     """Add `--gate`."""
     text = f"for example {example} (repeatable)"
     parser.add_argument("--gate", action="append", default=[], metavar="NAME=LIMIT", help=text)

@@ -32,6 +32,7 @@ from pytest_vmaf.cli import (
     roi,
     score,
     speed,
+    stream,
     suite,
     sweep,
 )
@@ -42,7 +43,7 @@ from pytest_vmaf.text import did_you_mean
 
 #: In the order of the help. `score` is two commands.
 COMMANDS = (
-    *(score, roi, quality_map, encode, bisect, compare, ladder, per_shot, sweep, recommend),
+    *(score, roi, quality_map, stream, encode, bisect, compare, ladder, per_shot, sweep, recommend),
     *(speed, determinism),
     *(gap, report, baseline, suite, cache, doctor),
 )
@@ -76,10 +77,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if rest:
         command = names.get(words[0], parser)
         command.error(f"unrecognized arguments: {' '.join(rest)}{_flag_hint(rest[0], command)}")
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+    for output in (sys.stdout, sys.stderr):
+        if isinstance(output, io.TextIOWrapper):
             # A name that the terminal's encoding lacks must not end the command with a traceback.
-            stream.reconfigure(errors="backslashreplace")
+            output.reconfigure(errors="backslashreplace")
     # SIGTERM and SIGHUP stop a scorer and remove its folder, as Ctrl-C does.
     Termination().install()
     return _run(options)

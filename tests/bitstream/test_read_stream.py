@@ -10,15 +10,18 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from stream_encodes import ENCODES
 
-from bitstream.conftest import ENCODES
 from pytest_vmaf.bitstream.read_stream import Buffer, read_stream
 from pytest_vmaf.bitstream.stream import Stream
 from pytest_vmaf.errors import ClipError, MeasurementError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.streaming.codec_strings import codec_string
 
-#: ffmpeg's names of H.264's profile_idc, and the names of fields that state profile and level, by codec.
+#: Two codecs are read in the quick suite, and all of them in the slow one.
+QUICK = ("x264-open.mp4", "svt.mp4")
+EVERY = [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in ENCODES if name not in QUICK)]
+#: The fields that state the level, and its name by their value.
 LEVELS = {
     "h264": ("level_idc", lambda idc: f"{idc / 10:g}"),
     "hevc": ("general_level_idc", lambda idc: f"{idc / 30:g}"),
@@ -56,7 +59,7 @@ def key_frames(log: str) -> tuple[int, ...]:
     return tuple(int(number) for number, is_key, _ in frames if is_key == "1")
 
 
-@pytest.mark.parametrize("name", ENCODES)
+@pytest.mark.parametrize("name", EVERY)
 def test_headers(name: str, read: Callable[[str], Stream], traced: Callable[[str], str]) -> None:
     stream, log = read(name), traced(name)
     line = LINE.search(log)
@@ -78,7 +81,7 @@ def test_headers(name: str, read: Callable[[str], Stream], traced: Callable[[str
             _ = stream.highest_level
 
 
-@pytest.mark.parametrize("name", ENCODES)
+@pytest.mark.parametrize("name", EVERY)
 def test_key_frames(name: str, read: Callable[[str], Stream], traced: Callable[[str], str]) -> None:
     stream, log = read(name), traced(name)
     assert stream.key_frames == key_frames(log)
@@ -91,7 +94,7 @@ def test_key_frames(name: str, read: Callable[[str], Stream], traced: Callable[[
     ("name", "tags"),
     [
         ("x264-closed.mp4", ("tv", "bt709", "bt709", "bt709")),
-        ("x265-open.mkv", ("tv", "bt2020nc", "bt2020", "smpte2084")),
+        pytest.param("x265-open.mkv", ("tv", "bt2020nc", "bt2020", "smpte2084"), marks=pytest.mark.slow),
         ("x264-open.mp4", ("unknown",) * 4),
     ],
 )
@@ -100,7 +103,7 @@ def test_colour(name: str, tags: tuple[str, ...], read: Callable[[str], Stream])
     assert (stream.color_range, stream.matrix, stream.primaries, stream.transfer) == tags
 
 
-@pytest.mark.parametrize("name", ENCODES)
+@pytest.mark.parametrize("name", EVERY)
 def test_tier(name: str, read: Callable[[str], Stream], stream_encode: Callable[[str], Path], ffmpeg: str) -> None:
     """The tier is that of the CODECS string, which another module reads from the container."""
     tier = {"": "", "H": "High", "L": "Main", "M": "Main"}
@@ -112,7 +115,7 @@ def test_tier(name: str, read: Callable[[str], Stream], stream_encode: Callable[
 OPEN = {"x264-open.mp4": (12, 9, 3), "x265-open.mkv": (12, 9, 3), "vvc-open.mp4": (31, 16, 15)}
 
 
-@pytest.mark.parametrize("name", ENCODES)
+@pytest.mark.parametrize("name", EVERY)
 def test_gops(name: str, read: Callable[[str], Stream]) -> None:
     """Groups are open where the encoder was told so: the second one is the first with frames that need the first."""
     gop = read(name).open_gop
@@ -125,6 +128,7 @@ def test_gops(name: str, read: Callable[[str], Stream]) -> None:
         assert gop is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["x264.ts", "x264.mkv", "x264.h264"])
 def test_containers(
     name: str,
@@ -140,6 +144,7 @@ def test_containers(
     assert stream.bitrate == pytest.approx(other.bitrate, rel=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("source", "name"), [("vvc-closed.mp4", "bare.vvc"), ("svt.mp4", "bare.obu")])
 def test_no_times(
     source: str, name: str, stream_encode: Callable[[str], Path], remux: Callable[..., Path], ffmpeg: str
@@ -158,7 +163,7 @@ def test_no_times(
 
 
 def test_round_trip(read: Callable[[str], Stream]) -> None:
-    stream = read("x265-open.mkv")
+    stream = read("x264-open.mp4")
     assert Stream.from_dict(stream.to_dict()) == stream
 
 
@@ -172,6 +177,7 @@ def test_rates(stream_encode: Callable[[str], Path], ffmpeg: str) -> None:
     assert stream.vbv.packets == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["x264-closed.mp4", "x264-open.mp4"])
 def test_digest(
     name: str,

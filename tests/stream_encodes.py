@@ -1,4 +1,4 @@
-"""Encodes of every codec, made once per session."""
+"""Encodes of every codec whose packets and headers are read, made once per session."""
 
 from __future__ import annotations
 
