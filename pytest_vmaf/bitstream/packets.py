@@ -126,8 +126,6 @@ def list_packets(clip: Clip, ffmpeg: str, timeout: float | None = None) -> tuple
     """
     if clip.is_raw or is_picture(clip):
         raise ClipError(f"{clip} has no stream: raw video and pictures have no packets. Give the encode itself.")
-    if clip.is_part:
-        raise ClipError(f"{clip} is a part of a clip, and streams are read as a whole. Give the encode without start=.")
     log, formats, damages, first = PacketLog(), list[str](), list[str](), bytearray()
 
     def on_line(line: str) -> None:

@@ -75,8 +75,8 @@ def read_stream(
     """
     if clip.is_part:
         raise ClipError(
-            f"{clip} is a part of a clip, and gates on streams are about the packets and headers of a whole encode. Pass "
-            f"the whole encode to vmaf.stream({str(clip.path)!r}, …)."
+            f"{clip} is a part of a clip, and gates on streams are about the packets and headers of a whole encode. "
+            f"Pass the whole encode to vmaf.stream({str(clip.path)!r}, …)."
         )
     packets, extradata = list_packets(clip, ffmpeg, timeout)
     if (make_reader := READERS.get(packets.codec)) is None:

@@ -174,7 +174,7 @@ def test_not_measured(closed: Path, stream_encode: Callable[[str], Path], remux:
         vmaf.stream(stream_encode("vp9.webm"), max_level=4)
     with pytest.raises(MeasurementError, match="max_vbv_underflow requires vbv_size="):
         vmaf.stream(closed, max_vbv_underflow=0)
-    with pytest.raises(ClipError, match="streams are read as a whole"):
+    with pytest.raises(ClipError, match="Pass the whole encode to vmaf"):
         vmaf.stream(Clip(closed, start=3))
 
 
