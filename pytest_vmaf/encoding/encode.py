@@ -16,10 +16,11 @@ from pytest_vmaf.errors import ClipError, EncodeError, MeasurementError, Setting
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.command import Command, Finished
 from pytest_vmaf.media.demux import is_known
-from pytest_vmaf.media.diagnosis import diagnose
+from pytest_vmaf.media.diagnosis import describe_restart, diagnose
 from pytest_vmaf.media.ffmpeg import OUTPUT, FfmpegCommand, by_hand
 from pytest_vmaf.media.frame_rate import average_rate
 from pytest_vmaf.media.guard import noted_start
+from pytest_vmaf.media.inspection_log import RESTARTED
 from pytest_vmaf.media.process import run, run_together
 from pytest_vmaf.media.stopwatch import Spent, Stopwatch
 from pytest_vmaf.text import printable
@@ -202,14 +203,19 @@ def _call_function(job: EncodeJob, crf: int, path: Path) -> None:
 
 def _run_ffmpeg(job: EncodeJob, crf: int, path: Path) -> None:
     outputs: set[int] = set()
+    restarts: list[str] = []
 
     def on_line(line: str) -> None:
         if match := OUTPUT.match(line):
             outputs.add(int(match[1]))
+        elif RESTARTED.match(line):
+            restarts.append(line)
 
     argv = job.ffmpeg_argv(crf, path)
     command = FfmpegCommand((*job.counted_by, *argv), display_argv=(*by_hand(argv)[:-1], path.name), on_stderr=on_line)
-    _check_end(job, crf, run(command, job.timeout))
+    end = run(command, job.timeout)
+    _check_restarts(job, restarts)
+    _check_end(job, crf, end)
     if len(outputs) != 1:
         raise EncodeError(f"The arguments make ffmpeg write {len(outputs)} output files; exactly one is expected.")
 
@@ -235,14 +241,18 @@ def _run_program(job: EncodeJob, crf: int, path: Path) -> None:
 def _run_with_input(job: EncodeJob, program: Command) -> Finished:
     """Run a program while ffmpeg writes the source to its standard input."""
     refusals: list[str] = []
+    restarts: list[str] = []
 
     def on_line(line: str) -> None:
         if "ERROR: yuv4mpeg can only handle" in line:
             refusals.append(line)
+        elif RESTARTED.match(line):
+            restarts.append(line)
 
     reader, writer = os.pipe()
     decoder = FfmpegCommand(job.decoder_argv(f"pipe:{writer}"), on_stderr=on_line, pass_fds=(writer,), may_fail=True)
     decoder_end, program_end = run_together([decoder, replace(program, stdin=reader)], job.timeout)
+    _check_restarts(job, restarts)
     if refusals:
         raise EncodeError(
             f'y4m cannot carry {job.pix_fmt or job.source.pix_fmt}. Choose a conversion, for example pix_fmt="yuv420p".'
@@ -253,6 +263,12 @@ def _run_with_input(job: EncodeJob, program: Command) -> Finished:
         what = reasons or f"ffmpeg could not decode {job.source.clip.name} for {job.name}."
         raise EncodeError(f"{what}\n{decoder_end.explain()}")
     return program_end
+
+
+def _check_restarts(job: EncodeJob, restarts: list[str]) -> None:
+    """Refuse a part in which the frames change: the filter that selects it then counts from 0 again."""
+    if restarts and job.source.clip.is_part:
+        raise EncodeError(describe_restart(job.source.clip, job.ffmpeg, job.timeout))
 
 
 def _check_end(job: EncodeJob, crf: int, end: Finished) -> None:

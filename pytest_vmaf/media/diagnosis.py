@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_vmaf.media.clip import Clip, Stream
@@ -77,7 +78,11 @@ def diagnose(clips: Sequence[Clip], lines: Sequence[str], ffmpeg: str, timeout: 
 
 
 def find_change(clip: Clip, ffmpeg: str, timeout: float | None = None) -> str:
-    """Where the size, pixel format, tags or rotation of a clip change, in a sentence; "" if they never do."""
+    """Where the size, pixel format, tags or rotation of a clip change, in a sentence; "" if they never do.
+
+    Of a part, the whole clip is read, and its frames are counted from the first.
+    """
+    clip = replace(clip, start=0, frames=None) if clip.is_part else clip
     forms: list[tuple[str, ...]] = []
     tags: list[tuple[str, ...]] = []
     turns: list[str] = []
@@ -110,6 +115,12 @@ def find_change(clip: Clip, ffmpeg: str, timeout: float | None = None) -> str:
                 f"sidedata=delete:type=DISPLAYMATRIX -fps_mode passthrough -c:v ffv1 {_file(clip)}"
             )
     return ""
+
+
+def describe_restart(clip: Clip, ffmpeg: str, timeout: float | None = None) -> str:
+    """Why a part cannot be read in which, or before which, the frames change."""
+    change = find_change(clip, ffmpeg, timeout)
+    return f"{clip}: a part must end a few frames before the frames of the clip change. {change}".rstrip()
 
 
 def _describe_tags(clip: Clip, frame: int, before: Sequence[str], after: Sequence[str]) -> str:

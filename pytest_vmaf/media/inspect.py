@@ -16,7 +16,7 @@ from pytest_vmaf.json_shapes import Fitting, Optional, Text, conform
 from pytest_vmaf.media.builds import build_of
 from pytest_vmaf.media.clip import Clip, Stream
 from pytest_vmaf.media.demux import input_arguments, is_picture, video_stream
-from pytest_vmaf.media.diagnosis import describe_change, find_change, why_unreadable
+from pytest_vmaf.media.diagnosis import describe_change, describe_restart, find_change, why_unreadable
 from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, FfmpegCommand
 from pytest_vmaf.media.fingerprint import Unchanged, decoding_content
 from pytest_vmaf.media.first_frames import decode_first_frames
@@ -160,6 +160,8 @@ def _inspect(clip: Clip, ffmpeg: str, frames: int, timeout: float | None, luma: 
     # A display matrix that is applied is not described any more.
     decode = partial(decode_first_frames, clip, ffmpeg, frames, THUMBNAIL, timeout, luma)
     log, thumbnails, end = decode("-noautorotate")
+    if clip.is_part and log.restarted:
+        raise ClipError(describe_restart(clip, ffmpeg, timeout))
     if any(turn is not None for turn in log.turns):
         if len(set(log.turns)) > 1 and (change := find_change(clip, ffmpeg, timeout)):
             raise ClipError(change)

@@ -39,6 +39,7 @@ ENCODER = re.compile(r"^ {6}encoder +: (.{1,100})", re.IGNORECASE)
 #: Frames whose durations differ by more than this, in seconds and by their usual duration, have a variable rate.
 #: Containers round time stamps to milliseconds.
 JITTER = (0.0025, 0.1)
+RESTARTED = re.compile(r"^\[[^]]*\] Reconfiguring filter graph because ")
 DURATION = re.compile(r"^  Duration: (\d+):(\d\d):(\d\d\.\d+)")
 #: Lines by what they say; only the first line of each kind counts.
 ANYWHERE = {
@@ -64,11 +65,12 @@ class InspectionLog:
         forms: Width, height and pixel format of each frame.
         interlaced: Whether a frame is interlaced.
         turns: The rotation of each frame's display matrix, None for a frame without one.
+        restarted: Whether the filters started again, because the frames changed: they have counted from 0 twice.
     """
 
     def __init__(self, stream: int) -> None:
         self.stream, self.tracks, self.forms, self.interlaced = stream, list[str](), list[tuple[str, str, str]](), False
-        self.turns: list[float | None] = []
+        self.turns, self.restarted = list[float | None](), False
         self._times: list[float] = []
         self._first: dict[str, re.Match[str]] = {}
         self._inside, self._listed = False, False
@@ -91,6 +93,8 @@ class InspectionLog:
                     self._first["average"] = average
                 size = f"{match['size']} " if match["size"] else ""
                 self.tracks.append(f"{size}{match['codec']}{', default' if match['default'] else ''}")
+        elif RESTARTED.match(line):
+            self.restarted = True
         elif line.startswith(("Stream mapping:", "Output #")):
             self._listed, self._inside = True, False
         forms = ANYWHERE | (IN_STREAM if self._inside else {})

@@ -87,7 +87,8 @@ def _find(clip: Clip, unit: int, ffmpeg: str, timeout: float | None) -> str:
         frames(line)
 
     # Without a look at the stream, ffmpeg knows no ratio that it could state for all frames.
-    _run(clip, ffmpeg, timeout, ("-fps_mode", "passthrough", "-vf", SHOWINFO), on_frame, "-nofind_stream_info")
+    chain = ",".join(filter(None, (clip.trimming, SHOWINFO)))
+    _run(clip, ffmpeg, timeout, ("-fps_mode", "passthrough", "-vf", chain), on_frame, "-nofind_stream_info")
     [flags] = list(frames.flags.values()) or [[]]
     return "".join(field_problems(flags, (), ["interlaced"]))
 

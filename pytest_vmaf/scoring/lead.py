@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pytest_vmaf.cache.entries import Cache
+from pytest_vmaf.errors import LogError
 from pytest_vmaf.media.inspect import count_frames
 from pytest_vmaf.media.part import refuse_outside, trim_filter
 from pytest_vmaf.scoring.scorer import ModelRun, ScoreLog, ScoreRequest, Source
@@ -45,13 +46,20 @@ def without_lead(log: ScoreLog, request: ScoreRequest) -> ScoreLog:
     Args:
         log: A log with as many frames of both clips.
         request: The request.
+
+    Raises:
+        LogError: If it has more frames than the scorer was asked for.
     """
     before, after = request.lead
     if not before and not after:
         return log
-    frames = max(0, log.reference_frames - before)
-    if request.reference.frames is not None:
-        frames = min(frames, request.reference.frames)
+    frames, stated = max(0, log.reference_frames - before), request.reference.frames
+    if stated is not None and frames > stated + after:
+        raise LogError(
+            f"The scorer must apply the filters of Source.chain: it reports {log.reference_frames} frames, not "
+            f"{stated} and {before + after} around them."
+        )
+    frames = frames if stated is None else min(frames, stated)
 
     def part(columns: Mapping[str, tuple[float, ...]]) -> dict[str, tuple[float, ...]]:
         return {name: values[before : before + frames] for name, values in columns.items()}

@@ -9,7 +9,8 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, strategies as st
 
-from pytest_vmaf.errors import ClipError
+from pytest_vmaf import Vmaf
+from pytest_vmaf.errors import ClipError, EncodeError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.fingerprint import content_of
 from pytest_vmaf.media.inspect import count_frames, inspect
@@ -125,3 +126,29 @@ def test_seconds_of_pictures(make, clip, ffmpeg, tmp_path):
     make("-i", clip, "-frames:v", 3, tmp_path / "f%d.png")
     with pytest.raises(ClipError, match=r"states no frame rate, so seconds are not frames\."):
         in_frames(Clip(tmp_path / "f%d.png", start=0.1), ffmpeg)
+
+
+@pytest.fixture(scope="module")
+def changing(make, tmp_path_factory):
+    """A stream whose size changes at frame 24, with more frames after that than before."""
+    folder, parts = tmp_path_factory.mktemp("changing"), []
+    for size, frames in (("64x48", 24), ("96x48", 40)):
+        source = ("-f", "lavfi", "-i", f"testsrc2=s={size}:r=25,format=yuv420p", "-frames:v", frames)
+        parts.append(make(*source, "-c:v", "libx264", "-preset", "ultrafast", folder / f"{size}.h264").read_bytes())
+    (folder / "changing.h264").write_bytes(b"".join(parts))
+    return folder / "changing.h264"
+
+
+@pytest.mark.parametrize("start", [20, 26, 40])
+def test_a_part_with_or_after_a_change(start, changing, ffmpeg):
+    # The filter that selects frames counts from 0 again, so it would select others.
+    with pytest.raises(ClipError, match=r"a part must end a few frames before .* at frame 24, from 64x48 to 96x48"):
+        inspect(Clip(changing, start=start, frames=8), ffmpeg, 8)
+    assert inspect(Clip(changing, start=2, frames=8), ffmpeg, 8).frames_expected == 8
+
+
+@pytest.mark.slow
+def test_encode_a_part_with_a_change(changing, tmp_path):
+    part = Clip(changing, start=2, frames=40, frame_rate=25)
+    with pytest.raises(EncodeError, match="a part must end a few frames before the frames of the clip change"):
+        Vmaf(cache=False).encode(part, tmp_path / "a.mp4", encoder="libx264", crf=30)

@@ -8,14 +8,17 @@ import pytest
 
 from pytest_vmaf import Vmaf
 from pytest_vmaf.cache.entries import Cache
-from pytest_vmaf.errors import ClipError, MeasurementError, PairError
+from pytest_vmaf.errors import ClipError, LogError, MeasurementError, PairError
 from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.plugins.vmaf_cli import VmafCliScorer
 from pytest_vmaf.report.frame_pictures import worst_pictures
 from pytest_vmaf.report.record import measurement_record
 from pytest_vmaf.roi.regions import Region
+from pytest_vmaf.scoring.lead import without_lead
 from pytest_vmaf.scoring.measure import measure
-from pytest_vmaf.scoring.prepare import MeasureRequest
+from pytest_vmaf.scoring.prepare import MeasureRequest, prepare
+from pytest_vmaf.scoring.scorer import ScoreLog
 
 #: Motion that rises and falls, of which a frame's score takes the smaller one of two changes.
 SHAKEN = (
@@ -168,3 +171,11 @@ def test_cached_by_part(shaken, score, tmp_path):
     assert [bool(each.provenance["cached"]) for each in (first, other, again)] == [False, False, True]
     assert again.neg.frames == first.neg.frames != other.neg.frames
     assert again.provenance["command"] == first.provenance["command"]
+
+
+def test_a_scorer_that_scores_other_frames(shaken):
+    request = MeasureRequest(*parts(shaken, start=8, frames=6))
+    job = prepare(request, FfmpegScorer()).job
+    log = ScoreLog({"neg": (1.0,) * 24}, 24, 24, "", "")
+    with pytest.raises(LogError, match=r"must apply the filters of Source\.chain: it reports 24 frames, not 6 and 2"):
+        without_lead(log, job)
