@@ -11,6 +11,7 @@ from pytest_vmaf.gates.gate import Gate, Verdict
 from pytest_vmaf.gates.metrics import CHANGED_FRAMES, CHANGED_PACKETS
 from pytest_vmaf.media.clip import ClipLike
 from pytest_vmaf.report.record import unscored_record
+from pytest_vmaf.report.repeats import repeats_data
 
 if TYPE_CHECKING:
     from pytest_vmaf.api.keywords import EncoderLike
@@ -70,7 +71,8 @@ def _record(context: Context, repeated: Determinism, verdicts: list[Verdict]) ->
     marked = any(layer.gates for layer in context.layers if layer.origin == "marker")
     subject = f"determinism of {repeated.name} at CRF {repeated.crf}"
     record = unscored_record(repeated.reference, subject, repeated.sentence, verdicts)
-    records.add({**record, "gated": bool(verdicts) or not marked, "every_gate": False})
+    record |= {"repeats": repeats_data(repeated), "gated": bool(verdicts) or not marked, "every_gate": False}
+    records.add(record)
     if failed := [verdict for verdict in verdicts if not verdict.passed]:
         expected = failed[0].gate.name.partition(" ")[2]
         text = f"{repeated.name} at CRF {repeated.crf} is {repeated.sentence}; expect is {expected!r}"

@@ -11,6 +11,7 @@ from pytest_vmaf.errors import GateViolation
 from pytest_vmaf.gates.gate import Gate, Verdict
 from pytest_vmaf.report.baseline_section import section_maker
 from pytest_vmaf.report.record import measurement_record, outcome_gates, with_gates
+from pytest_vmaf.report.repeats import repeats_data
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.search.verdicts import best_below, judge_answer, judge_score, violation
 from pytest_vmaf.settings import TEST_ORIGINS
@@ -99,6 +100,9 @@ def _record_bisection(context: Context, bisection: Bisection, limits: Sequence[t
         result, score = best_below([bisection], answer.target)
         record_result(context, result, [judge_score(answer.metric, answer.target, score)])
     probes = {probe.crf: probe for probe in bisection.probes}
+    repeated = {each.crf: repeats_data(each) for each in bisection.determinism}
     for crf, judged in verdicts.items():
         record_result(context, probes[crf].result, judged)
+        if crf in repeated:
+            context.records.measurements[-1]["repeats"] = repeated[crf]
     return violations

@@ -34,7 +34,7 @@ HARDWARE = re.compile(r"_(?:nvenc|qsv|vaapi|amf|videotoolbox|v4l2m2m|mediacodec|
 #: Arguments that read options or filters from a file, which may name further files.
 SCRIPTS = re.compile(r"^-/|^@|^-\w+_script|\bsendcmd\b")
 #: The data of an entry.
-SHAPE = {"size": int, "frames": int, "duration": float, "seconds": Optional(float)}
+SHAPE = {"size": int, "frames": int, "duration": float, "seconds": Optional(float), "checksum": Optional(str)}
 
 
 def encode_key(job: EncodeJob, crf: int, path: Path) -> str | None:
@@ -85,12 +85,12 @@ def restore(job: EncodeJob, crf: int, path: Path, key: str | None) -> Encode | N
         return None
     try:
         conform(entry.data, SHAPE, "encode")
-        size, frames, duration, seconds = (entry.data[name] for name in SHAPE)
+        size, frames, duration, seconds, checksum = (entry.data.get(name) for name in SHAPE)
         if not (
             0 < size <= path.stat().st_size and 0 < frames < 10**9 > duration > 0 and (seconds is None or seconds > 0)
         ):
             raise ValueError("numbers that no encode of this size has")
-        return Encode(job.name, crf, path, size, frames, duration, seconds, job.command(crf, path))
+        return Encode(job.name, crf, path, size, frames, duration, seconds, job.command(crf, path), checksum or "")
     except UNREADABLE as error:
         path.unlink(missing_ok=True)
         forget(job.cache, "encode", key, f"{type(error).__name__}: {error}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -46,6 +47,7 @@ class TrialEncode:
         duration: Seconds, by the time stamps of the stream.
         seconds: How long encoding took, in seconds; None if the encode was scored in the same process.
         command: A shell command that makes the encode again.
+        checksum: A digest of the sizes and checksums of all packets; "" if it is not known.
     """
 
     name: str
@@ -56,6 +58,7 @@ class TrialEncode:
     duration: float
     seconds: float | None
     command: str
+    checksum: str = ""
 
     @property
     def bitrate(self) -> float:
@@ -157,7 +160,8 @@ def describe(job: EncodeJob, crf: int, path: Path, command: str, seconds: float 
             raise EncodeError(_no_rate(job))
         duration = float(len(packets) / job.source.frame_rate)
     _check_duration(job, crf, len(packets), duration)
-    return Encode(job.name, crf, path, size, len(packets), duration, seconds, command)
+    checksum = hashlib.sha256(" ".join(f"{each.size}:{each.checksum}" for each in packets).encode()).hexdigest()
+    return Encode(job.name, crf, path, size, len(packets), duration, seconds, command, checksum)
 
 
 def remove(path: Path) -> None:

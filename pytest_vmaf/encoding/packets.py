@@ -14,7 +14,7 @@ from pytest_vmaf.media.ffmpeg import FfmpegCommand
 from pytest_vmaf.media.process import run
 
 #: A line of ffmpeg's framecrc: dts, pts, duration, size. The flags are missing if they are those of a plain key frame.
-PACKET = re.compile(r"0, *(-?\d+), *(-?\d+), *(\d+), *(\d+), 0x[0-9a-f]{8}(?:, F=0x([0-9A-F]+))?")
+PACKET = re.compile(r"0, *(-?\d+), *(-?\d+), *(\d+), *(\d+), 0x([0-9a-f]{8})(?:, F=0x([0-9A-F]+))?")
 TIMEBASE = re.compile(r"#tb 0: (\d+)/(\d+)$")
 NO_TIME = -(1 << 63)
 
@@ -29,6 +29,7 @@ class Packet:
         duration: How long it is displayed, in seconds.
         size: Its size in bytes.
         is_key: Whether decoding can start here.
+        checksum: The Adler-32 of its bytes, in hexadecimal digits.
     """
 
     dts: float
@@ -36,6 +37,7 @@ class Packet:
     duration: float
     size: int
     is_key: bool
+    checksum: str = ""
 
     @property
     def time(self) -> float:
@@ -62,8 +64,9 @@ def read_packets(clip: Clip, ffmpeg: str, timeout: float | None = None, *, stric
         nonlocal tick
         if match := PACKET.match(line):
             dts, pts, duration, size = map(int, match.groups()[:4])
-            is_key = match[5] is None or bool(int(match[5], 16) & 1)
-            packets.append(Packet(dts * tick, None if pts == NO_TIME else pts * tick, duration * tick, size, is_key))
+            is_key = match[6] is None or bool(int(match[6], 16) & 1)
+            time = None if pts == NO_TIME else pts * tick
+            packets.append(Packet(dts * tick, time, duration * tick, size, is_key, match[5]))
         elif match := TIMEBASE.match(line):
             tick = int(match[1]) / int(match[2])
 

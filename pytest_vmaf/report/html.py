@@ -37,6 +37,7 @@ from pytest_vmaf.report.document import is_complete
 from pytest_vmaf.report.fit import fit_page
 from pytest_vmaf.report.models import differ_in_model, model_of
 from pytest_vmaf.report.order import outcomes
+from pytest_vmaf.report.repeats import repeats_sections
 from pytest_vmaf.report.schema import BLOCK, MEASUREMENT, STATUSES, Record
 from pytest_vmaf.text import time_code
 
@@ -106,7 +107,7 @@ def page(document: Record, form: Form) -> Iterator[str]:
         "heading": overview.title(document),
         "builds": overview.builds(document),
         "left_out": document["left_out"],
-        "sections": [_complete_section(section) for section in document["sections"]],
+        "sections": [_complete_section(section) for section in (*document["sections"], *repeats_sections(document))],
         "runs": document["runs"],
         "tests": tests,
         "models": models,

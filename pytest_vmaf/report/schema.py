@@ -170,6 +170,15 @@ STREAM = {
     "frame_rate": Optional(RATE),
     **_keys("bitrate peak_bitrate peak_time", Optional(float)),
 }
+#: What several encodes with the same settings have in common: their packets (`bitstream`), the scores of their frames
+#: (`quality`), or neither. The standard errors are those of the means; the bitrate is in bit/s.
+REPEATS = {
+    "encoder": str,
+    **_keys("crf encodes", int),
+    "verdict": OneOf(("bitstream", "quality", "noisy")),
+    "neg": Optional(_keys("mean standard_error", float)),
+    "bitrate": _keys("mean standard_error", float),
+}
 #: One measurement of a test. An "error" has no scores, and neither has a measurement of something else than the
 #: picture, such as an encoder's speed; `about` describes that one in a sentence. `would_fail` is true for one that
 #: failed in report-only mode, which did not fail its test.
@@ -193,6 +202,7 @@ MEASUREMENT = {
     "windows": Optional([{"metric": str, "first": int, "frames": int}]),
     "pictures": Optional([PICTURE]),
     "thumbnail": Optional(THUMBNAIL),
+    "repeats": Optional(REPEATS),
     "provenance": Optional(PROVENANCE),
     "stream": Optional(STREAM),
 }

@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from pytest_vmaf.errors import MeasurementError
+from pytest_vmaf.report import repeats
 from pytest_vmaf.report.sections import Chart, DataTable, Line, Paragraph, Section
 from pytest_vmaf.report.series import time_axis
 from pytest_vmaf.text import plural
@@ -51,11 +52,17 @@ def bisect_section(bisection: Bisection) -> Section:
         [
             Paragraph(text.rstrip()),
             DataTable(columns, [answer.cells for answer in answers], "Answers"),
+            *_repeats(bisection),
             *(Paragraph(f"Note: {note}.") for note in bisection.notes),
             *([Chart("CRF", metric, [Line(metric, points, marked)], levels, caption)] if probes else []),
             DataTable(("CRF", *own, "VMAF", "NEG", "gap", "kbit/s", "bytes"), rows, "Trial encodes", folded=True),
         ],
     )
+
+
+def _repeats(bisection: Bisection) -> list[DataTable]:
+    records = [{"repeats": repeats.repeats_data(each), "reference": each.reference} for each in bisection.determinism]
+    return [DataTable(repeats.COLUMNS, rows, repeats.TITLE)] if (rows := repeats.repeats_rows(records)) else []
 
 
 def compare_sections(comparison: Comparison) -> list[Section]:

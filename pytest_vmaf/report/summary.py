@@ -13,6 +13,7 @@ from rich.cells import cell_len
 from pytest_vmaf.gates.metrics import PART_METRICS, SPEED_GATES
 from pytest_vmaf.report.models import differ_in_model, model_of
 from pytest_vmaf.report.order import badness, is_quiet, smallest_margin
+from pytest_vmaf.report.repeats import repeats_lines
 from pytest_vmaf.report.schema import Record
 from pytest_vmaf.report.verdict import without_minimum
 from pytest_vmaf.report.wording import decimal, margin, short_clip, short_id
@@ -106,6 +107,9 @@ def write_summary(
         reporter.write_line(rest)
     if len(ordered) > most:
         reporter.write_line(f"{len(ordered) - most} more with larger margins; -v shows all.")
+    if repeated := repeats_lines(rows):
+        reporter.write_sep("-", "vmaf: repeated encodes")
+        reporter.write_line("\n".join(repeated))
     if cached := sum(bool(row.get("provenance", {}).get("cached")) for row in rows):
         reporter.write_line(f"{cached} of {len(rows)} from the cache; --vmaf-no-cache measures everything again.")
     if any(row.get("provenance", {}).get("fake") for row in rows):

@@ -14,6 +14,7 @@ from pytest_vmaf.html_views import html_of
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.search.crf_search import Outcome
+from pytest_vmaf.search.determinism import Determinism, RepeatedEncode
 from pytest_vmaf.search.metric import Metric
 from pytest_vmaf.search.probe import ENHANCED, MADE_WITH, Probe
 from pytest_vmaf.search.speed import Speed
@@ -186,6 +187,19 @@ class Bisection:
 
     def __contains__(self, target: object) -> bool:
         return target in self.answers
+
+    @property
+    def determinism(self) -> tuple[Determinism, ...]:
+        """What the repeated encodes of each operating point have in common; empty without repeats."""
+        by_crf = {probe.crf: probe for probe in self.probes}
+        found = []
+        for crf, others in self.repeats.items():
+            encodes = [
+                RepeatedEncode(each.encode.checksum or f"{number}", each.encode.size, each.bitrate, each.result)
+                for number, each in enumerate((by_crf[crf], *others))
+            ]
+            found.append(Determinism(self.name, crf, self.reference, tuple(encodes)))
+        return tuple(found)
 
     @property
     def met(self) -> bool:

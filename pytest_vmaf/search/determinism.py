@@ -40,7 +40,7 @@ class Spread:
     """The mean of a number over repeated encodes, and the standard error of that mean."""
 
     mean: float
-    error: float
+    standard_error: float
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,8 @@ class Determinism:
         if self.level == "bitstream":
             return f"{text}, {self.bitrate.mean / 1000:.1f} kbit/s"
         bitrate, neg = self.bitrate, self.neg
-        text += f", {bitrate.mean / 1000:.1f} ± {bitrate.error / 1000:.2g} kbit/s"
-        return text if neg is None else f"{text}, NEG {neg.mean:.3f} ± {neg.error:.2g} (standard errors)"
+        text += f", {bitrate.mean / 1000:.1f} ± {bitrate.standard_error / 1000:.2g} kbit/s"
+        return text if neg is None else f"{text}, NEG {neg.mean:.3f} ± {neg.standard_error:.2g} (standard errors)"
 
     @property
     def difference(self) -> str:

@@ -33,7 +33,7 @@ def test_same_bits(vmaf: Vmaf, clip: Path) -> None:
     repeated = vmaf.determinism(clip, encoder="libx264:ultrafast", crf=30, runs=2, expect="bitstream")
     assert repeated.level == "bitstream"
     assert len({each.digest for each in repeated.encodes}) == 1
-    assert (repeated.difference, repeated.neg, repeated.bitrate.error) == ("", None, 0)
+    assert (repeated.difference, repeated.neg, repeated.bitrate.standard_error) == ("", None, 0)
     [record] = vmaf.records
     assert (record["status"], record["distorted"]) == ("passed", "determinism of libx264 ultrafast at CRF 30")
     assert record["gates"][0] | {"margin": 0} == {
@@ -143,8 +143,8 @@ def test_settings(vmaf: Vmaf, clip: Path, settings: dict[str, object], message: 
 
 
 def test_numbers() -> None:
-    assert spread([1.0, 2.0, 3.0]).error == pytest.approx(1 / 3**0.5)
-    assert spread([5.0]).error == 0
+    assert spread([1.0, 2.0, 3.0]).standard_error == pytest.approx(1 / 3**0.5)
+    assert spread([5.0]).standard_error == 0
     result = Vmaf(scorer=FakeScorer(90, [80.0, 81.0])).score("a.mkv", "b.mkv")
     other = Vmaf(scorer=FakeScorer(90, [80.0, 82.0])).score("a.mkv", "b.mkv")
     encodes = (RepeatedEncode("x", 100, 1000.0, result), RepeatedEncode("y", 104, 1040.0, other))

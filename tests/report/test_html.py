@@ -213,6 +213,7 @@ def test_hostile_texts() -> None:
 UNSHOWN = {
     "kind",
     "status",
+    "verdict",
     "ended",
     "why",
     "schema",

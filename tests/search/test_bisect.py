@@ -640,6 +640,8 @@ def test_numbers(setting: str, values: list[object], message: str, short: Path, 
 def test_repeats(short: Path, copy: Encoder) -> None:
     bisection = search(short, copy, 60, 80, 95, crf=(10, 40), repeats=3)
     assert {crf: len(probes) for crf, probes in bisection.repeats.items()} == {13: 2, 26: 2}
+    levels = [(each.crf, each.level, len(each.encodes)) for each in bisection.determinism]
+    assert levels == [(13, "bitstream", 3), (26, "bitstream", 3)]
 
 
 def test_progress(short: Path, copy: Encoder) -> None:
