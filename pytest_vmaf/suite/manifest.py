@@ -158,7 +158,7 @@ class _Reader:
         layer = read_layer(table)
         self._layers.append((table, layer))
         clips = self._choose(table, "clips", table.words("clips"))
-        if isinstance(entry, SuitePair) and len(clips) > 1 and "{clip}" not in str(entry.distorted):
+        if isinstance(entry, SuitePair) and len(clips) > 1 and "{clip}" not in entry.distorted:
             raise table.problem(f"must contain {{clip}}, because the entry has {len(clips)} clips.", "distorted")
         baseline = self._baseline(table)
         marks = (*(self._top.words("markers") or ()), *read_marks(table, "markers", NOT_MARKERS))

@@ -70,22 +70,24 @@ class SuitePair:
 
     Attributes:
         name: Its name in test ids.
-        distorted: The path, in which {clip} and {crf} stand for the test's.
+        folder: The folder of the manifest.
+        distorted: The path, relative to the folder, in which {clip} and {crf} stand for the test's.
         fields: What the manifest states about the files, by their names in `Clip`.
         hash: The expected hash with its algorithm, "" if it has none.
         crfs: The values of {crf}, or none.
     """
 
     name: str
-    distorted: Path
+    folder: Path
+    distorted: str
     fields: Mapping[str, Any]
     hash: str
     crfs: tuple[int, ...]
 
     def clip_of(self, test: SuiteTest) -> Clip:
         """The encode that a test checks."""
-        text = str(self.distorted).replace("{clip}", test.clip.name).replace("{crf}", str(test.crf))
-        return Clip(text, **self.fields)
+        text = self.distorted.replace("{clip}", test.clip.name).replace("{crf}", str(test.crf))
+        return Clip(self.folder / text, **self.fields)
 
 
 @dataclass(frozen=True)

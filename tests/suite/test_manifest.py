@@ -222,6 +222,7 @@ BROKEN = {
     f'version = 1\n{CLIP}groups = ["g", "g"]': "vmaf.toml:6: clips[a].groups has 'g' twice.",
     f'version = 1\n{CLIP}groups = ["skip"]': "vmaf.toml:6: clips[a].groups must not contain 'skip', which pytest acts",
     f'version = 1\n{CLIP}groups = ["a"]\n{ENCODE}': "vmaf.toml:2: clips has 'a' as a clip and as a group. Rename one.",
+    'version = 1\n[[clips]]\npath = "${NO_FOLDER}/a"': "vmaf.toml:3: clips[1].path names the environment variable NO_",
     # Encodes.
     f'{HEAD}clips = ["natrual"]': "vmaf.toml:10: encodes[x].clips has 'natrual', which is neither a clip nor a group",
     f"{HEAD}clips = []": "vmaf.toml:10: encodes[x].clips must not be empty.",
@@ -292,6 +293,17 @@ def test_a_clip_that_is_wrong_is_named_once(problems: Problems) -> None:
     assert problems(f'{HEAD}clips = ["a"]'.replace("unchecked", "12")) == [
         "vmaf.toml:5: clips[a].sha256 must be 64 hexadecimal digits, not '12'."
     ]
+
+
+def test_variables(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Footage is elsewhere on each machine."""
+    monkeypatch.setenv("FOOTAGE", "/mnt/{footage}")
+    pair = '[[pairs]]\nname = "p"\ndistorted = "${FOOTAGE}/{clip}.mp4"\n'
+    suite = read(f"{HEAD}{pair}".replace("a.y4m", "${FOOTAGE}/a.y4m"))
+    assert suite.clips[0].clip.path.as_posix() == "/mnt/{footage}/a.y4m"
+    entry = suite.tests[1].entry
+    assert isinstance(entry, SuitePair)
+    assert entry.clip_of(suite.tests[1]).path.as_posix() == "/mnt/{footage}/a.mp4"
 
 
 def test_missing_file(problems: Problems, tmp_path) -> None:
