@@ -88,7 +88,7 @@ def pytest_options() -> Iterator[str]:
 SOURCES = {
     "score": "every measurement",
     "sign": "every measurement of clips",
-    "stream": "every measurement of an encoded clip",
+    "stream": "every measurement of an encoded clip, and `vmaf.stream`",
     "feature": "on request, or by a gate that names it",
     "roi": "`vmaf.roi`",
     "map": "`vmaf.quality_map`",
