@@ -232,8 +232,9 @@ class BaselineCheck:
             lines.append(f"baseline: {place.display(self.file)}, {place.test!r}, {self.clip!r}")
             lines.append(f"if the change is intended, accept it: {place.update_command('changed')}")
         passed = tuple(verdict_text(each) for each in verdicts if each.passed)
-        passed += ("bitstream is the baseline's",) if same_bitstream and not changed else ()
-        return Outcome(tuple(verdicts), tuple(failures), tuple(lines), passed, old, new, self.clip)
+        packets = (changed or "bitstream is the baseline's", not changed) if same_bitstream else None
+        passed += (packets[0],) if packets and packets[1] else ()
+        return Outcome(tuple(verdicts), tuple(failures), tuple(lines), passed, old, new, self.clip, packets)
 
     def _missing(self, new: Entry) -> Outcome:
         from pytest_vmaf.baselines.files import find

@@ -59,6 +59,7 @@ class Outcome:
         old: The baseline, None if there is none.
         new: The entry of the new measurement.
         name: The name of the baseline, "" if none was requested.
+        packets: Whether the packets are the baseline's, in words, and whether that passed; None if it was not checked.
     """
 
     verdicts: tuple[ToleranceVerdict, ...] = ()
@@ -68,6 +69,7 @@ class Outcome:
     old: Entry | None = None
     new: Entry | None = None
     name: str = ""
+    packets: tuple[str, bool] | None = None
 
 
 def refuse_incomparable(old: Entry, new: Entry, update: Callable[[], str]) -> None:

@@ -101,21 +101,22 @@ def stream_data(stream: Stream) -> RecordDict:
 
 def check_gates(checks: Sequence[Check]) -> list[RecordDict]:
     """Turn expectations on a stream into gates of a record, in words. 1 is required, and 0 is what failed."""
-    return [
-        {
-            "name": check.name,
-            "metric": check.name,
-            "pool": "mean",
-            "bound": "min",
-            "limit": 1.0,
-            "origin": check.origin,
-            "value": float(check.passed),
-            "margin": 0.0 if check.passed else -1.0,
-            "passed": check.passed,
-            "text": printable(check.text),
-        }
-        for check in checks
-    ]
+    return [_worded_gate(check.name, check.origin, check.text, passed=check.passed) for check in checks]
+
+
+def _worded_gate(name: str, origin: str, text: str, *, passed: bool) -> RecordDict:
+    value, margin = (1.0, 0.0) if passed else (0.0, -1.0)
+    return {
+        **dict.fromkeys(("name", "metric"), name),
+        "pool": "mean",
+        "bound": "min",
+        "limit": 1.0,
+        "origin": origin,
+        "value": value,
+        "margin": margin,
+        "passed": passed,
+        "text": printable(text),
+    }
 
 
 def _verdict(verdict: Verdict) -> RecordDict:
@@ -172,7 +173,11 @@ def outcome_gates(outcome: Outcome, where: str | None) -> list[RecordDict]:
         missing = {"name": "baseline", "metric": NO_BASELINE, "pool": "mean", "origin": "call"}
         return [{**missing, "bound": "min", "limit": 1.0, "value": 0.0, "margin": -1.0, "passed": False}]
     verdicts = [each for each in outcome.verdicts if where in (None, each.where) and not each.why]
-    return [_tolerance_gate(each, where is None) for each in verdicts]
+    gates = [_tolerance_gate(each, where is None) for each in verdicts]
+    if outcome.packets and not where:
+        text, passed = outcome.packets
+        gates.append(_worded_gate("bitstream", "call", text, passed=passed))
+    return gates
 
 
 def _tolerance_gate(verdict: ToleranceVerdict, named: bool) -> RecordDict:

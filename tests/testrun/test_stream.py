@@ -71,6 +71,7 @@ def test_bitstream(call: str, run: Run, out: Path, pytester: pytest.Pytester) ->
     result.stdout.fnmatch_lines(["*GateViolation: *bitstream is not the baseline's (1 of * gates failed)"])
     result.stdout.fnmatch_lines(["*first difference: packet * (about 0:00.*); 30 packets in the baseline, 30 now"])
     result.stdout.fnmatch_lines(["*if the change is intended, accept it: *--vmaf-baseline-update=changed"])
+    result.stdout.fnmatch_lines(["FAILED * not as expected  bitstream  test_it (out.mp4)"])
     run("--vmaf-baseline-update=changed").assert_outcomes(passed=1)
     run().assert_outcomes(passed=1)
 
