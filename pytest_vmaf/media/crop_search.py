@@ -14,6 +14,7 @@ from pytest_vmaf.media.demux import input_arguments, video_stream
 from pytest_vmaf.media.ffmpeg import INSPECT_TIMEOUT, FfmpegCommand
 from pytest_vmaf.media.geometry import same_shape, thumbnail_psnr
 from pytest_vmaf.media.inspect import FIRST_FRAMES, Video
+from pytest_vmaf.media.part import time_limit
 from pytest_vmaf.media.pixel_formats import WITHOUT_MATRIX
 from pytest_vmaf.media.process import run
 
@@ -98,7 +99,8 @@ def _picture(video: Video, ffmpeg: str, timeout: float | None) -> NDArray[np.flo
     argv += ["-map", video_stream(video.clip), "-frames:v", str(FIRST_FRAMES), "-fps_mode", "passthrough"]
     chain = [video.clip.trimming, WITHOUT_MATRIX, video.clip.cropping, "format=gray"]
     argv += ["-vf", ",".join(filter(None, chain)), "-f", "rawvideo", "pipe:1"]
-    run(FfmpegCommand(tuple(argv), stdout_bytes=pixels.extend), timeout or INSPECT_TIMEOUT)
+    limit = time_limit(video.clip.start, timeout, INSPECT_TIMEOUT)
+    run(FfmpegCommand(tuple(argv), stdout_bytes=pixels.extend), limit)
     size = video.width * video.height
     if not pixels or len(pixels) % size:
         return None
@@ -125,6 +127,6 @@ def _find_bars(video: Video, ffmpeg: str, timeout: float | None) -> Crop | None:
     chain = [video.clip.trimming, video.clip.cropping, "cropdetect=limit=0.094:round=2:reset=0:skip=0"]
     argv += ["-map", video_stream(video.clip), "-frames:v", str(FRAMES), "-fps_mode", "passthrough"]
     argv += ["-vf", ",".join(filter(None, chain)), "-f", "null", "-"]
-    run(FfmpegCommand(tuple(argv), on_stderr=on_line), timeout or INSPECT_TIMEOUT)
+    run(FfmpegCommand(tuple(argv), on_stderr=on_line), time_limit(video.clip.start, timeout, INSPECT_TIMEOUT))
     whole = (0, 0, video.width, video.height)
     return boxes[-1] if boxes and boxes[-1] != whole and min(boxes[-1][2:]) > 0 else None

@@ -9,6 +9,7 @@ from pytest_vmaf.media.command import Finished
 from pytest_vmaf.media.demux import input_arguments, video_stream
 from pytest_vmaf.media.ffmpeg import INSPECT_TIMEOUT, FfmpegCommand
 from pytest_vmaf.media.inspection_log import InspectionLog
+from pytest_vmaf.media.part import time_limit
 from pytest_vmaf.media.pixel_formats import WITHOUT_MATRIX
 from pytest_vmaf.media.process import run
 
@@ -45,7 +46,8 @@ def decode_first_frames(
         chain[-1] += f":out_color_matrix={luma},format=yuv444p,{WITHOUT_MATRIX}"
     chain.append("format=gray")
     argv += ["-vf", ",".join(chain), "-f", "rawvideo", "pipe:1"]
-    end = run(FfmpegCommand(tuple(argv), on_stderr=log, stdout_bytes=pictures.extend), timeout or INSPECT_TIMEOUT)
+    command = FfmpegCommand(tuple(argv), on_stderr=log, stdout_bytes=pictures.extend)
+    end = run(command, time_limit(clip.start, timeout, INSPECT_TIMEOUT))
     return log, bytes(pictures), end
 
 

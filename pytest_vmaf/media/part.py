@@ -74,6 +74,11 @@ def refuse_outside(name: str, start: float, frames: float | None, count: int) ->
         raise ClipError(f"{name} has {plural(count, 'frame')}, 0 to {count - 1}, and no {wanted}.")
 
 
+def time_limit(start: float, timeout: float | None, usual: float) -> float | None:
+    """The time limit of an inspection in seconds: none by default where all frames before `start` are decoded first."""
+    return timeout or (None if start else usual)
+
+
 def frames_of_part(name: str, start: float, frames: float | None, count: int) -> int:
     """How many frames a part of a clip of `count` frames has. Raises ClipError if the clip lacks some of them."""
     refuse_outside(name, start, frames, count)

@@ -7,6 +7,7 @@ import re
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.demux import input_arguments, video_stream
 from pytest_vmaf.media.ffmpeg import INSPECT_TIMEOUT, FfmpegCommand
+from pytest_vmaf.media.part import time_limit
 from pytest_vmaf.media.process import run
 
 #: How many frames show the pattern.
@@ -37,7 +38,7 @@ def inverse_telecine(clip: Clip, ffmpeg: str, timeout: float | None = None) -> s
     argv += ["-map", video_stream(clip), "-frames:v", str(FRAMES), "-fps_mode", "passthrough"]
     chain = ",".join(filter(None, [clip.trimming, f"idet=rep_thres={THRESHOLD}"]))
     argv += ["-vf", chain, "-f", "null", "-"]
-    run(FfmpegCommand(tuple(argv), on_stderr=on_line), timeout or INSPECT_TIMEOUT)
+    run(FfmpegCommand(tuple(argv), on_stderr=on_line), time_limit(clip.start, timeout, INSPECT_TIMEOUT))
     total, (_, top, bottom) = sum(repeated), repeated
     if total < 10 or min(top, bottom) <= 0.1 * total or not 0.25 * total < top + bottom < 0.45 * total:
         return ""
