@@ -9,6 +9,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from io import BufferedReader
 from pathlib import Path
@@ -123,6 +124,9 @@ def same_content(a: Clip, b: Clip, cache: Cache | None = None) -> bool:
     sizes = ([path.stat().st_size for path in each] for each in files)
     if len(files[0]) != len(files[1]) or next(sizes) != next(sizes):
         return False
+    if a.start == b.start:
+        # Clips of other lengths do not compare, so these have the same frames, however their end is stated.
+        a, b = replace(a, frames=None), replace(b, frames=None)
     return content_of(a, cache) == content_of(b, cache)
 
 

@@ -155,7 +155,7 @@ def check_pair(
     if offset and not alignment.certain:
         problems.append(
             f"alignment: the clips start at least {abs(offset)} frames apart, the largest offset that is searched. "
-            "Trim them first."
+            "Trim them first, or state the first frame: Clip(path, start=100)."
         )
     elif offset and not align:
         hint = describe_variable_rate(ref, dis) or "Pass align=True (--vmaf-align) to skip the frames only one has."

@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 from pytest_vmaf import Vmaf
 from pytest_vmaf.errors import ClipError, EncodeError
 from pytest_vmaf.media.clip import Clip
-from pytest_vmaf.media.fingerprint import content_of
+from pytest_vmaf.media.fingerprint import content_of, same_content
 from pytest_vmaf.media.inspect import count_frames, inspect
 from pytest_vmaf.media.part import frames_of_part, trim_filter
 from pytest_vmaf.media.seconds import in_frames
@@ -97,6 +97,12 @@ def test_no_filter_for_the_whole_clip():
 def test_a_part_is_another_clip(clip):
     parts = [Clip(clip), Clip(clip, start=1), Clip(clip, frames=11), Clip(clip, start=1, frames=11)]
     assert len({content_of(part) for part in parts}) == 4
+
+
+def test_same_frames(clip):
+    assert same_content(Clip(clip), Clip(clip, frames=12))
+    assert same_content(Clip(clip, start=3), Clip(clip, start=3, frames=9))
+    assert not same_content(Clip(clip, start=3, frames=4), Clip(clip, start=7, frames=4))
 
 
 def test_inspect_a_part(clip, ffmpeg):
