@@ -16,8 +16,10 @@ from pytest_vmaf.media.ffmpeg import FfmpegCommand
 from pytest_vmaf.media.process import run, run_together
 from pytest_vmaf.text import plural, printable
 
-#: A line of ffmpeg's framehash: dts, pts, duration, size, digest. The digests of side data may follow.
-PACKET = re.compile(r"0, *(-?\d+), *(-?\d+), *(-?\d+), *(\d+), ([0-9a-f]{64})(?:,|$)")
+#: A line of ffmpeg's framehash: dts, pts, duration, size, digest, and the sizes and digests of side data.
+PACKET = re.compile(r"0, *(-?\d+), *(-?\d+), *(-?\d+), *(\d+), ([0-9a-f]{64})(?:, S=\d+(.*))?$")
+#: In such a line, the sizes of side data. A reference clock has at most so many bytes, a decoder configuration more.
+SIDE, CLOCK = re.compile(r", *(\d+), [0-9a-f]{64}"), 24
 HEADS = {
     "tick": re.compile(r"#tb 0: (\d+)/(\d+)$"),
     "codec": re.compile(r"#codec_id 0: (\w+)$"),
@@ -53,6 +55,7 @@ class Packets:
         extradata: The size of the decoder configuration, in bytes.
         digest: The digest of all packets and of the decoder configuration.
         part_digests: The digests of parts of `part_packets` packets each.
+        first_side_data: The index of the first packet to which the container adds more than a clock, or None.
     """
 
     codec: str = ""
@@ -66,6 +69,7 @@ class Packets:
     digest: str = ""
     part_packets: int = 1
     part_digests: tuple[str, ...] = ()
+    first_side_data: int | None = None
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -87,6 +91,12 @@ class PacketLog:
             packets.pts.append(int(match[2]))
             packets.durations.append(int(match[3]))
             packets.sizes.append(int(match[4]))
+            if (
+                match[6]
+                and packets.first_side_data is None
+                and max(map(int, SIDE.findall(match[6])), default=0) > CLOCK
+            ):
+                packets.first_side_data = len(packets) - 1
             digest = bytes.fromhex(match[5])
             self._whole.update(digest)
             self._digests += digest[:PART_DIGITS]
@@ -151,6 +161,14 @@ def list_packets(clip: Clip, ffmpeg: str, timeout: float | None = None) -> tuple
         raise ClipError(f"The packets of {clip} cannot be listed.\n{ends[0].explain()}")
     if packets.codec in UNCOMPRESSED:
         raise ClipError(f"{clip} has no stream: it is uncompressed video ({packets.codec}). Give the encode itself.")
+    beside = bool(formats) and formats[0].startswith(("mov", "flv"))
+    if beside and packets.codec in ("h264", "hevc", "vvc") and packets.first_side_data is not None:
+        # These formats add only another configuration, or how a packet is encrypted. Other codecs repeat theirs.
+        raise ClipError(
+            f"{clip} changes its decoder configuration at packet {packets.first_side_data} outside of the packets, or "
+            "is encrypted. Copy it into a transport stream, whose packets contain the configuration: "
+            "ffmpeg -i IN.mp4 -c copy OUT.ts"
+        )
     packets.has_times = not (formats and formats[0] in BARE)
     size = len(first) - packets.sizes[0]
     return packets, bytes(first[: size if size > 0 else packets.extradata])

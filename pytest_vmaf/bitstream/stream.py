@@ -160,7 +160,12 @@ class Stream:
                 f"{self.clip} states no level: {CODEC_NAMES[self.codec]} has none in its headers, so max_level cannot "
                 "be checked. Gate width, bitrate and frame rate instead."
             )
-        return max(map(level_number, (self.level, *(change.values.get("level", "0") for change in self.changes))))
+        levels = (self.level, *(change.values.get("level", "0") for change in self.changes))
+        if "unlimited" in levels:
+            raise MeasurementError(
+                f"{self.clip} keeps to no level (seq_level_idx 31), so max_level cannot be checked. Tell the encoder one."
+            )
+        return max(map(level_number, levels))
 
     @property
     def keyframe_distance(self) -> int:

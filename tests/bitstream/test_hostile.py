@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bitstream.mp4_entries import with_two_entries
 from pytest_vmaf.bitstream.bits import Bits, HeaderError
 from pytest_vmaf.bitstream.gops import GopReader
 from pytest_vmaf.bitstream.header import Picture
@@ -144,6 +145,15 @@ def test_change(
     [change] = stream.changes
     assert (change.packet, change.time, change.values["profile"]) == (30, 1.25, "Main")
     assert "width 128 → 64" in change.what
+
+
+def test_two_entries(stream_encode: Callable[[str], Path], tmp_path: Path, ffmpeg: str) -> None:
+    """The second half of the frames has the other encode's parameter sets, which no packet contains."""
+    path = tmp_path / "two.mp4"
+    names = "x264-closed.mp4", "x264-open.mp4"
+    path.write_bytes(with_two_entries(*(stream_encode(name).read_bytes() for name in names), 15))
+    with pytest.raises(ClipError, match=r"changes its decoder configuration at packet 15 .* ffmpeg -i IN.mp4 -c copy"):
+        read_stream(Clip(path), ffmpeg)
 
 
 @pytest.mark.slow
