@@ -12,7 +12,7 @@ import pytest
 from pytest_vmaf.errors import GateViolation, MeasurementError, SettingsError
 from pytest_vmaf.testrun import items
 from pytest_vmaf.testrun.controller import Controller
-from pytest_vmaf.testrun.named_manifests import add_named_manifests, may_be_manifest
+from pytest_vmaf.testrun.named_manifests import add_named_manifests, may_be_manifest, refuse_ignored
 from pytest_vmaf.testrun.options import add_options, config_layers, report_options, update_options
 from pytest_vmaf.testrun.report_only import applies, header_lines, read_report_only
 
@@ -64,6 +64,11 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
         return collect_manifest(file_path, parent)
     return None
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse a run that leaves out a manifest which an option names."""
+    refuse_ignored(session.config)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

@@ -13,7 +13,11 @@ import pytest
 #: The names under which a manifest is collected wherever pytest finds it, and the suffixes of others.
 MANIFESTS = ("vmaf.toml", "vmaf.yaml", "vmaf.yml")
 SUFFIXES = (".toml", ".yaml", ".yml")
-NAMED = pytest.StashKey[frozenset[Path]]()
+#: Before version 9, pytest collects nothing else of a folder if a file in it is named, too.
+OVERLAPPING = int(pytest.__version__.partition(".")[0]) < 9
+#: The manifests that options name, each with whether this run must collect it; and those that pytest has found.
+NAMED = pytest.StashKey[dict[Path, bool]]()
+FOUND = pytest.StashKey[set[Path]]()
 
 
 def add_named_manifests(config: pytest.Config) -> None:
@@ -24,26 +28,44 @@ def add_named_manifests(config: pytest.Config) -> None:
     """
     here = config.invocation_params.dir
     flags = [here / os.path.expanduser(name) for name in config.getoption("vmaf_suite")]
-    ini = [*config.getini("vmaf_suite")]
-    config.stash[NAMED] = frozenset(map(Path, map(os.path.abspath, (*flags, *ini))))
-    if config.args_source is pytest.Config.ArgsSource.ARGS:
-        ini = []
-    for path, where in [*((path, "--vmaf-suite") for path in flags), *((path, "vmaf_suite (ini)") for path in ini)]:
-        if not path.is_file():
+    by_paths = config.args_source is pytest.Config.ArgsSource.ARGS
+    named = [(path, "vmaf_suite (ini)", not by_paths) for path in config.getini("vmaf_suite")]
+    named += [(path, "--vmaf-suite", True) for path in flags]
+    config.stash[FOUND] = set()
+    config.stash[NAMED] = {Path(os.path.abspath(path)): required for path, _, required in named}
+    for path, where, required in named:
+        if required and not path.is_file():
             what = "is a folder; name the file" if path.is_dir() else "does not exist"
             raise pytest.UsageError(f"pytest-vmaf: {where}: {path} {what}.")
         # A worker of xdist gets the paths of the controller.
-        if (argument := os.path.abspath(path)) not in config.args:
+        argument = os.path.abspath(path)
+        inside = OVERLAPPING and _is_inside(config, Path(argument))
+        if required and argument not in config.args and not inside:
             config.args.append(argument)
 
 
 def may_be_manifest(path: Path, session: pytest.Session) -> bool:
     """Whether a file that pytest has found may be a manifest: by its name, by an option, or as pytest's argument."""
-    if path.name in MANIFESTS:
+    if is_named(session.config, path):
+        session.config.stash[FOUND].add(path)
         return True
-    return is_named(session.config, path) or (path.suffix in SUFFIXES and session.isinitpath(path))
+    return path.name in MANIFESTS or (path.suffix in SUFFIXES and session.isinitpath(path))
 
 
 def is_named(config: pytest.Config, path: Path) -> bool:
     """Whether an option names a file as a manifest."""
-    return path in config.stash.get(NAMED, ())
+    return path in config.stash[NAMED]
+
+
+def refuse_ignored(config: pytest.Config) -> None:
+    """Raise pytest.UsageError for a manifest of an option that pytest did not find, because it ignores its folder."""
+    for path, required in config.stash[NAMED].items():
+        if required and path not in config.stash[FOUND]:
+            raise pytest.UsageError(f"pytest-vmaf: pytest ignores the manifest {path} or its folder.")
+
+
+def _is_inside(config: pytest.Config, path: Path) -> bool:
+    """Whether the file is in a folder that is collected anyway, and finds it there."""
+    here = config.invocation_params.dir
+    folders = (here / argument.partition("::")[0] for argument in config.args)
+    return any(folder.is_dir() and path.is_relative_to(os.path.abspath(folder)) for folder in folders)

@@ -200,11 +200,15 @@ def test_other_named_suites(run: Run, pytester: pytest.Pytester) -> None:
     other = ["test_other_named_suites.py::test_other"]
     assert ids() == other
     assert sorted(ids("--vmaf-suite=suites/nightly.toml")) == sorted([*other, *NIGHTLY])
+    assert sorted(ids("--vmaf-suite=suites/nightly.toml", ".")) == sorted([*other, *NIGHTLY])
     assert ids("--vmaf-suite=suites/nightly.toml", "suites/nightly.toml") == NIGHTLY
     pytester.makeini("[pytest]\nvmaf_suite = suites/nightly.toml\n")
     assert sorted(ids()) == sorted([*other, *NIGHTLY])
     # Somebody who names tests wants those.
     assert ids(*other) == other
+    result = run("--vmaf-suite=suites/nightly.toml", "--ignore=suites")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: pytest-vmaf: pytest ignores the manifest *nightly.toml or its folder."])
     result = run("--vmaf-suite=none.toml")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: pytest-vmaf: --vmaf-suite: */none.toml does not exist."])
