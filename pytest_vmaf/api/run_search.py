@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from pytest_vmaf.api.context import Context
 from pytest_vmaf.errors import ClipError, EncodeError, MeasurementError, ScorerError, SettingsError
-from pytest_vmaf.gates.metrics import BD_RATE, ENCODE_METRICS
+from pytest_vmaf.gates.metrics import BD_RATE, ENCODE_METRICS, SPEED
 from pytest_vmaf.media.clip import Clip, ClipLike, as_clip, clip_name
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
 from pytest_vmaf.media.inspect import count_frames
@@ -188,9 +188,11 @@ def _baseline(
 ) -> BaselineCheck | None:
     if not kind:
         if layers[0].baseline or layers[0].tolerances:
-            raise SettingsError(f"{title} has no baseline. vmaf.bisect, vmaf.compare and every score have one.")
+            raise SettingsError(
+                f"{title} has no baseline. vmaf.bisect, vmaf.compare, vmaf.speed and every score have one."
+            )
         return None
-    metrics = ENCODE_METRICS if kind == "bisect" else (BD_RATE,)
+    metrics = {"bisect": ENCODE_METRICS, "compare": (BD_RATE,), "speed": (SPEED,)}[kind]
     names = ", ".join(as_clip(clip).path.name for clip in clips)
     return context.baselines.prepare_check(layers, kind, metrics.__contains__, f"{names}: {title}")
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from pytest_vmaf.api.context import Context
 from pytest_vmaf.api.run_search import SearchInput, check_options, encoder_label, run_search, whole_numbers
+from pytest_vmaf.baselines.judge import Outcome
 from pytest_vmaf.errors import GateViolation, SettingsError
 from pytest_vmaf.gates.gate import Gate, Verdict, effective
 from pytest_vmaf.gates.metrics import SPEED, SPEED_GATES
 from pytest_vmaf.media.clip import ClipLike
-from pytest_vmaf.report.record import unscored_record
+from pytest_vmaf.report.baseline_section import section_maker
+from pytest_vmaf.report.record import outcome_gates, unscored_record, with_gates
 from pytest_vmaf.settings import Layer, make_layer
 
 if TYPE_CHECKING:
@@ -28,6 +32,10 @@ __tracebackhide__ = True
 ENCODER_OPTIONS = ("preset", "arguments", "pix_fmt")
 #: The options of `Vmaf.speed`, beside those of its encodes and its gates.
 OPTIONS = ("against", "rounds", "clock", "decode")
+#: The forms of its gates, valid or not, and of the gate on a slowdown.
+GATES, DROPS = rf"(min|max)_({'|'.join(SPEED_GATES)}).*", rf"max_{SPEED}_(drop|rise).*"
+#: Rounds for a baseline, unless the call says otherwise.
+BASELINE_ROUNDS = 16
 
 
 def speed(context: Context, source: ClipLike, encoder: EncoderLike, crf: int, settings: SpeedSettings) -> Speed:
@@ -37,20 +45,23 @@ def speed(context: Context, source: ClipLike, encoder: EncoderLike, crf: int, se
     from pytest_vmaf.search.speed_verdicts import judge_speed
 
     options, own, rest = _sort(settings)
+    title = f"speed of {encoder_label(encoder)}"
 
     def run(search: SearchInput) -> Speed:
         check_options(search, ENCODER_OPTIONS, "speed is measured at one CRF")
-        layers = (make_layer("call", own), *context.layers)
-        limits = _limits(context, layers, options)
+        limits = _limits(context, (make_layer("call", own), *context.layers), options)
         with context.progress(f"timing {encoder_label(encoder)}", unit="rounds") as update:
             request = _request(context, search, encoder, crf, options, whole_numbers(update))
+            if search.baseline and request.rounds is None:
+                request = replace(request, rounds=BASELINE_ROUNDS)
             measured = measure_speed(request, limits.are_decided if limits.gates else None)
         context.records.add_sections([speed_section(measured)])
         verdicts = judge_speed(measured, limits)
-        _record(context, measured, verdicts)
+        _record(context, measured, verdicts, _compare(search, request, measured))
         return measured
 
-    return run_search(context, source, f"speed of {encoder_label(encoder)}", rest, run)
+    # Against another command, the drop is a gate. Otherwise it is a tolerance on a baseline.
+    return run_search(context, source, title, rest, run, baseline_kind="" if "against" in options else "speed")
 
 
 def _sort(settings: Mapping[str, object]) -> tuple[dict[str, object], dict[str, object], dict[str, object]]:
@@ -58,16 +69,27 @@ def _sort(settings: Mapping[str, object]) -> tuple[dict[str, object], dict[str, 
     options = {name: value for name, value in settings.items() if name in OPTIONS and value is not None}
     mapping = settings.get("gates")
     named = dict(mapping) if isinstance(mapping, Mapping) else {}
-    own = {name: value for name, value in {**named, **settings}.items() if _is_own(name)}
-    rest = {name: value for name, value in settings.items() if name not in OPTIONS and not _is_own(name)}
+    forms = (GATES, DROPS) if "against" in options or not settings.get("baseline") else (GATES,)
+
+    def is_own(name: object) -> bool:
+        return isinstance(name, str) and any(re.fullmatch(form, name) for form in forms)
+
+    own = {name: value for name, value in {**named, **settings}.items() if is_own(name)}
+    rest = {name: value for name, value in settings.items() if name not in OPTIONS and not is_own(name)}
     if named:
-        rest["gates"] = {name: value for name, value in named.items() if not _is_own(name)}
+        rest["gates"] = {name: value for name, value in named.items() if not is_own(name)}
     return options, own, rest
 
 
-def _is_own(name: object) -> bool:
-    gates = "|".join(SPEED_GATES)
-    return isinstance(name, str) and re.fullmatch(rf"(min|max)_({gates}).*|max_{SPEED}_(drop|rise).*", name) is not None
+def _compare(search: SearchInput, request: SpeedRequest, measured: Speed) -> Outcome:
+    """Compare a speed with its baseline, if one is requested."""
+    if search.baseline is None:
+        return Outcome()
+    from pytest_vmaf.baselines.from_speeds import entry_of_speed
+
+    job = request.job
+    command = " ".join([shlex.join(job.encoder.command) or job.name, *job.arguments])
+    return search.baseline.compare(entry_of_speed(measured, command, search.scorings[0].reference))
 
 
 def _limits(context: Context, layers: Sequence[Layer], options: Mapping[str, object]) -> SpeedLimits:
@@ -76,13 +98,17 @@ def _limits(context: Context, layers: Sequence[Layer], options: Mapping[str, obj
 
     gates: list[Gate] = [gate for gate in effective(layer.gates for layer in layers) if gate.metric in SPEED_GATES]
     tolerances = effective([each for each in layer.tolerances if each.metric == SPEED] for layer in layers)
-    if tolerances and "against" not in options:
-        raise SettingsError(
-            f"{tolerances[0]} compares the speed with that of another command. Name it: "
-            'against="./last-release --crf {crf} -i {input} -o {output}".'
-        )
     for layer in layers:
         context.records.checked.update(gate.key for gate in layer.gates if gate.metric in SPEED_GATES)
+    if "against" not in options:
+        if stray := [each for each in layers[0].tolerances if each.limit is not None]:
+            raise SettingsError(
+                f"{stray[0]} compares the speed with that of another command. Name it: "
+                'against="./last-release --crf {crf} -i {input} -o {output}". Or compare with an earlier run on this '
+                "machine: baseline=True."
+            )
+        tolerances = ()
+    for layer in layers if "against" in options else ():
         context.baselines.answered.update(each.key for each in layer.tolerances if each.metric == SPEED)
     if options.get("clock") == "instructions" and gates:
         raise SettingsError(f"{gates[0]} requires time: clock must be 'cpu' or 'wall', not 'instructions'.")
@@ -126,16 +152,18 @@ def _request(
     )
 
 
-def _record(context: Context, measured: Speed, verdicts: Sequence[Verdict]) -> None:
+def _record(context: Context, measured: Speed, verdicts: Sequence[Verdict], outcome: Outcome) -> None:
     from pytest_vmaf.search.speed_verdicts import violation_text
 
     records = context.records
     marked = any(layer.gates for layer in context.layers if layer.origin == "marker")
     subject = f"speed of {measured.name} at CRF {measured.crf}"
     record = unscored_record(measured.reference, subject, measured.sentence, verdicts)
-    records.add({**record, "gated": bool(verdicts) or not marked, "every_gate": False})
-    if not all(verdict.passed for verdict in verdicts):
-        index = len(records.measurements) - 1
-        violation = GateViolation(violation_text(measured, verdicts))
+    record |= {"gated": bool(verdicts or outcome.name) or not marked, "every_gate": False}
+    records.add(with_gates(record, outcome_gates(outcome, None), failed=bool(outcome.failed)))
+    if maker := section_maker(outcome):
+        records.section_makers.append(maker)
+    if outcome.failed or not all(verdict.passed for verdict in verdicts):
+        violation = GateViolation(violation_text(measured, verdicts, outcome))
         violation.result = measured
-        context.violate(violation, [index])
+        context.violate(violation, [len(records.measurements) - 1])

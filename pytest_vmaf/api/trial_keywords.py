@@ -19,7 +19,9 @@ class SpeedSettings(Settings, EncodeOptions, total=False):
         decode: Whether to time the decoding of the encodes, too.
         min_encode_fps: Gate: encoded frames per wall second.
         min_decode_fps: Gate: decoded frames per wall second.
-        max_speed_drop: Gate: by how much slower than `against` the encoder may be, for example `"5%"`.
+        max_speed_drop: Gate: by how much slower than `against`, or than its baseline, the encoder may be, for example
+            `"5%"`.
+        baseline: Compare with an earlier run on this machine: True, or the baseline's name. Excludes `against`.
     """
 
     against: EncoderLike | EncoderOptions | None
@@ -30,6 +32,7 @@ class SpeedSettings(Settings, EncodeOptions, total=False):
     min_encode_fps: Limit
     min_decode_fps: Limit
     max_speed_drop: ToleranceLimit
+    baseline: bool | str | None
 
 
 class DeterminismSettings(Settings, EncodeOptions, total=False):

@@ -15,6 +15,7 @@ from pytest_vmaf.baselines.judge import Outcome, ToleranceVerdict, compare_entri
 from pytest_vmaf.baselines.messages import failure_lines, verdict_text
 from pytest_vmaf.baselines.noise import with_margins
 from pytest_vmaf.errors import BaselineError, SettingsError
+from pytest_vmaf.gates.metrics import SPEED
 from pytest_vmaf.gates.tolerance import DEFAULTS, Tolerance, in_force
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.scoring.pools import is_window
@@ -91,7 +92,7 @@ class Baselines:
 
         Args:
             layers: The layers of settings, that of the call first.
-            kind: The kind of the entry: "score", "bisect", "compare" or "stream".
+            kind: The kind of the entry: "score", "bisect", "compare", "stream" or "speed".
             measures: Whether this measurement has a metric.
             name: The name of the baseline, unless the test gives it one.
 
@@ -109,7 +110,9 @@ class Baselines:
             self.count += 1
             self.answered |= {each.key for each in own}
         if not baseline:
-            if baseline is None and (stray := [each for each in own if each.limit is not None]):
+            # A marker may be meant for another method: `vmaf.speed` alone measures speed.
+            mine = [each for each in own if each in layers[0].tolerances or each.metric != SPEED or measures(SPEED)]
+            if baseline is None and (stray := [each for each in mine if each.limit is not None]):
                 raise SettingsError(f"{stray[0]} requires a baseline, but none is requested. Add baseline=True.")
             return None
         if self.place is None:

@@ -33,7 +33,7 @@ def _frames_misfit(frames: Mapping[str, Any]) -> str:
 
 def _entry_misfit(entry: Entry) -> str:
     searched = entry["kind"] != "score"
-    parts = ("regions", "frames") if entry["kind"] == "bisect" else ("regions", "frames", "noise")
+    parts = ("regions", "frames") if entry["kind"] in ("bisect", "speed") else ("regions", "frames", "noise")
     if searched and (unexpected := [name for name in parts if entry.get(name) is not None]):
         return f"has {unexpected[0]}, which the kind {entry['kind']} does not have"
     return "lacks 'frames'" if not searched and entry.get("frames") is None else ""
@@ -48,7 +48,7 @@ DIGESTS = re.compile(r"[0-9a-f]{8}(?: [0-9a-f]{8}){0,7}")
 BITSTREAM = {"digest": Text(re.compile(r"[0-9a-f]{64}")), "packets": int, "span": int, "parts": [Text(DIGESTS)]}
 ENTRY = Fitting(
     {
-        "kind": OneOf(("score", "bisect", "compare", "stream")),
+        "kind": OneOf(("score", "bisect", "compare", "stream", "speed")),
         "match": Each(str),
         "shown": Each(str),
         "values": POOLED,

@@ -137,7 +137,7 @@ def tools_of(result: Result) -> dict[str, str]:
         "ffmpeg": str(how.get("ffmpeg") or "?"),
         "libvmaf": str(how.get("libvmaf") or "?"),
         "encoder": str(how.get("encoder") or "?"),
-        "cpu": _cpu(),
+        "cpu": processor(),
         "system": f"{platform.system()} {platform.machine()}",
     }
 
@@ -195,7 +195,8 @@ def _content(references: Sequence[Clip], result: Result) -> str:
 
 
 @lru_cache(maxsize=1)
-def _cpu() -> str:
+def processor() -> str:
+    """The name of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

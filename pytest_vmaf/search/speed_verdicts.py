@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pytest_vmaf.errors import NoiseError
 from pytest_vmaf.gates.gate import Gate, Verdict
+from pytest_vmaf.gates.messages import BaselineComparison
 from pytest_vmaf.gates.metrics import SLOWDOWN, metrics
 from pytest_vmaf.gates.tolerance import Tolerance
 from pytest_vmaf.search.measure_speed import MOST_ROUNDS, refuse_untimeable
@@ -83,13 +84,23 @@ def value_text(speed: Speed, gate: Gate) -> str:
     return f"{metric.label} {interval.estimate:.1f} {metric.unit} ({interval.low:.1f} to {interval.high:.1f})"
 
 
-def violation_text(speed: Speed, verdicts: Iterable[Verdict]) -> str:
-    """The message of a violation: what failed, numbers first, then how it was measured."""
+def violation_text(speed: Speed, verdicts: Iterable[Verdict], baseline: BaselineComparison | None = None) -> str:
+    """The message of a violation: what failed, numbers first, then how it was measured.
+
+    Args:
+        speed: The speed.
+        verdicts: The verdicts of its gates.
+        baseline: The comparison with its baseline, if there is one.
+    """
     verdicts = list(verdicts)
     failed = [verdict for verdict in verdicts if not verdict.passed]
     parts = [f"{value_text(speed, each.gate)}; {_limit(each.gate)}" for each in failed]
-    lines = [f"{'; '.join(parts)} ({len(failed)} of {len(verdicts)} gates failed)"]
-    lines += [f"passed: {value_text(speed, each.gate)}; {_limit(each.gate)}" for each in verdicts if each.passed]
+    also = [f"{value_text(speed, each.gate)}; {_limit(each.gate)}" for each in verdicts if each.passed]
+    details: Sequence[str] = ()
+    if baseline is not None:
+        parts, also, details = [*parts, *baseline.failed], [*also, *baseline.also], baseline.lines
+    lines = [f"{'; '.join(parts)} ({len(parts)} of {len(parts) + len(also)} gates failed)", *details]
+    lines += [f"passed: {each}" for each in also]
     lines += [f"source: {speed.reference}", *how_lines(speed)]
     return "\n  ".join(lines)
 
