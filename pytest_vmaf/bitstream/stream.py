@@ -163,7 +163,8 @@ class Stream:
         levels = (self.level, *(change.values.get("level", "0") for change in self.changes))
         if "unlimited" in levels:
             raise MeasurementError(
-                f"{self.clip} keeps to no level (seq_level_idx 31), so max_level cannot be checked. Tell the encoder one."
+                f"{self.clip} keeps to no level (seq_level_idx 31), so max_level cannot be checked. Set one in the "
+                "encoder."
             )
         return max(map(level_number, levels))
 

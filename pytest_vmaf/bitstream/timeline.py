@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from pytest_vmaf.bitstream.packets import NO_TIME, Packets
 from pytest_vmaf.bitstream.stream import Uneven
+from pytest_vmaf.errors import ClipError
 from pytest_vmaf.media.clip import Clip
 
 #: Usual frame rates. Times that are rounded to the container's ticks show which one is meant.
@@ -16,6 +17,8 @@ USUAL_RATES = (
     *map(Fraction, (24, 25, 30, 48, 50, 60, 100, 120, 12, 15)),
     *(Fraction(base * 1000, 1001) for base in (24, 30, 48, 60, 120)),
 )
+#: Seconds by which the spans of decoding and of showing may differ: frames are decoded earlier than they are shown.
+LONGEST_DELAY = 5.0
 #: A frame is shown evenly if it is off by no more than this share of a frame, or by a tick.
 UNEVEN_SHARE = 0.1
 
@@ -53,6 +56,9 @@ def read_timeline(
         frames: How many frames it shows.
         stated: The frame rate that the header states.
         expected: The frame rate that the user expects. Nothing but times can confirm it.
+
+    Raises:
+        ClipError: If the times of decoding and of showing contradict each other.
     """
     if not packets.has_times:
         rate = Fraction(clip.frame_rate) if clip.frame_rate else stated
@@ -65,6 +71,12 @@ def read_timeline(
     if shown[0] == NO_TIME:
         # AVI has only times of decoding, one for each frame.
         shown = sorted(packets.dts)
+    decoding, showing = (float((times[-1] - times[0]) * packets.tick) for times in (packets.dts, shown))
+    if abs(decoding - showing) > max(LONGEST_DELAY, decoding / 10):
+        raise ClipError(
+            f"The times of {clip} contradict each other: its packets are decoded within {decoding:.3f} s, and shown "
+            f"within {showing:.3f} s. Write the file again with times that agree."
+        )
     if len(shown) > frames > 0:
         # Packets without a frame of their own share the time of another.
         shown = sorted(set(shown))

@@ -210,9 +210,9 @@ def _differences(old: Entry | None, new: Entry | None) -> Iterator[tuple[str, st
             name = " ".join(filter(None, (where, metric, "" if pool == "mean" else pool)))
             change = f"{b - a:+,.4g}" if a is not None and b is not None else ""
             rows.append((name, _number(a), _number(b), change))
-    digests = [str((entry.get("bitstream") or {}).get("digest", "–"))[:8] for entry in (old, new)]
-    if digests[0] != digests[1]:
-        rows.append(("packets", *digests, "differ"))
+    before, after = (str((entry.get("bitstream") or {}).get("digest", "–"))[:8] for entry in (old, new))
+    if before != after:
+        rows.append(("packets", before, after, "differ"))
     yield from rows or [("frames or other pools", "", "", "differ")]
 
 

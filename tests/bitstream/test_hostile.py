@@ -103,6 +103,17 @@ def test_no_duration(ivf: bytes, tmp_path: Path, ffmpeg: str) -> None:
     assert (stream.frame_rate, stream.peak, stream.frames) == (None, None, 30)
 
 
+def test_contradiction(stream_encode: Callable[[str], Path], tmp_path: Path, ffmpeg: str) -> None:
+    """A last frame that is shown an hour later would make the mean bitrate small. Packets are decoded as before."""
+    data, path = bytearray(stream_encode("x264-open.mp4").read_bytes()), tmp_path / "late.mp4"
+    offsets = data.find(b"ctts")
+    (count,) = struct.unpack_from(">I", data, offsets + 8)
+    struct.pack_into(">I", data, offsets + 12 + 8 * (count - 1) + 4, 12288 * 3600)
+    path.write_bytes(data)
+    with pytest.raises(ClipError, match=r"contradict each other: its packets are decoded within 1\.\d+ s, and shown"):
+        read_stream(Clip(path), ffmpeg)
+
+
 def test_cut_off(ivf: bytes, stream_encode: Callable[[str], Path], tmp_path: Path, ffmpeg: str) -> None:
     at, size = list(frames_of(ivf))[20]
     mkv, mp4 = (stream_encode(name).read_bytes() for name in ("vp9.webm", "x264-open.mp4"))
