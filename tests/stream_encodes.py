@@ -24,6 +24,29 @@ ENCODES: dict[str, tuple[object, ...]] = {
     "vvc-closed.mp4": (36, *VVENC, "gopsize=16:intraperiod=16:refreshtype=idr:level=4.1:tier=high"),
     "vvc-open.mp4": (36, *VVENC, "gopsize=16:intraperiod=16:refreshtype=cra"),
 }
+X264 = ("-c:v", "libx264", "-preset", "veryfast")
+#: Further kinds of groups: order counts that overflow between key frames, fields, gradual refreshes, leading frames
+#: that need nothing, frames that are not shown, and intra frames that are no key frames.
+KINDS: dict[str, tuple[object, ...]] = {
+    "x264-long.mkv": (200, *X264, "-x264-params", "keyint=90:open-gop=1:bframes=5:b-pyramid=normal:b-adapt=0"),
+    "x264-interlaced.mp4": (60, *X264, "-flags", "+ildct+ilme", "-x264-params", "keyint=20:tff=1"),
+    "x264-refresh.mp4": (60, *X264, "-x264-params", "keyint=20:intra-refresh=1"),
+    "x265-radl.mp4": (60, *X265, "log-level=error:keyint=20:radl=3:bframes=4:open-gop=0"),
+    "vp9-hidden.webm": (
+        60,
+        "-c:v",
+        "libvpx-vp9",
+        "-cpu-used",
+        "8",
+        "-auto-alt-ref",
+        "1",
+        "-lag-in-frames",
+        "16",
+        "-g",
+        20,
+    ),
+    "svt-intra.mp4": (60, "-c:v", "libsvtav1", "-preset", "12", "-g", "16", "-svtav1-params", "irefresh-type=1"),
+}
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +56,7 @@ def stream_encode(make: Callable[..., Path], tmp_path_factory: pytest.TempPathFa
 
     def encode(name: str) -> Path:
         if name not in done:
-            frames, *settings = ENCODES[name]
+            frames, *settings = {**ENCODES, **KINDS}[name]
             done[name] = make(*SOURCE, frames, *settings, folder / name)
         return done[name]
 

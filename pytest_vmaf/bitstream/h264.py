@@ -60,8 +60,10 @@ class H264Reader:
         self.headers: list[Header] = []
         self._orders: dict[int, Order] = {}
         self._pictures: dict[int, int] = {}
-        #: The order count of the key frame if it is not an IDR picture: then others may come before it.
+        #: The order count of the key frame if it is not an IDR picture: then others may come before it. And that of the
+        #: last picture that others refer to.
         self._key_count: int | None = None
+        self._last_count = 0
         self._length, units = 0, list(units_of(extradata, 0))
         if extradata and not extradata.startswith(b"\0\0"):
             self._length, units = avc_configuration(extradata)
@@ -87,12 +89,16 @@ class H264Reader:
     def _picture(self, unit: bytes, recovers: bool) -> Picture:
         if not recovers and self._key_count is None:
             return Picture(is_key=False)
-        count, bits = self._order_count(unit)
-        if recovers:
-            self._key_count = count
+        low, bits = self._order_count(unit)
+        if self._key_count is None or recovers:
+            self._key_count = self._last_count = low
             return Picture(is_key=True)
-        half = 1 << max(0, bits - 1)
-        leads = (count - (self._key_count or 0) + half) % (2 * half) < half if bits else False
+        # Only the low bits are in the stream: the count is the one nearest to the last reference's (8.2.1.1).
+        half = (1 << bits) // 2
+        count = self._last_count + (low - self._last_count + half) % (2 * half) - half if bits else self._key_count
+        if unit[0] >> 5:
+            self._last_count = count
+        leads = count < self._key_count
         return Picture(is_key=False, is_leading=leads, needs_earlier=leads)
 
     def _order_count(self, unit: bytes) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from stream_encodes import ENCODES
+from stream_encodes import ENCODES, KINDS
 
 from pytest_vmaf.bitstream.read_stream import Buffer, read_stream
 from pytest_vmaf.bitstream.stream import Stream
@@ -88,6 +88,19 @@ def test_key_frames(name: str, read: Callable[[str], Stream], traced: Callable[[
     assert stream.frames == ENCODES[name][0]
     ends = [0, *stream.key_frames, stream.frames]
     assert stream.keyframe_distance == max(b - a for a, b in pairwise(ends))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", KINDS)
+def test_kinds(name: str, stream_encode: Callable[[str], Path], ffmpeg: str) -> None:
+    """Other kinds of groups have the decoder's frames and key frames, too."""
+    path = stream_encode(name)
+    decode = [ffmpeg, "-nostdin", "-i", path, "-fps_mode", "passthrough", "-vf", "showinfo", "-f", "null", "-"]
+    log = subprocess.run(decode, capture_output=True, text=True, check=True).stderr
+    stream = read_stream(Clip(path), ffmpeg)
+    assert stream.key_frames == key_frames(log)
+    assert stream.frames == KINDS[name][0]
+    assert stream.closed_gops == (name != "x264-long.mkv")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from streaming.test_codec_strings import ENCODES, SOURCE, encoding
 
+from pytest_vmaf.bitstream.profiles import LEVELS as LEVELS_OF, PROFILES
 from pytest_vmaf.bitstream.read_stream import read_stream
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.media.clip import Clip
@@ -44,10 +45,12 @@ def test_header(name: str, make: Callable[..., Path], tmp_path: Path, ffmpeg: st
     assert line is not None
     assert stream.codec == line["codec"]
     assert stream.profile == OTHER_NAMES.get(line["profile"], line["profile"])
+    assert stream.profile in PROFILES[stream.codec]
     assert stream.pix_fmt == line["pix_fmt"]
     codecs = ENCODES[name][1]
     found, level_of = next((match[1], level) for form, level in LEVELS if (match := re.match(form, codecs)))
     assert stream.level == level_of(found)
+    assert stream.level in ("", "unlimited", *LEVELS_OF[stream.codec])
     if stream.level == "unlimited":
         with pytest.raises(MeasurementError, match="keeps to no level"):
             _ = stream.highest_level
