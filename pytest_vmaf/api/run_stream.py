@@ -18,7 +18,6 @@ from pytest_vmaf.gates.gate import Gate, effective, parse_gate
 from pytest_vmaf.gates.messages import describe_stream
 from pytest_vmaf.gates.metrics import PACKET_METRICS, STREAM_METRICS
 from pytest_vmaf.media.clip import Clip, ClipLike, as_clip, clip_name
-from pytest_vmaf.option_table import BY_NAME
 from pytest_vmaf.report.baseline_section import section_maker
 from pytest_vmaf.report.record import error_record, outcome_gates, stream_record
 from pytest_vmaf.settings import Layer, make_layer, resolve
@@ -190,9 +189,9 @@ def is_stream_gate(gate: Gate) -> bool:
 def _own_layer(keywords: Mapping[str, object]) -> Layer:
     """The layer of the call: its expectations, and what `make_layer` reads."""
     expected = {name: value for name, value in keywords.items() if name in FIELDS}
-    known = (*FIELDS, *StreamSettings.__annotations__)
+    known = (*FIELDS, *StreamSettings.__annotations__, "cache", "cache_dir", "cache_size")
     for name in keywords:
-        if name not in known and name not in BY_NAME and not name.startswith(("min_", "max_")):
+        if name not in known and not name.startswith(("min_", "max_")):
             raise SettingsError(f"{name!r} is not an argument of vmaf.stream().{did_you_mean(name, known)}")
     layer = make_layer("call", {name: value for name, value in keywords.items() if name not in FIELDS})
     for gate in layer.gates:

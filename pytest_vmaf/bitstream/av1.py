@@ -67,8 +67,8 @@ class Av1Reader:
                 self._read_sequence(body)
             elif kind in (FRAME_HEADER, FRAME):
                 frames += 1
-                key, shown, late = self._read_frame(body)
-                is_key, is_shown, is_late = is_key or key, is_shown or shown, is_late or late
+                key, visible, late = self._read_frame(body)
+                is_key, is_shown, is_late = is_key or key, is_shown or visible, is_late or late
         if not frames:
             raise HeaderError("it contains no frame")
         return Picture(is_key or is_late, is_shown, needs_earlier=is_late)

@@ -170,9 +170,9 @@ def read_sequence(body: bytes) -> tuple[int, Order, Header]:
         bits.read(1)
     bits.read(1)
     if bits.flag():
-        left, right, top, bottom = (bits.unsigned() for _ in range(4))
-        width -= (left + right) * (2 if chroma in (1, 2) else 1)
-        height -= (top + bottom) * (2 if chroma == 1 else 1) * (1 if frames_only else 2)
+        crop = [bits.unsigned() for _ in range(4)]
+        width -= sum(crop[:2]) * (2 if chroma in (1, 2) else 1)
+        height -= sum(crop[2:]) * (2 if chroma == 1 else 1) * (1 if frames_only else 2)
     colour, rate = _usability(bits) if bits.flag() else (Colour(), None)
     width, height = size_of(width, height, "sequence parameter set")
     header = Header(

@@ -83,9 +83,9 @@ def read_sequence(body: bytes) -> Header:
     separate = chroma == 3 and bits.flag()
     width, height = bits.unsigned(), bits.unsigned()
     if bits.flag():
-        left, right, top, bottom = (bits.unsigned() for _ in range(4))
-        width -= (left + right) * (2 if chroma in (1, 2) else 1)
-        height -= (top + bottom) * (2 if chroma == 1 else 1)
+        crop = [bits.unsigned() for _ in range(4)]
+        width -= sum(crop[:2]) * (2 if chroma in (1, 2) else 1)
+        height -= sum(crop[2:]) * (2 if chroma == 1 else 1)
     width, height = size_of(width, height, "sequence parameter set")
     depth = 8 + bits.at_most(8, "bit depth")
     bits.at_most(8, "bit depth of chroma")
@@ -161,10 +161,10 @@ def _skip_reference_sets(bits: Bits) -> None:
         if number and bits.flag():
             bits.read(1)
             bits.unsigned()
-            kept = 0
+            used = 0
             for _ in range(pictures + 1):
-                kept += bits.flag() or bits.flag()
-            pictures = kept
+                used += bits.flag() or bits.flag()
+            pictures = used
             continue
         pictures = bits.at_most(16, "pictures before") + bits.at_most(16, "pictures after")
         for _ in range(pictures):

@@ -182,13 +182,13 @@ def read_payload(
     Raises:
         ClipError: If they cannot be read, or the file was written to since its packets were listed.
     """
-    buffer, sizes, seen, total = bytearray(), iter(packets.sizes), [0, 0], sum(packets.sizes)
+    buffer, sizes, progress, total = bytearray(), iter(packets.sizes), [0, 0], sum(packets.sizes)
     wanted = next(sizes, None)
     problems: list[Exception] = []
 
     def on_chunk(chunk: bytes) -> None:
         nonlocal wanted
-        seen[0] += len(chunk)
+        progress[0] += len(chunk)
         if problems:
             return
         buffer.extend(chunk)
@@ -201,7 +201,7 @@ def read_payload(
                 problems.append(error)
                 break
             at += wanted
-            seen[1] += 1
+            progress[1] += 1
             wanted = next(sizes, None)
         del buffer[:at]
 
@@ -209,10 +209,10 @@ def read_payload(
     end = run(FfmpegCommand(tuple(argv), stdout_bytes=on_chunk), timeout)
     if problems:
         raise problems[0]
-    if end.returncode != 0 or seen != [total, len(packets)]:
+    if end.returncode != 0 or progress != [total, len(packets)]:
         raise ClipError(
             f"The packets of {clip} cannot be read: {plural(len(packets), 'packet')} with {total} bytes were listed, "
-            f"and then {seen[1]} with {seen[0]} bytes were read. Was the file written to?\n{end.explain()}"
+            f"and then {progress[1]} with {progress[0]} bytes were read. Was the file written to?\n{end.explain()}"
         )
 
 

@@ -67,27 +67,27 @@ def read_timeline(
         return Timeline(rate, decoded, step / 1000, None)
     tick = float(packets.tick)
     decoded = array("d", (dts * tick for dts in packets.dts))
-    shown = sorted(packets.pts)
-    if shown[0] == NO_TIME:
+    display = sorted(packets.pts)
+    if display[0] == NO_TIME:
         # AVI has only times of decoding, one for each frame.
-        shown = sorted(packets.dts)
-    decoding, showing = (float((times[-1] - times[0]) * packets.tick) for times in (packets.dts, shown))
+        display = sorted(packets.dts)
+    decoding, showing = (float((times[-1] - times[0]) * packets.tick) for times in (packets.dts, display))
     if abs(decoding - showing) > max(LONGEST_DELAY, decoding / 10):
         raise ClipError(
             f"The times of {clip} contradict each other: its packets are decoded within {decoding:.3f} s, and shown "
             f"within {showing:.3f} s. Write the file again with times that agree."
         )
-    if len(shown) > frames > 0:
+    if len(display) > frames > 0:
         # Packets without a frame of their own share the time of another.
-        shown = sorted(set(shown))
-    rate = Fraction(clip.frame_rate) if clip.frame_rate else _average(packets, shown, frames, stated, expected)
-    return Timeline(rate, decoded, tick, _uneven(shown, tick, rate))
+        display = sorted(set(display))
+    rate = Fraction(clip.frame_rate) if clip.frame_rate else _average(packets, display, frames, stated, expected)
+    return Timeline(rate, decoded, tick, _uneven(display, tick, rate))
 
 
 def _average(
-    packets: Packets, shown: Sequence[int], frames: int, stated: Fraction | None, expected: Fraction | None
+    packets: Packets, display: Sequence[int], frames: int, stated: Fraction | None, expected: Fraction | None
 ) -> Fraction | None:
-    span = (shown[-1] - shown[0]) * packets.tick
+    span = (display[-1] - display[0]) * packets.tick
     if frames < 2 or not span:
         length = packets.durations[0] * packets.tick
         return stated or (1 / length if length > 0 else None)
@@ -96,13 +96,13 @@ def _average(
     return next(near, (frames - 1) / span)
 
 
-def _uneven(shown: Sequence[int], tick: float, rate: Fraction | None) -> Uneven | None:
+def _uneven(display: Sequence[int], tick: float, rate: Fraction | None) -> Uneven | None:
     if not rate:
         return None
     step = float(1 / rate)
     allowed = max(1.001 * tick, UNEVEN_SHARE * step)
-    for frame, ticks in enumerate(shown):
-        time = (ticks - shown[0]) * tick
+    for frame, ticks in enumerate(display):
+        time = (ticks - display[0]) * tick
         if abs(late := time - frame * step) > allowed:
             return Uneven(frame, time, late)
     return None

@@ -26,10 +26,10 @@ class Vp9Reader:
         """Read the frames of a packet, of which only one is shown. Raises HeaderError."""
         is_key = is_shown = False
         for frame in frames_of(packet):
-            header, key, shown = _read_frame(frame)
+            header, key, visible = _read_frame(frame)
             if header is not None and header not in self.headers[-1:]:
                 self.headers.append(header)
-            is_key, is_shown = is_key or key, is_shown or shown
+            is_key, is_shown = is_key or key, is_shown or visible
         return Picture(is_key, is_shown)
 
 

@@ -83,9 +83,9 @@ def read_sequence(body: bytes) -> Header:
         bits.read(1)
     width, height = bits.unsigned(), bits.unsigned()
     if bits.flag():
-        left, right, top, bottom = (bits.unsigned() for _ in range(4))
-        width -= (left + right) * (2 if chroma in (1, 2) else 1)
-        height -= (top + bottom) * (2 if chroma == 1 else 1)
+        crop = [bits.unsigned() for _ in range(4)]
+        width -= sum(crop[:2]) * (2 if chroma in (1, 2) else 1)
+        height -= sum(crop[2:]) * (2 if chroma == 1 else 1)
     width, height = size_of(width, height, "sequence parameter set")
     # The depth follows what is said about subpictures.
     pix_fmt = "" if bits.flag() else pix_fmt_of(chroma, 8 + bits.at_most(8, "bit depth"))

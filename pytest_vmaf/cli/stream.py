@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     """Read the stream, write what it is, and exit by the gates."""
     from pytest_vmaf.settings import make_layer
 
-    given = {name: limit for name in GATES if (limit := getattr(options, name)) is not None}
+    limits = {name: limit for name in GATES if (limit := getattr(options, name)) is not None}
     layer = make_layer("command line", {"ffmpeg": options.ffmpeg, "timeout": options.timeout})
     vmaf = common.measuring_session(layer)
     common.check_output(options.output)
@@ -74,14 +74,14 @@ def run(options: argparse.Namespace) -> int:
         name, equals, limit = text.partition("=")
         if not equals:
             raise SettingsError(f"--gate must be NAME=LIMIT, not {text!r}.")
-        given[name.strip()] = limit.strip()
+        limits[name.strip()] = limit.strip()
     names = {**dict.fromkeys((*TEXTS, *NUMBERS)), "pix_fmt": "expect_pix_fmt", "frame_rate": "expect_frame_rate"}
     expected = {name: getattr(options, attribute or name) for name, attribute in names.items()}
     expected |= {"closed_gop": options.closed_gop or None, "colour_tags": "same" if options.same_colour else None}
     clip = Clip(options.encode, frame_rate=options.frame_rate, stream=options.stream)
     code = PASSED
     try:
-        vmaf.stream(clip, reference=options.same_colour, gates=given, **expected)
+        vmaf.stream(clip, reference=options.same_colour, gates=limits, **expected)
     except GateViolation as violation:
         code = common.print_message(str(violation), VIOLATED)
     record = vmaf.records[-1]

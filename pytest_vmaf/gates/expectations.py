@@ -236,8 +236,8 @@ def _check_field(stream: Stream, expected: Expectation) -> Check:
     changed = [change for change in stream.changes if expected.name in change.values]
     wrong = [change for change in changed if differs(change.values[expected.name])]
     passed = not differs(value) and not wrong
-    shown = value if differs(value) or not wrong else wrong[0].values[expected.name]
-    text = _is(expected.name, shown, expected.value, passed)
+    actual = value if differs(value) or not wrong else wrong[0].values[expected.name]
+    text = _is(expected.name, actual, expected.value, passed)
     return Check(expected.name, expected.origin, text, passed, () if passed else tuple(map(_place, changed[:3])))
 
 

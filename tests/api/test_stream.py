@@ -136,6 +136,7 @@ def test_colour_of_the_reference(closed: Path, opened: Path) -> None:
         ({"codec": "av1", "profile": "High 10"}, "must be a profile of AV1, .* Profiles: Main, High, Professional"),
         ({"codec": "x264"}, r"codec \(call\) must be one of h264, hevc, av1, vp9, vvc, not 'x264'"),
         ({"codek": "h264"}, "'codek' is not an argument of vmaf.stream.*Did you mean 'codec'"),
+        ({"model": "vmaf_v0.6.1"}, "'model' is not an argument of vmaf.stream"),
         ({"frame_rate": "fast"}, "frame_rate .* must be a number of frames per second"),
         ({"colour_tags": {"primary": "x"}}, "must be a mapping of color_range, matrix, primaries, transfer; 'primary'"),
         ({"colour_tags": "same"}, "compares with a reference. Pass reference="),
