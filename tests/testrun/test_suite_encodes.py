@@ -51,7 +51,8 @@ def test_crf(write: Callable[..., None], run: Run, report: Callable[[], dict[str
     assert {"min_neg", "max_enhancement"} <= {gate["name"] for gate in record["gates"]}
 
 
-@pytest.mark.parametrize("sample", ["", pytest.param("sample = 0.2", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("sample", ["", "sample = 0.2"])
 def test_targets(sample: str, write: Callable[..., None], run: Run, report: Callable[[], dict[str, Any]]) -> None:
     """The answers of a bisection are checked with the gates of the manifest."""
     write(f"targets = [60, 70]\n{sample}", "max_gap = -5")
@@ -67,7 +68,7 @@ def test_targets(sample: str, write: Callable[..., None], run: Run, report: Call
     assert checked["frames"] == 12
 
 
-@pytest.mark.parametrize("flag", ["", "--vmaf-report-only"])
+@pytest.mark.parametrize("flag", [pytest.param("", marks=pytest.mark.slow), "--vmaf-report-only"])
 def test_target_that_is_not_reached(write: Callable[..., None], run: Run, flag: str) -> None:
     write("targets = [99.9]")
     result = run(*filter(None, [flag]))

@@ -96,15 +96,11 @@ def test_collect_only(write: Write, run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "chosen"),
     [
-        (["-m", "natural"], ["good::bunny"]),
         (["-m", "short-clips and not nightly"], ["good::bunny"]),
-        (["-m", "nightly"], ["out::screen"]),
-        (["-m", "vmaf"], ["good::bunny", "out::screen"]),
         (["-k", "bunny"], ["good::bunny"]),
         (["-k", "out"], ["out::screen"]),
         (["vmaf.toml::out"], ["out::screen"]),
         (["vmaf.toml::good::bunny"], ["good::bunny"]),
-        (["vmaf.toml"], ["good::bunny", "out::screen"]),
     ],
 )
 def test_selection(write: Write, run: Run, arguments: list[str], chosen: list[str]) -> None:
@@ -287,6 +283,7 @@ def test_rerun_command(two: None, run: Run, write: Write) -> None:
     assert outcomes(run("suites/nightly.toml::out::screen")) == {"passed": 1}
 
 
+@pytest.mark.slow
 def test_xdist(
     write: Write, run_xdist: Run, clips: Callable[[str], None], report: Callable[[], dict[str, Any]]
 ) -> None:
@@ -298,6 +295,7 @@ def test_xdist(
     assert tests == {"vmaf.toml::good::bunny": "passed", "vmaf.toml::out::screen": "failed"}
 
 
+@pytest.mark.slow
 def test_nothing_is_imported_without_a_manifest(run_apart: Run, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         "import sys\ndef test_it(): assert not [name for name in sys.modules if 'pytest_vmaf.suite' in name]"
