@@ -104,6 +104,7 @@ class _Reader:
     def _scalar(self, node: Any) -> object:
         try:
             value: object = self._loader.construct_object(node)
-        except (ValueError, OverflowError) as error:
+        except (ValueError, ArithmeticError, LookupError, AttributeError) as error:
+            # PyYAML does not check what follows a tag such as !!timestamp.
             raise YamlError(f"{node.value!r:.80} cannot be read: {error}", node.start_mark.line + 1) from None
         return value

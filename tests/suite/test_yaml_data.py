@@ -55,6 +55,7 @@ def test_data_and_lines() -> None:
         ("a: [1\nb: 2\n", 2, "expected ',' or ']'"),
         ("a: 1\n---\nb: 2\n", 2, "but found another document"),
         ("a: 1\nb: '\x01'\n", 2, "the character U+0001 is not allowed"),
+        ("a: !!timestamp 1\n", 1, "'1' cannot be read"),
         ("a: 2001-02-31\n", 1, "'2001-02-31' cannot be read"),
     ],
 )
