@@ -101,6 +101,7 @@ def test_an_encode_of_the_part_alone(shaken, cut, score):
     assert by_part.provenance["starts"] == [8, 0]
 
 
+@pytest.mark.slow
 def test_only_the_reference_has_frames_after_the_part(shaken, cut, score):
     # The distorted clip ends with its part, so frames after it would be compared with a repeated one.
     by_part = score(Clip(shaken[0], start=8, frames=6), Clip(cut[1], frames=6))
@@ -116,7 +117,7 @@ def test_another_scorer(shaken, whole, standin):
         measure(replace(request, reference=short[0], distorted=short[1]), VmafCliScorer())
 
 
-@pytest.mark.parametrize("starts", [(18, 18), (18, 17)])
+@pytest.mark.parametrize("starts", [(18, 18), pytest.param((18, 17), marks=pytest.mark.slow)])
 def test_a_part_that_ends_after_the_clip(starts, shaken, score):
     clips = [Clip(path, start=start, frames=7) for path, start in zip(shaken, starts, strict=True)]
     with pytest.raises(ClipError, match=r"shaken\.mkv has 24 frames, 0 to 23, and no part of 7 frames from frame 18"):
@@ -131,6 +132,7 @@ def test_a_part_has_no_bitrate(shaken, score):
         Vmaf(cache=False).stream(Clip(shaken[1], start=8, frames=6))
 
 
+@pytest.mark.slow
 def test_align_within_a_part(shaken, cut, score):
     aligned = score(Clip(shaken[0], start=6, frames=8), cut[1], align=True)
     assert unequal(aligned, score(*cut), 0) == []

@@ -12,8 +12,6 @@ from pytest_vmaf import Clip, FakeScorer, GateViolation, PairError, Result, Scor
 from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.scoring.prepare import MeasureRequest, prepare
 
-LOW = {"min_neg_worst_shot": 0}
-
 
 @pytest.fixture(scope="module")
 def scenes(make, tmp_path_factory):
@@ -31,16 +29,16 @@ def vmaf():
 
 
 def test_gate(scenes, vmaf):
-    result = vmaf.score(*scenes, **LOW)
+    with pytest.raises(GateViolation, match=r"(?s)^NEG worst_shot \S+ < 95 .*: frame 18 .* to frame 39 ") as failure:
+        vmaf.score(*scenes, min_neg_worst_shot=95)
+    assert vmaf.records[-1]["windows"] == [{"metric": "neg", "first": 18, "frames": 22}]
+    result = failure.value.result
     assert result.context.shots == ((0, 18), (18, 22))
     means = fmean(result.neg.frames[:18]), fmean(result.neg.frames[18:])
     assert means[1] < float(result.neg) < means[0]
     assert result.neg.pooled("worst_shot") == pytest.approx(means[1])
     assert Result.from_json(result.to_json()) == result
     assert Result.from_json(result.to_json()).context.shots == result.context.shots
-    with pytest.raises(GateViolation, match=r"(?s)^NEG worst_shot \S+ < 95 .*: frame 18 .* to frame 39 "):
-        vmaf.score(*scenes, min_neg_worst_shot=95)
-    assert vmaf.records[-1]["windows"] == [{"metric": "neg", "first": 18, "frames": 22}]
 
 
 def test_shots_are_only_detected_for_a_gate(scenes, vmaf):
@@ -63,11 +61,12 @@ def test_parts_and_aligned_pairs(scenes, make, tmp_path):
 
 def test_a_scorer_that_reads_no_clips():
     with pytest.raises(ScorerError, match="min_neg_worst_shot needs the shots of the reference, and the scorer 'fake'"):
-        Vmaf(scorer=FakeScorer()).score("a.mp4", "b.mp4", **LOW)
+        Vmaf(scorer=FakeScorer()).score("a.mp4", "b.mp4", min_neg_worst_shot=0)
     with pytest.raises(ScorerError, match=r"The metric neg\.worst_shot needs the shots"):
         prepare(MeasureRequest(Clip("a.mp4"), Clip("b.mp4"), shots_for="The metric neg.worst_shot"), FakeScorer())
 
 
+@pytest.mark.slow
 def test_baseline(scenes, tmp_path):
     place = replace(LOCATION, file=tmp_path / "__vmaf__" / "test_x.json")
     settings = {"baseline": "it", "max_drop": None, "max_drop_p5": None, "max_drop_worst_shot": 1}
