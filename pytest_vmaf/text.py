@@ -102,6 +102,12 @@ def shell_join(arguments: Iterable[str]) -> str:
     return " ".join(map(quote, arguments))
 
 
+def frame_text(frame: int, time: str, first: int = 0) -> str:
+    """A frame by its number in a result, its time, and its number in the reference where frame 0 is another there."""
+    details = [*([time] if time else []), *([f"{first + frame} in the reference"] if first else [])]
+    return f"frame {frame} ({'; '.join(details)})" if details else f"frame {frame}"
+
+
 def time_code(seconds: float | Fraction, *, hours: bool = False) -> str:
     """Seconds as m:ss.mmm, or as h:mm:ss.mmm from one hour on or where `hours` are wanted."""
     ms = round(seconds * 1000)

@@ -181,7 +181,8 @@ REPEATS = {
 }
 #: One measurement of a test. An "error" has no scores, and neither has a measurement of something else than the
 #: picture, such as an encoder's speed; `about` describes that one in a sentence. `would_fail` is true for one that
-#: failed in report-only mode, which did not fail its test.
+#: failed in report-only mode, which did not fail its test. `first_frame` is the number of frame 0 in the
+#: reference, where that is not 0.
 MEASUREMENT = {
     "schema": int,
     "status": OneOf(("passed", "failed", "error")),
@@ -191,7 +192,7 @@ MEASUREMENT = {
     "gates": [GATE],
     **_keys("gated every_gate would_fail", Optional(bool)),
     **_keys("vmaf neg gap", Optional(float)),
-    **_keys("above_100 frames", Optional(int)),
+    **_keys("above_100 frames first_frame", Optional(int)),
     **_keys("features signs", Optional(Each(float))),
     "frame_rate": Optional(RATE),
     "pools": Optional(Each(Each(float))),

@@ -71,6 +71,7 @@ def frame_data(result: Result, verdicts: Sequence[Verdict]) -> RecordDict:
     above, rate = result.above_100, result.context.frame_rate
     return {
         "frames": len(result.neg.frames),
+        **({"first_frame": result.context.first} if result.context.first else {}),
         "frame_rate": str(rate) if rate is not None else None,
         "pools": {name: _pools(result, name) for name in names},
         "series": {

@@ -8,7 +8,7 @@ from fractions import Fraction
 from pytest_vmaf.gates.metrics import ABOVE, ENCODE_METRICS, STREAM_METRICS, decimals, label, metrics
 from pytest_vmaf.report.order import smallest_margin
 from pytest_vmaf.report.schema import DROP, IN_PERCENT, NO_BASELINE, RISE, Record, is_scored
-from pytest_vmaf.text import plural, printable, time_code
+from pytest_vmaf.text import frame_text, plural, printable, time_code
 
 #: The symbol and the words of each status. A symbol can be read without colour.
 WORDS = {
@@ -102,7 +102,7 @@ def score(value: float, metric: str) -> str:
 def moment(measurement: Record, frame: int) -> str:
     """A frame with its time code, for example "frame 31 (0:01.240)". Without the time if the frame rate is unknown."""
     seconds = seconds_of(measurement, frame)
-    return f"frame {frame}" if seconds is None else f"frame {frame} ({time_code(seconds)})"
+    return frame_text(frame, "" if seconds is None else time_code(seconds), measurement.get("first_frame") or 0)
 
 
 def seconds_of(measurement: Record, frame: float) -> float | None:

@@ -147,6 +147,7 @@ def context_of(
         frame_rate=pair.frame_rate if pair else Fraction(job.reference.clip.frame_rate or 25),
         provenance={**_provenance(prepared, log), "notes": [*(pair.notes if pair else ()), *notes]},
         shots=prepared.shots,
+        first=0 if job.reference.matched else job.reference.start,
     )
 
 

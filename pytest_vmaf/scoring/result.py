@@ -25,6 +25,7 @@ CONTEXT = {
     "frame_rate": Optional(str),
     "provenance": Each(Any),
     "shots": Optional([(int, int)]),
+    "first": Optional(int),
 }
 SCALE = {
     **dict.fromkeys(("metric", "model", "generation", "view"), str),
@@ -209,8 +210,7 @@ class Result:
 
     def _data(self) -> ResultData:
         context = {**asdict(self.context), "frame_rate": self.context.frame_rate and str(self.context.frame_rate)}
-        if not context["shots"]:
-            del context["shots"]
+        context = {name: value for name, value in context.items() if value or name not in ("shots", "first")}
         scores = {
             name: {"scale": asdict(score.scale), "frames": score.unclipped.frames}
             for name, score in self.scores.items()

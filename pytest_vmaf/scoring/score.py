@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from pytest_vmaf.errors import IncomparableScores, MeasurementError
 from pytest_vmaf.scoring.pools import Window, pooled, worst_window
-from pytest_vmaf.text import no_attribute, time_code
+from pytest_vmaf.text import frame_text, no_attribute, time_code
 
 #: How a result was measured, as plain JSON data; `scoring.measure` lists the keys. Other scorers may add their own.
 Provenance: TypeAlias = Mapping[str, Any]
@@ -73,6 +73,7 @@ class Context:
         distorted: The distorted clip's path or name.
         frame_rate: Frames per second, or None if it is unknown.
         provenance: How the score was measured; see `Result.provenance`.
+        first: The frame of the reference that frame 0 is; not 0 for parts and aligned pairs.
         shots: The first frame and the number of frames of each shot of the reference; empty if nothing needed them.
     """
 
@@ -81,12 +82,15 @@ class Context:
     frame_rate: Fraction | None
     provenance: Provenance = field(default_factory=dict, hash=False)
     shots: tuple[tuple[int, int], ...] = field(default=(), repr=False)
+    first: int = 0
 
     def time_code(self, frame: int) -> str:
-        """A frame's index and time, for example "frame 9 (0:00:00.360)"; the index alone without a frame rate."""
-        if self.frame_rate is None:
-            return f"frame {frame}"
-        return f"frame {frame} ({time_code(frame / self.frame_rate, hours=True)})"
+        """A frame's index and time, for example "frame 9 (0:00:00.360)"; without a frame rate, it has no time.
+
+        Of a part, its number in the reference follows: "frame 9 (0:00:00.360; 109 in the reference)".
+        """
+        time = "" if self.frame_rate is None else time_code(frame / self.frame_rate, hours=True)
+        return frame_text(frame, time, self.first)
 
 
 class Score(float):

@@ -165,7 +165,7 @@ def _full() -> Document:
     )
     small = {"frame": 1, "width": 224, "height": 126, "reference": JPEG, "distorted": JPEG}
     bad.update(pictures=[{**PICTURE, "thumbnail": small}], thumbnail=small)
-    bad.update(left_out="some were left out", subtest="codec=x264", would_fail=False, about="a sentence")
+    bad.update(left_out="some were left out", subtest="codec=x264", would_fail=False, about="a sentence", first_frame=8)
     bad.update(stream=STREAM, gates=[*bad["gates"], EXPECTATION])
     bad["repeats"] = {"encoder": "x265", "crf": 30, "encodes": 3, "verdict": "noisy"}
     bad["repeats"] |= {name: {"mean": 90.0, "standard_error": 0.25} for name in ("neg", "bitrate")}

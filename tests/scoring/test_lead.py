@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_vmaf import Vmaf
+from pytest_vmaf import Result, Vmaf
 from pytest_vmaf.cache.entries import Cache
 from pytest_vmaf.errors import ClipError, LogError, MeasurementError, PairError
 from pytest_vmaf.media.clip import Clip
@@ -14,6 +14,7 @@ from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.plugins.vmaf_cli import VmafCliScorer
 from pytest_vmaf.report.frame_pictures import worst_pictures
 from pytest_vmaf.report.record import measurement_record
+from pytest_vmaf.report.wording import moment
 from pytest_vmaf.roi.regions import Region
 from pytest_vmaf.scoring.lead import without_lead
 from pytest_vmaf.scoring.measure import measure
@@ -68,6 +69,10 @@ def test_scores_are_those_of_the_whole_clip(shaken, whole, score):
     assert part.provenance["starts"] == [8, 8]
     assert "reference: frames 8 to 13; frame 0 of the result is frame 8 of the clip" in part.provenance["notes"]
     assert "trim=start_frame=7:end_frame=15" in part.provenance["command"]
+    assert part.context.time_code(2) == "frame 2 (0:00:00.080; 10 in the reference)"
+    assert moment(measurement_record(part, ()), 2) == "frame 2 (0:00.080; 10 in the reference)"
+    assert Result.from_json(part.to_json()) == part
+    assert Result.from_json(part.to_json()).context.first == 8
 
 
 @pytest.mark.parametrize(
