@@ -68,7 +68,9 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Refuse a run that leaves out a manifest which an option names."""
-    refuse_ignored(session.config)
+    # Called also while an error or Ctrl-C ends the collection.
+    if sys.exc_info()[0] is None:
+        refuse_ignored(session.config)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

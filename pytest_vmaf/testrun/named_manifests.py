@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_vmaf.errors import SettingsError
+
 #: The names under which a manifest is collected wherever pytest finds it, and the suffixes of others.
 MANIFESTS = ("vmaf.toml", "vmaf.yaml", "vmaf.yml")
 SUFFIXES = (".toml", ".yaml", ".yml")
@@ -61,7 +63,9 @@ def refuse_ignored(config: pytest.Config) -> None:
     """Raise pytest.UsageError for a manifest of an option that pytest did not find, because it ignores its folder."""
     for path, required in config.stash[NAMED].items():
         if required and path not in config.stash[FOUND]:
-            raise pytest.UsageError(f"pytest-vmaf: pytest ignores the manifest {path} or its folder.")
+            text = f"pytest-vmaf: pytest ignores the manifest {path} or its folder."
+            # xdist would start a worker again that ends with a usage error.
+            raise SettingsError(text) if hasattr(config, "workerinput") else pytest.UsageError(text)
 
 
 def _is_inside(config: pytest.Config, path: Path) -> bool:

@@ -16,9 +16,9 @@ from pytest_vmaf.errors import GateViolation, MeasurementError, SettingsError
 from pytest_vmaf.suite.manifest import VERSION, is_foreign, suite_of
 from pytest_vmaf.suite.run import run_test
 from pytest_vmaf.suite.source import Source, read_source
-from pytest_vmaf.suite.suite import SuiteTest
+from pytest_vmaf.suite.suite import Suite, SuiteTest
 from pytest_vmaf.testrun.items import CONTEXT, MANIFEST_LAYERS
-from pytest_vmaf.testrun.named_manifests import MANIFESTS, is_named
+from pytest_vmaf.testrun.named_manifests import MANIFESTS, SUFFIXES, is_named
 from pytest_vmaf.text import printable
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class SuiteFile(pytest.Module):
                 self.warn(pytest.PytestCollectionWarning(text))
                 return
             suite = suite_of(source, extensions.encoder)
+            _refuse_shared_baselines(source, suite)
         except SettingsError as error:
             raise self.CollectError(str(error)) from None
         _register(self.config, {mark for test in suite.tests for mark in test.marks})
@@ -114,6 +115,15 @@ def collect_manifest(path: Path, parent: pytest.Collector) -> SuiteFile | None:
 def _call(request: pytest.FixtureRequest, vmaf: Vmaf, tmp_path: Path) -> None:
     item = request.node
     run_test(vmaf, item.stash[CONTEXT], item.test, tmp_path)
+
+
+def _refuse_shared_baselines(source: Source, suite: Suite) -> None:
+    """Raise SettingsError if another manifest of the folder has the same baseline file."""
+    if any(layer.baseline for test in suite.tests for layer in test.layers):
+        for suffix in set(SUFFIXES) - {source.path.suffix}:
+            if (other := source.path.with_suffix(suffix)).is_file():
+                names = f"{other.name} and {source.path.name}"
+                raise SettingsError(f"{source.name}: {names} would share their baselines. Rename one of them.")
 
 
 def _register(config: pytest.Config, marks: set[str]) -> None:

@@ -271,6 +271,14 @@ def test_baselines(write: Write, run: Run, clips: Callable[[str], None], pyteste
     assert outcomes(run("--vmaf-baseline-update=all")) == {"passed": 3}
 
 
+def test_manifests_with_one_baseline_file(write: Write, run: Run, pytester: pytest.Pytester) -> None:
+    write(more="baseline = true")
+    (pytester.path / "vmaf.yaml").write_text("[package]")
+    result = run()
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(["vmaf.toml: vmaf.yaml and vmaf.toml would share their baselines. Rename one of them."])
+
+
 def test_rerun_command(two: None, run: Run, write: Write) -> None:
     """The command of a message runs the one test, also of a manifest that only an option names."""
     write(name="suites/nightly.toml", text=TWO, more="baseline = true")
