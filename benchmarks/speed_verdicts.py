@@ -1,10 +1,11 @@
 """How often `max_speed_drop` is right: encoders that are 0, 5, 10 and 20 % slower, on this machine as busy as it is.
 
-    python benchmarks/speed_verdicts.py [ROUNDS] [LIMIT]
+    python benchmarks/speed_verdicts.py [ROUNDS] [LIMIT] [FRAMES] [PERCENT ...]
 
 Each encoder runs in turn with the same base, ROUNDS times (80 by default). Then every place of that record is taken as
 the beginning of a measurement, whose verdict is that of `vmaf.speed(max_speed_drop=LIMIT)` (5 % by default): after 8,
-12, … rounds, at most 40. The record is a ring, so that there are as many measurements as rounds.
+12, … rounds, at most 40. The record is a ring, so that there are as many measurements as rounds. FRAMES (150 by
+default) makes encodes longer, and PERCENT names other encoders than 0 5 10 20.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ from pytest_vmaf.search.measure_speed import looks_of
 from pytest_vmaf.search.speed import Clock
 from pytest_vmaf.search.speed_verdicts import SpeedLimits, judge_speed, slowdown_gate
 
-FRAMES = 150
 #: Encodes all frames, and then the first so many once more: real work of an encoder, and frames that do not change.
 SCRIPT = (
     '"$1" -nostdin -v error -y -i "$2" -c:v libx264 -preset veryfast -crf "$3" "$4" && '
@@ -34,10 +34,10 @@ SCRIPT = (
 )
 
 
-def encoder(ffmpeg: str, percent: int) -> Encoder:
-    frames = str(1 + FRAMES * percent // 100)
+def encoder(ffmpeg: str, more: int) -> Encoder:
+    frames = str(1 + more)
     command = ("sh", "-c", SCRIPT, "sh", ffmpeg, "{input}", "{crf}", "{output}", frames)
-    return Encoder(f"+{percent} %", command=command)
+    return Encoder(f"{more} frames more", command=command)
 
 
 def verdicts(speed: Speed, limit: str, clock: Clock) -> tuple[Counter[str], float]:
@@ -64,27 +64,30 @@ def verdicts(speed: Speed, limit: str, clock: Clock) -> tuple[Counter[str], floa
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 80
     limit = sys.argv[2] if len(sys.argv) > 2 else "5%"
+    total = int(sys.argv[3]) if len(sys.argv) > 3 else 150
+    percents = [int(word) for word in sys.argv[4:]] or [0, 5, 10, 20]
     ffmpeg = find_ffmpeg().path
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder, "clip.y4m")
         scene = "mandelbrot=size=320x180:rate=25:end_scale=0.002,noise=alls=6:allf=t:all_seed=7,format=yuv420p"
-        run(Command((ffmpeg, "-nostdin", "-f", "lavfi", "-i", scene, "-frames:v", str(FRAMES), str(clip))))
+        run(Command((ffmpeg, "-nostdin", "-f", "lavfi", "-i", scene, "-frames:v", str(total), str(clip))))
         print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores at the start")
-        for percent in (0, 5, 10, 20):
+        for percent in percents:
+            ours = encoder(ffmpeg, total * percent // 100)
             speed = Vmaf(progress=False).speed(
-                clip, encoder=encoder(ffmpeg, percent), crf=30, against=encoder(ffmpeg, 0), rounds=rounds, decode=False
+                clip, encoder=ours, crf=30, against=encoder(ffmpeg, 0), rounds=rounds, decode=False
             )
             assert speed.against is not None
             clocks: tuple[Clock, ...] = ("cpu", "wall")
             for clock in clocks:
-                ours, theirs = (replace(each, clock=clock).amounts for each in (speed, speed.against))
-                ratios = [100 * (a / b - 1) for a, b in zip(ours, theirs, strict=True)]
+                times, base = (replace(each, clock=clock).amounts for each in (speed, speed.against))
+                ratios = [100 * (a / b - 1) for a, b in zip(times, base, strict=True)]
                 counts, taken = verdicts(speed, limit, clock)
                 rates = ", ".join(
                     f"{name} {100 * counts[name] / rounds:3.0f} %" for name in ("passed", "failed", "refused")
                 )
                 noise = f"time {median(ratios):+5.1f} % ± {stdev(ratios):4.1f}"
-                print(f"+{percent:2} %  {clock:4}  {median(ours):.2f} s  {noise}   {rates}   after {taken:.0f} rounds")
+                print(f"+{percent:2} %  {clock:4}  {median(times):.2f} s  {noise}   {rates}   after {taken:.0f} rounds")
         print(f"load {os.getloadavg()[0]:.1f} at the end")
 
 

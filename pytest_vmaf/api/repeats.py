@@ -49,7 +49,7 @@ def determinism(
             job, scoring = encode_job(request, crf), search.scorings[0]
             repeated = repeat_encodes(RepeatRequest(job, crf, scoring, runs, whole_numbers(update)), search.scorer)
         context.records.add_sections([determinism_section(repeated)])
-        _record(context, repeated, [_verdict(repeated, expect)] if expect else [])
+        _record(context, repeated, expect, [_verdict(repeated, expect)] if expect else [])
         return repeated
 
     return run_search(context, source, f"determinism of {encoder_label(encoder)}", rest, run)
@@ -62,20 +62,19 @@ def _verdict(repeated: Determinism, expect: str) -> Verdict:
     if expect == "bitstream":
         # The decoder's configuration alone may differ.
         metric, count = CHANGED_PACKETS, max(packets.count, 1) if packets else 0
-    gate = Gate(f"expect {expect}", "max", metric, "mean", 0.0, "call")
+    gate = Gate(f"max_{metric}", "max", metric, "mean", 0.0, "call")
     return Verdict(gate, float(count), float(-count))
 
 
-def _record(context: Context, repeated: Determinism, verdicts: list[Verdict]) -> None:
+def _record(context: Context, repeated: Determinism, expect: str | None, verdicts: list[Verdict]) -> None:
     records = context.records
     marked = any(layer.gates for layer in context.layers if layer.origin == "marker")
     subject = f"determinism of {repeated.name} at CRF {repeated.crf}"
     record = unscored_record(repeated.reference, subject, repeated.sentence, verdicts)
     record |= {"repeats": repeats_data(repeated), "gated": bool(verdicts) or not marked, "every_gate": False}
     records.add(record)
-    if failed := [verdict for verdict in verdicts if not verdict.passed]:
-        expected = failed[0].gate.name.partition(" ")[2]
-        text = f"{repeated.name} at CRF {repeated.crf} is {repeated.sentence}; expect is {expected!r}"
+    if not all(verdict.passed for verdict in verdicts):
+        text = f"{repeated.name} at CRF {repeated.crf} is {repeated.sentence}; expect is {expect!r}"
         lines = [f"{text} (1 of 1 gates failed)", *repeated.difference.split("; ", 1), f"source: {repeated.reference}"]
         violation = GateViolation("\n  ".join(lines))
         violation.result = repeated

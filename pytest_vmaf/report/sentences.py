@@ -12,7 +12,7 @@ from pytest_vmaf.report.verdict import explain_pass
 from pytest_vmaf.report.wording import limit_text, margin, moment, short_clip, value
 from pytest_vmaf.text import beginning_of, plural
 
-#: What a failed gate on a sign of the picture means.
+#: What a failed gate on a sign of the picture, or on the encoder itself, means.
 MEANINGS = {
     "enhancement": "the picture was sharpened",
     "contrast": "the contrast was raised",
@@ -25,6 +25,9 @@ MEANINGS = {
     "patch": "a part of the picture is damaged or covered",
     "lag": "frames are mixed with others",
     "collapse": "single frames are broken",
+    "slowdown": "the encoder is slower",
+    "changed_packets": "the encoder does not write the same each time",
+    "changed_frames": "encodes of the same source have other scores each time",
 }
 #: Failed gates of one test that are named in its sentence.
 NAMED = 2

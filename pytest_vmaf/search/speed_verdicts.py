@@ -134,5 +134,5 @@ def _unclear(speed: Speed, gate: Gate, interval: Interval) -> str:
         advice.append('clock="cpu" is disturbed less by other programs')
     if speed.clock == "cpu" and gate.metric == SLOWDOWN:
         advice.append('clock="instructions" is not disturbed by other programs')
-    advice.append("encode longer clips, or run nothing else meanwhile (pytest without -n)")
+    advice.append("run nothing else meanwhile (pytest without -n)")
     return "\n  ".join([*lines, f"To decide: {'; '.join(advice)}.", *how_lines(speed)])

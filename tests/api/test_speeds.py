@@ -157,7 +157,8 @@ def test_other_methods(vmaf: Vmaf, clip: Path, encode: Callable[..., Path]) -> N
         vmaf.check(clip, encode(clip, 30), max_speed_drop="5%")
 
 
-def test_encoder_object(vmaf: Vmaf, clip: Path) -> None:
+def test_encoder_object(vmaf: Vmaf, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_pace(monkeypatch, lambda *_: 1.0)
     other = Encoder("libx264", arguments=("-preset", "ultrafast", "-crf", "{crf}"))
     speed = vmaf.speed(clip, encoder=other, crf=30, against={"encoder": other, "arguments": "-threads 1"}, rounds=1)
     assert speed.against is not None

@@ -42,6 +42,7 @@ def test_noise(run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.stdout.startswith("Speed of libx264 ultrafast at CRF 30")
 
 
+@pytest.mark.slow
 def test_determinism(run: Run, clip: Path) -> None:
     done = run("determinism", clip, *ENCODE, "--runs", "2", "--expect", "bitstream")
     assert done.returncode == 0, done.stderr
