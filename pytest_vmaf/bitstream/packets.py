@@ -25,15 +25,19 @@ HEADS = {
     "codec": re.compile(r"#codec_id 0: (\w+)$"),
     "extradata": re.compile(r"#extradata 0, *(\d+), ([0-9a-f]{64})$"),
 }
+LISTING = ("-f", "framehash", "-hash", "sha256", "pipe:1")
 INPUT = re.compile(r"^Input #0, ([\w,]+), from ")
 NO_TIME = -(1 << 63)
+#: With -debug_ts, the time of a packet as the file has it.
+DEMUXED = re.compile(r"demuxer -> ist_index:\d+:\d+ type:video pkt_pts:(-?\d+) ")
 #: Formats without time stamps. ffmpeg makes some up by a frame rate of 25 that nothing in the file states.
 BARE = ("h264", "hevc", "vvc", "obu", "av1", "evc", "m4v", "mpegvideo", "h261", "h263", "vc1", "dirac", "cavsvideo")
 #: What ffmpeg prints about a file that is cut off or damaged, although it goes on and ends well.
 DAMAGE = re.compile(
-    r"(Non-monotonic DTS|File ended prematurely|partial file|[Cc]orrupt (?:decoded|input|packet)|Packet corrupt|"
+    r"(File ended prematurely|partial file|[Cc]orrupt (?:decoded|input|packet)|Packet corrupt|"
     r"Invalid NAL unit size|missing picture in access unit|Error during demuxing|Truncated packet)"
 )
+GUESS = re.compile(r"Invalid DTS: .*, replacing by guess")
 BACKWARDS = re.compile(r"Non-monotonic DTS; previous: (-?\d+), current: (-?\d+)")
 #: The digests of parts of a stream, so that a change can be found. A short stream has one for each packet.
 MOST_PARTS, PART_DIGITS = 256, 8
@@ -122,6 +126,32 @@ class PacketLog:
         return packets
 
 
+class Messages:
+    """Receives what ffmpeg prints about the input.
+
+    Attributes:
+        form: ffmpeg's name of the format.
+        damage: The first line about damage, "" if there is none.
+        backwards: The first line about times that do not rise.
+        guesses: Whether ffmpeg replaced times of display that are before those of decoding.
+    """
+
+    def __init__(self) -> None:
+        self.form, self.damage, self.guesses = "", "", False
+        self.backwards: re.Match[str] | None = None
+
+    def __call__(self, line: str) -> None:
+        """Read a line."""
+        if match := INPUT.match(line):
+            self.form = self.form or match[1]
+        elif match := BACKWARDS.search(line):
+            self.backwards = self.backwards or match
+        elif GUESS.search(line):
+            self.guesses = True
+        elif DAMAGE.search(line):
+            self.damage = self.damage or line
+
+
 def list_packets(clip: Clip, ffmpeg: str, timeout: float | None = None) -> tuple[Packets, bytes]:
     """List the packets of a clip's video stream, and read its decoder configuration.
 
@@ -136,42 +166,65 @@ def list_packets(clip: Clip, ffmpeg: str, timeout: float | None = None) -> tuple
     """
     if clip.is_raw or is_picture(clip):
         raise ClipError(f"{clip} has no stream: raw video and pictures have no packets. Give the encode itself.")
-    log, formats, damages, first = PacketLog(), list[str](), list[str](), bytearray()
-
-    def on_line(line: str) -> None:
-        if match := INPUT.match(line):
-            formats.append(match[1])
-        elif DAMAGE.search(line) and len(damages) < 10:
-            damages.append(line)
-
-    listing = [*_arguments(clip, ffmpeg), "-f", "framehash", "-hash", "sha256", "pipe:1"]
+    log, messages, first = PacketLog(), Messages(), bytearray()
+    listing = [*_arguments(clip, ffmpeg), *LISTING]
     # The filter puts the configuration before the packet, unless the packet begins with it.
     beginning = [*_arguments(clip, ffmpeg), "-frames:v", "1", "-bsf:v", "dump_extra=freq=all", "-f", "data", "pipe:1"]
     ends = run_together(
         [
-            FfmpegCommand(tuple(listing), on_stdout=log, on_stderr=on_line, may_fail=True),
+            FfmpegCommand(tuple(listing), on_stdout=log, on_stderr=messages, may_fail=True),
             FfmpegCommand(tuple(beginning), stdout_bytes=first.extend, may_fail=True),
         ],
         timeout,
     )
-    packets = log.finish()
-    if damages:
-        raise ClipError(_damage(clip, damages[0], packets))
+    packets, form = log.finish(), messages.form
+    if messages.damage:
+        raise ClipError(f"{clip} is cut off or damaged. ffmpeg reports: {printable(messages.damage)}")
     if ends[0].returncode != 0 or not packets:
         raise ClipError(f"The packets of {clip} cannot be listed.\n{ends[0].explain()}")
     if packets.codec in UNCOMPRESSED:
         raise ClipError(f"{clip} has no stream: it is uncompressed video ({packets.codec}). Give the encode itself.")
-    beside = bool(formats) and formats[0].startswith(("mov", "flv"))
-    if beside and packets.codec in ("h264", "hevc", "vvc") and packets.first_side_data is not None:
+    reorders = packets.codec in ("h264", "hevc", "vvc")
+    if (messages.backwards or messages.guesses) and form.startswith("matroska") and reorders:
+        _read_display_times(clip, packets, ffmpeg, timeout)
+    elif messages.backwards:
+        raise ClipError(_describe_backwards(clip, messages.backwards, packets))
+    elif messages.guesses:
+        raise ClipError(
+            f"The times of {clip} contradict each other: a frame is shown before it is decoded. Write the file again "
+            "with times that agree."
+        )
+    if form.startswith(("mov", "flv")) and reorders and packets.first_side_data is not None:
         # These formats add only another configuration, or how a packet is encrypted. Other codecs repeat theirs.
         raise ClipError(
             f"{clip} changes its decoder configuration at packet {packets.first_side_data} outside of the packets, or "
             "is encrypted. Copy it into a transport stream, whose packets contain the configuration: "
             "ffmpeg -i IN.mp4 -c copy OUT.ts"
         )
-    packets.has_times = not (formats and formats[0] in BARE)
+    packets.has_times = form not in BARE
     size = len(first) - packets.sizes[0]
     return packets, bytes(first[: size if size > 0 else packets.extradata])
+
+
+def _read_display_times(clip: Clip, packets: Packets, ffmpeg: str, timeout: float | None) -> None:
+    """Read the times of display of a Matroska file, whose times of decoding ffmpeg guesses: there are no others.
+
+    Packets are taken to be decoded at the rate at which frames are shown.
+
+    Raises:
+        ClipError: If a packet has none.
+    """
+    times = array("q")
+
+    def on_line(line: str) -> None:
+        if match := DEMUXED.search(line):
+            times.append(int(match[1]))
+
+    argv = [*_arguments(clip, ffmpeg)[:1], "-debug_ts", *_arguments(clip, ffmpeg)[1:], "-f", "null", "-"]
+    end = run(FfmpegCommand(tuple(argv), on_stderr=on_line, may_fail=True), timeout)
+    if end.returncode != 0 or len(times) != len(packets):
+        raise ClipError(f"The times of {plural(len(packets), 'packet')} of {clip} cannot be read.\n{end.explain()}")
+    packets.pts, packets.dts = times, array("q", sorted(times))
 
 
 def read_payload(
@@ -218,15 +271,14 @@ def read_payload(
 
 def _arguments(clip: Clip, ffmpeg: str) -> list[str]:
     argv = [ffmpeg, "-nostdin", "-hide_banner", "-nostats", "-loglevel", "info", *input_arguments(clip)]
-    return [*argv, "-map", video_stream(clip), "-c", "copy", "-copyinkf"]
+    # Packets of a few bytes are not written one by one.
+    return [*argv, "-map", video_stream(clip), "-c", "copy", "-copyinkf", "-flush_packets", "0"]
 
 
-def _damage(clip: Clip, line: str, packets: Packets) -> str:
-    if match := BACKWARDS.search(line):
-        before, after = (float(int(number) * packets.tick) for number in match.groups())
-        place = next((n for n, dts in enumerate(packets.dts) if dts == int(match[1])), 0)
-        return (
-            f"The time stamps of {clip} run backwards: packet {place + 1} is decoded at {after:.3f} s, and the packet "
-            f"before it at {before:.3f} s. Write the file again with rising time stamps."
-        )
-    return f"{clip} is cut off or damaged. ffmpeg reports: {printable(line)}"
+def _describe_backwards(clip: Clip, message: re.Match[str], packets: Packets) -> str:
+    before, after = (float(int(number) * packets.tick) for number in message.groups())
+    place = next((n for n, dts in enumerate(packets.dts) if dts == int(message[1])), 0)
+    return (
+        f"The time stamps of {clip} run backwards: packet {place + 1} is decoded at {after:.3f} s, and the packet "
+        f"before it at {before:.3f} s. Write the file again with rising time stamps."
+    )

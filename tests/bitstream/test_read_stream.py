@@ -158,6 +158,20 @@ def test_containers(
 
 
 @pytest.mark.slow
+def test_times_of_matroska(
+    read: Callable[[str], Stream], stream_encode: Callable[[str], Path], remux: Callable[..., Path], ffmpeg: str
+) -> None:
+    """Matroska has no times of decoding, and ffmpeg's guesses for VVC run backwards."""
+    stream = read("vvc-open.mp4")
+    other = read_stream(Clip(remux(stream_encode("vvc-open.mp4"), "vvc.mkv")), ffmpeg)
+    assert (other.frame_rate, other.bitrate, other.uneven) == (24, stream.bitrate, None)
+    assert (other.key_frames, other.open_gop) == (stream.key_frames, stream.open_gop)
+    assert stream.peak is not None
+    assert other.peak is not None
+    assert other.peak.bits == stream.peak.bits
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("source", "name"), [("vvc-closed.mp4", "bare.vvc"), ("svt.mp4", "bare.obu")])
 def test_no_times(
     source: str, name: str, stream_encode: Callable[[str], Path], remux: Callable[..., Path], ffmpeg: str
