@@ -11,9 +11,11 @@ default) makes encodes longer, and PERCENT names other encoders than 0 5 10 20.
 from __future__ import annotations
 
 import os
+import random
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, median, stdev
@@ -61,6 +63,18 @@ def verdicts(speed: Speed, limit: str, clock: Clock) -> tuple[Counter[str], floa
     return counts, fmean(taken)
 
 
+def estimates(times: Sequence[float], base: Sequence[float], rounds: int = 40) -> str:
+    """The standard errors of three ways to compare two commands, in percent, by resampling so many pairs."""
+    generator, pairs = random.Random(1), list(zip(times, base, strict=True))
+    ways: dict[str, Callable[[list[tuple[float, float]]], float]] = {
+        "median of ratios": lambda drawn: median(a / b for a, b in drawn),
+        "ratio of medians": lambda drawn: median(a for a, _ in drawn) / median(b for _, b in drawn),
+        "ratio of the fastest": lambda drawn: min(a for a, _ in drawn) / min(b for _, b in drawn),
+    }
+    errors = {name: stdev(way(generator.choices(pairs, k=rounds)) for _ in range(300)) for name, way in ways.items()}
+    return ", ".join(f"{name} ± {100 * error:.1f} %" for name, error in errors.items())
+
+
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 80
     limit = sys.argv[2] if len(sys.argv) > 2 else "5%"
@@ -87,6 +101,7 @@ def main() -> None:
                     f"{name} {100 * counts[name] / rounds:3.0f} %" for name in ("passed", "failed", "refused")
                 )
                 noise = f"time {median(ratios):+5.1f} % ± {stdev(ratios):4.1f}"
+                print(f"             {estimates(times, base)}")
                 print(f"+{percent:2} %  {clock:4}  {median(times):.2f} s  {noise}   {rates}   after {taken:.0f} rounds")
         print(f"load {os.getloadavg()[0]:.1f} at the end")
 

@@ -96,7 +96,9 @@ class Speed:
 
         The median over pairs of runs with its 99 % confidence interval, or the range of the counts of instructions.
         """
-        if self.against is None or not (self.amounts and self.against.amounts):
+        amounts = [*self.amounts, *self.against.amounts] if self.against else []
+        # A coarse clock may count nothing for a short encode.
+        if self.against is None or not amounts or min(amounts) <= 0:
             return None
         compare = slowdown_range if self.clock == "instructions" else slowdown
         return compare(self.amounts, self.against.amounts)
