@@ -194,6 +194,6 @@ def test_texts() -> None:
     assert data["slowdown"] == {"percent": -25.0, "interval": [-25.0, -25.0]}
     assert data["against"]["encode"] == 40.0
     assert a_speed([1.0], [1.0]).to_dict()["slowdown"] == {"percent": 0.0, "interval": None}
-    uncounted = a_speed([0.0], [1.0])
+    uncounted = Speed(30, 100, (SpeedRound(1.0, 0.0),), "new", against=speed)
     assert uncounted.slowdown is None
-    assert str(uncounted).endswith("200.0 decoded, 1 round")
+    assert str(uncounted).endswith("100.0 frames/s encoded, 1 round")
