@@ -58,8 +58,8 @@ MATRICES: Mapping[int, str] = {
     14: "ictcp",
 }
 UNKNOWN = "unknown"
-#: Levels whose names are no numbers: H.264's 1b, and AV1's for streams that keep to none.
-LEVEL_NUMBERS: Mapping[str, float] = {"1b": 1.05, "unlimited": math.inf}
+#: Levels whose names are not numbers: H.264's 1b is between 1 and 1.1.
+LEVEL_NUMBERS: Mapping[str, float] = {"1b": 1.05}
 CHROMA = ("gray", "yuv420p", "yuv422p", "yuv444p")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, Protocol, TypeVar
 
+from pytest_vmaf.bitstream.header import LEVEL_NUMBERS
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.gates.metrics import (
     ABOVE,
@@ -139,6 +140,8 @@ def parse_gate(name: str, limit: object, origin: str, region: str = "") -> Gate:
     # In the gates of a region of interest, "roi" alone is the default score's.
     rest = re.sub("^roi(?=_|$)", "vmaf_roi", rest)
     if rest in (*STREAM_METRICS, *SPEED_GATES):
+        if rest == "level" and isinstance(limit, str):
+            limit = LEVEL_NUMBERS.get(limit, limit)
         return Gate(name, bound, rest, "mean", _limit(name, limit, origin), origin, region)
     names, directions = (*frame_metrics(), *STREAM_METRICS, *SPEED_GATES), DIRECTIONS if bound == "max" else ()
     metric = next((m for m in sorted(names, key=len, reverse=True) if f"{rest}_".startswith(f"{m}_")), None)

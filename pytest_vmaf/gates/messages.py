@@ -231,7 +231,7 @@ def _comparison(verdict: Verdict) -> str:
     signs = {("min", True): "≥", ("min", False): "<", ("max", True): "≤", ("max", False): ">"}
     sign = signs[gate.bound, verdict.passed]
     if gate.metric in STREAM_METRICS:
-        value = f"{verdict.value:,.{decimals(gate.metric, limit)}f}"
+        value = f"{verdict.value:,.{decimals(gate.metric, limit)}f}" if gate.metric != "level" else f"{verdict.value:g}"
         return f"{label(gate.metric)} {value} {sign} {_amount(gate.metric, limit)}"
     return f"{region}{label(gate.metric)}{pool} {verdict.value:.3f} {sign} {limit:g}"
 

@@ -131,6 +131,7 @@ def test_colour_of_the_reference(closed: Path, opened: Path) -> None:
 @pytest.mark.parametrize(
     ("keywords", "why"),
     [
+        ({"max_level": "unlimited"}, "max_level .* must be a finite number"),
         ({"max_level": 4.7}, r"max_level must be a level of H.264, not 4.7. Levels: 1, 1b, 1.1, .*, 6.2\."),
         ({"profile": "Main 10"}, r"profile \(call\) must be a profile of H.264, not 'Main 10'. Profiles: Baseline, "),
         ({"codec": "av1", "profile": "High 10"}, "must be a profile of AV1, .* Profiles: Main, High, Professional"),
