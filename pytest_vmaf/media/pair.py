@@ -243,9 +243,13 @@ def _plan(
         frames = min(tails)
         # A shift leaves both clips as long as they were, or ends them together. Anything else is a loss.
         if tails[0] != tails[1] and counts[0] != counts[1]:
+            # The clip that begins earlier may be longer because the other one is a part of it.
+            longer = 0 if offset > 0 else 1
+            part = clips[longer].spelled(start=starts[longer], frames=frames)
             raise PairError(
                 f"{ref.clip.name} and {dis.clip.name} have different lengths: aligned, {tails[0]} frames of the "
                 f"reference and {tails[1]} of the distorted clip. align=True skips frames only at the start."
+                + (f" If the other clip is a part of it, pass {part}." if tails[longer] > frames else "")
             )
         selected = trim_filter(starts[0], frames), trim_filter(starts[1], frames)
         lengths = frames, frames

@@ -186,3 +186,10 @@ def test_a_scorer_that_scores_other_frames(shaken):
     log = ScoreLog({"neg": (1.0,) * 24}, 24, 24, "", "")
     with pytest.raises(LogError, match=r"must apply the filters of Source\.chain: it reports 24 frames, not 6 and 2"):
         without_lead(log, job)
+
+
+@pytest.mark.slow
+def test_align_names_the_part(shaken, cut, score):
+    with pytest.raises(PairError, match=r"the other clip is a part of it, pass Clip\(.*mkv', start=8, frames=6\)\.$"):
+        score(Clip(shaken[0], start=4), cut[1], align=True)
+    assert len(score(Clip(shaken[0], start=8, frames=6), cut[1]).neg.frames) == 6
