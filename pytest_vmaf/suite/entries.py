@@ -69,7 +69,8 @@ def read_clip(table: Table, *, hashed: bool) -> SuiteClip:
     checksum = _hash(table)
     if checksum is None and hashed:
         raise table.problem(
-            f'lacks sha256. `pytest-vmaf suite --hash` prints it. For a clip that is made anew, write "{UNCHECKED}".'
+            f"lacks sha256. `pytest-vmaf suite --hash {table.source.name}` prints it. For a clip that is made anew, write "
+            f'"{UNCHECKED}".'
         )
     groups = read_marks(table, "groups", NOT_GROUPS)
     place = f"{table.source.name}:{table.line}"

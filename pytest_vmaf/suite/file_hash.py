@@ -53,15 +53,15 @@ def check_hash(clip: Clip, expected: str, name: str, cache: Cache | None = None)
     try:
         files = files_of(clip)
         missing = not files or not all(path.exists() for path in files)
-        found = hash_of(clip, algorithm, cache) if expected and not missing else ""
+        actual = hash_of(clip, algorithm, cache) if expected and not missing else ""
     except OSError as error:
         why = printable(error.strerror or str(error))
         raise ClipError(f"{clip.name} ({name}) cannot be read: {why}.") from None
     if missing:
         raise ClipError(f"{clip.name} does not exist. It is {name}. pytest-vmaf downloads nothing: put the file there.")
-    if found != digits:
+    if actual != digits:
         raise ClipError(
             f"{clip.name} is not {name}: its {algorithm} is another.\n"
-            f"  expected: {digits}\n  actual:   {found}\n"
+            f"  expected: {digits}\n  actual:   {actual}\n"
             "  Restore the file. If the clip was replaced on purpose, write the actual hash into the manifest."
         )

@@ -33,7 +33,7 @@ class Problems:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._found: list[Problem] = []
+        self._problems: list[Problem] = []
 
     @contextlib.contextmanager
     def collect(self) -> Iterator[None]:
@@ -41,13 +41,13 @@ class Problems:
         try:
             yield
         except Problem as problem:
-            self._found.append(problem)
+            self._problems.append(problem)
 
     def give_up(self) -> None:
         """Raise SettingsError if anything is wrong."""
-        if not self._found:
+        if not self._problems:
             return
-        texts = {(each.line, str(each)): f"{self._source.name}:{each.line}: {each}" for each in self._found}
+        texts = {(each.line, str(each)): f"{self._source.name}:{each.line}: {each}" for each in self._problems}
         lines = [texts[key] for key in sorted(texts)]
         if (more := len(lines) - MOST_PROBLEMS) > 0:
             lines[MOST_PROBLEMS:] = [f"{plural(more, 'more problem')} in {self._source.name}"]

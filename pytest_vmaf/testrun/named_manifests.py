@@ -19,7 +19,7 @@ SUFFIXES = (".toml", ".yaml", ".yml")
 OVERLAPPING = int(pytest.__version__.partition(".")[0]) < 9
 #: The manifests that options name, each with whether this run must collect it; and those that pytest has found.
 NAMED = pytest.StashKey[dict[Path, bool]]()
-FOUND = pytest.StashKey[set[Path]]()
+COLLECTED = pytest.StashKey[set[Path]]()
 
 
 def add_named_manifests(config: pytest.Config) -> None:
@@ -33,7 +33,7 @@ def add_named_manifests(config: pytest.Config) -> None:
     by_paths = config.args_source is pytest.Config.ArgsSource.ARGS
     named = [(path, "vmaf_suite (ini)", not by_paths) for path in config.getini("vmaf_suite")]
     named += [(path, "--vmaf-suite", True) for path in flags]
-    config.stash[FOUND] = set()
+    config.stash[COLLECTED] = set()
     config.stash[NAMED] = {Path(os.path.abspath(path)): required for path, _, required in named}
     for path, where, required in named:
         if required and not path.is_file():
@@ -49,7 +49,7 @@ def add_named_manifests(config: pytest.Config) -> None:
 def may_be_manifest(path: Path, session: pytest.Session) -> bool:
     """Whether a file that pytest has found may be a manifest: by its name, by an option, or as pytest's argument."""
     if is_named(session.config, path):
-        session.config.stash[FOUND].add(path)
+        session.config.stash[COLLECTED].add(path)
         return True
     return path.name in MANIFESTS or (path.suffix in SUFFIXES and session.isinitpath(path))
 
@@ -62,7 +62,7 @@ def is_named(config: pytest.Config, path: Path) -> bool:
 def refuse_ignored(config: pytest.Config) -> None:
     """Raise pytest.UsageError for a manifest of an option that pytest did not find, because it ignores its folder."""
     for path, required in config.stash[NAMED].items():
-        if required and path not in config.stash[FOUND]:
+        if required and path not in config.stash[COLLECTED]:
             text = f"pytest-vmaf: pytest ignores the manifest {path} or its folder."
             # xdist would start a worker again that ends with a usage error.
             raise SettingsError(text) if hasattr(config, "workerinput") else pytest.UsageError(text)
