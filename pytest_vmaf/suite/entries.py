@@ -68,10 +68,8 @@ def read_clip(table: Table, *, hashed: bool) -> SuiteClip:
             raise table.problem("lacks a name: that of its file has characters that test ids cannot have.")
     checksum = _hash(table)
     if checksum is None and hashed:
-        raise table.problem(
-            f"lacks sha256. `pytest-vmaf suite --hash {table.source.name}` prints it. For a clip that is made anew, write "
-            f'"{UNCHECKED}".'
-        )
+        command = f"pytest-vmaf suite --hash {shlex.quote(table.source.name)}"
+        raise table.problem(f'lacks sha256. `{command}` prints it. For a clip that is made anew, write "{UNCHECKED}".')
     groups = read_marks(table, "groups", NOT_GROUPS)
     place = f"{table.source.name}:{table.line}"
     return SuiteClip(name, _clip(table, path), checksum or "", groups, place, read_layer(table))
