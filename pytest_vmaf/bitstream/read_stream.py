@@ -139,6 +139,7 @@ def _conclude(
         primaries=colour[2],
         transfer=colour[3],
         frame_rate=timeline.rate,
+        rate_source=timeline.source,
         packets=len(packets),
         frames=gops.frames,
         size=sum(packets.sizes),

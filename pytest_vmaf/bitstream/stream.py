@@ -16,7 +16,7 @@ from pytest_vmaf.json_shapes import Each, Optional, Text, conform
 
 CODEC_NAMES = {"h264": "H.264", "hevc": "HEVC", "av1": "AV1", "vp9": "VP9", "vvc": "VVC"}
 RATE = re.compile(r"[1-9]\d{0,18}(?:/[1-9]\d{0,18})?")
-_TEXTS = "clip codec profile level tier pix_fmt color_range matrix primaries transfer digest"
+_TEXTS = "clip codec profile level tier pix_fmt color_range matrix primaries transfer rate_source digest"
 #: The shape of `Stream.to_dict`.
 STREAM = {
     **dict.fromkeys(_TEXTS.split(), str),
@@ -84,6 +84,7 @@ class Stream:
         primaries: Likewise.
         transfer: Likewise.
         frame_rate: In frames/s, on average; None if the stream states no times and no rate.
+        rate_source: Where it is from: "times", "header", or "user" (`Clip(frame_rate=)`); "" for none.
         uneven: The first frame whose time is not that of an even rate; None if all are, or if there are no times.
         packets: How many packets there are.
         frames: How many frames are shown.
@@ -114,6 +115,7 @@ class Stream:
     primaries: str
     transfer: str
     frame_rate: Fraction | None
+    rate_source: str
     packets: int
     frames: int
     size: int

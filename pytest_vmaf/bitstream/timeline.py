@@ -28,12 +28,14 @@ class Timeline(NamedTuple):
 
     Attributes:
         rate: The average frame rate; None if it is unknown.
+        source: Where it is from: "times", "header" or "user"; "" for none.
         decoded: When each packet is decoded, in seconds; empty if that is unknown.
         tick: How far these may be rounded, in seconds.
         uneven: The first frame that is not shown at an even rate.
     """
 
     rate: Fraction | None
+    source: str
     decoded: Sequence[float]
     tick: float
     uneven: Uneven | None
@@ -64,7 +66,8 @@ def read_timeline(
         rate = Fraction(clip.frame_rate) if clip.frame_rate else stated
         step = float(1 / rate) if rate else 0.0
         decoded = array("d", (number * step for number in range(len(packets) if rate else 0)))
-        return Timeline(rate, decoded, step / 1000, None)
+        source = "user" if clip.frame_rate else "header" if stated else ""
+        return Timeline(rate, source, decoded, step / 1000, None)
     tick = float(packets.tick)
     decoded = array("d", (dts * tick for dts in packets.dts))
     display = sorted(packets.pts)
@@ -81,7 +84,8 @@ def read_timeline(
         # Packets without a frame of their own share the time of another.
         display = sorted(set(display))
     rate = Fraction(clip.frame_rate) if clip.frame_rate else _average(packets, display, frames, stated, expected)
-    return Timeline(rate, decoded, tick, _uneven(display, tick, rate))
+    source = "user" if clip.frame_rate else "times" if rate else ""
+    return Timeline(rate, source, decoded, tick, _uneven(display, tick, rate))
 
 
 def _average(

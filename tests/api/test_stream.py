@@ -169,6 +169,8 @@ def test_not_measured(closed: Path, stream_encode: Callable[[str], Path], remux:
         vmaf.stream(bare, vbv_size=1e9, vbv_rate=1e9)
     with pytest.raises(MeasurementError, match="states neither times nor a frame rate"):
         vmaf.stream(bare, frame_rate=24)
+    with pytest.raises(MeasurementError, match=r"has the frame rate that .* states, and not one of its own"):
+        vmaf.stream(Clip(bare, frame_rate=24), frame_rate=24)
     vmaf.stream(Clip(bare, frame_rate=24), max_bitrate=1e9, max_peak_bitrate=1e9, vbv_size=1e9, vbv_rate=1e9)
     with pytest.raises(MeasurementError, match=r"is 1.250 s long, and the window is 2 s. Give a shorter window="):
         vmaf.stream(closed, max_peak_bitrate=1e9, window=2)
