@@ -247,8 +247,8 @@ def _check_rate(stream: Stream, expected: Expectation) -> Check:
         raise MeasurementError(no_rate(stream.clip))
     if stream.rate_source == "user":
         raise MeasurementError(
-            f"frame_rate ({expected.origin}) cannot be checked: {stream.clip} has the frame rate that Clip(frame_rate=) "
-            "or --frame-rate states, and not one of its own."
+            f"frame_rate ({expected.origin}) cannot be checked: {stream.clip} has the frame rate that "
+            "Clip(frame_rate=) or --frame-rate states, and not one of its own."
         )
     passed = rate == expected.value and stream.uneven is None
     text = _is("frame rate", f"{float(rate):.6g}", f"{float(expected.value):.6g}", passed)
