@@ -14,6 +14,7 @@ from stream_encodes import ENCODES, KINDS
 
 from pytest_vmaf.bitstream.read_stream import Buffer, read_stream
 from pytest_vmaf.bitstream.stream import Stream
+from pytest_vmaf.bitstream.vvc import PROFILES
 from pytest_vmaf.errors import ClipError, MeasurementError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.streaming.codec_strings import codec_string
@@ -65,8 +66,13 @@ def test_headers(name: str, read: Callable[[str], Stream], traced: Callable[[str
     line = LINE.search(log)
     assert line is not None
     assert stream.codec == line["codec"]
-    # Of VVC, ffmpeg prints no profile.
-    assert stream.profile == (line["profile"] or "Main 10")
+    profile = line["profile"]
+    if stream.codec == "vvc":
+        # Its profile is not in that line.
+        number = re.search(r" general_profile_idc +[01]+ = (\d+)", log)
+        assert number is not None
+        profile = PROFILES[int(number[1])]
+    assert stream.profile == profile
     assert f"{stream.width}x{stream.height}" == line["size"]
     assert stream.pix_fmt == line["pix_fmt"]
     assert stream.frame_rate == float(line["rate"])
