@@ -12,6 +12,7 @@ from pytest_vmaf.encoding.job import EncodeJob
 from pytest_vmaf.errors import EncodeError, MeasurementError, SettingsError
 from pytest_vmaf.media.inspect import count_frames
 from pytest_vmaf.media.instructions import InstructionCounter, find_counter
+from pytest_vmaf.media.other_programs import OtherPrograms
 from pytest_vmaf.media.scratch import scratch_folder
 from pytest_vmaf.media.stopwatch import Stopwatch
 from pytest_vmaf.search.paired_ratio import FEWEST, candidate_first
@@ -29,6 +30,8 @@ SHORTEST_SECONDS = 0.1
 READING = 0.25
 #: An encoder that uses less CPU than this share of its wall time does its work elsewhere: on a GPU, or another machine.
 ELSEWHERE = 0.1
+#: From this share of all processors on, other programs make encodes slower than they are.
+BUSY = 0.1
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ def measure_speed(request: SpeedRequest, is_decided: Callable[[Speed], bool] | N
             if request.against:
                 _one_round(request, request.against, folder, None, frames)
             notes = _notes(request, first)
+        others = OtherPrograms()
         for number in range(looks[-1]):
             order = range(len(request.jobs))
             for which in order if candidate_first(number) else reversed(order):
@@ -93,7 +97,10 @@ def measure_speed(request: SpeedRequest, is_decided: Callable[[Speed], bool] | N
             speed = _speed(request, frames or 0, rounds, counter, notes)
             if number + 1 in looks and is_decided and is_decided(speed):
                 break
-    return speed
+        share = others.share()
+    if share is not None and share > BUSY and counter is None:
+        speed = replace(speed, notes=(*speed.notes, f"other programs took {100 * share:.0f} % of the processors"))
+    return replace(speed, others=share)
 
 
 def looks_of(rounds: int | None, clock: Clock, *, judged: bool) -> list[int]:
@@ -134,17 +141,18 @@ def refuse_untimeable(speed: Speed, metrics: Sequence[str]) -> None:
             if name == "instructions":
                 continue
             what = f"Decoding an encode of {each.name}" if name == "decoding" else f"An encode with {each.name}"
+            idle = name == "cpu" and all(one.cpu is None or one.cpu < ELSEWHERE * one.wall for one in each.rounds)
+            if idle and median(one.wall for one in each.rounds) >= SHORTEST_SECONDS:
+                raise MeasurementError(
+                    f"{what} takes {median(seconds):.3f} s of CPU in {median(one.wall for one in each.rounds):.3f} s: "
+                    "the work is done elsewhere, on a GPU, in a container or by another machine. Use clock='wall'."
+                )
             if median(seconds) < SHORTEST_SECONDS:
                 raise MeasurementError(
                     f"{what} takes {median(seconds):.3f} s, which is too short to be timed: starting a program takes "
                     f"some hundredths of a second. It must take at least {SHORTEST_SECONDS:g} s.\n"
                     "  Use a longer clip, for example this one ten times: "
                     "ffmpeg -stream_loop 9 -i CLIP -c copy longer.mkv"
-                )
-            if name == "cpu" and max(one.cpu / one.wall for one in each.rounds if one.cpu is not None) < ELSEWHERE:
-                raise MeasurementError(
-                    f"{what} takes {median(seconds):.3f} s of CPU in {median(one.wall for one in each.rounds):.3f} s: "
-                    "the work is done elsewhere, on a GPU, in a container or by another machine. Use clock='wall'."
                 )
 
 

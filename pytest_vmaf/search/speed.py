@@ -56,6 +56,8 @@ class Speed:
         against: The speed of the command that was run in turn with this one, if there is one.
         notes: What disturbed the measurement, a sentence each.
         counter: What counted instructions, "" if nothing did.
+        others: The share of the processors' time that other programs took meanwhile, beyond what was idle; None if
+            the system does not tell it.
     """
 
     crf: int
@@ -67,6 +69,7 @@ class Speed:
     against: Speed | None = None
     notes: tuple[str, ...] = field(default=())
     counter: str = ""
+    others: float | None = None
 
     @property
     def encode(self) -> float:
@@ -127,6 +130,7 @@ class Speed:
             "frames": self.frames,
             "clock": self.clock,
             "counter": self.counter,
+            "others": self.others,
             "encode": self.encode if timed else None,
             "decode": self.decode,
             "per_frame": self.per_frame,

@@ -11,7 +11,7 @@ from pytest_vmaf.gates.gate import Gate, Verdict
 from pytest_vmaf.gates.messages import BaselineComparison
 from pytest_vmaf.gates.metrics import SLOWDOWN, metrics
 from pytest_vmaf.gates.tolerance import Tolerance
-from pytest_vmaf.search.measure_speed import MOST_ROUNDS, refuse_untimeable
+from pytest_vmaf.search.measure_speed import BUSY, MOST_ROUNDS, refuse_untimeable
 from pytest_vmaf.search.paired_ratio import Interval
 from pytest_vmaf.search.speed import UNITS, Speed, change
 from pytest_vmaf.text import plural
@@ -65,7 +65,8 @@ def judge_speed(speed: Speed, limits: SpeedLimits) -> list[Verdict]:
     verdicts, unclear = [], []
     for gate in limits.gates:
         interval = interval_of(speed, gate)
-        if outcome(interval, gate) is None:
+        passed = outcome(interval, gate)
+        if passed is None or (not passed and _is_disturbed(speed, gate)):
             unclear.append((gate, interval))
             continue
         far = interval.estimate - (gate.limit or 0.0)
@@ -115,14 +116,25 @@ def _limit(gate: Gate) -> str:
     return f"{gate.name} is {gate.limit:g}{' %' if gate.metric == SLOWDOWN else ''}"
 
 
+def _is_disturbed(speed: Speed, gate: Gate) -> bool:
+    """Whether frames per second may be too few only because other programs ran. Pairs of encodes share that."""
+    return gate.metric != SLOWDOWN and gate.bound == "min" and (speed.others or 0.0) > BUSY
+
+
 def _unclear(speed: Speed, gate: Gate, interval: Interval) -> str:
+    if _is_disturbed(speed, gate) and outcome(interval, gate) is False:
+        return (
+            f"too busy to decide: {value_text(speed, gate)}; {_limit(gate)}, but other programs took "
+            f"{100 * (speed.others or 0.0):.0f} % of the processors meanwhile.\n  Run nothing else meanwhile (pytest "
+            "without -n), or compare with another command: against= and max_speed_drop."
+        )
     unit = "%" if gate.metric == SLOWDOWN else metrics()[gate.metric].unit
     limit, rounds = gate.limit or 0.0, len(speed.rounds)
     is_noise = gate.metric != SLOWDOWN or interval.noise > limit
     what = "too noisy to decide" if is_noise else "too near to the limit to decide"
     lines = [
         f"{what}: {value_text(speed, gate)}; {_limit(gate)}, and the noise of {rounds} rounds is "
-        f"±{interval.noise:.2g} {unit}."
+        f"±{interval.noise:.3g} {unit}."
     ]
     advice = []
     # The width of the interval falls with the root of the number of rounds.

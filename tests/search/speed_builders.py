@@ -40,6 +40,7 @@ def set_pace(
 
     patch.setattr(module, "time_encode", time_encode)
     patch.setattr(module, "count_frames", lambda *_: 100)
+    patch.setattr(module.OtherPrograms, "share", lambda _: 0.05)
     return order
 
 

@@ -110,6 +110,20 @@ def test_violation() -> None:
     ]
 
 
+def test_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too few frames per second prove nothing while other programs run; enough of them do. Pairs are not concerned."""
+    speed = replace(a_speed([1.0] * 8, [0.8] * 8), others=0.6)
+    low, high = (SpeedLimits((parse_gate("min_encode_fps", limit, "call"),)) for limit in (40, 60))
+    assert judge_speed(speed, low)[0].passed
+    with pytest.raises(NoiseError, match=r"too busy to decide: encoding speed 50.0 .*, but other programs took 60 %"):
+        judge_speed(speed, high)
+    assert not judge_speed(replace(speed, others=0.02), high)[0].passed
+    assert not judge_speed(speed, drop())[0].passed
+    set_pace(monkeypatch, lambda *_: 1.0)
+    monkeypatch.setattr(module.OtherPrograms, "share", lambda _: 0.63)
+    assert measure_speed(both(1)).notes == ("other programs took 63 % of the processors",)
+
+
 def test_failure_beside_noise() -> None:
     """A gate that fails clearly is a failure, although another one is too noisy to decide."""
     speed = a_speed([1.0] * 8, [0.5, 2.0] * 4)
@@ -144,7 +158,7 @@ def test_too_short() -> None:
 
 def test_work_elsewhere() -> None:
     """CPU seconds of what a GPU or a container does are not seen."""
-    speed = Speed(30, 100, (SpeedRound(10.0, 0.2),) * 8, "new", against=a_speed([1.0] * 8))
+    speed = Speed(30, 100, (SpeedRound(10.0, 0.02),) * 8, "new", against=a_speed([1.0] * 8))
     with pytest.raises(MeasurementError, match=r"the work is done elsewhere.* Use clock='wall'"):
         refuse_untimeable(speed, ["slowdown"])
     refuse_untimeable(replace(speed, clock="wall"), ["slowdown"])

@@ -24,6 +24,7 @@ def pace(monkeypatch):
         seconds = 1.2 if job.preset == "slow" else 1.0
         return Encode(job.name, crf, path, 1000, 100, 4.0, seconds, "enc"), SpeedRound(seconds, seconds, 0.5)
     monkeypatch.setattr(measure_speed, "time_encode", time_encode)
+    monkeypatch.setattr(measure_speed.OtherPrograms, "share", lambda _: 0.05)
 """
 TESTS = """
 import pytest
