@@ -22,7 +22,7 @@ def vmaf() -> Vmaf:
 
 def test_one_round(vmaf: Vmaf, clip: Path) -> None:
     speed = vmaf.speed(clip, encoder="libx264:ultrafast", crf=30, rounds=1, against="libx264:veryfast")
-    assert (speed.name, speed.frames, speed.crf, speed.notes[1:]) == ("libx264 ultrafast", 12, 30, ())
+    assert (speed.name, speed.frames, speed.crf) == ("libx264 ultrafast", 12, 30)
     assert speed.encode > 0
     assert speed.decode
     assert speed.against is not None
