@@ -25,7 +25,6 @@ from pytest_vmaf.cli.main import build_parser, main
         (["ladder", "--src", "a", "--resolutions", "96x54"], "--encoder"),
         (["tune-per-shot", "--src", "a"], "--encoder"),
         (["recommend", "--target-bitrate", "much"], "invalid float"),
-        (["corpus", "--src", "a", "--encoder", "b", "--output", "c"], "--crf"),
         (
             ["corpus", "--src", "a", "--encoder", "b", "--output", "c", "--crf", "30-20"],
             "expected a list of CRFs such as",
@@ -47,6 +46,12 @@ def test_invalid_values(arguments: list[str], said: str, capsys: pytest.CaptureF
         main(arguments)
     assert ended.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_sweep_without_crf(capsys: pytest.CaptureFixture[str]) -> None:
+    # A manifest may state them instead.
+    assert main(["corpus", "--src", "a", "--encoder", "b", "--output", "c"]) == 2
+    assert "--crf is missing" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
