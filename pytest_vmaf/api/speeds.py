@@ -13,7 +13,7 @@ from pytest_vmaf.api.run_search import SearchInput, check_options, encoder_label
 from pytest_vmaf.baselines.judge import Outcome
 from pytest_vmaf.errors import GateViolation, SettingsError
 from pytest_vmaf.gates.gate import Gate, Verdict, effective
-from pytest_vmaf.gates.metrics import SPEED, SPEED_GATES
+from pytest_vmaf.gates.metrics import DECODE_FPS, SPEED, SPEED_GATES
 from pytest_vmaf.media.clip import ClipLike
 from pytest_vmaf.report.baseline_section import section_maker
 from pytest_vmaf.report.record import outcome_gates, unscored_record, with_gates
@@ -112,6 +112,8 @@ def _limits(context: Context, layers: Sequence[Layer], options: Mapping[str, obj
         context.baselines.answered.update(each.key for each in layer.tolerances if each.metric == SPEED)
     if options.get("clock") == "instructions" and gates:
         raise SettingsError(f"{gates[0]} requires time: clock must be 'cpu' or 'wall', not 'instructions'.")
+    if options.get("decode") is False and (decoding := [gate for gate in gates if gate.metric == DECODE_FPS]):
+        raise SettingsError(f"{decoding[0]} requires the decoder, which decode=False leaves out.")
     return SpeedLimits((*gates, *map(slowdown_gate, tolerances)))
 
 

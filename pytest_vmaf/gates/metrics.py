@@ -55,7 +55,8 @@ STREAM_METRICS = ("bitrate", "size", *PACKET_METRICS)
 ENCODE_METRICS = ("bitrate", "crf")
 #: What `vmaf.speed` measures: numbers that gates may limit, what `max_speed_drop` limits of two commands, and what it
 #: limits of a baseline.
-SPEED_GATES, SLOWDOWN, SPEED = ("encode_fps", "decode_fps"), "slowdown", "speed"
+ENCODE_FPS, DECODE_FPS = SPEED_GATES = ("encode_fps", "decode_fps")
+SLOWDOWN, SPEED = "slowdown", "speed"
 SPEED_METRICS = (*SPEED_GATES, SLOWDOWN, SPEED)
 #: What `vmaf.determinism` counts of encodes that are not the same. `expect=` allows none.
 CHANGED_PACKETS, CHANGED_FRAMES = CHANGES = ("changed_packets", "changed_frames")
@@ -75,8 +76,8 @@ _LABELS = {
     "gap_tile": "gap of the worst tile",
     "neg_salient": "NEG of salient tiles",
     "crf": "CRF",
-    "encode_fps": "encoding speed",
-    "decode_fps": "decoding speed",
+    ENCODE_FPS: "encoding speed",
+    DECODE_FPS: "decoding speed",
     CHANGED_PACKETS: "packets that differ",
     CHANGED_FRAMES: "frames with other scores",
     BD_RATE: "BD-rate",
@@ -103,8 +104,8 @@ _UNITS = {
     "keyframe_distance": "frames",
     "vbv_underflow": "bits",
     BD_RATE: "%",
-    "encode_fps": "frames/s",
-    "decode_fps": "frames/s",
+    ENCODE_FPS: "frames/s",
+    DECODE_FPS: "frames/s",
     SLOWDOWN: "%",
     SPEED: "frames/s",
     "colour_loss": "%",

@@ -15,7 +15,7 @@ from pytest_vmaf.media.instructions import InstructionCounter, find_counter
 from pytest_vmaf.media.other_programs import OtherPrograms
 from pytest_vmaf.media.scratch import scratch_folder
 from pytest_vmaf.media.stopwatch import Stopwatch
-from pytest_vmaf.search.paired_ratio import FEWEST, candidate_first
+from pytest_vmaf.search.paired_ratio import FEWEST, FEWEST_WALL, candidate_first
 from pytest_vmaf.search.speed import Clock, Speed, SpeedRound, time_encode
 
 #: Rounds between two looks at the verdict, and the most rounds unless the call says otherwise. Each look has its own
@@ -109,15 +109,13 @@ def looks_of(rounds: int | None, clock: Clock, *, judged: bool) -> list[int]:
     Raises:
         SettingsError: If the number of rounds is not valid.
     """
-    fewest = COUNTED_ROUNDS if clock == "instructions" else FEWEST
+    fewest = {"instructions": COUNTED_ROUNDS, "wall": FEWEST_WALL}.get(clock, FEWEST)
     least = fewest if judged else 1
     if rounds is not None and (type(rounds) is not int or not least <= rounds <= MOST_ROUNDS):
-        why = (
-            f": fewer have no interval of 99 %, without which {clock} cannot be judged" if rounds in range(1, 8) else ""
-        )
+        why = f": fewer are no evidence by the clock {clock!r}" if rounds in range(1, least) else ""
         raise SettingsError(f"rounds must be a whole number from {least} to {MOST_ROUNDS}, not {rounds!r:.80}{why}.")
     if not judged:
-        return [rounds or fewest]
+        return [rounds or min(fewest, FEWEST)]
     most = rounds or (COUNTED_ROUNDS if clock == "instructions" else USUAL_ROUNDS)
     return sorted({*range(fewest, most, STEP), most})
 

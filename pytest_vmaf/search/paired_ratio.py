@@ -14,8 +14,10 @@ from statistics import median
 
 #: The probability with which an interval encloses the true median, at least.
 CONFIDENCE = 0.99
-#: Fewer values have no interval of that confidence: 8 enclose the median with a probability of 1 - 2 / 2**8.
-FEWEST = 8
+#: That of wall seconds. What disturbs them comes in bursts, so that a run is not independent of the one before.
+WALL_CONFIDENCE = 0.999
+#: Fewer values have no interval of these confidences: 8 enclose the median with a probability of 1 - 2 / 2**8.
+FEWEST, FEWEST_WALL = 8, 12
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,10 @@ class Interval:
         return (self.high - self.low) / 2
 
 
-def median_interval(values: Sequence[float]) -> Interval:
-    """The median of values with its interval of `CONFIDENCE`."""
+def median_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+    """The median of values with its interval."""
     ordered = sorted(values)
-    rank = interval_rank(len(ordered))
+    rank = interval_rank(len(ordered), confidence)
     low, high = (ordered[rank - 1], ordered[-rank]) if rank else (-math.inf, math.inf)
     return Interval(median(ordered), low, high)
 
@@ -57,7 +59,7 @@ def interval_rank(count: int, confidence: float = CONFIDENCE) -> int:
     return rank
 
 
-def slowdown(candidate: Sequence[float], base: Sequence[float]) -> Interval:
+def slowdown(candidate: Sequence[float], base: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
     """By how many percent the candidate's speed is below the base's, as the median over pairs of runs.
 
     A pair is measured in turn, so that what slows the machine down for a while affects both.
@@ -65,9 +67,10 @@ def slowdown(candidate: Sequence[float], base: Sequence[float]) -> Interval:
     Args:
         candidate: What each run of the candidate took.
         base: What the run of the base took that belongs to each.
+        confidence: That of the interval.
     """
     pairs = zip(candidate, base, strict=True)
-    return median_interval([100 * (1 - theirs / ours) for ours, theirs in pairs])
+    return median_interval([100 * (1 - theirs / ours) for ours, theirs in pairs], confidence)
 
 
 def slowdown_range(candidate: Sequence[float], base: Sequence[float]) -> Interval:

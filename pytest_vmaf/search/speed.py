@@ -16,7 +16,14 @@ from pytest_vmaf.encoding.encode import Encode, make_timed_encode
 from pytest_vmaf.encoding.job import EncodeJob
 from pytest_vmaf.media.inspect import count_frames
 from pytest_vmaf.media.stopwatch import Stopwatch
-from pytest_vmaf.search.paired_ratio import Interval, median_interval, slowdown, slowdown_range
+from pytest_vmaf.search.paired_ratio import (
+    CONFIDENCE,
+    WALL_CONFIDENCE,
+    Interval,
+    median_interval,
+    slowdown,
+    slowdown_range,
+)
 from pytest_vmaf.text import plural
 
 #: What a change of speed is judged by: processor seconds, wall seconds, or instructions.
@@ -97,14 +104,17 @@ class Speed:
     def slowdown(self) -> Interval | None:
         """By how many percent the speed is below that of `against`; negative if it is above. None without `against`.
 
-        The median over pairs of runs with its 99 % confidence interval, or the range of the counts of instructions.
+        The median over pairs of runs with its 99 % confidence interval (99.9 % of wall seconds), or the range of the
+        counts of instructions.
         """
-        amounts = [*self.amounts, *self.against.amounts] if self.against else []
+        ours, theirs = self.amounts, self.against._amounts(self.clock) if self.against else []
         # A coarse clock may count nothing for a short encode.
-        if self.against is None or not amounts or min(amounts) <= 0:
+        if not (ours and theirs) or min(*ours, *theirs) <= 0:
             return None
-        compare = slowdown_range if self.clock == "instructions" else slowdown
-        return compare(self.amounts, self.against.amounts)
+        if self.clock == "instructions":
+            return slowdown_range(ours, theirs)
+        confidence = WALL_CONFIDENCE if self.clock == "wall" else CONFIDENCE
+        return slowdown(ours, theirs, confidence)
 
     def interval(self, metric: str) -> Interval:
         """Frames per wall second of the encoder or the decoder, as the median with its 99 % confidence interval.

@@ -134,7 +134,11 @@ def test_instructions_of_a_failure(
         ({"clock": "time"}, "clock must be one of cpu, wall, instructions, not 'time'"),
         ({"clock": "instructions", "min_encode_fps": 3}, "min_encode_fps=3 (call) requires time"),
         ({"rounds": 0}, "rounds must be a whole number from 1 to 1000, not 0"),
-        ({"rounds": 5, "min_encode_fps": 3}, "rounds must be a whole number from 8 to 1000, not 5: fewer have no"),
+        (
+            {"rounds": 5, "min_encode_fps": 3},
+            "rounds must be a whole number from 8 to 1000, not 5: fewer are no",
+        ),
+        ({"decode": False, "min_decode_fps": 9}, "min_decode_fps=9 (call) requires the decoder, which decode=False"),
         ({"decode": 1}, "decode must be True or False, not 1"),
         ({"min_neg": 90}, "min_neg is not a gate of a search"),
         ({"min_encode_fps_p5": 90}, "encode_fps has no pools. Write min_encode_fps."),

@@ -134,11 +134,23 @@ def test_failure_beside_noise() -> None:
         judge_speed(speed, SpeedLimits(gates[:1]))
 
 
+def test_wall() -> None:
+    """Wall seconds need an interval of 99.9 %, and more rounds."""
+    base = [0.99, 1.0, 0.98, 1.01] * 3
+    wall, cpu = (a_speed([1.0] * 12, base, clock=clock).slowdown for clock in ("wall", "cpu"))
+    assert wall is not None
+    assert cpu is not None
+    assert (wall.low, wall.high) == (pytest.approx(-1), pytest.approx(2))
+    assert wall.noise >= cpu.noise
+    assert a_speed([1.0] * 8, base[:8], clock="wall").to_dict()["slowdown"]["interval"] is None
+
+
 def test_looks() -> None:
     assert looks_of(None, "cpu", judged=True) == [8, 12, 16, 20, 24, 28, 32, 36, 40]
     assert looks_of(10, "cpu", judged=True) == [8, 10]
     assert looks_of(None, "wall", judged=False) == [8]
     assert looks_of(2, "wall", judged=False) == [2]
+    assert looks_of(None, "wall", judged=True)[:3] == [12, 16, 20]
     assert looks_of(None, "instructions", judged=True) == [3]
     for rounds, judged in ((7, True), (0, False), (1001, False), (True, False), (2.0, False)):
         with pytest.raises(SettingsError, match="rounds must be a whole number from"):

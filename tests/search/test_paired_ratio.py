@@ -10,6 +10,8 @@ import pytest
 from pytest_vmaf.search.paired_ratio import (
     CONFIDENCE,
     FEWEST,
+    FEWEST_WALL,
+    WALL_CONFIDENCE,
     candidate_first,
     interval_rank,
     median_interval,
@@ -25,6 +27,7 @@ def test_ranks() -> None:
     assert interval_rank(FEWEST) == 1
     assert interval_rank(FEWEST - 1) == 0
     assert interval_rank(1000) == 459
+    assert interval_rank(FEWEST_WALL, WALL_CONFIDENCE) == 1
     # With 95 %, six values are enough.
     assert [interval_rank(count, 0.95) for count in (5, 6, 9, 20)] == [0, 1, 2, 6]
 
