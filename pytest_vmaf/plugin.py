@@ -174,14 +174,14 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
             f"{never_checked(names, ' (marker)')}: no measurement in this test supports "
             f"{'it' if len(names) == 1 else 'them'}.\nMasked and tile gates need vmaf.roi or vmaf.quality_map; of the "
             "other gates, vmaf.quality_map checks only vmaf, neg and gap. Streams are read by vmaf.stream, check and "
-            "score.",
+            "score, and speeds are measured by vmaf.speed.",
             pytrace=False,
         )
     if tolerances := unchecked_tolerances(context):
         pytest.fail(
             f"{never_checked(tolerances, ' (marker)')}: no measurement in this test is compared with a baseline that "
             f"contains {'it' if len(tolerances) == 1 else 'them'}.\nBaselines need vmaf.score, check, roi, map, "
-            "bisect, compare or check_baseline.",
+            "bisect, compare, stream, speed or check_baseline.",
             pytrace=False,
         )
     return outcome

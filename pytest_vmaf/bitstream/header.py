@@ -63,6 +63,11 @@ LEVEL_NUMBERS: Mapping[str, float] = {"1b": 1.05}
 CHROMA = ("gray", "yuv420p", "yuv422p", "yuv444p")
 
 
+def level_name(number: float) -> str:
+    """The name of a level, for example "4.1"."""
+    return next((name for name, value in LEVEL_NUMBERS.items() if value == number), f"{number:g}")
+
+
 class Colour(NamedTuple):
     """Names as ffmpeg prints them, or "unknown"."""
 

@@ -180,6 +180,9 @@ def list_packets(clip: Clip, ffmpeg: str, timeout: float | None = None) -> tuple
     packets, form = log.finish(), messages.form
     if messages.damage:
         raise ClipError(f"{clip} is cut off or damaged. ffmpeg reports: {printable(messages.damage)}")
+    if ends[0].returncode != 0 and any("matches no streams" in line for line in ends[0].tail):
+        number = f" {clip.stream}: video streams are counted from 0" if clip.stream else ""
+        raise ClipError(f"{clip} has no video stream{number}.")
     if ends[0].returncode != 0 or not packets:
         raise ClipError(f"The packets of {clip} cannot be listed.\n{ends[0].explain()}")
     if packets.codec in UNCOMPRESSED:

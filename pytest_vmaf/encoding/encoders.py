@@ -139,6 +139,11 @@ class Encoder:
             return self.preset
         if not takes_preset:
             raise SettingsError(f"{self.name} does not take a preset, but preset is {preset!r}.")
+        if self.presets == (self.preset,) and preset != self.preset:
+            raise SettingsError(
+                f"{self.name} has only the preset {self.preset!r} here, as in '{self.name}:{self.preset}', but preset "
+                f"is {preset!r}. Name one preset, in encoder or in preset."
+            )
         if self.presets and preset not in self.presets:
             raise SettingsError(
                 f"{self.name} has no preset {preset!r}.{did_you_mean(preset, self.presets)} "

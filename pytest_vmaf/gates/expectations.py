@@ -13,6 +13,7 @@ from pytest_vmaf.bitstream.stream import CODEC_NAMES, Change, Stream, no_rate
 from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.gates.gate import Gate, Verdict, verdict_of
 from pytest_vmaf.gates.stream_numbers import at_time, stream_number
+from pytest_vmaf.media.ntsc import ntsc_rate
 from pytest_vmaf.text import did_you_mean, short_repr, time_code
 
 #: The colour tags by their names in ffmpeg.
@@ -250,8 +251,15 @@ def _check_rate(stream: Stream, expected: Expectation) -> Check:
             f"frame_rate ({expected.origin}) cannot be checked: {stream.clip} has the frame rate that "
             "Clip(frame_rate=) or --frame-rate states, and not one of its own."
         )
-    passed = rate == expected.value and stream.uneven is None
-    text = _is("frame rate", f"{float(rate):.6g}", f"{float(expected.value):.6g}", passed)
+    # In a bare stream and a long file, the rate is exact.
+    right = rate in (expected.value, ntsc_rate(expected.value))
+    passed = right and stream.uneven is None
+    actual, wanted = f"{float(rate):.6g}", f"{float(expected.value):.6g}"
+    if actual == wanted and not right:
+        actual, wanted = str(rate), str(expected.value)
+    text = _is("frame rate", actual, wanted, right)
+    if right and not passed:
+        text += " on average, but not even"
     where = []
     if uneven := stream.uneven:
         where = [

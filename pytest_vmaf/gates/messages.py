@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from pytest_vmaf.bitstream.header import level_name
 from pytest_vmaf.bitstream.stream import Stream
 from pytest_vmaf.gates.expectations import Check
 from pytest_vmaf.gates.gate import Gate, Verdict, part_of, region_prefix
@@ -231,7 +232,8 @@ def _comparison(verdict: Verdict) -> str:
     signs = {("min", True): "≥", ("min", False): "<", ("max", True): "≤", ("max", False): ">"}
     sign = signs[gate.bound, verdict.passed]
     if gate.metric in STREAM_METRICS:
-        value = f"{verdict.value:,.{decimals(gate.metric, limit)}f}" if gate.metric != "level" else f"{verdict.value:g}"
+        exact = gate.metric == "level"
+        value = _amount("level", verdict.value) if exact else f"{verdict.value:,.{decimals(gate.metric, limit)}f}"
         return f"{label(gate.metric)} {value} {sign} {_amount(gate.metric, limit)}"
     return f"{region}{label(gate.metric)}{pool} {verdict.value:.3f} {sign} {limit:g}"
 
@@ -240,6 +242,8 @@ def _amount(metric: str, amount: float) -> str:
     """How far a gate was missed, or the limit of a stream, with its unit."""
     if metric == ABOVE:
         return plural(amount, "frame")
+    if metric == "level":
+        return level_name(amount)
     if metric in STREAM_METRICS:
         return f"{amount:,.{decimals(metric, amount)}f} {metrics()[metric].unit}".rstrip()
     return f"{amount:.3g}"

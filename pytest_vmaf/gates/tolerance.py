@@ -116,7 +116,7 @@ def parse_tolerance(name: str, limit: object, origin: str) -> Tolerance:
         raise SettingsError(f"The limit of {name} ({origin}) must be {expected}, not {limit!r:.80}.")
     if metric == SPEED and (direction != "drop" or (number is not None and not relative)):
         raise SettingsError(
-            f"{name} ({origin}) must be max_speed_drop with a percentage such as '5%', not {limit!r:.80}."
+            f"{name} ({origin}) is not a limit of speeds. Write max_speed_drop with a percentage, for example '5%'."
         )
     return Tolerance(name, metric, pool, direction, number, relative, origin)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pytest_vmaf.errors import ClipError, MeasurementError
+from pytest_vmaf.media.ntsc import ntsc_rate
 from pytest_vmaf.media.part import describe_part, read_length, read_start, trim_filter
 from pytest_vmaf.media.pixel_formats import pixel_format, raw_pixel_format
 from pytest_vmaf.text import printable
@@ -294,6 +295,4 @@ def _rate(rate: Fraction | float | str | None) -> Fraction | None:
         exact = Fraction(0)
     if isinstance(rate, bool) or not 0 < exact <= 1000:
         raise ClipError(f'frame_rate must be frames per second, for example 24, 59.94 or "30000/1001", not {rate!r}.')
-    # 23.976, 29.97 and 59.94 stand for the NTSC rates.
-    ntsc = Fraction(round(exact * 1001 / 1000) * 1000, 1001)
-    return ntsc if exact.denominator not in (1, 1001) and abs(ntsc - exact) < Fraction(1, 200) else exact
+    return ntsc_rate(exact)

@@ -55,18 +55,19 @@ def smallest_margin(measurement: Record) -> Record | None:
 
 
 def is_quiet(gate: Record) -> bool:
-    """Whether the margin of a gate that passed tells little: default signs of the picture, and counts of frames.
+    """Whether the margin of a gate that passed tells little: default signs, counts of frames, and gates in words.
 
     A clip far below any useful quality passes them by as much as a good one.
     """
     is_sign = gate["metric"] in SIGNS and gate.get("origin") == "default"
-    return bool(gate["passed"]) and (is_sign or gate["metric"] == ABOVE)
+    return bool(gate["passed"]) and (is_sign or gate["metric"] == ABOVE or bool(gate.get("text")))
 
 
 def rank(gate: Record) -> tuple[bool, int, float]:
-    """The sort key of a gate: failed first, default signs and frame counts last, then the margin on its scale."""
+    """The sort key of a gate: failed first; default signs, frame counts and words last; then its margin."""
     is_sign = gate["metric"] in SIGNS and gate.get("origin") == "default"
-    unit = 2 if gate["metric"] == ABOVE else 1 if is_sign else 0
+    worded = gate["passed"] and gate.get("text")
+    unit = 3 if worded else 2 if gate["metric"] == ABOVE else 1 if is_sign else 0
     return gate["passed"], unit, gate["margin"] / _scale(gate)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
+from pytest_vmaf.bitstream.header import level_name
 from pytest_vmaf.gates.metrics import ABOVE, ENCODE_METRICS, STREAM_METRICS, decimals, label, metrics
 from pytest_vmaf.report.order import smallest_margin
 from pytest_vmaf.report.schema import DROP, IN_PERCENT, NO_BASELINE, RISE, Record, is_scored
@@ -71,6 +72,8 @@ def value(gate: Record) -> str:
     metric = metrics().get(gate["metric"])
     unit = f" {metric.unit}" if metric and metric.unit else " %" if gate["metric"].endswith(IN_PERCENT) else ""
     first = _decimals(gate)
+    if gate["metric"] == "level":
+        return level_name(gate["value"])
     if not first:
         return f"{gate['value']:,.0f}{unit}"
     for digits in (first, 4, 6):
@@ -82,6 +85,8 @@ def value(gate: Record) -> str:
 
 def limit_text(gate: Record) -> str:
     """A gate's limit as the user wrote it, large numbers with separators."""
+    if gate["metric"] == "level":
+        return level_name(gate["limit"])
     if gate["metric"] in (*ENCODE_METRICS, *STREAM_METRICS):
         return f"{gate['limit']:,.{decimals(gate['metric'], gate['limit'])}f}"
     return f"{gate['limit']:g}{' %' if gate['metric'].endswith(IN_PERCENT) else ''}"

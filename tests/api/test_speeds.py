@@ -129,8 +129,8 @@ def test_instructions_of_a_failure(
     ("settings", "message"),
     [
         ({"max_speed_drop": "5%"}, "compares the speed with that of another command. Name it: against="),
-        ({"max_speed_drop": 5, "against": "libx264"}, "must be max_speed_drop with a percentage such as '5%', not 5"),
-        ({"max_speed_rise": "5%", "against": "libx264"}, "must be max_speed_drop with a percentage"),
+        ({"max_speed_drop": 5, "against": "libx264"}, "Write max_speed_drop with a percentage, for example '5%'"),
+        ({"max_speed_rise": "5%", "against": "libx264"}, "Write max_speed_drop with a percentage"),
         ({"clock": "time"}, "clock must be one of cpu, wall, instructions, not 'time'"),
         ({"clock": "instructions", "min_encode_fps": 3}, "min_encode_fps=3 (call) requires time"),
         ({"rounds": 0}, "rounds must be a whole number from 1 to 1000, not 0"),

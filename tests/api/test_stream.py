@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from pytest_vmaf import Clip, FakeScorer, GateViolation, MeasurementError, Result, SettingsError, Stream, Vmaf
+from pytest_vmaf.bitstream.stream import Uneven
 from pytest_vmaf.errors import ClipError
+from pytest_vmaf.gates.expectations import check_expectations, parse_expectations
 from pytest_vmaf.json_shapes import conform
 from pytest_vmaf.report.schema import MEASUREMENT
 
@@ -159,6 +164,33 @@ def test_settings(closed: Path, keywords: dict[str, object], why: str) -> None:
     assert vmaf.records[0]["status"] == "error"
 
 
+@pytest.mark.parametrize(
+    ("rate", "expected", "text"),
+    [
+        ("24000/1001", 23.976, "frame rate is 23.976"),
+        ("24000/1001", "24000/1001", "frame rate is 23.976"),
+        ("2997/125", 23.976, "frame rate is 23.976"),
+        ("60000/1001", 59.94, "frame rate is 59.9401"),
+        ("24000/1001", 24, "frame rate is 23.976, not 24"),
+        ("2997/125", "24000/1001", "frame rate is 2997/125, not 24000/1001"),
+    ],
+)
+def test_rounded_rates(closed: Path, rate: str, expected: float | str, text: str) -> None:
+    """A number such as 23.976 stands for the NTSC rate, as in `Clip`, where a header states it exactly, too."""
+    stream = replace(_read(closed), frame_rate=Fraction(rate))
+    wanted = {each.name: each for each in parse_expectations({"frame_rate": expected}, "call")}
+    [check] = check_expectations(stream, wanted, lambda: ({}, {}))
+    assert (check.text, check.passed) == (text, "not" not in text)
+    [uneven] = check_expectations(replace(stream, uneven=Uneven(3, 0.15, 0.025)), wanted, lambda: ({}, {}))
+    assert not uneven.passed
+    assert uneven.text == (f"{text} on average, but not even" if check.passed else text)
+
+
+@functools.cache
+def _read(path: Path) -> Stream:
+    return Vmaf().stream(path)
+
+
 def test_not_measured(closed: Path, stream_encode: Callable[[str], Path], remux: Callable[..., Path]) -> None:
     """What the stream does not say is an error, and no gate passes by it."""
     vmaf, bare = Vmaf(), remux(stream_encode("svt.mp4"), "bare-too.obu")
@@ -178,6 +210,8 @@ def test_not_measured(closed: Path, stream_encode: Callable[[str], Path], remux:
         vmaf.stream(stream_encode("vp9.webm"), max_level=4)
     with pytest.raises(MeasurementError, match="max_vbv_underflow requires vbv_size="):
         vmaf.stream(closed, max_vbv_underflow=0)
+    with pytest.raises(ClipError, match="has no video stream 7: video streams are counted from 0"):
+        vmaf.stream(Clip(closed, stream=7))
     with pytest.raises(ClipError, match="Pass the whole encode to vmaf"):
         vmaf.stream(Clip(closed, start=3))
 

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from pytest_vmaf.gates.expectations import Check
 from pytest_vmaf.report import document as documents, order, schema, verdict, wording as view
+from pytest_vmaf.report.record import check_gates
 from pytest_vmaf.text import time_code
 from report.builders import RUN, a_document, a_measurement, a_test, an_error
 
@@ -184,6 +186,11 @@ def test_smallest_margin() -> None:
     # Frames are no points: a number of them stands behind every gate on a score.
     held = a_measurement(95.0, 93.0, min_neg=50)
     assert order.smallest_margin(held)["name"] == "min_neg"  # type: ignore[index]
+    # What is as expected has no margin.
+    [codec] = check_gates([Check("codec", "call", "codec is h264", passed=True)])
+    held["gates"].insert(0, codec)
+    assert order.smallest_margin(held)["name"] == "min_neg"  # type: ignore[index]
+    assert order.is_quiet(codec)
     assert order.smallest_margin(a_measurement(95.0, 93.0, max_gap=None, above_100=None)) is None
     assert order.smallest_margin(an_error()) is None
 

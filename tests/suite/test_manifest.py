@@ -238,6 +238,9 @@ BROKEN = {
     f"{HEAD}baseline = 3": "vmaf.toml:10: encodes[x].baseline must be true, false or a list of groups and clips,",
     f'{HEAD}baseline = ["b"]': "vmaf.toml:10: encodes[x].baseline has 'b', which is neither a clip nor a group of",
     HEAD.replace("libx264", "libx266"): "vmaf.toml:8: encodes[x].encoder is invalid: There is no encoder 'libx266'.",
+    HEAD.replace("libx264", "libx264:fast") + "preset = 'slow'": (
+        "vmaf.toml:10: encodes[x].preset is invalid: libx264 has only the preset 'fast' here, as in 'libx264:fast', but"
+    ),
     HEAD.replace("libx264", "libx264:f"): "vmaf.toml:8: encodes[x].encoder is invalid: libx264 has no preset 'f'.",
     HEAD.replace("libx264", "enc {crf} {in}"): "vmaf.toml:8: encodes[x].encoder is invalid: enc: {in} is not a",
     HEAD.replace("[28]", "[28, 52]"): "vmaf.toml:9: encodes[x].crfs must be from 0 to 51 for libx264, not 52.",
