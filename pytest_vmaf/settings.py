@@ -105,6 +105,7 @@ def resolve(layers: Iterable[Layer]) -> Settings:
 
 def _with_gates(keywords: Mapping[str, object], origin: str) -> dict[str, object]:
     """The keywords without `baseline`, and with the contents of `gates=` in place of it. Raises SettingsError."""
+    from pytest_vmaf.gates.expectations import FIELDS
     from pytest_vmaf.gates.metrics import ABOVE
     from pytest_vmaf.text import did_you_mean
 
@@ -126,11 +127,17 @@ def _with_gates(keywords: Mapping[str, object], origin: str) -> dict[str, object
             "--vmaf-report-only or the ini value vmaf_report_only. Outside of pytest, catch GateViolation."
         )
     for name in names:
+        if name in FIELDS and name not in CLIP_FIELDS:
+            raise SettingsError(
+                f"{name!r} ({origin}) is not a number, so it belongs into stream=: "
+                f"stream={{{name!r}: {names[name]!r:.40}}}."
+            )
         field = CLIP_WORDS.get(name, name)
         if field in CLIP_FIELDS:
             raise SettingsError(
                 f"{name!r} ({origin}) describes a clip, not a measurement. "
                 f"Pass Clip(path, {field}={names[name]!r:.40}, …) in place of the path."
+                + (f" To gate it: stream={{{field!r}: {names[name]!r:.40}}}." if field in FIELDS else "")
             )
         if name not in BY_NAME and not _is_gate(name):
             known = (*BY_NAME, "min_neg", "max_gap", "min_vmaf", ABOVE, "baseline", "gates", "max_drop")

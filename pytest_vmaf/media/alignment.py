@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.inspect import THUMBNAIL
+from pytest_vmaf.text import plural
 
 if TYPE_CHECKING:
     import numpy as np
@@ -122,3 +124,19 @@ def _moves(pictures: NDArray[np.float32]) -> NDArray[np.bool_]:
     moves[1:] |= changes
     moves[:-1] |= changes
     return moves
+
+
+def describe_offset(offset: int) -> str:
+    """Which clip starts later, in a sentence."""
+    frames = plural(abs(offset), "frame")
+    if offset > 0:
+        return f"alignment: the distorted clip starts {frames} into the reference (by PSNR of the first frames)."
+    return f"alignment: the distorted clip has {frames} before the reference's first (by PSNR of the first frames)."
+
+
+def offset_remedy(reference: Clip, distorted: Clip, offset: int) -> str:
+    """How to compare clips that do not start together, in a sentence."""
+    for part, whole, start in ((reference, distorted, -offset), (distorted, reference, offset)):
+        if part.frames is not None and not whole.is_part and start > 0:
+            return f"Take the same part of both clips: {whole.spelled(start=start, frames=part.frames)}."
+    return "Pass align=True (--vmaf-align) to skip the frames only one has."

@@ -10,7 +10,7 @@ from functools import partial
 
 from pytest_vmaf.cache.entries import Cache
 from pytest_vmaf.errors import PairError, SettingsError
-from pytest_vmaf.media.alignment import ROUNDS, Alignment, find_offset
+from pytest_vmaf.media.alignment import ROUNDS, Alignment, describe_offset, find_offset, offset_remedy
 from pytest_vmaf.media.brightness import with_same_luma
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.colour import colour_problems, plan_colour
@@ -26,7 +26,6 @@ from pytest_vmaf.media.shape_change import shape_changes
 from pytest_vmaf.media.telecine import inverse_telecine
 from pytest_vmaf.media.timing import EACH_FIELD, TELECINED, describe_variable_rate, interlacing_problems, rate_problems
 from pytest_vmaf.media.unreadable import sequence_of
-from pytest_vmaf.text import plural
 
 #: The words for `allow`, and what is then scored although VMAF was not designed for it.
 ALLOWANCES = {
@@ -158,8 +157,8 @@ def check_pair(
             "Trim them first, or state the first frame: Clip(path, start=100)."
         )
     elif offset and not align:
-        hint = describe_variable_rate(ref, dis) or "Pass align=True (--vmaf-align) to skip the frames only one has."
-        problems.append(f"{_describe_offset(offset)} {hint}")
+        hint = describe_variable_rate(ref, dis) or offset_remedy(ref.clip, dis.clip, offset)
+        problems.append(f"{describe_offset(offset)} {hint}")
     if problems:
         # The reasons come first: pytest's short summary shows the start of the first line.
         listed = "\n  - ".join(problems)
@@ -204,13 +203,6 @@ def _inspect_both(
         if alignment.certain or ref.is_picture or len(ref.thumbnails) < frames * THUMBNAIL[0] * THUMBNAIL[1]:
             break
     return ref, dis, alignment
-
-
-def _describe_offset(offset: int) -> str:
-    frames = plural(abs(offset), "frame")
-    if offset > 0:
-        return f"alignment: the distorted clip starts {frames} into the reference (by PSNR of the first frames)."
-    return f"alignment: the distorted clip has {frames} before the reference's first (by PSNR of the first frames)."
 
 
 def _length(clip: Clip) -> int | None:
@@ -258,7 +250,7 @@ def _plan(
         else:
             ref_chain.insert(0, selected[0])
             dis_chain.insert(0, selected[1])
-        notes.append(f"{_describe_offset(offset)} The {frames} frames that both clips have are scored.")
+        notes.append(f"{describe_offset(offset)} The {frames} frames that both clips have are scored.")
     for what, video, start, length in zip(("reference", "distorted"), (ref, dis), starts, lengths, strict=True):
         if video.clip.is_part:
             notes.append(part_note(what, start, _length(video.clip) if matched else length))

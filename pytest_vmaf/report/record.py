@@ -172,8 +172,13 @@ def outcome_gates(outcome: Outcome, where: str | None) -> list[RecordDict]:
     if outcome.failed and outcome.old is None and not where:
         missing = {"name": "baseline", "metric": NO_BASELINE, "pool": "mean", "origin": "call"}
         return [{**missing, "bound": "min", "limit": 1.0, "value": 0.0, "margin": -1.0, "passed": False}]
-    verdicts = [each for each in outcome.verdicts if where in (None, each.where) and not each.why]
-    gates = [_tolerance_gate(each, where is None) for each in verdicts]
+    verdicts = [each for each in outcome.verdicts if where in (None, each.where)]
+    gates = [
+        _worded_gate(each.tolerance.name, each.tolerance.origin, each.why, passed=False)
+        if each.why
+        else _tolerance_gate(each, where is None)
+        for each in verdicts
+    ]
     if outcome.packets and not where:
         text, passed = outcome.packets
         gates.append(_worded_gate("bitstream", "call", text, passed=passed))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rich.cells import cell_len
 
-from pytest_vmaf.gates.metrics import PART_METRICS, SPEED_GATES
+from pytest_vmaf.gates.metrics import PART_METRICS, SPEED_GATES, STREAM_METRICS
 from pytest_vmaf.report.models import differ_in_model, model_of
 from pytest_vmaf.report.order import badness, is_quiet, smallest_margin
 from pytest_vmaf.report.repeats import repeats_lines
@@ -132,12 +132,20 @@ def _warnings(rows: Sequence[Record], gates: Sequence[Gate]) -> Iterable[str]:
             what = "it" if len(missing) == 1 else "them"
             yield f"{never_checked(missing)}: {methods} measured {what}."
     partly = [row for row in rows if row.get("gated") and not row["every_gate"]]
-    others = [gate for gate in gates if gate.metric not in (*PART_METRICS, *SPEED_GATES)]
-    names = [str(gate) for gate in others if gate.origin == "command line" or len(partly) == len(rows)]
-    if names and partly:
-        count = f"{len(partly)} of {plural(len(rows), 'measurement')}"
-        verb = "was" if len(partly) == 1 else "were"
-        yield f"{count} {verb} not made by vmaf.check, which alone checks {', '.join(names)}."
+    scores = [gate for gate in gates if gate.metric not in (*PART_METRICS, *SPEED_GATES, *STREAM_METRICS)]
+    yield from _unchecked(scores, partly, len(rows), "vmaf.check, which alone checks")
+    # vmaf.stream checks those on streams, too.
+    streams = [gate for gate in gates if gate.metric in STREAM_METRICS]
+    scored = [row for row in partly if not row.get("stream") or row.get("neg") is not None]
+    yield from _unchecked(streams, scored, len(rows), "vmaf.check or stream, which alone check")
+
+
+def _unchecked(gates: Sequence[Gate], rows: Sequence[Record], total: int, methods: str) -> Iterable[str]:
+    """The warning that these of all measurements did not check gates of the run."""
+    names = [str(gate) for gate in gates if gate.origin == "command line" or len(rows) == total]
+    if names and rows:
+        count = f"{len(rows)} of {plural(total, 'measurement')}"
+        yield f"{count} {'was' if len(rows) == 1 else 'were'} not made by {methods} {', '.join(names)}."
 
 
 def table(records: Sequence[Record], width: int | None) -> list[tuple[str, str]]:

@@ -137,7 +137,12 @@ def test_worst_window(place: BaselineLocation) -> None:
     with pytest.raises(GateViolation, match=r"NEG worst_2f 79.00 is 2.00 below the baseline's 81.00; .*worst_2f is 1"):
         faked(place, [90.0, 78.0, 80.0, 90.0]).check("a", "b.mp4", **settings)
     with pytest.raises(GateViolation, match=r"worst_3f cannot be compared: the baseline does not contain it"):
-        faked(place, [90.0, 82.0, 80.0, 90.0]).check("a", "b.mp4", **settings, max_drop_worst_3f=1)
+        (vmaf := faked(place, [90.0, 82.0, 80.0, 90.0])).check("a", "b.mp4", **settings, max_drop_worst_3f=1)
+    [gate] = [each for each in vmaf.records[-1]["gates"] if not each["passed"]]
+    assert (gate["name"], gate["text"]) == (
+        "max_drop_worst_3f",
+        "NEG worst_3f cannot be compared: the baseline does not contain it",
+    )
     with pytest.raises(MeasurementError, match="worst_9f is longer than the clip of 4 frames"):
         faked(place, [90.0, 82.0, 80.0, 90.0]).check("a", "b.mp4", **settings, max_drop_worst_9f=1)
 

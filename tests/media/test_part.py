@@ -11,11 +11,24 @@ from hypothesis import given, strategies as st
 
 from pytest_vmaf import Vmaf
 from pytest_vmaf.errors import ClipError, EncodeError
+from pytest_vmaf.media.alignment import offset_remedy
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.fingerprint import content_of, same_content
 from pytest_vmaf.media.inspect import count_frames, inspect
 from pytest_vmaf.media.part import frames_of_part, trim_filter
 from pytest_vmaf.media.seconds import in_frames
+
+
+def test_remedy_for_another_start():
+    """A part and the whole clip: align=True would leave them with different lengths."""
+    part, whole = Clip("a.mkv", start=3, frames=20), Clip("b.mp4", stream=1)
+    assert (
+        offset_remedy(part, whole, -3)
+        == "Take the same part of both clips: Clip('b.mp4', stream=1, start=3, frames=20)."
+    )
+    assert offset_remedy(whole, part, 3).endswith("Clip('b.mp4', stream=1, start=3, frames=20).")
+    for clips in ((part, part), (whole, whole), (Clip("a.mkv", start=3), whole)):
+        assert offset_remedy(*clips, -3).startswith("Pass align=True")
 
 
 def test_a_clip_is_no_part_by_default():

@@ -57,7 +57,9 @@ def test_bitstream(call: str, run: Run, out: Path, pytester: pytest.Pytester) ->
         test_it="from pytest_vmaf import FakeScorer\nFAKE = FakeScorer(vmaf=95, neg=93)\n"
         f"def test_it(vmaf):\n    {call}baseline=True, {expected})\n"
     )
-    run().assert_outcomes(failed=1)
+    first = run("--vmaf-gate=max_keyframe_distance=999")
+    first.assert_outcomes(failed=1)
+    first.stdout.no_fnmatch_line("*not made by vmaf.check*")
     run("--vmaf-baseline-update=missing").assert_outcomes(passed=1)
     [entry] = json.loads((pytester.path / "__vmaf__" / "test_it.json").read_text())["tests"]["test_it"].values()
     assert entry["bitstream"]["packets"] == 30
