@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -61,5 +62,7 @@ def _read_crop(text: str) -> tuple[int, ...]:
 
 
 def _read_position(text: str) -> int | str:
-    """A number of frames, or a text that `Clip` checks."""
+    """A number of frames, or a text that `Clip` checks. 1.5 is in seconds, as in Python."""
+    if re.fullmatch(r"[0-9]+\.[0-9]+", text):
+        return f"{text}s"
     return int(text) if text.isdecimal() and len(text) < 12 else text

@@ -143,6 +143,8 @@ class _Reader:
         for table, layer in self._layers:
             for key, name in unused(layer, layers):
                 text = "compares with a baseline, but no test that it applies to has one. Add baseline = true."
+                if "targets" in table.values and self._baseline(table):
+                    text = "is not compared where there are targets: their baseline has bitrates. Write crfs."
                 raise table.table(key).problem(text, name)
 
     def _tables(self, key: str) -> list[Table]:

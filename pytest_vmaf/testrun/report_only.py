@@ -50,7 +50,7 @@ def read_report_only(config: pytest.Config, today: date | None = None) -> Report
     """
     try:
         in_ini = bool(config.getini(INI))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, pytest.UsageError) as error:
         raise SettingsError(f"{INI} (ini) must be true or false: {error}") from None
     flag = config.getoption(DESTINATION)
     text = (config.getini(INI_UNTIL) or "").strip()

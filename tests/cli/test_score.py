@@ -57,7 +57,7 @@ def test_json(run: Run, reference: Path, encoded: Path, tmp_path: Path) -> None:
 
 
 def test_parts(run: Run, reference: Path, encoded: Path) -> None:
-    done = run("score", reference, encoded, "--start=12", "--frames=0.16s", "--format=json")
+    done = run("score", reference, encoded, "--start=12", "--frames=0.16", "--format=json")
     assert done.returncode == 0, done.stderr
     data = json.loads(done.stdout)
     assert data["provenance"]["starts"] == [12, 12]

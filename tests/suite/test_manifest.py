@@ -200,6 +200,9 @@ BROKEN = {
     f"{HEAD}[encodes.stream]\ncodek = 3": "vmaf.toml:11: encodes[x].stream.codek is invalid: 'codek' (manifest) is not",
     f"{HEAD}[encodes.stream]\ncodec = 3": "vmaf.toml:11: encodes[x].stream.codec is invalid: codec (manifest) must be",
     f"{HEAD}[encodes.stream]\nvbv_size = 3": "vmaf.toml:10: encodes[x].stream is invalid: A buffer needs both",
+    HEAD.replace("crfs = [28]", "targets = [80]") + "baseline = true\n[encodes.stream]\nbitstream = 'same'": (
+        "vmaf.toml:12: encodes[x].stream.bitstream is not compared where there are targets: their"
+    ),
     f"{HEAD}[encodes.stream]\nbitstream = 'same'": "vmaf.toml:11: encodes[x].stream.bitstream compares with a baseline",
     # Clips.
     "version = 1\n[[clips]]\nname = 3": "vmaf.toml:2: clips[1] lacks path.",

@@ -147,6 +147,13 @@ def test_invalid_date(run: Run, pytester: pytest.Pytester, text: str) -> None:
     result.stderr.fnmatch_lines([said])
 
 
+def test_invalid_switch(run: Run, pytester: pytest.Pytester) -> None:
+    ini(pytester, "vmaf_report_only = maybe")
+    result = run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*vmaf_report_only (ini) must be true or false: invalid truth value 'maybe'*"])
+
+
 def test_marker(run: Run, fake: None, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
