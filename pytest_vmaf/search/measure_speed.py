@@ -17,6 +17,7 @@ from pytest_vmaf.media.scratch import scratch_folder
 from pytest_vmaf.media.stopwatch import Stopwatch
 from pytest_vmaf.search.paired_ratio import FEWEST, FEWEST_WALL, candidate_first
 from pytest_vmaf.search.speed import Clock, Speed, SpeedRound, time_encode
+from pytest_vmaf.text import plural
 
 #: Rounds between two looks at the verdict, and the most rounds unless the call says otherwise. Each look has its own
 #: chance of being wrong, and more rounds make a look more certain.
@@ -203,7 +204,7 @@ def _notes(request: SpeedRequest, first: SpeedRound) -> list[str]:
     notes = []
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     if workers > 1 and request.clock != "instructions":
-        notes.append(f"{workers - 1} other pytest-xdist workers ran at the same time, which disturb time")
+        notes.append(f"{plural(workers - 1, 'other pytest-xdist worker')} ran at the same time, which disturbs time")
     job = request.job
     reads = job.encoder.function is None and (not job.encoder.command or job.encoder.reads_stdin)
     if reads and request.clock == "cpu" and first.cpu:

@@ -121,7 +121,8 @@ def test_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not judge_speed(speed, drop())[0].passed
     set_pace(monkeypatch, lambda *_: 1.0)
     monkeypatch.setattr(module.OtherPrograms, "share", lambda _: 0.63)
-    assert measure_speed(both(1)).notes == ("other programs took 63 % of the processors",)
+    # Before it may be the note about other workers of pytest-xdist.
+    assert measure_speed(both(1)).notes[-1] == "other programs took 63 % of the processors"
 
 
 def test_failure_beside_noise() -> None:
@@ -189,7 +190,7 @@ def test_fewer_frames(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_notes(monkeypatch: pytest.MonkeyPatch) -> None:
     set_pace(monkeypatch, lambda *_: 1.0)
     monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "2")
-    assert "1 other pytest-xdist workers" in measure_speed(both(1)).notes[0]
+    assert "1 other pytest-xdist worker ran" in measure_speed(both(1)).notes[0]
     monkeypatch.delenv("PYTEST_XDIST_WORKER_COUNT")
     assert measure_speed(both(1)).notes == ()
     monkeypatch.setattr(module.Stopwatch, "read", lambda _: SpeedRound(1.0, 0.5))

@@ -100,7 +100,7 @@ def test_workers(run_xdist: Run, pytester: pytest.Pytester, real_clips: None, re
             vmaf.determinism(REF, encoder="libx264:ultrafast", crf=crf, runs=2, expect="bitstream")
 
         def test_speed(vmaf):
-            assert "1 other pytest-xdist workers" in vmaf.speed(REF, encoder="libx264", crf=30, rounds=1).notes[0]
+            assert "1 other pytest-xdist worker ran" in vmaf.speed(REF, encoder="libx264", crf=30, rounds=1).notes[0]
         """
     )
     result = run_xdist("--vmaf-json=r.json")
