@@ -83,7 +83,7 @@ def _unsupported(gate: Gate) -> str:
     if gate.metric in SPEED_METRICS:
         return f"{gate.name} requires vmaf.speed(): no other method measures speed."
     if gate.metric in STREAM_METRICS:
-        return f"{gate.name} requires vmaf.check() or vmaf.score(), or a search: no other method measures streams."
+        return f"{gate.name} requires vmaf.check(), vmaf.score() or vmaf.stream(), which read streams."
     if is_sign(gate):
         return f"{gate.name} requires vmaf.check() or vmaf.score(), which measure signs of the whole picture."
     if gate.metric in PART_METRICS:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from pytest_vmaf.api.context import Context
 from pytest_vmaf.errors import ClipError, EncodeError, MeasurementError, ScorerError, SettingsError
+from pytest_vmaf.gates.expectations import FIELDS
 from pytest_vmaf.gates.metrics import BD_RATE, ENCODE_METRICS, SPEED
 from pytest_vmaf.media.clip import Clip, ClipLike, as_clip, clip_name
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
@@ -218,5 +219,10 @@ def _check_names(settings: Iterable[str]) -> None:
     for name in settings:
         if name in ("max_bitrate", "min_crf"):
             raise SettingsError(f"{name} is a gate of vmaf.bisect. Here, use assert on what is returned.")
+        if name == "stream" or (name in FIELDS and name not in known):
+            raise SettingsError(
+                f"{name} is about one encode. Pass the encode to vmaf.check(source, encode, stream={{…}}) or "
+                "vmaf.stream. keep=FOLDER stores the encodes of a search."
+            )
         if name not in known and not name.startswith(("min_", "max_")):
             raise SettingsError(f"{name!r} is not a setting of a search.{did_you_mean(name, (*known, *PARAMETERS))}")

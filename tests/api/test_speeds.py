@@ -144,6 +144,11 @@ def test_instructions_of_a_failure(
         ({"min_encode_fps_p5": 90}, "encode_fps has no pools. Write min_encode_fps."),
         ({"crf": 99}, "crf must be a whole number from 0 to 51"),
         ({"workers": 2}, "'workers' is an option of a search; speed is measured at one CRF"),
+        (
+            {"stream": {"codec": "vp9"}},
+            "stream is about one encode. Pass the encode to vmaf.check(source, encode, stream={",
+        ),
+        ({"codec": "vp9"}, "codec is about one encode. Pass the encode to vmaf.check"),
         ({"agianst": "libx264"}, "'agianst' is not a setting of a search. Did you mean 'against'?"),
     ],
 )
