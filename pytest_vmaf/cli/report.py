@@ -50,7 +50,8 @@ def run(options: argparse.Namespace) -> int:
         else:
             common.write(output, json_text(document))
     print(f"pytest-vmaf: {chr(10).join(as_text(document))}")
-    statuses = outcomes(document["tests"])
+    # What failed in report-only mode is in the output, and fails nothing.
+    statuses = outcomes({**test, "would_fail": []} for test in document["tests"])
     if "failed" in statuses:
         return VIOLATED
     return PASSED if is_complete(document) and "passed" in statuses and "error" not in statuses else NOT_MEASURED

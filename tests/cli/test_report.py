@@ -61,6 +61,15 @@ def test_merge(run: Run, shards: list[Path], tmp_path: Path) -> None:
     assert len(set(names)) == 3
 
 
+def test_report_only(run: Run, shards: list[Path], tmp_path: Path, pytester: pytest.Pytester) -> None:
+    """What fails no test does not fail the merged report either, which says it loudly."""
+    lenient = tmp_path / "lenient.json"
+    pytester.runpytest("-q", "-p", "no:cacheprovider", "--vmaf-report-only", f"--vmaf-json={lenient}")
+    done = run("report", shards[0], lenient, "-o", tmp_path / "all.md")
+    assert (done.returncode, "REPORT ONLY" in done.stdout) == (0, True)
+    assert run("report", lenient, shards[1], "-o", tmp_path / "all.md").returncode == 1
+
+
 def test_exit_codes(run: Run, shards: list[Path], tmp_path: Path, pytester: pytest.Pytester) -> None:
     output = tmp_path / "r.html"
     assert run("report", shards[0], "-o", output).returncode == 0
