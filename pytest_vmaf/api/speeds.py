@@ -139,6 +139,8 @@ def _request(
     base = bisect_request(search.scorings[0], ENCODERS["libx264"], 1)
     both: dict[str, EncoderLike | EncoderOptions] = {"candidate": encoder}
     if (other := options.get("against")) is not None:
+        if isinstance(other, Mapping) and "crf" in other:
+            raise SettingsError("against has no crf of its own: both encode at the crf of vmaf.speed. Leave it out.")
         # What it does not say for itself is as the candidate's.
         both["base"] = cast("EncoderLike", other)
     requests = contenders(context.extensions.encoder, both, base, **search.options)

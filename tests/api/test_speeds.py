@@ -148,6 +148,7 @@ def test_instructions_of_a_failure(
             {"stream": {"codec": "vp9"}},
             "stream is about one encode. Pass the encode to vmaf.check(source, encode, stream={",
         ),
+        ({"against": {"encoder": "libx264", "crf": (20, 30)}}, "against has no crf of its own"),
         ({"codec": "vp9"}, "codec is about one encode. Pass the encode to vmaf.check"),
         ({"agianst": "libx264"}, "'agianst' is not a setting of a search. Did you mean 'against'?"),
     ],

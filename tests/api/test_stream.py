@@ -129,7 +129,7 @@ def test_real_check(reference: Path, encoded: Path) -> None:
 
 def test_colour_of_the_reference(closed: Path, opened: Path) -> None:
     Vmaf().stream(closed, reference=closed, colour_tags="same")
-    with pytest.raises(GateViolation, match="colour tags are not as the reference's: color_range unknown, not tv"):
+    with pytest.raises(GateViolation, match="colour tags are not as the reference's: matrix unknown, not bt709"):
         Vmaf().stream(opened, reference=closed, colour_tags="same")
 
 
@@ -184,6 +184,24 @@ def test_rounded_rates(closed: Path, rate: str, expected: float | str, text: str
     [uneven] = check_expectations(replace(stream, uneven=Uneven(3, 0.15, 0.025)), wanted, lambda: ({}, {}))
     assert not uneven.passed
     assert uneven.text == (f"{text} on average, but not even" if check.passed else text)
+
+
+@pytest.mark.parametrize(
+    ("own", "reference", "wanted", "passed"),
+    [
+        # x265, SVT-AV1 and VP9 always state the limited range, and x264 only beside other tags.
+        ("tv", "unknown", "same", True),
+        ("unknown", "tv", "same", True),
+        ("pc", "unknown", "same", False),
+        ("unknown", "pc", "same", False),
+        ("unknown", "pc", {"color_range": "tv"}, False),
+    ],
+)
+def test_range(closed: Path, own: str, reference: str, wanted: object, passed: bool) -> None:
+    expected = {each.name: each for each in parse_expectations({"colour_tags": wanted}, "call")}
+    ranges = ({"color_range": own}, {"color_range": reference, "matrix": "unknown"})
+    [check] = check_expectations(_read(closed), expected, lambda: ranges)
+    assert check.passed == passed
 
 
 @functools.cache
