@@ -39,10 +39,12 @@ def add_named_manifests(config: pytest.Config) -> None:
         if required and not path.is_file():
             what = "is a folder; name the file" if path.is_dir() else "does not exist"
             raise pytest.UsageError(f"pytest-vmaf: {where}: {path} {what}.")
-        # A worker of xdist gets the paths of the controller.
+        # The path may be an argument, too, and a worker of xdist gets those of the controller. pytest 8 would collect it
+        # twice.
         argument = os.path.abspath(path)
+        is_argument = argument in {os.path.abspath(here / each) for each in config.args}
         inside = OVERLAPPING and _is_inside(config, Path(argument))
-        if required and argument not in config.args and not inside:
+        if required and not is_argument and not inside:
             config.args.append(argument)
 
 
