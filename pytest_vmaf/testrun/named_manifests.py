@@ -39,7 +39,7 @@ def add_named_manifests(config: pytest.Config) -> None:
         if required and not path.is_file():
             what = "is a folder; name the file" if path.is_dir() else "does not exist"
             raise pytest.UsageError(f"pytest-vmaf: {where}: {path} {what}.")
-        # The path may be an argument, too, and a worker of xdist gets those of the controller. pytest 8 would collect it
+        # The path may be an argument, too, and a worker of xdist gets those of the controller. pytest 8 collects it
         # twice.
         argument = os.path.abspath(path)
         is_argument = argument in {os.path.abspath(here / each) for each in config.args}
