@@ -149,6 +149,21 @@ def _requirements(value: object) -> object:
     return parse_requirements(value)
 
 
+def _part(value: object) -> object:
+    """A part of a clip in time: its start and its length, as `Clip` has them."""
+    from pytest_vmaf.errors import ClipError
+    from pytest_vmaf.media.part import read_length, read_start
+
+    words = [word.strip() for word in value.split(",")] if isinstance(value, str) else value
+    if not isinstance(words, Sequence) or len(words) != 2:
+        raise ValueError('a start and a length, in frames (100, 48) or in seconds ("4s", "2s")')
+    start, length = (int(word) if isinstance(word, str) and word.isdecimal() else word for word in words)
+    try:
+        return read_start(start, "part"), read_length(length, "part")
+    except ClipError as error:
+        raise ValueError(f"a start and a length ({error})") from None
+
+
 def _scorer(value: object) -> object:
     if isinstance(value, str):
         return _text(value)
@@ -176,6 +191,12 @@ OPTIONS = (
         None,
         _scale,
         "scale a smaller distorted clip up to the reference: bicubic, bilinear, lanczos, spline, neighbor, area",
+    ),
+    Option(
+        "part",
+        None,
+        _part,
+        "read only this part of each clip: START,LENGTH in frames (100,48) or seconds (4s,2s)",
     ),
     Option("align", False, _flag, "skip frames that only one of the clips has at its start"),
     Option(

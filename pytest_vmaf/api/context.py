@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +105,7 @@ class Context:
         features: Sequence[str] = (),
         *,
         signs: bool = False,
+        encoded: bool = False,
     ) -> tuple[MeasureRequest, Scorer]:
         """The request for a measurement with the settings of these layers, and its scorer.
 
@@ -114,6 +115,7 @@ class Context:
             layers: Settings, the nearest layer first.
             features: The libvmaf features that gates and tolerances need.
             signs: Whether to measure signs of the picture, unless a setting switches them off.
+            encoded: Whether the distorted clip is an encode that was made from the part which the settings name.
 
         Raises:
             SettingsError: If there is no such scorer.
@@ -128,12 +130,20 @@ class Context:
         values["features"] = (*values["features"], *features)
         workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
         values["threads"] = values["threads"] or max(1, _cores() // workers)
+        part = values.pop("part")
+        reference = _in_part(reference, part)
+        distorted = distorted if encoded else _in_part(distorted, part)
         if in_seconds(reference) or in_seconds(distorted):
             ffmpeg = find_ffmpeg(values["ffmpeg"], values["cache"]).path
             reference, distorted = (
                 in_frames(clip, ffmpeg, values["timeout"], values["cache"]) for clip in (reference, distorted)
             )
         return MeasureRequest(reference=reference, distorted=distorted, **values), scorer
+
+
+def _in_part(clip: Clip, part: tuple[int | float, int | float] | None) -> Clip:
+    """The clip in the part that a setting names, unless it has one of its own."""
+    return replace(clip, start=part[0], frames=part[1]) if part and not clip.is_part else clip
 
 
 def unchecked_gates(context: Context) -> tuple[Gate, ...]:

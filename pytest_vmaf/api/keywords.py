@@ -35,6 +35,9 @@ class Settings(TypedDict, total=False):
         phone: Score for viewing on a phone.
         features: Further libvmaf features, for example `["psnr"]`.
         scale: The scaler that brings a smaller distorted clip to the reference's size, for example `"bicubic"`.
+        part: Read only this part of each clip: its start and its length, in frames (`(100, 48)`) or in seconds (`("4s",
+            "2s")`). It does not apply to a `Clip` with a part of its own, nor to an `Encode`, which is of the part
+            already.
         align: Skip frames that only one of the clips has at its start.
         match_rate: If the frame rates differ, drop and double frames of the reference as the distorted clip does. Each
             frame is found by its picture, and the notes say how many were dropped and doubled.
@@ -60,6 +63,7 @@ class Settings(TypedDict, total=False):
     phone: bool | None
     features: str | Sequence[str] | None
     scale: Literal["bicubic", "bilinear", "lanczos", "spline", "neighbor", "area"] | None
+    part: str | tuple[int | float | str, int | float | str] | None
     align: bool | None
     match_rate: bool | None
     allow: str | Sequence[str] | None

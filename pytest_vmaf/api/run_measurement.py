@@ -173,7 +173,8 @@ def _plan(
     features += baseline.features if baseline else ()
     # `check` measures signs only if a gate needs them, `score` always.
     signs = gated and not kind.metrics and (not every_gate or any(map(is_sign, gates)))
-    request, scorer = context.request(*clips, layers, features, signs=signs)
+    encoded = hasattr(distorted, "clip") and distorted is not reference
+    request, scorer = context.request(*clips, layers, features, signs=signs, encoded=encoded)
     request = replace(request, same=("refuse" if every_gate else "note") if gated else "ignore")
     request = replace(request, shots_for=_needs_shots(gates, baseline))
     stream = _plan_stream(layers, gates, kind, gated=gated)

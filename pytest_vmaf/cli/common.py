@@ -139,7 +139,8 @@ def settings_layer(options: argparse.Namespace) -> Layer:
     Raises:
         SettingsError: For invalid ones, and for gates that compare with a baseline.
     """
-    values = {option.name: getattr(options, option.name) for option in OPTIONS}
+    # The commands select parts by --start and --frames.
+    values = {option.name: getattr(options, option.name) for option in OPTIONS if option.name != "part"}
     layer = make_layer("command line", values, getattr(options, "gate", ()))
     for tolerance in layer.tolerances:
         raise SettingsError(

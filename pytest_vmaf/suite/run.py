@@ -70,7 +70,7 @@ def _bisect(vmaf: Vmaf, context: Context, test: SuiteTest, entry: SuiteEncode, f
             encode = vmaf.encode(source, output, encoder=entry.encoder, crf=crf, **entry.options)
             vmaf.check(source, encode, baseline=False)
         else:
-            vmaf.check(source, answer.clip, baseline=False)
+            vmaf.check(source, answer, baseline=False)
 
 
 def _verified(context: Context, test: SuiteTest, clip: Clip, expected: str, name: str, cache: Cache | None) -> None:

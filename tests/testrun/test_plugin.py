@@ -558,3 +558,15 @@ def test_rows_of_parameters(run: Run, clips: object, pytester: pytest.Pytester) 
     )
     # The worst comes first.
     run().stdout.fnmatch_lines(["FAILED *test_p?99? (*", "passed *test_p?10? (*"])
+
+
+@pytest.mark.parametrize("where", ["marker", "ini", "command line"])
+def test_part(run: Run, fake: None, pytester: pytest.Pytester, where: str) -> None:
+    if where == "ini":
+        pytester.makeini("[pytest]\nvmaf_part = 100,48\n")
+    mark = "@pytest.mark.vmaf(part=(100, 48))\n" if where == "marker" else ""
+    pytester.makepyfile(
+        f"import pytest\nfrom fake import fake\n{mark}def test_a(vmaf):\n"
+        "    fake(vmaf)\n    assert vmaf.records[0]['reference'].endswith('(frames 100 to 147)')\n"
+    )
+    run(*(["--vmaf-part=100,48"] if where == "command line" else [])).assert_outcomes(passed=1)
