@@ -150,7 +150,7 @@ def _requirements(value: object) -> object:
 
 
 def _part(value: object) -> object:
-    """A part of a clip in time: its start and its length, as `Clip` has them."""
+    """Read a start and a length, in the units of `Clip`."""
     from pytest_vmaf.errors import ClipError
     from pytest_vmaf.media.part import read_length, read_start
 

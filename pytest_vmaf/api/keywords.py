@@ -63,7 +63,7 @@ class Settings(TypedDict, total=False):
     phone: bool | None
     features: str | Sequence[str] | None
     scale: Literal["bicubic", "bilinear", "lanczos", "spline", "neighbor", "area"] | None
-    part: str | tuple[int | float | str, int | float | str] | None
+    part: str | tuple[int | float | str, int | float | str | None] | None
     align: bool | None
     match_rate: bool | None
     allow: str | Sequence[str] | None

@@ -119,7 +119,7 @@ class Picture(NamedTuple):
 
 
 def level_number(level: str) -> float:
-    """A level as a number that can be compared; NaN for text that is no level."""
+    """Convert a level to a number that can be compared; NaN for text that does not name a level."""
     try:
         return LEVEL_NUMBERS.get(level) or float(level)
     except ValueError:

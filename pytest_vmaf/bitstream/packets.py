@@ -210,7 +210,7 @@ def list_packets(clip: Clip, ffmpeg: str, timeout: float | None = None) -> tuple
 
 
 def _read_display_times(clip: Clip, packets: Packets, ffmpeg: str, timeout: float | None) -> None:
-    """Read the times of display of a Matroska file, whose times of decoding ffmpeg guesses: there are no others.
+    """Read when a Matroska file shows its frames. It stores no decoding times; ffmpeg guesses them.
 
     Packets are taken to be decoded at the rate at which frames are shown.
 

@@ -85,7 +85,7 @@ class Stream:
         transfer: Likewise.
         frame_rate: In frames/s, on average; None if the stream states no times and no rate.
         rate_source: Where it is from: "times", "header", or "user" (`Clip(frame_rate=)`); "" for none.
-        uneven: The first frame whose time is not that of an even rate; None if all are, or if there are no times.
+        uneven: The first frame that is not shown at an even rate; None if all are, or if the stream has no times.
         packets: How many packets there are.
         frames: How many frames are shown.
         size: The bytes of all packets.

@@ -134,6 +134,14 @@ def describe_offset(offset: int) -> str:
     return f"alignment: the distorted clip has {frames} before the reference's first (by PSNR of the first frames)."
 
 
+def own_part_remedy(reference: Clip, distorted: Clip) -> str:
+    """How to read an encode of a part alone, of which the same part was read once more; "" for other pairs."""
+    if not reference.start or distorted.start != reference.start or distorted.frames is None:
+        return ""
+    own = distorted.spelled(start=0, frames=distorted.frames)
+    return f" If the distorted clip is an encode of that part alone, read it from its first frame: {own}."
+
+
 def offset_remedy(reference: Clip, distorted: Clip, offset: int) -> str:
     """How to compare clips that do not start together, in a sentence."""
     for part, whole, start in ((reference, distorted, -offset), (distorted, reference, offset)):

@@ -44,7 +44,7 @@ class InstructionCounter:
         """The instructions that the logs in the folder count. The logs are removed.
 
         Raises:
-            MeasurementError: If there is no count.
+            MeasurementError: If the tool counted nothing.
         """
         form, total = PERF if self.name.startswith("perf") else VALGRIND, 0
         for log in folder.glob("*.log"):

@@ -10,7 +10,7 @@ from functools import partial
 
 from pytest_vmaf.cache.entries import Cache
 from pytest_vmaf.errors import PairError, SettingsError
-from pytest_vmaf.media.alignment import ROUNDS, Alignment, describe_offset, find_offset, offset_remedy
+from pytest_vmaf.media.alignment import ROUNDS, Alignment, describe_offset, find_offset, offset_remedy, own_part_remedy
 from pytest_vmaf.media.brightness import with_same_luma
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.colour import colour_problems, plan_colour
@@ -154,11 +154,11 @@ def check_pair(
     if offset and not alignment.certain:
         problems.append(
             f"alignment: the clips start at least {abs(offset)} frames apart, the largest offset that is searched. "
-            "Trim them first, or state the first frame: Clip(path, start=100)."
+            f"Trim them first, or state the first frame: Clip(path, start=100).{own_part_remedy(ref.clip, dis.clip)}"
         )
     elif offset and not align:
         hint = describe_variable_rate(ref, dis) or offset_remedy(ref.clip, dis.clip, offset)
-        problems.append(f"{describe_offset(offset)} {hint}")
+        problems.append(f"{describe_offset(offset)} {hint}{own_part_remedy(ref.clip, dis.clip)}")
     if problems:
         # The reasons come first: pytest's short summary shows the start of the first line.
         listed = "\n  - ".join(problems)

@@ -81,7 +81,12 @@ def _require_consistent(measurement: Record, where: str) -> None:
         numbers = [name for name in GATE if name != "text"]
         require(None not in map(gate.get, numbers), f"{where}.gates", "checked against a value", gate)
     if not is_scored(measurement):
-        require(measurement.get("about") is not None, f"{where}.about", "there, as there are no scores", None)
+        require(
+            measurement.get("about") is not None,
+            f"{where}.about",
+            "a sentence, because the measurement has no scores",
+            None,
+        )
         return
     for key in (*BASE_METRICS, "above_100", "frames", "pools", "series", "histogram", "above", "provenance"):
         require(measurement.get(key) is not None, f"{where}.{key}", "there", None)

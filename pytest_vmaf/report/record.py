@@ -82,7 +82,7 @@ def stream_record(
 
 
 def stream_data(stream: Stream) -> RecordDict:
-    """The values of a stream, as `schema.STREAM`."""
+    """Convert a stream to plain data of the shape `schema.STREAM`."""
     names = (
         "codec profile level tier pix_fmt width height frames packets size digest color_range matrix primaries transfer"
     )

@@ -192,7 +192,7 @@ def _run(scorer: Scorer, requests: Sequence[ScoreRequest]) -> tuple[ScoreLog, ..
             for request in requests:
                 refuse_missing(request)
             raise
-        # One clip ends with its part, or before. The other one's frames after it are no lead-in then.
+        # One of the clips ends with its part, so the frames that follow it in the other clip are left out.
         return _run(scorer, [replace(request, lead=(request.lead[0], 0)) for request in requests])
     logs = tuple(without_lead(log, request) for log, request in zip(logs, requests, strict=True))
     for request, log in zip(requests, logs, strict=True):

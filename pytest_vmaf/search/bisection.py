@@ -192,14 +192,14 @@ class Bisection:
     def determinism(self) -> tuple[Determinism, ...]:
         """What the repeated encodes of each operating point have in common; empty without repeats."""
         by_crf = {probe.crf: probe for probe in self.probes}
-        found = []
+        repeated = []
         for crf, others in self.repeats.items():
             encodes = [
                 RepeatedEncode(each.encode.checksum or f"{number}", each.encode.size, each.bitrate, each.result)
                 for number, each in enumerate((by_crf[crf], *others))
             ]
-            found.append(Determinism(self.name, crf, self.reference, tuple(encodes)))
-        return tuple(found)
+            repeated.append(Determinism(self.name, crf, self.reference, tuple(encodes)))
+        return tuple(repeated)
 
     @property
     def met(self) -> bool:

@@ -113,7 +113,7 @@ def looks_of(rounds: int | None, clock: Clock, *, judged: bool) -> list[int]:
     fewest = {"instructions": COUNTED_ROUNDS, "wall": FEWEST_WALL}.get(clock, FEWEST)
     least = fewest if judged else 1
     if rounds is not None and (type(rounds) is not int or not least <= rounds <= MOST_ROUNDS):
-        why = f": fewer are no evidence by the clock {clock!r}" if rounds in range(1, least) else ""
+        why = f": the clock {clock!r} needs more for a verdict" if rounds in range(1, least) else ""
         raise SettingsError(f"rounds must be a whole number from {least} to {MOST_ROUNDS}, not {rounds!r:.80}{why}.")
     if not judged:
         return [rounds or min(fewest, FEWEST)]

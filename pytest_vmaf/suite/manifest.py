@@ -195,7 +195,7 @@ class _Reader:
         return {clip.name for clip in self._choose(chosen, "baseline", chosen.words("baseline"))}
 
     def _choose(self, table: Table, key: str, names: Sequence[str] | None) -> list[SuiteClip]:
-        """The clips of these names and groups, in the order of the manifest; all of them if there are no names."""
+        """Choose clips by name and group, in the order of the manifest. Without `names`, choose all."""
         clips = [*self.clips.values()]
         if names is None:
             if not clips and not self._broken:

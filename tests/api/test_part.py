@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pytest_vmaf import Clip, FakeScorer, Vmaf
-from pytest_vmaf.errors import SettingsError
+from pytest_vmaf.errors import PairError, SettingsError
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +60,19 @@ def test_invalid(value: object, said: str) -> None:
     with pytest.raises(SettingsError) as refused:
         Vmaf(scorer=FakeScorer(), part=value)  # type: ignore[arg-type]
     assert said in str(refused.value)
+
+
+def test_path_of_an_encode(source: Path, tmp_path: Path) -> None:
+    """The part of an encode of the part is refused, with the way to read it whole."""
+    vmaf = Vmaf(part=(4, 8))
+    encode = vmaf.encode(source, tmp_path / "out.mp4", encoder="libx264", preset="ultrafast", crf=20)
+    with pytest.raises(PairError, match=r"from its first frame: (Clip\('.*out\.mp4', frames=8\))\.") as refused:
+        vmaf.score(source, encode.path)
+    stated = re.search(r"its first frame: (Clip\(.*\))\.", str(refused.value))[1]
+    assert vmaf.score(source, eval(stated)) == vmaf.score(source, encode)
+
+
+def test_whole_clips() -> None:
+    vmaf = Vmaf(scorer=FakeScorer(), part=(1, 2))
+    vmaf.score("a.mkv", "b.mkv", part=(0, None))
+    assert vmaf.records[0]["reference"] == "a.mkv"

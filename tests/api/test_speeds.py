@@ -136,7 +136,7 @@ def test_instructions_of_a_failure(
         ({"rounds": 0}, "rounds must be a whole number from 1 to 1000, not 0"),
         (
             {"rounds": 5, "min_encode_fps": 3},
-            "rounds must be a whole number from 8 to 1000, not 5: fewer are no",
+            "rounds must be a whole number from 8 to 1000, not 5: the clock 'cpu' needs more",
         ),
         ({"decode": False, "min_decode_fps": 9}, "min_decode_fps=9 (call) requires the decoder, which decode=False"),
         ({"decode": 1}, "decode must be True or False, not 1"),

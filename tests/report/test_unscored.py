@@ -33,7 +33,7 @@ def test_round_trip(tmp_path: Path) -> None:
     assert documents.read(path) == document
     del document["tests"][0]["measurements"][0]["about"]
     path.write_text(json.dumps(document))
-    with pytest.raises(MeasurementError, match="about must be there, as there are no scores"):
+    with pytest.raises(MeasurementError, match="about must be a sentence, because the measurement has no scores"):
         documents.read(path)
 
 
