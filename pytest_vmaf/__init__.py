@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from pytest_vmaf.encoding.encoders import Encoder as Encoder
     from pytest_vmaf.errors import *  # noqa: F403
     from pytest_vmaf.gates.gate import Gate as Gate
-    from pytest_vmaf.media.clip import Clip as Clip, ClipLike as ClipLike
+    from pytest_vmaf.media.clip import Clip as Clip
+    from pytest_vmaf.media.clip_like import ClipLike as ClipLike
     from pytest_vmaf.report.schema import REPORT_SCHEMA as REPORT_SCHEMA
     from pytest_vmaf.report.sections import (
         Chart as Chart,
@@ -80,7 +81,8 @@ _EXPORTS = {
     "errors": "BaselineError CacheWarning ClipError EncodeError GateViolation IncomparableScores LogError "
     "MaskError MeasurementError ModelError NoiseError PairError PairWarning ScorerError SettingsError",
     "gates.gate": "Gate",
-    "media.clip": "Clip ClipLike",
+    "media.clip": "Clip",
+    "media.clip_like": "ClipLike",
     "report.schema": "REPORT_SCHEMA",
     "report.sections": "Chart DataTable HeatMap Line Paragraph Pictures Section Shown",
     "roi.masked_score": "RoiResult",

@@ -22,7 +22,13 @@ class MeasurementError(Exception):
 
 
 class ClipError(MeasurementError):
-    """A clip cannot be read, or differs from what was stated about it."""
+    """A clip cannot be read, or differs from what was stated about it.
+
+    Attributes:
+        frame: Of frames in memory: the number of the frame that is wrong, or that raised the cause of this error.
+    """
+
+    frame: int | None = None
 
 
 class PairError(MeasurementError):

@@ -17,7 +17,8 @@ import pytest
 
 from pytest_vmaf.encoding.encoders import ENCODERS, Encoder
 from pytest_vmaf.encoding.job import EncodeJob
-from pytest_vmaf.media.clip import Clip, as_clip
+from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.clip_like import as_clip
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
 from pytest_vmaf.media.inspect import inspect
 from pytest_vmaf.plugins.ffmpeg import FfmpegScorer

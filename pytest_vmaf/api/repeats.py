@@ -9,7 +9,7 @@ from pytest_vmaf.api.run_search import SearchInput, check_options, encoder_label
 from pytest_vmaf.errors import GateViolation
 from pytest_vmaf.gates.gate import Gate, Verdict
 from pytest_vmaf.gates.metrics import CHANGED_FRAMES, CHANGED_PACKETS
-from pytest_vmaf.media.clip import ClipLike
+from pytest_vmaf.media.clip_like import ClipLike
 from pytest_vmaf.report.record import unscored_record
 from pytest_vmaf.report.repeats import repeats_data
 

@@ -17,7 +17,7 @@ from pytest_vmaf.errors import BaselineError, GateViolation, MeasurementError, S
 from pytest_vmaf.gates.defaults import is_sign
 from pytest_vmaf.gates.gate import Gate, Verdict, judge
 from pytest_vmaf.gates.messages import describe
-from pytest_vmaf.media.clip import ClipLike, as_clip, clip_name
+from pytest_vmaf.media.clip_like import ClipLike, as_clip, clip_name
 from pytest_vmaf.media.fingerprint import Stamps, stamps_of
 from pytest_vmaf.report.baseline_section import section_maker
 from pytest_vmaf.report.record import (

@@ -14,7 +14,8 @@ from pytest_vmaf.api.context import Context
 from pytest_vmaf.errors import ClipError, EncodeError, MeasurementError, ScorerError, SettingsError
 from pytest_vmaf.gates.expectations import FIELDS
 from pytest_vmaf.gates.metrics import BD_RATE, ENCODE_METRICS, SPEED
-from pytest_vmaf.media.clip import Clip, ClipLike, as_clip, clip_name
+from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.clip_like import ClipLike, as_clip, clip_name
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
 from pytest_vmaf.media.inspect import count_frames
 from pytest_vmaf.media.part import refuse_outside

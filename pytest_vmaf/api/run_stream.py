@@ -17,7 +17,8 @@ from pytest_vmaf.gates.expectations import FIELDS, Check, Expectation, in_force,
 from pytest_vmaf.gates.gate import Gate, effective, parse_gate
 from pytest_vmaf.gates.messages import describe_stream
 from pytest_vmaf.gates.metrics import PACKET_METRICS, STREAM_METRICS
-from pytest_vmaf.media.clip import Clip, ClipLike, as_clip, clip_name
+from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.clip_like import ClipLike, as_clip, clip_name
 from pytest_vmaf.report.baseline_section import section_maker
 from pytest_vmaf.report.record import error_record, outcome_gates, stream_record
 from pytest_vmaf.settings import Layer, make_layer, resolve

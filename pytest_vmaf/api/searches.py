@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_vmaf.api.context import Context
 from pytest_vmaf.api.run_search import SearchInput, check_options, encoder_label, run_search, whole_numbers
 from pytest_vmaf.errors import SettingsError
-from pytest_vmaf.media.clip import ClipLike
+from pytest_vmaf.media.clip_like import ClipLike
 from pytest_vmaf.progress import TRIALS
 
 if TYPE_CHECKING:

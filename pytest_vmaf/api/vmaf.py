@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_vmaf.api.keywords import CheckSettings
     from pytest_vmaf.api.measurement_kinds import Regions
     from pytest_vmaf.api.trial_keywords import DeterminismSettings, SpeedSettings
-    from pytest_vmaf.media.clip import ClipLike
+    from pytest_vmaf.media.clip_like import ClipLike
     from pytest_vmaf.search.requests import Limit
 
 register_views()

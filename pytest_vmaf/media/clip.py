@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-from pytest_vmaf.errors import ClipError, MeasurementError
-from pytest_vmaf.media.ntsc import ntsc_rate
+from pytest_vmaf.errors import ClipError
+from pytest_vmaf.media.clip_fields import LONGEST_SIDE, read_crop, read_path, read_rate
 from pytest_vmaf.media.part import describe_part, read_length, read_start, trim_filter
 from pytest_vmaf.media.pixel_formats import pixel_format, raw_pixel_format
 from pytest_vmaf.text import printable
+
+if TYPE_CHECKING:
+    from pytest_vmaf.media.spool import Spool
 
 #: The suffixes of raw video, and the pixel format that a file with one of them probably has.
 RAW_SUFFIXES = {
@@ -31,8 +34,6 @@ RAW_SUFFIXES = {
 }
 #: The number in the names of a picture sequence, as printf and ffmpeg write it.
 SEQUENCE = re.compile(r"%(?:0(?P<digits>\d{1,2}))?d")
-#: The most pixels on a side of a picture.
-LONGEST_SIDE = 65535
 MOST_STREAMS = 1000
 
 
@@ -41,7 +42,7 @@ class Clip:
     """A video, a picture or a numbered picture sequence.
 
     `Clip("a.mp4")`, `Clip("a.y4m")` and `Clip("a.png")` need nothing more. `Clip("frame_%04d.png")` is the sequence of
-    those files, unless a file of exactly that name exists.
+    those files, unless a file of exactly that name exists. `Clip.from_frames` makes a clip of frames in memory.
 
     Attributes:
         path: The file.
@@ -74,6 +75,8 @@ class Clip:
     film_grain: bool = True
     start: int | float = 0
     frames: int | float | None = None
+    #: The temporary file of frames in memory, which lives as long as its clips do.
+    _spool: Spool | None = field(default=None, repr=False, compare=False)
 
     def __init__(
         self,
@@ -88,17 +91,19 @@ class Clip:
         film_grain: bool = True,
         start: float | str = 0,
         frames: float | str | None = None,
+        _spool: Spool | None = None,
     ) -> None:
         put = object.__setattr__
-        put(self, "path", _path(path))
+        put(self, "_spool", _spool)
+        put(self, "path", read_path(path))
         put(self, "width", width)
         put(self, "height", height)
         put(self, "pix_fmt", pix_fmt)
         put(self, "film_grain", film_grain)
         if not isinstance(film_grain, bool):
             raise ClipError(f"{self.name}: film_grain must be True or False, not {film_grain!r:.80}.")
-        put(self, "frame_rate", _rate(frame_rate))
-        put(self, "crop", crop if crop is None else _crop(crop, self.name))
+        put(self, "frame_rate", read_rate(frame_rate))
+        put(self, "crop", crop if crop is None else read_crop(crop, self.name))
         put(self, "stream", stream)
         put(self, "start", read_start(start, self.name))
         put(self, "frames", read_length(frames, self.name))
@@ -106,6 +111,51 @@ class Clip:
             raise ClipError(f"{self.name}: stream must be the number of a video stream, from 0 on, not {stream!r:.80}.")
         if self.is_raw:
             self._check_geometry()
+
+    @classmethod
+    def from_frames(
+        cls,
+        frames: object,
+        *,
+        pix_fmt: str | None = None,
+        frame_rate: Fraction | float | str | None = None,
+        layout: str | None = None,
+        name: str | None = None,
+    ) -> Clip:
+        """Make a clip of frames in memory. They are written to a temporary file, one by one.
+
+        The file is removed when no clip refers to it any more, and when the process ends.
+
+        Args:
+            frames: An array of all frames, [N,H,W,3] for RGB or [N,H,W] for grey; an iterable, for example a generator,
+                of frames [H,W,3] or [H,W]; or planes: a tuple (Y, U, V) of arrays [N,H,W], or an iterable of tuples
+                (Y, U, V) of arrays [H,W]. Arrays are NumPy's or another library's, in the processor's memory.
+            pix_fmt: ffmpeg's name of the pixel format. Needed for planes ("yuv420p", "yuv420p10le") and for uint16
+                ("rgb48le", "gbrp10le"). By default, uint8 is "rgb24" or "gray", and floats, which are from 0 to 1, are
+                rounded to 16 bits ("rgb48le" or "gray16le").
+            frame_rate: Frames per second. By default that of the clip that these frames are compared with, else 25.
+            layout: The order of the axes where it is not that above: "NCHW" for arrays [N,3,H,W], or frames [3,H,W].
+            name: What messages, reports and baselines call the clip. By default "frames in memory".
+
+        Raises:
+            ClipError: If these are not frames, they differ from each other, or making one raised. `error.frame` is the
+                number of the frame, and the cause is what was raised.
+        """
+        from pytest_vmaf.media.frames import spool_frames
+
+        rate = read_rate(frame_rate)
+        return cls.of_spool(spool_frames(frames, pix_fmt=pix_fmt, layout=layout, name=name), rate)
+
+    @classmethod
+    def of_spool(cls, spool: Spool, rate: Fraction | None = None) -> Clip:
+        """The clip of frames in memory that were written to a file."""
+        size = spool.width, spool.height
+        return cls(spool.path, width=size[0], height=size[1], pix_fmt=spool.pix_fmt, frame_rate=rate, _spool=spool)
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the clip was made of frames in memory."""
+        return self._spool is not None
 
     @property
     def is_raw(self) -> bool:
@@ -123,11 +173,18 @@ class Clip:
 
     @property
     def name(self) -> str:
-        """The path, safe to print."""
-        return printable(str(self.path))
+        """The path, safe to print; of frames in memory what they are called."""
+        return self._spool.title if self._spool else printable(str(self.path))
+
+    @property
+    def title(self) -> str:
+        """The name without folders: what baselines and progress lines call the clip."""
+        return self._spool.title if self._spool else self.path.name
 
     def __str__(self) -> str:
         parts = [f"{self.width}x{self.height} {self.pix_fmt or 'yuv420p'}"] if self.is_raw else []
+        if self._spool:
+            parts = [self._spool.shape]
         if self.stream is not None:
             parts.append(f"stream {self.stream}")
         if self.crop is not None:
@@ -203,96 +260,3 @@ class Stream(Clip):
 
     Internal: created where frames are modified before scoring.
     """
-
-
-class HasClip(Protocol):
-    """An object that has a clip, such as an `Encode` or the answer of a search."""
-
-    @property
-    def clip(self) -> Clip:
-        """The clip."""
-
-
-#: What the methods of `Vmaf` take as a clip.
-ClipLike = Clip | HasClip | str | os.PathLike[str] | bytes
-
-
-def numbered(clip: Clip) -> tuple[list[int], Callable[[int], str]]:
-    """The numbers of a picture sequence's files, in order, and a function that gives the file name for a number."""
-    match = SEQUENCE.search(clip.path.name)
-    assert match is not None  # noqa: S101
-    before, after = clip.path.name[: match.start()], clip.path.name[match.end() :]
-    digits = int(match["digits"] or 0)
-    form = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
-    folder = clip.path.absolute().parent
-    names = os.listdir(folder) if folder.is_dir() else []
-    matches = map(form.fullmatch, names)
-    numbers = sorted(int(m[1]) for m in matches if m and m[1] == f"{int(m[1]):0{digits}d}")
-    return numbers, lambda number: f"{before}{number:0{digits}d}{after}"
-
-
-def as_clip(clip: ClipLike) -> Clip:
-    """Read what stands for a clip: a path, a `Clip`, or an object that has one, such as an `Encode`.
-
-    Raises:
-        ClipError: If it is none of these.
-    """
-    owned = getattr(clip, "clip", clip)
-    if isinstance(owned, Clip):
-        return owned
-    return Clip(clip)  # type: ignore[arg-type]  # Clip says what a path must be
-
-
-def clip_name(clip: object) -> str:
-    """The name of what was passed for a clip, in a message about it: it need not be a clip."""
-    try:
-        return str(as_clip(clip))  # type: ignore[arg-type]
-    except (MeasurementError, OSError):
-        return str(clip)
-
-
-def _path(path: str | os.PathLike[str] | bytes) -> Path:
-    if not isinstance(path, str | bytes | os.PathLike):
-        first = next(iter(path), None) if isinstance(path, list | tuple) else path
-        if hasattr(first, "__array__") or hasattr(first, "__dlpack__"):
-            raise ClipError(
-                f"A clip must be a file, not frames in memory ({type(first).__name__}). Write them to a file, for "
-                "example as raw video, and pass Clip(path, width=…, height=…, pix_fmt=…, frame_rate=…)."
-            )
-        raise ClipError(f"A clip must be a path, a Clip or an encode, not {' '.join(repr(path).split()):.80}.")
-    text = os.fsdecode(path)
-    if not text:
-        raise ClipError("A clip's path must not be empty.")
-    try:
-        os.fsencode(text)
-    except UnicodeEncodeError:
-        # For example a lone surrogate from JSON. Those of os.fsdecode stand for bytes and are names.
-        raise ClipError(f"The path {text!r:.200} contains a character that no file name can have.") from None
-    if any(ord(c) < 32 or ord(c) == 127 for c in text):
-        # Tools print names into their logs; a line break there could pass for a line of the tool's own.
-        raise ClipError(f"The path {text!r} contains a control character. Rename the file.")
-    return Path(text)
-
-
-def _crop(crop: Sequence[int], name: str) -> tuple[int, int, int, int]:
-    corners = tuple(crop) if isinstance(crop, Sequence) and not isinstance(crop, str | bytes) else ()
-    if len(corners) != 4 or not all(type(number) is int and number <= LONGEST_SIDE for number in corners):
-        raise ClipError(f"{name}: crop must be (x, y, w, h) in whole pixels, not {crop!r:.80}.")
-    x, y, width, height = corners
-    if min(x, y) < 0 or min(width, height) < 1:
-        raise ClipError(f"{name}: crop must lie in the picture and not be empty: (x, y, w, h), not {crop!r:.80}.")
-    return x, y, width, height
-
-
-def _rate(rate: Fraction | float | str | None) -> Fraction | None:
-    if rate is None:
-        return None
-    if isinstance(rate, str) and len(rate) > 32:
-        raise ClipError("frame_rate must be a text of at most 32 characters.")
-    try:
-        exact = Fraction(rate) if not isinstance(rate, float) else Fraction(rate).limit_denominator(1001)
-    except (ValueError, TypeError, OverflowError, ZeroDivisionError):
-        exact = Fraction(0)
-    if isinstance(rate, bool) or not 0 < exact <= 1000:
-        raise ClipError(f'frame_rate must be frames per second, for example 24, 59.94 or "30000/1001", not {rate!r}.')
-    return ntsc_rate(exact)

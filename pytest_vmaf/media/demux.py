@@ -8,7 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from pytest_vmaf.errors import ClipError
-from pytest_vmaf.media.clip import RAW_SUFFIXES, SEQUENCE, Clip, Stream, numbered
+from pytest_vmaf.media.clip import RAW_SUFFIXES, SEQUENCE, Clip, Stream
+from pytest_vmaf.media.sequence import numbered
 from pytest_vmaf.media.tracks import default_track
 from pytest_vmaf.media.uncompressed import check_raw_size, check_y4m_size, suggest_geometry
 from pytest_vmaf.media.unreadable import is_stream, why_no_file, why_unsuitable

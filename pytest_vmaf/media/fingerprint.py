@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from pytest_vmaf.cache.entries import Cache, get_or_compute, key_of
-from pytest_vmaf.media.clip import Clip, numbered
+from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.sequence import numbered
 from pytest_vmaf.media.tracks import default_track
 
 #: Smaller files are read again sooner than their digest is looked up. In bytes.

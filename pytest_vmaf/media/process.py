@@ -42,7 +42,9 @@ def run(command: Command, timeout: float | None = None) -> Finished:
     return run_together([command], timeout)[0]
 
 
-def run_together(commands: Sequence[Command], timeout: float | None = None) -> list[Finished]:
+def run_together(
+    commands: Sequence[Command], timeout: float | None = None, is_waited_for: Callable[[], bool] = lambda: True
+) -> list[Finished]:
     """Run child processes side by side until all have ended. If one fails, the others are stopped.
 
     Whatever happens here, Ctrl-C and SIGTERM included, no child is left behind.
@@ -50,16 +52,20 @@ def run_together(commands: Sequence[Command], timeout: float | None = None) -> l
     Args:
         commands: The processes.
         timeout: Seconds for all of them together.
+        is_waited_for: Called twice a second. While it is false, nobody reads the output, so that processes may stand
+            still. What it raises stops them.
 
     Raises:
         ScorerError: If a program cannot be started, the time limit is exceeded, no process makes progress, or the
             system refuses a thread.
     """
     with ended_by_signals():
-        return _run_together(commands, timeout)
+        return _run_together(commands, timeout, is_waited_for)
 
 
-def _run_together(commands: Sequence[Command], timeout: float | None) -> list[Finished]:
+def _run_together(
+    commands: Sequence[Command], timeout: float | None, is_waited_for: Callable[[], bool]
+) -> list[Finished]:
     watchdog = Watchdog(commands)
     ends: queue.Queue[int] = queue.Queue()
     tails: list[list[str]] = [[] for _ in commands]
@@ -67,6 +73,12 @@ def _run_together(commands: Sequence[Command], timeout: float | None) -> list[Fi
     threads: list[threading.Thread] = []
     deadline = None if timeout is None else time.monotonic() + timeout
     started = 0
+
+    def look() -> None:
+        if not is_waited_for():
+            watchdog.notice()
+        watchdog.look([child.pid for child in children])
+
     try:
         for number, command in enumerate(commands):
             started += 1
@@ -78,7 +90,7 @@ def _run_together(commands: Sequence[Command], timeout: float | None) -> list[Fi
                     start_guard(child.pid)
                 _watch(number, command, child, tails[number], ends, threads, watchdog)
         for _ in commands:
-            number = _next_end(ends, deadline, commands, timeout, lambda: watchdog.look([c.pid for c in children]))
+            number = _next_end(ends, deadline, commands, timeout, look)
             if children[number].returncode != 0 and not commands[number].may_fail:
                 for child in children:
                     _kill(child)

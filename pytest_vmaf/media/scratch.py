@@ -34,8 +34,7 @@ def scratch_folder(inside: Path | None = None) -> Iterator[str]:
     """
     parent = tempfile.gettempdir() if inside is None else str(inside)
     sweep(parent)
-    hidden = "" if inside is None else "."
-    prefix = f"{hidden}{PREFIX}{_place() or 'unknown'}-{os.getpid()}-"
+    prefix = ("" if inside is None else ".") + _prefix()
     with ended_by_signals():
         with deferred(signal.SIGINT, *ENDING):
             folder = tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True)
@@ -44,6 +43,13 @@ def scratch_folder(inside: Path | None = None) -> Iterator[str]:
         finally:
             with deferred(signal.SIGINT, *ENDING):
                 folder.cleanup()
+
+
+def lasting_folder() -> str:
+    """Create a folder that the caller removes. If this process is killed, a later one removes it."""
+    sweep()
+    with deferred(signal.SIGINT, *ENDING):
+        return tempfile.mkdtemp(prefix=_prefix())
 
 
 def sweep(parent: str | None = None, *, again: bool = False) -> None:
@@ -69,6 +75,10 @@ def sweep(parent: str | None = None, *, again: bool = False) -> None:
                 if entry.is_dir(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_uid == os.getuid():
                     # It follows no links, and refuses a folder that becomes one.
                     shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def _prefix() -> str:
+    return f"{PREFIX}{_place() or 'unknown'}-{os.getpid()}-"
 
 
 @lru_cache(maxsize=1)

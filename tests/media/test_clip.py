@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from pytest_vmaf.encoding.encode import Encode
 from pytest_vmaf.errors import ClipError, PairError
-from pytest_vmaf.media.clip import Clip, as_clip, clip_name
+from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.clip_like import as_clip, clip_name
 from pytest_vmaf.media.demux import input_arguments, is_picture
 from pytest_vmaf.media.inspect import count_frames, inspect
 

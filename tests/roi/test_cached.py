@@ -10,7 +10,7 @@ import pytest
 
 from pytest_vmaf import CacheWarning, Vmaf
 from pytest_vmaf.cache.entries import Cache
-from pytest_vmaf.media.clip import as_clip
+from pytest_vmaf.media.clip_like import as_clip
 from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.roi import frame_masks as masking, tile_weights as salience
 from pytest_vmaf.roi.cached import MaskedScoreCache

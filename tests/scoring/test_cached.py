@@ -18,7 +18,8 @@ from hypothesis import given, settings, strategies as st
 from pytest_vmaf import CacheWarning, ClipError, PairError
 from pytest_vmaf.cache.entries import UNREADABLE
 from pytest_vmaf.cache.folder import Cache, contents
-from pytest_vmaf.media.clip import Clip, as_clip
+from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.clip_like import as_clip
 from pytest_vmaf.media.inspect import _from_json
 from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.scoring import self_scores as above

@@ -1,0 +1,89 @@
+"""ClipLike: what stands for a clip in a call, such as a path, an encode or frames in memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pytest_vmaf.errors import MeasurementError
+from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.clip_fields import is_array
+from pytest_vmaf.media.spool import UNNAMED
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class HasClip(Protocol):
+    """An object that has a clip, such as an `Encode` or the answer of a search."""
+
+    @property
+    def clip(self) -> Clip:
+        """The clip."""
+
+
+class HasArray(Protocol):
+    """An array of a library, such as NumPy or PyTorch."""
+
+    def __array__(self) -> NDArray[Any]:
+        """The array as one of NumPy."""
+
+
+class HasDlpack(Protocol):
+    """An array of a library that has DLPack."""
+
+    def __dlpack__(self) -> object:
+        """The array as a capsule."""
+
+
+#: Frames, or one frame.
+ArrayLike = HasArray | HasDlpack
+#: The planes Y, U and V of one frame.
+Planes = tuple[ArrayLike, ArrayLike, ArrayLike]
+#: What the methods of `Vmaf` take as a clip.
+ClipLike = Clip | HasClip | str | os.PathLike[str] | bytes | ArrayLike | Iterable[ArrayLike] | Iterable[Planes]
+
+
+def as_clip(clip: ClipLike, role: str = "") -> Clip:
+    """Read what stands for a clip: a path, a `Clip`, frames, or an object that has a clip, such as an `Encode`.
+
+    Frames are written to a file, and an iterator is read to its end, so this must be called once for each.
+
+    Args:
+        clip: What stands for a clip.
+        role: What errors call frames, for example "reference".
+
+    Raises:
+        ClipError: If it is none of these.
+    """
+    owned = getattr(clip, "clip", clip)
+    if isinstance(owned, Clip):
+        return owned
+    if are_frames(clip):
+        from pytest_vmaf.media.frames import spool_frames
+
+        return Clip.of_spool(spool_frames(clip, role=role))
+    return Clip(clip)  # type: ignore[arg-type]  # Clip says what a path must be
+
+
+def are_frames(value: object) -> bool:
+    """Whether something can only be frames in memory: an array, a list of arrays, or an iterator. None is read."""
+    if isinstance(value, str | bytes | os.PathLike | Clip):
+        return False
+    if is_array(value) or isinstance(value, Iterator):
+        return True
+    # Another sequence is read once for each clip, like a list.
+    first = next(iter(value), None) if isinstance(value, Sequence) else value
+    planes = first if isinstance(first, list | tuple) and first else (first,)
+    return isinstance(value, Iterable) and all(map(is_array, planes))
+
+
+def clip_name(clip: object) -> str:
+    """The name of what was passed for a clip, in a message about it: it need not be a clip."""
+    try:
+        if are_frames(clip):
+            return UNNAMED
+        return str(as_clip(clip))  # type: ignore[arg-type]
+    except (MeasurementError, OSError):
+        return str(clip)

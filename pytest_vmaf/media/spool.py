@@ -1,0 +1,107 @@
+"""Spool: the file that frames in memory are written to, and how long it lives."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import weakref
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pytest_vmaf.media.scratch import lasting_folder
+from pytest_vmaf.text import plural, printable
+
+#: What clips of frames are called that have no name.
+UNNAMED = "frames in memory"
+#: The spools of this process whose file exists, by its path.
+_spools: weakref.WeakValueDictionary[str, Spool] = weakref.WeakValueDictionary()
+
+
+@dataclass(frozen=True, eq=False)
+class Spool:
+    """A raw file with frames that were in memory. It is removed when nothing refers to it, or when the process ends.
+
+    Copies of a spool are the spool itself. In another process, a pickled one is the file without being its owner.
+
+    Attributes:
+        path: The file.
+        name: What the user calls the frames; "" for nothing.
+        width: In pixels.
+        height: In pixels.
+        pix_fmt: ffmpeg's name of the pixel format.
+        frames: How many frames there are.
+        owned: Whether this process removes the file.
+    """
+
+    path: Path
+    name: str
+    width: int
+    height: int
+    pix_fmt: str
+    frames: int
+    owned: bool = field(default=True, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.owned:
+            weakref.finalize(self, _remove, str(self.path.parent), os.getpid())
+            _spools[str(self.path)] = self
+
+    @property
+    def title(self) -> str:
+        """The name, or "frames in memory"."""
+        return self.name or UNNAMED
+
+    @property
+    def shape(self) -> str:
+        """What the frames are, for example "24 frames in memory, 176x144 rgb24"."""
+        count = plural(self.frames, "frame")
+        return f"{count}{' in memory' if self.name else ''}, {self.width}x{self.height} {self.pix_fmt}"
+
+    @property
+    def placeholder(self) -> str:
+        """What stands for the file in commands and messages."""
+        word = re.sub(r"[^\w.-]+", "-", self.name, flags=re.ASCII).strip("-.")[:60]
+        return f"frames-in-memory{f'/{word}' if word else ''}.raw"
+
+    def __copy__(self) -> Spool:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Spool:
+        return self
+
+    def __reduce__(self) -> tuple[Callable[..., Spool], tuple[object, ...]]:
+        return _restore, (str(self.path), self.name, self.width, self.height, self.pix_fmt, self.frames)
+
+
+@contextlib.contextmanager
+def spool_path() -> Iterator[Path]:
+    """The path of a new file in a folder of its own, which is removed if the body of the `with` statement raises."""
+    folder = lasting_folder()
+    try:
+        yield Path(folder, "frames.raw")
+    except BaseException:
+        _remove(folder, os.getpid())
+        raise
+
+
+def without_spools(text: str) -> str:
+    """A text in which placeholders stand for the temporary files of frames in memory."""
+    if "frames.raw" in text:
+        for path, spool in list(_spools.items()):
+            for name in (path, printable(path)):
+                text = text.replace(name, spool.placeholder)
+    return text
+
+
+def _restore(path: str, name: str, width: int, height: int, pix_fmt: str, frames: int) -> Spool:
+    live = _spools.get(path)
+    return live or Spool(Path(path), name, width, height, pix_fmt, frames, owned=False)
+
+
+def _remove(folder: str, process: int) -> None:
+    # A fork has the spools of its parent, and must leave them there.
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)
