@@ -19,7 +19,7 @@ from pytest_vmaf.media.diagnosis import diagnose
 from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, READ, FfmpegCommand, on_progress
 from pytest_vmaf.media.process import run, run_together
 from pytest_vmaf.media.scratch import scratch_folder
-from pytest_vmaf.scoring.feature_options import feature_options, read_scores
+from pytest_vmaf.scoring.feature_options import feature_arguments, read_scores
 from pytest_vmaf.scoring.logs import Log
 from pytest_vmaf.scoring.model_files import copy_commands, copy_models, model_file_names, model_options
 from pytest_vmaf.scoring.scorer import Capabilities, ModelRun, ScoreLog, ScoreRequest, Source, Tools
@@ -200,9 +200,8 @@ def arguments(
     argv += ["-p", form["chroma"], "-b", form["depth"] or "8"]
     for model in request.models:
         argv += ["--model", ":".join(model_options(model, models[model]))]
-    for feature in request.features:
-        options = ":".join(feature_options(feature, request))
-        argv += ["--feature", f"{feature}={options}" if options else feature]
+    for name, *options in feature_arguments(request):
+        argv += ["--feature", f"{name}={':'.join(options)}" if options else name]
     return [*argv, "--threads", str(request.threads), "-q", "--xml", "-o", LOG]
 
 

@@ -138,7 +138,7 @@ def _allowed(value: object) -> tuple[str, ...]:
 
 
 def _features(value: object) -> tuple[str, ...]:
-    from pytest_vmaf.scoring.models import resolve_feature
+    from pytest_vmaf.scoring.features import resolve_feature
 
     return tuple(resolve_feature(word) for word in _words(value))
 

@@ -17,6 +17,7 @@ from pytest_vmaf.baselines.noise import mean_entry
 from pytest_vmaf.errors import BaselineError, MeasurementError, SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.fingerprint import content_of, digest
+from pytest_vmaf.scoring.features import feature_columns
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.text import printable
 
@@ -158,6 +159,7 @@ def _score_match(result: Result) -> dict[str, str]:
         "starts": ", ".join(map(str, how.get("starts", ()))),
         "reference filters": str(filters.get("reference", "")),
         "distorted filters": str(filters.get("distorted", "")),
+        **({"feature options": options} if (options := _feature_options(result)) else {}),
         **({"numbers": "invented by FakeScorer"} if how.get("fake") else {}),
     }
     if hasattr(result, "mask"):
@@ -165,6 +167,12 @@ def _score_match(result: Result) -> dict[str, str]:
     if hasattr(result, "tiles"):
         match |= {"grid": f"{result.columns}x{result.rows}", "saliency": result.saliency or "none"}  # type: ignore[attr-defined]
     return match
+
+
+def _feature_options(result: Result) -> str:
+    """The options of the features that have some, for example "cambi enc_height=540:enc_width=960"."""
+    options = {name: score.scale.model for name, score in result.features.items() if name in feature_columns()}
+    return ", ".join(f"{name} {text}" for name, text in options.items() if text)
 
 
 def _mask_match(result: RoiResult) -> dict[str, str]:

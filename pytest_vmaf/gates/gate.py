@@ -21,7 +21,7 @@ from pytest_vmaf.gates.metrics import (
     metrics,
 )
 from pytest_vmaf.gates.stream_numbers import result_number
-from pytest_vmaf.scoring.models import feature_columns
+from pytest_vmaf.scoring.features import feature_columns, is_elementary
 from pytest_vmaf.scoring.pools import OTHER_POOLS, POOLS, is_pool
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.text import did_you_mean, printable
@@ -228,8 +228,8 @@ def frame_metrics() -> tuple[str, ...]:
 
 
 def gate_names() -> list[str]:
-    """The names of gates without their pools."""
-    names = (*frame_metrics(), *STREAM_METRICS, *SPEED_GATES)
+    """The names of gates without their pools, those of elementary features aside."""
+    names = (*(each for each in frame_metrics() if not is_elementary(each)), *STREAM_METRICS, *SPEED_GATES)
     return [ABOVE, *(f"{bound}_{metric}" for bound in ("min", "max") for metric in names)]
 
 
@@ -237,7 +237,7 @@ def unknown_metric(name: str, origin: str, hint: str, names: Sequence[str]) -> S
     """The error for a gate or tolerance whose metric is not one of the names."""
     if "bd_rate" in name:
         hint = " For a BD-rate, assert on comparison.bd_rate(…), or pass baseline=True and max_bd_rate_rise=."
-    listed = ", ".join(each for each in names if not each.startswith("float_moment"))
+    listed = ", ".join(each for each in names if not each.startswith("float_moment") and not is_elementary(each))
     return SettingsError(f"{name!r} ({origin}) has an unknown metric.{hint} Metrics: {listed}.")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from pytest_vmaf.scoring.models import feature_columns, higher_is_better
+from pytest_vmaf.scoring.features import feature_columns, higher_is_better
 from pytest_vmaf.scoring.signs import SIGNS
 
 #: Who measures a metric: every scoring, small frames beside it, the packets of a stream, a libvmaf feature, `vmaf.roi`,
@@ -98,6 +98,9 @@ _POOLS = {"collapse": "max", "patch": "max"}
 _UNITS = {
     "psnr": "dB",
     "psnr_hvs": "dB",
+    "float_psnr": "dB",
+    "float_ansnr": "dB",
+    "xpsnr": "dB",
     "bitrate": "bit/s",
     "size": "bytes",
     "peak_bitrate": "bit/s",

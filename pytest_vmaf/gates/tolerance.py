@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.gates.gate import effective, frame_metrics, is_off, to_number, unknown_metric, unknown_pool
 from pytest_vmaf.gates.metrics import SEARCH_METRICS, SPEED
-from pytest_vmaf.scoring.models import feature_columns
+from pytest_vmaf.scoring.features import feature_columns
 from pytest_vmaf.scoring.pools import POOLS, is_window
 from pytest_vmaf.scoring.signs import SIGNS
 from pytest_vmaf.text import did_you_mean

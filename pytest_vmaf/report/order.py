@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_vmaf.gates.metrics import ABOVE, PART_METRICS, SPEED_GATES, STREAM_METRICS, decimals
 from pytest_vmaf.report.schema import DROP, RISE, STATUSES, Record
-from pytest_vmaf.scoring.models import feature_columns
+from pytest_vmaf.scoring.features import feature_columns
 from pytest_vmaf.scoring.signs import SIGNS
 
 

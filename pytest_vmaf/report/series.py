@@ -12,7 +12,7 @@ from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.gates.gate import Verdict
 from pytest_vmaf.gates.metrics import ABOVE, BASE_METRICS, ENCODE_METRICS, PART_METRICS, STREAM_METRICS
 from pytest_vmaf.report.schema import Record, RecordDict
-from pytest_vmaf.scoring.models import higher_is_better
+from pytest_vmaf.scoring.features import higher_is_better
 from pytest_vmaf.scoring.pools import POOLS, is_window, pooled
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import Score

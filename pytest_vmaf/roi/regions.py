@@ -11,7 +11,7 @@ from pytest_vmaf.errors import ClipError, PairError, SettingsError
 from pytest_vmaf.gates.metrics import ABOVE, BASE_METRICS
 from pytest_vmaf.roi.tracks import FIELDS, Box, is_box, read_pixels, read_track
 from pytest_vmaf.roi.untrusted import invalid
-from pytest_vmaf.scoring.models import feature_columns
+from pytest_vmaf.scoring.features import feature_columns
 from pytest_vmaf.text import did_you_mean, plural, printable
 
 #: ffmpeg scores only so many in one run.

@@ -10,7 +10,7 @@ from pytest_vmaf.media.demux import decoder_arguments, input_arguments, video_st
 from pytest_vmaf.media.ffmpeg import has_loopback
 from pytest_vmaf.media.frame_lines import SHOWINFO
 from pytest_vmaf.media.small_frames import BESIDE, OUTPUT as SMALL_OUTPUT, SMALL
-from pytest_vmaf.scoring.feature_options import feature_options
+from pytest_vmaf.scoring.feature_options import feature_arguments
 from pytest_vmaf.scoring.model_files import model_options
 from pytest_vmaf.scoring.scorer import EncodeStep, ModelRun, ScoreRequest, Tools
 
@@ -111,7 +111,7 @@ def _graph(
         if request.signs:
             scorings.append(BESIDE)
         run_options = [r"\:".join(model_options(model, models[model])) for model in request.models]
-        features = [r"\:".join([f"name={name}", *feature_options(name, request)]) for name in request.features]
+        features = [r"\:".join(("name=" + each[0], *each[1:])) for each in feature_arguments(request)]
         # No shortest=1 or the like: if the lengths differ, both clips must be decoded to their ends and counted.
         scorings.append(
             f"[distorted{tail}][reference{tail}]libvmaf="

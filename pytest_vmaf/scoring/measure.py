@@ -11,7 +11,7 @@ from pytest_vmaf.errors import PairError, ScorerError
 from pytest_vmaf.media.order import codec_of
 from pytest_vmaf.media.timing import describe_variable_rate, has_one_rate, has_times
 from pytest_vmaf.scoring.cached import score
-from pytest_vmaf.scoring.models import higher_is_better
+from pytest_vmaf.scoring.features import every_column_of, higher_is_better, options_of
 from pytest_vmaf.scoring.order_warning import warn_of_order
 from pytest_vmaf.scoring.prepare import BOOTSTRAP_COLUMNS, MeasureRequest, PreparedScoring, prepare
 from pytest_vmaf.scoring.result import Result
@@ -185,8 +185,13 @@ def scores_of(prepared: PreparedScoring, log: ScoreLog, context: Context) -> dic
     gap = tuple(a - b for a, b in zip(default, neg, strict=True))
     intervals = [f"{run.column}_{part}" for run in job.models for part in BOOTSTRAP_COLUMNS if run.bootstrap]
 
+    options = {column: options_of(each) for each in job.features for column in every_column_of(each)}
+
+    # A confidence interval belongs to its model; a feature is the same with any model, but not with other options.
+    labels = {**dict.fromkeys(job.columns, ""), **dict.fromkeys(intervals, models.label), **options}
+
     def build(metric: str, frames: tuple[float, ...], model: str, low: float | None, high: float | None) -> Score:
-        generation = models.generation if model else ""
+        generation = models.generation if model and metric not in options else ""
         scale = Scale(metric, model, generation, job.width, job.height, low, high, higher_is_better(metric))
         return Score(frames, scale, context)
 
@@ -194,11 +199,10 @@ def scores_of(prepared: PreparedScoring, log: ScoreLog, context: Context) -> dic
         "vmaf": build("vmaf", default, models.name, models.low, models.high),
         "neg": build("neg", neg, models.neg_name, models.low, models.high),
         "gap": build("gap", gap, models.label, None, None),
-        # A confidence interval belongs to its model; a feature is the same with any model.
         **{
-            column: build(column, frames, models.label if column in intervals else "", None, None)
-            for column, frames in log.columns.items()
-            if column in job.columns and column not in (models.default.column, models.neg.column)
+            column: build(column, log.columns[column], label, None, None)
+            for column, label in labels.items()
+            if column in log.columns and column not in (models.default.column, models.neg.column)
         },
     }
 

@@ -148,37 +148,6 @@ def registry() -> Registry:
     return cast(Registry, json.loads(text))
 
 
-@lru_cache(maxsize=1)
-def feature_columns() -> Mapping[str, str]:
-    """Every column that libvmaf's features log, and the name of its feature."""
-    features = registry()["features"]
-    return {column: name for name, feature in features.items() for column in feature["columns"]}
-
-
-def resolve_feature(name: str) -> str:
-    """The libvmaf feature that has this name, or that logs the column of this name.
-
-    Raises:
-        SettingsError: If there is none.
-    """
-    features, columns = registry()["features"], feature_columns()
-    if name in features:
-        return name
-    if name in columns:
-        return columns[name]
-    other = registry()["not_features"].get(name)
-    hint = f" Did you mean {other!r}?" if other else did_you_mean(name, (*features, *columns))
-    raise SettingsError(f"{name!r} is not a libvmaf feature.{hint} Features: {', '.join(features)}.")
-
-
-def higher_is_better(column: str) -> bool:
-    """Whether a larger value of a metric is better: not for gaps, banding (CAMBI) and chroma distortion."""
-    feature = feature_columns().get(column)
-    return column.partition("_")[0] != "gap" and (
-        feature is None or bool(registry()["features"][feature]["higher_is_better"])
-    )
-
-
 def _entry(name: str) -> Registry | None:
     return next((entry for entry in registry()["models"] if name in (entry["name"], entry.get("neg"))), None)
 

@@ -15,9 +15,10 @@ from pytest_vmaf.media.fingerprint import same_content, stamp_of
 from pytest_vmaf.media.pair import Pair, check_pair
 from pytest_vmaf.scoring.advice import advised, least_depth, note_advice
 from pytest_vmaf.scoring.cached import capabilities
+from pytest_vmaf.scoring.features import columns_of, optional_columns_of, refuse_large_encode, requested_features
 from pytest_vmaf.scoring.lead import lead_of
 from pytest_vmaf.scoring.missing_chroma import note_missing_chroma
-from pytest_vmaf.scoring.models import ModelPair, registry, resolve_feature, resolve_model
+from pytest_vmaf.scoring.models import ModelPair, resolve_model
 from pytest_vmaf.scoring.requirements import Requirement
 from pytest_vmaf.scoring.scored_shots import scored_shots
 from pytest_vmaf.scoring.scorer import Capabilities, Scorer, ScoreRequest, Source, Tools
@@ -91,7 +92,7 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
     can = capabilities(scorer, tools, request.cache)
     # PSNR is always measured: it costs next to nothing, and shows where VMAF is not meaningful.
     names = (*request.features, *(("psnr",) if can.reads_clips else ()))
-    features = tuple(dict.fromkeys(resolve_feature(name) for name in names))
+    features = requested_features(names)
     pair = None
     width, height, pix_fmt = 1920, 1080, "yuv420p"
     sources = Source(request.reference, ""), Source(request.distorted, "")
@@ -110,6 +111,7 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
         )
         pair = _with_same_note(request, pair)
         width, height, pix_fmt = pair.width, pair.height, pair.pix_fmt
+        refuse_large_encode(features, width, height)
         sources = _sources(request, pair)
     models = resolve_model(
         request.model,
@@ -140,7 +142,7 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
         threads=request.threads,
         timeout=request.timeout,
         progress=_progress(request.progress, pair),
-        optional_columns=models.detail_columns if can.reads_clips else (),
+        optional_columns=_optional_columns(models, features) if can.reads_clips else (),
         signs=request.signs and can.reads_clips,
         lead=lead_of((models.default, models.neg), *sources),
     )
@@ -191,8 +193,13 @@ def _progress(update: Callable[[int, int | None], None] | None, pair: Pair | Non
 
 
 def _columns(models: ModelPair, features: tuple[str, ...]) -> tuple[str, ...]:
-    known = registry()["features"]
     columns = [models.default.column, models.neg.column]
     if models.default.bootstrap:
         columns += [f"{column}_{part}" for column in tuple(columns) for part in BOOTSTRAP_COLUMNS]
-    return (*columns, *(column for feature in features for column in known[feature]["columns"]))
+    return (*columns, *(column for feature in features for column in columns_of(feature)))
+
+
+def _optional_columns(models: ModelPair, features: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns of the models' details, and those of features that not every libvmaf gives."""
+    more = (column for feature in features for column in optional_columns_of(feature))
+    return tuple(dict.fromkeys((*models.detail_columns, *more)))

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.gates.metrics import BASE_METRICS
-from pytest_vmaf.scoring.models import feature_columns, higher_is_better, resolve_feature
+from pytest_vmaf.scoring.features import feature_columns, higher_is_better, is_elementary
 from pytest_vmaf.scoring.pools import OTHER_POOLS, POOLS, is_pool
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import Score
 from pytest_vmaf.text import did_you_mean
 
 #: The prefixes of features without a ceiling (infinite for identical frames), and of those that do not measure quality.
-NO_TARGETS = ("psnr_hvs", "ciede", "float_moment")
+NO_TARGETS = ("psnr_hvs", "ciede", "float_moment", "motion", "integer_motion")
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Metric:
     @property
     def features(self) -> tuple[str, ...]:
         """The libvmaf features that must be measured for this metric."""
-        return (resolve_feature(self.name),) if self.name in feature_columns() else ()
+        return (feature_columns()[self.name],) if self.name in feature_columns() else ()
 
     def of(self, result: Result) -> Score:
         """The score of a result by this metric."""
@@ -55,7 +55,7 @@ def parse_metric(text: str) -> Metric:
     if name not in known:
         raise SettingsError(
             f"metric must be one that falls with the quality, not {text!r}.{did_you_mean(name, known)} "
-            f"Metrics are {', '.join(known)}."
+            f"Metrics are {', '.join(each for each in known if not is_elementary(each))}."
         )
     if dot and (pool == "stdev" or not is_pool(pool)):
         pools = ", ".join(each for each in POOLS if each != "stdev")

@@ -14,7 +14,7 @@ from pytest_vmaf.gates.defaults import DEFAULT_GATES
 from pytest_vmaf.gates.gate import Gate, effective, judge, parse_assignment, parse_gate, refuse_twice
 from pytest_vmaf.gates.messages import describe
 from pytest_vmaf.gates.metrics import ABOVE, BASE_METRICS, STREAM_METRICS
-from pytest_vmaf.scoring.models import feature_columns
+from pytest_vmaf.scoring.features import feature_columns
 from pytest_vmaf.scoring.pools import POOLS
 
 METRICS = (*BASE_METRICS, *feature_columns())

@@ -23,7 +23,7 @@ from pytest_vmaf.gates.metrics import (
     metrics,
 )
 from pytest_vmaf.gates.tolerance import parse_tolerance
-from pytest_vmaf.scoring.models import feature_columns, higher_is_better
+from pytest_vmaf.scoring.features import feature_columns, higher_is_better
 from pytest_vmaf.scoring.signs import SIGNS
 
 STREAMS = set(STREAM_METRICS) - {"bitrate"}

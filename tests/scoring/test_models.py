@@ -1,4 +1,4 @@
-"""The VMAF models and features: the pair of a name, size or file, and what libvmaf makes of them."""
+"""The VMAF models: the pair of a name, size or file, and what libvmaf makes of them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,8 @@ from hypothesis import given, settings, strategies as st
 from pytest_vmaf.errors import ModelError, ScorerError, SettingsError
 from pytest_vmaf.scoring.models import (
     ModelPair,
-    feature_columns,
-    higher_is_better,
     model_names,
     registry,
-    resolve_feature,
     resolve_model,
 )
 
@@ -150,41 +147,6 @@ def test_frames_too_small(entry):
     assert resolve_model(entry["name"], width=long, height=short) == resolve_model(
         entry["name"], width=short, height=long
     )
-
-
-# Features
-
-
-@few
-@given(st.sampled_from(sorted(feature_columns())))
-def test_feature_of_a_column(column):
-    assert column in registry()["features"][resolve_feature(column)]["columns"]
-
-
-@pytest.mark.parametrize(
-    ("wrong", "right"),
-    [("ssim", "float_ssim"), ("ms_ssim", "float_ms_ssim"), ("xpsnr", "psnr"), ("psnrr", "psnr"), ("camby", "cambi")],
-)
-def test_unknown_feature(wrong, right):
-    with pytest.raises(
-        SettingsError, match=rf"'{wrong}' is not a libvmaf feature\. Did you mean '{right}'\? Features: psnr, "
-    ):
-        resolve_feature(wrong)
-
-
-def test_higher_is_better():
-    worse_when_higher = {"gap", "cambi", "speed_chroma_u", "speed_chroma_v", "speed_chroma_uv", "speed_temporal"}
-    assert {
-        name for name in ("vmaf", "neg", "gap", *feature_columns()) if not higher_is_better(name)
-    } == worse_when_higher
-
-
-def test_columns_of_every_feature(score, footage, encode):
-    reference = footage("320x180", 2)
-    result = score(reference, encode(reference), features=tuple(registry()["features"]))
-    assert set(result.features) == set(feature_columns())
-    assert all(len(feature.frames) == 2 for feature in result.features.values())
-    assert all(feature.scale.low is None for feature in result.features.values())
 
 
 # Models by their files

@@ -322,7 +322,7 @@ def test_parse_metric(text: str, metric: Metric, shown: str) -> None:
         ("ngeg", "Did you mean 'neg'"),
         ("psnr", "Did you mean 'psnr_y'"),
         ("cambi", "not 'cambi'"),
-        ("psnr_hvs", "Did you mean 'psnr_"),
+        ("psnr_hvs", "Did you mean 'x?psnr_"),
         ("ciede2000", "not 'ciede2000'"),
         ("float_moment_ref1st", "metric must be"),
         ("neg.", "metric must be neg with a pool of mean, min"),
