@@ -95,7 +95,7 @@ def vmaf(request: pytest.FixtureRequest) -> Vmaf:
 
     `vmaf.score(reference, distorted)` measures; `vmaf.check(...)` measures and checks every gate in force.
     """
-    from pytest_vmaf.api.context import Context
+    from pytest_vmaf.api.context import Context, Records
     from pytest_vmaf.api.extensions import Extensions
     from pytest_vmaf.api.vmaf import Vmaf
     from pytest_vmaf.baselines.check import Baselines
@@ -107,6 +107,7 @@ def vmaf(request: pytest.FixtureRequest) -> Vmaf:
         extensions=Extensions(item.ihook, config.pluginmanager, config),
         progress=progress_under_pytest(config),
         baselines=Baselines(items.baseline_location(item)),
+        records=Records(for_report=config.stash[items.REPORT_OPTIONS].requested),
         report_only=applies(config.stash[items.REPORT_ONLY], [*item.iter_markers("vmaf")]),
     )
     # It stays in the stash until the report of the teardown is made, because fixtures may check gates too.

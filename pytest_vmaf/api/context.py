@@ -16,7 +16,7 @@ from pytest_vmaf.gates.gate import Gate, effective
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
 from pytest_vmaf.media.fingerprint import Stamps
-from pytest_vmaf.media.seconds import in_frames, in_seconds
+from pytest_vmaf.media.seconds import in_frames, in_seconds, with_rate_of
 from pytest_vmaf.progress import Progress, no_progress
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.settings import TEST_ORIGINS, Layer, resolve
@@ -42,6 +42,7 @@ class Records:
         section_makers: Make further sections, called only if a report is written, since pictures take time.
         checked: The keys of the gates and of the expectations on streams that some measurement checked or switched off.
         would_fail: The messages of violations that report-only mode let pass.
+        for_report: Whether a report may show the clips. Otherwise frames in memory are not kept for it.
     """
 
     measurements: list[Record] = field(default_factory=list)
@@ -50,11 +51,20 @@ class Records:
     section_makers: list[SectionMaker] = field(default_factory=list)
     checked: set[tuple[str, ...]] = field(default_factory=set)
     would_fail: list[str] = field(default_factory=list)
+    for_report: bool = True
 
     def add(self, record: Record, clips: tuple[Clip, Clip, Stamps] | None = None) -> None:
         """Append a measurement."""
         self.measurements.append(record)
-        self.clips.append(clips)
+        self.clips.append(clips if clips and self._keeps(clips[:2]) else None)
+
+    def add_maker(self, maker: SectionMaker, clips: tuple[Clip, Clip]) -> None:
+        """Append the maker of a section that shows clips."""
+        if self._keeps(clips):
+            self.section_makers.append(maker)
+
+    def _keeps(self, clips: tuple[Clip, Clip]) -> bool:
+        return self.for_report or not any(clip.in_memory for clip in clips)
 
     def add_sections(self, sections: Sequence[Section]) -> None:
         """Append sections."""
@@ -135,6 +145,11 @@ class Context:
         distorted = distorted if encoded else _in_part(distorted, part)
         if in_seconds(reference) or in_seconds(distorted):
             ffmpeg = find_ffmpeg(values["ffmpeg"], values["cache"]).path
+            how = ffmpeg, values["timeout"], values["cache"]
+            reference, distorted = (
+                with_rate_of(reference, distorted, *how),
+                with_rate_of(distorted, reference, *how),
+            )
             reference, distorted = (
                 in_frames(clip, ffmpeg, values["timeout"], values["cache"]) for clip in (reference, distorted)
             )

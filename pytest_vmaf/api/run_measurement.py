@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic
 
 from pytest_vmaf.api.context import Context
 from pytest_vmaf.api.gate_selection import has_baseline, measured_gates, select_gates, supports
@@ -17,7 +17,8 @@ from pytest_vmaf.errors import BaselineError, GateViolation, MeasurementError, S
 from pytest_vmaf.gates.defaults import is_sign
 from pytest_vmaf.gates.gate import Gate, Verdict, judge
 from pytest_vmaf.gates.messages import describe
-from pytest_vmaf.media.clip_like import ClipLike, as_clip, clip_name
+from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.clip_like import ClipLike, as_pair, clip_name, is_encode, own_cause
 from pytest_vmaf.media.fingerprint import Stamps, stamps_of
 from pytest_vmaf.report.baseline_section import section_maker
 from pytest_vmaf.report.record import (
@@ -41,6 +42,24 @@ if TYPE_CHECKING:
 
 # pytest shows the caller's line, not ours.
 __tracebackhide__ = True
+
+
+@dataclass(frozen=True)
+class Call(Generic[MeasuredResult]):
+    """A call of a method that measures a pair; `run_measurement` describes the fields."""
+
+    settings: Mapping[str, object]
+    make_kind: Callable[[], Kind[MeasuredResult]]
+    every_gate: bool
+    gated: bool
+
+
+@dataclass
+class _About:
+    """What the record of an error says of the measurement: the names of the clips, and the gates."""
+
+    names: tuple[str, str]
+    gates: tuple[Gate, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,25 +127,10 @@ def run_measurement(
         SettingsError: If a setting is not valid.
     """
     started = time.time()
-    gates: tuple[Gate, ...] = ()
+    call = Call(settings, make_kind, every_gate, gated)
+    about = _About((clip_name(reference), clip_name(distorted)))
     try:
-        layers = (make_layer("call", settings), *context.layers)
-        try:
-            kind = make_kind()
-        except SettingsError:
-            # Regions are invalid. The record names the gates of the whole picture all the same.
-            gates = select_gates(layers, (), every_gate=every_gate) if gated else ()
-            raise
-        if gated:
-            gates = (*select_gates(layers, kind.metrics, every_gate=every_gate), *kind.gates)
-        elif layers[0].gates or layers[0].tolerances or layers[0].baseline or layers[0].stream:
-            raise SettingsError("self_score checks no gates. Use assert on its result.")
-        plan = _plan(context, reference, distorted, layers, gates, kind, gated=gated, every_gate=every_gate)
-        stream = read(plan.stream, plan.request.distorted) if plan.stream.needs_packets else None
-        with context.progress(plan.request.distorted.path.name) as update:
-            result = kind.measure(replace(plan.request, progress=update) if update else plan.request, plan.scorer)
-        result = replace(result, stream=stream) if stream else result
-        judgement = _judge(plan, result)
+        kind, plan, result, judgement = _measure(context, reference, distorted, call, about)
     except (MeasurementError, SettingsError, OSError) as caught:
         error: MeasurementError | SettingsError = (
             # A full disk, or a temporary folder that was removed.
@@ -134,10 +138,9 @@ def run_measurement(
             if isinstance(caught, OSError)
             else caught
         )
-        names = clip_name(reference), clip_name(distorted)
-        context.records.add({**error_record(*names, error, gates), "started": started})
+        context.records.add({**error_record(*about.names, error, about.gates), "started": started})
         # The caller's line matters. Ours, and the causes, add nothing to the message.
-        raise error.with_traceback(None) from None
+        raise error.with_traceback(None) from own_cause(error)
     if gated:
         _note_checked(context, plan, kind.metrics)
         if not kind.metrics:
@@ -146,34 +149,58 @@ def run_measurement(
     _record(context, plan, result, judgement, {"started": started, "gated": gated, "every_gate": every_gate})
     if kind.section is not None:
         clips = plan.request.reference, plan.request.distorted
-        context.records.section_makers.append(partial(kind.section, result, clips))
+        context.records.add_maker(partial(kind.section, result, clips), clips)
     if not judgement.passed:
         violation = _violation(result, judgement, kind.public(result))
         context.violate(violation, range(first, len(context.records.measurements)))
     return result
 
 
+def _measure(
+    context: Context, reference: ClipLike, distorted: ClipLike, call: Call[MeasuredResult], about: _About
+) -> tuple[Kind[MeasuredResult], Plan, MeasuredResult, Judgement]:
+    """Plan, measure and judge. What is known before an error goes into `about`."""
+    layers = (make_layer("call", call.settings), *context.layers)
+    try:
+        kind = call.make_kind()
+    except SettingsError:
+        # Regions are invalid. The record names the gates of the whole picture all the same.
+        about.gates = select_gates(layers, (), every_gate=call.every_gate) if call.gated else ()
+        raise
+    if call.gated:
+        about.gates = (*select_gates(layers, kind.metrics, every_gate=call.every_gate), *kind.gates)
+    elif layers[0].gates or layers[0].tolerances or layers[0].baseline or layers[0].stream:
+        raise SettingsError("self_score checks no gates. Use assert on its result.")
+    clips = as_pair(reference, distorted, alone=not call.gated)
+    about.names = str(clips[0]), str(clips[1])
+    encoded = is_encode(distorted) and distorted is not reference
+    plan = _plan(context, clips, layers, about.gates, kind, call, encoded=encoded)
+    stream = read(plan.stream, plan.request.distorted) if plan.stream.needs_packets else None
+    with context.progress(plan.request.distorted.title) as update:
+        result = kind.measure(replace(plan.request, progress=update) if update else plan.request, plan.scorer)
+    result = replace(result, stream=stream) if stream else result
+    return kind, plan, result, _judge(plan, result)
+
+
 def _plan(
     context: Context,
-    reference: ClipLike,
-    distorted: ClipLike,
+    clips: tuple[Clip, Clip],
     layers: tuple[Layer, ...],
     gates: tuple[Gate, ...],
     kind: Kind[MeasuredResult],
+    call: Call[MeasuredResult],
     *,
-    gated: bool,
-    every_gate: bool,
+    encoded: bool,
 ) -> Plan:
-    clips = as_clip(reference), as_clip(distorted)
+    gated, every_gate = call.gated, call.every_gate
     baseline = None
     if gated:
         has_metric = partial(has_baseline, metrics=kind.metrics)
-        baseline = context.baselines.prepare_check(layers, "score", has_metric, clips[1].path.name)
+        baseline = context.baselines.prepare_check(layers, "score", has_metric, clips[1].title)
     features = [gate.feature for gate in gates if gate.feature]
     features += baseline.features if baseline else ()
     # `check` measures signs only if a gate needs them, `score` always.
     signs = gated and not kind.metrics and (not every_gate or any(map(is_sign, gates)))
-    encoded = hasattr(distorted, "clip") and distorted is not reference
     request, scorer = context.request(*clips, layers, features, signs=signs, encoded=encoded)
     request = replace(request, same=("refuse" if every_gate else "note") if gated else "ignore")
     request = replace(request, shots_for=_needs_shots(gates, baseline))

@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from pytest_vmaf.api.context import Context
-from pytest_vmaf.errors import ClipError, EncodeError, MeasurementError, ScorerError, SettingsError
+from pytest_vmaf.errors import ClipError, MeasurementError, ScorerError, SettingsError
 from pytest_vmaf.gates.expectations import FIELDS
 from pytest_vmaf.gates.metrics import BD_RATE, ENCODE_METRICS, SPEED
 from pytest_vmaf.media.clip import Clip
-from pytest_vmaf.media.clip_like import ClipLike, as_clip, clip_name
+from pytest_vmaf.media.clip_like import ClipLike, are_clips, are_frames, as_clip, clip_name, own_cause
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
 from pytest_vmaf.media.inspect import count_frames
 from pytest_vmaf.media.part import refuse_outside
+from pytest_vmaf.media.seconds import with_usual_rate
 from pytest_vmaf.media.timing import at_steady_rate
 from pytest_vmaf.option_table import BY_NAME
 from pytest_vmaf.report.record import error_record
@@ -114,7 +115,7 @@ def run_search(
         )
         records.add(error_record(", ".join(map(clip_name, clips)), title, error))
         # The user should see what their own function raised. The causes of our messages add nothing.
-        raise error.with_traceback(None) from (error.__cause__ if isinstance(error, EncodeError) else None)
+        raise error.with_traceback(None) from own_cause(error)
     finally:
         for record in records.measurements[first:]:
             record["started"] = started
@@ -157,8 +158,9 @@ def _read_input(
     if options.get("repeats", 1) != 1 and baseline_kind != "bisect":
         raise SettingsError("repeats is an option of vmaf.bisect, for its baseline.")
     layers = (layer, *context.layers)
-    baseline = _baseline(context, layers, baseline_kind, clips, title)
-    requests = [context.request(clip, clip, layers) for clip in map(as_clip, clips)]
+    sources = [with_usual_rate(as_clip(clip, "source")) for clip in clips]
+    baseline = _baseline(context, layers, baseline_kind, sources, title)
+    requests = [context.request(clip, clip, layers) for clip in sources]
     for scoring, _ in requests:
         _refuse_missing_part(scoring)
     cuts = cuts or "sample" in options
@@ -186,7 +188,7 @@ def _at_steady_rate(scoring: MeasureRequest, cuts: bool) -> MeasureRequest:
 
 
 def _baseline(
-    context: Context, layers: Sequence[Layer], kind: str, clips: Sequence[ClipLike], title: str
+    context: Context, layers: Sequence[Layer], kind: str, clips: Sequence[Clip], title: str
 ) -> BaselineCheck | None:
     if not kind:
         if layers[0].baseline or layers[0].tolerances:
@@ -195,16 +197,17 @@ def _baseline(
             )
         return None
     metrics = {"bisect": ENCODE_METRICS, "compare": (BD_RATE,), "speed": (SPEED,)}[kind]
-    names = ", ".join(as_clip(clip).path.name for clip in clips)
+    names = ", ".join(clip.title for clip in clips)
     return context.baselines.prepare_check(layers, kind, metrics.__contains__, f"{names}: {title}")
 
 
 def _listed(sources: object) -> Sequence[ClipLike]:
     """One source or several, as a list. Raises SettingsError."""
     alone = isinstance(sources, str | os.PathLike | Clip) or hasattr(sources, "clip")
+    alone = alone or (are_frames(sources) and not are_clips(sources))
     many = [sources] if alone or not isinstance(sources, Iterable) else [*sources]
     for source in many:
-        if not isinstance(source, str | os.PathLike | Clip) and not hasattr(source, "clip"):
+        if not isinstance(source, str | os.PathLike | Clip) and not (hasattr(source, "clip") or are_frames(source)):
             try:
                 as_clip(cast("ClipLike", source))
             except ClipError as error:

@@ -18,7 +18,7 @@ from pytest_vmaf.gates.gate import Gate, effective, parse_gate
 from pytest_vmaf.gates.messages import describe_stream
 from pytest_vmaf.gates.metrics import PACKET_METRICS, STREAM_METRICS
 from pytest_vmaf.media.clip import Clip
-from pytest_vmaf.media.clip_like import ClipLike, as_clip, clip_name
+from pytest_vmaf.media.clip_like import ClipLike, as_clip, clip_name, own_cause
 from pytest_vmaf.report.baseline_section import section_maker
 from pytest_vmaf.report.record import error_record, outcome_gates, stream_record
 from pytest_vmaf.settings import Layer, make_layer, resolve
@@ -141,10 +141,8 @@ def run_stream(
         layers = (_own_layer(keywords), *context.layers)
         gates = _gates(layers)
         plan = plan_stream(layers, gates)
-        clip, other = as_clip(encode), None if reference is None else as_clip(reference)
-        baseline = context.baselines.prepare_check(
-            layers, "stream", ("bitrate",).__contains__, f"{clip.path.name}: stream"
-        )
+        clip, other = as_clip(encode, "encoded"), None if reference is None else as_clip(reference, "reference")
+        baseline = context.baselines.prepare_check(layers, "stream", ("bitrate",).__contains__, f"{clip.title}: stream")
         stream = read(plan, clip)
         verdicts = judge_stream(stream, plan.gates)
         checks = check(plan, stream, clip, other)
@@ -161,7 +159,7 @@ def run_stream(
         )
         names = clip_name(reference) if reference is not None else "", clip_name(encode)
         context.records.add({**error_record(*names, error, gates), "started": started})
-        raise error.with_traceback(None) from None
+        raise error.with_traceback(None) from own_cause(error)
     context.records.checked.update(gate.key for layer in layers for gate in layer.gates if is_stream_gate(gate))
     note_checked(context, layers)
     first = len(context.records.measurements)

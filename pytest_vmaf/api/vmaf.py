@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from pytest_vmaf.api import measurement_kinds as kinds, repeats, searches, speeds
 from pytest_vmaf.api.call_errors import explain_calls
-from pytest_vmaf.api.context import Context, Record
+from pytest_vmaf.api.context import Context, Record, Records
 from pytest_vmaf.api.extensions import standalone
 from pytest_vmaf.api.run_measurement import run_measurement
 from pytest_vmaf.progress import Progress, choose_progress
@@ -52,7 +52,7 @@ class Vmaf:
 
     def __init__(self, *, progress: bool | Progress = True, **settings: Unpack[CheckSettings]) -> None:
         layers = (make_layer("call", settings),) if settings else ()
-        self._context = Context(layers, standalone(), choose_progress(progress))
+        self._context = Context(layers, standalone(), choose_progress(progress), records=Records(for_report=False))
 
     @classmethod
     def _from_context(cls, context: Context) -> Vmaf:

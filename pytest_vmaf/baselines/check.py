@@ -134,11 +134,15 @@ class Baselines:
 
     def remember(self, result: Any, references: Sequence[Clip], record: int) -> None:
         """Note the references that a result was measured with, and the index of its first record."""
-        self._origins.append((weakref.ref(result), references, record))
+        self._origins.append((weakref.ref(result, self._forget), references, record))
 
     def find_origin(self, result: Any) -> tuple[Sequence[Clip], int] | None:
         """The references and the record of a result; None if another `Vmaf` measured it."""
         return next(((clips, record) for known, clips, record in self._origins if known() is result), None)
+
+    def _forget(self, gone: weakref.ref[Any]) -> None:
+        # Frames in memory live as long as something refers to them.
+        self._origins = [origin for origin in self._origins if origin[0] is not gone]
 
     def pop_entries(self) -> list[dict[str, Any]]:
         """The entries that were measured since the last call."""

@@ -18,6 +18,7 @@ from pytest_vmaf.media.demux import input_arguments, is_known, video_stream
 from pytest_vmaf.media.ffmpeg import by_hand
 from pytest_vmaf.media.inspect import Video
 from pytest_vmaf.media.pixel_formats import SCALER_MATRICES, WITHOUT_MATRIX
+from pytest_vmaf.media.spool import without_spools
 from pytest_vmaf.text import printable
 
 #: The option without which an encoder does not tag its stream with the full range of the pictures that it gets.
@@ -117,6 +118,9 @@ class EncodeJob:
 
     def command(self, crf: int, path: Path) -> str:
         """The shell command that encodes at this CRF to a file of this name in the current directory."""
+        return without_spools(self._command(crf, path))
+
+    def _command(self, crf: int, path: Path) -> str:
         encoder = self.encoder
         if encoder.function is not None:
             return printable(f"{encoder.name}({str(self.source.clip.path.absolute())!r}, {path.name!r}, {crf})")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +35,8 @@ RAW_SUFFIXES = {
 #: The number in the names of a picture sequence, as printf and ffmpeg write it.
 SEQUENCE = re.compile(r"%(?:0(?P<digits>\d{1,2}))?d")
 MOST_STREAMS = 1000
+#: The frame rate of frames in memory where nothing states one. ffmpeg's own for raw video.
+USUAL_RATE = Fraction(25)
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,11 @@ class Clip:
         return self._spool is not None
 
     @property
+    def as_key(self) -> Clip:
+        """An equal clip that does not keep the file of frames in memory."""
+        return replace(self, _spool=None) if self._spool else self
+
+    @property
     def is_raw(self) -> bool:
         """Whether this is raw video, whose geometry only the user knows."""
         return self.width is not None or self.height is not None or self.pix_fmt is not None
@@ -180,6 +187,11 @@ class Clip:
     def title(self) -> str:
         """The name without folders: what baselines and progress lines call the clip."""
         return self._spool.title if self._spool else self.path.name
+
+    @property
+    def stem(self) -> str:
+        """What the names of encodes of the clip begin with."""
+        return self._spool.stem if self._spool else self.path.stem
 
     def __str__(self) -> str:
         parts = [f"{self.width}x{self.height} {self.pix_fmt or 'yuv420p'}"] if self.is_raw else []
@@ -218,6 +230,9 @@ class Clip:
         planar = pixel_format(self.pix_fmt or "yuv420p").planar if self.is_raw else ""
         return f"scale,format={planar},{crop}" if planar else crop
 
+    def __repr__(self) -> str:
+        return f"<Clip {self}>" if self._spool else self.spelled()
+
     def spelled(self, **changes: object) -> str:
         """How a user writes this clip in Python, with these changes."""
         fields = ("width", "height", "pix_fmt", "frame_rate", "stream", "crop", "film_grain", "start", "frames")
@@ -227,7 +242,12 @@ class Clip:
             for name, value in values.items()
             if value is not None and value is not True and (name, value) != ("start", 0)
         }
-        return printable(f"Clip({', '.join([repr(str(self.path)), *(f'{k}={v}' for k, v in texts.items())])})")
+        words = [f"{name}={text}" for name, text in texts.items()]
+        if self._spool:
+            # What the frames are, they know themselves.
+            words = [word for word in words if word.partition("=")[0] not in ("width", "height", "pix_fmt")]
+            return printable(f"dataclasses.replace({', '.join(['Clip.from_frames(…)', *words])})")
+        return printable(f"Clip({', '.join([repr(str(self.path)), *words])})")
 
     def _check_geometry(self) -> None:
         for what, value in (("width", self.width), ("height", self.height)):

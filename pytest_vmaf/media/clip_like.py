@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_vmaf.errors import MeasurementError
+from pytest_vmaf.errors import ClipError, EncodeError, MeasurementError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.clip_fields import is_array
 from pytest_vmaf.media.spool import UNNAMED
@@ -65,6 +65,39 @@ def as_clip(clip: ClipLike, role: str = "") -> Clip:
 
         return Clip.of_spool(spool_frames(clip, role=role))
     return Clip(clip)  # type: ignore[arg-type]  # Clip says what a path must be
+
+
+def as_pair(reference: ClipLike, distorted: ClipLike, *, alone: bool = False) -> tuple[Clip, Clip]:
+    """Read both clips of a pair, as `as_clip` does. The same object is read once.
+
+    Args:
+        reference: The reference.
+        distorted: The distorted clip.
+        alone: Whether a clip is compared with itself. Otherwise an iterator cannot be both.
+
+    Raises:
+        ClipError: If one is not a clip.
+    """
+    clip = as_clip(reference, "reference")
+    if distorted is reference and (alone or not isinstance(distorted, Iterator)):
+        return clip, clip
+    return clip, as_clip(distorted, "distorted")
+
+
+def is_encode(value: object) -> bool:
+    """Whether an object has a clip, such as an `Encode`. Arrays have a method of that name."""
+    return isinstance(getattr(value, "clip", None), Clip)
+
+
+def own_cause(error: BaseException) -> BaseException | None:
+    """What a function or a generator of the user raised, if that is the cause of an error."""
+    is_own = isinstance(error, EncodeError) or (isinstance(error, ClipError) and error.frame is not None)
+    return error.__cause__ if is_own else None
+
+
+def are_clips(value: object) -> bool:
+    """Whether this is a sequence of arrays with all frames of a clip each."""
+    return isinstance(value, Sequence) and all(getattr(each, "ndim", 0) == 4 for each in value)
 
 
 def are_frames(value: object) -> bool:

@@ -10,6 +10,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pytest_vmaf.media.spool import without_spools
 from pytest_vmaf.text import printable
 
 
@@ -50,7 +51,7 @@ class Command:
     stall_limit: float | None = None
 
     def __str__(self) -> str:
-        return printable(shlex.join(self.display_argv or self.argv))
+        return without_spools(printable(shlex.join(self.display_argv or self.argv)))
 
     def is_noise(self, line: str) -> bool:
         """Whether a line of stderr never explains a failure."""
@@ -88,6 +89,6 @@ class Finished:
     def explain(self, lines: int = 12, *, how: bool = True) -> str:
         """The command, how it ended (unless a message has that) and the last lines of its output."""
         telling = [line for line in self.tail if not self.command.is_noise(line)]
-        text = "\n".join(f"    {line}" for line in telling[-lines:])
+        text = without_spools("\n".join(f"    {line}" for line in telling[-lines:]))
         output = f"its last lines were:\n{text}" if text else "it printed no message"
         return f"  command: {self.command}\n  {f'it {self.how}; ' if how else ''}{output}"

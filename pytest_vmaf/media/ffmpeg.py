@@ -18,6 +18,7 @@ from pytest_vmaf.errors import ScorerError
 from pytest_vmaf.media.builds import build_of
 from pytest_vmaf.media.command import Command
 from pytest_vmaf.media.process import run
+from pytest_vmaf.media.spool import without_spools
 from pytest_vmaf.text import printable
 
 #: Seconds for the inspection of a few frames, if the user sets no time limit.
@@ -99,7 +100,7 @@ class FfmpegCommand(Command):
     stall_limit: float | None = STALL_LIMIT
 
     def __str__(self) -> str:
-        return printable(shlex.join(self.display_argv or by_hand(self.argv)))
+        return without_spools(printable(shlex.join(self.display_argv or by_hand(self.argv))))
 
 
 def find_ffmpeg(explicit: str | None = None, cache: Cache | None = None) -> Ffmpeg:

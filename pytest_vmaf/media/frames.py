@@ -6,6 +6,7 @@ Imported where it is used.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -66,14 +67,15 @@ def spool_frames(
             if inspect.isgenerator(items):
                 stack.callback(items.close)
             with path.open("xb") as out:
+                content = hashlib.blake2b(digest_size=8)
                 for item in _guarded(items):
                     writer, place = writer or _writer_of(item, Stated(form, axes)), f"frame {done}: "
-                    _write(writer, item, out)
+                    _write(writer, item, out, content)
                     done, place = done + 1, ""
             if writer is None:
                 raise ClipError(_why_empty(frames))
             made = writer.layout
-            return Spool(path, name or "", made.width, made.height, made.form.name, done)
+            return Spool(path, name or "", made.width, made.height, made.form.name, done, content.hexdigest())
     except ClipError as error:
         refusal = ClipError(f"{title}: {place}{error}")
         refusal.frame = done
@@ -213,7 +215,7 @@ def _array(item: object) -> Array:
     return to_array(item)
 
 
-def _write(writer: _Writer, item: object, out: BinaryIO) -> None:
+def _write(writer: _Writer, item: object, out: BinaryIO, content: hashlib.blake2b) -> None:
     layout, axes = writer.layout, writer.axes
     parts = [_array(part) for part in (item if not axes and isinstance(item, tuple | list) else (item,))]
     shapes = tuple(part.shape for part in parts)
@@ -225,9 +227,10 @@ def _write(writer: _Writer, item: object, out: BinaryIO) -> None:
     if axes:
         parts = _in_file_order(parts[0].transpose([axes.index(axis) for axis in "HWC" if axis in axes]), layout)
     for part in parts:
-        samples = _integers(part, layout)
+        samples = np.ascontiguousarray(_integers(part, layout), layout.dtype).data
+        content.update(samples)
         try:
-            out.write(np.ascontiguousarray(samples, layout.dtype))
+            out.write(samples)
         except OSError as error:
             raise ClipError(
                 f"it cannot be written to a temporary file: {error.strerror or error}. Set TMPDIR to a larger disk."
@@ -260,9 +263,10 @@ def _integers(samples: Array, layout: FrameLayout) -> Array:
             f"it has a sample of {odd}; floats must be from 0 to 1. Use frames.clip(0, 1), or divide by 255."
         )
     # float16 cannot hold 16 bits, and float32 can.
-    wide = samples.astype(np.float64 if samples.dtype.itemsize > 4 else np.float32)
-    wide *= layout.maximum
-    return np.rint(wide, out=wide).astype(layout.dtype)
+    wide: Array = samples.astype(np.float64 if samples.dtype.itemsize > 4 else np.float32)
+    np.multiply(wide, layout.maximum, out=wide)
+    whole: Array = np.rint(wide, out=wide).astype(layout.dtype)
+    return whole
 
 
 def _why_empty(frames: object) -> str:

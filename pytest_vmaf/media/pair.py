@@ -12,7 +12,7 @@ from pytest_vmaf.cache.entries import Cache
 from pytest_vmaf.errors import PairError, SettingsError
 from pytest_vmaf.media.alignment import ROUNDS, Alignment, describe_offset, find_offset, offset_remedy, own_part_remedy
 from pytest_vmaf.media.brightness import with_same_luma
-from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.clip import USUAL_RATE, Clip
 from pytest_vmaf.media.colour import colour_problems, plan_colour
 from pytest_vmaf.media.crop_search import find_crop
 from pytest_vmaf.media.geometry import SCALERS, plan_size, size_problems
@@ -86,7 +86,7 @@ class Pair:
         """Frames per second; None if neither clip states it."""
         if self.matched and self.distorted.frame_rate:
             return self.distorted.frame_rate
-        return self.reference.frame_rate or self.distorted.frame_rate
+        return self.reference.frame_rate or self.distorted.frame_rate or _assumed_rate(self.reference, self.distorted)
 
 
 def check_pair(
@@ -165,6 +165,12 @@ def check_pair(
         raise PairError(f"not comparable: {listed}\n  reference: {_name(ref)}\n  distorted: {_name(dis)}")
     count = partial(count_frames, ffmpeg=ffmpeg, timeout=timeout, cache=cache)
     return _plan(ref, dis, scale, offset, matched, least_depth, count)
+
+
+def _assumed_rate(ref: Video, dis: Video) -> Fraction | None:
+    """The rate of frames in memory where neither clip states one; None for others."""
+    unknown = ref.frame_rate is None and dis.frame_rate is None
+    return USUAL_RATE if unknown and (ref.clip.in_memory or dis.clip.in_memory) else None
 
 
 def _name(video: Video) -> str:
@@ -251,6 +257,8 @@ def _plan(
             ref_chain.insert(0, selected[0])
             dis_chain.insert(0, selected[1])
         notes.append(f"{describe_offset(offset)} The {frames} frames that both clips have are scored.")
+    if (rate := _assumed_rate(ref, dis)) is not None:
+        notes.append(f"no frame rate is stated; {rate} frames/s are assumed for frames in memory")
     for what, video, start, length in zip(("reference", "distorted"), (ref, dis), starts, lengths, strict=True):
         if video.clip.is_part:
             notes.append(part_note(what, start, _length(video.clip) if matched else length))

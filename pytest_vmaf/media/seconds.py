@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from pytest_vmaf.errors import ClipError
-from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.clip import USUAL_RATE, Clip
 from pytest_vmaf.media.inspect import FIRST_FRAMES, inspect
 
 if TYPE_CHECKING:
@@ -17,6 +17,20 @@ if TYPE_CHECKING:
 def in_seconds(clip: Clip) -> bool:
     """Whether a part of the clip is stated in seconds."""
     return isinstance(clip.start, float) or isinstance(clip.frames, float)
+
+
+def with_usual_rate(clip: Clip) -> Clip:
+    """The clip; of frames in memory without a frame rate, with 25 frames/s, which ffmpeg encodes such frames with."""
+    return replace(clip, frame_rate=USUAL_RATE) if clip.in_memory and clip.frame_rate is None else clip
+
+
+def with_rate_of(clip: Clip, other: Clip, ffmpeg: str, timeout: float | None, cache: Cache | None) -> Clip:
+    """The clip; of frames in memory without a frame rate, with that of the other clip, else 25 frames/s."""
+    if not clip.in_memory or clip.frame_rate is not None:
+        return clip
+    whole = replace(other, start=0, frames=None)
+    rate = other.frame_rate or inspect(whole, ffmpeg, FIRST_FRAMES, timeout, cache).frame_rate
+    return replace(clip, frame_rate=rate) if rate else with_usual_rate(clip)
 
 
 def in_frames(clip: Clip, ffmpeg: str, timeout: float | None = None, cache: Cache | None = None) -> Clip:

@@ -33,6 +33,7 @@ class Spool:
         height: In pixels.
         pix_fmt: ffmpeg's name of the pixel format.
         frames: How many frames there are.
+        digest: Identifies their content.
         owned: Whether this process removes the file.
     """
 
@@ -42,6 +43,7 @@ class Spool:
     height: int
     pix_fmt: str
     frames: int
+    digest: str
     owned: bool = field(default=True, repr=False)
 
     def __post_init__(self) -> None:
@@ -61,10 +63,14 @@ class Spool:
         return f"{count}{' in memory' if self.name else ''}, {self.width}x{self.height} {self.pix_fmt}"
 
     @property
+    def stem(self) -> str:
+        """The title as a part of file names."""
+        return re.sub(r"[^\w.-]+", "-", self.title, flags=re.ASCII).strip("-.")[:60] or "frames"
+
+    @property
     def placeholder(self) -> str:
         """What stands for the file in commands and messages."""
-        word = re.sub(r"[^\w.-]+", "-", self.name, flags=re.ASCII).strip("-.")[:60]
-        return f"frames-in-memory{f'/{word}' if word else ''}.raw"
+        return f"{self.stem}-{self.digest[:6]}.raw"
 
     def __copy__(self) -> Spool:
         return self
@@ -73,7 +79,7 @@ class Spool:
         return self
 
     def __reduce__(self) -> tuple[Callable[..., Spool], tuple[object, ...]]:
-        return _restore, (str(self.path), self.name, self.width, self.height, self.pix_fmt, self.frames)
+        return _restore, (str(self.path), self.name, self.width, self.height, self.pix_fmt, self.frames, self.digest)
 
 
 @contextlib.contextmanager
@@ -96,9 +102,19 @@ def without_spools(text: str) -> str:
     return text
 
 
-def _restore(path: str, name: str, width: int, height: int, pix_fmt: str, frames: int) -> Spool:
+def explain_command(command: str) -> str:
+    """A shell command in which placeholders stand for frames in memory, and a comment that says so."""
+    explained = without_spools(command)
+    names = sorted({spool.placeholder for spool in list(_spools.values()) if spool.placeholder in explained})
+    if not names:
+        return explained
+    what = "holds frames that were in memory" if len(names) == 1 else "hold frames that were in memory"
+    return f"{explained}  # {' and '.join(names)} {what}"
+
+
+def _restore(path: str, name: str, width: int, height: int, pix_fmt: str, frames: int, digest: str) -> Spool:
     live = _spools.get(path)
-    return live or Spool(Path(path), name, width, height, pix_fmt, frames, owned=False)
+    return live or Spool(Path(path), name, width, height, pix_fmt, frames, digest, owned=False)
 
 
 def _remove(folder: str, process: int) -> None:

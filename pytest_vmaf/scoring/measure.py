@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 from pytest_vmaf.errors import PairError, ScorerError
 from pytest_vmaf.media.order import codec_of
+from pytest_vmaf.media.spool import explain_command
 from pytest_vmaf.media.timing import describe_variable_rate, has_one_rate, has_times
 from pytest_vmaf.scoring.cached import score
 from pytest_vmaf.scoring.features import every_column_of, higher_is_better, options_of
@@ -242,7 +243,7 @@ def _provenance(prepared: PreparedScoring, log: ScoreLog) -> Provenance:
         "color_range": pair.color_range if pair else "tv",
         "filters": {"reference": job.reference.chain, "distorted": job.distorted.chain},
         "starts": [job.reference.start, job.distorted.start],
-        "command": log.command,
+        "command": explain_command(log.command),
         "cached": log.cached,
         "encoder": pair.distorted.encoder if pair else "",
         **_stream(prepared, log),

@@ -44,7 +44,7 @@ def scored_shots(
             "as worst_1s."
         )
     source = job.reference
-    shots = _detect(source.clip, stamp_of(source.clip), job.tools.ffmpeg.path, job.timeout, cache)
+    shots = _detect(source.clip.as_key, stamp_of(source.clip), job.tools.ffmpeg.path, job.timeout, cache)
     # Those of a part, and of an aligned pair, are counted from its first frame.
     skipped = source.start - int(source.clip.start)
     end = shots[-1].start + shots[-1].frames if source.frames is None else skipped + source.frames

@@ -27,7 +27,7 @@ def refuse_unseen_frames(prepared: PreparedScoring, log: ScoreLog) -> None:
         if isinstance(source.clip, Stream) or source.matched:
             continue
         stamp = stamp_of(source.clip)
-        decoded = source.scored(_count(source.clip, stamp, job.tools.ffmpeg.path, job.timeout, prepared.cache))
+        decoded = source.scored(_count(source.clip.as_key, stamp, job.tools.ffmpeg.path, job.timeout, prepared.cache))
         if decoded != reported:
             raise LogError(
                 f"The scorer {name_of(prepared.scorer)} reports {plural(reported, 'frame')} of {source.clip.name}, "

@@ -102,4 +102,5 @@ def remember(prepared: PreparedScoring, own: tuple[float, ...]) -> None:
 
 def _key(prepared: PreparedScoring) -> tuple[object, ...]:
     job = prepared.job
-    return (type(prepared.scorer), job.reference, job.models, prepared.can, job.tools, prepared.stamp)
+    reference = replace(job.reference, clip=job.reference.clip.as_key)
+    return (type(prepared.scorer), reference, job.models, prepared.can, job.tools, prepared.stamp)

@@ -85,7 +85,7 @@ def bisect(request: BisectRequest, scorer: Scorer, plan: SearchPlan = PLAIN) -> 
         itself = replace(scoring, features=request.metric.features)
         self_score = measure(itself, scorer, None if plan.source else name, name)
         ceiling = float(request.metric.of(self_score))
-        stem = plan.stem or request.scoring.reference.path.stem
+        stem = plan.stem or request.scoring.reference.stem
         new_prober = partial(Prober, job, scoring, scorer, request.metric, folder, reference=name)
         prober = new_prober(stem=stem, keep=request.keep is not None)
         speed, repeats = None, dict[int, tuple[Probe, ...]]()

@@ -114,7 +114,7 @@ def build_ladder(request: LadderRequest, scorer: Scorer) -> Ladder:
             arguments=arguments,
             keep=base.keep or folder / "encodes",
         )
-        plan = SearchPlan(name=label, stem=scoring.reference.path.stem)
+        plan = SearchPlan(name=label, stem=scoring.reference.stem)
         bisections = _search(replace(request, bisect=common), scorer, plan, video, folder, stored=bool(base.keep))
         bisections = {size: replace(each, reference=label, sample=window) for size, each in bisections.items()}
         hull = convex_hull([(probe.bitrate, probe.score) for each in bisections.values() for probe in each.probes])

@@ -176,7 +176,7 @@ def _curves(request: SweepRequest, scorer: Scorer) -> list[_Curve]:
 def _setup(job: EncodeJob, scoring: MeasureRequest, prepared: PreparedScoring, source_hash: str) -> Setup:
     encoder, models, frame_rate = job.encoder, prepared.models, job.source.frame_rate
     return Setup(
-        source=scoring.reference.path.name,
+        source=scoring.reference.title,
         source_hash=source_hash,
         width=prepared.job.width,
         height=prepared.job.height,

@@ -172,7 +172,7 @@ class _Tuning:
         middle = round(statistics.mean(answer.crf for answer in answers))
         one = replace(whole, keep=None, targets=(score,), start={score: middle})
         reference = self.base.scoring.reference
-        plan = SearchPlan(stem=reference.path.stem, progress=self._progress(len(self.bisections) + 1))
+        plan = SearchPlan(stem=reference.stem, progress=self._progress(len(self.bisections) + 1))
         try:
             return replace(bisect(one, self.scorer, plan), reference=str(reference))
         except MeasurementError as error:
@@ -203,7 +203,7 @@ def _with_scores(
 def _store(path: Path, folder: Path, request: BisectRequest) -> Path:
     """Copy the joined encode to its folder completely or not at all: the folder may be on another file system."""
     name = "".join(c if c.isalnum() or c in "-_." else "_" for c in request.encoder.name)
-    target = folder / f"{request.scoring.reference.path.stem}-{name}-per-shot{request.encoder.suffix}"
+    target = folder / f"{request.scoring.reference.stem}-{name}-per-shot{request.encoder.suffix}"
     with path.open("rb") as file:
         write_atomically(target, file)
     return target
