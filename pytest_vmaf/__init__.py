@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     )
     from pytest_vmaf.api.vmaf import Vmaf as Vmaf
     from pytest_vmaf.bitstream.stream import Stream as Stream
+    from pytest_vmaf.encoding.codec import Codec as Codec
     from pytest_vmaf.encoding.encode import Encode as Encode, TrialEncode as TrialEncode
     from pytest_vmaf.encoding.encoders import Encoder as Encoder
+    from pytest_vmaf.encoding.source_frames import SourceFrames as SourceFrames
     from pytest_vmaf.errors import *  # noqa: F403
     from pytest_vmaf.gates.gate import Gate as Gate
     from pytest_vmaf.media.clip import Clip as Clip
@@ -76,8 +78,10 @@ _EXPORTS = {
     "api.trial_keywords": "DeterminismSettings SpeedSettings",
     "api.vmaf": "Vmaf",
     "bitstream.stream": "Stream",
+    "encoding.codec": "Codec",
     "encoding.encode": "Encode TrialEncode",
     "encoding.encoders": "Encoder",
+    "encoding.source_frames": "SourceFrames",
     "errors": "BaselineError CacheWarning ClipError EncodeError GateViolation IncomparableScores LogError "
     "MaskError MeasurementError ModelError NoiseError PairError PairWarning ScorerError SettingsError",
     "gates.gate": "Gate",

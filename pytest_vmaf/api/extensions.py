@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pluggy
 
@@ -13,7 +13,10 @@ from pytest_vmaf.errors import EncodeError, ScorerError, SettingsError
 from pytest_vmaf.text import did_you_mean, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_vmaf.api.keywords import EncoderLike
+    from pytest_vmaf.encoding.codec import Codec
     from pytest_vmaf.encoding.encoders import Encoder
     from pytest_vmaf.scoring.scorer import Scorer
 
@@ -51,16 +54,20 @@ class Extensions:
         return cast("Scorer", scorer)
 
     def encoder(self, encoder: EncoderLike) -> Encoder:
-        """Find the encoder that a name, `name:preset`, a command or a function stands for.
+        """Find the encoder that a name, `name:preset`, a command, a function or a codec stands for.
 
         Raises:
             SettingsError: If there is no such encoder.
             EncodeError: If its entry point cannot be loaded.
         """
+        from pytest_vmaf.encoding.codec import is_codec
+        from pytest_vmaf.encoding.codec_encoder import codec_encoder
         from pytest_vmaf.encoding.encoders import Encoder, command_encoder, function_encoder
 
         if isinstance(encoder, Encoder):
             return encoder
+        if is_codec(encoder):
+            return codec_encoder(cast("Codec[Any]", encoder))
         if isinstance(encoder, str) and "{" not in encoder:
             name, colon, preset = encoder.partition(":")
             known = self._encoder_by_name(name)
@@ -68,21 +75,26 @@ class Extensions:
             return replace(known, preset=known.resolve_preset(preset), presets=(preset,)) if colon else known
         if callable(encoder):
             return function_encoder(encoder)
-        return command_encoder(encoder)
+        return command_encoder(cast("str | Sequence[str]", encoder))
 
     def _encoder_by_name(self, name: str) -> Encoder:
+        from pytest_vmaf.encoding.codec import is_codec
+        from pytest_vmaf.encoding.codec_encoder import codec_encoder
         from pytest_vmaf.encoding.encoders import ENCODERS, Encoder
 
-        encoder = self._load("pytest_vmaf_encoder", ENCODER_GROUP, name, EncodeError) or ENCODERS.get(name)
+        encoder = self._load("pytest_vmaf_encoder", ENCODER_GROUP, name, EncodeError)
+        encoder = ENCODERS.get(name) if encoder is None else encoder
         if encoder is None:
             raise SettingsError(
                 f"There is no encoder {name!r}.{did_you_mean(name, ENCODERS)} Known encoders: {', '.join(ENCODERS)}.\n"
                 "  A command must contain {crf}, for example './myenc --crf {crf} -i {input} -o {output}'. A "
                 "conftest.py can add a name with the hook pytest_vmaf_encoder."
             )
+        if is_codec(encoder):
+            return codec_encoder(cast("Codec[Any]", encoder), name)
         if not isinstance(encoder, Encoder):
             raise SettingsError(
-                f"The hook pytest_vmaf_encoder must return an Encoder for {name!r}, not {encoder!r:.80}."
+                f"The hook pytest_vmaf_encoder must return an Encoder or a Codec for {name!r}, not {encoder!r:.80}."
             )
         return encoder
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal, TypedDict
 
 from pytest_vmaf.api.stream_keywords import StreamExpectations as StreamExpectations, StreamSettings as StreamSettings
+from pytest_vmaf.encoding.codec import Codec
 from pytest_vmaf.encoding.encoders import Encoder
 from pytest_vmaf.scoring.scorer import Scorer
 from pytest_vmaf.search.bisection import Bisection
@@ -20,8 +21,8 @@ Limit = float | None
 #: How much worse than its baseline a metric may be: a number, or a share such as "2%"; None switches it off.
 ToleranceLimit = float | str | None
 PathLike = str | os.PathLike[str]
-#: An encoder's name, a command, an `Encoder`, or a function `(source, output, crf)`.
-EncoderLike = str | Encoder | Sequence[str] | Callable[[Path, Path, int], object]
+#: An encoder's name, a command, an `Encoder`, a function `(source, output, crf)`, or a `Codec`.
+EncoderLike = str | Encoder | Sequence[str] | Callable[[Path, Path, int], object] | Codec[int] | Codec[float]
 
 
 class Settings(TypedDict, total=False):
@@ -246,9 +247,9 @@ class SearchOptions(EncodeOptions, total=False):
     """
 
     metric: str
-    crf: tuple[int, int] | None
+    crf: tuple[float, float] | None
     sample: float | None
-    start: Mapping[float, int] | Bisection | None
+    start: Mapping[float, float] | Bisection | None
     keep: PathLike | None
     workers: int
     repeats: int
@@ -283,4 +284,4 @@ class EncoderOptions(TypedDict, total=False):
     preset: str | int | None
     arguments: str | Sequence[str]
     pix_fmt: str | None
-    crf: tuple[int, int] | None
+    crf: tuple[float, float] | None

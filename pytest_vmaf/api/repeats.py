@@ -27,7 +27,7 @@ EXPECTATIONS = ("bitstream", "quality")
 
 
 def determinism(
-    context: Context, source: ClipLike, encoder: EncoderLike, crf: int, settings: DeterminismSettings
+    context: Context, source: ClipLike, encoder: EncoderLike, crf: float, settings: DeterminismSettings
 ) -> Determinism:
     """As `Vmaf.determinism`."""
     from pytest_vmaf.encoding.encoders import ENCODERS

@@ -42,7 +42,7 @@ def encode(
     source: ClipLike,
     output: str | os.PathLike[str],
     encoder: EncoderLike,
-    crf: int,
+    crf: float,
     attempt: int,
     settings: EncodeSettings,
 ) -> Encode:

@@ -38,7 +38,7 @@ GATES, DROPS = rf"(min|max)_({'|'.join(SPEED_GATES)}).*", rf"max_{SPEED}_(drop|r
 BASELINE_ROUNDS = 16
 
 
-def speed(context: Context, source: ClipLike, encoder: EncoderLike, crf: int, settings: SpeedSettings) -> Speed:
+def speed(context: Context, source: ClipLike, encoder: EncoderLike, crf: float, settings: SpeedSettings) -> Speed:
     """As `Vmaf.speed`."""
     from pytest_vmaf.report.speed_section import speed_section
     from pytest_vmaf.search.measure_speed import measure_speed
@@ -121,7 +121,7 @@ def _request(
     context: Context,
     search: SearchInput,
     encoder: EncoderLike,
-    crf: int,
+    crf: float,
     options: Mapping[str, object],
     progress: object,
 ) -> SpeedRequest:

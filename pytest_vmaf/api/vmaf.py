@@ -185,7 +185,7 @@ class Vmaf:
         output: str | os.PathLike[str],
         *,
         encoder: keywords.EncoderLike,
-        crf: int,
+        crf: float,
         attempt: int = 0,
         **settings: Unpack[keywords.EncodeSettings],
     ) -> answers.Encode:
@@ -218,13 +218,13 @@ class Vmaf:
         return searches.bisect(self._context, source, encoder, targets, max_bitrate, min_crf, settings)
 
     def speed(
-        self, source: ClipLike, *, encoder: keywords.EncoderLike, crf: int, **settings: Unpack[SpeedSettings]
+        self, source: ClipLike, *, encoder: keywords.EncoderLike, crf: float, **settings: Unpack[SpeedSettings]
     ) -> answers.Speed:
         """Time encodes, in turn with those of `against=`. A verdict that noise leaves open is a `NoiseError`."""
         return speeds.speed(self._context, source, encoder, crf, settings)
 
     def determinism(
-        self, source: ClipLike, *, encoder: keywords.EncoderLike, crf: int, **settings: Unpack[DeterminismSettings]
+        self, source: ClipLike, *, encoder: keywords.EncoderLike, crf: float, **settings: Unpack[DeterminismSettings]
     ) -> answers.Determinism:
         """Encode several times, and tell whether packets, or at least scores, are the same each time."""
         return repeats.determinism(self._context, source, encoder, crf, settings)

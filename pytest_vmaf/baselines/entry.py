@@ -107,12 +107,13 @@ def numbers_of(entry: Entry) -> dict[str, dict[tuple[str, str], float]]:
     }
 
 
-def start_of(entry: Entry) -> dict[float, int]:
+def start_of(entry: Entry) -> dict[float, float]:
     """Where a bisection may begin: the CRF of each target that the entry contains."""
     start = {}
     for where, values in entry["values"].items():
         with suppress(ValueError, KeyError):
-            start[float(where.rpartition(" ")[2])] = int(values["crf"])
+            # A step of a grid has a fraction, and is equal to none of the others.
+            start[float(where.rpartition(" ")[2])] = float(values["crf"])
     return start
 
 

@@ -17,7 +17,7 @@ def add_parser(commands: common.Commands) -> None:
     parser.add_argument("source", type=Path, help="the clip to encode")
     parser.add_argument("encode", type=Path, metavar="OUTPUT", help="the file to write, for example out.mp4")
     flags.add_encoder(parser)
-    parser.add_argument("--crf", type=int, required=True, help="the CRF, or the number of the encoder's own scale")
+    flags.add_crf(parser)
     parser.add_argument("--preset", help="the encoder's preset")
     flags.add_encode_options(parser)
     common.add_raw_video(parser)

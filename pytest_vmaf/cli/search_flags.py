@@ -46,6 +46,11 @@ def add_encoder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--encoder", required=True, help=text)
 
 
+def add_crf(parser: argparse.ArgumentParser) -> None:
+    """Add `--crf` for one encode."""
+    parser.add_argument("--crf", type=crf, required=True, help="the CRF, or the number of the encoder's own scale")
+
+
 def add_search(parser: argparse.ArgumentParser, *, many: bool = False, required: bool = True) -> None:
     """Add the source, the targets and how to search."""
     add_source(parser, many=many, required=required)
@@ -80,27 +85,47 @@ def encoders(text: str) -> list[str]:
     return [text] if "{" in text else words(text)
 
 
-def crfs(text: str) -> list[int]:
+def crf(text: str) -> float:
+    """A CRF, or a number of the encoder's own scale."""
+    try:
+        return int(text)
+    except ValueError:
+        if math.isfinite(number := _float(text)):
+            return number
+    raise argparse.ArgumentTypeError(f"expected a number, got {text!r}")
+
+
+def crfs(text: str) -> list[float]:
     """A list of CRFs and ranges of CRFs."""
     spans = [CRFS.fullmatch(word) for word in words(text)]
+    if not all(spans) and "." in text and all(math.isfinite(_float(word)) for word in words(text)):
+        return [crf(word) for word in words(text)]
     ranges = [range(int(span[1]), int(span[2] or span[1]) + 1, int(span[3] or 1)) for span in spans if span]
-    numbers = [crf for crfs in ranges for crf in crfs]
+    numbers: list[float] = [each for span in ranges for each in span]
     if not all(spans) or not numbers:
         raise argparse.ArgumentTypeError(f"expected a list of CRFs such as 18,22,26 or 18-36:2, got {text!r}")
     return numbers
 
 
-def _floats(text: str) -> list[float]:
+def _float(text: str) -> float:
+    """A number, NaN for what is none."""
     try:
-        numbers = [float(word) for word in words(text)]
+        return float(text)
     except ValueError:
-        numbers = [math.nan]
+        return math.nan
+
+
+def _floats(text: str) -> list[float]:
+    numbers = [*map(_float, words(text))]
     if not all(map(math.isfinite, numbers)):
         raise argparse.ArgumentTypeError(f"expected a list of numbers such as 94,96, got {text!r}")
     return numbers
 
 
-def _window(text: str) -> tuple[int, int]:
+def _window(text: str) -> tuple[float, float]:
+    low, _, high = text.partition("-")
+    if "." in text and math.isfinite(_float(low)) and math.isfinite(_float(high)):
+        return _float(low), _float(high)
     span = CRFS.fullmatch(text)
     if span is None or span[2] is None or span[3] is not None:
         raise argparse.ArgumentTypeError(f"expected a range such as 18-40, got {text!r}")

@@ -24,7 +24,7 @@ def add_trial(parser: argparse.ArgumentParser) -> None:
     """Add the source, the encoder and the CRF."""
     parser.add_argument("source", type=Path, help="the clip to encode")
     flags.add_encoder(parser)
-    parser.add_argument("--crf", type=int, required=True, help="the CRF, or the number of the encoder's own scale")
+    flags.add_crf(parser)
     parser.add_argument("--preset", help="the encoder's preset")
     common.add_raw_video(parser)
     add_selection(parser, "")

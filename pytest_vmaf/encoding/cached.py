@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_vmaf.cache.entries import UNREADABLE, fetch, forget, key_of, store
-from pytest_vmaf.encoding.encode import Encode, make_encode
+from pytest_vmaf.encoding.codec import read_codec
+from pytest_vmaf.encoding.encode import Encode, make_encode, with_pictures
 from pytest_vmaf.encoding.job import EncodeJob
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.json_shapes import Optional, conform
@@ -37,7 +38,7 @@ SCRIPTS = re.compile(r"^-/|^@|^-\w+_script|\bsendcmd\b")
 SHAPE = {"size": int, "frames": int, "duration": float, "seconds": Optional(float), "checksum": Optional(str)}
 
 
-def encode_key(job: EncodeJob, crf: int, path: Path) -> str | None:
+def encode_key(job: EncodeJob, crf: float, path: Path) -> str | None:
     """The cache key of an encode, made of everything that its bytes depend on.
 
     Returns:
@@ -45,8 +46,9 @@ def encode_key(job: EncodeJob, crf: int, path: Path) -> str | None:
         such as `sh` or `docker`, a hardware driver, a first pass, a folder.
     """
     encoder = job.encoder
-    # Two functions of one name may differ in what they close over.
-    if job.cache is None or encoder.function is not None:
+    facts = None if encoder.codec is None else read_codec(encoder.codec)
+    # Two functions of one name may differ in what they close over, and two codecs in their weights.
+    if job.cache is None or encoder.function is not None or (facts and not (facts.version or encoder.files)):
         return None
     words = _words(job, crf)
     builds = [build_of(program, job.cache) for program in dict.fromkeys((job.ffmpeg, *encoder.command[:1]))]
@@ -67,6 +69,7 @@ def encode_key(job: EncodeJob, crf: int, path: Path) -> str | None:
             files=[digest([Path(file)], "", job.cache) for file in dict.fromkeys((*encoder.files, *named))],
             source=[content_of(job.source.clip, job.cache), job.source.clip.path.suffix.lower()],
             suffix=path.suffix,
+            **({"codec": [type(encoder.codec).__qualname__, facts.pix_fmt, facts.version]} if facts else {}),
             # Encoders choose their threads by the number of cores, and some encode differently with more threads.
             machine=[*machine(), cores()],
         )
@@ -74,7 +77,7 @@ def encode_key(job: EncodeJob, crf: int, path: Path) -> str | None:
         return None
 
 
-def restore(job: EncodeJob, crf: int, path: Path, key: str | None) -> Encode | None:
+def restore(job: EncodeJob, crf: float, path: Path, key: str | None) -> Encode | None:
     """Write a cached encode to a file.
 
     Returns:
@@ -102,7 +105,7 @@ def store_encode(job: EncodeJob, encode: Encode, path: Path, key: str | None) ->
     store(job.cache, "encode", key, {name: getattr(encode, name) for name in SHAPE}, path)
 
 
-def encode_once(job: EncodeJob, crf: int, path: Path) -> Encode:
+def encode_once(job: EncodeJob, crf: float, path: Path) -> Encode:
     """Encode to a file, or restore the encode from the cache. An existing file is replaced only by a complete encode.
 
     Searches combine the steps themselves: they store a trial encode after it was scored, and a measurement of speed
@@ -120,7 +123,9 @@ def encode_once(job: EncodeJob, crf: int, path: Path) -> Encode:
     with scratch_folder(path.absolute().parent) as folder:
         temporary = Path(folder, path.name)
         encode = restore(job, crf, temporary, key)
-        if encode is None:
+        if encode is not None:
+            encode = with_pictures(job, encode)
+        else:
             encode = make_encode(job, crf, temporary)
             if unchanged():
                 store_encode(job, encode, temporary, key)
@@ -144,8 +149,10 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _words(job: EncodeJob, crf: int) -> list[str]:
+def _words(job: EncodeJob, crf: float) -> list[str]:
     """The arguments of an encode, with stand-ins for the names of source and output."""
+    if job.encoder.codec is not None:
+        return []
     if not job.encoder.command:
         return [*job.ffmpeg_arguments(crf)]
     command = [re.sub(r"\{(input|output)\}", "\0\\1", part) for part in job.encoder.command]

@@ -1,33 +1,21 @@
-"""Encode: what an encoder wrote. Make one with ffmpeg, a program or a function, and read its packets."""
+"""Encode: what an encoder wrote. Make one with ffmpeg, a program, a function or a codec, and read its packets."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import re
-import shutil
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pytest_vmaf.encoding.job import EncodeJob, without_folder
+from pytest_vmaf.encoding.job import EncodeJob
 from pytest_vmaf.encoding.packets import displayed_seconds, read_packets
-from pytest_vmaf.errors import ClipError, EncodeError, MeasurementError, SettingsError
+from pytest_vmaf.encoding.run_encoder import run_encoder
+from pytest_vmaf.errors import ClipError, EncodeError
 from pytest_vmaf.media.clip import Clip
-from pytest_vmaf.media.command import Command, Finished
 from pytest_vmaf.media.demux import is_known
-from pytest_vmaf.media.diagnosis import describe_restart, diagnose
-from pytest_vmaf.media.ffmpeg import OUTPUT, FfmpegCommand, by_hand
-from pytest_vmaf.media.frame_rate import average_rate
-from pytest_vmaf.media.guard import noted_start
-from pytest_vmaf.media.inspection_log import RESTARTED
-from pytest_vmaf.media.process import run, run_together
+from pytest_vmaf.media.inspect import count_frames
 from pytest_vmaf.media.stopwatch import Spent, Stopwatch
-from pytest_vmaf.text import printable
-
-#: What encoders and muxers print about two frames with one time stamp.
-CLASHING_TIMES = re.compile(r"non-strictly-monotonic PTS|Non-monotonic DTS")
 
 
 @dataclass(frozen=True)
@@ -48,10 +36,12 @@ class TrialEncode:
         seconds: How long encoding took, in seconds; None if the encode was scored in the same process.
         command: A shell command that makes the encode again.
         checksum: A digest of the sizes and checksums of all packets; "" if it is not known.
+        pictures: What a codec in Python decoded from its bitstream. None for a file that ffmpeg decodes, and if the
+            file was removed after scoring.
     """
 
     name: str
-    crf: int
+    crf: float
     path: Path | None
     size: int
     frames: int
@@ -59,6 +49,7 @@ class TrialEncode:
     seconds: float | None
     command: str
     checksum: str = ""
+    pictures: Clip | None = field(default=None, repr=False, compare=False)
 
     @property
     def bitrate(self) -> float:
@@ -67,11 +58,12 @@ class TrialEncode:
 
     def without_file(self) -> TrialEncode:
         """The same encode, of which no file is left."""
-        return TrialEncode(**{**vars(self), "path": None})
+        return TrialEncode(**{**vars(self), "path": None, "pictures": None})
 
     def to_dict(self) -> dict[str, Any]:
         """The encode as plain data."""
-        return {**asdict(self), "path": self.path and str(self.path), "bitrate": self.bitrate}
+        own = {name: value for name, value in vars(self).items() if name != "pictures"}
+        return {**own, "path": self.path and str(self.path), "bitrate": self.bitrate}
 
     def to_json(self) -> str:
         """The data of `to_dict` as JSON."""
@@ -89,6 +81,8 @@ class TrialEncode:
                 f"The encode of {self.name} at CRF {self.crf} was not stored. "
                 "Pass keep=FOLDER to the search, or encode it with vmaf.encode()."
             )
+        if self.pictures is not None:
+            return self.pictures
         # A bare stream states no frame rate.
         return Clip(self.path) if is_known(self.path) else Clip(self.path, frame_rate=self.frames / self.duration)
 
@@ -100,7 +94,7 @@ class Encode(TrialEncode):
     path: Path
 
 
-def make_encode(job: EncodeJob, crf: int, path: Path) -> Encode:
+def make_encode(job: EncodeJob, crf: float, path: Path) -> Encode:
     """Encode the source at a CRF and read the packets of the encode. A file that is incomplete is removed.
 
     Args:
@@ -113,23 +107,53 @@ def make_encode(job: EncodeJob, crf: int, path: Path) -> Encode:
             last lines of its output.
         ScorerError: If the time limit is exceeded.
     """
-    return make_timed_encode(job, crf, path)[0]
+    if job.encoder.codec is None:
+        return make_timed_encode(job, crf, path)[0]
+    from pytest_vmaf.encoding.run_codec import TURN, attributes, changed_attributes
+
+    with TURN:
+        before = attributes(job)
+        encode, _ = make_timed_encode(job, crf, path)
+        try:
+            return with_pictures(job, encode, changed_attributes(job, before))
+        except BaseException:
+            remove(path)
+            raise
 
 
-def make_timed_encode(job: EncodeJob, crf: int, path: Path) -> tuple[Encode, Spent]:
-    """As `make_encode`, with what the encoder took, which is exact if nothing else runs in this process."""
-    if job.source.frame_rate is None and (job.source.clip.is_raw or job.source.is_picture):
+def with_pictures(job: EncodeJob, encode: Encode, before: dict[str, object] | None = None) -> Encode:
+    """The encode of a codec with the pictures that it decodes; any other encode as it is.
+
+    Args:
+        job: The job that made it.
+        encode: What it made.
+        before: As for `decoded_clip`.
+
+    Raises:
+        EncodeError: As `decoded_clip`.
+    """
+    if job.encoder.codec is None:
+        return encode
+    from pytest_vmaf.encoding.run_codec import decoded_clip
+
+    return replace(encode, pictures=decoded_clip(job, encode.crf, encode.path, encode.frames, before))
+
+
+def make_timed_encode(job: EncodeJob, crf: float, path: Path) -> tuple[Encode, Spent]:
+    """As `make_encode`, with what the encoder took, which is exact if nothing else runs in this process.
+
+    The bitstream of a codec is not decoded.
+    """
+    needs_rate = job.encoder.codec is not None or job.source.clip.is_raw or job.source.is_picture
+    if job.source.frame_rate is None and needs_rate:
         raise EncodeError(_no_rate(job))
     # A function's work is done in this process.
-    watch = Stopwatch(own=job.encoder.function is not None)
+    watch = Stopwatch(own=job.runs_here)
     try:
-        if job.encoder.function is not None:
-            _call_function(job, crf, path)
-        elif job.encoder.command:
-            _run_program(job, crf, path)
-        else:
-            _run_ffmpeg(job, crf, path)
+        frames = run_encoder(job, crf, path)
         spent = watch.read()
+        if frames is not None:
+            return describe_bitstream(job, crf, path, frames, spent.wall), spent
         if path.is_symlink() or path.stat().st_nlink > 1:
             raise EncodeError(
                 f"{job.name} created a link instead of a file at CRF {crf}. The encoder must write its own output file."
@@ -140,7 +164,22 @@ def make_timed_encode(job: EncodeJob, crf: int, path: Path) -> tuple[Encode, Spe
         raise
 
 
-def describe(job: EncodeJob, crf: int, path: Path, command: str, seconds: float | None) -> Encode:
+def decode_frames(job: EncodeJob, encode: Encode) -> None:
+    """Decode an encode, and drop the frames.
+
+    Raises:
+        ClipError: If ffmpeg cannot decode it.
+        EncodeError: As `decoded_clip`.
+    """
+    if job.encoder.codec is None:
+        count_frames(job.clip(encode.path), job.ffmpeg, job.timeout)
+        return
+    from pytest_vmaf.encoding.run_codec import drop_frames
+
+    drop_frames(job, encode.crf, encode.path, encode.frames)
+
+
+def describe(job: EncodeJob, crf: float, path: Path, command: str, seconds: float | None) -> Encode:
     """Read the packets of an encode's video stream.
 
     Raises:
@@ -164,13 +203,22 @@ def describe(job: EncodeJob, crf: int, path: Path, command: str, seconds: float 
     return Encode(job.name, crf, path, size, len(packets), duration, seconds, command, checksum)
 
 
+def describe_bitstream(job: EncodeJob, crf: float, path: Path, frames: int, seconds: float | None) -> Encode:
+    """The encode of a codec: all bytes of its bitstream count."""
+    assert job.source.frame_rate is not None  # noqa: S101
+    data = path.read_bytes()
+    duration = float(frames / job.source.frame_rate)
+    digest = hashlib.sha256(data).hexdigest()
+    return Encode(job.name, crf, path, len(data), frames, duration, seconds, job.command(crf, path), digest)
+
+
 def remove(path: Path) -> None:
     """Remove a file that may be incomplete. A folder is not an encode and stays."""
     if not path.is_dir():
         path.unlink(missing_ok=True)
 
 
-def _check_duration(job: EncodeJob, crf: int, frames: int, duration: float) -> None:
+def _check_duration(job: EncodeJob, crf: float, frames: int, duration: float) -> None:
     """A bitrate is only right if the encode lasts as long as its frames do in the source, by rate or by time stamps."""
     rate = job.source.frame_rate
     by_rate = None if rate is None else float(frames / rate)
@@ -191,107 +239,3 @@ def _no_rate(job: EncodeJob) -> str:
         f"{job.source.clip.name} states no frame rate, so bitrates are unknown. Set it: Clip(..., frame_rate=24), "
         "or --frame-rate=24 in the pytest-vmaf command."
     )
-
-
-def _call_function(job: EncodeJob, crf: int, path: Path) -> None:
-    assert job.encoder.function is not None  # noqa: S101
-    try:
-        with noted_start():
-            job.encoder.function(job.source.clip.path.absolute(), path, crf)
-    except (MeasurementError, SettingsError, KeyboardInterrupt):
-        raise
-    except (Exception, SystemExit) as error:
-        raise EncodeError(f"The encoder {job.name} raised {type(error).__name__} at CRF {crf}: {error}") from error
-    _check_written(job, crf, path, "")
-
-
-def _run_ffmpeg(job: EncodeJob, crf: int, path: Path) -> None:
-    outputs: set[int] = set()
-    restarts: list[str] = []
-
-    def on_line(line: str) -> None:
-        if match := OUTPUT.match(line):
-            outputs.add(int(match[1]))
-        elif RESTARTED.match(line):
-            restarts.append(line)
-
-    argv = job.ffmpeg_argv(crf, path)
-    command = FfmpegCommand((*job.counted_by, *argv), display_argv=(*by_hand(argv)[:-1], path.name), on_stderr=on_line)
-    end = run(command, job.timeout)
-    _check_restarts(job, restarts)
-    _check_end(job, crf, end)
-    if len(outputs) != 1:
-        raise EncodeError(f"The arguments make ffmpeg write {len(outputs)} output files; exactly one is expected.")
-
-
-def _run_program(job: EncodeJob, crf: int, path: Path) -> None:
-    argv = job.program_argv(crf, path)
-    if shutil.which(argv[0]) is None:
-        where = f"in {printable(os.path.dirname(os.path.abspath(argv[0])))}" if os.sep in argv[0] else "on PATH"
-        raise EncodeError(f"The encoder {printable(argv[0])} was not found {where}, or is not executable.")
-    # A program may wait for another machine.
-    display = without_folder(argv, path)
-    command: Command = FfmpegCommand(
-        (*job.counted_by, *argv), display_argv=display, starts_others=True, stall_limit=None
-    )
-    if job.encoder.writes_stdout:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666)
-        command = replace(command, stdout=file)
-    end = _run_with_input(job, command) if job.encoder.reads_stdin else run(command, job.timeout)
-    _check_end(job, crf, end)
-    _check_written(job, crf, path, end.explain())
-
-
-def _run_with_input(job: EncodeJob, program: Command) -> Finished:
-    """Run a program while ffmpeg writes the source to its standard input."""
-    refusals: list[str] = []
-    restarts: list[str] = []
-
-    def on_line(line: str) -> None:
-        if "ERROR: yuv4mpeg can only handle" in line:
-            refusals.append(line)
-        elif RESTARTED.match(line):
-            restarts.append(line)
-
-    reader, writer = os.pipe()
-    decoder = FfmpegCommand(job.decoder_argv(f"pipe:{writer}"), on_stderr=on_line, pass_fds=(writer,), may_fail=True)
-    decoder_end, program_end = run_together([decoder, replace(program, stdin=reader)], job.timeout)
-    _check_restarts(job, restarts)
-    if refusals:
-        raise EncodeError(
-            f'y4m cannot carry {job.pix_fmt or job.source.pix_fmt}. Choose a conversion, for example pix_fmt="yuv420p".'
-        )
-    # A program may close its input after the last frame that it needs. Scoring tells whether these were all.
-    if decoder_end.returncode not in (0, -9) and not any("Broken pipe" in line for line in decoder_end.tail):
-        reasons = diagnose([job.source.clip], decoder_end.tail, job.ffmpeg, job.timeout)
-        what = reasons or f"ffmpeg could not decode {job.source.clip.name} for {job.name}."
-        raise EncodeError(f"{what}\n{decoder_end.explain()}")
-    return program_end
-
-
-def _check_restarts(job: EncodeJob, restarts: list[str]) -> None:
-    """Refuse a part in which the frames change: the filter that selects it then counts from 0 again."""
-    if restarts and job.source.clip.is_part:
-        raise EncodeError(describe_restart(job.source.clip, job.ffmpeg, job.timeout))
-
-
-def _check_end(job: EncodeJob, crf: int, end: Finished) -> None:
-    if end.returncode != 0:
-        hint = f"  It needs {job.encoder.requires}.\n" if job.encoder.requires else ""
-        if reasons := diagnose([job.source.clip], end.tail, job.ffmpeg, job.timeout):
-            hint = f"{reasons}\n"
-        if any("not divisible by 2" in line for line in end.tail):
-            size = f"{job.source.width}x{job.source.height}"
-            hint = f"  Width and height must be even in this pixel format, not {size}: pad or crop the source first.\n"
-        if any(CLASHING_TIMES.search(line) for line in end.tail):
-            rate = average_rate(job.source.clip, job.ffmpeg, job.timeout) or 25
-            hint = (
-                "  The source has a variable frame rate, and two of its frames share a tick of the encoder's clock. "
-                f"State its average rate: {job.source.clip.spelled(frame_rate=round(float(rate), 3))}.\n"
-            )
-        raise EncodeError(f"{job.name} failed at CRF {crf}: it {end.how}.\n{hint}{end.explain(how=False)}")
-
-
-def _check_written(job: EncodeJob, crf: int, path: Path, output: str) -> None:
-    if not path.is_file() or path.stat().st_size == 0:
-        raise EncodeError(f"{job.name} exited normally at CRF {crf} but wrote no output.\n{output}".rstrip())

@@ -9,15 +9,13 @@ import shlex
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-from pytest_vmaf.cache.entries import Cache, get_or_compute, key_of
+from pytest_vmaf.encoding.codec import Codec, grid_slope, read_codec, read_qualities
 from pytest_vmaf.encoding.encoder_fields import check_kinds, read_range, read_words, refuse_operators
-from pytest_vmaf.errors import EncodeError, SettingsError
-from pytest_vmaf.media.builds import build_of
-from pytest_vmaf.media.ffmpeg import FfmpegCommand
-from pytest_vmaf.media.process import run
+from pytest_vmaf.encoding.scale import Scale
+from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.text import did_you_mean, printable
 
 #: The placeholders of a command. ffmpeg's arguments have all but the files, which ffmpeg gets in any case.
@@ -29,6 +27,10 @@ BRACES = re.compile(r"\{(\w*)\}")
 SUFFIX = re.compile(r"[\w.+-]{0,32}")
 #: What a shell would take for the setting of a variable.
 VARIABLE = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
+#: The range of an encoder that states none.
+WHOLE_NUMBERS = (0, 51)
+#: The suffix of a codec's bitstream, which no container's readers claim.
+BITSTREAM = ".bin"
 #: Called with the source, the output file and the CRF.
 EncoderFunction = Callable[[Path, Path, int], object]
 
@@ -37,8 +39,9 @@ EncoderFunction = Callable[[Path, Path, int], object]
 class Encoder:
     """An encoder: how to run it, its presets, and the scale of its constant quality ("CRF").
 
-    Exactly one of `arguments`, `command` and `function` is set. Arguments and commands contain placeholders: `{crf}`,
-    `{preset}`, `{width}`, `{height}`, `{frame_rate}`, `{frames}`, `{pix_fmt}`; commands also `{input}` and `{output}`.
+    Exactly one of `arguments`, `command`, `function` and `codec` is set. Arguments and commands contain placeholders:
+    `{crf}`, `{preset}`, `{width}`, `{height}`, `{frame_rate}`, `{frames}`, `{pix_fmt}`; commands also `{input}` and
+    `{output}`.
 
     Attributes:
         name: The encoder's name, for ffmpeg's `-c:v` and for messages.
@@ -48,6 +51,7 @@ class Encoder:
             input, without `{output}` it writes the encode to standard output.
         function: A callable `(source, output, crf)` that writes the output file. Searches with several workers call it
             from several threads.
+        codec: A `Codec`, which encodes and decodes frames in this process. One thread at a time calls it.
         preset: The preset to use if none is requested.
         presets: The values that `{preset}` may have; empty for any.
         suffix: The suffix of the encodes' files, for example ".mp4".
@@ -55,17 +59,21 @@ class Encoder:
         slope: Roughly how much logit(score / ceiling) changes from one CRF to the next. A search begins with it.
         concat_arguments: Arguments without which the streams can neither be joined nor packaged for streaming.
         requires: What else than ffmpeg the encoder takes, for example "an NVIDIA GPU and its driver".
-        files: Files whose contents determine what a script writes. Encodes of a script are only cached with them.
+        files: Files whose contents determine what a script or a codec writes. Encodes of a script are only cached with
+            them, those of a codec with them or with its `version`.
+        qualities: The numbers of a scale that is not a range of whole numbers, for example `(0.0018, 0.0035, 0.0067)`,
+            in place of `crf_range`. By default those of the codec.
 
     Raises:
         SettingsError: If a field is invalid.
     """
 
     name: str
-    crf_range: tuple[int, int] = (0, 51)
+    crf_range: tuple[float, float] = WHOLE_NUMBERS
     arguments: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     function: EncoderFunction | None = None
+    codec: Codec[Any] | None = None
     preset: str | None = None
     presets: tuple[str, ...] = ()
     suffix: str = ".mp4"
@@ -74,13 +82,19 @@ class Encoder:
     concat_arguments: tuple[str, ...] = ()
     requires: str = ""
     files: tuple[str, ...] = ()
+    qualities: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not (isinstance(self.name, str) and self.name and self.name.isprintable()):
             raise SettingsError(f"The name of an encoder must be printable text, not {self.name!r:.80}.")
-        read_range(self.name, self.crf_range)
-        if sum(map(bool, (self.arguments, self.command, self.function))) != 1:
-            raise SettingsError(f"{self.name}: an encoder must have one of arguments, command and function.")
+        kinds = self.arguments, self.command, self.function is not None, self.codec is not None
+        if sum(map(bool, kinds)) != 1:
+            raise SettingsError(f"{self.name}: an encoder must have one of arguments, command, function and codec.")
+        if not isinstance(self.qualities, tuple) or self.qualities:
+            object.__setattr__(self, "qualities", read_qualities(self.name, self.qualities))
+        if self.codec is not None:
+            self._read_codec()
+        self._read_scale()
         for field in ("arguments", "command", "presets", "concat_arguments", "files"):
             object.__setattr__(self, field, read_words(self.name, field, getattr(self, field)))
         self._check_texts()
@@ -96,8 +110,39 @@ class Encoder:
                     f"{self.name}: {{{name}}} is not a placeholder.{did_you_mean(name, known, '{{{}}}')} "
                     f"Placeholders: {', '.join(f'{{{each}}}' for each in known)}."
                 )
-        if self.function is None and "crf" not in names:
+        if (self.arguments or self.command) and "crf" not in names:
             raise SettingsError(f"{self.name}: {{crf}} is missing, so every encode would be the same.")
+
+    def _read_codec(self) -> None:
+        """Take what the codec states about itself, where the fields have their defaults."""
+        facts, put = read_codec(self.codec), object.__setattr__
+        if self.qualities == () and self.crf_range == WHOLE_NUMBERS:
+            put(self, "qualities", facts.qualities)
+            put(self, "crf_range", facts.crf_range or WHOLE_NUMBERS)
+        put(self, "larger_is_finer", self.larger_is_finer or facts.larger_is_finer)
+        put(self, "files", self.files or facts.files)
+        put(self, "suffix", BITSTREAM if self.suffix == ".mp4" else self.suffix)
+
+    def _read_scale(self) -> None:
+        if self.qualities == ():
+            read_range(self.name, self.crf_range)
+            return
+        steps, put = self.qualities, object.__setattr__
+        ends = steps[0], steps[-1]
+        if self.crf_range not in (WHOLE_NUMBERS, ends):
+            raise SettingsError(f"{self.name}: an encoder must have crf_range or qualities, not both.")
+        put(self, "crf_range", ends)
+        # Whole numbers without a gap are a range.
+        put(self, "qualities", () if steps == tuple(range(int(ends[0]), int(ends[1]) + 1)) else steps)
+        if self.qualities and self.slope is None:
+            put(self, "slope", grid_slope(steps))
+
+    @property
+    def scale(self) -> Scale:
+        """The numbers of constant quality."""
+        low, high = self.crf_range
+        steps = self.qualities or range(int(low), int(high) + 1)
+        return Scale(self.name, steps[::-1] if self.larger_is_finer else steps)
 
     def _check_texts(self) -> None:
         check_kinds(self.name, vars(self))
@@ -245,42 +290,3 @@ _ROWS = (
 # fmt: on
 #: The encoders of ffmpeg by name. Slopes are fits to measured curves; a range leaves out 0 where it means "not set".
 ENCODERS = {encoder.name: encoder for encoder in _ROWS}
-
-
-def check_available(encoder: Encoder, ffmpeg: str, cache: Cache | None = None) -> None:
-    """Check that ffmpeg was built with an encoder; programs and functions are not checked.
-
-    Args:
-        encoder: The encoder.
-        ffmpeg: Path of the ffmpeg.
-        cache: Where the encoders of known builds of ffmpeg are stored.
-
-    Raises:
-        EncodeError: If it was not. The message names what would help.
-    """
-    if not encoder.arguments:
-        return
-    stat = Path(ffmpeg).stat()
-    build = build_of(ffmpeg, cache) if cache else None
-    available = get_or_compute(
-        cache,
-        "look",
-        key_of("encoders", build=build) if build else None,
-        lambda: _encoders_of(ffmpeg, stat.st_mtime_ns, stat.st_size),
-        sorted,
-        lambda names: frozenset(map(str, names)),
-    )
-    if encoder.name not in available:
-        hint = f" It also needs {encoder.requires}." if encoder.requires else ""
-        known = ", ".join(name for name in ENCODERS if name in available) or "none of the encoders known here"
-        raise EncodeError(
-            f"{printable(ffmpeg)} was built without the encoder {encoder.name}.{hint}\n"
-            f"  It has {known}. Use another ffmpeg: --vmaf-ffmpeg=PATH (ini: vmaf_ffmpeg)."
-        )
-
-
-@lru_cache(maxsize=16)
-def _encoders_of(path: str, mtime_ns: int, size: int) -> frozenset[str]:
-    lines: list[str] = []
-    run(FfmpegCommand((path, "-nostdin", "-hide_banner", "-encoders"), on_stdout=lines.append), 60)
-    return frozenset(parts[1] for line in lines if len(parts := line.split(maxsplit=2)) > 1 and parts[0][0] == "V")

@@ -87,12 +87,17 @@ class EncodeJob:
         """The encoder and its preset, for messages."""
         return " ".join(filter(None, (self.encoder.name, self.preset)))
 
+    @property
+    def runs_here(self) -> bool:
+        """Whether this process encodes: the encoder is a function or a codec."""
+        return self.encoder.function is not None or self.encoder.codec is not None
+
     def clip(self, path: Path) -> Clip:
         """An encode as a clip. A bare stream states no frame rate, so it gets the source's."""
         rate = None if is_known(path) else self.source.frame_rate
         return Clip(path, frame_rate=rate, film_grain=self.source.clip.film_grain)
 
-    def ffmpeg_arguments(self, crf: int) -> tuple[str, ...]:
+    def ffmpeg_arguments(self, crf: float) -> tuple[str, ...]:
         """The output arguments of an ffmpeg that encodes at this CRF, without the output file."""
         pix_fmt = ["-pix_fmt", self.pix_fmt] if self.pix_fmt else []
         # The clock of encoders ticks once a frame. Two frames of a variable rate on one tick would be an error.
@@ -100,7 +105,7 @@ class EncodeJob:
         arguments = (*pix_fmt, *clock, *self._filtered(self._ranged(self.arguments)))
         return ("-c:v", self.encoder.name, *self.fill(crf, self.encoder.arguments), *arguments)
 
-    def ffmpeg_argv(self, crf: int, path: Path) -> tuple[str, ...]:
+    def ffmpeg_argv(self, crf: float, path: Path) -> tuple[str, ...]:
         """The argument list of the ffmpeg that encodes to a file."""
         return (*self._read_source(self.source.clip), *self.ffmpeg_arguments(crf), "-y", f"file:{path.absolute()}")
 
@@ -112,16 +117,18 @@ class EncodeJob:
         source = self._read_source(replace(self.source.clip, frame_rate=rate))
         return (*source, *self._filtered(()), *pix_fmt, *Y4M, output)
 
-    def program_argv(self, crf: int, path: Path) -> tuple[str, ...]:
+    def program_argv(self, crf: float, path: Path) -> tuple[str, ...]:
         """The argument list of a program that encodes to a file."""
         return (*self.fill(crf, self.encoder.command, path), *self.arguments)
 
-    def command(self, crf: int, path: Path) -> str:
+    def command(self, crf: float, path: Path) -> str:
         """The shell command that encodes at this CRF to a file of this name in the current directory."""
         return without_spools(self._command(crf, path))
 
     def _command(self, crf: int, path: Path) -> str:
         encoder = self.encoder
+        if encoder.codec is not None:
+            return printable(f"{encoder.name}.encode({str(self.source.clip.path.absolute())!r}, {crf})")
         if encoder.function is not None:
             return printable(f"{encoder.name}({str(self.source.clip.path.absolute())!r}, {path.name!r}, {crf})")
         if not encoder.command:
@@ -130,7 +137,7 @@ class EncodeJob:
         into = f" > {path.name}" if encoder.writes_stdout else ""
         return printable(piped + shlex.join(without_folder(self.program_argv(crf, path), path)) + into)
 
-    def fill(self, crf: int, parts: Sequence[str], path: Path | None = None) -> list[str]:
+    def fill(self, crf: float, parts: Sequence[str], path: Path | None = None) -> list[str]:
         """Replace the placeholders in arguments. Each remains one argument, whatever its value is.
 
         Raises:
@@ -202,15 +209,20 @@ def without_folder(argv: Sequence[str], path: Path) -> tuple[str, ...]:
     return tuple(part.replace(str(path.absolute()), path.name) for part in argv)
 
 
-def check_arguments(encoder: Encoder, arguments: tuple[str, ...]) -> None:
+def check_arguments(encoder: Encoder, arguments: tuple[str, ...], pix_fmt: str | None = None) -> None:
     """Check that the user's arguments do not override what a search sets.
 
     Raises:
         SettingsError: If they set the quality, the preset, the encoder, the input or the output.
     """
-    if encoder.function is not None and arguments:
+    kind = "a codec" if encoder.codec is not None else "a function" if encoder.function is not None else ""
+    if kind and arguments:
+        given = " ".join(arguments)
+        raise SettingsError(f"{encoder.name} is {kind} and takes no arguments, but arguments is {given!r}.")
+    if encoder.codec is not None and pix_fmt is not None:
         raise SettingsError(
-            f"{encoder.name} is a function and takes no arguments, but arguments is {' '.join(arguments)!r}."
+            f"{encoder.name} is a codec and says itself which frames it takes, with its attribute pix_fmt, but pix_fmt "
+            f"is {pix_fmt!r}."
         )
     if not encoder.arguments:
         return

@@ -174,7 +174,8 @@ STREAM = {
 #: (`quality`), or neither. The standard errors are those of the means; the bitrate is in bit/s.
 REPEATS = {
     "encoder": str,
-    **_keys("crf encodes", int),
+    "crf": float,
+    "encodes": int,
     "verdict": OneOf(("bitstream", "quality", "noisy")),
     "neg": Optional(_keys("mean standard_error", float)),
     "bitrate": _keys("mean standard_error", float),

@@ -181,14 +181,14 @@ def per_shot_section(per_shot: PerShot) -> Section:
     )
 
 
-def _rate_line(name: str, probes: Iterable[Probe], crfs: Collection[int]) -> Line:
+def _rate_line(name: str, probes: Iterable[Probe], crfs: Collection[float]) -> Line:
     """Quality over bitrate, with large dots at some CRFs."""
     ordered = sorted(probes, key=lambda probe: probe.bitrate)
     marked = [index for index, probe in enumerate(ordered) if probe.crf in crfs]
     return Line(name, [(probe.bitrate / 1000, probe.score) for probe in ordered], marked)
 
 
-def _crfs(answers: Iterable[Answer]) -> set[int]:
+def _crfs(answers: Iterable[Answer]) -> set[float]:
     return {answer.probe.crf for answer in answers if answer.met and answer.probe}
 
 

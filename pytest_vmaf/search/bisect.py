@@ -28,7 +28,6 @@ from pytest_vmaf.search.bisect_request import (
     SearchPlan,
     check_encoder,
     check_targets,
-    crf_window,
     invalid,
     make_job,
 )
@@ -88,19 +87,19 @@ def bisect(request: BisectRequest, scorer: Scorer, plan: SearchPlan = PLAIN) -> 
         stem = plan.stem or request.scoring.reference.stem
         new_prober = partial(Prober, job, scoring, scorer, request.metric, folder, reference=name)
         prober = new_prober(stem=stem, keep=request.keep is not None)
-        speed, repeats = None, dict[int, tuple[Probe, ...]]()
+        speed, repeats = None, dict[float, tuple[Probe, ...]]()
         try:
-            crossings = _search(request, plan, prober, ceiling)
+            crossings, steps = _search(request, plan, prober, ceiling), request.steps
             if not plan.flat:
                 _check_scale(request, prober)
             if stamp_of(source) != stamp:
                 raise EncodeError(
                     f"{source.name} was written to during the search, so the trial encodes are not of one clip."
                 )
-            crfs = {crossing.target: crossing.crf for crossing in crossings if crossing.outcome in MET}
-            operating_points = [crf for crf in crfs.values() if crf is not None]
+            met = [crossing for crossing in crossings if crossing.outcome in MET]
+            operating_points = [steps[each.crf] for each in met if each.crf is not None]
             if plan.cover:
-                _cover(request, plan, prober, list(crfs))
+                _cover(request, plan, prober, [crossing.target for crossing in met])
             if plan.timed and operating_points:
                 speed = cached_speed(job, operating_points[len(operating_points) // 2], folder)
             if request.repeats > 1:
@@ -113,7 +112,8 @@ def bisect(request: BisectRequest, scorer: Scorer, plan: SearchPlan = PLAIN) -> 
             if isinstance(error, MeasurementError):
                 _with_probes(error, finished)
             raise
-        probes = _move_encodes(prober.probes, request.keep, {crossing.crf for crossing in crossings})
+        answers = {steps[crossing.crf] for crossing in crossings if crossing.crf is not None}
+        probes = _move_encodes(prober.probes, request.keep, answers)
     return Bisection(
         encoder=request.encoder,
         name=job.name,
@@ -164,17 +164,13 @@ def cut_sample(
 
 
 def _search(request: BisectRequest, plan: SearchPlan, prober: Prober, ceiling: float) -> tuple[Crossing, ...]:
-    low, high = window = crf_window(request)
-
-    def mirror(crf: int) -> int:
-        # `find_crossings` knows scales on which a larger number is coarser; the others are searched in a mirror.
-        return low + high - crf if request.encoder.larger_is_finer else crf
-
-    start = {target: mirror(crf) for target, crf in request.start.items() if low <= crf <= high}
+    # `find_crossings` knows numbers without a gap, of which a larger one is coarser: the places on the scale.
+    steps = request.steps
+    start = {target: steps.index(crf) for target, crf in request.start.items() if crf in steps}
     with thread_refusals():
         search = find_crossings(
-            lambda crf: prober(mirror(crf)),
-            window,
+            lambda place: prober(steps[place]),
+            (0, len(steps) - 1),
             request.targets,
             ceiling=ceiling,
             slope=request.encoder.slope and -abs(request.encoder.slope),
@@ -185,15 +181,8 @@ def _search(request: BisectRequest, plan: SearchPlan, prober: Prober, ceiling: f
             uninterrupted=partial(deferred, signal.SIGINT, *ENDING),
         )
     # Several workers finish in any order; the order in which the search made the trial encodes does not vary.
-    prober.probes = {mirror(crf): prober.probes[mirror(crf)] for crf, _ in search.probes}
-    return tuple(
-        replace(
-            crossing,
-            crf=None if crossing.crf is None else mirror(crossing.crf),
-            reversed=crossing.reversed and (mirror(crossing.reversed[0]), mirror(crossing.reversed[1])),
-        )
-        for crossing in search.crossings
-    )
+    prober.probes = {steps[place]: prober.probes[steps[place]] for place, _ in search.probes}
+    return search.crossings
 
 
 def _with_cover(plan: SearchPlan, targets: int) -> Callable[[int, float], None] | None:
@@ -207,33 +196,33 @@ def _with_cover(plan: SearchPlan, targets: int) -> Callable[[int, float], None] 
 def _cover(request: BisectRequest, plan: SearchPlan, prober: Prober, targets: Sequence[float]) -> None:
     """Encode on until the other one of NEG and VMAF is known closely on both sides of each target, if it gets there."""
     other = replace(request.metric, name="vmaf" if request.metric.name == "neg" else "neg")
-    coarser = request.coarser
+    steps = request.steps
     progress = plan.progress or (lambda done, expected: None)
-    ends = [crf * coarser for crf in crf_window(request)][::coarser]
     for number, target in enumerate(targets, 1):
         while True:
             points = [
-                (probe.crf * coarser, float(other.of(probe.result)), probe.encode.size)
+                (steps.index(probe.crf), float(other.of(probe.result)), probe.encode.size)
                 for probe in prober.probes.values()
             ]
-            following = next_crf(points, target, *ends)
+            following = next_crf(points, target, 0, len(steps) - 1)
             if following is None:
                 break
-            prober(following * coarser)
+            prober(steps[following])
             progress(len(prober.probes), len(prober.probes) + USUAL_COVER * (len(targets) - number))
     progress(len(prober.probes), len(prober.probes))
 
 
 def _check_scale(request: BisectRequest, prober: Prober) -> None:
     """Raise EncodeError if the encoder ignores the CRF, or if its scale runs the other way."""
-    low, high = crf_window(request)
-    if len(prober.probes) == 1 and low < high:
+    steps = request.steps
+    if len(prober.probes) == 1 and len(steps) > 1:
         # An easy target is met at the coarsest CRF with one encode, which cannot tell whether the CRF has an effect.
-        [only] = prober.probes
-        far = low if only - low >= high - only else high
+        [only] = map(steps.index, prober.probes)
+        last = len(steps) - 1
+        far = 0 if only >= last - only else last
         middle = (only + far) // 2
-        prober(far if middle == only else middle)
-    probes = sorted(prober.probes.values(), key=lambda probe: probe.crf * request.coarser)
+        prober(steps[far if middle == only else middle])
+    probes = sorted(prober.probes.values(), key=lambda probe: steps.index(probe.crf))
     if len(probes) == 2 and probes[0].score < probes[1].score and probes[0].encode.size < probes[1].encode.size:
         raise EncodeError(
             f"The scale of {prober.job.name} seems to run the other way: CRF {probes[0].crf} has {request.metric} "
@@ -249,9 +238,9 @@ def _check_scale(request: BisectRequest, prober: Prober) -> None:
         )
 
 
-def _repeat(prober: Prober, crfs: Sequence[int], times: int) -> dict[int, tuple[Probe, ...]]:
+def _repeat(prober: Prober, crfs: Sequence[float], times: int) -> dict[float, tuple[Probe, ...]]:
     """Encode and score each of these CRFs so many times."""
-    repeats: dict[int, tuple[Probe, ...]] = dict.fromkeys(sorted(crfs), ())
+    repeats: dict[float, tuple[Probe, ...]] = dict.fromkeys(sorted(crfs), ())
     for crf in repeats:
         for attempt in range(1, times + 1):
             prober.job = replace(prober.job, attempt=attempt)
@@ -260,18 +249,20 @@ def _repeat(prober: Prober, crfs: Sequence[int], times: int) -> dict[int, tuple[
     return repeats
 
 
-def _answer(crossing: Crossing, request: BisectRequest, probes: Mapping[int, Probe], ceiling: float) -> Answer:
-    finest = crf_window(request)[:: request.coarser][0]
-    evidence = {"below at the finest": (finest,), "not monotone": crossing.reversed}.get(crossing.outcome) or ()
+def _answer(crossing: Crossing, request: BisectRequest, probes: Mapping[float, Probe], ceiling: float) -> Answer:
+    steps, place = request.steps, crossing.crf
+    evidence = {"below at the finest": (0,), "not monotone": crossing.reversed}.get(crossing.outcome) or ()
+    # The next coarser CRF was not measured where it is outside the window.
+    coarser = None if place is None or place + 1 == len(steps) else probes.get(steps[place + 1])
     return Answer(
         target=crossing.target,
         metric=request.metric,
         outcome=crossing.outcome,
         encoder=request.encoder.name,
         ceiling=ceiling,
-        probe=None if crossing.crf is None else probes.get(crossing.crf),
-        next_probe=None if crossing.crf is None else probes.get(crossing.crf + request.coarser),
-        evidence=tuple((crf, probes[crf].score) for crf in evidence),
+        probe=None if place is None else probes.get(steps[place]),
+        next_probe=coarser,
+        evidence=tuple((steps[each], probes[steps[each]].score) for each in evidence),
     )
 
 
@@ -283,7 +274,7 @@ def _with_probes(error: MeasurementError, finished: tuple[Probe, ...]) -> Measur
     return error
 
 
-def _move_encodes(probes: Mapping[int, Probe], keep: Path | None, crfs: set[int | None] | None) -> dict[int, Probe]:
+def _move_encodes(probes: Mapping[float, Probe], keep: Path | None, crfs: set[float] | None) -> dict[float, Probe]:
     """Move the encodes of these CRFs to `keep`; None for all of them, after a search that failed."""
     moved = dict(probes)
     for crf, probe in probes.items():
@@ -292,5 +283,6 @@ def _move_encodes(probes: Mapping[int, Probe], keep: Path | None, crfs: set[int 
             target = keep / path.name if crfs is None or crf in crfs else None
             if target is not None:
                 os.replace(path, target)
-            moved[crf] = replace(probe, encode=replace(probe.encode, path=target))
+            encode = replace(probe.encode, path=target) if target is not None else probe.encode.without_file()
+            moved[crf] = replace(probe, encode=encode)
     return moved

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pytest_vmaf.encoding.encoders import Encoder, check_available
+from pytest_vmaf.encoding.availability import check_available
+from pytest_vmaf.encoding.encoders import Encoder
 from pytest_vmaf.encoding.job import EncodeJob, check_arguments
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.media.clip import Clip
@@ -51,17 +52,17 @@ class BisectRequest:
     preset: str | None = None
     arguments: tuple[str, ...] = ()
     pix_fmt: str | None = None
-    crf: tuple[int, int] | None = None
+    crf: tuple[float, float] | None = None
     sample: float | None = None
-    start: Mapping[float, int] = field(default_factory=dict)
+    start: Mapping[float, float] = field(default_factory=dict)
     keep: Path | None = None
     workers: int = 1
     repeats: int = 1
 
     @property
-    def coarser(self) -> int:
-        """The step to the next coarser CRF: 1, or -1 on a scale where a larger number is finer."""
-        return -1 if self.encoder.larger_is_finer else 1
+    def steps(self) -> Sequence[float]:
+        """The CRFs to search, the finest first. Raises SettingsError for what is outside the encoder's scale."""
+        return self.encoder.scale.window(self.crf)
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,9 @@ def check_encoder(request: BisectRequest) -> tuple[str, str | None]:
     scoring, encoder = request.scoring, request.encoder
     ffmpeg = find_ffmpeg(scoring.ffmpeg, scoring.cache).path
     check_available(encoder, ffmpeg, scoring.cache)
-    check_arguments(encoder, request.arguments)
+    check_arguments(encoder, request.arguments, request.pix_fmt)
     preset = encoder.resolve_preset(request.preset)
-    crf_window(request)
+    _ = request.steps
     return ffmpeg, preset
 
 
@@ -114,18 +115,6 @@ def make_job(request: BisectRequest, ffmpeg: str, preset: str | None, source: Cl
     return EncodeJob(
         request.encoder, video, ffmpeg, preset, request.arguments, request.pix_fmt, scoring.timeout, scoring.cache
     )
-
-
-def crf_window(request: BisectRequest) -> tuple[int, int]:
-    """The CRFs to search, the smaller one first. Raises SettingsError for what is outside the encoder's range."""
-    low, high = request.encoder.crf_range
-    if request.crf is None:
-        return low, high
-    window = tuple(request.crf) if isinstance(request.crf, tuple | list) else ()
-    if len(window) == 2 and all(type(crf) is int for crf in window) and low <= window[0] <= window[1] <= high:
-        return window[0], window[1]
-    requirement = f"two whole numbers from {low} to {high} for {request.encoder.name}, the smaller one first"
-    raise invalid("crf", requirement, request.crf)
 
 
 def check_targets(request: BisectRequest, scoring: MeasureRequest, ffmpeg: str) -> None:

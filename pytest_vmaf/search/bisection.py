@@ -51,7 +51,7 @@ class Answer:
     ceiling: float
     probe: Probe | None = None
     next_probe: Probe | None = None
-    evidence: tuple[tuple[int, float], ...] = ()
+    evidence: tuple[tuple[float, float], ...] = ()
 
     @property
     def met(self) -> bool:
@@ -59,7 +59,7 @@ class Answer:
         return self.outcome in MET
 
     @property
-    def crf(self) -> int:
+    def crf(self) -> float:
         """The operating point: the coarsest number on the encoder's scale whose score is at or above the target."""
         return self._reached.crf
 
@@ -174,7 +174,7 @@ class Bisection:
     probes: tuple[Probe, ...]
     sample: tuple[int, int] | None = None
     speed: Speed | None = None
-    repeats: Mapping[int, tuple[Probe, ...]] = field(default_factory=dict)
+    repeats: Mapping[float, tuple[Probe, ...]] = field(default_factory=dict)
 
     def __getitem__(self, target: float) -> Answer:
         if target not in self.answers:

@@ -186,7 +186,7 @@ def _choose_rungs(
     timeout: float | None,
 ) -> list[Rung]:
     """The cheapest encode for each target, highest bitrate first. `shape` is that of the display: width by height."""
-    chosen: dict[tuple[Size, int], tuple[Probe, list[float]]] = {}
+    chosen: dict[tuple[Size, float], tuple[Probe, list[float]]] = {}
     for target in next(iter(bisections.values())).answers:
         answers = [(size, each[target]) for size, each in bisections.items()]
         met = [(size, answer.probe) for size, answer in answers if answer.met and answer.probe]
@@ -196,9 +196,12 @@ def _choose_rungs(
     rungs = []
     for ((width, height), _), (probe, targets) in chosen.items():
         path = probe.encode.clip.path
-        codecs = codec_string(path, ffmpeg, timeout)
-        # The peak of a single segment is the mean, but for rounding.
-        peak = max(peak_bitrate(path, ffmpeg, segment, timeout), probe.bitrate)
+        # The bitstream of a codec in Python has neither: no player reads it.
+        codecs, peak = "", probe.bitrate
+        if probe.encode.pictures is None:
+            codecs = codec_string(path, ffmpeg, timeout)
+            # The peak of a single segment is the mean, but for rounding.
+            peak = max(peak_bitrate(path, ffmpeg, segment, timeout), probe.bitrate)
         on_hull = (probe.bitrate, probe.score) in hull
         # The shape stays when a rung is scaled; less is the rounding of its sides.
         aspect = shape * height / width

@@ -50,7 +50,7 @@ class SpeedRequest:
     """
 
     job: EncodeJob
-    crf: int
+    crf: float
     against: EncodeJob | None = None
     rounds: int | None = None
     clock: Clock = "cpu"
@@ -206,7 +206,7 @@ def _notes(request: SpeedRequest, first: SpeedRound) -> list[str]:
     if workers > 1 and request.clock != "instructions":
         notes.append(f"{plural(workers - 1, 'other pytest-xdist worker')} ran at the same time, which disturbs time")
     job = request.job
-    reads = job.encoder.function is None and (not job.encoder.command or job.encoder.reads_stdin)
+    reads = not job.runs_here and (not job.encoder.command or job.encoder.reads_stdin)
     if reads and request.clock == "cpu" and first.cpu:
         watch = Stopwatch()
         count_frames(job.source.clip, job.ffmpeg, job.timeout)
@@ -221,9 +221,10 @@ def _notes(request: SpeedRequest, first: SpeedRound) -> list[str]:
 
 def _counter(request: SpeedRequest) -> InstructionCounter:
     for job in request.jobs:
-        if job.encoder.function is not None:
+        if job.runs_here:
+            kind = "codec" if job.encoder.codec is not None else "function"
             raise SettingsError(
-                f"The instructions of {job.name} cannot be counted: it is a function, which runs in this process. Use "
+                f"The instructions of {job.name} cannot be counted: it is a {kind}, which runs in this process. Use "
                 "clock='cpu', or make it a command."
             )
     counter = find_counter()

@@ -42,7 +42,7 @@ class ShotAnswer:
     fixed_score: float | None = None
 
     @property
-    def crf(self) -> int:
+    def crf(self) -> float:
         """The CRF of this shot."""
         return self.probe.crf
 

@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from pytest_vmaf.encoding.cached import encode_key, restore, store_encode
-from pytest_vmaf.encoding.encode import Encode, TrialEncode, describe, make_encode, remove
+from pytest_vmaf.encoding.encode import Encode, TrialEncode, describe, make_encode, remove, with_pictures
 from pytest_vmaf.encoding.job import EncodeJob
 from pytest_vmaf.errors import ClipError, EncodeError
 from pytest_vmaf.gates.defaults import DEFAULT_GATES
@@ -57,7 +57,7 @@ class Probe:
         encode: What the encoder wrote.
     """
 
-    crf: int
+    crf: float
     score: float
     result: Result
     encode: TrialEncode
@@ -119,7 +119,7 @@ class Prober:
     stem: str = ""
     reference: str | None = None
     keep: bool = False
-    probes: dict[int, Probe] = field(default_factory=dict, init=False)
+    probes: dict[float, Probe] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         job, reference = self.job, self.reference
@@ -138,12 +138,13 @@ class Prober:
         self._interrupted.set()
         stop_children()
 
-    def __call__(self, crf: int) -> float:
+    def __call__(self, crf: float) -> float:
         """Encode at this CRF, and return the score. Raises EncodeError, and whatever scoring raises."""
         path = self.folder / f"{self._stem}-crf{crf}{self.job.encoder.suffix}"
         key = encode_key(self.job, crf, path)
         try:
             restored = restore(self.job, crf, path, key)
+            restored = restored and with_pictures(self.job, restored)
             first, log = self._first, None
             scorer = self.scorer if isinstance(self.scorer, EncodingScorer) else None
             if restored is None and first and scorer and call(scorer, "can_encode", first.job.tools):
@@ -176,12 +177,12 @@ class Prober:
         if self._interrupted.is_set():
             raise EncodeError("The search was interrupted.")
 
-    def _encode_then_score(self, crf: int, path: Path, restored: Encode | None) -> tuple[Result, Encode]:
+    def _encode_then_score(self, crf: float, path: Path, restored: Encode | None) -> tuple[Result, Encode]:
         self._check_interrupted()
         encode = restored or make_encode(self.job, crf, path)
         written = stamp_of(Clip(path))
         self._check_interrupted()
-        clip = self.job.clip(path)
+        clip = encode.pictures or self.job.clip(path)
         try:
             if restored and self._first:
                 prepared = self._like_first(self._first, clip)
@@ -207,7 +208,7 @@ class Prober:
         return result, encode
 
     def _encode_and_score(
-        self, first: PreparedScoring, scorer: EncodingScorer, crf: int, path: Path
+        self, first: PreparedScoring, scorer: EncodingScorer, crf: float, path: Path
     ) -> tuple[Result, Encode, ScoreLog]:
         # `job.clip` reads the file, which does not exist yet.
         prepared = self._like_first(first, Clip(path, film_grain=self.job.source.clip.film_grain))
@@ -252,7 +253,7 @@ class Prober:
     def _clip_stamps(self) -> tuple[object, ...]:
         return stamp_of(self.job.source.clip), stamp_of(self.scoring.reference)
 
-    def _name(self, crf: int) -> str:
+    def _name(self, crf: float) -> str:
         source = self.job.source
         size = "" if source.clip == self.scoring.reference else f" {source.width}x{source.height}"
         return f"{self.job.name}{size} CRF {crf}"

@@ -108,7 +108,7 @@ def recommend(
     ):
         if value is not None and value not in names:
             raise SettingsError(f"No row has the {what} {value!r}. There are {_list(names)}.")
-    curves: dict[Setup, dict[int, Row]] = {}
+    curves: dict[Setup, dict[float, Row]] = {}
     for row in rows:
         setup = row.setup
         if name in (None, setup.source) and encoder in (None, setup.encoder) and preset in (None, setup.preset):

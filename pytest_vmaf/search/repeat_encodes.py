@@ -33,7 +33,7 @@ class RepeatRequest:
     """
 
     job: EncodeJob
-    crf: int
+    crf: float
     scoring: MeasureRequest
     runs: int = 3
     progress: Callable[[int, float], None] | None = None
@@ -55,8 +55,11 @@ def repeat_encodes(request: RepeatRequest, scorer: Scorer) -> Determinism:
     with scratch_folder(None) as folder:
         for number in range(1, request.runs + 1):
             path = Path(folder) / f"run{number}{job.encoder.suffix}"
-            encodes.append(make_encode(job, request.crf, path))
-            streams.append(read_digests(job.clip(path), job.ffmpeg, job.timeout))
+            encode = make_encode(job, request.crf, path)
+            encodes.append(encode)
+            # The bitstream of a codec has no packets.
+            whole = PacketDigests("", (encode.checksum,), (None,))
+            streams.append(whole if encode.pictures else read_digests(job.clip(path), job.ffmpeg, job.timeout))
             if request.progress:
                 request.progress(number, float(request.runs))
         results: dict[str, Result] = {}
@@ -64,7 +67,9 @@ def repeat_encodes(request: RepeatRequest, scorer: Scorer) -> Determinism:
             for encode, stream in zip(encodes, streams, strict=True):
                 if stream.digest not in results:
                     name = f"{encode.name} CRF {request.crf}, {encode.path.stem}"
-                    scoring = replace(request.scoring, distorted=job.clip(encode.path), progress=None)
+                    scoring = replace(
+                        request.scoring, distorted=encode.pictures or job.clip(encode.path), progress=None
+                    )
                     results[stream.digest] = measure(scoring, scorer, name, str(request.scoring.reference))
     pairs = zip(encodes, streams, strict=True)
     repeated = [RepeatedEncode(s.digest, e.size, e.bitrate, results.get(s.digest)) for e, s in pairs]

@@ -34,9 +34,9 @@ def bisect_request(
     arguments: str | Sequence[str] = (),
     pix_fmt: str | None = None,
     metric: str = "neg",
-    crf: tuple[int, int] | None = None,
+    crf: tuple[float, float] | None = None,
     sample: float | None = None,
-    start: Mapping[float, int] | Bisection | None = None,
+    start: Mapping[float, float] | Bisection | None = None,
     keep: str | os.PathLike[str] | None = None,
     workers: int = 1,
     repeats: int = 1,
@@ -59,7 +59,7 @@ def bisect_request(
     )
 
 
-def encode_job(request: BisectRequest, crf: int) -> EncodeJob:
+def encode_job(request: BisectRequest, crf: float) -> EncodeJob:
     """What encodes the reference of this request at a CRF.
 
     Raises:
@@ -68,9 +68,7 @@ def encode_job(request: BisectRequest, crf: int) -> EncodeJob:
         ClipError: If the reference cannot be read.
     """
     ffmpeg, preset = check_encoder(request)
-    low, high = request.encoder.crf_range
-    if type(crf) is not int or not low <= crf <= high:
-        raise invalid("crf", f"a whole number from {low} to {high} for {request.encoder.name}", crf)
+    request.encoder.scale.read("crf", crf)
     return make_job(request, ffmpeg, preset, request.scoring.reference)
 
 
@@ -207,13 +205,13 @@ def read_pix_fmt(pix_fmt: str | None) -> str | None:
     return pix_fmt
 
 
-def _read_start(start: Mapping[float, int] | Bisection | None) -> dict[float, int]:
+def _read_start(start: Mapping[float, float] | Bisection | None) -> dict[float, float]:
     if start is None:
         return {}
     answers = getattr(start, "answers", None)
     crfs = start if answers is None else {target: each.crf for target, each in answers.items() if each.met}
     if not isinstance(crfs, Mapping) or not all(
-        isinstance(target, int | float) and type(crf) is int for target, crf in crfs.items()
+        isinstance(target, int | float) and type(crf) in (int, float) for target, crf in crfs.items()
     ):
         raise invalid("start", "{target: CRF}, or the result of an earlier search", start)
     return {float(target): crf for target, crf in crfs.items()}

@@ -109,7 +109,7 @@ class Row:
     """
 
     setup: Setup
-    crf: int
+    crf: float
     size: int
     frames: int
     duration: float
@@ -182,6 +182,9 @@ class Row:
 def _pop(data: dict[str, object], name: str, shape: Shape = str) -> Any:
     """Take a value of the field's shape out of the data. Raises KeyError and ValueError."""
     shape, value = SHAPES.get(name, shape), data.pop(name)
+    if name == "crf" and isinstance(value, float):
+        # A step of a scale that is not one of whole numbers.
+        shape = float
     conform(value, shape, name[:40])
     if isinstance(value, list):
         return tuple(value)

@@ -12,9 +12,8 @@ from typing import Any, Literal
 
 from pytest_vmaf.cache.entries import get_or_compute, key_of
 from pytest_vmaf.encoding.cached import encode_key
-from pytest_vmaf.encoding.encode import Encode, make_timed_encode
+from pytest_vmaf.encoding.encode import Encode, decode_frames, make_timed_encode
 from pytest_vmaf.encoding.job import EncodeJob
-from pytest_vmaf.media.inspect import count_frames
 from pytest_vmaf.media.stopwatch import Stopwatch
 from pytest_vmaf.search.paired_ratio import (
     CONFIDENCE,
@@ -67,7 +66,7 @@ class Speed:
             the system does not tell it.
     """
 
-    crf: int
+    crf: float
     frames: int
     rounds: tuple[SpeedRound, ...]
     name: str = ""
@@ -190,7 +189,7 @@ def _finite(drop: Interval) -> list[float] | None:
     return [drop.low, drop.high] if abs(drop.low) < float("inf") else None
 
 
-def time_encode(job: EncodeJob, crf: int, path: Path, *, decode: bool = True) -> tuple[Encode, SpeedRound]:
+def time_encode(job: EncodeJob, crf: float, path: Path, *, decode: bool = True) -> tuple[Encode, SpeedRound]:
     """Encode at this CRF to a file, and decode the encode. The file is removed.
 
     Raises:
@@ -202,14 +201,14 @@ def time_encode(job: EncodeJob, crf: int, path: Path, *, decode: bool = True) ->
         decoding = None
         if decode:
             watch = Stopwatch()
-            count_frames(job.clip(path), job.ffmpeg, job.timeout)
+            decode_frames(job, encode)
             decoding = watch.read().wall
     finally:
         path.unlink(missing_ok=True)
     return encode, SpeedRound(spent.wall, spent.cpu, decoding)
 
 
-def cached_speed(job: EncodeJob, crf: int, folder: Path) -> Speed:
+def cached_speed(job: EncodeJob, crf: float, folder: Path) -> Speed:
     """The speed of one encode, to be shown. With a cache, it is measured once on each machine: no gate may use it."""
     path = folder / f"timed{job.encoder.suffix}"
     encode = encode_key(job, crf, path)

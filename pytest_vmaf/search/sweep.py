@@ -13,8 +13,10 @@ from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
 
+from pytest_vmaf.encoding.availability import check_available
 from pytest_vmaf.encoding.cached import named_files
-from pytest_vmaf.encoding.encoders import Encoder, check_available
+from pytest_vmaf.encoding.codec import read_codec
+from pytest_vmaf.encoding.encoders import Encoder
 from pytest_vmaf.encoding.job import EncodeJob, check_arguments
 from pytest_vmaf.errors import ClipError, MeasurementError, SettingsError
 from pytest_vmaf.media.fingerprint import Unchanged, content_of, digest
@@ -47,7 +49,7 @@ class SweepRequest:
 
     scorings: tuple[MeasureRequest, ...]
     encoders: tuple[tuple[Encoder, tuple[str | None, ...]], ...]
-    crfs: tuple[int, ...]
+    crfs: tuple[float, ...]
     output: Path
     arguments: tuple[str, ...] = ()
     pix_fmt: str | None = None
@@ -130,17 +132,19 @@ def _check(request: SweepRequest) -> None:
     for name in ("encoders", "crfs"):
         if not getattr(request, name):
             raise SettingsError(f"The grid of a sweep needs {name}; there are none.")
-    if any(type(crf) is not int for crf in request.crfs) or len(set(request.crfs)) < len(request.crfs):
+    whole = not any(encoder.scale.is_grid for encoder, _ in request.encoders)
+    kinds = (int,) if whole else (int, float)
+    if any(type(crf) not in kinds for crf in request.crfs) or len(set(request.crfs)) < len(request.crfs):
         raise invalid("crfs", "whole numbers, each given once, for example (20, 24, 28)", request.crfs)
     for encoder, presets in request.encoders:
-        low, high = encoder.crf_range
-        if outside := [str(crf) for crf in sorted(request.crfs) if not low <= crf <= high]:
-            raise SettingsError(f"crfs must be from {low} to {high} for {encoder.name}, not {', '.join(outside)}.")
+        scale = encoder.scale
+        if outside := [str(crf) for crf in sorted(request.crfs) if crf not in scale.steps]:
+            raise SettingsError(f"crfs must be {scale.range_words} for {encoder.name}, not {', '.join(outside)}.")
         names = [encoder.resolve_preset(preset) for preset in presets]
         if not presets or len(set(names)) < len(names):
             requirement = f"at least one, each given once (None is {encoder.preset!r})"
             raise invalid(f"The presets of {encoder.name}", requirement, presets)
-        check_arguments(encoder, request.arguments)
+        check_arguments(encoder, request.arguments, request.pix_fmt)
 
 
 def _curves(request: SweepRequest, scorer: Scorer) -> list[_Curve]:
@@ -200,7 +204,7 @@ def _setup(job: EncodeJob, scoring: MeasureRequest, prepared: PreparedScoring, s
     )
 
 
-def _encode_rows(todo: Iterable[tuple[_Curve, int]], scorer: Scorer, folder: Path) -> Iterator[Row]:
+def _encode_rows(todo: Iterable[tuple[_Curve, float]], scorer: Scorer, folder: Path) -> Iterator[Row]:
     for curve, cells in groupby(todo, key=lambda cell: cell[0]):
         prober = Prober(curve.job, curve.scoring, scorer, Metric("neg"), folder)
         for _, crf in cells:
@@ -237,6 +241,9 @@ def _program_hash(encoder: Encoder, preset: str | None, arguments: tuple[str, ..
     """The hash of the program and of the files that its arguments name, for example a script or a configuration."""
     if encoder.function is not None:
         return ""
+    if encoder.codec is not None:
+        facts = read_codec(encoder.codec)
+        return digest(map(Path, encoder.files), facts.version) if facts.version or encoder.files else ""
     program = (shutil.which(encoder.command[0]) if encoder.command else ffmpeg) or ""
     words = [word.replace("{preset}", preset or "") for word in (*encoder.command[1:], *encoder.arguments)]
     files = [file for word in (*words, *arguments) for file in named_files(word)]

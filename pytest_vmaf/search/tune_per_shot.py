@@ -65,6 +65,11 @@ def tune_per_shot(request: PerShotRequest, scorer: Scorer) -> PerShot:
     base = request.bisect
     if len(base.targets) != 1:
         raise SettingsError(f"Tuning shot by shot takes one target, not {len(base.targets)}.")
+    if base.encoder.codec is not None:
+        raise SettingsError(
+            f"{base.encoder.name} is a codec in Python, whose bitstreams cannot be joined. Tuning shot by shot "
+            "requires an encoder that writes a video stream."
+        )
     if is_window(base.metric.pool):
         raise SettingsError(
             f"Tuning shot by shot reaches the target in every shot, so the metric must be {base.metric.name} without a "
@@ -135,7 +140,8 @@ class _Tuning:
         # A wrong start costs two encodes, and a search without one makes two to four: a start pays only if shots are
         # alike. The coarsest CRF of a shot, for example of a black one, tells nothing about others.
         known = [each[self.target].crf for each in self.bisections if each[self.target].outcome == "met"][-2:]
-        alike = len(known) == 2 and abs(known[0] - known[1]) <= 1
+        places = [self.base.steps.index(crf) for crf in known]
+        alike = len(places) == 2 and abs(places[0] - places[1]) <= 1
         start = {self.target: known[-1]} if alike else self.base.start
         one = replace(self._search_for(clip), start=start, keep=self._part(number))
         plan = SearchPlan(flat=shots > 1, progress=self._progress(shots + bool(self.request.fixed)))
@@ -169,7 +175,8 @@ class _Tuning:
         """Search the one CRF for the whole clip that has at least the score of the joined encode."""
         if not self.request.fixed:
             return None
-        middle = round(statistics.mean(answer.crf for answer in answers))
+        mean = statistics.mean(answer.crf for answer in answers)
+        middle = min(self.base.encoder.scale.steps, key=lambda crf: abs(crf - mean))
         one = replace(whole, keep=None, targets=(score,), start={score: middle})
         reference = self.base.scoring.reference
         plan = SearchPlan(stem=reference.stem, progress=self._progress(len(self.bisections) + 1))

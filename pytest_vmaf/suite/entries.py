@@ -75,6 +75,17 @@ def read_clip(table: Table, *, hashed: bool) -> SuiteClip:
     return SuiteClip(name, _clip(table, path), checksum or "", groups, place, read_layer(table))
 
 
+def _crfs(table: Table, encoder: Encoder) -> tuple[float, ...] | None:
+    scale = encoder.scale
+    if not scale.is_grid:
+        return table.whole_numbers("crfs", int(min(scale.steps)), int(max(scale.steps)), f" for {encoder.name}")
+    crfs = table.numbers("crfs")
+    for index, crf in enumerate(crfs or ()):
+        if crf not in scale.steps:
+            raise table.expected("crfs", f"{scale.range_words} for {encoder.name}", index)
+    return crfs
+
+
 def read_encode(table: Table, find_encoder: FindEncoder) -> SuiteEncode:
     """Read an entry of `[[encodes]]`."""
     table.refuse_unknown(ENCODE_KEYS, HINTS)
@@ -82,8 +93,7 @@ def read_encode(table: Table, find_encoder: FindEncoder) -> SuiteEncode:
     if text is None:
         raise table.problem("lacks encoder. For files that exist already, write an entry of [[pairs]].")
     encoder = _encoder(table, text, find_encoder)
-    low, high = encoder.crf_range
-    crfs = table.whole_numbers("crfs", low, high, f" for {encoder.name}")
+    crfs = _crfs(table, encoder)
     targets = table.numbers("targets")
     if (crfs is None) == (targets is None):
         what = "lacks crfs or targets" if crfs is None else "has both crfs and targets; write two entries"

@@ -58,7 +58,7 @@ class SuiteEncode:
 
     name: str
     encoder: Encoder
-    crfs: tuple[int, ...]
+    crfs: tuple[float, ...]
     targets: tuple[float, ...]
     options: Mapping[str, Any]
     search: Mapping[str, Any]
@@ -82,7 +82,7 @@ class SuitePair:
     distorted: str
     fields: Mapping[str, Any]
     hash: str
-    crfs: tuple[int, ...]
+    crfs: tuple[float, ...]
 
     def clip_of(self, test: SuiteTest) -> Clip:
         """The encode that a test checks."""
@@ -108,7 +108,7 @@ class SuiteTest:
     name: str
     entry: SuiteEncode | SuitePair
     clip: SuiteClip
-    crf: int | None
+    crf: float | None
     layers: tuple[Layer, ...]
     marks: tuple[str, ...]
     report_only: bool | None

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from encoding.builders import paper_job
+from pytest_vmaf.encoding.availability import check_available
 from pytest_vmaf.encoding.encoders import (
     ENCODERS,
     PLACEHOLDERS,
     Encoder,
-    check_available,
     command_encoder,
     function_encoder,
 )
@@ -148,7 +148,7 @@ def test_crf_range_of_bitrates() -> None:
     "ways", [{}, {"arguments": ("{crf}",), "command": ("{crf}",)}, {"command": ("{crf}",), "function": print}], ids=repr
 )
 def test_arguments_or_command_or_function(ways: dict[str, object]) -> None:
-    with pytest.raises(SettingsError, match="must have one of arguments, command and function"):
+    with pytest.raises(SettingsError, match="must have one of arguments, command, function and codec"):
         Encoder("x", **ways)  # type: ignore[arg-type]
 
 

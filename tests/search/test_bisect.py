@@ -24,7 +24,7 @@ from pytest_vmaf.scoring.fake import FakeScorer
 from pytest_vmaf.scoring.measure import measure
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.scoring.scorer import ScoreLog, ScoreRequest
-from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan, crf_window
+from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan
 from pytest_vmaf.search.bisection import Bisection
 from pytest_vmaf.search.metric import parse_metric
 from pytest_vmaf.search.probe import Probe
@@ -618,7 +618,7 @@ def test_targets_of_a_feature(target: float, short: Path, copy: Encoder) -> None
 def test_crf_window(crf: object, short: Path) -> None:
     scoring = MeasureRequest(Clip(short), Clip(short))
     with pytest.raises(SettingsError, match=r"crf must be two whole numbers from 0 to 51 for libx264, the smaller one"):
-        crf_window(BisectRequest(scoring, X264, (60,), NEG, crf=crf))  # type: ignore[arg-type]
+        _ = BisectRequest(scoring, X264, (60,), NEG, crf=crf).steps  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

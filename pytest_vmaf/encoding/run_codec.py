@@ -1,0 +1,285 @@
+"""Run a codec: the bitstream of a source, and the frames of a bitstream. Imported where it is used."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pytest_vmaf.encoding.codec import Codec, read_codec
+from pytest_vmaf.encoding.job import EncodeJob
+from pytest_vmaf.encoding.source_frames import SourceFrames, finish, frames_taken
+from pytest_vmaf.errors import ClipError, EncodeError, MeasurementError, SettingsError
+from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.frame_arrays import to_array
+from pytest_vmaf.media.frame_layout import FrameLayout, layout_of
+from pytest_vmaf.media.frames import LONGEST_NAME, spool_frames
+from pytest_vmaf.media.guard import noted_start
+from pytest_vmaf.media.inspect import count_frames
+from pytest_vmaf.media.part import frames_of_part
+from pytest_vmaf.media.read_frames import read_frames
+from pytest_vmaf.text import plural, printable
+
+#: One thread at a time runs a codec: the bitstream of one must not meet what the codec remembers of another.
+TURN = threading.RLock()
+#: The codecs whose decoder was checked, by their number in memory, each with itself so that the number stays its own.
+_checked: dict[int, object] = {}
+MOST_CHECKED = 100
+
+
+def write_bitstream(job: EncodeJob, crf: float, path: Path) -> int:
+    """Encode the source with the codec of a job, and write the bitstream to a file.
+
+    Returns:
+        The number of frames.
+
+    Raises:
+        EncodeError: If the codec raises, does not return bytes, or does not read all frames.
+        ClipError: If the source cannot be read.
+    """
+    codec, facts = _codec(job), read_codec(_codec(job))
+    source, rate = job.source, job.source.frame_rate
+    assert rate is not None  # noqa: S101  (`make_timed_encode` refuses sources without a rate)
+
+    def read() -> Iterator[Any]:
+        return iter(read_frames(source.clip, job.ffmpeg, pix_fmt=facts.pix_fmt, timeout=job.timeout))
+
+    frames = SourceFrames(read, source.width, source.height, facts.pix_fmt, rate)
+    try:
+        with _call(job, crf, "encode", lambda: _position(frames)):
+            data = codec.encode(frames, crf)
+    finally:
+        count = finish(frames)
+    if type(data) is not bytes:
+        hint = " Return bytes(data)." if isinstance(data, bytearray | memoryview) else ""
+        raise EncodeError(f"{_what(job, crf, 'encode')} must return bytes, not {_kind(data)}.{hint}")
+    if not data:
+        raise EncodeError(f"{_what(job, crf, 'encode')} returned no bytes: b''.")
+    if count is None:
+        clip = source.clip
+        count = frames_of_part(
+            clip.name, clip.start, clip.frames, count_frames(clip, job.ffmpeg, job.timeout, job.cache)
+        )
+    if (taken := frames_taken(frames)) < count:
+        raise EncodeError(
+            f"{_what(job, crf, 'encode')} read {taken or 'none'} of the {plural(count, 'frame')} of "
+            f"{source.clip.name}. A codec must encode all of them."
+        )
+    path.write_bytes(data)
+    return count
+
+
+def decoded_clip(job: EncodeJob, crf: float, path: Path, count: int, before: dict[str, object] | None = None) -> Clip:
+    """Decode a bitstream.
+
+    Args:
+        job: The job whose codec wrote it.
+        crf: The quality.
+        path: The bitstream.
+        count: How many frames were encoded.
+        before: The codec's attributes before it encoded, if that changed them: the decoder is then run with these, too.
+
+    Returns:
+        The frames, in a temporary file that lives as long as the clip.
+
+    Raises:
+        EncodeError: If the decoder raises, or returns other frames than as many as were encoded, of the same size and
+            type.
+    """
+    failure: list[BaseException] = []
+    digest = hashlib.blake2b() if before is not None else None
+
+    def frames() -> Iterator[Any]:
+        try:
+            for frame in _frames(job, crf, _codec(job), path.read_bytes(), count):
+                if digest is not None:
+                    _add(digest, frame)
+                yield frame
+        except BaseException as error:
+            failure.append(error)
+            raise
+
+    layout = _layout(job)
+    try:
+        # Floats are rounded to 16 bits.
+        pix_fmt = None if layout.is_float else layout.form.name
+        spool = spool_frames(frames(), pix_fmt=pix_fmt, name=printable(path.name)[-LONGEST_NAME:])
+    except MeasurementError:
+        if failure:
+            raise failure[0] from failure[0].__cause__
+        raise
+    if digest is not None and before is not None:
+        _check_alone(job, crf, path, count, before, digest.digest())
+    return Clip.of_spool(spool, job.source.frame_rate)
+
+
+def drop_frames(job: EncodeJob, crf: float, path: Path, count: int) -> None:
+    """Decode a bitstream and drop the frames, to time it. Raises as `decoded_clip`."""
+    for _ in _frames(job, crf, _codec(job), path.read_bytes(), count):
+        pass
+
+
+def attributes(job: EncodeJob) -> dict[str, object] | None:
+    """What the codec remembers, before its first encode; None if its decoder was checked already."""
+    codec = _codec(job)
+    if id(codec) in _checked or not hasattr(codec, "__dict__"):
+        return None
+    while len(_checked) >= MOST_CHECKED:
+        del _checked[next(iter(_checked))]
+    _checked[id(codec)] = codec
+    return dict(vars(codec))
+
+
+def changed_attributes(job: EncodeJob, before: dict[str, object] | None) -> dict[str, object] | None:
+    """The attributes from before an encode, if the encode set any; else None."""
+    return before if before is not None and _changed(_codec(job), before) else None
+
+
+def _changed(codec: object, before: dict[str, object]) -> list[str]:
+    return [name for name, value in vars(codec).items() if name not in before or before[name] is not value]
+
+
+def _check_alone(
+    job: EncodeJob, crf: float, path: Path, count: int, before: dict[str, object], expected: bytes
+) -> None:
+    """Refuse a decoder that needs what `encode` left in the codec: its bytes are then not all that is transmitted."""
+    codec = _codec(job)
+    names = _changed(codec, before)
+    try:
+        alone = copy.copy(codec)
+        vars(alone).clear()
+        vars(alone).update(before)
+    except Exception:
+        # It cannot be copied.
+        return
+    digest, cause = hashlib.blake2b(), None
+    try:
+        for frame in _frames(job, crf, alone, path.read_bytes(), count):
+            _add(digest, frame)
+    except EncodeError as error:
+        cause = error.__cause__ or error
+    if cause is not None or digest.digest() != expected:
+        how = f"raises {type(cause).__name__}: {printable(str(cause))}" if cause else "returns other frames"
+        raise EncodeError(
+            f"{job.name}: decode() needs what encode() stored in {', '.join(names)}. Without it, it {how}.\n"
+            "  The bytes must contain all that a decoder needs, or the bitrate would be wrong: write it into them."
+        ) from cause
+
+
+def _frames(job: EncodeJob, crf: float, codec: Codec[Any], data: bytes, count: int) -> Iterator[Any]:
+    """The frames of a bitstream, each checked."""
+    layout = _layout(job)
+    example = layout.read(bytearray(layout.frame_bytes))
+    what, number = _what(job, crf, "decode"), 0
+
+    def position() -> str:
+        return f" at frame {number}" if number else ""
+
+    with _call(job, crf, "decode", position):
+        decoded = codec.decode(data)
+        if not isinstance(decoded, Iterable) or isinstance(decoded, str | bytes | dict):
+            raise EncodeError(f"{what} must return frames, not {_kind(decoded)}.")
+        frames = iter(decoded)
+    try:
+        while True:
+            with _call(job, crf, "decode", position):
+                try:
+                    frame = next(frames)
+                except StopIteration:
+                    break
+                if number >= count:
+                    raise EncodeError(f"{what} returned more than the {plural(count, 'frame')} that were encoded.")
+                frame = _checked_frame(frame, example, layout, f"{what} returned frame {number}")
+            yield frame
+            number += 1
+        if number < count:
+            raise EncodeError(f"{what} returned {plural(number, 'frame')}, but {count} were encoded.")
+    finally:
+        if isinstance(frames, Generator):
+            frames.close()
+
+
+def _checked_frame(frame: object, example: Any, layout: FrameLayout, what: str) -> Any:
+    """A frame as arrays. Raises EncodeError if it is not like the example."""
+    if isinstance(example, tuple):
+        if not isinstance(frame, tuple | list) or len(frame) != len(example):
+            raise EncodeError(f"{what} as {_kind(frame)}. In {layout.form.name}, it must be the planes (Y, U, V).")
+        planes = zip(frame, example, strict=True)
+        return tuple(
+            _checked_frame(plane, each, layout, f"{what}, plane {n}") for n, (plane, each) in enumerate(planes)
+        )
+    try:
+        array = to_array(frame) if not isinstance(frame, list | tuple) else None
+    except ClipError as error:
+        raise EncodeError(f"{what}, which is not an array: {error}") from error.__cause__
+    if array is None or (array.dtype == object):
+        raise EncodeError(f"{what} as {_kind(frame)}, not as an array of shape {example.shape}.")
+    if array.shape != example.shape:
+        raise EncodeError(f"{what} with shape {array.shape}, not {example.shape} as it was encoded.")
+    if array.dtype.newbyteorder("=") != example.dtype.newbyteorder("="):
+        raise EncodeError(
+            f"{what} as {array.dtype}, not {example.dtype.name} as in {layout.form.name}.{_how_to_round(array, layout)}"
+        )
+    if layout.is_float and not (array.min() >= 0 and array.max() <= 1):
+        odd = "NaN" if np.isnan(array).any() else f"{float(array.min() if array.min() < 0 else array.max()):.6g}"
+        raise EncodeError(f"{what} with a sample of {odd}. Floats must be from 0 to 1, as after frame.clip(0, 1).")
+    return array
+
+
+def _how_to_round(array: Any, layout: FrameLayout) -> str:
+    """A hint for a decoder that returns floats where whole numbers were encoded."""
+    if array.dtype.kind != "f" or layout.is_float:
+        return ""
+    if not np.isfinite(array).all():
+        return " It has samples that are NaN or infinite, too."
+    scaled = f"frame * {layout.maximum}" if array.max(initial=0) <= 1.5 else "frame"
+    return f" Round it: numpy.rint({scaled}).clip(0, {layout.maximum}).astype(numpy.{layout.dtype.name})."
+
+
+@contextmanager
+def _call(job: EncodeJob, crf: float, method: str, position: Callable[[], str]) -> Iterator[None]:
+    """Run the user's code: one thread at a time, with its errors worded."""
+    try:
+        with TURN, noted_start():
+            yield
+    except (MeasurementError, SettingsError, KeyboardInterrupt):
+        raise
+    except (Exception, SystemExit) as error:
+        text = printable(" ".join(str(error).split()))
+        what = _what(job, crf, method)
+        raise EncodeError(f"{what} raised {type(error).__name__}{position()}: {text}") from error
+
+
+def _position(frames: SourceFrames) -> str:
+    """Where the source was read, for messages."""
+    taken = frames_taken(frames)
+    return f" after it had read {plural(taken, 'frame')}" if taken else ""
+
+
+def _layout(job: EncodeJob) -> FrameLayout:
+    return layout_of(read_codec(_codec(job)).pix_fmt, job.source.width, job.source.height)
+
+
+def _codec(job: EncodeJob) -> Codec[Any]:
+    codec = job.encoder.codec
+    assert codec is not None  # noqa: S101
+    return codec
+
+
+def _what(job: EncodeJob, crf: float, method: str) -> str:
+    return f"{job.name}: {method}() at quality {crf}"
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else f"{type(value).__name__}"
+
+
+def _add(digest: Any, frame: Any) -> None:
+    for plane in frame if isinstance(frame, tuple) else (frame,):
+        digest.update(np.ascontiguousarray(plane).tobytes())

@@ -1,0 +1,74 @@
+"""Scale: the numbers of an encoder's constant quality."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_vmaf.encoding.codec import number_of
+from pytest_vmaf.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The numbers that an encoder can encode at: CRFs, or another scale.
+
+    Attributes:
+        name: The encoder's name, for messages.
+        steps: The numbers, the finest first.
+    """
+
+    name: str
+    steps: Sequence[float]
+
+    @property
+    def is_grid(self) -> bool:
+        """Whether these are numbers of the encoder's own, and no range of whole numbers."""
+        return not isinstance(self.steps, range)
+
+    @property
+    def wording(self) -> str:
+        """What a number of this scale must be, in words."""
+        kind = "one" if self.is_grid else "a whole number"
+        return f"{kind} {self.range_words} for {self.name}"
+
+    @property
+    def range_words(self) -> str:
+        """The numbers of the scale, in words."""
+        if self.is_grid:
+            return f"of {listed(sorted(self.steps))}"
+        return f"from {min(self.steps)} to {max(self.steps)}"
+
+    def read(self, name: str, value: object) -> float:
+        """The number of the scale that a user means.
+
+        Raises:
+            SettingsError: If there is no such number.
+        """
+        number = number_of(value)
+        if number is not None and number in self.steps and (self.is_grid or type(value) is int):
+            return self.steps[self.steps.index(number)]
+        raise SettingsError(f"{name} must be {self.wording}, not {value!r:.80}.")
+
+    def window(self, value: object) -> Sequence[float]:
+        """The numbers between two of the scale, the finest first; all of them for None.
+
+        Raises:
+            SettingsError: If these are not two numbers of the scale, the smaller one first.
+        """
+        if value is None:
+            return self.steps
+        pair = tuple(value) if isinstance(value, tuple | list) else ()
+        kinds = (int, float) if self.is_grid else (int,)
+        if len(pair) == 2 and all(type(each) in kinds and each in self.steps for each in pair) and pair[0] <= pair[1]:
+            first, last = sorted(map(self.steps.index, pair))
+            return self.steps[first : last + 1]
+        what = f"{'two' if self.is_grid else 'two whole numbers'} {self.range_words} for {self.name}"
+        raise SettingsError(f"crf must be {what}, the smaller one first, not {value!r:.80}.")
+
+
+def listed(numbers: Sequence[float]) -> str:
+    """Numbers in a message: all of a few, the ends of many."""
+    if len(numbers) <= 12:
+        return ", ".join(map(str, numbers))
+    return f"{', '.join(map(str, numbers[:4]))}, …, {numbers[-1]}"
