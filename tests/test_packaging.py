@@ -17,11 +17,12 @@ ROOT = Path(__file__).parents[1]
 #: Folders at the top of the repository that are installed inside the package.
 INSIDE = ("plugins", "model", "templates")
 TRY = (
-    "import pytest_vmaf, pytest_vmaf.plugins.ffmpeg, pytest_vmaf.plugins.vmaf_cli, pytest_vmaf.templates;"
+    "import pytest_vmaf, pytest_vmaf.plugins.ffmpeg, pytest_vmaf.plugins.vmaf_cli, pytest_vmaf.plugins.pyav;"
+    "import pytest_vmaf.templates;"
     "from pytest_vmaf.scoring.models import registry; assert registry()['models'];"
     "from pytest_vmaf import Vmaf, FakeScorer; assert Vmaf(scorer=FakeScorer(neg=9)).score('a', 'b').neg == 9;"
     "from importlib.metadata import entry_points;"
-    "assert {e.name for e in entry_points(group='pytest_vmaf.scorers')} == {'ffmpeg', 'vmaf'};"
+    "assert {e.name for e in entry_points(group='pytest_vmaf.scorers')} == {'ffmpeg', 'pyav', 'vmaf'};"
     "print(pytest_vmaf.__file__)"
 )
 
