@@ -29,10 +29,12 @@ from pytest_vmaf.media.frame_lines import FrameLines
 from pytest_vmaf.media.process import run
 from pytest_vmaf.media.scratch import scratch_folder
 from pytest_vmaf.scoring.feature_options import read_scores
-from pytest_vmaf.scoring.ffmpeg_graph import arguments, graph_file, inputs, log_name
+from pytest_vmaf.scoring.ffmpeg_graph import arguments, graph_file, inputs, log_name, xpsnr_log_name
 from pytest_vmaf.scoring.logs import Log
 from pytest_vmaf.scoring.model_files import copy_commands, copy_models, model_file_names
 from pytest_vmaf.scoring.scorer import Capabilities, EncodeStep, ModelRun, ScoreLog, ScoreRequest, Tools
+from pytest_vmaf.scoring.xpsnr import in_one_graph, needs_xpsnr, read_columns
+from pytest_vmaf.scoring.xpsnr_run import with_xpsnr
 from pytest_vmaf.text import printable, shell_join
 
 if TYPE_CHECKING:
@@ -149,6 +151,12 @@ def _run(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> tuple[Sco
             if reasons := diagnose(files, [*changes, *damages, *end.tail], first.tools.ffmpeg.path, first.timeout):
                 raise ScorerError(f"{reasons}\n  command: {end.command}", end.returncode)
         logs = [_read(Path(folder, log_name(number)), end, request) for number, request in enumerate(requests)]
+        beside = [
+            read_columns(Path(folder, xpsnr_log_name(number)), request)
+            if needs_xpsnr(request) and in_one_graph(request)
+            else {}
+            for number, request in enumerate(requests)
+        ]
     _check(end, [name for name, _ in clips], decoded, conversions, damages)
     if step is not None and len(outputs) != COUNTER + 1:
         raise ScorerError(f"The encoder's arguments must make ffmpeg write one file, not {len(outputs) - COUNTER}.")
@@ -156,9 +164,9 @@ def _run(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> tuple[Sco
         raise ScorerError(f"ffmpeg did not report how many frames of the encode it decoded.\n{end.explain()}")
     counts = {clip: decoded[number][0] for number, (_, clip) in enumerate(clips)}
     streams = {clip: (sizes.get(number, 0), decoded[number][0]) for number, (_, clip) in enumerate(clips)}
-    return tuple(
+    scored = tuple(
         ScoreLog(
-            columns=log.columns,
+            columns={**log.columns, **more},
             reference_frames=request.reference.scored(counts[request.reference.clip]),
             distorted_frames=request.distorted.scored(
                 counts[request.distorted.clip] if step is None else looped[COUNTER]
@@ -171,8 +179,9 @@ def _run(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> tuple[Sco
             # Of an encode that is made in the same run, the packets are only known to who reads its file.
             stream=streams[request.distorted.clip] if step is None else (0, 0),
         )
-        for request, log in zip(requests, logs, strict=True)
+        for request, log, more in zip(requests, logs, beside, strict=True)
     )
+    return tuple(with_xpsnr(log, request) for log, request in zip(scored, requests, strict=True))
 
 
 def _sign_meter(request: ScoreRequest) -> SignMeter:

@@ -150,6 +150,22 @@ def _has_loopback(path: str, mtime_ns: int, size: int) -> bool:
     return any("Missing argument for option 'dec'" in line for line in end.tail)
 
 
+def has_filter(ffmpeg: str, name: str) -> bool:
+    """Whether this ffmpeg has a filter, for example "xpsnr"."""
+    stat = Path(ffmpeg).stat()
+    return _has_filter(ffmpeg, name, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=16)
+def _has_filter(path: str, name: str, mtime_ns: int, size: int) -> bool:
+    lines: list[str] = []
+    end = run(
+        FfmpegCommand((path, "-nostdin", "-hide_banner", "-h", f"filter={name}"), on_stdout=lines.append),
+        INSPECT_TIMEOUT,
+    )
+    return end.returncode == 0 and any(line.strip() == f"Filter {name}" for line in lines)
+
+
 def by_hand(argv: Sequence[str]) -> tuple[str, ...]:
     """The arguments that one would type: without those that guard or watch a run."""
     arguments, rest = [], iter(argv)

@@ -38,6 +38,8 @@ from pytest_vmaf.scoring.scorer_calls import (
     name_of,
 )
 from pytest_vmaf.scoring.verify_log import verify_log
+from pytest_vmaf.scoring.xpsnr import for_scorer, needs_xpsnr
+from pytest_vmaf.scoring.xpsnr_run import with_xpsnr
 from pytest_vmaf.text import plural, printable, short_repr
 
 #: The JSON part of a cached entry.
@@ -47,6 +49,8 @@ Data: TypeAlias = Mapping[str, Any]
 SCORES_VERSION = 2
 #: Raised when signs change, so that cached ones are measured anew.
 SIGNS_VERSION = 7
+#: Raised when XPSNR changes.
+XPSNR_VERSION = 1
 COUNTS = {"columns": Each(int), "signs": Each(int), "reference_frames": int, "distorted_frames": int}
 LOG = {
     **COUNTS,
@@ -113,6 +117,7 @@ def score_key(scorer: Scorer, request: ScoreRequest, cache: Cache | None) -> str
             columns=[*request.columns, *request.optional_columns],
             signs=SIGNS_VERSION if request.signs else 0,
             **({"lead": request.lead} if any(request.lead) else {}),
+            **_xpsnr_key(request, cache),
         )
     except OSError:
         # A clip or a model is missing, which the scoring reports.
@@ -178,12 +183,15 @@ def unpack_log(data: Data, blob: bytes) -> ScoreLog:
 
 def _run(scorer: Scorer, requests: Sequence[ScoreRequest]) -> tuple[ScoreLog, ...]:
     led = [with_lead(request) for request in requests]
+    asked = [for_scorer(request) for request in led]
     try:
         if len(requests) > 1 and isinstance(scorer, JoiningScorer):
-            logs = checked_logs(call(scorer, "score_together", led), scorer, len(led))
+            logs = checked_logs(call(scorer, "score_together", asked), scorer, len(led))
         else:
-            logs = tuple(checked_log(call(scorer, "score", request), scorer) for request in led)
-        logs = tuple(_with_signs(log, request, scorer) for log, request in zip(logs, led, strict=True))
+            logs = tuple(checked_log(call(scorer, "score", request), scorer) for request in asked)
+        logs = tuple(
+            _with_signs(with_xpsnr(log, request), request, scorer) for log, request in zip(logs, led, strict=True)
+        )
         for request, log in zip(led, logs, strict=True):
             if request.lead != (0, 0):
                 verify_log(log, request, name_of(scorer))
@@ -245,6 +253,13 @@ def _identity(scorer: Scorer, tools: Tools, cache: Cache | None) -> Data | None:
         return None
     name = f"{type(scorer).__module__}.{type(scorer).__qualname__}"
     return {"scorer": [name, digest(Path(module) for module in modules if module)], "builds": builds}
+
+
+def _xpsnr_key(request: ScoreRequest, cache: Cache | None) -> Data:
+    """What XPSNR depends on beside the scores: the filter is in ffmpeg, whatever the scorer runs."""
+    if not needs_xpsnr(request):
+        return {}
+    return {"xpsnr": [XPSNR_VERSION, request.xpsnr_rate, cache and build_of(request.tools.ffmpeg.path, cache)]}
 
 
 def _source(source: Source, cache: Cache | None) -> list[object]:

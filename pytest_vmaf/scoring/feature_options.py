@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from pytest_vmaf.scoring.features import (
     every_column_of,
@@ -17,6 +18,7 @@ from pytest_vmaf.scoring.logs import Log, read_log
 from pytest_vmaf.scoring.scorer import ScoreRequest
 
 CAMBI = "cambi"
+Value = TypeVar("Value")
 
 
 def feature_arguments(request: ScoreRequest) -> list[list[str]]:
@@ -37,7 +39,7 @@ def read_scores(path: Path, request: ScoreRequest) -> Log:
     wanted = [name for name in (*request.columns, *request.optional_columns) if name not in plain.values()]
     log = read_log(path, [*plain, *wanted])
 
-    def named(table: Mapping[str, object]) -> dict[str, object]:
+    def named(table: Mapping[str, Value]) -> dict[str, Value]:
         # A column of a feature may also be one that a model needs by its name in the log.
         both = {name: value for name, value in table.items() if name not in plain or name in wanted}
         return {**both, **{plain[name]: value for name, value in table.items() if name in plain}}

@@ -13,6 +13,7 @@ from pytest_vmaf.media.small_frames import BESIDE, OUTPUT as SMALL_OUTPUT, SMALL
 from pytest_vmaf.scoring.feature_options import feature_arguments
 from pytest_vmaf.scoring.model_files import model_options
 from pytest_vmaf.scoring.scorer import EncodeStep, ModelRun, ScoreRequest, Tools
+from pytest_vmaf.scoring.xpsnr import filters, in_one_graph, needs_xpsnr
 
 
 def inputs(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> list[tuple[str, Clip]]:
@@ -112,9 +113,16 @@ def _graph(
             scorings.append(BESIDE)
         run_options = [r"\:".join(model_options(model, models[model])) for model in request.models]
         features = [r"\:".join(("name=" + each[0], *each[1:])) for each in feature_arguments(request)]
+        pair = f"[distorted{tail}]", f"[reference{tail}]"
+        if needs_xpsnr(request) and in_one_graph(request):
+            # One after the other: libvmaf gets only frames whose XPSNR is in the log.
+            measured = f"[weighted{tail}]"
+            scorings.append(f"{pair[0]}split[scored-distorted{tail}][beside-distorted{tail}]")
+            scorings.append(filters(request, pair[1], f"[beside-distorted{tail}]", measured, xpsnr_log_name(number)))
+            pair = f"[scored-distorted{tail}]", measured
         # No shortest=1 or the like: if the lengths differ, both clips must be decoded to their ends and counted.
         scorings.append(
-            f"[distorted{tail}][reference{tail}]libvmaf="
+            f"{pair[0]}{pair[1]}libvmaf="
             f"model='{'|'.join(run_options)}'"
             + (f":feature='{'|'.join(features)}'" if features else "")
             + f":log_path={log_name(number)}:log_fmt=xml:n_threads={threads}[scored{tail}]"
@@ -134,6 +142,11 @@ def _graph(
 def log_name(number: int) -> str:
     """The file name of a request's log."""
     return f"vmaf{number or ''}.xml"
+
+
+def xpsnr_log_name(number: int) -> str:
+    """The file name of a request's log of XPSNR."""
+    return f"xpsnr{number or ''}.txt"
 
 
 def graph_file(graph: str, folder: Path, tools: Tools) -> list[str]:

@@ -17,10 +17,16 @@ from pytest_vmaf.scoring.scorer import ModelRun, ScoreLog, ScoreRequest, Source
 USUAL, HIGH_FRAME_RATE = (1, 1), (4, 1)
 
 
-def lead_of(models: Sequence[ModelRun], reference: Source, distorted: Source) -> tuple[int, int]:
+def lead_of(models: Sequence[ModelRun], reference: Source, distorted: Source, least: int = 0) -> tuple[int, int]:
     """How many frames are scored before a part and after it: as many as the models need and both clips have.
 
     Whether the clips have frames after their parts is only known when they are decoded.
+
+    Args:
+        models: The models.
+        reference: The reference.
+        distorted: The distorted clip.
+        least: How many frames before a part other measurements need.
     """
     if not reference.trim or not distorted.trim or reference.matched:
         return 0, 0
@@ -28,7 +34,7 @@ def lead_of(models: Sequence[ModelRun], reference: Source, distorted: Source) ->
     plain = all(model.version and "_hfr_" not in model.version for model in models)
     before, after = USUAL if plain else HIGH_FRAME_RATE
     ends = reference.frames is not None and distorted.frames is not None
-    return min(before, reference.start, distorted.start), after if ends else 0
+    return min(max(before, least), reference.start, distorted.start), after if ends else 0
 
 
 def with_lead(request: ScoreRequest) -> ScoreRequest:

@@ -22,6 +22,7 @@ from pytest_vmaf.scoring.seen_frames import refuse_unseen_frames
 from pytest_vmaf.scoring.self_scores import frames_above, remember, self_scores
 from pytest_vmaf.scoring.signs import refuse_displaced, sign_metrics
 from pytest_vmaf.scoring.verify_log import verify_log
+from pytest_vmaf.scoring.xpsnr import xpsnr_notes
 from pytest_vmaf.text import plural
 
 #: VMAF is not meaningful for a frame below this luma PSNR (dB), above this NEG and with a smaller gap than this.
@@ -146,7 +147,10 @@ def context_of(
         reference=reference or str(job.reference.clip),
         distorted=name or str(job.distorted.clip),
         frame_rate=pair.frame_rate if pair else Fraction(job.reference.clip.frame_rate or 25),
-        provenance={**_provenance(prepared, log), "notes": [*(pair.notes if pair else ()), *notes]},
+        provenance={
+            **_provenance(prepared, log),
+            "notes": [*(pair.notes if pair else ()), *xpsnr_notes(job, log), *notes],
+        },
         shots=prepared.shots,
         first=0 if job.reference.matched else job.reference.start,
     )

@@ -15,13 +15,14 @@ from pytest_vmaf.media.fingerprint import same_content, stamp_of
 from pytest_vmaf.media.pair import Pair, check_pair
 from pytest_vmaf.scoring.advice import advised, least_depth, note_advice
 from pytest_vmaf.scoring.cached import capabilities
-from pytest_vmaf.scoring.features import columns_of, optional_columns_of, refuse_large_encode, requested_features
+from pytest_vmaf.scoring.features import XPSNR, columns_of, optional_columns_of, refuse_large_encode, requested_features
 from pytest_vmaf.scoring.lead import lead_of
 from pytest_vmaf.scoring.missing_chroma import note_missing_chroma
 from pytest_vmaf.scoring.models import ModelPair, resolve_model
 from pytest_vmaf.scoring.requirements import Requirement
 from pytest_vmaf.scoring.scored_shots import scored_shots
 from pytest_vmaf.scoring.scorer import Capabilities, Scorer, ScoreRequest, Source, Tools
+from pytest_vmaf.scoring.xpsnr import RATES, rate_class, refuse_frames, refuse_without_filter
 
 #: The columns that a bootstrap model adds to its own.
 BOOTSTRAP_COLUMNS = ("bagging", "stddev", "ci_p95_lo", "ci_p95_hi")
@@ -93,6 +94,10 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
     # PSNR is always measured: it costs next to nothing, and shows where VMAF is not meaningful.
     names = (*request.features, *(("psnr",) if can.reads_clips else ()))
     features = requested_features(names)
+    measured = tuple(name for name in features if name != XPSNR)
+    weighted = XPSNR in features and can.reads_clips
+    if weighted:
+        refuse_without_filter(tools.ffmpeg)
     pair = None
     width, height, pix_fmt = 1920, 1080, "yuv420p"
     sources = Source(request.reference, ""), Source(request.distorted, "")
@@ -129,6 +134,7 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
             f"{models.name} gives a confidence interval, which the scorer {can.name!r} does not support. "
             "Use --vmaf-scorer=vmaf."
         )
+    rate = rate_class(pair.frame_rate) if pair and weighted else 0
     job = ScoreRequest(
         reference=sources[0],
         distorted=sources[1],
@@ -136,7 +142,7 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
         height=height,
         pix_fmt=pix_fmt,
         models=(models.default, models.neg),
-        features=features,
+        features=measured,
         columns=_columns(models, features),
         tools=tools,
         threads=request.threads,
@@ -144,8 +150,11 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
         progress=_progress(request.progress, pair),
         optional_columns=_optional_columns(models, features) if can.reads_clips else (),
         signs=request.signs and can.reads_clips,
-        lead=lead_of((models.default, models.neg), *sources),
+        lead=lead_of((models.default, models.neg), *sources, RATES.get(rate, 0)),
+        xpsnr_rate=rate,
     )
+    if weighted:
+        refuse_frames(job)
     shots = scored_shots(request.shots_for, job, can, pair, request.cache) if request.shots_for else ()
     return PreparedScoring(job, models, can, pair, scorer, stamp, request.cache, request.allow, request.require, shots)
 

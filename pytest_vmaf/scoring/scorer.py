@@ -110,6 +110,8 @@ class ScoreRequest:
         signs: Whether the log should also have `signs`. pytest-vmaf measures them itself where the scorer does not.
         lead: How many frames of both clips are scored before those of a part, and after them. Scorers get them as any
             others; their values are removed from the log.
+        xpsnr_rate: The frame rate that stands for the reference's in the weights of XPSNR; 0 if none is measured.
+            pytest-vmaf measures XPSNR itself where the scorer does not.
     """
 
     reference: Source
@@ -127,6 +129,7 @@ class ScoreRequest:
     optional_columns: tuple[str, ...] = ()
     signs: bool = False
     lead: tuple[int, int] = (0, 0)
+    xpsnr_rate: int = 0
 
     @property
     def scored_part(self) -> tuple[int, int | None]:

@@ -26,6 +26,8 @@ from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.scorer import EncodeStep, EncodingScorer, ScoreLog, Scorer
 from pytest_vmaf.scoring.scorer_calls import call, checked_log
 from pytest_vmaf.scoring.signs import enhancement_of
+from pytest_vmaf.scoring.xpsnr import for_scorer
+from pytest_vmaf.scoring.xpsnr_run import with_xpsnr
 from pytest_vmaf.search.metric import Metric
 
 LOG = logging.getLogger("pytest_vmaf")
@@ -213,7 +215,8 @@ class Prober:
         # `job.clip` reads the file, which does not exist yet.
         prepared = self._like_first(first, Clip(path, film_grain=self.job.source.clip.film_grain))
         step = EncodeStep(self.job.source.clip, self.job.ffmpeg_arguments(crf), path)
-        log = checked_log(call(scorer, "encode_and_score", prepared.job, step), scorer)
+        log = checked_log(call(scorer, "encode_and_score", for_scorer(prepared.job), step), scorer)
+        log = with_xpsnr(log, prepared.job)
         verified = check_log(prepared, log)
         encode = describe(self.job, crf, path, log.command, None)
         self._check_frames(encode, log)
