@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pytest_vmaf.gates.gate import Gate as Gate
     from pytest_vmaf.media.clip import Clip as Clip
     from pytest_vmaf.media.clip_like import ClipLike as ClipLike
+    from pytest_vmaf.media.read_frames import read_frames as read_frames
     from pytest_vmaf.report.schema import REPORT_SCHEMA as REPORT_SCHEMA
     from pytest_vmaf.report.sections import (
         Chart as Chart,
@@ -87,6 +88,7 @@ _EXPORTS = {
     "gates.gate": "Gate",
     "media.clip": "Clip",
     "media.clip_like": "ClipLike",
+    "media.read_frames": "read_frames",
     "report.schema": "REPORT_SCHEMA",
     "report.sections": "Chart DataTable HeatMap Line Paragraph Pictures Section Shown",
     "roi.masked_score": "RoiResult",

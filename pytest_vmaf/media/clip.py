@@ -17,6 +17,7 @@ from pytest_vmaf.media.pixel_formats import pixel_format, raw_pixel_format
 from pytest_vmaf.text import printable
 
 if TYPE_CHECKING:
+    from pytest_vmaf.media.arrays import Frames
     from pytest_vmaf.media.spool import Spool
 
 #: The suffixes of raw video, and the pixel format that a file with one of them probably has.
@@ -117,7 +118,7 @@ class Clip:
     @classmethod
     def from_frames(
         cls,
-        frames: object,
+        frames: Frames,
         *,
         pix_fmt: str | None = None,
         frame_rate: Fraction | float | str | None = None,

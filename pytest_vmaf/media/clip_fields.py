@@ -8,12 +8,11 @@ from fractions import Fraction
 from pathlib import Path
 
 from pytest_vmaf.errors import ClipError
+from pytest_vmaf.media.arrays import is_array
 from pytest_vmaf.media.ntsc import ntsc_rate
 
 #: The most pixels on a side of a picture.
 LONGEST_SIDE = 65535
-#: What tells that an object is an array.
-ARRAY_PROTOCOLS = ("__array__", "__array_interface__", "__dlpack__")
 
 
 def read_path(path: str | os.PathLike[str] | bytes) -> Path:
@@ -61,8 +60,3 @@ def read_rate(rate: Fraction | float | str | None) -> Fraction | None:
     if isinstance(rate, bool) or not 0 < exact <= 1000:
         raise ClipError(f'frame_rate must be frames per second, for example 24, 59.94 or "30000/1001", not {rate!r}.')
     return ntsc_rate(exact)
-
-
-def is_array(value: object) -> bool:
-    """Whether an object is an array of some library."""
-    return any(hasattr(value, name) for name in ARRAY_PROTOCOLS) and not isinstance(value, type)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
 from pytest_vmaf.errors import ClipError, EncodeError, MeasurementError
+from pytest_vmaf.media.arrays import Frames, is_array
 from pytest_vmaf.media.clip import Clip
-from pytest_vmaf.media.clip_fields import is_array
 from pytest_vmaf.media.spool import UNNAMED
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 class HasClip(Protocol):
@@ -23,26 +20,8 @@ class HasClip(Protocol):
         """The clip."""
 
 
-class HasArray(Protocol):
-    """An array of a library, such as NumPy or PyTorch."""
-
-    def __array__(self) -> NDArray[Any]:
-        """The array as one of NumPy."""
-
-
-class HasDlpack(Protocol):
-    """An array of a library that has DLPack."""
-
-    def __dlpack__(self) -> object:
-        """The array as a capsule."""
-
-
-#: Frames, or one frame.
-ArrayLike = HasArray | HasDlpack
-#: The planes Y, U and V of one frame.
-Planes = tuple[ArrayLike, ArrayLike, ArrayLike]
 #: What the methods of `Vmaf` take as a clip.
-ClipLike = Clip | HasClip | str | os.PathLike[str] | bytes | ArrayLike | Iterable[ArrayLike] | Iterable[Planes]
+ClipLike = Clip | HasClip | str | os.PathLike[str] | bytes | Frames
 
 
 def as_clip(clip: ClipLike, role: str = "") -> Clip:

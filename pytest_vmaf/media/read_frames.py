@@ -7,19 +7,45 @@ import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Literal, TypedDict, Unpack, overload
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pytest_vmaf.errors import ClipError
 from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.clip_like import ClipLike, as_clip
 from pytest_vmaf.media.command import Finished
 from pytest_vmaf.media.demux import input_arguments, video_stream
 from pytest_vmaf.media.diagnosis import why_unreadable
-from pytest_vmaf.media.ffmpeg import FfmpegCommand
+from pytest_vmaf.media.ffmpeg import FfmpegCommand, find_ffmpeg
 from pytest_vmaf.media.frame_layout import Frame, FrameLayout, layout_of
 from pytest_vmaf.media.inspect import inspect
 from pytest_vmaf.media.process import run_together, thread_refusals
+from pytest_vmaf.media.seconds import in_frames
+
+#: Pixel formats by what their frames are, for type checkers.
+Array8 = Literal["rgb24", "bgr24", "gbrp", "gray"]
+Array16 = Literal["rgb48le", "bgr48le", "gbrp10le", "gbrp12le", "gray10le", "gray12le", "gray16le"]
+Planes8 = Literal["yuv420p", "yuv422p", "yuv444p"]
+Size = tuple[int, int]
 
 #: How YUV becomes RGB, and depths become others.
 CONVERT = "scale=flags=bicubic+accurate_rnd+full_chroma_int"
+
+
+class ReadOptions(TypedDict, total=False):
+    """Options of `read_frames`.
+
+    Attributes:
+        size: Width and height of the frames, with `filters` that change them. By default those of the clip.
+        filters: ffmpeg filters in place of the clip's own crop and part.
+        timeout: In seconds, for the whole clip and what is done with its frames.
+    """
+
+    size: Size | None
+    filters: str
+    timeout: float | None
 
 
 class _Abandoned(Exception):
@@ -37,44 +63,58 @@ class _Decoding:
     awaited: threading.Event = field(default_factory=threading.Event)
 
 
+@overload
 def read_frames(
-    clip: Clip,
-    ffmpeg: str,
-    *,
-    pix_fmt: str,
-    size: tuple[int, int] | None = None,
-    filters: str = "",
-    timeout: float | None = None,
+    clip: ClipLike, ffmpeg: str | None = None, *, pix_fmt: Array8 = "rgb24", **options: Unpack[ReadOptions]
+) -> Iterator[NDArray[np.uint8]]: ...
+@overload
+def read_frames(
+    clip: ClipLike, ffmpeg: str | None = None, *, pix_fmt: Array16, **options: Unpack[ReadOptions]
+) -> Iterator[NDArray[np.uint16]]: ...
+@overload
+def read_frames(
+    clip: ClipLike, ffmpeg: str | None = None, *, pix_fmt: Planes8, **options: Unpack[ReadOptions]
+) -> Iterator[tuple[NDArray[np.uint8], ...]]: ...
+@overload
+def read_frames(
+    clip: ClipLike, ffmpeg: str | None = None, *, pix_fmt: str, **options: Unpack[ReadOptions]
+) -> Iterator[Frame]: ...
+def read_frames(
+    clip: ClipLike, ffmpeg: str | None = None, *, pix_fmt: str = "rgb24", **options: Unpack[ReadOptions]
 ) -> Iterator[Frame]:
-    """Decode a clip frame by frame. Closing the iterator ends ffmpeg.
+    """Decode a clip to NumPy arrays, frame by frame. Few are in memory at a time.
+
+    Closing the iterator ends ffmpeg.
 
     Args:
-        clip: The clip. Its crop and its part are applied, unless there are `filters`.
-        ffmpeg: The path of ffmpeg.
-        pix_fmt: ffmpeg's name of the pixel format: RGB, grey or planar YUV.
-        size: Width and height of the frames after the filters. By default those of the clip.
-        filters: The ffmpeg filters between decoder and output, in place of those of the clip itself, for example a
-            `Source.chain`.
-        timeout: In seconds, for the whole clip and what is done with its frames.
+        clip: The clip. Its crop and its part are applied.
+        ffmpeg: The path of ffmpeg. By default the one that scores.
+        pix_fmt: ffmpeg's name of the pixel format: RGB, grey or planar YUV. YUV becomes RGB by the matrix and range of
+            the clip's tags; without tags these are BT.601 and limited range, as in scores.
+        **options: `ReadOptions`, for example `timeout=60`.
 
-    Yields:
-        Each frame: an array [H,W,3] of RGB (bgr24 is in the order of its name), [H,W] of grey, or a tuple of planes
-        (Y, U, V). Samples are uint8, uint16, or float32 from 0 to 1 (gbrpf32le).
+    Returns:
+        An iterator of frames: an array [H,W,3] of RGB ("rgb24", "rgb48le", "gbrp10le"; "bgr24" in the order of its
+        name), [H,W] of grey ("gray", "gray10le"), or a tuple of the planes Y, U and V ("yuv420p", "yuv420p10le").
+        Samples are uint8, uint16, or float32 from 0 to 1 ("gbrpf32le", "grayf32le").
 
     Raises:
         ClipError: If the clip cannot be decoded, or `pix_fmt` is another one.
-        ScorerError: If the time limit is exceeded.
+        ScorerError: If the time limit is exceeded, or there is no ffmpeg.
     """
-    # The format is checked here, and not when the first frame is read.
+    # What is wrong with the arguments is said here, and not when the first frame is read.
+    size, timeout = options.get("size"), options.get("timeout")
     layout = layout_of(pix_fmt, *(size or (1, 1)))
+    path = ffmpeg or find_ffmpeg().path
+    whole = in_frames(as_clip(clip), path, timeout)
     if size is None:
-        video = inspect(clip, ffmpeg, 1, timeout)
+        video = inspect(whole, path, 1, timeout)
         layout = layout_of(pix_fmt, video.width, video.height)
-    chain = filters or ",".join(filter(None, (clip.trimming, clip.cropping, CONVERT)))
-    argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", "-xerror", "-nostats", *input_arguments(clip)]
-    argv += ["-filter_complex", f"[{video_stream(clip)}]{chain},format={layout.form.name}[frames]", "-map", "[frames]"]
+    chain = options.get("filters") or ",".join(filter(None, (whole.trimming, whole.cropping, CONVERT)))
+    argv = [path, "-nostdin", "-hide_banner", "-loglevel", "error", "-xerror", "-nostats", *input_arguments(whole)]
+    argv += ["-filter_complex", f"[{video_stream(whole)}]{chain},format={layout.form.name}[frames]", "-map", "[frames]"]
     argv += ["-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", layout.form.name, "pipe:1"]
-    return _decoded(clip, argv, layout, timeout)
+    return _decoded(whole, argv, layout, timeout)
 
 
 def _decoded(clip: Clip, argv: list[str], layout: FrameLayout, timeout: float | None) -> Iterator[Frame]:
