@@ -18,7 +18,7 @@ from pytest_vmaf.media.command import Command, Finished
 from pytest_vmaf.media.ffmpeg import ENVIRONMENT, STALL_LIMIT
 from pytest_vmaf.media.process import run, run_together
 from pytest_vmaf.media.scratch import scratch_folder
-from pytest_vmaf.scoring.feature_options import feature_options, read_scores
+from pytest_vmaf.scoring.feature_options import feature_arguments, read_scores
 from pytest_vmaf.scoring.logs import Log
 from pytest_vmaf.scoring.model_files import copy_commands, copy_models, model_file_names, model_options
 from pytest_vmaf.scoring.raw_decoder import PLANAR, RawDecoder, decoders_of, shell_pipes
@@ -125,7 +125,7 @@ def arguments(request: ScoreRequest, models: dict[ModelRun, str], reference: str
         raise ScorerError(f"libvmaf cannot read {request.pix_fmt}.")
     argv = [*_python(_find()), "--size", f"{request.width}x{request.height}", "--pix-fmt", request.pix_fmt]
     runs = "|".join(":".join(model_options(model, models[model])) for model in request.models)
-    features = "|".join(":".join([f"name={name}", *feature_options(name, request)]) for name in request.features)
+    features = "|".join(":".join(["name=" + each[0], *each[1:]]) for each in feature_arguments(request))
     argv += [reference, distorted, f"model={runs}", *([f"feature={features}"] if features else [])]
     return [*argv, f"log_path={LOG}", "log_fmt=xml", f"n_threads={request.threads}"]
 
