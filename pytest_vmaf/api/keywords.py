@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypedDict
 
+from pytest_vmaf.api.agreement_keywords import AgreementOptions, AgreeOptions
 from pytest_vmaf.api.stream_keywords import StreamExpectations as StreamExpectations, StreamSettings as StreamSettings
 from pytest_vmaf.encoding.codec import Codec
 from pytest_vmaf.encoding.encoders import Encoder
@@ -259,7 +260,7 @@ class SearchSettings(Settings, SearchOptions, total=False):
     """The settings of a search: those of its measurements, and its own options."""
 
 
-class BisectSettings(SearchSettings, total=False):
+class BisectSettings(SearchSettings, AgreeOptions, total=False):
     """The settings of `vmaf.bisect`, with its baseline and the tolerances on it."""
 
     baseline: bool | str | None
@@ -269,7 +270,7 @@ class BisectSettings(SearchSettings, total=False):
     max_crf_rise: ToleranceLimit
 
 
-class CompareSettings(SearchSettings, total=False):
+class CompareSettings(SearchSettings, AgreementOptions, total=False):
     """The settings of `vmaf.compare`, with its baseline and the tolerance on it."""
 
     baseline: bool | str | None

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pytest_vmaf.api.keywords import SearchOptions
     from pytest_vmaf.baselines.check import BaselineCheck
     from pytest_vmaf.scoring.scorer import Scorer
+    from pytest_vmaf.search.metric import Metric
 
 #: One line for each search, and with DEBUG for each trial encode: what a log shows in place of a progress line.
 LOG = logging.getLogger("pytest_vmaf")
@@ -39,6 +40,8 @@ __tracebackhide__ = True
 Found = TypeVar("Found")
 #: The options of a search; every other keyword is a setting of its measurements, a baseline or a tolerance.
 OPTIONS = ("preset", "arguments", "pix_fmt", "metric", "crf", "sample", "start", "keep", "workers", "repeats")
+#: The options of a search that compares metrics.
+AGREEMENT = ("agree", "max_disagreement")
 #: Parameters of the methods, which a misspelled keyword may also mean.
 PARAMETERS = (
     "encoder",
@@ -64,12 +67,16 @@ class SearchInput:
         scorer: The scorer.
         options: The options of the search.
         baseline: The baseline to compare with, if any.
+        agree: The metrics of `agree=`, which are measured.
+        max_disagreement: The limit on the spread of BD-rates, if there is one.
     """
 
     scorings: tuple[MeasureRequest, ...]
     scorer: Scorer
     options: SearchOptions
     baseline: BaselineCheck | None
+    agree: tuple[Metric, ...] = ()
+    max_disagreement: float | None = None
 
 
 def run_search(
@@ -148,7 +155,8 @@ def _read_input(
 ) -> SearchInput:
     _check_names(settings)
     options = {name: value for name, value in settings.items() if name in OPTIONS and value is not None}
-    layer = make_layer("call", {name: value for name, value in settings.items() if name not in OPTIONS})
+    layer = make_layer("call", {name: value for name, value in settings.items() if name not in (*OPTIONS, *AGREEMENT)})
+    agree, max_disagreement = _agreement(settings, baseline_kind)
     own = "; max_bitrate and min_crf are" if baseline_kind == "bisect" else ""
     if layer.gates:
         raise SettingsError(
@@ -160,12 +168,30 @@ def _read_input(
     layers = (layer, *context.layers)
     sources = [with_usual_rate(as_clip(clip, "source")) for clip in clips]
     baseline = _baseline(context, layers, baseline_kind, sources, title)
-    requests = [context.request(clip, clip, layers) for clip in sources]
+    if agree and baseline is None and baseline_kind == "bisect":
+        raise SettingsError("agree compares vmaf.bisect with its baseline, and none is requested. Add baseline=True.")
+    features = [feature for metric in agree for feature in metric.features]
+    requests = [context.request(clip, clip, layers, features) for clip in sources]
     for scoring, _ in requests:
         _refuse_missing_part(scoring)
     cuts = cuts or "sample" in options
     scorings = tuple(_at_steady_rate(scoring, cuts) for scoring, _ in requests)
-    return SearchInput(scorings, requests[0][1], cast("SearchOptions", options), baseline)
+    chosen = cast("SearchOptions", options)
+    return SearchInput(scorings, requests[0][1], chosen, baseline, agree, max_disagreement)
+
+
+def _agreement(settings: Mapping[str, object], kind: str) -> tuple[tuple[Metric, ...], float | None]:
+    """Read the options that compare metrics. Raises SettingsError for invalid ones, and where a search has none."""
+    chosen = [name for name in AGREEMENT if settings.get(name) is not None]
+    if not chosen:
+        return (), None
+    from pytest_vmaf.search.agreement import read_agree, read_max_disagreement
+
+    if kind not in ("bisect", "compare"):
+        raise SettingsError(f"{chosen[0]} is an option of vmaf.compare, and agree of vmaf.bisect with a baseline too.")
+    if kind == "bisect" and "max_disagreement" in chosen:
+        raise SettingsError("max_disagreement is a gate of vmaf.compare, which has BD-rates. vmaf.bisect has none.")
+    return read_agree(settings.get("agree")), read_max_disagreement(settings.get("max_disagreement"))
 
 
 def _refuse_missing_part(scoring: MeasureRequest) -> None:
@@ -219,7 +245,7 @@ def _listed(sources: object) -> Sequence[ClipLike]:
 
 def _check_names(settings: Iterable[str]) -> None:
     """Raise SettingsError for a keyword that neither a search nor its measurements have."""
-    known = (*OPTIONS, *BY_NAME, "baseline", "gates")
+    known = (*OPTIONS, *AGREEMENT, *BY_NAME, "baseline", "gates")
     for name in settings:
         if name in ("max_bitrate", "min_crf"):
             raise SettingsError(f"{name} is a gate of vmaf.bisect. Here, use assert on what is returned.")

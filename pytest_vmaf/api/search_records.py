@@ -10,13 +10,14 @@ from pytest_vmaf.baselines.judge import Outcome
 from pytest_vmaf.errors import GateViolation
 from pytest_vmaf.gates.gate import Gate, Verdict
 from pytest_vmaf.report.baseline_section import section_maker
-from pytest_vmaf.report.record import measurement_record, outcome_gates, with_gates
+from pytest_vmaf.report.record import disagreement_gates, measurement_record, outcome_gates, with_gates
 from pytest_vmaf.report.repeats import repeats_data
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.search.verdicts import best_below, judge_answer, judge_score, violation
 from pytest_vmaf.settings import TEST_ORIGINS
 
 if TYPE_CHECKING:
+    from pytest_vmaf.search.agreement import DisagreementVerdict
     from pytest_vmaf.search.bisection import Bisection
     from pytest_vmaf.search.ladder import Ladder
 
@@ -50,6 +51,7 @@ def record_answers(
     bisections: Iterable[Bisection],
     limits: Sequence[tuple[Gate, float]] = (),
     outcome: Outcome | None = None,
+    disagreement: Sequence[DisagreementVerdict] = (),
 ) -> None:
     """Record one measurement per encode that answers a target, and check the gates of all targets.
 
@@ -58,6 +60,7 @@ def record_answers(
         bisections: The bisections.
         limits: Gates on bitrate and CRF, each with its target.
         outcome: The comparison with a baseline. Its gates go into the first record.
+        disagreement: The verdicts of `max_disagreement`, likewise.
 
     Raises:
         GateViolation: If a gate or a tolerance fails, or a target with a gate is not met.
@@ -69,7 +72,10 @@ def record_answers(
     for bisection in bisections:
         violations += _record_bisection(context, bisection, limits)
         lines = str(bisection).splitlines()
-    count = len(limits)
+    count = len(limits) + len(disagreement)
+    violations += [each.text for each in disagreement if not each.passed]
+    if disagreement and first < len(measurements):
+        measurements[first] = with_gates(measurements[first], disagreement_gates(disagreement))
     if outcome is not None:
         violations += outcome.failed
         count += len(outcome.failed) + len(outcome.also)

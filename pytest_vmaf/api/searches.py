@@ -113,6 +113,7 @@ def compare(
     from pytest_vmaf.baselines.from_results import entry_of_comparison
     from pytest_vmaf.encoding.encoders import ENCODERS
     from pytest_vmaf.report.search_sections import compare_sections
+    from pytest_vmaf.search.agreement import judge_disagreement
     from pytest_vmaf.search.compare import CompareRequest, compare as run_comparison
     from pytest_vmaf.search.requests import bisect_request, contenders
 
@@ -120,14 +121,14 @@ def compare(
         base = bisect_request(search.scorings[0], ENCODERS["libx264"], targets)
         requests = contenders(context.extensions.encoder, encoders, base, **search.options)
         with context.progress(f"comparing {', '.join(requests)}", unit=TRIALS) as update:
-            request = CompareRequest(search.scorings, requests, speed, whole_numbers(update))
+            request = CompareRequest(search.scorings, requests, speed, whole_numbers(update), search.agree)
             comparison = run_comparison(request, search.scorer)
         context.records.add_sections(compare_sections(comparison))
         clips = [scoring.reference for scoring in search.scorings]
         context.baselines.remember(comparison, clips, len(context.records.measurements))
         outcome = search.baseline.compare(entry_of_comparison(comparison, clips)) if search.baseline else None
-        bisections = [each for by_label in comparison.bisections.values() for each in by_label.values()]
-        record_answers(context, bisections, (), outcome)
+        disagreement = judge_disagreement(comparison.agreements, search.max_disagreement)
+        record_answers(context, comparison.searches, (), outcome, disagreement)
         return comparison
 
     return run_search(context, sources, "compare", settings, run, baseline_kind="compare")

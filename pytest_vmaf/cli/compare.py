@@ -26,17 +26,32 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--encoders", action="extend", type=flags.encoders, help=text)
     parser.add_argument("--no-speed", action="store_true", help="do not measure the speed of each encoder")
     flags.add_search(parser, many=True)
+    add = parser.add_argument_group("agreement of metrics").add_argument
+    text = "compare BD-rates in these metrics, too, for example psnr_y,float_ms_ssim; they are measured"
+    add("--agree", type=flags.words, metavar="METRICS", help=text)
+    text = "fail if the BD-rates of --agree and of the targets' metric are further apart, in percentage points"
+    add("--max-disagreement", type=float, metavar="POINTS", help=text)
     add_output(parser, "table", "json")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Compare, write the comparison, and exit by the targets."""
+    """Compare, write the comparison, and exit by the targets and the agreement."""
+    from pytest_vmaf.search.agreement import judge_disagreement, read_max_disagreement
+
     search = read_search(options, "compare")
     encoders, speed = options.encoders or ENCODERS, not options.no_speed
+    limit = read_max_disagreement(options.max_disagreement)
     with output.searching(options, search):
         comparison = search.vmaf.compare(
-            search.clips, encoders=encoders, targets=search.targets, speed=speed, **search.settings
+            search.clips,
+            encoders=encoders,
+            targets=search.targets,
+            speed=speed,
+            agree=options.agree,
+            **search.settings,
         )
     output.write_search(options, search.head, comparison.to_dict(), search.vmaf.sections)
     answers = [answer for bisection in comparison.searches for answer in bisection.answers.values()]
-    return output.exit_code(answer.why for answer in answers if not answer.met)
+    verdicts = judge_disagreement(comparison.agreements, limit)
+    unmet = [answer.why for answer in answers if not answer.met]
+    return output.exit_code([*unmet, *(verdict.text for verdict in verdicts if not verdict.passed)])

@@ -237,6 +237,8 @@ def unknown_metric(name: str, origin: str, hint: str, names: Sequence[str]) -> S
     """The error for a gate or tolerance whose metric is not one of the names."""
     if "bd_rate" in name:
         hint = " For a BD-rate, assert on comparison.bd_rate(…), or pass baseline=True and max_bd_rate_rise=."
+    if "disagree" in name:
+        hint = " max_disagreement= is a keyword of vmaf.compare, and compares BD-rates."
     listed = ", ".join(each for each in names if not each.startswith("float_moment") and not is_elementary(each))
     return SettingsError(f"{name!r} ({origin}) has an unknown metric.{hint} Metrics: {listed}.")
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_vmaf.gates.expectations import Check
     from pytest_vmaf.gates.gate import Gate, Verdict
     from pytest_vmaf.scoring.result import Result
+    from pytest_vmaf.search.agreement import DisagreementVerdict
 
 #: The longest command of a record, in characters.
 LONGEST_COMMAND = 16_000
@@ -183,6 +184,24 @@ def outcome_gates(outcome: Outcome, where: str | None) -> list[RecordDict]:
         text, passed = outcome.packets
         gates.append(_worded_gate("bitstream", "call", text, passed=passed))
     return gates
+
+
+def disagreement_gates(verdicts: Sequence[DisagreementVerdict]) -> list[RecordDict]:
+    """Turn the verdicts of `max_disagreement` into gates of a record."""
+    return [
+        {
+            "name": "max_disagreement",
+            "metric": f"spread of BD-rates of {printable(each.agreement.encoder)} in points",
+            "pool": "mean",
+            "bound": "max",
+            "limit": each.limit,
+            "origin": "call",
+            "value": each.agreement.disagreement,
+            "margin": each.limit - each.agreement.disagreement,
+            "passed": each.passed,
+        }
+        for each in verdicts
+    ]
 
 
 def _tolerance_gate(verdict: ToleranceVerdict, named: bool) -> RecordDict:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.report import repeats
+from pytest_vmaf.report.agreement_section import agreement_sections
 from pytest_vmaf.report.sections import Chart, DataTable, Line, Paragraph, Section
 from pytest_vmaf.report.series import time_axis
 from pytest_vmaf.text import plural
@@ -66,9 +67,10 @@ def _repeats(bisection: Bisection) -> list[DataTable]:
 
 
 def compare_sections(comparison: Comparison) -> list[Section]:
-    """A section with BD-rates against the first encoder and speeds, then rate and quality of each source."""
+    """BD-rates against the first encoder and speeds, what each metric says, then rate and quality of each source."""
     metric, sources = str(comparison.metric), comparison.bisections
     sections = [_pooled_section(comparison)] if len(comparison.labels) > 1 or len(sources) > SOURCES else []
+    sections += agreement_sections(comparison.agreements)
     columns = ("encoder", "target", "CRF", metric, "kbit/s", "kbit/s at exactly the target", "outcome")
     for source, by_label in list(sources.items())[:SOURCES]:
         lines = [_rate_line(label, one.probes, _crfs(one.answers.values())) for label, one in by_label.items()]

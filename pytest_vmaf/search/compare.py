@@ -13,6 +13,7 @@ from pytest_vmaf.search.bisect import bisect
 from pytest_vmaf.search.bisect_request import TWINS, BisectRequest, SearchPlan, check_encoder
 from pytest_vmaf.search.bisection import Bisection
 from pytest_vmaf.search.comparison import Comparison
+from pytest_vmaf.search.metric import Metric
 from pytest_vmaf.search.probe import Probe
 
 Progress = Callable[[int, float], None]
@@ -26,6 +27,7 @@ class CompareRequest:
         scorings: One for each source, at least one: the reference, and how to score.
         contenders: By label, a bisection of each encoder, at least one. Its source is replaced by each of the sources.
         speed: Whether to measure the speed of encoding and decoding.
+        agree: The metrics whose BD-rates are compared with that of the targets.
         progress: Called with the number of trial encodes made, and the number expected in all.
     """
 
@@ -33,6 +35,7 @@ class CompareRequest:
     contenders: Mapping[str, BisectRequest]
     speed: bool = False
     progress: Progress | None = None
+    agree: tuple[Metric, ...] = ()
 
 
 def compare(request: CompareRequest, scorer: Scorer) -> Comparison:
@@ -71,7 +74,7 @@ def compare(request: CompareRequest, scorer: Scorer) -> Comparison:
             finished += bisection.probes
             labels.append(f"{label} on {source}")
     first = next(iter(request.contenders.values()))
-    return Comparison(first.metric, first.targets, bisections)
+    return Comparison(first.metric, first.targets, bisections, request.agree)
 
 
 def overall(progress: Progress | None, encodes: int, done: int, runs: int) -> Progress | None:

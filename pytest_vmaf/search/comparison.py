@@ -9,12 +9,14 @@ from typing import Any
 
 from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.html_views import html_of
-from pytest_vmaf.search.bdrate import bd_quality, bd_rate, rate_at
+from pytest_vmaf.search.agreement import Agreement, agreement_of, judges_of, measured_metrics
+from pytest_vmaf.search.bdrate import rate_at
 from pytest_vmaf.search.bisect_request import TWINS
 from pytest_vmaf.search.bisection import Bisection
 from pytest_vmaf.search.delta import Delta
-from pytest_vmaf.search.metric import Metric, parse_metric
-from pytest_vmaf.search.rate_curve import curve, shared_rates
+from pytest_vmaf.search.difference import difference
+from pytest_vmaf.search.metric import Metric, parse_quality
+from pytest_vmaf.search.rate_curve import curve
 from pytest_vmaf.search.speed import Speed
 from pytest_vmaf.text import plural
 
@@ -32,11 +34,13 @@ class Comparison:
         metric: What the targets are scores of.
         targets: The targets that every encoder was searched for.
         bisections: By source, and then by the encoder's label, the `Bisection`.
+        agree: The metrics whose BD-rates are compared with that of `metric`; by default the independent ones measured.
     """
 
     metric: Metric
     targets: tuple[float, ...]
     bisections: Mapping[str, Mapping[str, Bisection]]
+    agree: tuple[Metric, ...] = ()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -58,6 +62,11 @@ class Comparison:
         """The number of trial encodes."""
         return sum(len(bisection.probes) for bisection in self.searches)
 
+    @property
+    def measured(self) -> tuple[Metric, ...]:
+        """Every metric of quality that all trial encodes have: that of the targets, VMAF, NEG and the features."""
+        return measured_metrics(self.metric, [probe.result for each in self.searches for probe in each.probes])
+
     def to_dict(self) -> dict[str, Any]:
         """The comparison as plain data: every search, and the differences from the first encoder."""
         anchor, *others = self.labels
@@ -69,6 +78,7 @@ class Comparison:
             "anchor": anchor,
             "met": self.met,
             "bd_rate": {label: _known(self.bd_rate, label, anchor=anchor) for label in others},
+            "agreement": {each.encoder: each.to_dict() for each in self.agreements},
             "bd_quality": {label: _known(self.bd_quality, label, anchor=anchor) for label in others},
             "neg_penalty": {
                 label: {f"{target:g}": _known(self.penalty, label, target) for target in self.targets}
@@ -113,7 +123,8 @@ class Comparison:
         """How much more bitrate an encoder needs than the anchor for equal quality, in percent; negative: less.
 
         The Bjøntegaard delta (`pytest_vmaf.search.bdrate.bd_rate`) between the lowest and the highest target that both
-        meet, or over the complete curves if there is one target; the mean over sources.
+        meet, or over the complete curves if there is one target; the mean over sources. Another metric is compared over
+        the qualities that both have at these targets.
 
         Args:
             encoder: The label of the encoder.
@@ -125,6 +136,22 @@ class Comparison:
             SettingsError: For an unknown label, and a metric that was not measured.
         """
         return self._delta(encoder, anchor, metric, "%")
+
+    def bd_rates(self, encoder: str, *, anchor: str) -> Agreement:
+        """The BD-rate in every metric that was measured: a mapping from metrics to differences, the lowest first.
+
+        `.verdict` says in words which metrics agree, and `.unknown` why a metric cannot be compared. See `bd_rate`.
+        """
+        judges = judges_of(self.metric, self.measured, self.agree)
+        return agreement_of(
+            (encoder, anchor), judges, self.measured, lambda name: self.bd_rate(encoder, anchor=anchor, metric=name)
+        )
+
+    @property
+    def agreements(self) -> tuple[Agreement, ...]:
+        """The BD-rates in every metric of each encoder against the first."""
+        anchor, *others = self.labels
+        return tuple(self.bd_rates(label, anchor=anchor) for label in others)
 
     def bd_quality(self, encoder: str, *, anchor: str, metric: str | None = None) -> Delta:
         """How many points more quality an encoder has than the anchor at equal bitrate. See `bd_rate`."""
@@ -212,33 +239,13 @@ class Comparison:
         # Targets are scores of their own metric and of its twin. Curves of any other metric are compared completely.
         twin = chosen.name in TWINS and self.metric.name in TWINS and chosen.pool == self.metric.pool
         bounded = len(self.targets) > 1 and (chosen == self.metric or twin)
-        each: dict[str, float] = {}
-        spans: list[tuple[float, float]] = []
-        for source in self.bisections:
-            test, base = (self._bisection(label, source) for label in (encoder, anchor))
-            both = [target for target in self.targets if test[target].met and base[target].met]
-            if bounded and len(both) < 2:
-                raise MeasurementError(
-                    f"{encoder} and {anchor} both meet {len(both)} of {len(self.targets)} targets on {source}, so "
-                    f"their curves hardly overlap.\n  {_reasons(test)}\n  {_reasons(base)}"
-                )
-            between = (min(both), max(both)) if bounded else None
-            spans += [between] if between else []
-            try:
-                curves = curve(base.probes, chosen), curve(test.probes, chosen)
-                if unit == "%":
-                    each[source] = bd_rate(*curves, between=between)
-                else:
-                    each[source] = bd_quality(*curves, between=between and shared_rates(curves, between))
-            except MeasurementError as error:
-                raise MeasurementError(f"{encoder} against {anchor} on {source}: {error}") from None
-        # The encoders can share other targets on other sources. The narrowest span holds for all of them.
-        span = f" {max(low for low, _ in spans):g} to {min(high for _, high in spans):g}" if spans else ""
-        return Delta(each, unit, f"{'BD-rate' if unit == '%' else 'BD-quality'}, {chosen}{span}")
+        pairs = {s: (self._bisection(encoder, s), self._bisection(anchor, s)) for s in self.bisections}
+        return difference(pairs, (encoder, anchor), self.targets, chosen, unit, bounded=bounded)
 
     def _rate(self, encoder: str, target: float, source: str, metric: Metric) -> float | None:
         try:
-            return rate_at(curve(self._bisection(encoder, source).probes, metric), target)
+            through = curve(self._bisection(encoder, source).probes, metric)
+            return rate_at(through, -target if through.negated else target)
         except MeasurementError:
             # One point is not a curve.
             return None
@@ -250,7 +257,7 @@ class Comparison:
     def _metric(self, metric: str | None) -> Metric:
         if metric is None:
             return self.metric
-        chosen = parse_metric(metric)
+        chosen = parse_quality(metric)
         probes = (probe for bisection in self.searches for probe in bisection.probes)
         if chosen.name not in TWINS and any(chosen.name not in probe.result.features for probe in probes):
             raise SettingsError(f"{metric} was not measured in this comparison. Request it with features=.")
@@ -279,13 +286,10 @@ class Comparison:
         for label in others:
             try:
                 lines.append(f"{label} against {anchor}: {repr(self.bd_rate(label, anchor=anchor)).strip('<>')}")
+                lines += self.bd_rates(label, anchor=anchor).lines
             except MeasurementError as error:
                 lines.append(str(error))
         return "\n".join(lines)
-
-
-def _reasons(bisection: Bisection) -> str:
-    return "; ".join(answer.why for answer in bisection.answers.values())
 
 
 def _known(difference: Callable[..., Delta], *arguments: object, **named: object) -> dict[str, Any]:

@@ -18,22 +18,24 @@ class Delta(float):
         interval: The 95 % confidence interval of the mean (`bootstrap`), None for fewer than three sources.
         unit: "%" or "points" of the metric.
         over: What was compared, for example "BD-rate, NEG 90 to 96".
+        noise: How far a BD-rate depends on single encodes (`bdrate.bd_rate_noise`), in its unit; else 0.
     """
 
     per_source: Mapping[str, float]
     interval: tuple[float, float] | None
     unit: str
     over: str
+    noise: float
 
-    def __new__(cls, per_source: Mapping[str, float], unit: str, over: str) -> Delta:
+    def __new__(cls, per_source: Mapping[str, float], unit: str, over: str, noise: float = 0.0) -> Delta:
         """`per_source` must not be empty."""
         self = super().__new__(cls, math.fsum(per_source.values()) / len(per_source))
-        self.per_source, self.unit, self.over = per_source, unit, over
+        self.per_source, self.unit, self.over, self.noise = per_source, unit, over, noise
         self.interval = bootstrap(list(per_source.values()))
         return self
 
-    def __reduce__(self) -> tuple[type[Delta], tuple[Mapping[str, float], str, str]]:
-        return Delta, (self.per_source, self.unit, self.over)
+    def __reduce__(self) -> tuple[type[Delta], tuple[Mapping[str, float], str, str, float]]:
+        return Delta, (self.per_source, self.unit, self.over, self.noise)
 
     def __repr__(self) -> str:
         spread = f", 95 %: {self.interval[0]:+.2f} to {self.interval[1]:+.2f}" if self.interval else ""

@@ -14,6 +14,8 @@ from pytest_vmaf.text import did_you_mean
 
 #: The prefixes of features without a ceiling (infinite for identical frames), and of those that do not measure quality.
 NO_TARGETS = ("psnr_hvs", "ciede", "float_moment", "motion", "integer_motion")
+#: The prefixes of what no rate-quality curve is of.
+NO_QUALITY = ("gap", "float_moment", "motion", "integer_motion")
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,31 @@ class Metric:
 
 def parse_metric(text: str) -> Metric:
     """Read "neg" or "neg.p5". Raises SettingsError for unknown metrics, and those of which a lower score is better."""
-    name, dot, pool = str(text).partition(".")
     names = (*BASE_METRICS, *feature_columns())
     known = tuple(metric for metric in names if higher_is_better(metric) and not metric.startswith(NO_TARGETS))
+    return _read(text, known, "one that falls with the quality")
+
+
+def parse_quality(text: str) -> Metric:
+    """Read a metric of a rate-quality curve, such as "psnr_y", "cambi" or "float_ssim.p5", whichever way it points.
+
+    Raises:
+        SettingsError: For unknown metrics, and for what does not measure quality (the gap, moments).
+    """
+    known = tuple(filter(is_quality, (*BASE_METRICS, *feature_columns())))
+    return _read(text, known, "a measure of quality")
+
+
+def is_quality(name: str) -> bool:
+    """Whether a metric measures quality, so that it has a rate-quality curve."""
+    return not name.startswith(NO_QUALITY)
+
+
+def _read(text: str, known: tuple[str, ...], requirement: str) -> Metric:
+    name, dot, pool = str(text).partition(".")
     if name not in known:
         raise SettingsError(
-            f"metric must be one that falls with the quality, not {text!r}.{did_you_mean(name, known)} "
+            f"metric must be {requirement}, not {text!r}.{did_you_mean(name, known)} "
             f"Metrics are {', '.join(each for each in known if not is_elementary(each))}."
         )
     if dot and (pool == "stdev" or not is_pool(pool)):

@@ -4,14 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_vmaf.search.bdrate import RateQuality, rate_at
+from pytest_vmaf.search.bdrate import RateQuality, quality_at, rate_at
 from pytest_vmaf.search.metric import Metric
 from pytest_vmaf.search.probe import Probe
 
 
 def curve(probes: Sequence[Probe], metric: Metric) -> RateQuality:
-    """The rate-quality curve through all trial encodes of a search."""
-    return RateQuality(tuple((probe.bitrate, float(metric.of(probe.result))) for probe in probes))
+    """The rate-quality curve through all trial encodes of a search. Values of which lower is better are negated."""
+    scores = [(probe.bitrate, metric.of(probe.result)) for probe in probes]
+    negated = not all(score.scale.higher_is_better for _, score in scores)
+    return RateQuality(tuple((rate, -score if negated else float(score)) for rate, score in scores), negated)
+
+
+def operating_range(
+    curves: Sequence[tuple[RateQuality, RateQuality]], between: tuple[float, float]
+) -> tuple[float, float]:
+    """The qualities by one metric that encoders have where they reach two targets of another.
+
+    Args:
+        curves: For each encoder, its curve by the metric of the targets, and by the other metric.
+        between: The lowest and the highest target.
+
+    Returns:
+        The lowest and the highest quality of all encoders there.
+    """
+    qualities = []
+    for targets, other in curves:
+        (_, lowest), (_, highest) = targets.points[0], targets.points[-1]
+        for target in between:
+            rate = rate_at(targets, min(max(target, lowest), highest))
+            qualities += [quality_at(other, rate)] if rate is not None else []
+    return min(qualities), max(qualities)
 
 
 def shared_rates(curves: tuple[RateQuality, RateQuality], between: tuple[float, float]) -> tuple[float, float] | None:

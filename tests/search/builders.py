@@ -12,6 +12,7 @@ from pytest_vmaf import FakeScorer, Vmaf
 from pytest_vmaf.encoding.encode import TrialEncode
 from pytest_vmaf.encoding.encoders import ENCODERS, Encoder, function_encoder
 from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.scoring.features import feature_columns, resolve_feature
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.scorer import ScoreLog, ScoreRequest
@@ -93,6 +94,22 @@ def a_curve(rate: float = 1.0, gap: float = 2.0, psnr: bool = False) -> tuple[Pr
     return tuple(
         a_probe(crf, 115 - crf, rate * 4000 / 2 ** (crf / 3 - 6), gap, 50 - crf / 2 if psnr else None) for crf in crfs
     )
+
+
+def with_features(probes: tuple[Probe, ...], **features: Callable[[float], float]) -> tuple[Probe, ...]:
+    """The same trial encodes with further columns, each a function of NEG."""
+    return tuple(
+        replace(probe, result=_with_columns(probe.score, tuple((k, f(probe.score)) for k, f in features.items())))
+        for probe in probes
+    )
+
+
+@cache
+def _with_columns(neg: float, columns: tuple[tuple[str, float], ...]) -> Result:
+    names = dict.fromkeys(resolve_feature(column) for column, _ in columns)
+    values = {column: 1.0 for name in names for column, feature in feature_columns().items() if feature == name}
+    scorer = FakeScorer(neg + 2, neg, features={**values, **dict(columns)}, frames=4)
+    return Vmaf(scorer=scorer).score("reference.mkv", "encode.mp4", features=list(names))
 
 
 def a_bisection(probes: tuple[Probe, ...], targets: tuple[float, ...] = (82, 88, 94)) -> Bisection:

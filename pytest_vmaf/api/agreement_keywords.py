@@ -1,0 +1,29 @@
+"""The keywords about metrics that agree as typed dictionaries, as in `keywords`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypedDict
+
+
+class AgreeOptions(TypedDict, total=False):
+    """What searches with a baseline take.
+
+    Attributes:
+        agree: Independent metrics, for example `["psnr_y", "float_ms_ssim"]`, which are measured too. Against a
+            baseline, a gain in the metric of the targets counts only where none of them falls at equal bitrate.
+    """
+
+    agree: str | Sequence[str] | None
+
+
+class AgreementOptions(AgreeOptions, total=False):
+    """What `vmaf.compare` takes.
+
+    Attributes:
+        max_disagreement: Gate: the largest minus the smallest BD-rate of the metric of the targets and those of
+            `agree`, in percentage points. Without `agree`, all independent full-reference metrics that were measured
+            count.
+    """
+
+    max_disagreement: float | None

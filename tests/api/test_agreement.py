@@ -1,0 +1,123 @@
+"""`agree=` and `max_disagreement=` as users pass them: real encodes of a short clip, with scores that are made up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from search.builders import CurveScorer
+
+from pytest_vmaf import Encoder, FakeScorer, GateViolation, MeasurementError, SettingsError, Vmaf
+from pytest_vmaf.scoring.scorer import ScoreLog, ScoreRequest
+
+#: By an encoder's name, what it changes at every CRF: points of NEG, dB of PSNR.
+Changes = Mapping[str, tuple[float, float]]
+
+
+class TwoMetrics(CurveScorer):
+    """NEG as the curve has it, and a PSNR of half of it, each with the change of the encoder in the file's name."""
+
+    def __init__(self, **changes: tuple[float, float]) -> None:
+        super().__init__(frames=12)
+        self.changes = changes
+
+    def score(self, request: ScoreRequest) -> ScoreLog:
+        log = super().score(request)
+        name = request.distorted.clip.path.name
+        neg, other = next((each for label, each in self.changes.items() if f"-{label}-" in name), (0.0, 0.0))
+        by_column = {"vmaf": neg, "neg": neg}
+        columns = {
+            column: tuple(value + by_column.get(column, other) for value in values)
+            for column, values in log.columns.items()
+        }
+        return replace(log, columns=columns)
+
+
+@pytest.fixture(scope="session")
+def clip(footage: Callable[..., Path]) -> Path:
+    """Twelve frames of 160x120 pixels."""
+    return footage("160x120", 12)
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A cache that the tests share, so that each encode is made once."""
+    return str(tmp_path_factory.mktemp("cache"))
+
+
+OPTIONS: dict[str, Any] = {"targets": [50, 60, 70], "speed": False}
+
+
+@pytest.fixture(scope="session")
+def pair(ffmpeg: str) -> dict[str, Encoder]:
+    """Two names of one encoder."""
+    encoder = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "{crf}")
+    command = (ffmpeg, "-v", "error", "-i", "{input}", *encoder, "{output}")
+    return {name: Encoder(name, (10, 45), command=command) for name in ("plain", "tuned")}
+
+
+def test_comparison(clip: Path, cache: str, pair: dict[str, Encoder]) -> None:
+    vmaf = Vmaf(scorer=TwoMetrics(tuned=(3.0, -1.5)), cache_dir=cache)
+    comparison = vmaf.compare(clip, encoders=pair, agree=["psnr_y"], **OPTIONS)
+    found = comparison.bd_rates("tuned", anchor="plain")
+    assert found.judges == ("neg", "psnr_y")
+    # Two CRFs finer by NEG, and two coarser by PSNR.
+    assert found["neg"] < -10
+    assert found["psnr_y"] > 10
+    assert found.verdict.startswith("metrics disagree: NEG says that tuned is better than plain")
+    [section] = [each for each in vmaf.sections if each["title"] == "Agreement of metrics"]
+    text, table, chart = section["blocks"]
+    assert text["text"] == f"Metrics disagree{found.verdict.removeprefix('metrics disagree')}."
+    assert [row[1] for row in table["rows"]][:2] == ["NEG", "VMAF"]
+    assert [line["name"] for line in chart["lines"]] == ["tuned", "no difference"]
+    assert [level["name"] for level in chart["levels"]] == [row[1] for row in table["rows"]]
+
+
+def test_max_disagreement(clip: Path, cache: str, pair: dict[str, Encoder]) -> None:
+    vmaf = Vmaf(scorer=TwoMetrics(tuned=(3.0, -1.5)), cache_dir=cache)
+    with pytest.raises(
+        GateViolation, match=r"BD-rates of tuned against plain are \d+\.\d\d points apart \(NEG -"
+    ) as caught:
+        vmaf.compare(clip, encoders=pair, agree="psnr_y", max_disagreement=10, **OPTIONS)
+    assert "; max_disagreement is 10 (1 of 1 gates failed)\n" in str(caught.value)
+    [gate] = [gate for gate in vmaf.records[0]["gates"] if gate["name"] == "max_disagreement"]
+    assert not gate["passed"]
+    assert gate["value"] > 10 == gate["limit"]
+    assert gate["margin"] == 10 - gate["value"]
+    assert vmaf.records[0]["status"] == "failed"
+
+    passing = Vmaf(scorer=TwoMetrics(tuned=(3.0, 1.5)), cache_dir=cache)
+    passing.compare(clip, encoders=pair, agree="psnr_y", max_disagreement=10, **OPTIONS)
+    assert [gate["passed"] for gate in passing.records[0]["gates"] if gate["name"] == "max_disagreement"] == [True]
+
+
+def test_nothing_to_disagree(clip: Path, cache: str, pair: dict[str, Encoder]) -> None:
+    vmaf = Vmaf(scorer=TwoMetrics(), cache_dir=cache)
+    with pytest.raises(MeasurementError, match=r"max_disagreement cannot be checked\. Only NEG was compared"):
+        vmaf.compare(clip, encoders=pair, max_disagreement=10, **OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "message"),
+    [
+        ("compare", {"agree": []}, "agree must be a list of metrics"),
+        ("compare", {"agree": ["psnr_z"]}, "agree: metric must be a measure of quality, not 'psnr_z'"),
+        ("compare", {"max_disagreement": -1}, "max_disagreement must be a number of percentage points from 0"),
+        ("compare", {"max_disagree": 1}, r"max_disagreement= is a keyword of vmaf\.compare"),
+        ("bisect", {"agree": ["psnr_y"]}, r"agree compares vmaf\.bisect with its baseline.* Add baseline=True"),
+        ("bisect", {"max_disagreement": 1}, r"max_disagreement is a gate of vmaf\.compare"),
+        ("per_shot", {"agree": ["psnr_y"]}, r"agree is an option of vmaf\.compare"),
+    ],
+)
+def test_invalid_options(method: str, settings: dict[str, Any], message: str, clip: Path) -> None:
+    vmaf = Vmaf(scorer=FakeScorer())
+    own: dict[str, Any] = {
+        "compare": {"encoders": ["libx264"]},
+        "bisect": {"encoder": "libx264", "targets": [50]},
+        "per_shot": {"encoder": "libx264", "target": 50},
+    }[method]
+    with pytest.raises(SettingsError, match=message):
+        getattr(vmaf, method)(clip, **own, **settings)
