@@ -15,7 +15,7 @@ import os
 import sys
 from collections.abc import Iterator
 from fractions import Fraction
-from io import BufferedReader
+from io import BufferedReader, FileIO
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
@@ -145,7 +145,7 @@ def _drain(sink: FilterContext) -> None:
 
 
 def _open(name: str) -> BufferedReader:
-    return open(int(name) if name.isdigit() else name, "rb", buffering=1 << 20)
+    return BufferedReader(FileIO(int(name) if name.isdigit() else name), 1 << 20)
 
 
 if __name__ == "__main__":

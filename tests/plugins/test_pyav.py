@@ -222,7 +222,6 @@ def test_lengths(make: Callable[..., Path], reference: Path, tmp_path: Path) -> 
 REFUSALS = {
     "tiny frames": ({"chain": f"scale=16:16,{PAIRS}", "width": 16, "height": 16}, r"crashed[\s\S]*SIGSEGV"),
     "unknown model": ({"models": (ModelRun("vmaf", version="vmaf_v0.0.0"),)}, r"lacks one of the models vmaf_v0\.0\.0"),
-    "unknown feature": ({"features": ("float_nothing",)}, "lacks the feature float_nothing"),
     "small frames of v1": (
         {"models": (ModelRun("vmaf", version="vmaf_v1.0.16_3d0h"),)},
         "could not compute them for frames of 192x128",
@@ -292,6 +291,7 @@ FAILURES = {
         "print('no good', file=sys.stderr); sys.exit(1)",
         r"failed[\s\S]*exit code 1[\s\S]*no good",
     ),
+    "lacks a feature": ("sys.exit('problem during vmaf_use_feature: float_psnr')", "lacks the feature float_psnr"),
     "crashes at once": ("os.kill(os.getpid(), 11)", r"crashed[\s\S]*killed by SIGSEGV"),
     "is killed at the end": (READ_ALL + "os.kill(os.getpid(), 9)", r"crashed[\s\S]*killed by SIGKILL"),
     "leaves no log": (READ_ALL, "wrote no log"),
