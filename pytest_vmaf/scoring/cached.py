@@ -38,7 +38,7 @@ from pytest_vmaf.scoring.scorer_calls import (
     name_of,
 )
 from pytest_vmaf.scoring.verify_log import verify_log
-from pytest_vmaf.scoring.xpsnr import for_scorer, needs_xpsnr
+from pytest_vmaf.scoring.xpsnr import for_scorer, needs_xpsnr, refuse_frames
 from pytest_vmaf.scoring.xpsnr_run import with_xpsnr
 from pytest_vmaf.text import plural, printable, short_repr
 
@@ -183,6 +183,9 @@ def unpack_log(data: Data, blob: bytes) -> ScoreLog:
 
 def _run(scorer: Scorer, requests: Sequence[ScoreRequest]) -> tuple[ScoreLog, ...]:
     led = [with_lead(request) for request in requests]
+    for request in requests:
+        if needs_xpsnr(request):
+            refuse_frames(request)
     asked = [for_scorer(request) for request in led]
     try:
         if len(requests) > 1 and isinstance(scorer, JoiningScorer):

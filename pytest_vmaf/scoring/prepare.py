@@ -22,7 +22,7 @@ from pytest_vmaf.scoring.models import ModelPair, resolve_model
 from pytest_vmaf.scoring.requirements import Requirement
 from pytest_vmaf.scoring.scored_shots import scored_shots
 from pytest_vmaf.scoring.scorer import Capabilities, Scorer, ScoreRequest, Source, Tools
-from pytest_vmaf.scoring.xpsnr import RATES, rate_class, refuse_frames, refuse_without_filter
+from pytest_vmaf.scoring.xpsnr import RATES, rate_class, refuse_without_filter
 
 #: The columns that a bootstrap model adds to its own.
 BOOTSTRAP_COLUMNS = ("bagging", "stddev", "ci_p95_lo", "ci_p95_hi")
@@ -153,8 +153,6 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
         lead=lead_of((models.default, models.neg), *sources, RATES.get(rate, 0)),
         xpsnr_rate=rate,
     )
-    if weighted:
-        refuse_frames(job)
     shots = scored_shots(request.shots_for, job, can, pair, request.cache) if request.shots_for else ()
     return PreparedScoring(job, models, can, pair, scorer, stamp, request.cache, request.allow, request.require, shots)
 
