@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     )
     from pytest_vmaf.api.vmaf import Vmaf as Vmaf
     from pytest_vmaf.bitstream.stream import Stream as Stream
+    from pytest_vmaf.correlation.correlate import correlate as correlate
+    from pytest_vmaf.correlation.correlation import (
+        Correlation as Correlation,
+        MetricAgreement as MetricAgreement,
+    )
+    from pytest_vmaf.correlation.differences import MetricDifference as MetricDifference
     from pytest_vmaf.encoding.codec import Codec as Codec
     from pytest_vmaf.encoding.encode import Encode as Encode, TrialEncode as TrialEncode
     from pytest_vmaf.encoding.encoders import Encoder as Encoder
@@ -79,6 +85,9 @@ _EXPORTS = {
     "api.trial_keywords": "DeterminismSettings SpeedSettings",
     "api.vmaf": "Vmaf",
     "bitstream.stream": "Stream",
+    "correlation.correlate": "correlate",
+    "correlation.correlation": "Correlation MetricAgreement",
+    "correlation.differences": "MetricDifference",
     "encoding.codec": "Codec",
     "encoding.encode": "Encode TrialEncode",
     "encoding.encoders": "Encoder",

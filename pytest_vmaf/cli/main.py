@@ -20,6 +20,7 @@ from pytest_vmaf.cli import (
     bisect,
     cache,
     compare,
+    correlate,
     determinism,
     doctor,
     encode,
@@ -44,7 +45,7 @@ from pytest_vmaf.text import did_you_mean
 #: In the order of the help. `score` is two commands.
 COMMANDS = (
     *(score, roi, quality_map, stream, encode, bisect, compare, ladder, per_shot, sweep, recommend),
-    *(speed, determinism),
+    *(speed, determinism, correlate),
     *(gap, report, baseline, suite, cache, doctor),
 )
 

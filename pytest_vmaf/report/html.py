@@ -9,7 +9,7 @@ import re
 import shlex
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -136,6 +136,29 @@ def page(document: Record, form: Form) -> Iterator[str]:
     return iter(stream)
 
 
+def sections_page(title: str, sentence: str, sections: Sequence[Record]) -> str:
+    """Render a self-contained page of sections, without tests.
+
+    Args:
+        title: The heading.
+        sentence: What it comes to.
+        sections: Each a `schema.SECTION`.
+    """
+    style = _template("style.css")
+    return (
+        _environment()
+        .get_template("sections.html")
+        .render(
+            title=title,
+            sentence=sentence,
+            sections=[_complete_section(section) for section in sections],
+            style=style,
+            policy=_policy(style, ""),
+            icon=_data("icon", "svg", _template("icon-good.svg").encode()),
+        )
+    )
+
+
 def _complete(test: Record, twin: bool) -> Record:
     """Add the keys that a test's measurements leave out, as None: templates refuse unknown keys.
 
@@ -154,7 +177,7 @@ def _complete(test: Record, twin: bool) -> Record:
 def _complete_section(section: Record) -> Record:
     blocks = []
     for block in section["blocks"]:
-        lines = [{"marked": None, **line} for line in block.get("lines") or ()]
+        lines = [{"marked": None, "style": None, **line} for line in block.get("lines") or ()]
         # Empty texts instead of None, because a template prints what it gets.
         values = {key: value for key, value in block.items() if value is not None}
         blocks.append({**dict.fromkeys(BLOCK, ""), **values, "lines": lines})

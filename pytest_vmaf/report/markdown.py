@@ -39,6 +39,25 @@ def markdown(document: Record) -> str:
     return _short(document)
 
 
+def markdown_sections(title: str, sentence: str, sections: Sequence[Record]) -> str:
+    """Render sections: their paragraphs and tables, without charts and pictures."""
+    lines = [f"## {_prose(title, 300)}", "", _prose(sentence, 2000), ""]
+    for section in sections:
+        blocks = [block for block in section["blocks"] if block["kind"] in ("text", "table")]
+        lines += [f"### {_prose(section['title'], 300)}", ""] if blocks else []
+        for block in blocks:
+            if block["kind"] == "text":
+                lines += [_prose(block["text"], 2000), ""]
+                continue
+            heads = " | ".join(_prose(name, 120) for name in block["columns"])
+            table = [f"| {heads} |", f"|{'---|' * len(block['columns'])}"]
+            table += [f"| {' | '.join(_prose(cell, 120) for cell in row)} |" for row in block["rows"]]
+            caption = block.get("caption") or ""
+            folded = block.get("folded")
+            lines += _details(_prose(caption, 300), [*table, ""]) if folded else [_prose(caption, 500), "", *table, ""]
+    return "\n".join(lines) + "\n"
+
+
 def step_summary(path: Path, document: Record) -> None:
     """Append a document to `$GITHUB_STEP_SUMMARY`, without its table if that would not fit.
 

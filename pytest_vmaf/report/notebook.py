@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_vmaf.html_views import register
 
 if TYPE_CHECKING:
+    from pytest_vmaf.correlation.correlation import Correlation
     from pytest_vmaf.report.sections import Section
     from pytest_vmaf.roi.quality_map import QualityMap
     from pytest_vmaf.scoring.result import Result
@@ -24,6 +25,7 @@ def register_views() -> None:
     """Give results and searches their HTML."""
     register(Result=_result, QualityMap=_quality_map)
     register(Bisection=_bisection, Comparison=_comparison, Ladder=_ladder, PerShot=_per_shot)
+    register(Correlation=_correlation)
 
 
 def _result(result: Result) -> str:
@@ -68,6 +70,12 @@ def _per_shot(per_shot: PerShot) -> str:
     return _sections([per_shot_section(per_shot)])
 
 
+def _correlation(correlation: Correlation) -> str:
+    from pytest_vmaf.report.correlation_sections import correlation_sections
+
+    return _sections(correlation_sections(correlation))
+
+
 def _sections(sections: list[Section]) -> str:
     from pytest_vmaf.report.section_charts import xy_chart
     from pytest_vmaf.report.wording import clean
@@ -80,7 +88,8 @@ def _sections(sections: list[Section]) -> str:
             if block["kind"] == "text":
                 parts.append(f"<p>{escape(clean(block['text']))}</p>")
             elif block["kind"] == "chart":
-                parts.append(str(xy_chart({**block, "lines": [{"marked": None, **line} for line in block["lines"]]})))
+                lines = [{"marked": None, "style": None, **line} for line in block["lines"]]
+                parts.append(str(xy_chart({**block, "lines": lines})))
             elif block["kind"] == "table":
                 rows = [
                     f"<tr>{''.join(f'<{tag}>{escape(clean(cell))}</{tag}>' for cell in row)}</tr>"

@@ -11,6 +11,12 @@ from pytest_vmaf.report.charts import BACKGROUND, HEIGHT, LEFT, PLOT_HEIGHT, PLO
 from pytest_vmaf.report.schema import Record
 from pytest_vmaf.report.wording import clean
 
+#: The height of a plot with lines of dots, which are the points of a plane and not a course.
+TALL = 2 * PLOT_HEIGHT
+#: The signs of dots, as paths around their centre: square, triangle and diamond. Every fourth is a circle.
+SIGNS = {1: "m-2.6 -2.6h5.2v5.2h-5.2z", 2: "m0 -3.4l3.4 6h-6.8z", 3: "m0 -3.8l3.6 3.8-3.6 3.8-3.6-3.8z"}
+#: The same in a legend.
+LEGEND = "●■▲◆"
 #: The space that the name of a level takes in a chart. Longer names overlap their neighbours.
 NAME_WIDTH, NAME_HEIGHT = 70, 12
 
@@ -43,9 +49,11 @@ def xy_chart(block: Record) -> Markup:
     levels = sorted(block["levels"] or (), key=lambda level: -level["value"])
     ys = [point[1] for line in lines for point in line["points"]] + [level["value"] for level in levels] or [0.0, 1.0]
     (x0, x1), (y0, y1) = _padded(xs), _padded(ys)
+    plot = TALL if any(line.get("style") == "dots" for line in lines) else PLOT_HEIGHT
+    height = HEIGHT - PLOT_HEIGHT + plot
 
     def at(x: float, y: float) -> tuple[float, float]:
-        return (round(LEFT + (x - x0) / (x1 - x0) * PLOT_WIDTH, 1), round(TOP + (y1 - y) / (y1 - y0) * PLOT_HEIGHT, 1))
+        return (round(LEFT + (x - x0) / (x1 - x0) * PLOT_WIDTH, 1), round(TOP + (y1 - y) / (y1 - y0) * plot, 1))
 
     parts = []
     text = Markup('<text x="{}" y="{}" class="{}">{}</text>')
@@ -58,22 +66,41 @@ def xy_chart(block: Record) -> Markup:
         names[column : column + 1] = [y]
         parts.append(text.format(LEFT + PLOT_WIDTH - column * NAME_WIDTH, y - 3, "e", clean(level["name"])))
     for number, line in enumerate(lines):
-        points = [at(*point) for point in line["points"]]
-        colour = f"l{number % 6}"
-        path = " ".join(f"{x},{y}" for x, y in points)
-        parts.append(Markup('<polyline class="xy {}" points="{}"/>').format(colour, path))
-        marked = set(line["marked"] or ())
-        for index, (x, y) in enumerate(points):
-            title = f"{line['name']}: {x_name} {line['points'][index][0]:g}, {y_name} {line['points'][index][1]:g}"
-            dot = Markup('<circle class="{}" cx="{}" cy="{}" r="{}"><title>{}</title></circle>')
-            parts.append(dot.format(colour, x, y, 5 if index in marked else 2.5, title))
+        places = [at(*point) for point in line["points"]]
+        titles = [f"{line['name']}: {x_name} {x:g}, {y_name} {y:g}" for x, y in line["points"]]
+        parts += _marks(line, number, places, titles)
     parts += [text.format(LEFT - 6, at(x0, tick)[1] + 4, "e", f"{tick:g}") for tick in ticks(y0, y1)]
-    parts += [text.format(at(tick, y0)[0], HEIGHT - 14, "m", f"{tick:g}") for tick in ticks(x0, x1)]
-    parts.append(text.format(LEFT + PLOT_WIDTH, HEIGHT - 2, "e", x_name))
+    parts += [text.format(at(tick, y0)[0], height - 14, "m", f"{tick:g}") for tick in ticks(x0, x1)]
+    parts.append(text.format(LEFT + PLOT_WIDTH, height - 2, "e", x_name))
     description = f"{y_name} over {x_name}: {', '.join(line['name'] for line in lines)}."
+    background = BACKGROUND if plot == PLOT_HEIGHT else BACKGROUND.replace(f'"{PLOT_HEIGHT}"', f'"{plot}"')
     return Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}</svg>').format(
-        WIDTH, HEIGHT, description, BACKGROUND, Markup("").join(parts)
+        WIDTH, height, description, background, Markup("").join(parts)
     )
+
+
+def sign(number: int) -> str:
+    """The sign of a line's dots in a legend."""
+    return LEGEND[number % len(LEGEND)]
+
+
+def _marks(line: Record, number: int, places: Sequence[tuple[float, float]], titles: Sequence[str]) -> list[Markup]:
+    """A line and its dots, each with a title."""
+    colour, style = f"l{number % 6}", line.get("style") or "line"
+    parts = []
+    if style != "dots":
+        path, kind = " ".join(f"{x},{y}" for x, y in places), "limit" if style == "curve" else f"xy {colour}"
+        parts.append(Markup('<polyline class="{}" points="{}"/>').format(kind, path))
+    marked = set(line["marked"] or ())
+    shape = SIGNS.get(number % len(LEGEND)) if style == "dots" else None
+    for index, (x, y) in enumerate(places if style != "curve" else ()):
+        if shape is not None:
+            dot = Markup('<path class="sign {}" d="M{} {}{}"><title>{}</title></path>')
+            parts.append(dot.format(colour, x, y, shape, titles[index]))
+        else:
+            dot = Markup('<circle class="{}" cx="{}" cy="{}" r="{}"><title>{}</title></circle>')
+            parts.append(dot.format(colour, x, y, 5 if index in marked else 2.5, titles[index]))
+    return parts
 
 
 def _padded(values: Sequence[float]) -> tuple[float, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from pytest_vmaf.json_shapes import conform
 from pytest_vmaf.report.collector import MOST_PICTURES, lighten, sections_size
@@ -70,11 +70,13 @@ class Line:
         name: The name in the legend.
         points: The points (x, y) that the line connects, in this order.
         marked: Indexes of the points with large dots.
+        style: "line" connects dots, "dots" are dots alone, and a "curve" has none.
     """
 
     name: str
     points: Sequence[tuple[float, float]]
     marked: Sequence[int] = ()
+    style: Literal["line", "dots", "curve"] = "line"
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,9 @@ class Chart:
         lines = []
         for line in self.lines:
             points = [[float(x), float(y)] for x, y in line.points]
-            lines.append({"name": line.name, "points": points, "marked": [int(index) for index in line.marked]})
+            style = {} if line.style == "line" else {"style": line.style}
+            marked = [int(index) for index in line.marked]
+            lines.append({"name": line.name, "points": points, "marked": marked, **style})
         levels = [{"name": name, "value": float(value)} for name, value in self.levels]
         chart = {"x": self.x, "y": self.y, "lines": lines, "levels": levels, "caption": self.caption}
         return {"kind": "chart", **chart, **_fold(self.folded)}

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 #: Rows of the summary without -v.
 MOST_ROWS = 25
+#: Columns of a section that are aligned to the left, and beginnings of tables whose first two columns are labels.
+LEFT = ("encoder", "source", "outcome", "met", "codec", "metric", "metrics", "clip")
+TWO_LABELS = (["encoder", "target"], ["codec", "metric"])
 #: The colour and the word of each status of a measurement.
 STATUS = {"passed": ("green", "passed"), "failed": ("red", "FAILED"), "error": ("red", "no score")}
 
@@ -105,8 +108,8 @@ def _block_table(block: Record) -> Layout:
     numbers = without_empty(block["columns"], block["rows"], ("–", "", "anchor"))
     columns = [block["columns"][number] for number in numbers]
     rows = [[printable(row[number]) for number in numbers] for row in block["rows"]]
-    words = [number for number, name in enumerate(columns) if name in ("encoder", "source", "outcome", "met")]
-    return Layout(columns, rows, words, labels=2 if columns[:2] == ["encoder", "target"] else 1)
+    words = [number for number, name in enumerate(columns) if name in LEFT]
+    return Layout(columns, rows, words, labels=2 if columns[:2] in TWO_LABELS else 1)
 
 
 def gain_table(report: GainReport, pools: Mapping[str, Mapping[str, float]]) -> Layout:

@@ -1,0 +1,130 @@
+"""`pytest-vmaf correlate`: how well metrics agree with viewers."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_vmaf.cli import common
+from pytest_vmaf.cli.common import PASSED, VIOLATED
+from pytest_vmaf.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pytest_vmaf.correlation.correlation import Correlation
+
+EXIT_CODES = "0 done, and all gates pass, 1 a gate fails, 2 usage, 3 a table is unreadable or incomplete"
+FORMATS = ("table", "json", "markdown", "html")
+TITLE = "Agreement with viewers"
+SUFFIXES = {".json": "json", ".md": "markdown", ".html": "html"}
+MORE = (
+    "SCORES has the columns clip, optionally codec and source, and one for each metric: CSV, TSV, JSON, JSON Lines, "
+    "the file of a sweep, or the report of pytest --vmaf-json."
+)
+
+
+def add_parser(commands: common.Commands) -> None:
+    """Add the command."""
+    parser = common.add_command(
+        commands,
+        "correlate",
+        run,
+        "tell how well metrics agree with the opinion scores of viewers",
+        EXIT_CODES,
+        usage="[options] SCORES --mos MOS",
+        more=MORE,
+    )
+    add = parser.add_argument
+    add("scores", type=Path, metavar="SCORES", help="the metrics' scores of each clip")
+    text = "opinion scores: clip, mos, and ci or std and n; or votes: clip, viewer, vote; or a column for each viewer"
+    add("--mos", type=Path, required=True, help=text)
+    add(
+        "--metric", type=_names, action="extend", metavar="NAMES", help="the metrics (default: every column of numbers)"
+    )
+    text = "metrics of which a lower value is better, for example lpips; mos if a lower mos is better (repeatable)"
+    add("--lower-is-better", type=_names, action="extend", default=[], metavar="NAMES", help=text)
+    add("--allow-missing", action="store_true", help="leave out clips that are not in both tables, or lack a metric")
+    group = parser.add_argument_group("statistics")
+    text = "from metrics to opinion scores: cubic (ITU-T P.1401, default) or logistic (J.149)"
+    group.add_argument("--mapping", default="cubic", help=text)
+    text = "what is drawn together: clip or source (default: source if there are several)"
+    group.add_argument("--resample-by", metavar="UNIT", help=text)
+    group.add_argument("--resamples", type=int, default=2000, help="for intervals and differences (default 2000)")
+    group.add_argument("--seed", type=int, default=0, help="of the resamples (default 0)")
+    common.add_gate(group, "min_srcc=0.9 or min_srcc_worst_codec=0.85")
+    output = parser.add_argument_group("output")
+    text = "default table, or by the suffix of --output"
+    output.add_argument("--format", choices=FORMATS, help=text)
+    output.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
+    output.add_argument("--output", type=Path, help="write to this file instead of standard output")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Correlate, write the numbers, and exit by the gates."""
+    from pytest_vmaf.correlation.limits import Limit
+
+    limits = [Limit.parse(text) for text in options.gate]
+    common.check_output(options.output)
+    _check_inputs(options)
+    from pytest_vmaf.correlation.correlate import correlate
+
+    correlation = correlate(
+        options.scores,
+        options.mos,
+        metrics=options.metric,
+        lower_is_better=options.lower_is_better,
+        mapping=options.mapping,
+        resample_by=options.resample_by,
+        resamples=options.resamples,
+        seed=options.seed,
+        allow_missing=options.allow_missing,
+    )
+    _write(options, correlation)
+    code = PASSED
+    for failure in [failure for limit in limits for failure in limit.failures(correlation)]:
+        code = common.print_message(f"failed: {failure}", VIOLATED)
+    return code
+
+
+def _write(options: argparse.Namespace, correlation: Correlation) -> None:
+    from pytest_vmaf.report.correlation_sections import correlation_sections, lead, tables_of
+
+    output = options.output
+    form = options.format or (SUFFIXES.get(output.suffix.lower(), "table") if output else "table")
+    if form == "json":
+        for note in correlation.notes:
+            common.print_message(f"note: {note}")
+        common.write_json(output, {"command": "correlate", **correlation.to_dict()})
+        return
+    if form == "html":
+        from pytest_vmaf.report.html import sections_page
+
+        sections = [section.to_record() for section in correlation_sections(correlation)]
+        common.write(output, sections_page(TITLE, lead(correlation), sections))
+    elif form == "markdown":
+        from pytest_vmaf.report.markdown import markdown_sections
+
+        sections = [section.to_record() for section in tables_of(correlation)]
+        common.write(output, markdown_sections(TITLE, lead(correlation), sections))
+    else:
+        from rich.text import Text
+
+        from pytest_vmaf.report.terminal import section_table
+
+        tables = map(section_table, (section.to_record() for section in tables_of(correlation)))
+        common.write_table(output, Text(f"{lead(correlation)}\n"), *tables)
+
+
+def _check_inputs(options: argparse.Namespace) -> None:
+    output = options.output and options.output.resolve()
+    for name in ("scores", "mos"):
+        path = getattr(options, name)
+        if output == path.resolve():
+            raise SettingsError(f"--output {path} is also an input file; name another file.")
+    if options.scores.resolve() == options.mos.resolve():
+        raise SettingsError("SCORES and --mos must be two files.")
+
+
+def _names(text: str) -> Sequence[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]

@@ -1,0 +1,1 @@
+"""How well metrics agree with viewers: opinion scores, correlations, their intervals and differences."""

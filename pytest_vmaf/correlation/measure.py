@@ -1,0 +1,128 @@
+"""Statistics of one metric on one group of clips, of all resamples, and the reasons for those that are undefined."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from pytest_vmaf.correlation.coefficients import Floats, pearson, ranks, tau_b
+from pytest_vmaf.correlation.curve import COEFFICIENTS, MappingName, predictions, unit_scale
+from pytest_vmaf.correlation.statistics import STATISTICS, Estimate
+from pytest_vmaf.correlation.tied_ranks import tied_ranks
+
+#: Numbers of a matrix of resamples that are in memory at once.
+CHUNK = 1 << 21
+#: Fewer clips have no mapping: an error needs more of them than the curve has coefficients.
+FEWEST_MAPPED = COEFFICIENTS + 1
+#: Fewer clips have no correlation: those of two are 1 or -1.
+FEWEST = 3
+#: The part of the resamples in which a statistic must be defined for an interval, and the probabilities of its ends.
+MOST_DEFINED, ENDS = 0.9, (0.025, 0.975)
+FLAT = "the mapping is flat, since the metric does not rise with the mos"
+
+
+@dataclass(frozen=True)
+class Opinions:
+    """The opinions about the clips of a group, of which more is better.
+
+    Attributes:
+        mos: The mean opinion scores.
+        intervals: Half the widths of their confidence intervals, None if they are unknown.
+        tied: Their ranks in which scores that viewers cannot tell apart are tied, None without intervals.
+    """
+
+    mos: Floats
+    intervals: Floats | None
+    tied: Floats | None
+
+    @classmethod
+    def of(cls, mos: Floats, intervals: Floats | None) -> Opinions:
+        """Rank opinion scores."""
+        return cls(mos, intervals, None if intervals is None else tied_ranks(mos, intervals))
+
+
+def measure(weights: Floats, opinions: Opinions, x: Floats, kind: MappingName) -> dict[str, Floats]:
+    """Every statistic of every resample, NaN where it is undefined.
+
+    Args:
+        weights: One row per resample: how often it contains each clip.
+        opinions: What viewers said.
+        x: The values of the metric, of which more is better.
+        kind: The mapping.
+    """
+    step = max(1, CHUNK // len(x))
+    parts = [_measure(weights[at : at + step], opinions, x, kind) for at in range(0, len(weights), step)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in STATISTICS}
+
+
+def _measure(weights: Floats, opinions: Opinions, x: Floats, kind: MappingName) -> dict[str, Floats]:
+    nothing = np.full(len(weights), np.nan)
+    found = dict.fromkeys(STATISTICS, nothing)
+    count, mos = weights.sum(axis=1), opinions.mos
+    if len(x) >= FEWEST:
+        found["srcc"] = pearson(weights, ranks(weights, x), ranks(weights, mos))
+        found["tau_b"] = tau_b(weights, x, mos)
+        if opinions.tied is not None:
+            found["tau_b_95"] = tau_b(weights, x, opinions.tied)
+    if len(x) < FEWEST_MAPPED or len(np.unique(x)) < COEFFICIENTS:
+        return found
+    predicted = predictions(kind, weights, unit_scale(x, falls=False), mos)
+    mapped = np.isfinite(predicted).all(axis=1) & (count > COEFFICIENTS)
+    safe = np.where(mapped[:, None], predicted, 0.0)
+    error = np.abs(safe - mos)
+    freedom = np.maximum(count - COEFFICIENTS, 1)
+    found["plcc"] = np.where(mapped, pearson(weights, safe, mos), np.nan)
+    found["rmse"] = np.where(mapped, np.sqrt((weights * error**2).sum(axis=1) / freedom), np.nan)
+    if opinions.intervals is not None:
+        beyond = np.maximum(error - opinions.intervals, 0.0)
+        found["rmse_star"] = np.where(mapped, np.sqrt((weights * beyond**2).sum(axis=1) / freedom), np.nan)
+        found["outlier_ratio"] = np.where(mapped, (weights * (beyond > 0)).sum(axis=1) / count, np.nan)
+    return found
+
+
+def estimates(values: Mapping[str, Floats], opinions: Opinions, x: Floats) -> dict[str, Estimate]:
+    """Estimates from the statistics of the clips, the first row, and of the resamples, the others."""
+    return {name: _estimate(name, each, opinions, x) for name, each in values.items()}
+
+
+def interval(value: float, samples: Floats) -> tuple[float, float] | tuple[None, None]:
+    """The bias-corrected percentile interval of resamples (Efron, 1981); None if too many of them are undefined.
+
+    Resamples contain clips twice, which lowers errors and raises tau-b a little; the correction accounts for it.
+    """
+    defined = samples[np.isfinite(samples)]
+    if not len(samples) or len(defined) < MOST_DEFINED * len(samples):
+        return None, None
+    below = (float((defined < value).sum()) + float((defined == value).sum()) / 2) / len(defined)
+    normal, least = NormalDist(), 1 / (len(defined) + 1)
+    shift = 2 * normal.inv_cdf(min(max(below, least), 1 - least))
+    low, high = np.quantile(defined, [normal.cdf(shift + normal.inv_cdf(end)) for end in ENDS])
+    return float(low), float(high)
+
+
+def _estimate(name: str, values: Floats, opinions: Opinions, x: Floats) -> Estimate:
+    if not np.isfinite(values[0]):
+        return Estimate(None, why=_why(name, opinions, x))
+    value = float(values[0])
+    return Estimate(value, *interval(value, values[1:]))
+
+
+def _why(name: str, opinions: Opinions, x: Floats) -> str:
+    statistic = STATISTICS[name]
+    fewest = FEWEST_MAPPED if statistic.is_mapped else FEWEST
+    if len(x) < fewest:
+        return f"there must be at least {fewest} clips, not {len(x)}"
+    if statistic.needs_intervals and opinions.intervals is None:
+        return "the mos have no confidence intervals"
+    if not np.ptp(x):
+        return "the metric is constant"
+    if not np.ptp(opinions.mos):
+        return "the mos are constant"
+    if name == "tau_b_95" and opinions.tied is not None and not np.ptp(opinions.tied):
+        return "all mos are tied within their confidence intervals"
+    if statistic.is_mapped and (different := len(np.unique(x))) < COEFFICIENTS:
+        return f"the mapping needs {COEFFICIENTS} different values of the metric, not {different}"
+    return FLAT
