@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from pytest_vmaf.correlation.correlation import MetricAgreement, Correlation
+from pytest_vmaf.correlation.correlation import Correlation, MetricAgreement
 from pytest_vmaf.correlation.statistics import STATISTICS, StatisticName
 from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.text import did_you_mean, printable, short_repr

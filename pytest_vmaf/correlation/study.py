@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from pytest_vmaf.correlation.coefficients import Floats, tau_b
-from pytest_vmaf.correlation.correlation import MetricAgreement, Group, GroupKind
+from pytest_vmaf.correlation.correlation import Group, GroupKind, MetricAgreement
 from pytest_vmaf.correlation.curve import Curve, fit_curve
 from pytest_vmaf.correlation.join import Viewed, sources_of
 from pytest_vmaf.correlation.measure import Opinions, estimates, interval, measure

@@ -11,7 +11,7 @@ from pytest_vmaf.report.sections import Chart, DataTable, Line, Paragraph, Secti
 from pytest_vmaf.text import plural
 
 if TYPE_CHECKING:
-    from pytest_vmaf.correlation.correlation import MetricAgreement, Correlation, Group
+    from pytest_vmaf.correlation.correlation import Correlation, Group, MetricAgreement
     from pytest_vmaf.correlation.differences import MetricDifference
     from pytest_vmaf.correlation.join import Viewed
 
