@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from pytest_vmaf.scoring.sign_meter import SignMeter
 
 hookimpl = pluggy.HookimplMarker("pytest")
+PYAV = (
+    "  Or score with the libvmaf of PyAV: pip install 'pytest-vmaf[pyav]' (Python 3.12 or later), --vmaf-scorer=pyav."
+)
 #: Linux refuses an argument of more than 128 KiB.
 LONGEST_ARGUMENT = 100_000
 #: The number of the output that counts the frames of a loopback decoder: after the encode and the scores.
@@ -66,7 +69,7 @@ class FfmpegScorer:
         """
         if not tools.ffmpeg.has_libvmaf:
             raise ScorerError(
-                f"{printable(tools.ffmpeg.path)} ({tools.ffmpeg.version}) was built without libvmaf.\n{INSTALL}"
+                f"{printable(tools.ffmpeg.path)} ({tools.ffmpeg.version}) was built without libvmaf.\n{INSTALL}\n{PYAV}"
             )
         return Capabilities(name="ffmpeg", version=tools.ffmpeg.version)
 
@@ -210,10 +213,10 @@ def _read(path: Path, end: Finished, request: ScoreRequest) -> Log:
         versions = ", ".join(str(model.version or model.path) for model in request.models)
         what = (
             f"The libvmaf in {printable(request.tools.ffmpeg.path)} lacks one of the models {versions}.\n"
-            f"  `pytest-vmaf doctor` lists its models; a newer build may have more.\n{INSTALL}"
+            f"  `pytest-vmaf doctor` lists its models; a newer build may have more.\n{INSTALL}\n{PYAV}"
         )
     elif "No such filter: 'libvmaf'" in text:
-        what = f"{printable(request.tools.ffmpeg.path)} was built without libvmaf.\n{INSTALL}"
+        what = f"{printable(request.tools.ffmpeg.path)} was built without libvmaf.\n{INSTALL}\n{PYAV}"
     elif end.returncode == 0:
         raise LogError(
             "ffmpeg exited normally but wrote no log, so nothing was scored. Is the disk full? Has a clip no frames?\n"

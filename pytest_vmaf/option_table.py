@@ -219,7 +219,7 @@ OPTIONS = (
         "do not measure signs of the picture (colour, level, contrast, collapse, enhancement), nor check their gates",
         "measure signs of the picture, and check their gates (default: true)",
     ),
-    Option("scorer", "ffmpeg", _scorer, "scorer backend: ffmpeg, vmaf, or the name of a plugin"),
+    Option("scorer", "ffmpeg", _scorer, "scorer backend: ffmpeg, vmaf, pyav, or the name of a plugin"),
     Option("ffmpeg", None, _path_text, "ffmpeg to use (default: the one of imageio-ffmpeg, then PATH)"),
     Option("vmaf_bin", "vmaf", _path_text, "Netflix's vmaf tool, for --vmaf-scorer=vmaf"),
     Option(

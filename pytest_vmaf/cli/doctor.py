@@ -6,17 +6,18 @@ import argparse
 import os
 import platform
 import shutil
+import sys
 from typing import TYPE_CHECKING
 
 from pytest_vmaf.cli.common import NOT_MEASURED, PASSED, Commands, add_command
-from pytest_vmaf.errors import MeasurementError
+from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.text import printable
 
 if TYPE_CHECKING:
     from pytest_vmaf.media.ffmpeg import Ffmpeg
 
-#: Large enough for every model of the registry. Motion needs two frames.
-TEST_CLIP = "testsrc2=size=640x480:rate=25,format=yuv420p"
+#: The models that the default scorer needs.
+DEFAULTS = ("vmaf_v0.6.1", "vmaf_v0.6.1neg")
 
 
 def add_parser(commands: Commands) -> None:
@@ -36,21 +37,28 @@ def run(options: argparse.Namespace) -> int:
 
     lines = [f"pytest-vmaf {version('pytest-vmaf')}, Python {platform.python_version()}, {platform.platform()}"]
     lines.append(f"scorers: {', '.join(sorted(entry.name for entry in entry_points(group=SCORER_GROUP)))}")
-    healthy = False
+    healthy, remedy = False, ""
     try:
         ffmpeg = find_ffmpeg(options.ffmpeg)
     except MeasurementError as error:
-        lines.append(f"ffmpeg: missing. {str(error).partition(chr(10))[0]}")
+        lines.append(f"ffmpeg: missing. {_first_line(error)}")
     else:
         lines.append(f"ffmpeg: {printable(ffmpeg.path)} ({ffmpeg.origin}), version {ffmpeg.version}")
         lines.append(f"encoders: {_encoders(ffmpeg)}")
         if pins := _pins(ffmpeg):
             lines += pins
-        models, healthy = _models(ffmpeg)
+        models, missing = _models(ffmpeg)
         lines += models
+        healthy = not {*DEFAULTS} & {*missing}
+        text, computed = _pyav(ffmpeg, missing)
+        lines.append(text)
+        if not healthy and {*DEFAULTS} <= {*computed}:
+            remedy = "  Use --vmaf-scorer=pyav (ini: vmaf_scorer = pyav), which can.\n"
     lines.append(f"vmaf tool: {_vmaf_tool(options.vmaf_bin)}")
     lines.append(
-        "ready: the default scorer works." if healthy else f"NOT ready: the default scorer cannot score.\n{INSTALL}"
+        "ready: the default scorer works."
+        if healthy
+        else f"NOT ready: the default scorer cannot score.\n{remedy}{INSTALL}"
     )
     print("\n".join(lines))
     return PASSED if healthy else NOT_MEASURED
@@ -76,26 +84,75 @@ def _pins(ffmpeg: Ffmpeg) -> list[str]:
     ]
 
 
-def _models(ffmpeg: Ffmpeg) -> tuple[list[str], bool]:
+def _models(ffmpeg: Ffmpeg) -> tuple[list[str], list[str]]:
+    """Lines about the models that ffmpeg's libvmaf computes, and the names of those that it does not."""
+    names, bootstrap = _model_names()
+    if not ffmpeg.has_libvmaf:
+        return ["libvmaf: missing; this ffmpeg was built without it."], names
+    try:
+        _, computed, _ = _try_scorer("ffmpeg", ffmpeg, names)
+    except (MeasurementError, SettingsError) as error:
+        return [f"libvmaf: cannot be tried. {_first_line(error)}"], names
+    missing = [name for name in names if name not in computed]
+    lines = [f"libvmaf models: {', '.join(computed) or 'none'}"]
+    if missing:
+        lines.append(f"models that this libvmaf cannot compute: {', '.join(missing)}; a newer build may.")
+    lines.append(f"models for --vmaf-scorer=vmaf only: {', '.join(bootstrap)}")
+    return lines, missing
+
+
+def _pyav(ffmpeg: Ffmpeg, missing: list[str]) -> tuple[str, list[str]]:
+    """A line about the scorer `pyav`, and the models that it computes. `missing` are those that ffmpeg does not."""
+    from importlib.util import find_spec
+
+    if find_spec("av") is None:
+        need = "only --vmaf-scorer=pyav needs it"
+        # That of a float model is no reason.
+        if lacking := [name for name in missing if "float" not in name]:
+            need = f"its libvmaf computes {_kinds(lacking)}, which this ffmpeg does not"
+        here = "" if sys.version_info >= (3, 12) else f" (this is {platform.python_version()})"
+        install = f"pip install 'pytest-vmaf[pyav]' in Python 3.12 or later{here}, then --vmaf-scorer=pyav"
+        return f"pyav: not installed; {need}: {install}.", []
+    names, _ = _model_names()
+    try:
+        version, computed, libvmaf = _try_scorer("pyav", ffmpeg, names)
+    except (MeasurementError, SettingsError) as error:
+        return f"pyav: installed, and cannot score. {_first_line(error)}", []
+    line = f"pyav: PyAV {version}, libvmaf {libvmaf or '?'}, models: {', '.join(computed) or 'none'}"
+    if other := [name for name in names if name not in computed]:
+        line += f"; it cannot compute {', '.join(other)}"
+    if better := [name for name in computed if name in missing]:
+        line += f". Unlike this ffmpeg it computes {_kinds(better)}: --vmaf-scorer=pyav"
+    return line, computed
+
+
+def _try_scorer(name: str, ffmpeg: Ffmpeg, models: list[str]) -> tuple[str, list[str], str]:
+    """A scorer's version, the models that it computes, and the version of its libvmaf."""
+    from pytest_vmaf.api.extensions import standalone
+    from pytest_vmaf.scoring.model_trial import computed_models
+    from pytest_vmaf.scoring.scorer import Tools
+
+    scorer = standalone().scorer(name)
+    version = scorer.capabilities(Tools(ffmpeg)).version
+    return version, *computed_models(scorer, ffmpeg, models)
+
+
+def _model_names() -> tuple[list[str], list[str]]:
+    """The models of the registry, those with a confidence interval apart."""
     from pytest_vmaf.scoring.models import model_names, registry
 
-    if not ffmpeg.has_libvmaf:
-        return ["libvmaf: missing; this ffmpeg was built without it."], False
     bootstrap = {entry["name"] for entry in registry()["models"] if entry.get("bootstrap")}
-    loads = {name: _loads(ffmpeg.path, name) for name in model_names() if name not in bootstrap}
-    missing = [name for name in loads if not loads[name]]
-    lines = [f"libvmaf models: {', '.join(name for name in loads if loads[name]) or 'none'}"]
-    if missing:
-        lines.append(f"models missing in this libvmaf: {', '.join(missing)}; a newer build may have them.")
-    lines.append(f"models for --vmaf-scorer=vmaf only: {', '.join(sorted(bootstrap))}")
-    return lines, all(loads.get(name) for name in ("vmaf_v0.6.1", "vmaf_v0.6.1neg"))
+    return [name for name in model_names() if name not in bootstrap], sorted(bootstrap)
 
 
-def _loads(ffmpeg: str, model: str) -> bool:
-    clip = ["-f", "lavfi", "-i", TEST_CLIP]
-    graph = f"[0:v][1:v]libvmaf=model='version={model}\\:name=probe':log_path=probe.xml"
-    argv = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", *clip, *clip]
-    return _call([*argv, "-frames:v", "2", "-lavfi", graph, "-f", "null", "-"])[0] == 0
+def _kinds(models: list[str]) -> str:
+    """What the models are, for people."""
+    kinds = {"v0": "_v0.", "NEG": "neg", "v1": "_v1."}
+    return ", ".join(kind for kind, part in kinds.items() if any(part in name for name in models))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _encoders(ffmpeg: Ffmpeg) -> str:
