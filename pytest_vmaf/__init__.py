@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from pytest_vmaf.media.clip import Clip as Clip
     from pytest_vmaf.media.clip_like import ClipLike as ClipLike
     from pytest_vmaf.media.read_frames import read_frames as read_frames
+    from pytest_vmaf.metrics.metric import ClipMetric as ClipMetric, FramePairs as FramePairs, Metric as Metric
+    from pytest_vmaf.metrics.network_metric import NetworkMetric as NetworkMetric
     from pytest_vmaf.report.schema import REPORT_SCHEMA as REPORT_SCHEMA
     from pytest_vmaf.report.sections import (
         Chart as Chart,
@@ -93,11 +95,13 @@ _EXPORTS = {
     "encoding.encoders": "Encoder",
     "encoding.source_frames": "SourceFrames",
     "errors": "BaselineError CacheWarning ClipError EncodeError GateViolation IncomparableScores LogError "
-    "MaskError MeasurementError ModelError NoiseError PairError PairWarning ScorerError SettingsError",
+    "MaskError MeasurementError MetricError ModelError NoiseError PairError PairWarning ScorerError SettingsError",
     "gates.gate": "Gate",
     "media.clip": "Clip",
     "media.clip_like": "ClipLike",
     "media.read_frames": "read_frames",
+    "metrics.metric": "ClipMetric FramePairs Metric",
+    "metrics.network_metric": "NetworkMetric",
     "report.schema": "REPORT_SCHEMA",
     "report.sections": "Chart DataTable HeatMap Line Paragraph Pictures Section Shown",
     "roi.masked_score": "RoiResult",

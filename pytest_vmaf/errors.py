@@ -63,6 +63,10 @@ class MaskError(MeasurementError):
     """A saliency mask cannot be made: its network is missing or broken, or gives no mask."""
 
 
+class MetricError(MeasurementError):
+    """A metric of a plugin or of an ONNX file fails, or returns something else than its numbers."""
+
+
 class BaselineError(MeasurementError):
     """A baseline cannot be read, or was measured under different conditions, so that it cannot be compared."""
 

@@ -1,4 +1,4 @@
-"""Files: write one atomically, read strict JSON."""
+"""Files: write one atomically, read strict JSON, read a limited number of bytes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import Iterable
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import IO
 
@@ -93,3 +94,20 @@ def unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
         [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
         raise ValueError(f"the key {twice!r:.80} appears twice")
     return keys
+
+
+def read_bounded(path: Path | Traversable, label: str, largest: int, error: type[Exception]) -> bytes:
+    """Read a regular file, at most one byte more than `largest`, so that the caller sees whether it is too large.
+
+    Raises:
+        error: If the file cannot be read. The message begins with `label`.
+    """
+    try:
+        if not path.is_file():
+            # Opening a pipe or a device could block forever.
+            exists = isinstance(path, Path) and path.exists()
+            raise error(f"{label} {'is not a regular file' if exists else 'does not exist'}.")
+        with path.open("rb") as file:
+            return bytes(file.read(largest + 1))
+    except OSError as failure:
+        raise error(f"{label} cannot be read: {failure.strerror or failure}.") from failure

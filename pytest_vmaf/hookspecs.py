@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_vmaf.encoding.encoders import Encoder
+    from pytest_vmaf.metrics.metric import ClipMetric, Metric
     from pytest_vmaf.report.sections import Section
     from pytest_vmaf.scoring.scorer import Scorer
 
@@ -53,6 +54,25 @@ def pytest_vmaf_encoder(config: pytest.Config | None, name: str) -> Encoder | No
     Args:
         config: pytest's config; None in `pytest_vmaf.Vmaf()` and in the `pytest-vmaf` command.
         name: The name of the encoder.
+    """
+
+
+@hookspec(firstresult=True)
+def pytest_vmaf_metric(config: pytest.Config | None, name: str) -> Metric | ClipMetric | None:
+    """Return the metric of this name, or None if the name is not yours.
+
+    A metric has a `name`, a `direction` ("higher" or "lower") and a method `measure(reference, distorted)`;
+    `pytest_vmaf.Metric` is its protocol. The hook is called for the names in `metrics=`, and for gates on metrics that
+    pytest-vmaf does not have, such as `min_ssimulacra2=70`. Implement it where `pytest_vmaf_scorer` may be implemented;
+    the entry-point group is `pytest_vmaf.metrics`::
+
+        def pytest_vmaf_metric(config, name):
+            if name == "ssimulacra2":
+                return Ssimulacra2()
+
+    Args:
+        config: pytest's config; None in `pytest_vmaf.Vmaf()` and in the `pytest-vmaf` command.
+        name: The name of the metric.
     """
 
 

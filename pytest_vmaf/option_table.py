@@ -11,6 +11,15 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+#: The flags of the settings whose flags have another name.
+FLAG_WORDS = {
+    "features": "feature",
+    "metrics": "metric",
+    "cache": "no-cache",
+    "signs": "no-signs",
+    "vmaf_bin": "bin",
+}
+
 
 class Option(NamedTuple):
     """One setting.
@@ -32,9 +41,13 @@ class Option(NamedTuple):
     @property
     def flag(self) -> str:
         """The command-line flag."""
-        word = {"features": "feature", "cache": "no-cache", "signs": "no-signs", "vmaf_bin": "bin"}.get(
-            self.name, self.name
-        )
+        word = {
+            "features": "feature",
+            "metrics": "metric",
+            "cache": "no-cache",
+            "signs": "no-signs",
+            "vmaf_bin": "bin",
+        }.get(self.name, self.name)
         return f"--vmaf-{word.replace('_', '-')}"
 
     @property
@@ -143,6 +156,32 @@ def _features(value: object) -> tuple[str, ...]:
     return tuple(resolve_feature(word) for word in _words(value))
 
 
+def _metrics(value: object) -> tuple[object, ...]:
+    """Read names of metrics, paths of ONNX files and metrics: names stay, the others become a `MetricSpec`."""
+    from pytest_vmaf.metrics.network_metric import is_network, network_metric
+    from pytest_vmaf.metrics.spec import check_name, is_metric, read_spec
+
+    if isinstance(value, str):
+        value = _words(value)
+    listed = [*value] if isinstance(value, Sequence) and not isinstance(value, bytes) else [value]
+    chosen: dict[str, object] = {}
+    for each in listed:
+        known: object
+        if is_network(each):
+            known = read_spec(network_metric(each))  # type: ignore[arg-type]
+        elif isinstance(each, str):
+            check_name(each, "in metrics")
+            known = each
+        elif is_metric(each) or isinstance(each, type):
+            known = read_spec(each)
+        else:
+            raise ValueError("a list of metrics, of their names and of paths of ONNX files")
+        first = chosen.setdefault(str(known), known)
+        if getattr(first, "metric", first) is not getattr(known, "metric", first):
+            raise ValueError(f"a list with one metric of each name (two are named {known})")
+    return tuple(chosen.values())
+
+
 def _requirements(value: object) -> object:
     from pytest_vmaf.scoring.requirements import parse_requirements
 
@@ -173,7 +212,14 @@ def _scorer(value: object) -> object:
 
 
 #: The type of an ini value by its check, where it is not a string.
-INI_TYPES: dict[object, str] = {_flag: "bool", at_once: "int", _seconds: "float", _features: "args", _allowed: "args"}
+INI_TYPES: dict[object, str] = {
+    _flag: "bool",
+    at_once: "int",
+    _seconds: "float",
+    _features: "args",
+    _metrics: "args",
+    _allowed: "args",
+}
 #: Every setting but the gates. The command line, the ini names and the reference of options are made from it.
 OPTIONS = (
     Option(
@@ -186,6 +232,12 @@ OPTIONS = (
     Option("generation", "v0", _generation, "generation of the automatic model: v0, v1"),
     Option("phone", False, _flag, "score for viewing on a phone"),
     Option("features", (), _features, "also measure this libvmaf feature, for example psnr (repeatable)"),
+    Option(
+        "metrics",
+        (),
+        _metrics,
+        "also measure this metric: the name of a plugin's, or an ONNX file, for example lpips.onnx:lower (repeatable)",
+    ),
     Option(
         "scale",
         None,

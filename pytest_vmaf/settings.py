@@ -14,7 +14,9 @@ from pytest_vmaf.option_table import BY_NAME, OPTIONS, Option
 if TYPE_CHECKING:
     from pytest_vmaf.gates.expectations import Expectation
     from pytest_vmaf.gates.gate import Gate
+    from pytest_vmaf.gates.plugin_metrics import FindMetric
     from pytest_vmaf.gates.tolerance import Tolerance
+    from pytest_vmaf.metrics.spec import MetricSpec
 
 #: The fields of `Clip`, which users also try as settings.
 CLIP_FIELDS = ("width", "height", "pix_fmt", "frame_rate", "crop", "stream", "film_grain", "start", "frames")
@@ -55,7 +57,12 @@ class Settings(NamedTuple):
     origins: Mapping[str, str]
 
 
-def make_layer(origin: str, keywords: Mapping[str, object], assignments: Iterable[str] = ()) -> Layer:
+def make_layer(
+    origin: str,
+    keywords: Mapping[str, object],
+    assignments: Iterable[str] = (),
+    find: FindMetric | None = None,
+) -> Layer:
     """Sort keywords into options, gates and tolerances.
 
     Args:
@@ -63,6 +70,7 @@ def make_layer(origin: str, keywords: Mapping[str, object], assignments: Iterabl
         keywords: Options, gates and tolerances by name. The keyword `gates` is a mapping of further gates and
             tolerances, for names that type checkers do not know.
         assignments: Further gates and tolerances, each as `NAME=LIMIT`.
+        find: Finds metrics of plugins. The layer's own `metrics` are known without it.
 
     Raises:
         SettingsError: If a name or a value is not valid.
@@ -73,24 +81,55 @@ def make_layer(origin: str, keywords: Mapping[str, object], assignments: Iterabl
     options: dict[str, object] = {}
     gates: list[Gate] = []
     tolerances: list[Tolerance] = []
+    keywords = {**keywords, **_read_metrics(keywords, origin)}
+    find = _finder(keywords.get("metrics"), find)
     for assignment in assignments:
         name, equals, limit = (part.strip() for part in assignment.partition("="))
         if equals and is_tolerance(name):
-            tolerances.append(parse_tolerance(name, limit, origin))
+            tolerances.append(parse_tolerance(name, limit, origin, find))
         else:
-            gates.append(parse_assignment(assignment, origin))
+            gates.append(parse_assignment(assignment, origin, find))
     for name, value in _with_gates(keywords, origin).items():
         if name in BY_NAME:
-            if value is not None:
+            if value is not None and name == "metrics":
+                options[name] = value
+            elif value is not None:
                 options[name] = _checked(BY_NAME[name], value, origin)
         elif is_tolerance(name):
-            tolerances.append(parse_tolerance(name, value, origin))
+            tolerances.append(parse_tolerance(name, value, origin, find))
         else:
-            gates.append(parse_gate(name, value, origin))
+            gates.append(parse_gate(name, value, origin, find=find))
     refuse_twice(gates)
     refuse_twice(tolerances, "tolerance")
     baseline = _baseline(keywords.get("baseline"), origin)
     return Layer(origin, options, tuple(gates), tuple(tolerances), baseline, _expectations(keywords, origin))
+
+
+def listed_metric(metrics: object, name: str) -> MetricSpec | None:
+    """The metric of this name in the value of the setting `metrics`, unless only its name is there."""
+    from pytest_vmaf.metrics.spec import MetricSpec
+
+    listed = metrics if isinstance(metrics, tuple) else ()
+    return next((each for each in listed if isinstance(each, MetricSpec) and each.name == name), None)
+
+
+def _read_metrics(keywords: Mapping[str, object], origin: str) -> dict[str, object]:
+    """The setting `metrics`, checked, if it is given. Its metrics must be known before gates are read."""
+    value = keywords.get("metrics")
+    if value is None:
+        return {}
+    from pytest_vmaf.gates.plugin_metrics import check_plugin_metric
+    from pytest_vmaf.metrics.spec import MetricSpec
+
+    checked = _checked(BY_NAME["metrics"], value, origin)
+    for each in checked if isinstance(checked, tuple) else ():
+        if isinstance(each, MetricSpec):
+            check_plugin_metric(each)
+    return {"metrics": checked}
+
+
+def _finder(listed: object, find: FindMetric | None) -> FindMetric:
+    return lambda name: listed_metric(listed, name) or (find(name) if find else None)
 
 
 def resolve(layers: Iterable[Layer]) -> Settings:

@@ -49,7 +49,7 @@ def check_baseline(context: Context, result: Comparable, keywords: Mapping[str, 
         BaselineError: If the two cannot be compared.
         SettingsError: If an argument is not valid.
     """
-    layer = make_layer("call", keywords)
+    layer = make_layer("call", keywords, find=context.find_metric)
     if layer.gates or layer.options:
         name = next(iter((*layer.options, *(gate.name for gate in layer.gates))))
         raise SettingsError(f"{name} is not a tolerance. check_baseline measures nothing and checks only tolerances.")

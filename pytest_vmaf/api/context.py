@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pytest_vmaf.api.extensions import Extensions
 from pytest_vmaf.baselines.check import Baselines
@@ -19,9 +19,10 @@ from pytest_vmaf.media.fingerprint import Stamps
 from pytest_vmaf.media.seconds import in_frames, in_seconds, with_rate_of
 from pytest_vmaf.progress import Progress, no_progress
 from pytest_vmaf.scoring.prepare import MeasureRequest
-from pytest_vmaf.settings import TEST_ORIGINS, Layer, resolve
+from pytest_vmaf.settings import TEST_ORIGINS, Layer, listed_metric, resolve
 
 if TYPE_CHECKING:
+    from pytest_vmaf.metrics.spec import MetricSpec
     from pytest_vmaf.report.sections import Section, SectionMaker
     from pytest_vmaf.scoring.scorer import Scorer
 
@@ -113,6 +114,7 @@ class Context:
         distorted: Clip,
         layers: Sequence[Layer],
         features: Sequence[str] = (),
+        metrics: Sequence[str] = (),
         *,
         signs: bool = False,
         encoded: bool = False,
@@ -124,11 +126,12 @@ class Context:
             distorted: The distorted clip.
             layers: Settings, the nearest layer first.
             features: The libvmaf features that gates and tolerances need.
+            metrics: The metrics of plugins that they need, by name.
             signs: Whether to measure signs of the picture, unless a setting switches them off.
             encoded: Whether the distorted clip is an encode that was made from the part which the settings name.
 
         Raises:
-            SettingsError: If there is no such scorer.
+            SettingsError: If there is no such scorer or metric.
         """
         values = dict(resolve(layers).values)
         folder, size = values.pop("cache_dir"), values.pop("cache_size")
@@ -138,6 +141,7 @@ class Context:
         if isinstance(scorer, str):
             scorer = self.extensions.scorer(scorer)
         values["features"] = (*values["features"], *features)
+        values["metrics"] = self._metrics(layers, (*values["metrics"], *metrics))
         workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
         values["threads"] = values["threads"] or max(1, _cores() // workers)
         part = values.pop("part")
@@ -154,6 +158,27 @@ class Context:
                 in_frames(clip, ffmpeg, values["timeout"], values["cache"]) for clip in (reference, distorted)
             )
         return MeasureRequest(reference=reference, distorted=distorted, **values), scorer
+
+    def find_metric(self, name: str, nearer: Layer | None = None) -> MetricSpec | None:
+        """Find a metric that a setting of a layer lists, or that a plugin has; None if there is none of this name."""
+        return find_listed((*([nearer] if nearer else []), *self.layers), name) or self.extensions.find_metric(name)
+
+    def _metrics(self, layers: Sequence[Layer], requested: Sequence[object]) -> tuple[MetricSpec, ...]:
+        """The metrics that are requested, of which some by their names alone. Each is measured once."""
+        chosen: dict[str, MetricSpec] = {}
+        for each in requested:
+            name = str(each)
+            if name not in chosen:
+                # Its name may be in one layer, and the metric itself in another.
+                listed = each if not isinstance(each, str) else find_listed(layers, name)
+                chosen[name] = cast("MetricSpec", listed) if listed else self.extensions.metric(name)
+        return tuple(chosen.values())
+
+
+def find_listed(layers: Sequence[Layer], name: str) -> MetricSpec | None:
+    """The metric of this name in the setting `metrics` of the nearest layer that has it."""
+    found = (listed_metric(layer.options.get("metrics"), name) for layer in layers)
+    return next((each for each in found if each), None)
 
 
 def _in_part(clip: Clip, part: tuple[int | float, int | float] | None) -> Clip:

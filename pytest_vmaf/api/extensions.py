@@ -1,15 +1,15 @@
-"""Scorers and encoders by name: from conftest files, plugins and entry points, loaded when first used."""
+"""Scorers, encoders and metrics by name: from conftest files, plugins and entry points, loaded when first used."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, cast
 
 import pluggy
 
 from pytest_vmaf import hookspecs
-from pytest_vmaf.errors import EncodeError, ScorerError, SettingsError
+from pytest_vmaf.errors import EncodeError, MeasurementError, MetricError, ScorerError, SettingsError
 from pytest_vmaf.text import did_you_mean, printable
 
 if TYPE_CHECKING:
@@ -18,14 +18,15 @@ if TYPE_CHECKING:
     from pytest_vmaf.api.keywords import EncoderLike
     from pytest_vmaf.encoding.codec import Codec
     from pytest_vmaf.encoding.encoders import Encoder
+    from pytest_vmaf.metrics.spec import MetricSpec
     from pytest_vmaf.scoring.scorer import Scorer
 
-SCORER_GROUP, ENCODER_GROUP = "pytest_vmaf.scorers", "pytest_vmaf.encoders"
+SCORER_GROUP, ENCODER_GROUP, METRIC_GROUP = "pytest_vmaf.scorers", "pytest_vmaf.encoders", "pytest_vmaf.metrics"
 
 
 @dataclass(frozen=True)
 class Extensions:
-    """Where scorers and encoders are looked up.
+    """Where scorers, encoders and metrics are looked up.
 
     Attributes:
         hook: Calls the hooks; under pytest those that the test's own conftest files see.
@@ -36,6 +37,7 @@ class Extensions:
     hook: pluggy.HookRelay
     plugins: pluggy.PluginManager
     config: object = None
+    _metrics: dict[str, MetricSpec | None] = field(default_factory=dict, compare=False, repr=False)
 
     def scorer(self, name: str) -> Scorer:
         """Find a scorer.
@@ -52,6 +54,45 @@ class Extensions:
                 "conftest.py can add one with the hook pytest_vmaf_scorer."
             )
         return cast("Scorer", scorer)
+
+    def metric(self, name: str) -> MetricSpec:
+        """Find a metric of a plugin.
+
+        Raises:
+            SettingsError: If there is no metric of this name, or the hook returns something else.
+            MetricError: If its entry point cannot be loaded.
+        """
+        found = self.find_metric(name)
+        if found is None:
+            names = sorted({entry.name for entry in entry_points(group=METRIC_GROUP)})
+            installed = f" Installed: {', '.join(names)}." if names else ""
+            raise SettingsError(
+                f"There is no metric {name!r}.{did_you_mean(name, names)}{installed} A conftest.py can add one with "
+                "the hook pytest_vmaf_metric. Features of libvmaf belong into features=, and the path of an ONNX file "
+                "ends with .onnx."
+            )
+        return found
+
+    def find_metric(self, name: str) -> MetricSpec | None:
+        """Find a metric of a plugin, None if there is none of this name. Raises as `metric`."""
+        if name not in self._metrics:
+            self._metrics[name] = self._read_metric(name)
+        return self._metrics[name]
+
+    def _read_metric(self, name: str) -> MetricSpec | None:
+        from pytest_vmaf.gates.plugin_metrics import check_plugin_metric
+        from pytest_vmaf.metrics.spec import read_spec
+
+        metric = self._load("pytest_vmaf_metric", METRIC_GROUP, name, MetricError)
+        if metric is None:
+            return None
+        spec = check_plugin_metric(read_spec(metric))
+        if spec.name != name:
+            raise SettingsError(
+                f"The hook pytest_vmaf_metric must return the metric {name!r} or None, not one that is named "
+                f"{spec.name!r}."
+            )
+        return spec
 
     def encoder(self, encoder: EncoderLike) -> Encoder:
         """Find the encoder that a name, `name:preset`, a command, a function or a codec stands for.
@@ -98,7 +139,7 @@ class Extensions:
             )
         return encoder
 
-    def _load(self, hook: str, group: str, name: str, error: type[ScorerError | EncodeError]) -> object | None:
+    def _load(self, hook: str, group: str, name: str, error: type[MeasurementError]) -> object | None:
         extension: object | None = getattr(self.hook, hook)(config=self.config, name=name)
         # pluggy's load_setuptools_entrypoints would skip a scorer that has the name of any loaded plugin: the scorer
         # `vmaf` has the name under which pytest loads this plugin.

@@ -14,6 +14,7 @@ from pytest_vmaf.api.agreement_keywords import AgreementOptions, AgreeOptions
 from pytest_vmaf.api.stream_keywords import StreamExpectations as StreamExpectations, StreamSettings as StreamSettings
 from pytest_vmaf.encoding.codec import Codec
 from pytest_vmaf.encoding.encoders import Encoder
+from pytest_vmaf.metrics.metric import MetricLike
 from pytest_vmaf.scoring.scorer import Scorer
 from pytest_vmaf.search.bisection import Bisection
 
@@ -36,6 +37,8 @@ class Settings(TypedDict, total=False):
             a model that is named scores the samples as they are.
         phone: Score for viewing on a phone.
         features: Further libvmaf features, for example `["psnr"]`.
+        metrics: Metrics of plugins to measure as well: a `Metric` or a `ClipMetric`, the name of one that a plugin has,
+            or the path of an ONNX file (`"lpips.onnx"`, with its direction `"lpips.onnx:lower"`).
         scale: The scaler that brings a smaller distorted clip to the reference's size, for example `"bicubic"`.
         part: Read only this part of each clip: its start and its length, in frames (`(100, 48)`) or in seconds (`("4s",
             "2s")`). It does not apply to a `Clip` with a part of its own, nor to an `Encode`, which is of the part
@@ -64,6 +67,7 @@ class Settings(TypedDict, total=False):
     generation: Literal["v0", "v1"] | None
     phone: bool | None
     features: str | Sequence[str] | None
+    metrics: MetricLike | Sequence[MetricLike] | None
     scale: Literal["bicubic", "bilinear", "lanczos", "spline", "neighbor", "area"] | None
     part: str | tuple[int | float | str, int | float | str | None] | None
     align: bool | None

@@ -199,9 +199,11 @@ def _plan(
         baseline = context.baselines.prepare_check(layers, "score", has_metric, clips[1].title)
     features = [gate.feature for gate in gates if gate.feature]
     features += baseline.features if baseline else ()
+    metrics = [gate.plugin_metric for gate in gates if gate.plugin_metric]
+    metrics += baseline.plugin_metrics if baseline else ()
     # `check` measures signs only if a gate needs them, `score` always.
     signs = gated and not kind.metrics and (not every_gate or any(map(is_sign, gates)))
-    request, scorer = context.request(*clips, layers, features, signs=signs, encoded=encoded)
+    request, scorer = context.request(*clips, layers, features, metrics, signs=signs, encoded=encoded)
     request = replace(request, same=("refuse" if every_gate else "note") if gated else "ignore")
     request = replace(request, shots_for=_needs_shots(gates, baseline))
     stream = _plan_stream(layers, gates, kind, gated=gated)

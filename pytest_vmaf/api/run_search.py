@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from pytest_vmaf.api.context import Context
@@ -24,12 +25,14 @@ from pytest_vmaf.media.timing import at_steady_rate
 from pytest_vmaf.option_table import BY_NAME
 from pytest_vmaf.report.record import error_record
 from pytest_vmaf.scoring.prepare import MeasureRequest
+from pytest_vmaf.search.metric import parse_metric
 from pytest_vmaf.settings import Layer, make_layer
 from pytest_vmaf.text import did_you_mean, printable
 
 if TYPE_CHECKING:
     from pytest_vmaf.api.keywords import SearchOptions
     from pytest_vmaf.baselines.check import BaselineCheck
+    from pytest_vmaf.gates.plugin_metrics import FindMetric
     from pytest_vmaf.scoring.scorer import Scorer
     from pytest_vmaf.search.metric import Metric
 
@@ -155,8 +158,10 @@ def _read_input(
 ) -> SearchInput:
     _check_names(settings)
     options = {name: value for name, value in settings.items() if name in OPTIONS and value is not None}
-    layer = make_layer("call", {name: value for name, value in settings.items() if name not in (*OPTIONS, *AGREEMENT)})
-    agree, max_disagreement = _agreement(settings, baseline_kind)
+    named = {name: value for name, value in settings.items() if name not in (*OPTIONS, *AGREEMENT)}
+    layer = make_layer("call", named, find=context.find_metric)
+    find = partial(context.find_metric, nearer=layer)
+    agree, max_disagreement = _agreement(settings, baseline_kind, find)
     own = "; max_bitrate and min_crf are" if baseline_kind == "bisect" else ""
     if layer.gates:
         raise SettingsError(
@@ -171,7 +176,10 @@ def _read_input(
     if agree and baseline is None and baseline_kind == "bisect":
         raise SettingsError("agree compares vmaf.bisect with its baseline, and none is requested. Add baseline=True.")
     features = [feature for metric in agree for feature in metric.features]
-    requests = [context.request(clip, clip, layers, features) for clip in sources]
+    plugins = [metric.name for metric in agree if metric.plugin]
+    if "metric" in options:
+        options["metric"] = parse_metric(cast("str", options["metric"]), find)
+    requests = [context.request(clip, clip, layers, features, plugins) for clip in sources]
     for scoring, _ in requests:
         _refuse_missing_part(scoring)
     cuts = cuts or "sample" in options
@@ -180,7 +188,7 @@ def _read_input(
     return SearchInput(scorings, requests[0][1], chosen, baseline, agree, max_disagreement)
 
 
-def _agreement(settings: Mapping[str, object], kind: str) -> tuple[tuple[Metric, ...], float | None]:
+def _agreement(settings: Mapping[str, object], kind: str, find: FindMetric) -> tuple[tuple[Metric, ...], float | None]:
     """Read the options that compare metrics. Raises SettingsError for invalid ones, and where a search has none."""
     chosen = [name for name in AGREEMENT if settings.get(name) is not None]
     if not chosen:
@@ -191,7 +199,7 @@ def _agreement(settings: Mapping[str, object], kind: str) -> tuple[tuple[Metric,
         raise SettingsError(f"{chosen[0]} is an option of vmaf.compare, and agree of vmaf.bisect with a baseline too.")
     if kind == "bisect" and "max_disagreement" in chosen:
         raise SettingsError("max_disagreement is a gate of vmaf.compare, which has BD-rates. vmaf.bisect has none.")
-    return read_agree(settings.get("agree")), read_max_disagreement(settings.get("max_disagreement"))
+    return read_agree(settings.get("agree"), find), read_max_disagreement(settings.get("max_disagreement"))
 
 
 def _refuse_missing_part(scoring: MeasureRequest) -> None:

@@ -49,7 +49,7 @@ def speed(context: Context, source: ClipLike, encoder: EncoderLike, crf: float, 
 
     def run(search: SearchInput) -> Speed:
         check_options(search, ENCODER_OPTIONS, "speed is measured at one CRF")
-        limits = _limits(context, (make_layer("call", own), *context.layers), options)
+        limits = _limits(context, (make_layer("call", own, find=context.find_metric), *context.layers), options)
         with context.progress(f"timing {encoder_label(encoder)}", unit="rounds") as update:
             request = _request(context, search, encoder, crf, options, whole_numbers(update))
             if search.baseline and request.rounds is None:

@@ -51,7 +51,7 @@ class Vmaf:
     """
 
     def __init__(self, *, progress: bool | Progress = True, **settings: Unpack[CheckSettings]) -> None:
-        layers = (make_layer("call", settings),) if settings else ()
+        layers = (make_layer("call", settings, find=standalone().find_metric),) if settings else ()
         self._context = Context(layers, standalone(), choose_progress(progress), records=Records(for_report=False))
 
     @classmethod

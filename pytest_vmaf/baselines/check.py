@@ -187,6 +187,11 @@ class BaselineCheck:
         return [each.feature for each in self.tolerances if each.feature]
 
     @property
+    def plugin_metrics(self) -> list[str]:
+        """The metrics of plugins that the tolerances need."""
+        return [each.plugin_metric for each in self.tolerances if each.plugin_metric]
+
+    @property
     def windows(self) -> list[str]:
         """The windows of frames that the tolerances compare."""
         return sorted({each.pool for each in self.tolerances if is_window(each.pool)})

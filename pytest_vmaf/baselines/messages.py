@@ -8,7 +8,7 @@ from fractions import Fraction
 from pytest_vmaf.baselines.drift import drift_lines, drift_of
 from pytest_vmaf.baselines.entry import DIGITS, Entry, paired_frames
 from pytest_vmaf.baselines.judge import ToleranceVerdict, tool_differences
-from pytest_vmaf.gates.metrics import BD_RATE, decimals, label, metrics
+from pytest_vmaf.gates.metrics import BD_RATE, decimals, label, metric_of
 from pytest_vmaf.text import printable
 
 
@@ -17,7 +17,7 @@ def verdict_text(verdict: ToleranceVerdict) -> str:
     if verdict.why or verdict.old is None or verdict.new is None:
         return verdict.why
     tolerance, metric = verdict.tolerance, verdict.tolerance.metric
-    unit, digits = f" {metrics()[metric].unit}".rstrip(), decimals(metric, verdict.old)
+    unit, digits = f" {metric_of(metric).unit}".rstrip(), decimals(metric, verdict.old)
     value, base = (f"{number:,.{digits}f}".replace("-", "−") for number in (verdict.new, verdict.old))
     name = "" if metric == "bitrate" else f"{label(metric)} "
     pool = "" if tolerance.pool == "mean" else f"{tolerance.pool} "

@@ -74,18 +74,22 @@ def add_command(
 
 #: The settings in groups, for the helps.
 SETTING_GROUPS = (
-    ("how it is measured", ("model", "generation", "phone", "features", "signs")),
+    ("how it is measured", ("model", "generation", "phone", "features", "metrics", "signs")),
     ("how the clips are paired", ("scale", "align", "match_rate", "allow")),
     ("tools", ("scorer", "ffmpeg", "vmaf_bin", "require", "threads", "timeout")),
     ("cache", ("cache", "cache_dir", "cache_size")),
 )
 
 
-def add_settings(parser: argparse.ArgumentParser) -> None:
+def add_settings(parser: argparse.ArgumentParser, taken: Sequence[str] = ("--bin",)) -> None:
     """Add every setting of a measurement as a flag.
 
     pytest's own flags (`--vmaf-model`), which messages name, work as well as the short ones (`--model`). The help lists
     only the short ones.
+
+    Args:
+        parser: What to add them to.
+        taken: Short flags that mean something else here, or would be a poor name.
     """
     kinds: dict[Any, dict[str, Any]] = {
         "bool": {"action": "store_true"},
@@ -99,8 +103,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
             short = f"--{option.flag.removeprefix('--vmaf-')}"
             off = short.startswith("--no-")
             kind = {"action": "store_false"} if off else kinds.get(option.ini_type, {})
-            # `--bin` would be a poor name.
-            visible = short if short != "--bin" else option.flag
+            visible = option.flag if short in taken else short
             group.add_argument(visible, dest=option.name, default=None, help=option.help, **kind)
             hidden: dict[str, Any] = {"dest": option.name, "default": None, "help": argparse.SUPPRESS}
             if visible != option.flag:
@@ -141,7 +144,9 @@ def settings_layer(options: argparse.Namespace) -> Layer:
     """
     # The commands select parts by --start and --frames.
     values = {option.name: getattr(options, option.name) for option in OPTIONS if option.name != "part"}
-    layer = make_layer("command line", values, getattr(options, "gate", ()))
+    from pytest_vmaf.api.extensions import standalone
+
+    layer = make_layer("command line", values, getattr(options, "gate", ()), standalone().find_metric)
     for tolerance in layer.tolerances:
         raise SettingsError(
             f"{tolerance.name} compares with a baseline, which only pytest supports. "

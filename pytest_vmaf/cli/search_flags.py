@@ -36,7 +36,8 @@ def add_encode_options(parser: argparse.ArgumentParser) -> None:
 
 def add_model(parser: argparse.ArgumentParser, neg: str) -> None:
     """Add `--neg` with its help, and the settings of a measurement."""
-    add_settings(parser)
+    # --metric is what targets are scores of.
+    add_settings(parser, taken=("--bin", "--metric"))
     parser.add_argument("--neg", action="store_true", help=neg)
 
 

@@ -20,6 +20,7 @@ from pytest_vmaf.gates.metrics import (
     STREAM_METRICS,
     metrics,
 )
+from pytest_vmaf.gates.plugin_metrics import FindMetric, name_splits, no_metric
 from pytest_vmaf.gates.stream_numbers import result_number
 from pytest_vmaf.scoring.features import feature_columns, is_elementary
 from pytest_vmaf.scoring.pools import OTHER_POOLS, POOLS, is_pool
@@ -88,6 +89,11 @@ class Gate:
         return feature_columns().get(self.metric)
 
     @property
+    def plugin_metric(self) -> str | None:
+        """The name of the plugin's metric that must be measured for this gate, or None."""
+        return None if self.metric in metrics() else self.metric
+
+    @property
     def key(self) -> tuple[str, str, str, str]:
         """What the gate limits. min_neg and min_neg_mean have the same key."""
         return self.region, self.bound, self.metric, self.pool
@@ -117,7 +123,7 @@ class Verdict:
         return self.margin >= 0
 
 
-def parse_gate(name: str, limit: object, origin: str, region: str = "") -> Gate:
+def parse_gate(name: str, limit: object, origin: str, region: str = "", find: FindMetric = no_metric) -> Gate:
     """Read one gate.
 
     Args:
@@ -125,6 +131,7 @@ def parse_gate(name: str, limit: object, origin: str, region: str = "") -> Gate:
         limit: A number, or off; for above_100 on, off or a number of frames.
         origin: Where it is set, for messages.
         region: The name of the region it is for.
+        find: Finds metrics of plugins.
 
     Raises:
         SettingsError: If the name or the limit is invalid.
@@ -145,6 +152,11 @@ def parse_gate(name: str, limit: object, origin: str, region: str = "") -> Gate:
         return Gate(name, bound, rest, "mean", _limit(name, limit, origin), origin, region)
     names, directions = (*frame_metrics(), *STREAM_METRICS, *SPEED_GATES), DIRECTIONS if bound == "max" else ()
     metric = next((m for m in sorted(names, key=len, reverse=True) if f"{rest}_".startswith(f"{m}_")), None)
+    if metric is None or not (metric == rest or is_pool(rest.removeprefix(f"{metric}_"))):
+        for plugin_metric, pool in name_splits(rest):
+            if find(plugin_metric) is not None:
+                limit = _limit(name, limit, origin, points=False)
+                return Gate(name, bound, plugin_metric, pool, limit, origin, region)
     if metric is None:
         suffix = next((f"_{pool}" for pool in POOLS if rest.endswith(f"_{pool}")), "")
         hint = did_you_mean(rest.removesuffix(suffix), (*names, *directions), f"{bound}_{{}}{suffix}")
@@ -157,12 +169,12 @@ def parse_gate(name: str, limit: object, origin: str, region: str = "") -> Gate:
     return Gate(name, bound, metric, pool, _limit(name, limit, origin), origin, region)
 
 
-def parse_assignment(text: str, origin: str) -> Gate:
+def parse_assignment(text: str, origin: str, find: FindMetric = no_metric) -> Gate:
     """Read `NAME=LIMIT`, the form of the command line and of ini files. Raises SettingsError."""
     name, equals, limit = (part.strip() for part in text.partition("="))
     if not equals:
         raise SettingsError(f"{text!r} ({origin}) is not a gate. Write NAME=LIMIT, for example min_neg=93.")
-    return parse_gate(name, limit, origin)
+    return parse_gate(name, limit, origin, find=find)
 
 
 def refuse_twice(limits: Iterable[AnyLimited], kind: Literal["gate", "tolerance"] = "gate") -> None:
@@ -240,7 +252,9 @@ def unknown_metric(name: str, origin: str, hint: str, names: Sequence[str]) -> S
     if "disagree" in name:
         hint = " max_disagreement= is a keyword of vmaf.compare, and compares BD-rates."
     listed = ", ".join(each for each in names if not each.startswith("float_moment") and not is_elementary(each))
-    return SettingsError(f"{name!r} ({origin}) has an unknown metric.{hint} Metrics: {listed}.")
+    return SettingsError(
+        f"{name!r} ({origin}) has an unknown metric.{hint} Metrics: {listed}, and those of plugins and of metrics=."
+    )
 
 
 def unknown_pool(name: str, pool: str, origin: str, others: Sequence[str] = ()) -> SettingsError:
@@ -263,13 +277,13 @@ def to_number(limit: object) -> float:
     return number if math.isfinite(number) else math.nan
 
 
-def _limit(name: str, limit: object, origin: str) -> float | None:
+def _limit(name: str, limit: object, origin: str, *, points: bool = True) -> float | None:
     number = None if is_off(limit) else to_number(limit)
     if number is not None and math.isnan(number):
         several = isinstance(limit, str) and re.search("[,=]", limit)
         hint = SEVERAL.get(origin, "") if several else ""
         raise SettingsError(f"The limit of {name} ({origin}) must be a finite number or off, not {limit!r:.80}.{hint}")
-    if number is not None and SCORE_GATE.match(name) and (number > TOP or 0 < number < 1):
+    if number is not None and points and SCORE_GATE.match(name) and (number > TOP or 0 < number < 1):
         raise SettingsError(
             f"The limit of {name} ({origin}) must be a score from 0 to {TOP}, for example 93, not {limit!r:.80}."
         )

@@ -9,7 +9,7 @@ from pytest_vmaf.bitstream.header import level_name
 from pytest_vmaf.bitstream.stream import Stream
 from pytest_vmaf.gates.expectations import Check
 from pytest_vmaf.gates.gate import Gate, Verdict, part_of, region_prefix
-from pytest_vmaf.gates.metrics import ABOVE, STREAM_METRICS, decimals, label, metrics
+from pytest_vmaf.gates.metrics import ABOVE, STREAM_METRICS, decimals, label, metric_of, metrics
 from pytest_vmaf.gates.stream_numbers import place_of
 from pytest_vmaf.scoring.pools import SHOT, is_window
 from pytest_vmaf.scoring.result import Result
@@ -228,7 +228,7 @@ def _comparison(verdict: Verdict) -> str:
     if gate.metric == ABOVE:
         frames = plural(verdict.value, "frame")
         return f"{region}{frames} above 100 and the reference's own score, {limit:g} allowed"
-    pool = "" if gate.pool == metrics()[gate.metric].pool else f" {gate.pool}"
+    pool = "" if gate.pool == metric_of(gate.metric).pool else f" {gate.pool}"
     signs = {("min", True): "≥", ("min", False): "<", ("max", True): "≤", ("max", False): ">"}
     sign = signs[gate.bound, verdict.passed]
     if gate.metric in STREAM_METRICS:

@@ -14,10 +14,9 @@ from pytest_vmaf.scoring.features import feature_columns, higher_is_better
 from pytest_vmaf.scoring.signs import SIGNS
 
 #: Who measures a metric: every scoring, small frames beside it, the packets of a stream, a libvmaf feature, `vmaf.roi`,
-#: `vmaf.quality_map`, a search, a comparison, `vmaf.speed` or
-#: `vmaf.determinism`.
+#: `vmaf.quality_map`, a search, a comparison, `vmaf.speed`, `vmaf.determinism`, or a plugin.
 MetricSource = Literal[
-    "score", "sign", "stream", "feature", "roi", "map", "encode", "comparison", "speed", "determinism"
+    "score", "sign", "stream", "feature", "roi", "map", "encode", "comparison", "speed", "determinism", "plugin"
 ]
 
 
@@ -151,9 +150,29 @@ def metrics() -> Mapping[str, Metric]:
     }
 
 
+#: The metrics of plugins that this process has met, by name: for labels and units alone.
+_of_plugins: dict[str, Metric] = {}
+
+
+def plugin_metrics() -> tuple[str, ...]:
+    """The names of the metrics of plugins that this process has met."""
+    return tuple(_of_plugins)
+
+
+def metric_of(name: str) -> Metric:
+    """The metric of this name, of plugins too; one without label and unit for a name that this process has not met."""
+    return metrics().get(name) or _of_plugins.get(name) or Metric(name, name, "", higher_is_better(name), "plugin")
+
+
+def note_metric(name: str, label: str, unit: str, *, higher_is_better: bool) -> None:
+    """Remember how a plugin's metric is printed. Records carry it to processes that lack the plugin."""
+    if name not in metrics():
+        _of_plugins[name] = Metric(name, label or name, unit, higher_is_better, "plugin")
+
+
 def label(name: str) -> str:
     """The label of a metric; its own name where the table has no other, and for metrics of another version."""
-    return _LABELS.get(name, name)
+    return _of_plugins[name].label if name in _of_plugins else _LABELS.get(name, name)
 
 
 def decimals(name: str, value: float) -> int:

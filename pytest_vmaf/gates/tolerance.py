@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.gates.gate import effective, frame_metrics, is_off, to_number, unknown_metric, unknown_pool
-from pytest_vmaf.gates.metrics import SEARCH_METRICS, SPEED
+from pytest_vmaf.gates.metrics import SEARCH_METRICS, SPEED, metrics
+from pytest_vmaf.gates.plugin_metrics import FindMetric, is_plugin_name, no_metric
 from pytest_vmaf.scoring.features import feature_columns
 from pytest_vmaf.scoring.pools import POOLS, is_window
 from pytest_vmaf.scoring.signs import SIGNS
@@ -59,6 +60,11 @@ class Tolerance:
         return feature_columns().get(self.metric)
 
     @property
+    def plugin_metric(self) -> str | None:
+        """The name of the plugin's metric that must be measured for this tolerance, or None."""
+        return None if self.metric in metrics() else self.metric
+
+    @property
     def limit_text(self) -> str:
         """The limit with its unit, for example "2 %"."""
         return "off" if self.limit is None else f"{self.limit:g}{' %' if self.relative else ''}"
@@ -80,13 +86,14 @@ def is_tolerance(name: str) -> bool:
     return FORM.fullmatch(name) is not None
 
 
-def parse_tolerance(name: str, limit: object, origin: str) -> Tolerance:
+def parse_tolerance(name: str, limit: object, origin: str, find: FindMetric = no_metric) -> Tolerance:
     """Read one tolerance.
 
     Args:
         name: `max_[{metric}_]{drop|rise}[_{pool}]`; the metric is NEG by default.
         limit: A number from 0, or a percentage such as "2%".
         origin: Where it is set, for messages.
+        find: Finds metrics of plugins.
 
     Raises:
         SettingsError: If the name or the limit is invalid.
@@ -101,7 +108,7 @@ def parse_tolerance(name: str, limit: object, origin: str) -> Tolerance:
     metric = re.sub("^roi$", "vmaf_roi", match["metric"] or "neg")
     direction, pool = match["direction"], match["pool"] or "mean"
     names = tuple(name for name in (*frame_metrics(), *SEARCH_METRICS, SPEED) if name not in SIGNS)
-    if metric not in names:
+    if metric not in names and not (is_plugin_name(metric) and find(metric) is not None):
         suffix = f"_{match['pool']}" if match["pool"] else ""
         raise unknown_metric(name, origin, did_you_mean(metric, names, f"max_{{}}_{direction}{suffix}"), names)
     if metric in (*SEARCH_METRICS, SPEED) and match["pool"]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
-from pytest_vmaf.errors import ClipError, EncodeError, MeasurementError
+from pytest_vmaf.errors import ClipError, EncodeError, MeasurementError, MetricError
 from pytest_vmaf.media.arrays import Frames, is_array
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.spool import UNNAMED
@@ -69,8 +69,8 @@ def is_encode(value: object) -> bool:
 
 
 def own_cause(error: BaseException) -> BaseException | None:
-    """What a function or a generator of the user raised, if that is the cause of an error."""
-    is_own = isinstance(error, EncodeError) or (isinstance(error, ClipError) and error.frame is not None)
+    """What a function, a generator or a metric of the user raised, if that is the cause of an error."""
+    is_own = isinstance(error, EncodeError | MetricError) or (isinstance(error, ClipError) and error.frame is not None)
     return error.__cause__ if is_own else None
 
 

@@ -41,11 +41,13 @@ class ReadOptions(TypedDict, total=False):
         size: Width and height of the frames, with `filters` that change them. By default those of the clip.
         filters: ffmpeg filters in place of the clip's own crop and part.
         timeout: In seconds, for the whole clip and what is done with its frames.
+        turned: Whether a display matrix of the clip is applied, as it is by default.
     """
 
     size: Size | None
     filters: str
     timeout: float | None
+    turned: bool
 
 
 class _Abandoned(Exception):
@@ -111,7 +113,8 @@ def read_frames(
         video = inspect(whole, path, 1, timeout)
         layout = layout_of(pix_fmt, video.width, video.height)
     chain = options.get("filters") or ",".join(filter(None, (whole.trimming, whole.cropping, CONVERT)))
-    argv = [path, "-nostdin", "-hide_banner", "-loglevel", "error", "-xerror", "-nostats", *input_arguments(whole)]
+    argv = [path, "-nostdin", "-hide_banner", "-loglevel", "error", "-xerror", "-nostats"]
+    argv += [*([] if options.get("turned", True) else ["-noautorotate"]), *input_arguments(whole)]
     argv += ["-filter_complex", f"[{video_stream(whole)}]{chain},format={layout.form.name}[frames]", "-map", "[frames]"]
     argv += ["-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", layout.form.name, "pipe:1"]
     return _decoded(whole, argv, layout, timeout)

@@ -9,6 +9,7 @@ from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.files import load_json
 from pytest_vmaf.gates.metrics import BASE_METRICS
 from pytest_vmaf.json_shapes import conform, known_keys, require
+from pytest_vmaf.report.record import note_metrics
 from pytest_vmaf.report.schema import DOCUMENT, GATE, KIND, MINOR, SCHEMA, Record, RecordDict, is_scored
 from pytest_vmaf.text import printable
 
@@ -41,6 +42,7 @@ def read(path: Path) -> RecordDict:
             for attempt in (test, *test["earlier"]):
                 for number, measurement in enumerate(attempt["measurements"]):
                     _require_consistent(measurement, f"document.tests[{index}].measurements[{number}]")
+                    note_metrics(measurement)
     except (OSError, ValueError, RecursionError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise MeasurementError(f"{printable(str(path))} is not a readable report: {why}.") from error

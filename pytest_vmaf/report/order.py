@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from pytest_vmaf.gates.metrics import ABOVE, PART_METRICS, SPEED_GATES, STREAM_METRICS, decimals
+from pytest_vmaf.gates.metrics import ABOVE, PART_METRICS, SPEED_GATES, STREAM_METRICS, decimals, metric_of
 from pytest_vmaf.report.schema import DROP, RISE, STATUSES, Record
 from pytest_vmaf.scoring.features import feature_columns
 from pytest_vmaf.scoring.signs import SIGNS
@@ -85,5 +85,5 @@ def _scale(gate: Record) -> float:
         return 0.01 if "ssim" in metric else limit / 100 or 1.0 if metric.endswith(STREAM_METRICS) else 1.0
     if metric in (*STREAM_METRICS, *SPEED_GATES):
         return limit / 100 or 1.0
-    is_feature = metric in feature_columns() or metric in PART_METRICS
+    is_feature = metric in feature_columns() or metric in PART_METRICS or metric_of(metric).source == "plugin"
     return 0.01 if is_feature and decimals(metric, limit) > 2 else 1.0

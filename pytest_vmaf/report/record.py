@@ -7,7 +7,7 @@ from enum import Enum
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
-from pytest_vmaf.gates.metrics import BASE_METRICS, label, metrics
+from pytest_vmaf.gates.metrics import BASE_METRICS, label, metrics, note_metric
 from pytest_vmaf.report.schema import DROP, IN_PERCENT, NO_BASELINE, RISE, SCHEMA, Record, RecordDict
 from pytest_vmaf.text import printable
 
@@ -47,6 +47,13 @@ def measurement_record(result: Result, verdicts: Sequence[Verdict]) -> RecordDic
         **frame_data(result, verdicts),
         "provenance": plain({name: _shorten(name, value) for name, value in result.provenance.items()}),
     }
+
+
+def note_metrics(measurement: Record) -> None:
+    """Remember how the metrics of plugins in a record are printed, since this process may lack the plugins."""
+    for name, metric in ((measurement.get("provenance") or {}).get("metrics") or {}).items():
+        higher = metric["higher_is_better"]
+        note_metric(name, printable(metric["label"]), printable(metric["unit"]), higher_is_better=higher)
 
 
 def unscored_record(reference: str, subject: str, about: str, verdicts: Sequence[Verdict]) -> RecordDict:

@@ -153,9 +153,16 @@ BLOCK = {
     "heat": Optional(Fitting(HEAT, heat_misfit)),
 }
 SECTION = {"title": str, "blocks": [BLOCK]}
+#: What a metric of a plugin states about itself. `version` is "" for one that states none.
+METRIC = {
+    **_keys("label unit version", str),
+    "higher_is_better": bool,
+    **_keys("low high", Optional(float)),
+}
 #: How the numbers were measured. `command` repeats the measurement and `filters` prepared the frames. `starts` are the
 #: first scored frames of the reference and the distorted clip. `cached` is when an earlier run measured this (ISO
-#: 8601). `encoder` is what the distorted file names as its encoder, `size` the bytes of its video stream.
+#: 8601). `encoder` is what the distorted file names as its encoder, `size` the bytes of its video stream. `metrics` are
+#: those of plugins, whose values are in `features`.
 PROVENANCE = {
     **_keys("pytest_vmaf model neg_model generation clip scorer scorer_version ffmpeg ffmpeg_path libvmaf", str),
     **_keys("pix_fmt matrix color_range command", str),
@@ -167,6 +174,7 @@ PROVENANCE = {
     **_keys("cached encoder", Optional(str)),
     "size": Optional(int),
     "seconds": Optional(float),
+    "metrics": Optional(Each(METRIC)),
 }
 #: The packets and headers of an encode's video stream. `peak_bitrate` is that of the window of `window` seconds that
 #: begins at `peak_time` with the most bits, `keyframe_distance` is in frames, `changes` counts headers that differ from

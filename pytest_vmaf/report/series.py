@@ -10,9 +10,8 @@ from fractions import Fraction
 from pytest_vmaf.baselines.entry import pools_of
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.gates.gate import Verdict
-from pytest_vmaf.gates.metrics import ABOVE, BASE_METRICS, ENCODE_METRICS, PART_METRICS, STREAM_METRICS
+from pytest_vmaf.gates.metrics import ABOVE, BASE_METRICS, ENCODE_METRICS, PART_METRICS, STREAM_METRICS, metric_of
 from pytest_vmaf.report.schema import Record, RecordDict
-from pytest_vmaf.scoring.features import higher_is_better
 from pytest_vmaf.scoring.pools import POOLS, is_window, pooled
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import Score
@@ -54,7 +53,7 @@ def coarsen(measurement: Record, buckets: int = 100) -> Record:
         return measurement
     size = frames_per_bucket(len(series["worst"]["neg"]), buckets)
     worst = {
-        name: thin(values, lowest=higher_is_better(name), buckets=buckets, digits=6)
+        name: thin(values, lowest=metric_of(name).higher_is_better, buckets=buckets, digits=6)
         for name, values in series["worst"].items()
     }
     above = {**measurement["above"], "buckets": sorted({at // size for at in measurement["above"]["buckets"]})}
@@ -65,7 +64,8 @@ def coarsen(measurement: Record, buckets: int = 100) -> Record:
 def frame_data(result: Result, verdicts: Sequence[Verdict]) -> RecordDict:
     """The part of a measurement's record that is about its frames."""
     gated = [v.gate.metric for v in verdicts if v.gate.feature or v.gate.metric in PART_METRICS]
-    parts = [name for name in result.features if name in PART_METRICS]
+    # Metrics of plugins were asked for by name.
+    parts = [name for name in result.features if name in PART_METRICS or name in result.provenance.get("metrics", ())]
     names = dict.fromkeys([*BASE_METRICS, *parts, *gated])
     size = frames_per_bucket(len(result.neg.frames))
     above, rate = result.above_100, result.context.frame_rate

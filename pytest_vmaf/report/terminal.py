@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pytest_vmaf.gates.messages import provenance_lines_of, worst_lines_of
-from pytest_vmaf.gates.metrics import decimals, metrics
+from pytest_vmaf.gates.metrics import decimals, label, metric_of
 from pytest_vmaf.report.layout import Layout, without_empty
 from pytest_vmaf.report.schema import Record
 from pytest_vmaf.report.wording import limit_text, moment
@@ -64,7 +64,7 @@ def result_table(record: Record) -> Table:
         ("NEG", f"{record['neg']:.4f}  ({provenance['neg_model']})"),
         ("gap", f"{record['gap']:.4f}  (unclipped)"),
         ("above 100", f"{record['above_100']} of {provenance['frames']} frames (and above the self-score)"),
-        *((name, f"{value:.4f}{_unit(name)}") for name, value in record["features"].items()),
+        *((label(name), f"{value:.4f}{_unit(name)}") for name, value in record["features"].items()),
         ("scorer", scorer),
         *([("cached", f"measured {provenance['cached']}")] if provenance.get("cached") else []),
         *(("note", note) for note in provenance["notes"]),
@@ -88,8 +88,7 @@ def result_table(record: Record) -> Table:
 
 
 def _unit(metric: str) -> str:
-    known = metrics().get(metric)
-    return f" {known.unit}" if known and known.unit else ""
+    return f" {metric_of(metric).unit}".rstrip()
 
 
 def section_table(section: Record) -> Group:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from pytest_vmaf.bitstream.header import level_name
-from pytest_vmaf.gates.metrics import ABOVE, ENCODE_METRICS, STREAM_METRICS, decimals, label, metrics
+from pytest_vmaf.gates.metrics import ABOVE, ENCODE_METRICS, STREAM_METRICS, decimals, label, metric_of
 from pytest_vmaf.report.order import smallest_margin
 from pytest_vmaf.report.schema import DROP, IN_PERCENT, NO_BASELINE, RISE, Record, is_scored
 from pytest_vmaf.text import frame_text, plural, printable, time_code
@@ -69,8 +69,7 @@ def margin(gate: Record) -> str:
 
 def value(gate: Record) -> str:
     """A gate's value with its unit, and with enough decimals to tell it from the limit."""
-    metric = metrics().get(gate["metric"])
-    unit = f" {metric.unit}" if metric and metric.unit else " %" if gate["metric"].endswith(IN_PERCENT) else ""
+    unit = f" {metric_of(gate['metric']).unit}".rstrip() or (" %" if gate["metric"].endswith(IN_PERCENT) else "")
     first = _decimals(gate)
     if gate["metric"] == "level":
         return level_name(gate["value"])

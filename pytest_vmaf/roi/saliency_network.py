@@ -1,20 +1,16 @@
 """The saliency network: an ONNX file, checked, loaded and run on single pictures.
 
-Networks are untrusted files. ONNX Runtime interprets a graph of its own operators and runs no code from the file, since
-custom operators need a library that the host registers. Networks that refer to other files are
-refused before ONNX Runtime gets them. A graph can still take long, or much memory.
+Networks are untrusted files; `pytest_vmaf.networks` reads and opens them.
 
 This module needs numpy; import it where it is used.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
-import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -24,16 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_vmaf.errors import MaskError
-from pytest_vmaf.roi.external_data import has_external_data
+from pytest_vmaf.networks.network_file import NetworkFile, read_network, refuse_external_data
+from pytest_vmaf.networks.session import open_session, summary
 from pytest_vmaf.roi.resample import pad, upsample
-from pytest_vmaf.roi.untrusted import read_bounded
 from pytest_vmaf.text import plural, printable
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession  # type: ignore[import-untyped]
 
-#: The largest file that is read, in bytes. The largest known saliency networks have a third of it.
-LARGEST_NETWORK = 512 << 20
 #: Sides of trial pictures (height, width), by the number that they are odd multiples of. Frames are padded to the first
 #: number that the network accepts. A network with downsampling refuses the others, or answers in another size.
 TRIALS = {1: (67, 101), 8: (72, 104), 16: (80, 112), 32: (96, 160)}
@@ -82,8 +76,8 @@ def identify(path: Path | None = None) -> tuple[str, str]:
     Raises:
         MaskError: If the file cannot be read.
     """
-    name, _, digest = _read_network(path)
-    return name, digest
+    network = _read(path)
+    return network.name, network.digest
 
 
 def load_saliency(path: Path | None = None, threads: int = 1) -> Saliency:
@@ -100,20 +94,13 @@ def load_saliency(path: Path | None = None, threads: int = 1) -> Saliency:
     Raises:
         MaskError: If the file cannot be read, is not a network, refers to other files, or breaks the contract.
     """
-    name, content, digest = _read_network(path)
-    try:
-        external = has_external_data(content)
-    except ValueError as error:
-        raise _unusable(name, str(error)) from error
-    if external:
-        raise MaskError(
-            f"{name} stores tensors in other files. A network must be one file: save it with its weights inside "
-            "(onnx.save with save_as_external_data=False)."
-        )
-    session = _session(content, name, threads)
+    network = _read(path)
+    name, unusable = network.name, partial(_unusable, network.name)
+    refuse_external_data(network, unusable, MaskError)
+    session = open_session(network, threads, unusable, MaskError)
     working, fixed = _working_size(session, name)
     run = partial(_run, session, name)
-    return Saliency(name, digest, working, fixed, _multiple(run, working), run)
+    return Saliency(name, network.digest, working, fixed, _multiple(run, working), run)
 
 
 def shown_size(saliency: Saliency, width: int, height: int) -> tuple[int, int] | None:
@@ -168,52 +155,15 @@ def _resize(rgb: Picture, width: int, height: int) -> Picture:
     return np.stack([np.rint(upsample(blocks[:, :, c], width, height)) for c in range(3)], axis=2).astype(np.uint8)
 
 
-def _read_network(path: Path | None) -> tuple[str, bytes, str]:
-    """The name, the content and the SHA-256 of a network's file."""
-    source = path or resources.files("pytest_vmaf.model") / "saliency.onnx"
-    name = printable(str(source))
-    content = read_bounded(source, f"The saliency network {name}", LARGEST_NETWORK, MaskError)
-    if len(content) > LARGEST_NETWORK:
-        raise MaskError(f"A saliency network must have at most {LARGEST_NETWORK >> 20} MB; {name} has more.")
-    digest = hashlib.sha256(content).hexdigest()
-    return name if path else f"pytest-vmaf saliency {digest[:12]}", content, digest
+def _read(path: Path | None) -> NetworkFile:
+    network = read_network(
+        path or resources.files("pytest_vmaf.model") / "saliency.onnx", "saliency network", MaskError
+    )
+    return network if path else replace(network, name=f"pytest-vmaf saliency {network.digest[:12]}")
 
 
 def _unusable(name: str, reason: str) -> MaskError:
     return MaskError(f"{name} cannot be used as a saliency network: {reason}.\n{CONTRACT}")
-
-
-def _summary(error: Exception) -> str:
-    """ONNX Runtime's message in one short line. Its first and its last words matter most."""
-    text = printable(" ".join(re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", str(error)).split())).rstrip(" .")
-    return text if len(text) <= 400 else f"{text[:100]} … {text[-300:]}"
-
-
-def _session(content: bytes, name: str, threads: int) -> InferenceSession:
-    # ONNX Runtime's wheels collect usage data in files that outlive the run, unless this is set before the import.
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise MaskError(
-            f"{name} needs ONNX Runtime, which cannot be imported ({printable(str(error))}). "
-            "Install it: python -m pip install onnxruntime."
-        ) from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.use_deterministic_compute = True
-    # Its errors are raised and need not be printed as well.
-    options.log_severity_level = 4
-    # In its other format, ORT, references to other files would not have been detected.
-    options.add_session_config_entry("session.load_model_format", "ONNX")
-    # Waiting threads would take time from the scorer.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        # The fallback, to the same provider, would print to standard output, in front of JSON.
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=0)
-    except Exception as error:
-        # ONNX Runtime's exceptions have no common base.
-        raise _unusable(name, _summary(error)) from error
 
 
 def _working_size(session: InferenceSession, name: str) -> tuple[tuple[int, int] | None, bool]:
@@ -263,7 +213,7 @@ def _run(session: InferenceSession, name: str, pictures: SaliencyMap) -> Salienc
     try:
         result = session.run(None, {session.get_inputs()[0].name: pictures})[0]
     except Exception as error:
-        raise _unusable(name, f"it fails for an input {[*pictures.shape]}: {_summary(error)}") from error
+        raise _unusable(name, f"it fails for an input {[*pictures.shape]}: {summary(error)}") from error
     if not isinstance(result, np.ndarray) or result.shape[-2:] != sides or result.size != sides[0] * sides[1]:
         raise _unusable(name, f"for an input {[*pictures.shape]} its output is {[*np.shape(result)]}")
     return np.asarray(result.reshape(sides), np.float32)

@@ -53,7 +53,7 @@ def measure_map(
     job = prepared.job
     places = {f"tile {place[0]},{place[1]}": place for place in _places(job, columns, rows)}
     scorings = {
-        name: part_of(prepared, name, (w, h), f"crop={w}:{h}:x={x}:y={y}:exact=1")
+        name: replace(part_of(prepared, name, (w, h), f"crop={w}:{h}:x={x}:y={y}:exact=1"), metrics=())
         for name, (_, _, x, y, w, h) in places.items()
     }
     shares: Sequence[Sequence[float]] = ()

@@ -12,8 +12,8 @@ from numbers import Real
 from pathlib import Path
 
 from pytest_vmaf.errors import ClipError, SettingsError
-from pytest_vmaf.files import load_json
-from pytest_vmaf.roi.untrusted import invalid, read_bounded, short_repr
+from pytest_vmaf.files import load_json, read_bounded
+from pytest_vmaf.roi.untrusted import invalid, short_repr
 from pytest_vmaf.text import printable
 
 #: x, y, w and h in pixels, counted from the top left corner of the displayed picture.

@@ -13,6 +13,7 @@ from pytest_vmaf.media.spool import explain_command
 from pytest_vmaf.media.timing import describe_variable_rate, has_one_rate, has_times
 from pytest_vmaf.scoring.cached import score
 from pytest_vmaf.scoring.features import every_column_of, higher_is_better, options_of
+from pytest_vmaf.scoring.metric_scores import metric_provenance, metric_scores
 from pytest_vmaf.scoring.order_warning import warn_of_order
 from pytest_vmaf.scoring.prepare import BOOTSTRAP_COLUMNS, MeasureRequest, PreparedScoring, prepare
 from pytest_vmaf.scoring.result import Result
@@ -85,8 +86,9 @@ def conclude(
     if job.reference == job.distorted:
         remember(prepared, log.columns[models.default.column])
     context = context_of(prepared, replace(log, command=command or log.command), name, reference, notes)
+    plugin_scores = metric_scores(prepared, log, context)
     above = frames_above(job, log, models, context, lambda: own or self_scores([prepared])[0])
-    scores = scores_of(prepared, log, context)
+    scores = {**scores_of(prepared, log, context), **plugin_scores}
     return Result(
         scores.pop("vmaf"), scores.pop("neg"), scores.pop("gap"), above, scores, signs=signs_of(prepared, log, context)
     )
@@ -251,6 +253,7 @@ def _provenance(prepared: PreparedScoring, log: ScoreLog) -> Provenance:
         "cached": log.cached,
         "encoder": pair.distorted.encoder if pair else "",
         **_stream(prepared, log),
+        **metric_provenance(prepared),
     }
 
 

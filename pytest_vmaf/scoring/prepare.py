@@ -13,6 +13,7 @@ from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
 from pytest_vmaf.media.fingerprint import same_content, stamp_of
 from pytest_vmaf.media.pair import Pair, check_pair
+from pytest_vmaf.metrics.spec import MetricSpec
 from pytest_vmaf.scoring.advice import advised, least_depth, note_advice
 from pytest_vmaf.scoring.cached import capabilities
 from pytest_vmaf.scoring.features import XPSNR, columns_of, optional_columns_of, refuse_large_encode, requested_features
@@ -55,6 +56,7 @@ class MeasureRequest:
     same: Literal["ignore", "note", "refuse"] = "ignore"
     require: tuple[Requirement, ...] = ()
     shots_for: str = ""
+    metrics: tuple[MetricSpec, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class PreparedScoring:
         allow: The properties that are allowed, as in `MeasureRequest`.
         require: Which builds may measure.
         shots: The shots of the reference, by its scored frames, if something needs them.
+        metrics: Metrics of plugins to measure beside the scores. A scorer that reads no clips gives their columns.
     """
 
     job: ScoreRequest
@@ -84,6 +87,7 @@ class PreparedScoring:
     allow: tuple[str, ...] = ()
     require: tuple[Requirement, ...] = ()
     shots: tuple[tuple[int, int], ...] = ()
+    metrics: tuple[MetricSpec, ...] = ()
 
 
 def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
@@ -143,7 +147,7 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
         pix_fmt=pix_fmt,
         models=(models.default, models.neg),
         features=measured,
-        columns=_columns(models, features),
+        columns=(*_columns(models, features), *(() if can.reads_clips else (each.name for each in request.metrics))),
         tools=tools,
         threads=request.threads,
         timeout=request.timeout,
@@ -154,7 +158,9 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
         xpsnr_rate=rate,
     )
     shots = scored_shots(request.shots_for, job, can, pair, request.cache) if request.shots_for else ()
-    return PreparedScoring(job, models, can, pair, scorer, stamp, request.cache, request.allow, request.require, shots)
+    return PreparedScoring(
+        job, models, can, pair, scorer, stamp, request.cache, request.allow, request.require, shots, request.metrics
+    )
 
 
 def _sources(request: MeasureRequest, pair: Pair) -> tuple[Source, Source]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pytest_vmaf.errors import MeasurementError, SettingsError
+from pytest_vmaf.gates.plugin_metrics import FindMetric, no_metric
 from pytest_vmaf.scoring.features import is_elementary
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.search.bisect_request import TWINS
@@ -204,8 +205,12 @@ def judges_of(target: Metric, measured: Sequence[Metric], named: Sequence[Metric
     return tuple(dict.fromkeys((target, *others)))
 
 
-def read_agree(value: object) -> tuple[Metric, ...]:
+def read_agree(value: object, find: FindMetric = no_metric) -> tuple[Metric, ...]:
     """Read `agree=`: metrics as a list or as text with commas.
+
+    Args:
+        value: What was given.
+        find: Finds metrics of plugins.
 
     Raises:
         SettingsError: For anything else, and for unknown metrics.
@@ -223,7 +228,7 @@ def read_agree(value: object) -> tuple[Metric, ...]:
             f'agree must be a list of metrics, for example ["psnr_y", "float_ssim"], not {value!r:.80}.'
         )
     try:
-        return tuple(dict.fromkeys(parse_quality(name.strip()) for name in names))
+        return tuple(dict.fromkeys(parse_quality(name.strip(), find) for name in names))
     except SettingsError as error:
         raise SettingsError(f"agree: {error}") from None
 

@@ -34,6 +34,7 @@ from pytest_vmaf.search.bisect_request import (
 from pytest_vmaf.search.bisection import MET, Answer, Bisection, sample_name
 from pytest_vmaf.search.coverage import next_crf
 from pytest_vmaf.search.crf_search import Crossing, find_crossings
+from pytest_vmaf.search.metric import with_metrics
 from pytest_vmaf.search.probe import Probe, Prober
 from pytest_vmaf.search.speed import cached_speed
 from pytest_vmaf.text import printable
@@ -75,13 +76,14 @@ def bisect(request: BisectRequest, scorer: Scorer, plan: SearchPlan = PLAIN) -> 
             reference=reference,
             distorted=job.source.clip,
             features=features,
+            metrics=with_metrics(request.scoring.metrics, request.metric),
             progress=None,
             shots_for=f"The metric {request.metric.text}" if request.metric.pool == SHOT else "",
         )
         check_targets(request, scoring, ffmpeg)
         name = sample_name(plan.name or str(request.scoring.reference), sample)
         # Some features are infinite for the reference compared with itself; only the metric's own are needed.
-        itself = replace(scoring, features=request.metric.features)
+        itself = replace(scoring, features=request.metric.features, metrics=request.metric.plugins)
         self_score = measure(itself, scorer, None if plan.source else name, name)
         ceiling = float(request.metric.of(self_score))
         stem = plan.stem or request.scoring.reference.stem

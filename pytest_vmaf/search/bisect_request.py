@@ -138,6 +138,8 @@ def check_targets(request: BisectRequest, scoring: MeasureRequest, ffmpeg: str) 
         scoring.model, generation=scoring.generation, phone=scoring.phone, width=video.width, height=video.height
     )
     low, top = lowest_target(request.metric), models.high if request.metric.name in TWINS else math.inf
+    if request.metric.plugin is not None and request.metric.plugin.high is not None:
+        top = request.metric.plugin.high
     bounds = f"between {low:g} and {top:g}" if math.isfinite(top) else "a finite number above 0"
     for target in request.targets:
         if not math.isfinite(target) or not low <= target <= top or not target:

@@ -260,7 +260,7 @@ class Comparison:
         chosen = parse_quality(metric)
         probes = (probe for bisection in self.searches for probe in bisection.probes)
         if chosen.name not in TWINS and any(chosen.name not in probe.result.features for probe in probes):
-            raise SettingsError(f"{metric} was not measured in this comparison. Request it with features=.")
+            raise SettingsError(f"{metric} was not measured in this comparison. Request it with features= or metrics=.")
         return chosen
 
     def _bisection(self, label: str, source: str) -> Bisection:

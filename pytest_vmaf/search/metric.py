@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from pytest_vmaf.errors import SettingsError
-from pytest_vmaf.gates.metrics import BASE_METRICS
+from pytest_vmaf.gates.metrics import BASE_METRICS, plugin_metrics
+from pytest_vmaf.gates.plugin_metrics import FindMetric, is_plugin_name, no_metric
+from pytest_vmaf.metrics.spec import MetricSpec
 from pytest_vmaf.scoring.features import feature_columns, higher_is_better, is_elementary
 from pytest_vmaf.scoring.pools import OTHER_POOLS, POOLS, is_pool
 from pytest_vmaf.scoring.result import Result
@@ -25,10 +28,12 @@ class Metric:
     Attributes:
         name: The metric's name in results.
         pool: How the scores of the frames are pooled.
+        plugin: The metric of a plugin that must be measured for it, or None.
     """
 
     name: str
     pool: str = "mean"
+    plugin: MetricSpec | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         name = {"vmaf": "VMAF", "neg": "NEG"}.get(self.name, self.name)
@@ -44,31 +49,66 @@ class Metric:
         """The libvmaf features that must be measured for this metric."""
         return (feature_columns()[self.name],) if self.name in feature_columns() else ()
 
+    @property
+    def plugins(self) -> tuple[MetricSpec, ...]:
+        """The metrics of plugins that must be measured for this metric."""
+        return () if self.plugin is None else (self.plugin,)
+
     def of(self, result: Result) -> Score:
         """The score of a result by this metric."""
         return result[self.name].pooled(self.pool)
 
 
-def parse_metric(text: str) -> Metric:
-    """Read "neg" or "neg.p5". Raises SettingsError for unknown metrics, and those of which a lower score is better."""
+def parse_metric(text: str, find: FindMetric = no_metric) -> Metric:
+    """Read "neg" or "neg.p5". Raises SettingsError for unknown metrics, and those of which a lower score is better.
+
+    Args:
+        text: The metric, as users write it.
+        find: Finds metrics of plugins.
+    """
+    plugin = _find(text, find)
+    if plugin is not None and not plugin.higher_is_better:
+        raise SettingsError(
+            f"metric must be one that falls with the quality, and a lower {plugin.name} is better. Search for another "
+            f"metric, and check this one on the encode that is found: gates={{'max_{plugin.name}': 0.1}}. Or let the "
+            "plugin return the negative."
+        )
+    if plugin is not None:
+        return replace(_read(text, (plugin.name,), ""), plugin=plugin)
     names = (*BASE_METRICS, *feature_columns())
     known = tuple(metric for metric in names if higher_is_better(metric) and not metric.startswith(NO_TARGETS))
     return _read(text, known, "one that falls with the quality")
 
 
-def parse_quality(text: str) -> Metric:
+def parse_quality(text: str, find: FindMetric = no_metric) -> Metric:
     """Read a metric of a rate-quality curve, such as "psnr_y", "cambi" or "float_ssim.p5", whichever way it points.
+
+    Args:
+        text: The metric, as users write it.
+        find: Finds metrics of plugins. Those that were measured in this process are known without it.
 
     Raises:
         SettingsError: For unknown metrics, and for what does not measure quality (the gap, moments).
     """
-    known = tuple(filter(is_quality, (*BASE_METRICS, *feature_columns())))
-    return _read(text, known, "a measure of quality")
+    if (plugin := _find(text, find)) is not None:
+        return replace(_read(text, (plugin.name,), ""), plugin=plugin)
+    names = (*BASE_METRICS, *feature_columns(), *plugin_metrics())
+    return _read(text, tuple(filter(is_quality, names)), "a measure of quality")
 
 
 def is_quality(name: str) -> bool:
     """Whether a metric measures quality, so that it has a rate-quality curve."""
-    return not name.startswith(NO_QUALITY)
+    return name in plugin_metrics() or not name.startswith(NO_QUALITY)
+
+
+def with_metrics(metrics: Sequence[MetricSpec], metric: Metric) -> tuple[MetricSpec, ...]:
+    """The metrics of plugins to measure, with that of the targets if it is one."""
+    return (*metrics, *(each for each in metric.plugins if each.name not in [other.name for other in metrics]))
+
+
+def _find(text: str, find: FindMetric) -> MetricSpec | None:
+    name = str(text).partition(".")[0]
+    return find(name) if is_plugin_name(name) else None
 
 
 def _read(text: str, known: tuple[str, ...], requirement: str) -> Metric:

@@ -17,7 +17,7 @@ from pytest_vmaf.gates.gate import Gate
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.search.bisect_request import BisectRequest, check_encoder, invalid, make_job
 from pytest_vmaf.search.bisection import Bisection
-from pytest_vmaf.search.metric import parse_metric
+from pytest_vmaf.search.metric import Metric, parse_metric
 from pytest_vmaf.text import did_you_mean, printable
 
 Limit = float | Mapping[float, float] | None
@@ -33,7 +33,7 @@ def bisect_request(
     preset: str | int | None = None,
     arguments: str | Sequence[str] = (),
     pix_fmt: str | None = None,
-    metric: str = "neg",
+    metric: str | Metric = "neg",
     crf: tuple[float, float] | None = None,
     sample: float | None = None,
     start: Mapping[float, float] | Bisection | None = None,
@@ -46,7 +46,7 @@ def bisect_request(
         scoring,
         encoder,
         read_targets(targets),
-        parse_metric(metric),
+        metric if isinstance(metric, Metric) else parse_metric(metric),
         None if preset is None else str(preset),
         read_words(arguments),
         read_pix_fmt(pix_fmt),

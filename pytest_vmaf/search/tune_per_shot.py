@@ -23,7 +23,7 @@ from pytest_vmaf.search.bisect import bisect, cut_sample
 from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan, lowest_target, make_job
 from pytest_vmaf.search.bisection import Bisection, sample_name
 from pytest_vmaf.search.compare import overall
-from pytest_vmaf.search.metric import Metric
+from pytest_vmaf.search.metric import Metric, with_metrics
 from pytest_vmaf.search.per_shot import PerShot, ShotAnswer
 from pytest_vmaf.search.probe import Probe
 
@@ -122,7 +122,8 @@ class _Tuning:
         path, joined_encode = join(job, [answer.probe.encode for answer in answers], self.folder)
         encode = replace(joined_encode, name=f"{job.name} per shot").without_file()
         features = (*scoring.features, *metric.features)
-        joined = replace(whole.scoring, distorted=job.clip(path), features=features, progress=None)
+        metrics = with_metrics(scoring.metrics, metric)
+        joined = replace(whole.scoring, distorted=job.clip(path), features=features, metrics=metrics, progress=None)
         result = measure(joined, self.scorer, encode.name, label)
         score = float(metric.of(result))
         fixed = self._search_fixed(whole, score, answers) if score >= lowest_target(metric) else None

@@ -12,7 +12,7 @@ import pytest
 from pytest_vmaf.baselines.update_options import UpdateOptions
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.settings import Layer, make_layer
-from pytest_vmaf.testrun.options import ReportOptions
+from pytest_vmaf.testrun.options import ReportOptions, metric_finder
 from pytest_vmaf.testrun.report_only import KEYWORD, ReportOnly
 
 if TYPE_CHECKING:
@@ -89,7 +89,10 @@ def marker_layer(item: pytest.Item) -> tuple[Layer, ...]:
         gates |= {name: limit for name, limit in own_gates.items() if name not in nearer}
     keywords = {"gates": gates, **keywords} if gates else keywords
     try:
-        own_layers = (make_layer("marker", keywords),) if keywords else ()
+        find = metric_finder(
+            item.config, item.ihook, (*item.stash.get(MANIFEST_LAYERS, ()), *item.config.stash[LAYERS])
+        )
+        own_layers = (make_layer("marker", keywords, find=find),) if keywords else ()
         return (*own_layers, *item.stash.get(MANIFEST_LAYERS, ()))
     except SettingsError as caught:
         error = caught

@@ -6,7 +6,7 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -14,6 +14,12 @@ from pytest_vmaf.baselines.update_options import UpdateOptions
 from pytest_vmaf.errors import ModelError, SettingsError
 from pytest_vmaf.option_table import OPTIONS
 from pytest_vmaf.settings import Layer, make_layer
+
+if TYPE_CHECKING:
+    import pluggy
+
+    from pytest_vmaf.gates.plugin_metrics import FindMetric
+    from pytest_vmaf.metrics.spec import MetricSpec
 
 #: Options that say what one run writes, not how a test runs.
 OUTPUTS = (
@@ -144,14 +150,27 @@ def config_layers(config: pytest.Config) -> tuple[Layer, ...]:
         # pytest returns [] for an "args" value that is not set, whatever the default.
         ini[option.name] = None if value == [] else value
     here = config.invocation_params.dir
-    layers = (
-        _layer("command line", command_line, config.getoption("vmaf_gates"), here),
-        _layer("ini", ini, config.getini("vmaf_gates"), config.inipath.parent if config.inipath else here),
-    )
-    known = tuple(layer for layer in layers if layer is not None)
+    find = metric_finder(config, config.hook)
+    base = config.inipath.parent if config.inipath else here
+    of_ini = _layer("ini", ini, config.getini("vmaf_gates"), base, find)
+    find = metric_finder(config, config.hook, [of_ini] if of_ini else [])
+    nearer = _layer("command line", command_line, config.getoption("vmaf_gates"), here, find)
+    known = tuple(layer for layer in (nearer, of_ini) if layer is not None)
     for layer in known:
         _refuse_unknown_model(layer)
     return known
+
+
+def metric_finder(config: pytest.Config, hook: pluggy.HookRelay, layers: Sequence[Layer] = ()) -> FindMetric:
+    """What finds metrics of plugins while gates are read: in the setting `metrics` of layers, then by the hook."""
+
+    def find(name: str) -> MetricSpec | None:
+        from pytest_vmaf.api.context import find_listed
+        from pytest_vmaf.api.extensions import Extensions
+
+        return find_listed(layers, name) or Extensions(hook, config.pluginmanager, config).find_metric(name)
+
+    return find
 
 
 def update_options(config: pytest.Config) -> UpdateOptions:
@@ -248,13 +267,17 @@ def _refuse_unknown_model(layer: Layer) -> None:
             raise SettingsError(f"model ({layer.origin}): {error}") from None
 
 
-def _layer(origin: str, values: dict[str, Any], gates: Sequence[str], base: Path) -> Layer | None:
+def _layer(origin: str, values: dict[str, Any], gates: Sequence[str], base: Path, find: FindMetric) -> Layer | None:
     options = {name: value for name, value in values.items() if value is not None}
     # Paths are relative to where pytest was started or to the ini file, whatever folder a test changes to.
     for name in {"model", "ffmpeg", "vmaf_bin", "cache_dir"} & options.keys():
         if name == "cache_dir" or os.sep in options[name] or "/" in options[name]:
             options[name] = str(base / os.path.expanduser(options[name]))
-    return make_layer(origin, options, gates) if options or gates else None
+    if "metrics" in options:
+        options["metrics"] = [
+            str(base / os.path.expanduser(each)) if ".onnx" in each else each for each in options["metrics"]
+        ]
+    return make_layer(origin, options, gates, find) if options or gates else None
 
 
 def _report_path(config: pytest.Config, flag: str, name: str | None) -> Path | None:

@@ -171,6 +171,8 @@ def _full() -> Document:
     bad["repeats"] |= {name: {"mean": 90.0, "standard_error": 0.25} for name in ("neg", "bitrate")}
     bad["provenance"]["notes"] = ["a note"]
     bad["provenance"].update(size=12_345, seconds=0.12)
+    metric = {"label": "LPIPS", "unit": "", "version": "1", "higher_is_better": False, "low": 0.0, "high": None}
+    bad["provenance"]["metrics"] = {"lpips": metric}
     bad["provenance"]["filters"] = {"reference": "null", "distorted": "scale=2:2"}
     good = a_measurement(95.0, 93.0, min_neg=90)
     tests = [

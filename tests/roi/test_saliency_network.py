@@ -17,7 +17,6 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from pytest_vmaf.errors import MaskError
-from pytest_vmaf.roi import saliency_network as room
 from pytest_vmaf.roi.saliency_network import Saliency, infer, load_saliency, shown_size
 from roi.builders import (
     FLOAT16,
@@ -217,7 +216,7 @@ def test_printable_name(tmp_path: Path) -> None:
 
 
 def test_file_too_large(save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "LARGEST_NETWORK", 1 << 20)
+    monkeypatch.setattr("pytest_vmaf.networks.network_file.LARGEST_NETWORK", 1 << 20)
     path = save(PLAIN)
     with path.open("ab") as file:
         file.truncate((1 << 20) + 1)

@@ -5,6 +5,8 @@ Newer releases of ONNX Runtime restrict such references, older ones read any fil
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 #: The protobuf messages in which a tensor can occur (onnx.proto): a field's number to the message it holds.
 MESSAGES: dict[str, dict[int, str]] = {
     "model": {7: "graph", 20: "training", 25: "function"},
@@ -30,16 +32,27 @@ def has_external_data(model: bytes) -> bool:
     # A list instead of recursion, since the file decides how deeply its graphs are nested.
     pending = [("model", 0, len(model))]
     while pending:
-        message, at, end = pending.pop()
-        while at < end:
-            number, at, size = _read_field(model, at, end)
+        message, start, end = pending.pop()
+        for number, at, size in read_fields(model, start, end):
             inner = MESSAGES.get(message, {}).get(number)
             if inner == "external":
                 return True
             if inner is not None:
                 pending.append((inner, at, at + size))
-            at += size
     return False
+
+
+def read_fields(model: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """The fields of a protobuf message that have a length of their own: number, start and size of the content.
+
+    Raises:
+        ValueError: If it is not a protobuf message.
+    """
+    while at < end:
+        number, at, size = _read_field(model, at, end)
+        if number:
+            yield number, at, size
+        at += size
 
 
 def _read_field(model: bytes, at: int, end: int) -> tuple[int, int, int]:

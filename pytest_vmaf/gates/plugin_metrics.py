@@ -1,0 +1,47 @@
+"""Metrics of plugins in gates: which names they may have, and how they are found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pytest_vmaf.errors import SettingsError
+from pytest_vmaf.gates.metrics import metrics, note_metric
+from pytest_vmaf.metrics.spec import NAME, MetricSpec
+from pytest_vmaf.scoring.models import registry
+from pytest_vmaf.scoring.pools import is_pool
+
+#: Finds a plugin's metric by its name, or None.
+FindMetric = Callable[[str], MetricSpec | None]
+
+
+def no_metric(name: str) -> MetricSpec | None:
+    """A `FindMetric` for where there are no plugins."""
+    return None
+
+
+def check_plugin_metric(spec: MetricSpec) -> MetricSpec:
+    """Raise SettingsError for a plugin's metric whose name has another meaning, and note how it is printed."""
+    if spec.name in metrics() or spec.name in registry()["features"] or spec.name in registry()["not_features"]:
+        raise SettingsError(f"{spec.name!r} is a metric of pytest-vmaf itself. Give the metric another name.")
+    if not is_plugin_name(spec.name):
+        raise SettingsError(
+            f"{spec.name!r} is not a name of a metric: it ends as a pool or a tolerance does, so that a gate on it "
+            "would be ambiguous. Give the metric another name."
+        )
+    note_metric(spec.name, spec.label, spec.unit, higher_is_better=spec.higher_is_better)
+    return spec
+
+
+def is_plugin_name(name: str) -> bool:
+    """Whether a plugin's metric may have this name: gates on it can be told from its pools."""
+    words = name.split("_")
+    ends = ["_".join(words[at:]) for at in range(len(words))]
+    reserved = any(is_pool(end) for end in ends) or {"drop", "rise"} & {*words}
+    return NAME.fullmatch(name) is not None and not reserved and name not in metrics()
+
+
+def name_splits(text: str) -> list[tuple[str, str]]:
+    """The names of plugins' metrics and the pools that `{metric}[_{pool}]` may consist of."""
+    words = text.split("_")
+    parts = [("_".join(words[:at]), "_".join(words[at:])) for at in range(1, len(words) + 1)]
+    return [(metric, pool or "mean") for metric, pool in parts if is_plugin_name(metric) and is_pool(pool or "mean")]

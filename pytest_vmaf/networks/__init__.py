@@ -1,0 +1,1 @@
+"""ONNX files: untrusted networks, read, checked and opened."""
