@@ -95,13 +95,13 @@ def _match(scored: Collection[str], ratings: Collection[str]) -> tuple[str, Call
 
 
 def _viewed(clip: str, scored: Scored, rating: Rating) -> Viewed:
-    groups = []
-    for what, ours, theirs in (("codec", scored.codec, rating.codec), ("source", scored.source, rating.source)):
-        if ours and theirs and ours != theirs and what == "codec":
-            raise MeasurementError(f"The clip {clip!r} has the codec {ours!r} by its scores and {theirs!r} by its mos.")
-        groups.append(theirs or ours or "")
+    if scored.codec and rating.codec and scored.codec != rating.codec:
+        raise MeasurementError(
+            f"The clip {clip!r} has the codec {scored.codec!r} by its scores and {rating.codec!r} by its mos."
+        )
+    codec, source = rating.codec or scored.codec or "", rating.source or scored.source or ""
     scores = {metric: value for metric, value in scored.scores.items() if value is not None}
-    return Viewed(clip, *groups, rating.mos, rating.interval, scores)
+    return Viewed(clip, codec, source, rating.mos, rating.interval, scores)
 
 
 def sources_of(clips: Sequence[Viewed]) -> list[str]:

@@ -6,14 +6,15 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from pytest_vmaf.correlation.correlation import Correlation, MetricAgreement
 from pytest_vmaf.correlation.statistics import STATISTICS, StatisticName
 from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.text import did_you_mean, printable, short_repr
 
-POOLS = ("worst_codec", "worst_source")
+Pool: TypeAlias = Literal["worst_codec", "worst_source"]
+POOLS: tuple[Pool, ...] = ("worst_codec", "worst_source")
 NAME = re.compile(rf"(min|max)_({'|'.join(sorted(STATISTICS, key=len, reverse=True))})(?:_({'|'.join(POOLS)}))?")
 
 
@@ -24,13 +25,13 @@ class Limit:
     Attributes:
         name: The name, for example "min_srcc_worst_codec".
         statistic: The statistic.
-        pool: "worst_codec", "worst_source", or "" for all clips.
+        pool: "worst_codec", "worst_source", or None for all clips.
         limit: The lowest value allowed, or the highest of a statistic of which a lower one is better.
     """
 
     name: str
     statistic: StatisticName
-    pool: Literal["", "worst_codec", "worst_source"]
+    pool: Pool | None
     limit: float
 
     @classmethod
@@ -45,7 +46,9 @@ class Limit:
         match = NAME.fullmatch(name)
         if match is None:
             raise SettingsError(f"--gate: there is no gate {printable(name)!r}.{did_you_mean(name, gate_names())}")
-        bound, statistic, pool = match.groups()
+        bound = match[1]
+        statistic = next(each for each in STATISTICS if each == match[2])
+        pool = next((each for each in POOLS if each == match[3]), None)
         if bound != _bound(statistic):
             raise SettingsError(f"--gate: {name} must be {_bound(statistic)}{name[3:]}, since that is the better side.")
         try:
@@ -54,7 +57,7 @@ class Limit:
             limit = math.nan
         if not equals or not math.isfinite(limit):
             raise SettingsError(f"--gate {name} must be a number, for example {name}=0.9, not {short_repr(number)}.")
-        return cls(name, statistic, pool or "", limit)
+        return cls(name, statistic, pool, limit)
 
     def failures(self, correlation: Correlation) -> Iterator[str]:
         """A sentence for each metric that is beyond the limit.
@@ -73,7 +76,7 @@ class Limit:
                 )
 
     def _agreements(self, correlation: Correlation, metric: str) -> list[MetricAgreement]:
-        if not self.pool:
+        if self.pool is None:
             return [correlation[metric]]
         kind = self.pool.removeprefix("worst_")
         groups = correlation.codecs if kind == "codec" else correlation.sources
@@ -91,5 +94,5 @@ def gate_names() -> list[str]:
     return [f"{_bound(name)}_{name}" for name in STATISTICS]
 
 
-def _bound(statistic: str) -> str:
+def _bound(statistic: StatisticName) -> str:
     return "min" if STATISTICS[statistic].higher_is_better else "max"

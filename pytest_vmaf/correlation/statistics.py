@@ -25,7 +25,7 @@ class Statistic(NamedTuple):
     needs_intervals: bool
 
 
-STATISTICS: Mapping[str, Statistic] = {
+STATISTICS: Mapping[StatisticName, Statistic] = {
     "plcc": Statistic("PLCC", True, True, False),
     "srcc": Statistic("SRCC", True, False, False),
     "tau_b": Statistic("tau-b", True, False, False),

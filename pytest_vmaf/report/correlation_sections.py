@@ -139,7 +139,7 @@ def _metric_section(correlation: Correlation, agreement: MetricAgreement) -> Sec
         for key, each in agreement.estimates.items()
         if each.value is not None
     )
-    caption = f"{statistics or 'No statistic is defined'}. A dot is a clip"
+    caption = f"mos over {name}: {statistics or 'no statistic is defined'}. A dot is a clip"
     caption += f"; every {step}th is shown." if step > 1 else "."
     blocks: list[Chart | DataTable] = [Chart(name, "mos", lines, caption=caption)]
     if curve is not None:

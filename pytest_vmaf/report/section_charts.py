@@ -7,7 +7,7 @@ from itertools import groupby
 
 from markupsafe import Markup
 
-from pytest_vmaf.report.charts import BACKGROUND, HEIGHT, LEFT, PLOT_HEIGHT, PLOT_WIDTH, TOP, WIDTH, ticks
+from pytest_vmaf.report.charts import HEIGHT, LEFT, PLOT_HEIGHT, PLOT_WIDTH, TOP, WIDTH, ticks
 from pytest_vmaf.report.schema import Record
 from pytest_vmaf.report.wording import clean
 
@@ -73,9 +73,9 @@ def xy_chart(block: Record) -> Markup:
     parts += [text.format(at(tick, y0)[0], height - 14, "m", f"{tick:g}") for tick in ticks(x0, x1)]
     parts.append(text.format(LEFT + PLOT_WIDTH, height - 2, "e", x_name))
     description = f"{y_name} over {x_name}: {', '.join(line['name'] for line in lines)}."
-    background = BACKGROUND if plot == PLOT_HEIGHT else BACKGROUND.replace(f'"{PLOT_HEIGHT}"', f'"{plot}"')
+    rect = Markup('<rect class="plot" x="{}" y="{}" width="{}" height="{}"/>').format(LEFT, TOP, PLOT_WIDTH, plot)
     return Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}</svg>').format(
-        WIDTH, height, description, background, Markup("").join(parts)
+        WIDTH, height, description, rect, Markup("").join(parts)
     )
 
 

@@ -146,7 +146,13 @@ def _full() -> Document:
     blocks = [
         Paragraph("a paragraph"),
         DataTable(["clip", "kbit/s"], [["a", 1.5], ["b", None]], "a caption"),
-        Chart("kbit/s", "NEG", [Line("x264", [(1, 90), (2, 95)], [1]), Line("x265", [(1, 91)], style="dots")], [("floor", 93)], "rd"),
+        Chart(
+            "kbit/s",
+            "NEG",
+            [Line("x264", [(1, 90), (2, 95)], [1]), Line("x265", [(1, 91)], style="dots")],
+            [("floor", 93)],
+            "rd",
+        ),
         Pictures([("tinted", JPEG), ("plain", JPEG)], 320, 180, 640, 360, "looked at", boxes),
         DataTable(["CRF"], [[23]], "a folded table", folded=True),
         HeatMap(2, 1, [(0, 0.0, [90, 80]), (9, 0.36, [70, None])], 20, 100, "NEG", "tiles", [1, 0], {1: JPEG}),

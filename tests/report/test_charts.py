@@ -265,6 +265,23 @@ def test_xy_chart_points() -> None:
     assert radii[1] > radii[0] == radii[2]
 
 
+def test_dots_and_curves() -> None:
+    places_of = [[0.0, 1.0], [4.0, 5.0]]
+    drawn = [{"name": f"c{number}", "points": places_of, "marked": None, "style": "dots"} for number in range(5)]
+    curve = {"name": HOSTILE, "points": places_of, "marked": None, "style": "curve"}
+    root = parsed(plots.xy_chart({"x": "VMAF", "y": "mos", "lines": [*drawn, curve], "levels": None}))
+    [line] = root.iter(f"{SVG}polyline")
+    assert line.get("class") == "limit"
+    # Every fourth is a circle.
+    assert [circle.get("class") for circle in root.iter(f"{SVG}circle")] == ["l0", "l0", "l4", "l4"]
+    assert [sign.get("class") for sign in of_class(root, "sign")] == [f"sign l{n}" for n in (1, 1, 2, 2, 3, 3)]
+    assert [plots.sign(number) for number in range(5)] == ["●", "■", "▲", "◆", "●"]
+    [rect] = of_class(root, "plot")
+    bottom = charts.TOP + float(rect.get("height", ""))
+    assert bottom == charts.TOP + 2 * charts.PLOT_HEIGHT
+    assert all(charts.TOP <= down <= bottom for _, down in places(root))
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(values, values), min_size=1, max_size=500), st.integers(1, 20))
 @example([(95.0, 93.0)] * 401, 12)
