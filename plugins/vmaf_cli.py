@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 from functools import lru_cache
@@ -25,6 +26,8 @@ from pytest_vmaf.text import printable
 hookimpl = pluggy.HookimplMarker("pytest")
 LOG = "log.xml"
 FD_FOLDER = "/dev/fd"
+#: What the tool prints about a feature that it was built without.
+UNKNOWN_FEATURE = re.compile(r"problem loading feature extractor: (\S+)")
 
 INSTALL = (
     "  Name it with --vmaf-bin=PATH (ini: vmaf_bin). Install it with libvmaf (`brew install libvmaf`), or build it\n"
@@ -134,6 +137,11 @@ def _read(
     if "problem loading model" in text:
         what = (
             f"The vmaf tool cannot load one of the models {printable(versions)}; a newer one may have more.\n{INSTALL}"
+        )
+    elif match := UNKNOWN_FEATURE.search(text):
+        what = (
+            f"The vmaf tool lacks the feature extractor {printable(match[1])}. Builds without -Denable_float=true have "
+            "few of those\n  that begin with float_. Use --vmaf-scorer=ffmpeg, or leave it out."
         )
     elif scored.returncode != 0 and (odd := _odd_chroma(request)):
         what = odd

@@ -12,7 +12,7 @@ from pytest_vmaf.errors import LogError, ScorerError
 from pytest_vmaf.roi.regions import Region, move_inside, refuse_length, refuse_outside, region_label
 from pytest_vmaf.scoring.advice import advised
 from pytest_vmaf.scoring.cached import score
-from pytest_vmaf.scoring.features import refuse_large_encode
+from pytest_vmaf.scoring.features import refuse_sizes
 from pytest_vmaf.scoring.measure import check_log, conclude
 from pytest_vmaf.scoring.models import refuse_small
 from pytest_vmaf.scoring.order_warning import warn_of_order
@@ -40,7 +40,7 @@ def part_of(
         ModelError: If the part is too small for the models.
     """
     refuse_small(prepared.models, *size, f"Pictures of {printable(name)!r}")
-    refuse_large_encode(prepared.job.features, *size)
+    refuse_sizes(prepared.job.features, *size)
     sources = prepared.job.reference, prepared.job.distorted
     reference, distorted = (replace(each, window=window, lead_window=lead_window) for each in sources)
     models = advised(prepared.models, prepared.pair, size) if prepared.pair else prepared.models

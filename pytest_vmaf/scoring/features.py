@@ -87,9 +87,16 @@ def requested_features(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(features.values())
 
 
-def refuse_large_encode(features: Iterable[str], width: int, height: int) -> None:
-    """Raise SettingsError if CAMBI should know of an encode that is larger than the picture: it would ignore that."""
+def refuse_sizes(features: Iterable[str], width: int, height: int) -> None:
+    """Raise SettingsError if CAMBI cannot measure a picture of this size, or would ignore the encode's size."""
     for feature in features:
+        if feature.partition("=")[0] != "cambi":
+            continue
+        if max(width, height) < LEAST_ENCODE:
+            raise SettingsError(
+                f"CAMBI needs {LEAST_ENCODE} pixels on the longer side of the picture, not {width}x{height}. Leave out "
+                "cambi."
+            )
         options = dict(part.split("=") for part in options_of(feature).split(":") if part)
         encode = int(options.get("enc_width", 0)), int(options.get("enc_height", 0))
         if encode[0] > width or encode[1] > height:

@@ -16,7 +16,7 @@ from pytest_vmaf.media.pair import Pair, check_pair
 from pytest_vmaf.metrics.spec import MetricSpec
 from pytest_vmaf.scoring.advice import advised, least_depth, note_advice
 from pytest_vmaf.scoring.cached import capabilities
-from pytest_vmaf.scoring.features import XPSNR, columns_of, optional_columns_of, refuse_large_encode, requested_features
+from pytest_vmaf.scoring.features import XPSNR, columns_of, optional_columns_of, refuse_sizes, requested_features
 from pytest_vmaf.scoring.lead import lead_of
 from pytest_vmaf.scoring.missing_chroma import note_missing_chroma
 from pytest_vmaf.scoring.models import ModelPair, resolve_model
@@ -120,7 +120,7 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
         )
         pair = _with_same_note(request, pair)
         width, height, pix_fmt = pair.width, pair.height, pair.pix_fmt
-        refuse_large_encode(features, width, height)
+        refuse_sizes(features, width, height)
         sources = _sources(request, pair)
     models = resolve_model(
         request.model,

@@ -368,6 +368,10 @@ FAILURES = {
         ['cat "$2" "$4" >/dev/null', "echo '<VMAF version=\"1\"><frames>' >log.xml"],
         "not a complete libvmaf log",
     ),
+    "lacks a feature": (
+        ["echo 'problem loading feature extractor: float_adm' >&2", "exit 1"],
+        "lacks the feature extractor float_adm",
+    ),
     "stops early but well": (
         ['head -c 200000 "$2" >/dev/null', 'head -c 200000 "$4" >/dev/null', "echo '<VMAF/>' >log.xml"],
         "before it had read both clips",

@@ -135,3 +135,9 @@ def test_encode_larger_than_the_picture(score, footage):
     reference = footage("320x180", 2)
     with pytest.raises(SettingsError, match="CAMBI's encode of 640x360 must not be larger than the picture of 320x180"):
         score(reference, reference, features=("cambi=enc_width=640:enc_height=360",))
+
+
+def test_picture_too_small_for_cambi(footage, score):
+    reference = footage("176x144", 2)
+    with pytest.raises(SettingsError, match="CAMBI needs 216 pixels on the longer side of the picture, not 176x144"):
+        score(reference, reference, features=("cambi",))
