@@ -165,6 +165,11 @@ def list_packets(clip: Clip, ffmpeg: str, timeout: float | None = None) -> tuple
             backwards.
     """
     if clip.is_raw or is_picture(clip):
+        if clip.bitstream:
+            raise ClipError(
+                f"{clip} was decoded by a codec in Python, whose bitstream has neither packets nor headers to check. "
+                "Of the gates on streams, vmaf.check() has max_bitrate, max_size and their minima for it."
+            )
         raise ClipError(f"{clip} has no stream: raw video and pictures have no packets. Give the encode itself.")
     log, messages, first = PacketLog(), Messages(), bytearray()
     listing = [*_arguments(clip, ffmpeg), *LISTING]

@@ -143,8 +143,8 @@ def read_qualities(name: str, grid: object) -> tuple[float, ...]:
         raise SettingsError(f"{name}: qualities must be {example}, not {grid!r:.80}.")
     values = tuple(map(number_of, grid))
     steps = tuple(value for value in values if value is not None)
-    if len(steps) < len(values) or not 2 <= len(steps) <= MOST_NUMBERS:
-        raise SettingsError(f"{name}: qualities must be {example}, from 2 to {MOST_NUMBERS} of them, not {grid!r:.80}.")
+    if len(steps) < len(values) or not 1 <= len(steps) <= MOST_NUMBERS:
+        raise SettingsError(f"{name}: qualities must be {example}, at most {MOST_NUMBERS} of them, not {grid!r:.80}.")
     ascending = tuple(sorted(set(steps)))
     if ascending not in (steps, steps[::-1]):
         raise SettingsError(f"{name}: qualities must ascend or descend, each given once, not {grid!r:.80}.")

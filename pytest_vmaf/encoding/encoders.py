@@ -133,7 +133,8 @@ class Encoder:
             raise SettingsError(f"{self.name}: an encoder must have crf_range or qualities, not both.")
         put(self, "crf_range", ends)
         # Whole numbers without a gap are a range.
-        put(self, "qualities", () if steps == tuple(range(int(ends[0]), int(ends[1]) + 1)) else steps)
+        is_range = len(steps) > 1 and steps == tuple(range(int(ends[0]), int(ends[1]) + 1))
+        put(self, "qualities", () if is_range else steps)
         if self.qualities and self.slope is None:
             put(self, "slope", grid_slope(steps))
 

@@ -125,7 +125,7 @@ class EncodeJob:
         """The shell command that encodes at this CRF to a file of this name in the current directory."""
         return without_spools(self._command(crf, path))
 
-    def _command(self, crf: int, path: Path) -> str:
+    def _command(self, crf: float, path: Path) -> str:
         encoder = self.encoder
         if encoder.codec is not None:
             return printable(f"{encoder.name}.encode({str(self.source.clip.path.absolute())!r}, {crf})")

@@ -109,7 +109,8 @@ def decoded_clip(job: EncodeJob, crf: float, path: Path, count: int, before: dic
     try:
         # Floats are rounded to 16 bits.
         pix_fmt = None if layout.is_float else layout.form.name
-        spool = spool_frames(frames(), pix_fmt=pix_fmt, name=printable(path.name)[-LONGEST_NAME:])
+        name, size = printable(path.name)[-LONGEST_NAME:], path.stat().st_size
+        spool = spool_frames(frames(), pix_fmt=pix_fmt, name=name, bitstream=size)
     except MeasurementError:
         if failure:
             raise failure[0] from failure[0].__cause__
@@ -253,7 +254,10 @@ def _call(job: EncodeJob, crf: float, method: str, position: Callable[[], str]) 
     except (Exception, SystemExit) as error:
         text = printable(" ".join(str(error).split()))
         what = _what(job, crf, method)
-        raise EncodeError(f"{what} raised {type(error).__name__}{position()}: {text}") from error
+        hint = ""
+        if isinstance(error, TypeError) and SourceFrames.__name__ in text:
+            hint = "\n  Frames are an iterable: `for frame in frames`, or numpy.stack(list(frames)) for all of them."
+        raise EncodeError(f"{what} raised {type(error).__name__}{position()}: {text}{hint}") from error
 
 
 def _position(frames: SourceFrames) -> str:

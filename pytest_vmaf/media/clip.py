@@ -156,6 +156,11 @@ class Clip:
         return cls(spool.path, width=size[0], height=size[1], pix_fmt=spool.pix_fmt, frame_rate=rate, _spool=spool)
 
     @property
+    def bitstream(self) -> int:
+        """The bytes that a codec in Python decoded these frames from; 0 for any other clip."""
+        return self._spool.bitstream if self._spool else 0
+
+    @property
     def in_memory(self) -> bool:
         """Whether the clip was made of frames in memory."""
         return self._spool is not None

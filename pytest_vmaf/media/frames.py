@@ -45,11 +45,18 @@ class Stated:
 
 
 def spool_frames(
-    frames: object, *, pix_fmt: str | None = None, layout: str | None = None, name: str | None = None, role: str = ""
+    frames: object,
+    *,
+    pix_fmt: str | None = None,
+    layout: str | None = None,
+    name: str | None = None,
+    role: str = "",
+    bitstream: int = 0,
 ) -> Spool:
-    """Write frames in memory to a raw file, one by one. `Clip.from_frames` describes the arguments.
+    """Write frames in memory to a raw file, one by one. `Clip.from_frames` describes the other arguments.
 
-    `role` is what errors call frames without a name, for example "reference".
+    `role` is what errors call frames without a name, for example "reference". `bitstream` is the size in bytes of what
+    they were decoded from, if a codec in Python decoded them.
 
     Raises:
         ClipError: If these are not frames, they differ from each other, or making one raised. `error.frame` is the
@@ -75,7 +82,8 @@ def spool_frames(
             if writer is None:
                 raise ClipError(_why_empty(frames))
             made = writer.layout
-            return Spool(path, name or "", made.width, made.height, made.form.name, done, content.hexdigest())
+            size = made.width, made.height
+            return Spool(path, name or "", *size, made.form.name, done, content.hexdigest(), bitstream)
     except ClipError as error:
         refusal = ClipError(f"{title}: {place}{error}")
         refusal.frame = done

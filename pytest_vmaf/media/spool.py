@@ -34,6 +34,7 @@ class Spool:
         pix_fmt: ffmpeg's name of the pixel format.
         frames: How many frames there are.
         digest: Identifies their content.
+        bitstream: The bytes that a codec in Python decoded them from; 0 for other frames.
         owned: Whether this process removes the file.
     """
 
@@ -44,6 +45,7 @@ class Spool:
     pix_fmt: str
     frames: int
     digest: str
+    bitstream: int = 0
     owned: bool = field(default=True, repr=False)
 
     def __post_init__(self) -> None:
@@ -60,7 +62,8 @@ class Spool:
     def shape(self) -> str:
         """What the frames are, for example "24 frames in memory, 176x144 rgb24"."""
         count = plural(self.frames, "frame")
-        return f"{count}{' in memory' if self.name else ''}, {self.width}x{self.height} {self.pix_fmt}"
+        where = " decoded" if self.bitstream else " in memory" if self.name else ""
+        return f"{count}{where}, {self.width}x{self.height} {self.pix_fmt}"
 
     @property
     def stem(self) -> str:
@@ -79,7 +82,8 @@ class Spool:
         return self
 
     def __reduce__(self) -> tuple[Callable[..., Spool], tuple[object, ...]]:
-        return _restore, (str(self.path), self.name, self.width, self.height, self.pix_fmt, self.frames, self.digest)
+        size = self.width, self.height
+        return _restore, (str(self.path), self.name, *size, self.pix_fmt, self.frames, self.digest, self.bitstream)
 
 
 @contextlib.contextmanager
@@ -112,9 +116,11 @@ def explain_command(command: str) -> str:
     return f"{explained}  # {' and '.join(names)} {what}"
 
 
-def _restore(path: str, name: str, width: int, height: int, pix_fmt: str, frames: int, digest: str) -> Spool:
+def _restore(
+    path: str, name: str, width: int, height: int, pix_fmt: str, frames: int, digest: str, bitstream: int
+) -> Spool:
     live = _spools.get(path)
-    return live or Spool(Path(path), name, width, height, pix_fmt, frames, digest, owned=False)
+    return live or Spool(Path(path), name, width, height, pix_fmt, frames, digest, bitstream, owned=False)
 
 
 def _remove(folder: str, process: int) -> None:

@@ -260,6 +260,8 @@ def _provenance(prepared: PreparedScoring, log: ScoreLog) -> Provenance:
 def _stream(prepared: PreparedScoring, log: ScoreLog) -> dict[str, float]:
     """The size of the distorted clip's video stream in bytes, and how long it lasts, in seconds."""
     (size, frames), video = log.stream, prepared.pair.distorted if prepared.pair else None
+    if (bitstream := prepared.job.distorted.clip.bitstream) and video and video.frame_rate and not video.clip.is_part:
+        return {"size": bitstream, "seconds": float(log.distorted_frames / video.frame_rate)}
     if (
         not size
         or video is None
