@@ -43,14 +43,14 @@ def write_bitstream(job: EncodeJob, crf: float, path: Path) -> int:
         EncodeError: If the codec raises, does not return bytes, or does not read all frames.
         ClipError: If the source cannot be read.
     """
-    codec, facts = _codec(job), read_codec(_codec(job))
+    codec, pix_fmt = _codec(job), _layout(job).form.name
     source, rate = job.source, job.source.frame_rate
     assert rate is not None  # noqa: S101  (`make_timed_encode` refuses sources without a rate)
 
     def read() -> Iterator[Any]:
-        return iter(read_frames(source.clip, job.ffmpeg, pix_fmt=facts.pix_fmt, timeout=job.timeout))
+        return iter(read_frames(source.clip, job.ffmpeg, pix_fmt=pix_fmt, timeout=job.timeout))
 
-    frames = SourceFrames(read, source.width, source.height, facts.pix_fmt, rate)
+    frames = SourceFrames(read, source.width, source.height, pix_fmt, rate)
     try:
         with _call(job, crf, "encode", lambda: _position(frames)):
             data = codec.encode(frames, crf)
@@ -108,7 +108,7 @@ def decoded_clip(job: EncodeJob, crf: float, path: Path, count: int, before: dic
     layout = _layout(job)
     try:
         # Floats are rounded to 16 bits.
-        pix_fmt = None if layout.is_float else layout.form.name
+        pix_fmt = None if layout.is_float else _spool_format(job, layout)
         name, size = printable(path.name)[-LONGEST_NAME:], path.stat().st_size
         spool = spool_frames(frames(), pix_fmt=pix_fmt, name=name, bitstream=size)
     except MeasurementError:
@@ -267,7 +267,25 @@ def _position(frames: SourceFrames) -> str:
 
 
 def _layout(job: EncodeJob) -> FrameLayout:
-    return layout_of(read_codec(_codec(job)).pix_fmt, job.source.width, job.source.height)
+    """The layout of the codec's frames. Those of YUV have the range of their source."""
+    name = read_codec(_codec(job)).pix_fmt.replace("yuvj", "yuv")
+    layout = layout_of(name, job.source.width, job.source.height)
+    if _is_full(job, layout) and layout.form.depth > 8:
+        raise SettingsError(
+            f"{job.name}: {job.source.clip.name} has the full range, and frames in {name} cannot state it. Use an RGB "
+            "layout as the codec's pix_fmt, for example rgb48le."
+        )
+    return layout
+
+
+def _is_full(job: EncodeJob, layout: FrameLayout) -> bool:
+    return layout.form.kind == "yuv" and job.source.color_range == "pc"
+
+
+def _spool_format(job: EncodeJob, layout: FrameLayout) -> str:
+    # Raw frames have no tags. The name itself says that the range is full.
+    name = layout.form.name
+    return name.replace("yuv", "yuvj") if _is_full(job, layout) else name
 
 
 def _codec(job: EncodeJob) -> Codec[Any]:

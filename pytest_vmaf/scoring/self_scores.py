@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: How many references' self-scores this process remembers.
 MOST_REFERENCES = 64
+#: How much rounding alone moves scores where frames were RGB in between: 0.045 at most, of an identity codec.
+ROUNDING = 0.1
 _self_scores: dict[tuple[object, ...], tuple[float, ...]] = {}
 
 
@@ -50,7 +52,8 @@ def frames_above(
         own = self_score()
         if len(own) != len(scores):
             raise ScorerError(f"The reference has {len(own)} frames against itself, but {len(scores)} in the pair.")
-        lifted = [(frame, scores[frame], own[frame]) for frame in past if scores[frame] > own[frame]]
+        margin = ROUNDING if job.distorted.clip.bitstream else 0.0
+        lifted = [(frame, scores[frame], own[frame]) for frame in past if scores[frame] > own[frame] + margin]
     above = sum(score > models.high for score in scores)
     return FramesAbove(tuple(lifted), len(scores), above, models.high, context)
 
