@@ -18,7 +18,7 @@ from pytest_vmaf.gates.defaults import is_sign
 from pytest_vmaf.gates.gate import Gate, Verdict, judge
 from pytest_vmaf.gates.messages import describe
 from pytest_vmaf.media.clip import Clip
-from pytest_vmaf.media.clip_like import ClipLike, as_pair, clip_name, is_encode, own_cause
+from pytest_vmaf.media.clip_like import ClipLike, as_pair, clip_name, discard, is_encode, own_cause
 from pytest_vmaf.media.fingerprint import Stamps, stamps_of
 from pytest_vmaf.report.baseline_section import section_maker
 from pytest_vmaf.report.record import (
@@ -56,9 +56,10 @@ class Call(Generic[MeasuredResult]):
 
 @dataclass
 class _About:
-    """What the record of an error says of the measurement: the names of the clips, and the gates."""
+    """What the record of an error says of the measurement: the names of the clips, and the gates; and the clips."""
 
     names: tuple[str, str]
+    clips: tuple[Clip, ...] = ()
     gates: tuple[Gate, ...] = ()
 
 
@@ -139,6 +140,7 @@ def run_measurement(
             else caught
         )
         context.records.add({**error_record(*about.names, error, about.gates), "started": started})
+        discard((reference, distorted), about.clips)
         # The caller's line matters. Ours, and the causes, add nothing to the message.
         raise error.with_traceback(None) from own_cause(error)
     if gated:
@@ -172,7 +174,7 @@ def _measure(
     elif layers[0].gates or layers[0].tolerances or layers[0].baseline or layers[0].stream:
         raise SettingsError("self_score checks no gates. Use assert on its result.")
     clips = as_pair(reference, distorted, alone=not call.gated)
-    about.names = str(clips[0]), str(clips[1])
+    about.names, about.clips = (str(clips[0]), str(clips[1])), clips
     encoded = is_encode(distorted) and distorted is not reference
     plan = _plan(context, clips, layers, about.gates, kind, call, encoded=encoded)
     stream = read(plan.stream, plan.request.distorted) if plan.stream.needs_packets else None

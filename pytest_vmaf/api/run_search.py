@@ -16,7 +16,7 @@ from pytest_vmaf.errors import ClipError, MeasurementError, ScorerError, Setting
 from pytest_vmaf.gates.expectations import FIELDS
 from pytest_vmaf.gates.metrics import BD_RATE, ENCODE_METRICS, SPEED
 from pytest_vmaf.media.clip import Clip
-from pytest_vmaf.media.clip_like import ClipLike, are_clips, are_frames, as_clip, clip_name, own_cause
+from pytest_vmaf.media.clip_like import ClipLike, are_clips, are_frames, as_clip, clip_name, discard, own_cause
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
 from pytest_vmaf.media.inspect import count_frames
 from pytest_vmaf.media.part import refuse_outside
@@ -112,9 +112,10 @@ def run_search(
     records = context.records
     first = len(records.measurements)
     clips: Sequence[ClipLike] = ()
+    made: list[Clip] = []
     try:
         clips = _listed(sources)
-        answer = search(_read_input(context, clips, title, settings, baseline_kind, cuts))
+        answer = search(_read_input(context, clips, made, title, settings, baseline_kind, cuts))
         LOG.info("%s: %s, %.1f s", title, ", ".join(map(clip_name, clips)), time.time() - started)
         return answer
     except (MeasurementError, SettingsError, OSError) as caught:
@@ -123,7 +124,8 @@ def run_search(
             if isinstance(caught, OSError)
             else caught
         )
-        records.add(error_record(", ".join(map(clip_name, clips)), title, error))
+        records.add(error_record(", ".join(map(clip_name, made or clips)), title, error))
+        discard(clips, made)
         # The user should see what their own function raised. The causes of our messages add nothing.
         raise error.with_traceback(None) from own_cause(error)
     finally:
@@ -151,6 +153,7 @@ def whole_numbers(update: Callable[[int, int | None], None] | None) -> Callable[
 def _read_input(
     context: Context,
     clips: Sequence[ClipLike],
+    made: list[Clip],
     title: str,
     settings: Mapping[str, object],
     baseline_kind: str,
@@ -171,15 +174,16 @@ def _read_input(
     if options.get("repeats", 1) != 1 and baseline_kind != "bisect":
         raise SettingsError("repeats is an option of vmaf.bisect, for its baseline.")
     layers = (layer, *context.layers)
-    sources = [with_usual_rate(as_clip(clip, "source")) for clip in clips]
-    baseline = _baseline(context, layers, baseline_kind, sources, title)
+    for clip in clips:
+        made.append(with_usual_rate(as_clip(clip, "source")))
+    baseline = _baseline(context, layers, baseline_kind, made, title)
     if agree and baseline is None and baseline_kind == "bisect":
         raise SettingsError("agree compares vmaf.bisect with its baseline, and none is requested. Add baseline=True.")
     features = [feature for metric in agree for feature in metric.features]
     plugins = [metric.name for metric in agree if metric.plugin]
     if "metric" in options:
         options["metric"] = parse_metric(cast("str", options["metric"]), find)
-    requests = [context.request(clip, clip, layers, features, plugins) for clip in sources]
+    requests = [context.request(clip, clip, layers, features, plugins) for clip in made]
     for scoring, _ in requests:
         _refuse_missing_part(scoring)
     cuts = cuts or "sample" in options

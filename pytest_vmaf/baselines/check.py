@@ -134,7 +134,8 @@ class Baselines:
 
     def remember(self, result: Any, references: Sequence[Clip], record: int) -> None:
         """Note the references that a result was measured with, and the index of its first record."""
-        self._origins.append((weakref.ref(result, self._forget), references, record))
+        if self.place is not None:
+            self._origins.append((weakref.ref(result, self._forget), references, record))
 
     def find_origin(self, result: Any) -> tuple[Sequence[Clip], int] | None:
         """The references and the record of a result; None if another `Vmaf` measured it."""

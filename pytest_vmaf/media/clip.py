@@ -165,6 +165,11 @@ class Clip:
         """Whether the clip was made of frames in memory."""
         return self._spool is not None
 
+    def discard(self) -> None:
+        """Remove the temporary file of frames in memory now. The clip, and those made of it, cannot be read then."""
+        if self._spool:
+            self._spool.remove()
+
     @property
     def as_key(self) -> Clip:
         """An equal clip that does not keep the file of frames in memory."""

@@ -60,7 +60,21 @@ def as_pair(reference: ClipLike, distorted: ClipLike, *, alone: bool = False) ->
     clip = as_clip(reference, "reference")
     if distorted is reference and (alone or not isinstance(distorted, Iterator)):
         return clip, clip
-    return clip, as_clip(distorted, "distorted")
+    try:
+        return clip, as_clip(distorted, "distorted")
+    except BaseException:
+        discard([reference], [clip])
+        raise
+
+
+def discard(given: Sequence[object], clips: Sequence[Clip]) -> None:
+    """Remove the files of frames in memory that a call was given and has made clips of, since it has failed.
+
+    An error may live longer than its call, with all that the call knows.
+    """
+    for each, clip in zip(given, clips, strict=False):
+        if are_frames(each):
+            clip.discard()
 
 
 def is_encode(value: object) -> bool:

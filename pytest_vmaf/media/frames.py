@@ -140,7 +140,9 @@ def _items(frames: object, stated: Stated) -> tuple[Iterator[object], str]:
         return iter(np.moveaxis(array, axes.index("N"), 0)), axes.replace("N", "")
     if isinstance(frames, tuple) and frames and all(map(is_array, frames)):
         planes = [to_array(plane) for plane in frames]
-        if all(plane.ndim == 3 and plane.shape[-1] not in (1, 3) for plane in planes) and stated.axes in ("", "NHW"):
+        # [H,W,3] are frames, unless the pixel format has planes of different sizes.
+        least = 0 if stated.form is not None and not stated.channels else 4
+        if all(plane.ndim == 3 and plane.shape[-1] >= least for plane in planes) and stated.axes in ("", "NHW"):
             return _planes(planes, stated), ""
     if isinstance(frames, str | bytes | Mapping) or not isinstance(frames, Iterable):
         raise ClipError(f"frames must be an array or an iterable of frames, not {printable(f'{frames!r:.80}')}.")

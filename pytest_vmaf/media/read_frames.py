@@ -18,11 +18,12 @@ from pytest_vmaf.media.clip_like import ClipLike, as_clip
 from pytest_vmaf.media.command import Finished
 from pytest_vmaf.media.demux import input_arguments, video_stream
 from pytest_vmaf.media.diagnosis import why_unreadable
-from pytest_vmaf.media.ffmpeg import FfmpegCommand, find_ffmpeg
+from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, FfmpegCommand, find_ffmpeg
 from pytest_vmaf.media.frame_layout import Frame, FrameLayout, layout_of
 from pytest_vmaf.media.inspect import inspect
 from pytest_vmaf.media.process import run_together, thread_refusals
 from pytest_vmaf.media.seconds import in_frames
+from pytest_vmaf.text import printable
 
 #: Pixel formats by what their frames are, for type checkers.
 Array8 = Literal["rgb24", "bgr24", "gbrp", "gray"]
@@ -63,6 +64,14 @@ class _Decoding:
     abandoned: bool = False
     #: Whether somebody waits for a frame.
     awaited: threading.Event = field(default_factory=threading.Event)
+    #: What ffmpeg says of frames that it left out or made up.
+    damage: str = ""
+
+    def notice(self, line: str) -> None:
+        """Read a line of ffmpeg's log."""
+        found = DECODED.search(line)
+        if DAMAGED.match(line) or (found and found[3] != "0"):
+            self.damage = self.damage or printable(line.strip())
 
 
 @overload
@@ -105,6 +114,8 @@ def read_frames(
         ScorerError: If the time limit is exceeded, or there is no ffmpeg.
     """
     # What is wrong with the arguments is said here, and not when the first frame is read.
+    for name in options.keys() - ReadOptions.__annotations__.keys():
+        raise TypeError(f"read_frames() got an unexpected keyword argument {name!r}")
     size, timeout = options.get("size"), options.get("timeout")
     layout = layout_of(pix_fmt, *(size or (1, 1)))
     path = ffmpeg or find_ffmpeg().path
@@ -113,7 +124,7 @@ def read_frames(
         video = inspect(whole, path, 1, timeout)
         layout = layout_of(pix_fmt, video.width, video.height)
     chain = options.get("filters") or ",".join(filter(None, (whole.trimming, whole.cropping, CONVERT)))
-    argv = [path, "-nostdin", "-hide_banner", "-loglevel", "error", "-xerror", "-nostats"]
+    argv = [path, "-nostdin", "-hide_banner", "-loglevel", "verbose", "-xerror", "-nostats"]
     argv += [*([] if options.get("turned", True) else ["-noautorotate"]), *input_arguments(whole)]
     argv += ["-filter_complex", f"[{video_stream(whole)}]{chain},format={layout.form.name}[frames]", "-map", "[frames]"]
     argv += ["-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", layout.form.name, "pipe:1"]
@@ -124,7 +135,7 @@ def _decoded(clip: Clip, argv: list[str], layout: FrameLayout, timeout: float | 
     decoding = _Decoding()
     read_end, write_end = os.pipe()
     with open(read_end, "rb") as file:
-        command = FfmpegCommand(tuple(argv), stdout=write_end)
+        command = FfmpegCommand(tuple(argv), on_stderr=decoding.notice, stdout=write_end)
         thread = threading.Thread(target=_decode, args=(command, timeout, decoding), name="pytest-vmaf", daemon=True)
         try:
             with thread_refusals():
@@ -148,6 +159,8 @@ def _decoded(clip: Clip, argv: list[str], layout: FrameLayout, timeout: float | 
             thread.join()
     if decoding.error is not None:
         raise decoding.error
+    if decoding.damage:
+        raise ClipError(f"{clip} is cut off or damaged. ffmpeg reports: {decoding.damage}")
     if decoding.end is None or decoding.end.returncode != 0 or length:
         assert decoding.end is not None  # noqa: S101  (for the type checker: the thread has ended without an error)
         raise ClipError(why_unreadable(clip, decoding.end))

@@ -47,10 +47,11 @@ class Spool:
     digest: str
     bitstream: int = 0
     owned: bool = field(default=True, repr=False)
+    _end: Callable[[], object] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.owned:
-            weakref.finalize(self, _remove, str(self.path.parent), os.getpid())
+            object.__setattr__(self, "_end", weakref.finalize(self, _remove, str(self.path.parent), os.getpid()))
             _spools[str(self.path)] = self
 
     @property
@@ -74,6 +75,11 @@ class Spool:
     def placeholder(self) -> str:
         """What stands for the file in commands and messages."""
         return f"{self.stem}-{self.digest[:6]}.raw"
+
+    def remove(self) -> None:
+        """Remove the file now, if this process owns it."""
+        if self._end is not None:
+            self._end()
 
     def __copy__(self) -> Spool:
         return self
