@@ -122,8 +122,6 @@ def _check_inputs(options: argparse.Namespace) -> None:
         path = getattr(options, name)
         if output == path.resolve():
             raise SettingsError(f"--output {path} is also an input file; name another file.")
-    if options.scores.resolve() == options.mos.resolve():
-        raise SettingsError("SCORES and --mos must be two files.")
 
 
 def _names(text: str) -> Sequence[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from pytest_vmaf.correlation.correlation import Correlation, MetricAgreement
-from pytest_vmaf.correlation.statistics import STATISTICS, StatisticName
+from pytest_vmaf.correlation.statistics import NAMES, STATISTICS, StatisticName
 from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.text import did_you_mean, printable, short_repr
 
@@ -47,7 +47,7 @@ class Limit:
         if match is None:
             raise SettingsError(f"--gate: there is no gate {printable(name)!r}.{did_you_mean(name, gate_names())}")
         bound = match[1]
-        statistic = next(each for each in STATISTICS if each == match[2])
+        statistic = next(each for each in NAMES if each == match[2])
         pool = next((each for each in POOLS if each == match[3]), None)
         if bound != _bound(statistic):
             raise SettingsError(f"--gate: {name} must be {_bound(statistic)}{name[3:]}, since that is the better side.")
@@ -91,7 +91,7 @@ class Limit:
 
 def gate_names() -> list[str]:
     """The names of all gates on all clips."""
-    return [f"{_bound(name)}_{name}" for name in STATISTICS]
+    return [f"{_bound(name)}_{name}" for name in NAMES]
 
 
 def _bound(statistic: StatisticName) -> str:

@@ -11,7 +11,7 @@ from pytest_vmaf.correlation.scores import clip_name, lower_names
 from pytest_vmaf.correlation.student import interval_factor
 from pytest_vmaf.correlation.tables import Table, listed, name_of, number_of
 from pytest_vmaf.errors import MeasurementError
-from pytest_vmaf.text import did_you_mean, plural, printable
+from pytest_vmaf.text import closest_match, plural, printable
 
 #: Other names of columns.
 NAMES = {
@@ -53,10 +53,11 @@ def read_ratings(table: Table) -> dict[str, Rating]:
     if "vote" in columns:
         return _read_votes(rows)
     viewers = [column for column in columns if column not in KNOWN]
-    if len(viewers) < 2 or did_you_mean("mos", viewers):
+    near = closest_match("mos", viewers)
+    if len(viewers) < 2 or near:
         raise MeasurementError(
             f"{table.name} must have a column mos, or vote, or one for each viewer. "
-            f"It has {listed(table.columns)}.{did_you_mean('mos', viewers)}"
+            f"It has {listed(table.columns)}.{f' Is {near!r} meant?' if near else ''}"
         )
     return _read_viewers(rows, viewers)
 
@@ -69,15 +70,17 @@ def _read_means(name: str, rows: Sequence[tuple[str, Mapping[str, object]]], col
     without: list[str] = []
     for where, row in rows:
         clip = clip_name(row, where)
-        if clip in ratings:
+        if clip in lines:
             raise MeasurementError(f"{where}: the clip {printable(clip)!r} is also in {lines[clip]}.")
         mos = number_of(row.get("mos"), f"{where}: mos")
+        lines[clip] = where
         if mos is None:
-            raise MeasurementError(f"{where}: the clip {printable(clip)!r} has no mos.")
+            # As if the row were missing.
+            continue
         interval = _interval(row, where)
         if interval is None:
             without.append(clip)
-        ratings[clip], lines[clip] = Rating(mos, interval, *_groups(row)), where
+        ratings[clip] = Rating(mos, interval, *_groups(row))
     if without and len(without) < len(ratings):
         raise MeasurementError(
             f"{name}: {plural(len(without), 'clip')} of {len(ratings)} must have an interval as the others: "

@@ -8,14 +8,17 @@ from functools import lru_cache
 
 from pytest_vmaf.correlation.tables import Table, listed, name_of, number_of
 from pytest_vmaf.errors import MeasurementError, SettingsError
-from pytest_vmaf.gates.metrics import metrics as known_metrics
+from pytest_vmaf.gates.metrics import metric_of, metrics as known_metrics, note_metric
 from pytest_vmaf.search.rows import POOLED, Row, Setup
-from pytest_vmaf.text import did_you_mean, plural, printable
+from pytest_vmaf.text import closest_match, did_you_mean, plural, printable
 
 #: What identifies clips and groups.
 IDENTITY = ("clip", "codec", "source", "encoder", "preset", "arguments", "crf", "pix_fmt")
+#: Columns of opinions, and columns that only the rows of a sweep have.
+OPINIONS = ("mos", "ci", "ci95", "std", "sd", "stdev", "n", "votes")
+SWEPT = ("source_hash", "program_hash")
 #: Who measures numbers that tell the quality of a picture.
-OF_PICTURES = ("score", "sign", "feature", "roi", "map")
+OF_PICTURES = ("score", "sign", "feature", "roi", "map", "plugin")
 
 
 @dataclass(frozen=True)
@@ -74,14 +77,14 @@ def clip_name(row: Mapping[str, object], where: str) -> str:
     if "clip" in row:
         return name_of(row["clip"], f"{where}: clip")
     if "crf" not in row or not {"encoder", "codec"} & row.keys() or "source" not in row:
-        raise MeasurementError(
-            f"{where}: there must be a column clip, or source, encoder and crf."
-            f"{did_you_mean('clip', [key for key in row if key not in IDENTITY])}"
-        )
+        near = closest_match("clip", [key for key in row if key not in IDENTITY])
+        hint = f" Is {printable(near)!r} meant?" if near else ""
+        raise MeasurementError(f"{where}: there must be a column clip, or source, encoder and crf.{hint}")
     arguments = row.get("arguments") or ""
     more = " ".join(map(str, arguments)) if isinstance(arguments, list | tuple) else str(arguments)
     parts = (row["source"], row.get("encoder") or row.get("codec"), row.get("preset"), more, row.get("pix_fmt"))
-    names = [_text(part) for part in (*parts, row["crf"])]
+    crf = number_of(row["crf"], f"{where}: crf")
+    names = [_text(part) for part in (*parts, "" if crf is None else f"{crf:g}")]
     return name_of(" ".join(name for name in names if name), f"{where}: source")
 
 
@@ -97,8 +100,9 @@ def lower_names(row: Mapping[str, object], known: Collection[str], other: Mappin
 
 def is_lower_better(metric: str) -> bool:
     """Whether a lower value of a metric is better, as far as the table of metrics knows it."""
-    known = known_metrics().get(metric) or known_metrics().get(POOLED.sub("", metric))
-    return known is not None and known.source in OF_PICTURES and not known.higher_is_better
+    name = POOLED.sub("", metric)
+    known = metric_of(name.lower() if name.lower() in known_metrics() else name)
+    return known.source in OF_PICTURES and not known.higher_is_better
 
 
 def _plain_rows(table: Table) -> Iterator[tuple[str, dict[str, object]]]:
@@ -119,12 +123,21 @@ def _report_rows(table: Table) -> Iterator[tuple[str, dict[str, object]]]:
             if each.get("neg") is None:
                 continue
             found = True
+            _note_plugins(_mapping(_mapping(each.get("provenance")).get("metrics")))
             where = f"{table.name}, {_mapping(test).get('id')}, measurement {number + 1}"
             values = {name: each.get(name) for name in ("vmaf", "neg", "gap")}
             more = {**_mapping(each.get("signs")), **_mapping(each.get("features"))}
             yield where, {"clip": each.get("distorted"), "source": each.get("reference"), **values, **more}
     if not found:
         raise MeasurementError(f"{table.name} is a report without scores.")
+
+
+def _note_plugins(found: Mapping[str, object]) -> None:
+    """Remember what the metrics of plugins state about themselves: label, unit and direction."""
+    for name, each in found.items():
+        stated = _mapping(each)
+        label, unit = printable(_text(stated.get("label"))), printable(_text(stated.get("unit")))
+        note_metric(name, label, unit, higher_is_better=stated.get("higher_is_better") is not False)
 
 
 def _mapping(value: object) -> Mapping[str, object]:
@@ -154,12 +167,16 @@ def _metrics(
     rows: Sequence[tuple[str, Mapping[str, object]]], columns: Sequence[str], name: str, notes: list[str]
 ) -> tuple[str, ...]:
     """Every column of numbers, but for what describes an encode, and pools beside their mean."""
-    left_out = _not_metrics()
+    # A table may have both scores and opinions.
+    opinions = OPINIONS if any(column.lower() == "mos" for column in columns) else ()
+    own = [column for column in columns if column in _not_metrics() and column not in IDENTITY]
     candidates = [
         column for column in columns
-        if column not in left_out and column.lower() not in ("mos", "ci", "std")
+        if column not in (*own, *IDENTITY) and column.lower() not in opinions
         and not (POOLED.search(column) and POOLED.sub("", column) in columns)
     ]  # fmt: skip
+    if own and not set(SWEPT) <= set(columns):
+        notes.append(f"{plural(len(own), 'column')} left out: {listed(own)}. Name a metric to use it (--metric).")
     texts = [column for column in candidates if not any(_is_number(row.get(column)) for _, row in rows)]
     if texts:
         notes.append(f"{plural(len(texts), 'column')} without numbers left out: {listed(texts)}.")
@@ -170,6 +187,7 @@ def _metrics(
 
 
 def _chosen(columns: Sequence[str], wanted: Sequence[str], name: str) -> tuple[str, ...]:
+    columns = [column for column in columns if column not in IDENTITY or column == "crf"]
     for metric in wanted:
         if metric not in columns:
             hint = did_you_mean(metric, columns)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 StatisticName: TypeAlias = Literal["plcc", "srcc", "tau_b", "tau_b_95", "rmse", "rmse_star", "outlier_ratio"]
+NAMES: tuple[StatisticName, ...] = get_args(StatisticName)
 
 
 class Statistic(NamedTuple):
@@ -25,7 +26,7 @@ class Statistic(NamedTuple):
     needs_intervals: bool
 
 
-STATISTICS: Mapping[StatisticName, Statistic] = {
+STATISTICS: Mapping[str, Statistic] = {
     "plcc": Statistic("PLCC", True, True, False),
     "srcc": Statistic("SRCC", True, False, False),
     "tau_b": Statistic("tau-b", True, False, False),

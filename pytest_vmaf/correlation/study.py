@@ -156,7 +156,7 @@ def cautions(study: Study, everything: Group) -> list[str]:
             notes.append(f"{name} gets worse as the mos gets better (SRCC {srcc:.2f}).{remedy}")
     if study.block == "source" and len(study.sources) < FEW_SOURCES:
         notes.append(
-            f"Intervals are from resamples of {plural(len(study.sources), 'source')}, which is few: too narrow."
+            f"Intervals are from resamples of {plural(len(study.sources), 'source')}. So few make them too narrow."
         )
     pairs = len(study.x) * (len(study.x) - 1) // 2
     if 2 / (study.request.resamples + 1) * pairs >= 0.05:

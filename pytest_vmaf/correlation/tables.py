@@ -14,6 +14,7 @@ from typing import Protocol, TypeAlias
 
 from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.files import load_json
+from pytest_vmaf.json_shapes import LARGEST
 from pytest_vmaf.text import plural, printable, short_repr
 
 #: In bytes. Larger files are not tables of clips.
@@ -118,8 +119,8 @@ def number_of(value: object, where: str) -> float | None:
         raise MeasurementError(f"{where} must be a number, not {short_repr(value)}.") from None
     if math.isnan(number):
         return None
-    if math.isinf(number):
-        raise MeasurementError(f"{where} must be a finite number, not {short_repr(value)}.")
+    if abs(number) > LARGEST:
+        raise MeasurementError(f"{where} must be a finite number up to {LARGEST:g}, not {short_repr(value)}.")
     return number
 
 
@@ -189,7 +190,9 @@ def _parse_line(line: str, where: str) -> object:
 
 
 def _read_delimited(text: str, name: str) -> Iterator[tuple[str, dict[str, object]]]:
-    head = text.lstrip("\r\n").split("\n", 1)[0]
+    # The csv module does not know the line ends of old spreadsheets.
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    head = text.lstrip("\n").split("\n", 1)[0]
     delimiter = next((each for each in DELIMITERS if each in head), ",")
     reader = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
     columns: list[str] = []
