@@ -36,7 +36,8 @@ class Settings(TypedDict, total=False):
         generation: The generation of the automatic model, `"v0"` or `"v1"`. v1 is scored in 10 bit, as Netflix advises;
             a model that is named scores the samples as they are.
         phone: Score for viewing on a phone.
-        features: Further libvmaf features, for example `["psnr"]`.
+        features: Further features, for example `["psnr", "xpsnr", "adm"]`; some have options:
+            `["cambi=enc_width=960:enc_height=540"]`.
         metrics: Metrics of plugins to measure as well: a `Metric` or a `ClipMetric`, the name of one that a plugin has,
             or the path of an ONNX file (`"lpips.onnx"`, with its direction `"lpips.onnx:lower"`).
         scale: The scaler that brings a smaller distorted clip to the reference's size, for example `"bicubic"`.
@@ -145,6 +146,9 @@ class CheckSettings(Settings, total=False):
     min_psnr_cr: Limit
     min_psnr_cr_min: Limit
     min_psnr_cr_p5: Limit
+    min_xpsnr_y: Limit
+    min_xpsnr_y_min: Limit
+    min_xpsnr_y_p5: Limit
     min_psnr_hvs: Limit
     min_psnr_hvs_min: Limit
     min_psnr_hvs_p5: Limit
@@ -170,6 +174,7 @@ class CheckSettings(Settings, total=False):
     max_psnr_y_drop: ToleranceLimit
     max_psnr_cb_drop: ToleranceLimit
     max_psnr_cr_drop: ToleranceLimit
+    max_xpsnr_y_drop: ToleranceLimit
     max_float_ssim_drop: ToleranceLimit
     max_cambi_rise: ToleranceLimit
 

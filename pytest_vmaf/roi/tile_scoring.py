@@ -18,6 +18,7 @@ from pytest_vmaf.scoring.prepare import MeasureRequest, prepare
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import Score
 from pytest_vmaf.scoring.scorer import Scorer, ScoreRequest
+from pytest_vmaf.scoring.xpsnr import without_xpsnr
 
 #: Tiles of a larger grid are too small in any clip; more tiles in all are too many for one ffmpeg.
 MOST_ON_SIDE, MOST_TILES = 64, 900
@@ -51,9 +52,11 @@ def measure_map(
     if saliency is not None and not prepared.can.reads_clips:
         raise SettingsError(f"saliency needs a scorer that reads clips; {prepared.can.name!r} does not.")
     job = prepared.job
+    # XPSNR weights by the size of the picture, so that of a tile says nothing.
+    plain = replace(prepared, job=without_xpsnr(job))
     places = {f"tile {place[0]},{place[1]}": place for place in _places(job, columns, rows)}
     scorings = {
-        name: replace(part_of(prepared, name, (w, h), f"crop={w}:{h}:x={x}:y={y}:exact=1"), metrics=())
+        name: replace(part_of(plain, name, (w, h), f"crop={w}:{h}:x={x}:y={y}:exact=1"), metrics=())
         for name, (_, _, x, y, w, h) in places.items()
     }
     shares: Sequence[Sequence[float]] = ()

@@ -50,8 +50,14 @@ def for_scorer(request: ScoreRequest) -> ScoreRequest:
     """The request that a scorer gets, which need not measure XPSNR."""
     if not needs_xpsnr(request):
         return request
+    optional = (*request.optional_columns, *XPSNR_COLUMNS)
+    return replace(without_xpsnr(request), optional_columns=optional, xpsnr_rate=request.xpsnr_rate)
+
+
+def without_xpsnr(request: ScoreRequest) -> ScoreRequest:
+    """The request without XPSNR."""
     columns = tuple(column for column in request.columns if column not in XPSNR_COLUMNS)
-    return replace(request, columns=columns, optional_columns=(*request.optional_columns, *XPSNR_COLUMNS))
+    return replace(request, columns=columns, xpsnr_rate=0)
 
 
 def refuse_without_filter(ffmpeg: Ffmpeg) -> None:

@@ -269,6 +269,12 @@ def test_small_region(raw):
         Vmaf(cache=False).score(*raw(176, 144, "yuv420p"), features="xpsnr", regions={"eye": (0, 0, 40, 40)})
 
 
+def test_tiles_have_none(raw):
+    """They are smaller than what the filter measures, and their weights would be those of another size."""
+    found = Vmaf(cache=False).quality_map(*raw(176, 144, "yuv420p"), grid=(4, 4), features="xpsnr")
+    assert set(XPSNR_COLUMNS) < set(found.whole.features)
+
+
 def test_unequal_lengths(park, score):
     reference, encoded = park
     with pytest.raises(PairError, match="different lengths: 9 frames in the reference, 5 in the distorted"):
