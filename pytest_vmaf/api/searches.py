@@ -73,6 +73,7 @@ def bisect(
     settings: BisectSettings,
 ) -> Bisection:
     """As `Vmaf.bisect`."""
+    from pytest_vmaf.api.equal_rates import EqualRates
     from pytest_vmaf.api.search_records import record_answers
     from pytest_vmaf.baselines.entry import start_of
     from pytest_vmaf.baselines.from_results import entry_of_bisection
@@ -88,12 +89,14 @@ def bisect(
             options.setdefault("start", start_of(baseline.entry))
         request = bisect_request(search.scorings[0], context.extensions.encoder(encoder), targets, **options)
         limits = read_limits(request, max_bitrate, min_crf)
+        agreement = EqualRates(search, request)
         with context.progress(f"bisecting {request.encoder.name}", unit=TRIALS) as update:
-            bisection = run_bisection(request, search.scorer, SearchPlan(progress=whole_numbers(update)))
+            plan = SearchPlan(rates=agreement.rates("", 0), progress=whole_numbers(update))
+            bisection = run_bisection(request, search.scorer, plan)
         reference = search.scorings[0].reference
         context.records.add_sections([bisect_section(bisection)])
         context.baselines.remember(bisection, [reference], len(context.records.measurements))
-        outcome = baseline.compare(entry_of_bisection(bisection, reference)) if baseline else None
+        outcome = agreement.compare(entry_of_bisection(bisection, reference), {"": [bisection]}) if baseline else None
         record_answers(context, [bisection], limits, outcome)
         return bisection
 
@@ -109,6 +112,7 @@ def compare(
     settings: CompareSettings,
 ) -> Comparison:
     """As `Vmaf.compare`."""
+    from pytest_vmaf.api.equal_rates import EqualRates
     from pytest_vmaf.api.search_records import record_answers
     from pytest_vmaf.baselines.from_results import entry_of_comparison
     from pytest_vmaf.encoding.encoders import ENCODERS
@@ -120,13 +124,19 @@ def compare(
     def run(search: SearchInput) -> Comparison:
         base = bisect_request(search.scorings[0], ENCODERS["libx264"], targets)
         requests = contenders(context.extensions.encoder, encoders, base, **search.options)
+        agreement = EqualRates(search, next(iter(requests.values())))
         with context.progress(f"comparing {', '.join(requests)}", unit=TRIALS) as update:
-            request = CompareRequest(search.scorings, requests, speed, whole_numbers(update), search.agree)
+            request = CompareRequest(
+                search.scorings, requests, speed, whole_numbers(update), search.agree, agreement.rates
+            )
             comparison = run_comparison(request, search.scorer)
         context.records.add_sections(compare_sections(comparison))
         clips = [scoring.reference for scoring in search.scorings]
         context.baselines.remember(comparison, clips, len(context.records.measurements))
-        outcome = search.baseline.compare(entry_of_comparison(comparison, clips)) if search.baseline else None
+        outcome = None
+        if search.baseline:
+            by_label = {label: [each[label] for each in comparison.bisections.values()] for label in comparison.labels}
+            outcome = agreement.compare(entry_of_comparison(comparison, clips), by_label)
         disagreement = judge_disagreement(comparison.agreements, search.max_disagreement)
         record_answers(context, comparison.searches, (), outcome, disagreement)
         return comparison

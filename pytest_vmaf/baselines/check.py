@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from pytest_vmaf.baselines.agreement import NOISE_LINE, EqualRateCheck, failures_of
 from pytest_vmaf.baselines.entry import Entry, differs
 from pytest_vmaf.baselines.from_streams import bitstream_difference
 from pytest_vmaf.baselines.judge import Outcome, ToleranceVerdict, compare_entries, is_better, refuse_incomparable
@@ -19,8 +20,11 @@ from pytest_vmaf.gates.metrics import SPEED
 from pytest_vmaf.gates.tolerance import DEFAULTS, Tolerance, in_force
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.scoring.pools import is_window
+from pytest_vmaf.search.equal_rate import EqualRateVerdict
 from pytest_vmaf.settings import OWN_ORIGINS, Layer
 from pytest_vmaf.text import printable
+
+Agree = EqualRateCheck | None
 
 
 @dataclass(frozen=True)
@@ -197,7 +201,19 @@ class BaselineCheck:
         """The windows of frames that the tolerances compare."""
         return sorted({each.pool for each in self.tolerances if is_window(each.pool)})
 
-    def compare(self, new: Entry, rate: Fraction | None = None, *, same_bitstream: bool = False) -> Outcome:
+    def require_points(self, agreement: EqualRateCheck) -> None:
+        """Raise BaselineError if the entry lacks what `agree=` compares, unless this run is going to write it."""
+        if self.entry is not None and not self.is_replaced:
+            agreement.require_points(self.entry, self.place.update_command("changed"))
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether this run replaces an entry that differs."""
+        return bool(self.place.modes & {"changed", "all"})
+
+    def compare(
+        self, new: Entry, rate: Fraction | None = None, *, same_bitstream: bool = False, agreement: Agree = None
+    ) -> Outcome:
         """Compare the stored entry with a new one.
 
         An entry that `--vmaf-baseline-update` is going to write is not compared.
@@ -206,27 +222,33 @@ class BaselineCheck:
             new: The entry of the new measurement.
             rate: The frame rate, for time codes.
             same_bitstream: Whether the packets must be the baseline's. The new entry then has a digest.
+            agreement: What `agree=` compares at equal bitrate.
 
         Raises:
             BaselineError: If the two were not measured under the same conditions, or are too noisy.
         """
         place, old, verdicts, error = self.place, self.entry, list[ToleranceVerdict](), None
+        equal_rates: tuple[EqualRateVerdict, ...] = ()
         changed, where_changed = "", list[str]()
         if old is not None:
             try:
                 refuse_incomparable(old, new, lambda: place.update_command("changed"))
                 verdicts = with_margins(compare_entries(old, new, self.tolerances), old, new)
+                if agreement:
+                    self.require_points(agreement)
+                    equal_rates = () if self.is_replaced else agreement.judge(old)
             except BaselineError as caught:
                 error = caught
             if same_bitstream:
                 changed, where_changed = bitstream_difference(old, new, rate)
         if place.sends:
-            better = old is not None and error is None and not changed and is_better(old, new, verdicts)
+            unequal = error is not None or changed or any(not each.passed for each in equal_rates)
+            better = old is not None and not unequal and is_better(old, new, verdicts)
             where = {"file": str(place.file), "common": str(place.common or ""), "test": place.test, "clip": self.clip}
             self.baselines.measured.append({**where, "entry": new, "better": better})
         if old is None:
             return Outcome(new=new, name=self.clip) if place.modes & {"missing", "all"} else self._missing(new)
-        if place.modes & {"changed", "all"} and differs(old, new):
+        if self.is_replaced and differs(old, new):
             return Outcome(old=old, new=new, name=self.clip)
         if error is not None:
             raise error
@@ -239,15 +261,21 @@ class BaselineCheck:
             lines = [f"{names} could not be checked: neither the baseline nor the new measurement contains the metric."]
         elif failed:
             lines = failure_lines(failed, old, new, rate)
+        if agreement and not self.is_replaced:
+            failures += failures_of(equal_rates, self.clip)
         failures += [changed] if changed else []
         lines += where_changed
-        if failed or changed:
+        lines += [NOISE_LINE] if any(not each.passed for each in equal_rates) else []
+        if failed or changed or lines:
             lines.append(f"baseline: {place.display(self.file)}, {place.test!r}, {self.clip!r}")
             lines.append(f"if the change is intended, accept it: {place.update_command('changed')}")
         passed = tuple(verdict_text(each) for each in verdicts if each.passed)
         packets = (changed or "bitstream is the baseline's", not changed) if same_bitstream else None
         passed += (packets[0],) if packets and packets[1] else ()
-        return Outcome(tuple(verdicts), tuple(failures), tuple(lines), passed, old, new, self.clip, packets)
+        passed += tuple(each.text for each in equal_rates if each.passed)
+        return Outcome(
+            tuple(verdicts), tuple(failures), tuple(lines), passed, old, new, self.clip, packets, equal_rates
+        )
 
     def _missing(self, new: Entry) -> Outcome:
         from pytest_vmaf.baselines.files import find

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pytest_vmaf.baselines.agreement import points_misfit
 from pytest_vmaf.baselines.entry import FRAME_DIGITS, IN_A_ROW, MOST_FRAMES, Entry
 from pytest_vmaf.errors import BaselineError
 from pytest_vmaf.files import load_json, too_many, write_atomically
@@ -36,6 +37,8 @@ def _entry_misfit(entry: Entry) -> str:
     parts = ("regions", "frames") if entry["kind"] in ("bisect", "speed") else ("regions", "frames", "noise")
     if searched and (unexpected := [name for name in parts if entry.get(name) is not None]):
         return f"has {unexpected[0]}, which the kind {entry['kind']} does not have"
+    if misfit := points_misfit(entry):
+        return misfit
     return "lacks 'frames'" if not searched and entry.get("frames") is None else ""
 
 
@@ -43,6 +46,8 @@ FRAMES = Fitting({"span": int, "neg": [Text(ROW)]}, _frames_misfit)
 POOLED = Each(Each(float))
 #: The sample standard deviations of `n` encodes, by place, metric and pool.
 NOISE = {"n": int, "stdev": Each(POOLED)}
+#: Rate-quality points by place, source, and "bitrate" or a metric.
+POINTS = Each([Each([float])])
 DIGESTS = re.compile(r"[0-9a-f]{8}(?: [0-9a-f]{8}){0,7}")
 #: The SHA-256 of a stream's packets, and short digests of parts of `span` packets, in lines.
 BITSTREAM = {"digest": Text(re.compile(r"[0-9a-f]{64}")), "packets": int, "span": int, "parts": [Text(DIGESTS)]}
@@ -55,6 +60,7 @@ ENTRY = Fitting(
         "frames": Optional(FRAMES),
         "noise": Optional(NOISE),
         "bitstream": Optional(BITSTREAM),
+        "points": Optional(POINTS),
         "regions": Optional(Each({"match": Each(str), "values": POOLED, "frames": FRAMES})),
     },
     _entry_misfit,

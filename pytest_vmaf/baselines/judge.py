@@ -9,6 +9,7 @@ from pytest_vmaf.baselines.entry import Entry, numbers_of
 from pytest_vmaf.errors import BaselineError
 from pytest_vmaf.gates.metrics import label
 from pytest_vmaf.gates.tolerance import Tolerance
+from pytest_vmaf.search.equal_rate import EqualRateVerdict
 from pytest_vmaf.text import printable
 
 Numbers = Mapping[tuple[str, str], float]
@@ -59,6 +60,7 @@ class Outcome:
         old: The baseline, None if there is none.
         new: The entry of the new measurement.
         name: The name of the baseline, "" if none was requested.
+        equal_rates: What `agree=` found at the baseline's bitrates.
         packets: Whether the packets are the baseline's, in words, and whether that passed; None if it was not checked.
     """
 
@@ -70,6 +72,7 @@ class Outcome:
     new: Entry | None = None
     name: str = ""
     packets: tuple[str, bool] | None = None
+    equal_rates: tuple[EqualRateVerdict, ...] = ()
 
 
 def refuse_incomparable(old: Entry, new: Entry, update: Callable[[], str]) -> None:

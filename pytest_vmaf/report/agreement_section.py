@@ -28,7 +28,12 @@ def agreement_sections(agreements: Sequence[Agreement]) -> list[Section]:
     rows = [row for each in agreements for row in _rows(each)]
     verdicts = [Paragraph(f"{each.verdict[:1].upper()}{each.verdict[1:]}.") for each in agreements]
     unknown = [Paragraph(f"{metric}: {why}") for each in agreements for metric, why in each.unknown.items()]
-    blocks = [*verdicts, DataTable(COLUMNS, rows, caption), *unknown, *_chart(agreements)]
+    blocks: list[Paragraph | DataTable | Chart] = [
+        *verdicts,
+        DataTable(COLUMNS, rows, caption),
+        *unknown,
+        *_chart(agreements),
+    ]
     return [Section("Agreement of metrics", blocks)]
 
 

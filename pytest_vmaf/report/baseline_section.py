@@ -9,8 +9,11 @@ from pytest_vmaf.baselines.judge import Outcome, ToleranceVerdict, tool_differen
 from pytest_vmaf.gates.metrics import label
 from pytest_vmaf.report.sections import Chart, DataTable, Line, Paragraph, Section, SectionMaker
 from pytest_vmaf.report.series import frames_per_bucket, thin
+from pytest_vmaf.search.equal_rate import GAIN, LOSS, EqualRateVerdict
 
 COLUMNS = ("where", "metric", "baseline", "now", "difference", "tolerance", "verdict")
+
+EQUAL_COLUMNS = ("where", "kbit/s", "metric", "baseline", "now", "difference", "noise", "verdict")
 
 
 def section_maker(outcome: Outcome) -> SectionMaker | None:
@@ -27,6 +30,10 @@ def baseline_section(outcome: Outcome) -> Section:
     else:
         replaced = "The new measurement becomes the baseline, so nothing was compared."
         blocks.append(Paragraph("; ".join(outcome.failed) or replaced))
+    if outcome.equal_rates:
+        caption = f"At the baseline's bitrates. A gain counts from {GAIN:g} % of bitrate on, a loss from {LOSS:g} %."
+        rows = [row for each in outcome.equal_rates for row in _equal_rows(each)]
+        blocks.append(DataTable(EQUAL_COLUMNS, rows, caption))
     if old is not None and new is not None:
         if names := dict.fromkeys(each.tolerance.name for each in verdicts if each.by_noise):
             blocks.append(Paragraph(f"{', '.join(names)}: beyond the tolerance, but within the encoder's own noise."))
@@ -35,6 +42,16 @@ def baseline_section(outcome: Outcome) -> Section:
         for where in ("", *new.get("regions", {})):
             blocks += _charts(where, old, new)
     return Section(f"Baseline {outcome.name}", blocks)
+
+
+def _equal_rows(verdict: EqualRateVerdict) -> list[tuple[object, ...]]:
+    rates = ", ".join(f"{rate / 1000:.1f}" for rate in verdict.rates)
+    rows: list[tuple[object, ...]] = []
+    for each in (verdict.target, *verdict.others):
+        word = "the gain does not count" if each is verdict.target and not verdict.passed else each.change
+        numbers = (_number(each.old), _number(each.new), f"{each.new - each.old:+.4g}", f"{each.allowed:.2g}")
+        rows.append((verdict.where, rates, str(each.metric), *numbers, word))
+    return rows
 
 
 def _row(verdict: ToleranceVerdict) -> tuple[object, ...]:

@@ -187,6 +187,8 @@ def outcome_gates(outcome: Outcome, where: str | None) -> list[RecordDict]:
         else _tolerance_gate(each, where is None)
         for each in verdicts
     ]
+    if not where:
+        gates += [_worded_gate("agree", "call", each.text, passed=each.passed) for each in outcome.equal_rates]
     if outcome.packets and not where:
         text, passed = outcome.packets
         gates.append(_worded_gate("bitstream", "call", text, passed=passed))

@@ -32,7 +32,7 @@ from pytest_vmaf.search.bisect_request import (
     make_job,
 )
 from pytest_vmaf.search.bisection import MET, Answer, Bisection, sample_name
-from pytest_vmaf.search.coverage import next_crf
+from pytest_vmaf.search.cover import USUAL_COVER, cover_rates, cover_twin
 from pytest_vmaf.search.crf_search import Crossing, find_crossings
 from pytest_vmaf.search.metric import with_metrics
 from pytest_vmaf.search.probe import Probe, Prober
@@ -40,8 +40,6 @@ from pytest_vmaf.search.speed import cached_speed
 from pytest_vmaf.text import printable
 
 PLAIN = SearchPlan()
-#: Encodes per target that `_cover` usually makes.
-USUAL_COVER = 1.5
 
 
 def bisect(request: BisectRequest, scorer: Scorer, plan: SearchPlan = PLAIN) -> Bisection:
@@ -101,7 +99,8 @@ def bisect(request: BisectRequest, scorer: Scorer, plan: SearchPlan = PLAIN) -> 
             met = [crossing for crossing in crossings if crossing.outcome in MET]
             operating_points = [steps[each.crf] for each in met if each.crf is not None]
             if plan.cover:
-                _cover(request, plan, prober, [crossing.target for crossing in met])
+                cover_twin(request, plan, prober, [crossing.target for crossing in met])
+            cover_rates(request, plan, prober)
             if plan.timed and operating_points:
                 speed = cached_speed(job, operating_points[len(operating_points) // 2], folder)
             if request.repeats > 1:
@@ -193,25 +192,6 @@ def _with_cover(plan: SearchPlan, targets: int) -> Callable[[int, float], None] 
     if progress is None or not plan.cover:
         return progress
     return lambda done, expected: progress(done, expected + USUAL_COVER * targets)
-
-
-def _cover(request: BisectRequest, plan: SearchPlan, prober: Prober, targets: Sequence[float]) -> None:
-    """Encode on until the other one of NEG and VMAF is known closely on both sides of each target, if it gets there."""
-    other = replace(request.metric, name="vmaf" if request.metric.name == "neg" else "neg")
-    steps = request.steps
-    progress = plan.progress or (lambda done, expected: None)
-    for number, target in enumerate(targets, 1):
-        while True:
-            points = [
-                (steps.index(probe.crf), float(other.of(probe.result)), probe.encode.size)
-                for probe in prober.probes.values()
-            ]
-            following = next_crf(points, target, 0, len(steps) - 1)
-            if following is None:
-                break
-            prober(steps[following])
-            progress(len(prober.probes), len(prober.probes) + USUAL_COVER * (len(targets) - number))
-    progress(len(prober.probes), len(prober.probes))
 
 
 def _check_scale(request: BisectRequest, prober: Prober) -> None:

@@ -28,6 +28,7 @@ class CompareRequest:
         contenders: By label, a bisection of each encoder, at least one. Its source is replaced by each of the sources.
         speed: Whether to measure the speed of encoding and decoding.
         agree: The metrics whose BD-rates are compared with that of the targets.
+        rates: By label and number of the source, the bitrates in bit/s that the encodes must surround.
         progress: Called with the number of trial encodes made, and the number expected in all.
     """
 
@@ -36,6 +37,7 @@ class CompareRequest:
     speed: bool = False
     progress: Progress | None = None
     agree: tuple[Metric, ...] = ()
+    rates: Callable[[str, int], tuple[float, ...]] = lambda label, source: ()
 
 
 def compare(request: CompareRequest, scorer: Scorer) -> Comparison:
@@ -62,7 +64,8 @@ def compare(request: CompareRequest, scorer: Scorer) -> Comparison:
             # The file names of encodes begin with that of their source, and two sources can share a name.
             keep = contender.keep / f"source-{number}" if contender.keep and len(sources) > 1 else contender.keep
             progress = overall(request.progress, len(finished), len(labels), runs)
-            plan = SearchPlan(cover=contender.metric.name in TWINS, timed=request.speed, progress=progress)
+            twin, rates = contender.metric.name in TWINS, request.rates(label, number)
+            plan = SearchPlan(cover=twin, rates=rates, timed=request.speed, progress=progress)
             try:
                 bisection = bisect(replace(contender, scoring=scoring, keep=keep), scorer, plan)
             except MeasurementError as error:

@@ -14,7 +14,9 @@ NEAR = 1.2
 STRIDE, LEAST_STRIDE = 1 / 5, 4
 
 
-def next_crf(points: Sequence[tuple[int, float, int]], target: float, finest: int, coarsest: int) -> int | None:
+def next_crf(
+    points: Sequence[tuple[int, float, int]], target: float, finest: int, coarsest: int, near: float = NEAR
+) -> int | None:
     """The CRF to measure next, for the score to be known closely on both sides of the target.
 
     Args:
@@ -22,6 +24,7 @@ def next_crf(points: Sequence[tuple[int, float, int]], target: float, finest: in
         target: The score to surround.
         finest: The smallest CRF.
         coarsest: The largest CRF.
+        near: The ratio of sizes between two encodes that are near enough; 1 for neighbouring CRFs only.
 
     Returns:
         The CRF; None if both sides are known, or if an end of the range is on the wrong side of the target.
@@ -33,7 +36,7 @@ def next_crf(points: Sequence[tuple[int, float, int]], target: float, finest: in
     if last == len(points) - 1:
         return _outwards(points[-2:], target, coarsest, finest)
     (fine, above, larger), (coarse, below, smaller) = points[last : last + 2]
-    if coarse - fine < 2 or larger <= smaller * NEAR:
+    if coarse - fine < 2 or larger <= smaller * near:
         return None
     return min(max(fine + round((coarse - fine) * (above - target) / (above - below)), fine + 1), coarse - 1)
 

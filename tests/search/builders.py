@@ -49,6 +49,31 @@ class CurveScorer(FakeScorer):
         return fake.score(request)
 
 
+class TwoMetrics(CurveScorer):
+    """NEG as the curve has it, and a PSNR of half of it, each with the change of the encoder in the file's name."""
+
+    def __init__(self, **changes: tuple[float, float]) -> None:
+        super().__init__(frames=12)
+        self.changes = changes
+
+    def score(self, request: ScoreRequest) -> ScoreLog:
+        log = super().score(request)
+        name = request.distorted.clip.path.name
+        neg, other = next((each for label, each in self.changes.items() if f"-{label}-" in name), (0.0, 0.0))
+        by_column = {"vmaf": neg, "neg": neg}
+        columns = {
+            column: tuple(value + by_column.get(column, other) for value in values)
+            for column, values in log.columns.items()
+        }
+        return replace(log, columns=columns)
+
+
+def named_x264(ffmpeg: str, name: str, *arguments: str) -> Encoder:
+    """x264 under another name, which is a part of the names of its encodes."""
+    encoder = ("-c:v", "libx264", "-preset", "ultrafast", *arguments, "-crf", "{crf}")
+    return Encoder(name, (10, 45), command=(ffmpeg, "-v", "error", "-i", "{input}", *encoder, "{output}"))
+
+
 def copying(file: Path, name: str = "copy", **settings: object) -> Encoder:
     """An encoder that writes a copy of this file at every CRF."""
 

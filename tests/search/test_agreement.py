@@ -25,7 +25,7 @@ from pytest_vmaf.search.metric import Metric, parse_quality
 from search.builders import NEG, a_bisection, a_comparison, a_curve, a_probe, with_features
 
 
-def said(**rates: float | tuple[float, ...] | None) -> Agreement:
+def opinions(**rates: float | tuple[float, ...] | None) -> Agreement:
     """An agreement of these BD-rates about "b" against "a"; None for what is unknown, several for several sources."""
     known = {
         name: Delta(
@@ -63,28 +63,28 @@ def said(**rates: float | tuple[float, ...] | None) -> Agreement:
     ],
 )  # fmt: skip
 def test_verdict(rates: dict[str, Any], verdict: str) -> None:
-    agreement = said(**rates)
+    agreement = opinions(**rates)
     assert agreement.verdict == verdict
     assert repr(agreement) == f"<{verdict}>"
     assert agreement.agree == ("disagree" not in verdict)
 
 
 def test_noise_margin() -> None:
-    assert said(neg=-NOISE).opinion("neg") == "better"
-    assert said(neg=-NOISE + 0.001).opinion("neg") == "neither"
-    noisy = said(neg=-4.0)
+    assert opinions(neg=-NOISE).opinion("neg") == "better"
+    assert opinions(neg=-NOISE + 0.001).opinion("neg") == "neither"
+    noisy = opinions(neg=-4.0)
     rates = {"neg": Delta({"a": -4.0}, "%", "BD-rate", 4.5)}
     assert (noisy.opinion("neg"), replace(noisy, rates=rates).opinion("neg")) == ("better", "neither")
     assert replace(noisy, rates=rates).margin("neg") == 4.5
 
 
 def test_interval_over_sources_decides() -> None:
-    assert said(neg=(-9.0, -4.0, 8.0)).opinion("neg") == "neither"
-    assert said(neg=(-9.0, -4.0, -3.0)).opinion("neg") == "better"
+    assert opinions(neg=(-9.0, -4.0, 8.0)).opinion("neg") == "neither"
+    assert opinions(neg=(-9.0, -4.0, -3.0)).opinion("neg") == "better"
 
 
 def test_lookup() -> None:
-    agreement = said(neg=-5, psnr_y=None)
+    agreement = opinions(neg=-5, psnr_y=None)
     assert dict(agreement) == {"neg": -5}
     with pytest.raises(MeasurementError, match="There is no BD-rate in psnr_y: too few points"):
         agreement["psnr_y"]
@@ -94,12 +94,12 @@ def test_lookup() -> None:
 
 
 def test_data() -> None:
-    data = said(neg=-5, psnr_y=3, float_ssim=None).to_dict()
+    data = opinions(neg=-5, psnr_y=3, float_ssim=None).to_dict()
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     assert (data["agree"], data["disagreement"], data["judges"]) == (False, None, ["neg", "psnr_y", "float_ssim"])
     assert list(data["bd_rates"]) == ["neg", "psnr_y", "float_ssim"]
     assert data["bd_rates"]["float_ssim"] == {"value": None, "why": "too few points", "opinion": "unknown"}
-    assert said(neg=-5, psnr_y=3).to_dict()["disagreement"] == 8
+    assert opinions(neg=-5, psnr_y=3).to_dict()["disagreement"] == 8
 
 
 # Which metrics count.
@@ -153,32 +153,32 @@ def test_tuned_encoder() -> None:
     plain = with_features(a_curve(), psnr_y=lambda neg: neg / 2, float_ssim=lambda neg: neg / 100)
     tuned = with_features(a_curve(0.9), psnr_y=lambda neg: neg / 2 - 2, float_ssim=lambda neg: neg / 100 - 0.02)
     comparison = a_comparison(plain=plain, tuned=tuned)
-    found = comparison.bd_rates("tuned", anchor="plain")
-    assert found["neg"] == pytest.approx(-10, abs=0.1)
+    rates = comparison.bd_rates("tuned", anchor="plain")
+    assert rates["neg"] == pytest.approx(-10, abs=0.1)
     # 4 points of NEG are worth 4/3 octaves of bitrate to these curves, 2 points 2/3.
-    assert found["psnr_y"] == pytest.approx((0.9 * 2 ** (4 / 3) - 1) * 100, rel=0.02)
-    assert found["float_ssim"] == pytest.approx((0.9 * 2 ** (2 / 3) - 1) * 100, rel=0.02)
-    assert found.verdict.startswith("metrics disagree: NEG says that tuned is better than plain (-10.0 %)")
-    assert str(comparison).splitlines()[-1] == f"  {found.verdict}"
-    assert found.disagreement == found["psnr_y"] - found["neg"]
-    assert comparison.agreements[0].rates == found.rates
-    assert comparison.to_dict()["agreement"]["tuned"]["verdict"] == found.verdict
+    assert rates["psnr_y"] == pytest.approx((0.9 * 2 ** (4 / 3) - 1) * 100, rel=0.02)
+    assert rates["float_ssim"] == pytest.approx((0.9 * 2 ** (2 / 3) - 1) * 100, rel=0.02)
+    assert rates.verdict.startswith("metrics disagree: NEG says that tuned is better than plain (-10.0 %)")
+    assert str(comparison).splitlines()[-1] == f"  {rates.verdict}"
+    assert rates.disagreement == rates["psnr_y"] - rates["neg"]
+    assert comparison.agreements[0].rates == rates.rates
+    assert comparison.to_dict()["agreement"]["tuned"]["verdict"] == rates.verdict
 
 
 def test_lower_is_better() -> None:
     # The same qualities, once as points that rise and once as faults that fall.
     plain = with_features(a_curve(), psnr_y=lambda neg: neg, cambi=lambda neg: 100 - neg)
     dear = with_features(a_curve(1.25), psnr_y=lambda neg: neg, cambi=lambda neg: 100 - neg)
-    found = a_comparison(plain=plain, dear=dear)
-    rates = found.bd_rates("dear", anchor="plain")
+    rates = a_comparison(plain=plain, dear=dear)
+    rates = rates.bd_rates("dear", anchor="plain")
     assert rates["cambi"] == pytest.approx(rates["psnr_y"])
     assert (rates.opinion("cambi"), rates.opinion("psnr_y")) == ("worse", "worse")
-    quality = [found.bd_quality("dear", anchor="plain", metric=name) for name in ("cambi", "psnr_y")]
+    quality = [rates.bd_quality("dear", anchor="plain", metric=name) for name in ("cambi", "psnr_y")]
     assert quality[0] == pytest.approx(quality[1])
     assert quality[0] < 0
-    assert found.rate("plain", 12, metric="cambi") == pytest.approx(found.rate("plain", 88, metric="psnr_y"))
+    assert rates.rate("plain", 12, metric="cambi") == pytest.approx(rates.rate("plain", 88, metric="psnr_y"))
     assert "cambi" not in rates.judges
-    assert "cambi" in replace(found, agree=(Metric("cambi"),)).bd_rates("dear", anchor="plain").judges
+    assert "cambi" in replace(rates, agree=(Metric("cambi"),)).bd_rates("dear", anchor="plain").judges
 
 
 def test_range_of_lower_is_better_in_words() -> None:
@@ -237,16 +237,16 @@ def test_invalid_limits(value: object) -> None:
 
 
 def test_max_disagreement() -> None:
-    [verdict] = judge_disagreement([said(neg=-5, psnr_y=9.2, float_ssim=1)], 14)
+    [verdict] = judge_disagreement([opinions(neg=-5, psnr_y=9.2, float_ssim=1)], 14)
     assert not verdict.passed
     assert verdict.text == (
         "BD-rates of b against a are 14.20 points apart (NEG -5.00 %, float_ssim +1.00 %, psnr_y +9.20 %); "
         "max_disagreement is 14"
     )
-    assert judge_disagreement([said(neg=-5, psnr_y=9.2)], 14.2)[0].passed
-    assert judge_disagreement([said(neg=-5)], None) == []
+    assert judge_disagreement([opinions(neg=-5, psnr_y=9.2)], 14.2)[0].passed
+    assert judge_disagreement([opinions(neg=-5)], None) == []
     with pytest.raises(MeasurementError, match="Only NEG was compared, so no metric can disagree"):
-        judge_disagreement([said(neg=-5)], 10)
+        judge_disagreement([opinions(neg=-5)], 10)
 
 
 # Uncertainty.

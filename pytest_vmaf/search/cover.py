@@ -1,0 +1,48 @@
+"""Further trial encodes of a search: around the targets by VMAF and NEG, and around bitrates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan
+from pytest_vmaf.search.coverage import next_crf
+from pytest_vmaf.search.probe import Prober
+
+#: Encodes per target that `cover_twin` usually makes.
+USUAL_COVER = 1.5
+
+
+def cover_twin(request: BisectRequest, plan: SearchPlan, prober: Prober, targets: Sequence[float]) -> None:
+    """Encode on until the other one of NEG and VMAF is known closely on both sides of each target, if it gets there."""
+    other = replace(request.metric, name="vmaf" if request.metric.name == "neg" else "neg")
+    steps = request.steps
+    progress = plan.progress or (lambda done, expected: None)
+    for number, target in enumerate(targets, 1):
+        while True:
+            points = [
+                (steps.index(probe.crf), float(other.of(probe.result)), probe.encode.size)
+                for probe in prober.probes.values()
+            ]
+            following = next_crf(points, target, 0, len(steps) - 1)
+            if following is None:
+                break
+            prober(steps[following])
+            progress(len(prober.probes), len(prober.probes) + USUAL_COVER * (len(targets) - number))
+    progress(len(prober.probes), len(prober.probes))
+
+
+def cover_rates(request: BisectRequest, plan: SearchPlan, prober: Prober) -> None:
+    """Encode on until neighbouring CRFs surround each bitrate of the plan, if the window gets there."""
+    steps = request.steps
+    for rate in plan.rates if prober.probes else ():
+        while True:
+            # As a score that falls with the CRF.
+            points = [
+                (steps.index(probe.crf), math.log(probe.bitrate), probe.encode.size) for probe in prober.probes.values()
+            ]
+            following = next_crf(points, math.log(rate), 0, len(steps) - 1, near=1.0)
+            if following is None:
+                break
+            prober(steps[following])
