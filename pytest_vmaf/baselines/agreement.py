@@ -112,6 +112,10 @@ class EqualRateCheck:
         return tuple(verdicts)
 
 
+#: What a baseline compares with `agree=`, None without it.
+Agree = EqualRateCheck | None
+
+
 def place(label: str, metric: Metric, target: float) -> str:
     """The place of a target in an entry: "NEG 93", or "candidate: NEG 93" for an encoder of a comparison."""
     return f"{label}: {metric} {target:g}" if label else f"{metric} {target:g}"

@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from pytest_vmaf.baselines.agreement import NOISE_LINE, EqualRateCheck, failures_of
+from pytest_vmaf.baselines.agreement import NOISE_LINE, Agree, EqualRateCheck, failures_of
 from pytest_vmaf.baselines.entry import Entry, differs
 from pytest_vmaf.baselines.from_streams import bitstream_difference
 from pytest_vmaf.baselines.judge import Outcome, ToleranceVerdict, compare_entries, is_better, refuse_incomparable
@@ -23,8 +23,6 @@ from pytest_vmaf.scoring.pools import is_window
 from pytest_vmaf.search.equal_rate import EqualRateVerdict
 from pytest_vmaf.settings import OWN_ORIGINS, Layer
 from pytest_vmaf.text import printable
-
-Agree = EqualRateCheck | None
 
 
 @dataclass(frozen=True)
@@ -234,9 +232,8 @@ class BaselineCheck:
             try:
                 refuse_incomparable(old, new, lambda: place.update_command("changed"))
                 verdicts = with_margins(compare_entries(old, new, self.tolerances), old, new)
-                if agreement:
-                    self.require_points(agreement)
-                    equal_rates = () if self.is_replaced else agreement.judge(old)
+                if agreement and not self.is_replaced:
+                    equal_rates = agreement.judge(old)
             except BaselineError as caught:
                 error = caught
             if same_bitstream:
@@ -269,13 +266,12 @@ class BaselineCheck:
         if failed or changed or lines:
             lines.append(f"baseline: {place.display(self.file)}, {place.test!r}, {self.clip!r}")
             lines.append(f"if the change is intended, accept it: {place.update_command('changed')}")
-        passed = tuple(verdict_text(each) for each in verdicts if each.passed)
+        passed = [verdict_text(each) for each in verdicts if each.passed]
         packets = (changed or "bitstream is the baseline's", not changed) if same_bitstream else None
-        passed += (packets[0],) if packets and packets[1] else ()
-        passed += tuple(each.text for each in equal_rates if each.passed)
-        return Outcome(
-            tuple(verdicts), tuple(failures), tuple(lines), passed, old, new, self.clip, packets, equal_rates
-        )
+        passed += [packets[0]] if packets and packets[1] else []
+        passed += [each.text for each in equal_rates if each.passed]
+        texts = tuple(failures), tuple(lines), tuple(passed)
+        return Outcome(tuple(verdicts), *texts, old, new, self.clip, packets, equal_rates)
 
     def _missing(self, new: Entry) -> Outcome:
         from pytest_vmaf.baselines.files import find

@@ -12,7 +12,7 @@ from pytest_vmaf.scoring.features import is_elementary
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.search.bisect_request import TWINS
 from pytest_vmaf.search.delta import Delta
-from pytest_vmaf.search.metric import Metric, is_quality, parse_quality
+from pytest_vmaf.search.metric import Metric, parse_quality, quality_metrics
 
 #: A BD-rate nearer to 0 than this, in percent, counts as no difference: the points of another search of the same
 #: encoders can turn its sign. Of 13 pairs of long NEG curves (63 CRFs) that differ by less than 5 %, 95 % were off by
@@ -192,7 +192,7 @@ def measured_metrics(target: Metric, results: Sequence[Result]) -> tuple[Metric,
     shared = [
         name for name in (results[0].features if results else ()) if all(name in each.features for each in results)
     ]
-    return tuple(dict.fromkeys((target, *twins, *(Metric(name) for name in shared if is_quality(name)))))
+    return tuple(dict.fromkeys((target, *twins, *(Metric(name) for name in shared if name in quality_metrics()))))
 
 
 def judges_of(target: Metric, measured: Sequence[Metric], named: Sequence[Metric]) -> tuple[Metric, ...]:

@@ -92,13 +92,13 @@ def parse_quality(text: str, find: FindMetric = no_metric) -> Metric:
     """
     if (plugin := _find(text, find)) is not None:
         return replace(_read(text, (plugin.name,), ""), plugin=plugin)
-    names = (*BASE_METRICS, *feature_columns(), *plugin_metrics())
-    return _read(text, tuple(filter(is_quality, names)), "a measure of quality")
+    return _read(text, quality_metrics(), "a measure of quality")
 
 
-def is_quality(name: str) -> bool:
-    """Whether a metric measures quality, so that it has a rate-quality curve."""
-    return name in plugin_metrics() or not name.startswith(NO_QUALITY)
+def quality_metrics() -> tuple[str, ...]:
+    """The metrics that measure quality, so that they have rate-quality curves."""
+    names = (name for name in (*BASE_METRICS, *feature_columns()) if not name.startswith(NO_QUALITY))
+    return (*names, *plugin_metrics())
 
 
 def with_metrics(metrics: Sequence[MetricSpec], metric: Metric) -> tuple[MetricSpec, ...]:

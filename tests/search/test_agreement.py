@@ -169,16 +169,16 @@ def test_lower_is_better() -> None:
     # The same qualities, once as points that rise and once as faults that fall.
     plain = with_features(a_curve(), psnr_y=lambda neg: neg, cambi=lambda neg: 100 - neg)
     dear = with_features(a_curve(1.25), psnr_y=lambda neg: neg, cambi=lambda neg: 100 - neg)
-    rates = a_comparison(plain=plain, dear=dear)
-    rates = rates.bd_rates("dear", anchor="plain")
+    comparison = a_comparison(plain=plain, dear=dear)
+    rates = comparison.bd_rates("dear", anchor="plain")
     assert rates["cambi"] == pytest.approx(rates["psnr_y"])
     assert (rates.opinion("cambi"), rates.opinion("psnr_y")) == ("worse", "worse")
-    quality = [rates.bd_quality("dear", anchor="plain", metric=name) for name in ("cambi", "psnr_y")]
+    quality = [comparison.bd_quality("dear", anchor="plain", metric=name) for name in ("cambi", "psnr_y")]
     assert quality[0] == pytest.approx(quality[1])
     assert quality[0] < 0
-    assert rates.rate("plain", 12, metric="cambi") == pytest.approx(rates.rate("plain", 88, metric="psnr_y"))
+    assert comparison.rate("plain", 12, metric="cambi") == pytest.approx(comparison.rate("plain", 88, metric="psnr_y"))
     assert "cambi" not in rates.judges
-    assert "cambi" in replace(rates, agree=(Metric("cambi"),)).bd_rates("dear", anchor="plain").judges
+    assert "cambi" in replace(comparison, agree=(Metric("cambi"),)).bd_rates("dear", anchor="plain").judges
 
 
 def test_range_of_lower_is_better_in_words() -> None:
