@@ -266,5 +266,7 @@ def _move_encodes(probes: Mapping[float, Probe], keep: Path | None, crfs: set[fl
             if target is not None:
                 os.replace(path, target)
             encode = replace(probe.encode, path=target) if target is not None else probe.encode.without_file()
+            if target is None and probe.encode.pictures is not None:
+                probe.encode.pictures.discard()
             moved[crf] = replace(probe, encode=encode)
     return moved

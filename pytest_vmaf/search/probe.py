@@ -168,6 +168,8 @@ class Prober:
             raise
         if not self.keep:
             path.unlink(missing_ok=True)
+            if encode.pictures is not None:
+                encode.pictures.discard()
         stored = encode if self.keep else encode.without_file()
         self.probes[crf] = Probe(crf, float(self.metric.of(result)), result, stored)
         LOG.debug(

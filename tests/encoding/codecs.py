@@ -20,7 +20,7 @@ class Rounding:
     def decode(self, bitstream: bytes) -> Iterator[Any]:
         quality, steps = pickle.loads(zlib.decompress(bitstream))
         for step in steps:
-            yield np.rint(step * (quality + 1)).clip(0, 255).astype(np.uint8)
+            yield np.rint(step * float(quality + 1)).clip(0, 255).astype(np.uint8)
 
 
 class Lossless:
