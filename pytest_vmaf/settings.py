@@ -82,7 +82,7 @@ def make_layer(
     gates: list[Gate] = []
     tolerances: list[Tolerance] = []
     keywords = {**keywords, **_read_metrics(keywords, origin)}
-    find = _finder(keywords.get("metrics"), find)
+    find = finder(keywords.get("metrics"), find)
     for assignment in assignments:
         name, equals, limit = (part.strip() for part in assignment.partition("="))
         if equals and is_tolerance(name):
@@ -128,7 +128,8 @@ def _read_metrics(keywords: Mapping[str, object], origin: str) -> dict[str, obje
     return {"metrics": checked}
 
 
-def _finder(listed: object, find: FindMetric | None) -> FindMetric:
+def finder(listed: object, find: FindMetric | None) -> FindMetric:
+    """What finds metrics: in the value of the setting `metrics`, then elsewhere."""
     return lambda name: listed_metric(listed, name) or (find(name) if find else None)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.gates.gate import Gate, effective, parse_gate, refuse_twice
 from pytest_vmaf.gates.metrics import MAP_METRICS, PART_METRICS, ROI_METRICS, SPEED_METRICS, STREAM_METRICS
+from pytest_vmaf.gates.plugin_metrics import FindMetric, no_metric
 from pytest_vmaf.gates.tolerance import is_tolerance
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.scoring.measure import measure
@@ -49,7 +50,7 @@ class Kind(Generic[MeasuredResult]):
     public: Callable[[MeasuredResult], object] = lambda result: result
 
 
-def whole_picture(regions: Regions = None) -> Kind[Result]:
+def whole_picture(regions: Regions = None, *, find: FindMetric = no_metric) -> Kind[Result]:
     """Score the whole picture, and regions of it in the same pass. Raises SettingsError for invalid regions."""
     if regions is None:
         return Kind(measure)
@@ -71,7 +72,7 @@ def whole_picture(regions: Regions = None) -> Kind[Result]:
             pictures,
         )
 
-    return Kind(partial(measure_regions, regions=by_name), gates=_region_gates(by_name), section=section)
+    return Kind(partial(measure_regions, regions=by_name), gates=_region_gates(by_name, find), section=section)
 
 
 def region_of_interest(
@@ -82,6 +83,8 @@ def region_of_interest(
     synthetic_mask: float | None,
     bt601: bool,
     stride: int | None,
+    *,
+    find: FindMetric = no_metric,
 ) -> Kind[RoiResult]:
     """Score the whole picture and its salient part."""
     from pytest_vmaf.report.part_sections import roi_section
@@ -95,7 +98,9 @@ def region_of_interest(
     return Kind(measure_masked, ROI_METRICS, section=roi_section)
 
 
-def tiles(grid: tuple[int, int], saliency: bool | str | os.PathLike[str] | None) -> Kind[MapResult]:
+def tiles(
+    grid: tuple[int, int], saliency: bool | str | os.PathLike[str] | None, *, find: FindMetric = no_metric
+) -> Kind[MapResult]:
     """Score each tile of a grid."""
     from pytest_vmaf.report.part_sections import map_section
     from pytest_vmaf.roi.frame_masks import read_path
@@ -113,7 +118,7 @@ def tiles(grid: tuple[int, int], saliency: bool | str | os.PathLike[str] | None)
     )
 
 
-def _region_gates(regions: Mapping[str, Region]) -> tuple[Gate, ...]:
+def _region_gates(regions: Mapping[str, Region], find: FindMetric) -> tuple[Gate, ...]:
     gates = []
     for region_name, region in regions.items():
         for name, limit in region.gates.items():
@@ -121,7 +126,7 @@ def _region_gates(regions: Mapping[str, Region]) -> tuple[Gate, ...]:
                 raise SettingsError(
                     f"{name} is not a gate of a region: tolerances of the call apply to every region. Pass it there."
                 )
-            gate = parse_gate(name, limit, "call", region_name)
+            gate = parse_gate(name, limit, "call", region_name, find)
             if gate.metric in (*PART_METRICS, *SIGNS, *STREAM_METRICS, *SPEED_METRICS):
                 raise SettingsError(f"{gate} is not a gate of a region. Regions have min_neg, max_gap and the like.")
             gates.append(gate)

@@ -49,7 +49,7 @@ class Call(Generic[MeasuredResult]):
     """A call of a method that measures a pair; `run_measurement` describes the fields."""
 
     settings: Mapping[str, object]
-    make_kind: Callable[[], Kind[MeasuredResult]]
+    make_kind: Callable[..., Kind[MeasuredResult]]
     every_gate: bool
     gated: bool
 
@@ -106,7 +106,7 @@ def run_measurement(
     reference: ClipLike,
     distorted: ClipLike,
     settings: Mapping[str, object],
-    make_kind: Callable[[], Kind[MeasuredResult]],
+    make_kind: Callable[..., Kind[MeasuredResult]],
     *,
     every_gate: bool = False,
     gated: bool = True,
@@ -118,7 +118,8 @@ def run_measurement(
         reference: The reference.
         distorted: The distorted clip.
         settings: The keywords of the call.
-        make_kind: Makes the kind of measurement; called once, so that its errors are recorded.
+        make_kind: Makes the kind of measurement, with `find` that finds metrics of plugins; called once, so that its
+            errors are recorded.
         every_gate: Whether to check the gates of all layers, as `check` does.
         gated: Whether to check gates at all.
 
@@ -162,9 +163,9 @@ def _measure(
     context: Context, reference: ClipLike, distorted: ClipLike, call: Call[MeasuredResult], about: _About
 ) -> tuple[Kind[MeasuredResult], Plan, MeasuredResult, Judgement]:
     """Plan, measure and judge. What is known before an error goes into `about`."""
-    layers = (make_layer("call", call.settings), *context.layers)
+    layers = (make_layer("call", call.settings, find=context.find_metric), *context.layers)
     try:
-        kind = call.make_kind()
+        kind = call.make_kind(find=partial(context.find_metric, nearer=layers[0]))
     except SettingsError:
         # Regions are invalid. The record names the gates of the whole picture all the same.
         about.gates = select_gates(layers, (), every_gate=call.every_gate) if call.gated else ()

@@ -143,6 +143,11 @@ def tools_of(result: Result) -> dict[str, str]:
     }
 
 
+def _metric_text(metric: Mapping[str, object]) -> str:
+    """What must stay the same of a plugin's metric: which value is better, and its version."""
+    return f"{'higher' if metric['higher_is_better'] else 'lower'} is better {metric['version']}".rstrip()
+
+
 def _score_match(result: Result) -> dict[str, str]:
     how = result.provenance
     # A map has the provenance of its worst tile, which may be another tile in the next run.
@@ -161,6 +166,8 @@ def _score_match(result: Result) -> dict[str, str]:
         "distorted filters": str(filters.get("distorted", "")),
         **({"feature options": options} if (options := _feature_options(result)) else {}),
         **({"numbers": "invented by FakeScorer"} if how.get("fake") else {}),
+        # A baseline that lacks a metric is compared in the others.
+        **{f"metric {name}": _metric_text(metric) for name, metric in how.get("metrics", {}).items()},
     }
     if hasattr(result, "mask"):
         match |= _mask_match(result)  # type: ignore[arg-type]

@@ -147,12 +147,9 @@ def _conditions(entry: Entry) -> dict[str, str]:
 
 
 def _differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    # A region that is only in one of the two fails by its numbers.
-    names = [
-        name
-        for name in dict.fromkeys((*old, *new))
-        if old.get(name) != new.get(name) and not (name.startswith("region ") and (name not in old or name not in new))
-    ]
+    # A region or a plugin's metric that is only in one of the two fails by its numbers.
+    parts = tuple(name for name in old.keys() ^ new.keys() if name.startswith(("region ", "metric ")))
+    names = [name for name in dict.fromkeys((*old, *new)) if old.get(name) != new.get(name) and name not in parts]
     return [f"{printable(name)} {_value(old, name)} → {_value(new, name)}" for name in names]
 
 

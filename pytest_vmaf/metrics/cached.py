@@ -6,6 +6,7 @@ import math
 import sys
 from array import array
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
 
 from pytest_vmaf.cache.entries import UNREADABLE, Cache, fetch, forget, key_of, store
 from pytest_vmaf.json_shapes import conform
@@ -13,6 +14,7 @@ from pytest_vmaf.media.builds import build_of, machine
 from pytest_vmaf.media.clip import Stream
 from pytest_vmaf.media.fingerprint import Unchanged, decoding_content
 from pytest_vmaf.metrics.clip_pair import ClipPair
+from pytest_vmaf.metrics.network_metric import NetworkMetric
 from pytest_vmaf.metrics.spec import MetricSpec
 
 #: Raised when values change for another reason than the metric, for example the colours of its pictures.
@@ -56,7 +58,7 @@ def _key(spec: MetricSpec, pair: ClipPair, cache: Cache | None) -> str | None:
             version=METRICS_VERSION,
             machine=machine(),
             build=build,
-            metric=[f"{kind.__module__}.{kind.__qualname__}", spec.name, spec.version],
+            metric=[f"{kind.__module__}.{kind.__qualname__}", spec.name, spec.version, _runtime(spec)],
             form=[spec.frames, spec.stride, spec.colour, spec.size, spec.planar, spec.low, spec.high],
             clips=[decoding_content(clip, cache) for clip in clips],
             prepared=[pair.chains, pair.turned, pair.width, pair.height, pair.pix_fmt],
@@ -66,6 +68,16 @@ def _key(spec: MetricSpec, pair: ClipPair, cache: Cache | None) -> str | None:
     except OSError:
         # A clip is missing, which the measurement reports.
         return None
+
+
+def _runtime(spec: MetricSpec) -> str:
+    """The version of what runs a network; "" for other metrics, whose own version covers what they use."""
+    if not isinstance(spec.metric, NetworkMetric):
+        return ""
+    try:
+        return version("onnxruntime")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def _fetch(cache: Cache | None, key: str | None, frames: int) -> tuple[float, ...] | None:

@@ -130,14 +130,8 @@ class NetworkMetric:
 
     @property
     def version(self) -> str:
-        """The digest of the file, and the version of ONNX Runtime."""
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            runtime = version("onnxruntime")
-        except PackageNotFoundError:
-            runtime = "other"
-        return f"{self._file.digest} {runtime}"[:80]
+        """The SHA-256 of the file."""
+        return self._file.digest
 
     def __repr__(self) -> str:
         return f"<NetworkMetric {self.name}, {self._file.name}>"

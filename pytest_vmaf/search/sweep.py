@@ -173,7 +173,8 @@ def _curves(request: SweepRequest, scorer: Scorer) -> list[_Curve]:
                         f"The grid has {setup.name} twice: the sources {curves[setup].job.source.clip} and {clip} are "
                         "equal, or an encoder is named twice (functions need different names)."
                     )
-                curves[setup] = _Curve(setup, job, scoring, prepared.job.columns, unchanged)
+                metrics = (each.name for each in prepared.metrics)
+                curves[setup] = _Curve(setup, job, scoring, (*prepared.job.columns, *metrics), unchanged)
     return list(curves.values())
 
 

@@ -17,6 +17,7 @@ from pytest_vmaf.errors import ClipError, MeasurementError, SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.search.bisect_request import MAX_REPEATS, TWINS, lowest_target
 from pytest_vmaf.search.metric import parse_metric
+from pytest_vmaf.settings import finder
 from pytest_vmaf.suite.file_hash import UNCHECKED, read_hash
 from pytest_vmaf.suite.layers import read_layer
 from pytest_vmaf.suite.suite import SuiteClip, SuiteEncode, SuitePair
@@ -261,7 +262,8 @@ def _options(table: Table, encoder: Encoder) -> Mapping[str, Any]:
 def _search(table: Table, encoder: Encoder, targets: tuple[float, ...]) -> Mapping[str, Any]:
     search: dict[str, Any] = {}
     try:
-        metric = parse_metric(table.text("metric") or "neg")
+        find = finder(read_layer(table).options.get("metrics"), table.source.find_metric)
+        metric = parse_metric(table.text("metric") or "neg", find)
     except SettingsError as error:
         raise table.problem(f"is invalid: {error}", "metric") from None
     if "metric" in table.values:

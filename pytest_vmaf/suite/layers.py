@@ -34,13 +34,14 @@ def read_layer(table: Table) -> Layer:
         if name != "above_100" and not name.startswith(("min_", "max_")):
             hint = did_you_mean(name, gate_names())
             raise gates.problem(f"is not a gate.{hint} Gates begin with min_ or max_.", name)
-        layer = _one(gates, name, {"gates": {name: limit}})
+        layer = _one(gates, name, {"gates": {name: limit}, "metrics": options.get("metrics")})
         for gate in layer.gates:
             if not supports(gate.metric, ()):
                 raise gates.problem("is not measured by the tests of a manifest. Write a test in Python.", name)
     try:
         # All at once, because two names may be one gate.
-        layer = make_layer(MANIFEST, {"gates": dict(gates.values)})
+        keywords = {"gates": dict(gates.values), "metrics": options.get("metrics")}
+        layer = make_layer(MANIFEST, keywords, find=table.source.find_metric)
     except SettingsError as error:
         raise gates.problem(f"is invalid: {error}") from None
     return layer._replace(options=options, stream=_expectations(table))
@@ -88,16 +89,24 @@ def unused(layer: Layer, layers: Collection[Layer]) -> Iterator[tuple[str, str]]
 
 def _one(table: Table, name: str, keywords: Mapping[str, object]) -> Layer:
     try:
-        return make_layer(MANIFEST, keywords)
+        return make_layer(MANIFEST, keywords, find=table.source.find_metric)
     except SettingsError as error:
         raise table.problem(f"is invalid: {error}", name) from None
 
 
 def _resolved(name: str, value: object, folder: Path) -> object:
     """A setting, with its path relative to the manifest; names of models and programs stay."""
+    if name == "metrics":
+        listed = [value] if isinstance(value, str) else value
+        return [_network(each, folder) for each in listed] if isinstance(listed, list) else value
     if name in PATHS and isinstance(value, str) and (name == "cache_dir" or "/" in value or os.sep in value):
         return str(folder / value)
     return value
+
+
+def _network(value: object, folder: Path) -> object:
+    """A metric of the setting `metrics`, with the path of a network relative to the manifest."""
+    return str(folder / value) if isinstance(value, str) and ".onnx" in value else value
 
 
 def _refuse_unknown_model(table: Table, name: str, layer: Layer) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_vmaf.api.extensions import standalone
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.gates.expectations import in_force
-from pytest_vmaf.settings import Layer
+from pytest_vmaf.gates.plugin_metrics import FindMetric, no_metric
+from pytest_vmaf.settings import Layer, finder
 from pytest_vmaf.suite.entries import (
     NOT_MARKERS,
     TEST_KEYS,
@@ -47,7 +49,8 @@ def read_suite(path: str | os.PathLike[str], *, find_encoder: FindEncoder | None
     Raises:
         SettingsError: If anything in it is wrong. Each line of the message names file, line and key.
     """
-    return suite_of(_source(path), find_encoder or standalone().encoder)
+    extensions = standalone()
+    return suite_of(_source(path), find_encoder or extensions.encoder, extensions.find_metric)
 
 
 def read_clips(path: str | os.PathLike[str]) -> tuple[SuiteClip, ...]:
@@ -67,9 +70,9 @@ def is_foreign(source: Source) -> bool:
     )
 
 
-def suite_of(source: Source, find_encoder: FindEncoder) -> Suite:
+def suite_of(source: Source, find_encoder: FindEncoder, find_metric: FindMetric = no_metric) -> Suite:
     """Read the data of a manifest. Raises SettingsError as `read_suite`."""
-    problems, top = _begin(source)
+    problems, top = _begin(replace(source, find_metric=find_metric))
     reader = _Reader(top, problems)
     reader.read_top()
     reader.read_clips(hashed=True)
@@ -103,6 +106,10 @@ class _Reader:
         with self._problems.collect():
             self._layer = read_layer(self._top)
             self._layers.append((self._top, self._layer))
+            # Clips and entries may have gates on the metrics that are listed here.
+            source = self._top.source
+            found = replace(source, find_metric=finder(self._layer.options.get("metrics"), source.find_metric))
+            self._top = replace(self._top, source=found)
         with self._problems.collect():
             read_marks(self._top, "markers", NOT_MARKERS)
         with self._problems.collect():

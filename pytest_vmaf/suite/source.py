@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_vmaf.errors import SettingsError
+from pytest_vmaf.gates.plugin_metrics import FindMetric, no_metric
 from pytest_vmaf.suite.toml_lines import KeyPath, toml_lines
 from pytest_vmaf.text import printable
 
@@ -26,12 +27,14 @@ class Source:
         name: The path for messages.
         data: The top table.
         lines: The line of each key and element, from 1.
+        find_metric: Finds metrics of plugins.
     """
 
     path: Path
     name: str
     data: dict[str, object]
     lines: dict[KeyPath, int]
+    find_metric: FindMetric = field(default=no_metric, compare=False, repr=False)
 
     def line_of(self, path: KeyPath) -> int:
         """The line of a key, or of the nearest table around it."""

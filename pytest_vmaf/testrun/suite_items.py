@@ -17,8 +17,9 @@ from pytest_vmaf.suite.manifest import VERSION, is_foreign, suite_of
 from pytest_vmaf.suite.run import run_test
 from pytest_vmaf.suite.source import Source, read_source
 from pytest_vmaf.suite.suite import Suite, SuiteTest
-from pytest_vmaf.testrun.items import CONTEXT, MANIFEST_LAYERS
+from pytest_vmaf.testrun.items import CONTEXT, LAYERS, MANIFEST_LAYERS
 from pytest_vmaf.testrun.named_manifests import MANIFESTS, SUFFIXES, is_named
+from pytest_vmaf.testrun.options import metric_finder
 from pytest_vmaf.text import printable
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ class SuiteFile(pytest.Module):
                 text += "silence this, rename the file, or name it in collect_ignore of a conftest.py."
                 self.warn(pytest.PytestCollectionWarning(text))
                 return
-            suite = suite_of(source, extensions.encoder)
+            find = metric_finder(self.config, self.ihook, self.config.stash[LAYERS])
+            suite = suite_of(source, extensions.encoder, find)
             _refuse_shared_baselines(source, suite)
         except SettingsError as error:
             raise self.CollectError(str(error)) from None
