@@ -1,7 +1,7 @@
 """Directives that write reference tables from the code, so that they are never out of date.
 
-`{settings}`, `{pytest-options}`, `{metrics}`, `{default-gates}`, `{default-tolerances}`, `{commands}` and
-`{report-schema}` have no arguments.
+`{settings}`, `{pytest-options}`, `{metrics}`, `{features}`, `{feature-options}`, `{default-gates}`,
+`{default-tolerances}`, `{commands}` and `{report-schema}` have no arguments.
 """
 
 from __future__ import annotations
@@ -102,12 +102,54 @@ SOURCES = {
 def metrics() -> Iterator[str]:
     """The table of metrics."""
     from pytest_vmaf.gates.metrics import metrics as every
+    from pytest_vmaf.scoring.features import is_elementary
 
     rows = [
         (code(each.name), each.label, each.unit, "higher" if each.higher_is_better else "lower", SOURCES[each.source])
         for each in every().values()
+        if not is_elementary(each.name)
     ]
     yield from table(("metric", "label", "unit", "better is", "measured by"), rows)
+
+
+def features() -> Iterator[str]:
+    """The table of features: what is requested, what is measured, and what libvmaf calls it."""
+    from pytest_vmaf.scoring.features import columns_of, extractor_of, fixed_options, optional_columns_of
+    from pytest_vmaf.scoring.models import registry
+
+    def row(name: str) -> list[str]:
+        columns = ", ".join(map(code, columns_of(name)))
+        if more := optional_columns_of(name):
+            columns += f"; in some versions also {', '.join(map(code, more))}"
+        options = ":".join(f"{option}={value}" for option, value in fixed_options(name).items())
+        theirs = (
+            "ffmpeg's filter `xpsnr`"
+            if name == "xpsnr"
+            else code("=".join(filter(None, (extractor_of(name), options))))
+        )
+        return [code(name), columns, theirs]
+
+    yield from table(("feature", "metrics", "libvmaf's name"), map(row, registry()["features"]))
+
+
+def feature_options() -> Iterator[str]:
+    """The options of features that have some."""
+    from pytest_vmaf.scoring.models import registry
+
+    yield from table(
+        ("feature", "option", "default", "from", "to"),
+        [
+            (
+                code(name),
+                code(option),
+                f"{known['default']:g}" if known["default"] else "",
+                f"{known['low']:g}",
+                f"{known['high']:g}",
+            )
+            for name, feature in registry()["features"].items()
+            for option, known in feature.get("options", {}).items()
+        ],
+    )
 
 
 def default_gates() -> Iterator[str]:
@@ -223,6 +265,8 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "settings": settings,
     "pytest-options": pytest_options,
     "metrics": metrics,
+    "features": features,
+    "feature-options": feature_options,
     "default-gates": default_gates,
     "default-tolerances": default_tolerances,
     "commands": commands,

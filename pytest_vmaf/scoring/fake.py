@@ -67,7 +67,11 @@ class FakeScorer:
         if request.reference == request.distorted:
             columns["vmaf"] = columns["neg"] = self._self_score
         return ScoreLog(
-            columns={name: self._per_frame(columns[name]) for name in request.columns},
+            columns={
+                name: self._per_frame(columns[name])
+                for name in (*request.columns, *request.optional_columns)
+                if name in columns
+            },
             reference_frames=self._frames,
             distorted_frames=self._frames,
             libvmaf="none",

@@ -152,7 +152,7 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
         threads=request.threads,
         timeout=request.timeout,
         progress=_progress(request.progress, pair),
-        optional_columns=_optional_columns(models, features) if can.reads_clips else (),
+        optional_columns=_optional_columns(models if can.reads_clips else None, features),
         signs=request.signs and can.reads_clips,
         lead=lead_of((models.default, models.neg), *sources, RATES.get(rate, 0)),
         xpsnr_rate=rate,
@@ -212,7 +212,7 @@ def _columns(models: ModelPair, features: tuple[str, ...]) -> tuple[str, ...]:
     return (*columns, *(column for feature in features for column in columns_of(feature)))
 
 
-def _optional_columns(models: ModelPair, features: tuple[str, ...]) -> tuple[str, ...]:
+def _optional_columns(models: ModelPair | None, features: tuple[str, ...]) -> tuple[str, ...]:
     """The columns of the models' details, and those of features that not every libvmaf gives."""
     more = (column for feature in features for column in optional_columns_of(feature))
-    return tuple(dict.fromkeys((*models.detail_columns, *more)))
+    return tuple(dict.fromkeys((*(models.detail_columns if models else ()), *more)))

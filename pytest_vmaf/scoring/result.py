@@ -13,6 +13,7 @@ from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.files import load_json
 from pytest_vmaf.html_views import html_of
 from pytest_vmaf.json_shapes import Each, Optional, conform
+from pytest_vmaf.scoring.features import feature_columns
 from pytest_vmaf.scoring.score import Context, Provenance, Scale, Score
 from pytest_vmaf.scoring.signs import SIGNS
 from pytest_vmaf.text import no_attribute
@@ -180,7 +181,15 @@ class Result:
             metric: The gate's metric.
             pool: The gate's pool, one of `POOLS`.
             bound: "min" or "max". A quality map's worst tile depends on it; here it does not matter.
+
+        Raises:
+            MeasurementError: If this version of libvmaf does not measure the metric.
         """
+        if metric not in self.scores and metric in feature_columns():
+            raise MeasurementError(
+                f"{metric} was not measured: libvmaf {self.provenance.get('libvmaf', '')} does not give it "
+                f"({feature_columns()[metric]})."
+            )
         return self[metric]
 
     def pooled(self, metric: str, pool: str = "mean", bound: str = "") -> float:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from pytest_vmaf.errors import SettingsError
+from pytest_vmaf import FakeScorer, GateViolation, Vmaf
+from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.scoring.features import (
     every_column_of,
     feature_columns,
@@ -141,3 +142,21 @@ def test_picture_too_small_for_cambi(footage, score):
     reference = footage("176x144", 2)
     with pytest.raises(SettingsError, match="CAMBI needs 216 pixels on the longer side of the picture, not 176x144"):
         score(reference, reference, features=("cambi",))
+
+
+def test_columns_of_other_versions():
+    gate = Vmaf(cache=False)
+    old = {f"integer_adm_scale{scale}": 0.9 for scale in range(4)} | {"integer_adm2": 0.9}
+    assert "integer_aim" not in gate.score("a.y4m", "b.y4m", scorer=FakeScorer(features=old), features="adm").features
+    with pytest.raises(MeasurementError, match=r"integer_aim was not measured: libvmaf none does not give it \(adm\)"):
+        gate.check("a.y4m", "b.y4m", scorer=FakeScorer(features=old), gates={"max_integer_aim": 0.1})
+    new = FakeScorer(features={**old, "integer_aim": 0.05})
+    assert gate.check("a.y4m", "b.y4m", scorer=new, gates={"max_integer_aim": 0.1})["integer_aim"] == 0.05
+    with pytest.raises(GateViolation, match=r"integer_aim 0\.05"):
+        gate.check("a.y4m", "b.y4m", scorer=new, gates={"max_integer_aim": 0.01})
+
+
+def test_options_and_gates_request_the_feature_once():
+    scorer = FakeScorer(features={"cambi": 2.0})
+    result = Vmaf(cache=False).check("a.y4m", "b.y4m", scorer=scorer, features="cambi=window_size=33", max_cambi=5)
+    assert str(result["cambi"].scale) == "cambi (window_size=33) at 1920x1080"
