@@ -71,12 +71,13 @@ def correlate(
             or there are fewer than 5 clips.
     """
     request = Request.of(metrics, lower_is_better, mapping, resample_by, resamples, seed, allow_missing)
-    names, scored, notes = read_scores(read_table(scores, "scores"), request.metrics)
+    table = read_table(scores, "scores")
+    names, scored, notes = read_scores(table, request.metrics)
     ratings = read_ratings(read_table(mos, "mos"))
     clips, missing = join(scored, ratings, allow_missing=request.allow_missing)
     if not FEWEST_MAPPED <= len(clips) <= MOST_ROWS:
         raise MeasurementError(f"There must be from {FEWEST_MAPPED} to {MOST_ROWS} clips, not {len(clips)}.")
-    study = Study.of(request, names, clips)
+    study = Study.of(request, names, table.columns, clips)
     everything, values = measure_group(study, "all", "all", range(len(clips)))
     groups = {kind: _groups(study, kind, notes) for kind in KINDS}
     return Correlation(

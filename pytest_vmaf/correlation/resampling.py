@@ -9,6 +9,9 @@ import numpy as np
 
 from pytest_vmaf.correlation.coefficients import Floats
 
+#: Numbers of clips that are drawn at once.
+CHUNK = 1 << 20
+
 
 def resample(blocks: Sequence[str], count: int, seed: int, group: str) -> Floats:
     """Draw resamples with replacement.
@@ -25,7 +28,11 @@ def resample(blocks: Sequence[str], count: int, seed: int, group: str) -> Floats
     names, block = np.unique(np.asarray(blocks), return_inverse=True)
     rng = np.random.default_rng([seed, zlib.crc32(group.encode("utf-8", "surrogatepass"))])
     weights = np.ones((count + 1, len(block)))
-    for row in range(1, count + 1):
-        drawn = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))
-        weights[row] = drawn[block]
+    step = max(1, CHUNK // len(names))
+    for start in range(0, count, step):
+        rows = min(step, count - start)
+        drawn = rng.integers(len(names), size=(rows, len(names)))
+        drawn += np.arange(rows)[:, None] * len(names)
+        times = np.bincount(drawn.ravel(), minlength=rows * len(names)).reshape(rows, -1)
+        weights[1 + start : 1 + start + rows] = times[:, block]
     return weights

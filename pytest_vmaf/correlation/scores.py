@@ -198,6 +198,6 @@ def _chosen(columns: Sequence[str], wanted: Sequence[str], name: str) -> tuple[s
 def _is_number(value: object) -> bool:
     try:
         return number_of(value, "") is not None
-    except MeasurementError:
-        # Infinity is reported as what it is.
-        return isinstance(value, float) or str(value).strip().lower().lstrip("+-") in ("inf", "infinity")
+    except MeasurementError as error:
+        # Infinity and the like are reported as what they are.
+        return "finite" in str(error)

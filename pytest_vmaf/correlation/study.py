@@ -56,14 +56,20 @@ class Study:
     block: Literal["clip", "source"]
 
     @classmethod
-    def of(cls, request: Request, metrics: Sequence[str], clips: Sequence[Viewed]) -> Study:
+    def of(cls, request: Request, metrics: Sequence[str], columns: Sequence[str], clips: Sequence[Viewed]) -> Study:
         """Arrange the clips.
+
+        Args:
+            request: The arguments.
+            metrics: The metrics.
+            columns: The columns of the table, which may have metrics that are not used.
+            clips: The clips, by name.
 
         Raises:
             SettingsError: If `lower_is_better` or `resample_by` do not fit them.
         """
         for name in request.lower_is_better:
-            if name not in (*metrics, MOS):
+            if name not in (*metrics, *columns, MOS):
                 hint = did_you_mean(name, (*metrics, MOS))
                 raise SettingsError(
                     f"lower_is_better: there is no metric {name!r}.{hint} There are: {listed(metrics)}."

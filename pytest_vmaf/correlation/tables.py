@@ -20,7 +20,7 @@ from pytest_vmaf.text import plural, printable, short_repr
 #: In bytes. Larger files are not tables of clips.
 MAX_FILE = 1 << 27
 #: More clips would need minutes and gigabytes: every pair of them is compared.
-MOST_ROWS = 20_000
+MOST_ROWS = 10_000
 #: What separates columns, the most unusual first.
 DELIMITERS = "\t;,"
 #: Cells that say that there is no value.

@@ -49,23 +49,22 @@ def lead(correlation: Correlation) -> str:
     else:
         return f"No metric can be compared with viewers on {clips}."
     best = max(defined, key=lambda metric: defined[metric])
-    name = STATISTICS[statistic].label
-    text = f"{label(best)} has a {name} of {_interval(values[best])} on {clips}"
+    name, value = STATISTICS[statistic].label, _interval(values[best])
+    end = f" on {clips}"
     if statistic == "tau_b_95" and correlation.ceiling is not None:
-        text += f", where the viewers' own ceiling is {correlation.ceiling:.3f}"
+        end += f"; the viewers' own ceiling is {correlation.ceiling:.3f}"
     if len(defined) == 1:
-        return f"{text}."
-    worse = [
-        label(each.second if each.first == best else each.first)
-        for each in correlation.differences
-        if each.statistic == statistic and each.better == best
-    ]
-    others = len(defined) - 1 - len(worse)
-    text += f", the best of {plural(len(defined), 'metric')}"
+        return f"{label(best)}: {name} {value}{end}."
+    text = f"{label(best)} has the highest {name} of {plural(len(defined), 'metric')}, {value}{end}."
+    worse, alike = [], []
+    for each in correlation.differences:
+        if each.statistic == statistic and best in (each.first, each.second):
+            other = each.second if each.first == best else each.first
+            (worse if each.better == best else alike).append(label(other))
     if not worse:
-        return f"{text}. No difference to the others is significant."
-    rest = f"; not from the other {others}" if others else ""
-    return f"{text}. It differs significantly from {', '.join(worse)}{rest}."
+        return f"{text} No difference to the others is significant."
+    rest = f"; the difference to {', '.join(alike)} is not significant" if alike else ""
+    return f"{text} It is significantly better than {', '.join(worse)}{rest}."
 
 
 def _all_section(correlation: Correlation) -> Section:
@@ -140,7 +139,7 @@ def _metric_section(correlation: Correlation, agreement: MetricAgreement) -> Sec
         if each.value is not None
     )
     caption = f"mos over {name}: {statistics or 'no statistic is defined'}. A dot is a clip"
-    caption += f"; every {step}th is shown." if step > 1 else "."
+    caption += f"; one in {step} is shown." if step > 1 else "."
     blocks: list[Chart | DataTable] = [Chart(name, "mos", lines, caption=caption)]
     if curve is not None:
         blocks.append(_worst(correlation, agreement))

@@ -39,7 +39,7 @@ def correlate(run: Run, files: tuple[Path, Path]) -> Correlate:
 def test_table(correlate: Correlate) -> None:
     done = correlate("--metric", "neg,vmaf")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("NEG has a tau-b 95 of 0.9")
+    assert done.stdout.startswith("NEG has the highest tau-b 95 of 2 metrics, 0.")
     for text in ("All clips", "Per codec", "Per source", "Differences between metrics", "RMSE*", "bias"):
         assert text in done.stdout
     assert "psnr_y" not in done.stdout
