@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 WITHOUT_LIBVMAF = 3
 #: libvmaf 3.2's ADM is wrong with AVX2 in frames of up to 532 pixels, at many widths: 0.1 to 2 points of VMAF. Narrower
 #: frames than these use neither AVX2, as the plain code is right, nor AVX-512, whose vectors are twice as long.
-WITHOUT_AVX2, WITHOUT_AVX512 = 640, 1280
+WITHOUT_AVX2, WITHOUT_AVX512 = 576, 1280
 #: Flags of libvmaf: no function for a processor's vectors; all but AVX-512.
 PLAIN, UP_TO_AVX2 = 0b0, 0b1111
 TIME_BASE = Fraction(1, 25)

@@ -228,7 +228,7 @@ REFUSALS = {
     ),
     "another size": ({"width": 190}, "A clip ends within frame"),
     "another format": ({"pix_fmt": "gbrp"}, "cannot read gbrp"),
-    "failing filter": ({"chain": "crop=5000:5000"}, r"could not decode the reference[\s\S]*Invalid too big"),
+    "failing filter": ({"chain": "crop=5000:5000"}, r"could not decode the (reference|distorted clip)[\s\S]*Invalid too big"),
 }
 
 
