@@ -52,10 +52,11 @@ def rate_problems(ref: Video, dis: Video, allow: Collection[str]) -> list[str]:
     if abs(a - b) <= a * RATE_TOLERANCE or ref.has_variable_rate or dis.has_variable_rate:
         return []
     true = a if a.denominator == 1 else repr(str(a))
+    which = "Clip.from_frames(frames" if dis.clip.in_memory else "Clip(path"
     return [
         f"frame rate: the reference has {float(a):.6g} frames/s, the distorted clip {float(b):.6g}. If frames were "
         f"{'dropped' if b < a else 'doubled'}, pass match_rate=True (--vmaf-match-rate). If a file states a wrong "
-        f'rate, pass the true one: Clip(path, frame_rate={true}); or pass allow=["frame_rate"].'
+        f'rate, pass the true one: {which}, frame_rate={true}); or pass allow=["frame_rate"].'
     ]
 
 

@@ -72,6 +72,11 @@ def is_stream(clip: Clip) -> bool:
 def why_no_file(clip: Clip) -> str:
     """Why a path is not a regular file, and what makes one of it."""
     path = clip.path
+    if clip.in_memory and not path.exists():
+        return (
+            f"{clip.name} cannot be read any more: the temporary file is gone, with the process or the call that made "
+            "it. Make the clip again, from the frames."
+        )
     if is_stream(clip):
         what = (
             "standard input" if str(path) in ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0") else "an open stream"

@@ -16,7 +16,11 @@ from pytest_vmaf.testrun.options import ReportOptions
 from pytest_vmaf.testrun.third_party import junit_properties, to_allure, to_pytest_html
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_vmaf.api.context import Context
+    from pytest_vmaf.media.clip import Clip
+    from pytest_vmaf.media.fingerprint import Stamps
     from pytest_vmaf.report.schema import RecordDict
 
 #: Failed measurements of one test that get pictures.
@@ -104,7 +108,7 @@ def _add_pictures(records: list[RecordDict], context: Context, start: int, most:
     from pytest_vmaf.report.frame_pictures import worst_pictures
 
     failed = [index for index, record in enumerate(records) if record["status"] == "failed"]
-    for index in failed[:MOST_PICTURED] or _suspect(records):
+    for index in failed[:MOST_PICTURED] or _suspect(records, context.records.clips[start:]):
         clips, record = context.records.clips[start + index], records[index]
         if clips is None:
             continue
@@ -124,14 +128,15 @@ def _add_pictures(records: list[RecordDict], context: Context, start: int, most:
         records[index]["left_out"] = f"Only the first {MOST_PICTURED} failed measurements of a test have pictures."
 
 
-def _suspect(records: list[RecordDict]) -> list[int]:
+def _suspect(records: list[RecordDict], clips: Sequence[tuple[Clip, Clip, Stamps] | None]) -> list[int]:
     """The measurement that a failed plain assert was probably about: the one with the lowest NEG."""
     scored = [
         index
-        for index, record in enumerate(records)
+        for index, (record, pair) in enumerate(zip(records, clips, strict=True))
         if record["status"] == "passed"
         and is_scored(record)
         and record["gated"]
-        and record["reference"] != record["distorted"]
+        and pair is not None
+        and pair[0] != pair[1]
     ]
     return sorted(scored, key=lambda index: float(records[index]["neg"]))[:1]
