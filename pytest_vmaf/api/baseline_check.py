@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from pytest_vmaf.api.context import Context
@@ -14,6 +13,7 @@ from pytest_vmaf.errors import GateViolation, SettingsError
 from pytest_vmaf.gates.messages import describe
 from pytest_vmaf.gates.metrics import BASE_METRICS, BD_RATE, ENCODE_METRICS
 from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.spool import title_of
 from pytest_vmaf.report.baseline_section import section_maker
 from pytest_vmaf.report.record import outcome_gates, with_gates
 from pytest_vmaf.scoring.result import Result
@@ -86,7 +86,7 @@ def _subject(result: Comparable) -> _Subject:
     from pytest_vmaf.search.comparison import Comparison
 
     if isinstance(result, Bisection):
-        name = f"{Path(result.reference).name}: bisect with {result.encoder.name}"
+        name = f"{title_of(result.reference)}: bisect with {result.encoder.name}"
         return _Subject(
             "bisect",
             name,
@@ -98,7 +98,7 @@ def _subject(result: Comparable) -> _Subject:
         sources = tuple(result.bisections)
         return _Subject(
             "compare",
-            f"{', '.join(Path(source).name for source in sources)}: compare",
+            f"{', '.join(map(title_of, sources))}: compare",
             (BD_RATE,).__contains__,
             sources,
             lambda clips, _: from_results.entry_of_comparison(result, clips),
@@ -113,7 +113,7 @@ def _subject(result: Comparable) -> _Subject:
         )
     return _Subject(
         "score",
-        Path(results[0].context.distorted).name,
+        title_of(results[0].context.distorted),
         lambda metric: metric in BASE_METRICS or all(metric in each.features for each in results),
         (results[0].context.reference,),
         lambda clips, windows: from_results.entry_of_results(results, clips[0], windows),

@@ -16,6 +16,10 @@ from pytest_vmaf.text import plural, printable
 
 #: What clips of frames are called that have no name.
 UNNAMED = "frames in memory"
+#: The name of such a clip in results; see `Spool.shape`.
+IN_MEMORY = re.compile(
+    rf"(?:(?P<name>.+) \(\d+ frames? in memory, |{UNNAMED} \(\d+ frames?, )\d+x\d+ \w+[,)]", re.DOTALL
+)
 #: The spools of this process whose file exists, by its path.
 _spools: weakref.WeakValueDictionary[str, Spool] = weakref.WeakValueDictionary()
 
@@ -90,6 +94,12 @@ class Spool:
     def __reduce__(self) -> tuple[Callable[..., Spool], tuple[object, ...]]:
         size = self.width, self.height
         return _restore, (str(self.path), self.name, *size, self.pix_fmt, self.frames, self.digest, self.bitstream)
+
+
+def title_of(name: str) -> str:
+    """What the clip of a result is called, from its name there: a file without folders, or frames in memory."""
+    found = IN_MEMORY.match(name)
+    return (found["name"] or UNNAMED) if found else Path(name).name
 
 
 @contextlib.contextmanager
