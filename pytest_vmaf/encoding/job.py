@@ -73,6 +73,11 @@ class EncodeJob:
         clip, encoder = self.source.clip, self.encoder
         reads_file = encoder.function is not None or (bool(encoder.command) and not encoder.reads_stdin)
         if reads_file and (clip.crop is not None or clip.stream is not None or clip.is_part):
+            if clip.in_memory:
+                raise SettingsError(
+                    f"{encoder.name} reads the file itself and cannot know what is selected of {clip}. Pass only these "
+                    "frames or pixels: Clip.from_frames(frames[10:58])."
+                )
             selected = ",".join(filter(None, (clip.trimming, clip.cropping)))
             selected = f" -vf {selected}" if selected else ""
             raise SettingsError(

@@ -50,7 +50,9 @@ def compare(request: CompareRequest, scorer: Scorer) -> Comparison:
     """
     sources = [str(scoring.reference) for scoring in request.scorings]
     if len(set(sources)) < len(sources):
-        raise SettingsError(f"Every source must be given once, not {', '.join(sources)}.")
+        unnamed = any(scoring.reference.in_memory for scoring in request.scorings)
+        hint = ' Frames in memory need names: Clip.from_frames(frames, name="a").' if unnamed else ""
+        raise SettingsError(f"Every source must be given once, not {', '.join(sources)}.{hint}")
     for contender in request.contenders.values():
         ffmpeg, _ = check_encoder(contender)
     for scoring in request.scorings:

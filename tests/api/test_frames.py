@@ -195,8 +195,14 @@ def test_search(vmaf: Vmaf, pair: tuple[Frames, Frames], temp: Path, tmp_path: P
     assert {path.name.partition("-libx264")[0] for path in (tmp_path / "keep").iterdir()} == {"frames-in-memory"}
     encode = vmaf.encode(pair[0], tmp_path / "e.mp4", encoder="libx264", crf=30)
     assert vmaf.score(pair[0], encode).neg > 60
-    with pytest.raises(SettingsError, match="must be"):
-        vmaf.compare([], encoders=["libx264"], targets=60)
+    with pytest.raises(
+        SettingsError, match=r'once.* Frames in memory need names: Clip.from_frames\(frames, name="a"\)'
+    ):
+        vmaf.compare(list(pair), encoders=["libx264"], targets=60)
+    part = replace(Clip.from_frames(pair[0]), start=2)
+    with pytest.raises(SettingsError, match=r"Pass only these frames or pixels: Clip.from_frames\(frames\[10:58\]\)"):
+        vmaf.encode(part, tmp_path / "f.mp4", encoder="enc -i {input} -o {output} --crf {crf}", crf=30)
+    del part
     assert str(temp) not in f"{vmaf.records} {vmaf.sections}"
     del bisection, encode
     gc.collect()
