@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     from importlib.metadata import entry_points, version
 
     from pytest_vmaf.api.extensions import SCORER_GROUP
-    from pytest_vmaf.media.ffmpeg import INSTALL, find_ffmpeg
+    from pytest_vmaf.media.ffmpeg import INSTALL, find_ffmpeg, has_filter
 
     lines = [f"pytest-vmaf {version('pytest-vmaf')}, Python {platform.python_version()}, {platform.platform()}"]
     lines.append(f"scorers: {', '.join(sorted(entry.name for entry in entry_points(group=SCORER_GROUP)))}")
@@ -47,6 +47,8 @@ def run(options: argparse.Namespace) -> int:
         lines.append(f"encoders: {_encoders(ffmpeg)}")
         if pins := _pins(ffmpeg):
             lines += pins
+        there = has_filter(ffmpeg.path, "xpsnr")
+        lines.append(f"XPSNR: {'measured' if there else 'not measured; the filter xpsnr is in ffmpeg 7.1 and later'}.")
         models, missing = _models(ffmpeg)
         lines += models
         healthy = not {*DEFAULTS} & {*missing}

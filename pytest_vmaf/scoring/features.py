@@ -47,6 +47,12 @@ def options_of(feature: str) -> str:
     return feature.partition("=")[2]
 
 
+def option_notes(features: Iterable[str]) -> tuple[str, ...]:
+    """A note for each feature with options: which."""
+    named = (feature.partition("=") for feature in features)
+    return tuple(f"{name} is measured with {', '.join(options.split(':'))}" for name, _, options in named if options)
+
+
 def is_elementary(column: str) -> bool:
     """Whether a column is one of the features that VMAF is made of, which messages do not list."""
     return bool(_entry(feature_columns().get(column, "psnr")).get("elementary"))

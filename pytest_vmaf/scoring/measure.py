@@ -12,7 +12,7 @@ from pytest_vmaf.media.order import codec_of
 from pytest_vmaf.media.spool import explain_command
 from pytest_vmaf.media.timing import describe_variable_rate, has_one_rate, has_times
 from pytest_vmaf.scoring.cached import score
-from pytest_vmaf.scoring.features import every_column_of, higher_is_better, options_of
+from pytest_vmaf.scoring.features import every_column_of, higher_is_better, option_notes, options_of
 from pytest_vmaf.scoring.metric_scores import metric_provenance, metric_scores
 from pytest_vmaf.scoring.order_warning import warn_of_order
 from pytest_vmaf.scoring.prepare import BOOTSTRAP_COLUMNS, MeasureRequest, PreparedScoring, prepare
@@ -151,7 +151,7 @@ def context_of(
         frame_rate=pair.frame_rate if pair else Fraction(job.reference.clip.frame_rate or 25),
         provenance={
             **_provenance(prepared, log),
-            "notes": [*(pair.notes if pair else ()), *xpsnr_notes(job, log), *notes],
+            "notes": [*(pair.notes if pair else ()), *option_notes(job.features), *xpsnr_notes(job, log), *notes],
         },
         shots=prepared.shots,
         first=0 if job.reference.matched else job.reference.start,

@@ -18,7 +18,7 @@ def test_ready(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.returncode == 0, done.stdout
     assert "pyav: " in done.stdout
     pins = ("to require this build: vmaf_require = libvmaf=", "model=vmaf_v0.6.1@")
-    for word in ("ffmpeg: ", *pins, "vmaf_v0.6.1neg", "vmaf tool:", "ready: the default scorer works."):
+    for word in ("ffmpeg: ", *pins, "vmaf_v0.6.1neg", "XPSNR: measured.", "vmaf tool:", "ready: the"):
         assert word in done.stdout
 
 
@@ -37,6 +37,7 @@ def test_not_ready(run: Run, tmp_path: Path) -> None:
     done = run("doctor", "--ffmpeg", ffmpeg)
     assert done.returncode == 3
     assert "libvmaf: missing" in done.stdout
+    assert "XPSNR: not measured; the filter xpsnr is in ffmpeg 7.1 and later." in done.stdout
     assert "NOT ready" in done.stdout
     assert "imageio-ffmpeg" in done.stdout
     if find_spec("av") is None:

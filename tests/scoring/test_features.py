@@ -160,3 +160,4 @@ def test_options_and_gates_request_the_feature_once():
     scorer = FakeScorer(features={"cambi": 2.0})
     result = Vmaf(cache=False).check("a.y4m", "b.y4m", scorer=scorer, features="cambi=window_size=33", max_cambi=5)
     assert str(result["cambi"].scale) == "cambi (window_size=33) at 1920x1080"
+    assert result.provenance["notes"] == ["cambi is measured with window_size=33"]
