@@ -41,9 +41,10 @@ def correlate(
     themselves. Per codec and per source, the mapping is fitted to the group's own clips, and `bias` tells by how much
     the mapping of all clips overrates it.
 
-    Intervals are percentiles of bootstrap resamples. Differences between metrics are tested on the same clips: PLCC by
-    Fisher's z for dependent correlations (Meng, Rosenthal and Rubin, 1992), everything else by a paired bootstrap; both
-    with Holm's correction for the number of pairs.
+    Intervals are bias-corrected percentiles of bootstrap resamples. Differences between metrics are tested on the same
+    clips: PLCC by Fisher's z for dependent correlations (Meng, Rosenthal and Rubin, 1992), which takes clips for
+    independent; everything else by the standard error of a paired bootstrap and Student's t. Both have Holm's
+    correction for the number of pairs.
 
     Args:
         scores: A file (CSV, TSV, JSON or JSON Lines), rows, columns or a DataFrame: `clip`, optionally `codec` and
@@ -85,7 +86,7 @@ def correlate(
         everything=everything,
         codecs=groups["codec"],
         sources=groups["source"],
-        differences=compare_metrics(values, study.predictions(), len(clips)),
+        differences=compare_metrics(values, study.predictions(), len(clips), study.blocks),
         clips=study.clips,
         notes=(*notes, *missing, *cautions(study, everything)),
         mapping=request.mapping,

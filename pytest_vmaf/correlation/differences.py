@@ -13,10 +13,12 @@ import numpy as np
 from pytest_vmaf.correlation.coefficients import Floats
 from pytest_vmaf.correlation.measure import interval
 from pytest_vmaf.correlation.statistics import STATISTICS
-from pytest_vmaf.correlation.student import two_sided
+from pytest_vmaf.correlation.student import tail, two_sided
 
 #: The level of significance.
 ALPHA = 0.05
+#: Standard errors below this part of a difference are rounding.
+ROUNDING = 1e-9
 #: How a difference is tested.
 FISHER, BOOTSTRAP = "Fisher z of dependent correlations", "paired bootstrap"
 
@@ -36,6 +38,7 @@ class MetricDifference:
         adjusted_p: `p` after Holm's correction for all pairs of metrics in this statistic.
         test: How `p` was found.
         independent_p: For PLCC, `p` of ITU-T P.1401, 7.6.1, which takes both correlations for independent.
+        bootstrap_p: `p` of the paired bootstrap, also for PLCC.
     """
 
     statistic: str
@@ -47,7 +50,8 @@ class MetricDifference:
     p: float
     adjusted_p: float
     test: str
-    independent_p: float | None = None
+    independent_p: float | None
+    bootstrap_p: float
 
     @property
     def is_significant(self) -> bool:
@@ -72,6 +76,7 @@ class MetricDifference:
             "p": self.p,
             "adjusted_p": self.adjusted_p,
             "independent_p": self.independent_p,
+            "bootstrap_p": self.bootstrap_p,
             "test": self.test,
             "significant": self.is_significant,
             "better": self.better or None,
@@ -79,7 +84,7 @@ class MetricDifference:
 
 
 def compare_metrics(
-    values: Mapping[str, Mapping[str, Floats]], predicted: Mapping[str, Floats], clips: int
+    values: Mapping[str, Mapping[str, Floats]], predicted: Mapping[str, Floats], clips: int, blocks: int
 ) -> tuple[MetricDifference, ...]:
     """Compare every pair of metrics in every statistic that both have.
 
@@ -87,11 +92,12 @@ def compare_metrics(
         values: By metric and statistic: that of the clips, and that of each resample.
         predicted: By metric, the opinion scores that it predicts.
         clips: How many clips there are.
+        blocks: How many blocks of them are drawn: clips or sources.
     """
     found: list[MetricDifference] = []
     for statistic in STATISTICS:
         pairs = [
-            _compare(statistic, pair, values, predicted, clips)
+            _compare(statistic, pair, values, predicted, clips, blocks)
             for pair in combinations(values, 2)
             if all(np.isfinite(values[metric][statistic][0]) for metric in pair)
         ]
@@ -122,37 +128,51 @@ def dependent_p(first: float, second: float, between: float, clips: int) -> floa
     return two_sided(z)
 
 
+def bootstrap_p(value: float, samples: Floats, blocks: int) -> float:
+    """The two-sided p of a difference by its standard error in resamples, with Student's t of the blocks less one.
+
+    Few blocks make resamples too alike: their variance is (n - 1) / n of the true one, and t accounts for its error.
+
+    Args:
+        value: The difference.
+        samples: The difference in each resample.
+        blocks: How many blocks were drawn, such as sources.
+    """
+    defined = samples[np.isfinite(samples)]
+    if value == 0 or len(defined) < 2 or blocks < 2:
+        return 1.0
+    error = float(defined.std(ddof=1)) * math.sqrt(blocks / (blocks - 1))
+    if error <= ROUNDING * abs(value):
+        # No resample differs from another: all blocks agree, as in a sign test.
+        return float(2.0 ** (1 - min(blocks, 1000)))
+    return tail(value / error, blocks - 1)
+
+
 def _compare(
     statistic: str,
     pair: tuple[str, str],
     values: Mapping[str, Mapping[str, Floats]],
     predicted: Mapping[str, Floats],
     clips: int,
+    blocks: int,
 ) -> MetricDifference:
     first, second = (values[metric][statistic] for metric in pair)
     samples = first - second
     value = float(samples[0])
     low, high = interval(value, samples[1:])
+    drawn = bootstrap_p(value, samples[1:], blocks)
     if statistic != "plcc":
-        p = _bootstrap_p(samples[1:])
-        return MetricDifference(statistic, *pair, value, low, high, p, p, BOOTSTRAP)
+        return MetricDifference(statistic, *pair, value, low, high, drawn, drawn, BOOTSTRAP, None, drawn)
     one, other = (predicted[metric] for metric in pair)
     between = float(np.corrcoef(one, other)[0, 1])
     p = dependent_p(float(first[0]), float(second[0]), between, clips)
     alone = two_sided((_z(first[0]) - _z(second[0])) / math.sqrt(2 / (clips - 3)))
-    return MetricDifference(statistic, *pair, value, low, high, p, p, FISHER, alone)
+    return MetricDifference(statistic, *pair, value, low, high, p, p, FISHER, alone, drawn)
 
 
 def _z(r: float) -> float:
     # A correlation of 1 has no z.
     return math.atanh(min(max(float(r), -1 + 1e-12), 1 - 1e-12))
-
-
-def _bootstrap_p(samples: Floats) -> float:
-    """Twice the part of the resamples in which the difference has the other sign, or none."""
-    defined = samples[np.isfinite(samples)]
-    above, below = int((defined >= 0).sum()), int((defined <= 0).sum())
-    return min(1.0, 2 * (min(above, below) + 1) / (len(defined) + 1))
 
 
 def _adjusted(pairs: Sequence[MetricDifference]) -> Iterable[MetricDifference]:

@@ -20,6 +20,11 @@ def two_sided(z: float) -> float:
     return math.erfc(abs(z) / math.sqrt(2))
 
 
+def tail(t: float, freedom: int) -> float:
+    """The probability that a variable of Student's t is at least this far from zero."""
+    return max(0.0, 1.0 - _within(abs(t), freedom))
+
+
 def _within(t: float, freedom: int) -> float:
     """P(|T| < t) for a whole number of degrees of freedom (Abramowitz and Stegun, 26.7.3 and 26.7.4)."""
     theta = math.atan2(t, math.sqrt(freedom))

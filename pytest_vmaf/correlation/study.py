@@ -91,6 +91,11 @@ class Study:
         """Whether a lower opinion score is better."""
         return MOS in self.request.lower_is_better
 
+    @property
+    def blocks(self) -> int:
+        """How many blocks of clips are drawn."""
+        return len(self.sources) if self.block == "source" else len(self.clips)
+
     def predictions(self) -> dict[str, Floats]:
         """What each metric predicts for the clips, of which more is better. Metrics without a mapping are left out."""
         sign = -1.0 if self.mos_falls else 1.0
@@ -163,12 +168,6 @@ def cautions(study: Study, everything: Group) -> list[str]:
     if study.block == "source" and len(study.sources) < FEW_SOURCES:
         notes.append(
             f"Intervals are from resamples of {plural(len(study.sources), 'source')}. So few make them too narrow."
-        )
-    pairs = len(study.x) * (len(study.x) - 1) // 2
-    if 2 / (study.request.resamples + 1) * pairs >= 0.05:
-        notes.append(
-            f"With {study.request.resamples} resamples and {plural(pairs, 'pair')} of metrics, a bootstrap cannot find "
-            f"a significant difference. Draw at least {40 * pairs} (--resamples), or compare fewer metrics."
         )
     return notes
 

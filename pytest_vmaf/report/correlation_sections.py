@@ -56,7 +56,8 @@ def lead(correlation: Correlation) -> str:
     if len(defined) == 1:
         return f"{label(best)}: {name} {value}{end}."
     text = f"{label(best)} has the highest {name} of {plural(len(defined), 'metric')}, {value}{end}."
-    worse, alike = [], []
+    worse: list[str] = []
+    alike: list[str] = []
     for each in correlation.differences:
         if each.statistic == statistic and best in (each.first, each.second):
             other = each.second if each.first == best else each.first
@@ -114,8 +115,8 @@ def _difference_section(correlation: Correlation) -> Section:
     columns = ["metrics", *(each.label for each in STATISTICS.values())]
     caption = (
         "Differences with their p. A star is significant: p below 0.05 after Holm's correction for "
-        f"{plural(len(pairs), 'pair')}. PLCC is tested by Fisher's z of dependent correlations, the others by a paired "
-        "bootstrap."
+        f"{plural(len(pairs), 'pair')}. PLCC is tested by Fisher's z of dependent correlations, which takes clips for "
+        "independent; the others by a paired bootstrap."
     )
     return Section("Differences between metrics", [DataTable(columns, rows, caption, folded=len(rows) > 12)])
 

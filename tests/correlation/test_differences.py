@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from pytest_vmaf.correlation.differences import compare_metrics, dependent_p
+from pytest_vmaf.correlation.differences import bootstrap_p, compare_metrics, dependent_p
 from pytest_vmaf.correlation.measure import interval
 from pytest_vmaf.correlation.statistics import STATISTICS
-from pytest_vmaf.correlation.student import interval_factor, two_sided
+from pytest_vmaf.correlation.student import interval_factor, tail, two_sided
 
 
 @pytest.mark.parametrize(
@@ -52,30 +52,28 @@ def test_level_of_dependent_correlations() -> None:
 
 
 def test_holm() -> None:
-    # Resamples of which 0, 1 and 30 of 999 have the other sign.
-    samples = {
-        "a": np.r_[0.9, np.full(999, 0.9)],
-        "b": np.r_[0.8, np.full(998, 0.8), 0.95],
-        "c": np.r_[0.7, np.full(969, 0.7), np.full(30, 0.85)],
-    }
+    random = np.random.default_rng(0)
+    noise = random.normal(size=4000)
+    noise = np.r_[0, (noise - noise.mean()) / noise.std(ddof=1)]
+    samples = {"a": 0.9 + 0 * noise, "b": 0.87 + 0.01 * noise, "c": 0.88 + 0.01 * noise}
     values = {metric: dict.fromkeys(STATISTICS, each) for metric, each in samples.items()}
-    for metric in values:
-        values[metric] = {**values[metric], "plcc": np.full(1000, np.nan)}
-    found = {(each.first, each.second): each for each in compare_metrics(values, {}, 50) if each.statistic == "srcc"}
+    for statistics in values.values():
+        statistics["plcc"] = np.full(4001, np.nan)
+    # Three and two standard errors, and one difference that every resample has.
+    found = {(each.first, each.second): each for each in compare_metrics(values, {}, 50, 10_000)}
     p = {pair: each.p for pair, each in found.items()}
-    assert p == pytest.approx({("a", "b"): 2 * 2 / 1000, ("a", "c"): 2 * 1 / 1000, ("b", "c"): 2 * 30 / 1000}, rel=0.04)
+    expected = {("a", "b"): two_sided(3), ("a", "c"): two_sided(2), ("b", "c"): 0}
+    assert p == pytest.approx(expected, rel=0.01, abs=1e-9)
     adjusted = {pair: each.adjusted_p for pair, each in found.items()}
-    assert adjusted["a", "c"] == pytest.approx(3 * p["a", "c"])
-    assert adjusted["a", "b"] == pytest.approx(2 * p["a", "b"])
-    assert adjusted["b", "c"] == pytest.approx(p["b", "c"])
-    assert [each.better for each in found.values()] == ["a", "a", ""]
+    assert adjusted == pytest.approx({("a", "b"): 2 * p["a", "b"], ("a", "c"): p["a", "c"], ("b", "c"): 0}, abs=1e-9)
+    assert {pair: each.better for pair, each in found.items()} == {("a", "b"): "b", ("a", "c"): "c", ("b", "c"): "b"}
     assert found["a", "b"].to_dict()["test"] == "paired bootstrap"
 
 
 def test_equal_metrics() -> None:
     values = {metric: dict.fromkeys(STATISTICS, np.linspace(0.8, 0.9, 201)) for metric in ("a", "b")}
     predicted = dict.fromkeys(values, np.arange(50.0))
-    for each in compare_metrics(values, predicted, 50):
+    for each in compare_metrics(values, predicted, 50, 50):
         assert (each.value, each.p, each.better, each.low, each.high) == (0, 1, "", 0, 0)
 
 
@@ -91,3 +89,19 @@ def test_interval() -> None:
     assert interval(1.0, np.ones(100)) == (1, 1)
     assert interval(0.5, np.r_[np.full(200, np.nan), samples]) == (None, None)
     assert interval(0.5, np.array([])) == (None, None)
+
+
+def test_few_sources() -> None:
+    samples = 0.1 + 0.02 * np.random.default_rng(1).normal(size=2000)
+    # The fewer sources, the less certain are five standard errors.
+    p = [bootstrap_p(0.1, samples, blocks) for blocks in (2, 3, 6, 50)]
+    assert p == sorted(p, reverse=True)
+    assert p[1] > 0.05 > p[2]
+    # Three sources that agree are no more than three throws of a coin.
+    assert bootstrap_p(0.1, np.full(500, 0.1), 3) == 0.25
+    assert bootstrap_p(0.0, samples, 50) == bootstrap_p(0.1, samples[:1], 50) == bootstrap_p(0.1, samples, 1) == 1
+
+
+@pytest.mark.parametrize(("t", "freedom", "p"), [(12.706, 1, 0.05), (2.571, 5, 0.05), (3.169, 10, 0.01), (0, 7, 1)])
+def test_tails_of_tables(t: float, freedom: int, p: float) -> None:
+    assert tail(t, freedom) == tail(-t, freedom) == pytest.approx(p, abs=2e-4)
