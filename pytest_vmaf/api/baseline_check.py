@@ -49,6 +49,11 @@ def check_baseline(context: Context, result: Comparable, keywords: Mapping[str, 
         BaselineError: If the two cannot be compared.
         SettingsError: If an argument is not valid.
     """
+    if "agree" in keywords:
+        raise SettingsError(
+            "agree is an option of vmaf.bisect and vmaf.compare with baseline=True. Their searches encode on until "
+            "they surround the bitrates of the baseline; check_baseline encodes nothing."
+        )
     layer = make_layer("call", keywords, find=context.find_metric)
     if layer.gates or layer.options:
         name = next(iter((*layer.options, *(gate.name for gate in layer.gates))))

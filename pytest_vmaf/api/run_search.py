@@ -197,7 +197,8 @@ def _agreement(settings: Mapping[str, object], kind: str, find: FindMetric) -> t
     chosen = [name for name in AGREEMENT if settings.get(name) is not None]
     if not chosen:
         return (), None
-    from pytest_vmaf.search.agreement import read_agree, read_max_disagreement
+    from pytest_vmaf.search.agreement import read_agree
+    from pytest_vmaf.search.disagreement import read_max_disagreement
 
     if kind not in ("bisect", "compare"):
         raise SettingsError(f"{chosen[0]} is an option of vmaf.compare, and agree of vmaf.bisect with a baseline too.")

@@ -17,8 +17,8 @@ from pytest_vmaf.search.verdicts import best_below, judge_answer, judge_score, v
 from pytest_vmaf.settings import TEST_ORIGINS
 
 if TYPE_CHECKING:
-    from pytest_vmaf.search.agreement import DisagreementVerdict
     from pytest_vmaf.search.bisection import Bisection
+    from pytest_vmaf.search.disagreement import DisagreementVerdict
     from pytest_vmaf.search.ladder import Ladder
 
 # pytest shows the caller's line, not ours.

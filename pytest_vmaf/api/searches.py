@@ -117,8 +117,8 @@ def compare(
     from pytest_vmaf.baselines.from_results import entry_of_comparison
     from pytest_vmaf.encoding.encoders import ENCODERS
     from pytest_vmaf.report.search_sections import compare_sections
-    from pytest_vmaf.search.agreement import judge_disagreement
     from pytest_vmaf.search.compare import CompareRequest, compare as run_comparison
+    from pytest_vmaf.search.disagreement import judge_disagreement
     from pytest_vmaf.search.requests import bisect_request, contenders
 
     def run(search: SearchInput) -> Comparison:

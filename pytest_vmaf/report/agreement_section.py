@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_vmaf.report.sections import Chart, DataTable, Line, Paragraph, Section
+from pytest_vmaf.report.wording import AGREEMENT
 from pytest_vmaf.search.metric import parse_quality
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def agreement_sections(agreements: Sequence[Agreement]) -> list[Section]:
         *unknown,
         *_chart(agreements),
     ]
-    return [Section("Agreement of metrics", blocks)]
+    return [Section(AGREEMENT, blocks)]
 
 
 def _rows(agreement: Agreement) -> list[tuple[object, ...]]:

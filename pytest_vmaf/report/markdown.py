@@ -11,7 +11,17 @@ from pytest_vmaf.report import heatmap
 from pytest_vmaf.report.order import badness, outcomes, swallowed, worst_first, would_fail
 from pytest_vmaf.report.schema import STATUSES, Record
 from pytest_vmaf.report.verdict import explain_pass, only_reported, verdict, what_failed
-from pytest_vmaf.report.wording import WORDS, WOULD_FAIL, cut, decimal, first_line, margin_of, short_clip, short_id
+from pytest_vmaf.report.wording import (
+    AGREEMENT,
+    WORDS,
+    WOULD_FAIL,
+    cut,
+    decimal,
+    first_line,
+    margin_of,
+    short_clip,
+    short_id,
+)
 from pytest_vmaf.text import plural
 
 MOST_ROWS = 50
@@ -32,7 +42,13 @@ def markdown(document: Record) -> str:
     """
     tests = worst_first(document["tests"])
     for most in (MOST_ROWS, MOST_ROWS // 2, MOST_ROWS // 5):
-        parts = (_head(document), _table(document, tests, most), _reasons(tests, most), _maps(document, tests, most))
+        parts = (
+            _head(document),
+            _table(document, tests, most),
+            _reasons(tests, most),
+            _agreement(document, tests, most),
+            _maps(document, tests, most),
+        )
         text = "\n".join(line for part in (*parts, _notes(document)) for line in part) + "\n"
         if len(text) <= MOST_CHARACTERS:
             return text
@@ -123,6 +139,23 @@ def _reasons(tests: Sequence[Record], most: int) -> list[str]:
         if test["status"] in ("failed", "error") or swallowed(test) or would_fail(test)
     ]
     return _details("Messages of the failed tests", [*lines, ""]) if lines else []
+
+
+def _agreement(document: Record, tests: Sequence[Record], most: int) -> list[str]:
+    """What each metric says about the encoders of comparisons: the verdicts, and the tables of BD-rates."""
+    sections = [(short_id(test["id"]), section) for test in tests for section in test["sections"]]
+    sections += [("", section) for section in document["sections"]]
+    lines: list[str] = []
+    for test, section in [each for each in sections if each[1]["title"] == AGREEMENT][: most // TESTS_PER_MAP]:
+        of = f"{_code(test, 120)}: " if test else ""
+        verdicts = [block["text"] for block in section["blocks"] if block["kind"] == "text"]
+        lines += [*(f"- {of}{_prose(text, 300)}" for text in verdicts), ""]
+        for block in section["blocks"]:
+            if block["kind"] == "table":
+                lines += [f"| {' | '.join(map(_escape, block['columns']))} |", "|---" * len(block["columns"]) + "|"]
+                lines += [f"| {' | '.join(_escape(cut(cell, 60)) for cell in row)} |" for row in block["rows"][:most]]
+                lines.append("")
+    return _details(AGREEMENT, lines) if lines else []
 
 
 def _details(summary: str, lines: Sequence[str]) -> list[str]:

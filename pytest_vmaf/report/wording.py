@@ -11,6 +11,8 @@ from pytest_vmaf.report.order import smallest_margin
 from pytest_vmaf.report.schema import DROP, IN_PERCENT, NO_BASELINE, RISE, Record, is_scored
 from pytest_vmaf.text import frame_text, plural, printable, time_code
 
+#: The title of the section about what metrics say of encoders.
+AGREEMENT = "Agreement of metrics"
 #: The symbol and the words of each status. A symbol can be read without colour.
 WORDS = {
     "error": ("⚠", "error"),

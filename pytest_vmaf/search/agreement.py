@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -55,6 +55,9 @@ class Agreement(Mapping[str, Delta]):
             names = ", ".join((*self.rates, *self.unknown))
             raise KeyError(f"{metric!r:.80} was not measured, only {names}. Request it with features= or agree=.")
         return self.rates[metric]
+
+    def __contains__(self, metric: object) -> bool:
+        return metric in self.rates
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.rates)
@@ -231,57 +234,6 @@ def read_agree(value: object, find: FindMetric = no_metric) -> tuple[Metric, ...
         return tuple(dict.fromkeys(parse_quality(name.strip(), find) for name in names))
     except SettingsError as error:
         raise SettingsError(f"agree: {error}") from None
-
-
-def read_max_disagreement(value: object) -> float | None:
-    """Read `max_disagreement=`, in percentage points. Raises SettingsError for what is not a number from 0."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e12:
-        raise SettingsError(f"max_disagreement must be a number of percentage points from 0, not {value!r:.80}.")
-    return float(value)
-
-
-@dataclass(frozen=True)
-class DisagreementVerdict:
-    """The gate `max_disagreement`, checked for one encoder.
-
-    Attributes:
-        agreement: The BD-rates of the encoder.
-        limit: The limit, in percentage points.
-    """
-
-    agreement: Agreement
-    limit: float
-
-    @property
-    def passed(self) -> bool:
-        """Whether the spread of BD-rates is at most the limit."""
-        return self.agreement.disagreement <= self.limit
-
-    @property
-    def text(self) -> str:
-        """The spread in words, with the BD-rate of each metric."""
-        rates = sorted((self.agreement[metric], metric) for metric in self.agreement.judges)
-        numbers = ", ".join(f"{parse_quality(metric)} {rate:+.2f} %" for rate, metric in rates)
-        names = f"{self.agreement.encoder} against {self.agreement.anchor}"
-        spread = f"BD-rates of {names} are {self.agreement.disagreement:.2f} points apart ({numbers})"
-        return f"{spread}; max_disagreement is {self.limit:g}"
-
-
-def judge_disagreement(agreements: Iterable[Agreement], limit: float | None) -> list[DisagreementVerdict]:
-    """Check `max_disagreement` for each encoder.
-
-    Raises:
-        MeasurementError: If the BD-rates cannot be compared: a gate that was not checked must not pass.
-    """
-    verdicts = [] if limit is None else [DisagreementVerdict(each, limit) for each in agreements]
-    for verdict in verdicts:
-        try:
-            _ = verdict.passed
-        except MeasurementError as error:
-            raise MeasurementError(f"max_disagreement cannot be checked. {error}") from None
-    return verdicts
 
 
 def _independent(metric: Metric, target: Metric, names: set[str]) -> bool:

@@ -15,6 +15,7 @@ from pytest_vmaf.encoding.encoders import Encoder
 from pytest_vmaf.encoding.job import check_arguments
 from pytest_vmaf.errors import ClipError, MeasurementError, SettingsError
 from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.search.agreement import read_agree
 from pytest_vmaf.search.bisect_request import MAX_REPEATS, TWINS, lowest_target
 from pytest_vmaf.search.metric import parse_metric
 from pytest_vmaf.settings import finder
@@ -32,7 +33,7 @@ TEST_KEYS = (*SHARED, "stream", "baseline", "markers", "report_only")
 CLIP_KEYS = ("name", "path", "sha256", "hash", "groups", *CLIP_FIELDS, *SHARED)
 ENCODE_KEYS = (
     *("name", "encoder", "preset", "arguments", "pix_fmt", "crf_range", "suffix"),
-    *("clips", "crfs", "targets", "metric", "min_crf", "sample", "repeats", *TEST_KEYS),
+    *("clips", "crfs", "targets", "metric", "min_crf", "sample", "repeats", "agree", *TEST_KEYS),
 )
 PAIR_KEYS = ("name", "distorted", "sha256", "hash", "clips", "crfs", *dict.fromkeys((*CLIP_FIELDS, *TEST_KEYS)))
 HINTS = {
@@ -102,7 +103,7 @@ def read_encode(table: Table, find_encoder: FindEncoder) -> SuiteEncode:
     options = _options(table, encoder)
     search: Mapping[str, Any] = {}
     if targets is None:
-        for key in ("metric", "min_crf", "sample", "repeats"):
+        for key in ("metric", "min_crf", "sample", "repeats", "agree"):
             if key in table.values:
                 raise table.problem("is only for targets.", key)
     else:
@@ -281,6 +282,11 @@ def _search(table: Table, encoder: Encoder, targets: tuple[float, ...]) -> Mappi
         if repeats > MAX_REPEATS:
             raise table.expected("repeats", f"at most {MAX_REPEATS}")
         search["repeats"] = repeats
+    if (names := table.words("agree")) is not None:
+        try:
+            search["agree"] = tuple(metric.text for metric in read_agree(names))
+        except SettingsError as error:
+            raise table.problem(f"is invalid: {str(error).removeprefix('agree: ')}", "agree") from None
     sample = table.values.get("sample")
     if sample is not None:
         if isinstance(sample, bool) or not isinstance(sample, int | float) or not 0 < sample < math.inf:

@@ -175,6 +175,9 @@ class _Reader:
         if only is None:
             only = self._top.flag("report_only") if isinstance(self._top.values.get("report_only"), bool) else None
         search = isinstance(entry, SuiteEncode) and bool(entry.targets)
+        if isinstance(entry, SuiteEncode) and "agree" in entry.search and not baseline & {clip.name for clip in clips}:
+            text = "compares with a baseline, but no test that it applies to has one. Add baseline = true."
+            raise table.problem(text, "agree")
         for clip in clips:
             layers = layers_of_test((clip.layer, layer, self._layer), baseline=clip.name in baseline, search=search)
             try:

@@ -52,6 +52,9 @@ def _bisect(vmaf: Vmaf, context: Context, test: SuiteTest, entry: SuiteEncode, f
     """Search, and check each encode that reaches a target with the gates of the test."""
     source, first = test.clip.clip, len(context.records.measurements)
     keywords: dict[str, Any] = {**entry.options, **entry.search}
+    if not any(layer.baseline for layer in test.layers):
+        # It compares with a baseline, which some clips of an entry may lack.
+        keywords.pop("agree", None)
     bisection = vmaf.bisect(source, encoder=entry.encoder, targets=entry.targets, keep=folder, **keywords)
     answers = bisection.answers.values()
     if unmet := [answer.why for answer in answers if not answer.met]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from baselines.sessions import LOCATION, session, store, updating
 from search.builders import TwoMetrics, named_x264
 
 from pytest_vmaf import Encoder, FakeScorer, GateViolation, MeasurementError, SettingsError, Vmaf
+from pytest_vmaf.baselines.check import BaselineLocation
+from pytest_vmaf.search.disagreement import judge_disagreement
 
 
 @pytest.fixture(scope="session")
@@ -97,3 +102,51 @@ def test_invalid_options(method: str, settings: dict[str, Any], message: str, cl
     }[method]
     with pytest.raises(SettingsError, match=message):
         getattr(vmaf, method)(clip, **own, **settings)
+
+
+# Real scores.
+
+
+@pytest.fixture(scope="session")
+def natural(make: Callable[..., Path], bunny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve frames of natural footage, 176x144."""
+    output = tmp_path_factory.mktemp("natural") / "bunny.mkv"
+    picture = ("-vf", "scale=176:144", "-pix_fmt", "yuv420p", "-frames:v", 12, "-c:v", "ffv1")
+    return make("-ss", 2, "-i", bunny, *picture, output)
+
+
+#: Sharpening before the encode, which raises NEG at low bitrates, and a slower search, which raises every metric.
+TUNED, SLOWER = ("-vf", "unsharp=5:5:0.3"), ("-x264-params", "subme=7:me=umh:ref=4:trellis=2")
+
+
+@pytest.mark.slow
+def test_real_comparison(natural: Path, cache: str, ffmpeg: str) -> None:
+    options = {"plain": (), "tuned": TUNED, "slower": SLOWER}
+    encoders = {name: named_x264(ffmpeg, name, *more) for name, more in options.items()}
+    settings: dict[str, Any] = {"targets": [60, 75], "crf": (30, 45), "speed": False}
+    comparison = Vmaf(cache_dir=cache).compare(natural, encoders=encoders, agree=["xpsnr_y", "float_ssim"], **settings)
+    tuned, slower = comparison.agreements
+    assert "xpsnr_y" in tuned.of("worse")
+    assert slower.verdict.startswith("NEG, xpsnr_y and float_ssim agree that slower is better than plain (-")
+    first, second = judge_disagreement([tuned, slower], 12)
+    assert (first.passed, second.passed) == (False, True)
+    assert re.search(r"BD-rates of tuned .* xpsnr_y \+", first.text)
+
+
+@pytest.mark.slow
+def test_real_baseline(natural: Path, cache: str, ffmpeg: str, tmp_path: Path) -> None:
+    place = replace(LOCATION, file=tmp_path / "__vmaf__" / "test_x.json")
+    settings: dict[str, Any] = {"targets": [60], "crf": (30, 45), "baseline": "it", "agree": ["xpsnr_y", "float_ssim"]}
+
+    def bisect(place: BaselineLocation, *arguments: str) -> Vmaf:
+        vmaf = session(place, cache_dir=cache)
+        # A changed encoder under its old name.
+        encoder = Encoder("libx264", arguments=("-preset", "ultrafast", "-crf", "{crf}", *arguments))
+        vmaf.bisect(natural, encoder=encoder, **settings)
+        return vmaf
+
+    store(bisect(updating(place)), place)
+    bisect(place)
+    bisect(place, *SLOWER)
+    with pytest.raises(GateViolation, match=r"NEG 60: .*NEG gains .* but xpsnr_y loses .* so the gain does not count"):
+        bisect(place, *TUNED)

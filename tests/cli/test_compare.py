@@ -43,6 +43,36 @@ def test_json(run: Run, clip: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_agreement(run: Run, clip: Path) -> None:
+    asked = ["compare", clip, "--encoders", "libx264:veryfast,libx264:ultrafast", "--targets", "70,80", "--no-speed"]
+    asked += ["--crf", "20-36", "--agree", "psnr_y,float_ssim"]
+    done = run(*asked, "--max-disagreement", 500)
+    assert done.returncode == 0, done.stderr
+    assert "Agreement of metrics" in done.stdout
+    assert "NEG, psnr_y and float_ssim agree that libx264:ultrafast is worse than libx264:veryfast (+" in done.stdout
+    done = run(*asked, "--max-disagreement", 0, "--format", "json")
+    assert done.returncode == 1
+    assert "points apart (" in done.stderr
+    assert "max_disagreement is 0." in done.stderr
+    assert strict(done.stdout)["agreement"]["libx264:ultrafast"]["judges"] == ["neg", "psnr_y", "float_ssim"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--agree", "psnr"], "agree: metric must be a measure of quality, not 'psnr'. Did you mean 'psnr_y'?"),
+        (["--agree", "psnr_y,,"], "has an empty entry"),
+        (["--max-disagreement", "-1"], "max_disagreement must be a number of percentage points from 0, not -1.0."),
+        (["--max-disagreement", "nan"], "max_disagreement must be a number of percentage points from 0, not nan."),
+    ],
+)
+def test_invalid_agreement(run: Run, clip: Path, flags: list[str], message: str) -> None:
+    done = run("compare", clip, "--targets", "70", *flags)
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+@pytest.mark.slow
 def test_raw_and_other_sources(clip: Path, raw: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["compare", "--src", str(clip), "--src", str(raw), "--width", "192", "--height", "108", "--framerate", "25"]
     code = main(

@@ -17,7 +17,8 @@ from pytest_vmaf.encoding.encode import TrialEncode
 from pytest_vmaf.encoding.encoders import ENCODERS
 from pytest_vmaf.json_shapes import conform
 from pytest_vmaf.media.shots import Shot
-from pytest_vmaf.report import html, schema
+from pytest_vmaf.report import html, markdown, schema
+from pytest_vmaf.report.agreement_section import agreement_sections
 from pytest_vmaf.report.search_sections import (
     SOURCES,
     bisect_section,
@@ -26,9 +27,12 @@ from pytest_vmaf.report.search_sections import (
     per_shot_section,
 )
 from pytest_vmaf.report.sections import Section
+from pytest_vmaf.report.wording import AGREEMENT
 from pytest_vmaf.scoring.result import Result
+from pytest_vmaf.search.agreement import Agreement
 from pytest_vmaf.search.bisection import Answer, Bisection
 from pytest_vmaf.search.comparison import Comparison
+from pytest_vmaf.search.delta import Delta
 from pytest_vmaf.search.ladder import Ladder, Rung, convex_hull
 from pytest_vmaf.search.metric import Metric
 from pytest_vmaf.search.per_shot import PerShot, ShotAnswer
@@ -314,6 +318,57 @@ def test_per_shot_without_fixed() -> None:
     section = per_shot_section(replace(bare, shots=tuple(replace(shot, fixed_score=None) for shot in bare.shots)))
     assert [line["name"] for line in blocks(section, "chart")[0]["lines"]] == ["per shot"]
     assert "one CRF" not in texts(section)
+
+
+# Agreement of metrics.
+
+
+def an_agreement(label: str = "b", unknown: Mapping[str, str] | None = None, **rates: float) -> Agreement:
+    known = {metric: Delta({"a.mkv": rate}, "%", "BD-rate") for metric, rate in rates.items()}
+    return Agreement(label, "a", known, unknown or {}, tuple(rates))
+
+
+def test_agreement() -> None:
+    missing = {"psnr_y": "<b>no curve</b>"}
+    agreements = (an_agreement(neg=-5.0, psnr_y=3.0), an_agreement("c", missing, neg=0.5))
+    [section] = agreement_sections(agreements)
+    assert section.title == AGREEMENT
+    first, second, reason = blocks(section, "text")
+    assert first["text"].startswith("Metrics disagree: NEG says that b is better than a (-5.0 %), psnr_y says")
+    assert second["text"] == "No metric tells c from a: NEG +0.5 %."
+    assert reason["text"] == "psnr_y: <b>no curve</b>"
+    (table,) = blocks(section, "table")
+    assert table["rows"] == [
+        ["b", "NEG", "-5.00 %", "–", "1.0 %", "better", "yes"],
+        ["b", "psnr_y", "+3.00 %", "–", "1.0 %", "worse", "yes"],
+        ["c", "NEG", "+0.50 %", "–", "1.0 %", "neither", "yes"],
+        ["c", "psnr_y", "–", "–", "–", "unknown", "no"],
+    ]
+    (chart,) = blocks(section, "chart")
+    assert [(line["name"], line["points"], line["marked"]) for line in chart["lines"]] == [
+        ("b", [[-5, 2], [3, 1]], [0, 1]), ("c", [[0.5, 2]], [0]), ("no difference", [[0, 0.5], [0, 2.5]], []),
+    ]  # fmt: skip
+    assert [(level["name"], level["value"]) for level in chart["levels"]] == [("NEG", 2), ("psnr_y", 1)]
+    conform(section.to_record(), schema.SECTION)
+    assert "<b>no curve" not in shown(section)
+
+
+def test_agreement_in_markdown() -> None:
+    [section] = agreement_sections([an_agreement(f"b|{HOSTILE}", neg=-5.0, psnr_y=3.0)])
+    text = markdown.markdown(a_document(a_test("passed", sections=[section.to_record()])))
+    assert "<summary>Agreement of metrics</summary>" in text
+    assert "Metrics disagree" in text
+    assert "| -5.00 % |" in text
+    assert "<script>" not in text
+    assert "b&#124;" in text
+
+
+def test_one_metric_needs_no_section() -> None:
+    assert agreement_sections([an_agreement(neg=-5.0)]) == []
+    assert agreement_sections([]) == []
+    nothing = an_agreement(unknown={"neg": "no curve", "psnr_y": "no curve"})
+    [section] = agreement_sections([replace(nothing, judges=("neg", "psnr_y"))])
+    assert blocks(section, "chart") == []
 
 
 # Hostile names.

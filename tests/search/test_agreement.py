@@ -13,14 +13,13 @@ from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.search.agreement import (
     NOISE,
     Agreement,
-    judge_disagreement,
     judges_of,
     read_agree,
-    read_max_disagreement,
 )
 from pytest_vmaf.search.bdrate import RateQuality, bd_quality, bd_rate, bd_rate_noise
 from pytest_vmaf.search.comparison import Comparison
 from pytest_vmaf.search.delta import Delta
+from pytest_vmaf.search.disagreement import judge_disagreement, read_max_disagreement
 from pytest_vmaf.search.metric import Metric, parse_quality
 from search.builders import NEG, a_bisection, a_comparison, a_curve, a_probe, with_features
 
@@ -86,6 +85,8 @@ def test_interval_over_sources_decides() -> None:
 def test_lookup() -> None:
     agreement = opinions(neg=-5, psnr_y=None)
     assert dict(agreement) == {"neg": -5}
+    assert "neg" in agreement
+    assert "psnr_y" not in agreement
     with pytest.raises(MeasurementError, match="There is no BD-rate in psnr_y: too few points"):
         agreement["psnr_y"]
     with pytest.raises(KeyError, match="'float_ssim' was not measured, only neg, psnr_y"):

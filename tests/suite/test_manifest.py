@@ -259,6 +259,13 @@ BROKEN = {
     HEAD.replace("crfs = [28]", "targets = [nan]"): "vmaf.toml:9: encodes[x].targets must be finite numbers, not nan.",
     HEAD.replace("crfs = [28]", "targets = [93]\nmetric = 'ngg'"): "vmaf.toml:10: encodes[x].metric is invalid: metric",
     HEAD.replace("crfs = [28]", "targets = [93]\nrepeats = 0"): "vmaf.toml:10: encodes[x].repeats must be a whole",
+    HEAD.replace("crfs = [28]", "targets = [93]\nbaseline = true\nagree = ['psnr']"): (
+        "vmaf.toml:11: encodes[x].agree is invalid: metric must be a measure of quality, not 'psnr'. Did you"
+    ),
+    HEAD.replace("crfs = [28]", "targets = [93]\nagree = ['psnr_y']"): (
+        "vmaf.toml:10: encodes[x].agree compares with a baseline, but no test that it applies to has one. Add"
+    ),
+    f"{HEAD}agree = ['psnr_y']": "vmaf.toml:10: encodes[x].agree is only for targets.",
     HEAD.replace("crfs = [28]", "targets = [93]\nsample = inf"): "vmaf.toml:10: encodes[x].sample must be a number of",
     # Pairs.
     f'{HEAD}[[pairs]]\nname = "p"\ndistorted = "{{crf}}"': "vmaf.toml:12: pairs[p].distorted must contain {crf} where",
