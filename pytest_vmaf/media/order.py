@@ -22,7 +22,8 @@ LARGER = 1.25
 def order_evidence(ref: Video, dis: Video) -> str:
     """The evidence of the streams for a wrong order, as a clause; "" if there is none."""
     ref_codec, dis_codec = codec_of(ref), codec_of(dis)
-    if LOSSY.fullmatch(ref_codec) is None or ref.clip.path == dis.clip.path:
+    # What a codec in Python decoded is an encode, though its frames are stored without loss.
+    if LOSSY.fullmatch(ref_codec) is None or ref.clip.path == dis.clip.path or dis.clip.bitstream:
         return ""
     by = f" by {ref.encoder}" if ref.encoder else ""
     if LOSSLESS.fullmatch(dis_codec):
