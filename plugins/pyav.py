@@ -35,6 +35,8 @@ WITHOUT_LIBVMAF = 3
 #: The libraries of the wheel that decide the scores, on Linux and on macOS.
 LIBRARIES = ("av.libs/lib{name}[-.]*", "av/.dylibs/lib{name}.*")
 UNKNOWN_FEATURE = re.compile(r"problem during vmaf_use_feature: (\S+)")
+#: Features that wheels lack, and those that measure the same without floating-point numbers.
+WHOLE_NUMBERS = {"float_adm": "adm", "float_vif": "vif", "float_motion": "motion", "float_psnr": "psnr"}
 #: Seconds for an import.
 IMPORT_TIMEOUT = 60.0
 
@@ -153,7 +155,8 @@ def _read(
             "  `pytest-vmaf doctor` lists its models; a newer version may have more: pip install --upgrade av."
         )
     elif match := UNKNOWN_FEATURE.search(text):
-        what = f"The libvmaf of PyAV lacks the feature {match[1]}. Use --vmaf-scorer=ffmpeg, or leave it out."
+        alike = f", or {WHOLE_NUMBERS[match[1]]} in its place" if match[1] in WHOLE_NUMBERS else ""
+        what = f"The libvmaf of PyAV lacks the feature {match[1]}. Use --vmaf-scorer=ffmpeg{alike}."
     elif "problem getting pooled" in text or "problem during vmaf_read_pictures" in text:
         what = (
             f"The libvmaf of PyAV has the models {models}, and could not compute them for frames of "
