@@ -294,9 +294,9 @@ FAILURES = {
         "print('no good', file=sys.stderr); sys.exit(1)",
         r"failed[\s\S]*exit code 1[\s\S]*no good",
     ),
-    "lacks a feature": ("sys.exit('problem during vmaf_use_feature: float_psnr')", "float_psnr. .* or psnr in its place"),
+    "lacks a feature": (
         "sys.exit('problem during vmaf_use_feature: float_psnr')",
-        r"lacks the feature float_psnr\. .*ffmpeg, or psnr",
+        r"lacks the feature float_psnr\. .*, or psnr in its place",
     ),
     "crashes at once": ("os.kill(os.getpid(), 11)", r"crashed[\s\S]*killed by SIGSEGV"),
     "is killed at the end": (READ_ALL + "os.kill(os.getpid(), 9)", r"crashed[\s\S]*killed by SIGKILL"),
