@@ -28,10 +28,14 @@ if TYPE_CHECKING:
     from pytest_vmaf.bitstream.stream import Stream as Stream
     from pytest_vmaf.correlation.correlate import correlate as correlate
     from pytest_vmaf.correlation.correlation import (
+        ClipGroup as ClipGroup,
         Correlation as Correlation,
         MetricAgreement as MetricAgreement,
     )
+    from pytest_vmaf.correlation.curve import MosCurve as MosCurve
     from pytest_vmaf.correlation.differences import MetricDifference as MetricDifference
+    from pytest_vmaf.correlation.join import RatedClip as RatedClip
+    from pytest_vmaf.correlation.statistics import Estimate as Estimate
     from pytest_vmaf.encoding.codec import Codec as Codec
     from pytest_vmaf.encoding.encode import Encode as Encode, TrialEncode as TrialEncode
     from pytest_vmaf.encoding.encoders import Encoder as Encoder
@@ -88,8 +92,11 @@ _EXPORTS = {
     "api.vmaf": "Vmaf",
     "bitstream.stream": "Stream",
     "correlation.correlate": "correlate",
-    "correlation.correlation": "Correlation MetricAgreement",
+    "correlation.correlation": "ClipGroup Correlation MetricAgreement",
+    "correlation.curve": "MosCurve",
     "correlation.differences": "MetricDifference",
+    "correlation.join": "RatedClip",
+    "correlation.statistics": "Estimate",
     "encoding.codec": "Codec",
     "encoding.encode": "Encode TrialEncode",
     "encoding.encoders": "Encoder",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from pytest_vmaf.correlation.correlation import Correlation, Group
+from pytest_vmaf.correlation.correlation import ClipGroup, Correlation
 from pytest_vmaf.correlation.curve import MappingName
 from pytest_vmaf.correlation.differences import compare_metrics
 from pytest_vmaf.correlation.join import join
@@ -41,9 +41,9 @@ def correlate(
     themselves. Per codec and per source, the mapping is fitted to the group's own clips, and `bias` tells by how much
     the mapping of all clips overrates it.
 
-    Intervals are bias-corrected percentiles of bootstrap resamples. Differences between metrics are tested on the same
-    clips: PLCC by Fisher's z for dependent correlations (Meng, Rosenthal and Rubin, 1992), which takes clips for
-    independent; everything else by the standard error of a paired bootstrap and Student's t. Both have Holm's
+    Intervals are percentiles of bootstrap resamples, corrected for their bias. Differences between metrics are tested
+    on the same clips: PLCC by Fisher's z for dependent correlations (Meng, Rosenthal and Rubin, 1992), which takes
+    clips for independent; everything else by the standard error of a paired bootstrap and Student's t. Both have Holm's
     correction for the number of pairs.
 
     Args:
@@ -97,7 +97,7 @@ def correlate(
     )
 
 
-def _groups(study: Study, kind: Literal["codec", "source"], notes: list[str]) -> tuple[Group, ...]:
+def _groups(study: Study, kind: Literal["codec", "source"], notes: list[str]) -> tuple[ClipGroup, ...]:
     """The groups of each codec or source, if there are several."""
     names = [clip.codec if kind == "codec" else clip.source for clip in study.clips]
     different = sorted({name for name in names if name})

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pytest_vmaf.correlation.curve import Curve, MappingName
+from pytest_vmaf.correlation.curve import MappingName, MosCurve
 from pytest_vmaf.correlation.differences import MetricDifference
-from pytest_vmaf.correlation.join import Viewed
+from pytest_vmaf.correlation.join import RatedClip
 from pytest_vmaf.correlation.statistics import STATISTICS, Estimate, StatisticName
 from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.html_views import html_of
@@ -39,7 +39,7 @@ class MetricAgreement:
     group: str
     clips: int
     estimates: Mapping[str, Estimate]
-    curve: Curve | None
+    curve: MosCurve | None
     bias: Estimate | None
     lower_is_better: bool
 
@@ -117,7 +117,7 @@ class MetricAgreement:
 
 
 @dataclass(frozen=True)
-class Group:
+class ClipGroup:
     """Clips that belong together.
 
     Attributes:
@@ -164,11 +164,11 @@ class Correlation:
     """
 
     metrics: tuple[str, ...]
-    everything: Group
-    codecs: tuple[Group, ...]
-    sources: tuple[Group, ...]
+    everything: ClipGroup
+    codecs: tuple[ClipGroup, ...]
+    sources: tuple[ClipGroup, ...]
     differences: tuple[MetricDifference, ...]
-    clips: tuple[Viewed, ...] = field(hash=False)
+    clips: tuple[RatedClip, ...] = field(hash=False)
     notes: tuple[str, ...]
     mapping: MappingName
     block: Literal["clip", "source"]
@@ -177,7 +177,7 @@ class Correlation:
     mos_lower_is_better: bool
 
     @property
-    def groups(self) -> tuple[Group, ...]:
+    def groups(self) -> tuple[ClipGroup, ...]:
         """All groups, that of all clips first."""
         return (self.everything, *self.codecs, *self.sources)
 

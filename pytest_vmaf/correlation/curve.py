@@ -1,4 +1,4 @@
-"""`Curve`: the mapping from a metric to opinion scores, fitted to the clips or to many resamples of them."""
+"""`MosCurve`: the mapping from a metric to opinion scores, fitted to the clips or to many resamples of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COEFFICIENTS = 4
 
 
 @dataclass(frozen=True)
-class Curve:
+class MosCurve:
     """A function from the values of a metric to opinion scores.
 
     It never falls as the metric gets better, within the metric's range.
@@ -53,7 +53,7 @@ def predictions(kind: MappingName, weights: Floats, t: Floats, y: Floats) -> Flo
     return logistic.evaluate(logistic.fit_logistics(weights, t, y), t)
 
 
-def fit_curve(kind: MappingName, x: Floats, y: Floats, *, falls: bool, mos_falls: bool = False) -> Curve | None:
+def fit_curve(kind: MappingName, x: Floats, y: Floats, *, falls: bool, mos_falls: bool = False) -> MosCurve | None:
     """Fit a curve to the clips.
 
     Args:
@@ -80,7 +80,7 @@ def fit_curve(kind: MappingName, x: Floats, y: Floats, *, falls: bool, mos_falls
     else:
         [(a, b, c, d)] = logistic.fit_logistics(one, t, sign * y).tolist()
         a, b, c, d = sign * a, sign * b, c / scale + shift, d / scale
-    return Curve(kind, (a, b, c, d), low, high)
+    return MosCurve(kind, (a, b, c, d), low, high)
 
 
 def unit_scale(x: Floats, *, falls: bool) -> Floats:

@@ -1,4 +1,4 @@
-"""`Viewed`: a clip with its scores and its rating. Joins the two tables by the names of clips."""
+"""`RatedClip`: a clip with its scores and its rating. Joins the two tables by the names of clips."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FORMS: tuple[tuple[str, Callable[[str], str]], ...] = (
 
 
 @dataclass(frozen=True)
-class Viewed:
+class RatedClip:
     """A clip that metrics scored and viewers rated.
 
     Attributes:
@@ -43,7 +43,7 @@ class Viewed:
 
 def join(
     scored: Mapping[str, Scored], ratings: Mapping[str, Rating], *, allow_missing: bool
-) -> tuple[list[Viewed], list[str]]:
+) -> tuple[list[RatedClip], list[str]]:
     """Join scores and ratings by clip, in the order of the names.
 
     Returns:
@@ -94,17 +94,17 @@ def _match(scored: Collection[str], ratings: Collection[str]) -> tuple[str, Call
     return max(found, key=lambda each: each[2])
 
 
-def _viewed(clip: str, scored: Scored, rating: Rating) -> Viewed:
+def _viewed(clip: str, scored: Scored, rating: Rating) -> RatedClip:
     if scored.codec and rating.codec and scored.codec != rating.codec:
         raise MeasurementError(
             f"The clip {clip!r} has the codec {scored.codec!r} by its scores and {rating.codec!r} by its mos."
         )
     codec, source = rating.codec or scored.codec or "", rating.source or scored.source or ""
     scores = {metric: value for metric, value in scored.scores.items() if value is not None}
-    return Viewed(clip, codec, source, rating.mos, rating.interval, scores)
+    return RatedClip(clip, codec, source, rating.mos, rating.interval, scores)
 
 
-def sources_of(clips: Sequence[Viewed]) -> list[str]:
+def sources_of(clips: Sequence[RatedClip]) -> list[str]:
     """The different sources in order, empty if any clip has none."""
     names = sorted({clip.source for clip in clips})
     return [] if "" in names else names

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 
@@ -88,26 +88,31 @@ def estimates(values: Mapping[str, Floats], opinions: Opinions, x: Floats) -> di
     return {name: _estimate(name, each, opinions, x) for name, each in values.items()}
 
 
-def interval(value: float, samples: Floats) -> tuple[float, float] | tuple[None, None]:
-    """The bias-corrected percentile interval of resamples (Efron, 1981); None if too many of them are undefined.
+def interval(
+    value: float, samples: Floats, bounds: tuple[float, float] = (-math.inf, math.inf)
+) -> tuple[float, float] | tuple[None, None]:
+    """The percentile interval of resamples, moved by their bias; None if too many of them are undefined.
 
-    Resamples contain clips twice, which lowers errors and raises tau-b a little; the correction accounts for it.
+    Resamples contain clips twice, which lowers errors and raises tau-b. So the interval is moved by the difference
+    between the value and the median of the resamples.
+
+    Args:
+        value: The statistic of the clips.
+        samples: Those of the resamples.
+        bounds: The lowest and the highest value that the statistic can have.
     """
     defined = samples[np.isfinite(samples)]
     if not len(samples) or len(defined) < MOST_DEFINED * len(samples):
         return None, None
-    below = (float((defined < value).sum()) + float((defined == value).sum()) / 2) / len(defined)
-    normal, least = NormalDist(), 1 / (len(defined) + 1)
-    shift = 2 * normal.inv_cdf(min(max(below, least), 1 - least))
-    low, high = np.quantile(defined, [normal.cdf(shift + normal.inv_cdf(end)) for end in ENDS])
-    return float(low), float(high)
+    low, middle, high = (float(each) for each in np.quantile(defined, (ENDS[0], 0.5, ENDS[1])))
+    return max(low - middle + value, bounds[0]), min(high - middle + value, bounds[1])
 
 
 def _estimate(name: str, values: Floats, opinions: Opinions, x: Floats) -> Estimate:
     if not np.isfinite(values[0]):
         return Estimate(None, why=_why(name, opinions, x))
     value = float(values[0])
-    return Estimate(value, *interval(value, values[1:]))
+    return Estimate(value, *interval(value, values[1:], STATISTICS[name].bounds))
 
 
 def _why(name: str, opinions: Opinions, x: Floats) -> str:

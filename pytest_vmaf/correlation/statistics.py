@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
@@ -18,22 +19,24 @@ class Statistic(NamedTuple):
         higher_is_better: Whether a larger value means more agreement.
         is_mapped: Whether the metric is mapped to opinion scores before.
         needs_intervals: Whether it needs the confidence intervals of opinion scores.
+        bounds: The lowest and the highest value that it can have.
     """
 
     label: str
     higher_is_better: bool
     is_mapped: bool
     needs_intervals: bool
+    bounds: tuple[float, float]
 
 
 STATISTICS: Mapping[str, Statistic] = {
-    "plcc": Statistic("PLCC", True, True, False),
-    "srcc": Statistic("SRCC", True, False, False),
-    "tau_b": Statistic("tau-b", True, False, False),
-    "tau_b_95": Statistic("tau-b 95", True, False, True),
-    "rmse": Statistic("RMSE", False, True, False),
-    "rmse_star": Statistic("RMSE*", False, True, True),
-    "outlier_ratio": Statistic("outliers", False, True, True),
+    "plcc": Statistic("PLCC", True, True, False, (-1.0, 1.0)),
+    "srcc": Statistic("SRCC", True, False, False, (-1.0, 1.0)),
+    "tau_b": Statistic("tau-b", True, False, False, (-1.0, 1.0)),
+    "tau_b_95": Statistic("tau-b 95", True, False, True, (-1.0, 1.0)),
+    "rmse": Statistic("RMSE", False, True, False, (0.0, math.inf)),
+    "rmse_star": Statistic("RMSE*", False, True, True, (0.0, math.inf)),
+    "outlier_ratio": Statistic("outliers", False, True, True, (0.0, 1.0)),
 }
 
 

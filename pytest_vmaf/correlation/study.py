@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 
 from pytest_vmaf.correlation.coefficients import Floats, tau_b
-from pytest_vmaf.correlation.correlation import Group, GroupKind, MetricAgreement
-from pytest_vmaf.correlation.curve import Curve, fit_curve
-from pytest_vmaf.correlation.join import Viewed, sources_of
+from pytest_vmaf.correlation.correlation import ClipGroup, GroupKind, MetricAgreement
+from pytest_vmaf.correlation.curve import MosCurve, fit_curve
+from pytest_vmaf.correlation.join import RatedClip, sources_of
 from pytest_vmaf.correlation.measure import Opinions, estimates, interval, measure
 from pytest_vmaf.correlation.request import Request
 from pytest_vmaf.correlation.resampling import resample
@@ -47,16 +47,16 @@ class Study:
     """
 
     request: Request
-    clips: tuple[Viewed, ...]
+    clips: tuple[RatedClip, ...]
     x: Mapping[str, Floats]
     opinions: Floats
     intervals: Floats | None
-    curves: Mapping[str, Curve | None]
+    curves: Mapping[str, MosCurve | None]
     sources: tuple[str, ...]
     block: Literal["clip", "source"]
 
     @classmethod
-    def of(cls, request: Request, metrics: Sequence[str], columns: Sequence[str], clips: Sequence[Viewed]) -> Study:
+    def of(cls, request: Request, metrics: Sequence[str], columns: Sequence[str], clips: Sequence[RatedClip]) -> Study:
         """Arrange the clips.
 
         Args:
@@ -113,7 +113,7 @@ def falls(request: Request, metric: str) -> bool:
 
 def measure_group(
     study: Study, kind: GroupKind, name: str, at: Sequence[int]
-) -> tuple[Group, Mapping[str, Mapping[str, Floats]]]:
+) -> tuple[ClipGroup, Mapping[str, Mapping[str, Floats]]]:
     """Measure every metric on a group of clips.
 
     Args:
@@ -152,10 +152,10 @@ def measure_group(
             bias=bias,
             lower_is_better=falls(study.request, metric),
         )
-    return Group(kind, name, len(at), _ceiling(opinions), agreements), values
+    return ClipGroup(kind, name, len(at), _ceiling(opinions), agreements), values
 
 
-def cautions(study: Study, everything: Group) -> list[str]:
+def cautions(study: Study, everything: ClipGroup) -> list[str]:
     """What to keep in mind about the numbers."""
     notes = []
     for metric, agreement in everything.agreements.items():
@@ -172,7 +172,7 @@ def cautions(study: Study, everything: Group) -> list[str]:
     return notes
 
 
-def _curve(request: Request, metric: str, x: Floats, opinions: Floats) -> Curve | None:
+def _curve(request: Request, metric: str, x: Floats, opinions: Floats) -> MosCurve | None:
     """The mapping from a metric to opinion scores in their own units."""
     lower, mos_lower = falls(request, metric), MOS in request.lower_is_better
     own_x, own_mos = (-x if lower else x), (-opinions if mos_lower else opinions)

@@ -11,9 +11,9 @@ from pytest_vmaf.report.sections import Chart, DataTable, Line, Paragraph, Secti
 from pytest_vmaf.text import plural
 
 if TYPE_CHECKING:
-    from pytest_vmaf.correlation.correlation import Correlation, Group, MetricAgreement
+    from pytest_vmaf.correlation.correlation import ClipGroup, Correlation, MetricAgreement
     from pytest_vmaf.correlation.differences import MetricDifference
-    from pytest_vmaf.correlation.join import Viewed
+    from pytest_vmaf.correlation.join import RatedClip
 
 #: What a cell shows that has no value.
 NOTHING = "–"
@@ -81,11 +81,11 @@ def _all_section(correlation: Correlation) -> Section:
 
 def _codec_section(correlation: Correlation) -> Section:
     rows = [
-        [group.name, label(each.metric), group.clips, *_cells(each), _bias(each)]
+        [group.name, label(each.metric), group.clips, _bias(each), *_cells(each)]
         for group in correlation.codecs
         for each in group.agreements.values()
     ]
-    columns = ["codec", "metric", "clips", *(each.label for each in STATISTICS.values()), "bias"]
+    columns = ["codec", "metric", "clips", "bias", *(each.label for each in STATISTICS.values())]
     text = (
         "Bias: by how much the mapping of all clips overrates the codec, in the unit of the mos. The other columns "
         "have a mapping of the codec's own clips."
@@ -151,7 +151,7 @@ def _worst(correlation: Correlation, agreement: MetricAgreement) -> DataTable:
     curve = agreement.curve
     assert curve is not None  # noqa: S101  (the caller checks it)
 
-    def error(clip: Viewed) -> float:
+    def error(clip: RatedClip) -> float:
         return curve.predict(clip.scores[agreement.metric]) - clip.mos
 
     worst = sorted(correlation.clips, key=lambda clip: -abs(error(clip)))[:MOST_WORST]
@@ -179,7 +179,8 @@ def _bias(agreement: MetricAgreement) -> str:
     if bias is None or bias.value is None:
         return NOTHING
     ends = "" if bias.low is None or bias.high is None else f" ({bias.low:+.2f} to {bias.high:+.2f})"
-    return f"{bias.value:+.2f}{ends}"
+    # Not -0.00.
+    return f"{round(bias.value, 2) + 0.0:+.2f}{ends}"
 
 
 def _interval(estimate: Estimate) -> str:
@@ -204,7 +205,7 @@ def _difference(difference: MetricDifference | None) -> str:
     return f"{difference.value:+.3f}{star} ({p})"
 
 
-def _reasons(groups: Sequence[Group]) -> list[str]:
+def _reasons(groups: Sequence[ClipGroup]) -> list[str]:
     """Why statistics are undefined."""
     found: dict[str, list[str]] = {}
     for group in groups:

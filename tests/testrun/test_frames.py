@@ -103,9 +103,7 @@ def test_baselines(pytester: pytest.Pytester, run: Run) -> None:
         """
     )
     result = run("--vmaf-baseline-update=missing")
-    result.stdout.fnmatch_lines(
-        ["*This test already uses the baseline 'frames in memory'. Give each*"]
-    )
+    result.stdout.fnmatch_lines(["*This test already uses the baseline 'frames in memory'. Give each*"])
     stored = json.loads((pytester.path / "__vmaf__" / "test_it.json").read_text())["tests"]
     assert [*stored["test_named"]] == ["a/b [x]"]
     assert {*stored["test_unnamed"]} == {"frames in memory", "again"}
