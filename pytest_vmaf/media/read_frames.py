@@ -143,17 +143,20 @@ def _decoded(clip: Clip, argv: list[str], layout: FrameLayout, timeout: float | 
         except BaseException:
             os.close(write_end)
             raise
+        at_end = False
         try:
             while True:
                 content = bytearray(layout.frame_bytes)
                 decoding.awaited.set()
                 length = file.readinto(content)
-                decoding.awaited.clear()
                 if length < len(content):
+                    # The decoder still has to end, which is waited for.
+                    at_end = True
                     break
+                decoding.awaited.clear()
                 yield layout.read(content)
         finally:
-            decoding.abandoned = True
+            decoding.abandoned = not at_end
             # A decoder that still writes gets a broken pipe.
             file.close()
             thread.join()
