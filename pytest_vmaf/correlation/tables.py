@@ -40,16 +40,16 @@ class HasDict(Protocol):
 class Frame(Protocol):
     """A DataFrame of pandas."""
 
-    columns: Iterable[object]
+    @property
+    def columns(self) -> Iterable[object]:
+        """The names of the columns."""
 
     def to_dict(self, orient: str) -> Sequence[Mapping[str, object]]:
         """The rows, with `orient="records"`."""
 
 
 #: A file; or rows as mappings or as rows of a sweep; or columns; or a DataFrame of pandas.
-TableLike: TypeAlias = (
-    str | os.PathLike[str] | Iterable[Mapping[str, object] | HasDict] | Mapping[str, Sequence[object]] | Frame
-)
+TableLike: TypeAlias = str | os.PathLike[str] | Iterable[Mapping[str, object] | HasDict] | Mapping[str, object] | Frame
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ def _read_delimited(text: str, name: str) -> Iterator[tuple[str, dict[str, objec
         raise MeasurementError(f"{name}, line {reader.line_num} is not a row of a table: {error}.") from None
 
 
-def _transposed(columns: Mapping[str, Sequence[object]], what: str) -> list[dict[str, object]]:
+def _transposed(columns: Mapping[str, object], what: str) -> list[dict[str, object]]:
     values = {}
     for name, column in columns.items():
         if isinstance(column, str) or not isinstance(column, Iterable):

@@ -24,6 +24,7 @@ from pathlib import Path
 import pytest
 
 from pytest_vmaf import Bisection, Clip, Encode, Encoder, Region, Result, Vmaf
+from pytest_vmaf import Correlation, MetricAgreement, Row, correlate
 
 
 @pytest.mark.vmaf(min_neg=93)
@@ -46,6 +47,15 @@ def test_targets(vmaf: Vmaf) -> None:
     vmaf.compare(["a", "b"], encoders={"a": "libx264", "b": "libsvtav1"}).bd_rate("b", anchor="a")
     vmaf.bisect("ref.y4m", encoder=lambda source, output, crf: None, targets=crf, baseline=True, max_bitrate_rise="2%")
     vmaf.bisect("ref.y4m", encoder=own["encoder"], targets=96, start=bisection)
+
+
+def test_correlation(rows: tuple[Row, ...]) -> None:
+    found: Correlation = correlate("scores.csv", Path("mos.csv"), lower_is_better="lpips", mapping="logistic")
+    agreement: MetricAgreement = found["neg"]
+    assert agreement.srcc > 0.9 and found.of("neg", codec="av1").value("tau_b_95") > 0.7
+    correlate([{"clip": "a", "neg": 90.5}], {"clip": ["a"], "mos": [4.5]}, metrics=["neg"], allow_missing=True)
+    correlate(rows, "mos.csv", resample_by="source", seed=3)
+    print([each.better for each in found.differences if each.is_significant], found.to_rows())
 
 
 def test_alone() -> None:
