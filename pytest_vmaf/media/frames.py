@@ -6,8 +6,8 @@ Imported where it is used.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import inspect
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
@@ -74,16 +74,16 @@ def spool_frames(
             if inspect.isgenerator(items):
                 stack.callback(items.close)
             with path.open("xb") as out:
-                content = hashlib.blake2b(digest_size=8)
+                content = 0
                 for item in _guarded(items):
                     writer, place = writer or _writer_of(item, Stated(form, axes)), f"frame {done}: "
-                    _write(writer, item, out, content)
+                    content = _write(writer, item, out, content)
                     done, place = done + 1, ""
             if writer is None:
                 raise ClipError(_why_empty(frames))
             made = writer.layout
             size = made.width, made.height
-            return Spool(path, name or "", *size, made.form.name, done, content.hexdigest(), bitstream)
+            return Spool(path, name or "", *size, made.form.name, done, f"{content:08x}", bitstream)
     except ClipError as error:
         refusal = ClipError(f"{title}: {place}{error}")
         refusal.frame = done
@@ -225,7 +225,7 @@ def _array(item: object) -> Array:
     return to_array(item)
 
 
-def _write(writer: _Writer, item: object, out: BinaryIO, content: hashlib.blake2b) -> None:
+def _write(writer: _Writer, item: object, out: BinaryIO, content: int) -> int:
     layout, axes = writer.layout, writer.axes
     parts = [_array(part) for part in (item if not axes and isinstance(item, tuple | list) else (item,))]
     shapes = tuple(part.shape for part in parts)
@@ -238,13 +238,14 @@ def _write(writer: _Writer, item: object, out: BinaryIO, content: hashlib.blake2
         parts = _in_file_order(parts[0].transpose([axes.index(axis) for axis in "HWC" if axis in axes]), layout)
     for part in parts:
         samples = np.ascontiguousarray(_integers(part, layout), layout.dtype).data
-        content.update(samples)
+        content = zlib.crc32(samples, content)
         try:
             out.write(samples)
         except OSError as error:
             raise ClipError(
                 f"it cannot be written to a temporary file: {error.strerror or error}. Set TMPDIR to a larger disk."
             ) from error
+    return content
 
 
 def _short(shapes: tuple[tuple[int, ...], ...]) -> str:
