@@ -56,6 +56,7 @@ def test_scores_of_planes(vmaf: Vmaf, small: Path, coded: Path, make: Callable[.
         assert (mixed.neg, mixed.context.frame_rate) == (expected.neg, 25)
 
 
+@pytest.mark.slow
 def test_scores_of_rgb(vmaf: Vmaf, pair: tuple[Frames, Frames], small: Path, coded: Path, tmp_path: Path) -> None:
     raw = []
     for name, frames in zip("ab", pair, strict=True):
@@ -100,6 +101,7 @@ def test_names(vmaf: Vmaf, pair: tuple[Frames, Frames], temp: Path) -> None:
     assert str(temp) not in f"{vmaf.records} {vmaf.sections} {caught.value} {result!r} {result.to_json()}"
 
 
+@pytest.mark.slow
 def test_no_file_left(vmaf: Vmaf, pair: tuple[Frames, Frames], temp: Path) -> None:
     results = [
         vmaf.score(*pair),
@@ -160,6 +162,7 @@ def test_raising_generator(vmaf: Vmaf, pair: tuple[Frames, Frames], temp: Path) 
     assert not [*temp.iterdir()]
 
 
+@pytest.mark.slow
 def test_parts(vmaf: Vmaf, pair: tuple[Frames, Frames], small: Path) -> None:
     clips = [Clip.from_frames(each) for each in pair]
     whole = vmaf.score(*clips)
@@ -188,6 +191,7 @@ def test_fake_scorer(pair: tuple[Frames, Frames]) -> None:
     assert vmaf.check(*pair, max_contrast=None).neg == 93
 
 
+@pytest.mark.slow
 def test_search(vmaf: Vmaf, pair: tuple[Frames, Frames], temp: Path, tmp_path: Path) -> None:
     """Frames are the source of searches; at 25 frames/s, if nothing is stated."""
     bisection = vmaf.bisect(iter(pair[0]), encoder="libx264:ultrafast", targets=60, keep=tmp_path / "keep")

@@ -269,6 +269,7 @@ def test_lifetime(temp: Path) -> None:
     assert not [*temp.iterdir()]
 
 
+@pytest.mark.slow
 def test_other_process(tmp_path: Path) -> None:
     """A pickled clip is readable elsewhere, and removed by its owner alone. A killed owner's file is swept."""
     clip = Clip.from_frames(RGB)

@@ -132,6 +132,7 @@ def test_closing(footage: Callable[..., Path]) -> None:
     assert children() == before
 
 
+@pytest.mark.slow
 def test_slow_reader(footage: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """A codec that takes its time is not a decoder that hangs."""
     monkeypatch.setattr(module, "FfmpegCommand", partial(FfmpegCommand, stall_limit=1.2))
@@ -141,6 +142,7 @@ def test_slow_reader(footage: Callable[..., Path], monkeypatch: pytest.MonkeyPat
     assert len(list(frames)) == 23
 
 
+@pytest.mark.slow
 def test_timeout(footage: Callable[..., Path]) -> None:
     frames = read_frames(footage("640x360", 24), timeout=0.6)
     next(frames)
