@@ -52,7 +52,7 @@ class Settings(TypedDict, total=False):
             frame of the reference), `"same"` (a reference against itself, in `check`); and `"order"`, which silences
             the warning about the order of the clips.
         signs: Whether to measure signs of the picture, and to check their default gates.
-        scorer: The scorer's name, or a `Scorer`.
+        scorer: The scorer's name ("ffmpeg", "vmaf", "pyav" or a plugin's), or a `Scorer`.
         ffmpeg: The path of the ffmpeg to use.
         vmaf_bin: The path of Netflix's vmaf tool, for `scorer="vmaf"`.
         require: What must measure, for example `"libvmaf>=3.2, ffmpeg=n9.0.2, model=vmaf_v0.6.1"`; another build is an
