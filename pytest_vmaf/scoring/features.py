@@ -64,7 +64,7 @@ def resolve_feature(text: str) -> str:
     Raises:
         SettingsError: If there is none, or it does not have these options.
     """
-    name, equals, options = text.partition("=")
+    name, equals, options = (part.strip() for part in text.partition("="))
     features, columns = registry()["features"], feature_columns()
     feature = name if name in features else columns.get(name)
     if feature is None:

@@ -116,6 +116,7 @@ def test_identical_frames_are_limited_as_psnr(raw, score):
     assert score(reference, reference, features=("xpsnr",))[V].frames == (72.0,) * 3
 
 
+@pytest.mark.slow
 def test_grey_has_neutral_chroma(raw, score):
     clips = raw(176, 144, "gray")
     result = score(*clips, features=("xpsnr",))
@@ -269,6 +270,7 @@ def test_small_region(raw):
         Vmaf(cache=False).score(*raw(176, 144, "yuv420p"), features="xpsnr", regions={"eye": (0, 0, 40, 40)})
 
 
+@pytest.mark.slow
 def test_tiles_have_none(raw):
     """They are smaller than what the filter measures, and their weights would be those of another size."""
     found = Vmaf(cache=False).quality_map(*raw(176, 144, "yuv420p"), grid=(4, 4), features="xpsnr")
