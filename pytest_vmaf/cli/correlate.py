@@ -18,6 +18,7 @@ EXIT_CODES = "0 done, and all gates pass, 1 a gate fails, 2 usage, 3 a table is 
 FORMATS = ("table", "json", "markdown", "html")
 TITLE = "Agreement with viewers"
 SUFFIXES = {".json": "json", ".md": "markdown", ".html": "html"}
+GATES = ("min_plcc", "min_srcc", "min_tau_b", "min_tau_b_95", "max_rmse", "max_rmse_star", "max_outlier_ratio")
 MORE = (
     "SCORES has the columns clip, optionally codec and source, and one for each metric: CSV, TSV, JSON, JSON Lines, "
     "the file of a sweep, or the report of pytest --vmaf-json."
@@ -53,6 +54,10 @@ def add_parser(commands: common.Commands) -> None:
     group.add_argument("--resamples", type=int, default=2000, help="for intervals and differences (default 2000)")
     group.add_argument("--seed", type=int, default=0, help="of the resamples (default 0)")
     common.add_gate(group, "min_srcc=0.9 or min_srcc_worst_codec=0.85")
+    for name in GATES:
+        # Also as flags of their own, which the help does not list.
+        flag = f"--{name.replace('_', '-')}"
+        group.add_argument(flag, dest="gate", action="append", type=f"{name}={{}}".format, help=argparse.SUPPRESS)
     output = parser.add_argument_group("output")
     text = "default table, or by the suffix of --output"
     output.add_argument("--format", choices=FORMATS, help=text)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from pytest_vmaf.correlation.scores import clip_name, lower_names
+from pytest_vmaf.correlation.scores import clip_name, lower_names, text_of
 from pytest_vmaf.correlation.student import interval_factor
 from pytest_vmaf.correlation.tables import Table, listed, name_of, number_of
 from pytest_vmaf.errors import MeasurementError
@@ -149,5 +149,4 @@ def _rating(clip: str, votes: Sequence[float], groups: tuple[str | None, str | N
 
 
 def _groups(row: Mapping[str, object]) -> tuple[str | None, str | None]:
-    names = (str(row.get(key) or "").strip() or None for key in ("codec", "source"))
-    return next(names), next(names)
+    return text_of(row.get("codec")) or None, text_of(row.get("source")) or None

@@ -60,8 +60,8 @@ def read_scores(table: Table, wanted: Sequence[str] | None) -> tuple[tuple[str, 
     for where, row in rows:
         clip = clip_name(row, where)
         values = {metric: number_of(row.get(metric), f"{where}: {printable(metric)}") for metric in chosen}
-        codec = _text(row.get("codec")) or _text(row.get("encoder"))
-        new = Scored(codec, _text(row.get("source")), values, where)
+        codec = text_of(row.get("codec")) or text_of(row.get("encoder"))
+        new = Scored(codec, text_of(row.get("source")), values, where)
         old = scored.setdefault(clip, new)
         if old is not new and not (table.document is not None and old.scores == new.scores):
             raise MeasurementError(f"{where}: the clip {printable(clip)!r} is also in {old.where}.")
@@ -84,7 +84,7 @@ def clip_name(row: Mapping[str, object], where: str) -> str:
     more = " ".join(map(str, arguments)) if isinstance(arguments, list | tuple) else str(arguments)
     parts = (row["source"], row.get("encoder") or row.get("codec"), row.get("preset"), more, row.get("pix_fmt"))
     crf = number_of(row["crf"], f"{where}: crf")
-    names = [_text(part) for part in (*parts, "" if crf is None else f"{crf:g}")]
+    names = [text_of(part) for part in (*parts, "" if crf is None else f"{crf:g}")]
     return name_of(" ".join(name for name in names if name), f"{where}: source")
 
 
@@ -136,7 +136,7 @@ def _note_plugins(found: Mapping[str, object]) -> None:
     """Remember what the metrics of plugins state about themselves: label, unit and direction."""
     for name, each in found.items():
         stated = _mapping(each)
-        label, unit = printable(_text(stated.get("label"))), printable(_text(stated.get("unit")))
+        label, unit = printable(text_of(stated.get("label"))), printable(text_of(stated.get("unit")))
         note_metric(name, label, unit, higher_is_better=stated.get("higher_is_better") is not False)
 
 
@@ -148,7 +148,8 @@ def _mappings(value: object) -> list[Mapping[str, object]]:
     return [_mapping(each) for each in value] if isinstance(value, list) else []
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """The text in a cell that may be empty; pandas has NaN for an empty one."""
     text = "" if value is None else str(value).strip()
     return "" if text == "nan" else text
 

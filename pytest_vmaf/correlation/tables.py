@@ -130,7 +130,9 @@ def name_of(value: object, where: str) -> str:
     Raises:
         MeasurementError: If the cell is empty or contains no text or number.
     """
-    name = str(value).strip() if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+    # A number of NumPy is not one of Python.
+    plain = value.item() if hasattr(value, "item") else value
+    name = str(plain).strip() if isinstance(plain, str | int | float) and not isinstance(plain, bool) else ""
     if not name or name == "nan":
         raise MeasurementError(f"{where} must be a name, not {short_repr(value)}.")
     return name

@@ -11,6 +11,8 @@ import pytest
 from correlation.builders import a_study
 
 from cli.commands import Done, Run, strict
+from pytest_vmaf.cli.correlate import GATES
+from pytest_vmaf.correlation.limits import gate_names
 
 Correlate = Callable[..., Done]
 
@@ -26,14 +28,14 @@ def written(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("study")
-    scores, opinions = a_study(sources=4)
+    scores, opinions = a_study(sources=3, qualities=4)
     return written(folder / "scores.csv", scores), written(folder / "mos.csv", opinions)
 
 
 @pytest.fixture
 def correlate(run: Run, files: tuple[Path, Path]) -> Correlate:
     """correlate("--metric", "neg"): the command with both files and few resamples."""
-    return lambda *more: run("correlate", files[0], "--mos", files[1], "--resamples", 200, *more)
+    return lambda *more: run("correlate", files[0], "--mos", files[1], "--resamples", 100, *more)
 
 
 def test_table(correlate: Correlate) -> None:
@@ -49,9 +51,9 @@ def test_json(correlate: Correlate, tmp_path: Path) -> None:
     done = correlate("--json", "--lower-is-better", "lpips")
     assert done.returncode == 0, done.stderr
     data = strict(done.stdout)
-    assert (data["command"], data["clips"], data["resampled"]) == ("correlate", 60, "source")
+    assert (data["command"], data["clips"], data["resampled"]) == ("correlate", 36, "source")
     assert data["metrics"] == ["neg", "vmaf", "psnr_y", "lpips"]
-    assert "note: Intervals are from resamples of 4 sources" in done.stderr
+    assert "note: Intervals are from resamples of 3 sources" in done.stderr
     assert correlate("--lower-is-better", "lpips", "--output", tmp_path / "c.json").returncode == 0
     assert json.loads((tmp_path / "c.json").read_text()) == data
 
@@ -66,7 +68,9 @@ def test_pages(correlate: Correlate, tmp_path: Path, name: str, start: str) -> N
 @pytest.mark.parametrize(
     ("flags", "code", "said"),
     [
-        (["--gate", "min_srcc=0.9"], 1, "failed: min_srcc=0.9: SRCC of psnr_y is 0."),
+        (["--min-srcc", "0.9", "--max-rmse", "9", "--metric", "psnr_y"], 1, "failed: min_srcc=0.9: SRCC of psnr_y is 0."),
+        (["--min-srcc", "x"], 2, "--gate min_srcc must be a number"),
+        (["--gate", "min_srcc=0.9", "--metric", "psnr_y"], 1, "failed: min_srcc=0.9: SRCC of psnr_y is 0."),
         (["--gate", "min_srcc=0.9", "--metric", "neg"], 0, ""),
         (["--gate", "min_srcc_worst_codec=0.99", "--metric", "neg"], 1, "SRCC of neg on "),
         (["--gate", "max_rmse=0.01", "--metric", "neg"], 1, "RMSE of neg is 0."),
@@ -99,9 +103,13 @@ def test_missing_clips(run: Run, files: tuple[Path, Path], tmp_path: Path) -> No
     fewer.write_text("\n".join([*lines[:1], *lines[8:]]) + "\n")
     done = run("correlate", fewer, "--mos", files[1])
     assert done.returncode == 3
-    assert "7 clips without scores: s0_avc_0, s0_avc_1, s0_avc_2, s0_avc_3, s0_avc_4 and 2 more." in done.stderr
-    done = run("correlate", fewer, "--mos", files[1], "--allow-missing", "--resamples", 200)
+    assert "7 clips without scores: s0_avc_0, s0_avc_1, s0_avc_2, s0_avc_3, s0_hevc_0 and 2 more." in done.stderr
+    done = run("correlate", fewer, "--mos", files[1], "--allow-missing", "--resamples", 100, "--metric", "neg")
     assert done.returncode == 0, done.stderr
     assert "Left out: 7 clips without scores" in done.stdout
     nowhere = run("correlate", tmp_path / "none.csv", "--mos", files[1])
     assert (nowhere.returncode, "cannot be read: No such file" in nowhere.stderr) == (3, True)
+
+
+def test_flags_of_gates() -> None:
+    assert list(GATES) == gate_names()

@@ -13,7 +13,7 @@ from pytest_vmaf.correlation.statistics import STATISTICS
 
 @pytest.fixture(scope="module")
 def study() -> tuple[Rows, Rows]:
-    return a_study()
+    return a_study(sources=5, qualities=4)
 
 
 @pytest.fixture(scope="module")
@@ -23,10 +23,10 @@ def correlation(study: tuple[Rows, Rows]) -> Correlation:
 
 def test_groups(correlation: Correlation) -> None:
     assert correlation.metrics == ("neg", "vmaf", "psnr_y", "lpips")
-    assert (correlation.everything.clips, len(correlation)) == (90, 4)
+    assert (correlation.everything.clips, len(correlation)) == (60, 4)
     assert [group.name for group in correlation.codecs] == list(CODECS)
-    assert {group.clips for group in correlation.codecs} == {30}
-    assert [group.name for group in correlation.sources] == [f"s{number}" for number in range(6)]
+    assert {group.clips for group in correlation.codecs} == {20}
+    assert [group.name for group in correlation.sources] == [f"s{number}" for number in range(5)]
     assert correlation.block == "source"
     assert correlation.of("neg", codec="avc") is correlation.codecs[0].agreements["neg"]
 
@@ -76,7 +76,7 @@ def test_order_of_rows_changes_nothing(study: tuple[Rows, Rows], correlation: Co
     scores, opinions = study
     again = correlate(scores[::-1], opinions[5:] + opinions[:5], lower_is_better=["lpips"], resamples=300)
     assert again.to_dict() == correlation.to_dict()
-    other = correlate(*study, lower_is_better=["lpips"], resamples=300, seed=1)
+    other = correlate(*study, metrics=["neg"], resamples=300, seed=1)
     assert other["neg"].srcc == correlation["neg"].srcc
     assert other["neg"].estimates["srcc"].low != correlation["neg"].estimates["srcc"].low
 
@@ -84,9 +84,9 @@ def test_order_of_rows_changes_nothing(study: tuple[Rows, Rows], correlation: Co
 def test_reversed_scales(study: tuple[Rows, Rows], correlation: Correlation) -> None:
     scores, opinions = study
     worse = [{**row, "mos": 6 - row["mos"]} for row in opinions]
-    again = correlate(scores, worse, lower_is_better=["lpips", "mos"], resamples=300)
+    again = correlate(scores, worse, metrics=["vmaf", "lpips"], lower_is_better=["lpips", "mos"], resamples=100)
     assert again.mos_lower_is_better
-    for metric in correlation.metrics:
+    for metric in again.metrics:
         for name, each in correlation[metric].estimates.items():
             assert again[metric].estimates[name].value == pytest.approx(each.value)
         ours, theirs = correlation[metric].curve, again[metric].curve
@@ -97,7 +97,7 @@ def test_reversed_scales(study: tuple[Rows, Rows], correlation: Correlation) -> 
     assert bias is not None
     assert again_bias is not None
     assert again_bias.value == pytest.approx(bias.value)
-    unnamed = correlate(*study, metrics=["lpips"], resamples=300)
+    unnamed = correlate(*study, metrics=["lpips"], resamples=100)
     assert unnamed["lpips"].srcc == pytest.approx(-correlation["lpips"].srcc)
     assert unnamed["lpips"].estimates["plcc"].why.startswith("the mapping is flat")
     assert any("--lower-is-better lpips" in note for note in unnamed.notes)
@@ -107,7 +107,7 @@ def test_plain_data(correlation: Correlation) -> None:
     data = json.loads(correlation.to_json())
     assert data == correlation.to_dict()
     assert [group["name"] for group in data["groups"][:2]] == ["all", "avc"]
-    assert len(correlation.to_rows()) == 10 * 4
+    assert len(correlation.to_rows()) == 9 * 4
     assert "neg" in correlation
     assert "ssim" not in correlation
-    assert repr(correlation["neg"]).startswith("<neg, all, 90 clips: PLCC 0.9")
+    assert repr(correlation["neg"]).startswith("<neg, all, 60 clips: PLCC 0.9")

@@ -55,7 +55,7 @@ def test_cubic_is_optimal(shape: str, clips: int) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(-20, 20), st.integers(10, 50)), min_size=5, max_size=20))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_cubic_of_any_clips(pairs: list[tuple[int, int]]) -> None:
     t, y = np.array(pairs, dtype=float).T / [[20], [10]]
     [found] = fit_cubics(np.ones((1, len(t))), t, y)

@@ -65,6 +65,13 @@ def test_utf_16(tmp_path: Path) -> None:
     assert len(scores_of(tmp_path / "scores")[1]) == len(SCORES)
 
 
+def test_numbers_of_numpy() -> None:
+    scores = {"clip": np.arange(6), "codec": np.array([np.nan] * 6), "neg": np.arange(6, dtype=np.float32)}
+    opinions = {"clip": np.arange(6), "mos": np.arange(6) / 2, "source": [math.nan] * 6}
+    found = correlate(scores, opinions, resamples=100)
+    assert (found["neg"].srcc, found.codecs, found.block) == (1, (), "clip")
+
+
 class Frame:
     """What pandas' DataFrame has of this."""
 

@@ -18,7 +18,7 @@ STUDY = a_study(sources=4, qualities=4)
 
 
 def found(scores: Rows = STUDY[0], opinions: Rows = STUDY[1], **settings: object) -> Correlation:
-    return correlate(scores, opinions, resamples=300, lower_is_better=["lpips"], **settings)  # type: ignore[arg-type]
+    return correlate(scores, opinions, resamples=200, lower_is_better=["lpips"], **settings)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,8 @@ def test_undefined_statistics() -> None:
     assert "no PLCC, RMSE of steps: the mapping needs 4 different values of the metric, not 3." in text
     assert "neural: no PLCC, SRCC, tau-b, RMSE of same: the metric is constant." in text
     assert not re.search("nan|None|inf\b", text)
-    markdown = markdown_sections("t", "s", [section.to_record() for section in tables_of(found(scores, without))])
+    undefined = found(scores, without, metrics=["same", "steps"])
+    markdown = markdown_sections("t", "s", [section.to_record() for section in tables_of(undefined)])
     assert not re.search("nan|None", markdown)
 
 
@@ -121,6 +122,7 @@ def test_notebook(correlation: Correlation) -> None:
     assert "&lt;polyline" in view
 
 
+@pytest.mark.slow
 def test_many_clips() -> None:
     scores = [{"clip": f"c{at}", "neg": at % 97 + at / 1e4} for at in range(2500)]
     opinions = [{"clip": f"c{at}", "mos": at % 97} for at in range(2500)]
