@@ -231,7 +231,7 @@ OPTIONS = (
     ),
     Option("generation", "v0", _generation, "generation of the automatic model: v0, v1"),
     Option("phone", False, _flag, "score for viewing on a phone"),
-    Option("features", (), _features, "also measure this libvmaf feature, for example psnr (repeatable)"),
+    Option("features", (), _features, "also measure this feature, for example psnr, xpsnr or adm (repeatable)"),
     Option(
         "metrics",
         (),

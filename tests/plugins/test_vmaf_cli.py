@@ -175,9 +175,10 @@ def test_tags_unknown_to_the_tool(
 
 
 def test_score_features(tool: str, reference: Path, encoded: Path) -> None:
-    features = ("psnr", "float_ssim")
+    features = ("psnr", "float_ssim", "xpsnr", "adm_neg", "vif", "motion")
     result = assert_equal_to_the_ffmpeg_scorer(tool, reference, encoded, features=features)
-    assert {"psnr_y", "psnr_cb", "psnr_cr", "float_ssim"} <= set(result.features)
+    columns = {"psnr_y", "psnr_cb", "psnr_cr", "float_ssim", "xpsnr_v", "integer_adm2_neg", "integer_motion2"}
+    assert columns <= set(result.features)
 
 
 def test_v1_of_a_smaller_encode(tool: str, footage: Callable[..., Path], encode: Callable[..., Path]) -> None:
