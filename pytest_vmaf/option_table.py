@@ -159,7 +159,7 @@ def _features(value: object) -> tuple[str, ...]:
 def _metrics(value: object) -> tuple[object, ...]:
     """Read names of metrics, paths of ONNX files and metrics: names stay, the others become a `MetricSpec`."""
     from pytest_vmaf.metrics.network_metric import is_network, network_metric
-    from pytest_vmaf.metrics.spec import check_name, is_metric, read_spec
+    from pytest_vmaf.metrics.spec import MetricSpec, check_name, is_metric, read_spec
 
     if isinstance(value, str):
         value = _words(value)
@@ -167,7 +167,9 @@ def _metrics(value: object) -> tuple[object, ...]:
     chosen: dict[str, object] = {}
     for each in listed:
         known: object
-        if is_network(each):
+        if isinstance(each, MetricSpec):
+            known = each
+        elif is_network(each):
             known = read_spec(network_metric(each))  # type: ignore[arg-type]
         elif isinstance(each, str):
             check_name(each, "in metrics")

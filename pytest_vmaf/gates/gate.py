@@ -20,7 +20,7 @@ from pytest_vmaf.gates.metrics import (
     STREAM_METRICS,
     metrics,
 )
-from pytest_vmaf.gates.plugin_metrics import FindMetric, name_splits, no_metric
+from pytest_vmaf.gates.plugin_metrics import FindMetric, find_in, no_metric
 from pytest_vmaf.gates.stream_numbers import result_number
 from pytest_vmaf.scoring.features import feature_columns, is_elementary
 from pytest_vmaf.scoring.pools import OTHER_POOLS, POOLS, is_pool
@@ -152,11 +152,11 @@ def parse_gate(name: str, limit: object, origin: str, region: str = "", find: Fi
         return Gate(name, bound, rest, "mean", _limit(name, limit, origin), origin, region)
     names, directions = (*frame_metrics(), *STREAM_METRICS, *SPEED_GATES), DIRECTIONS if bound == "max" else ()
     metric = next((m for m in sorted(names, key=len, reverse=True) if f"{rest}_".startswith(f"{m}_")), None)
-    if metric is None or not (metric == rest or is_pool(rest.removeprefix(f"{metric}_"))):
-        for plugin_metric, pool in name_splits(rest):
-            if find(plugin_metric) is not None:
-                limit = _limit(name, limit, origin, points=False)
-                return Gate(name, bound, plugin_metric, pool, limit, origin, region)
+    is_own = metric is not None and (metric == rest or is_pool(rest.removeprefix(f"{metric}_")))
+    if not is_own and (found := find_in(rest, find)):
+        if not is_pool(found[1]):
+            raise unknown_pool(name, found[1], origin)
+        return Gate(name, bound, *found, _limit(name, limit, origin, points=False), origin, region)
     if metric is None:
         suffix = next((f"_{pool}" for pool in POOLS if rest.endswith(f"_{pool}")), "")
         hint = did_you_mean(rest.removesuffix(suffix), (*names, *directions), f"{bound}_{{}}{suffix}")

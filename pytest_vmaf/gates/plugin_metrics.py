@@ -40,8 +40,13 @@ def is_plugin_name(name: str) -> bool:
     return NAME.fullmatch(name) is not None and not reserved and name not in metrics()
 
 
-def name_splits(text: str) -> list[tuple[str, str]]:
-    """The names of plugins' metrics and the pools that `{metric}[_{pool}]` may consist of."""
+def find_in(text: str, find: FindMetric) -> tuple[str, str] | None:
+    """The metric and the pool that `{metric}[_{pool}]` consists of; None if no plugin has such a metric.
+
+    A metric that is followed by something else than a pool is found, too.
+    """
     words = text.split("_")
-    parts = [("_".join(words[:at]), "_".join(words[at:])) for at in range(1, len(words) + 1)]
-    return [(metric, pool or "mean") for metric, pool in parts if is_plugin_name(metric) and is_pool(pool or "mean")]
+    parts = [("_".join(words[:at]), "_".join(words[at:]) or "mean") for at in range(1, len(words) + 1)]
+    possible = [(metric, pool) for metric, pool in parts if is_plugin_name(metric)]
+    # First those with a pool. At most one of them can be meant, since no metric's name ends as a pool does.
+    return next((part for part in sorted(possible, key=lambda part: not is_pool(part[1])) if find(part[0])), None)

