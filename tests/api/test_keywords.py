@@ -19,12 +19,15 @@ from pytest_vmaf.option_table import BY_NAME
 from pytest_vmaf.settings import make_layer
 
 RIGHT = """
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from pytest_vmaf import Bisection, Clip, Encode, Encoder, Region, Result, Vmaf
-from pytest_vmaf import Correlation, MetricAgreement, Row, correlate
+from pytest_vmaf import Correlation, MetricAgreement, Row, correlate, read_frames
 
 
 @pytest.mark.vmaf(min_neg=93)
@@ -58,6 +61,21 @@ def test_correlation(rows: tuple[Row, ...]) -> None:
     print([each.better for each in found.differences if each.is_significant], found.to_rows())
 
 
+def decoded(frames: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
+    yield from frames
+
+
+def test_frames(vmaf: Vmaf) -> None:
+    frames = list(read_frames("ref.y4m"))
+    vmaf.check(np.stack(frames), decoded(frames), min_neg=93)
+    planes = read_frames("ref.y4m", pix_fmt="yuv420p", timeout=60)
+    luma: NDArray[np.uint8] = next(planes)[0]
+    clip = Clip.from_frames(planes, pix_fmt="yuv420p", frame_rate=25, name="a")
+    vmaf.score(clip, Clip.from_frames(luma[None], layout="NHW"))
+    vmaf.bisect(decoded(frames), encoder="libx264", targets=96)
+    vmaf.self_score(frames)
+
+
 def test_alone() -> None:
     Vmaf(min_neg=93, threads=2).self_score("ref.y4m", generation="v1")
 """
@@ -74,6 +92,9 @@ WRONG = {
     'vmaf.bisect("a", encoder="x", targets=96).nothing': "nothing",
     'vmaf.map("a", "b", min_neg_roi=3)': "min_neg_roi",
     "Vmaf(min_ngg=3)": "min_ngg",
+    "Clip.from_frames(5)": "from_frames",
+    'Clip.from_frames([], pixfmt="gray")': "pixfmt",
+    'read_frames("a", pixfmt="gray")': "read_frames",
 }
 
 
@@ -94,7 +115,8 @@ def test_options_are_complete() -> None:
 def test_mypy_on_a_users_file(tmp_path: Path) -> None:
     (tmp_path / "right.py").write_text(RIGHT)
     calls = "\n".join(f"    {call}" for call in WRONG)
-    (tmp_path / "wrong.py").write_text(f"from pytest_vmaf import Vmaf\n\n\ndef test(vmaf: Vmaf) -> None:\n{calls}\n")
+    head = "from pytest_vmaf import Clip, Vmaf, read_frames\n\n\ndef test(vmaf: Vmaf) -> None:\n"
+    (tmp_path / "wrong.py").write_text(f"{head}{calls}\n")
     # The tests of the tutorial, whose annotations are optional.
     files = [block for block in read_blocks(TUTORIAL, TUTORIAL.parents[1]) if block.claim == "file"]
     for number, block in enumerate(files):
