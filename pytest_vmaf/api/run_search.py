@@ -16,7 +16,7 @@ from pytest_vmaf.errors import ClipError, MeasurementError, ScorerError, Setting
 from pytest_vmaf.gates.expectations import FIELDS
 from pytest_vmaf.gates.metrics import BD_RATE, ENCODE_METRICS, SPEED
 from pytest_vmaf.media.clip import Clip
-from pytest_vmaf.media.clip_like import ClipLike, are_clips, are_frames, as_clip, clip_name, discard, own_cause
+from pytest_vmaf.media.clip_like import ClipLike, are_frames, as_clip, as_sources, clip_name, discard, own_cause
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
 from pytest_vmaf.media.inspect import count_frames
 from pytest_vmaf.media.part import refuse_outside
@@ -242,9 +242,7 @@ def _baseline(
 
 def _listed(sources: object) -> Sequence[ClipLike]:
     """One source or several, as a list. Raises SettingsError."""
-    alone = isinstance(sources, str | os.PathLike | Clip) or hasattr(sources, "clip")
-    alone = alone or (are_frames(sources) and not are_clips(sources))
-    many = [sources] if alone or not isinstance(sources, Iterable) else [*sources]
+    many = as_sources(sources)
     for source in many:
         if not isinstance(source, str | os.PathLike | Clip) and not (hasattr(source, "clip") or are_frames(source)):
             try:

@@ -21,7 +21,9 @@ def read_path(path: str | os.PathLike[str] | bytes) -> Path:
         first = next(iter(path), None) if isinstance(path, list | tuple) else path
         if is_array(first):
             raise ClipError(f"Clip(path) needs a file, not frames ({type(first).__name__}). Use Clip.from_frames(…).")
-        raise ClipError(f"A clip must be a path, a Clip or an encode, not {' '.join(repr(path).split()):.80}.")
+        hint = " Call it, and pass what it returns." if callable(path) else ""
+        shown = f"{' '.join(repr(path).split()):.80}"
+        raise ClipError(f"A clip must be a path, a Clip, an encode or frames in memory, not {shown}.{hint}")
     text = os.fsdecode(path)
     if not text:
         raise ClipError("A clip's path must not be empty.")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from io import IOBase
+from itertools import chain
 from typing import Protocol
 
 from pytest_vmaf.errors import ClipError, EncodeError, MeasurementError, MetricError
@@ -20,6 +22,8 @@ class HasClip(Protocol):
         """The clip."""
 
 
+#: Iterables that are not frames in memory.
+NO_FRAMES = (str, bytes, os.PathLike, Clip, Mapping, Set, IOBase, type)
 #: What the methods of `Vmaf` take as a clip.
 ClipLike = Clip | HasClip | str | os.PathLike[str] | bytes | Frames
 
@@ -88,21 +92,46 @@ def own_cause(error: BaseException) -> BaseException | None:
     return error.__cause__ if is_own else None
 
 
-def are_clips(value: object) -> bool:
-    """Whether this is a sequence of arrays with all frames of a clip each."""
-    return isinstance(value, Sequence) and all(getattr(each, "ndim", 0) == 4 for each in value)
-
-
 def are_frames(value: object) -> bool:
-    """Whether something can only be frames in memory: an array, a list of arrays, or an iterator. None is read."""
-    if isinstance(value, str | bytes | os.PathLike | Clip):
+    """Whether something can only be frames in memory: an array, a list of arrays, or another iterable. None is read."""
+    if isinstance(value, NO_FRAMES) or is_encode(value):
         return False
     if is_array(value) or isinstance(value, Iterator):
         return True
-    # Another sequence is read once for each clip, like a list.
-    first = next(iter(value), None) if isinstance(value, Sequence) else value
-    planes = first if isinstance(first, list | tuple) and first else (first,)
-    return isinstance(value, Iterable) and all(map(is_array, planes))
+    if isinstance(value, Sequence):
+        return _is_frame(next(iter(value), None))
+    kind = type(value)
+    return hasattr(kind, "__iter__") or (hasattr(kind, "__getitem__") and hasattr(kind, "__len__"))
+
+
+def as_sources(sources: object) -> list[object]:
+    """One source or several, as a list. Of an iterable, the first item tells whether it gives frames or clips."""
+    if isinstance(sources, NO_FRAMES) or is_array(sources) or hasattr(sources, "clip"):
+        return [sources]
+    if not are_frames(sources) and not isinstance(sources, Iterable):
+        return [sources]
+    items = iter(sources)  # type: ignore[call-overload]  # old sequences have no __iter__
+    try:
+        first = next(items)
+    except StopIteration:
+        return []
+    except Exception as error:
+        return [_raising(error)]
+    if not _is_frame(first) or getattr(first, "ndim", 0) == 4:
+        return [first, *items]
+    return [sources if isinstance(sources, Sequence) else chain([first], items)]
+
+
+def _is_frame(value: object) -> bool:
+    """Whether this is an array or a group of planes."""
+    planes = value if isinstance(value, list | tuple) and value else (value,)
+    return all(map(is_array, planes))
+
+
+def _raising(error: Exception) -> Iterator[object]:
+    """Frames of which making the first one raised."""
+    raise error
+    yield
 
 
 def clip_name(clip: object) -> str:

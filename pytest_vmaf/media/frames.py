@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from itertools import count
 from typing import BinaryIO
@@ -144,9 +144,12 @@ def _items(frames: object, stated: Stated) -> tuple[Iterator[object], str]:
         least = 0 if stated.form is not None and not stated.channels else 4
         if all(plane.ndim == 3 and plane.shape[-1] >= least for plane in planes) and stated.axes in ("", "NHW"):
             return _planes(planes, stated), ""
-    if isinstance(frames, str | bytes | Mapping) or not isinstance(frames, Iterable):
-        raise ClipError(f"frames must be an array or an iterable of frames, not {printable(f'{frames!r:.80}')}.")
-    return iter(frames), stated.axes
+    # Old sequences, such as data sets of PyTorch, have only __getitem__.
+    is_iterable = hasattr(frames, "__iter__") or (hasattr(frames, "__getitem__") and hasattr(frames, "__len__"))
+    if isinstance(frames, str | bytes | Mapping | Set | type) or not is_iterable:
+        hint = " Call it: what it returns are the frames." if callable(frames) else ""
+        raise ClipError(f"frames must be an array or an iterable of frames, not {printable(f'{frames!r:.80}')}.{hint}")
+    return iter(frames), stated.axes  # type: ignore[call-overload]  # see above
 
 
 def _planes(planes: list[Array], stated: Stated) -> Iterator[tuple[Array, ...]]:

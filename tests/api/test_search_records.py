@@ -329,7 +329,7 @@ def test_invalid_sources(method: str, sources: Any, nowhere: Path) -> None:
     refused(
         method,
         SettingsError,
-        "There must be at least one source|A clip must be a path, a Clip or an encode, not (5|None)",
+        "There must be at least one source|A clip must be a path, a Clip, an encode or frames in memory, not (5|None)",
         sources,
     )
 

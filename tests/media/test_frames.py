@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pytest_vmaf.errors import ClipError
 from pytest_vmaf.media import scratch
 from pytest_vmaf.media.clip import Clip
-from pytest_vmaf.media.clip_like import are_clips, are_frames, as_clip, as_pair, clip_name
+from pytest_vmaf.media.clip_like import are_frames, as_clip, as_pair, as_sources, clip_name
 from pytest_vmaf.media.fingerprint import content_of
 from pytest_vmaf.media.spool import explain_command, without_spools
 
@@ -58,6 +58,16 @@ class Readable:
 
     def __array__(self, dtype: object = None, copy: object = None) -> NDArray[np.uint8]:
         return self.array
+
+
+class Dataset:
+    """Frames by their numbers, as data sets of PyTorch have them."""
+
+    def __len__(self) -> int:
+        return len(RGB)
+
+    def __getitem__(self, number: int) -> NDArray[np.uint8]:
+        return RGB[number]
 
 
 @pytest.mark.parametrize(
@@ -328,8 +338,18 @@ def test_what_stands_for_clips() -> None:
     assert not are_frames(["a.mp4"])
     assert not are_frames(Clip("a.mp4"))
     assert not are_frames(np.ndarray)
-    assert are_clips([RGB, RGB])
-    assert not are_clips([RGB[0], RGB[1]])
+    assert not are_frames({"a": RGB})
+    assert len(as_sources([RGB, RGB])) == 2
+    assert len(as_sources(["a.mp4", RGB])) == 2
+    assert len(as_sources(map(str, "ab"))) == 2
+    for frames in (list(RGB), iter(RGB), (frame for frame in RGB), Dataset(), zip(Y, U, V, strict=True), RGB):
+        assert len(as_sources(frames)) == 1
+    assert as_sources(iter(())) == []
+    assert content(as_clip(as_sources(iter(RGB))[0])) == content(as_clip(Dataset())) == RGB.tobytes()  # type: ignore[arg-type]
+    with pytest.raises(ClipError, match="making frame 0 raised ZeroDivisionError"):
+        as_clip(as_sources(1 / 0 for _ in "a")[0])  # type: ignore[arg-type]
+    with pytest.raises(ClipError, match=r"an encode or frames in memory, not .* Call it, and pass what it returns"):
+        as_clip(lambda: RGB)  # type: ignore[arg-type, return-value]
     assert clip_name(RGB) == clip_name(iter(RGB)) == "frames in memory"
     first, second = as_pair(RGB, RGB)
     assert first is second

@@ -216,7 +216,7 @@ def test_missing_file(tmp_path):
 
 @pytest.mark.parametrize("path", [None, 5, 1.5, ["a.mp4"], {"a": 1}])
 def test_path_of_another_type(path):
-    with pytest.raises(ClipError, match="A clip must be a path, a Clip or an encode, not"):
+    with pytest.raises(ClipError, match="A clip must be a path, a Clip, an encode or frames in memory, not"):
         Clip(path)
 
 
