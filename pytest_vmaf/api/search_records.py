@@ -73,7 +73,9 @@ def record_answers(
         violations += _record_bisection(context, bisection, limits)
         lines = str(bisection).splitlines()
     count = len(limits) + len(disagreement)
-    violations += [each.text for each in disagreement if not each.passed]
+    apart = [each for each in disagreement if not each.passed]
+    violations += [each.text for each in apart]
+    lines = [*(each.agreement.verdict for each in apart), *lines]
     if disagreement and first < len(measurements):
         measurements[first] = with_gates(measurements[first], disagreement_gates(disagreement))
     if outcome is not None:
