@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_vmaf.baselines.agreement import EqualRateCheck
+from pytest_vmaf.errors import SettingsError
 
 if TYPE_CHECKING:
     from pytest_vmaf.api.run_search import SearchInput
@@ -24,10 +25,16 @@ class EqualRates:
 
         Raises:
             BaselineError: If it has not.
+            SettingsError: If no other metric than that of the targets is named.
         """
         self._baseline = search.baseline
         self._check = None
         if search.agree and search.baseline:
+            if {*search.agree} == {request.metric}:
+                raise SettingsError(
+                    f"agree must name other metrics than {request.metric.text}, which the targets are scores of, for "
+                    'example ["psnr_y", "float_ms_ssim"].'
+                )
             self._check = EqualRateCheck(request.metric, search.agree, request.targets, {})
             search.baseline.require_points(self._check)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_vmaf.report.sections import Chart, DataTable, Line, Paragraph, Section
 from pytest_vmaf.report.wording import AGREEMENT
-from pytest_vmaf.search.metric import parse_quality
+from pytest_vmaf.search.metric import metric_label
 
 if TYPE_CHECKING:
     from pytest_vmaf.search.agreement import Agreement
@@ -44,10 +44,10 @@ def _rows(agreement: Agreement) -> list[tuple[object, ...]]:
         spread = "–" if rate.interval is None else "{:+.1f} to {:+.1f}".format(*rate.interval)
         judges = "yes" if metric in agreement.judges else "no"
         numbers = (f"{rate:+.2f} %", spread, f"{agreement.margin(metric):.1f} %")
-        rows.append((agreement.encoder, str(parse_quality(metric)), *numbers, agreement.opinion(metric), judges))
+        rows.append((agreement.encoder, metric_label(metric), *numbers, agreement.opinion(metric), judges))
     for metric in agreement.unknown:
         judges = "yes" if metric in agreement.judges else "no"
-        rows.append((agreement.encoder, str(parse_quality(metric)), "–", "–", "–", "unknown", judges))
+        rows.append((agreement.encoder, metric_label(metric), "–", "–", "–", "unknown", judges))
     return rows
 
 
@@ -63,6 +63,6 @@ def _chart(agreements: Sequence[Agreement]) -> list[Chart]:
         marked = [number for number, metric in enumerate(known) if metric in each.judges]
         lines.append(Line(each.encoder, [(float(each[metric]), heights[metric]) for metric in known], marked))
     zero = Line("no difference", [(0.0, 0.5), (0.0, len(order) + 0.5)])
-    levels = [(str(parse_quality(metric)), height) for metric, height in heights.items()]
+    levels = [(metric_label(metric), height) for metric, height in heights.items()]
     caption = "Left of 0, the encoder needs less bitrate. Large dots are the metrics of the verdict."
     return [Chart("BD-rate, %", "metric", [*(line for line in lines if line.points), zero], levels, caption)]

@@ -12,7 +12,7 @@ from pytest_vmaf.scoring.features import is_elementary
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.search.bisect_request import TWINS
 from pytest_vmaf.search.delta import Delta
-from pytest_vmaf.search.metric import Metric, parse_quality, quality_metrics
+from pytest_vmaf.search.metric import Metric, metric_label, parse_quality, quality_metrics
 
 #: A BD-rate nearer to 0 than this, in percent, counts as no difference: the points of another search of the same
 #: encoders can turn its sign. Of 13 pairs of long NEG curves (63 CRFs) that differ by less than 5 %, 95 % were off by
@@ -109,6 +109,36 @@ class Agreement(Mapping[str, Delta]):
         alone = " alone" if len(self.judges) > 1 else ""
         others = others or "; no other metric was compared"
         return f"{_listed(decided)}{alone} says {that}{others}"
+
+    def beside(self, **others: Agreement) -> Agreement:
+        """Add the metric of the targets of other comparisons to the verdict, such as NEG of VMAF v1.
+
+        A search has scores of one model. Another comparison with `generation="v1"` takes the encodes that both make
+        from the cache.
+
+        Args:
+            **others: By the name that it gets here, the BD-rates of the same encoders in another comparison.
+
+        Raises:
+            SettingsError: If these are other encoders, or a metric has this name already.
+        """
+        rates, unknown, judges = dict(self.rates), dict(self.unknown), [*self.judges]
+        for name, other in others.items():
+            if (other.encoder, other.anchor) != (self.encoder, self.anchor):
+                raise SettingsError(
+                    f"{name} must be of {self.encoder} against {self.anchor}, not of {other.encoder} against "
+                    f"{other.anchor}."
+                )
+            if name in (*rates, *unknown):
+                raise SettingsError(f"{name} is a metric of this comparison. Give the other one another name.")
+            metric = other.judges[0]
+            if metric in other.rates:
+                rates[name] = other.rates[metric]
+            else:
+                unknown[name] = other.unknown[metric]
+            judges.append(name)
+        ordered = dict(sorted(rates.items(), key=lambda item: item[1]))
+        return replace(self, rates=ordered, unknown=unknown, judges=tuple(judges))
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -247,5 +277,5 @@ def _independent(metric: Metric, target: Metric, names: set[str]) -> bool:
 
 
 def _listed(metrics: Sequence[str]) -> str:
-    names = [str(parse_quality(metric)) for metric in metrics]
+    names = [metric_label(metric) for metric in metrics]
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

@@ -107,12 +107,13 @@ def bd_rate_noise(anchor: RateQuality, test: RateQuality, *, between: tuple[floa
     """
     curves, shared = _rate_curves(anchor, test, between)
     whole = _percent(_mean_difference(curves, shared))
+    means = [pchip_integral(x, y, *shared) / (shared[1] - shared[0]) for x, y in curves]
     squares = 0.0
-    for changed, (x, y) in enumerate(curves):
+    for (x, y), other, sign in zip(curves, means[::-1], (-1, 1), strict=True):
         for left_out in range(1, len(x) - 1):
-            fewer = [x[:left_out] + x[left_out + 1 :], y[:left_out] + y[left_out + 1 :]]
-            pair = [(fewer[0], fewer[1]) if number == changed else curve for number, curve in enumerate(curves)]
-            squares += (_percent(_mean_difference(pair, shared)) - whole) ** 2
+            fewer = (x[:left_out] + x[left_out + 1 :], y[:left_out] + y[left_out + 1 :])
+            changed = pchip_integral(*fewer, *shared) / (shared[1] - shared[0])
+            squares += (_percent(sign * (changed - other)) - whole) ** 2
     return math.sqrt(squares)
 
 

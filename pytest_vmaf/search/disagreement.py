@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.search.agreement import Agreement
-from pytest_vmaf.search.metric import parse_quality
+from pytest_vmaf.search.metric import metric_label
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class DisagreementVerdict:
     def text(self) -> str:
         """The spread in words, with the BD-rate of each metric."""
         rates = sorted((self.agreement[metric], metric) for metric in self.agreement.judges)
-        numbers = ", ".join(f"{parse_quality(metric)} {rate:+.2f} %" for rate, metric in rates)
+        numbers = ", ".join(f"{metric_label(metric)} {rate:+.2f} %" for rate, metric in rates)
         names = f"{self.agreement.encoder} against {self.agreement.anchor}"
         spread = f"BD-rates of {names} are {self.agreement.disagreement:.2f} points apart ({numbers})"
         return f"{spread}; max_disagreement is {self.limit:g}"

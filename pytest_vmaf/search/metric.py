@@ -59,6 +59,12 @@ class Metric:
         return result[self.name].pooled(self.pool)
 
 
+def metric_label(text: str) -> str:
+    """A metric as it is printed, of a name that was read before: "NEG p5" for "neg.p5"."""
+    name, _, pool = text.partition(".")
+    return str(Metric(name, pool or "mean"))
+
+
 def parse_metric(text: str, find: FindMetric = no_metric) -> Metric:
     """Read "neg" or "neg.p5". Raises SettingsError for unknown metrics, and those of which a lower score is better.
 

@@ -204,3 +204,5 @@ def test_points_are_untrusted(points: Any, message: str) -> None:
 def test_agree_needs_a_baseline(bisect: Run, place: BaselineLocation) -> None:
     with pytest.raises(SettingsError, match=r"agree compares vmaf\.bisect with its baseline"):
         bisect(place, baseline=None)
+    with pytest.raises(SettingsError, match=r"agree must name other metrics than neg, which the targets are scores of"):
+        bisect(place, agree=["neg"])

@@ -94,6 +94,16 @@ def test_lookup() -> None:
     assert agreement.opinion("psnr_y") == "unknown"
 
 
+def test_beside_another_comparison() -> None:
+    both = opinions(neg=-5, psnr_y=-3).beside(v1=opinions(neg=-7, psnr_y=9), tiny=opinions(neg=None))
+    assert both.verdict == "NEG, psnr_y and v1 agree that b is better than a (-7.0 to -3.0 %); tiny cannot be compared"
+    assert list(both) == ["v1", "neg", "psnr_y"]
+    with pytest.raises(SettingsError, match=r"neg is a metric of this comparison"):
+        both.beside(neg=opinions(neg=1))
+    with pytest.raises(SettingsError, match=r"v2 must be of b against a, not of c against a"):
+        both.beside(v2=replace(opinions(neg=1), encoder="c"))
+
+
 def test_data() -> None:
     data = opinions(neg=-5, psnr_y=3, float_ssim=None).to_dict()
     assert json.loads(json.dumps(data, allow_nan=False)) == data
