@@ -23,8 +23,8 @@ from pytest_vmaf.text import did_you_mean, plural, printable
 
 #: The name of the opinion scores in `lower_is_better`.
 MOS = "mos"
-#: Fewer sources give intervals that are too narrow.
-FEW_SOURCES = 8
+#: Fewer sources, or fewer clips, give intervals that are too narrow.
+FEW_BLOCKS = 8
 #: An SRCC below this, over all clips, is the sign of a metric of which a lower value is better.
 REVERSED = -0.3
 NO_INTERVALS = "the mos have no confidence intervals"
@@ -165,10 +165,9 @@ def cautions(study: Study, everything: ClipGroup) -> list[str]:
             remedy = f" Name it in lower_is_better (--lower-is-better {name}) if a lower value is better."
             remedy = "" if agreement.lower_is_better else remedy
             notes.append(f"{name} gets worse as the mos gets better (SRCC {srcc:.2f}).{remedy}")
-    if study.block == "source" and len(study.sources) < FEW_SOURCES:
-        notes.append(
-            f"Intervals are from resamples of {plural(len(study.sources), 'source')}. So few make them too narrow."
-        )
+    if study.blocks < FEW_BLOCKS:
+        number = plural(study.blocks, study.block)
+        notes.append(f"Intervals are from resamples of {number}. So few make them too narrow.")
     return notes
 
 

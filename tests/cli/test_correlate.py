@@ -73,6 +73,7 @@ def test_pages(correlate: Correlate, tmp_path: Path, name: str, start: str) -> N
         (["--gate", "min_srcc=0.9", "--metric", "psnr_y"], 1, "failed: min_srcc=0.9: SRCC of psnr_y is 0."),
         (["--gate", "min_srcc=0.9", "--metric", "neg"], 0, ""),
         (["--gate", "min_srcc_worst_codec=0.99", "--metric", "neg"], 1, "SRCC of neg on "),
+        (["--mapping", "logistic", "--metric", "neg"], 0, ""),
         (["--gate", "max_rmse=0.01", "--metric", "neg"], 1, "RMSE of neg is 0."),
         (["--gate", "max_srcc=0.9"], 2, "max_srcc must be min_srcc"),
         (["--gate", "min_scc=0.9"], 2, "Did you mean 'min_srcc'?"),

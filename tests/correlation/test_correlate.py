@@ -7,7 +7,7 @@ import json
 import pytest
 
 from correlation.builders import CODECS, Rows, a_study
-from pytest_vmaf import Correlation, correlate
+from pytest_vmaf import Correlation, SettingsError, correlate
 from pytest_vmaf.correlation.statistics import STATISTICS
 
 
@@ -47,6 +47,42 @@ def test_values_and_intervals(correlation: Correlation) -> None:
         assert (ours > theirs) == statistic.higher_is_better
     assert correlation.ceiling is not None
     assert neg.tau_b_95 < correlation.ceiling < 1
+
+
+def test_errors_by_their_definitions(study: tuple[Rows, Rows], correlation: Correlation) -> None:
+    # ITU-T P.1401: the mapping takes four degrees of freedom, and half an interval is t s / √n.
+    half = 2.0686576 * 0.7 / 24**0.5
+    for agreement in correlation:
+        curve = agreement.curve
+        assert curve is not None
+        errors = [
+            abs(curve.predict(row[agreement.metric]) - opinion["mos"]) for row, opinion in zip(*study, strict=True)
+        ]
+        beyond = [max(0, error - half) for error in errors]
+        freedom = len(errors) - 4
+        assert agreement.rmse == pytest.approx((sum(error**2 for error in errors) / freedom) ** 0.5)
+        assert agreement.rmse_star == pytest.approx((sum(error**2 for error in beyond) / freedom) ** 0.5)
+        assert agreement.outlier_ratio == sum(error > half for error in errors) / len(errors)
+    overrated = [
+        correlation["vmaf"].curve.predict(row["vmaf"]) - opinion["mos"]  # type: ignore[union-attr]
+        for row, opinion in zip(*study, strict=True)
+        if row["codec"] == "neural"
+    ]
+    bias = correlation.of("vmaf", codec="neural").bias
+    assert bias is not None
+    assert bias.value == pytest.approx(sum(overrated) / len(overrated))
+
+
+def test_asking_for_what_is_not_there(correlation: Correlation) -> None:
+    for ask, said in (
+        (lambda: correlation["nge"], "There is no metric 'nge'. Did you mean 'neg'?"),
+        (lambda: correlation.of("neg", codec="vp9"), "There is no codec 'vp9'. There are: avc, hevc, neural."),
+        (lambda: correlation.of("neg", codec="avc", source="s0"), "Give codec or source, not both."),
+        (lambda: correlation["neg"].value("scc"), "Did you mean 'srcc'?"),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(SettingsError) as refused:
+            ask()
+        assert said in str(refused.value)
 
 
 def test_bias_of_a_codec(correlation: Correlation) -> None:
