@@ -47,7 +47,8 @@ class SuiteFile(pytest.Module):
                 text += "silence this, rename the file, or name it in collect_ignore of a conftest.py."
                 self.warn(pytest.PytestCollectionWarning(text))
                 return
-            find = metric_finder(self.config, self.ihook, self.config.stash[LAYERS])
+            layers = self.config.stash[LAYERS]
+            find = metric_finder(self.config, self.ihook, layers)
             suite = suite_of(source, extensions.encoder, find)
             _refuse_shared_baselines(source, suite)
         except SettingsError as error:

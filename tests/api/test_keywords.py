@@ -26,7 +26,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pytest_vmaf import Bisection, Clip, Encode, Encoder, Region, Result, Vmaf
+from pytest_vmaf import Bisection, Clip, Encode, Encoder, FramePairs, Metric, NetworkMetric, Region, Result, Vmaf
 from pytest_vmaf import Correlation, MetricAgreement, Row, correlate, read_frames
 
 
@@ -40,6 +40,31 @@ def test_gate(vmaf: Vmaf, tmp_path: Path) -> None:
     vmaf.score(Path("a"), "b", model="auto", regions={"face": Region(0, 0, 64, 64), "sky": (0, 0, 8, 8)})
     vmaf.roi("a", "b", min_neg_roi=90, weight=0.7)
     vmaf.map("a", "b", grid=(4, 4), min_neg_tile=80)
+
+
+class Net:
+    name = "net"
+    direction = "lower"
+
+    def measure(self, reference: NDArray[np.float32], distorted: NDArray[np.float32]) -> float:
+        return float(np.abs(reference - distorted).mean())
+
+
+class Flicker:
+    name, direction, unit = "flicker", "lower", "dB"
+
+    def measure_clip(self, pairs: FramePairs) -> list[float]:
+        return [float(abs(a.mean() - b.mean())) for a, b in pairs]
+
+
+def pytest_vmaf_metric(config: pytest.Config | None, name: str) -> Metric | None:
+    return Net() if name == "net" else None
+
+
+def test_metrics(vmaf: Vmaf, tmp_path: Path) -> None:
+    network = NetworkMetric(tmp_path / "net.onnx", direction="higher")
+    vmaf.check("a", "b", metrics=[Net(), Flicker(), "other", "net.onnx", network], gates={"max_net_p95": 0.1})
+    vmaf.bisect("a", encoder="libx264", targets=70, metric="ssimulacra2", metrics=network)
 
 
 def test_targets(vmaf: Vmaf) -> None:
