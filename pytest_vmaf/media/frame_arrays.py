@@ -12,6 +12,8 @@ from pytest_vmaf.text import printable
 
 #: DLPack's numbers of memory that the processor reads: its own, and the pinned one of CUDA and ROCm.
 READABLE = {1, 3, 11}
+#: Modes of Pillow's images whose samples are neither RGB nor grey.
+PALETTES = ("P", "PA", "CMYK", "YCbCr", "LAB", "HSV")
 #: The orders of axes. T is another letter for N.
 CLIP_LAYOUTS = ("NHWC", "NCHW", "CNHW", "NHW")
 
@@ -29,6 +31,9 @@ def to_array(value: object) -> Array:
             raise ClipError(f"{kind} must be in the processor's memory. Copy it there first: frames.cpu().")
         if getattr(value, "requires_grad", False) is True:
             raise ClipError(f"{kind} requires gradients, and scoring has none. Pass frames.detach().")
+        mode = getattr(value, "mode", None)
+        if mode in PALETTES and hasattr(value, "convert"):
+            raise ClipError(f'{kind} of mode {mode!r} has no RGB samples. Convert it: image.convert("RGB").')
         if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
             raise ClipError("a masked array has pixels without a value. Fill them first: frames.filled(0).")
         if hasattr(value, "__array__") or hasattr(value, "__array_interface__"):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import tempfile
 import zlib
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
@@ -88,6 +89,11 @@ def spool_frames(
         refusal = ClipError(f"{title}: {place}{error}")
         refusal.frame = done
         raise refusal from error.__cause__
+    except OSError as error:
+        raise ClipError(
+            f"{title} cannot be written to a temporary file: {printable(error.strerror or str(error))}. The folder is "
+            f"{printable(tempfile.gettempdir())}; set TMPDIR to another one."
+        ) from error
 
 
 def _guarded(items: Iterator[object]) -> Iterator[object]:
@@ -224,7 +230,8 @@ def _unfit(dtype: np.dtype[np.generic]) -> str:
 
 def _array(item: object) -> Array:
     if not is_array(item):
-        raise ClipError(f"a frame must be an array, not {printable(f'{item!r:.80}')}.")
+        hint = ' Use frame.to_ndarray(format="rgb24").' if hasattr(item, "to_ndarray") else ""
+        raise ClipError(f"a frame must be an array, not {printable(f'{item!r:.80}')}.{hint}")
     return to_array(item)
 
 
@@ -242,12 +249,7 @@ def _write(writer: _Writer, item: object, out: BinaryIO, content: int) -> int:
     for part in parts:
         samples = np.ascontiguousarray(_integers(part, layout), layout.dtype).data
         content = zlib.crc32(samples, content)
-        try:
-            out.write(samples)
-        except OSError as error:
-            raise ClipError(
-                f"it cannot be written to a temporary file: {error.strerror or error}. Set TMPDIR to a larger disk."
-            ) from error
+        out.write(samples)
     return content
 
 

@@ -116,6 +116,7 @@ def test_planes() -> None:
     ten = tuple(plane.astype(np.uint16) * 4 for plane in (Y, U, V))
     clip = Clip.from_frames(ten, pix_fmt="yuv420p10le")
     assert content(clip) == (np.frombuffer(expected, np.uint8).astype("<u2") * 4).tobytes()
+    assert content(Clip.from_frames(tuple(plane / 255 for plane in (Y, U, V)), pix_fmt="yuv420p")) == expected
     # Odd sides are rounded up.
     odd = (Y[:, :3, :5], U[:, :2, :3], V[:, :2, :3])
     assert Clip.from_frames(odd, pix_fmt="yuv420p").frame_bytes() == 15 + 12
@@ -198,6 +199,49 @@ def test_refused(frames: object, options: dict[str, object], message: str, temp:
     with pytest.raises(ClipError, match=message):
         Clip.from_frames(frames, **options)  # type: ignore[arg-type]
     assert not [*temp.iterdir()]
+
+
+def test_no_temporary_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    with pytest.raises(ClipError, match=r"cannot be written to a temporary file: No such file.*gone; set TMPDIR"):
+        Clip.from_frames(RGB)
+
+
+def test_pictures() -> None:
+    class Picture(Readable):
+        mode = "P"
+
+        def convert(self, mode: str) -> None: ...
+
+    with pytest.raises(
+        ClipError, match=r'Picture of mode \'P\' has no RGB samples. Convert it: image.convert\("RGB"\)'
+    ):
+        Clip.from_frames([Picture(GREY[0])])
+
+    class Decoded:
+        def to_ndarray(self) -> None: ...
+
+    with pytest.raises(ClipError, match=r"must be an array, not .* Use frame.to_ndarray"):
+        Clip.from_frames([Decoded()])  # type: ignore[list-item]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal(number: signal.Signals, tmp_path: Path) -> None:
+    """A process that is ended while it writes frames removes what it has written."""
+    code = (
+        "import os, sys, numpy as np\n"
+        "from pytest_vmaf import Clip\n"
+        "def frames():\n"
+        "    while True:\n"
+        "        yield np.zeros((512, 512, 3), np.uint8)\n"
+        "        os.kill(os.getpid(), int(sys.argv[1]))\n"
+        "Clip.from_frames(frames())\n"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    end = subprocess.run([sys.executable, "-c", code, str(int(number))], capture_output=True, env=environment)
+    assert end.returncode in (-number, 128 + number), end.stderr
+    assert not [*tmp_path.iterdir()]
 
 
 def test_bfloat16() -> None:
