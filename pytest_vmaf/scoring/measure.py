@@ -145,13 +145,14 @@ def context_of(
 ) -> Context:
     """The context of a log's scores. `name` and `reference` replace the clips' paths, `notes` follow the pair's."""
     job, pair = prepared.job, prepared.pair
+    own = (*option_notes(job.features), *xpsnr_notes(job, log, pair.frame_rate if pair else None))
     return Context(
         reference=reference or str(job.reference.clip),
         distorted=name or str(job.distorted.clip),
         frame_rate=pair.frame_rate if pair else Fraction(job.reference.clip.frame_rate or 25),
         provenance={
             **_provenance(prepared, log),
-            "notes": [*(pair.notes if pair else ()), *option_notes(job.features), *xpsnr_notes(job, log), *notes],
+            "notes": [*(pair.notes if pair else ()), *own, *notes],
         },
         shots=prepared.shots,
         first=0 if job.reference.matched else job.reference.start,

@@ -120,8 +120,14 @@ def limit_of(request: ScoreRequest) -> float:
     return 6.0 * pixel_format(request.pix_fmt).depth + 12
 
 
-def xpsnr_notes(request: ScoreRequest, log: ScoreLog) -> tuple[str, ...]:
-    """Notes about the XPSNR of a log: the clip's number as ffmpeg averages it, and which frames are limited."""
+def xpsnr_notes(request: ScoreRequest, log: ScoreLog, frame_rate: Fraction | None) -> tuple[str, ...]:
+    """Notes about the XPSNR of a log: the clip's number as ffmpeg averages it, and which frames are limited.
+
+    Args:
+        request: The scoring.
+        log: Its log.
+        frame_rate: Frames per second, or None if they are unknown, which is noted, too.
+    """
     columns = {name: log.columns[name] for name in XPSNR_COLUMNS if name in request.columns and name in log.columns}
     if not needs_xpsnr(request) or not columns or not all(columns.values()):
         return ()
@@ -129,6 +135,8 @@ def xpsnr_notes(request: ScoreRequest, log: ScoreLog) -> tuple[str, ...]:
     if any(min(frames) < limit for frames in columns.values()):
         averages = ", ".join(f"{name} {weighted_average(frames):.4f}" for name, frames in columns.items())
         notes.append(f"XPSNR of the clip in dB, averaged over weighted errors as ffmpeg prints it: {averages}")
+    if frame_rate is None:
+        notes.append(f"no frame rate is stated, so XPSNR is weighted as below {FAST} frames/s")
     counts = {name: sum(value >= limit for value in frames) for name, frames in columns.items()}
     limited = ", ".join(f"{name} in {plural(count, 'frame')}" for name, count in counts.items() if count)
     if limited:

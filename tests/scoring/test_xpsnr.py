@@ -113,7 +113,9 @@ def test_identical_frames_are_limited_as_psnr(raw, score):
         "frames, xpsnr_v in 3 frames"
     ]
     reference, _ = raw(176, 144, "yuv420p10le")
-    assert score(reference, reference, features=("xpsnr",))[V].frames == (72.0,) * 3
+    result = score(*[replace(reference, frame_rate=None)] * 2, features=("xpsnr",))
+    assert result[V].frames == (72.0,) * 3
+    assert "no frame rate is stated, so XPSNR is weighted as below 32 frames/s" in result.provenance["notes"]
 
 
 @pytest.mark.slow
