@@ -69,7 +69,7 @@ def test_metrics(vmaf: Vmaf, tmp_path: Path) -> None:
 
 def test_targets(vmaf: Vmaf) -> None:
     bisection: Bisection = vmaf.bisect("ref.y4m", encoder="libx264:slow", targets=[94, 96], max_bitrate={96: 1e6})
-    crf: int = bisection[96].crf
+    crf: float = bisection[96].crf
     vmaf.check("ref.y4m", bisection[96], min_neg=96)
     own = {"encoder": Encoder("x", (0, 51), ("-crf", "{crf}"))}
     vmaf.compare(["a", "b"], encoders={"a": "libx264", "b": "libsvtav1"}).bd_rate("b", anchor="a")

@@ -93,7 +93,12 @@ def test_spread() -> None:
     ("clips", "size", "pix_fmt"),
     [
         (("ref_160x90_yuv420p.yuv", "dis_160x90_yuv420p.yuv"), (160, 90), "yuv420p"),
-        (("src01_hrc00_576x324_yuv420p10le.yuv", "src01_hrc01_576x324_yuv420p10le.yuv"), (576, 324), "yuv420p10le"),
+        pytest.param(
+            ("src01_hrc00_576x324_yuv420p10le.yuv", "src01_hrc01_576x324_yuv420p10le.yuv"),
+            (576, 324),
+            "yuv420p10le",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_ssim_network(
