@@ -22,7 +22,7 @@ from pytest_vmaf.gates.metrics import (
 )
 from pytest_vmaf.gates.plugin_metrics import FindMetric, find_in, no_metric
 from pytest_vmaf.gates.stream_numbers import result_number
-from pytest_vmaf.scoring.features import feature_columns, is_elementary
+from pytest_vmaf.scoring.features import feature_columns, is_elementary, metrics_of
 from pytest_vmaf.scoring.pools import OTHER_POOLS, POOLS, is_pool
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.text import did_you_mean, printable
@@ -159,7 +159,8 @@ def parse_gate(name: str, limit: object, origin: str, region: str = "", find: Fi
         return Gate(name, bound, *found, _limit(name, limit, origin, points=False), origin, region)
     if metric is None:
         suffix = next((f"_{pool}" for pool in POOLS if rest.endswith(f"_{pool}")), "")
-        hint = did_you_mean(rest.removesuffix(suffix), (*names, *directions), f"{bound}_{{}}{suffix}")
+        plain = rest.removesuffix(suffix)
+        hint = did_you_mean(plain, (*names, *directions), f"{bound}_{{}}{suffix}") or metrics_of(plain)
         raise unknown_metric(name, origin, hint, names)
     if metric in (*STREAM_METRICS, *SPEED_GATES):
         raise SettingsError(f"{name!r} ({origin}): {metric} has no pools. Write {bound}_{metric}.")

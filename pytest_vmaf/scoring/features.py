@@ -42,6 +42,13 @@ def every_column_of(feature: str) -> tuple[str, ...]:
     return (*columns_of(feature), *optional_columns_of(feature))
 
 
+def metrics_of(name: str) -> str:
+    """A sentence with the metrics of a feature, for messages about one that is taken for a metric; else ""."""
+    if name not in registry()["features"] or name in feature_columns():
+        return ""
+    return f" The metrics of {name} are {', '.join(every_column_of(name))}."
+
+
 def options_of(feature: str) -> str:
     """The options of a feature as they are written, for example "enc_height=540:enc_width=960"; else ""."""
     return feature.partition("=")[2]

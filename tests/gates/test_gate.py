@@ -143,6 +143,8 @@ def test_random_assignments(text):
         ("min_neg_harmonic", " Did you mean 'min_neg_harmonic_mean'?"),
         ("quality", " Gates are"),
         ("min_quality", " Metrics: vmaf, neg, gap"),
+        ("min_vif", " The metrics of vif are integer_vif_scale0, integer_vif_scale1, "),
+        ("min_xpsnr_p5", " Did you mean 'min_xpsnr_y_p5'?"),
     ],
 )
 def test_wrong_name_gets_a_hint(name, hint):
