@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from pytest_vmaf.scoring.result import FramesAbove as FramesAbove, Result as Result
     from pytest_vmaf.scoring.score import Score as Score
     from pytest_vmaf.scoring.scorer import *  # noqa: F403
+    from pytest_vmaf.search.agreement import Agreement as Agreement
     from pytest_vmaf.search.bisection import Answer as Answer, Bisection as Bisection
     from pytest_vmaf.search.comparison import Comparison as Comparison
     from pytest_vmaf.search.delta import Delta as Delta
@@ -119,6 +120,7 @@ _EXPORTS = {
     "scoring.score": "Score",
     "scoring.scorer": "Capabilities EncodeStep EncodingScorer JoiningScorer ModelRun RepeatableScorer "
     "ScoreLog ScoreRequest Scorer Source Tools",
+    "search.agreement": "Agreement",
     "search.bisection": "Answer Bisection",
     "search.comparison": "Comparison",
     "search.delta": "Delta",

@@ -61,8 +61,8 @@ def _chart(agreements: Sequence[Agreement]) -> list[Chart]:
     for each in agreements:
         known = [metric for metric in order if metric in each]
         marked = [number for number, metric in enumerate(known) if metric in each.judges]
-        lines.append(Line(each.encoder, [(float(each[metric]), heights[metric]) for metric in known], marked))
-    zero = Line("no difference", [(0.0, 0.5), (0.0, len(order) + 0.5)])
+        lines.append(Line(each.encoder, [(float(each[metric]), heights[metric]) for metric in known], marked, "dots"))
+    zero = Line("no difference", [(0.0, 0.5), (0.0, len(order) + 0.5)], style="curve")
     levels = [(metric_label(metric), height) for metric, height in heights.items()]
     caption = "Left of 0, the encoder needs less bitrate. Large dots are the metrics of the verdict."
     return [Chart("BD-rate, %", "metric", [*(line for line in lines if line.points), zero], levels, caption)]

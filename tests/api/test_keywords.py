@@ -26,7 +26,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pytest_vmaf import Bisection, Clip, Encode, Encoder, FramePairs, Metric, NetworkMetric, Region, Result, Vmaf
+from pytest_vmaf import Agreement, Bisection, Clip, Encode, Encoder, Region, Result, Vmaf
+from pytest_vmaf import FramePairs, Metric, NetworkMetric
 from pytest_vmaf import Correlation, MetricAgreement, Row, correlate, read_frames
 
 
@@ -75,6 +76,12 @@ def test_targets(vmaf: Vmaf) -> None:
     vmaf.compare(["a", "b"], encoders={"a": "libx264", "b": "libsvtav1"}).bd_rate("b", anchor="a")
     vmaf.bisect("ref.y4m", encoder=lambda source, output, crf: None, targets=crf, baseline=True, max_bitrate_rise="2%")
     vmaf.bisect("ref.y4m", encoder=own["encoder"], targets=96, start=bisection)
+    vmaf.bisect("ref.y4m", encoder="libx264", targets=96, baseline=True, agree=["xpsnr_y", "float_ms_ssim"])
+    both = vmaf.compare("a", encoders=["libx264", "libx265"], agree="psnr_y", max_disagreement=10)
+    rates: Agreement = both.bd_rates("libx265", anchor="libx264")
+    verdict: str = rates.beside(v1=rates).verdict
+    worse: float = rates["psnr_y"] + rates.margin("psnr_y") + rates.disagreement
+    assert verdict and worse and rates.of("better") and "neg" in rates and rates.unknown["cambi"]
 
 
 def test_correlation(rows: tuple[Row, ...]) -> None:
@@ -109,6 +116,8 @@ WRONG = {
     'vmaf.check("a", "b", min_ngg=3)': "min_ngg",
     'vmaf.check("a", "b", modle="auto")': "modle",
     'vmaf.check("a", "b", min_neg="high")': "min_neg",
+    'vmaf.compare("a", encoders=["libx264"], max_disagreement="10")': "max_disagreement",
+    'vmaf.bisect("a", encoder="libx264", targets=90, max_disagreement=10)': "max_disagreement",
     'vmaf.check("a", "b", generation="v2")': "generation",
     'vmaf.check("a", 5)': "check",
     'vmaf.score("a", "b", threads="all")': "threads",
