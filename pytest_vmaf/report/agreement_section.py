@@ -59,10 +59,9 @@ def _chart(agreements: Sequence[Agreement]) -> list[Chart]:
     heights = {metric: float(len(order) - number) for number, metric in enumerate(order)}
     lines = []
     for each in agreements:
-        known = [metric for metric in order if metric in each]
-        marked = [number for number, metric in enumerate(known) if metric in each.judges]
-        lines.append(Line(each.encoder, [(float(each[metric]), heights[metric]) for metric in known], marked, "dots"))
+        points = [(float(each[metric]), heights[metric]) for metric in order if metric in each]
+        lines.append(Line(each.encoder, points, style="dots"))
     zero = Line("no difference", [(0.0, 0.5), (0.0, len(order) + 0.5)], style="curve")
     levels = [(metric_label(metric), height) for metric, height in heights.items()]
-    caption = "Left of 0, the encoder needs less bitrate. Large dots are the metrics of the verdict."
+    caption = "Left of 0, an encoder needs less bitrate than the anchor for the same quality by this metric."
     return [Chart("BD-rate, %", "metric", [*(line for line in lines if line.points), zero], levels, caption)]

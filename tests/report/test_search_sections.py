@@ -346,7 +346,7 @@ def test_agreement() -> None:
     ]
     (chart,) = blocks(section, "chart")
     assert [(line["name"], line["points"], line["marked"]) for line in chart["lines"]] == [
-        ("b", [[-5, 2], [3, 1]], [0, 1]), ("c", [[0.5, 2]], [0]), ("no difference", [[0, 0.5], [0, 2.5]], []),
+        ("b", [[-5, 2], [3, 1]], []), ("c", [[0.5, 2]], []), ("no difference", [[0, 0.5], [0, 2.5]], []),
     ]  # fmt: skip
     assert [(level["name"], level["value"]) for level in chart["levels"]] == [("NEG", 2), ("psnr_y", 1)]
     conform(section.to_record(), schema.SECTION)
