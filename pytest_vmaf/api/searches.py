@@ -118,13 +118,16 @@ def compare(
     from pytest_vmaf.encoding.encoders import ENCODERS
     from pytest_vmaf.report.search_sections import compare_sections
     from pytest_vmaf.search.compare import CompareRequest, compare as run_comparison
-    from pytest_vmaf.search.disagreement import judge_disagreement
+    from pytest_vmaf.search.disagreement import judge_disagreement, require_judges
     from pytest_vmaf.search.requests import bisect_request, contenders
 
     def run(search: SearchInput) -> Comparison:
         base = bisect_request(search.scorings[0], ENCODERS["libx264"], targets)
         requests = contenders(context.extensions.encoder, encoders, base, **search.options)
-        agreement = EqualRates(search, next(iter(requests.values())))
+        first = next(iter(requests.values()))
+        judges = [metric.text for metric in search.agree]
+        require_judges(search.max_disagreement, len(requests), first.metric.text, judges)
+        agreement = EqualRates(search, first)
         with context.progress(f"comparing {', '.join(requests)}", unit=TRIALS) as update:
             request = CompareRequest(
                 search.scorings, requests, speed, whole_numbers(update), search.agree, agreement.rates

@@ -101,6 +101,11 @@ class EqualRateCheck:
             if not all(bisection.probes for bisection in bisections):
                 continue
             now = [_points(bisection.probes, self.metrics) for bisection in bisections]
+            if strange := [where for where, points in before.items() if len(points) != len(now)]:
+                raise BaselineError(
+                    f"agree cannot compare {strange[0]}: the baseline has points of {len(before[strange[0]])} sources, "
+                    f"not of {len(now)}. Was it edited? Write it again."
+                )
             judges = [(metric, _higher_is_better(metric, bisections)) for metric in self.metrics]
             for where, points in before.items():
                 every = [[each[source] for each in before.values()] for source in range(len(points))]
@@ -136,6 +141,8 @@ def points_misfit(entry: Entry) -> str:
     if entry["kind"] not in ("bisect", "compare"):
         return f"has points, which the kind {entry['kind']} does not have"
     every = [points for each in stored.values() for points in each]
+    if not all(stored.values()):
+        return "has points of no source"
     rates = [points.get(BITRATE) or () for points in every]
     if not all(each and each[0] > 0 and list(each) == sorted(set(each)) for each in rates):
         return "has points whose bitrates do not rise from above 0"

@@ -36,11 +36,12 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare, write the comparison, and exit by the targets and the agreement."""
-    from pytest_vmaf.search.disagreement import judge_disagreement, read_max_disagreement
+    from pytest_vmaf.search.disagreement import judge_disagreement, read_max_disagreement, require_judges
 
     search = read_search(options, "compare")
     encoders, speed = options.encoders or ENCODERS, not options.no_speed
     limit = read_max_disagreement(options.max_disagreement)
+    require_judges(limit, len(encoders), search.head.metric, options.agree or ())
     with output.searching(options, search):
         comparison = search.vmaf.compare(
             search.clips,

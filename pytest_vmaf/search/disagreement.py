@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pytest_vmaf.errors import MeasurementError, SettingsError
@@ -50,6 +50,23 @@ def judge_disagreement(agreements: Iterable[Agreement], limit: float | None) -> 
         except MeasurementError as error:
             raise MeasurementError(f"max_disagreement cannot be checked. {error}") from None
     return verdicts
+
+
+def require_judges(limit: float | None, encoders: int, metric: str, agree: Sequence[str]) -> None:
+    """Check before anything is encoded that `max_disagreement` can be checked.
+
+    Raises:
+        SettingsError: If there is only one encoder, or only one metric.
+    """
+    if limit is None:
+        return
+    if encoders < 2:
+        raise SettingsError("max_disagreement compares encoders with the first one. Give at least two.")
+    if agree and {*agree} == {metric}:
+        raise SettingsError(
+            f"max_disagreement needs a metric besides {metric}, which the targets are scores of. Name further "
+            'ones, for example agree=["psnr_y", "float_ssim"].'
+        )
 
 
 def read_max_disagreement(value: object) -> float | None:

@@ -87,6 +87,16 @@ def test_nothing_to_disagree(clip: Path, cache: str, pair: dict[str, Encoder]) -
         ("compare", {"agree": []}, "agree must be a list of metrics"),
         ("compare", {"agree": ["psnr_z"]}, "agree: metric must be a measure of quality, not 'psnr_z'"),
         ("compare", {"max_disagreement": -1}, "max_disagreement must be a number of percentage points from 0"),
+        (
+            "compare",
+            {"max_disagreement": 5},
+            "max_disagreement compares encoders with the first one. Give at least two",
+        ),
+        (
+            "compare",
+            {"max_disagreement": 5, "agree": "neg", "encoders": ["libx264", "libx265"]},
+            "max_disagreement needs a metric besides neg, which the targets are scores of",
+        ),
         ("compare", {"max_disagree": 1}, r"max_disagreement= is a keyword of vmaf\.compare"),
         ("bisect", {"agree": ["psnr_y"]}, r"agree compares vmaf\.bisect with its baseline.* Add baseline=True"),
         ("bisect", {"max_disagreement": 1}, r"max_disagreement is a gate of vmaf\.compare"),
@@ -101,7 +111,7 @@ def test_invalid_options(method: str, settings: dict[str, Any], message: str, cl
         "per_shot": {"encoder": "libx264", "target": 50},
     }[method]
     with pytest.raises(SettingsError, match=message):
-        getattr(vmaf, method)(clip, **own, **settings)
+        getattr(vmaf, method)(clip, **{**own, **settings})
 
 
 # Real scores.

@@ -188,6 +188,8 @@ def wrong(**points: Any) -> dict[str, Any]:
         (wrong(psnr_y=[1.0]), "without a value for each bitrate"),
         (wrong(psnr_y=["x", 2.0]), "points"),
         ({"NEG 50": [{"neg": [1.0]}]}, "bitrates do not rise"),
+        ({"NEG 50": []}, "has points of no source"),
+        ({"NEG 50": [{}]}, "bitrates do not rise"),
         ([1], "points"),
     ],
 )
@@ -199,6 +201,22 @@ def test_points_are_untrusted(points: Any, message: str) -> None:
         entry = {**entry, "kind": "speed", "points": wrong()}
         with pytest.raises(ValueError, match="has points, which the kind speed does not have"):
             parse(text_of({"test_a": {"it": entry}}).encode())
+
+
+def test_edited_number_of_sources(bisect: Run, written: BaselineLocation) -> None:
+    tests = {name: dict(clips) for name, clips in read(written.file).items()}
+    entry = tests["test_a"]["it"]
+    tests["test_a"]["it"] = {**entry, "points": {where: points * 2 for where, points in entry["points"].items()}}
+    written.file.write_text(text_of(tests))
+    with pytest.raises(BaselineError, match="the baseline has points of 2 sources, not of 1"):
+        bisect(written)
+
+
+def test_infinite_points(written: BaselineLocation) -> None:
+    text = written.file.read_text().replace('"neg": [\n', '"neg": [\n1e999,\n', 1)
+    assert "1e999" in text
+    with pytest.raises(ValueError, match=r"points|finite"):
+        parse(text.encode())
 
 
 def test_agree_needs_a_baseline(bisect: Run, place: BaselineLocation) -> None:

@@ -63,6 +63,10 @@ def test_agreement(run: Run, clip: Path) -> None:
         (["--agree", "psnr"], "agree: metric must be a measure of quality, not 'psnr'. Did you mean 'psnr_y'?"),
         (["--agree", "psnr_y,,"], "has an empty entry"),
         (["--max-disagreement", "-1"], "max_disagreement must be a number of percentage points from 0, not -1.0."),
+        (
+            ["--max-disagreement", "1", "--encoders", "libx264"],
+            "max_disagreement compares encoders with the first one.",
+        ),
         (["--max-disagreement", "nan"], "max_disagreement must be a number of percentage points from 0, not nan."),
     ],
 )
