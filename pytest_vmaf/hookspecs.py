@@ -10,6 +10,7 @@ import pluggy
 if TYPE_CHECKING:
     import pytest
 
+    from pytest_vmaf.encoding.codec import Codec
     from pytest_vmaf.encoding.encoders import Encoder
     from pytest_vmaf.metrics.metric import ClipMetric, Metric
     from pytest_vmaf.report.sections import Section
@@ -41,11 +42,11 @@ def pytest_vmaf_scorer(config: pytest.Config | None, name: str) -> Scorer | None
 
 
 @hookspec(firstresult=True)
-def pytest_vmaf_encoder(config: pytest.Config | None, name: str) -> Encoder | None:
+def pytest_vmaf_encoder(config: pytest.Config | None, name: str) -> Encoder | Codec[Any] | None:
     """Return the encoder of this name, or None if the name is not yours.
 
-    A `pytest_vmaf.Encoder` is data: how to set quality and preset, and the direction of the quality scale. Implement
-    the hook where `pytest_vmaf_scorer` may be implemented; the entry-point group is `pytest_vmaf.encoders`::
+    A `pytest_vmaf.Encoder` is data: how to set quality and preset, and the direction of the quality scale. A
+    `pytest_vmaf.Codec` encodes and decodes in Python. Implement the hook where `pytest_vmaf_scorer` may be implemented; the entry-point group is `pytest_vmaf.encoders`::
 
         def pytest_vmaf_encoder(config, name):
             if name == "ours":

@@ -38,7 +38,7 @@ class Vmaf:
 
     `reference` is the original clip, `distorted` an encode of it, `source` a clip to encode: a path, a `Clip`, or an
     object that has one, such as an `Encode`. An encoder is a name (`"libx264:slow"`), a command with `{crf}`, an
-    `Encoder`, or a function `(source, output, crf)`.
+    `Encoder`, a function `(source, output, crf)`, or a `Codec`.
 
     `**settings` are those of `pytest_vmaf.api.keywords`. Given here they apply to every call; a call's own take
     precedence. Gates are named `{min,max}_{metric}[_{pool}]`, for example `min_neg=93`. Type checkers know the usual

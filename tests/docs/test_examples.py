@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from docs.blocks import Block, read_blocks
+from metrics.builders import ssim
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -46,6 +47,7 @@ def clips(natural_clip: Path, make: Callable[..., Path], tmp_path_factory: pytes
     make(*start, 12, *small, "-pix_fmt", "yuv420p10le", folder / "a.yuv")
     make("-f", "rawvideo", "-s", "320x180", "-r", 25, "-pix_fmt", "yuv420p10le", "-i", folder / "a.yuv",
          "-c:v", "libx265", "-x265-params", "log-level=error", "-crf", 14, folder / "a.mp4")  # fmt: skip
+    (folder / "net_ssim.onnx").write_bytes(ssim())
     rows = [f"{frame},{40 + frame},60,200,200" for frame in range(12)]
     (folder / "ball.csv").write_text("\n".join(["frame,x,y,w,h", *rows]))
     return folder
