@@ -46,7 +46,8 @@ def pytest_vmaf_encoder(config: pytest.Config | None, name: str) -> Encoder | Co
     """Return the encoder of this name, or None if the name is not yours.
 
     A `pytest_vmaf.Encoder` is data: how to set quality and preset, and the direction of the quality scale. A
-    `pytest_vmaf.Codec` encodes and decodes in Python. Implement the hook where `pytest_vmaf_scorer` may be implemented; the entry-point group is `pytest_vmaf.encoders`::
+    `pytest_vmaf.Codec` encodes and decodes in Python. Implement the hook where `pytest_vmaf_scorer` may be implemented;
+    the entry-point group is `pytest_vmaf.encoders`::
 
         def pytest_vmaf_encoder(config, name):
             if name == "ours":

@@ -95,7 +95,7 @@ def record_answers(
 def _record_bisection(context: Context, bisection: Bisection, limits: Sequence[tuple[Gate, float]]) -> list[str]:
     """Record the answers of one bisection, and word its violations."""
     violations: list[str] = []
-    verdicts: dict[float, list[Verdict]] = {}
+    verdicts: dict[int, list[Verdict]] = {}
     for answer in bisection.answers.values():
         gates = [gate for gate, target in limits if target == answer.target]
         if answer.met:

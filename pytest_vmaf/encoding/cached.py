@@ -13,6 +13,7 @@ from pytest_vmaf.cache.entries import UNREADABLE, fetch, forget, key_of, store
 from pytest_vmaf.encoding.codec import read_codec
 from pytest_vmaf.encoding.encode import Encode, make_encode, with_pictures
 from pytest_vmaf.encoding.job import EncodeJob
+from pytest_vmaf.encoding.scale import as_crf
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.json_shapes import Optional, conform
 from pytest_vmaf.media.builds import build_of, machine
@@ -93,7 +94,8 @@ def restore(job: EncodeJob, crf: float, path: Path, key: str | None) -> Encode |
             0 < size <= path.stat().st_size and 0 < frames < 10**9 > duration > 0 and (seconds is None or seconds > 0)
         ):
             raise ValueError("numbers that no encode of this size has")
-        return Encode(job.name, crf, path, size, frames, duration, seconds, job.command(crf, path), checksum or "")
+        command = job.command(crf, path)
+        return Encode(job.name, as_crf(crf), path, size, frames, duration, seconds, command, checksum or "")
     except UNREADABLE as error:
         path.unlink(missing_ok=True)
         forget(job.cache, "encode", key, f"{type(error).__name__}: {error}")

@@ -11,6 +11,7 @@ from typing import Any
 from pytest_vmaf.encoding.job import EncodeJob
 from pytest_vmaf.encoding.packets import displayed_seconds, read_packets
 from pytest_vmaf.encoding.run_encoder import run_encoder
+from pytest_vmaf.encoding.scale import as_crf
 from pytest_vmaf.errors import ClipError, EncodeError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.demux import is_known
@@ -41,7 +42,7 @@ class TrialEncode:
     """
 
     name: str
-    crf: float
+    crf: int
     path: Path | None
     size: int
     frames: int
@@ -200,7 +201,7 @@ def describe(job: EncodeJob, crf: float, path: Path, command: str, seconds: floa
         duration = float(len(packets) / job.source.frame_rate)
     _check_duration(job, crf, len(packets), duration)
     checksum = hashlib.sha256(" ".join(f"{each.size}:{each.checksum}" for each in packets).encode()).hexdigest()
-    return Encode(job.name, crf, path, size, len(packets), duration, seconds, command, checksum)
+    return Encode(job.name, as_crf(crf), path, size, len(packets), duration, seconds, command, checksum)
 
 
 def describe_bitstream(job: EncodeJob, crf: float, path: Path, frames: int, seconds: float | None) -> Encode:
@@ -209,7 +210,7 @@ def describe_bitstream(job: EncodeJob, crf: float, path: Path, frames: int, seco
     data = path.read_bytes()
     duration = float(frames / job.source.frame_rate)
     digest = hashlib.sha256(data).hexdigest()
-    return Encode(job.name, crf, path, len(data), frames, duration, seconds, job.command(crf, path), digest)
+    return Encode(job.name, as_crf(crf), path, len(data), frames, duration, seconds, job.command(crf, path), digest)
 
 
 def remove(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from pytest_vmaf.encoding.codec import number_of
 from pytest_vmaf.errors import SettingsError
@@ -65,6 +66,15 @@ class Scale:
             return self.steps[first : last + 1]
         what = f"{'two' if self.is_grid else 'two whole numbers'} {self.range_words} for {self.name}"
         raise SettingsError(f"crf must be {what}, the smaller one first, not {value!r:.80}.")
+
+
+def as_crf(number: float) -> int:
+    """A number of a scale as results have it.
+
+    They are typed as whole numbers, which they are on nearly all scales, so that they can be used as such. That of a
+    grid may have a fraction.
+    """
+    return cast("int", number)
 
 
 def listed(numbers: Sequence[float]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_vmaf.encoding.encode import TrialEncode
 from pytest_vmaf.encoding.encoders import Encoder
+from pytest_vmaf.encoding.scale import as_crf
 from pytest_vmaf.errors import GateViolation
 from pytest_vmaf.html_views import html_of
 from pytest_vmaf.media.clip import Clip
@@ -59,7 +60,7 @@ class Answer:
         return self.outcome in MET
 
     @property
-    def crf(self) -> float:
+    def crf(self) -> int:
         """The operating point: the coarsest number on the encoder's scale whose score is at or above the target."""
         return self._reached.crf
 
@@ -191,14 +192,14 @@ class Bisection:
     @property
     def determinism(self) -> tuple[Determinism, ...]:
         """What the repeated encodes of each operating point have in common; empty without repeats."""
-        by_crf = {probe.crf: probe for probe in self.probes}
+        by_crf: dict[float, Probe] = {probe.crf: probe for probe in self.probes}
         repeated = []
         for crf, others in self.repeats.items():
             encodes = [
                 RepeatedEncode(each.encode.checksum or f"{number}", each.encode.size, each.bitrate, each.result)
                 for number, each in enumerate((by_crf[crf], *others))
             ]
-            repeated.append(Determinism(self.name, crf, self.reference, tuple(encodes)))
+            repeated.append(Determinism(self.name, as_crf(crf), self.reference, tuple(encodes)))
         return tuple(repeated)
 
     @property

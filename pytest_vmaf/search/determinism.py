@@ -80,7 +80,7 @@ class Determinism:
     """
 
     name: str
-    crf: float
+    crf: int
     reference: str
     encodes: tuple[RepeatedEncode, ...]
     packet_difference: PacketDifference | None = None

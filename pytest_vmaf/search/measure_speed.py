@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from pytest_vmaf.encoding.job import EncodeJob
+from pytest_vmaf.encoding.scale import as_crf
 from pytest_vmaf.errors import EncodeError, MeasurementError, SettingsError
 from pytest_vmaf.media.inspect import count_frames
 from pytest_vmaf.media.instructions import InstructionCounter, find_counter
@@ -189,7 +190,13 @@ def _speed(
     source = str(request.job.source.clip)
     speeds = [
         Speed(
-            request.crf, frames, tuple(each), job.name, source, request.clock, counter=counter.name if counter else ""
+            as_crf(request.crf),
+            frames,
+            tuple(each),
+            job.name,
+            source,
+            request.clock,
+            counter=counter.name if counter else "",
         )
         for job, each in zip(request.jobs, rounds, strict=True)
     ]

@@ -42,7 +42,7 @@ class ShotAnswer:
     fixed_score: float | None = None
 
     @property
-    def crf(self) -> float:
+    def crf(self) -> int:
         """The CRF of this shot."""
         return self.probe.crf
 

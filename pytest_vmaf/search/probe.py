@@ -13,6 +13,7 @@ from typing import Any
 from pytest_vmaf.encoding.cached import encode_key, restore, store_encode
 from pytest_vmaf.encoding.encode import Encode, TrialEncode, describe, make_encode, remove, with_pictures
 from pytest_vmaf.encoding.job import EncodeJob
+from pytest_vmaf.encoding.scale import as_crf
 from pytest_vmaf.errors import ClipError, EncodeError
 from pytest_vmaf.gates.defaults import DEFAULT_GATES
 from pytest_vmaf.media.clip import Clip
@@ -59,7 +60,7 @@ class Probe:
         encode: What the encoder wrote.
     """
 
-    crf: float
+    crf: int
     score: float
     result: Result
     encode: TrialEncode
@@ -171,7 +172,7 @@ class Prober:
             if encode.pictures is not None:
                 encode.pictures.discard()
         stored = encode if self.keep else encode.without_file()
-        self.probes[crf] = Probe(crf, float(self.metric.of(result)), result, stored)
+        self.probes[crf] = Probe(as_crf(crf), float(self.metric.of(result)), result, stored)
         LOG.debug(
             "%s: %s %.3f, %.1f kbit/s", self._name(crf), self.metric, self.probes[crf].score, encode.bitrate / 1000
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 from pytest_vmaf.encoding.encode import Encode, make_encode
 from pytest_vmaf.encoding.job import EncodeJob
 from pytest_vmaf.encoding.packet_digests import PacketDigests, read_digests
+from pytest_vmaf.encoding.scale import as_crf
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.media.scratch import scratch_folder
 from pytest_vmaf.scoring.measure import measure
@@ -76,4 +77,4 @@ def repeat_encodes(request: RepeatRequest, scorer: Scorer) -> Determinism:
     differences = [(streams[0].difference(stream), number) for number, stream in enumerate(streams, 1)]
     first, which = next(((each, number) for each, number in differences if each), (None, None))
     source = str(request.scoring.reference)
-    return Determinism(job.name, request.crf, source, tuple(repeated), first, which)
+    return Determinism(job.name, as_crf(request.crf), source, tuple(repeated), first, which)

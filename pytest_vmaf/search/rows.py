@@ -109,7 +109,7 @@ class Row:
     """
 
     setup: Setup
-    crf: float
+    crf: int
     size: int
     frames: int
     duration: float

@@ -14,6 +14,7 @@ from pytest_vmaf.cache.entries import get_or_compute, key_of
 from pytest_vmaf.encoding.cached import encode_key
 from pytest_vmaf.encoding.encode import Encode, decode_frames, make_timed_encode
 from pytest_vmaf.encoding.job import EncodeJob
+from pytest_vmaf.encoding.scale import as_crf
 from pytest_vmaf.media.stopwatch import Stopwatch
 from pytest_vmaf.search.paired_ratio import (
     CONFIDENCE,
@@ -66,7 +67,7 @@ class Speed:
             the system does not tell it.
     """
 
-    crf: float
+    crf: int
     frames: int
     rounds: tuple[SpeedRound, ...]
     name: str = ""
@@ -215,7 +216,7 @@ def cached_speed(job: EncodeJob, crf: float, folder: Path) -> Speed:
 
     def measure() -> Speed:
         encode, one = time_encode(job, crf, path)
-        return Speed(crf, encode.frames, (one,), job.name, str(job.source.clip))
+        return Speed(as_crf(crf), encode.frames, (one,), job.name, str(job.source.clip))
 
     return get_or_compute(
         job.cache,
@@ -223,7 +224,7 @@ def cached_speed(job: EncodeJob, crf: float, folder: Path) -> Speed:
         key_of("speed", encode=encode, machine=platform.node(), version=2) if encode else None,
         measure,
         lambda speed: [speed.frames, *vars(speed.rounds[0]).values()],
-        lambda data: Speed(crf, int(data[0]), (_round(data[1:]),), job.name, str(job.source.clip)),
+        lambda data: Speed(as_crf(crf), int(data[0]), (_round(data[1:]),), job.name, str(job.source.clip)),
     )
 
 

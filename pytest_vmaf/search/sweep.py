@@ -103,7 +103,7 @@ def sweep(request: SweepRequest, scorer: Scorer) -> tuple[Row, ...]:
     with locked_file(request.output) as file:
         # A row that lacks a requested feature is made again.
         complete = (row for row in read_rows(request.output) if columns.get(row.setup, set()) <= row.scores.keys())
-        rows = {(row.setup, row.crf): row for row in complete}
+        rows: dict[tuple[Setup, float], Row] = {(row.setup, row.crf): row for row in complete}
         todo = [(curve, crf) for curve, crf in grid if (curve.setup, crf) not in rows]
         done = len(grid) - len(todo)
         update(done, len(grid))

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from pytest_vmaf import Agreement, Bisection, Clip, Encode, Encoder, Region, Result, Vmaf
 from pytest_vmaf import FramePairs, Metric, NetworkMetric
-from pytest_vmaf import Correlation, MetricAgreement, Row, correlate, read_frames
+from pytest_vmaf import Codec, Correlation, MetricAgreement, Row, SourceFrames, correlate, read_frames
 
 
 @pytest.mark.vmaf(min_neg=93)
@@ -91,6 +91,32 @@ def test_correlation(rows: tuple[Row, ...]) -> None:
     correlate([{"clip": "a", "neg": 90.5}], {"clip": ["a"], "mos": [4.5]}, metrics=["neg"], allow_missing=True)
     correlate(rows, "mos.csv", resample_by="source", seed=3)
     print([each.better for each in found.differences if each.is_significant], found.to_rows())
+
+
+class Mine:
+    qualities = (1, 2.5)
+    larger_is_finer = True
+
+    def encode(self, frames: Iterable[NDArray[np.uint8]], quality: float) -> bytes:
+        return b"".join(frame.tobytes() for frame in frames)
+
+    def decode(self, bitstream: bytes) -> Iterator[NDArray[np.uint8]]:
+        yield np.zeros((2, 2, 3), np.uint8)
+
+
+class Whole:
+    def encode(self, frames: SourceFrames, quality: int) -> bytes:
+        return bytes(frames.width)
+
+    def decode(self, bitstream: bytes) -> NDArray[np.uint8]:
+        return np.zeros((1, 2, 2, 3), np.uint8)
+
+
+def test_codec(vmaf: Vmaf) -> None:
+    codec: Codec[float] = Mine()
+    found = vmaf.bisect("ref.y4m", encoder=codec, targets=96, crf=(1, 2.5))
+    vmaf.encode("ref.y4m", "out.bin", encoder=Encoder("mine", codec=Mine()), crf=found[96].crf)
+    vmaf.compare("ref.y4m", encoders=[Whole(), "libx264", {"a": "b"}["a"]])
 
 
 def decoded(frames: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
