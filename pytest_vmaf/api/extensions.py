@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pluggy
 
 from pytest_vmaf import hookspecs
-from pytest_vmaf.errors import EncodeError, MeasurementError, MetricError, ScorerError, SettingsError
+from pytest_vmaf.errors import EncodeError, MeasurementError, ScorerError, SettingsError
 from pytest_vmaf.text import did_you_mean, printable
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ class Extensions:
         """Find a metric of a plugin.
 
         Raises:
-            SettingsError: If there is no metric of this name, or the hook returns something else.
-            MetricError: If its entry point cannot be loaded.
+            SettingsError: If there is no metric of this name, the hook fails or returns something else, or its entry
+                point cannot be loaded.
         """
         found = self.find_metric(name)
         if found is None:
@@ -83,7 +83,13 @@ class Extensions:
         from pytest_vmaf.gates.plugin_metrics import check_plugin_metric
         from pytest_vmaf.metrics.spec import read_spec
 
-        metric = self._load("pytest_vmaf_metric", METRIC_GROUP, name, MetricError)
+        try:
+            metric = self._load("pytest_vmaf_metric", METRIC_GROUP, name, SettingsError)
+        except (MeasurementError, SettingsError):
+            raise
+        except Exception as reason:
+            text = printable(f"{type(reason).__name__}: {reason}"[:1000])
+            raise SettingsError(f"The hook pytest_vmaf_metric failed for {name!r}: {text}") from reason
         if metric is None:
             return None
         spec = check_plugin_metric(read_spec(metric))
@@ -139,7 +145,7 @@ class Extensions:
             )
         return encoder
 
-    def _load(self, hook: str, group: str, name: str, error: type[MeasurementError]) -> object | None:
+    def _load(self, hook: str, group: str, name: str, error: type[Exception]) -> object | None:
         extension: object | None = getattr(self.hook, hook)(config=self.config, name=name)
         # pluggy's load_setuptools_entrypoints would skip a scorer that has the name of any loaded plugin: the scorer
         # `vmaf` has the name under which pytest loads this plugin.

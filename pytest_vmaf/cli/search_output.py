@@ -70,10 +70,10 @@ def write_search(
 
 def describe_targets(head: Head) -> str:
     """A sentence about the metric and the model of the targets."""
-    from pytest_vmaf.search.metric import parse_metric
+    from pytest_vmaf.search.metric import metric_label
 
     model = f", the score of {head.target_model}" if head.target_model else ""
-    return f"Targets are {parse_metric(head.metric)}{model}."
+    return f"Targets are {metric_label(head.metric)}{model}."
 
 
 def add_comment(manifest: str, search: SearchInput) -> str:

@@ -90,7 +90,8 @@ class Result:
         neg: The NEG variant's score in the same unit. It leaves out what enhancement adds.
         gap: Default minus NEG, frame by frame and unclipped, in points: how much of the score is enhancement.
         above_100: The frames that enhancement lifted above the range.
-        features: Further scores by libvmaf's columns, for example `psnr_y` in dB. `result["psnr_y"]` is a shorthand.
+        features: Further scores by libvmaf's columns, for example `psnr_y` in dB, and by metrics of plugins.
+            `result["psnr_y"]` is a shorthand.
         regions: Results of the requested regions by their names.
         signs: Signs of the picture that VMAF does not see: `colour_loss`, `level_shift`, `contrast`, `collapse` and
             `enhancement`; `result["contrast"]` is a shorthand. Empty where they were not measured.
@@ -171,7 +172,7 @@ class Result:
     def __getitem__(self, metric: str) -> Score:
         if metric not in self.scores:
             names = ", ".join(self.scores)
-            raise KeyError(f"{metric!r} was not measured, only {names}. Request it with features=.")
+            raise KeyError(f"{metric!r} was not measured, only {names}. Request it with features= or metrics=.")
         return self.scores[metric]
 
     def judged(self, metric: str, pool: str = "mean", bound: str = "") -> Score:

@@ -98,6 +98,29 @@ def test_unknown_name(run: Run, project: Path) -> None:
     result.stdout.fnmatch_lines(["*There is no metric 'lipps'*pytest_vmaf_metric*"])
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("raise ImportError('no torch')", "*hook pytest_vmaf_metric failed for 'mine': ImportError: no torch*"),
+        (
+            "return type('Net', (), {'name': 'other', 'direction': 'lower', 'measure': max})()",
+            "*metric 'mine' or None*",
+        ),
+        ("return 5", "*must have a method measure or measure_clip, and int has neither*"),
+        ("return type('Net', (), {'name': name, 'measure': max})()", "*direction of the metric 'mine' must be*"),
+    ],
+)
+def test_bad_hook(run: Run, pytester: pytest.Pytester, body: str, words: str) -> None:
+    pytester.makeconftest(f"def pytest_vmaf_metric(config, name):\n    {body}\n")
+    pytester.makepyfile("def test_it(vmaf):\n    vmaf.score('a.mkv', 'b.mkv', metrics=['mine'])\n")
+    result = run()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([words])
+    usage = run("--vmaf-gate=min_mine=3")
+    assert usage.ret == pytest.ExitCode.USAGE_ERROR
+    usage.stderr.fnmatch_lines([words])
+
+
 @pytest.mark.slow
 def test_workers(pytester: pytest.Pytester, project: Path) -> None:
     arguments = ("-n2", "--vmaf-json=r.json", "--vmaf-html=r.html", "--vmaf-gate=max_lpips_max=0.2")
