@@ -6,6 +6,8 @@ repeated as often as its weight says. Undefined ones are NaN here, and nowhere e
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,43 +37,60 @@ def pearson(weights: Floats, x: Floats, y: Floats) -> Floats:
     return np.where(flat, np.nan, np.clip(r, -1.0, 1.0))
 
 
-def ranks(weights: Floats, x: Floats) -> Floats:
-    """The ranks of the clips in each resample. Equal values share the mean of their ranks."""
-    group, sums = _groups(weights, x)
-    below = np.cumsum(sums, axis=1) - sums
-    mean: Floats = (below + (sums + 1) / 2)[:, group]
-    return mean
+@dataclass(frozen=True)
+class Variable:
+    """The values of the clips, and how often each resample contains equal ones.
+
+    Attributes:
+        values: The values.
+        group: The group of equal values to which each clip belongs, from the lowest value on.
+        sums: How many clips each resample has of each group.
+    """
+
+    values: Floats
+    group: NDArray[np.int64]
+    sums: Floats
+
+    @classmethod
+    def of(cls, weights: Floats, values: Floats) -> Variable:
+        """Group equal values."""
+        _, group = np.unique(values, return_inverse=True)
+        order = np.argsort(group, kind="stable")
+        starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+        sums = weights[:, order]
+        return cls(values, group, sums if len(starts) == len(values) else np.add.reduceat(sums, starts, axis=1))
+
+    def ranks(self) -> Floats:
+        """The ranks of the clips in each resample. Equal values share the mean of their ranks."""
+        below = np.cumsum(self.sums, axis=1) - self.sums
+        mean: Floats = (below + (self.sums + 1) / 2)[:, self.group]
+        return mean
+
+    def untied(self) -> Floats:
+        """How many pairs of clips each resample has whose values differ."""
+        count = self.sums.sum(axis=1)
+        pairs: Floats = (count * (count - 1) - (self.sums * (self.sums - 1)).sum(axis=1)) / 2
+        return pairs
+
+    def distinct(self) -> NDArray[np.int64]:
+        """How many different values each resample contains."""
+        count: NDArray[np.int64] = (self.sums > 0).sum(axis=1)
+        return count
 
 
-def tau_b(weights: Floats, x: Floats, y: Floats) -> Floats:
+def tau_b(weights: Floats, x: Variable, y: Variable) -> Floats:
     """Kendall's tau-b of each resample, which accounts for ties in both variables."""
     total = np.zeros(len(weights))
     # Sums of products of small whole numbers are exact in single precision up to 2**24.
     single = weights.astype(np.float32)
-    for start in range(0, len(x), BLOCK):
+    for start in range(0, len(x.values), BLOCK):
         rows = slice(start, start + BLOCK)
-        signs = np.sign(x[rows, None] - x) * np.sign(y[rows, None] - y)
-        total += ((single @ signs.astype(np.float32).T).astype(np.float64) * weights[:, rows]).sum(axis=1)
-    count = weights.sum(axis=1)
-    pairs = count * (count - 1) / 2
-    untied = [pairs - (sums * (sums - 1) / 2).sum(axis=1) for sums in (_groups(weights, x)[1], _groups(weights, y)[1])]
+        signs = (np.sign(each.values[rows, None] - each.values).astype(np.float32) for each in (x, y))
+        total += ((single @ (next(signs) * next(signs)).T).astype(np.float64) * weights[:, rows]).sum(axis=1)
+    untied = x.untied(), y.untied()
     with np.errstate(invalid="ignore", divide="ignore"):
         tau = total / 2 / np.sqrt(untied[0] * untied[1])
     return np.where((untied[0] <= 0) | (untied[1] <= 0), np.nan, np.clip(tau, -1.0, 1.0))
-
-
-def distinct(weights: Floats, x: Floats) -> NDArray[np.int64]:
-    """How many different values each resample contains."""
-    count: NDArray[np.int64] = (_groups(weights, x)[1] > 0).sum(axis=1)
-    return count
-
-
-def _groups(weights: Floats, x: Floats) -> tuple[NDArray[np.int64], Floats]:
-    """The group of equal values to which each clip belongs, and the weights of the groups from the lowest value on."""
-    _, group = np.unique(x, return_inverse=True)
-    order = np.argsort(group, kind="stable")
-    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
-    return group, np.add.reduceat(weights[:, order], starts, axis=1)
 
 
 def _size(values: Floats) -> float:

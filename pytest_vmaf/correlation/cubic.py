@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from pytest_vmaf.correlation.coefficients import Floats, distinct
+from pytest_vmaf.correlation.coefficients import Floats, Variable
 
 #: Coefficients of the polynomial, which the errors' degrees of freedom count.
 COEFFICIENTS = 4
 #: The derivative may be negative by this part of its size: rounding.
 TOLERANCE = 1e-9
-#: τ in the first round, and how many times the interval around the best is divided again.
-GRID, ROUNDS = 65, 4
+#: How many τ are tried in a round, and how many rounds divide the interval around the best again, for the clips and for
+#: resamples.
+GRID, ROUNDS, ROUNDS_OF_RESAMPLES = 33, 6, 3
 #: Polynomials a + bt + ct² + dt³ whose derivative is zero at t = -1, at t = 1 and at both, as columns.
 _AT_LOW = np.array([[1, 0, 0], [0, 2, -3], [0, 1, 0], [0, 0, 1]], dtype=np.float64)
 _AT_HIGH = np.array([[1, 0, 0], [0, -2, -3], [0, 1, 0], [0, 0, 1]], dtype=np.float64)
@@ -43,7 +44,7 @@ def fit_cubics(weights: Floats, t: Floats, y: Floats) -> Floats:
     shift = float(y.mean())
     gram = (weights @ (basis[:, :, None] * basis[:, None, :]).reshape(len(t), -1)).reshape(-1, 4, 4)
     right = weights @ (basis * (y - shift)[:, None])
-    few = distinct(weights, t) < COEFFICIENTS
+    few = Variable.of(weights, t).distinct() < COEFFICIENTS
     gram[few], right[few] = np.eye(COEFFICIENTS), 0.0
     count = weights.sum(axis=1)
     found, _ = _solve(np.eye(COEFFICIENTS), change, gram, right)
@@ -119,7 +120,7 @@ def _double_root(weights: Floats, count: Floats, design: Floats, y: Floats, mean
     )
     low, high = np.full(len(count), -1.0), np.full(len(count), 1.0)
     best = np.zeros(len(count))
-    for _ in range(ROUNDS):
+    for _ in range(ROUNDS if len(count) == 1 else ROUNDS_OF_RESAMPLES):
         taus = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, GRID)
         covariance = (common[:, :1] * taus - common[:, 1:2]) * taus + common[:, 2:]
         variance = np.zeros_like(taus)

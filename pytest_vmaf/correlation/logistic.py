@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pytest_vmaf.correlation.coefficients import Floats, distinct
+from pytest_vmaf.correlation.coefficients import Floats, Variable
 
 COEFFICIENTS = 4
 #: c on a scale on which the metric is from -1 to 1, and d. Wide ones are nearly straight lines.
@@ -40,7 +40,7 @@ def fit_logistics(weights: Floats, t: Floats, y: Floats) -> Floats:
             near = _best(weights, t, y, grid[0].ravel(), np.maximum(grid[1].ravel(), WIDTHS[0]))
             found = near
             step, ratio = step / 2, ratio**0.5
-    found[distinct(weights, t) < COEFFICIENTS] = np.nan
+    found[Variable.of(weights, t).distinct() < COEFFICIENTS] = np.nan
     return found
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pytest_vmaf.correlation.coefficients import Floats, pearson, ranks, tau_b
+from pytest_vmaf.correlation.coefficients import Floats, Variable, pearson, tau_b
 from pytest_vmaf.correlation.curve import COEFFICIENTS, MappingName, predictions, unit_scale
 from pytest_vmaf.correlation.statistics import STATISTICS, Estimate
 from pytest_vmaf.correlation.tied_ranks import tied_ranks
@@ -44,29 +44,42 @@ class Opinions:
         return cls(mos, intervals, None if intervals is None else tied_ranks(mos, intervals))
 
 
-def measure(weights: Floats, opinions: Opinions, x: Floats, kind: MappingName) -> dict[str, Floats]:
-    """Every statistic of every resample, NaN where it is undefined.
+def measure(
+    weights: Floats, opinions: Opinions, metrics: Mapping[str, Floats], kind: MappingName
+) -> dict[str, dict[str, Floats]]:
+    """Every statistic of every metric and resample, NaN where it is undefined.
 
     Args:
         weights: One row per resample: how often it contains each clip.
         opinions: What viewers said.
-        x: The values of the metric, of which more is better.
+        metrics: The values of each metric, of which more is better.
         kind: The mapping.
     """
-    step = max(1, CHUNK // len(x))
-    parts = [_measure(weights[at : at + step], opinions, x, kind) for at in range(0, len(weights), step)]
-    return {name: np.concatenate([part[name] for part in parts]) for name in STATISTICS}
+    step = max(1, CHUNK // len(opinions.mos))
+    parts: dict[str, list[dict[str, Floats]]] = {metric: [] for metric in metrics}
+    for at in range(0, len(weights), step):
+        drawn = weights[at : at + step]
+        mos = Variable.of(drawn, opinions.mos)
+        # The ranks of viewers are those of all metrics.
+        mos_ranks, tied = mos.ranks(), None if opinions.tied is None else Variable.of(drawn, opinions.tied)
+        for metric, values in metrics.items():
+            x = Variable.of(drawn, values)
+            found = dict.fromkeys(STATISTICS, np.full(len(drawn), np.nan))
+            if len(values) >= FEWEST:
+                found["srcc"] = pearson(drawn, x.ranks(), mos_ranks)
+                found["tau_b"] = tau_b(drawn, x, mos)
+                found["tau_b_95"] = found["tau_b_95"] if tied is None else tau_b(drawn, x, tied)
+            parts[metric].append({**found, **_mapped(drawn, opinions, values, kind)})
+    return {
+        metric: {name: np.concatenate([part[name] for part in each]) for name in STATISTICS}
+        for metric, each in parts.items()
+    }
 
 
-def _measure(weights: Floats, opinions: Opinions, x: Floats, kind: MappingName) -> dict[str, Floats]:
-    nothing = np.full(len(weights), np.nan)
-    found = dict.fromkeys(STATISTICS, nothing)
+def _mapped(weights: Floats, opinions: Opinions, x: Floats, kind: MappingName) -> dict[str, Floats]:
+    """The statistics of the mapped metric; none if there are too few clips or values for a mapping."""
+    found: dict[str, Floats] = {}
     count, mos = weights.sum(axis=1), opinions.mos
-    if len(x) >= FEWEST:
-        found["srcc"] = pearson(weights, ranks(weights, x), ranks(weights, mos))
-        found["tau_b"] = tau_b(weights, x, mos)
-        if opinions.tied is not None:
-            found["tau_b_95"] = tau_b(weights, x, opinions.tied)
     if len(x) < FEWEST_MAPPED or len(np.unique(x)) < COEFFICIENTS:
         return found
     predicted = predictions(kind, weights, unit_scale(x, falls=False), mos)

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from pytest_vmaf.correlation.coefficients import Floats, tau_b
+from pytest_vmaf.correlation.coefficients import Floats, Variable, tau_b
 from pytest_vmaf.correlation.correlation import ClipGroup, GroupKind, MetricAgreement
 from pytest_vmaf.correlation.curve import MosCurve, fit_curve
 from pytest_vmaf.correlation.join import RatedClip, sources_of
@@ -25,6 +25,8 @@ from pytest_vmaf.text import did_you_mean, plural, printable
 MOS = "mos"
 #: Fewer sources, or fewer clips, give intervals that are too narrow.
 FEW_BLOCKS = 8
+#: The most resamples of the clips of a single source.
+MOST_OF_SOURCE = 500
 #: An SRCC below this, over all clips, is the sign of a metric of which a lower value is better.
 REVERSED = -0.3
 NO_INTERVALS = "the mos have no confidence intervals"
@@ -128,17 +130,18 @@ def measure_group(
     index = np.asarray(at)
     by_clip = study.block == "clip" or kind == "source"
     blocks = [study.clips[each].clip if by_clip else study.clips[each].source for each in at]
-    weights = resample(blocks, study.request.resamples, study.request.seed, f"{kind} {name}")
+    # There are many sources, with few clips each.
+    resamples = min(study.request.resamples, MOST_OF_SOURCE) if kind == "source" else study.request.resamples
+    weights = resample(blocks, resamples, study.request.seed, f"{kind} {name}")
     if len(set(blocks)) == 1:
         # All resamples of a single block are equal, which is not certainty.
         weights = weights[:1]
     intervals = None if study.intervals is None else study.intervals[index]
     opinions = Opinions.of(study.opinions[index], intervals)
     predicted = study.predictions()
-    values, agreements = {}, {}
-    for metric, all_values in study.x.items():
-        x = all_values[index]
-        values[metric] = measure(weights, opinions, x, study.request.mapping)
+    own = {metric: x[index] for metric, x in study.x.items()}
+    values, agreements = measure(weights, opinions, own, study.request.mapping), {}
+    for metric, x in own.items():
         curve, bias = study.curves[metric], None
         if kind != "all":
             curve = _curve(study.request, metric, x, opinions.mos)
@@ -188,5 +191,6 @@ def _bias(weights: Floats, error: Floats | None) -> Estimate:
 def _ceiling(opinions: Opinions) -> Estimate:
     if opinions.tied is None:
         return Estimate(None, why=NO_INTERVALS)
-    [value] = tau_b(np.ones((1, len(opinions.mos))), opinions.mos, opinions.tied)
+    one = np.ones((1, len(opinions.mos)))
+    [value] = tau_b(one, Variable.of(one, opinions.mos), Variable.of(one, opinions.tied))
     return Estimate(float(value)) if np.isfinite(value) else Estimate(None, why=ALL_TIED)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from pytest_vmaf.correlation.coefficients import BLOCK, distinct, pearson, ranks, tau_b
+from pytest_vmaf.correlation.coefficients import BLOCK, Variable, pearson, tau_b
 
 # Few different values, so that many are tied.
 clips = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6), st.integers(0, 3)), min_size=2, max_size=14)
@@ -36,12 +36,13 @@ def test_against_definitions(drawn: list[tuple[int, int, int]]) -> None:
     if not repeated:
         return
     xs, ys = (list(each) for each in zip(*repeated, strict=True))
-    assert distinct(weights, x)[0] == len(set(xs))
+    a, b = Variable.of(weights, x), Variable.of(weights, y)
+    assert a.distinct()[0] == len(set(xs))
     # The second resample has nothing to do with the first.
     measured = [
         (pearson(weights, x, y)[0], pearson_of, (xs, ys)),
-        (pearson(weights, ranks(weights, x), ranks(weights, y))[0], pearson_of, (mean_ranks(xs), mean_ranks(ys))),
-        (tau_b(weights, x, y)[0], tau_of, (xs, ys)),
+        (pearson(weights, a.ranks(), b.ranks())[0], pearson_of, (mean_ranks(xs), mean_ranks(ys))),
+        (tau_b(weights, a, b)[0], tau_of, (xs, ys)),
     ]
     for value, definition, values in measured:
         if len(set(xs)) > 1 and len(set(ys)) > 1:
@@ -53,7 +54,8 @@ def test_against_definitions(drawn: list[tuple[int, int, int]]) -> None:
 def test_tau_b_in_blocks() -> None:
     x = np.arange(BLOCK + 40.0)
     y = np.where(x < 20, -x, x)
-    [tau] = tau_b(np.ones((1, len(x))), x, y)
+    one = np.ones((1, len(x)))
+    [tau] = tau_b(one, Variable.of(one, x), Variable.of(one, y))
     reversed_pairs = 20 * 19 / 2
     assert tau == pytest.approx(1 - 2 * reversed_pairs / (len(x) * (len(x) - 1) / 2))
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from pytest_vmaf.correlation.coefficients import tau_b
+from pytest_vmaf.correlation.coefficients import Variable, tau_b
 from pytest_vmaf.correlation.tied_ranks import tied_ranks
 
 #: The test cases that Naderi and Möller publish with their package (github.com/babaknaderi/MOS-transformation, MIT):
@@ -69,6 +69,7 @@ def test_edge_of_an_interval_ties() -> None:
 def test_ceiling() -> None:
     mos, intervals, _ = PUBLISHED["final"]
     scores = np.array(mos)
-    [ceiling] = tau_b(np.ones((1, len(scores))), scores, tied_ranks(mos, intervals))
+    one = np.ones((1, len(scores)))
+    [ceiling] = tau_b(one, Variable.of(one, scores), Variable.of(one, tied_ranks(mos, intervals)))
     # 45 pairs, of which 10 and 1 are tied.
     assert ceiling == pytest.approx(34 / (45 * 34) ** 0.5)
