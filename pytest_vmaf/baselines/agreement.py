@@ -117,17 +117,39 @@ class EqualRateCheck:
         return tuple(verdicts)
 
 
-#: What a baseline compares with `agree=`, None without it.
-Agree = EqualRateCheck | None
-
-
 def place(label: str, metric: Metric, target: float) -> str:
     """The place of a target in an entry: "NEG 93", or "candidate: NEG 93" for an encoder of a comparison."""
     return f"{label}: {metric} {target:g}" if label else f"{metric} {target:g}"
 
 
-def failures_of(verdicts: Sequence[EqualRateVerdict], name: str) -> list[str]:
-    """The gains that do not count, in words. Nothing to compare is a failure, too."""
+#: What a baseline compares with `agree=`, None without it.
+Agree = EqualRateCheck | None
+
+
+def equal_rates_of(check: Agree, entry: Entry) -> tuple[tuple[EqualRateVerdict, ...], str]:
+    """The comparison with an entry at equal bitrate, or why there is none."""
+    try:
+        return (check.judge(entry) if check else ()), ""
+    except BaselineError as error:
+        return (), str(error)
+
+
+def failures_of(verdicts: Sequence[EqualRateVerdict], why: str, name: str, failures: Sequence[str]) -> list[str]:
+    """The gains that do not count, in words. Nothing to compare is a failure, too.
+
+    Args:
+        verdicts: The verdicts at each target.
+        why: Why there is none, "" if there are any.
+        name: The name of the baseline.
+        failures: What failed besides.
+
+    Raises:
+        BaselineError: If the bitrates of the baseline were not reached, and nothing else failed.
+    """
+    if why and not failures:
+        raise BaselineError(why)
+    if why:
+        return [why.partition("\n")[0]]
     if not verdicts:
         return [f"agree compared nothing for {name}: its baseline has no target that was met"]
     return [each.text for each in verdicts if not each.passed]

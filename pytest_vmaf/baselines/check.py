@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from pytest_vmaf.baselines.agreement import NOISE_LINE, Agree, EqualRateCheck, failures_of
+from pytest_vmaf.baselines.agreement import NOISE_LINE, Agree, EqualRateCheck, equal_rates_of, failures_of
 from pytest_vmaf.baselines.entry import Entry, differs
 from pytest_vmaf.baselines.from_streams import bitstream_difference
 from pytest_vmaf.baselines.judge import Outcome, ToleranceVerdict, compare_entries, is_better, refuse_incomparable
@@ -226,21 +226,20 @@ class BaselineCheck:
             BaselineError: If the two were not measured under the same conditions, or are too noisy.
         """
         place, old, verdicts, error = self.place, self.entry, list[ToleranceVerdict](), None
-        equal_rates: tuple[EqualRateVerdict, ...] = ()
+        equal_rates, unequal = tuple[EqualRateVerdict, ...](), ""
         changed, where_changed = "", list[str]()
         if old is not None:
             try:
                 refuse_incomparable(old, new, lambda: place.update_command("changed"))
                 verdicts = with_margins(compare_entries(old, new, self.tolerances), old, new)
-                if agreement and not self.is_replaced:
-                    equal_rates = agreement.judge(old)
+                equal_rates, unequal = equal_rates_of(None if self.is_replaced else agreement, old)
             except BaselineError as caught:
                 error = caught
             if same_bitstream:
                 changed, where_changed = bitstream_difference(old, new, rate)
         if place.sends:
-            unequal = error is not None or changed or any(not each.passed for each in equal_rates)
-            better = old is not None and not unequal and is_better(old, new, verdicts)
+            doubt = error is not None or changed or unequal or any(not each.passed for each in equal_rates)
+            better = old is not None and not doubt and is_better(old, new, verdicts)
             where = {"file": str(place.file), "common": str(place.common or ""), "test": place.test, "clip": self.clip}
             self.baselines.measured.append({**where, "entry": new, "better": better})
         if old is None:
@@ -259,7 +258,7 @@ class BaselineCheck:
         elif failed:
             lines = failure_lines(failed, old, new, rate)
         if agreement and not self.is_replaced:
-            failures += failures_of(equal_rates, self.clip)
+            failures += failures_of(equal_rates, unequal, self.clip, failures)
         failures += [changed] if changed else []
         lines += where_changed
         lines += [NOISE_LINE] if any(not each.passed for each in equal_rates) else []

@@ -124,10 +124,12 @@ def test_lower_is_better(bisect: Run, written: BaselineLocation) -> None:
 
 
 def test_extrapolation_is_refused(bisect: Run, written: BaselineLocation) -> None:
-    narrow = {"targets": [50], "crf": (36, 45), "agree": ["psnr_y"]}
-    with pytest.raises(BaselineError, match=r"agree cannot compare NEG 50: .* nothing is extrapolated") as caught:
-        bisect(written, 9.0, 9.0, **narrow)
+    with pytest.raises(BaselineError, match=r"agree cannot compare NEG 65: .* nothing is extrapolated") as caught:
+        bisect(written, 9.0, 9.0, crf=(28, 45), agree=["psnr_y"])
     assert "Search a wider window (crf=)" in str(caught.value)
+    # A tolerance that failed is the better reason.
+    with pytest.raises(GateViolation, match=r"is \S+ % above the baseline's .*; agree cannot compare NEG 50: neg at"):
+        bisect(written, -9.0, -9.0, crf=(10, 27), agree=["psnr_y"])
 
 
 @pytest.mark.slow
