@@ -10,6 +10,10 @@ from pytest_vmaf.metrics.spec import NAME, MetricSpec
 from pytest_vmaf.scoring.models import registry
 from pytest_vmaf.scoring.pools import is_pool
 
+#: Beginnings of names that mean something else: in gates, "roi" is short for "vmaf_roi"; and the columns of bootstrap
+#: models.
+TAKEN = ("roi_", "vmaf_roi_", "vmaf_bagging_", "neg_bagging_", "vmaf_stddev_", "neg_stddev_", "vmaf_ci_", "neg_ci_")
+
 #: Finds a plugin's metric by its name, or None.
 FindMetric = Callable[[str], MetricSpec | None]
 
@@ -21,7 +25,9 @@ def no_metric(name: str) -> MetricSpec | None:
 
 def check_plugin_metric(spec: MetricSpec) -> MetricSpec:
     """Raise SettingsError for a plugin's metric whose name has another meaning, and note how it is printed."""
-    if spec.name in metrics() or spec.name in registry()["features"] or spec.name in registry()["not_features"]:
+    known = registry()
+    own = {*metrics(), *known["features"], *known["not_features"]}
+    if spec.name in own or f"{spec.name}_".startswith(TAKEN):
         raise SettingsError(f"{spec.name!r} is a metric of pytest-vmaf itself. Give the metric another name.")
     if not is_plugin_name(spec.name):
         raise SettingsError(
@@ -37,7 +43,8 @@ def is_plugin_name(name: str) -> bool:
     words = name.split("_")
     ends = ["_".join(words[at:]) for at in range(len(words))]
     reserved = any(is_pool(end) for end in ends) or {"drop", "rise"} & {*words}
-    return NAME.fullmatch(name) is not None and not reserved and name not in metrics()
+    fits = NAME.fullmatch(name) is not None and not f"{name}_".startswith(TAKEN)
+    return fits and not reserved and name not in metrics()
 
 
 def find_in(text: str, find: FindMetric) -> tuple[str, str] | None:

@@ -11,8 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pytest_vmaf.errors import MeasurementError, MetricError, SettingsError
 from pytest_vmaf.metrics.clip_pair import ClipPair, Pictures, read_pairs
@@ -159,7 +161,7 @@ def _numbers(spec: MetricSpec, value: object, most: int, first: int | None) -> l
         f"({place})."
     )
     try:
-        array = np.asarray(value)
+        array = _array(value)
         if array.dtype.kind not in "fiu":
             raise problem
         array = array.astype(np.float64)
@@ -179,6 +181,17 @@ def _numbers(spec: MetricSpec, value: object, most: int, first: int | None) -> l
             )
         numbers[offset] = _inside(spec, number, frame)
     return numbers
+
+
+def _array(value: Any) -> NDArray[np.generic]:
+    """What a metric returned as an array; of what cannot become one, such as a tensor with a gradient, the number."""
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind != "O" or array.ndim:
+            return array
+    except Exception:  # noqa: S110  (as of a tensor on another device)
+        pass
+    return np.asarray(float(value))
 
 
 def _inside(spec: MetricSpec, number: float, frame: str) -> float:

@@ -102,7 +102,7 @@ def read_spec(metric: object) -> MetricSpec:
     frames = 0 if whole else _count(metric, name, "frames", 1)
     if whole and any(getattr(metric, each, None) is not None for each in ("frames", "stride")):
         raise SettingsError(f"The metric {name!r} measures complete clips (measure_clip): it has no frames or stride.")
-    colour = getattr(metric, "colour", "rgb")
+    colour = getattr(metric, "colour", None) or "rgb"
     if colour not in COLOURS:
         raise SettingsError(f'The colour of the metric {name!r} must be "rgb" or "luma", not {short_repr(colour)}.')
     low, high = _bounds(getattr(metric, "range", None), name)

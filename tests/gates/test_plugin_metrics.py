@@ -67,7 +67,10 @@ def test_unknown() -> None:
             parse_gate(name, 1, "call", find=find)
 
 
-@pytest.mark.parametrize("name", ["vmaf", "neg", "psnr_y", "psnr", "bitrate", "crf", "ssim", "xpsnr", "above_100"])
+@pytest.mark.parametrize(
+    "name",
+    ["vmaf", "neg", "psnr_y", "psnr", "bitrate", "crf", "ssim", "xpsnr", "above_100", "roi", "roi_net", "vmaf_bagging"],
+)
 def test_own_names(name: str) -> None:
     with pytest.raises(SettingsError, match="is a metric of pytest-vmaf itself"):
         check_plugin_metric(read_spec(Net(name)))
