@@ -24,6 +24,7 @@ from pytest_vmaf.media.seconds import with_usual_rate
 from pytest_vmaf.media.timing import at_steady_rate
 from pytest_vmaf.option_table import BY_NAME
 from pytest_vmaf.report.record import error_record
+from pytest_vmaf.scoring.pools import SHOT
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.search.metric import parse_metric
 from pytest_vmaf.settings import Layer, make_layer
@@ -188,6 +189,8 @@ def _read_input(
         _refuse_missing_part(scoring)
     cuts = cuts or "sample" in options
     scorings = tuple(_at_steady_rate(scoring, cuts) for scoring, _ in requests)
+    if shots := [metric for metric in agree if metric.pool == SHOT]:
+        scorings = tuple(replace(each, shots_for=f"The metric {shots[0].text}") for each in scorings)
     chosen = cast("SearchOptions", options)
     return SearchInput(scorings, requests[0][1], chosen, baseline, agree, max_disagreement)
 

@@ -124,6 +124,8 @@ class Agreement(Mapping[str, Delta]):
         """
         rates, unknown, judges = dict(self.rates), dict(self.unknown), [*self.judges]
         for name, other in others.items():
+            if not isinstance(other, Agreement):
+                raise SettingsError(f"{name} must be what bd_rates() of another comparison returns, not {other!r:.80}.")
             if (other.encoder, other.anchor) != (self.encoder, self.anchor):
                 raise SettingsError(
                     f"{name} must be of {self.encoder} against {self.anchor}, not of {other.encoder} against "

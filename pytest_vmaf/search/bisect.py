@@ -76,7 +76,7 @@ def bisect(request: BisectRequest, scorer: Scorer, plan: SearchPlan = PLAIN) -> 
             features=features,
             metrics=with_metrics(request.scoring.metrics, request.metric),
             progress=None,
-            shots_for=f"The metric {request.metric.text}" if request.metric.pool == SHOT else "",
+            shots_for=f"The metric {request.metric.text}" if request.metric.pool == SHOT else request.scoring.shots_for,
         )
         check_targets(request, scoring, ffmpeg)
         name = sample_name(plan.name or str(request.scoring.reference), sample)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.search.agreement import Agreement
@@ -73,6 +74,6 @@ def read_max_disagreement(value: object) -> float | None:
     """Read `max_disagreement=`, in percentage points. Raises SettingsError for what is not a number from 0."""
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e12:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < 1e12:
         raise SettingsError(f"max_disagreement must be a number of percentage points from 0, not {value!r:.80}.")
     return float(value)

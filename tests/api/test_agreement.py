@@ -41,9 +41,9 @@ def pair(ffmpeg: str) -> dict[str, Encoder]:
 @pytest.mark.slow
 def test_comparison(clip: Path, cache: str, pair: dict[str, Encoder]) -> None:
     vmaf = Vmaf(scorer=TwoMetrics(tuned=(3.0, -1.5)), cache_dir=cache)
-    comparison = vmaf.compare(clip, encoders=pair, agree=["psnr_y"], **OPTIONS)
+    comparison = vmaf.compare(clip, encoders=pair, agree=["psnr_y", "psnr_y.worst_shot"], **OPTIONS)
     rates = comparison.bd_rates("tuned", anchor="plain")
-    assert rates.judges == ("neg", "psnr_y")
+    assert rates.judges == ("neg", "psnr_y", "psnr_y.worst_shot")
     # Two CRFs finer by NEG, and two coarser by PSNR.
     assert rates["neg"] < -10
     assert rates["psnr_y"] > 10

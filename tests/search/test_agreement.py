@@ -100,6 +100,8 @@ def test_beside_another_comparison() -> None:
     assert list(both) == ["v1", "neg", "psnr_y"]
     with pytest.raises(SettingsError, match=r"neg is a metric of this comparison"):
         both.beside(neg=opinions(neg=1))
+    with pytest.raises(SettingsError, match=r"v2 must be what bd_rates\(\) of another comparison returns, not 3"):
+        both.beside(v2=3)  # type: ignore[arg-type]
     with pytest.raises(SettingsError, match=r"v2 must be of b against a, not of c against a"):
         both.beside(v2=replace(opinions(neg=1), encoder="c"))
 
