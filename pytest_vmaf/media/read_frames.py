@@ -22,7 +22,7 @@ from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, FfmpegCommand, find_ffmpe
 from pytest_vmaf.media.frame_layout import Frame, FrameLayout, layout_of
 from pytest_vmaf.media.inspect import inspect
 from pytest_vmaf.media.process import run_together, thread_refusals
-from pytest_vmaf.media.seconds import in_frames
+from pytest_vmaf.media.seconds import in_frames, with_usual_rate
 from pytest_vmaf.text import printable
 
 #: Pixel formats by what their frames are, for type checkers.
@@ -119,7 +119,7 @@ def read_frames(
     size, timeout = options.get("size"), options.get("timeout")
     layout = layout_of(pix_fmt, *(size or (1, 1)))
     path = ffmpeg or find_ffmpeg().path
-    whole = in_frames(as_clip(clip), path, timeout)
+    whole = in_frames(with_usual_rate(as_clip(clip)), path, timeout)
     if size is None:
         video = inspect(whole, path, 1, timeout)
         layout = layout_of(pix_fmt, video.width, video.height)
