@@ -105,7 +105,7 @@ def read_frames(
         **options: `ReadOptions`, for example `timeout=60`.
 
     Returns:
-        An iterator of frames: an array [H,W,3] of RGB ("rgb24", "rgb48le", "gbrp10le"; "bgr24" in the order of its
+        An iterator. Each frame is an array [H,W,3] of RGB ("rgb24", "rgb48le", "gbrp10le"; "bgr24" in the order of its
         name), [H,W] of grey ("gray", "gray10le"), or a tuple of the planes Y, U and V ("yuv420p", "yuv420p10le").
         Samples are uint8, uint16, or float32 from 0 to 1 ("gbrpf32le", "grayf32le").
 
