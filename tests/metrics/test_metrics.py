@@ -152,6 +152,21 @@ def test_invalid_answers(pair: ClipPair, answer: Callable[..., object], words: s
         run_metrics([read_spec(Difference(answer))], pair)
 
 
+class Tensor:
+    """A number that refuses to become an array, as a tensor with a gradient does."""
+
+    def __array__(self, *arguments: object, **options: object) -> Array:
+        raise RuntimeError("requires grad")
+
+    def __float__(self) -> float:
+        return 0.5
+
+
+@pytest.mark.parametrize("answer", [np.float16(0.5), np.array([[0.5]]), Tensor()], ids=["float16", "array", "tensor"])
+def test_numbers(pair: ClipPair, answer: object) -> None:
+    assert run_metrics([read_spec(Difference(lambda a, b: answer))], pair)["difference"] == (0.5,) * 12
+
+
 def test_cause(clip: Path, coded: Path) -> None:
     count = iter(range(12))
 
