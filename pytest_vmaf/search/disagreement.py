@@ -8,6 +8,7 @@ from numbers import Real
 
 from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.search.agreement import Agreement
+from pytest_vmaf.search.bdrate import LARGEST
 from pytest_vmaf.search.metric import metric_label
 
 
@@ -74,6 +75,7 @@ def read_max_disagreement(value: object) -> float | None:
     """Read `max_disagreement=`, in percentage points. Raises SettingsError for what is not a number from 0."""
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < 1e12:
+    limit = float(value) if isinstance(value, Real) and not isinstance(value, bool) and abs(value) < LARGEST else -1.0
+    if not limit >= 0:
         raise SettingsError(f"max_disagreement must be a number of percentage points from 0, not {value!r:.80}.")
-    return float(value)
+    return limit
