@@ -143,6 +143,8 @@ def check_options(search: SearchInput, allowed: Sequence[str], reason: str) -> N
 def encoder_label(encoder: object) -> str:
     """The name of an encoder in messages, whatever stands for it."""
     name = getattr(encoder, "name", None) or getattr(encoder, "__name__", None) or encoder
+    if name is encoder and not isinstance(encoder, str | Sequence) and hasattr(encoder, "decode"):
+        name = type(encoder).__name__
     return printable(f"{name:.80}" if isinstance(name, str) else f"{name!r:.80}")
 
 

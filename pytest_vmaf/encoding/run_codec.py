@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from pytest_vmaf.encoding.codec import Codec, read_codec
+from pytest_vmaf.encoding.frame_checks import check_frame, kind_of
 from pytest_vmaf.encoding.job import EncodeJob
 from pytest_vmaf.encoding.source_frames import SourceFrames, finish, frames_taken
-from pytest_vmaf.errors import ClipError, EncodeError, MeasurementError, SettingsError
+from pytest_vmaf.errors import EncodeError, MeasurementError, SettingsError
 from pytest_vmaf.media.clip import Clip
-from pytest_vmaf.media.frame_arrays import to_array
 from pytest_vmaf.media.frame_layout import FrameLayout, layout_of
 from pytest_vmaf.media.frames import LONGEST_NAME, spool_frames
 from pytest_vmaf.media.guard import noted_start
@@ -58,7 +58,7 @@ def write_bitstream(job: EncodeJob, crf: float, path: Path) -> int:
         count = finish(frames)
     if type(data) is not bytes:
         hint = " Return bytes(data)." if isinstance(data, bytearray | memoryview) else ""
-        raise EncodeError(f"{_what(job, crf, 'encode')} must return bytes, not {_kind(data)}.{hint}")
+        raise EncodeError(f"{_what(job, crf, 'encode')} must return bytes, not {kind_of(data)}.{hint}")
     if not data:
         raise EncodeError(f"{_what(job, crf, 'encode')} returned no bytes: b''.")
     if count is None:
@@ -185,7 +185,7 @@ def _frames(job: EncodeJob, crf: float, codec: Codec[Any], data: bytes, count: i
     with _call(job, crf, "decode", position):
         decoded = codec.decode(data)
         if not isinstance(decoded, Iterable) or isinstance(decoded, str | bytes | dict):
-            raise EncodeError(f"{what} must return frames, not {_kind(decoded)}.")
+            raise EncodeError(f"{what} must return frames, not {kind_of(decoded)}.")
         frames = iter(decoded)
     try:
         while True:
@@ -196,7 +196,7 @@ def _frames(job: EncodeJob, crf: float, codec: Codec[Any], data: bytes, count: i
                     break
                 if number >= count:
                     raise EncodeError(f"{what} returned more than the {plural(count, 'frame')} that were encoded.")
-                frame = _checked_frame(frame, example, layout, f"{what} returned frame {number}")
+                frame = check_frame(frame, example, layout, f"{what} returned frame {number}")
             yield frame
             number += 1
         if number < count:
@@ -204,43 +204,6 @@ def _frames(job: EncodeJob, crf: float, codec: Codec[Any], data: bytes, count: i
     finally:
         if isinstance(frames, Generator):
             frames.close()
-
-
-def _checked_frame(frame: object, example: Any, layout: FrameLayout, what: str) -> Any:
-    """A frame as arrays. Raises EncodeError if it is not like the example."""
-    if isinstance(example, tuple):
-        if not isinstance(frame, tuple | list) or len(frame) != len(example):
-            raise EncodeError(f"{what} as {_kind(frame)}. In {layout.form.name}, it must be the planes (Y, U, V).")
-        planes = zip(frame, example, strict=True)
-        return tuple(
-            _checked_frame(plane, each, layout, f"{what}, plane {n}") for n, (plane, each) in enumerate(planes)
-        )
-    try:
-        array = to_array(frame) if not isinstance(frame, list | tuple) else None
-    except ClipError as error:
-        raise EncodeError(f"{what}, which is not an array: {error}") from error.__cause__
-    if array is None or (array.dtype == object):
-        raise EncodeError(f"{what} as {_kind(frame)}, not as an array of shape {example.shape}.")
-    if array.shape != example.shape:
-        raise EncodeError(f"{what} with shape {array.shape}, not {example.shape} as it was encoded.")
-    if array.dtype.newbyteorder("=") != example.dtype.newbyteorder("="):
-        raise EncodeError(
-            f"{what} as {array.dtype}, not {example.dtype.name} as in {layout.form.name}.{_how_to_round(array, layout)}"
-        )
-    if layout.is_float and not (array.min() >= 0 and array.max() <= 1):
-        odd = "NaN" if np.isnan(array).any() else f"{float(array.min() if array.min() < 0 else array.max()):.6g}"
-        raise EncodeError(f"{what} with a sample of {odd}. Floats must be from 0 to 1, as after frame.clip(0, 1).")
-    return array
-
-
-def _how_to_round(array: Any, layout: FrameLayout) -> str:
-    """A hint for a decoder that returns floats where whole numbers were encoded."""
-    if array.dtype.kind != "f" or layout.is_float:
-        return ""
-    if not np.isfinite(array).all():
-        return " It has samples that are NaN or infinite, too."
-    scaled = f"frame * {layout.maximum}" if array.max(initial=0) <= 1.5 else "frame"
-    return f" Round it: numpy.rint({scaled}).clip(0, {layout.maximum}).astype(numpy.{layout.dtype.name})."
 
 
 @contextmanager
@@ -296,10 +259,6 @@ def _codec(job: EncodeJob) -> Codec[Any]:
 
 def _what(job: EncodeJob, crf: float, method: str) -> str:
     return f"{job.name}: {method}() at quality {crf}"
-
-
-def _kind(value: object) -> str:
-    return "None" if value is None else f"{type(value).__name__}"
 
 
 def _add(digest: Any, frame: Any) -> None:

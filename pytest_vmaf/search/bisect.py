@@ -216,7 +216,7 @@ def _check_scale(request: BisectRequest, prober: Prober) -> None:
         raise EncodeError(
             f"{prober.job.name} ignores the CRF: {len(probes)} encodes from CRF {crfs[0]} to {crfs[-1]} have the "
             f"same {probes[0].encode.size} bytes and the same scores ({request.metric} {probes[0].score:.3f}).\n"
-            "  Check that {crf} reaches the encoder, and that no other argument sets the quality."
+            f"  {IGNORED_BY_A_CODEC if request.encoder.codec is not None else IGNORED}"
         )
 
 

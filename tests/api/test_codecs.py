@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -240,3 +241,20 @@ def test_source_without_a_frame_rate(vmaf: Vmaf, make: Callable[..., Path], shor
     raw = make("-i", short, "-f", "rawvideo", tmp_path / "raw.yuv")
     with pytest.raises(MeasurementError, match=r"states no frame rate, so bitrates are unknown"):
         vmaf.encode(Clip(raw, width=192, height=128), tmp_path / "out.bin", encoder=Rounding(), crf=8)
+
+
+def test_codec_that_ignores_the_quality(vmaf: Vmaf, short: Path) -> None:
+    class Constant(Rounding):
+        def encode(self, frames: Iterable[Any], quality: float) -> bytes:
+            return super().encode(frames, 20)
+
+    with pytest.raises(EncodeError, match=r"Constant ignores the CRF: .*\n  Check that encode\(frames, quality\) uses"):
+        vmaf.bisect(short, encoder=Constant(), targets=[50])
+
+
+def test_order_of_the_pair(vmaf: Vmaf, encode: Callable[..., Path], short: Path, tmp_path: Path) -> None:
+    lossy = encode(short, 30)
+    coded = vmaf.encode(lossy, tmp_path / "out.bin", encoder=Lossless(), crf=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        vmaf.score(lossy, coded, signs=True)
