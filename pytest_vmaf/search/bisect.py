@@ -40,6 +40,9 @@ from pytest_vmaf.search.speed import cached_speed
 from pytest_vmaf.text import printable
 
 PLAIN = SearchPlan()
+#: What to do about an encoder that ignores the CRF.
+IGNORED = "Check that {crf} reaches the encoder, and that no other argument sets the quality."
+IGNORED_BY_A_CODEC = "Check that encode(frames, quality) uses the quality."
 
 
 def bisect(request: BisectRequest, scorer: Scorer, plan: SearchPlan = PLAIN) -> Bisection:
