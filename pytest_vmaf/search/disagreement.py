@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -75,7 +76,10 @@ def read_max_disagreement(value: object) -> float | None:
     """Read `max_disagreement=`, in percentage points. Raises SettingsError for what is not a number from 0."""
     if value is None:
         return None
-    limit = float(value) if isinstance(value, Real) and not isinstance(value, bool) and abs(value) < LARGEST else -1.0
-    if not limit >= 0:
+    try:
+        limit = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    except OverflowError:
+        limit = math.nan
+    if not 0 <= limit < LARGEST:
         raise SettingsError(f"max_disagreement must be a number of percentage points from 0, not {value!r:.80}.")
     return limit
