@@ -43,7 +43,9 @@ def to_array(value: object) -> Array:
         raise
     except Exception as error:
         hint = " Convert it first: frames.float()." if "bfloat16" in str(error).lower() else ""
-        raise ClipError(f"{kind} cannot be read as a NumPy array: {printable(str(error))}.{hint}") from error
+        raise ClipError(
+            f"{kind} cannot be read as a NumPy array: {printable(str(error)).rstrip('. ')}.{hint}"
+        ) from error
 
 
 def read_layout(layout: object) -> str:

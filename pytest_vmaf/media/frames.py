@@ -23,7 +23,7 @@ from pytest_vmaf.media.frame_layout import Array, FrameLayout, frame_format
 from pytest_vmaf.media.pixel_formats import PixelFormat
 from pytest_vmaf.media.spool import UNNAMED, Spool, spool_path
 from pytest_vmaf.media.termination import ended_by_signals
-from pytest_vmaf.text import printable
+from pytest_vmaf.text import plural, printable
 
 LONGEST_NAME = 200
 
@@ -181,6 +181,11 @@ def _writer_of(item: object, stated: Stated) -> _Writer:
     """What the first frame says about all of them."""
     if isinstance(item, tuple | list) and item and all(map(is_array, item)):
         planes = [to_array(plane) for plane in item]
+        if any(plane.ndim > 2 for plane in planes):
+            raise ClipError(
+                f"each item must be one frame, not a {type(item).__name__} of {plural(len(item), 'array')} of shape "
+                f"{planes[0].shape}, such as a batch."
+            )
         if stated.form is None or stated.form.kind != "yuv":
             raise ClipError('planes need their pixel format: Clip.from_frames(frames, pix_fmt="yuv420p").')
         form, axes, shapes = stated.form, "", tuple(plane.shape for plane in planes)

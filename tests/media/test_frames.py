@@ -244,6 +244,26 @@ def test_signal(number: signal.Signals, tmp_path: Path) -> None:
     assert not [*tmp_path.iterdir()]
 
 
+def test_torch() -> None:
+    torch = pytest.importorskip("torch", reason="install torch to run this")
+    tensor = torch.from_numpy(RGB.copy())
+    for frames in (tensor, list(tensor), iter(tensor), torch.utils.data.DataLoader(tensor, batch_size=None)):
+        assert content(Clip.from_frames(frames)) == RGB.tobytes()
+    half = tensor.permute(0, 3, 1, 2).double() / 255
+    assert content(Clip.from_frames(half, layout="NCHW")) == (RGB.astype("<u2") * 257).tobytes()
+    refused = {
+        half.requires_grad_(): r"a torch Tensor requires gradients.*frames.detach\(\)",
+        half.detach().bfloat16(): r"frames.float\(\)",
+        tensor.to("meta"): "cannot be read as a NumPy array|processor's memory",
+        tensor.long(): "not int64",
+    }
+    for frames, message in refused.items():
+        with pytest.raises(ClipError, match=message):
+            Clip.from_frames(frames, layout=None if frames.shape[-1] == 3 else "NCHW")
+    with pytest.raises(ClipError, match=r"each item must be one frame, not a list of 1 array of shape \(1, 8, 10, 3\)"):
+        Clip.from_frames(torch.utils.data.DataLoader(torch.utils.data.TensorDataset(tensor)))
+
+
 def test_bfloat16() -> None:
     class Bfloat:
         def __array__(self, dtype: object = None, copy: object = None) -> NDArray[np.uint8]:
