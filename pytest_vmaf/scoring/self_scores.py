@@ -106,4 +106,5 @@ def remember(prepared: PreparedScoring, own: tuple[float, ...]) -> None:
 def _key(prepared: PreparedScoring) -> tuple[object, ...]:
     job = prepared.job
     reference = replace(job.reference, clip=job.reference.clip.as_key)
-    return (type(prepared.scorer), reference, job.models, prepared.can, job.tools, prepared.stamp)
+    # The frames around a part change its first and last scores.
+    return (type(prepared.scorer), reference, job.lead, job.models, prepared.can, job.tools, prepared.stamp)

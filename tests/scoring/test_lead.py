@@ -16,6 +16,7 @@ from pytest_vmaf.report.frame_pictures import worst_pictures
 from pytest_vmaf.report.record import measurement_record
 from pytest_vmaf.report.wording import moment
 from pytest_vmaf.roi.regions import Region
+from pytest_vmaf.scoring import self_scores
 from pytest_vmaf.scoring.lead import without_lead
 from pytest_vmaf.scoring.measure import measure
 from pytest_vmaf.scoring.prepare import MeasureRequest, prepare
@@ -111,6 +112,20 @@ def test_only_the_reference_has_frames_after_the_part(shaken, cut, score):
     # The distorted clip ends with its part, so frames after it would be compared with a repeated one.
     by_part = score(Clip(shaken[0], start=8, frames=6), Clip(cut[1], frames=6))
     assert unequal(by_part, score(*cut), 0) == []
+
+
+@pytest.mark.slow
+def test_self_score_of_another_lead(shaken, cut, score, make, tmp_path):
+    """What a part scores with the frames around it is no limit for an encode that has none."""
+    reference = shaken[0]
+    encode = make("-i", cut[0], "-c:v", "libx264", "-qp", 1, tmp_path / "fine.mkv")
+    clip = Clip(reference, start=8, frames=6)
+    before = score(clip, encode, signs=False).above_100
+    self_scores._self_scores.clear()
+    # Remembers the self-score of the part, which was scored with its neighbours.
+    score(clip, clip, same="ignore", signs=False)
+    assert score(clip, encode, signs=False).above_100.frames == before.frames
+    assert len(self_scores._self_scores) == 2
 
 
 @pytest.mark.slow
