@@ -51,7 +51,6 @@ class Encoder:
             input, without `{output}` it writes the encode to standard output.
         function: A callable `(source, output, crf)` that writes the output file. Searches with several workers call it
             from several threads.
-        codec: A `Codec`, which encodes and decodes frames in this process. One thread at a time calls it.
         preset: The preset to use if none is requested.
         presets: The values that `{preset}` may have; empty for any.
         suffix: The suffix of the encodes' files, for example ".mp4".
@@ -61,6 +60,7 @@ class Encoder:
         requires: What else than ffmpeg the encoder takes, for example "an NVIDIA GPU and its driver".
         files: Files whose contents determine what a script or a codec writes. Encodes of a script are only cached with
             them, those of a codec with them or with its `version`.
+        codec: A `Codec`, which encodes and decodes frames in this process. One thread at a time calls it.
         qualities: The numbers of a scale that is not a range of whole numbers, for example `(0.0018, 0.0035, 0.0067)`,
             in place of `crf_range`. By default those of the codec.
 
@@ -73,7 +73,6 @@ class Encoder:
     arguments: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     function: EncoderFunction | None = None
-    codec: Codec[Any] | None = None
     preset: str | None = None
     presets: tuple[str, ...] = ()
     suffix: str = ".mp4"
@@ -82,7 +81,8 @@ class Encoder:
     concat_arguments: tuple[str, ...] = ()
     requires: str = ""
     files: tuple[str, ...] = ()
-    qualities: tuple[float, ...] = ()
+    codec: Codec[Any] | None = None
+    qualities: Sequence[float] = ()
 
     def __post_init__(self) -> None:
         if not (isinstance(self.name, str) and self.name and self.name.isprintable()):
@@ -127,7 +127,7 @@ class Encoder:
         if self.qualities == ():
             read_range(self.name, self.crf_range)
             return
-        steps, put = self.qualities, object.__setattr__
+        steps, put = tuple(self.qualities), object.__setattr__
         ends = steps[0], steps[-1]
         if self.crf_range not in (WHOLE_NUMBERS, ends):
             raise SettingsError(f"{self.name}: an encoder must have crf_range or qualities, not both.")
