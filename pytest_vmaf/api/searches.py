@@ -58,7 +58,8 @@ def encode(
             raise SettingsError(
                 f"output must end with a suffix such as .mp4, which names the container, not {path.name!r}."
             )
-        return encode_once(replace(job, attempt=attempt), crf, path)
+        # As the number of the scale, and not for example as one of NumPy.
+        return encode_once(replace(job, attempt=attempt), job.encoder.scale.read("crf", crf), path)
 
     return run_search(context, source, f"encode with {encoder_label(encoder)}", settings, run)
 

@@ -133,7 +133,7 @@ class Encoder:
             raise SettingsError(f"{self.name}: an encoder must have crf_range or qualities, not both.")
         put(self, "crf_range", ends)
         # Whole numbers without a gap are a range.
-        is_range = len(steps) > 1 and steps == tuple(range(int(ends[0]), int(ends[1]) + 1))
+        is_range = 1 < len(steps) == ends[1] - ends[0] + 1 and steps == tuple(range(int(ends[0]), int(ends[1]) + 1))
         put(self, "qualities", () if is_range else steps)
         if self.qualities and self.slope is None:
             put(self, "slope", grid_slope(steps))

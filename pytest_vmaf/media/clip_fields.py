@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from fractions import Fraction
+from numbers import Rational
 from pathlib import Path
 
 from pytest_vmaf.errors import ClipError
@@ -34,7 +35,7 @@ def read_path(path: str | os.PathLike[str] | bytes) -> Path:
         raise ClipError(f"The path {text!r:.200} contains a character that no file name can have.") from None
     if any(ord(c) < 32 or ord(c) == 127 for c in text):
         # Tools print names into their logs; a line break there could pass for a line of the tool's own.
-        raise ClipError(f"The path {text!r} contains a control character. Rename the file.")
+        raise ClipError(f"The path {text!r:.200} contains a control character. Rename the file.")
     return Path(text)
 
 
@@ -56,7 +57,7 @@ def read_rate(rate: Fraction | float | str | None) -> Fraction | None:
     if isinstance(rate, str) and len(rate) > 32:
         raise ClipError("frame_rate must be a text of at most 32 characters.")
     try:
-        exact = Fraction(rate) if not isinstance(rate, float) else Fraction(rate).limit_denominator(1001)
+        exact = Fraction(rate) if isinstance(rate, str | Rational) else Fraction(float(rate)).limit_denominator(1001)
     except (ValueError, TypeError, OverflowError, ZeroDivisionError):
         exact = Fraction(0)
     if isinstance(rate, bool) or not 0 < exact <= 1000:

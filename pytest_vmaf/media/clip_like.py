@@ -23,7 +23,7 @@ class HasClip(Protocol):
 
 
 #: Iterables that are not frames in memory.
-NO_FRAMES = (str, bytes, os.PathLike, Clip, Mapping, Set, IOBase, type)
+NO_FRAMES = (str, bytes, bytearray, memoryview, os.PathLike, Clip, Mapping, Set, IOBase, type)
 #: What the methods of `Vmaf` take as a clip.
 ClipLike = Clip | HasClip | str | os.PathLike[str] | bytes | Frames
 

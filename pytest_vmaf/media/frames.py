@@ -279,7 +279,7 @@ def _integers(samples: Array, layout: FrameLayout) -> Array:
         return samples
     lowest, highest = samples.min(), samples.max()
     if not (lowest >= 0 and highest <= 1):
-        odd = "NaN" if np.isnan(lowest) else f"{float(lowest if lowest < 0 else highest):.6g}"
+        odd = "NaN" if np.isnan(lowest) else f"{float(lowest if lowest < 0 else highest):.9g}"
         raise ClipError(
             f"it has a sample of {odd}; floats must be from 0 to 1. Use frames.clip(0, 1), or divide by 255."
         )

@@ -160,6 +160,9 @@ def _numbers(spec: MetricSpec, value: object, most: int, first: int | None) -> l
         f"The metric {spec.name} must return {expected}, not {type(value).__name__} {printable(short_repr(value))} "
         f"({place})."
     )
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        # NumPy would make 0 of it.
+        raise problem
     try:
         array = _array(value)
         if array.dtype.kind not in "fiu":

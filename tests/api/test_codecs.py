@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from encoding.codecs import Lossless, Rounding
 
@@ -44,6 +45,8 @@ def vmaf(tmp_path: Path) -> Vmaf:
 def test_grid(vmaf: Vmaf, short: Path, tmp_path: Path) -> None:
     found = vmaf.bisect(short, encoder=Steps(), targets=[60, 85], keep=tmp_path / "kept", max_bitrate=10**8)
     fine, coarse = found[85], found[60]
+    named = vmaf.encode(short, tmp_path / "named.bin", encoder=Steps(), crf=np.float32(coarse.crf))
+    assert (named.crf, type(named.crf), named.checksum) == (coarse.crf, float, coarse.encode.checksum)
     assert coarse.crf < fine.crf
     assert {fine.crf, coarse.crf} <= set(Steps.qualities)
     at = Steps.qualities.index(coarse.crf)

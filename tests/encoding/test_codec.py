@@ -57,6 +57,7 @@ def test_encoder_takes_precedence() -> None:
         (np.array([0.25, 1]), (0.25, 1.0)),
         ((Fraction(1, 2), 2), (0.5, 2)),
         ((4,), (4,)),
+        ((1e-300, 1e300), (1e-300, 1e300)),
         ((1, 2, 4, 8), (1, 2, 4, 8)),
     ],
     ids=repr,

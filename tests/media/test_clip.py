@@ -10,6 +10,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
@@ -110,6 +111,8 @@ def test_raw_pix_fmt_by_default():
         (29.97, Fraction(30000, 1001)),
         ("29.97", Fraction(30000, 1001)),
         (59.94, Fraction(60000, 1001)),
+        (np.float32(29.97), Fraction(30000, 1001)),
+        (np.int64(25), Fraction(25)),
         (119.88, Fraction(120000, 1001)),
         (0.5, Fraction(1, 2)),
     ],

@@ -398,6 +398,9 @@ def test_what_stands_for_clips() -> None:
     assert as_clip(RGB).in_memory
     assert as_clip(list(RGB)).in_memory
     assert as_clip(iter(RGB)).in_memory
+    assert as_clip(dict(enumerate(RGB)).values()).in_memory  # such as a data loader
+    with pytest.raises(ClipError, match="must be a path, a Clip, an encode or frames in memory, not <memory"):
+        as_clip(memoryview(RGB))  # type: ignore[arg-type]
     assert not are_frames("a.mp4")
     assert not are_frames(["a.mp4"])
     assert not are_frames(Clip("a.mp4"))

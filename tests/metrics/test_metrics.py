@@ -143,6 +143,7 @@ def test_windows(pair: ClipPair) -> None:
         (lambda a, b: float("nan"), r"returned nan \(frame 0\)"),
         (lambda a, b: None, "must return a number, not NoneType None"),
         (lambda a, b: "1", "must return a number, not str"),
+        (lambda a, b: np.ma.masked, "must return a number, not MaskedConstant"),
         (lambda a, b: np.zeros(3), r"not an array of shape \[3\]"),
         (lambda a, b: 1 / 0, r"failed at frame 0 \(test_metrics\.py, line \d+\): ZeroDivisionError"),
     ],
