@@ -32,7 +32,7 @@ from pytest_vmaf.search.bisect_request import (
     make_job,
 )
 from pytest_vmaf.search.bisection import MET, Answer, Bisection, sample_name
-from pytest_vmaf.search.cover import USUAL_COVER, cover_rates, cover_twin
+from pytest_vmaf.search.cover import USUAL_COVER, cover_rates, cover_scale, cover_twin
 from pytest_vmaf.search.crf_search import Crossing, find_crossings
 from pytest_vmaf.search.metric import with_metrics
 from pytest_vmaf.search.probe import Probe, Prober
@@ -104,6 +104,8 @@ def bisect(request: BisectRequest, scorer: Scorer, plan: SearchPlan = PLAIN) -> 
             if plan.cover:
                 cover_twin(request, plan, prober, [crossing.target for crossing in met])
             cover_rates(request, plan, prober)
+            if plan.curve:
+                cover_scale(request, prober)
             if plan.timed and operating_points:
                 speed = cached_speed(job, operating_points[len(operating_points) // 2], folder)
             if request.repeats > 1:

@@ -75,6 +75,7 @@ class SearchPlan:
         stem: The beginning of the encodes' file names, "" for the reference's own stem.
         cover: Go on until VMAF and NEG are both known around every target that is met, so that both curves can be
             compared. Only for targets of VMAF or NEG.
+        curve: Go on until a scale of few numbers is measured completely, because a BD-rate needs four points.
         rates: Go on until the encodes surround each of these bitrates (bit/s), if the window gets there.
         timed: Make the encode of the middle target once more, alone, and decode it, to measure both speeds.
         flat: Accept that all encodes are the same, for example for a black shot.
@@ -85,6 +86,7 @@ class SearchPlan:
     name: str = ""
     stem: str = ""
     cover: bool = False
+    curve: bool = False
     rates: tuple[float, ...] = ()
     timed: bool = False
     flat: bool = False

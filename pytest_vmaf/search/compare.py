@@ -67,7 +67,8 @@ def compare(request: CompareRequest, scorer: Scorer) -> Comparison:
             keep = contender.keep / f"source-{number}" if contender.keep and len(sources) > 1 else contender.keep
             progress = overall(request.progress, len(finished), len(labels), runs)
             twin, rates = contender.metric.name in TWINS, request.rates(label, number)
-            plan = SearchPlan(cover=twin, rates=rates, timed=request.speed, progress=progress)
+            curve = len(contender.targets) > 1
+            plan = SearchPlan(cover=twin, curve=curve, rates=rates, timed=request.speed, progress=progress)
             try:
                 bisection = bisect(replace(contender, scoring=scoring, keep=keep), scorer, plan)
             except MeasurementError as error:

@@ -1,4 +1,4 @@
-"""Further trial encodes of a search: around the targets by VMAF and NEG, and around bitrates."""
+"""Further trial encodes of a search: around the targets by VMAF and NEG, around bitrates, and of short scales."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pytest_vmaf.search.probe import Prober
 
 #: Encodes per target that `cover_twin` usually makes.
 USUAL_COVER = 1.5
+#: Learned codecs have so few qualities: a curve of a search's two or three has no BD-rate.
+SHORT_SCALE = 8
 
 
 def cover_twin(request: BisectRequest, plan: SearchPlan, prober: Prober, targets: Sequence[float]) -> None:
@@ -46,3 +48,11 @@ def cover_rates(request: BisectRequest, plan: SearchPlan, prober: Prober) -> Non
             if following is None:
                 break
             prober(steps[following])
+
+
+def cover_scale(request: BisectRequest, prober: Prober) -> None:
+    """Encode at every number of a short scale, as far as the window goes."""
+    if len(request.encoder.scale.steps) <= SHORT_SCALE:
+        for crf in request.steps:
+            if crf not in prober.probes:
+                prober(crf)
