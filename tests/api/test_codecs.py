@@ -81,6 +81,7 @@ def test_compare_with_x264(vmaf: Vmaf, short: Path) -> None:
     speed = compared.speed("mine")
     assert speed is not None
     assert speed.encode > 0
+    assert speed.decode is not None
 
 
 def test_compare_with_few_qualities(vmaf: Vmaf, short: Path) -> None:
@@ -88,7 +89,6 @@ def test_compare_with_few_qualities(vmaf: Vmaf, short: Path) -> None:
     compared = vmaf.compare(short, encoders={"a": Steps(), "b": Steps()}, targets=[75, 85], speed=False)
     assert sorted(probe.crf for probe in compared["a"].probes) == list(Steps.qualities)
     assert compared.bd_rate("b", anchor="a") == pytest.approx(0)
-    assert speed.decode is not None
 
 
 def test_ladder(vmaf: Vmaf, short: Path, tmp_path: Path) -> None:
