@@ -43,7 +43,7 @@ def add_parser(commands: common.Commands) -> None:
     add(
         "--metric", type=_names, action="extend", metavar="NAMES", help="the metrics (default: every column of numbers)"
     )
-    text = "metrics of which a lower value is better, for example lpips; mos if a lower mos is better (repeatable)"
+    text = "metrics of which a lower value is better, for example lpips; mos if a lower MOS is better (repeatable)"
     add("--lower-is-better", type=_names, action="extend", default=[], metavar="NAMES", help=text)
     add("--allow-missing", action="store_true", help="leave out clips that are not in both tables, or lack a metric")
     group = parser.add_argument_group("statistics")

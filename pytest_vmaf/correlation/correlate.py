@@ -37,7 +37,7 @@ def correlate(
 
     PLCC, RMSE, RMSE* and the outlier ratio are those of ITU-T P.1401 after its mapping of the metric to opinion scores,
     a third-order polynomial that never falls as the metric gets better. SRCC and tau-b need no mapping. tau-b 95 ties
-    scores that viewers cannot tell apart (Naderi and Möller, 2020), and has a ceiling: the tau-b 95 of the mos
+    scores that viewers cannot tell apart (Naderi and Möller, 2020), and has a ceiling: the tau-b 95 of the MOS
     themselves. Per codec and per source, the mapping is fitted to the group's own clips, and `bias` tells by how much
     the mapping of all clips overrates it.
 
@@ -55,7 +55,7 @@ def correlate(
             column for each viewer.
         metrics: The metrics. Default: every column of numbers.
         lower_is_better: The metrics of which a lower value is better, beside those that pytest-vmaf knows, for example
-            "lpips"; "mos" if a lower mos is better.
+            "lpips"; "mos" if a lower MOS is better.
         mapping: "cubic", or "logistic" for the logistic function of ITU-T J.149.
         resample_by: What is drawn together in a resample. Default: "source" if the clips have several, because clips of
             one source are alike, else "clip".

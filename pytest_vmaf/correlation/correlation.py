@@ -31,7 +31,7 @@ class MetricAgreement:
         estimates: Every statistic by its name, with its interval; a value of None says why it is undefined.
         curve: The mapping from the metric to opinion scores; None if there are too few clips for it.
         bias: By how much the metric overrates the group: the mean of what the mapping of all clips predicts minus the
-            mos, in the mos' unit. None for the group of all clips.
+            MOS, in its unit. None for the group of all clips.
         lower_is_better: Whether a lower value of the metric is better.
     """
 
@@ -45,12 +45,12 @@ class MetricAgreement:
 
     @property
     def plcc(self) -> float:
-        """Pearson's correlation of the mapped metric and the mos."""
+        """Pearson's correlation of the mapped metric and the MOS."""
         return self.value("plcc")
 
     @property
     def srcc(self) -> float:
-        """Spearman's rank correlation. Positive if a better value of the metric means a better mos."""
+        """Spearman's rank correlation. Positive if a better value of the metric means a better MOS."""
         return self.value("srcc")
 
     @property
@@ -60,22 +60,22 @@ class MetricAgreement:
 
     @property
     def tau_b_95(self) -> float:
-        """Kendall's tau-b where mos that viewers cannot tell apart are tied."""
+        """Kendall's tau-b where MOS that viewers cannot tell apart are tied."""
         return self.value("tau_b_95")
 
     @property
     def rmse(self) -> float:
-        """The root of the mean squared error of the mapped metric, in the mos' unit."""
+        """The root of the mean squared error of the mapped metric, in the unit of the MOS."""
         return self.value("rmse")
 
     @property
     def rmse_star(self) -> float:
-        """The same of what of each error is beyond the confidence interval of the mos (epsilon-insensitive)."""
+        """The same of what of each error is beyond the confidence interval of the MOS (epsilon-insensitive)."""
         return self.value("rmse_star")
 
     @property
     def outlier_ratio(self) -> float:
-        """The part of the clips whose error is beyond the confidence interval of the mos."""
+        """The part of the clips whose error is beyond the confidence interval of the MOS."""
         return self.value("outlier_ratio")
 
     def value(self, statistic: StatisticName) -> float:
@@ -124,7 +124,7 @@ class ClipGroup:
         kind: "all", "codec" or "source".
         name: "all", or the name of the codec or the source.
         clips: How many clips it has.
-        ceiling: The tau-b 95 of the mos themselves, which no metric can be expected to exceed.
+        ceiling: The tau-b 95 of the MOS themselves, which no metric can be expected to exceed.
         agreements: By metric.
     """
 
@@ -160,7 +160,7 @@ class Correlation:
         block: What is drawn together in a resample: "clip" or "source".
         resamples: How many resamples the intervals are from.
         seed: The seed of the resamples.
-        mos_lower_is_better: Whether a lower mos is better, such as a DMOS of impairment.
+        mos_lower_is_better: Whether a lower MOS is better, such as a DMOS of impairment.
     """
 
     metrics: tuple[str, ...]
@@ -183,7 +183,7 @@ class Correlation:
 
     @property
     def ceiling(self) -> float | None:
-        """The tau-b 95 of the mos themselves over all clips; None without confidence intervals."""
+        """The tau-b 95 of the MOS themselves over all clips; None without confidence intervals."""
         return self.everything.ceiling.value
 
     def of(self, metric: str, *, codec: str | None = None, source: str | None = None) -> MetricAgreement:

@@ -66,7 +66,7 @@ def join(
     lacks = [f"{clip} ({', '.join(names)})" for clip, names in incomplete.items()]
     problems = [
         f"{plural(len(names), 'clip')} without {what}: {listed(names)}"
-        for what, names in (("a mos", unrated), ("scores", unscored), ("a value of every metric", lacks))
+        for what, names in (("a MOS", unrated), ("scores", unscored), ("a value of every metric", lacks))
         if names
     ]
     clips = [
@@ -75,11 +75,11 @@ def join(
         if name(clip) in theirs and clip not in incomplete
     ]
     if not clips:
-        raise MeasurementError("\n  ".join(["No clip has both a mos and scores.", *(f"{each}." for each in problems)]))
+        raise MeasurementError("\n  ".join(["No clip has both a MOS and scores.", *(f"{each}." for each in problems)]))
     if problems and not allow_missing:
         hint = "Complete the tables, or leave these clips out with allow_missing (--allow-missing)."
         raise MeasurementError(
-            "\n  ".join(["Not every clip has both a mos and scores.", *(f"{each}." for each in problems), hint])
+            "\n  ".join(["Not every clip has both a MOS and scores.", *(f"{each}." for each in problems), hint])
         )
     return clips, [*notes, *(f"Left out: {problem}." for problem in problems)]
 
@@ -97,7 +97,7 @@ def _match(scored: Collection[str], ratings: Collection[str]) -> tuple[str, Call
 def _viewed(clip: str, scored: Scored, rating: Rating) -> RatedClip:
     if scored.codec and rating.codec and scored.codec != rating.codec:
         raise MeasurementError(
-            f"The clip {clip!r} has the codec {scored.codec!r} by its scores and {rating.codec!r} by its mos."
+            f"The clip {clip!r} has the codec {scored.codec!r} by its scores and {rating.codec!r} by its MOS."
         )
     codec, source = rating.codec or scored.codec or "", rating.source or scored.source or ""
     scores = {metric: value for metric, value in scored.scores.items() if value is not None}

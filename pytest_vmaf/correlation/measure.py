@@ -21,7 +21,7 @@ FEWEST_MAPPED = COEFFICIENTS + 1
 FEWEST = 3
 #: The part of the resamples in which a statistic must be defined for an interval, and the probabilities of its ends.
 MOST_DEFINED, ENDS = 0.9, (0.025, 0.975)
-FLAT = "the mapping is flat, since the metric does not rise with the mos"
+FLAT = "the mapping is flat, since the metric does not rise with the MOS"
 
 
 @dataclass(frozen=True)
@@ -134,13 +134,13 @@ def _why(name: str, opinions: Opinions, x: Floats) -> str:
     if len(x) < fewest:
         return f"there must be at least {fewest} clips, not {len(x)}"
     if statistic.needs_intervals and opinions.intervals is None:
-        return "the mos have no confidence intervals"
+        return "the MOS have no confidence intervals"
     if not np.ptp(x):
         return "the metric is constant"
     if not np.ptp(opinions.mos):
-        return "the mos are constant"
+        return "the MOS are constant"
     if name == "tau_b_95" and opinions.tied is not None and not np.ptp(opinions.tied):
-        return "all mos are tied within their confidence intervals"
+        return "all MOS are tied within their confidence intervals"
     if statistic.is_mapped and (different := len(np.unique(x))) < COEFFICIENTS:
         return f"the mapping needs {COEFFICIENTS} different values of the metric, not {different}"
     return FLAT

@@ -29,8 +29,8 @@ FEW_BLOCKS = 8
 MOST_OF_SOURCE = 500
 #: An SRCC below this, over all clips, is the sign of a metric of which a lower value is better.
 REVERSED = -0.3
-NO_INTERVALS = "the mos have no confidence intervals"
-ALL_TIED = "all mos are tied within their confidence intervals"
+NO_INTERVALS = "the MOS have no confidence intervals"
+ALL_TIED = "all MOS are tied within their confidence intervals"
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def cautions(study: Study, everything: ClipGroup) -> list[str]:
             name = printable(metric)
             remedy = f" Name it in lower_is_better (--lower-is-better {name}) if a lower value is better."
             remedy = "" if agreement.lower_is_better else remedy
-            notes.append(f"{name} gets worse as the mos gets better (SRCC {srcc:.2f}).{remedy}")
+            notes.append(f"{name} gets worse as the MOS gets better (SRCC {srcc:.2f}).{remedy}")
     if study.blocks < FEW_BLOCKS:
         number = plural(study.blocks, study.block)
         notes.append(f"Intervals are from resamples of {number}. So few make them too narrow.")

@@ -87,7 +87,7 @@ def _codec_section(correlation: Correlation) -> Section:
     ]
     columns = ["codec", "metric", "clips", "bias", *(each.label for each in STATISTICS.values())]
     text = (
-        "Bias: by how much the mapping of all clips overrates the codec, in the unit of the mos. The other columns "
+        "Bias: by how much the mapping of all clips overrates the codec, in the unit of the MOS. The other columns "
         "have a mapping of the codec's own clips."
     )
     reasons = list(dict.fromkeys(_reasons(correlation.codecs)))
@@ -139,9 +139,9 @@ def _metric_section(correlation: Correlation, agreement: MetricAgreement) -> Sec
         for key, each in agreement.estimates.items()
         if each.value is not None
     )
-    caption = f"mos over {name}: {statistics or 'no statistic is defined'}. A dot is a clip"
+    caption = f"MOS over {name}: {statistics or 'no statistic is defined'}. A dot is a clip"
     caption += f"; one in {step} is shown." if step > 1 else "."
-    blocks: list[Chart | DataTable] = [Chart(name, "mos", lines, caption=caption)]
+    blocks: list[Chart | DataTable] = [Chart(name, "MOS", lines, caption=caption)]
     if curve is not None:
         blocks.append(_worst(correlation, agreement))
     return Section(name, blocks)
@@ -166,7 +166,7 @@ def _worst(correlation: Correlation, agreement: MetricAgreement) -> DataTable:
         ]
         for clip in worst
     ]
-    columns = ["clip", "codec", label(agreement.metric), "mos", "interval", "error"]
+    columns = ["clip", "codec", label(agreement.metric), "MOS", "interval", "error"]
     return DataTable(columns, rows, "The clips farthest from the mapping", folded=True)
 
 
@@ -213,14 +213,14 @@ def _reasons(groups: Sequence[ClipGroup]) -> list[str]:
             for name, each in agreement.estimates.items():
                 where = "" if group.kind == "all" else f"{group.name}: "
                 if each.value is None and not (
-                    STATISTICS[name].needs_intervals and each.why.startswith("the mos have")
+                    STATISTICS[name].needs_intervals and each.why.startswith("the MOS have")
                 ):
                     found.setdefault(f"{where}{{}} of {label(metric)}: {each.why}.", []).append(STATISTICS[name].label)
     texts = [text.replace("{}", f"no {', '.join(names)}", 1) for text, names in found.items()]
     if any(
-        each.estimates["rmse_star"].why.startswith("the mos have") for g in groups for each in g.agreements.values()
+        each.estimates["rmse_star"].why.startswith("the MOS have") for g in groups for each in g.agreements.values()
     ):
-        texts.append("No tau-b 95, RMSE* and outliers: the mos have no confidence intervals (ci, or std and n).")
+        texts.append("No tau-b 95, RMSE* and outliers: the MOS have no confidence intervals (ci, or std and n).")
     return texts
 
 

@@ -294,12 +294,12 @@ def test_missing_values() -> None:
     with pytest.raises(MeasurementError) as refused:
         correlate(scores, opinions)
     assert str(refused.value).splitlines()[1:3] == [
-        "  2 clips without a mos: s0_avc_1, extra.",
+        "  2 clips without a MOS: s0_avc_1, extra.",
         "  1 clip without a value of every metric: s0_avc_0 (vmaf).",
     ]
     found = correlate(scores, opinions, allow_missing=True, resamples=100)
     assert found.everything.clips == len(SCORES) - 2
-    assert "Left out: 2 clips without a mos: s0_avc_1, extra." in found.notes
+    assert "Left out: 2 clips without a MOS: s0_avc_1, extra." in found.notes
     # A metric that is not asked for may lack values.
     assert correlate(scores[:-1], OPINIONS, metrics="neg", resamples=100).everything.clips == len(SCORES)
     with pytest.raises(MeasurementError, match="from 5 to 10000 clips, not 4"):
@@ -307,5 +307,5 @@ def test_missing_values() -> None:
 
 
 def test_codecs_that_contradict() -> None:
-    with pytest.raises(MeasurementError, match="the codec 'avc' by its scores and 'vp9' by its mos"):
+    with pytest.raises(MeasurementError, match="the codec 'avc' by its scores and 'vp9' by its MOS"):
         correlate(SCORES, [{**row, "codec": "vp9"} for row in OPINIONS])

@@ -85,7 +85,7 @@ def test_undefined_statistics() -> None:
     scores = [{**row, "same": 1.0, "steps": number % 3} for number, row in enumerate(STUDY[0])]
     without = [{"clip": row["clip"], "mos": row["mos"]} for row in STUDY[1]]
     text = printed(found(scores, without, metrics=["neg", "same", "steps"]), 400)
-    assert "No tau-b 95, RMSE* and outliers: the mos have no confidence intervals (ci, or std and n)." in text
+    assert "No tau-b 95, RMSE* and outliers: the MOS have no confidence intervals (ci, or std and n)." in text
     assert "no PLCC, SRCC, tau-b, RMSE of same: the metric is constant." in text
     assert "no PLCC, RMSE of steps: the mapping needs 4 different values of the metric, not 3." in text
     assert "neural: no PLCC, SRCC, tau-b, RMSE of same: the metric is constant." in text
