@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     # `X as X` tells type checkers that X is exported. Every class of the modules with a star is.
+    from pytest_vmaf.api.correlate import correlate as correlate
     from pytest_vmaf.api.keywords import (
         BisectSettings as BisectSettings,
         CheckSettings as CheckSettings,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     )
     from pytest_vmaf.api.vmaf import Vmaf as Vmaf
     from pytest_vmaf.bitstream.stream import Stream as Stream
-    from pytest_vmaf.correlation.correlate import correlate as correlate
     from pytest_vmaf.correlation.correlation import (
         ClipGroup as ClipGroup,
         Correlation as Correlation,
@@ -87,12 +87,12 @@ if TYPE_CHECKING:
 
 #: The public names by module. They are resolved on first use (PEP 562): a run without VMAF tests imports none of them.
 _EXPORTS = {
+    "api.correlate": "correlate",
     "api.keywords": "BisectSettings CheckSettings CompareSettings EncodeSettings EncoderOptions MapSettings "
     "RoiSettings SearchSettings Settings StreamSettings SweepSettings",
     "api.trial_keywords": "DeterminismSettings SpeedSettings",
     "api.vmaf": "Vmaf",
     "bitstream.stream": "Stream",
-    "correlation.correlate": "correlate",
     "correlation.correlation": "ClipGroup Correlation MetricAgreement",
     "correlation.curve": "MosCurve",
     "correlation.differences": "MetricDifference",

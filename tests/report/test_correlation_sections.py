@@ -113,9 +113,6 @@ def test_hostile_names() -> None:
 
 
 def test_notebook(correlation: Correlation) -> None:
-    from pytest_vmaf.report.notebook import register_views
-
-    register_views()
     view = correlation._repr_html_()
     assert view is not None
     assert view.startswith("<iframe")
