@@ -235,7 +235,12 @@ def _comparison(verdict: Verdict) -> str:
         exact = gate.metric == "level"
         value = _amount("level", verdict.value) if exact else f"{verdict.value:,.{decimals(gate.metric, limit)}f}"
         return f"{label(gate.metric)} {value} {sign} {_amount(gate.metric, limit)}"
-    return f"{region}{label(gate.metric)}{pool} {verdict.value:.3f} {sign} {limit:g}"
+    return f"{region}{label(gate.metric)}{pool} {_short(verdict.value)} {sign} {limit:g}"
+
+
+def _short(value: float) -> str:
+    """A value with three decimals, or with three digits if it is small, as a mean difference may be."""
+    return f"{value:.3g}" if 0 < abs(value) < 0.01 else f"{value:.3f}"
 
 
 def _amount(metric: str, amount: float) -> str:

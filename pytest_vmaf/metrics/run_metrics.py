@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pytest_vmaf.errors import MeasurementError, MetricError, SettingsError
 from pytest_vmaf.metrics.clip_pair import ClipPair, Pictures, read_pairs
 from pytest_vmaf.metrics.network_metric import NetworkMetric
-from pytest_vmaf.metrics.spec import MetricSpec
+from pytest_vmaf.metrics.spec import LARGEST_VALUE, MetricSpec
 from pytest_vmaf.metrics.windows import spread, window_starts
 from pytest_vmaf.text import plural, printable, short_repr
 
@@ -181,6 +181,11 @@ def _numbers(spec: MetricSpec, value: object, most: int, first: int | None) -> l
             raise MetricError(
                 f"The metric {spec.name} returned {number} ({frame}). Its values must be finite; identical pictures "
                 "need a largest value, for example 100 dB."
+            )
+        if abs(number) > LARGEST_VALUE:
+            raise MetricError(
+                f"The metric {spec.name} returned {number:.3g} ({frame}). Its values must be at most "
+                f"{LARGEST_VALUE:g}; return the logarithm of larger ones."
             )
         numbers[offset] = _inside(spec, number, frame)
     return numbers

@@ -18,6 +18,8 @@ COLOURS = ("rgb", "luma")
 #: The most frames in a window, and between two windows.
 MOST_FRAMES = 4096
 LONGEST_TEXT = 80
+#: Reports refuse much larger numbers, such as sums and differences of these.
+LARGEST_VALUE = 1e12
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,7 @@ def _bounds(value: Any, name: object) -> tuple[float | None, float | None]:
             f"range of the metric {name!r} must be its lowest and its highest value, None for no bound, for example "
             f"(0, 1), not {short_repr(value)}."
         )
-    low, high = (None if each is None or math.isinf(each) else float(each) for each in bounds)
+    low, high = (None if each is None or abs(each) > LARGEST_VALUE else float(each) for each in bounds)
     if low is not None and high is not None and not low < high:
         raise SettingsError(f"range of the metric {name!r} must have the lower value first, not {short_repr(value)}.")
     return low, high

@@ -141,6 +141,7 @@ def test_windows(pair: ClipPair) -> None:
     ("answer", "words"),
     [
         (lambda a, b: float("nan"), r"returned nan \(frame 0\)"),
+        (lambda a, b: -1e16, r"returned -1e\+16 \(frame 0\). Its values must be at most 1e\+12"),
         (lambda a, b: None, "must return a number, not NoneType None"),
         (lambda a, b: "1", "must return a number, not str"),
         (lambda a, b: np.ma.masked, "must return a number, not MaskedConstant"),
