@@ -119,7 +119,7 @@ def compare(
     from pytest_vmaf.encoding.encoders import ENCODERS
     from pytest_vmaf.report.search_sections import compare_sections
     from pytest_vmaf.search.compare import CompareRequest, compare as run_comparison
-    from pytest_vmaf.search.disagreement import judge_disagreement, require_judges
+    from pytest_vmaf.search.disagreement import BEYOND, judge_disagreement, require_judges
     from pytest_vmaf.search.requests import bisect_request, contenders
 
     def run(search: SearchInput) -> Comparison:
@@ -129,9 +129,10 @@ def compare(
         judges = [metric.text for metric in search.agree]
         require_judges(search.max_disagreement, len(requests), first.metric.text, judges)
         agreement = EqualRates(search, first)
+        beyond = BEYOND if search.agree or search.max_disagreement is not None else 1.0
         with context.progress(f"comparing {', '.join(requests)}", unit=TRIALS) as update:
             request = CompareRequest(
-                search.scorings, requests, speed, whole_numbers(update), search.agree, agreement.rates
+                search.scorings, requests, speed, whole_numbers(update), search.agree, beyond, agreement.rates
             )
             comparison = run_comparison(request, search.scorer)
         context.records.add_sections(compare_sections(comparison))

@@ -103,7 +103,7 @@ def bisect(request: BisectRequest, scorer: Scorer, plan: SearchPlan = PLAIN) -> 
             operating_points = [steps[each.crf] for each in met if each.crf is not None]
             if plan.cover:
                 cover_twin(request, plan, prober, [crossing.target for crossing in met])
-            cover_rates(request, plan, prober)
+            cover_rates(request, plan, prober, operating_points)
             if plan.curve:
                 cover_scale(request, prober)
             if plan.timed and operating_points:

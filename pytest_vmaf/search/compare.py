@@ -28,6 +28,8 @@ class CompareRequest:
         contenders: By label, a bisection of each encoder, at least one. Its source is replaced by each of the sources.
         speed: Whether to measure the speed of encoding and decoding.
         agree: The metrics whose BD-rates are compared with that of the targets.
+        beyond: How far beyond the bitrates of the answers to encode, as a factor, so that metrics can be compared that
+            differ much where the metric of the targets does not.
         rates: By label and number of the source, the bitrates in bit/s that the encodes must surround.
         progress: Called with the number of trial encodes made, and the number expected in all.
     """
@@ -37,6 +39,7 @@ class CompareRequest:
     speed: bool = False
     progress: Progress | None = None
     agree: tuple[Metric, ...] = ()
+    beyond: float = 1.0
     rates: Callable[[str, int], tuple[float, ...]] = lambda label, source: ()
 
 
@@ -67,8 +70,14 @@ def compare(request: CompareRequest, scorer: Scorer) -> Comparison:
             keep = contender.keep / f"source-{number}" if contender.keep and len(sources) > 1 else contender.keep
             progress = overall(request.progress, len(finished), len(labels), runs)
             twin, rates = contender.metric.name in TWINS, request.rates(label, number)
-            curve = len(contender.targets) > 1
-            plan = SearchPlan(cover=twin, curve=curve, rates=rates, timed=request.speed, progress=progress)
+            plan = SearchPlan(
+                cover=twin,
+                curve=len(contender.targets) > 1,
+                rates=rates,
+                beyond=request.beyond,
+                timed=request.speed,
+                progress=progress,
+            )
             try:
                 bisection = bisect(replace(contender, scoring=scoring, keep=keep), scorer, plan)
             except MeasurementError as error:

@@ -35,19 +35,17 @@ def cover_twin(request: BisectRequest, plan: SearchPlan, prober: Prober, targets
     progress(len(prober.probes), len(prober.probes))
 
 
-def cover_rates(request: BisectRequest, plan: SearchPlan, prober: Prober) -> None:
-    """Encode on until neighbouring CRFs surround each bitrate of the plan, if the window gets there."""
-    steps = request.steps
+def cover_rates(request: BisectRequest, plan: SearchPlan, prober: Prober, answers: Sequence[float]) -> None:
+    """Encode on until neighbouring CRFs surround each bitrate of the plan, and beyond those of the answers.
+
+    Where the window ends, fewer encodes are made.
+    """
     for rate in plan.rates if prober.probes else ():
-        while True:
-            # As a score that falls with the CRF.
-            points = [
-                (steps.index(probe.crf), math.log(probe.bitrate), probe.encode.size) for probe in prober.probes.values()
-            ]
-            following = next_crf(points, math.log(rate), 0, len(steps) - 1, near=1.0)
-            if following is None:
-                break
-            prober(steps[following])
+        _surround(request, prober, rate, near=1.0)
+    if plan.beyond > 1 and answers:
+        rates = [prober.probes[crf].bitrate for crf in answers]
+        for rate in (min(rates) / plan.beyond, max(rates) * plan.beyond):
+            _surround(request, prober, rate, near=math.inf)
 
 
 def cover_scale(request: BisectRequest, prober: Prober) -> None:
@@ -56,3 +54,17 @@ def cover_scale(request: BisectRequest, prober: Prober) -> None:
         for crf in request.steps:
             if crf not in prober.probes:
                 prober(crf)
+
+
+def _surround(request: BisectRequest, prober: Prober, rate: float, near: float) -> None:
+    """Encode until two encodes surround a bitrate in bit/s whose sizes differ by no more than the ratio `near`."""
+    steps = request.steps
+    while True:
+        # As a score that falls with the CRF.
+        points = [
+            (steps.index(probe.crf), math.log(probe.bitrate), probe.encode.size) for probe in prober.probes.values()
+        ]
+        following = next_crf(points, math.log(rate), 0, len(steps) - 1, near)
+        if following is None:
+            break
+        prober(steps[following])

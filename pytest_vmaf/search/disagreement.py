@@ -12,6 +12,10 @@ from pytest_vmaf.search.agreement import Agreement
 from pytest_vmaf.search.bdrate import LARGEST
 from pytest_vmaf.search.metric import metric_label
 
+#: How far beyond the bitrates of the answers a comparison of metrics encodes, as a factor. With targets an octave of
+#: bitrate apart, half of the range is then known even where a metric takes 2.5 times the bitrate for the same quality.
+BEYOND = 1.6
+
 
 @dataclass(frozen=True)
 class DisagreementVerdict:

@@ -14,7 +14,7 @@ from search.builders import TwoMetrics, named_x264
 
 from pytest_vmaf import Encoder, FakeScorer, GateViolation, MeasurementError, SettingsError, Vmaf
 from pytest_vmaf.baselines.check import BaselineLocation
-from pytest_vmaf.search.disagreement import judge_disagreement
+from pytest_vmaf.search.disagreement import BEYOND, judge_disagreement
 
 
 @pytest.fixture(scope="session")
@@ -70,8 +70,13 @@ def test_max_disagreement(clip: Path, cache: str, pair: dict[str, Encoder]) -> N
     assert vmaf.records[0]["status"] == "failed"
 
     passing = Vmaf(scorer=TwoMetrics(tuned=(3.0, 1.5)), cache_dir=cache)
-    passing.compare(clip, encoders=pair, agree="psnr_y", max_disagreement=10, **OPTIONS)
+    comparison = passing.compare(clip, encoders=pair, agree="psnr_y", max_disagreement=10, **OPTIONS)
     assert [gate["passed"] for gate in passing.records[0]["gates"] if gate["name"] == "max_disagreement"] == [True]
+    # The searches went on beyond the answers, so that metrics which differ more have curves to compare.
+    for bisection in comparison.searches:
+        rates = [probe.bitrate for probe in bisection.probes]
+        assert min(rates) <= bisection[50].bitrate / BEYOND
+        assert max(rates) >= bisection[65].bitrate * BEYOND
 
 
 @pytest.mark.slow
