@@ -47,13 +47,13 @@ def fit_cubics(weights: Floats, t: Floats, y: Floats) -> Floats:
     few = Variable.of(weights, t).distinct() < COEFFICIENTS
     gram[few], right[few] = np.eye(COEFFICIENTS), 0.0
     count = weights.sum(axis=1)
-    found, _ = _solve(np.eye(COEFFICIENTS), change, gram, right)
-    bad = np.flatnonzero(~_rises(found))
+    polynomials, _ = _solve(np.eye(COEFFICIENTS), change, gram, right)
+    bad = np.flatnonzero(~_rises(polynomials))
     if bad.size:
-        found[bad] = _constrained(change, gram[bad], right[bad], count[bad], weights[bad], design, y - shift)
-    found[:, 0] += shift
-    found[few] = np.nan
-    return found
+        polynomials[bad] = _constrained(change, gram[bad], right[bad], count[bad], weights[bad], design, y - shift)
+    polynomials[:, 0] += shift
+    polynomials[few] = np.nan
+    return polynomials
 
 
 def evaluate(coefficients: Floats, t: Floats) -> Floats:

@@ -74,8 +74,8 @@ def fit_curve(kind: MappingName, x: Floats, y: Floats, *, falls: bool, mos_falls
     t = unit_scale(x, falls=falls)
     one = np.ones((1, len(x)))
     if kind == "cubic":
-        [found] = cubic.fit_cubics(one, t, sign * y)
-        powers = np.polynomial.Polynomial(sign * found)(np.polynomial.Polynomial([-shift * scale, scale])).coef
+        [polynomial] = cubic.fit_cubics(one, t, sign * y)
+        powers = np.polynomial.Polynomial(sign * polynomial)(np.polynomial.Polynomial([-shift * scale, scale])).coef
         a, b, c, d = (float(each) for each in np.concatenate([powers, np.zeros(4)])[:4])
     else:
         [(a, b, c, d)] = logistic.fit_logistics(one, t, sign * y).tolist()

@@ -94,15 +94,15 @@ def compare_metrics(
         clips: How many clips there are.
         blocks: How many blocks of them are drawn: clips or sources.
     """
-    found: list[MetricDifference] = []
+    differences: list[MetricDifference] = []
     for statistic in STATISTICS:
         pairs = [
             _compare(statistic, pair, values, predicted, clips, blocks)
             for pair in combinations(values, 2)
             if all(np.isfinite(values[metric][statistic][0]) for metric in pair)
         ]
-        found += _adjusted(pairs)
-    return tuple(found)
+        differences += _adjusted(pairs)
+    return tuple(differences)
 
 
 def dependent_p(first: float, second: float, between: float, clips: int) -> float:

@@ -86,12 +86,12 @@ def join(
 
 def _match(scored: Collection[str], ratings: Collection[str]) -> tuple[str, Callable[[str], str], int]:
     """The form in which most names match, and the most exact of these."""
-    found = []
+    forms = []
     for form, name in FORMS:
         own, theirs = [name(clip) for clip in scored], [name(clip) for clip in ratings]
         if len(set(own)) == len(own) and len(set(theirs)) == len(theirs):
-            found.append((form, name, len(set(own) & set(theirs))))
-    return max(found, key=lambda each: each[2])
+            forms.append((form, name, len(set(own) & set(theirs))))
+    return max(forms, key=lambda each: each[2])
 
 
 def _viewed(clip: str, scored: Scored, rating: Rating) -> RatedClip:

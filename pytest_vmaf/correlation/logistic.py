@@ -31,17 +31,17 @@ def fit_logistics(weights: Floats, t: Floats, y: Floats) -> Floats:
         resamples with fewer than four different values. Resamples have the c and d of the grid.
     """
     centres, widths = (each.ravel() for each in np.meshgrid(CENTRES, WIDTHS, indexing="ij"))
-    found = _best(weights, t, y, centres, widths)
+    functions = _best(weights, t, y, centres, widths)
     if len(weights) == 1:
         step, ratio = CENTRES[1] - CENTRES[0], WIDTHS[1] / WIDTHS[0]
         for _ in range(ROUNDS):
             around = np.linspace(-1, 1, POINTS)
-            grid = np.meshgrid(found[0, 2] + step * around, found[0, 3] * ratio**around, indexing="ij")
+            grid = np.meshgrid(functions[0, 2] + step * around, functions[0, 3] * ratio**around, indexing="ij")
             near = _best(weights, t, y, grid[0].ravel(), np.maximum(grid[1].ravel(), WIDTHS[0]))
-            found = near
+            functions = near
             step, ratio = step / 2, ratio**0.5
-    found[Variable.of(weights, t).distinct() < COEFFICIENTS] = np.nan
-    return found
+    functions[Variable.of(weights, t).distinct() < COEFFICIENTS] = np.nan
+    return functions
 
 
 def evaluate(coefficients: Floats, t: Floats) -> Floats:

@@ -64,12 +64,12 @@ def measure(
         mos_ranks, tied = mos.ranks(), None if opinions.tied is None else Variable.of(drawn, opinions.tied)
         for metric, values in metrics.items():
             x = Variable.of(drawn, values)
-            found = dict.fromkeys(STATISTICS, np.full(len(drawn), np.nan))
+            statistics = dict.fromkeys(STATISTICS, np.full(len(drawn), np.nan))
             if len(values) >= FEWEST:
-                found["srcc"] = pearson(drawn, x.ranks(), mos_ranks)
-                found["tau_b"] = tau_b(drawn, x, mos)
-                found["tau_b_95"] = found["tau_b_95"] if tied is None else tau_b(drawn, x, tied)
-            parts[metric].append({**found, **_mapped(drawn, opinions, values, kind)})
+                statistics["srcc"] = pearson(drawn, x.ranks(), mos_ranks)
+                statistics["tau_b"] = tau_b(drawn, x, mos)
+                statistics["tau_b_95"] = statistics["tau_b_95"] if tied is None else tau_b(drawn, x, tied)
+            parts[metric].append({**statistics, **_mapped(drawn, opinions, values, kind)})
     return {
         metric: {name: np.concatenate([part[name] for part in each]) for name in STATISTICS}
         for metric, each in parts.items()
@@ -78,22 +78,22 @@ def measure(
 
 def _mapped(weights: Floats, opinions: Opinions, x: Floats, kind: MappingName) -> dict[str, Floats]:
     """The statistics of the mapped metric; none if there are too few clips or values for a mapping."""
-    found: dict[str, Floats] = {}
+    statistics: dict[str, Floats] = {}
     count, mos = weights.sum(axis=1), opinions.mos
     if len(x) < FEWEST_MAPPED or len(np.unique(x)) < COEFFICIENTS:
-        return found
+        return statistics
     predicted = predictions(kind, weights, unit_scale(x, falls=False), mos)
     mapped = np.isfinite(predicted).all(axis=1) & (count > COEFFICIENTS)
     safe = np.where(mapped[:, None], predicted, 0.0)
     error = np.abs(safe - mos)
     freedom = np.maximum(count - COEFFICIENTS, 1)
-    found["plcc"] = np.where(mapped, pearson(weights, safe, mos), np.nan)
-    found["rmse"] = np.where(mapped, np.sqrt((weights * error**2).sum(axis=1) / freedom), np.nan)
+    statistics["plcc"] = np.where(mapped, pearson(weights, safe, mos), np.nan)
+    statistics["rmse"] = np.where(mapped, np.sqrt((weights * error**2).sum(axis=1) / freedom), np.nan)
     if opinions.intervals is not None:
         beyond = np.maximum(error - opinions.intervals, 0.0)
-        found["rmse_star"] = np.where(mapped, np.sqrt((weights * beyond**2).sum(axis=1) / freedom), np.nan)
-        found["outlier_ratio"] = np.where(mapped, (weights * (beyond > 0)).sum(axis=1) / count, np.nan)
-    return found
+        statistics["rmse_star"] = np.where(mapped, np.sqrt((weights * beyond**2).sum(axis=1) / freedom), np.nan)
+        statistics["outlier_ratio"] = np.where(mapped, (weights * (beyond > 0)).sum(axis=1) / count, np.nan)
+    return statistics
 
 
 def estimates(values: Mapping[str, Floats], opinions: Opinions, x: Floats) -> dict[str, Estimate]:

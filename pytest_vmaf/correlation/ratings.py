@@ -108,16 +108,16 @@ def _interval(row: Mapping[str, object], where: str) -> float | None:
 def _read_votes(rows: Sequence[tuple[str, Mapping[str, object]]]) -> dict[str, Rating]:
     votes: dict[str, list[float]] = {}
     groups: dict[str, tuple[str | None, str | None]] = {}
-    seen: dict[tuple[str, str], str] = {}
+    places: dict[tuple[str, str], str] = {}
     for where, row in rows:
         clip = clip_name(row, where)
         if "viewer" in row:
             key = (clip, name_of(row["viewer"], f"{where}: viewer"))
-            if key in seen:
+            if key in places:
                 raise MeasurementError(
-                    f"{where}: viewer {printable(key[1])!r} also voted on {printable(clip)!r} in {seen[key]}."
+                    f"{where}: viewer {printable(key[1])!r} also voted on {printable(clip)!r} in {places[key]}."
                 )
-            seen[key] = where
+            places[key] = where
         vote = number_of(row.get("vote"), f"{where}: vote")
         if vote is None:
             raise MeasurementError(f"{where}: the vote is missing.")

@@ -72,11 +72,11 @@ def _names(what: str, value: object) -> tuple[str, ...]:
     names = (value,) if isinstance(value, str) else value
     if not isinstance(names, Iterable) or isinstance(names, bytes):
         raise SettingsError(f"{what} must be names of metrics, not {short_repr(value)}.")
-    found = tuple(names)
-    for name in found:
+    strings = tuple(names)
+    for name in strings:
         if not isinstance(name, str) or not name:
             raise SettingsError(f"{what} must be names of metrics, not {short_repr(name)}.")
-    return found
+    return strings
 
 
 def _whole(what: str, value: object, low: int, high: int) -> int:

@@ -90,12 +90,12 @@ def clip_name(row: Mapping[str, object], where: str) -> str:
 
 def lower_names(row: Mapping[str, object], known: Collection[str], other: Mapping[str, str]) -> dict[str, object]:
     """The row with the known names of its columns in lower case and without other names."""
-    found: dict[str, object] = {}
+    columns: dict[str, object] = {}
     for key, value in row.items():
         name = key.strip().lower()
         name = other.get(name, name)
-        found.setdefault(name if name in known else key, value)
-    return found
+        columns.setdefault(name if name in known else key, value)
+    return columns
 
 
 def is_lower_better(metric: str) -> bool:
@@ -116,25 +116,25 @@ def _report_rows(table: Table) -> Iterator[tuple[str, dict[str, object]]]:
     tests = document.get("tests")
     if document.get("kind") != "pytest-vmaf report" or not isinstance(tests, list):
         raise MeasurementError(f"{table.name} must be a list of rows, or a report that pytest --vmaf-json wrote.")
-    found = False
+    has_scores = False
     for test in tests:
         for number, each in enumerate(_mappings(_mapping(test).get("measurements"))):
             # Errors have no scores.
             if each.get("neg") is None:
                 continue
-            found = True
+            has_scores = True
             _note_plugins(_mapping(_mapping(each.get("provenance")).get("metrics")))
             where = f"{table.name}, {_mapping(test).get('id')}, measurement {number + 1}"
             values = {name: each.get(name) for name in ("vmaf", "neg", "gap")}
             more = {**_mapping(each.get("signs")), **_mapping(each.get("features"))}
             yield where, {"clip": each.get("distorted"), "source": each.get("reference"), **values, **more}
-    if not found:
+    if not has_scores:
         raise MeasurementError(f"{table.name} is a report without scores.")
 
 
-def _note_plugins(found: Mapping[str, object]) -> None:
+def _note_plugins(metrics: Mapping[str, object]) -> None:
     """Remember what the metrics of plugins state about themselves: label, unit and direction."""
-    for name, each in found.items():
+    for name, each in metrics.items():
         stated = _mapping(each)
         label, unit = printable(text_of(stated.get("label"))), printable(text_of(stated.get("unit")))
         note_metric(name, label, unit, higher_is_better=stated.get("higher_is_better") is not False)
@@ -181,10 +181,10 @@ def _metrics(
     texts = [column for column in candidates if not any(_is_number(row.get(column)) for _, row in rows)]
     if texts:
         notes.append(f"{plural(len(texts), 'column')} without numbers left out: {listed(texts)}.")
-    found = tuple(column for column in candidates if column not in texts)
-    if not found:
+    metrics = tuple(column for column in candidates if column not in texts)
+    if not metrics:
         raise MeasurementError(f"{name} must have a column of numbers for each metric. It has {listed(columns)}.")
-    return found
+    return metrics
 
 
 def _chosen(columns: Sequence[str], wanted: Sequence[str], name: str) -> tuple[str, ...]:

@@ -89,13 +89,13 @@ def read_table(source: TableLike, what: str) -> Table:
         rows = source.to_dict("records")
     if not isinstance(rows, Iterable) or isinstance(rows, bytes):
         raise SettingsError(f"{what} must be a file or a list of rows, not {short_repr(source)}.")
-    found = []
+    plain_rows = []
     for number, row in enumerate(rows):
         plain = row.to_dict() if hasattr(row, "to_dict") and not isinstance(row, Mapping) else row
         if not isinstance(plain, Mapping):
             raise SettingsError(f"{what}[{number}] must be a mapping of names to values, not {short_repr(row)}.")
-        found.append((f"{what}[{number}]", plain))
-    return _table(what, found)
+        plain_rows.append((f"{what}[{number}]", plain))
+    return _table(what, plain_rows)
 
 
 def number_of(value: object, where: str) -> float | None:

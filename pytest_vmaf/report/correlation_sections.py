@@ -109,8 +109,8 @@ def _difference_section(correlation: Correlation) -> Section:
     for each in correlation.differences:
         pairs.setdefault((each.first, each.second), {})[each.statistic] = each
     rows = [
-        [f"{label(first)} − {label(second)}", *(_difference(found.get(name)) for name in STATISTICS)]
-        for (first, second), found in pairs.items()
+        [f"{label(first)} − {label(second)}", *(_difference(pair.get(name)) for name in STATISTICS)]
+        for (first, second), pair in pairs.items()
     ]
     columns = ["metrics", *(each.label for each in STATISTICS.values())]
     caption = (
@@ -207,7 +207,7 @@ def _difference(difference: MetricDifference | None) -> str:
 
 def _reasons(groups: Sequence[ClipGroup]) -> list[str]:
     """Why statistics are undefined."""
-    found: dict[str, list[str]] = {}
+    reasons: dict[str, list[str]] = {}
     for group in groups:
         for metric, agreement in group.agreements.items():
             for name, each in agreement.estimates.items():
@@ -215,8 +215,10 @@ def _reasons(groups: Sequence[ClipGroup]) -> list[str]:
                 if each.value is None and not (
                     STATISTICS[name].needs_intervals and each.why.startswith("the MOS have")
                 ):
-                    found.setdefault(f"{where}{{}} of {label(metric)}: {each.why}.", []).append(STATISTICS[name].label)
-    texts = [text.replace("{}", f"no {', '.join(names)}", 1) for text, names in found.items()]
+                    reasons.setdefault(f"{where}{{}} of {label(metric)}: {each.why}.", []).append(
+                        STATISTICS[name].label
+                    )
+    texts = [text.replace("{}", f"no {', '.join(names)}", 1) for text, names in reasons.items()]
     if any(
         each.estimates["rmse_star"].why.startswith("the MOS have") for g in groups for each in g.agreements.values()
     ):
