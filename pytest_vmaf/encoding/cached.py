@@ -56,6 +56,7 @@ def encode_key(job: EncodeJob, crf: float, path: Path) -> str | None:
     unknown = bool(encoder.requires) or HARDWARE.search(encoder.name) or None in builds or _launches(encoder.command)
     if (unknown and not encoder.files) or any(PASSES.search(word) or SCRIPTS.search(word) for word in words):
         return None
+    kind = type(encoder.codec)
     named = [file for word in words for file in _pieces(word) if os.path.exists(file) or ("%" in file and "/" in file)]
     if not all(map(os.path.isfile, named)):
         # A folder, a device or a pattern: the argument does not tell which files are read.
@@ -70,7 +71,7 @@ def encode_key(job: EncodeJob, crf: float, path: Path) -> str | None:
             files=[digest([Path(file)], "", job.cache) for file in dict.fromkeys((*encoder.files, *named))],
             source=[content_of(job.source.clip, job.cache), job.source.clip.path.suffix.lower()],
             suffix=path.suffix,
-            **({"codec": [type(encoder.codec).__qualname__, facts.pix_fmt, facts.version]} if facts else {}),
+            **({"codec": [kind.__module__, kind.__qualname__, facts.pix_fmt, facts.version]} if facts else {}),
             # Encoders choose their threads by the number of cores, and some encode differently with more threads.
             machine=[*machine(), cores()],
         )

@@ -442,8 +442,11 @@ def test_cache(job: Callable[..., EncodeJob], tmp_path: Path) -> None:
     keys.append(encode_key(job(codec_encoder(filed), cache=cache), 4, tmp_path / "a.bin"))
     filed.version = "2"
     keys.append(encode_key(job(codec_encoder(filed), cache=cache), 4, tmp_path / "a.bin"))
+    # A class of the same name in another module, for example in another test file.
+    namesake = type("Versioned", (Versioned,), {"__qualname__": Versioned.__qualname__, "__module__": "other"})
+    keys.append(encode_key(job(codec_encoder(namesake()), cache=cache), 4, tmp_path / "a.bin"))
     assert None not in keys
-    assert len(set(keys)) == 4
+    assert len(set(keys)) == 5
     first = encode_once(job(codec_encoder(Versioned()), cache=cache), 4, tmp_path / "out.bin")
     again = encode_once(job(codec_encoder(Versioned()), cache=cache), 4, tmp_path / "again.bin")
     assert Versioned.encodes == 1
