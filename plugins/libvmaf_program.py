@@ -108,7 +108,7 @@ def _choose_functions(flags: int) -> None:
     try:
         ctypes.CDLL(graph.__file__).vmaf_set_cpu_flags_mask(ctypes.c_uint(flags))
     except AttributeError as error:
-        raise OSError(f"libvmaf cannot be told to do without AVX2 ({error}); install the wheel of av.") from error
+        raise OSError(f"AVX2 cannot be disabled in this libvmaf ({error}); install the wheel of av.") from error
 
 
 def _frames(file: BufferedReader, width: int, height: int, pix_fmt: str) -> Iterator[VideoFrame]:

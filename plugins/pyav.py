@@ -62,7 +62,9 @@ class PyavScorer:
             ScorerError: If it is missing, cannot be imported or was built without libvmaf, or if this is Windows.
         """
         if os.name != "posix":
-            raise ScorerError("The scorer `pyav` needs Linux or macOS. Use --vmaf-scorer=ffmpeg, which gives the same.")
+            raise ScorerError(
+                "The scorer `pyav` needs Linux or macOS. Use --vmaf-scorer=ffmpeg, which gives the same scores."
+            )
         folder = _find()
         return Capabilities(name="pyav", version=_version(folder, Path(folder, "av").stat().st_mtime_ns))
 
@@ -159,9 +161,9 @@ def _read(
         what = f"The libvmaf of PyAV lacks the feature {match[1]}. Use --vmaf-scorer=ffmpeg{alike}."
     elif "problem getting pooled" in text or "problem during vmaf_read_pictures" in text:
         what = (
-            f"The libvmaf of PyAV has the models {models}, and could not compute them for frames of "
+            f"The libvmaf of PyAV has the models {models}, but could not compute them for frames of "
             f"{request.width}x{request.height}.\n"
-            "  Those of v1 need about 216 pixels on a side. `pytest-vmaf doctor` shows which models it can compute."
+            "  v1 models need about 216 pixels per side. `pytest-vmaf doctor` shows which models it can compute."
         )
     elif end.returncode == 0:
         raise LogError(

@@ -51,8 +51,8 @@ def check_baseline(context: Context, result: Comparable, keywords: Mapping[str, 
     """
     if "agree" in keywords:
         raise SettingsError(
-            "agree is an option of vmaf.bisect and vmaf.compare with baseline=True. Their searches encode on until "
-            "they surround the bitrates of the baseline; check_baseline encodes nothing."
+            "agree needs vmaf.bisect or vmaf.compare with baseline=True: they make further encodes near the bitrates "
+            "of the baseline, and check_baseline makes none."
         )
     layer = make_layer("call", keywords, find=context.find_metric)
     if layer.gates or layer.options:

@@ -32,7 +32,7 @@ class EqualRates:
         if search.agree and search.baseline:
             if {*search.agree} == {request.metric}:
                 raise SettingsError(
-                    f"agree must name other metrics than {request.metric.text}, which the targets are scores of, for "
+                    f"agree must name metrics other than {request.metric.text}, the metric of the targets, for "
                     'example ["psnr_y", "float_ms_ssim"].'
                 )
             self._check = EqualRateCheck(request.metric, search.agree, request.targets, {})

@@ -68,7 +68,7 @@ class Extensions:
             installed = f" Installed: {', '.join(names)}." if names else ""
             raise SettingsError(
                 f"There is no metric {name!r}.{did_you_mean(name, names)}{installed} A conftest.py can add one with "
-                "the hook pytest_vmaf_metric. Features of libvmaf belong into features=, and the path of an ONNX file "
+                "the hook pytest_vmaf_metric. Features of libvmaf belong in features=, and the path of an ONNX file "
                 "ends with .onnx."
             )
         return found

@@ -206,7 +206,7 @@ def _agreement(settings: Mapping[str, object], kind: str, find: FindMetric) -> t
     from pytest_vmaf.search.disagreement import read_max_disagreement
 
     if kind not in ("bisect", "compare"):
-        raise SettingsError(f"{chosen[0]} is an option of vmaf.compare, and agree of vmaf.bisect with a baseline too.")
+        raise SettingsError(f"{chosen[0]} is an option of vmaf.compare. vmaf.bisect takes agree, with a baseline.")
     if kind == "bisect" and "max_disagreement" in chosen:
         raise SettingsError("max_disagreement is a gate of vmaf.compare, which has BD-rates. vmaf.bisect has none.")
     return read_agree(settings.get("agree"), find), read_max_disagreement(settings.get("max_disagreement"))

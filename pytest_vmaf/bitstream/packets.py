@@ -167,8 +167,8 @@ def list_packets(clip: Clip, ffmpeg: str, timeout: float | None = None) -> tuple
     if clip.is_raw or is_picture(clip):
         if clip.bitstream:
             raise ClipError(
-                f"{clip} has no stream: a codec in Python decoded it, whose bitstream has no packets and no headers. "
-                "Of the gates on streams, vmaf.check() has max_bitrate, max_size and their minima for it."
+                f"{clip} has no stream: it comes from a codec in Python, whose bitstream has no packets or headers. "
+                "Of the gates on streams, vmaf.check() can only check bitrate and size."
             )
         raise ClipError(f"{clip} has no stream: raw video and pictures have no packets. Give the encode itself.")
     log, messages, first = PacketLog(), Messages(), bytearray()

@@ -27,9 +27,9 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--no-speed", action="store_true", help="do not measure the speed of each encoder")
     flags.add_search(parser, many=True)
     add = parser.add_argument_group("agreement of metrics").add_argument
-    text = "compare BD-rates in these metrics, too, for example psnr_y,float_ms_ssim; they are measured"
+    text = "also measure these metrics and compare their BD-rates, for example psnr_y,float_ms_ssim"
     add("--agree", type=flags.words, metavar="METRICS", help=text)
-    text = "fail if the BD-rates of --agree and of the targets' metric are further apart, in percentage points"
+    text = "fail if BD-rates of the targets' metric and of --agree differ by more percentage points than this"
     add("--max-disagreement", type=float, metavar="POINTS", help=text)
     add_output(parser, "table", "json")
 

@@ -31,7 +31,7 @@ def add_parser(commands: common.Commands) -> None:
         commands,
         "correlate",
         run,
-        "tell how well metrics agree with the opinion scores of viewers",
+        "measure how well metrics agree with the opinion scores of viewers",
         EXIT_CODES,
         usage="[options] SCORES --mos MOS",
         more=MORE,
@@ -43,23 +43,23 @@ def add_parser(commands: common.Commands) -> None:
     add(
         "--metric", type=_names, action="extend", metavar="NAMES", help="the metrics (default: every column of numbers)"
     )
-    text = "metrics of which a lower value is better, for example lpips; mos if a lower MOS is better (repeatable)"
+    text = "metrics for which lower is better, for example lpips; mos if a lower MOS is better (repeatable)"
     add("--lower-is-better", type=_names, action="extend", default=[], metavar="NAMES", help=text)
     add("--allow-missing", action="store_true", help="leave out clips that are not in both tables, or lack a metric")
     group = parser.add_argument_group("statistics")
-    text = "from metrics to opinion scores: cubic (ITU-T P.1401, default) or logistic (J.149)"
+    text = "function that maps metrics to opinion scores: cubic (ITU-T P.1401, default) or logistic (J.149)"
     group.add_argument("--mapping", default="cubic", help=text)
-    text = "what is drawn together: clip or source (default: source if there are several)"
+    text = "unit of resampling: clip or source (default: source if there are several)"
     group.add_argument("--resample-by", metavar="UNIT", help=text)
-    group.add_argument("--resamples", type=int, default=2000, help="for intervals and differences (default 2000)")
-    group.add_argument("--seed", type=int, default=0, help="of the resamples (default 0)")
+    group.add_argument("--resamples", type=int, default=2000, help="number of bootstrap resamples (default 2000)")
+    group.add_argument("--seed", type=int, default=0, help="seed of the resamples (default 0)")
     common.add_gate(group, "min_srcc=0.9 or min_srcc_worst_codec=0.85")
     for name in GATES:
         # Also as flags of their own, which the help does not list.
         flag = f"--{name.replace('_', '-')}"
         group.add_argument(flag, dest="gate", action="append", type=f"{name}={{}}".format, help=argparse.SUPPRESS)
     output = parser.add_argument_group("output")
-    text = "default table, or by the suffix of --output"
+    text = "output format (default: table, or by the suffix of --output)"
     output.add_argument("--format", choices=FORMATS, help=text)
     output.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
     output.add_argument("--output", type=Path, help="write to this file instead of standard output")

@@ -94,7 +94,7 @@ def _models(ffmpeg: Ffmpeg) -> tuple[list[str], list[str]]:
     try:
         _, computed, _ = _try_scorer("ffmpeg", ffmpeg, names)
     except (MeasurementError, SettingsError) as error:
-        return [f"libvmaf: cannot be tried. {_first_line(error)}"], names
+        return [f"libvmaf: the trial failed. {_first_line(error)}"], names
     missing = [name for name in names if name not in computed]
     lines = [f"libvmaf models: {', '.join(computed) or 'none'}"]
     if missing:
@@ -119,7 +119,7 @@ def _pyav(ffmpeg: Ffmpeg, missing: list[str]) -> tuple[str, list[str]]:
     try:
         version, computed, libvmaf = _try_scorer("pyav", ffmpeg, names)
     except (MeasurementError, SettingsError) as error:
-        return f"pyav: installed, and cannot score. {_first_line(error)}", []
+        return f"pyav: installed, but cannot score. {_first_line(error)}", []
     line = f"pyav: PyAV {version}, libvmaf {libvmaf or '?'}, models: {', '.join(computed) or 'none'}"
     if other := [name for name in names if name not in computed]:
         line += f"; it cannot compute {', '.join(other)}"

@@ -77,7 +77,7 @@ def correlate(
     ratings = read_ratings(read_table(mos, "mos"))
     clips, missing = join(scored, ratings, allow_missing=request.allow_missing)
     if not FEWEST_MAPPED <= len(clips) <= MOST_ROWS:
-        raise MeasurementError(f"There must be from {FEWEST_MAPPED} to {MOST_ROWS} clips, not {len(clips)}.")
+        raise MeasurementError(f"There must be between {FEWEST_MAPPED} and {MOST_ROWS} clips, not {len(clips)}.")
     study = Study.of(request, names, table.columns, clips)
     everything, values = measure_group(study, "all", "all", range(len(clips)))
     groups = {kind: _groups(study, kind, notes) for kind in KINDS}
@@ -104,7 +104,7 @@ def _groups(study: Study, kind: Literal["codec", "source"], notes: list[str]) ->
     if len(different) < 2:
         return ()
     if without := names.count(""):
-        notes.append(f"{plural(without, 'clip')} without a {kind}, which no group of a {kind} contains.")
+        notes.append(f"{plural(without, 'clip')} without a {kind}: not in the results of any {kind}.")
     return tuple(
         measure_group(study, kind, name, [at for at, each in enumerate(names) if each == name])[0] for name in different
     )

@@ -50,7 +50,7 @@ class Limit:
         statistic = next(each for each in NAMES if each == match[2])
         pool = next((each for each in POOLS if each == match[3]), None)
         if bound != _bound(statistic):
-            raise SettingsError(f"--gate: {name} must be {_bound(statistic)}{name[3:]}, since that is the better side.")
+            raise SettingsError(f"--gate: {name} must be {_bound(statistic)}{name[3:]}: limit the worse side.")
         try:
             limit = float(number)
         except ValueError:

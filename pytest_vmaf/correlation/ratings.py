@@ -57,7 +57,7 @@ def read_ratings(table: Table) -> dict[str, Rating]:
     if len(viewers) < 2 or near:
         raise MeasurementError(
             f"{table.name} must have a column mos, or vote, or one for each viewer. "
-            f"It has {listed(table.columns)}.{f' Is {near!r} meant?' if near else ''}"
+            f"It has {listed(table.columns)}.{f' Did you mean {near!r}?' if near else ''}"
         )
     return _read_viewers(rows, viewers)
 
@@ -83,7 +83,7 @@ def _read_means(name: str, rows: Sequence[tuple[str, Mapping[str, object]]], col
         ratings[clip] = Rating(mos, interval, *_groups(row))
     if without and len(without) < len(ratings):
         raise MeasurementError(
-            f"{name}: {plural(len(without), 'clip')} of {len(ratings)} must have an interval as the others: "
+            f"{name}: {plural(len(without), 'clip')} of {len(ratings)} must have an interval like the others: "
             f"{listed(without)}."
         )
     return ratings
@@ -93,7 +93,7 @@ def _interval(row: Mapping[str, object], where: str) -> float | None:
     half = number_of(row.get("ci"), f"{where}: ci")
     if half is not None:
         if half < 0:
-            raise MeasurementError(f"{where}: ci must be half the width of an interval, from 0, not {half:g}.")
+            raise MeasurementError(f"{where}: ci must be half the width of an interval and at least 0, not {half:g}.")
         return half
     spread, votes = number_of(row.get("std"), f"{where}: std"), number_of(row.get("n"), f"{where}: n")
     if spread is None or votes is None:
@@ -101,7 +101,7 @@ def _interval(row: Mapping[str, object], where: str) -> float | None:
     if spread < 0:
         raise MeasurementError(f"{where}: std must be at least 0, not {spread:g}.")
     if votes < 2 or votes != int(votes):
-        raise MeasurementError(f"{where}: n must be a whole number of votes from 2, not {votes:g}.")
+        raise MeasurementError(f"{where}: n must be a whole number of votes, at least 2, not {votes:g}.")
     return interval_factor(int(votes)) * spread / math.sqrt(votes)
 
 
@@ -134,7 +134,7 @@ def _read_viewers(rows: Sequence[tuple[str, Mapping[str, object]]], viewers: Seq
     for where, row in rows:
         clip = clip_name(row, where)
         if clip in ratings:
-            raise MeasurementError(f"{where}: the clip {printable(clip)!r} has another row.")
+            raise MeasurementError(f"{where}: the clip {printable(clip)!r} is in more than one row.")
         cells = (number_of(row.get(viewer), f"{where}: {printable(viewer)}") for viewer in viewers)
         ratings[clip] = _rating(clip, [vote for vote in cells if vote is not None], _groups(row))
     return ratings

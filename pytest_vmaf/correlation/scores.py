@@ -78,7 +78,7 @@ def clip_name(row: Mapping[str, object], where: str) -> str:
         return name_of(row["clip"], f"{where}: clip")
     if "crf" not in row or not {"encoder", "codec"} & row.keys() or "source" not in row:
         near = closest_match("clip", [key for key in row if key not in IDENTITY])
-        hint = f" Is {printable(near)!r} meant?" if near else ""
+        hint = f" Did you mean {printable(near)!r}?" if near else ""
         raise MeasurementError(f"{where}: there must be a column clip, or source, encoder and crf.{hint}")
     arguments = row.get("arguments") or ""
     more = " ".join(map(str, arguments)) if isinstance(arguments, list | tuple) else str(arguments)

@@ -165,12 +165,12 @@ def cautions(study: Study, everything: ClipGroup) -> list[str]:
         srcc = agreement.estimates["srcc"].value
         if srcc is not None and srcc < REVERSED:
             name = printable(metric)
-            remedy = f" Name it in lower_is_better (--lower-is-better {name}) if a lower value is better."
+            remedy = f" If lower is better, name it in lower_is_better (--lower-is-better {name})."
             remedy = "" if agreement.lower_is_better else remedy
             notes.append(f"{name} gets worse as the MOS gets better (SRCC {srcc:.2f}).{remedy}")
     if study.blocks < FEW_BLOCKS:
         number = plural(study.blocks, study.block)
-        notes.append(f"Intervals are from resamples of {number}. So few make them too narrow.")
+        notes.append(f"Intervals are from resamples of {number}, too few: the intervals are too narrow.")
     return notes
 
 

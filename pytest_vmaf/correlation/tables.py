@@ -148,7 +148,7 @@ def _read_file(path: Path) -> Table:
     name = printable(str(path))
     try:
         if path.is_dir():
-            raise MeasurementError(f"{name} must be a file, and it is a folder.")
+            raise MeasurementError(f"{name} must be a file, not a folder.")
         if path.stat().st_size > MAX_FILE:
             raise MeasurementError(f"{name} must not be larger than {MAX_FILE >> 20} MiB.")
         data = path.read_bytes()

@@ -147,7 +147,9 @@ def read_qualities(name: str, grid: object) -> tuple[float, ...]:
         raise SettingsError(f"{name}: qualities must be {example}, at most {MOST_NUMBERS} of them, not {grid!r:.80}.")
     ascending = tuple(sorted(set(steps)))
     if ascending not in (steps, steps[::-1]):
-        raise SettingsError(f"{name}: qualities must ascend or descend, each given once, not {grid!r:.80}.")
+        raise SettingsError(
+            f"{name}: qualities must be in ascending or descending order, without duplicates, not {grid!r:.80}."
+        )
     return ascending
 
 

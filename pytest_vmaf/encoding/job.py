@@ -75,14 +75,14 @@ class EncodeJob:
         if reads_file and (clip.crop is not None or clip.stream is not None or clip.is_part):
             if clip.in_memory:
                 raise SettingsError(
-                    f"{encoder.name} reads the file itself and cannot know what is selected of {clip}. Pass only these "
-                    "frames or pixels: Clip.from_frames(frames[10:58])."
+                    f"{encoder.name} reads the file itself and cannot know which part of {clip} is selected. Pass only "
+                    "these frames or pixels: Clip.from_frames(frames[10:58])."
                 )
             selected = ",".join(filter(None, (clip.trimming, clip.cropping)))
             selected = f" -vf {selected}" if selected else ""
             raise SettingsError(
-                f"{encoder.name} reads the file itself and cannot know what is selected of {clip}. Write that to a "
-                "file first:\n"
+                f"{encoder.name} reads the file itself and cannot know which part of {clip} is selected. Write that "
+                "to a file first:\n"
                 f"  ffmpeg -i {printable(shlex.quote(str(clip.path)))} -map {video_stream(clip)}{selected} "
                 "-fps_mode passthrough -c:v ffv1 selected.mkv"
             )
@@ -226,8 +226,8 @@ def check_arguments(encoder: Encoder, arguments: tuple[str, ...], pix_fmt: str |
         raise SettingsError(f"{encoder.name} is {kind} and takes no arguments, but arguments is {given!r}.")
     if encoder.codec is not None and pix_fmt is not None:
         raise SettingsError(
-            f"{encoder.name} is a codec and says itself which frames it takes, with its attribute pix_fmt, but pix_fmt "
-            f"is {pix_fmt!r}."
+            f"{encoder.name} is a codec, whose attribute pix_fmt states the frames that it takes, but the option "
+            f"pix_fmt is {pix_fmt!r}."
         )
     if not encoder.arguments:
         return

@@ -60,7 +60,7 @@ def write_bitstream(job: EncodeJob, crf: float, path: Path) -> int:
         hint = " Return bytes(data)." if isinstance(data, bytearray | memoryview) else ""
         raise EncodeError(f"{_what(job, crf, 'encode')} must return bytes, not {kind_of(data)}.{hint}")
     if not data:
-        raise EncodeError(f"{_what(job, crf, 'encode')} returned no bytes: b''.")
+        raise EncodeError(f"{_what(job, crf, 'encode')} must return at least one byte, not b''.")
     if count is None:
         clip = source.clip
         count = frames_of_part(
@@ -168,8 +168,8 @@ def _check_alone(
     if cause is not None or digest.digest() != expected:
         how = f"raises {type(cause).__name__}: {printable(str(cause))}" if cause else "returns other frames"
         raise EncodeError(
-            f"{job.name}: decode() needs what encode() stored in {', '.join(names)}. Without it, it {how}.\n"
-            "  The bytes must contain all that a decoder needs, or the bitrate would be wrong: write it into them."
+            f"{job.name}: decode() needs what encode() stored in {', '.join(names)}. Without it, decode() {how}.\n"
+            "  Write it into the bytes: they must contain all that a decoder needs, or the bitrate would be too low."
         ) from cause
 
 

@@ -38,7 +38,7 @@ class SourceFrames(Iterable[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         if self._is_closed:
-            raise RuntimeError("The frames of the source can be read while encode() runs, and not later.")
+            raise RuntimeError("The frames of the source can be read only while encode() runs.")
         self._passes.append(self._pass())
         return self._passes[-1]
 

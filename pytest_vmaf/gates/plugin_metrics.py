@@ -28,10 +28,10 @@ def check_plugin_metric(spec: MetricSpec) -> MetricSpec:
     known = registry()
     own = {*metrics(), *known["features"], *known["not_features"]}
     if spec.name in own or f"{spec.name}_".startswith(TAKEN):
-        raise SettingsError(f"{spec.name!r} is a metric of pytest-vmaf itself. Give the metric another name.")
+        raise SettingsError(f"{spec.name!r} is the name of a built-in metric. Give the metric another name.")
     if not is_plugin_name(spec.name):
         raise SettingsError(
-            f"{spec.name!r} is not a name of a metric: it ends as a pool or a tolerance does, so that a gate on it "
+            f"The name of a metric must not end like a pool or a tolerance, as {spec.name!r} does: a gate on it "
             "would be ambiguous. Give the metric another name."
         )
     note_metric(spec.name, spec.label, spec.unit, higher_is_better=spec.higher_is_better)

@@ -132,7 +132,7 @@ class Clip:
         Args:
             frames: An array of all frames, [N,H,W,3] for RGB or [N,H,W] for grey; an iterable, for example a generator,
                 of frames [H,W,3] or [H,W]; or planes: a tuple (Y, U, V) of arrays [N,H,W], or an iterable of tuples
-                (Y, U, V) of arrays [H,W]. Arrays are NumPy's or another library's, in the processor's memory.
+                (Y, U, V) of arrays [H,W]. Arrays are NumPy's or another library's, in CPU memory.
             pix_fmt: ffmpeg's name of the pixel format. Needed for planes ("yuv420p", "yuv420p10le") and for uint16
                 ("rgb48le", "gbrp10le"). By default, uint8 is "rgb24" or "gray", and floats, which are from 0 to 1, are
                 rounded to 16 bits ("rgb48le" or "gray16le").

@@ -22,13 +22,13 @@ def to_array(value: object) -> Array:
     """An array of any library as a NumPy array, without a copy where that is possible.
 
     Raises:
-        ClipError: If it is not in the processor's memory, requires gradients, or has no NumPy type.
+        ClipError: If it is not in CPU memory, requires gradients, or has no NumPy type.
     """
     kind = f"a {type(value).__module__.partition('.')[0]} {type(value).__name__}"
     try:
         device = value.__dlpack_device__()[0] if hasattr(value, "__dlpack_device__") else 1
         if int(device) not in READABLE:
-            raise ClipError(f"{kind} must be in the processor's memory. Copy it there first: frames.cpu().")
+            raise ClipError(f"{kind} must be in CPU memory. Copy it there first: frames.cpu().")
         if getattr(value, "requires_grad", False) is True:
             raise ClipError(f"{kind} requires gradients, and scoring has none. Pass frames.detach().")
         mode = getattr(value, "mode", None)

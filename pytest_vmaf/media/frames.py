@@ -293,5 +293,5 @@ def _integers(samples: Array, layout: FrameLayout) -> Array:
 def _why_empty(frames: object) -> str:
     if isinstance(frames, Iterator):
         kind = "generator" if inspect.isgenerator(frames) else "iterator"
-        return f"the {kind} gave no frame. It gives its frames only once, so make a new one for each clip."
+        return f"the {kind} yielded no frame. It yields its frames only once, so make a new one for each clip."
     return "there must be at least one frame."

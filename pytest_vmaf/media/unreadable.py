@@ -74,7 +74,7 @@ def why_no_file(clip: Clip) -> str:
     path = clip.path
     if clip.in_memory and not path.exists():
         return (
-            f"{clip.name} cannot be read any more: the temporary file is gone, with the process or the call that made "
+            f"{clip.name} cannot be read any more: its temporary file was removed with the process or call that made "
             "it. Make the clip again, from the frames."
         )
     if is_stream(clip):

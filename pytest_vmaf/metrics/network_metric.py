@@ -193,7 +193,7 @@ class NetworkMetric:
         if len(inputs) != 2 or any(len(each) != 1 for each in bound):
             raise self._unusable(
                 "its two inputs must be named reference (or ref) and distorted (or dist, dis), not "
-                f"{', '.join(names)[:200] or 'nothing'}: they are bound by name, since their order says nothing"
+                f"{', '.join(names)[:200] or 'nothing'}: they are matched by name, not by order"
             )
         sizes = {self._fixed_size(each[0].shape) for each in bound}
         if len(sizes) > 1:

@@ -23,8 +23,8 @@ def agreement_sections(agreements: Sequence[Agreement]) -> list[Section]:
     if all(len(each.judges) < 2 for each in agreements):
         return []
     caption = (
-        f"BD-rate against {agreements[0].anchor} in each metric, lowest first. Less bitrate is negative. Below the "
-        "noise, a metric says neither. The verdict is made of the metrics that count."
+        f"BD-rate against {agreements[0].anchor} in each metric, lowest first. Negative means less bitrate. "
+        "Neither means that the difference is noise. The verdict considers only the metrics that count."
     )
     rows = [row for each in agreements for row in _rows(each)]
     verdicts = [Paragraph(f"{each.verdict[:1].upper()}{each.verdict[1:]}.") for each in agreements]

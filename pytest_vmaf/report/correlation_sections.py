@@ -114,9 +114,9 @@ def _difference_section(correlation: Correlation) -> Section:
     ]
     columns = ["metrics", *(each.label for each in STATISTICS.values())]
     caption = (
-        "Differences with their p. A star is significant: p below 0.05 after Holm's correction for "
-        f"{plural(len(pairs), 'pair')}. PLCC is tested by Fisher's z of dependent correlations, which takes clips for "
-        "independent; the others by a paired bootstrap."
+        "Differences and their p. A star marks a significant one: p below 0.05 after Holm's correction for "
+        f"{plural(len(pairs), 'pair')}. PLCC is tested by Fisher's z of dependent correlations, which takes "
+        "clips to be independent; the others by a paired bootstrap."
     )
     return Section("Differences between metrics", [DataTable(columns, rows, caption, folded=len(rows) > 12)])
 

@@ -71,7 +71,7 @@ def require_judges(limit: float | None, encoders: int, metric: str, agree: Seque
         raise SettingsError("max_disagreement compares encoders with the first one. Give at least two.")
     if agree and {*agree} == {metric}:
         raise SettingsError(
-            f"max_disagreement needs a metric besides {metric}, which the targets are scores of. Name further "
+            f"max_disagreement needs a metric other than {metric}, the metric of the targets. Name more "
             'ones, for example agree=["psnr_y", "float_ssim"].'
         )
 

@@ -157,7 +157,7 @@ def _value_at(points: Points, metric: str, rate: float, where: str) -> float:
         raise MeasurementError(
             f"{where}: {metric} at the baseline's {rate / 1000:.1f} kbit/s is not known. The encodes of this search "
             f"have {rates[0] / 1000:.1f} to {rates[-1] / 1000:.1f} kbit/s, and nothing is extrapolated.\n"
-            "  Search a wider window (crf=), or write the baseline again if the targets have changed."
+            "  Search a wider range (crf=), or write the baseline again if the targets have changed."
         )
     near = _around(points, rate)
     (low, high), (start, end) = near[BITRATE], near[metric]

@@ -102,10 +102,12 @@ class Ladder:
         """The rungs as a playlist lists them. Their files exist only if the encodes are stored (`keep=`).
 
         Raises:
-            SettingsError: If the encoder is a codec in Python, whose bitstreams no player reads.
+            SettingsError: If the encoder is a codec in Python, whose bitstreams players cannot read.
         """
         if any(not rung.codecs for rung in self.rungs):
-            raise SettingsError(f"{self.name} is a codec in Python, and no player reads its bitstreams in a playlist.")
+            raise SettingsError(
+                f"{self.name} is a codec in Python. Players cannot read its bitstreams from a playlist."
+            )
         return tuple(
             Rendition(
                 path=rung.probe.encode.path or Path(f"{rung.name}.mp4"),

@@ -100,7 +100,7 @@ def test_nothing_to_disagree(clip: Path, cache: str, pair: dict[str, Encoder]) -
         (
             "compare",
             {"max_disagreement": 5, "agree": "neg", "encoders": ["libx264", "libx265"]},
-            "max_disagreement needs a metric besides neg, which the targets are scores of",
+            "max_disagreement needs a metric other than neg, the metric of the targets",
         ),
         ("compare", {"max_disagree": 1}, r"max_disagreement= is a keyword of vmaf\.compare"),
         ("bisect", {"agree": ["psnr_y"]}, r"agree compares vmaf\.bisect with its baseline.* Add baseline=True"),

@@ -126,7 +126,7 @@ def test_errors(vmaf: Vmaf, pair: tuple[Frames, Frames]) -> None:
     with pytest.raises(PairError, match="same: the distorted clip is a copy of the reference"):
         vmaf.check(pair[0], pair[0].copy())
     frames = iter(pair[0])
-    with pytest.raises(ClipError, match="distorted frames in memory: the iterator gave no frame"):
+    with pytest.raises(ClipError, match="distorted frames in memory: the iterator yielded no frame"):
         vmaf.check(frames, frames)
     with pytest.raises(PairError, match="rate: the reference has 25 frames/s, the distorted clip 30"):
         vmaf.check(Clip.from_frames(pair[0], frame_rate=25), Clip.from_frames(pair[1], frame_rate=30))

@@ -67,9 +67,7 @@ def test_program_that_reads_stdin(source, ffmpeg, vmaf, tmp_path):
 def test_program_that_reads_the_file(source, ffmpeg, vmaf, tmp_path):
     encoder = Encoder("copy", command=("cp", "{input}", "{output}", "{crf}"))
     for clip in (Clip(source, crop=CROP), Clip(source, stream=0)):
-        with pytest.raises(
-            SettingsError, match="copy reads the file itself and cannot know what is selected"
-        ) as raised:
+        with pytest.raises(SettingsError, match="copy reads the file itself and cannot know which part of") as raised:
             vmaf.encode(clip, encoder=encoder, crf=30, output=tmp_path / "a.mp4")
     with pytest.raises(SettingsError) as raised:
         vmaf.encode(Clip(source, crop=CROP), encoder=lambda a, b, c: None, crf=30, output=tmp_path / "a.mp4")

@@ -126,7 +126,7 @@ def test_lower_is_better(bisect: Run, written: BaselineLocation) -> None:
 def test_extrapolation_is_refused(bisect: Run, written: BaselineLocation) -> None:
     with pytest.raises(BaselineError, match=r"agree cannot compare NEG 65: .* nothing is extrapolated") as caught:
         bisect(written, 9.0, 9.0, crf=(28, 45), agree=["psnr_y"])
-    assert "Search a wider window (crf=)" in str(caught.value)
+    assert "Search a wider range (crf=)" in str(caught.value)
     # A tolerance that failed is the better reason.
     with pytest.raises(GateViolation, match=r"is \S+ % above the baseline's .*; agree cannot compare NEG 50: neg at"):
         bisect(written, -9.0, -9.0, crf=(10, 27), agree=["psnr_y"])
@@ -224,5 +224,5 @@ def test_infinite_points(written: BaselineLocation) -> None:
 def test_agree_needs_a_baseline(bisect: Run, place: BaselineLocation) -> None:
     with pytest.raises(SettingsError, match=r"agree compares vmaf\.bisect with its baseline"):
         bisect(place, baseline=None)
-    with pytest.raises(SettingsError, match=r"agree must name other metrics than neg, which the targets are scores of"):
+    with pytest.raises(SettingsError, match=r"agree must name metrics other than neg, the metric of the targets"):
         bisect(place, agree=["neg"])

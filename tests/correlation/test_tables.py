@@ -108,7 +108,7 @@ def test_forms_of_objects(table: Any) -> None:
         ("clip,vmaf\na,1\nb\n", "line 3 must have 2 columns, not 1"),
         ("clip,vmaf\na,1\na,2\n", "line 3: the clip 'a' is also in "),
         ("clip,vmaf\n,1\n", "line 2: clip must be a name, not ''"),
-        ("clp,vmaf\na,1\n", "there must be a column clip, or source, encoder and crf. Is 'clp' meant?"),
+        ("clp,vmaf\na,1\n", "there must be a column clip, or source, encoder and crf. Did you mean 'clp'?"),
         ("clip,vmaf\na,1\nb,high\n", "line 3: vmaf must be a number, not 'high'"),
         ("clip,vmaf\na,-inf\n", "line 2: vmaf must be a finite number up to 1e+15, not '-inf'"),
         ("clip,vmaf\na,1e99\n", "a finite number up to 1e+15, not '1e99'"),
@@ -131,7 +131,7 @@ def test_refused_files(tmp_path: Path, text: str, said: str) -> None:
 
 def test_refused_places(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(bytes(range(256)))
-    for path, said in ((tmp_path, "it is a folder"), (tmp_path / "none", "No such"), (tmp_path / "binary", "UTF-8")):
+    for path, said in ((tmp_path, "not a folder"), (tmp_path / "none", "No such"), (tmp_path / "binary", "UTF-8")):
         with pytest.raises(MeasurementError, match=said):
             scores_of(path)
 
@@ -235,22 +235,25 @@ def test_votes() -> None:
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        (means(mos=[3, 3], ci=[0.1, ""]), "1 clip of 2 must have an interval as the others: b"),
-        (means(mos=[3], ci=[-0.1]), "ci must be half the width of an interval, from 0, not -0.1"),
+        (means(mos=[3, 3], ci=[0.1, ""]), "1 clip of 2 must have an interval like the others: b"),
+        (means(mos=[3], ci=[-0.1]), "ci must be half the width of an interval and at least 0, not -0.1"),
         (means(mos=[3], std=[0.7]), "must have both std and n, or ci"),
         (means(mos=[3], n=[7]), "must have both std and n, or ci"),
-        (means(mos=[3], std=[0.7], n=[1]), "n must be a whole number of votes from 2, not 1"),
-        (means(mos=[3], std=[0.7], n=[2.5]), "n must be a whole number of votes from 2, not 2.5"),
+        (means(mos=[3], std=[0.7], n=[1]), "n must be a whole number of votes, at least 2, not 1"),
+        (means(mos=[3], std=[0.7], n=[2.5]), "n must be a whole number of votes, at least 2, not 2.5"),
         (means(mos=[3], std=[-1], n=[9]), "std must be at least 0, not -1"),
         (means(mos=["good"]), "mos[0]: mos must be a number, not 'good'"),
         (means(mos=[True]), "mos must be a number, not True"),
-        (means(mso=[3]), "must have a column mos, or vote, or one for each viewer. It has clip, mso. Is 'mso' meant?"),
+        (
+            means(mso=[3]),
+            "must have a column mos, or vote, or one for each viewer. It has clip, mso. Did you mean 'mso'?",
+        ),
         ([*means(mos=[3]), *means(mos=[4])], "the clip 'a' is also in mos[0]"),
         (means(vote=[3], viewer=["x"]) * 2, "viewer 'x' also voted on 'a' in mos[0]"),
         (means(vote=[""], viewer=["x"]), "the vote is missing"),
         (means(vote=[3]), "'a' must have at least 2 votes for an interval, not 1"),
         (means(v1=[3, 3], v2=[4, ""]), "'b' must have at least 2 votes for an interval, not 1"),
-        (means(v1=[3], v2=[4]) * 2, "the clip 'a' has another row"),
+        (means(v1=[3], v2=[4]) * 2, "the clip 'a' is in more than one row"),
         ([{"clip": "a", "vote": 3, "codec": c} for c in "xy"], "has another codec or source in its other rows"),
     ],
 )
@@ -302,7 +305,7 @@ def test_missing_values() -> None:
     assert "Left out: 2 clips without a MOS: s0_avc_1, extra." in found.notes
     # A metric that is not asked for may lack values.
     assert correlate(scores[:-1], OPINIONS, metrics="neg", resamples=100).everything.clips == len(SCORES)
-    with pytest.raises(MeasurementError, match="from 5 to 10000 clips, not 4"):
+    with pytest.raises(MeasurementError, match="between 5 and 10000 clips, not 4"):
         correlate(SCORES[:4], OPINIONS[:4])
 
 

@@ -72,14 +72,14 @@ def test_unknown() -> None:
     ["vmaf", "neg", "psnr_y", "psnr", "bitrate", "crf", "ssim", "xpsnr", "above_100", "roi", "roi_net", "vmaf_bagging"],
 )
 def test_own_names(name: str) -> None:
-    with pytest.raises(SettingsError, match="is a metric of pytest-vmaf itself"):
+    with pytest.raises(SettingsError, match="is the name of a built-in metric"):
         check_plugin_metric(read_spec(Net(name)))
 
 
 @pytest.mark.parametrize("name", ["net_p5", "net_min", "net_worst_1s", "net_drop", "drop", "min"])
 def test_ambiguous_names(name: str) -> None:
     assert not is_plugin_name(name)
-    with pytest.raises(SettingsError, match="ends as a pool or a tolerance does"):
+    with pytest.raises(SettingsError, match="must not end like a pool or a tolerance, as"):
         check_plugin_metric(read_spec(Net(name)))
 
 

@@ -172,7 +172,7 @@ def test_planar_rgb() -> None:
         ([], {}, "there must be at least one frame"),
         (RGB[:0], {}, "there must be at least one frame"),
         (RGB[:, :0], {}, "must have pixels, not 10x0"),
-        (iter(()), {}, "the iterator gave no frame. It gives its frames only once"),
+        (iter(()), {}, "the iterator yielded no frame. It yields its frames only once"),
         ("a.mp4", {}, "must be an array or an iterable of frames, not 'a.mp4'"),
         (b"a.mp4", {}, "must be an array or an iterable of frames"),
         (5, {}, "must be an array or an iterable of frames, not 5"),
@@ -185,7 +185,7 @@ def test_planar_rgb() -> None:
         ([RGB[0], RGB[1], RGB[2] / 255], {}, "frame 2: its type float64 is not that of the frames before, uint8"),
         ([(Y[0], U[0], V[0]), (Y[0], U[0], Y[0])], {"pix_fmt": "yuv420p"}, "frame 1: its shape"),
         ([(Y[0], U[0], V[0]), Y[0]], {"pix_fmt": "yuv420p"}, "frame 1: its shape"),
-        (Tensor(RGB, 2), {}, r"must be in the processor's memory. Copy it there first: frames.cpu\(\)"),
+        (Tensor(RGB, 2), {}, r"must be in CPU memory. Copy it there first: frames.cpu\(\)"),
         (Gradient(RGB), {}, r"a tests.* Gradient requires gradients|Gradient requires gradients.*frames.detach\(\)"),
         (np.ma.masked_equal(RGB, RGB[0, 0, 0, 0]), {}, r"frames.filled\(0\)"),
         (RGB, {"name": ""}, "name of frames must be printable text"),
@@ -254,7 +254,7 @@ def test_torch() -> None:
     refused = {
         half.requires_grad_(): r"a torch Tensor requires gradients.*frames.detach\(\)",
         half.detach().bfloat16(): r"frames.float\(\)",
-        tensor.to("meta"): "cannot be read as a NumPy array|processor's memory",
+        tensor.to("meta"): "cannot be read as a NumPy array|CPU memory",
         tensor.long(): "not int64",
     }
     for frames, message in refused.items():
@@ -421,7 +421,7 @@ def test_what_stands_for_clips() -> None:
     first, second = as_pair(RGB, RGB)
     assert first is second
     frames = iter(RGB)
-    with pytest.raises(ClipError, match="distorted frames in memory: the iterator gave no frame"):
+    with pytest.raises(ClipError, match="distorted frames in memory: the iterator yielded no frame"):
         as_pair(frames, frames)
     frames = iter(RGB)
     assert as_pair(frames, frames, alone=True)[1].in_memory

@@ -145,7 +145,7 @@ def test_result(session: Vmaf, clip: Path, coded: Path) -> None:
         ([3], "must be a list of metrics, of their names and of paths of ONNX files"),
         (Difference, r"must be an object, for example Difference\(\), not a class"),
         ([Difference(), Difference()], "one metric of each name"),
-        ([Difference(name="vmaf")], "is a metric of pytest-vmaf itself"),
+        ([Difference(name="vmaf")], "is the name of a built-in metric"),
         ([object()], "must be a list of metrics"),
     ],
 )
