@@ -115,8 +115,8 @@ def _difference_section(correlation: Correlation) -> Section:
     columns = ["metrics", *(each.label for each in STATISTICS.values())]
     caption = (
         "Differences and their p. A star marks a significant one: p below 0.05 after Holm's correction for "
-        f"{plural(len(pairs), 'pair')}. PLCC is tested by Fisher's z of dependent correlations, which takes "
-        "clips to be independent; the others by a paired bootstrap."
+        f"{plural(len(pairs), 'pair')}. PLCC is tested by Fisher's z of dependent correlations, which assumes "
+        "that clips are independent; the others by a paired bootstrap."
     )
     return Section("Differences between metrics", [DataTable(columns, rows, caption, folded=len(rows) > 12)])
 
