@@ -203,7 +203,7 @@ def _agreement(settings: Mapping[str, object], kind: str, find: FindMetric) -> t
     if not chosen:
         return (), None
     from pytest_vmaf.search.agreement import read_agree
-    from pytest_vmaf.search.disagreement import read_max_disagreement
+    from pytest_vmaf.search.disagreement_gate import read_max_disagreement
 
     if kind not in ("bisect", "compare"):
         raise SettingsError(f"{chosen[0]} is an option of vmaf.compare. vmaf.bisect takes agree, with a baseline.")

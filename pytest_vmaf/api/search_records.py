@@ -18,7 +18,7 @@ from pytest_vmaf.settings import TEST_ORIGINS
 
 if TYPE_CHECKING:
     from pytest_vmaf.search.bisection import Bisection
-    from pytest_vmaf.search.disagreement import DisagreementVerdict
+    from pytest_vmaf.search.disagreement_gate import DisagreementVerdict
     from pytest_vmaf.search.ladder import Ladder
 
 # pytest shows the caller's line, not ours.

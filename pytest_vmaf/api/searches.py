@@ -74,7 +74,7 @@ def bisect(
     settings: BisectSettings,
 ) -> Bisection:
     """As `Vmaf.bisect`."""
-    from pytest_vmaf.api.equal_rates import EqualRates
+    from pytest_vmaf.api.baseline_agreement import BaselineAgreement
     from pytest_vmaf.api.search_records import record_answers
     from pytest_vmaf.baselines.entry import start_of
     from pytest_vmaf.baselines.from_results import entry_of_bisection
@@ -90,7 +90,7 @@ def bisect(
             options.setdefault("start", start_of(baseline.entry))
         request = bisect_request(search.scorings[0], context.extensions.encoder(encoder), targets, **options)
         limits = read_limits(request, max_bitrate, min_crf)
-        agreement = EqualRates(search, request)
+        agreement = BaselineAgreement(search, request)
         with context.progress(f"bisecting {request.encoder.name}", unit=TRIALS) as update:
             plan = SearchPlan(rates=agreement.rates("", 0), progress=whole_numbers(update))
             bisection = run_bisection(request, search.scorer, plan)
@@ -113,13 +113,13 @@ def compare(
     settings: CompareSettings,
 ) -> Comparison:
     """As `Vmaf.compare`."""
-    from pytest_vmaf.api.equal_rates import EqualRates
+    from pytest_vmaf.api.baseline_agreement import BaselineAgreement
     from pytest_vmaf.api.search_records import record_answers
     from pytest_vmaf.baselines.from_results import entry_of_comparison
     from pytest_vmaf.encoding.encoders import ENCODERS
     from pytest_vmaf.report.search_sections import compare_sections
     from pytest_vmaf.search.compare import CompareRequest, compare as run_comparison
-    from pytest_vmaf.search.disagreement import BEYOND, judge_disagreement, require_judges
+    from pytest_vmaf.search.disagreement_gate import BEYOND, judge_disagreement, require_judges
     from pytest_vmaf.search.requests import bisect_request, contenders
 
     def run(search: SearchInput) -> Comparison:
@@ -128,7 +128,7 @@ def compare(
         first = next(iter(requests.values()))
         judges = [metric.text for metric in search.agree]
         require_judges(search.max_disagreement, len(requests), first.metric.text, judges)
-        agreement = EqualRates(search, first)
+        agreement = BaselineAgreement(search, first)
         beyond = BEYOND if search.agree or search.max_disagreement is not None else 1.0
         with context.progress(f"comparing {', '.join(requests)}", unit=TRIALS) as update:
             request = CompareRequest(

@@ -9,8 +9,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from pytest_vmaf.baselines.agreement import NOISE_LINE, Agree, EqualRateCheck, equal_rates_of, failures_of
 from pytest_vmaf.baselines.entry import Entry, differs
+from pytest_vmaf.baselines.equal_rate_check import NOISE_LINE, Agree, EqualRateCheck, equal_rates_of, failures_of
 from pytest_vmaf.baselines.from_streams import bitstream_difference
 from pytest_vmaf.baselines.judge import Outcome, ToleranceVerdict, compare_entries, is_better, refuse_incomparable
 from pytest_vmaf.baselines.messages import failure_lines, verdict_text

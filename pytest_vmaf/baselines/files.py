@@ -9,8 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pytest_vmaf.baselines.agreement import points_misfit
 from pytest_vmaf.baselines.entry import FRAME_DIGITS, IN_A_ROW, MOST_FRAMES, Entry
+from pytest_vmaf.baselines.equal_rate_check import points_misfit
 from pytest_vmaf.errors import BaselineError
 from pytest_vmaf.files import load_json, too_many, write_atomically
 from pytest_vmaf.json_shapes import Each, Fitting, OneOf, Optional, Text, conform

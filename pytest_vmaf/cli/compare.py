@@ -36,7 +36,7 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare, write the comparison, and exit by the targets and the agreement."""
-    from pytest_vmaf.search.disagreement import judge_disagreement, read_max_disagreement, require_judges
+    from pytest_vmaf.search.disagreement_gate import judge_disagreement, read_max_disagreement, require_judges
 
     search = read_search(options, "compare")
     encoders, speed = options.encoders or ENCODERS, not options.no_speed

@@ -1,4 +1,4 @@
-"""The encoder of a codec."""
+"""`codec_encoder`: an `Encoder` made of a codec in Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run a codec: the bitstream of a source, and the frames of a bitstream. Imported where it is used."""
+"""Run a codec in Python: encode a source to a bitstream, and decode a bitstream to frames. Imported where it is used."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from pytest_vmaf.encoding.source_frames import SourceFrames, finish, frames_take
 from pytest_vmaf.errors import EncodeError, MeasurementError, SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.frame_layout import FrameLayout, layout_of
-from pytest_vmaf.media.frames import LONGEST_NAME, spool_frames
 from pytest_vmaf.media.guard import noted_start
 from pytest_vmaf.media.inspect import count_frames
 from pytest_vmaf.media.part import frames_of_part
 from pytest_vmaf.media.read_frames import read_frames
+from pytest_vmaf.media.spool_frames import LONGEST_NAME, spool_frames
 from pytest_vmaf.text import plural, printable
 
 #: One thread at a time runs a codec: the bitstream of one must not meet what the codec remembers of another.

@@ -17,7 +17,7 @@ from pytest_vmaf.media.pixel_formats import pixel_format, raw_pixel_format
 from pytest_vmaf.text import printable
 
 if TYPE_CHECKING:
-    from pytest_vmaf.media.arrays import Frames
+    from pytest_vmaf.media.array_like import Frames
     from pytest_vmaf.media.spool import Spool
 
 #: The suffixes of raw video, and the pixel format that a file with one of them probably has.
@@ -144,7 +144,7 @@ class Clip:
             ClipError: If these are not frames, they differ from each other, or making one raised. `error.frame` is the
                 number of the frame, and the cause is what was raised.
         """
-        from pytest_vmaf.media.frames import spool_frames
+        from pytest_vmaf.media.spool_frames import spool_frames
 
         rate = read_rate(frame_rate)
         return cls.of_spool(spool_frames(frames, pix_fmt=pix_fmt, layout=layout, name=name), rate)

@@ -9,7 +9,7 @@ from numbers import Rational
 from pathlib import Path
 
 from pytest_vmaf.errors import ClipError
-from pytest_vmaf.media.arrays import is_array
+from pytest_vmaf.media.array_like import is_array
 from pytest_vmaf.media.ntsc import ntsc_rate
 
 #: The most pixels on a side of a picture.

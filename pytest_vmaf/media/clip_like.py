@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Protocol
 
 from pytest_vmaf.errors import ClipError, EncodeError, MeasurementError, MetricError
-from pytest_vmaf.media.arrays import Frames, is_array
+from pytest_vmaf.media.array_like import Frames, is_array
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.spool import UNNAMED
 
@@ -44,7 +44,7 @@ def as_clip(clip: ClipLike, role: str = "") -> Clip:
     if isinstance(owned, Clip):
         return owned
     if are_frames(clip):
-        from pytest_vmaf.media.frames import spool_frames
+        from pytest_vmaf.media.spool_frames import spool_frames
 
         return Clip.of_spool(spool_frames(clip, role=role))
     return Clip(clip)  # type: ignore[arg-type]  # Clip says what a path must be

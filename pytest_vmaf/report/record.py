@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_vmaf.gates.expectations import Check
     from pytest_vmaf.gates.gate import Gate, Verdict
     from pytest_vmaf.scoring.result import Result
-    from pytest_vmaf.search.disagreement import DisagreementVerdict
+    from pytest_vmaf.search.disagreement_gate import DisagreementVerdict
 
 #: The longest command of a record, in characters.
 LONGEST_COMMAND = 16_000

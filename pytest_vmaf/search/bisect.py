@@ -32,8 +32,8 @@ from pytest_vmaf.search.bisect_request import (
     make_job,
 )
 from pytest_vmaf.search.bisection import MET, Answer, Bisection, sample_name
-from pytest_vmaf.search.cover import USUAL_COVER, cover_rates, cover_scale, cover_twin
 from pytest_vmaf.search.crf_search import Crossing, find_crossings
+from pytest_vmaf.search.further_encodes import USUAL_COVER, cover_rates, cover_scale, cover_twin
 from pytest_vmaf.search.metric import with_metrics
 from pytest_vmaf.search.probe import Probe, Prober
 from pytest_vmaf.search.speed import cached_speed

@@ -14,7 +14,7 @@ from pytest_vmaf.search.bdrate import rate_at
 from pytest_vmaf.search.bisect_request import TWINS
 from pytest_vmaf.search.bisection import Bisection
 from pytest_vmaf.search.delta import Delta
-from pytest_vmaf.search.difference import difference
+from pytest_vmaf.search.mean_delta import mean_delta
 from pytest_vmaf.search.metric import Metric, parse_quality
 from pytest_vmaf.search.rate_curve import curve
 from pytest_vmaf.search.speed import Speed
@@ -240,7 +240,7 @@ class Comparison:
         twin = chosen.name in TWINS and self.metric.name in TWINS and chosen.pool == self.metric.pool
         bounded = len(self.targets) > 1 and (chosen == self.metric or twin)
         pairs = {s: (self._bisection(encoder, s), self._bisection(anchor, s)) for s in self.bisections}
-        return difference(pairs, (encoder, anchor), self.targets, chosen, unit, bounded=bounded)
+        return mean_delta(pairs, (encoder, anchor), self.targets, chosen, unit, bounded=bounded)
 
     def _rate(self, encoder: str, target: float, source: str, metric: Metric) -> float | None:
         try:

@@ -14,7 +14,7 @@ from search.builders import TwoMetrics, named_x264
 
 from pytest_vmaf import Encoder, FakeScorer, GateViolation, MeasurementError, SettingsError, Vmaf
 from pytest_vmaf.baselines.check import BaselineLocation
-from pytest_vmaf.search.disagreement import BEYOND, judge_disagreement
+from pytest_vmaf.search.disagreement_gate import BEYOND, judge_disagreement
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from pytest_vmaf.search.agreement import (
 from pytest_vmaf.search.bdrate import RateQuality, bd_quality, bd_rate, bd_rate_noise
 from pytest_vmaf.search.comparison import Comparison
 from pytest_vmaf.search.delta import Delta
-from pytest_vmaf.search.disagreement import judge_disagreement, read_max_disagreement
+from pytest_vmaf.search.disagreement_gate import judge_disagreement, read_max_disagreement
 from pytest_vmaf.search.metric import Metric, parse_quality
 from search.builders import NEG, a_bisection, a_comparison, a_curve, a_probe, with_features
 

@@ -17,7 +17,7 @@ from typing import BinaryIO
 import numpy as np
 
 from pytest_vmaf.errors import ClipError
-from pytest_vmaf.media.arrays import is_array
+from pytest_vmaf.media.array_like import is_array
 from pytest_vmaf.media.frame_arrays import clip_axes, frame_axes, read_layout, to_array
 from pytest_vmaf.media.frame_layout import Array, FrameLayout, frame_format
 from pytest_vmaf.media.pixel_formats import PixelFormat

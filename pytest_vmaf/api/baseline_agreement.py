@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_vmaf.baselines.agreement import EqualRateCheck
+from pytest_vmaf.baselines.equal_rate_check import EqualRateCheck
 from pytest_vmaf.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_vmaf.search.bisection import Bisection
 
 
-class EqualRates:
+class BaselineAgreement:
     """The comparison of one search with its baseline. Without `agree=`, only tolerances are compared."""
 
     def __init__(self, search: SearchInput, request: BisectRequest) -> None:

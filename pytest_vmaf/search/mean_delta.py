@@ -13,7 +13,7 @@ from pytest_vmaf.search.metric import Metric
 from pytest_vmaf.search.rate_curve import curve, operating_range, shared_rates
 
 
-def difference(
+def mean_delta(
     pairs: Mapping[str, tuple[Bisection, Bisection]],
     names: tuple[str, str],
     targets: Sequence[float],
