@@ -64,7 +64,7 @@ class MaskError(MeasurementError):
 
 
 class MetricError(MeasurementError):
-    """A metric of a plugin or of an ONNX file fails, or returns something else than its numbers."""
+    """A metric of a plugin or of an ONNX file fails, or does not return valid numbers."""
 
 
 class BaselineError(MeasurementError):

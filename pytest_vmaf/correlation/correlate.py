@@ -38,13 +38,13 @@ def correlate(
     PLCC, RMSE, RMSE* and the outlier ratio are those of ITU-T P.1401 after its mapping of the metric to opinion scores,
     a third-order polynomial that never falls as the metric gets better. SRCC and tau-b need no mapping. tau-b 95 ties
     scores that viewers cannot tell apart (Naderi and Möller, 2020), and has a ceiling: the tau-b 95 of the MOS
-    themselves. Per codec and per source, the mapping is fitted to the group's own clips, and `bias` tells by how much
+    itself. Per codec and per source, the mapping is fitted to the group's own clips, and `bias` tells by how much
     the mapping of all clips overrates it.
 
     Intervals are percentiles of bootstrap resamples, corrected for their bias. Differences between metrics are tested
-    on the same clips: PLCC by Fisher's z for dependent correlations (Meng, Rosenthal and Rubin, 1992), which takes
-    clips for independent; everything else by the standard error of a paired bootstrap and Student's t. Both have Holm's
-    correction for the number of pairs.
+    on the same clips: PLCC by Fisher's z for dependent correlations (Meng, Rosenthal and Rubin, 1992), which
+    assumes that clips are independent; everything else by the standard error of a paired bootstrap and Student's t.
+    Both have Holm's correction for the number of pairs.
 
     Args:
         scores: A file (CSV, TSV, JSON or JSON Lines), rows, columns or a DataFrame: `clip`, optionally `codec` and
@@ -54,14 +54,14 @@ def correlate(
             `std` and `n`. Or votes: a row for each with `clip`, `viewer` and `vote`; or a row for each clip with a
             column for each viewer.
         metrics: The metrics. Default: every column of numbers.
-        lower_is_better: The metrics of which a lower value is better, beside those that pytest-vmaf knows, for example
+        lower_is_better: The metrics for which lower is better, in addition to those that pytest-vmaf knows, for example
             "lpips"; "mos" if a lower MOS is better.
         mapping: "cubic", or "logistic" for the logistic function of ITU-T J.149.
-        resample_by: What is drawn together in a resample. Default: "source" if the clips have several, because clips of
+        resample_by: The unit that is drawn in a resample. Default: "source" if the clips have several, because clips of
             one source are alike, else "clip".
         resamples: How many resamples to draw.
         seed: Their seed. Equal seeds give equal intervals.
-        allow_missing: Leave clips out that are not in both tables, or lack a metric. The notes tell how many.
+        allow_missing: Leave out clips that are not in both tables or lack a metric. The notes tell how many.
 
     Returns:
         The correlation: `correlation["neg"].srcc`, `correlation.of("neg", codec="av1").plcc`.

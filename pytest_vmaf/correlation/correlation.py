@@ -60,7 +60,7 @@ class MetricAgreement:
 
     @property
     def tau_b_95(self) -> float:
-        """Kendall's tau-b where MOS that viewers cannot tell apart are tied."""
+        """Kendall's tau-b, with clips that viewers cannot tell apart as ties."""
         return self.value("tau_b_95")
 
     @property
@@ -70,12 +70,12 @@ class MetricAgreement:
 
     @property
     def rmse_star(self) -> float:
-        """The same of what of each error is beyond the confidence interval of the MOS (epsilon-insensitive)."""
+        """RMSE of the part of each error beyond the confidence interval of the MOS (epsilon-insensitive)."""
         return self.value("rmse_star")
 
     @property
     def outlier_ratio(self) -> float:
-        """The part of the clips whose error is beyond the confidence interval of the MOS."""
+        """The proportion of clips whose error exceeds the confidence interval of the MOS."""
         return self.value("outlier_ratio")
 
     def value(self, statistic: StatisticName) -> float:
@@ -157,7 +157,7 @@ class Correlation:
         clips: The clips with their scores and opinions, by name.
         notes: What was left out, and what to keep in mind.
         mapping: "cubic" or "logistic".
-        block: What is drawn together in a resample: "clip" or "source".
+        block: The unit that is drawn in a resample: "clip" or "source".
         resamples: How many resamples the intervals are from.
         seed: The seed of the resamples.
         mos_lower_is_better: Whether a lower MOS is better, such as a DMOS of impairment.
@@ -183,7 +183,7 @@ class Correlation:
 
     @property
     def ceiling(self) -> float | None:
-        """The tau-b 95 of the MOS themselves over all clips; None without confidence intervals."""
+        """The tau-b 95 of the MOS itself over all clips; None without confidence intervals."""
         return self.everything.ceiling.value
 
     def of(self, metric: str, *, codec: str | None = None, source: str | None = None) -> MetricAgreement:

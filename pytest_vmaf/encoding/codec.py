@@ -1,4 +1,4 @@
-"""Codec: an encoder and a decoder in Python. What one states about itself, and whether an object is one."""
+"""`Codec`: the protocol of codecs in Python. Reads and checks what a codec states about itself."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ class Codec(Protocol[Quality]):
     `encode` gets the frames of the source and a quality, and returns the bitstream. `decode` gets nothing but the
     bitstream, and returns the frames. The bitrate is that of the bytes: 8 * len(bitstream) / duration.
 
-    A codec may state more about itself with attributes, all of them optional:
+    A codec may state more about itself with optional attributes:
 
     - `qualities`: the qualities it can encode at, for example `(0.0018, 0.0035, 0.0067, 0.013)` or `range(1, 9)`.
       Without it, qualities are whole numbers from 0 to 51.
     - `larger_is_finer`: True if a larger number means a better picture, as with most learned codecs.
     - `pix_fmt`: ffmpeg's name of the frames' layout. The default is `"rgb24"`: arrays `[height, width, 3]` of uint8.
     - `name`: its name in messages, by default that of its class.
-    - `version` (a string) and `files` (paths, for example of its weights): all that decides what it writes. With one of
-      them, encodes are cached.
+    - `version` (a string) and `files` (paths, for example of its weights): they determine what it writes. Encodes are
+      cached if the codec has one of them.
     """
 
     def encode(self, frames: SourceFrames, quality: Quality, /) -> bytes:

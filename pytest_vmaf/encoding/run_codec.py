@@ -1,4 +1,4 @@
-"""Run a codec in Python: encode a source to a bitstream, and decode a bitstream to frames. Imported where it is used."""
+"""Run a codec in Python: encode a source to a bitstream, and decode that to frames. Imported where it is used."""
 
 from __future__ import annotations
 

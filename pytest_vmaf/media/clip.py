@@ -127,7 +127,7 @@ class Clip:
     ) -> Clip:
         """Make a clip of frames in memory. They are written to a temporary file, one by one.
 
-        The file is removed when no clip refers to it any more, and when the process ends.
+        The file is removed when no clip refers to it any more, at the latest when the process ends.
 
         Args:
             frames: An array of all frames, [N,H,W,3] for RGB or [N,H,W] for grey; an iterable, for example a generator,
@@ -138,11 +138,11 @@ class Clip:
                 rounded to 16 bits ("rgb48le" or "gray16le").
             frame_rate: Frames per second. By default that of the clip that these frames are compared with, else 25.
             layout: The order of the axes where it is not that above: "NCHW" for arrays [N,3,H,W], or frames [3,H,W].
-            name: What messages, reports and baselines call the clip. By default "frames in memory".
+            name: The clip's name in messages, reports and baselines. By default "frames in memory".
 
         Raises:
-            ClipError: If these are not frames, they differ from each other, or making one raised. `error.frame` is the
-                number of the frame, and the cause is what was raised.
+            ClipError: If these are not frames, if they differ from each other, or if making one raises an exception,
+                which is the error's cause. `error.frame` is the number of the frame.
         """
         from pytest_vmaf.media.spool_frames import spool_frames
 

@@ -52,7 +52,7 @@ class ReadOptions(TypedDict, total=False):
 
 
 class _Abandoned(Exception):
-    """Nobody reads the frames any more."""
+    """The caller closed the iterator."""
 
 
 @dataclass
@@ -62,7 +62,7 @@ class _Decoding:
     end: Finished | None = None
     error: BaseException | None = None
     abandoned: bool = False
-    #: Whether somebody waits for a frame.
+    #: Whether the caller waits for a frame.
     awaited: threading.Event = field(default_factory=threading.Event)
     #: What ffmpeg says of frames that it left out or made up.
     damage: str = ""

@@ -35,10 +35,10 @@ class Metric(Protocol):
       clip.
     - `version`: a text that changes when the values do. Only the values of a metric that has one are cached.
 
-    Pictures are float32 at the clip's own depth, black 0 and white 1: RGB (made by BT.709 unless the clip names another
-    matrix), clipped to that range as a display does, or luma, which is not clipped. They have gone through every filter
-    of the scored pictures. `measure` gets new arrays in each call, which it may change, and is never called by two
-    threads at once.
+    Pictures are float32 with the precision of the clip's bit depth; black is 0 and white is 1. RGB is made with the
+    clip's matrix, or with BT.709 if the clip names none, and is clipped to that range. Luma is not clipped. Pictures
+    have passed through the same filters as for scoring. `measure` gets new arrays in each call, which it may change.
+    Two threads never call it at once.
     """
 
     @property
@@ -53,8 +53,8 @@ class Metric(Protocol):
         """Compare a picture, or a window of T pictures, of both clips.
 
         Returns:
-            A number; of a window either one for all its frames, or T of them, one for each. A frame of several windows
-            gets their mean.
+            A number. For a window, either one number, or T numbers, one for each frame. A frame in several windows gets
+            the mean.
         """
 
 
@@ -73,7 +73,7 @@ class ClipMetric(Protocol):
         """Compare two clips, frame by frame as `pairs` yields them.
 
         Returns:
-            One number for the clip, which each frame then has, or one for each frame.
+            One number for the clip, which every frame gets, or one for each frame.
         """
 
 

@@ -58,11 +58,11 @@ def network_metric(value: str | os.PathLike[str]) -> NetworkMetric:
 class NetworkMetric:
     """A learned metric as an ONNX file.
 
-    The network has two float32 inputs, bound by name: `reference` (or `ref`) and `distorted` (or `dist`, `dis`), each
+    The network has two float32 inputs, found by name: `reference` (or `ref`) and `distorted` (or `dist`, `dis`), each
     [1,3,H,W] in RGB. It has one output of one number. Its metadata (strings) may have `metric` (the name), `direction`
     ("higher" or "lower"), `label`, `unit`, `range` ("0,1"), `normalise` ("0..1", "-1..1" or "imagenet"),
-    `working_width` and `working_height`, `frames` (T above 1: inputs [1,T,3,H,W]) and `stride`. What is given here must
-    not contradict it.
+    `working_width` and `working_height`, `frames` (T above 1: inputs [1,T,3,H,W]) and `stride`. Arguments must not
+    contradict the metadata.
     """
 
     _planar = True

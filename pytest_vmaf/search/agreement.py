@@ -39,7 +39,7 @@ class Agreement(Mapping[str, Delta]):
         anchor: The label of the encoder that it is compared with.
         rates: By metric, the BD-rate.
         unknown: By metric, why there is none.
-        judges: The metrics that the verdict is made of, that of the targets first.
+        judges: The metrics that the verdict considers, that of the targets first.
     """
 
     encoder: str
@@ -66,7 +66,7 @@ class Agreement(Mapping[str, Delta]):
         return len(self.rates)
 
     def margin(self, metric: str) -> float:
-        """The BD-rate below which the metric says neither, in percent: 1, or what few encodes leave open."""
+        """The BD-rate below which a difference is noise, in percent: 1, or the effect of single encodes if larger."""
         return max(NOISE, self[metric].noise)
 
     def opinion(self, metric: str) -> Opinion:
@@ -113,11 +113,11 @@ class Agreement(Mapping[str, Delta]):
     def beside(self, **others: Agreement) -> Agreement:
         """Add the metric of the targets of other comparisons to the verdict, such as NEG of VMAF v1.
 
-        A search has scores of one model. Another comparison with `generation="v1"` takes the encodes that both make
-        from the cache.
+        A search uses the scores of one model. Another comparison with `generation="v1"` reuses the cached encodes of
+        the first one.
 
         Args:
-            **others: By the name that it gets here, the BD-rates of the same encoders in another comparison.
+            **others: The BD-rates of the same encoders in other comparisons, each under the name that it gets here.
 
         Raises:
             SettingsError: If these are other encoders, or a metric has this name already.
