@@ -2,8 +2,8 @@
 
     python benchmarks/frames_in_memory.py [--source CLIP] [--frames 48] [--pairs 5]
 
-Both sides score the same frames in turn, without a cache and without signs. The files exist already; the frames are in
-memory already. Peak memory is that of a process that scores generators, above one that only imports (Linux).
+Both sides score the same frames in turn, without a cache and without signs. The files exist before, and the frames are
+in memory before. Peak memory is that of a process that scores generators, minus that of one that only imports (Linux).
 """
 
 from __future__ import annotations

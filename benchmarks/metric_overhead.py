@@ -3,8 +3,8 @@
     python benchmarks/metric_overhead.py [--source CLIP] [--runs 5]
 
 All sides score the same encode in turn, without a cache. CPU seconds are those of ffmpeg and of Python together. The
-metrics compute next to nothing, so that what is measured is the decoding and the making of their pictures; `ssim.onnx`
-is SSIM as a network.
+metrics compute next to nothing, so the benchmark measures decoding and the conversion of pictures. `ssim.onnx` is SSIM
+as a network.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A small video codec in NumPy: 8x8 DCT, prediction from the frame before, quantisation, zig-zag, and entropy coding.
+"""A small video codec in NumPy: 8x8 DCT, prediction from the previous frame, quantisation, zig-zag, and entropy coding.
 
-It stands for a codec of your own, for example a learned one: `encode` makes bytes of frames, and `decode` makes frames
-of nothing but the bytes.
+It stands for a codec of your own, for example a learned one: `encode` turns frames into bytes, and `decode` turns the
+bytes, and nothing else, into frames.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ WEIGHTS = (1 + SLOPE * _DIAGONAL).astype(np.float32).reshape(SIDE, SIDE)
 class DctCodec:
     """Encodes planes of YUV 4:2:0. Its qualities are steps of the quantiser; a larger one is coarser.
 
-    A block is predicted from the same place of the frame before, or from mid-grey where that is nearer.
+    A block is predicted from the same place in the previous frame, or from mid-grey if that is closer.
     """
 
     pix_fmt = "yuv420p"
     qualities = (4, 5.5, 8, 11, 16, 22, 32, 45, 64)
-    #: All that decides what it writes. With it, pytest-vmaf takes encodes from its cache.
+    #: Changes when the bytes change. Codecs with a version have their encodes cached.
     version = "1"
 
     def encode(self, frames: Iterable[tuple[Plane, Plane, Plane]], quality: float) -> bytes:
-        """Encode frames. Only the frame before is in memory, beside what was written."""
+        """Encode frames. Only the previous frame and the bitstream are in memory."""
         parts: list[bytes] = []
         before: list[Blocks] = []
         for planes in frames:
@@ -66,7 +66,7 @@ class DctCodec:
                 level = np.rint(transform(block - guess) / (WEIGHTS * np.float32(quality))).astype(np.int16)
                 levels.append(level.reshape(-1, SIDE * SIDE)[:, ZIGZAG])
                 modes.append(mode)
-                # What the decoder will have, and not what the source has.
+                # Predict from what the decoder will have, not from the source.
                 decoded.append(reconstruct(level, guess, quality))
             before = decoded
             parts.append(pack(np.concatenate(levels), np.concatenate(modes)))
@@ -120,7 +120,7 @@ def reconstruct(levels: NDArray[np.int16], guess: Blocks, quality: float) -> Blo
 
 
 def predict(blocks: Blocks, before: Blocks | None) -> tuple[Blocks, NDArray[np.bool_]]:
-    """What blocks probably are, and which of them are predicted from the frame before."""
+    """The prediction of blocks, and which of them are predicted from the previous frame."""
     if before is None:
         modes = np.zeros(len(blocks), bool)
     else:
@@ -140,7 +140,7 @@ def pack(levels: NDArray[np.int16], modes: NDArray[np.bool_]) -> bytes:
     """The levels of a frame as bytes: for each block the number of levels up to its last one, then these levels."""
     ends = np.where(levels.any(1), SIDE * SIDE - np.argmax(levels[:, ::-1] != 0, 1), 0)
     used = np.arange(SIDE * SIDE) < ends[:, None]
-    # By frequency and not by block: neighbours are then alike.
+    # Ordered by frequency, not by block, so that neighbours are alike.
     order = levels.T[used.T]
     small = np.clip(order, -127, 127).astype(np.int8)
     large = order[np.abs(order) >= 127]
@@ -150,7 +150,7 @@ def pack(levels: NDArray[np.int16], modes: NDArray[np.bool_]) -> bytes:
 
 
 def unpack(bitstream: bytes, place: int, count: int) -> tuple[NDArray[np.int16], NDArray[np.bool_], int]:
-    """The levels and modes of a frame of so many blocks, and the place of the next frame in the bitstream."""
+    """The levels and modes of a frame with `count` blocks, and the place of the next frame in the bitstream."""
     (length,) = struct.unpack_from("<I", bitstream, place)
     place += 4
     content = lzma.decompress(bitstream[place : place + length], **LZMA)

@@ -1,4 +1,4 @@
-"""A codec in Python beside the encoders of ffmpeg: its bitrate at a quality, and how far it is from x264."""
+"""A codec in Python: its bitrate at a quality, and its BD-rate against x264."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def middle(source: Clip) -> Clip:
 
 def test_the_codec_reaches_its_target_at_this_bitrate(vmaf, middle):
     """The search tries the codec's own qualities. The bitrate is that of the bytes that `encode` returns."""
-    found = vmaf.bisect(middle, encoder=DctCodec(), targets=[90], max_bitrate=800_000)
-    assert found[90].crf >= 16  # the step of the quantiser
+    bisection = vmaf.bisect(middle, encoder=DctCodec(), targets=[90], max_bitrate=800_000)
+    assert bisection[90].crf >= 16  # the step of the quantiser
 
 
 def test_the_codec_stays_this_near_to_x264(vmaf, middle):
-    """Both at equal quality. A codec that learns would have to come below 0 %."""
+    """Compare both at equal quality. A codec that is better than x264 has a BD-rate below 0 %."""
     encoders = {"x264": {"encoder": "libx264:fast", "crf": (20, 30)}, "dct": DctCodec()}
     comparison = vmaf.compare(middle, encoders=encoders, targets=[78, 90], speed=False)
     assert 0 < comparison.bd_rate("dct", anchor="x264") < 300
@@ -34,6 +34,6 @@ def test_the_codec_stays_this_near_to_x264(vmaf, middle):
 
 
 def test_an_encode_passes_the_gates(vmaf, middle, tmp_path):
-    """The file has the bitstream, and the clip has the decoded frames. Default gates look for signs of enhancement."""
+    """The file contains the bitstream; `encode.clip` has the decoded frames. Default gates look for signs of enhancement."""
     encode = vmaf.encode(middle, tmp_path / "encode.bin", encoder=DctCodec(), crf=16)
     vmaf.check(middle, encode, min_neg=89, min_neg_p5=86, max_bitrate=800_000)

@@ -99,7 +99,7 @@ class Agreement(Mapping[str, Delta]):
                 f"({self._span(better)}), {self._say(worse)} that it is worse ({self._span(worse)}){others}"
             )
         if not (better or worse):
-            what = f"no metric tells {self.encoder} from {self.anchor}"
+            what = f"no metric shows a difference between {self.encoder} and {self.anchor}"
             known = self.of("neither")
             return f"{what}: {_listed(known)} {self._span(known)}{others}" if known else f"{what}{others}"
         decided, word = (better, "better") if better else (worse, "worse")

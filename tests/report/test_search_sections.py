@@ -335,7 +335,7 @@ def test_agreement() -> None:
     assert section.title == AGREEMENT
     first, second, reason = blocks(section, "text")
     assert first["text"].startswith("Metrics disagree: NEG says that b is better than a (-5.0 %), psnr_y says")
-    assert second["text"] == "No metric tells c from a: NEG +0.5 %."
+    assert second["text"] == "No metric shows a difference between c and a: NEG +0.5 %."
     assert reason["text"] == "psnr_y: <b>no curve</b>"
     (table,) = blocks(section, "table")
     assert table["rows"] == [
