@@ -34,6 +34,6 @@ def test_the_codec_stays_this_near_to_x264(vmaf, middle):
 
 
 def test_an_encode_passes_the_gates(vmaf, middle, tmp_path):
-    """The file contains the bitstream; `encode.clip` has the decoded frames. Default gates look for signs of enhancement."""
+    """The file contains the bitstream; `encode.clip` has the decoded frames. Default gates look for enhancement."""
     encode = vmaf.encode(middle, tmp_path / "encode.bin", encoder=DctCodec(), crf=16)
     vmaf.check(middle, encode, min_neg=89, min_neg_p5=86, max_bitrate=800_000)

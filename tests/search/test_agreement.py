@@ -57,7 +57,10 @@ def opinions(**rates: float | tuple[float, ...] | None) -> Agreement:
         ),
         ({"neg": 0.5, "psnr_y": -0.5}, "no metric shows a difference between b and a: NEG and psnr_y -0.5 to +0.5 %"),
         ({"neg": -5, "psnr_y": None}, "NEG alone says that b is better than a (-5.0 %); psnr_y cannot be compared"),
-        ({"neg": None, "psnr_y": None}, "no metric shows a difference between b and a; NEG and psnr_y cannot be compared"),
+        (
+            {"neg": None, "psnr_y": None},
+            "no metric shows a difference between b and a; NEG and psnr_y cannot be compared",
+        ),
         ({"neg": -5}, "NEG says that b is better than a (-5.0 %); no other metric was compared"),
     ],
 )  # fmt: skip
