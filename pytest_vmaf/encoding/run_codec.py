@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import operator
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
@@ -31,6 +32,8 @@ TURN = threading.RLock()
 #: The codecs whose decoder was checked, by their number in memory, each with itself so that the number stays its own.
 _checked: dict[int, object] = {}
 MOST_CHECKED = 100
+#: What an encoder may store something in without setting an attribute.
+CONTAINERS = (dict, list, set)
 
 
 def write_bitstream(job: EncodeJob, crf: float, path: Path) -> int:
@@ -134,7 +137,7 @@ def attributes(job: EncodeJob) -> dict[str, object] | None:
     while len(_checked) >= MOST_CHECKED:
         del _checked[next(iter(_checked))]
     _checked[id(codec)] = codec
-    return dict(vars(codec))
+    return {name: copy.copy(value) if isinstance(value, CONTAINERS) else value for name, value in vars(codec).items()}
 
 
 def changed_attributes(job: EncodeJob, before: dict[str, object] | None) -> dict[str, object] | None:
@@ -143,7 +146,16 @@ def changed_attributes(job: EncodeJob, before: dict[str, object] | None) -> dict
 
 
 def _changed(codec: object, before: dict[str, object]) -> list[str]:
-    return [name for name, value in vars(codec).items() if name not in before or before[name] is not value]
+    return [name for name, value in vars(codec).items() if name not in before or not _same(before[name], value)]
+
+
+def _same(before: object, value: object) -> bool:
+    """Whether an attribute is the same object, or still contains the same ones."""
+    if isinstance(before, dict) and isinstance(value, dict):
+        return _same([*before, *before.values()], [*value, *value.values()])
+    if isinstance(before, list) and isinstance(value, list):
+        return len(before) == len(value) and all(map(operator.is_, before, value))
+    return before is value or (isinstance(value, set) and before == value)
 
 
 def _check_alone(

@@ -341,10 +341,25 @@ class KeepsShape(Rounding):
         return np.frombuffer(bitstream, np.uint8).reshape(-1, *self.shape)
 
 
+class KeepsInside(Keeps):
+    """It stores the frames in a dictionary that it had before."""
+
+    def __init__(self) -> None:
+        self.store: dict[str, Any] = {}
+
+    def encode(self, frames: Iterable[Any], quality: float) -> bytes:
+        self.store["frames"] = list(frames)
+        return b"0"
+
+    def decode(self, bitstream: bytes) -> Any:
+        return self.store["frames"]
+
+
 @pytest.mark.parametrize(
     ("codec", "message"),
     [
         (Keeps(), r"needs what encode\(\) stored in frames\. Without it, decode\(\) raises AttributeError"),
+        (KeepsInside(), r"needs what encode\(\) stored in store\. Without it, decode\(\) raises KeyError"),
         (KeepsShape(), r"needs what encode\(\) stored in shape\. Without it, decode\(\) (raises|returns)"),
     ],
     ids=lambda value: type(value).__name__,
