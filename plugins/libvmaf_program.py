@@ -97,14 +97,14 @@ def _score(clips: list[Iterator[VideoFrame]], form: tuple[int, int, str], settin
 
 
 def _choose_functions(flags: int) -> None:
-    """Let libvmaf use some of its functions for the processor only.
+    """Disable some of libvmaf's optimisations for the CPU.
 
     Raises:
         OSError: If this libvmaf does not allow it.
     """
     from av.filter import graph
 
-    # A library finds what the libraries have that it is linked to.
+    # The symbols of a library include those of the libraries that it is linked to.
     try:
         ctypes.CDLL(graph.__file__).vmaf_set_cpu_flags_mask(ctypes.c_uint(flags))
     except AttributeError as error:

@@ -53,7 +53,7 @@ def pytest_vmaf_scorer(config: object, name: str) -> PyavScorer | None:
 
 
 class PyavScorer:
-    """Scores with the libvmaf that the package `av` (PyAV) carries, whatever the ffmpeg that decodes was built with."""
+    """Scores with the libvmaf of the package `av` (PyAV). The ffmpeg that decodes need not have libvmaf."""
 
     def capabilities(self, tools: Tools) -> Capabilities:
         """The version of PyAV.
@@ -186,7 +186,7 @@ def _find() -> str:
 
 @lru_cache(maxsize=16)
 def _version(folder: str, mtime_ns: int) -> str:
-    """Ask a PyAV once in a process."""
+    """The version of the PyAV in a folder, requested once per process."""
     lines: list[str] = []
     end = run(Command((*_python(folder), "--version"), on_stdout=lines.append), IMPORT_TIMEOUT)
     version = printable(lines[0]) if lines else ""

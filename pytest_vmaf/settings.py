@@ -129,7 +129,7 @@ def _read_metrics(keywords: Mapping[str, object], origin: str) -> dict[str, obje
 
 
 def finder(listed: object, find: FindMetric | None) -> FindMetric:
-    """What finds metrics: in the value of the setting `metrics`, then elsewhere."""
+    """A function that finds metrics: in the value of the setting `metrics`, then elsewhere."""
     return lambda name: listed_metric(listed, name) or (find(name) if find else None)
 
 

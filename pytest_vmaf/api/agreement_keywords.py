@@ -1,4 +1,4 @@
-"""The keywords about metrics that agree as typed dictionaries, as in `keywords`."""
+"""The keywords for the agreement of metrics, as typed dictionaries (see `keywords`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TypedDict
 
 
 class AgreeOptions(TypedDict, total=False):
-    """What searches with a baseline take.
+    """The option of searches with a baseline.
 
     Attributes:
         agree: Independent metrics, for example `["psnr_y", "float_ms_ssim"]`, which are measured too. Against a
@@ -18,7 +18,7 @@ class AgreeOptions(TypedDict, total=False):
 
 
 class AgreementOptions(AgreeOptions, total=False):
-    """What `vmaf.compare` takes.
+    """The options of `vmaf.compare`.
 
     Attributes:
         max_disagreement: Gate: the largest minus the smallest BD-rate of the metric of the targets and those of

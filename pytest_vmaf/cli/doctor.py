@@ -148,7 +148,7 @@ def _model_names() -> tuple[list[str], list[str]]:
 
 
 def _kinds(models: list[str]) -> str:
-    """What the models are, for people."""
+    """The kinds of models, for messages."""
     kinds = {"v0": "_v0.", "NEG": "neg", "v1": "_v1."}
     return ", ".join(kind for kind, part in kinds.items() if any(part in name for name in models))
 

@@ -19,7 +19,7 @@ MOST_SEED = 2**63
 
 @dataclass(frozen=True)
 class Request:
-    """What `correlate` was called with."""
+    """The arguments of `correlate`."""
 
     metrics: tuple[str, ...] | None
     lower_is_better: tuple[str, ...]

@@ -167,7 +167,7 @@ def _not_metrics() -> frozenset[str]:
 def _metrics(
     rows: Sequence[tuple[str, Mapping[str, object]]], columns: Sequence[str], name: str, notes: list[str]
 ) -> tuple[str, ...]:
-    """Every column of numbers, but for what describes an encode, and pools beside their mean."""
+    """Every column of numbers, except those that describe an encode, and pools whose mean is a column too."""
     # A table may have both scores and opinions.
     opinions = OPINIONS if any(column.lower() == "mos" for column in columns) else ()
     own = [column for column in columns if column in _not_metrics() and column not in IDENTITY]

@@ -159,7 +159,7 @@ def measure_group(
 
 
 def cautions(study: Study, everything: ClipGroup) -> list[str]:
-    """What to keep in mind about the numbers."""
+    """Notes that warn about the numbers."""
     notes = []
     for metric, agreement in everything.agreements.items():
         srcc = agreement.estimates["srcc"].value
@@ -175,7 +175,7 @@ def cautions(study: Study, everything: ClipGroup) -> list[str]:
 
 
 def _curve(request: Request, metric: str, x: Floats, opinions: Floats) -> MosCurve | None:
-    """The mapping from a metric to opinion scores in their own units."""
+    """The mapping from a metric to opinion scores, in the units of both."""
     lower, mos_lower = falls(request, metric), MOS in request.lower_is_better
     own_x, own_mos = (-x if lower else x), (-opinions if mos_lower else opinions)
     return fit_curve(request.mapping, own_x, own_mos, falls=lower, mos_falls=mos_lower)

@@ -88,7 +88,7 @@ class CodecFacts:
 
 
 def is_codec(value: object) -> bool:
-    """Whether this is meant as a codec: it has a method of one, and is no text.
+    """Whether a value is meant as a codec: it has a method of one, and is not a string.
 
     A class is meant as one, too; `read_codec` then says that an instance is required.
     """

@@ -141,7 +141,7 @@ def with_pictures(job: EncodeJob, encode: Encode, before: dict[str, object] | No
 
 
 def make_timed_encode(job: EncodeJob, crf: float, path: Path) -> tuple[Encode, Spent]:
-    """As `make_encode`, with what the encoder took, which is exact if nothing else runs in this process.
+    """Like `make_encode`, with the time that the encoder took, which is exact if nothing else runs in this process.
 
     The bitstream of a codec is not decoded.
     """

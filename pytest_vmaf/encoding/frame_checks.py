@@ -47,5 +47,5 @@ def _how_to_round(array: Any, layout: FrameLayout) -> str:
 
 
 def kind_of(value: object) -> str:
-    """What a value is, in messages."""
+    """The kind of a value, for messages."""
     return "None" if value is None else f"{type(value).__name__}"

@@ -161,7 +161,7 @@ def _same(before: object, value: object) -> bool:
 def _check_alone(
     job: EncodeJob, crf: float, path: Path, count: int, before: dict[str, object], expected: bytes
 ) -> None:
-    """Refuse a decoder that needs what `encode` left in the codec: its bytes are then not all that is transmitted."""
+    """Refuse a decoder that needs attributes set by `encode`, which the bitrate does not count."""
     codec = _codec(job)
     names = _changed(codec, before)
     try:
@@ -236,7 +236,7 @@ def _call(job: EncodeJob, crf: float, method: str, position: Callable[[], str]) 
 
 
 def _position(frames: SourceFrames) -> str:
-    """Where the source was read, for messages."""
+    """How far the source was read, for messages."""
     taken = frames_taken(frames)
     return f" after it had read {plural(taken, 'frame')}" if taken else ""
 

@@ -24,7 +24,7 @@ class Scale:
 
     @property
     def is_grid(self) -> bool:
-        """Whether these are numbers of the encoder's own, and no range of whole numbers."""
+        """Whether the scale is a list of numbers, not a range of whole numbers."""
         return not isinstance(self.steps, range)
 
     @property

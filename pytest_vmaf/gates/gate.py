@@ -241,7 +241,7 @@ def frame_metrics() -> tuple[str, ...]:
 
 
 def gate_names() -> list[str]:
-    """The names of gates without their pools, those of elementary features aside."""
+    """The names of gates without their pools, except for those on elementary features."""
     names = (*(each for each in frame_metrics() if not is_elementary(each)), *STREAM_METRICS, *SPEED_GATES)
     return [ABOVE, *(f"{bound}_{metric}" for bound in ("min", "max") for metric in names)]
 

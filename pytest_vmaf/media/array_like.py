@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: What tells that an object is an array.
+#: The attributes by which an array is recognised.
 ARRAY_PROTOCOLS = ("__array__", "__array_interface__", "__dlpack__")
 
 

@@ -93,7 +93,7 @@ def own_cause(error: BaseException) -> BaseException | None:
 
 
 def are_frames(value: object) -> bool:
-    """Whether something can only be frames in memory: an array, a list of arrays, or another iterable. None is read."""
+    """Whether a value can only be frames in memory: an array, a list of arrays or another iterable. Reads none."""
     if isinstance(value, NO_FRAMES) or is_encode(value):
         return False
     if is_array(value) or isinstance(value, Iterator):

@@ -113,7 +113,7 @@ def read_frames(
         ClipError: If the clip cannot be decoded, or `pix_fmt` is another one.
         ScorerError: If the time limit is exceeded, or there is no ffmpeg.
     """
-    # What is wrong with the arguments is said here, and not when the first frame is read.
+    # Invalid arguments are reported here, not when the first frame is read.
     for name in options.keys() - ReadOptions.__annotations__.keys():
         raise TypeError(f"read_frames() got an unexpected keyword argument {name!r}")
     size, timeout = options.get("size"), options.get("timeout")

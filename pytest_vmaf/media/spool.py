@@ -14,7 +14,7 @@ from pathlib import Path
 from pytest_vmaf.media.scratch import lasting_folder
 from pytest_vmaf.text import plural, printable
 
-#: What clips of frames are called that have no name.
+#: The name of clips of frames that have no name.
 UNNAMED = "frames in memory"
 #: The name of such a clip in results; see `Spool.shape`.
 IN_MEMORY = re.compile(
@@ -97,7 +97,7 @@ class Spool:
 
 
 def title_of(name: str) -> str:
-    """What the clip of a result is called, from its name there: a file without folders, or frames in memory."""
+    """The short name of a result's clip: the file without its folders, or the name of frames in memory."""
     found = IN_MEMORY.match(name)
     return (found["name"] or UNNAMED) if found else Path(name).name
 

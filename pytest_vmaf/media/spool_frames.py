@@ -97,7 +97,7 @@ def spool_frames(
 
 
 def _guarded(items: Iterator[object]) -> Iterator[object]:
-    """The frames. What making one raises becomes the cause of a ClipError."""
+    """The frames. An exception while making one becomes the cause of a ClipError."""
     for number in count():
         try:
             item = next(items)
@@ -178,7 +178,7 @@ def _channels(stated: Stated, what: str) -> tuple[int, ...]:
 
 
 def _writer_of(item: object, stated: Stated) -> _Writer:
-    """What the first frame says about all of them."""
+    """The writer for frames like this one, the first."""
     if isinstance(item, tuple | list) and item and all(map(is_array, item)):
         planes = [to_array(plane) for plane in item]
         if any(plane.ndim > 2 for plane in planes):

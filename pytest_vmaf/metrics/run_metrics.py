@@ -129,7 +129,7 @@ def _run_clip(
 
 
 def _call(spec: MetricSpec, at: int | _Pairs, *arguments: object) -> object:
-    """Call a metric. Raises MetricError for whatever it raises, with the frame's number."""
+    """Call a metric. An exception in it becomes the cause of a MetricError that names the frame."""
     try:
         return spec.measure(*arguments)
     except MeasurementError as error:
@@ -153,7 +153,7 @@ def _place(spec: MetricSpec, at: int | _Pairs | None) -> str:
 
 
 def _numbers(spec: MetricSpec, value: object, most: int, first: int | None) -> list[float]:
-    """What a metric returned: one number, or `most` of them. `first` is the first frame of its window."""
+    """The values that a metric returned: one number, or `most` of them. `first` is the first frame of its window."""
     place = _place(spec, first)
     expected = "a number" if most == 1 else f"a number, or {most} of them, one for each frame"
     problem = MetricError(

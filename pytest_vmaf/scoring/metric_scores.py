@@ -54,5 +54,5 @@ def metric_scores(prepared: PreparedScoring, log: ScoreLog, context: Context) ->
 
 
 def metric_provenance(prepared: PreparedScoring) -> dict[str, Any]:
-    """What a result states about its metrics, nothing without any."""
+    """The metrics of plugins in a result's provenance; empty if there are none."""
     return {"metrics": {spec.name: describe(spec) for spec in prepared.metrics}} if prepared.metrics else {}

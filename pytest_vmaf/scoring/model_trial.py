@@ -1,4 +1,4 @@
-"""Which models a scorer can compute, found out by scoring two frames."""
+"""Which models a scorer can compute: scores two frames to find out."""
 
 from __future__ import annotations
 

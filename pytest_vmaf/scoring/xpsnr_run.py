@@ -1,4 +1,4 @@
-"""A run of ffmpeg that measures only XPSNR, beside scorers that do not."""
+"""A run of ffmpeg that measures only XPSNR, for scorers that do not."""
 
 from __future__ import annotations
 

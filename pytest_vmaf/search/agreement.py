@@ -70,7 +70,7 @@ class Agreement(Mapping[str, Delta]):
         return max(NOISE, self[metric].noise)
 
     def opinion(self, metric: str) -> Opinion:
-        """What a metric says: "better", "worse", "neither" or "unknown"."""
+        """Whether the encoder is "better" or "worse" by a metric; "neither" for noise, "unknown" without a BD-rate."""
         if metric in self.unknown:
             return "unknown"
         rate = self[metric]

@@ -53,7 +53,7 @@ class EqualRate:
 
     @property
     def change(self) -> Change:
-        """What became of the metric: it "gains", "loses", or "keeps" its value within the noise."""
+        """Whether the metric "gains", "loses", or "keeps" its value within the noise."""
         if abs(self.gain) <= self.allowed:
             return "keeps"
         return "gains" if self.gain > 0 else "loses"

@@ -17,7 +17,7 @@ from pytest_vmaf.text import did_you_mean
 
 #: The prefixes of features without a ceiling (infinite for identical frames), and of those that do not measure quality.
 NO_TARGETS = ("psnr_hvs", "ciede", "float_moment", "motion", "integer_motion")
-#: The prefixes of what no rate-quality curve is of.
+#: The prefixes of metrics that have no rate-quality curve.
 NO_QUALITY = ("gap", "float_moment", "motion", "integer_motion")
 
 

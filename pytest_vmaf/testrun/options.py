@@ -162,7 +162,7 @@ def config_layers(config: pytest.Config) -> tuple[Layer, ...]:
 
 
 def metric_finder(config: pytest.Config, hook: pluggy.HookRelay, layers: Sequence[Layer] = ()) -> FindMetric:
-    """What finds metrics of plugins while gates are read: in the setting `metrics` of layers, then by the hook."""
+    """A function that finds metrics while gates are read: in the setting `metrics` of layers, then by the hook."""
 
     def find(name: str) -> MetricSpec | None:
         from pytest_vmaf.api.context import find_listed
