@@ -25,6 +25,8 @@ MOST_ROWS = 10_000
 DELIMITERS = "\t;,"
 #: Cells that say that there is no value.
 NO_VALUE = ("", "nan", "na", "n/a", "none", "null", "-", "–")
+#: A number of a table with commas between its columns that may have a thousands separator or a decimal comma.
+THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
 DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 #: How many names a message lists.
 NAMED = 5
@@ -210,6 +212,11 @@ def _read_delimited(text: str, name: str) -> Iterator[tuple[str, dict[str, objec
                 continue
             if len(cells) != len(columns):
                 raise MeasurementError(f"{where} must have {plural(len(columns), 'column')}, not {len(cells)}.")
+            if delimiter == "," and (number := next(filter(THOUSANDS.fullmatch, cells), "")):
+                plain = number.replace(",", "")
+                raise MeasurementError(
+                    f"{where}: {number!r} can mean {plain} or {number.replace(',', '.', 1)}. Write one of them."
+                )
             yield where, dict(zip(columns, cells, strict=True))
     except csv.Error as error:
         raise MeasurementError(f"{name}, line {reader.line_num} is not a row of a table: {error}.") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, Protocol, TypeVar
@@ -20,10 +20,11 @@ from pytest_vmaf.gates.metrics import (
     STREAM_METRICS,
     metrics,
 )
+from pytest_vmaf.gates.name_errors import unknown_metric, unknown_pool
 from pytest_vmaf.gates.plugin_metrics import FindMetric, find_in, no_metric
 from pytest_vmaf.gates.stream_numbers import result_number
 from pytest_vmaf.scoring.features import feature_columns, is_elementary, metrics_of
-from pytest_vmaf.scoring.pools import OTHER_POOLS, POOLS, is_pool
+from pytest_vmaf.scoring.pools import POOLS, is_pool
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.text import did_you_mean, printable
 
@@ -156,6 +157,11 @@ def parse_gate(name: str, limit: object, origin: str, region: str = "", find: Fi
     if not is_own and (found := find_in(rest, find)):
         if not is_pool(found[1]):
             raise unknown_pool(name, found[1], origin)
+        if bound == "min" and (spec := find(found[0])) and not spec.higher_is_better:
+            raise SettingsError(
+                f"{name!r} ({origin}): a lower {found[0]} is better, so a minimum passes however bad the picture is. "
+                f"Write max_{rest}."
+            )
         return Gate(name, bound, *found, _limit(name, limit, origin, points=False), origin, region)
     if metric is None:
         suffix = next((f"_{pool}" for pool in POOLS if rest.endswith(f"_{pool}")), "")
@@ -244,24 +250,6 @@ def gate_names() -> list[str]:
     """The names of gates without their pools, except for those on elementary features."""
     names = (*(each for each in frame_metrics() if not is_elementary(each)), *STREAM_METRICS, *SPEED_GATES)
     return [ABOVE, *(f"{bound}_{metric}" for bound in ("min", "max") for metric in names)]
-
-
-def unknown_metric(name: str, origin: str, hint: str, names: Sequence[str]) -> SettingsError:
-    """The error for a gate or tolerance whose metric is not one of the names."""
-    if "bd_rate" in name:
-        hint = " For a BD-rate, assert on comparison.bd_rate(…), or pass baseline=True and max_bd_rate_rise=."
-    if "disagree" in name:
-        hint = " max_disagreement= is a keyword of vmaf.compare, and compares BD-rates."
-    listed = ", ".join(each for each in names if not each.startswith("float_moment") and not is_elementary(each))
-    return SettingsError(
-        f"{name!r} ({origin}) has an unknown metric.{hint} Metrics: {listed}, and those of plugins and of metrics=."
-    )
-
-
-def unknown_pool(name: str, pool: str, origin: str, others: Sequence[str] = ()) -> SettingsError:
-    """The error for a gate or tolerance that ends in an unknown pool; suggests `others`, too."""
-    hint = did_you_mean(pool, (*POOLS, "worst_1s", "worst_shot", *others), f"{name.removesuffix(pool)}{{}}")
-    return SettingsError(f"{name!r} ({origin}) has an unknown pool.{hint} Pools: {', '.join(POOLS)}, {OTHER_POOLS}.")
 
 
 def is_off(limit: object) -> bool:

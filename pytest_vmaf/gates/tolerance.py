@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pytest_vmaf.errors import SettingsError
-from pytest_vmaf.gates.gate import effective, frame_metrics, is_off, to_number, unknown_metric, unknown_pool
+from pytest_vmaf.gates.gate import effective, frame_metrics, is_off, to_number
 from pytest_vmaf.gates.metrics import SEARCH_METRICS, SPEED, metrics
+from pytest_vmaf.gates.name_errors import unknown_metric, unknown_pool
 from pytest_vmaf.gates.plugin_metrics import FindMetric, is_plugin_name, no_metric
 from pytest_vmaf.scoring.features import feature_columns
 from pytest_vmaf.scoring.pools import POOLS, is_window

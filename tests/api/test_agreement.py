@@ -56,6 +56,7 @@ def test_comparison(clip: Path, cache: str, pair: dict[str, Encoder]) -> None:
     assert [level["name"] for level in chart["levels"]] == [row[1] for row in table["rows"]]
 
 
+@pytest.mark.slow
 def test_max_disagreement(clip: Path, cache: str, pair: dict[str, Encoder]) -> None:
     vmaf = Vmaf(scorer=TwoMetrics(tuned=(3.0, -1.5)), cache_dir=cache)
     with pytest.raises(

@@ -65,6 +65,12 @@ def test_utf_16(tmp_path: Path) -> None:
     assert len(scores_of(tmp_path / "scores")[1]) == len(SCORES)
 
 
+def test_thousands_separator(tmp_path: Path) -> None:
+    (tmp_path / "scores.csv").write_text('clip,speed\na,999\nb,"1,085"\n', encoding="utf-8")
+    with pytest.raises(MeasurementError, match=r"line 3: '1,085' can mean 1085 or 1\.085\. Write one of them\."):
+        read_table(tmp_path / "scores.csv", "scores")
+
+
 def test_numbers_of_numpy() -> None:
     scores = {"clip": np.arange(6), "codec": np.array([np.nan] * 6), "neg": np.arange(6, dtype=np.float32)}
     opinions = {"clip": np.arange(6), "mos": np.arange(6) / 2, "source": [math.nan] * 6}

@@ -32,10 +32,10 @@ def find(name: str) -> MetricSpec | None:
     [
         ("max_lpips", "lpips", "mean"),
         ("max_lpips_p95", "lpips", "p95"),
-        ("min_my_net_worst_2s", "my_net", "worst_2s"),
+        ("max_my_net_worst_2s", "my_net", "worst_2s"),
         ("max_my_net_harmonic_mean", "my_net", "harmonic_mean"),
         ("max_neg_x", "neg_x", "mean"),
-        ("min_neg_x_p5", "neg_x", "p5"),
+        ("max_neg_x_p5", "neg_x", "p5"),
         ("min_neg_p5", "neg", "p5"),
     ],
 )
@@ -47,8 +47,8 @@ def test_gate(name: str, metric: str, pool: str) -> None:
 
 
 def test_limits_are_of_any_size() -> None:
-    assert parse_assignment("min_neg_x=0.5", "ini", find).limit == 0.5
-    assert parse_gate("min_my_net", 700, "call", find=find).limit == 700
+    assert parse_assignment("max_neg_x=0.5", "ini", find).limit == 0.5
+    assert parse_gate("max_my_net", 700, "call", find=find).limit == 700
 
 
 def test_tolerance() -> None:
@@ -81,6 +81,11 @@ def test_ambiguous_names(name: str) -> None:
     assert not is_plugin_name(name)
     with pytest.raises(SettingsError, match="must not end like a pool or a tolerance, as"):
         check_plugin_metric(read_spec(Net(name)))
+
+
+def test_minimum_where_lower_is_better() -> None:
+    with pytest.raises(SettingsError, match=r"a lower lpips is better, so a minimum passes .* Write max_lpips_p95\."):
+        parse_gate("min_lpips_p95", 0.1, "call", find=find)
 
 
 @pytest.mark.parametrize("name", ["", "Net", "my net", "net-2", "2net", "réseau", "n" * 49, None, 5])

@@ -142,6 +142,7 @@ def test_progress(reference, score):
     assert [done for done, _ in updates] == sorted(done for done, _ in updates)
 
 
+@pytest.mark.slow
 def test_model_by_the_references_size(make, reference, tmp_path):
     clip = make(
         "-f",

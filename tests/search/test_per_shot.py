@@ -139,6 +139,7 @@ def test_joined_encode_is_scored(tuned: PerShot, mixed: Clip, store: Path) -> No
     assert tuned.encode.size == pytest.approx(sum(answer.probe.encode.size for answer in tuned.shots), rel=0.01)
 
 
+@pytest.mark.slow
 def test_worst_shot(tuned: PerShot) -> None:
     assert tuned.fixed is not None
     answer = next(iter(tuned.fixed.answers.values()))

@@ -184,6 +184,7 @@ def test_baselines_are_not_written(run: Run, fake: None, pytester: pytest.Pytest
     assert not [*pytester.path.rglob("__vmaf__/*.json")]
 
 
+@pytest.mark.slow
 def test_xdist(run_xdist: Run, fake: None, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(TESTS)
     result = run_xdist(ONLY)

@@ -39,6 +39,7 @@ def test_fake_scorer(run: Run, fake: None, pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*The scorer fake reads no clips, so it cannot meet require='ffmpeg>=4'."])
 
 
+@pytest.mark.slow
 def test_xdist(run_xdist: Run, fake: None, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(TESTS)
     result = run_xdist("--vmaf-require=ffmpeg<2")
