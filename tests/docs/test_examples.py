@@ -10,7 +10,8 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -81,32 +82,59 @@ def page_folder(clips: Path, page_options: str, ffmpeg: str, tmp_path: Path, mon
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
 def test_page(page: Path, page_folder: Path) -> None:
     output = ""
-    for index, block in enumerate(read_blocks(page, ROOT)):
+    for index, blocks in enumerate(steps(page)):
+        block = blocks[0]
         if block.claim == "file":
             (page_folder / block.detail).write_text(block.code, encoding="utf-8")
         elif block.claim == "output":
             check_output(block, output)
-        elif block.claim in ("runs", "fails"):
+        elif is_passing_test(block):
+            output = run_tests(blocks, page_folder, index)
+        else:
             output = run_block(block, page_folder, index)
 
 
-def run_block(block: Block, folder: Path, index: int) -> str:
-    """Run a block, and check whether it passes or fails as it claims."""
-    if block.language == "sh":
-        command = ["bash", "-ec", block.code]
-    else:
-        test = folder / f"test_block_{index}.py"
-        test.write_text(as_test(block.code), encoding="utf-8")
-        options = block.detail.split() if block.claim == "runs" else []
-        command = [sys.executable, "-m", "pytest", test.name, *options]
-    run = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
-    output = run.stdout + run.stderr
-    assert (run.returncode == 0) == (block.claim == "runs"), f"{block.place}\n{output}"
-    assert block.claim == "runs" or block.detail in output, f"{block.place}\n{output}"
-    if block.claim == "fails" and block.language == "python":
-        # Later commands of the page run every test in the folder.
-        test.unlink()
+def steps(page: Path) -> Iterator[list[Block]]:
+    """The blocks of a page that claim something, one by one; tests that pass together, for one run of pytest."""
+    claims = [block for block in read_blocks(page, ROOT) if block.claim in ("file", "output", "runs", "fails")]
+    for passes, group in groupby(claims, lambda block: is_passing_test(block) and not block.detail):
+        blocks = list(group)
+        yield from [blocks] if passes else [[block] for block in blocks]
+
+
+def is_passing_test(block: Block) -> bool:
+    """Whether a block is Python that must pass."""
+    return (block.claim, block.language) == ("runs", "python")
+
+
+def run_tests(blocks: list[Block], folder: Path, index: int) -> str:
+    """Run blocks that pass, as test modules of one run of pytest."""
+    names = [f"test_block_{index}_{number}.py" for number in range(len(blocks))]
+    for name, block in zip(names, blocks, strict=True):
+        (folder / name).write_text(as_test(block.code), encoding="utf-8")
+    output, status = run_command([sys.executable, "-m", "pytest", *names, *blocks[0].detail.split()], folder)
+    assert status == 0, f"{', '.join(block.place for block in blocks)}\n{output}"
     return output
+
+
+def run_block(block: Block, folder: Path, index: int) -> str:
+    """Run a command, or a test that fails, and check that it passes or fails as it claims."""
+    command, test = ["bash", "-ec", block.code], folder / f"test_block_{index}.py"
+    if block.language == "python":
+        test.write_text(as_test(block.code), encoding="utf-8")
+        command = [sys.executable, "-m", "pytest", test.name]
+    output, status = run_command(command, folder)
+    assert (status == 0) == (block.claim == "runs"), f"{block.place}\n{output}"
+    assert block.claim == "runs" or block.detail in output, f"{block.place}\n{output}"
+    # Later commands of the page run every test in the folder.
+    test.unlink(missing_ok=True)
+    return output
+
+
+def run_command(command: list[str], folder: Path) -> tuple[str, int]:
+    """The output and the exit code of a command."""
+    run = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
+    return run.stdout + run.stderr, run.returncode
 
 
 def as_test(code: str) -> str:
