@@ -187,8 +187,8 @@ def worst_lines_of(score: Score, lowest: bool | None = None) -> list[str]:
     """The worst frames of a score with their times; `lowest` as in `Score.worst`."""
     if len(score.frames) == 1:
         return []
-    worst = score.worst(3, lowest=lowest)
-    return _frames([f"{score.context.time_code(index)} {value:.2f}" for index, value in worst])
+    worst, metric = score.worst(3, lowest=lowest), score.scale.metric
+    return _frames([f"{score.context.time_code(index)} {value:.{decimals(metric, value)}f}" for index, value in worst])
 
 
 def _frames(frames: list[str]) -> list[str]:
@@ -235,12 +235,12 @@ def _comparison(verdict: Verdict) -> str:
         exact = gate.metric == "level"
         value = _amount("level", verdict.value) if exact else f"{verdict.value:,.{decimals(gate.metric, limit)}f}"
         return f"{label(gate.metric)} {value} {sign} {_amount(gate.metric, limit)}"
-    return f"{region}{label(gate.metric)}{pool} {_short(verdict.value)} {sign} {limit:g}"
+    return f"{region}{label(gate.metric)}{pool} {_short(verdict.value, limit)} {sign} {limit:g}"
 
 
-def _short(value: float) -> str:
-    """A value with three decimals, or with three digits if it is small, as a mean difference may be."""
-    return f"{value:.3g}" if 0 < abs(value) < 0.01 else f"{value:.3f}"
+def _short(value: float, limit: float) -> str:
+    """A value with three decimals, or with three digits beside a small limit, such as that of a mean difference."""
+    return f"{value:.3g}" if 0 < abs(limit) < 0.01 and abs(value) < 0.01 else f"{value:.3f}"
 
 
 def _amount(metric: str, amount: float) -> str:
