@@ -194,6 +194,7 @@ for search in (
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_script_on_a_terminal(footage: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("CI", "PYTEST_CURRENT_TEST"):

@@ -26,6 +26,7 @@ def test_paths(source: Path, encode: Callable[..., Path]) -> None:
     assert len(by_setting.neg.frames) == 6
 
 
+@pytest.mark.slow
 def test_encodes(source: Path, tmp_path: Path) -> None:
     """An encode is of the part already. A search encodes the part, too."""
     vmaf = Vmaf(part=("0.16s", "0.24s"))

@@ -96,6 +96,7 @@ def test_met_target(run: Run, pytester: pytest.Pytester, short: Path) -> None:
     assert section["title"] == "libx264 ultrafast: NEG 60, 99.9"
 
 
+@pytest.mark.slow
 def test_failures_explain_themselves(run: Run, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_it="""

@@ -191,6 +191,7 @@ CONFTEST = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [["-p", "no:xdist"], ["-n2"]], ids=["alone", "xdist"])
 def test_scorer_from_conftest(pytester: pytest.Pytester, workers: list[str]) -> None:
     pytester.makeconftest(CONFTEST)

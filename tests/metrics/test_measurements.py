@@ -40,6 +40,7 @@ def session(tmp_path: Path) -> Vmaf:
     return Vmaf(cache_dir=tmp_path / "cache", signs=False)
 
 
+@pytest.mark.slow
 def test_cache(session: Vmaf, clip: Path, coded: Path) -> None:
     unversioned, first, second = Difference(), Difference(version="1"), Difference(version="2")
     results = [session.score(clip, coded, metrics=[each]) for each in (unversioned, first, second)]

@@ -142,6 +142,7 @@ def test_killed_again_and_again(clip: Clip, whole: Path, tmp_path: Path) -> None
     assert content(output) == content(whole)
 
 
+@pytest.mark.slow
 def test_complete_file_makes_nothing(clip: Clip, whole: Path, tmp_path: Path) -> None:
     output = Path(shutil.copy(whole, tmp_path))
     updates: list[tuple[int, int]] = []

@@ -94,6 +94,7 @@ def project(tmp_path: Path, footage: Callable[..., Path]) -> Project:
     return Project(folder, footage("192x108", 12))
 
 
+@pytest.mark.slow
 def test_sigterm_to_pytest(project: Project, temp: Path) -> None:
     process = project.start_pytest()
     assert list(temp.glob("pytest-vmaf-*"))
