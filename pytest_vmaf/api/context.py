@@ -131,7 +131,7 @@ class Context:
             encoded: Whether the distorted clip is an encode that was made from the part which the settings name.
 
         Raises:
-            SettingsError: If there is no such scorer or metric.
+            SettingsError: If the scorer or a metric is unknown.
         """
         values = dict(resolve(layers).values)
         folder, size = values.pop("cache_dir"), values.pop("cache_size")
@@ -177,8 +177,8 @@ class Context:
 
 def find_listed(layers: Sequence[Layer], name: str) -> MetricSpec | None:
     """The metric of this name in the setting `metrics` of the nearest layer that has it."""
-    found = (listed_metric(layer.options.get("metrics"), name) for layer in layers)
-    return next((each for each in found if each), None)
+    specs = (listed_metric(layer.options.get("metrics"), name) for layer in layers)
+    return next((spec for spec in specs if spec), None)
 
 
 def _in_part(clip: Clip, part: tuple[int | float, int | float] | None) -> Clip:

@@ -59,11 +59,11 @@ class Extensions:
         """Find a metric of a plugin.
 
         Raises:
-            SettingsError: If there is no metric of this name, the hook fails or returns something else, or its entry
-                point cannot be loaded.
+            SettingsError: If no plugin has a metric of this name, if the hook fails or returns something else, or if
+                the entry point cannot be loaded.
         """
-        found = self.find_metric(name)
-        if found is None:
+        spec = self.find_metric(name)
+        if spec is None:
             names = sorted({entry.name for entry in entry_points(group=METRIC_GROUP)})
             installed = f" Installed: {', '.join(names)}." if names else ""
             raise SettingsError(
@@ -71,7 +71,7 @@ class Extensions:
                 "the hook pytest_vmaf_metric. Features of libvmaf belong in features=, and the path of an ONNX file "
                 "ends with .onnx."
             )
-        return found
+        return spec
 
     def find_metric(self, name: str) -> MetricSpec | None:
         """Find a metric of a plugin, None if there is none of this name. Raises as `metric`."""

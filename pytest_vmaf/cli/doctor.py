@@ -109,7 +109,7 @@ def _pyav(ffmpeg: Ffmpeg, missing: list[str]) -> tuple[str, list[str]]:
 
     if find_spec("av") is None:
         need = "only --vmaf-scorer=pyav needs it"
-        # That of a float model is no reason.
+        # A missing float model does not count: PyAV cannot compute it either.
         if lacking := [name for name in missing if "float" not in name]:
             need = f"its libvmaf computes {_kinds(lacking)}, which this ffmpeg does not"
         here = "" if sys.version_info >= (3, 12) else f" (this is {platform.python_version()})"

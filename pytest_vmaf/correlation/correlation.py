@@ -83,7 +83,7 @@ class MetricAgreement:
 
         Raises:
             MeasurementError: If it is undefined, for example because the metric is constant.
-            SettingsError: If there is no such statistic.
+            SettingsError: If the name is not that of a statistic.
         """
         if statistic not in self.estimates:
             hint = did_you_mean(str(statistic), STATISTICS)
@@ -190,7 +190,7 @@ class Correlation:
         """The agreement of a metric, over all clips or on those of a codec or of a source.
 
         Raises:
-            SettingsError: If there is no such metric, codec or source.
+            SettingsError: If the study does not have the metric, codec or source.
         """
         if codec is not None and source is not None:
             raise SettingsError("Give codec or source, not both.")
@@ -199,11 +199,11 @@ class Correlation:
             if name is not None:
                 names = {each.name: each for each in groups}
                 if name not in names:
-                    raise SettingsError(f"There is no {kind} {name!r}. There are: {', '.join(names) or 'none'}.")
+                    raise SettingsError(f"{kind} must be one of {', '.join(names) or 'none'}, not {name!r}.")
                 group = names[name]
         if metric not in group.agreements:
             hint = did_you_mean(str(metric), self.metrics)
-            raise SettingsError(f"There is no metric {metric!r}.{hint} There are: {', '.join(self.metrics)}.")
+            raise SettingsError(f"metric must be one of {', '.join(self.metrics)}, not {metric!r}.{hint}")
         return group.agreements[metric]
 
     def __getitem__(self, metric: str) -> MetricAgreement:

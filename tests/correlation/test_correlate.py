@@ -75,8 +75,8 @@ def test_errors_by_their_definitions(study: tuple[Rows, Rows], correlation: Corr
 
 def test_asking_for_what_is_not_there(correlation: Correlation) -> None:
     for ask, said in (
-        (lambda: correlation["nge"], "There is no metric 'nge'. Did you mean 'neg'?"),
-        (lambda: correlation.of("neg", codec="vp9"), "There is no codec 'vp9'. There are: avc, hevc, neural."),
+        (lambda: correlation["nge"], ", not 'nge'. Did you mean 'neg'?"),
+        (lambda: correlation.of("neg", codec="vp9"), "codec must be one of avc, hevc, neural, not 'vp9'."),
         (lambda: correlation.of("neg", codec="avc", source="s0"), "Give codec or source, not both."),
         (lambda: correlation["neg"].value("scc"), "Did you mean 'srcc'?"),  # type: ignore[arg-type]
     ):
