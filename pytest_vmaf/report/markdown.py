@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pytest_vmaf.report import heatmap
 from pytest_vmaf.report.order import badness, outcomes, swallowed, worst_first, would_fail
+from pytest_vmaf.report.overview import builds
 from pytest_vmaf.report.schema import STATUSES, Record
 from pytest_vmaf.report.verdict import explain_pass, only_reported, verdict, what_failed
 from pytest_vmaf.report.wording import (
@@ -25,6 +26,8 @@ from pytest_vmaf.report.wording import (
 from pytest_vmaf.text import plural
 
 MOST_ROWS = 50
+#: Builds that are named at the top.
+MOST_BUILDS = 5
 #: Tests per heat map or block of pictures that is named.
 TESTS_PER_MAP = 5
 #: GitHub refuses comments of more than 65536 characters, and the summary may become one.
@@ -98,9 +101,19 @@ def _head(document: Record) -> list[str]:
         worst = "error"
     heading = f"## {WORDS[worst][0]} VMAF: {_prose(first.removesuffix('.'), 300)}"
     banner = only_reported(document)
-    lines = [heading, "", *([f"**{_prose(banner, 500)}**", ""] if banner else [])]
+    lines = [heading, "", *_builds(document), *([f"**{_prose(banner, 500)}**", ""] if banner else [])]
     rest = rest.replace(banner, "").replace("  ", " ").strip()
     return [*lines, *([_prose(rest, 2000), ""] if rest else [])]
+
+
+def _builds(document: Record) -> list[str]:
+    """Branch, commit and CI job of the runs, in one line."""
+    lines = []
+    for each in builds(document)[:MOST_BUILDS]:
+        commit = " @ ".join(_code(each[key], 100) for key in ("branch", "commit") if each[key])
+        name, url = _prose(each["build"], 100), re.sub(r"[()\[\]]", lambda sign: f"%{ord(sign[0]):02X}", each["url"])
+        lines.append(" · ".join(filter(None, (commit, f"[{name}]({url})" if url else name))))
+    return [", ".join(lines), ""] if lines else []
 
 
 def _short(document: Record) -> str:

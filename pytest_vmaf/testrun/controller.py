@@ -243,7 +243,7 @@ class Controller:
         from pytest_vmaf.report.document import merge
         from pytest_vmaf.report.record import plain
         from pytest_vmaf.report.sections import collect_sections
-        from pytest_vmaf.testrun.build_server import build_of
+        from pytest_vmaf.testrun.build_server import origin_of
         from pytest_vmaf.testrun.rerun_command import shell_command
         from pytest_vmaf.text import plural
 
@@ -270,7 +270,7 @@ class Controller:
             "not_collected": self._not_collected,
             "title": self._report.title,
             **({"report_only": str(self._report_only)} if self._report_only.active else {}),
-            **build_of(os.environ),
+            **origin_of(os.environ, config.rootpath),
         }
         document = merge([])
         document["runs"], document["tests"] = [plain(run)], self._tests

@@ -213,6 +213,18 @@ def test_markdown() -> None:
     assert "- Note: Some pictures were left out." in text
 
 
+def test_markdown_of_builds() -> None:
+    """The second line has branch, commit and a link."""
+    build = {"branch": "fix|<b>", "commit": "3f9c2e1aa0bb", "build": "CI 7](x)", "url": "https://ci.example/a_(b)/7"}
+    line = markdown.markdown(document(a_test(), **build)).splitlines()[2]
+    link = "[CI 7&#93;(x)](https://ci.example/a_%28b%29/7)"
+    assert line == f"<code>fix&#124;&#60;b&#62;</code> @ <code>3f9c2e1aa0</code> · {link}"
+    line = markdown.markdown(document(a_test(), **{**build, "url": "javascript:alert(1)", "branch": ""})).splitlines()[
+        2
+    ]
+    assert line == "<code>3f9c2e1aa0</code> · CI 7&#93;(x)"
+
+
 def test_markdown_of_stopped_run() -> None:
     good = a_test(status="passed", measurements=[measurement(gate(margin=1.0))])
     assert markdown.markdown(document(good)).startswith("## ✔ VMAF: The test passed\n")
