@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_vmaf.cli.common import PASSED, VIOLATED, Commands, add_command, add_output, print_message, write_table
+from pytest_vmaf.cli.common import PASSED, VIOLATED, Commands, add_command, print_message
+from pytest_vmaf.cli.formats import Views, add_output, table_section, write_views
 from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.text import plural, printable
 
@@ -52,7 +53,7 @@ def _show(options: argparse.Namespace) -> int:
         rows.append((f"{module}::{test}", clip, entry["kind"], _values(entry), entry["shown"].get("scorer", "")))
     if not rows:
         return print_message(f"There is no baseline in {', '.join(printable(str(place)) for place in options.places)}.")
-    _write_rows(options.output, ("test", "entry", "what", "values", "measured with"), rows)
+    _write_rows(options, ("test", "entry", "what", "values", "measured with"), rows)
     if more := sum(map(len, files.values())) - sum(map(len, ours.values())):
         print_message(
             f"{plural(more, 'file')} without a test module left out, for example candidates; name their folder."
@@ -78,11 +79,11 @@ def _diff(options: argparse.Namespace) -> int:
         name, test, clip = key
         where = f"{name}::{test}".removeprefix("::")
         rows += [(where, clip, *row) for row in _differences(old.get(key), new.get(key))]
-    if not rows:
+    if not rows and options.format == "table":
         print("pytest-vmaf: the baselines are equal.")
         return PASSED
-    _write_rows(options.output, ("test", "entry", "what", "old", "new", "difference"), rows)
-    return VIOLATED
+    _write_rows(options, ("test", "entry", "what", "old", "new", "difference"), rows)
+    return VIOLATED if rows else PASSED
 
 
 def _accept(options: argparse.Namespace) -> int:
@@ -226,8 +227,11 @@ def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4f}"
 
 
-def _write_rows(output: Path | None, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _write_rows(options: argparse.Namespace, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from pytest_vmaf.report.layout import Layout
 
     left = [number for number, name in enumerate(names) if name not in ("old", "new", "difference")]
-    write_table(output, Layout(names, [[*map(printable, row)] for row in rows], left, labels=3, above=True))
+    table = Layout(names, [[*map(printable, row)] for row in rows], left, labels=3, above=True)
+    records = [dict(zip(names, row, strict=True)) for row in table.rows]
+    record = {"schema": 1, "rows": records}
+    write_views(options, Views("Baselines", record, records, [table_section("", names, table.rows)], text=[table]))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from pytest_vmaf.cli import search_flags as flags, search_output as output
-from pytest_vmaf.cli.common import Commands, add_command, add_output
+from pytest_vmaf.cli.common import Commands, add_command
+from pytest_vmaf.cli.formats import add_output
 from pytest_vmaf.cli.search_input import read_search
 
 
@@ -16,7 +17,7 @@ def add_parser(commands: Commands) -> None:
     parser = add_command(commands, "bisect", run, text, flags.EXIT_CODES, usage=usage, more=flags.TARGETS)
     flags.add_encoder(parser)
     flags.add_search(parser)
-    add_output(parser, "table", "json")
+    add_output(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -26,5 +27,5 @@ def run(options: argparse.Namespace) -> int:
         bisection = search.vmaf.bisect(
             search.clips[0], encoder=options.encoder, targets=search.targets, **search.settings
         )
-    output.write_search(options, search.head, bisection.to_dict(), search.vmaf.sections)
+    output.write_search(options, search.head, bisection.to_dict(), output.answer_rows(bisection), search.vmaf.sections)
     return output.exit_code(answer.why for answer in bisection.answers.values() if not answer.met)

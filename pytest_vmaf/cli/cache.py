@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pytest_vmaf.cli.common import PASSED, Commands, add_command
+from pytest_vmaf.cli.common import PASSED, Commands, add_command, write
+from pytest_vmaf.cli.formats import Views, add_output, table_section, write_views
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.text import printable
 
@@ -26,6 +27,7 @@ def add_parser(commands: Commands) -> None:
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     info = add_command(actions, "info", _info, "show the number of entries of each kind and their size")
     clear = add_command(actions, "clear", _clear, "remove all entries")
+    add_output(info)
     for action in (info, clear):
         text = f"folder of the cache (default {USUAL})"
         action.add_argument("--cache-dir", "--vmaf-cache-dir", type=Path, default=USUAL, help=text)
@@ -36,10 +38,17 @@ def _info(options: argparse.Namespace) -> int:
 
     folder = _folder(options)
     kinds = contents(Cache(folder))
-    print(printable(str(folder)))
+    name = printable(str(folder))
     total = sum(entries for entries, _ in kinds.values()), sum(size for _, size in kinds.values())
-    for kind, (entries, size) in {**kinds, "total": total}.items():
-        print(f"  {KINDS.get(kind, kind):<28} {entries:>7}  {_megabytes(size):>9}")
+    amounts = {**kinds, "total": total}.items()
+    lines = [f"  {KINDS.get(kind, kind):<28} {entries:>7}  {_megabytes(size):>9}" for kind, (entries, size) in amounts]
+    if options.format == "table":
+        write(options.output, "".join(f"{line}\n" for line in (name, *lines)))
+        return PASSED
+    rows = [{"kind": kind, "entries": entries, "bytes": size} for kind, (entries, size) in kinds.items()]
+    cells = [(KINDS.get(kind, kind), entries, _megabytes(size)) for kind, (entries, size) in amounts]
+    sections = [table_section("", ("kind", "entries", "size"), cells)]
+    write_views(options, Views(name, {"schema": 1, "folder": name, "kinds": rows}, rows, sections))
     return PASSED
 
 

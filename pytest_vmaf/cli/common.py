@@ -128,14 +128,6 @@ def add_gate(parser: argparse._ActionsContainer, example: str) -> None:
     parser.add_argument("--gate", action="append", default=[], metavar="NAME=LIMIT", help=text)
 
 
-def add_output(parser: argparse.ArgumentParser, *formats: str) -> None:
-    """Add `--format`, if there are formats to choose from, and `--output`."""
-    group = parser.add_argument_group("output")
-    if formats:
-        group.add_argument("--format", choices=formats, default=formats[0], help=f"default {formats[0]}")
-    group.add_argument("--output", type=Path, help="write to this file instead of standard output")
-
-
 def settings_layer(options: argparse.Namespace) -> Layer:
     """The settings and gates that were given as flags.
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from pytest_vmaf.cli import search_flags as flags, search_output as output
-from pytest_vmaf.cli.common import Commands, add_command, add_output
+from pytest_vmaf.cli.common import Commands, add_command
+from pytest_vmaf.cli.formats import add_output
 from pytest_vmaf.cli.search_input import read_search
 
 ENCODERS = ["libx264", "libx265", "libsvtav1"]
@@ -31,7 +32,7 @@ def add_parser(commands: Commands) -> None:
     add("--agree", type=flags.words, metavar="METRICS", help=text)
     text = "fail if BD-rates of the targets' metric and of --agree differ by more percentage points than this"
     add("--max-disagreement", type=float, metavar="POINTS", help=text)
-    add_output(parser, "table", "json")
+    add_output(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -51,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
             agree=options.agree,
             **search.settings,
         )
-    output.write_search(options, search.head, comparison.to_dict(), search.vmaf.sections)
+    output.write_search(options, search.head, comparison.to_dict(), comparison.to_rows(), search.vmaf.sections)
     answers = [answer for bisection in comparison.searches for answer in bisection.answers.values()]
     verdicts = judge_disagreement(comparison.agreements, limit)
     unmet = [answer.why for answer in answers if not answer.met]

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 
 from pytest_vmaf.cli import common
 from pytest_vmaf.cli.common import PASSED, VIOLATED
+from pytest_vmaf.cli.formats import ALIASES, TABLE_FORMATS, Views, write_views
 from pytest_vmaf.errors import SettingsError
 
 if TYPE_CHECKING:
     from pytest_vmaf.correlation.correlation import Correlation
 
 EXIT_CODES = "0 done, and all gates pass, 1 a gate fails, 2 usage, 3 a table is unreadable or incomplete"
-FORMATS = ("table", "json", "markdown", "html")
+FORMATS = (*TABLE_FORMATS, "html")
 TITLE = "Agreement with viewers"
-SUFFIXES = {".json": "json", ".md": "markdown", ".html": "html"}
+SUFFIXES = {".json": "json", ".md": "markdown", ".csv": "csv", ".html": "html"}
 GATES = ("min_plcc", "min_srcc", "min_tau_b", "min_tau_b_95", "max_rmse", "max_rmse_star", "max_outlier_ratio")
 MORE = (
     "SCORES has the columns clip, optionally codec and source, and one for each metric: CSV, TSV, JSON, JSON Lines, "
@@ -60,7 +61,7 @@ def add_parser(commands: common.Commands) -> None:
         group.add_argument(flag, dest="gate", action="append", type=f"{name}={{}}".format, help=argparse.SUPPRESS)
     output = parser.add_argument_group("output")
     text = "output format (default: table, or by the suffix of --output)"
-    output.add_argument("--format", choices=FORMATS, help=text)
+    output.add_argument("--format", type=lambda name: ALIASES.get(name, name), choices=FORMATS, help=text)
     output.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
     output.add_argument("--output", type=Path, help="write to this file instead of standard output")
 
@@ -96,29 +97,19 @@ def _write(options: argparse.Namespace, correlation: Correlation) -> None:
     from pytest_vmaf.report.correlation_sections import correlation_sections, lead, tables_of
 
     output = options.output
-    form = options.format or (SUFFIXES.get(output.suffix.lower(), "table") if output else "table")
-    if form == "json":
+    options.format = options.format or (SUFFIXES.get(output.suffix.lower(), "table") if output else "table")
+    if options.format in ("json", "csv"):
         for note in correlation.notes:
             common.print_message(f"note: {note}")
-        common.write_json(output, {"command": "correlate", **correlation.to_dict()})
-        return
-    if form == "html":
+    if options.format == "html":
         from pytest_vmaf.report.html import sections_page
 
         sections = [section.to_record() for section in correlation_sections(correlation)]
         common.write(output, sections_page(TITLE, lead(correlation), sections))
-    elif form == "markdown":
-        from pytest_vmaf.report.markdown import markdown_sections
-
-        sections = [section.to_record() for section in tables_of(correlation)]
-        common.write(output, markdown_sections(TITLE, lead(correlation), sections))
-    else:
-        from rich.text import Text
-
-        from pytest_vmaf.report.terminal import section_table
-
-        tables = map(section_table, (section.to_record() for section in tables_of(correlation)))
-        common.write_table(output, Text(f"{lead(correlation)}\n"), *tables)
+        return
+    record = {"command": "correlate", **correlation.to_dict()}
+    sections = [section.to_record() for section in tables_of(correlation)]
+    write_views(options, Views(TITLE, record, correlation.to_rows(), sections, lead(correlation)))
 
 
 def _check_inputs(options: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from pytest_vmaf.cli import common, search_flags as flags
+from pytest_vmaf.cli.formats import add_output
 from pytest_vmaf.cli.trial import EXIT_CODES, add_trial, encode_settings, run_trial
 
 
@@ -19,7 +20,7 @@ def add_parser(commands: common.Commands) -> None:
     add("--expect", choices=("bitstream", "quality"), help="require the same packets, or the same scores of each frame")
     flags.add_encode_options(parser)
     common.add_settings(parser)
-    common.add_output(parser, "table", "json")
+    add_output(parser)
 
 
 def run(options: argparse.Namespace) -> int:

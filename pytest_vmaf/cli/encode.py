@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from pytest_vmaf.cli import common, search_flags as flags
+from pytest_vmaf.cli.formats import Views, add_output, table_section, write_views
 from pytest_vmaf.cli.selection import add_selection
 
 
@@ -23,7 +24,7 @@ def add_parser(commands: common.Commands) -> None:
     common.add_raw_video(parser)
     add_selection(parser, "")
     common.add_settings(parser)
-    common.add_output(parser, "table", "json")
+    add_output(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -40,9 +41,12 @@ def run(options: argparse.Namespace) -> int:
         arguments=options.encoder_args or "",
         pix_fmt=options.encode_pix_fmt,
     )
-    if options.format == "json":
-        common.write_json(options.output, encode.to_dict())
-    else:
+    if options.format == "table":
         line = f"{encode.path}: {encode.frames} frames, {encode.bitrate / 1000:.1f} kbit/s, {encode.size} bytes\n"
         common.write(options.output, line)
+    else:
+        columns = ("encoder", "CRF", "frames", "kbit/s", "bytes")
+        row = (encode.name, encode.crf, encode.frames, f"{encode.bitrate / 1000:.1f}", encode.size)
+        record, sections = encode.to_dict(), [table_section("", columns, [row])]
+        write_views(options, Views(str(encode.path), record, [record], sections))
     return common.PASSED

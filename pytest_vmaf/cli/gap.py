@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pytest_vmaf.cli import common
 from pytest_vmaf.cli.common import NOT_MEASURED, PASSED, VIOLATED
+from pytest_vmaf.cli.formats import Views, add_output, table_section, write_views
 from pytest_vmaf.errors import SettingsError
 
 EXIT_CODES = "0 nothing to flag, 1 a large gap or frames above 100, 2 usage, 3 a log could not be read"
@@ -23,7 +24,7 @@ def add_parser(commands: common.Commands) -> None:
     parser.add_argument("--default-column", help="column of the default model")
     parser.add_argument("--neg-column", help="column of the NEG model")
     parser.add_argument("--max-gap", type=float, default=3.0, help=f"flag a larger mean gap (default 3.0). {WEAKER}")
-    common.add_output(parser, "table", "json")
+    add_output(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -42,23 +43,23 @@ def run(options: argparse.Namespace) -> int:
         flags.append(f"the gap of {gap:.3f} is above {options.max_gap:g}: the default score has enhancement gain")
     if report.above_100:
         flags.append(f"{len(report.above_100)} of {len(report.default)} frames are above 100")
-    if options.format == "json":
-        record = {
-            "schema": 1,
-            "columns": {"vmaf": report.default_column, "neg": report.neg_column},
-            "libvmaf": report.libvmaf,
-            "frames": len(report.default),
-            "pooled": pools,
-            "gap_per_frame": report.gap,
-            "above_100": report.above_100,
-            "clipped": report.clipped,
-            "flags": flags,
-        }
-        common.write_json(options.output, record)
-    else:
-        common.write_table(options.output, gain_table(report, pools))
-        if not flags:
-            common.print_message(WEAKER)
+    record = {
+        "schema": 1,
+        "columns": {"vmaf": report.default_column, "neg": report.neg_column},
+        "libvmaf": report.libvmaf,
+        "frames": len(report.default),
+        "pooled": pools,
+        "gap_per_frame": report.gap,
+        "above_100": report.above_100,
+        "clipped": report.clipped,
+        "flags": flags,
+    }
+    table = gain_table(report, pools)
+    rows = [{"log": str(options.log), "metric": metric, **values} for metric, values in pools.items()]
+    sections = [table_section("", table.columns, table.rows)]
+    write_views(options, Views(str(options.log), record, rows, sections, text=[table]))
+    if options.format != "json" and not flags:
+        common.print_message(WEAKER)
     code = VIOLATED if flags else PASSED
     for flag in flags:
         common.print_message(f"flagged: {flag}")

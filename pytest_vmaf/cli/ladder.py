@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from pytest_vmaf.cli import search_flags as flags, search_output as output
-from pytest_vmaf.cli.common import Commands, add_command, add_output, print_message, write
+from pytest_vmaf.cli.common import Commands, add_command, print_message, write
+from pytest_vmaf.cli.formats import TABLE_FORMATS, add_output
 from pytest_vmaf.cli.search_input import read_search
 from pytest_vmaf.text import printable
 
@@ -23,7 +24,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--package", type=Path, metavar="DIR", help=f"{text}; encodes go to DIR/encodes or --keep")
     flags.add_encoder(parser)
     flags.add_search(parser)
-    add_output(parser, "table", "json", "hls", "dash")
+    add_output(parser, "hls", "dash")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -43,9 +44,9 @@ def run(options: argparse.Namespace) -> int:
             segment=options.segment,
             **search.settings,
         )
-    if options.format in ("table", "json"):
+    if options.format in TABLE_FORMATS:
         record = {**ladder.to_dict(), "targets": search.targets, "met": ladder.met}
-        output.write_search(options, search.head, record, search.vmaf.sections)
+        output.write_search(options, search.head, record, ladder.to_rows(), search.vmaf.sections)
     elif not ladder.rungs:
         # A manifest without renditions cannot be played.
         print_message("there is no rung, so no manifest is written.")

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from pytest_vmaf.cli import search_flags as flags, search_output as output
-from pytest_vmaf.cli.common import Commands, add_command, add_output, write_json
+from pytest_vmaf.cli.common import Commands, add_command, write_json
+from pytest_vmaf.cli.formats import add_output
 from pytest_vmaf.cli.search_input import read_search
 from pytest_vmaf.errors import SettingsError
 
@@ -29,7 +30,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--no-fixed", action="store_true", help="do not compare with one CRF for the whole clip")
     flags.add_encoder(parser)
     flags.add_search(parser)
-    add_output(parser, "table", "json")
+    add_output(parser)
     parser.add_argument("--plan-out", type=Path, help="write the shots and their CRFs to this JSON file")
 
 
@@ -46,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     record = result.to_dict()
     if options.plan_out is not None:
         write_json(options.plan_out, output.with_head(search.head, record))
-    output.write_search(options, search.head, record, search.vmaf.sections)
+    output.write_search(options, search.head, record, result.to_rows(), search.vmaf.sections)
     unmet = [f"from frame {answer.shot.start}: {answer.why}" for answer in result.shots if not answer.met]
     if result.score < result.target:
         unmet.append(f"the joined encode has {result.metric} {result.score:.3f}, below {result.target:g}")

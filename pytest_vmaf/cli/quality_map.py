@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_vmaf.cli import common
 from pytest_vmaf.cli.common import PASSED, VIOLATED
+from pytest_vmaf.cli.formats import Views, add_output, table_section, write_views
 from pytest_vmaf.cli.selection import add_selection
 from pytest_vmaf.errors import GateViolation
 
@@ -30,7 +31,7 @@ def add_parser(commands: common.Commands) -> None:
     common.add_raw_video(parser)
     add_selection(parser, "reference", "distorted")
     common.add_settings(parser)
-    common.add_output(parser, "table", "json")
+    add_output(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -48,10 +49,10 @@ def run(options: argparse.Namespace) -> int:
         quality_map = vmaf.quality_map(reference, distorted, grid=options.grid, saliency=saliency, gates=gates)
     except GateViolation as violation:
         code, quality_map = common.print_message(str(violation), VIOLATED), violation.result
-    if options.format == "json":
-        common.write_json(options.output, quality_map.to_dict())
-    else:
-        common.write_table(options.output, tile_table(quality_map))
+    table = tile_table(quality_map)
+    sections = [table_section("", table.columns, table.rows)]
+    title = vmaf.records[-1]["distorted"]
+    write_views(options, Views(title, quality_map.to_dict(), quality_map.to_rows(), sections, text=[table]))
     return code
 
 

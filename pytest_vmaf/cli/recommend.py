@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_vmaf.cli import search_flags as flags, search_input as inputs, search_output as output
-from pytest_vmaf.cli.common import Commands, add_command, add_output
+from pytest_vmaf.cli.common import Commands, add_command
+from pytest_vmaf.cli.formats import add_output
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.text import printable
 
 if TYPE_CHECKING:
+    from pytest_vmaf.search.recommend import Recommendation
     from pytest_vmaf.search.rows import Row
 
 
@@ -26,7 +28,7 @@ def add_parser(commands: Commands) -> None:
     add("--target-bitrate", type=float, metavar="KBPS", help="choose the best row of a corpus within this bitrate")
     add("--encoder", help="encoder of the search (default libx264), or of the corpus' rows")
     flags.add_search(parser, required=False)
-    add_output(parser, "table", "json")
+    add_output(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -44,7 +46,7 @@ def _search(options: argparse.Namespace) -> int:
         bisection = search.vmaf.bisect(
             search.clips[0], encoder=options.encoder or "libx264", targets=search.targets, **search.settings
         )
-    output.write_search(options, search.head, bisection.to_dict(), search.vmaf.sections)
+    output.write_search(options, search.head, bisection.to_dict(), output.answer_rows(bisection), search.vmaf.sections)
     return output.exit_code(answer.why for answer in bisection.answers.values() if not answer.met)
 
 
@@ -72,8 +74,19 @@ def _choose(options: argparse.Namespace) -> int:
             head.target_model = getattr(recommendations[0].setup, models)
     records = [each.to_dict() for each in recommendations]
     record = {"met": all(each.met for each in recommendations), "recommendations": records}
-    output.write_search(options, head, record, lines=(each.why for each in recommendations))
+    rows_of_csv = [_csv_row(each) for each in recommendations]
+    output.write_search(options, head, record, rows_of_csv, lines=[each.why for each in recommendations])
     return output.exit_code(each.why for each in recommendations if not each.met)
+
+
+def _csv_row(recommendation: Recommendation) -> dict[str, object]:
+    record, row = recommendation.to_dict(), recommendation.row
+    metric = recommendation.metric
+    key = metric.name if metric.pool == "mean" else f"{metric.name}_{metric.pool}"
+    numbers: dict[str, object] = {}
+    if row is not None:
+        numbers = {"crf": row.crf, "score": row.scores[key], "bitrate": row.bitrate, "size": row.size}
+    return {**{name: value for name, value in record.items() if name != "row"}, **numbers}
 
 
 def _read_rows(options: argparse.Namespace, head: inputs.Head) -> tuple[Row, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_vmaf.cli import common
 from pytest_vmaf.cli.common import NOT_MEASURED, PASSED, VIOLATED
+from pytest_vmaf.cli.formats import add_file
 from pytest_vmaf.cli.selection import add_selection
 from pytest_vmaf.errors import GateViolation, LogError, MaskError, ScorerError, SettingsError
 
@@ -46,7 +47,7 @@ def add_parser(commands: common.Commands) -> None:
     add("--stride", type=int, metavar="N", help="run the network on every Nth frame (default 2; --saliency-model: 1)")
     add("--neg", action="store_true", help="add the NEG scores and the gap")
     common.add_gate(parser, "min_roi=90")
-    common.add_output(parser)
+    add_file(parser)
     common.add_settings(parser)
 
 

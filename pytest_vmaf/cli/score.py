@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_vmaf.cli import common
 from pytest_vmaf.cli.common import PASSED, VIOLATED
+from pytest_vmaf.cli.formats import Views, add_output, write_views
 from pytest_vmaf.cli.selection import add_selection
 from pytest_vmaf.errors import GateViolation, SettingsError
 from pytest_vmaf.text import plural
@@ -33,13 +34,12 @@ def add_parser(commands: common.Commands) -> None:
         common.add_raw_video(parser)
         add_selection(parser, "reference", "distorted")
         common.add_settings(parser)
-        common.add_output(parser, "table", "json")
+        add_output(parser)
 
 
 def run(command: str, options: argparse.Namespace) -> int:
     """Score, write the result, and exit by the gates."""
     from pytest_vmaf.gates.metrics import MAP_METRICS, PART_METRICS, SPEED_GATES
-    from pytest_vmaf.report.terminal import result_table
 
     layer = common.settings_layer(options)
     for gate in layer.gates:
@@ -53,24 +53,46 @@ def run(command: str, options: argparse.Namespace) -> int:
     common.check_output(options.output)
     reference, distorted = common.read_clips([options.reference, options.distorted], options)
     code = PASSED
+    # A table on the same screen has every gate already.
+    in_table = options.format == "table" and options.output is None
     try:
         if command == "score":
             vmaf.score(reference, distorted, gates=given)
         else:
             vmaf.check(reference, distorted)
     except GateViolation as violation:
-        # A table on the same screen has every gate already.
-        in_table = options.format == "table" and options.output is None
         code = VIOLATED if in_table else common.print_message(str(violation), VIOLATED)
     record = vmaf.records[-1]
-    if options.format == "json":
-        common.write_json(options.output, record)
-        return code
-    common.write_table(options.output, result_table(record))
-    if code and options.output is None:
+    write_views(options, _views(command, record))
+    if code and in_table:
         sys.stdout.flush()
         common.print_message(_failures(record))
     return code
+
+
+def _views(command: str, record: Mapping[str, Any]) -> Views:
+    from pytest_vmaf.cli.formats import table_section
+    from pytest_vmaf.report.numbers import numbers_of
+    from pytest_vmaf.report.terminal import result_rows, result_table
+
+    gates = record["gates"]
+    row = {
+        **{name: record[name] for name in ("reference", "distorted", "status")},
+        **{name: record["provenance"][name] for name in ("model", "neg_model", "frames")},
+        **{name: number.value for name, number in numbers_of(record).items()},
+        "failed_gates": [gate["name"] for gate in gates if not gate["passed"]],
+    }
+    columns = ("gate", "value", "limit", "margin", "result")
+    rows = [
+        (gate["name"], *(f"{gate[key]:.6g}" for key in ("value", "limit", "margin")), _word(gate)) for gate in gates
+    ]
+    sections = [table_section("", ("", command), result_rows(record))]
+    sections += [table_section("Gates", columns, rows)] if gates else []
+    return Views(record["distorted"], record, [row], sections, text=[result_table(record)])
+
+
+def _word(gate: Mapping[str, Any]) -> str:
+    return "passed" if gate["passed"] else "failed"
 
 
 def _failures(record: Mapping[str, Any]) -> str:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_vmaf.cli.common import PASSED, VIOLATED as UNMET, print_message, write, write_json, write_table
+from pytest_vmaf.cli.common import PASSED, VIOLATED as UNMET, print_message, write, write_json
+from pytest_vmaf.cli.formats import Views, write_views
 from pytest_vmaf.cli.search_input import Head, SearchInput, target_model
 from pytest_vmaf.errors import MeasurementError
+
+if TYPE_CHECKING:
+    from pytest_vmaf.search.bisection import Bisection
 
 
 @contextmanager
@@ -52,20 +56,33 @@ def write_search(
     options: argparse.Namespace,
     head: Head,
     record: Mapping[str, object],
-    sections: Sequence[dict[str, Any]] = (),
-    lines: Iterable[str] = (),
+    rows: Sequence[Mapping[str, object]],
+    sections: Sequence[Mapping[str, Any]] = (),
+    lines: Sequence[str] = (),
 ) -> None:
-    """Write the record as JSON; or as text a sentence about the targets, and the sections of a report or lines."""
-    from rich.text import Text
+    """Write a search in the format of `--format`, its tables below a sentence about the targets.
 
-    from pytest_vmaf.report.terminal import section_table
+    Args:
+        options: The options of the command.
+        head: What the search was for.
+        record: The search as JSON.
+        rows: The search as CSV.
+        sections: The sections of the report.
+        lines: Sentences to print in place of sections.
+    """
+    sentence = describe_targets(head)
+    if options.format == "table" and not sections:
+        write(options.output, "".join(f"{line}\n" for line in (sentence, *lines)))
+        return
+    paragraphs = [{"kind": "text", "text": line} for line in lines]
+    sections = sections or [{"title": "", "blocks": paragraphs}]
+    write_views(options, Views(head.command, with_head(head, record), rows, sections, sentence))
 
-    if options.format == "json":
-        write_json(options.output, with_head(head, record))
-    elif sections:
-        write_table(options.output, Text(f"{describe_targets(head)}\n"), *map(section_table, sections))
-    else:
-        write(options.output, "".join(f"{line}\n" for line in (describe_targets(head), *lines)))
+
+def answer_rows(bisection: Bisection) -> list[dict[str, object]]:
+    """One row per target, with the columns of a comparison's rows."""
+    head = {"source": bisection.reference, "encoder": bisection.name}
+    return [{**head, **answer.to_dict()} for answer in bisection.answers.values()]
 
 
 def describe_targets(head: Head) -> str:

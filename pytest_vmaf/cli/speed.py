@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from pytest_vmaf.cli import common, search_flags as flags
+from pytest_vmaf.cli.formats import add_output
 from pytest_vmaf.cli.trial import EXIT_CODES, add_trial, encode_settings, run_trial
 
 #: The flags that are passed on by their own names.
@@ -27,7 +28,7 @@ def add_parser(commands: common.Commands) -> None:
     add("--gate", dest="limits", action="append", default=[], metavar="NAME=LIMIT", help=text)
     flags.add_encode_options(parser)
     common.add_settings(parser)
-    common.add_output(parser, "table", "json")
+    add_output(parser)
 
 
 def run(options: argparse.Namespace) -> int:

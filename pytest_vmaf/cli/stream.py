@@ -10,6 +10,7 @@ from typing import Any
 
 from pytest_vmaf.cli import common
 from pytest_vmaf.cli.common import PASSED, VIOLATED
+from pytest_vmaf.cli.formats import Views, add_output, table_section, write_views
 from pytest_vmaf.errors import GateViolation, SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.option_table import BY_NAME
@@ -58,8 +59,7 @@ def add_parser(commands: common.Commands) -> None:
     group.add_argument("--stream", type=int, metavar="N", help="which video stream to read, from 0")
     group.add_argument("--ffmpeg", help=BY_NAME["ffmpeg"].help)
     group.add_argument("--timeout", type=float, help="time limit of each reading, in seconds")
-    common.add_output(parser, "table", "json")
-    parser.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
+    add_output(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -85,10 +85,13 @@ def run(options: argparse.Namespace) -> int:
     except GateViolation as violation:
         code = common.print_message(str(violation), VIOLATED)
     record = vmaf.records[-1]
-    if options.format == "json":
-        common.write_json(options.output, record)
+    rows = [*_rows(record["stream"])]
+    if options.format == "table":
+        common.write(options.output, "".join(f"{name:<20}{value}\n" for name, value in rows))
     else:
-        common.write(options.output, "".join(f"{name:<20}{value}\n" for name, value in _rows(record["stream"])))
+        csv_row = {"encode": record["distorted"], "status": record["status"], **record["stream"]}
+        sections = [table_section("", ("", "stream"), rows)]
+        write_views(options, Views(record["distorted"], record, [csv_row], sections))
     sys.stdout.flush()
     return code
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_vmaf.cli import common, search_flags as flags
+from pytest_vmaf.cli.formats import Views, write_views
 from pytest_vmaf.cli.selection import add_selection
 from pytest_vmaf.errors import GateViolation, MeasurementError
 
@@ -36,9 +37,7 @@ def encode_settings(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def run_trial(options: argparse.Namespace, measure: Callable[[Vmaf, Clip], Speed | Determinism]) -> int:
-    """Measure, write the result as a table or as JSON, and return the exit code."""
-    from pytest_vmaf.report.terminal import section_table
-
+    """Measure, write the result, and return the exit code."""
     vmaf = common.measuring_session(common.settings_layer(options))
     common.check_output(options.output)
     [source] = common.read_clips([options.source], options)
@@ -50,11 +49,18 @@ def run_trial(options: argparse.Namespace, measure: Callable[[Vmaf, Clip], Speed
         common.print_message(str(violation))
     except MeasurementError:
         # What noise left open was measured all the same.
-        if options.format == "table" and vmaf.sections:
-            common.write_table(options.output, *map(section_table, vmaf.sections))
+        if options.format in ("table", "markdown") and vmaf.sections:
+            write_views(options, Views(options.command, {}, [], vmaf.sections))
         raise
-    if options.format == "json":
-        common.write_json(options.output, result.to_dict())
-    else:
-        common.write_table(options.output, *map(section_table, vmaf.sections))
+    record = result.to_dict()
+    write_views(options, Views(options.command, record, _rows(record), vmaf.sections))
     return code
+
+
+def _rows(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One row per encode of a determinism; one per encoder of a speed."""
+    if "encodes" in record:
+        head = {name: record[name] for name in ("name", "crf", "reference", "level")}
+        return [{**head, **encode} for encode in record["encodes"]]
+    speeds = [record, *([record["against"]] if record["against"] else [])]
+    return [{name: value for name, value in each.items() if name not in ("rounds", "against")} for each in speeds]

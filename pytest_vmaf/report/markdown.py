@@ -60,21 +60,28 @@ def markdown(document: Record) -> str:
 
 def markdown_sections(title: str, sentence: str, sections: Sequence[Record]) -> str:
     """Render sections: their paragraphs and tables, without charts and pictures."""
-    lines = [f"## {_prose(title, 300)}", "", _prose(sentence, 2000), ""]
+    lines = [f"## {_prose(title, 300)}", "", *([_prose(sentence, 2000), ""] if sentence else [])]
     for section in sections:
         blocks = [block for block in section["blocks"] if block["kind"] in ("text", "table")]
-        lines += [f"### {_prose(section['title'], 300)}", ""] if blocks else []
+        lines += [f"### {_prose(section['title'], 300)}", ""] if blocks and section["title"] else []
         for block in blocks:
             if block["kind"] == "text":
                 lines += [_prose(block["text"], 2000), ""]
                 continue
-            heads = " | ".join(_prose(name, 120) for name in block["columns"])
-            table = [f"| {heads} |", f"|{'---|' * len(block['columns'])}"]
-            table += [f"| {' | '.join(_prose(cell, 120) for cell in row)} |" for row in block["rows"]]
+            table = markdown_table(block["columns"], block["rows"])
             caption = block.get("caption") or ""
-            folded = block.get("folded")
-            lines += _details(_prose(caption, 300), [*table, ""]) if folded else [_prose(caption, 500), "", *table, ""]
+            if block.get("folded"):
+                lines += _details(_prose(caption, 300), [*table, ""])
+            else:
+                lines += [*([_prose(caption, 500), ""] if caption else []), *table, ""]
     return "\n".join(lines) + "\n"
+
+
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]], most: int = 120) -> list[str]:
+    """The lines of a table. Cells are escaped, and cut after `most` characters."""
+    heads = " | ".join(_prose(name, most) for name in columns)
+    lines = [f"| {heads} |", f"|{'---|' * len(columns)}"]
+    return [*lines, *(f"| {' | '.join(_prose(cell, most) for cell in row)} |" for row in rows)]
 
 
 def step_summary(path: Path, document: Record) -> None:

@@ -52,12 +52,11 @@ def _operand(value: object) -> str:
     return repr(value)
 
 
-def result_table(record: Record) -> Table:
-    """The record of one measurement as a table, for the command."""
-    table = Table(box=None, pad_edge=False, show_header=False)
+def result_rows(record: Record) -> list[tuple[str, str]]:
+    """The record of one measurement as names and texts."""
     provenance = record["provenance"]
     scorer = f"{provenance['scorer']} {provenance['scorer_version']} (libvmaf {provenance['libvmaf'] or '?'})"
-    rows = [
+    return [
         ("reference", record["reference"]),
         ("distorted", record["distorted"]),
         ("VMAF", f"{record['vmaf']:.4f}  ({provenance['model']})"),
@@ -69,7 +68,12 @@ def result_table(record: Record) -> Table:
         *([("cached", f"measured {provenance['cached']}")] if provenance.get("cached") else []),
         *(("note", note) for note in provenance["notes"]),
     ]
-    for name, value in rows:
+
+
+def result_table(record: Record) -> Table:
+    """The record of one measurement as a table, for the command."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name, value in result_rows(record):
         table.add_row(Text(name, style="bold"), Text(value))
     for gate in record["gates"]:
         colour, word = STATUS["passed" if gate["passed"] else "failed"]

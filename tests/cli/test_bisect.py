@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
 
@@ -24,6 +26,9 @@ def test_first_line_names_the_metric(run: Run, clip: Path) -> None:
     assert done.stdout.startswith("Targets are NEG, the score of vmaf_v0.6.1neg.")
     done = run("bisect", clip, "--encoder", "libx264", *FAST, *ONE, "--target-vmafs", "1")
     assert done.stdout.startswith("Targets are VMAF, the score of vmaf_v0.6.1.")
+    done = run("bisect", clip, "--encoder", "libx264", *FAST, *ONE, "--target-vmafs", "1", "--format=csv")
+    (row,) = csv.DictReader(io.StringIO(done.stdout))
+    assert (row["encoder"], row["target"], row["crf"]) == ("libx264 veryfast", "1.0", "30")
 
 
 @pytest.mark.parametrize("form", ["table", "json"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import re
@@ -22,6 +24,12 @@ def test_table(run: Run, reference: Path, encoded: Path) -> None:
     for word in ("NEG", "VMAF", "gap", "psnr_y", "min_neg=30 (call)", "passed"):
         assert word in done.stdout
     assert re.search(r"^psnr_y +\d+\.\d{4} dB$", done.stdout, re.MULTILINE)
+    done = run("score", reference, encoded, "--gate", "min_neg=30", "--feature", "psnr", "--format=csv")
+    (row,) = csv.DictReader(io.StringIO(done.stdout))
+    assert float(row["gap"]) == pytest.approx(float(row["vmaf"]) - float(row["neg"]))
+    assert (row["status"], row["failed_gates"]) == ("passed", "")
+    done = run("score", reference, encoded, "--gate", "min_neg=30", "--format=markdown")
+    assert "| min&#95;neg |" in done.stdout
 
 
 def test_violations(run: Run, reference: Path, sharpened: Path) -> None:

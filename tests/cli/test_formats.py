@@ -1,0 +1,52 @@
+"""`--format` of commands that print tables."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+from search.row_builders import a_row
+
+from cli.commands import Run
+from cli.test_gap import LOG
+
+
+def test_every_format(run: Run, tmp_path: Path) -> None:
+    log = tmp_path / "a|b.xml"
+    log.write_text(LOG.format(last="96.0"))
+    assert run("gap", log).stdout == run("gap", log, "--format", "text").stdout
+    assert run("gap", log, "--json").stdout == run("gap", log, "--format=json").stdout
+    rows = list(csv.DictReader(io.StringIO(run("gap", log, "--format=csv").stdout)))
+    assert [row["metric"] for row in rows] == ["vmaf", "neg", "gap"]
+    assert float(rows[2]["mean"]) == 1.25
+    lines = run("gap", log, "--format=markdown").stdout.splitlines()
+    assert lines[0].endswith("a&#124;b.xml")
+    table = [line for line in lines if line.startswith("|")]
+    assert {line.count("|") for line in table} == {5}
+    done = run("gap", log, "--format=xml")
+    assert done.returncode == 2
+    assert "invalid choice" in done.stderr
+
+
+def test_recommendations(run: Run, tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus.jsonl"
+    rows = [a_row(20, 96, arguments=("-tune", "film")), a_row(30, 90, arguments=("-tune", "film"))]
+    corpus.write_text("".join(f"{row.to_json()}\n" for row in rows))
+    command = ("recommend", "--from-corpus", corpus, "--targets", 95, "--format")
+    (row,) = csv.DictReader(io.StringIO(run(*command, "csv").stdout))
+    assert (row["source"], row["crf"], row["met"], row["arguments"]) == ("clip.mkv", "20", "true", "'-tune film")
+    text = run(*command, "md").stdout
+    assert text.startswith("## recommend\n\nTargets are NEG")
+    assert "CRF 20" in text
+
+
+def test_no_differences(run: Run, tmp_path: Path) -> None:
+    folders = tmp_path / "old", tmp_path / "new"
+    for folder in folders:
+        folder.mkdir()
+    done = run("baseline", "diff", *folders, "--format=json")
+    assert (done.returncode, json.loads(done.stdout)["rows"]) == (0, [])
+    done = run("cache", "info", "--cache-dir", folders[0], "--json")
+    assert {kind["entries"] for kind in json.loads(done.stdout)["kinds"]} == {0}
