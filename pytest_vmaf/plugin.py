@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Generator
 from pathlib import Path
@@ -50,7 +51,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[items.REPORT_OPTIONS] = report = report_options(config)
     config.stash[items.UPDATE_OPTIONS] = updates = update_options(config)
     if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Controller(config, report, updates, layers, only), "vmaf-controller")
+        controller = Controller(config, report, updates, layers, only)
+        config.pluginmanager.register(controller, "vmaf-controller")
+        if "PYTEST_VMAF_OUTCOMES" in os.environ:
+            from pytest_vmaf.report.run_outcome import outcome_folder
+            from pytest_vmaf.testrun.outcome_writer import OutcomeWriter
+
+            if folder := outcome_folder():
+                config.pluginmanager.register(OutcomeWriter(controller, folder), "vmaf-outcome-writer")
     if "all" in updates.modes:
         from pytest_vmaf.testrun.collection import CollectedTests
 
@@ -210,6 +218,12 @@ def pytest_runtest_makereport(
         report.vmaf_would_fail = would_fail or "would_fail" in report.vmaf  # type: ignore[attr-defined]
     if call.excinfo is not None and call.excinfo.errisinstance((MeasurementError, SettingsError, GateViolation)):
         report.vmaf_error = not call.excinfo.errisinstance(GateViolation)  # type: ignore[attr-defined]
+    if call.excinfo is not None and context is not None and report.failed:
+        from pytest_vmaf.testrun.violations import SCORE_COMPARED, is_violation
+
+        compared = item.config.stash.get(SCORE_COMPARED, False)
+        violated = is_violation(call.excinfo.value, context.records.measurements, score_compared=compared)
+        report.vmaf_violated = violated  # type: ignore[attr-defined]
     if report.user_properties and "vmaf" in getattr(item, "fixturenames", ()):
         from pytest_vmaf.report.record import sendable
 
@@ -230,7 +244,12 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, tuple
 def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, right: object) -> list[str] | None:
     """Explain a score in a plain assert."""
     score = sys.modules.get("pytest_vmaf.scoring.score")
-    if score is None or not (isinstance(left, score.Score) or isinstance(right, score.Score)):
+    if score is None:
+        return None
+    from pytest_vmaf.testrun.violations import SCORE_COMPARED
+
+    compared = config.stash[SCORE_COMPARED] = isinstance(left, score.Score) or isinstance(right, score.Score)
+    if not compared:
         return None
     from pytest_vmaf.report.terminal import explain_comparison
 

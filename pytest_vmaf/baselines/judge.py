@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -24,7 +25,7 @@ class ToleranceVerdict:
         where: A region, a target or an encoder; "" for the whole picture.
         old: The baseline's number, None if it has none.
         new: The new number, None if there is none.
-        worse: How much worse the new number is, in the tolerance's unit.
+        worse: How much worse the new number is, in the tolerance's unit; infinity for a target that is not reached now.
         margin: How much of that repeated encodes explain as noise.
         why: Why the two cannot be compared, "" if they can.
     """
@@ -124,11 +125,13 @@ def _verdict(
     a, b = (before or {}).get(key), (after or {}).get(key)
     if a is not None and b is not None:
         return ToleranceVerdict(tolerance, where, a, b, tolerance.worse(a, b))
+    worse = 0.0
     if after is None:
         why = f"{place}is in the baseline but was not measured" if a is not None else ""
     elif before is None:
         why = f"{place}is not in the baseline"
     elif may_miss:
+        worse = math.inf
         why = f"{place}was reached in the baseline and is not reached now" if a is not None else ""
     elif a is None and b is None and tolerance.origin == "default":
         why = ""
@@ -136,7 +139,7 @@ def _verdict(
         pool = "" if tolerance.pool == "mean" else f" {tolerance.pool}"
         side = "baseline" if a is None else "new measurement"
         why = f"{place}{label(tolerance.metric)}{pool} cannot be compared: the {side} does not contain it"
-    return ToleranceVerdict(tolerance, where, a, b, why=why) if why else None
+    return ToleranceVerdict(tolerance, where, a, b, worse, why=why) if why else None
 
 
 def _conditions(entry: Entry) -> dict[str, str]:

@@ -25,6 +25,7 @@ from pytest_vmaf.cli import (
     doctor,
     encode,
     gap,
+    git_bisect,
     ladder,
     per_shot,
     quality_map,
@@ -37,17 +38,19 @@ from pytest_vmaf.cli import (
     suite,
     sweep,
 )
-from pytest_vmaf.cli.common import NOT_MEASURED, USAGE, print_message
+from pytest_vmaf.cli.common import NOT_MEASURED, PASSED, USAGE, VIOLATED, print_message
 from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.media.termination import Terminated, Termination
-from pytest_vmaf.text import did_you_mean
+from pytest_vmaf.text import did_you_mean, shell_join
 
 #: In the order of the help. `score` is two commands.
 COMMANDS = (
     *(score, roi, quality_map, stream, encode, bisect, compare, ladder, per_shot, sweep, recommend),
     *(speed, determinism, correlate),
-    *(gap, report, baseline, suite, cache, doctor),
+    *(gap, report, baseline, suite, git_bisect, cache, doctor),
 )
+#: Those that check no gate, whatever their exit code.
+UNGATED = ("encode", "suite", "git-bisect", "cache", "doctor")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -84,7 +87,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             output.reconfigure(errors="backslashreplace")
     # SIGTERM and SIGHUP stop a scorer and remove its folder, as Ctrl-C does.
     Termination().install()
-    return _run(options)
+    code = _run(options)
+    _write_outcome(words, code)
+    return code
 
 
 def _flag_hint(word: str, parser: argparse.ArgumentParser) -> str:
@@ -114,6 +119,20 @@ def _run(options: argparse.Namespace) -> int:
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         return _run_command(options)
+
+
+def _write_outcome(words: Sequence[str], code: int) -> None:
+    """Tell `pytest-vmaf git-bisect`, if it runs this command, what the command came to."""
+    from pytest_vmaf.report.run_outcome import RunOutcome, outcome_folder, write_outcome
+
+    if (folder := outcome_folder()) is None or words[0] in UNGATED:
+        return
+    text = f"{shell_join(['pytest-vmaf', *words])} ended with {code}"
+    outcomes = {PASSED: RunOutcome(1), VIOLATED: RunOutcome(violated=(text,)), 130: RunOutcome(interrupted=True)}
+    try:
+        write_outcome(folder, outcomes.get(code, RunOutcome(failed=(text,))))
+    except OSError as error:
+        print_message(f"error: what git-bisect reads could not be written: {error}")
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

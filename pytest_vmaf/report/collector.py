@@ -37,6 +37,7 @@ class Attempt:
     called: bool = False
     again: bool = False
     ended: bool = False
+    violated: bool = False
 
     @property
     def status(self) -> str:
@@ -117,6 +118,7 @@ class Collector:
         # After a failed setup or a crash there is no call.
         attempt.called |= subtest is None and (report.when == "call" or report.outcome != "passed")
         attempt.statuses.append(_status(report))
+        attempt.violated |= getattr(report, "vmaf_violated", False)
         if message := _message(report):
             attempt.messages.append(f"{subtest}: {message}" if subtest else message)
         if isinstance(sent, dict):
@@ -133,19 +135,20 @@ class Collector:
             self._pictures += sum(map(picture_size, measurements)) + sections_size(sent["sections"])
             self._enforce_limit()
 
+    def tests(self) -> Iterator[Test]:
+        """The tests, in the order they began."""
+        return chain.from_iterable(self._tests.values())
+
     def records(self) -> list[RecordDict]:
         """Each test as a `schema.TEST`, in the order they began."""
-        return [test.record() for test in self._in_order()]
+        return [test.record() for test in self.tests()]
 
     def baselines(self) -> list[tuple[str, str, list[RecordDict]]]:
         """For each test with baselines: its id, and the status and the new baselines of its last attempt.
 
         A test that caught the error of a gate has failed here: what it measured is no baseline.
         """
-        return [(test.id, test.last.verdict, test.last.baselines) for test in self._in_order() if test.last.baselines]
-
-    def _in_order(self) -> Iterator[Test]:
-        return chain.from_iterable(self._tests.values())
+        return [(test.id, test.last.verdict, test.last.baselines) for test in self.tests() if test.last.baselines]
 
     def _attempt(self, report: Any, crashed: bool) -> Attempt:
         """Find the attempt that a report belongs to. A report after the end of an attempt begins the next one."""
@@ -165,7 +168,7 @@ class Collector:
 
     def _enforce_limit(self) -> None:
         while self._pictures > MOST_PICTURES:
-            pictured = (test.last for test in self._in_order() if _size(test.last))
+            pictured = (test.last for test in self.tests() if _size(test.last))
             mildest = max(pictured, key=lambda attempt: worst_of(attempt.measurements))
             # One at a time, because a single test may exceed the limit of all.
             if sections_size(mildest.sections):

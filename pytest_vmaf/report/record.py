@@ -181,18 +181,19 @@ def outcome_gates(outcome: Outcome, where: str | None) -> list[RecordDict]:
         missing = {"name": "baseline", "metric": NO_BASELINE, "pool": "mean", "origin": "call"}
         return [{**missing, "bound": "min", "limit": 1.0, "value": 0.0, "margin": -1.0, "passed": False}]
     verdicts = [each for each in outcome.verdicts if where in (None, each.where)]
-    gates = [
-        _worded_gate(each.tolerance.name, each.tolerance.origin, each.why, passed=False)
-        if each.why
-        else _tolerance_gate(each, where is None)
-        for each in verdicts
-    ]
+    gates = [_incomparable_gate(each) if each.why else _tolerance_gate(each, where is None) for each in verdicts]
     if not where:
         gates += [_worded_gate("agree", "call", each.text, passed=each.passed) for each in outcome.equal_rates]
     if outcome.packets and not where:
         text, passed = outcome.packets
         gates.append(_worded_gate("bitstream", "call", text, passed=passed))
     return gates
+
+
+def _incomparable_gate(verdict: ToleranceVerdict) -> RecordDict:
+    """A tolerance without numbers, in words. Only a target that is not reached now is a verdict."""
+    gate = _worded_gate(verdict.tolerance.name, verdict.tolerance.origin, verdict.why, passed=False)
+    return gate if verdict.worse else {**gate, "metric": NO_BASELINE}
 
 
 def disagreement_gates(verdicts: Sequence[DisagreementVerdict]) -> list[RecordDict]:

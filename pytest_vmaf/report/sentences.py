@@ -53,10 +53,10 @@ def explain(test: Record) -> str:
 def explain_gate(gate: Record) -> str:
     """A failed gate in words, for example "NEG 84.10 is 2.90 below the minimum of 87"."""
     metric, miss = str(gate["metric"]), margin(gate).lstrip("+-")
-    if metric == NO_BASELINE:
-        return "the baseline is missing"
     if gate.get("text"):
         return str(gate["text"])
+    if metric == NO_BASELINE:
+        return "the baseline is missing"
     if metric == ABOVE:
         return f"{plural(gate['value'], 'frame')} scored above 100 and above the reference itself"
     pool = str(gate["pool"])

@@ -27,10 +27,10 @@ WOULD_FAIL = "would fail (report only)"
 
 def describe_failure(gate: Record) -> str:
     """A gate with its value and limit, for example "NEG p5 84.10 where at least 87 is required"."""
-    if gate["metric"] == NO_BASELINE:
-        return "the baseline is missing"
     if gate.get("text"):
         return str(gate["text"])
+    if gate["metric"] == NO_BASELINE:
+        return "the baseline is missing"
     if gate["metric"] == ABOVE:
         return f"{_frames_above(gate)}, where {gate['limit']:g} {'is' if gate['limit'] == 1 else 'are'} allowed"
     bound = "at least" if gate["bound"] == "min" else "at most"
@@ -39,10 +39,10 @@ def describe_failure(gate: Record) -> str:
 
 def describe_value(gate: Record) -> str:
     """A gate's value and its distance from the limit, for example "NEG p5 84.10, margin -2.90"."""
-    if gate["metric"] == NO_BASELINE:
-        return "the baseline is missing"
     if gate.get("text"):
         return str(gate["text"])
+    if gate["metric"] == NO_BASELINE:
+        return "the baseline is missing"
     return _frames_above(gate) if gate["metric"] == ABOVE else f"{_name(gate)} {value(gate)}, margin {margin(gate)}"
 
 
@@ -57,10 +57,10 @@ def _name(gate: Record) -> str:
 
 def margin(gate: Record) -> str:
     """How far a gate is from its limit. A gate that just failed does not look as if it had passed."""
-    if gate["metric"] == NO_BASELINE:
-        return "missing"
     if gate.get("text"):
         return "as expected" if gate["passed"] else "not as expected"
+    if gate["metric"] == NO_BASELINE:
+        return "missing"
     digits = _decimals(gate)
     if not digits:
         return f"{gate['margin']:+,.0f}"

@@ -28,7 +28,7 @@ COMPLETE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO
 
 
 class Controller:
-    """Registered in the process that has the terminal. Under xdist this is the controller."""
+    """Registered in the process that has the terminal. `collector` is None until a test of this plugin reports."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Controller:
         self._gates = [gate for layer in layers for gate in layer.gates]
         tolerances = (each for layer in layers if layer.origin == "command line" for each in layer.tolerances)
         self._tolerances = [each for each in tolerances if each.limit is not None]
-        self._collector: Collector | None = None
+        self.collector: Collector | None = None
         self._ran: set[str] = set()
         self._planned: set[str] = set()
         self._unrelated: set[str] = set()
@@ -67,18 +67,18 @@ class Controller:
         if report.when == "setup" and not hasattr(report, "vmaf"):
             self._unrelated.add(report.nodeid)
         # A test whose worker died during its setup may be one that measures.
-        unrelated = report.nodeid in self._unrelated or (self._collector is None and not crashed)
+        unrelated = report.nodeid in self._unrelated or (self.collector is None and not crashed)
         if unrelated and not hasattr(report, "vmaf"):
             return
-        if self._collector is None:
+        if self.collector is None:
             from pytest_vmaf.report.collector import Collector
 
-            self._collector = Collector()
+            self.collector = Collector()
             if self._session is not None:
                 from pytest_vmaf.testrun.stopping import start_stopping
 
                 start_stopping(self._session)
-        self._collector.add(report)
+        self.collector.add(report)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Count the files whose tests could not be collected."""
@@ -92,7 +92,7 @@ class Controller:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Write baselines and reports, also after Ctrl-C, -x and internal errors. An error here is only a message."""
-        if self._collector is None:
+        if self.collector is None:
             self._write_all(session, exitstatus)
             return
         from pytest_vmaf.media.child_signals import ENDING, deferred
@@ -102,8 +102,8 @@ class Controller:
             # What went wrong in a test may go wrong again.
             with contextlib.suppress(Exception):
                 if (report := interrupted_report(session)) is not None:
-                    self._collector.add(report)
-            self._tests = self._collector.records()
+                    self.collector.add(report)
+            self._tests = self.collector.records()
             self._write_all(session, exitstatus)
 
     def _write_all(self, session: pytest.Session, exitstatus: int) -> None:
@@ -180,7 +180,7 @@ class Controller:
             root=config.rootpath,
             here=config.invocation_params.dir,
             ended=exitstatus in COMPLETE,
-            tests=self._collector.baselines() if self._collector else [],
+            tests=self.collector.baselines() if self.collector else [],
             failed=collection.not_passed if collection else set(),
             ran=self._ran,
             collected=collection.modules() if collection else {},
@@ -274,7 +274,7 @@ class Controller:
         }
         document = merge([])
         document["runs"], document["tests"] = [plain(run)], self._tests
-        if self._collector is not None and (count := self._collector.pictures_left_out):
+        if self.collector is not None and (count := self.collector.pictures_left_out):
             text = f"{plural(count, 'picture')} of the milder failures {'was' if count == 1 else 'were'} left out, "
             text += "to keep the report small."
             document["left_out"].append(text)
