@@ -12,6 +12,7 @@ from pytest_vmaf.api.extensions import Extensions
 from pytest_vmaf.baselines.check import Baselines
 from pytest_vmaf.cache.entries import Cache
 from pytest_vmaf.errors import GateViolation
+from pytest_vmaf.executors.placement import cores
 from pytest_vmaf.gates.gate import Gate, effective
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
@@ -143,7 +144,7 @@ class Context:
         values["features"] = (*values["features"], *features)
         values["metrics"] = self._metrics(layers, (*values["metrics"], *metrics))
         workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-        values["threads"] = values["threads"] or max(1, _cores() // workers)
+        values["threads"] = values["threads"] or max(1, cores() // workers)
         part = values.pop("part")
         reference = _in_part(reference, part)
         distorted = distorted if encoded else _in_part(distorted, part)
@@ -206,11 +207,3 @@ def stream_key(name: str) -> tuple[str, str]:
 def unchecked_tolerances(context: Context) -> list[str]:
     """What the marker says about baselines that no measurement was compared with, by name."""
     return context.baselines.unchecked([layer for layer in context.layers if layer.origin in TEST_ORIGINS])
-
-
-def _cores() -> int:
-    if hasattr(os, "process_cpu_count"):
-        return os.process_cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

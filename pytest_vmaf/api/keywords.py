@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Literal, TypedDict
 
@@ -237,10 +238,12 @@ class SweepSettings(Settings, total=False):
     Attributes:
         arguments: Further arguments of the encoders, as a string or a list.
         pix_fmt: The pixel format to encode in.
+        executor: Where encodes are made and scored: any `concurrent.futures.Executor`. None is here, one by one.
     """
 
     arguments: str | Sequence[str]
     pix_fmt: str | None
+    executor: Executor | None
 
 
 class SearchOptions(EncodeOptions, total=False):

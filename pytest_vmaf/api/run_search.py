@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from pytest_vmaf.api.context import Context
+from pytest_vmaf.api.placements import read_placement
 from pytest_vmaf.errors import ClipError, MeasurementError, ScorerError, SettingsError
 from pytest_vmaf.gates.expectations import FIELDS
 from pytest_vmaf.gates.metrics import BD_RATE, ENCODE_METRICS, SPEED
@@ -33,6 +34,7 @@ from pytest_vmaf.text import did_you_mean, printable
 if TYPE_CHECKING:
     from pytest_vmaf.api.keywords import SearchOptions
     from pytest_vmaf.baselines.check import BaselineCheck
+    from pytest_vmaf.executors.placement import Placement
     from pytest_vmaf.gates.plugin_metrics import FindMetric
     from pytest_vmaf.scoring.scorer import Scorer
     from pytest_vmaf.search.metric import Metric
@@ -73,6 +75,7 @@ class SearchInput:
         baseline: The baseline to compare with, if any.
         agree: The metrics of `agree=`, which are measured.
         max_disagreement: The limit on the spread of BD-rates, if there is one.
+        placement: Where the tasks of the search run, None for here.
     """
 
     scorings: tuple[MeasureRequest, ...]
@@ -81,6 +84,7 @@ class SearchInput:
     baseline: BaselineCheck | None
     agree: tuple[Metric, ...] = ()
     max_disagreement: float | None = None
+    placement: Placement | None = None
 
 
 def run_search(
@@ -92,6 +96,7 @@ def run_search(
     *,
     baseline_kind: str = "",
     cuts: bool = False,
+    tasks: bool = False,
 ) -> Found:
     """Run a search, and record its error if it fails.
 
@@ -103,6 +108,7 @@ def run_search(
         search: Runs the search and records its results.
         baseline_kind: The kind of its baselines, "" if it has none.
         cuts: Whether the search cuts or scales the source first, which gives it even time stamps.
+        tasks: Whether the search runs on executors.
 
     Raises:
         GateViolation: If a gate fails.
@@ -116,7 +122,7 @@ def run_search(
     made: list[Clip] = []
     try:
         clips = _listed(sources)
-        answer = search(_read_input(context, clips, made, title, settings, baseline_kind, cuts))
+        answer = search(_read_input(context, clips, made, title, settings, baseline_kind, cuts, tasks))
         LOG.info("%s: %s, %.1f s", title, ", ".join(map(clip_name, clips)), time.time() - started)
         return answer
     except (MeasurementError, SettingsError, OSError) as caught:
@@ -161,10 +167,11 @@ def _read_input(
     settings: Mapping[str, object],
     baseline_kind: str,
     cuts: bool,
+    tasks: bool,
 ) -> SearchInput:
     _check_names(settings)
     options = {name: value for name, value in settings.items() if name in OPTIONS and value is not None}
-    named = {name: value for name, value in settings.items() if name not in (*OPTIONS, *AGREEMENT)}
+    named = {name: value for name, value in settings.items() if name not in (*OPTIONS, *AGREEMENT, "executor")}
     layer = make_layer("call", named, find=context.find_metric)
     find = partial(context.find_metric, nearer=layer)
     agree, max_disagreement = _agreement(settings, baseline_kind, find)
@@ -193,8 +200,9 @@ def _read_input(
     scorings = tuple(_at_steady_rate(scoring, cuts) for scoring, _ in requests)
     if shots := [metric for metric in agree if metric.pool == SHOT]:
         scorings = tuple(replace(each, shots_for=f"The metric {shots[0].text}") for each in scorings)
-    chosen = cast("SearchOptions", options)
-    return SearchInput(scorings, requests[0][1], chosen, baseline, agree, max_disagreement)
+    chosen, scorer = cast("SearchOptions", options), requests[0][1]
+    placement = read_placement(settings, layers, scorer, title, allowed=tasks)
+    return SearchInput(scorings, scorer, chosen, baseline, agree, max_disagreement, placement)
 
 
 def _agreement(settings: Mapping[str, object], kind: str, find: FindMetric) -> tuple[tuple[Metric, ...], float | None]:
@@ -261,7 +269,7 @@ def _listed(sources: object) -> Sequence[ClipLike]:
 
 def _check_names(settings: Iterable[str]) -> None:
     """Raise SettingsError for a keyword that neither a search nor its measurements have."""
-    known = (*OPTIONS, *AGREEMENT, *BY_NAME, "baseline", "gates")
+    known = (*OPTIONS, *AGREEMENT, "executor", *BY_NAME, "baseline", "gates")
     for name in settings:
         if name in ("max_bitrate", "min_crf"):
             raise SettingsError(f"{name} is a gate of vmaf.bisect. Here, use assert on what is returned.")

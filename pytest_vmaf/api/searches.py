@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_vmaf.api.context import Context
+from pytest_vmaf.api.placements import with_encoders
 from pytest_vmaf.api.run_search import SearchInput, check_options, encoder_label, run_search, whole_numbers
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.media.clip_like import ClipLike
@@ -232,7 +233,8 @@ def sweep(
             arguments=read_words(search.options.get("arguments", ())),
             pix_fmt=read_pix_fmt(search.options.get("pix_fmt")),
         )
+        placement = with_encoders(search.placement, [encoder for encoder, _ in request.encoders])
         with context.progress("sweeping", unit="encodes") as update:
-            return run_sweep(replace(request, progress=update), search.scorer)
+            return run_sweep(replace(request, progress=update, placement=placement), search.scorer)
 
-    return run_search(context, sources, "sweep", settings, run)
+    return run_search(context, sources, "sweep", settings, run, tasks=True)

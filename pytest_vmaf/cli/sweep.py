@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_vmaf.cli import common, search_flags as flags
+from pytest_vmaf.cli.executors import add_executors, chosen_executor
 from pytest_vmaf.cli.search_input import Head, check_writable, read_sources
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.text import printable
@@ -48,6 +50,7 @@ def add_parser(commands: common.Commands) -> None:
     text = "the manifest of a suite, in place of sources, encoders and CRFs"
     add("--suite", type=Path, metavar="MANIFEST", help=text)
     flags.add_encode_options(parser)
+    add_executors(parser)
     add("--output", "--out", type=Path, required=True, help="the .jsonl file; rows that it lacks are added")
     flags.add_source(parser, many=True)
     flags.add_model(parser, "no effect: every row contains both NEG and the default score")
@@ -55,13 +58,14 @@ def add_parser(commands: common.Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Sweep the grid."""
-    rows = _sweep_suite(options) if options.suite else _sweep_sources(options)
+    with chosen_executor(options) as executor:
+        rows = _sweep_suite(options, executor) if options.suite else _sweep_sources(options, executor)
     models = ", ".join(dict.fromkeys(f"{row.setup.model} and {row.setup.neg_model}" for row in rows))
     name = printable(str(options.output))
     return common.print_message(f"{len(rows)} rows in {name}, each scored with {models}.")
 
 
-def _sweep_sources(options: argparse.Namespace) -> Sequence[Row]:
+def _sweep_sources(options: argparse.Namespace, executor: Executor | None) -> Sequence[Row]:
     vmaf = common.measuring_session(common.settings_layer(options))
     for name in ("encoders", "crf"):
         if not getattr(options, name):
@@ -76,10 +80,11 @@ def _sweep_sources(options: argparse.Namespace) -> Sequence[Row]:
         output=options.output,
         arguments=options.encoder_args or "",
         pix_fmt=options.encode_pix_fmt,
+        executor=executor,
     )
 
 
-def _sweep_suite(options: argparse.Namespace) -> Sequence[Row]:
+def _sweep_suite(options: argparse.Namespace, executor: Executor | None) -> Sequence[Row]:
     """Sweep the grids of a manifest, one after the other, into one file."""
     from pytest_vmaf.suite.manifest import read_suite
 
@@ -93,4 +98,4 @@ def _sweep_suite(options: argparse.Namespace) -> Sequence[Row]:
     options.source, options.needs_source = [options.suite, *(clip.clip.path for clip in suite.clips)], False
     check_writable(options)
     suite.verify()
-    return [row for grid in grids for row in vmaf.sweep(output=options.output, **grid)]
+    return [row for grid in grids for row in vmaf.sweep(output=options.output, executor=executor, **grid)]

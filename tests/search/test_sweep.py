@@ -27,7 +27,8 @@ from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.search.recommend import recommend
 from pytest_vmaf.search.row_files import append_row, locked_file, read_rows
 from pytest_vmaf.search.rows import Row
-from pytest_vmaf.search.sweep import SweepRequest, _program_hash, sweep
+from pytest_vmaf.search.sweep import SweepRequest, sweep
+from pytest_vmaf.search.sweep_curves import program_hash
 
 CRFS = (24, 36, 48)
 GRID = ((ENCODERS["libx264"], ("ultrafast", "veryfast")), (ENCODERS["libsvtav1"], ("12",)))
@@ -246,7 +247,7 @@ def test_another_configuration_of_a_program(tmp_path: Path, ffmpeg: str, place: 
     hashes = []
     for text in ("fast", "fast", "slow"):
         config.write_text(text)
-        hashes.append(_program_hash(encoder, "a", () if place == "template" else words, ffmpeg))
+        hashes.append(program_hash(encoder, "a", () if place == "template" else words, ffmpeg))
     assert hashes[0] == hashes[1] != hashes[2]
 
 

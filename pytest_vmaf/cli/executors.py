@@ -1,0 +1,47 @@
+"""`--processes` and `--dask`: where the tasks of a command run."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import Executor
+
+from pytest_vmaf.errors import SettingsError
+
+
+def add_executors(parser: argparse.ArgumentParser) -> None:
+    """Add `--processes` and `--dask`."""
+    add = parser.add_argument_group("many processes or machines").add_argument
+    add("--processes", type=int, metavar="N", help="run in so many processes on this machine")
+    text = "run on the Dask cluster with this scheduler, for example tcp://10.0.0.1:8786"
+    add("--dask", metavar="ADDRESS", help=text)
+
+
+@contextlib.contextmanager
+def chosen_executor(options: argparse.Namespace) -> Iterator[Executor | None]:
+    """The executor that the flags name, None for this process. It ends with the `with` statement, on Ctrl-C too.
+
+    Raises:
+        SettingsError: For invalid flags, and if dask.distributed is not installed.
+        MeasurementError: If there is no Dask scheduler.
+    """
+    if options.processes is not None and options.dask is not None:
+        raise SettingsError("--processes and --dask exclude each other.")
+    if options.processes is not None:
+        from pytest_vmaf.executors.processes import Processes
+        from pytest_vmaf.option_table import at_once
+
+        try:
+            count = at_once(options.processes)
+        except ValueError as error:
+            raise SettingsError(f"--processes must be {error}, not {options.processes}.") from None
+        with Processes(count) as processes:
+            yield processes
+    elif options.dask is not None:
+        from pytest_vmaf.executors.dask_client import dask_executor
+
+        with dask_executor(options.dask) as cluster:
+            yield cluster
+    else:
+        yield None

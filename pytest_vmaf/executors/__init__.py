@@ -1,0 +1,1 @@
+"""Tasks on executors: `concurrent.futures`, Dask and whatever else has their interface."""

@@ -1,0 +1,42 @@
+"""`dask_executor`: the executor of a Dask cluster (extra `[dask]`)."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from typing import cast
+
+from pytest_vmaf.errors import MeasurementError, SettingsError
+from pytest_vmaf.text import printable
+
+#: How long to wait for the scheduler, in seconds.
+PATIENCE = 15
+
+
+@contextlib.contextmanager
+def dask_executor(address: str) -> Iterator[Executor]:
+    """The executor of the cluster whose scheduler has this address, for example "tcp://10.0.0.1:8786".
+
+    Raises:
+        SettingsError: If dask.distributed is not installed, or the address is not valid.
+        MeasurementError: If there is no scheduler.
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise SettingsError(f"--dask needs dask.distributed ({error}): pip install 'pytest-vmaf[dask]'") from None
+    try:
+        client = Client(address, timeout=PATIENCE, set_as_default=False)
+    except ValueError as error:
+        raise SettingsError(
+            f"--dask must be the address of a scheduler, for example tcp://10.0.0.1:8786, not {printable(address)!r}: "
+            f"{printable(str(error))}"
+        ) from None
+    except OSError as error:
+        raise MeasurementError(
+            f"There is no Dask scheduler at {printable(address)}: {printable(str(error))}"
+        ) from error
+    with client:
+        # Not pure: an encode that is timed again is another one.
+        yield cast("Executor", client.get_executor(pure=False))

@@ -1,0 +1,49 @@
+"""`Failure`: a task that failed while others went on, and the error that lists all of them in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_vmaf.errors import MeasurementError
+
+#: How many failures a message lists.
+MOST_LISTED = 20
+#: How much of each one's message it has, in characters.
+LONGEST_LINE = 300
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A task that failed.
+
+    Attributes:
+        name: What it was, for example "ref.y4m, libx264 medium, CRF 20".
+        error: Why it failed.
+    """
+
+    name: str
+    error: MeasurementError
+
+
+def failure_error(failures: Sequence[Failure], total: int, noun: str) -> MeasurementError:
+    """The error for tasks that failed: of one, its own with a note; of several, one that lists them.
+
+    Args:
+        failures: What failed, at least one.
+        total: The number of all tasks.
+        noun: What a task makes, for example "encode".
+    """
+    if len(failures) == 1:
+        error = failures[0].error
+        error.add_note(f"This was {failures[0].name}. The other {noun}s were not affected.")
+        return error
+    kinds = {type(failure.error) for failure in failures}
+    kind = kinds.pop() if len(kinds) == 1 else MeasurementError
+    lines = [f"{len(failures)} of {total} {noun}s failed:"]
+    for failure in failures[:MOST_LISTED]:
+        first, _, _ = str(failure.error).partition("\n")
+        lines.append(f"  {failure.name}: {first[:LONGEST_LINE]}")
+    if len(failures) > MOST_LISTED:
+        lines.append(f"  … and {len(failures) - MOST_LISTED} more")
+    return kind("\n".join(lines))

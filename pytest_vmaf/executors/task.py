@@ -1,0 +1,79 @@
+"""`Task`: a piece of work that an executor runs somewhere. `run_task` runs it there and returns its `Outcome`."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import platform
+import signal
+import threading
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from pytest_vmaf import errors
+from pytest_vmaf.errors import MeasurementError
+from pytest_vmaf.media.child_signals import ENDING
+from pytest_vmaf.media.termination import Terminated
+from pytest_vmaf.text import printable
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+#: The exceptions that reach the coordinator as what they are, by name.
+KNOWN = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
+
+
+class Task(Protocol[T_co]):
+    """A piece of work. It is picklable and small: what many tasks share is a `Parcel`."""
+
+    @property
+    def name(self) -> str:
+        """What is done, for messages, for example "ref.y4m, libx264 medium, CRF 20"."""
+
+    def run(self) -> T_co:
+        """Do it. Runs in a worker, which may be on another machine. What it returns is picklable."""
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[T]):
+    """What a task returned or raised.
+
+    Attributes:
+        values: What it returned, as the only item; empty if it failed.
+        error: What it raised, if it failed.
+        host: The name of the machine where it ran.
+    """
+
+    values: tuple[T, ...]
+    error: MeasurementError | None
+    host: str
+
+
+def run_task(task: Task[T]) -> Outcome[T]:
+    """Run a task in a worker. Errors are returned, because not every executor transports every exception."""
+    host = platform.node()
+    try:
+        return Outcome((task.run(),), None, host)
+    except Terminated:
+        if threading.current_thread() is threading.main_thread() and multiprocessing.parent_process() is not None:
+            # The children of this worker are gone. Now it ends as the signal requests, and its pool notices.
+            for number in ENDING:
+                signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGTERM)
+        raise
+    except Exception as error:
+        return Outcome((), plain_error(error), host)
+
+
+def plain_error(error: BaseException) -> MeasurementError:
+    """An error as it can be sent to another process: of a class of this package, with its message and its notes."""
+    kind = KNOWN.get(type(error).__name__)
+    notes = [str(note) for note in getattr(error, "__notes__", ())]
+    if kind is not None and issubclass(kind, MeasurementError) and isinstance(error, kind):
+        plain = kind(str(error))
+    elif isinstance(error, errors.SettingsError):
+        plain = MeasurementError(str(error))
+    else:
+        plain = MeasurementError(f"{type(error).__name__}: {printable(str(error)[:2000])}".removesuffix(": "))
+    for note in notes:
+        plain.add_note(note)
+    return plain
