@@ -5,16 +5,19 @@ The gate grammar forms more names than are listed here. Give those as `gates={"m
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from pathlib import Path
 from typing import Literal, TypedDict
 
 from pytest_vmaf.api.agreement_keywords import AgreementOptions, AgreeOptions
+from pytest_vmaf.api.encode_keywords import (
+    EncodeOptions as EncodeOptions,
+    EncoderLike as EncoderLike,
+    EncoderOptions as EncoderOptions,
+    PathLike as PathLike,
+)
 from pytest_vmaf.api.stream_keywords import StreamExpectations as StreamExpectations, StreamSettings as StreamSettings
-from pytest_vmaf.encoding.codec import Codec
-from pytest_vmaf.encoding.encoders import Encoder
+from pytest_vmaf.encoding.rate_modes import Mode
 from pytest_vmaf.metrics.metric import MetricLike
 from pytest_vmaf.scoring.scorer import Scorer
 from pytest_vmaf.search.bisection import Bisection
@@ -23,9 +26,6 @@ from pytest_vmaf.search.bisection import Bisection
 Limit = float | None
 #: How much worse than its baseline a metric may be: a number, or a share such as "2%"; None switches it off.
 ToleranceLimit = float | str | None
-PathLike = str | os.PathLike[str]
-#: An encoder's name, a command, an `Encoder`, a function `(source, output, crf)`, or a `Codec`.
-EncoderLike = str | Encoder | Sequence[str] | Callable[[Path, Path, int], object] | Codec[int] | Codec[float]
 
 
 class Settings(TypedDict, total=False):
@@ -214,20 +214,6 @@ class MapSettings(CheckSettings, total=False):
     max_neg_salient_drop: ToleranceLimit
 
 
-class EncodeOptions(TypedDict, total=False):
-    """The options of an encode.
-
-    Attributes:
-        preset: The encoder's preset.
-        arguments: Further arguments of the encoder, as a string or a list.
-        pix_fmt: The pixel format to encode in.
-    """
-
-    preset: str | int | None
-    arguments: str | Sequence[str]
-    pix_fmt: str | None
-
-
 class EncodeSettings(Settings, EncodeOptions, total=False):
     """The settings of `vmaf.encode`."""
 
@@ -239,11 +225,13 @@ class SweepSettings(Settings, total=False):
         arguments: Further arguments of the encoders, as a string or a list.
         pix_fmt: The pixel format to encode in.
         executor: Where encodes are made and scored: any `concurrent.futures.Executor`. None is here, one by one.
+        mode: What `crfs` are, as in `EncodeOptions`.
     """
 
     arguments: str | Sequence[str]
     pix_fmt: str | None
     executor: Executor | None
+    mode: Mode | None
 
 
 class SearchOptions(EncodeOptions, total=False):
@@ -251,7 +239,7 @@ class SearchOptions(EncodeOptions, total=False):
 
     Attributes:
         metric: The metric of the targets: `"neg"`, `"vmaf"`, `"psnr_y"` …, with `.p5` or another pool.
-        crf: The window (finest, coarsest) that is searched.
+        crf: The window that is searched, the smaller number first.
         sample: Search on so many seconds from the middle of the source.
         start: Where an earlier search ended: `{96: 27}`, or what it returned.
         keep: The folder that stores the encodes of the answers.
@@ -288,13 +276,3 @@ class CompareSettings(SearchSettings, AgreementOptions, total=False):
     baseline: bool | str | None
     gates: Mapping[str, float | str | bool | None] | None
     max_bd_rate_rise: ToleranceLimit
-
-
-class EncoderOptions(TypedDict, total=False):
-    """One encoder of a comparison with options of its own."""
-
-    encoder: EncoderLike
-    preset: str | int | None
-    arguments: str | Sequence[str]
-    pix_fmt: str | None
-    crf: tuple[float, float] | None

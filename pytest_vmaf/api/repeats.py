@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # pytest shows the caller's line, not ours.
 __tracebackhide__ = True
 #: The options of a search that each encode has.
-ENCODER_OPTIONS = ("preset", "arguments", "pix_fmt")
+ENCODER_OPTIONS = ("preset", "arguments", "pix_fmt", "mode")
 #: What may be expected of repeated encodes.
 EXPECTATIONS = ("bitstream", "quality")
 
@@ -67,14 +67,17 @@ def _verdict(repeated: Determinism, expect: str) -> Verdict:
 
 
 def _record(context: Context, repeated: Determinism, expect: str | None, verdicts: list[Verdict]) -> None:
+    from pytest_vmaf.encoding.rate_modes import at
+
     records = context.records
     marked = any(layer.gates for layer in context.layers if layer.origin == "marker")
-    subject = f"determinism of {repeated.name} at CRF {repeated.crf}"
+    where = f"{repeated.name} at {at(repeated.mode, repeated.crf)}"
+    subject = f"determinism of {where}"
     record = unscored_record(repeated.reference, subject, repeated.sentence, verdicts)
     record |= {"repeats": repeats_data(repeated), "gated": bool(verdicts) or not marked, "every_gate": False}
     records.add(record)
     if not all(verdict.passed for verdict in verdicts):
-        text = f"{repeated.name} at CRF {repeated.crf} is {repeated.sentence}; expect is {expect!r}"
+        text = f"{where} is {repeated.sentence}; expect is {expect!r}"
         lines = [f"{text} (1 of 1 gates failed)", *repeated.difference.split("; ", 1), f"source: {repeated.reference}"]
         violation = GateViolation("\n  ".join(lines))
         violation.result = repeated

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 # pytest shows the caller's line, not ours.
 __tracebackhide__ = True
 #: The options of a search that an encode at one CRF has, too.
-ENCODER_OPTIONS = ("preset", "arguments", "pix_fmt")
+ENCODER_OPTIONS = ("preset", "arguments", "pix_fmt", "mode")
 
 
 def encode(
@@ -216,18 +216,20 @@ def sweep(
     settings: SweepSettings,
 ) -> tuple[Row, ...]:
     """As `Vmaf.sweep`."""
+    from pytest_vmaf.encoding.encoder_names import with_mode
     from pytest_vmaf.search.requests import read_list, read_path, read_pix_fmt, read_words
     from pytest_vmaf.search.sweep import SweepRequest, sweep as run_sweep
 
     def run(search: SearchInput) -> tuple[Row, ...]:
-        check_options(search, ("arguments", "pix_fmt"), "a sweep makes every encode of its grid")
+        check_options(search, ("arguments", "pix_fmt", "mode"), "a sweep makes every encode of its grid")
         names = tuple(
             None if preset is None else str(preset) for preset in read_list("presets", presets, "['fast', 'slow']")
         )
+        mode = search.options.get("mode")
         chosen = read_list("encoders", encoders, "['libx264', 'libsvtav1']")
         request = SweepRequest(
             scorings=search.scorings,
-            encoders=tuple((context.extensions.encoder(each), names) for each in chosen),
+            encoders=tuple((with_mode(context.extensions.encoder(each), mode), names) for each in chosen),
             crfs=tuple(read_list("crfs", crfs, "range(20, 40, 4)")),
             output=read_path("output", output),
             arguments=read_words(search.options.get("arguments", ())),

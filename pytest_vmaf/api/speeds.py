@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # pytest shows the caller's line, not ours.
 __tracebackhide__ = True
 #: The options of a search that each encode has.
-ENCODER_OPTIONS = ("preset", "arguments", "pix_fmt")
+ENCODER_OPTIONS = ("preset", "arguments", "pix_fmt", "mode")
 #: The options of `Vmaf.speed`, beside those of its encodes and its gates.
 OPTIONS = ("against", "rounds", "clock", "decode")
 #: The forms of its gates, valid or not, and of the gate on a slowdown.
@@ -157,11 +157,12 @@ def _request(
 
 
 def _record(context: Context, measured: Speed, verdicts: Sequence[Verdict], outcome: Outcome) -> None:
+    from pytest_vmaf.encoding.rate_modes import at
     from pytest_vmaf.search.speed_verdicts import violation_text
 
     records = context.records
     marked = any(layer.gates for layer in context.layers if layer.origin == "marker")
-    subject = f"speed of {measured.name} at CRF {measured.crf}"
+    subject = f"speed of {measured.name} at {at(measured.mode, measured.crf)}"
     record = unscored_record(measured.reference, subject, measured.sentence, verdicts)
     record |= {"gated": bool(verdicts or outcome.name) or not marked, "every_gate": False}
     records.add(with_gates(record, outcome_gates(outcome, None), failed=bool(outcome.failed)))

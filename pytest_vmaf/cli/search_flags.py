@@ -10,11 +10,25 @@ from pathlib import Path
 from pytest_vmaf.cli.common import add_raw_video, add_settings
 from pytest_vmaf.cli.selection import add_selection
 
-#: A CRF, or a range with an optional step. No encoder's scale has more than three digits.
-CRFS = re.compile(r"(\d{1,3})(?:-(\d{1,3})(?::([1-9]\d{0,2}))?)?", re.ASCII)
+#: A CRF or kbit/s, or a range with an optional step.
+CRFS = re.compile(r"(\d{1,7})(?:-(\d{1,7})(?::([1-9]\d{0,6}))?)?", re.ASCII)
+#: No sweep takes more of them.
+MOST_CRFS = 10_000
 #: The end of a search's description.
 TARGETS = "Targets are NEG with --targets, and default VMAF with --target-vmafs."
 EXIT_CODES = "0 all targets met, 1 some not, 2 usage, 3 could not measure"
+
+
+class Bitrate(argparse.Action):
+    """Takes kbit/s in place of CRFs, and with it one pass by bitrate unless a flag names two."""
+
+    def __call__(
+        self, parser: object, namespace: argparse.Namespace, values: object, option_string: str | None = None
+    ) -> None:
+        """Store the number, and the mode."""
+        known = getattr(namespace, self.dest) or []
+        setattr(namespace, self.dest, [*known, *values] if isinstance(values, list) else values)
+        namespace.mode = namespace.mode or "bitrate"
 
 
 def add_source(parser: argparse.ArgumentParser, *, many: bool = False, required: bool = True) -> None:
@@ -32,6 +46,10 @@ def add_encode_options(parser: argparse.ArgumentParser) -> None:
     add("--arguments", dest="encoder_args", help="further arguments for the encoder, for example '-tune film'")
     add("--encoder-args", help=argparse.SUPPRESS)
     add("--encode-pix-fmt", help="pixel format to encode in")
+    text = "what the number of an encode is: a CRF, or kbit/s in one pass or in two"
+    add("--mode", choices=("crf", "bitrate", "2pass"), help=text)
+    text = "encode in two passes: numbers are kbit/s (--mode 2pass)"
+    add("--two-pass", dest="mode", action="store_const", const="2pass", default=None, help=text)
 
 
 def add_model(parser: argparse.ArgumentParser, neg: str) -> None:
@@ -48,8 +66,10 @@ def add_encoder(parser: argparse.ArgumentParser) -> None:
 
 
 def add_crf(parser: argparse.ArgumentParser) -> None:
-    """Add `--crf` for one encode."""
-    parser.add_argument("--crf", type=crf, required=True, help="the CRF, or the number of the encoder's own scale")
+    """Add `--crf` for one encode, or `--bitrate` in its place."""
+    add = parser.add_mutually_exclusive_group(required=True).add_argument
+    add("--crf", type=crf, help="the CRF, or the number of the encoder's own scale")
+    add("--bitrate", dest="crf", type=crf, action=Bitrate, metavar="KBITS", help="kbit/s, in place of the CRF")
 
 
 def add_search(parser: argparse.ArgumentParser, *, many: bool = False, required: bool = True) -> None:
@@ -66,6 +86,8 @@ def add_search(parser: argparse.ArgumentParser, *, many: bool = False, required:
     text = "search only these CRFs, for example 18-40"
     add("--crf", dest="crf_range", type=_window, metavar="FINEST-COARSEST", help=text)
     add("--crf-range", type=_window, help=argparse.SUPPRESS)
+    text = "search bitrates in place of CRFs, only these kbit/s, for example 500-4000"
+    add("--bitrate", dest="crf_range", type=_window, action=Bitrate, metavar="LEAST-MOST", help=text)
     add("--sample", dest="sample_clip_seconds", type=float, help="search on this many seconds from the middle")
     add("--sample-clip-seconds", type=float, help=argparse.SUPPRESS)
     add("--keep", type=Path, metavar="DIR", help="store the encodes that meet the targets there")
@@ -102,10 +124,9 @@ def crfs(text: str) -> list[float]:
     if not all(spans) and "." in text and all(math.isfinite(_float(word)) for word in words(text)):
         return [crf(word) for word in words(text)]
     ranges = [range(int(span[1]), int(span[2] or span[1]) + 1, int(span[3] or 1)) for span in spans if span]
-    numbers: list[float] = [each for span in ranges for each in span]
-    if not all(spans) or not numbers:
+    if not all(spans) or not 0 < sum(map(len, ranges)) <= MOST_CRFS:
         raise argparse.ArgumentTypeError(f"expected a list of CRFs such as 18,22,26 or 18-36:2, got {text!r}")
-    return numbers
+    return [each for span in ranges for each in span]
 
 
 def _float(text: str) -> float:

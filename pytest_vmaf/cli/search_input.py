@@ -26,7 +26,8 @@ DEFAULT_SIZE, DEFAULT_RATE = (1920, 1080), "24"
 LARGE = 3840, 2160
 #: The settings of a search by their names in `Vmaf.bisect`, and the flags that set them.
 SETTINGS = {
-    "preset": "preset", "arguments": "encoder_args", "pix_fmt": "encode_pix_fmt", "crf": "crf_range",
+    "preset": "preset", "arguments": "encoder_args", "pix_fmt": "encode_pix_fmt", "mode": "mode",
+    "crf": "crf_range",
     "sample": "sample_clip_seconds", "keep": "keep", "workers": "workers",
 }  # fmt: skip
 #: The flags that only a search uses, by argparse's names.

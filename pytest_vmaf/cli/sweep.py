@@ -22,6 +22,7 @@ SUITE_HAS = {
     "encoders": "--encoder",
     "crf": "--crf",
     "preset": "--preset",
+    "mode": "--mode",
     "encoder_args": "--arguments",
     "encode_pix_fmt": "--encode-pix-fmt",
     "source": "A source",
@@ -46,6 +47,8 @@ def add_parser(commands: common.Commands) -> None:
     add("--encoder", "--encoders", dest="encoders", action="extend", type=flags.encoders, help=text)
     text = "CRFs, for example 18,22,26 or 18-36:2 (repeatable)"
     add("--crf", action="extend", type=flags.crfs, help=text)
+    text = "kbit/s in place of CRFs, for example 500,1000,2000 (repeatable)"
+    add("--bitrate", dest="crf", action=flags.Bitrate, type=flags.crfs, help=text)
     add("--preset", action="extend", type=flags.words, help="the encoders' presets, for example medium,slow")
     text = "the manifest of a suite, in place of sources, encoders and CRFs"
     add("--suite", type=Path, metavar="MANIFEST", help=text)
@@ -81,6 +84,7 @@ def _sweep_sources(options: argparse.Namespace, executor: Executor | None) -> Se
         arguments=options.encoder_args or "",
         pix_fmt=options.encode_pix_fmt,
         executor=executor,
+        mode=options.mode,
     )
 
 

@@ -33,7 +33,12 @@ def add_trial(parser: argparse.ArgumentParser) -> None:
 
 def encode_settings(options: argparse.Namespace) -> dict[str, Any]:
     """The settings of every encode by their names in `Vmaf.encode`."""
-    return {"preset": options.preset, "arguments": options.encoder_args or "", "pix_fmt": options.encode_pix_fmt}
+    return {
+        "preset": options.preset,
+        "arguments": options.encoder_args or "",
+        "pix_fmt": options.encode_pix_fmt,
+        "mode": options.mode,
+    }
 
 
 def run_trial(options: argparse.Namespace, measure: Callable[[Vmaf, Clip], Speed | Determinism]) -> int:

@@ -13,12 +13,16 @@ from pytest_vmaf.cache.entries import UNREADABLE, fetch, forget, key_of, store
 from pytest_vmaf.encoding.codec import read_codec
 from pytest_vmaf.encoding.encode import Encode, make_encode, with_pictures
 from pytest_vmaf.encoding.job import EncodeJob
+from pytest_vmaf.encoding.pass_statistics import pack, read_statistics, unpack
+from pytest_vmaf.encoding.rate_modes import rate_control
+from pytest_vmaf.encoding.run_encoder import run_first_pass
 from pytest_vmaf.encoding.scale import as_crf
 from pytest_vmaf.errors import SettingsError
-from pytest_vmaf.json_shapes import Optional, conform
+from pytest_vmaf.json_shapes import Each, Optional, conform
 from pytest_vmaf.media.builds import build_of, machine
 from pytest_vmaf.media.fingerprint import Unchanged, content_of, digest, files_of
 from pytest_vmaf.media.scratch import scratch_folder
+from pytest_vmaf.media.stopwatch import Spent
 from pytest_vmaf.text import printable
 
 #: Programs that run others, or run what their arguments contain: their own bytes do not determine the encode.
@@ -35,12 +39,14 @@ PASSES = re.compile(r"(?:^|[-:])(?:pass|passlogfile|stats|rc_stats)(?:$|[=:\d])"
 HARDWARE = re.compile(r"_(?:nvenc|qsv|vaapi|amf|videotoolbox|v4l2m2m|mediacodec|vulkan|d3d12va|omx|rkmpp|mf|cuvid)$")
 #: Arguments that read options or filters from a file, which may name further files.
 SCRIPTS = re.compile(r"^-/|^@|^-\w+_script|\bsendcmd\b")
+#: The data of a first pass's entry.
+STATISTICS = {"sizes": Each(int), "wall": float, "cpu": Optional(float)}
 #: The data of an entry.
 SHAPE = {"size": int, "frames": int, "duration": float, "seconds": Optional(float), "checksum": Optional(str)}
 
 
 def encode_key(job: EncodeJob, crf: float, path: Path) -> str | None:
-    """The cache key of an encode, made of everything that its bytes depend on.
+    """The cache key of an encode, made of everything that its bytes depend on; the bytes of statistics among them.
 
     Returns:
         The key, or None if there is no cache or the encode may depend on something unknown: a function, a launcher
@@ -52,6 +58,7 @@ def encode_key(job: EncodeJob, crf: float, path: Path) -> str | None:
     if job.cache is None or encoder.function is not None or (facts and not (facts.version or encoder.files)):
         return None
     words = _words(job, crf)
+    modes = [] if encoder.mode == "crf" else [encoder.mode, job.statistics and job.statistics.digest]
     builds = [build_of(program, job.cache) for program in dict.fromkeys((job.ffmpeg, *encoder.command[:1]))]
     unknown = bool(encoder.requires) or HARDWARE.search(encoder.name) or None in builds or _launches(encoder.command)
     if (unknown and not encoder.files) or any(PASSES.search(word) or SCRIPTS.search(word) for word in words):
@@ -64,7 +71,7 @@ def encode_key(job: EncodeJob, crf: float, path: Path) -> str | None:
     try:
         return key_of(
             "encode",
-            encoder=[encoder.name, words, encoder.larger_is_finer],
+            encoder=[encoder.name, words, encoder.larger_is_finer, *modes],
             crf=crf,
             attempt=job.attempt,
             builds=builds,
@@ -96,7 +103,8 @@ def restore(job: EncodeJob, crf: float, path: Path, key: str | None) -> Encode |
         ):
             raise ValueError("numbers that no encode of this size has")
         command = job.command(crf, path)
-        return Encode(job.name, as_crf(crf), path, size, frames, duration, seconds, command, checksum or "")
+        numbers = size, frames, duration, seconds
+        return Encode(job.name, as_crf(crf), path, *numbers, command, checksum or "", job.encoder.mode)
     except UNREADABLE as error:
         path.unlink(missing_ok=True)
         forget(job.cache, "encode", key, f"{type(error).__name__}: {error}")
@@ -121,10 +129,11 @@ def encode_once(job: EncodeJob, crf: float, path: Path) -> Encode:
     if path.exists() and (not path.is_file() or any(path.samefile(file) for file in files_of(job.source.clip))):
         raise SettingsError(f"output must be a file other than the source, not {printable(str(path))}.")
     unchanged = Unchanged(job.source.clip)
-    key = encode_key(job, crf, path)
     # In the same file system, so that the file can be moved.
     with scratch_folder(path.absolute().parent) as folder:
         temporary = Path(folder, path.name)
+        job = with_statistics(job, crf, Path(folder, "pass"))
+        key = encode_key(job, crf, path)
         encode = restore(job, crf, temporary, key)
         if encode is not None:
             encode = with_pictures(job, encode)
@@ -134,6 +143,41 @@ def encode_once(job: EncodeJob, crf: float, path: Path) -> Encode:
                 store_encode(job, encode, temporary, key)
         os.replace(temporary, path)
     return replace(encode, path=path)
+
+
+def with_statistics(job: EncodeJob, crf: float, prefix: Path) -> EncodeJob:
+    """The job with the statistics of its first pass, from the cache or of a new run; a job of one pass as it is.
+
+    Args:
+        job: The job.
+        crf: The bitrate in kbit/s.
+        prefix: How the names of the statistics begin.
+
+    Raises:
+        EncodeError: As `run_first_pass`.
+    """
+    if not job.has_two_passes or job.statistics is not None:
+        return job
+    control = rate_control(job.encoder.name, "2pass")
+    # For every bitrate, if the statistics do not depend on it.
+    key = encode_key(job, 0 if control.shared else crf, Path("first.pass"))
+    entry = fetch(job.cache, "encode", key)
+    if entry is not None:
+        try:
+            conform(entry.data, STATISTICS, "first pass")
+            unpack(entry.data["sizes"], entry.blob, prefix, control.statistics)
+            spent = Spent(entry.data["wall"], entry.data["cpu"])
+            if (statistics := read_statistics(prefix, control.statistics, spent)) is not None:
+                return replace(job, statistics=statistics)
+            raise ValueError("empty statistics")
+        except UNREADABLE as error:
+            forget(job.cache, "encode", key, f"{type(error).__name__}: {error}")
+    unchanged = Unchanged(job.source.clip)
+    statistics = run_first_pass(job, crf, prefix)
+    if key is not None and unchanged():
+        sizes, blob = pack(statistics)
+        store(job.cache, "encode", key, {"sizes": sizes, **vars(statistics.spent)}, blob)
+    return replace(job, statistics=statistics)
 
 
 def named_files(word: str) -> list[str]:

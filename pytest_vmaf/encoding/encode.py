@@ -10,6 +10,7 @@ from typing import Any
 
 from pytest_vmaf.encoding.job import EncodeJob
 from pytest_vmaf.encoding.packets import displayed_seconds, read_packets
+from pytest_vmaf.encoding.rate_modes import at
 from pytest_vmaf.encoding.run_encoder import run_encoder
 from pytest_vmaf.encoding.scale import as_crf
 from pytest_vmaf.errors import ClipError, EncodeError
@@ -27,9 +28,9 @@ class TrialEncode:
     to `vmaf.score()` and `vmaf.check()` in place of a clip.
 
     Attributes:
-        name: The encoder and its preset, for example "libx264 slow".
+        name: The encoder, its preset and its mode, for example "libx264 slow" or "libx264 slow 2pass".
         crf: The CRF, or the number of another scale of constant quality. On most scales, a larger number means lower
-            quality; see `Encoder.larger_is_finer`.
+            quality; see `Encoder.larger_is_finer`. The kbit/s of an encode by bitrate.
         path: The file, or None if it was removed after scoring.
         size: Bytes of all packets.
         frames: The number of packets, one for each frame.
@@ -37,6 +38,7 @@ class TrialEncode:
         seconds: How long encoding took, in seconds; None if the encode was scored in the same process.
         command: A shell command that makes the encode again.
         checksum: A digest of the sizes and checksums of all packets; "" if it is not known.
+        mode: What `crf` is: `"crf"`, or kbit/s in one pass (`"bitrate"`) or in two (`"2pass"`).
         pictures: What a codec in Python decoded from its bitstream. None for a file that ffmpeg decodes, and if the
             file was removed after scoring.
     """
@@ -50,6 +52,7 @@ class TrialEncode:
     seconds: float | None
     command: str
     checksum: str = ""
+    mode: str = "crf"
     pictures: Clip | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -79,7 +82,7 @@ class TrialEncode:
         """
         if self.path is None:
             raise ClipError(
-                f"The encode of {self.name} at CRF {self.crf} was not stored. "
+                f"The encode of {self.name} at {at(self.mode, self.crf)} was not stored. "
                 "Pass keep=FOLDER to the search, or encode it with vmaf.encode()."
             )
         if self.pictures is not None:
@@ -153,11 +156,14 @@ def make_timed_encode(job: EncodeJob, crf: float, path: Path) -> tuple[Encode, S
     try:
         frames = run_encoder(job, crf, path)
         spent = watch.read()
+        if job.statistics is not None:
+            spent += job.statistics.spent
         if frames is not None:
             return describe_bitstream(job, crf, path, frames, spent.wall), spent
         if path.is_symlink() or path.stat().st_nlink > 1:
             raise EncodeError(
-                f"{job.name} created a link instead of a file at CRF {crf}. The encoder must write its own output file."
+                f"{job.name} created a link instead of a file at {job.at(crf)}. The encoder must write its own output "
+                "file."
             )
         return describe(job, crf, path, job.command(crf, path), spent.wall), spent
     except BaseException:
@@ -189,10 +195,10 @@ def describe(job: EncodeJob, crf: float, path: Path, command: str, seconds: floa
     try:
         packets = read_packets(job.clip(path), job.ffmpeg, job.timeout, strict=False)
     except ClipError as error:
-        raise EncodeError(f"{job.name} wrote no readable video at CRF {crf}.\n{error}") from None
+        raise EncodeError(f"{job.name} wrote no readable video at {job.at(crf)}.\n{error}") from None
     size = sum(packet.size for packet in packets)
     if not size:
-        raise EncodeError(f"{job.name} wrote {len(packets)} empty packets at CRF {crf}.")
+        raise EncodeError(f"{job.name} wrote {len(packets)} empty packets at {job.at(crf)}.")
     # In a bare stream, packets may have no time stamps.
     duration = displayed_seconds(packets) if all(packet.pts is not None for packet in packets) else 0.0
     if duration == 0:
@@ -201,7 +207,8 @@ def describe(job: EncodeJob, crf: float, path: Path, command: str, seconds: floa
         duration = float(len(packets) / job.source.frame_rate)
     _check_duration(job, crf, len(packets), duration)
     checksum = hashlib.sha256(" ".join(f"{each.size}:{each.checksum}" for each in packets).encode()).hexdigest()
-    return Encode(job.name, as_crf(crf), path, size, len(packets), duration, seconds, command, checksum)
+    numbers = size, len(packets), duration, seconds
+    return Encode(job.name, as_crf(crf), path, *numbers, command, checksum, job.encoder.mode)
 
 
 def describe_bitstream(job: EncodeJob, crf: float, path: Path, frames: int, seconds: float | None) -> Encode:
@@ -229,9 +236,9 @@ def _check_duration(job: EncodeJob, crf: float, frames: int, duration: float) ->
     by_times = displayed_seconds(read_packets(job.source.clip, job.ffmpeg, job.timeout, strict=False))
     if not abs(duration - by_times) <= tolerance:
         raise EncodeError(
-            f"The encode of {job.name} at CRF {crf} lasts {duration:.3f} s by its time stamps, but its {frames} frames "
-            f"last {by_times if by_rate is None else by_rate:.3f} s in {job.source.clip.name}. Its bitrate would be "
-            "wrong."
+            f"The encode of {job.name} at {job.at(crf)} lasts {duration:.3f} s by its time stamps, but its {frames} "
+            f"frames last {by_times if by_rate is None else by_rate:.3f} s in {job.source.clip.name}. Its bitrate "
+            "would be wrong."
         )
 
 

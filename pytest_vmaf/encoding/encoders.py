@@ -6,27 +6,37 @@ import inspect
 import os
 import re
 import shlex
-import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pytest_vmaf.encoding.codec import Codec, grid_slope, read_codec, read_qualities
-from pytest_vmaf.encoding.encoder_fields import check_kinds, read_range, read_words, refuse_operators
+from pytest_vmaf.encoding.encoder_fields import (
+    check_kinds,
+    check_placeholders,
+    check_texts,
+    choose_preset,
+    read_range,
+    read_words,
+)
+from pytest_vmaf.encoding.rate_modes import (
+    RATE_SLOPE,
+    RATES,
+    Mode,
+    RateScale,
+    rate_control,
+    rates_between,
+    read_mode,
+)
 from pytest_vmaf.encoding.scale import Scale
 from pytest_vmaf.errors import SettingsError
-from pytest_vmaf.text import did_you_mean, printable
+from pytest_vmaf.text import printable
 
 #: The placeholders of a command. ffmpeg's arguments have all but the files, which ffmpeg gets in any case.
-PLACEHOLDERS = ("crf", "preset", "input", "output", "width", "height", "frame_rate", "frames", "pix_fmt")
+PLACEHOLDERS = ("crf", "bitrate", "preset", "input", "output", "width", "height", "frame_rate", "frames", "pix_fmt")
 FFMPEG_PLACEHOLDERS = tuple(name for name in PLACEHOLDERS if name not in ("input", "output"))
 BRACES = re.compile(r"\{(\w*)\}")
-
-#: The end of a file name, which ffmpeg takes the container from.
-SUFFIX = re.compile(r"[\w.+-]{0,32}")
-#: What a shell would take for the setting of a variable.
-VARIABLE = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
 #: The range of an encoder that states none.
 WHOLE_NUMBERS = (0, 51)
 #: The suffix of a codec's bitstream, which no container's readers claim.
@@ -37,11 +47,11 @@ EncoderFunction = Callable[[Path, Path, int], object]
 
 @dataclass(frozen=True)
 class Encoder:
-    """An encoder: how to run it, its presets, and the scale of its constant quality ("CRF").
+    """An encoder: how to run it, its presets, and the scale of its constant quality ("CRF") or its bitrates.
 
-    Exactly one of `arguments`, `command`, `function` and `codec` is set. Arguments and commands contain placeholders:
-    `{crf}`, `{preset}`, `{width}`, `{height}`, `{frame_rate}`, `{frames}`, `{pix_fmt}`; commands also `{input}` and
-    `{output}`.
+    Exactly one of `arguments`, `command`, `function` and `codec` is set, or `mode` alone for an encoder of ffmpeg:
+    `Encoder("libx264", mode="2pass")`. Arguments and commands contain placeholders: `{crf}` or `{bitrate}`, `{preset}`,
+    `{width}`, `{height}`, `{frame_rate}`, `{frames}`, `{pix_fmt}`; commands also `{input}` and `{output}`.
 
     Attributes:
         name: The encoder's name, for ffmpeg's `-c:v` and for messages.
@@ -63,6 +73,8 @@ class Encoder:
         codec: A `Codec`, which encodes and decodes frames in this process. One thread at a time calls it.
         qualities: The numbers of a scale that is not a range of whole numbers, for example `(0.0018, 0.0035, 0.0067)`,
             in place of `crf_range`. By default those of the codec.
+        mode: What the number of an encode is: `"crf"`; `"bitrate"` for kbit/s in one pass; or `"2pass"` for kbit/s in
+            two passes. ffmpeg's encoders get the passes by themselves, and a function makes both.
 
     Raises:
         SettingsError: If a field is invalid.
@@ -83,10 +95,13 @@ class Encoder:
     files: tuple[str, ...] = ()
     codec: Codec[Any] | None = None
     qualities: Sequence[float] = ()
+    mode: Mode = "crf"
 
     def __post_init__(self) -> None:
         if not (isinstance(self.name, str) and self.name and self.name.isprintable()):
             raise SettingsError(f"The name of an encoder must be printable text, not {self.name!r:.80}.")
+        if read_mode(self.mode) != "crf":
+            self._read_mode()
         kinds = self.arguments, self.command, self.function is not None, self.codec is not None
         if sum(map(bool, kinds)) != 1:
             raise SettingsError(f"{self.name}: an encoder must have one of arguments, command, function and codec.")
@@ -97,21 +112,33 @@ class Encoder:
         self._read_scale()
         for field in ("arguments", "command", "presets", "concat_arguments", "files"):
             object.__setattr__(self, field, read_words(self.name, field, getattr(self, field)))
-        self._check_texts()
-        if self.slope is not None and not (isinstance(self.slope, int | float) and 1e-6 < abs(self.slope) < 5):
-            raise SettingsError(
-                f"{self.name}: slope must be a number between -5 and 5 other than 0, for example -0.1, "
-                f"not {self.slope!r}."
-            )
+        check_kinds(self.name, vars(self))
+        check_texts(self.name, self.suffix, self.command, self.slope)
         known = PLACEHOLDERS if self.command else FFMPEG_PLACEHOLDERS
-        for name in (names := self._placeholders):
-            if name not in known:
-                raise SettingsError(
-                    f"{self.name}: {{{name}}} is not a placeholder.{did_you_mean(name, known, '{{{}}}')} "
-                    f"Placeholders: {', '.join(f'{{{each}}}' for each in known)}."
-                )
-        if (self.arguments or self.command) and "crf" not in names:
-            raise SettingsError(f"{self.name}: {{crf}} is missing, so every encode would be the same.")
+        known = tuple(name for name in known if name != "bitrate" or self.mode != "crf")
+        check_placeholders(self.name, self._placeholders if self._template else None, known)
+
+    def _read_mode(self) -> None:
+        """Take what the mode of a bitrate requires, where the fields have their defaults."""
+        put, name = object.__setattr__, self.name
+        put(self, "larger_is_finer", True)
+        if self.codec is not None:
+            raise SettingsError(f"{name} is a codec, which has qualities of its own. Leave out mode={self.mode!r}.")
+        if self.mode == "2pass" and self.command:
+            raise SettingsError(
+                f"{name}: a command runs one program. For two passes, give a function (source, output, bitrate) that "
+                f"runs both: Encoder({name!r}, mode='2pass', function=encode)."
+            )
+        if self.function is None and not self.command and (self.mode == "2pass" or not self.arguments):
+            control = rate_control(name, self.mode)
+            put(self, "arguments", self.arguments or tuple(control.arguments.split()))
+            like = ENCODERS[name]
+            for field in ("preset", "presets", "concat_arguments"):
+                put(self, field, getattr(self, field) or getattr(like, field))
+            put(self, "suffix", like.suffix if self.suffix == ".mp4" else self.suffix)
+        if self.qualities == ():
+            put(self, "crf_range", RATES if self.crf_range == WHOLE_NUMBERS else self.crf_range)
+            put(self, "slope", self.slope or RATE_SLOPE)
 
     def _read_codec(self) -> None:
         """Take what the codec states about itself, where the fields have their defaults."""
@@ -125,7 +152,7 @@ class Encoder:
 
     def _read_scale(self) -> None:
         if self.qualities == ():
-            read_range(self.name, self.crf_range)
+            read_range(self.name, self.crf_range, RATES[1] if self.mode != "crf" else None)
             return
         steps, put = tuple(self.qualities), object.__setattr__
         ends = steps[0], steps[-1]
@@ -140,19 +167,13 @@ class Encoder:
 
     @property
     def scale(self) -> Scale:
-        """The numbers of constant quality."""
+        """The numbers of constant quality, or the bitrates in kbit/s."""
         low, high = self.crf_range
+        if self.mode != "crf" and self.qualities == ():
+            ends = int(low), int(high)
+            return RateScale(self.name, rates_between(*ends), ends)
         steps = self.qualities or range(int(low), int(high) + 1)
         return Scale(self.name, steps[::-1] if self.larger_is_finer else steps)
-
-    def _check_texts(self) -> None:
-        check_kinds(self.name, vars(self))
-        if not isinstance(self.suffix, str) or SUFFIX.fullmatch(self.suffix) is None:
-            raise SettingsError(f'{self.name}: suffix must be a suffix such as ".mp4", not {self.suffix!r:.80}.')
-        if self.command and VARIABLE.fullmatch(self.command[0]) and shutil.which(self.command[0]) is None:
-            by_env = printable(shlex.join(self.command[:2]))
-            raise SettingsError(f"No shell reads the command, which begins with a variable. Write `env {by_env} …`.")
-        refuse_operators(self.name, self.command)
 
     @property
     def _template(self) -> tuple[str, ...]:
@@ -178,24 +199,7 @@ class Encoder:
         Raises:
             SettingsError: If the encoder does not have the preset, or requires one and has none of its own.
         """
-        takes_preset = "preset" in self._placeholders
-        if preset is None:
-            if self.preset is None and takes_preset:
-                raise SettingsError(f"{self.name} has {{preset}} in its command but no default preset. Set preset=.")
-            return self.preset
-        if not takes_preset:
-            raise SettingsError(f"{self.name} does not take a preset, but preset is {preset!r}.")
-        if self.presets == (self.preset,) and preset != self.preset:
-            raise SettingsError(
-                f"{self.name} has only the preset {self.preset!r} here, as in '{self.name}:{self.preset}', but preset "
-                f"is {preset!r}. Name one preset, in encoder or in preset."
-            )
-        if self.presets and preset not in self.presets:
-            raise SettingsError(
-                f"{self.name} has no preset {preset!r}.{did_you_mean(preset, self.presets)} "
-                f"Presets: {', '.join(self.presets)}."
-            )
-        return preset
+        return choose_preset(self.name, preset, self.preset, self.presets, takes="preset" in self._placeholders)
 
 
 def command_encoder(template: str | Sequence[str | os.PathLike[str]]) -> Encoder:
@@ -220,8 +224,9 @@ def command_encoder(template: str | Sequence[str | os.PathLike[str]]) -> Encoder
         raise SettingsError(f"The encoder's command {template!r} cannot be split: {error}.") from None
     if not command:
         raise SettingsError("The encoder's command is empty.")
+    mode: Mode = "bitrate" if any("{bitrate}" in part for part in command) else "crf"
     program = next((part for part in command if not BRACES.search(part)), command[0])
-    return Encoder(printable(Path(program).name), command=tuple(command))
+    return Encoder(printable(Path(program).name), command=tuple(command), mode=mode)
 
 
 def function_encoder(function: EncoderFunction) -> Encoder:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from pytest_vmaf.cache.entries import Cache
 from pytest_vmaf.encoding.encoders import BRACES, Encoder
+from pytest_vmaf.encoding.pass_statistics import Statistics
+from pytest_vmaf.encoding.rate_modes import at, check_rate_arguments, pass_arguments
 from pytest_vmaf.errors import EncodeError, SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.colour import limited_grey_filters
@@ -49,6 +51,7 @@ class EncodeJob:
         cache: Where encodes are cached, or None.
         attempt: The number of this encode among repeated ones. Repeated encodes never share a cache entry.
         counted_by: The command that runs the encoder and counts its instructions, if any.
+        statistics: What the first of two passes wrote, if it was run before.
     """
 
     encoder: Encoder
@@ -61,6 +64,7 @@ class EncodeJob:
     cache: Cache | None = None
     attempt: int = 0
     counted_by: tuple[str, ...] = ()
+    statistics: Statistics | None = None
 
     def __post_init__(self) -> None:
         if self.source.has_variable_rate and self.encoder.name in CONSTANT_RATE:
@@ -89,8 +93,18 @@ class EncodeJob:
 
     @property
     def name(self) -> str:
-        """The encoder and its preset, for messages."""
-        return " ".join(filter(None, (self.encoder.name, self.preset)))
+        """The encoder, its preset and its mode, for messages."""
+        mode = "" if self.encoder.mode == "crf" else self.encoder.mode
+        return " ".join(filter(None, (self.encoder.name, self.preset, mode)))
+
+    @property
+    def has_two_passes(self) -> bool:
+        """Whether ffmpeg encodes in two passes."""
+        return self.encoder.mode == "2pass" and bool(self.encoder.arguments)
+
+    def at(self, crf: float) -> str:
+        """The number of an encode in messages: "CRF 28" or "1500 kbit/s"."""
+        return at(self.encoder.mode, crf)
 
     @property
     def runs_here(self) -> bool:
@@ -111,8 +125,20 @@ class EncodeJob:
         return ("-c:v", self.encoder.name, *self.fill(crf, self.encoder.arguments), *arguments)
 
     def ffmpeg_argv(self, crf: float, path: Path) -> tuple[str, ...]:
-        """The argument list of the ffmpeg that encodes to a file."""
+        """The argument list of the ffmpeg that encodes to a file in one pass."""
         return (*self._read_source(self.source.clip), *self.ffmpeg_arguments(crf), "-y", f"file:{path.absolute()}")
+
+    def pass_argv(self, crf: float, path: Path | None, prefix: str) -> tuple[str, ...]:
+        """The argument list of the ffmpeg that runs one of two passes.
+
+        Args:
+            crf: The bitrate in kbit/s.
+            path: The file that the second pass writes; None for the first pass.
+            prefix: How the names of the statistics begin.
+        """
+        words = pass_arguments(self.encoder.name, self.ffmpeg_arguments(crf), 2 if path else 1, prefix)
+        output = ("-y", f"file:{path.absolute()}") if path else ("-f", "null", "-")
+        return (*self._read_source(self.source.clip), *words, *output)
 
     def decoder_argv(self, output: str) -> tuple[str, ...]:
         """The argument list of the ffmpeg that writes the source as y4m for a program."""
@@ -136,6 +162,9 @@ class EncodeJob:
             return printable(f"{encoder.name}.encode({str(self.source.clip.path.absolute())!r}, {crf})")
         if encoder.function is not None:
             return printable(f"{encoder.name}({str(self.source.clip.path.absolute())!r}, {path.name!r}, {crf})")
+        if self.has_two_passes:
+            first, second = (by_hand(self.pass_argv(crf, each, f"{path.stem}-pass")) for each in (None, path))
+            return printable(f"{shlex.join(first)} && {shlex.join((*second[:-1], path.name))}")
         if not encoder.command:
             return printable(shlex.join((*by_hand(self.ffmpeg_argv(crf, path))[:-1], path.name)))
         piped = shlex.join(by_hand(self.decoder_argv("-"))) + " | " if encoder.reads_stdin else ""
@@ -151,6 +180,7 @@ class EncodeJob:
         source = self.source
         values = {
             "crf": crf,
+            "bitrate": crf,
             "preset": self.preset,
             "input": source.clip.path.absolute(),
             "output": path and path.absolute(),
@@ -231,6 +261,8 @@ def check_arguments(encoder: Encoder, arguments: tuple[str, ...], pix_fmt: str |
         )
     if not encoder.arguments:
         return
+    if encoder.mode != "crf":
+        check_rate_arguments(encoder.name, arguments)
     # With or without a stream specifier, for example -crf:v.
     options = {part.partition(":")[0] for part in ("-c", "-codec", "-vcodec", *encoder.arguments) if part[:1] == "-"}
     options -= {"-row-mt", "-deadline", "-tune"}

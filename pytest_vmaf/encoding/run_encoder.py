@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import cast
 
 from pytest_vmaf.encoding.job import EncodeJob, without_folder
+from pytest_vmaf.encoding.pass_statistics import Statistics, read_statistics
+from pytest_vmaf.encoding.rate_modes import rate_control
 from pytest_vmaf.errors import EncodeError, MeasurementError, SettingsError
 from pytest_vmaf.media.command import Command, Finished
 from pytest_vmaf.media.diagnosis import describe_restart, diagnose
@@ -18,10 +20,35 @@ from pytest_vmaf.media.frame_rate import average_rate
 from pytest_vmaf.media.guard import noted_start
 from pytest_vmaf.media.inspection_log import RESTARTED
 from pytest_vmaf.media.process import run, run_together
+from pytest_vmaf.media.scratch import scratch_folder
+from pytest_vmaf.media.stopwatch import Stopwatch
 from pytest_vmaf.text import printable
 
 #: What encoders and muxers print about two frames with one time stamp.
 CLASHING_TIMES = re.compile(r"non-strictly-monotonic PTS|Non-monotonic DTS")
+
+
+def run_first_pass(job: EncodeJob, crf: float, prefix: Path) -> Statistics:
+    """Run the first of two passes.
+
+    Args:
+        job: The job.
+        crf: The bitrate in kbit/s.
+        prefix: How the names of its statistics begin.
+
+    Raises:
+        EncodeError: If the encoder fails, or writes no statistics.
+    """
+    watch = Stopwatch()
+    _run_ffmpeg(job, crf, job.pass_argv(crf, None, str(prefix)), "in the first pass ")
+    control = rate_control(job.encoder.name, "2pass")
+    statistics = read_statistics(prefix, control.statistics, watch.read())
+    if statistics is None:
+        raise EncodeError(
+            f"{job.name} wrote no statistics in the first pass at {crf} kbit/s: this ffmpeg cannot run two passes with "
+            f"{job.encoder.name}. Use mode='bitrate', or another ffmpeg."
+        )
+    return statistics
 
 
 def run_encoder(job: EncodeJob, crf: float, path: Path) -> int | None:
@@ -38,9 +65,21 @@ def run_encoder(job: EncodeJob, crf: float, path: Path) -> int | None:
         _call_function(job, crf, path)
     elif job.encoder.command:
         _run_program(job, crf, path)
+    elif job.has_two_passes:
+        _run_passes(job, crf, path)
     else:
-        _run_ffmpeg(job, crf, path)
+        _run_ffmpeg(job, crf, job.ffmpeg_argv(crf, path))
     return None
+
+
+def _run_passes(job: EncodeJob, crf: float, path: Path) -> None:
+    """Run both passes, or the second one if there are statistics."""
+    if job.statistics is not None:
+        _run_ffmpeg(job, crf, job.pass_argv(crf, path, str(job.statistics.prefix)), "in the second pass ")
+        return
+    with scratch_folder(path.absolute().parent) as folder:
+        statistics = run_first_pass(job, crf, Path(folder, "pass"))
+        _run_passes(replace(job, statistics=statistics), crf, path)
 
 
 def _call_function(job: EncodeJob, crf: float, path: Path) -> None:
@@ -51,11 +90,12 @@ def _call_function(job: EncodeJob, crf: float, path: Path) -> None:
     except (MeasurementError, SettingsError, KeyboardInterrupt):
         raise
     except (Exception, SystemExit) as error:
-        raise EncodeError(f"The encoder {job.name} raised {type(error).__name__} at CRF {crf}: {error}") from error
+        raise EncodeError(f"The encoder {job.name} raised {type(error).__name__} at {job.at(crf)}: {error}") from error
     _check_written(job, crf, path, "")
 
 
-def _run_ffmpeg(job: EncodeJob, crf: float, path: Path) -> None:
+def _run_ffmpeg(job: EncodeJob, crf: float, argv: tuple[str, ...], which: str = "") -> None:
+    """Run ffmpeg. `which` names the pass, for messages."""
     outputs: set[int] = set()
     restarts: list[str] = []
 
@@ -65,11 +105,11 @@ def _run_ffmpeg(job: EncodeJob, crf: float, path: Path) -> None:
         elif RESTARTED.match(line):
             restarts.append(line)
 
-    argv = job.ffmpeg_argv(crf, path)
-    command = FfmpegCommand((*job.counted_by, *argv), display_argv=(*by_hand(argv)[:-1], path.name), on_stderr=on_line)
+    name = Path(argv[-1]).name
+    command = FfmpegCommand((*job.counted_by, *argv), display_argv=(*by_hand(argv)[:-1], name), on_stderr=on_line)
     end = run(command, job.timeout)
     _check_restarts(job, restarts)
-    _check_end(job, crf, end)
+    _check_end(job, crf, end, which)
     if len(outputs) != 1:
         raise EncodeError(f"The arguments make ffmpeg write {len(outputs)} output files; exactly one is expected.")
 
@@ -125,7 +165,7 @@ def _check_restarts(job: EncodeJob, restarts: list[str]) -> None:
         raise EncodeError(describe_restart(job.source.clip, job.ffmpeg, job.timeout))
 
 
-def _check_end(job: EncodeJob, crf: float, end: Finished) -> None:
+def _check_end(job: EncodeJob, crf: float, end: Finished, which: str = "") -> None:
     if end.returncode != 0:
         hint = f"  It needs {job.encoder.requires}.\n" if job.encoder.requires else ""
         if reasons := diagnose([job.source.clip], end.tail, job.ffmpeg, job.timeout):
@@ -139,9 +179,9 @@ def _check_end(job: EncodeJob, crf: float, end: Finished) -> None:
                 "  The source has a variable frame rate, and two of its frames share a tick of the encoder's clock. "
                 f"State its average rate: {job.source.clip.spelled(frame_rate=round(float(rate), 3))}.\n"
             )
-        raise EncodeError(f"{job.name} failed at CRF {crf}: it {end.how}.\n{hint}{end.explain(how=False)}")
+        raise EncodeError(f"{job.name} failed {which}at {job.at(crf)}: it {end.how}.\n{hint}{end.explain(how=False)}")
 
 
 def _check_written(job: EncodeJob, crf: float, path: Path, output: str) -> None:
     if not path.is_file() or path.stat().st_size == 0:
-        raise EncodeError(f"{job.name} exited normally at CRF {crf} but wrote no output.\n{output}".rstrip())
+        raise EncodeError(f"{job.name} exited normally at {job.at(crf)} but wrote no output.\n{output}".rstrip())

@@ -40,6 +40,10 @@ class Scale:
             return f"of {listed(sorted(self.steps))}"
         return f"from {min(self.steps)} to {max(self.steps)}"
 
+    def has(self, number: float) -> bool:
+        """Whether an encode can have this number."""
+        return number in self.steps
+
     def read(self, name: str, value: object) -> float:
         """The number of the scale that a user means.
 

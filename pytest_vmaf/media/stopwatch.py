@@ -23,6 +23,11 @@ class Spent:
     wall: float
     cpu: float | None
 
+    def __add__(self, other: Spent) -> Spent:
+        """What two pieces of work took, one after the other."""
+        cpu = None if self.cpu is None or other.cpu is None else self.cpu + other.cpu
+        return Spent(self.wall + other.wall, cpu)
+
 
 class Stopwatch:
     """Runs from its creation on.

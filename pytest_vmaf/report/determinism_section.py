@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_vmaf.encoding.rate_modes import at
 from pytest_vmaf.report.sections import DataTable, Paragraph, Section
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def determinism_section(repeated: Determinism) -> Section:
         rows.append((number, each.digest[:16], each.size, f"{each.bitrate / 1000:.2f}", *scores))
     difference = repeated.difference
     return Section(
-        f"Determinism of {repeated.name} at CRF {repeated.crf}",
+        f"Determinism of {repeated.name} at {at(repeated.mode, repeated.crf)}",
         [
             Paragraph(f"{repeated.reference}: {repeated.sentence}."),
             *([Paragraph(f"{difference[:1].upper()}{difference[1:]}.")] if difference else []),

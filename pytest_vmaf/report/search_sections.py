@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from statistics import fmean
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from pytest_vmaf.encoding.rate_modes import unit_of
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.report import repeats
 from pytest_vmaf.report.agreement_section import agreement_sections
@@ -41,13 +42,14 @@ def bisect_section(bisection: Bisection) -> Section:
     points = [(probe.crf, probe.score) for probe in probes]
     marked = [index for index, probe in enumerate(probes) if probe.crf in _crfs(answers)]
     levels = [("ceiling", bisection.ceiling), *((f"{metric} {answer.target:g}", answer.target) for answer in answers)]
-    caption = f"{metric} over CRF. Large dots are the operating points."
+    caption = f"{metric} over {unit_of(bisection.encoder.mode)}. Large dots are the operating points."
     own = [] if metric in ("VMAF", "NEG") else [metric]
     rows = []
     for probe in probes:
         scores = [*([probe.score] if own else []), probe.result.vmaf, probe.result.neg, probe.result.gap]
         rows.append((probe.crf, *(f"{score:.3f}" for score in scores), _kbits(probe.bitrate), probe.encode.size))
-    columns = ("target", "CRF", metric, "one coarser", "kbit/s", "bytes", "outcome")
+    number = unit_of(bisection.encoder.mode)
+    columns = ("target", number, metric, "one coarser", "kbit/s", "bytes", "outcome")
     return Section(
         f"{bisection.name}: {metric} {', '.join(f'{answer.target:g}' for answer in answers)}",
         [
@@ -55,8 +57,8 @@ def bisect_section(bisection: Bisection) -> Section:
             DataTable(columns, [answer.cells for answer in answers], "Answers"),
             *_repeats(bisection),
             *(Paragraph(f"Note: {note}.") for note in bisection.notes),
-            *([Chart("CRF", metric, [Line(metric, points, marked)], levels, caption)] if probes else []),
-            DataTable(("CRF", *own, "VMAF", "NEG", "gap", "kbit/s", "bytes"), rows, "Trial encodes", folded=True),
+            *([Chart(number, metric, [Line(metric, points, marked)], levels, caption)] if probes else []),
+            DataTable((number, *own, "VMAF", "NEG", "gap", "kbit/s", "bytes"), rows, "Trial encodes", folded=True),
         ],
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
+from pytest_vmaf.encoding.rate_modes import at
 from pytest_vmaf.report.sections import DataTable, Paragraph, Section
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def speed_section(speed: Speed) -> Section:
         cells = (f"{median(each.amounts):,.0f}",) if counted else times
         rows.append((each.name, *cells, f"{median(one.wall for one in each.rounds):.3f}"))
     return Section(
-        f"Speed of {speed.name} at CRF {speed.crf}",
+        f"Speed of {speed.name} at {at(speed.mode, speed.crf)}",
         [
             Paragraph(f"{speed.reference}: {speed.sentence}."),
             DataTable(columns, rows, "Medians"),

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from pytest_vmaf.encoding.cut import centre, cut
+from pytest_vmaf.encoding.rate_modes import at, usual_window
 from pytest_vmaf.errors import EncodeError, MeasurementError, ScorerError, SettingsError
 from pytest_vmaf.media.child_signals import ENDING, deferred
 from pytest_vmaf.media.clip import Clip
@@ -41,7 +42,7 @@ from pytest_vmaf.text import printable
 
 PLAIN = SearchPlan()
 #: What to do about an encoder that ignores the CRF.
-IGNORED = "Check that {crf} reaches the encoder, and that no other argument sets the quality."
+IGNORED = "Check that {crf} or {bitrate} reaches the encoder, and that no other argument sets the quality."
 IGNORED_BY_A_CODEC = "Check that encode(frames, quality) uses the quality."
 
 
@@ -71,6 +72,7 @@ def bisect(request: BisectRequest, scorer: Scorer, plan: SearchPlan = PLAIN) -> 
         folder = Path(temporary)
         reference, sample = cut_sample(request.scoring, request.sample, ffmpeg, folder)
         job = make_job(request, ffmpeg, preset, plan.source or reference)
+        request = replace(request, crf=request.crf or usual_window(request.encoder.scale, job.source))
         features = (*request.scoring.features, *request.metric.features)
         scoring = replace(
             request.scoring,
@@ -201,7 +203,8 @@ def _with_cover(plan: SearchPlan, targets: int) -> Callable[[int, float], None] 
 
 def _check_scale(request: BisectRequest, prober: Prober) -> None:
     """Raise EncodeError if the encoder ignores the CRF, or if its scale runs the other way."""
-    steps = request.steps
+    steps, at = request.steps, prober.job.at
+    what = "CRF" if request.encoder.mode == "crf" else "bitrate"
     if len(prober.probes) == 1 and len(steps) > 1:
         # An easy target is met at the coarsest CRF with one encode, which cannot tell whether the CRF has an effect.
         [only] = map(steps.index, prober.probes)
@@ -212,14 +215,14 @@ def _check_scale(request: BisectRequest, prober: Prober) -> None:
     probes = sorted(prober.probes.values(), key=lambda probe: steps.index(probe.crf))
     if len(probes) == 2 and probes[0].score < probes[1].score and probes[0].encode.size < probes[1].encode.size:
         raise EncodeError(
-            f"The scale of {prober.job.name} seems to run the other way: CRF {probes[0].crf} has {request.metric} "
-            f"{probes[0].score:.3f}, CRF {probes[1].crf} has {probes[1].score:.3f} and is larger.\n"
+            f"The scale of {prober.job.name} seems to run the other way: {at(probes[0].crf)} has {request.metric} "
+            f"{probes[0].score:.3f}, {at(probes[1].crf)} has {probes[1].score:.3f} and is larger.\n"
             f"  If it does, use Encoder(..., larger_is_finer={not request.encoder.larger_is_finer})."
         )
     if len(probes) > 1 and len({(probe.encode.size, probe.result.neg.unclipped.frames) for probe in probes}) == 1:
         crfs = sorted(probe.crf for probe in probes)
         raise EncodeError(
-            f"{prober.job.name} ignores the CRF: {len(probes)} encodes from CRF {crfs[0]} to {crfs[-1]} have the "
+            f"{prober.job.name} ignores the {what}: {len(probes)} encodes from {at(crfs[0])} to {crfs[-1]} have the "
             f"same {probes[0].encode.size} bytes and the same scores ({request.metric} {probes[0].score:.3f}).\n"
             f"  {IGNORED_BY_A_CODEC if request.encoder.codec is not None else IGNORED}"
         )
@@ -246,6 +249,7 @@ def _answer(crossing: Crossing, request: BisectRequest, probes: Mapping[float, P
         metric=request.metric,
         outcome=crossing.outcome,
         encoder=request.encoder.name,
+        mode=request.encoder.mode,
         ceiling=ceiling,
         probe=None if place is None else probes.get(steps[place]),
         next_probe=coarser,
@@ -256,7 +260,7 @@ def _answer(crossing: Crossing, request: BisectRequest, probes: Mapping[float, P
 def _with_probes(error: MeasurementError, finished: tuple[Probe, ...]) -> MeasurementError:
     if finished:
         error.probes = finished
-        scores = "; ".join(f"CRF {probe.crf}: {probe.score:.3f}" for probe in finished)
+        scores = "; ".join(f"{at(probe.encode.mode, probe.crf)}: {probe.score:.3f}" for probe in finished)
         error.add_note(f"Trial encodes finished before: {scores}.")
     return error
 

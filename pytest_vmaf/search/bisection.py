@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_vmaf.encoding.encode import TrialEncode
 from pytest_vmaf.encoding.encoders import Encoder
+from pytest_vmaf.encoding.rate_modes import at, unit_of
 from pytest_vmaf.encoding.scale import as_crf
 from pytest_vmaf.errors import GateViolation
 from pytest_vmaf.html_views import html_of
@@ -43,6 +44,7 @@ class Answer:
         probe: The trial encode at the operating point: the coarsest CRF that reaches the target.
         next_probe: Its coarser neighbour, which does not reach the target; None at the end of the scale.
         evidence: (CRF, score) of the trial encodes that show why the target is not met.
+        mode: What `crf` is: `"crf"`, or kbit/s in one pass (`"bitrate"`) or in two (`"2pass"`).
     """
 
     target: float
@@ -53,6 +55,7 @@ class Answer:
     probe: Probe | None = None
     next_probe: Probe | None = None
     evidence: tuple[tuple[float, float], ...] = ()
+    mode: str = "crf"
 
     @property
     def met(self) -> bool:
@@ -105,16 +108,17 @@ class Answer:
         """The operating point, or the reason why there is none, as a sentence without its full stop."""
         what = f"{self.metric} {self.target:g} of {self.encoder}"
         if self.met and self.probe:
-            after = self.next_probe and f"; CRF {self.next_probe.crf}: {self.next_probe.score:.3f}"
+            after = self.next_probe and f"; {at(self.mode, self.next_probe.crf)}: {self.next_probe.score:.3f}"
             end = ", the coarsest" if self.outcome == "met at the coarsest" else ""
             scores = f"{self.probe.score:.3f}{after or ''}"
-            return f"{what}: CRF {self.probe.crf} ({scores}){end}, {self.probe.bitrate / 1000:.1f} kbit/s"
-        scores = " and ".join(f"CRF {crf} has {score:.3f}" for crf, score in self.evidence)
+            return f"{what}: {at(self.mode, self.probe.crf)} ({scores}){end}, {self.probe.bitrate / 1000:.1f} kbit/s"
+        number = "CRF" if self.mode == "crf" else "bitrate"
+        scores = " and ".join(f"{at(self.mode, crf)} has {score:.3f}" for crf, score in self.evidence)
         if self.outcome == "above the ceiling":
             return f"{what} cannot be reached: the reference itself has {self.ceiling:.3f}"
         if self.outcome == "below at the finest":
             return f"{what} is not reached: {scores.replace(' has', ', the finest, has')}"
-        return f"{what} has no single CRF, because the scores do not fall: {scores}"
+        return f"{what} has no single {number}, because the scores do not fall: {scores}"
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -199,7 +203,8 @@ class Bisection:
                 RepeatedEncode(each.encode.checksum or f"{number}", each.encode.size, each.bitrate, each.result)
                 for number, each in enumerate((by_crf[crf], *others))
             ]
-            repeated.append(Determinism(self.name, as_crf(crf), self.reference, tuple(encodes)))
+            mode = self.encoder.mode
+            repeated.append(Determinism(self.name, as_crf(crf), self.reference, tuple(encodes), mode=mode))
         return tuple(repeated)
 
     @property
@@ -244,7 +249,7 @@ class Bisection:
         return f"<Bisection of {self.name}, {len(self.probes)} encodes: {reasons}>"
 
     def __str__(self) -> str:
-        columns = ("target", "CRF", str(self.metric), "next", "kbit/s", "bytes", "outcome")
+        columns = ("target", unit_of(self.encoder.mode), str(self.metric), "next", "kbit/s", "bytes", "outcome")
         rows = [columns, *(answer.cells for answer in self.answers.values())]
         *widths, _ = (max(map(len, column)) for column in zip(*rows, strict=True))
         lines = ["  ".join([*(c.rjust(w) for c, w in zip(row, widths, strict=False)), row[-1]]) for row in rows]

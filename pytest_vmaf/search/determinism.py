@@ -10,6 +10,7 @@ from statistics import fmean, stdev
 from typing import Any, Literal
 
 from pytest_vmaf.encoding.packet_digests import PacketDifference
+from pytest_vmaf.encoding.rate_modes import at
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.text import plural
 
@@ -77,6 +78,7 @@ class Determinism:
         encodes: The encodes, in the order in which they were made.
         packet_difference: The first packet that is not that of the first encode; None if there is none.
         differs: The number of the first encode with such a packet, from 2 on; None if there is none.
+        mode: What `crf` is: `"crf"`, or kbit/s in one pass (`"bitrate"`) or in two (`"2pass"`).
     """
 
     name: str
@@ -85,6 +87,7 @@ class Determinism:
     encodes: tuple[RepeatedEncode, ...]
     packet_difference: PacketDifference | None = None
     differs: int | None = None
+    mode: str = "crf"
 
     @property
     def level(self) -> DeterminismLevel:
@@ -174,11 +177,11 @@ class Determinism:
         return json.dumps(self.to_dict(), indent=2, allow_nan=False)
 
     def __str__(self) -> str:
-        text = f"{self.name} at CRF {self.crf} on {self.reference}: {self.sentence}"
+        text = f"{self.name} at {at(self.mode, self.crf)} on {self.reference}: {self.sentence}"
         return f"{text}\n  {self.difference}" if self.difference else text
 
     def __repr__(self) -> str:
-        return f"<Determinism of {self.name}, CRF {self.crf}: {self.sentence}>"
+        return f"<Determinism of {self.name}, {at(self.mode, self.crf)}: {self.sentence}>"
 
 
 def spread(values: Sequence[float]) -> Spread:

@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
+from pytest_vmaf.encoding.rate_modes import at, file_part
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.html_views import html_of
 from pytest_vmaf.search.bisection import Bisection
@@ -52,8 +53,8 @@ class Rung:
 
     @property
     def name(self) -> str:
-        """A short name that is valid as a file name, for example "1280x720-crf28"."""
-        return f"{self.width}x{self.height}-crf{self.probe.crf}"
+        """A short name that is valid as a file name, for example "1280x720-crf28" or "1280x720-1500k"."""
+        return f"{self.width}x{self.height}-{file_part(self.probe.encode.mode, self.probe.crf)}"
 
     def __repr__(self) -> str:
         return f"<{self.width}x{self.height}, {repr(self.probe)[1:]}"
@@ -215,8 +216,9 @@ class Ladder:
         lines = [f"{self.name} on {self.reference}, displayed at {self.display[0]}x{self.display[1]}: {self.metric}"]
         for rung in self.rungs:
             targets = ", ".join(f"{target:g}" for target in rung.targets)
+            number = at(rung.probe.encode.mode, rung.probe.crf)
             lines.append(
-                f"  {rung.width}x{rung.height}  CRF {rung.probe.crf}  {rung.bitrate / 1000:9.1f} kbit/s  "
+                f"  {rung.width}x{rung.height}  {number}  {rung.bitrate / 1000:9.1f} kbit/s  "
                 f"{rung.probe.score:.3f} for {targets}{'' if rung.on_hull else ' (below the hull)'}"
             )
         return "\n".join([*lines, *(f"  {why}" for why in self.unmet.values())])

@@ -197,6 +197,7 @@ def _speed(
             source,
             request.clock,
             counter=counter.name if counter else "",
+            mode=job.encoder.mode,
         )
         for job, each in zip(request.jobs, rounds, strict=True)
     ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_vmaf.encoding.encode import TrialEncode
+from pytest_vmaf.encoding.rate_modes import at
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.html_views import html_of
 from pytest_vmaf.media.shots import Shot
@@ -198,8 +199,9 @@ class PerShot:
         for answer in self.shots:
             last = answer.shot.start + answer.shot.frames - 1
             note = "" if answer.met else f" ({answer.why})"
+            number = at(answer.probe.encode.mode, answer.crf)
             lines.append(
-                f"  frames {answer.shot.start} to {last}: CRF {answer.crf}, {answer.score:.3f}, "
+                f"  frames {answer.shot.start} to {last}: {number}, {answer.score:.3f}, "
                 f"{answer.probe.bitrate / 1000:.1f} kbit/s{note}"
             )
         return "\n".join([*lines, *(f"  {line}" for line in self.against_fixed)])

@@ -12,7 +12,9 @@ from typing import Any
 
 from pytest_vmaf.encoding.cached import encode_key, restore, store_encode
 from pytest_vmaf.encoding.encode import Encode, TrialEncode, describe, make_encode, remove, with_pictures
+from pytest_vmaf.encoding.first_passes import FirstPasses
 from pytest_vmaf.encoding.job import EncodeJob
+from pytest_vmaf.encoding.rate_modes import at, file_part
 from pytest_vmaf.encoding.scale import as_crf
 from pytest_vmaf.errors import ClipError, EncodeError
 from pytest_vmaf.gates.defaults import DEFAULT_GATES
@@ -92,7 +94,8 @@ class Probe:
         return replace(self, encode=self.encode.without_file())
 
     def __repr__(self) -> str:
-        return f"<{self.encode.name} CRF {self.crf}: {self.score:.3f}, {self.bitrate / 1000:.1f} kbit/s>"
+        number = at(self.encode.mode, self.crf)
+        return f"<{self.encode.name} {number}: {self.score:.3f}, {self.bitrate / 1000:.1f} kbit/s>"
 
 
 @dataclass
@@ -131,8 +134,10 @@ class Prober:
         frames = job.source.clip.trimming
         special = (job.arguments, job.pix_fmt, job.encoder.command, part, *([frames] if frames else []))
         own = hashlib.blake2b(repr(special).encode(), digest_size=3).hexdigest() if any(special) else None
-        self._stem = _file_name(self.stem, job.encoder.name, job.preset, own)
+        mode = job.encoder.mode if job.encoder.mode != "crf" else None
+        self._stem = _file_name(self.stem, job.encoder.name, job.preset, mode, own)
         self._first: PreparedScoring | None = None
+        self._passes = FirstPasses(self._stem)
         self._interrupted = threading.Event()
         self._stamps = self._clip_stamps()
 
@@ -143,30 +148,35 @@ class Prober:
 
     def __call__(self, crf: float) -> float:
         """Encode at this CRF, and return the score. Raises EncodeError, and whatever scoring raises."""
-        path = self.folder / f"{self._stem}-crf{crf}{self.job.encoder.suffix}"
-        key = encode_key(self.job, crf, path)
+        path = self.folder / f"{self._stem}-{file_part(self.job.encoder.mode, crf)}{self.job.encoder.suffix}"
+        if self.job.has_two_passes:
+            self._check_interrupted()
+        job = self._passes.prepare(self.job, crf, path)
+        key = encode_key(job, crf, path)
         try:
-            restored = restore(self.job, crf, path, key)
-            restored = restored and with_pictures(self.job, restored)
+            restored = restore(job, crf, path, key)
+            restored = restored and with_pictures(job, restored)
             first, log = self._first, None
             scorer = self.scorer if isinstance(self.scorer, EncodingScorer) else None
             if restored is None and first and scorer and call(scorer, "can_encode", first.job.tools):
                 result, encode, log = self._encode_and_score(first, scorer, crf, path)
             else:
-                result, encode = self._encode_then_score(crf, path, restored)
+                result, encode = self._encode_then_score(job, crf, path, restored)
             if self._clip_stamps() != self._stamps:
                 raise EncodeError(
                     f"{self.job.source.clip.name} or its reference was written to during the search, so the trial "
                     "encodes are not of one clip. Does the encoder write to its input?"
                 )
             if restored is None:
-                store_encode(self.job, encode, path, key)
+                store_encode(job, encode, path, key)
             if first and log:
                 scored = self._like_first(first, self.job.clip(path))
                 store_score(scored.cache, score_key(self.scorer, scored.job, scored.cache), log)
         except BaseException:
             remove(path)
             raise
+        finally:
+            self._passes.finish(job)
         if not self.keep:
             path.unlink(missing_ok=True)
             if encode.pictures is not None:
@@ -182,9 +192,11 @@ class Prober:
         if self._interrupted.is_set():
             raise EncodeError("The search was interrupted.")
 
-    def _encode_then_score(self, crf: float, path: Path, restored: Encode | None) -> tuple[Result, Encode]:
+    def _encode_then_score(
+        self, job: EncodeJob, crf: float, path: Path, restored: Encode | None
+    ) -> tuple[Result, Encode]:
         self._check_interrupted()
-        encode = restored or make_encode(self.job, crf, path)
+        encode = restored or make_encode(job, crf, path)
         written = stamp_of(Clip(path))
         self._check_interrupted()
         clip = encode.pictures or self.job.clip(path)
@@ -197,8 +209,8 @@ class Prober:
         except ClipError as error:
             low, high = self.job.encoder.crf_range
             raise EncodeError(
-                f"The encode of {self._name(crf)} cannot be decoded. If only this CRF fails, search a window without "
-                f"it: crf= is a part of ({low}, {high}).\n{error}"
+                f"The encode of {self._name(crf)} cannot be decoded. If only this number fails, search a window "
+                f"without it: crf= is a part of ({low}, {high}).\n{error}"
             ) from None
         self._check_encode(prepared, encode, log)
         if stamp_of(Clip(path)) != written:
@@ -208,7 +220,9 @@ class Prober:
         result = conclude(prepared, log, self._name(crf), command, self.reference, notes)
         # A loopback decoder gets the packets before bitstream filters change them.
         arguments = (*self.job.encoder.arguments, *self.job.arguments)
-        if self.job.encoder.arguments and not any(argument.startswith("-bsf") for argument in arguments):
+        # Two passes are two processes.
+        is_one = bool(job.encoder.arguments) and not job.has_two_passes
+        if is_one and not any(argument.startswith("-bsf") for argument in arguments):
             self._first = prepared
         return result, encode
 
@@ -262,7 +276,7 @@ class Prober:
     def _name(self, crf: float) -> str:
         source = self.job.source
         size = "" if source.clip == self.scoring.reference else f" {source.width}x{source.height}"
-        return f"{self.job.name}{size} CRF {crf}"
+        return f"{self.job.name}{size} {self.job.at(crf)}"
 
 
 def _file_name(*parts: str | None) -> str:

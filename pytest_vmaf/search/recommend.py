@@ -137,7 +137,7 @@ def _recommend(
     scores = {row.crf: _score(row, metric) for row in rows}
 
     def describe(row: Row) -> str:
-        return f"CRF {row.crf} ({metric} {scores[row.crf]:.3f}, {_kbit(row.bitrate)})"
+        return f"{row.at} ({metric} {scores[row.crf]:.3f}, {_kbit(row.bitrate)})"
 
     def answer(row: Row | None, why: str) -> Recommendation:
         return Recommendation(setup, metric, row, f"{setup.name}: {why}")
@@ -180,7 +180,7 @@ def _score(row: Row, metric: Metric) -> float:
     key = metric.name if metric.pool == "mean" else f"{metric.name}_{metric.pool}"
     if key not in row.scores:
         raise SettingsError(
-            f"The row of {row.setup.name}, CRF {row.crf} has no {metric}. It has {_list(row.scores)}.\n"
+            f"The row of {row.setup.name}, {row.at} has no {metric}. It has {_list(row.scores)}.\n"
             "  To measure a feature, sweep again with features=; the rows that lack it are made again."
         )
     return row.scores[key]

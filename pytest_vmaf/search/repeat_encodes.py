@@ -67,7 +67,7 @@ def repeat_encodes(request: RepeatRequest, scorer: Scorer) -> Determinism:
         if len({stream.digest for stream in streams}) > 1:
             for encode, stream in zip(encodes, streams, strict=True):
                 if stream.digest not in results:
-                    name = f"{encode.name} CRF {request.crf}, {encode.path.stem}"
+                    name = f"{encode.name} {job.at(request.crf)}, {encode.path.stem}"
                     scoring = replace(
                         request.scoring, distorted=encode.pictures or job.clip(encode.path), progress=None
                     )
@@ -77,4 +77,4 @@ def repeat_encodes(request: RepeatRequest, scorer: Scorer) -> Determinism:
     differences = [(streams[0].difference(stream), number) for number, stream in enumerate(streams, 1)]
     first, which = next(((each, number) for each, number in differences if each), (None, None))
     source = str(request.scoring.reference)
-    return Determinism(job.name, as_crf(request.crf), source, tuple(repeated), first, which)
+    return Determinism(job.name, as_crf(request.crf), source, tuple(repeated), first, which, job.encoder.mode)

@@ -10,6 +10,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
+from pytest_vmaf.encoding.encoder_names import read_name, with_mode
 from pytest_vmaf.encoding.encoders import Encoder
 from pytest_vmaf.encoding.job import EncodeJob
 from pytest_vmaf.errors import SettingsError
@@ -22,7 +23,7 @@ from pytest_vmaf.text import did_you_mean, printable
 
 Limit = float | Mapping[float, float] | None
 #: The settings that each encoder of a comparison can have for itself.
-OWN = ("encoder", "preset", "arguments", "pix_fmt", "crf")
+OWN = ("encoder", "preset", "arguments", "pix_fmt", "crf", "mode")
 
 
 def bisect_request(
@@ -40,11 +41,12 @@ def bisect_request(
     keep: str | os.PathLike[str] | None = None,
     workers: int = 1,
     repeats: int = 1,
+    mode: str | None = None,
 ) -> BisectRequest:
     """Read the arguments of `Vmaf.bisect`, which documents them. Raises SettingsError for invalid ones."""
     return BisectRequest(
         scoring,
-        encoder,
+        with_mode(encoder, mode),
         read_targets(targets),
         metric if isinstance(metric, Metric) else parse_metric(metric),
         None if preset is None else str(preset),
@@ -124,8 +126,9 @@ def _contender(
         raise SettingsError(f"encoder is missing from the settings of {label!r:.80}.")
     encoder = settings.pop("encoder")
     name = encoder if isinstance(encoder, str) and "{" not in encoder else ""
-    _, colon, preset = name.partition(":")
-    if colon and str(settings.setdefault("preset", preset)) != preset:
+    _, preset, mode = read_name(name)
+    settings.setdefault("mode", mode or common.get("mode"))
+    if preset is not None and str(settings.setdefault("preset", preset)) != preset:
         raise SettingsError(f"{name!r} names a preset, but preset is {settings['preset']!r}. Give only one of them.")
     request = bisect_request(base.scoring, find(encoder), base.targets, **{**common, **settings})
     return printable(str(label or name or request.encoder.name)), request

@@ -94,7 +94,7 @@ def append_row(file: FileIO, row: Row, name: str) -> None:
         with contextlib.suppress(OSError):
             file.truncate(begin)
         raise MeasurementError(
-            f"The row of {row.setup.name}, CRF {row.crf} cannot be written to {name}: {error.strerror or error}."
+            f"The row of {row.setup.name}, {row.at} cannot be written to {name}: {error.strerror or error}."
         ) from error
 
 

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from pytest_vmaf.encoding.rate_modes import MODES, at
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.files import load_json
-from pytest_vmaf.json_shapes import Optional, Shape, Text, conform, require
+from pytest_vmaf.json_shapes import OneOf, Optional, Shape, Text, conform, require
 from pytest_vmaf.scoring.pools import POOLS
 from pytest_vmaf.text import printable
 
@@ -23,6 +24,7 @@ FRAME_RATE = Text(re.compile(r"[1-9]\d{0,8}(/[1-9]\d{0,8})?"))
 #: The fields of setups and rows that are not strings.
 SHAPES: dict[str, Shape] = {
     "width": int, "height": int, "frame_rate": Optional(FRAME_RATE), "template": [str], "larger_is_finer": bool,
+    "mode": OneOf(MODES),
     "preset": Optional(str), "arguments": [str], "pix_fmt": Optional(str), "scale": Optional(str), "align": bool,
     "allow": Optional([str]), "crf": int, "size": int, "frames": int, "duration": float, "bitrate": float,
     "seconds": Optional(float),
@@ -57,6 +59,7 @@ class Setup:
         scorer: The scorer's name and version.
         ffmpeg: The version of ffmpeg.
         pytest_vmaf: The version of pytest-vmaf.
+        mode: What the CRF is: "crf", or kbit/s in one pass ("bitrate") or in two ("2pass").
     """
 
     source: str = field(compare=False)
@@ -80,11 +83,13 @@ class Setup:
     scorer: str
     ffmpeg: str
     pytest_vmaf: str
+    mode: str = "crf"
 
     @property
     def name(self) -> str:
         """Source, encoder, preset, arguments and pixel format, safe to print."""
-        settings = " ".join(filter(None, (self.encoder, self.preset, *self.arguments, self.pix_fmt)))
+        mode = "" if self.mode == "crf" else self.mode
+        settings = " ".join(filter(None, (self.encoder, self.preset, mode, *self.arguments, self.pix_fmt)))
         return printable(f"{self.source}, {settings}")
 
 
@@ -120,6 +125,11 @@ class Row:
     scores: Mapping[str, float] = field(hash=False)
 
     @property
+    def at(self) -> str:
+        """The number of the encode in messages: "CRF 28" or "1500 kbit/s"."""
+        return at(self.setup.mode, self.crf)
+
+    @property
     def neg(self) -> float:
         """Mean VMAF-NEG."""
         return self.scores["neg"]
@@ -135,7 +145,7 @@ class Row:
         return self.scores["gap"]
 
     def __repr__(self) -> str:
-        return f"<Row {self.setup.name}, CRF {self.crf}: NEG {self.neg:.3f}, {self.bitrate / 1000:.1f} kbit/s>"
+        return f"<Row {self.setup.name}, {self.at}: NEG {self.neg:.3f}, {self.bitrate / 1000:.1f} kbit/s>"
 
     def to_json(self) -> str:
         """Format the row as one line without its end. `from_json` returns an equal row, to the last bit."""
@@ -162,7 +172,9 @@ class Row:
             data = load_json(text)
             if not isinstance(data, dict) or data.pop("schema", None) != SCHEMA:
                 raise ValueError(f"expected an object with schema {SCHEMA}")
+            # Rows of old versions lack both.
             data.setdefault("allow", None)
+            data.setdefault("mode", "crf")
             own = [each.name for each in fields(cls) if each.name not in ("setup", "scores")]
             setup = Setup(**{each.name: _pop(data, each.name) for each in fields(Setup)})
             values = {name: _pop(data, name) for name in own}

@@ -14,6 +14,7 @@ from pytest_vmaf.cache.entries import get_or_compute, key_of
 from pytest_vmaf.encoding.cached import encode_key
 from pytest_vmaf.encoding.encode import Encode, decode_frames, make_timed_encode
 from pytest_vmaf.encoding.job import EncodeJob
+from pytest_vmaf.encoding.rate_modes import at
 from pytest_vmaf.encoding.scale import as_crf
 from pytest_vmaf.media.stopwatch import Stopwatch
 from pytest_vmaf.search.paired_ratio import (
@@ -65,6 +66,7 @@ class Speed:
         counter: What counted instructions, "" if nothing did.
         others: The share of the processors' time that other programs took meanwhile, beyond what was idle; None if
             the system does not tell it.
+        mode: What `crf` is: `"crf"`, or kbit/s in one pass (`"bitrate"`) or in two (`"2pass"`).
     """
 
     crf: int
@@ -77,6 +79,7 @@ class Speed:
     notes: tuple[str, ...] = field(default=())
     counter: str = ""
     others: float | None = None
+    mode: str = "crf"
 
     @property
     def encode(self) -> float:
@@ -169,10 +172,10 @@ class Speed:
 
     def __str__(self) -> str:
         notes = [f"\n  note: {note}" for note in self.notes]
-        return f"{self.name} at CRF {self.crf} on {self.reference}: {self.sentence}{''.join(notes)}"
+        return f"{self.name} at {at(self.mode, self.crf)} on {self.reference}: {self.sentence}{''.join(notes)}"
 
     def __repr__(self) -> str:
-        return f"<Speed of {self.name}, CRF {self.crf}: {self.sentence}>"
+        return f"<Speed of {self.name}, {at(self.mode, self.crf)}: {self.sentence}>"
 
 
 def change(drop: Interval) -> str:
@@ -216,7 +219,7 @@ def cached_speed(job: EncodeJob, crf: float, folder: Path) -> Speed:
 
     def measure() -> Speed:
         encode, one = time_encode(job, crf, path)
-        return Speed(as_crf(crf), encode.frames, (one,), job.name, str(job.source.clip))
+        return Speed(as_crf(crf), encode.frames, (one,), job.name, str(job.source.clip), mode=job.encoder.mode)
 
     return get_or_compute(
         job.cache,
@@ -224,7 +227,9 @@ def cached_speed(job: EncodeJob, crf: float, folder: Path) -> Speed:
         key_of("speed", encode=encode, machine=platform.node(), version=2) if encode else None,
         measure,
         lambda speed: [speed.frames, *vars(speed.rounds[0]).values()],
-        lambda data: Speed(as_crf(crf), int(data[0]), (_round(data[1:]),), job.name, str(job.source.clip)),
+        lambda data: Speed(
+            as_crf(crf), int(data[0]), (_round(data[1:]),), job.name, str(job.source.clip), mode=job.encoder.mode
+        ),
     )
 
 

@@ -116,7 +116,7 @@ def _rows_elsewhere(todo: Sequence[tuple[SweepCurve, float]], placement: Placeme
     """The rows as they come. At the end, raises what failed."""
     # Before the first task: what cannot be sent is an error of the call.
     parcels = {id(curve): curve.pack(placement) for curve in {id(curve): curve for curve, _ in todo}.values()}
-    tasks = (SweepCell(parcels[id(curve)], curve.setup.name, crf) for curve, crf in todo)
+    tasks = (SweepCell(parcels[id(curve)], curve.setup.name, crf, curve.setup.mode) for curve, crf in todo)
     failures: list[Failure] = []
     with closing(collect(placement.executor, tasks)) as results:
         try:
@@ -145,7 +145,7 @@ def _check(request: SweepRequest) -> None:
         raise invalid("crfs", "whole numbers, each given once, for example (20, 24, 28)", request.crfs)
     for encoder, presets in request.encoders:
         scale = encoder.scale
-        if outside := [str(crf) for crf in sorted(request.crfs) if crf not in scale.steps]:
+        if outside := [str(crf) for crf in sorted(request.crfs) if not scale.has(crf)]:
             raise SettingsError(f"crfs must be {scale.range_words} for {encoder.name}, not {', '.join(outside)}.")
         names = [encoder.resolve_preset(preset) for preset in presets]
         if not presets or len(set(names)) < len(names):

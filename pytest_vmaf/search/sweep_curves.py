@@ -16,6 +16,7 @@ from pytest_vmaf.encoding.cached import named_files
 from pytest_vmaf.encoding.codec import read_codec
 from pytest_vmaf.encoding.encoders import Encoder
 from pytest_vmaf.encoding.job import EncodeJob
+from pytest_vmaf.encoding.rate_modes import at
 from pytest_vmaf.errors import ClipError, MeasurementError, SettingsError
 from pytest_vmaf.executors.parcel import Named, Parcel
 from pytest_vmaf.executors.placement import Placement, worker_threads
@@ -121,16 +122,18 @@ class SweepCell:
         curve: The curve.
         setup_name: The name of its setup.
         crf: The CRF.
+        mode: What the CRF is, as in `Setup`.
     """
 
     curve: Parcel[SweepCurve]
     setup_name: str
     crf: float
+    mode: str = "crf"
 
     @property
     def name(self) -> str:
         """Source, encoder, preset and CRF."""
-        return f"{self.setup_name}, CRF {self.crf}"
+        return f"{self.setup_name}, {at(self.mode, self.crf)}"
 
     def run(self) -> Row:
         """Make the row in a worker. Raises MeasurementError."""
@@ -202,6 +205,7 @@ def _setup(job: EncodeJob, scoring: MeasureRequest, prepared: PreparedScoring, s
         template=encoder.arguments or encoder.command,
         program_hash=program_hash(encoder, job.preset, job.arguments, job.ffmpeg),
         larger_is_finer=encoder.larger_is_finer,
+        mode=encoder.mode,
         preset=job.preset,
         arguments=job.arguments,
         pix_fmt=job.pix_fmt,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pytest_vmaf.encoding.cut import cut
 from pytest_vmaf.encoding.join import join
+from pytest_vmaf.encoding.rate_modes import usual_window
 from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.files import write_atomically
 from pytest_vmaf.media.clip import Clip
@@ -109,6 +110,9 @@ class _Tuning:
         ffmpeg = find_ffmpeg(scoring.ffmpeg, cache).path
         reference, window = cut_sample(scoring, base.sample, ffmpeg, self.folder)
         label = sample_name(str(scoring.reference), window)
+        job = make_job(base, ffmpeg, base.encoder.resolve_preset(base.preset), reference)
+        # One window for all shots.
+        self.base = base = replace(base, crf=base.crf or usual_window(base.encoder.scale, job.source))
         whole = self._search_for(reference)
         threshold = THRESHOLD if self.request.threshold is None else self.request.threshold
         shortest = SHORTEST if self.request.shortest is None else self.request.shortest
@@ -118,7 +122,6 @@ class _Tuning:
         for clip in clips:
             self._search_shot(clip, len(clips))
         answers = [self._answer(number, shot, clips[number]) for number, shot in enumerate(shots)]
-        job = make_job(base, ffmpeg, base.encoder.resolve_preset(base.preset), reference)
         path, joined_encode = join(job, [answer.probe.encode for answer in answers], self.folder)
         encode = replace(joined_encode, name=f"{job.name} per shot").without_file()
         features = (*scoring.features, *metric.features)
@@ -177,7 +180,7 @@ class _Tuning:
         if not self.request.fixed:
             return None
         mean = statistics.mean(answer.crf for answer in answers)
-        middle = min(self.base.encoder.scale.steps, key=lambda crf: abs(crf - mean))
+        middle = min(whole.steps, key=lambda crf: abs(crf - mean))
         one = replace(whole, keep=None, targets=(score,), start={score: middle})
         reference = self.base.scoring.reference
         plan = SearchPlan(stem=reference.stem, progress=self._progress(len(self.bisections) + 1))

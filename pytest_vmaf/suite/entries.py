@@ -11,6 +11,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from pytest_vmaf.encoding.encoder_names import with_mode
 from pytest_vmaf.encoding.encoders import Encoder
 from pytest_vmaf.encoding.job import check_arguments
 from pytest_vmaf.errors import ClipError, MeasurementError, SettingsError
@@ -32,8 +33,8 @@ SHARED = ("gates", "settings")
 TEST_KEYS = (*SHARED, "stream", "baseline", "markers", "report_only")
 CLIP_KEYS = ("name", "path", "sha256", "hash", "groups", *CLIP_FIELDS, *SHARED)
 ENCODE_KEYS = (
-    *("name", "encoder", "preset", "arguments", "pix_fmt", "crf_range", "suffix"),
-    *("clips", "crfs", "targets", "metric", "min_crf", "sample", "repeats", "agree", *TEST_KEYS),
+    *("name", "encoder", "preset", "arguments", "pix_fmt", "crf_range", "suffix", "mode"),
+    *("clips", "crfs", "bitrates", "targets", "metric", "min_crf", "sample", "repeats", "agree", *TEST_KEYS),
 )
 PAIR_KEYS = ("name", "distorted", "sha256", "hash", "clips", "crfs", *dict.fromkeys((*CLIP_FIELDS, *TEST_KEYS)))
 HINTS = {
@@ -78,13 +79,15 @@ def read_clip(table: Table, *, hashed: bool) -> SuiteClip:
 
 
 def _crfs(table: Table, encoder: Encoder) -> tuple[float, ...] | None:
-    scale = encoder.scale
+    scale, key = encoder.scale, "bitrates" if "bitrates" in table.values else "crfs"
+    if key == "bitrates" and ("crfs" in table.values or encoder.mode == "crf"):
+        raise table.problem('takes the place of crfs, and requires mode = "bitrate" or "2pass".', key)
     if not scale.is_grid:
-        return table.whole_numbers("crfs", int(min(scale.steps)), int(max(scale.steps)), f" for {encoder.name}")
-    crfs = table.numbers("crfs")
+        return table.whole_numbers(key, int(min(scale.steps)), int(max(scale.steps)), f" for {encoder.name}")
+    crfs = table.numbers(key)
     for index, crf in enumerate(crfs or ()):
         if crf not in scale.steps:
-            raise table.expected("crfs", f"{scale.range_words} for {encoder.name}", index)
+            raise table.expected(key, f"{scale.range_words} for {encoder.name}", index)
     return crfs
 
 
@@ -201,7 +204,7 @@ def _hash(table: Table) -> str | None:
     """The hash with its algorithm, "" for any file, None if there is none."""
     if "sha256" in table.values and "hash" in table.values:
         raise table.problem("has both sha256 and hash. Give one of them.")
-    key = _hash_key(table)
+    key = "sha256" if "sha256" in table.values else "hash"
     if (text := table.text(key)) is None:
         return None
     if text == UNCHECKED:
@@ -214,11 +217,13 @@ def _hash(table: Table) -> str | None:
 
 def _encoder(table: Table, text: str, find_encoder: FindEncoder) -> Encoder:
     try:
-        encoder = find_encoder(text)
+        encoder = with_mode(find_encoder(text), table.text("mode"))
+        if "bitrates" in table.values and encoder.mode == "crf":
+            encoder = with_mode(encoder, table.text("mode") or "bitrate")
         changes: dict[str, Any] = {}
         for key in ("crf_range", "suffix"):
             if key in table.values:
-                if not encoder.command:
+                if not encoder.command and (key != "crf_range" or encoder.mode == "crf"):
                     raise table.problem(f"is only for commands: {encoder.name} has its own.", key)
                 changes[key] = _plain(table.values[key])
         if encoder.command and "/" in encoder.command[0] and not Path(encoder.command[0]).is_absolute():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_vmaf.api.context import Context, stream_key
 from pytest_vmaf.cache.entries import Cache
+from pytest_vmaf.encoding.rate_modes import file_part
 from pytest_vmaf.errors import GateViolation, MeasurementError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.report.record import error_record
@@ -69,7 +70,7 @@ def _bisect(vmaf: Vmaf, context: Context, test: SuiteTest, entry: SuiteEncode, f
     for crf, answer in {answer.crf: answer for answer in answers if answer.met}.items():
         if "sample" in entry.search:
             # What was searched is a part of the clip, and the gates are for all of it.
-            output = folder / f"{test.name}-crf{crf}{entry.encoder.suffix}"
+            output = folder / f"{test.name}-{file_part(entry.encoder.mode, crf)}{entry.encoder.suffix}"
             encode = vmaf.encode(source, output, encoder=entry.encoder, crf=crf, **entry.options)
             vmaf.check(source, encode, baseline=False)
         else:
