@@ -66,6 +66,11 @@ if TYPE_CHECKING:
     from pytest_vmaf.scoring.score import Score as Score
     from pytest_vmaf.scoring.scorer import *  # noqa: F403
     from pytest_vmaf.search.agreement import Agreement as Agreement
+    from pytest_vmaf.search.benchmark import (
+        Benchmark as Benchmark,
+        MatchedRate as MatchedRate,
+        RankedEncoder as RankedEncoder,
+    )
     from pytest_vmaf.search.bisection import Answer as Answer, Bisection as Bisection
     from pytest_vmaf.search.comparison import Comparison as Comparison
     from pytest_vmaf.search.delta import Delta as Delta
@@ -73,6 +78,7 @@ if TYPE_CHECKING:
     from pytest_vmaf.search.ladder import Ladder as Ladder, Rung as Rung
     from pytest_vmaf.search.per_shot import PerShot as PerShot, ShotAnswer as ShotAnswer
     from pytest_vmaf.search.probe import Probe as Probe
+    from pytest_vmaf.search.rank_encoders import benchmark as benchmark
     from pytest_vmaf.search.recommend import recommend as recommend
     from pytest_vmaf.search.rows import Row as Row
     from pytest_vmaf.search.speed import Speed as Speed, SpeedRound as SpeedRound
@@ -121,6 +127,7 @@ _EXPORTS = {
     "scoring.scorer": "Capabilities EncodeStep EncodingScorer JoiningScorer ModelRun RepeatableScorer "
     "ScoreLog ScoreRequest Scorer Source Tools",
     "search.agreement": "Agreement",
+    "search.benchmark": "Benchmark MatchedRate RankedEncoder",
     "search.bisection": "Answer Bisection",
     "search.comparison": "Comparison",
     "search.delta": "Delta",
@@ -128,6 +135,7 @@ _EXPORTS = {
     "search.ladder": "Ladder Rung",
     "search.per_shot": "PerShot ShotAnswer",
     "search.probe": "Probe",
+    "search.rank_encoders": "benchmark",
     "search.recommend": "recommend",
     "search.rows": "Row",
     "search.speed": "Speed SpeedRound",

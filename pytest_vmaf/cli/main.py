@@ -17,6 +17,7 @@ from pathlib import Path
 
 from pytest_vmaf.cli import (
     baseline,
+    benchmark,
     bisect,
     cache,
     compare,
@@ -45,7 +46,7 @@ from pytest_vmaf.text import did_you_mean, shell_join
 
 #: In the order of the help. `score` is two commands.
 COMMANDS = (
-    *(score, roi, quality_map, stream, encode, bisect, compare, ladder, per_shot, sweep, recommend),
+    *(score, roi, quality_map, stream, encode, bisect, compare, ladder, per_shot, sweep, recommend, benchmark),
     *(speed, determinism, correlate),
     *(gap, report, baseline, suite, git_bisect, cache, doctor),
 )

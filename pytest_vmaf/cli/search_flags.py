@@ -72,14 +72,20 @@ def add_crf(parser: argparse.ArgumentParser) -> None:
     add("--bitrate", dest="crf", type=crf, action=Bitrate, metavar="KBITS", help="kbit/s, in place of the CRF")
 
 
-def add_search(parser: argparse.ArgumentParser, *, many: bool = False, required: bool = True) -> None:
-    """Add the source, the targets and how to search."""
-    add_source(parser, many=many, required=required)
+def add_targets(parser: argparse.ArgumentParser) -> None:
+    """Add the targets and their metric."""
     add = parser.add_argument
     add("--targets", "--target", type=_floats, dest="neg_targets", help="NEG scores to reach, for example 94,96,97,98")
     text = "scores to reach of the model that is named; without one, default VMAF"
     add("--target-vmafs", "--target-vmaf", type=_floats, dest="targets", help=text)
     add("--metric", help="what the targets are scores of: neg.p5, psnr_y, …")
+
+
+def add_search(parser: argparse.ArgumentParser, *, many: bool = False, required: bool = True) -> None:
+    """Add the source, the targets and how to search."""
+    add_source(parser, many=many, required=required)
+    add_targets(parser)
+    add = parser.add_argument
     add("--preset", help="the encoder's preset")
     add_encode_options(parser)
     add = parser.add_argument_group("search").add_argument

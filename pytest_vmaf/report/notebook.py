@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pytest_vmaf.report.sections import Section
     from pytest_vmaf.roi.quality_map import QualityMap
     from pytest_vmaf.scoring.result import Result
+    from pytest_vmaf.search.benchmark import Benchmark
     from pytest_vmaf.search.bisection import Bisection
     from pytest_vmaf.search.comparison import Comparison
     from pytest_vmaf.search.ladder import Ladder
@@ -25,7 +26,7 @@ def register_views() -> None:
     """Give results and searches their HTML."""
     register(Result=_result, QualityMap=_quality_map)
     register(Bisection=_bisection, Comparison=_comparison, Ladder=_ladder, PerShot=_per_shot)
-    register(Correlation=_correlation)
+    register(Correlation=_correlation, Benchmark=_benchmark)
 
 
 def _result(result: Result) -> str:
@@ -68,6 +69,12 @@ def _per_shot(per_shot: PerShot) -> str:
     from pytest_vmaf.report.search_sections import per_shot_section
 
     return _sections([per_shot_section(per_shot)])
+
+
+def _benchmark(benchmark: Benchmark) -> str:
+    from pytest_vmaf.report.benchmark_section import benchmark_section
+
+    return _sections([benchmark_section(benchmark)])
 
 
 def _correlation(correlation: Correlation) -> str:

@@ -116,11 +116,12 @@ def recommend(
             curves.setdefault(setup, {})[row.crf] = row
     if not curves:
         raise SettingsError(f"No row has all of source {name!r}, encoder {encoder!r} and preset {preset!r}.")
-    _check_models(curves, wanted)
+    check_models(curves, wanted)
     return tuple(_recommend(setup, tuple(own.values()), wanted, target, max_bitrate) for setup, own in curves.items())
 
 
-def _check_models(setups: Iterable[Setup], metric: Metric) -> None:
+def check_models(setups: Iterable[Setup], metric: Metric) -> None:
+    """Raise MeasurementError if the scores of rows are from several models, which have scales of their own."""
     attribute = {"vmaf": "model", "neg": "neg_model"}.get(metric.name)
     models = sorted({getattr(setup, attribute) for setup in setups}) if attribute else []
     if len(models) > 1:

@@ -50,3 +50,23 @@ def test_no_differences(run: Run, tmp_path: Path) -> None:
     assert (done.returncode, json.loads(done.stdout)["rows"]) == (0, [])
     done = run("cache", "info", "--cache-dir", folders[0], "--json")
     assert {kind["entries"] for kind in json.loads(done.stdout)["kinds"]} == {0}
+
+
+def test_benchmark(run: Run, tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus.jsonl"
+    rows = [
+        a_row(crf, 110 - crf, share * 2 ** (10 - crf // 4), encoder=encoder, program_hash=encoder)
+        for encoder, share in (("x", 1), ("y|", 2))
+        for crf in (20, 24, 28, 32)
+    ]
+    corpus.write_text("".join(f"{row.to_json()}\n" for row in rows))
+    command = ("benchmark", corpus, "--targets", "80,85", "--anchor", "x")
+    done = run(*command, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["encoders"][1]["ratio"] == 2
+    (best, other) = csv.DictReader(io.StringIO(run(*command, "--format=csv").stdout))
+    assert (best["encoder"], other["change_percent"], other["targets"]) == ("x medium", "100.0", "80.0 85.0")
+    assert "y&#124; medium | +100.0 % |" in run(*command, "--format=markdown").stdout
+    assert "+100.0 %" in run(*command).stdout
+    for flags, code in (((), 2), (("--targets", "99.9"), 3), (("--targets", 85, "--output", corpus), 2)):
+        assert run("benchmark", corpus, *flags).returncode == code
