@@ -15,7 +15,7 @@ from pytest_vmaf.text import did_you_mean, plural, printable, short_repr
 #: How many names a sentence lists.
 NAMED = 5
 #: What tells encoders apart.
-ENCODER_FIELDS = ("encoder", "template", "program_hash", "larger_is_finer", "preset", "arguments", "pix_fmt")
+ENCODER_FIELDS = ("encoder", "template", "program_hash", "larger_is_finer", "preset", "mode", "arguments", "pix_fmt")
 EncoderKey = tuple[object, ...]
 #: The labels of encoders by what tells them apart.
 Labels = Mapping[EncoderKey, str]
@@ -109,12 +109,9 @@ def encoder_key(setup: Setup) -> EncoderKey:
 
 
 def encoder_labels(setups: Iterable[Setup]) -> dict[EncoderKey, str]:
-    """A label for each encoder: its name, preset, arguments and pixel format, and its build if there are several."""
+    """A label for each encoder: name, preset, mode, arguments and pixel format, and the build of one of several."""
     keys = {encoder_key(setup): setup for setup in setups}
-    names = {
-        key: printable(" ".join(filter(None, (setup.encoder, setup.preset, *setup.arguments, setup.pix_fmt))))
-        for key, setup in keys.items()
-    }
+    names = {key: _encoder_name(setup) for key, setup in keys.items()}
     labels: dict[EncoderKey, str] = {}
     for key, name in names.items():
         twice = [*names.values()].count(name) > 1
@@ -146,6 +143,11 @@ def labels_of(name: str, labels: Labels) -> set[str]:
 def short_list(names: Sequence[str]) -> str:
     """Some names, and how many more there are."""
     return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+
+
+def _encoder_name(setup: Setup) -> str:
+    mode = "" if setup.mode == "crf" else setup.mode
+    return printable(" ".join(filter(None, (setup.encoder, setup.preset, mode, *setup.arguments, setup.pix_fmt))))
 
 
 def _curve(rows: Sequence[Row], metric: Metric, key: str) -> CorpusCurve:

@@ -46,8 +46,8 @@ def benchmark(
 ) -> Benchmark:
     """Rank the encoders of a corpus by the bitrate that each needs for the same quality.
 
-    Encoders differ by name, preset, arguments, pixel format or build. The bitrate at a target is interpolated on the
-    curve through all rows of an encoder on a source, as in a comparison. Only sources and targets that are on the
+    Encoders differ by name, preset, mode, arguments, pixel format or build. The bitrate at a target is interpolated on
+    the curve through all rows of an encoder on a source, as in a comparison. Only sources and targets that are on the
     curves of every encoder are compared. The rest is left out for all encoders, and listed in `missing`.
 
     Args:
