@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     # `X as X` tells type checkers that X is exported. Every class of the modules with a star is.
+    from pytest_vmaf.api.chunk_keywords import ScoreSettings as ScoreSettings
     from pytest_vmaf.api.correlate import correlate as correlate
     from pytest_vmaf.api.keywords import (
         BisectSettings as BisectSettings,
@@ -93,6 +94,7 @@ if TYPE_CHECKING:
 
 #: The public names by module. They are resolved on first use (PEP 562): a run without VMAF tests imports none of them.
 _EXPORTS = {
+    "api.chunk_keywords": "ScoreSettings",
     "api.correlate": "correlate",
     "api.keywords": "BisectSettings CheckSettings CompareSettings EncodeSettings EncoderOptions MapSettings "
     "RoiSettings SearchSettings Settings StreamSettings SweepSettings",

@@ -166,6 +166,10 @@ def _with_gates(keywords: Mapping[str, object], origin: str) -> dict[str, object
             f"report_only ({origin}) is not a setting of measurements. Switch report-only mode on by the vmaf marker, "
             "--vmaf-report-only or the ini value vmaf_report_only. Outside of pytest, catch GateViolation."
         )
+    if call := {"chunk", "executor"} & set(names):
+        raise SettingsError(
+            f"{' and '.join(sorted(call))} ({origin}) must be passed to vmaf.score() or vmaf.check() itself."
+        )
     for name in names:
         if name in FIELDS and name not in CLIP_FIELDS:
             raise SettingsError(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_vmaf.roi.masked_score import RoiResult
     from pytest_vmaf.roi.quality_map import MapResult
     from pytest_vmaf.roi.regions import Region
+    from pytest_vmaf.scoring.measure_chunks import Chunking
     from pytest_vmaf.scoring.scorer import Scorer
 
     Regions = Mapping[str, Region | Sequence[int] | str | os.PathLike[str]] | None
@@ -41,6 +42,7 @@ class Kind(Generic[MeasuredResult]):
         gates: Gates that belong to it, such as those of regions.
         section: Makes its section of the report from the result, the clips and the number of pictures.
         public: What users get of a result.
+        in_chunks: Measures a request in chunks; None if this kind cannot.
     """
 
     measure: Callable[[MeasureRequest, Scorer], MeasuredResult]
@@ -48,12 +50,13 @@ class Kind(Generic[MeasuredResult]):
     gates: tuple[Gate, ...] = ()
     section: Callable[[MeasuredResult, tuple[Clip, Clip], int], Section] | None = None
     public: Callable[[MeasuredResult], object] = lambda result: result
+    in_chunks: Callable[[MeasureRequest, Scorer, Chunking], MeasuredResult] | None = None
 
 
 def whole_picture(regions: Regions = None, *, find: FindMetric = no_metric) -> Kind[Result]:
     """Score the whole picture, and regions of it in the same pass. Raises SettingsError for invalid regions."""
     if regions is None:
-        return Kind(measure)
+        return Kind(measure, in_chunks=_measure_in_chunks)
     from pytest_vmaf.report.part_sections import regions_section
     from pytest_vmaf.roi.part_scoring import measure_regions
     from pytest_vmaf.roi.regions import box_at, read_regions, region_label
@@ -73,6 +76,12 @@ def whole_picture(regions: Regions = None, *, find: FindMetric = no_metric) -> K
         )
 
     return Kind(partial(measure_regions, regions=by_name), gates=_region_gates(by_name, find), section=section)
+
+
+def _measure_in_chunks(request: MeasureRequest, scorer: Scorer, chunking: Chunking) -> Result:
+    from pytest_vmaf.scoring.measure_chunks import measure_in_chunks
+
+    return measure_in_chunks(request, scorer, chunking)
 
 
 def region_of_interest(

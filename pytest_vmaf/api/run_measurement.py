@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Generic
 
+from pytest_vmaf.api.chunking import choose_measure, read_seconds, without_chunking
 from pytest_vmaf.api.context import Context
 from pytest_vmaf.api.gate_selection import has_baseline, measured_gates, select_gates, supports
 from pytest_vmaf.api.measurement_kinds import Kind, MeasuredResult
@@ -163,7 +164,7 @@ def _measure(
     context: Context, reference: ClipLike, distorted: ClipLike, call: Call[MeasuredResult], about: _About
 ) -> tuple[Kind[MeasuredResult], Plan, MeasuredResult, Judgement]:
     """Plan, measure and judge. What is known before an error goes into `about`."""
-    layers = (make_layer("call", call.settings, find=context.find_metric), *context.layers)
+    layers = (make_layer("call", without_chunking(call.settings), find=context.find_metric), *context.layers)
     try:
         kind = call.make_kind(find=partial(context.find_metric, nearer=layers[0]))
     except SettingsError:
@@ -174,13 +175,15 @@ def _measure(
         about.gates = (*select_gates(layers, kind.metrics, every_gate=call.every_gate), *kind.gates)
     elif layers[0].gates or layers[0].tolerances or layers[0].baseline or layers[0].stream:
         raise SettingsError("self_score checks no gates. Use assert on its result.")
+    seconds = read_seconds(call.settings, kind, gated=call.gated)
     clips = as_pair(reference, distorted, alone=not call.gated)
     about.names, about.clips = (str(clips[0]), str(clips[1])), clips
     encoded = is_encode(distorted) and distorted is not reference
     plan = _plan(context, clips, layers, about.gates, kind, call, encoded=encoded)
+    measure = choose_measure(call.settings, kind, seconds, layers, plan.scorer)
     stream = read(plan.stream, plan.request.distorted) if plan.stream.needs_packets else None
     with context.progress(plan.request.distorted.title) as update:
-        result = kind.measure(replace(plan.request, progress=update) if update else plan.request, plan.scorer)
+        result = measure(replace(plan.request, progress=update) if update else plan.request, plan.scorer)
     result = replace(result, stream=stream) if stream else result
     return kind, plan, result, _judge(plan, result)
 

@@ -19,7 +19,7 @@ from pytest_vmaf.settings import make_layer
 if TYPE_CHECKING:
     from pytest_vmaf.api import answers, keywords
     from pytest_vmaf.api.baseline_check import Comparable
-    from pytest_vmaf.api.keywords import CheckSettings
+    from pytest_vmaf.api.chunk_keywords import CheckSettings, ScoreSettings
     from pytest_vmaf.api.measurement_kinds import Regions
     from pytest_vmaf.api.trial_keywords import DeterminismSettings, SpeedSettings
     from pytest_vmaf.media.clip_like import ClipLike
@@ -74,7 +74,7 @@ class Vmaf:
         return self._context.records.sections
 
     def score(
-        self, reference: ClipLike, distorted: ClipLike, *, regions: Regions = None, **settings: Unpack[CheckSettings]
+        self, reference: ClipLike, distorted: ClipLike, *, regions: Regions = None, **settings: Unpack[ScoreSettings]
     ) -> answers.Result:
         """Measure a pair of clips, and check the gates of the call and of the marker.
 
@@ -85,7 +85,7 @@ class Vmaf:
         return run_measurement(self._context, reference, distorted, settings, partial(kinds.whole_picture, regions))
 
     def check(
-        self, reference: ClipLike, distorted: ClipLike, *, regions: Regions = None, **settings: Unpack[CheckSettings]
+        self, reference: ClipLike, distorted: ClipLike, *, regions: Regions = None, **settings: Unpack[ScoreSettings]
     ) -> answers.Result:
         """Measure a pair of clips, and check every gate in force.
 

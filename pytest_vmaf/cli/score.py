@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_vmaf.cli import common
 from pytest_vmaf.cli.common import PASSED, VIOLATED
+from pytest_vmaf.cli.executors import add_executors, chosen_executor
 from pytest_vmaf.cli.formats import Views, add_output, write_views
 from pytest_vmaf.cli.selection import add_selection
 from pytest_vmaf.errors import GateViolation, SettingsError
@@ -34,6 +35,9 @@ def add_parser(commands: common.Commands) -> None:
         common.add_raw_video(parser)
         add_selection(parser, "reference", "distorted")
         common.add_settings(parser)
+        text = "score in chunks of so many seconds, which --processes and --dask score side by side; the scores stay"
+        parser.add_argument("--chunk", type=_chunk, metavar="SECONDS", help=text)
+        add_executors(parser)
         add_output(parser)
 
 
@@ -52,14 +56,17 @@ def run(command: str, options: argparse.Namespace) -> int:
     vmaf = common.measuring_session(layer._replace(gates=()) if command == "score" else layer)
     common.check_output(options.output)
     reference, distorted = common.read_clips([options.reference, options.distorted], options)
+    if options.chunk is None and (options.processes is not None or options.dask is not None):
+        raise SettingsError("--processes and --dask need --chunk: they score a clip in chunks, for example --chunk 30.")
     code = PASSED
     # A table on the same screen has every gate already.
     in_table = options.format == "table" and options.output is None
     try:
-        if command == "score":
-            vmaf.score(reference, distorted, gates=given)
-        else:
-            vmaf.check(reference, distorted)
+        with chosen_executor(options) as executor:
+            if command == "score":
+                vmaf.score(reference, distorted, gates=given, chunk=options.chunk, executor=executor)
+            else:
+                vmaf.check(reference, distorted, chunk=options.chunk, executor=executor)
     except GateViolation as violation:
         code = VIOLATED if in_table else common.print_message(str(violation), VIOLATED)
     record = vmaf.records[-1]
@@ -93,6 +100,14 @@ def _views(command: str, record: Mapping[str, Any]) -> Views:
 
 def _word(gate: Mapping[str, Any]) -> str:
     return "passed" if gate["passed"] else "failed"
+
+
+def _chunk(text: str) -> float | str:
+    """Seconds as a number; other texts, such as "30s", are read with the settings."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _failures(record: Mapping[str, Any]) -> str:

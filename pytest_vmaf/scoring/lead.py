@@ -13,8 +13,9 @@ from pytest_vmaf.scoring.scorer import ModelRun, ScoreLog, ScoreRequest, Source
 
 #: How many frames before and after a frame its scores depend on, by the kind of model. Measured: with these, the scores
 #: and signs of a part are those of the same frames in the whole clip, bit by bit. Motion is the smaller one of the
-#: changes from the previous frame and to the next; models for high frame rates average it.
-USUAL, HIGH_FRAME_RATE = (1, 1), (4, 1)
+#: changes from the previous frame and to the next; models for high frame rates average it, and take that of the first
+#: frame of a clip from the second after it.
+USUAL, HIGH_FRAME_RATE = (1, 1), (4, 2)
 
 
 def lead_of(models: Sequence[ModelRun], reference: Source, distorted: Source, least: int = 0) -> tuple[int, int]:

@@ -79,7 +79,7 @@ def self_scores(scorings: Sequence[PreparedScoring]) -> tuple[tuple[float, ...],
     Raises:
         ScorerError: If a reference cannot be scored.
     """
-    scores = {number: _self_scores.get(_key(each)) for number, each in enumerate(scorings)}
+    scores = {number: remembered(each) for number, each in enumerate(scorings)}
     missing = [number for number, own in scores.items() if own is None]
     jobs = [scorings[number].job for number in missing]
     jobs = [
@@ -93,6 +93,11 @@ def self_scores(scorings: Sequence[PreparedScoring]) -> tuple[tuple[float, ...],
             scores[number] = log.columns[job.models[0].column]
             remember(scorings[number], log.columns[job.models[0].column])
     return tuple(own for own in scores.values() if own is not None)
+
+
+def remembered(prepared: PreparedScoring) -> tuple[float, ...] | None:
+    """The self-score of a pair's reference, if this process remembers it."""
+    return _self_scores.get(_key(prepared))
 
 
 def remember(prepared: PreparedScoring, own: tuple[float, ...]) -> None:
