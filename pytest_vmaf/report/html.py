@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
 import jinja2
@@ -99,7 +100,7 @@ def page(document: Record, form: Form) -> Iterator[str]:
     ids = Counter((test["run"], test["id"]) for test in document["tests"])
     models = differ_in_model([each for test in document["tests"] for each in test["measurements"]])
     tests = [_complete(test, ids[test["run"], test["id"]] > 1) for test in overview.in_order(document["tests"])]
-    style, script, state = _template("style.css"), _template("script.js"), _state(document)
+    style, script, state = _template("style.css"), _template("script.js"), state_of(document)
     counts = {status: sum(test["status"] == status for test in tests) for status in STATUSES}
     first, *rest = verdict.verdict_sentences(document)
     bad = sum(map(overview.is_bad, tests))
@@ -136,13 +137,14 @@ def page(document: Record, form: Form) -> Iterator[str]:
     return iter(stream)
 
 
-def sections_page(title: str, sentence: str, sections: Sequence[Record]) -> str:
+def sections_page(title: str, sentence: str, sections: Sequence[Record], state: Literal["good", "bad"] = "good") -> str:
     """Render a self-contained page of sections, without tests.
 
     Args:
         title: The heading.
         sentence: What it comes to.
         sections: Each a `schema.SECTION`.
+        state: The colour of the heading and of the icon.
     """
     style = _template("style.css")
     return (
@@ -152,9 +154,10 @@ def sections_page(title: str, sentence: str, sections: Sequence[Record]) -> str:
             title=title,
             sentence=sentence,
             sections=[_complete_section(section) for section in sections],
+            state=state,
             style=style,
             policy=_policy(style, ""),
-            icon=_data("icon", "svg", _template("icon-good.svg").encode()),
+            icon=_data("icon", "svg", _template(f"icon-{state}.svg").encode()),
         )
     )
 
@@ -214,7 +217,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 60 else time_code(seconds).rpartition(".")[0]
 
 
-def _state(document: Record) -> str:
+def state_of(document: Record) -> Literal["good", "bad"]:
     """The state of the heading and the icon. It is good only for a complete run in which nothing failed."""
     statuses = outcomes(document["tests"])
     good = "passed" in statuses and not statuses & {"error", "failed"} and is_complete(document)

@@ -68,10 +68,10 @@ def rank(gate: Record) -> tuple[bool, int, float]:
     is_sign = gate["metric"] in SIGNS and gate.get("origin") == "default"
     worded = gate["passed"] and gate.get("text")
     unit = 3 if worded else 2 if gate["metric"] == ABOVE else 1 if is_sign else 0
-    return gate["passed"], unit, gate["margin"] / _scale(gate)
+    return gate["passed"], unit, gate["margin"] / scale(gate)
 
 
-def _scale(gate: Record) -> float:
+def scale(gate: Record) -> float:
     """The margin that weighs as much as a point of VMAF.
 
     It is a decibel, a hundredth of SSIM, a percent of a bitrate or a speed, and a tenth of what a sign of the picture

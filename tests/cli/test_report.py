@@ -61,6 +61,27 @@ def test_merge(run: Run, shards: list[Path], tmp_path: Path) -> None:
     assert len(set(names)) == 3
 
 
+def test_against(run: Run, shards: list[Path], tmp_path: Path) -> None:
+    """The exit code is that of the new report's gates: a number that gets worse or better changes nothing."""
+    good, bad = shards
+    outputs = [tmp_path / f"delta{suffix}" for suffix in (".md", ".html", ".json")]
+    into = [part for output in outputs for part in ("-o", output)]
+    done = run("report", bad, "--against", good, *into)
+    assert done.returncode == 1, done.stderr
+    assert "1 number worse, 0 better. 0 measurements new, 0 gone, 0 unchanged." in done.stdout
+    assert "test_rung: NEG 91.50 is 1.50 below the minimum of 93" in done.stdout
+    comment, page, data = (output.read_text() for output in outputs)
+    assert comment.startswith("<!-- pytest-vmaf -->\n## ")
+    assert "| NEG | 94.25 | 91.50 | -2.75 | -1.50 min&#95;neg |" in comment
+    assert "<b>" not in comment + page.partition("</style>")[2].partition("<main>")[2]
+    assert [change["difference"] for change in json.loads(data)["worse"]] == [-2.75]
+    assert run("report", good, "--against", bad, *into).returncode == 0
+    assert "### Better (1)" in outputs[0].read_text()
+    assert run("report", good, "--against", bad, "--tolerance", "3", *into).returncode == 0
+    assert "1 unchanged" in outputs[0].read_text()
+    assert run("report", good, "--against", tmp_path / "no.json", *into).returncode == 3
+
+
 def test_report_only(run: Run, shards: list[Path], tmp_path: Path, pytester: pytest.Pytester) -> None:
     """What fails no test does not fail the merged report either, which says it loudly."""
     lenient = tmp_path / "lenient.json"
@@ -125,6 +146,11 @@ def test_invalid_files(run: Run, tmp_path: Path, content: str) -> None:
         (["-o", "r.pdf"], "-o must be a .html, .md or .json file, not r.pdf"),
         (["-o", "nowhere/r.html"], "there is no folder"),
         (["-o", "a.json"], "is also an input file"),
+        (["--against", "b.json", "-o", "b.json"], "is also an input file"),
+        (["--against", "b.json", "./b.json", "-o", "d.md"], "A file is given twice"),
+        (["--against", "b.json", "-o", "d.html", "--html-assets"], "--html-assets is for reports without --against"),
+        (["--against", "b.json", "-o", "d.md", "--tolerance", "nan"], "--tolerance must be a finite number from 0"),
+        (["-o", "d.md", "--tolerance", "1"], "--tolerance requires --against"),
         ([], "required: -o"),
     ],
 )
