@@ -229,7 +229,11 @@ def sweep(
         chosen = read_list("encoders", encoders, "['libx264', 'libsvtav1']")
         request = SweepRequest(
             scorings=search.scorings,
-            encoders=tuple((with_mode(context.extensions.encoder(each), mode), names) for each in chosen),
+            # A mode in an encoder's name precedes that of all.
+            encoders=tuple(
+                (with_mode(each, mode if each.mode == "crf" else None), names)
+                for each in map(context.extensions.encoder, chosen)
+            ),
             crfs=tuple(read_list("crfs", crfs, "range(20, 40, 4)")),
             output=read_path("output", output),
             arguments=read_words(search.options.get("arguments", ())),

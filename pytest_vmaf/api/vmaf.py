@@ -205,7 +205,7 @@ class Vmaf:
         min_crf: Limit = None,
         **settings: Unpack[keywords.BisectSettings],
     ) -> answers.Bisection:
-        """Find the highest CRF at which an encoder reaches each target.
+        """Find the highest CRF, or the lowest bitrate (`mode="2pass"`), at which an encoder reaches each target.
 
         The returned CRF reached the target, and the next coarser one was measured and did not. `bisection[96]` has
         `.crf`, `.bitrate` in bit/s, `.size` in bytes, `.score` and `.encode`.

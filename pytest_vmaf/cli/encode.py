@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
         preset=options.preset,
         arguments=options.encoder_args or "",
         pix_fmt=options.encode_pix_fmt,
-        mode=options.mode,
+        mode=flags.mode_of(options),
     )
     if options.format == "table":
         line = f"{encode.path}: {encode.frames} frames, {encode.bitrate / 1000:.1f} kbit/s, {encode.size} bytes\n"

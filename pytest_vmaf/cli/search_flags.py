@@ -20,15 +20,15 @@ EXIT_CODES = "0 all targets met, 1 some not, 2 usage, 3 could not measure"
 
 
 class Bitrate(argparse.Action):
-    """Takes kbit/s in place of CRFs, and with it one pass by bitrate unless a flag names two."""
+    """Takes kbit/s in place of CRFs."""
 
     def __call__(
         self, parser: object, namespace: argparse.Namespace, values: object, option_string: str | None = None
     ) -> None:
-        """Store the number, and the mode."""
+        """Store the number, and that it is a bitrate."""
         known = getattr(namespace, self.dest) or []
         setattr(namespace, self.dest, [*known, *values] if isinstance(values, list) else values)
-        namespace.mode = namespace.mode or "bitrate"
+        namespace.by_bitrate = True
 
 
 def add_source(parser: argparse.ArgumentParser, *, many: bool = False, required: bool = True) -> None:
@@ -50,6 +50,7 @@ def add_encode_options(parser: argparse.ArgumentParser) -> None:
     add("--mode", choices=("crf", "bitrate", "2pass"), help=text)
     text = "encode in two passes: numbers are kbit/s (--mode 2pass)"
     add("--two-pass", dest="mode", action="store_const", const="2pass", default=None, help=text)
+    parser.set_defaults(by_bitrate=False)
 
 
 def add_model(parser: argparse.ArgumentParser, neg: str) -> None:
@@ -90,15 +91,26 @@ def add_search(parser: argparse.ArgumentParser, *, many: bool = False, required:
     add_encode_options(parser)
     add = parser.add_argument_group("search").add_argument
     text = "search only these CRFs, for example 18-40"
-    add("--crf", dest="crf_range", type=_window, metavar="FINEST-COARSEST", help=text)
-    add("--crf-range", type=_window, help=argparse.SUPPRESS)
+    either = parser.add_mutually_exclusive_group().add_argument
+    either("--crf", dest="crf_range", type=_window, metavar="FINEST-COARSEST", help=text)
+    either("--crf-range", type=_window, help=argparse.SUPPRESS)
     text = "search bitrates in place of CRFs, only these kbit/s, for example 500-4000"
-    add("--bitrate", dest="crf_range", type=_window, action=Bitrate, metavar="LEAST-MOST", help=text)
+    either("--bitrate", dest="crf_range", type=_window, action=Bitrate, metavar="LEAST-MOST", help=text)
     add("--sample", dest="sample_clip_seconds", type=float, help="search on this many seconds from the middle")
     add("--sample-clip-seconds", type=float, help=argparse.SUPPRESS)
     add("--keep", type=Path, metavar="DIR", help="store the encodes that meet the targets there")
     add("--workers", type=int, help="trial encodes at once (default 1)")
     add_model(parser, "--target-vmafs are VMAF-NEG scores; both are always measured")
+
+
+def mode_of(options: argparse.Namespace) -> str | None:
+    """The mode that the flags name. `--bitrate` alone means one pass, unless the encoder's name has a mode."""
+    from pytest_vmaf.encoding.encoder_names import read_name
+
+    mode: str | None = options.mode
+    if mode is not None or not options.by_bitrate:
+        return mode
+    return "bitrate" if read_name(getattr(options, "encoder", None) or "").mode is None else None
 
 
 def words(text: str) -> list[str]:

@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_vmaf.cli import common
+from pytest_vmaf.cli import common, search_flags as flags
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.media.clip import RAW_SUFFIXES, Clip
 from pytest_vmaf.text import printable
@@ -26,8 +26,7 @@ DEFAULT_SIZE, DEFAULT_RATE = (1920, 1080), "24"
 LARGE = 3840, 2160
 #: The settings of a search by their names in `Vmaf.bisect`, and the flags that set them.
 SETTINGS = {
-    "preset": "preset", "arguments": "encoder_args", "pix_fmt": "encode_pix_fmt", "mode": "mode",
-    "crf": "crf_range",
+    "preset": "preset", "arguments": "encoder_args", "pix_fmt": "encode_pix_fmt", "crf": "crf_range",
     "sample": "sample_clip_seconds", "keep": "keep", "workers": "workers",
 }  # fmt: skip
 #: The flags that only a search uses, by argparse's names.
@@ -103,7 +102,7 @@ def read_search(options: argparse.Namespace, command: str, size: tuple[int, int]
         raise SettingsError("--targets is missing. Give at least one NEG score to reach, for example 94,96.")
     vmaf = common.measuring_session(common.settings_layer(options))
     check_writable(options)
-    settings = {name: getattr(options, flag) for name, flag in SETTINGS.items()}
+    settings = {name: getattr(options, flag) for name, flag in SETTINGS.items()} | {"mode": flags.mode_of(options)}
     clips = read_sources(options, head, size)
     return SearchInput(head, targets, vmaf, clips, {"metric": head.metric, **settings})
 

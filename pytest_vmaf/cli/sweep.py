@@ -46,9 +46,10 @@ def add_parser(commands: common.Commands) -> None:
     text = "names such as libx264,libx265, or one command with {crf} (repeatable)"
     add("--encoder", "--encoders", dest="encoders", action="extend", type=flags.encoders, help=text)
     text = "CRFs, for example 18,22,26 or 18-36:2 (repeatable)"
-    add("--crf", action="extend", type=flags.crfs, help=text)
+    either = parser.add_mutually_exclusive_group().add_argument
+    either("--crf", action="extend", type=flags.crfs, help=text)
     text = "kbit/s in place of CRFs, for example 500,1000,2000 (repeatable)"
-    add("--bitrate", dest="crf", action=flags.Bitrate, type=flags.crfs, help=text)
+    either("--bitrate", dest="crf", action=flags.Bitrate, type=flags.crfs, help=text)
     add("--preset", action="extend", type=flags.words, help="the encoders' presets, for example medium,slow")
     text = "the manifest of a suite, in place of sources, encoders and CRFs"
     add("--suite", type=Path, metavar="MANIFEST", help=text)
@@ -84,7 +85,7 @@ def _sweep_sources(options: argparse.Namespace, executor: Executor | None) -> Se
         arguments=options.encoder_args or "",
         pix_fmt=options.encode_pix_fmt,
         executor=executor,
-        mode=options.mode,
+        mode=flags.mode_of(options),
     )
 
 

@@ -37,7 +37,7 @@ def encode_settings(options: argparse.Namespace) -> dict[str, Any]:
         "preset": options.preset,
         "arguments": options.encoder_args or "",
         "pix_fmt": options.encode_pix_fmt,
-        "mode": options.mode,
+        "mode": flags.mode_of(options),
     }
 
 

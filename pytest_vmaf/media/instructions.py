@@ -35,7 +35,9 @@ class InstructionCounter:
     def command(self, folder: Path) -> tuple[str, ...]:
         """What stands before the program in the command line. The counts are written to the folder."""
         if self.name.startswith("perf"):
-            return self.path, "stat", "-x", ",", "-e", "instructions:u", "-o", str(folder / "perf.log"), "--"
+            # An encode of two passes runs twice.
+            output = ("--append", "-o", str(folder / "perf.log"))
+            return self.path, "stat", "-x", ",", "-e", "instructions:u", *output, "--"
         # Without the simulation of caches, cachegrind only counts.
         options = ("--tool=cachegrind", "--cache-sim=no", "--trace-children=yes", "--cachegrind-out-file=/dev/null")
         return self.path, *options, f"--log-file={str(folder).replace('%', '%%')}/%p.log", "--"

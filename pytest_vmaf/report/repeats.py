@@ -25,6 +25,7 @@ def repeats_data(repeated: Determinism) -> RecordDict:
     return {
         "encoder": printable(repeated.name),
         "crf": repeated.crf,
+        **({} if repeated.mode == "crf" else {"mode": repeated.mode}),
         "encodes": len(repeated.encodes),
         "verdict": repeated.level,
         "neg": neg and vars(neg),
@@ -39,7 +40,8 @@ def repeats_rows(measurements: Iterable[Record]) -> list[tuple[str, ...]]:
         if (data := each.get("repeats")) is not None:
             neg = "–" if data.get("neg") is None else f"{data['neg']['mean']:.3f} ± {data['neg']['standard_error']:.2g}"
             rate, error = (data["bitrate"][name] / 1000 for name in ("mean", "standard_error"))
-            numbers = (str(data["crf"]), str(data["encodes"]), WORDS[data["verdict"]])
+            crf = str(data["crf"]) if data.get("mode") is None else f"{data['crf']} kbit/s"
+            numbers = (crf, str(data["encodes"]), WORDS[data["verdict"]])
             rows.append((data["encoder"], short_clip(each["reference"]), *numbers, neg, f"{rate:.1f} ± {error:.2g}"))
     # Two tests may share a search.
     return sorted(set(rows))

@@ -192,6 +192,7 @@ STREAM = {
 REPEATS = {
     "encoder": str,
     "crf": float,
+    "mode": Optional(OneOf(("bitrate", "2pass"))),
     "encodes": int,
     "verdict": OneOf(("bitstream", "quality", "noisy")),
     "neg": Optional(_keys("mean standard_error", float)),

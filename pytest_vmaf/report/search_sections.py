@@ -73,7 +73,8 @@ def compare_sections(comparison: Comparison) -> list[Section]:
     metric, sources = str(comparison.metric), comparison.bisections
     sections = [_pooled_section(comparison)] if len(comparison.labels) > 1 or len(sources) > SOURCES else []
     sections += agreement_sections(comparison.agreements)
-    columns = ("encoder", "target", "CRF", metric, "kbit/s", "kbit/s at exactly the target", "outcome")
+    number = _unit(search.encoder.mode for search in comparison.searches)
+    columns = ("encoder", "target", number, metric, "kbit/s", "kbit/s at exactly the target", "outcome")
     for source, by_label in list(sources.items())[:SOURCES]:
         lines = [_rate_line(label, one.probes, _crfs(one.answers.values())) for label, one in by_label.items()]
         rows: list[list[object]] = []
@@ -149,7 +150,8 @@ def ladder_section(ladder: Ladder) -> Section:
         targets = ", ".join(f"{target:g}" for target in rung.targets)
         numbers = (rung.probe.crf, targets, f"{rung.probe.score:.3f}", _kbits(rung.bitrate), _kbits(rung.peak))
         rows.append((f"{rung.width}x{rung.height}", *numbers, rung.codecs, "yes" if rung.on_hull else "no"))
-    columns = ("resolution", "CRF", "for", metric, "kbit/s", "peak kbit/s", "CODECS", "on the hull")
+    number = _unit(one.encoder.mode for one in ladder.bisections.values())
+    columns = ("resolution", number, "for", metric, "kbit/s", "peak kbit/s", "CODECS", "on the hull")
     unmet = [Paragraph(f"Not met: {why}.") for why in ladder.unmet.values()]
     chart = Chart("kbit/s", metric, [line for line in lines if line.points], (), "Large dots are the rungs.")
     text = f"{ladder.reference} with {ladder.name}, displayed at {ladder.display[0]}x{ladder.display[1]}."
@@ -166,7 +168,9 @@ def per_shot_section(per_shot: PerShot) -> Section:
         for frame in (each.shot.start, each.shot.start + each.shot.frames)
     ]
     fixed = [(at, each.fixed_score) for at, each in ends if each.fixed_score is not None]
-    lines = [Line("per shot", [(at, each.score) for at, each in ends]), *([Line("one CRF", fixed)] if fixed else [])]
+    number, one = unit_of(per_shot.encode.mode), f"one {per_shot.number}"
+    lines = [Line("per shot", [(at, each.score) for at, each in ends]), *([Line(one, fixed)] if fixed else [])]
+    over_time = [(at, each.crf) for at, each in ends]
     levels = [(f"target {per_shot.target:g}", per_shot.target)]
     rows = []
     for each in per_shot.shots:
@@ -179,10 +183,15 @@ def per_shot_section(per_shot: PerShot) -> Section:
             Paragraph(str(per_shot).partition("\n")[0] + "."),
             *map(Paragraph, per_shot.against_fixed),
             Chart(unit, metric, lines, levels, "The mean score of each shot."),
-            Chart(unit, "CRF", [Line("CRF", [(at, each.crf) for at, each in ends])], (), "The CRF of each shot."),
-            DataTable(("first frame", "frames", "CRF", metric, "with one CRF", "kbit/s", "met"), rows, "Shots"),
+            Chart(unit, number, [Line(number, over_time)], (), f"The {per_shot.number} of each shot."),
+            DataTable(("first frame", "frames", number, metric, f"with {one}", "kbit/s", "met"), rows, "Shots"),
         ],
     )
+
+
+def _unit(modes: Iterable[str]) -> str:
+    """The title of the column with the numbers of encodes in these modes."""
+    return " or ".join(dict.fromkeys(map(unit_of, modes)))
 
 
 def _rate_line(name: str, probes: Iterable[Probe], crfs: Collection[float]) -> Line:

@@ -79,6 +79,11 @@ class PerShot:
         return float(self.metric.of(self.result))
 
     @property
+    def number(self) -> str:
+        """What each shot has one of: "CRF" or "bitrate"."""
+        return "CRF" if self.encode.mode == "crf" else "bitrate"
+
+    @property
     def bitrate(self) -> float:
         """Mean bitrate of the joined encode, in bit/s."""
         return self.encode.bitrate
@@ -212,10 +217,10 @@ class PerShot:
         lines = [f"The worst shot has {self.metric} {self.worst_shot:.3f}."]
         if self.fixed is not None:
             if self.fixed_worst_shot is not None:
-                lines = [f"{lines[0][:-1]}, and {self.fixed_worst_shot:.3f} with one CRF."]
+                lines = [f"{lines[0][:-1]}, and {self.fixed_worst_shot:.3f} with one {self.number}."]
             why = "; ".join(answer.why for answer in self.fixed.answers.values())
             change = ""
             with suppress(MeasurementError):
-                change = f"; at equal score, a CRF for each shot takes {self.rate_change:+.2f} % bitrate"
-            lines.append(f"One CRF for the whole clip: {why}{change}.")
+                change = f"; at equal score, a {self.number} for each shot takes {self.rate_change:+.2f} % bitrate"
+            lines.append(f"One {self.number} for the whole clip: {why}{change}.")
         return tuple(lines)

@@ -290,7 +290,7 @@ def refused(method: str, error: type[Exception], said: str, source: Any, **setti
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
-    ("wrong", "nearest"), [("modle", "model"), ("presett", "preset"), ("argumens", "arguments"), ("pixfmt", "pix_fmt")]
+    ("wrong", "nearest"), [("modell", "model"), ("presett", "preset"), ("argumens", "arguments"), ("pixfmt", "pix_fmt")]
 )
 def test_unknown_setting(method: str, wrong: str, nearest: str, short: Path, nowhere: Path) -> None:
     refused(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_vmaf.cli.main import build_parser, main
+from pytest_vmaf.cli.search_flags import mode_of
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,7 @@ from pytest_vmaf.cli.main import build_parser, main
         ),
         (["encode", "a", "b", "--encoder", "c"], "one of the arguments --crf --bitrate is required"),
         (["encode", "a", "b", "--encoder", "c", "--crf", "1", "--bitrate", "1"], "not allowed with argument"),
+        (["bisect", "a", "--encoder", "c", "--crf", "1-9", "--bitrate", "1-9"], "not allowed with argument"),
         (["corpus", "--src", "a", "--encoder", "b", "--output", "c", "--crf=-1"], "expected a list of CRFs such as"),
         (["corpus", "--src", "a", "--encoder", "b", "--crf", "20"], "--output"),
     ],
@@ -69,7 +71,7 @@ def test_sweep_without_crf(capsys: pytest.CaptureFixture[str]) -> None:
         ("recommend a --targets 93", "neg_targets", [93.0]),
         ("bisect a --encoder b --crf 18-40 --targets 93", "crf_range", (18, 40)),
         ("bisect a --encoder b --bitrate 500-4000 --targets 93", "crf_range", (500, 4000)),
-        ("bisect a --encoder b --bitrate 500-4000 --targets 93", "mode", "bitrate"),
+        ("bisect a --encoder b --bitrate 500-4000 --targets 93", "by_bitrate", True),
         ("bisect a --encoder b --bitrate 500-4000 --two-pass --targets 93", "mode", "2pass"),
         ("bisect a --encoder b --two-pass --bitrate 500-4000 --targets 93", "mode", "2pass"),
         ("encode a b --encoder c --bitrate 1500", "crf", 1500),
@@ -147,3 +149,13 @@ def test_command_with_commas() -> None:
         ["compare", "--src", "a", "--encoders", "libx264,libx265", "--encoders", template]
     )
     assert options.encoders == ["libx264", "libx265", template]
+
+
+def test_mode() -> None:
+    def mode(*flags: str) -> str | None:
+        return mode_of(build_parser()[0].parse_args(["encode", "a", "b", *flags]))
+
+    assert mode("--encoder", "libx264", "--crf", "30") is None
+    assert mode("--encoder", "libx264", "--bitrate", "300") == "bitrate"
+    assert mode("--encoder", "libx264:slow:2pass", "--bitrate", "300") is None
+    assert mode("--encoder", "libx264", "--bitrate", "300", "--two-pass") == "2pass"

@@ -48,7 +48,7 @@ def test_perf(tool: Tool, tmp_path: Path) -> None:
     assert counter is not None
     assert counter.name == "perf 7.25.0"
     assert counter.command(tmp_path)[1:] == (
-        *("stat", "-x", ",", "-e", "instructions:u", "-o", str(tmp_path / "perf.log"), "--"),
+        *("stat", "-x", ",", "-e", "instructions:u", "--append", "-o", str(tmp_path / "perf.log"), "--"),
     )
     (tmp_path / "perf.log").write_text("# started on Mon\n\n98765,,instructions:u,1000,100.00,,\n")
     assert counter.read(tmp_path) == 98765

@@ -173,7 +173,7 @@ def _full() -> Document:
     bad.update(pictures=[{**PICTURE, "thumbnail": small}], thumbnail=small)
     bad.update(left_out="some were left out", subtest="codec=x264", would_fail=False, about="a sentence", first_frame=8)
     bad.update(stream=STREAM, gates=[*bad["gates"], EXPECTATION])
-    bad["repeats"] = {"encoder": "x265", "crf": 30, "encodes": 3, "verdict": "noisy"}
+    bad["repeats"] = {"encoder": "x265", "crf": 30, "mode": "2pass", "encodes": 3, "verdict": "noisy"}
     bad["repeats"] |= {name: {"mean": 90.0, "standard_error": 0.25} for name in ("neg", "bitrate")}
     bad["provenance"]["notes"] = ["a note"]
     bad["provenance"].update(size=12_345, seconds=0.12)
@@ -227,7 +227,7 @@ def put(value: Any, way: Way, new: Any) -> None:
 
 def with_texts(made: Document, change: Callable[[Way, str], str]) -> Document:
     """Change each free text of a document. Texts of a fixed form stay."""
-    fixed = {"kind", "status", "ended", "bound", "verdict", "frame_rate", "style"}
+    fixed = {"kind", "status", "ended", "bound", "verdict", "frame_rate", "style", "mode"}
     fixed |= {"reference", "distorted", "difference", "jpeg"}
     made = copy.deepcopy(made)
     for way in list(leaves(made)):

@@ -130,6 +130,19 @@ def test_sweeps(read: Read) -> None:
     assert grid == {"crfs": (22, 28), "presets": [None], "arguments": arguments, "model": model}
 
 
+def test_modes(read: Read) -> None:
+    def mode(text: str) -> tuple[str, object, tuple[float, ...]]:
+        [test] = read(text).tests
+        assert isinstance(test.entry, SuiteEncode)
+        return test.id, test.entry.encoder.mode, test.entry.crfs
+
+    rates = HEAD.replace("crfs = [28]", "bitrates = [1500]")
+    assert mode(rates) == ("x::a-1500", "bitrate", (1500,))
+    assert mode(f"{rates}mode = '2pass'") == ("x::a-1500", "2pass", (1500,))
+    assert mode(rates.replace("libx264", "libx264:fast:2pass")) == ("x::a-1500", "2pass", (1500,))
+    assert mode(HEAD.replace("[28]", "[1500]") + "mode = '2pass'\ncrf_range = [500, 3000]")[1] == "2pass"
+
+
 def test_ids_are_stable(read: Read) -> None:
     """Entries that are added or reordered change no other id."""
     other = '[[encodes]]\nname = "y"\nencoder = "libx265"\ncrfs = [30, 20]\n'
@@ -238,6 +251,12 @@ BROKEN = {
     f"{HEAD}arguments = \"'\"": "vmaf.toml:10: encodes[x].arguments cannot be split: No closing quotation.",
     f"{HEAD}arguments = '-i x'": "vmaf.toml:10: encodes[x].arguments is invalid: ",
     f"{HEAD}crf_range = [0, 63]": "vmaf.toml:10: encodes[x].crf_range is only for commands: libx264 has its own.",
+    f"{HEAD}mode = '3pass'": "vmaf.toml:8: encodes[x].encoder is invalid: mode must be one of",
+    f"{HEAD}mode = 2": "vmaf.toml:10: encodes[x].mode must be a string",
+    f"{HEAD}bitrates = [500]": "vmaf.toml:10: encodes[x].bitrates takes the place of crfs",
+    HEAD.replace("crfs", "bitrates") + "mode = 'crf'": "vmaf.toml:9: encodes[x].bitrates takes the place of crfs",
+    HEAD.replace("crfs = [28]", "bitrates = [0]"): "vmaf.toml:9: encodes[x].bitrates must be from 1 to 1000000 for",
+    HEAD.replace("libx264", "librav1e") + "mode = '2pass'": "vmaf.toml:8: encodes[x].encoder is invalid: librav1e has",
     f"{HEAD}baseline = 3": "vmaf.toml:10: encodes[x].baseline must be true, false or a list of groups and clips,",
     f'{HEAD}baseline = ["b"]': "vmaf.toml:10: encodes[x].baseline has 'b', which is neither a clip nor a group of",
     HEAD.replace("libx264", "libx266"): "vmaf.toml:8: encodes[x].encoder is invalid: There is no encoder 'libx266'.",
