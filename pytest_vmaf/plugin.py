@@ -14,8 +14,9 @@ from pytest_vmaf.errors import GateViolation, MeasurementError, SettingsError
 from pytest_vmaf.testrun import items
 from pytest_vmaf.testrun.controller import Controller
 from pytest_vmaf.testrun.named_manifests import add_named_manifests, may_be_manifest, refuse_ignored
-from pytest_vmaf.testrun.options import add_options, config_layers, report_options, update_options
+from pytest_vmaf.testrun.options import add_options, config_layers, update_options
 from pytest_vmaf.testrun.report_only import applies, header_lines, read_report_only
+from pytest_vmaf.testrun.report_options import report_options
 
 if TYPE_CHECKING:
     from pytest_vmaf.api.vmaf import Vmaf

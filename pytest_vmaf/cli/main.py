@@ -27,6 +27,7 @@ from pytest_vmaf.cli import (
     encode,
     gap,
     git_bisect,
+    history,
     ladder,
     per_shot,
     quality_map,
@@ -48,10 +49,10 @@ from pytest_vmaf.text import did_you_mean, shell_join
 COMMANDS = (
     *(score, roi, quality_map, stream, encode, bisect, compare, ladder, per_shot, sweep, recommend, benchmark),
     *(speed, determinism, correlate),
-    *(gap, report, baseline, suite, git_bisect, cache, doctor),
+    *(gap, report, history, baseline, suite, git_bisect, cache, doctor),
 )
 #: Those that check no gate, whatever their exit code.
-UNGATED = ("encode", "suite", "git-bisect", "cache", "doctor")
+UNGATED = ("encode", "history", "suite", "git-bisect", "cache", "doctor")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -180,7 +180,7 @@ def _complete(test: Record, twin: bool) -> Record:
 def _complete_section(section: Record) -> Record:
     blocks = []
     for block in section["blocks"]:
-        lines = [{"marked": None, "style": None, **line} for line in block.get("lines") or ()]
+        lines = [{"marked": None, "style": None, "worse": None, **line} for line in block.get("lines") or ()]
         # Empty texts instead of None, because a template prints what it gets.
         values = {key: value for key, value in block.items() if value is not None}
         blocks.append({**dict.fromkeys(BLOCK, ""), **values, "lines": lines})

@@ -69,6 +69,12 @@ def web_address(text: str) -> str:
     return text if harmless and text.isprintable() and not set(text) & set(" \"'<>\\`{}") else ""
 
 
+def row_link(block: Record, row: int) -> str:
+    """A safe address that a row of a table links to; "" for none."""
+    links = block.get("links") or ()
+    return web_address(links[row]) if row < len(links) else ""
+
+
 def as_text(document: Record) -> list[str]:
     """The box of the verdict as lines: how many tests passed, the worst of them, and what was not tested."""
     first, *rest = verdict_sentences(document)

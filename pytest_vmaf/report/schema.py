@@ -19,7 +19,7 @@ RecordDict = dict[str, Any]
 
 SCHEMA = 1
 #: Raised by keys that are added. A reader ignores keys that it does not know in documents of a newer minor version.
-MINOR = 3
+MINOR = 4
 KIND = "pytest-vmaf report"
 #: Statuses of a test, worst first.
 STATUSES = ("error", "failed", "xfailed", "skipped", "passed")
@@ -28,8 +28,9 @@ MOST_COLUMNS = MOST_ROWS = 64
 MOST_FRAMES, MOST_WORST, MOST_VALUES = 600, 12, 200_000
 #: Limits of a block of pictures: pictures next to each other, and rectangles on each.
 MOST_SHOWN, MOST_BOXES = 6, 64
-#: How a line of a chart is drawn: dots that are connected, dots alone, or a curve without dots.
-LINE_STYLES = ("line", "dots", "curve")
+#: How a line of a chart is drawn: dots that are connected, dots alone, a curve without dots, or a course, which has
+#: dots only where points are marked.
+LINE_STYLES = ("line", "dots", "curve", "course")
 #: The longest side of a picture or a frame in pixels, a limit of JPEG.
 LONGEST_SIDE = 65_535
 JPEG = re.compile(r"/9j/(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
@@ -132,21 +133,24 @@ NO_BASELINE = "entries of the baseline"
 DROP, RISE = "drop of ", "rise of "
 #: The end of the metric of a gate whose numbers are percentages of the baseline.
 IN_PERCENT = " in %"
-#: A line of a chart. `marked` are indexes of points with large dots.
+#: A line of a chart. `marked` are indexes of points with large dots, `worse` those of them that are drawn as bad.
 LINE = {
     "name": str,
     "points": [(float, float)],
-    "marked": Optional([int]),
+    **_keys("marked worse", Optional([int])),
     "style": Optional(OneOf(LINE_STYLES)),
 }
 #: A block of a section: a paragraph, a table, a chart of lines over a common axis, pictures, or a heat map. `folded`
-#: blocks are shown on a click.
+#: blocks are shown on a click. `names` are names of places of a horizontal axis, such as commits. `links` has for each
+#: row of a table an address, which may be anything, or "".
 BLOCK = {
     "kind": OneOf(("text", "table", "chart", "shown", "heat")),
     **_keys("text caption x y left_out", Optional(str)),
     "folded": Optional(bool),
     "columns": Optional([str]),
     "rows": Optional([[str]]),
+    "links": Optional([str]),
+    "names": Optional([(float, str)]),
     "lines": Optional([LINE]),
     "levels": Optional([{"name": str, "value": float}]),
     "shown": Optional(Fitting(SHOWN, shown_misfit)),

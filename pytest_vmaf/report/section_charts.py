@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from pytest_vmaf.report.charts import HEIGHT, LEFT, PLOT_HEIGHT, PLOT_WIDTH, TOP, WIDTH, ticks
 from pytest_vmaf.report.schema import Record
-from pytest_vmaf.report.wording import clean
+from pytest_vmaf.report.wording import clean, cut
 
 #: The height of a plot with lines of dots, which are the points of a plane and not a course.
 TALL = 2 * PLOT_HEIGHT
@@ -19,6 +19,8 @@ SIGNS = {1: "m-2.6 -2.6h5.2v5.2h-5.2z", 2: "m0 -3.4l3.4 6h-6.8z", 3: "m0 -3.8l3.
 LEGEND = "●■▲◆"
 #: The space that the name of a level takes in a chart. Longer names overlap their neighbours.
 NAME_WIDTH, NAME_HEIGHT = 70, 12
+#: Names below a chart. There is room for as many commits.
+MOST_PLACES = 8
 
 
 def histogram(counts: Record, description: str) -> Markup:
@@ -58,6 +60,7 @@ def xy_chart(block: Record) -> Markup:
     parts = []
     text = Markup('<text x="{}" y="{}" class="{}">{}</text>')
     names: list[float] = []
+    named = _named(block)
     for level in levels:
         _, y = at(x0, level["value"])
         parts.append(Markup('<path class="limit" d="M{} {}h{}"/>').format(LEFT, y, PLOT_WIDTH))
@@ -67,10 +70,10 @@ def xy_chart(block: Record) -> Markup:
         parts.append(text.format(LEFT + PLOT_WIDTH - column * NAME_WIDTH, y - 3, "e", clean(level["name"])))
     for number, line in enumerate(lines):
         places = [at(*point) for point in line["points"]]
-        titles = [f"{line['name']}: {x_name} {x:g}, {y_name} {y:g}" for x, y in line["points"]]
+        titles = [f"{line['name']}: {x_name} {named.get(x, f'{x:g}')}, {y_name} {y:.8g}" for x, y in line["points"]]
         parts += _marks(line, number, places, titles)
-    parts += [text.format(LEFT - 6, at(x0, tick)[1] + 4, "e", f"{tick:g}") for tick in ticks(y0, y1)]
-    parts += [text.format(at(tick, y0)[0], height - 14, "m", f"{tick:g}") for tick in ticks(x0, x1)]
+    parts += [text.format(LEFT - 6, at(x0, tick)[1] + 4, "e", f"{tick:.8g}") for tick in ticks(y0, y1)]
+    parts += [text.format(at(x, y0)[0], height - 14, "m", name) for x, name in _places(block, x0, x1)]
     parts.append(text.format(LEFT + PLOT_WIDTH, height - 2, "e", x_name))
     description = f"{y_name} over {x_name}: {', '.join(line['name'] for line in lines)}."
     rect = Markup('<rect class="plot" x="{}" y="{}" width="{}" height="{}"/>').format(LEFT, TOP, PLOT_WIDTH, plot)
@@ -84,6 +87,34 @@ def sign(number: int) -> str:
     return LEGEND[number % len(LEGEND)]
 
 
+def place_name(block: Record, x: float) -> str:
+    """The name of a place of the horizontal axis; its number if it has none."""
+    return _named(block).get(x, f"{x:g}")
+
+
+def shown_points(line: Record) -> list[Record]:
+    """The points of a line that its table lists: of a course the marked ones, with those before them, and both ends."""
+    points: list[Record] = line["points"]
+    if line.get("style") != "course":
+        return points
+    indexes = {0, len(points) - 1, *(near for index in line["marked"] or () for near in (index - 1, index))}
+    return [point for index, point in enumerate(points) if index in indexes]
+
+
+def _named(block: Record) -> dict[float, str]:
+    return {x: clean(name) for x, name in block.get("names") or ()}
+
+
+def _places(block: Record, low: float, high: float) -> list[tuple[float, str]]:
+    """The places that the horizontal axis names."""
+    names = sorted(_named(block).items())
+    if not names:
+        return [(tick, f"{tick:g}") for tick in ticks(low, high)]
+    most = min(len(names), MOST_PLACES)
+    chosen = [names[number * (len(names) - 1) // max(most - 1, 1)] for number in range(most)]
+    return [(x, cut(name, 16)) for x, name in chosen]
+
+
 def _marks(line: Record, number: int, places: Sequence[tuple[float, float]], titles: Sequence[str]) -> list[Markup]:
     """A line and its dots, each with a title."""
     colour, style = f"l{number % 6}", line.get("style") or "line"
@@ -91,15 +122,18 @@ def _marks(line: Record, number: int, places: Sequence[tuple[float, float]], tit
     if style != "dots":
         path, kind = " ".join(f"{x},{y}" for x, y in places), "limit" if style == "curve" else f"xy {colour}"
         parts.append(Markup('<polyline class="{}" points="{}"/>').format(kind, path))
-    marked = set(line["marked"] or ())
+    marked, worse = set(line["marked"] or ()), set(line.get("worse") or ())
     shape = SIGNS.get(number % len(LEGEND)) if style == "dots" else None
     for index, (x, y) in enumerate(places if style != "curve" else ()):
+        if style == "course" and index not in marked:
+            continue
         if shape is not None:
             dot = Markup('<path class="sign {}" d="M{} {}{}"><title>{}</title></path>')
             parts.append(dot.format(colour, x, y, shape, titles[index]))
         else:
             dot = Markup('<circle class="{}" cx="{}" cy="{}" r="{}"><title>{}</title></circle>')
-            parts.append(dot.format(colour, x, y, 5 if index in marked else 2.5, titles[index]))
+            name = f"{colour} bad" if index in worse else colour
+            parts.append(dot.format(name, x, y, 5 if index in marked else 2.5, titles[index]))
     return parts
 
 

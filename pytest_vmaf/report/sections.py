@@ -41,25 +41,30 @@ class DataTable:
         rows: Rows with one value per column. Each is shown as `str(value)`, None as an empty cell.
         caption: A line of text for the table.
         folded: Show only the caption until it is clicked.
+        links: An address for each row, which its first cell links to; "" for none. Only http and https are links.
     """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[object]]
     caption: str = ""
     folded: bool = False
+    links: Sequence[str] = ()
 
     def to_record(self) -> RecordDict:
         """The table as a `schema.BLOCK`.
 
         Raises:
-            ValueError: If a row does not have one value per column.
+            ValueError: If a row does not have one value per column, or the links are not one per row.
         """
         for row in self.rows:
             if len(row) != len(self.columns):
                 raise ValueError(f"a row must have {len(self.columns)} values, one per column, not {row!r:.80}")
         rows = [["" if value is None else f"{value}" for value in row] for row in self.rows]
+        if self.links and len(self.links) != len(rows):
+            raise ValueError(f"links must be {len(rows)} addresses, one per row, not {len(self.links)}")
         columns = [str(name) for name in self.columns]
-        return {"kind": "table", "columns": columns, "rows": rows, "caption": self.caption, **_fold(self.folded)}
+        more = {**({"links": [*self.links]} if self.links else {}), **_fold(self.folded)}
+        return {"kind": "table", "columns": columns, "rows": rows, "caption": self.caption, **more}
 
 
 @dataclass(frozen=True)
@@ -70,13 +75,15 @@ class Line:
         name: The name in the legend.
         points: The points (x, y) that the line connects, in this order.
         marked: Indexes of the points with large dots.
-        style: "line" connects dots, "dots" are dots alone, and a "curve" has none.
+        style: "line" connects dots, "dots" are dots alone, a "curve" has none, and a "course" marked ones.
+        worse: Indexes of the marked points that are drawn as bad.
     """
 
     name: str
     points: Sequence[tuple[float, float]]
     marked: Sequence[int] = ()
-    style: Literal["line", "dots", "curve"] = "line"
+    style: Literal["line", "dots", "curve", "course"] = "line"
+    worse: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,7 @@ class Chart:
         levels: Horizontal lines, each a name and a value.
         caption: A line of text for the chart.
         folded: Show only the caption until it is clicked.
+        names: Names of places of the horizontal axis, such as the commit at 1: pairs of the place and its name.
     """
 
     x: str
@@ -98,6 +106,7 @@ class Chart:
     levels: Sequence[tuple[str, float]] = ()
     caption: str = ""
     folded: bool = False
+    names: Sequence[tuple[float, str]] = ()
 
     def to_record(self) -> RecordDict:
         """The chart as a `schema.BLOCK`."""
@@ -106,10 +115,12 @@ class Chart:
             points = [[float(x), float(y)] for x, y in line.points]
             style = {} if line.style == "line" else {"style": line.style}
             marked = [int(index) for index in line.marked]
-            lines.append({"name": line.name, "points": points, "marked": marked, **style})
+            worse = {"worse": [int(index) for index in line.worse]} if line.worse else {}
+            lines.append({"name": line.name, "points": points, "marked": marked, **style, **worse})
         levels = [{"name": name, "value": float(value)} for name, value in self.levels]
         chart = {"x": self.x, "y": self.y, "lines": lines, "levels": levels, "caption": self.caption}
-        return {"kind": "chart", **chart, **_fold(self.folded)}
+        names = {"names": [[float(x), name] for x, name in self.names]} if self.names else {}
+        return {"kind": "chart", **chart, **names, **_fold(self.folded)}
 
 
 @dataclass(frozen=True)

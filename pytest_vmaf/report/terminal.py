@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: Rows of the summary without -v.
 MOST_ROWS = 25
 #: Columns of a section that are aligned to the left, and beginnings of tables whose first two columns are labels.
-LEFT = ("encoder", "source", "outcome", "met", "codec", "metric", "metrics", "clip")
+LEFT = ("encoder", "source", "outcome", "met", "codec", "metric", "metrics", "clip", "test", "commit", "remark")
 TWO_LABELS = (["encoder", "target"], ["codec", "metric"])
 #: The colour and the word of each status of a measurement.
 STATUS = {"passed": ("green", "passed"), "failed": ("red", "FAILED"), "error": ("red", "no score")}

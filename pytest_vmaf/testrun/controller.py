@@ -16,8 +16,8 @@ import pytest
 
 from pytest_vmaf.baselines.update_options import UpdateOptions
 from pytest_vmaf.settings import Layer
-from pytest_vmaf.testrun.options import ReportOptions
 from pytest_vmaf.testrun.report_only import ReportOnly
+from pytest_vmaf.testrun.report_options import ReportOptions
 
 if TYPE_CHECKING:
     from pytest_vmaf.report.collector import Collector
@@ -196,12 +196,17 @@ class Controller:
 
     def _write_reports(self, session: pytest.Session, exitstatus: int) -> None:
         on_github = os.environ.get("GITHUB_ACTIONS") == "true" and bool(self._tests) and not self._nested
+        history = self._report.history if self._tests else None
+        if not (self._report.requested or on_github or history):
+            return
+        document = self._document(session, exitstatus)
+        if history:
+            from pytest_vmaf.testrun.history import append_run
+
+            self._messages.append(append_run(history, document, show=self._report.requested))
         if not (self._report.requested or on_github):
             return
-        from pytest_vmaf.report.sections import plugin_errors
-
-        document = self._document(session, exitstatus)
-        self._messages += [(f"vmaf: {text}", True) for text in plugin_errors(document)]
+        self._add_sections(document)
         if self._report.json:
             from pytest_vmaf.report.fit import without_pictures
 
@@ -236,15 +241,10 @@ class Controller:
             self._messages += [] if quiet else [(f"vmaf: {what}: {name} ({text})", False)]
 
     def _document(self, session: pytest.Session, exitstatus: int) -> RecordDict:
-        import platform
-        from datetime import UTC, datetime
-        from importlib.metadata import version
-
         from pytest_vmaf.report.document import merge
         from pytest_vmaf.report.record import plain
-        from pytest_vmaf.report.sections import collect_sections
         from pytest_vmaf.testrun.build_server import origin_of
-        from pytest_vmaf.testrun.rerun_command import shell_command
+        from pytest_vmaf.testrun.environment import describe_environment
         from pytest_vmaf.text import plural
 
         config, stopped = session.config, session.shouldstop or session.shouldfail
@@ -257,13 +257,8 @@ class Controller:
             "ended": "internal error" if internal else "interrupted" if interrupted else "finished",
             "why": stopped if isinstance(stopped, str) else "",
             "exit": exitstatus,
-            "command": shell_command(config.invocation_params.args),
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            **describe_environment(config),
             "duration": round(time.time() - self._began, 3),
-            "python": platform.python_version(),
-            "platform": platform.platform(),
-            "pytest": pytest.__version__,
-            "pytest_vmaf": version("pytest-vmaf"),
             "gates": [str(gate) for gate in self._gates],
             "planned": len(planned),
             "ran": len(self._ran),
@@ -278,11 +273,17 @@ class Controller:
             text = f"{plural(count, 'picture')} of the milder failures {'was' if count == 1 else 'were'} left out, "
             text += "to keep the report small."
             document["left_out"].append(text)
-        copy = plain(document)
-        document["sections"] = collect_sections(
+        return document
+
+    def _add_sections(self, document: RecordDict) -> None:
+        from pytest_vmaf.report.record import plain
+        from pytest_vmaf.report.sections import collect_sections, plugin_errors
+
+        copy, config = plain(document), self._config
+        document["sections"] += collect_sections(
             lambda: config.hook.pytest_vmaf_run_sections(config=config, document=copy), "pytest_vmaf_run_sections"
         )
-        return document
+        self._messages += [(f"vmaf: {text}", True) for text in plugin_errors(document)]
 
 
 def _write_json(path: Path, document: RecordDict) -> None:

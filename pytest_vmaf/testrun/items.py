@@ -12,8 +12,9 @@ import pytest
 from pytest_vmaf.baselines.update_options import UpdateOptions
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.settings import Layer, make_layer
-from pytest_vmaf.testrun.options import ReportOptions, metric_finder
+from pytest_vmaf.testrun.options import metric_finder
 from pytest_vmaf.testrun.report_only import KEYWORD, ReportOnly
+from pytest_vmaf.testrun.report_options import ReportOptions
 
 if TYPE_CHECKING:
     from pytest_vmaf.api.context import Context

@@ -6,7 +6,7 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +14,7 @@ from pytest_vmaf.baselines.update_options import UpdateOptions
 from pytest_vmaf.errors import ModelError, SettingsError
 from pytest_vmaf.option_table import OPTIONS
 from pytest_vmaf.settings import Layer, make_layer
+from pytest_vmaf.testrun.report_options import add_report_options, usage_error
 
 if TYPE_CHECKING:
     import pluggy
@@ -24,36 +25,11 @@ if TYPE_CHECKING:
 #: Options that say what one run writes, not how a test runs.
 OUTPUTS = (
     *("--vmaf-html", "--vmaf-html-assets", "--vmaf-json", "--vmaf-json-pictures", "--vmaf-pictures"),
-    "--vmaf-report-title",
+    *("--vmaf-report-title", "--vmaf-history"),
     *("--vmaf-baseline-update", "--vmaf-baseline-candidate", "--vmaf-no-cache"),
     *("--vmaf-update", "--vmaf-candidate", "--vmaf-suite"),
 )
 MODES = ("missing", "changed", "improved", "all")
-
-
-class ReportOptions(NamedTuple):
-    """Which reports are written.
-
-    Attributes:
-        html: The absolute path of the HTML report.
-        assets: Whether its style, script and pictures are files of their own.
-        json: The absolute path of the report as data.
-        pictures: How many worst frames of a failed measurement are shown. 0 if no report can show any.
-        json_pictures: Whether the report as data has pictures, too.
-        title: The heading of the report; "" for the default.
-    """
-
-    html: Path | None = None
-    assets: bool = False
-    json: Path | None = None
-    pictures: int = 2
-    json_pictures: bool = False
-    title: str = ""
-
-    @property
-    def requested(self) -> bool:
-        """Whether any report is written."""
-        return self.html is not None or self.json is not None
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -94,18 +70,7 @@ def add_options(parser: pytest.Parser) -> None:
     platform_help = "store baselines of this platform next to the common ones: a name, or auto (such as linux-x86_64)"
     group.addoption("--vmaf-baseline-platform", metavar="NAME", help=platform_help)
     parser.addini("vmaf_baseline_platform", platform_help, type="string", default=None)
-    group.addoption("--vmaf-html", metavar="PATH", help="write an HTML report")
-    group.addoption(
-        "--vmaf-html-assets",
-        action="store_true",
-        help="write style, script and pictures of the HTML report to a folder next to it, for strict content policies",
-    )
-    group.addoption("--vmaf-json", metavar="PATH", help="write the report as data; pytest-vmaf report merges several")
-    group.addoption(
-        "--vmaf-json-pictures",
-        action="store_true",
-        help="put the pictures into the report as data, too, so that a merged report can show them",
-    )
+    add_report_options(parser, group)
     only_help = "report failed gates and tolerances, but let them fail no test"
     group.addoption(
         "--vmaf-report-only",
@@ -120,16 +85,6 @@ def add_options(parser: pytest.Parser) -> None:
     suite_help = "collect the tests of this manifest, too, whatever its name is"
     group.addoption("--vmaf-suite", action="append", default=[], metavar="PATH", help=f"{suite_help} (repeatable)")
     parser.addini("vmaf_suite", f"{suite_help} (one per line), unless paths are given", type="paths", default=[])
-    title_help = "heading of the report, for example 'Encoder nightly' (default: VMAF report)"
-    group.addoption("--vmaf-report-title", metavar="TITLE", help=title_help)
-    parser.addini("vmaf_report_title", title_help, type="string", default=None)
-    group.addoption(
-        "--vmaf-pictures",
-        type=int,
-        default=2,
-        metavar="N",
-        help="number of worst frames shown for each failed measurement in a report (default 2, at most 10)",
-    )
 
 
 def config_layers(config: pytest.Config) -> tuple[Layer, ...]:
@@ -184,47 +139,28 @@ def update_options(config: pytest.Config) -> UpdateOptions:
 
     modes = frozenset(word.strip() for word in (update or "").split(",") if word.strip())
     if update is not None and not (modes and modes <= {*MODES}):
-        raise _usage_error(f"--vmaf-baseline-update must be one or more of {', '.join(MODES)}, not {update!r}")
+        raise usage_error(f"--vmaf-baseline-update must be one or more of {', '.join(MODES)}, not {update!r}")
     if candidate == "":
-        raise _usage_error("--vmaf-baseline-candidate must be the name of a folder, not ''")
+        raise usage_error("--vmaf-baseline-candidate must be the name of a folder, not ''")
     folder = config.invocation_params.dir / os.path.expanduser(candidate) if candidate else None
     if folder is not None and folder.exists() and not folder.is_dir():
-        raise _usage_error(f"--vmaf-baseline-candidate must be a folder, and {candidate} is not a folder")
+        raise usage_error(f"--vmaf-baseline-candidate must be a folder, and {candidate} is not a folder")
     if folder is not None and not hasattr(config, "workerinput") and next(folder.rglob("__vmaf__/*.json"), None):
-        raise _usage_error(
+        raise usage_error(
             f"--vmaf-baseline-candidate={candidate} already contains baselines, which would be mixed with those of "
             "this run. Remove it, or name another folder"
         )
     if name == "auto":
         name = re.sub(r"[^a-z0-9_-]", "_", f"{platform.system()}-{platform.machine()}".lower())
     if name and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}", name):
-        raise _usage_error(f"--vmaf-baseline-platform must consist of letters, digits, _ and -, not {name!r}")
+        raise usage_error(f"--vmaf-baseline-platform must consist of letters, digits, _ and -, not {name!r}")
     return UpdateOptions(modes, folder, name)
-
-
-def report_options(config: pytest.Config) -> ReportOptions:
-    """Read the report options of the command line, with absolute paths. Raises pytest.UsageError."""
-    html, json = (_report_path(config, f"--vmaf-{name}", config.getoption(f"vmaf_{name}")) for name in ("html", "json"))
-    assets, pictures = config.getoption("vmaf_html_assets"), config.getoption("vmaf_pictures")
-    json_pictures = config.getoption("vmaf_json_pictures")
-    title = config.getoption("vmaf_report_title") or config.getini("vmaf_report_title") or ""
-    if assets and html is None:
-        raise _usage_error("--vmaf-html-assets requires --vmaf-html=PATH")
-    if json_pictures and json is None:
-        raise _usage_error("--vmaf-json-pictures requires --vmaf-json=PATH")
-    if html is not None and json is not None and html.resolve() == json.resolve():
-        raise _usage_error("--vmaf-html and --vmaf-json must be different files")
-    if not 0 <= pictures <= 10:
-        raise _usage_error(f"--vmaf-pictures must be a number from 0 to 10, not {pictures}")
-    # Pictures take time. Without a page, only the report as data can have them.
-    frames = pictures if html is not None or json_pictures else 0
-    return ReportOptions(html, assets, json, frames, json_pictures, title)
 
 
 def _refuse_unknown(config: pytest.Config) -> None:
     """Raise SettingsError for an ini value that begins with `vmaf` and that nobody reads: its gate would be void."""
     known = [*(option.ini for option in OPTIONS), "vmaf_gates", "vmaf_baseline_platform", "vmaf_report_title"]
-    known += ["vmaf_report_only", "vmaf_report_only_until", "vmaf_suite"]
+    known += ["vmaf_report_only", "vmaf_report_only_until", "vmaf_suite", "vmaf_history"]
     for name in sorted(_ini_names(config) - {*known}):
         try:
             # Also knows what other plugins have added.
@@ -278,16 +214,3 @@ def _layer(origin: str, values: dict[str, Any], gates: Sequence[str], base: Path
             str(base / os.path.expanduser(each)) if ".onnx" in each else each for each in options["metrics"]
         ]
     return make_layer(origin, options, gates, find) if options or gates else None
-
-
-def _report_path(config: pytest.Config, flag: str, name: str | None) -> Path | None:
-    if not name:
-        return None
-    path = config.invocation_params.dir / os.path.expanduser(name)
-    if path.is_dir():
-        raise _usage_error(f"{flag} must be the name of a file, and {name} is a folder")
-    return path
-
-
-def _usage_error(text: str) -> pytest.UsageError:
-    return pytest.UsageError(f"pytest-vmaf: {text}.")

@@ -12,7 +12,7 @@ from pytest_vmaf.report.record import plain
 from pytest_vmaf.report.schema import is_scored
 from pytest_vmaf.report.sections import Section, SectionMaker, collect_sections
 from pytest_vmaf.testrun.items import CONTEXT, SENT
-from pytest_vmaf.testrun.options import ReportOptions
+from pytest_vmaf.testrun.report_options import ReportOptions
 from pytest_vmaf.testrun.third_party import junit_properties, to_allure, to_pytest_html
 
 if TYPE_CHECKING:

@@ -154,7 +154,8 @@ def _full() -> Document:
             "rd",
         ),
         Pictures([("tinted", JPEG), ("plain", JPEG)], 320, 180, 640, 360, "looked at", boxes),
-        DataTable(["CRF"], [[23]], "a folded table", folded=True),
+        DataTable(["CRF"], [[23]], "a folded table", folded=True, links=[RUN["url"]]),
+        Chart("commit", "NEG", [Line("NEG", [(0, 93), (1, 93), (2, 91)], [2], "course", [2])], names=[(0, "c0ffee")]),
         HeatMap(2, 1, [(0, 0.0, [90, 80]), (9, 0.36, [70, None])], 20, 100, "NEG", "tiles", [1, 0], {1: JPEG}),
     ]
     sections = [Section("a section", blocks).to_record()]

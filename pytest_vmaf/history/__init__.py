@@ -1,0 +1,1 @@
+"""What runs measured over commits: lines of a file, series, steps and their pages."""

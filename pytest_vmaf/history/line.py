@@ -1,0 +1,122 @@
+"""A line of a history file: one measurement of one run, with its commit and its numbers."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from pytest_vmaf.errors import MeasurementError
+from pytest_vmaf.files import unique_keys
+from pytest_vmaf.text import short_repr
+
+SCHEMA = 1
+#: The beginning of every line. A last line that begins like this and is not complete was cut off.
+HEAD = b'{"schema": %d, "test": "' % SCHEMA
+#: What a line states as text, next to its test; each may be missing.
+TEXTS = ("subject", "target", "run", "platform", "model", "commit", "branch", "build", "url")
+#: The outcome of a measurement.
+STATUSES = ("passed", "failed", "error")
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
+#: A tolerance is a number in the metric's unit, or a percentage.
+PERCENTAGE = re.compile(r"\d+(?:\.\d+)?%")
+_NONE: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """One measurement of one run.
+
+    Attributes:
+        test: The test's id.
+        time: When the run ended, in UTC, for example "2026-11-30T18:07:03+00:00".
+        values: The numbers by metric, those of other pools than the usual one as "neg_p5".
+        status: "passed", "failed", or "error" for a measurement without numbers.
+        subject: What was measured: the name of the clip without its folder, or of an encoder.
+        target: What a search looked for, for example "NEG 94".
+        run: The name of the run in a merged report, such as a shard of a build matrix.
+        platform: Where it was measured, for example "linux-x86_64".
+        model: The VMAF model.
+        commit: The commit.
+        branch: The branch.
+        build: The name of the CI job.
+        url: The page of the CI job. It may be anything.
+        tools: The versions of what measured, by name.
+        tolerances: Limits on the change of a metric that the measurement's baseline had: 0.5, or "2%".
+    """
+
+    test: str
+    time: str
+    values: Mapping[str, float] = field(default_factory=lambda: _NONE)
+    status: str = "passed"
+    subject: str = ""
+    target: str = ""
+    run: str = ""
+    platform: str = ""
+    model: str = ""
+    commit: str = ""
+    branch: str = ""
+    build: str = ""
+    url: str = ""
+    tools: Mapping[str, str] = field(default_factory=lambda: _NONE)
+    tolerances: Mapping[str, float | str] = field(default_factory=lambda: _NONE)
+
+    def to_json(self) -> str:
+        """The line as JSON, without its line end. What is empty is left out."""
+        texts = {name: getattr(self, name) for name in TEXTS}
+        record = {"time": self.time, **texts, "status": self.status, "values": dict(self.values)}
+        record |= {"tools": dict(self.tools), "tolerances": dict(self.tolerances)}
+        full = {name: value for name, value in record.items() if value or name == "values"}
+        return json.dumps({"schema": SCHEMA, "test": self.test, **full}, ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> HistoryLine:
+        """Read a line. Keys that this version does not know are ignored.
+
+        Raises:
+            MeasurementError: If it is not a line of a history.
+        """
+        try:
+            record = json.loads(text, object_pairs_hook=unique_keys)
+            if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+                schema = record.get("schema") if isinstance(record, dict) else None
+                raise ValueError(f"its schema must be {SCHEMA}, not {short_repr(schema)}")
+            texts = {name: record.get(name, "") for name in TEXTS}
+            maps = {name: record.get(name, _NONE) for name in ("tools", "tolerances")}
+            status = record.get("status", "passed")
+            line = cls(record["test"], record["time"], record["values"], status, **texts, **maps)
+            line._check()
+        except KeyError as error:
+            raise MeasurementError(f"Not a line of a history: it lacks {error}.") from None
+        except (ValueError, OverflowError, RecursionError) as error:
+            raise MeasurementError(f"Not a line of a history: {error}.") from None
+        return line
+
+    def _check(self) -> None:
+        for name in ("test", "time", *TEXTS):
+            if not isinstance(getattr(self, name), str):
+                raise ValueError(f"{name} must be a string, not {short_repr(getattr(self, name))}")
+        if not self.test or not TIME.fullmatch(self.time):
+            raise ValueError(f"it must have a test and a time in UTC, not {self.test!r:.80} and {self.time!r:.80}")
+        if self.status not in STATUSES:
+            raise ValueError(f"status must be one of {', '.join(STATUSES)}, not {short_repr(self.status)}")
+        for name in ("values", "tools", "tolerances"):
+            if not isinstance(getattr(self, name), Mapping):
+                raise ValueError(f"{name} must be an object, not {short_repr(getattr(self, name))}")
+        for metric, value in self.values.items():
+            # NaN and infinity are no JSON, but Python reads them.
+            if type(value) not in (int, float) or not math.isfinite(value):
+                raise ValueError(f"{metric!r:.80} must be a finite number, not {short_repr(value)}")
+        for metric, limit in self.tolerances.items():
+            number = type(limit) in (int, float) and isinstance(limit, int | float) and 0 <= limit < math.inf
+            if not number and not (isinstance(limit, str) and PERCENTAGE.fullmatch(limit)):
+                raise ValueError(
+                    f"the tolerance of {metric!r:.80} must be a number or percentage, not {short_repr(limit)}"
+                )
+        for name, version in self.tools.items():
+            if not isinstance(version, str):
+                raise ValueError(f"the version of {name!r:.80} must be a string, not {short_repr(version)}")

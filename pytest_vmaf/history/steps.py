@@ -1,0 +1,112 @@
+"""Steps of a series: the commits at which a metric changed."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from itertools import pairwise
+
+from pytest_vmaf.history.series import Series
+
+#: From this many commits on, a series that changes at most of them counts as noisy.
+ENOUGH = 8
+#: A change of a noisy series below this share of the tolerance is no step, however certain it is.
+SMALLEST = 0.2
+
+
+@dataclass(frozen=True)
+class Step:
+    """A change of a series.
+
+    Attributes:
+        series: The series.
+        index: The first point after the change, in the series.
+        before: The level before the change.
+        after: The level from this point on.
+        beyond: Whether the change is larger than the tolerance. Of a noisy series, smaller ones are steps, too, if they
+            are no noise.
+        noise: The standard deviation of one run; 0 for a series without noise.
+    """
+
+    series: Series
+    index: int
+    before: float
+    after: float
+    beyond: bool
+    noise: float = 0.0
+
+    @property
+    def change(self) -> float:
+        """The difference, positive for a rise."""
+        return self.after - self.before
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the metric became worse."""
+        return (self.change < 0) == self.series.about.higher_is_better
+
+    @property
+    def at(self) -> int:
+        """The index of the revision that the change is seen at."""
+        return self.series.at[self.index]
+
+    @property
+    def since(self) -> int:
+        """The index of the revision that was measured before it."""
+        return self.series.at[self.index - 1]
+
+    @property
+    def weight(self) -> float:
+        """The change in units of the tolerance."""
+        limit = self.series.limit(self.before)
+        return abs(self.change) / limit if limit else float("inf")
+
+    @property
+    def other_tools(self) -> tuple[str, ...]:
+        """What measured with another version than before, which may be the reason."""
+        if not self.series.tools:
+            return ()
+        before, after = (self.series.tools[index] for index in (self.index - 1, self.index))
+        return tuple(sorted({name for name, _ in before ^ after if name != "encoder"}))
+
+
+def find_steps(series: Series) -> list[Step]:
+    """Find the steps of a series, in their order.
+
+    A series that mostly repeats its numbers has no noise, or one whose commits give the same number again: a step is
+    where it differs from the level by more than the tolerance, also after several small changes. In a noisy one, levels
+    are fitted.
+    """
+    changing = len({*series.values}) > len(series.values) / 2
+    if len(series.values) >= ENOUGH and changing and not series.repeats:
+        # numpy is imported where it is needed.
+        from pytest_vmaf.history.levels import find_changes, noise_of
+
+        if noise := noise_of(series.values, series.runs):
+            return _fitted(series, find_changes(series.values, series.runs, noise), noise)
+    return _beyond_tolerance(series)
+
+
+def _beyond_tolerance(series: Series) -> list[Step]:
+    steps, level = [], series.values[0]
+    for index, value in enumerate(series.values):
+        # Values have up to six decimals, and so has a difference of two.
+        if round(abs(value - level), 6) > series.limit(level):
+            steps.append(Step(series, index, level, value, beyond=True))
+            level = value
+    return steps
+
+
+def _fitted(series: Series, changes: list[int], noise: float) -> list[Step]:
+    ends = [0, *changes, len(series.values)]
+    levels = [_mean(series, *part) for part in pairwise(ends)]
+    steps = []
+    for index, before, after in zip(changes, levels[:-1], levels[1:], strict=True):
+        limit, change = series.limit(before), round(abs(after - before), 6)
+        if change > SMALLEST * limit:
+            steps.append(Step(series, index, before, after, change > limit, noise))
+    return steps
+
+
+def _mean(series: Series, start: int, end: int) -> float:
+    return statistics.fmean(series.values[start:end], series.runs[start:end])

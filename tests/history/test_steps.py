@@ -1,0 +1,130 @@
+"""Steps of series with and without noise."""
+
+from __future__ import annotations
+
+import random
+from itertools import pairwise
+
+import pytest
+
+from history.builders import a_line, a_series
+from pytest_vmaf.history.levels import find_changes, noise_of
+from pytest_vmaf.history.series import make_history
+from pytest_vmaf.history.steps import find_steps
+
+
+@pytest.mark.parametrize(
+    ("numbers", "places"),
+    [
+        ([93.0], []),
+        ([93, 93.5], []),
+        ([93, 92.4], [1]),
+        ([93.0, 93.1, 93.0, 90.0, 90.1, 90.0, 93.0], [3, 6]),
+        # Small changes add up.
+        ([93.0, 92.8, 92.6, 92.4, 92.2], [3]),
+        ([93.0] * 20 + [95.0] * 20, [20]),
+    ],
+)
+def test_tolerance(numbers: list[float], places: list[int]) -> None:
+    steps = find_steps(a_series(numbers))
+    assert [step.index for step in steps] == places
+    assert all(step.beyond and not step.noise for step in steps)
+
+
+def test_step() -> None:
+    [step] = find_steps(a_series([93.0, 93.1, 90.0]))
+    assert (step.before, step.after, step.is_worse, step.at, step.since) == (93.0, 90.0, True, 2, 1)
+    [step] = find_steps(a_series([90.0, 93.0]))
+    assert not step.is_worse
+    assert step.weight == 6
+
+
+def test_direction_and_percentage() -> None:
+    """A bitrate is worse if it rises, and its tolerance is a share of it."""
+    lines = [a_line(number, values={"bitrate": rate}) for number, rate in enumerate((1e6, 1.015e6, 1.03e6, 0.9e6))]
+    steps = [step for series in make_history(lines).series for step in find_steps(series)]
+    assert [(step.series.metric, step.index, step.is_worse) for step in steps] == [
+        ("bitrate", 2, True),
+        ("bitrate", 3, False),
+    ]
+
+
+def test_tolerance_of_baseline() -> None:
+    numbers = [93.0, 92.0, 92.0]
+    assert find_steps(a_series(numbers, tolerances={"neg": 2.0})) == []
+    lines = [a_line(index, neg, tolerances={"neg": 2.0}) for index, neg in enumerate(numbers)]
+    [series] = make_history(lines, tolerances={"neg": 0.5}).series
+    assert len(find_steps(series)) == 1
+    assert find_steps(a_series(numbers, tolerances={"neg": "1%"}))[0].index == 1
+
+
+def noisy(count: int, seed: int, *levels: tuple[int, float], deviation: float = 0.4) -> list[float]:
+    """Noise about a level that changes at some places."""
+    source = random.Random(seed)
+    return [
+        round(93 + sum(by for at, by in levels if index >= at) + source.gauss(0, deviation), 4)
+        for index in range(count)
+    ]
+
+
+def test_noise() -> None:
+    """Differences beyond the tolerance that are noise are no steps, and the level of the noise does not hide one."""
+    numbers = noisy(60, 1)
+    assert max(abs(a - b) for a, b in pairwise(numbers)) > 1
+    assert find_steps(a_series(numbers)) == []
+    [step] = find_steps(a_series(noisy(60, 1, (40, -2.0))))
+    assert (step.index, step.beyond, step.is_worse) == (40, True, True)
+    assert step.noise == pytest.approx(0.4, abs=0.15)
+    assert step.change == pytest.approx(-2.0, abs=0.3)
+    # Certain, but within the tolerance.
+    [step] = find_steps(a_series(noisy(200, 2, (90, -0.4), deviation=0.2)))
+    assert (abs(step.index - 90) < 5, step.beyond) == (True, False)
+
+
+def test_false_alarms() -> None:
+    """Pure noise has steps in a few series of a hundred, whatever its length."""
+    for count, seeds, most in ((8, 100, 8), (30, 60, 3), (200, 20, 1)):
+        found = [seed for seed in range(seeds) if find_steps(a_series(noisy(count, seed, deviation=2.0)))]
+        assert len(found) <= most, (count, found)
+
+
+def test_long_series() -> None:
+    """Beyond `EXACT` points, changes are found among groups and moved to their point."""
+    numbers = noisy(2000, 3, (411, -2.5), (1202, 3.0))
+    ones = [1] * len(numbers)
+    assert find_changes(numbers, ones, noise_of(numbers, ones)) == [411, 1202]
+
+
+def test_repeated_runs() -> None:
+    """The mean of several runs has less noise, and equal runs prove that there is none."""
+    numbers = noisy(30, 4, (20, -0.8))
+    lines = [a_line(index, neg) for index, neg in enumerate(numbers) for _ in range(2)]
+    [series] = make_history(lines).series
+    assert (series.runs, series.repeats) == ((2,) * 30, True)
+    # Each change beyond the tolerance is real then.
+    assert len(find_steps(series)) > 1
+    [series] = make_history([*lines, a_line(0, 90.0)]).series
+    assert (series.runs[0], series.repeats) == (3, False)
+
+
+def test_other_tools() -> None:
+    """A step at which libvmaf changed says so."""
+    lines = [a_line(number, 93.0 - number, tools={"libvmaf": str(number), "ffmpeg": "9"}) for number in range(2)]
+    [step] = find_steps(make_history(lines).series[0])
+    assert step.other_tools == ("libvmaf",)
+
+
+def test_ruptures() -> None:
+    """An independent implementation of the same fit finds the same changes."""
+    ruptures = pytest.importorskip("ruptures", reason="needs ruptures")
+    import numpy as np
+
+    from pytest_vmaf.history.levels import penalty_of
+
+    for seed in range(20):
+        numbers = noisy(150, seed, (40, -1.0), (90, 0.7))
+        ones = [1] * len(numbers)
+        noise = noise_of(numbers, ones)
+        ours = find_changes(numbers, ones, noise)
+        theirs = ruptures.Pelt(model="l2", min_size=1, jump=1).fit(np.array(numbers)).predict(penalty_of(150, noise))
+        assert ours == theirs[:-1], seed
