@@ -139,8 +139,8 @@ def _changes(pair: Pair) -> Iterator[Change]:
     for gate in after["gates"]:
         # A number that is in a row shows its gate there.
         if (gate.get("text") or " " in gate["metric"]) and not any(gate is each for each in used):
-            values = float(verdicts.get(gate["name"], {"passed": True})["passed"]), float(gate["passed"])
-            yield Change(*place, Number(gate["name"], "mean", values[1]), *values, gate, is_verdict=True)
+            passed, passes = float(verdicts.get(gate["name"], {"passed": True})["passed"]), float(gate["passed"])
+            yield Change(*place, Number(gate["name"], "mean", passes), passed, passes, gate, is_verdict=True)
 
 
 def _first(pair: Pair) -> Change:
@@ -150,9 +150,10 @@ def _first(pair: Pair) -> Change:
     numbers = numbers_of(measurement)
     number = numbers.get("neg") or next(iter(numbers.values()), None) or Number("gates", "mean", passed)
     failed = min((gate for gate in measurement["gates"] if gate.get("passed") is False), key=rank, default=None)
-    values = (None, number.value) if pair.before is None else (number.value, None)
-    gate = (failed or _gate_on(measurement, number)) if pair.before is None else None
-    return Change(pair.run, pair.test, pair.clip, number, *values, gate, is_verdict=number.metric == "gates")
+    place, is_verdict = (pair.run, pair.test, pair.clip), number.metric == "gates"
+    if pair.after is None:
+        return Change(*place, number, number.value, None, is_verdict=is_verdict)
+    return Change(*place, number, None, number.value, failed or _gate_on(measurement, number), is_verdict=is_verdict)
 
 
 def _compared(measurement: Record) -> set[str]:

@@ -93,9 +93,9 @@ def sections_of(delta: Delta, most: int) -> list[Section]:
     """The tables of a delta, each with at most this many rows: what is worse and what was not compared first."""
     sections = []
     if delta.incomparable:
-        rows = [(_place(pair), wording.cut(pair.obstacle, 2 * LONGEST)) for pair in delta.incomparable]
-        table = DataTable(("Test", "Why"), rows[:most], _rest(rows, most))
-        sections.append(_section("Not compared", len(rows), table))
+        reasons = [(_place(pair), wording.cut(pair.obstacle, 2 * LONGEST)) for pair in delta.incomparable]
+        table = DataTable(("Test", "Why"), reasons[:most], _rest(reasons, most))
+        sections.append(_section("Not compared", len(reasons), table))
     for kind, changes in (("Worse", delta.worse), ("Gone", delta.gone), ("Better", delta.better), ("New", delta.new)):
         if changes:
             rows = [_row(change) for change in changes[:most]]

@@ -161,7 +161,7 @@ def test_comment() -> None:
 
 def test_long_comment() -> None:
     many = [f"test_{'x' * 200}_{number}" for number in range(300)]
-    base, new = (a_document(*(a_named_test(name, measured(neg)) for name in many)) for neg in (94, 93.5))
+    base, new = (a_document(*(a_named_test(name, each) for name in many)) for each in (measured(94), measured(93.5)))
     delta = compare(base, new)
     text = delta_page.markdown(delta, new, base)
     assert len(text) <= MOST_CHARACTERS

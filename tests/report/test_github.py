@@ -422,7 +422,7 @@ def test_recipes(name: str) -> None:
         assert recipe["permissions"] == {"contents": "read"}
         uses = [step["uses"] for job in recipe["jobs"].values() for step in job["steps"] if "uses" in step]
         assert uses
-        assert all(re.fullmatch(r"actions/[\w-]+@v\d+", each) for each in uses)
+        assert all(re.fullmatch(r"actions/[\w/-]+@v\d+", each) for each in uses)
     else:
         assert recipe["vmaf"]["artifacts"]["when"] == "always"
         assert recipe["vmaf"]["artifacts"]["reports"]["junit"]
