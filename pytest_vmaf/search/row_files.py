@@ -6,11 +6,12 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from io import FileIO
 from pathlib import Path
 
 from pytest_vmaf.errors import MeasurementError
-from pytest_vmaf.search.rows import SCHEMA, Row
+from pytest_vmaf.search.rows import SCHEMA, Row, Setup
 from pytest_vmaf.text import printable
 
 try:
@@ -20,8 +21,8 @@ except ImportError:  # pragma: no cover  (Windows)
 
 #: The beginning of every row's line. A last line that begins like this and is not a row was cut off.
 HEAD = b'{"schema": %d, "source": "' % SCHEMA
-#: In bytes. A row has about 3 KiB, mostly scores and its command.
-MAX_LINE, MAX_FILE = 1 << 20, 1 << 28
+#: In bytes. A row has about 3 KiB, mostly scores and its command, so a file has room for 300,000.
+MAX_LINE, MAX_FILE = 1 << 20, 1 << 30
 
 
 def read_rows(path: Path) -> tuple[Row, ...]:
@@ -29,21 +30,24 @@ def read_rows(path: Path) -> tuple[Row, ...]:
 
     Raises:
         MeasurementError: For a line that is not a row, with the file's name and the number of the line, and for files
-            over 256 MiB.
+            over 1 GiB.
     """
     name = printable(str(path))
     rows: list[Row] = []
+    # Thousands of rows have one setup, which takes half of their memory.
+    setups: dict[tuple[Setup, str], Setup] = {}
     try:
         _check_regular(path)
         if path.stat().st_size > MAX_FILE:
-            raise MeasurementError(f"{name} must not be larger than {MAX_FILE >> 20} MiB. Split it.")
+            raise MeasurementError(f"{name} must not be larger than {MAX_FILE >> 30} GiB. Split it.")
         with path.open("rb") as file:
             while line := file.readline(MAX_LINE + 1):
                 where = f"{name}, line {len(rows) + 1}"
                 if len(line) > MAX_LINE:
                     raise MeasurementError(f"{where}: Not a sweep row: it is longer than {MAX_LINE >> 20} MiB.")
                 try:
-                    rows.append(Row.from_json(line))
+                    row = Row.from_json(line)
+                    rows.append(replace(row, setup=setups.setdefault((row.setup, row.setup.source), row.setup)))
                 except MeasurementError as error:
                     hint = "\n  The line is cut off. Run the sweep again to complete it." if _is_torn(line) else ""
                     raise MeasurementError(f"{where}: {error}{hint}") from error

@@ -220,8 +220,8 @@ def test_endless_line_and_memory(tmp_path: Path) -> None:
         assert tracemalloc.get_traced_memory()[1] < 20 << 20
     finally:
         tracemalloc.stop()
-    os.truncate(path, (1 << 28) + 1)
-    with pytest.raises(MeasurementError, match="must not be larger than 256 MiB"):
+    os.truncate(path, (1 << 30) + 1)
+    with pytest.raises(MeasurementError, match="must not be larger than 1 GiB"):
         read_rows(path)
 
 
