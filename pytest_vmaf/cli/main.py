@@ -25,6 +25,7 @@ from pytest_vmaf.cli import (
     determinism,
     doctor,
     encode,
+    export,
     gap,
     git_bisect,
     history,
@@ -49,10 +50,10 @@ from pytest_vmaf.text import did_you_mean, shell_join
 COMMANDS = (
     *(score, roi, quality_map, stream, encode, bisect, compare, ladder, per_shot, sweep, recommend, benchmark),
     *(speed, determinism, correlate),
-    *(gap, report, history, baseline, suite, git_bisect, cache, doctor),
+    *(gap, report, history, export, baseline, suite, git_bisect, cache, doctor),
 )
 #: Those that check no gate, whatever their exit code.
-UNGATED = ("encode", "history", "suite", "git-bisect", "cache", "doctor")
+UNGATED = ("encode", "benchmark", "history", "export", "suite", "git-bisect", "cache", "doctor")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pytest_vmaf.gates.metrics import ABOVE, BASE_METRICS, metric_of
+from pytest_vmaf.gates.metrics import ABOVE, BASE_METRICS, metric_of, metrics
 from pytest_vmaf.report.schema import Record
+from pytest_vmaf.scoring.pools import is_pool
 
 #: The numbers of a stream that one can want more or less of.
 OF_STREAM = ("bitrate", "peak_bitrate", "size")
@@ -35,6 +36,12 @@ class Number:
         return self.metric if usual else f"{self.metric}_{self.pool}"
 
     @property
+    def label(self) -> str:
+        """The metric in words, for example "NEG p5"."""
+        metric = metric_of(self.metric)
+        return metric.label if self.name == self.metric else f"{metric.label} {self.pool}"
+
+    @property
     def unit(self) -> str:
         """The unit, "" for points and plain numbers."""
         return metric_of(self.metric).unit
@@ -43,6 +50,13 @@ class Number:
     def higher_is_better(self) -> bool:
         """Whether a larger number is better."""
         return metric_of(self.metric).higher_is_better
+
+
+def read_number(name: str, value: float) -> Number:
+    """The number of a name such as "neg_p5", of which `Number.name` is the inverse."""
+    cuts = [] if name in metrics() else [cut for cut, sign in enumerate(name) if sign == "_"]
+    metric, pool = next(((name[:cut], name[cut + 1 :]) for cut in cuts if is_pool(name[cut + 1 :])), (name, ""))
+    return Number(metric, pool or metric_of(metric).pool, value)
 
 
 def numbers_of(measurement: Record) -> dict[str, Number]:

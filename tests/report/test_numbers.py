@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_vmaf.report.numbers import numbers_of
+from pytest_vmaf.report.numbers import numbers_of, read_number
 from report.builders import EXPECTATION, STREAM, a_measurement, an_error
 
 
@@ -16,6 +16,20 @@ def test_scores_features_and_gated_pools() -> None:
     assert numbers["float_ssim"].higher_is_better
     assert not numbers["gap"].higher_is_better
     assert [*numbers][:3] == ["vmaf", "neg", "gap"]
+
+
+def test_names() -> None:
+    for name, metric, pool in (
+        ("neg", "neg", "mean"),
+        ("neg_p5", "neg", "p5"),
+        ("psnr_y_harmonic_mean", "psnr_y", "harmonic_mean"),
+        ("neg_worst_1s", "neg", "worst_1s"),
+        ("collapse", "collapse", "max"),
+        ("of_a_plugin", "of_a_plugin", "mean"),
+    ):
+        number = read_number(name, 1.0)
+        assert (number.metric, number.pool, number.name) == (metric, pool, name)
+    assert read_number("neg_p5", 1.0).label == "NEG p5"
 
 
 def test_what_is_no_number() -> None:

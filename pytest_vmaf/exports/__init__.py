@@ -1,0 +1,1 @@
+"""Runs in the formats that trackers of benchmarks read."""
