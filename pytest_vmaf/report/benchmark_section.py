@@ -23,8 +23,9 @@ def benchmark_section(benchmark: Benchmark) -> Section:
     notes = [*(f"{name} is not ranked: {why}." for name, why in benchmark.unranked.items()), *benchmark.missing]
     more = [f"{len(notes) - NOTES} more notes are in the JSON."] if len(notes) > NOTES else []
     caption = f"Bitrate against {benchmark.anchor} for the same {metric}. Less bitrate is negative."
-    text = [Paragraph(f"{benchmark.sentence}."), DataTable(columns, rows, caption)]
-    return Section("Encoders at equal quality", [*text, *map(Paragraph, [*notes[:NOTES], *more])])
+    below = map(Paragraph, [*notes[:NOTES], *more])
+    blocks = (Paragraph(f"{benchmark.sentence}."), DataTable(columns, rows, caption), *below)
+    return Section("Encoders at equal quality", blocks)
 
 
 def _cells(benchmark: Benchmark, encoder: RankedEncoder) -> list[str]:
