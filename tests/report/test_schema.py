@@ -248,7 +248,7 @@ json_values = json_leaves | st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data(), st.sampled_from(WAYS), json_values)
 @pytest.mark.slow
 def test_mutated_documents(tmp_path: Path, data: st.DataObject, leaf: Way, value: object) -> None:
@@ -264,17 +264,39 @@ def test_documents_without_a_key(tmp_path: Path) -> None:
     parts = {
         way[:depth] for way in kinds.values() for depth in range(1, len(way) + 1) if isinstance(way[depth - 1], str)
     }
-    crashed = []
-    made = copy.deepcopy(FULL)
-    for way in sorted(parts, key=str):
-        part = get(made, way[:-1])
-        value = part.pop(way[-1])
-        try:
-            check_read_or_refused(tmp_path, made)
-        except Exception as error:
-            crashed.append((way, error))
-        part[way[-1]] = value
-    assert not crashed
+    optional = [way for way in sorted(parts, key=str) if is_read_without(tmp_path, [way])]
+    assert len(optional) > 100
+    # Pages without keys of different objects are drawn together: drawing takes longest.
+    groups: list[list[Way]] = []
+    for way in optional:
+        for group in groups:
+            if not any(collide(way, other) for other in group):
+                group.append(way)
+                break
+        else:
+            groups.append([way])
+    for group in groups:
+        assert is_read_without(tmp_path, group), group
+        assert outline(documents.read(tmp_path / "report.json")) <= KNOWN, group
+
+
+def collide(one: Way, two: Way) -> bool:
+    """Whether two keys are of one object, or one is inside the other."""
+    return one[:-1] == two[:-1] or one[: len(two)] == two or two[: len(one)] == one
+
+
+def is_read_without(tmp_path: Path, ways: list[Way]) -> bool:
+    """Write the full document without some keys, and say whether it is read or refused."""
+    # A copy in which no two places share an object.
+    made = json.loads(json.dumps(FULL))
+    for way in ways:
+        del get(made, way[:-1])[way[-1]]
+    path = written(tmp_path, made)
+    try:
+        documents.read(path)
+    except MeasurementError:
+        return False
+    return True
 
 
 def check_read_or_refused(tmp_path: Path, made: dict[str, Any]) -> None:
