@@ -15,7 +15,7 @@ from pytest_vmaf.errors import ClipError, LogError, PairError, ScorerError, Sett
 from pytest_vmaf.executors.placement import Placement
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
-from pytest_vmaf.scoring import sign_meter
+from pytest_vmaf.scoring import self_scores, sign_meter
 from pytest_vmaf.scoring.chunks import SIGN_REACH, Chunk, cut, divide, refuse_inexact
 from pytest_vmaf.scoring.fake import FakeScorer
 from pytest_vmaf.scoring.measure_chunks import Chunking, measure_in_chunks
@@ -175,3 +175,46 @@ def test_cached_chunks(reference: Path, encoded: Path, tmp_path: Path, score: Ca
     assert (whole.neg.frames, whole.signs) == (first.neg.frames, first.signs)
     assert whole.provenance["command"] == first.provenance["command"]
     assert measure_in_chunks(request, FfmpegScorer(), Chunking(0.3)).provenance["cached"]
+
+
+def in_chunks(clips: tuple[Clip, Clip], seconds: float, **settings: object) -> Result:
+    """The result in chunks, by the ffmpeg scorer, as if nothing had been measured before."""
+    self_scores._self_scores.clear()
+    return measure_in_chunks(MeasureRequest(*clips, **settings), FfmpegScorer(), Chunking(seconds))  # type: ignore[arg-type]
+
+
+def test_every_bit(reference: Path, sharpened: Path, score: Callable[..., Result]) -> None:
+    clips = Clip(reference), Clip(sharpened)
+    whole = score(*clips, signs=True)
+    chunks = in_chunks(clips, 0.28, signs=True)
+    assert chunks == whole
+    assert chunks.provenance == whole.provenance
+    assert chunks.above_100.frames == whole.above_100.frames != ()
+    assert {name: each.frames for name, each in chunks.signs.items()} == {n: s.frames for n, s in whole.signs.items()}
+    assert (chunks.neg.p5, chunks.neg.worst(3), chunks.bitrate) == (whole.neg.p5, whole.neg.worst(3), whole.bitrate)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("part", "settings"),
+    [
+        ({}, {"generation": "v1", "signs": True}),
+        ({}, {"model": "vmaf_v1.0.16_hfr_3d0h", "features": ("xpsnr", "motion", "float_motion")}),
+        ({"start": 2, "frames": 5}, {"signs": True, "features": ("xpsnr",)}),
+        ({"start": 3}, {"align": True, "signs": True}),
+    ],
+    ids=str,
+)
+def test_every_bit_of(
+    part: dict[str, int], settings: dict[str, object], make: Callable[..., Path], footage: Callable[..., Path],
+    encode: Callable[..., Path], score: Callable[..., Result], tmp_path: Path,
+) -> None:  # fmt: skip
+    reference, shake = footage("216x160", 8, 50), "crop=iw-16:ih-16:mod(n*n*7\\,16):mod(n*n*5\\,16),scale=216:160"
+    reference = make("-i", reference, "-vf", shake, "-c:v", "ffv1", tmp_path / "shaken.mkv")
+    aligned = "align" in settings
+    clips = Clip(reference, **({} if aligned else part)), Clip(encode(reference, 30), **part)  # type: ignore[arg-type]
+    whole = score(*clips, **settings)
+    # One frame each, so that the first and the last frame of a chunk are the same.
+    chunks = in_chunks(clips, 0.02, **settings)
+    assert chunks == whole
+    assert chunks.provenance == whole.provenance
