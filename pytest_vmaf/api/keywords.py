@@ -6,7 +6,6 @@ The gate grammar forms more names than are listed here. Give those as `gates={"m
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
 from typing import Literal, TypedDict
 
 from pytest_vmaf.api.agreement_keywords import AgreementOptions, AgreeOptions
@@ -16,6 +15,7 @@ from pytest_vmaf.api.encode_keywords import (
     EncoderOptions as EncoderOptions,
     PathLike as PathLike,
 )
+from pytest_vmaf.api.executor_keywords import ExecutorOptions
 from pytest_vmaf.api.stream_keywords import StreamExpectations as StreamExpectations, StreamSettings as StreamSettings
 from pytest_vmaf.encoding.rate_modes import Mode
 from pytest_vmaf.metrics.metric import MetricLike
@@ -218,19 +218,17 @@ class EncodeSettings(Settings, EncodeOptions, total=False):
     """The settings of `vmaf.encode`."""
 
 
-class SweepSettings(Settings, total=False):
+class SweepSettings(Settings, ExecutorOptions, total=False):
     """The settings of `vmaf.sweep`: those of its measurements, and of every encode.
 
     Attributes:
         arguments: Further arguments of the encoders, as a string or a list.
         pix_fmt: The pixel format to encode in.
-        executor: Where encodes are made and scored: any `concurrent.futures.Executor`. None is here, one by one.
         mode: What `crfs` are, as in `EncodeOptions`.
     """
 
     arguments: str | Sequence[str]
     pix_fmt: str | None
-    executor: Executor | None
     mode: Mode | None
 
 
@@ -256,7 +254,7 @@ class SearchOptions(EncodeOptions, total=False):
     repeats: int
 
 
-class SearchSettings(Settings, SearchOptions, total=False):
+class SearchSettings(Settings, SearchOptions, ExecutorOptions, total=False):
     """The settings of a search: those of its measurements, and its own options."""
 
 

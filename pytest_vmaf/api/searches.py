@@ -132,8 +132,16 @@ def compare(
         agreement = BaselineAgreement(search, first)
         beyond = BEYOND if search.agree or search.max_disagreement is not None else 1.0
         with context.progress(f"comparing {', '.join(requests)}", unit=TRIALS) as update:
+            placement = with_encoders(search.placement, [each.encoder for each in requests.values()])
             request = CompareRequest(
-                search.scorings, requests, speed, whole_numbers(update), search.agree, beyond, agreement.rates
+                search.scorings,
+                requests,
+                speed,
+                whole_numbers(update),
+                search.agree,
+                beyond,
+                agreement.rates,
+                placement,
             )
             comparison = run_comparison(request, search.scorer)
         context.records.add_sections(compare_sections(comparison))
@@ -147,7 +155,7 @@ def compare(
         record_answers(context, comparison.searches, (), outcome, disagreement)
         return comparison
 
-    return run_search(context, sources, "compare", settings, run, baseline_kind="compare")
+    return run_search(context, sources, "compare", settings, run, baseline_kind="compare", tasks=True)
 
 
 def ladder(
@@ -169,12 +177,14 @@ def ladder(
         base = bisect_request(search.scorings[0], context.extensions.encoder(encoder), targets, **search.options)
         sizes = read_sizes(resolutions)
         with context.progress(f"ladder of {base.encoder.name}", unit=TRIALS) as update:
-            rungs = build_ladder(LadderRequest(base, sizes, segment, whole_numbers(update)), search.scorer)
+            placement = with_encoders(search.placement, [base.encoder])
+            request = LadderRequest(base, sizes, segment, whole_numbers(update), placement)
+            rungs = build_ladder(request, search.scorer)
         context.records.add_sections([ladder_section(rungs)])
         record_ladder(context, rungs)
         return rungs
 
-    return run_search(context, source, f"ladder of {encoder_label(encoder)}", settings, run, cuts=True)
+    return run_search(context, source, f"ladder of {encoder_label(encoder)}", settings, run, cuts=True, tasks=True)
 
 
 def per_shot(
@@ -197,13 +207,14 @@ def per_shot(
     def run(search: SearchInput) -> PerShot:
         base = bisect_request(search.scorings[0], context.extensions.encoder(encoder), target, **search.options)
         with context.progress(f"shots with {base.encoder.name}", unit=TRIALS) as update:
-            request = PerShotRequest(base, threshold, shortest, fixed, whole_numbers(update))
+            placement = with_encoders(search.placement, [base.encoder])
+            request = PerShotRequest(base, threshold, shortest, fixed, whole_numbers(update), placement)
             shots = tune_per_shot(request, search.scorer)
         context.records.add_sections([per_shot_section(shots)])
         record_result(context, shots.result, [judge_score(base.metric, base.targets[0], shots.score)])
         return shots
 
-    return run_search(context, source, f"shots with {encoder_label(encoder)}", settings, run, cuts=True)
+    return run_search(context, source, f"shots with {encoder_label(encoder)}", settings, run, cuts=True, tasks=True)
 
 
 def sweep(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from typing import cast
@@ -10,6 +11,8 @@ from typing import cast
 from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.text import printable
 
+#: A protocol, a host and a port.
+ADDRESS = re.compile(r"[a-z]+://[^\s/]+:[0-9]{1,5}")
 #: How long to wait for the scheduler, in seconds.
 PATIENCE = 15
 
@@ -26,14 +29,14 @@ def dask_executor(address: str) -> Iterator[Executor]:
         from distributed import Client
     except ImportError as error:
         raise SettingsError(f"--dask needs dask.distributed ({error}): pip install 'pytest-vmaf[dask]'") from None
+    # Checked here, because a client that cannot read an address tries to close its connection for 30 s.
+    if ADDRESS.fullmatch(address) is None:
+        raise SettingsError(
+            f"--dask must be the address of a scheduler, for example tcp://10.0.0.1:8786, not {printable(address)!r}."
+        )
     try:
         client = Client(address, timeout=PATIENCE, set_as_default=False)
-    except ValueError as error:
-        raise SettingsError(
-            f"--dask must be the address of a scheduler, for example tcp://10.0.0.1:8786, not {printable(address)!r}: "
-            f"{printable(str(error))}"
-        ) from None
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise MeasurementError(
             f"There is no Dask scheduler at {printable(address)}: {printable(str(error))}"
         ) from error

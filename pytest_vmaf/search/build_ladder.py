@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pytest_vmaf.encoding.cut import cut
 from pytest_vmaf.errors import MeasurementError, SettingsError
+from pytest_vmaf.executors.placement import Placement
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
 from pytest_vmaf.media.geometry import display_size, shown_size
 from pytest_vmaf.media.inspect import Video, inspect
@@ -22,6 +23,7 @@ from pytest_vmaf.search.bisection import Bisection, sample_name
 from pytest_vmaf.search.compare import overall
 from pytest_vmaf.search.ladder import Ladder, Rung, Size, convex_hull
 from pytest_vmaf.search.probe import Probe
+from pytest_vmaf.search.search_tasks import Search, run_searches
 from pytest_vmaf.streaming.codec_strings import codec_string
 from pytest_vmaf.streaming.package import peak_bitrate
 
@@ -50,12 +52,14 @@ class LadderRequest:
         resolutions: Width and height of each resolution, in pixels.
         segment: Seconds between key frames, or None to leave them to the encoder. Only encoders in ffmpeg follow it.
         progress: Called after each trial encode with the number made and the number expected in all.
+        placement: Where the searches run, None for here. The workers must see the temporary folder of this process.
     """
 
     bisect: BisectRequest
     resolutions: tuple[Size, ...]
     segment: float | None = SEGMENT
     progress: Callable[[int, float], None] | None = None
+    placement: Placement | None = None
 
 
 def read_sizes(sizes: Sequence[str | Size]) -> tuple[Size, ...]:
@@ -152,29 +156,45 @@ def _search(
     """Search each resolution. If the encodes are not stored, an error names no file."""
     base, scoring = request.bisect, request.bisect.scoring
     ffmpeg = find_ffmpeg(scoring.ffmpeg, scoring.cache).path
-    bisections: dict[Size, Bisection] = {}
     native = video.width, video.height
-    for number, size in enumerate(request.resolutions):
+    searches: dict[Size, Search] = {}
+    for size in request.resolutions:
         name = f"{size[0]}x{size[1]}"
-        if size != native:
-            (folder / name).mkdir()
-            where = scoring.reference, [(0, None)], folder / name, ffmpeg
-            [source] = cut(*where, size=size, timeout=scoring.timeout, cache=scoring.cache)
-        finished = [probe for each in bisections.values() for probe in each.probes]
         # Samples that are not square are scaled to the display even at the source's own size.
         scale = scoring.scale if size == native == display_size(video) else scoring.scale or "bicubic"
         one = replace(base, scoring=replace(scoring, scale=scale), keep=base.keep and base.keep / name)
-        progress = overall(request.progress, len(finished), number, len(request.resolutions))
-        try:
-            one_plan = replace(plan, source=None if size == native else source, progress=progress)
-            bisections[size] = bisect(one, scorer, one_plan)
-        except MeasurementError as error:
-            error.probes = (*finished, *error.probes)
-            if not stored:
-                error.probes = tuple(probe.without_file() for probe in error.probes)
-            error.add_note(f"This was {name}; {number} of {len(request.resolutions)} resolutions had been finished.")
-            raise
-    return bisections
+        searches[size] = Search(name, one, plan)
+
+    def scaled(size: Size) -> Search:
+        """The search with its source, which is made now."""
+        search = searches[size]
+        if size == native:
+            return search
+        (folder / search.name).mkdir()
+        where = scoring.reference, [(0, None)], folder / search.name, ffmpeg
+        [source] = cut(*where, size=size, timeout=scoring.timeout, cache=scoring.cache)
+        return replace(search, plan=replace(plan, source=source))
+
+    finished: dict[Size, Bisection] = {}
+    try:
+        if request.placement is not None:
+            placed = run_searches([*map(scaled, searches)], scorer, request.placement, request.progress)
+            return dict(zip(searches, placed, strict=True))
+        for number, size in enumerate(searches):
+            encodes = sum(len(each.probes) for each in finished.values())
+            progress = overall(request.progress, encodes, number, len(searches))
+            search = scaled(size)
+            try:
+                finished[size] = bisect(search.request, scorer, replace(search.plan, progress=progress))
+            except MeasurementError as error:
+                error.probes = (*(probe for each in finished.values() for probe in each.probes), *error.probes)
+                error.add_note(f"This was {search.name}; {number} of {len(searches)} resolutions had been finished.")
+                raise
+    except MeasurementError as error:
+        if not stored:
+            error.probes = tuple(probe.without_file() for probe in error.probes)
+        raise
+    return finished
 
 
 def _choose_rungs(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_vmaf.errors import MeasurementError, SettingsError
+from pytest_vmaf.executors.placement import Placement
 from pytest_vmaf.media.inspect import inspect
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.scoring.scorer import Scorer
@@ -15,6 +16,7 @@ from pytest_vmaf.search.bisection import Bisection
 from pytest_vmaf.search.comparison import Comparison
 from pytest_vmaf.search.metric import Metric
 from pytest_vmaf.search.probe import Probe
+from pytest_vmaf.search.search_tasks import Search, run_searches
 
 Progress = Callable[[int, float], None]
 
@@ -32,6 +34,7 @@ class CompareRequest:
             differ much where the metric of the targets does not.
         rates: By label and number of the source, the bitrates in bit/s that the encodes must surround.
         progress: Called with the number of trial encodes made, and the number expected in all.
+        placement: Where the searches run, None for here, one after the other.
     """
 
     scorings: tuple[MeasureRequest, ...]
@@ -41,10 +44,11 @@ class CompareRequest:
     agree: tuple[Metric, ...] = ()
     beyond: float = 1.0
     rates: Callable[[str, int], tuple[float, ...]] = lambda label, source: ()
+    placement: Placement | None = None
 
 
 def compare(request: CompareRequest, scorer: Scorer) -> Comparison:
-    """Bisect every encoder on every source, one after the other, so that no search disturbs the speed of another.
+    """Bisect every encoder on every source. Speeds are measured alone, so that no search disturbs them.
 
     Raises:
         SettingsError: Before anything is encoded, for a source given twice, or invalid encoder settings.
@@ -60,36 +64,53 @@ def compare(request: CompareRequest, scorer: Scorer) -> Comparison:
         ffmpeg, _ = check_encoder(contender)
     for scoring in request.scorings:
         inspect(scoring.reference, ffmpeg, 1, scoring.timeout, scoring.cache)
+    searches = {
+        (source, label): _search(request, label, number)
+        for number, source in enumerate(sources)
+        for label in request.contenders
+    }
+    if request.placement is None:
+        answers = _search_here(list(searches.values()), scorer, request.progress)
+    else:
+        answers = run_searches(list(searches.values()), scorer, request.placement, request.progress)
     bisections: dict[str, dict[str, Bisection]] = {source: {} for source in sources}
-    finished: list[Probe] = []
-    labels: list[str] = []
-    runs = len(sources) * len(request.contenders)
-    for number, (source, scoring) in enumerate(zip(sources, request.scorings, strict=True)):
-        for label, contender in request.contenders.items():
-            # The file names of encodes begin with that of their source, and two sources can share a name.
-            keep = contender.keep / f"source-{number}" if contender.keep and len(sources) > 1 else contender.keep
-            progress = overall(request.progress, len(finished), len(labels), runs)
-            twin, rates = contender.metric.name in TWINS, request.rates(label, number)
-            plan = SearchPlan(
-                cover=twin,
-                curve=len(contender.targets) > 1,
-                rates=rates,
-                beyond=request.beyond,
-                timed=request.speed,
-                progress=progress,
-            )
-            try:
-                bisection = bisect(replace(contender, scoring=scoring, keep=keep), scorer, plan)
-            except MeasurementError as error:
-                error.probes = (*finished, *error.probes)
-                done = f"{len(labels)} ({', '.join(labels)})" if labels else "none"
-                error.add_note(f"This was {label} on {source}; {done} of {runs} searches had been finished.")
-                raise
-            bisections[source][label] = bisection
-            finished += bisection.probes
-            labels.append(f"{label} on {source}")
+    for (source, label), bisection in zip(searches, answers, strict=True):
+        bisections[source][label] = bisection
     first = next(iter(request.contenders.values()))
     return Comparison(first.metric, first.targets, bisections, request.agree)
+
+
+def _search(request: CompareRequest, label: str, number: int) -> Search:
+    """The search of one encoder on the source of this number."""
+    contender, scoring = request.contenders[label], request.scorings[number]
+    # The file names of encodes begin with that of their source, and two sources can share a name.
+    several = contender.keep is not None and len(request.scorings) > 1
+    keep = contender.keep / f"source-{number}" if contender.keep and several else contender.keep
+    plan = SearchPlan(
+        cover=contender.metric.name in TWINS,
+        curve=len(contender.targets) > 1,
+        rates=request.rates(label, number),
+        beyond=request.beyond,
+        timed=request.speed,
+    )
+    return Search(f"{label} on {scoring.reference}", replace(contender, scoring=scoring, keep=keep), plan)
+
+
+def _search_here(searches: Sequence[Search], scorer: Scorer, progress: Progress | None) -> list[Bisection]:
+    finished: list[Probe] = []
+    bisections: list[Bisection] = []
+    for search in searches:
+        plan = replace(search.plan, progress=overall(progress, len(finished), len(bisections), len(searches)))
+        try:
+            bisections.append(bisect(search.request, scorer, plan))
+        except MeasurementError as error:
+            error.probes = (*finished, *error.probes)
+            names = [each.name for each in searches[: len(bisections)]]
+            done = f"{len(names)} ({', '.join(names)})" if names else "none"
+            error.add_note(f"This was {search.name}; {done} of {len(searches)} searches had been finished.")
+            raise
+        finished += bisections[-1].probes
+    return bisections
 
 
 def overall(progress: Progress | None, encodes: int, done: int, runs: int) -> Progress | None:

@@ -11,6 +11,7 @@ from pytest_vmaf.encoding.cut import cut
 from pytest_vmaf.encoding.join import join
 from pytest_vmaf.encoding.rate_modes import usual_window
 from pytest_vmaf.errors import MeasurementError, SettingsError
+from pytest_vmaf.executors.placement import Placement
 from pytest_vmaf.files import write_atomically
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
@@ -27,6 +28,7 @@ from pytest_vmaf.search.compare import overall
 from pytest_vmaf.search.metric import Metric, with_metrics
 from pytest_vmaf.search.per_shot import PerShot, ShotAnswer
 from pytest_vmaf.search.probe import Probe
+from pytest_vmaf.search.search_tasks import Search, run_searches
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class PerShotRequest:
         shortest: The minimum length of a shot, in frames. None is the default of `detect_shots`.
         fixed: Whether to compare with one CRF for the whole clip.
         progress: Called after each trial encode with the number made and the number expected in all.
+        placement: Where the shots are searched, None for here. The workers must see the temporary folder of this
+            process.
     """
 
     bisect: BisectRequest
@@ -46,6 +50,7 @@ class PerShotRequest:
     shortest: int | None = None
     fixed: bool = True
     progress: Callable[[int, float], None] | None = None
+    placement: Placement | None = None
 
 
 def tune_per_shot(request: PerShotRequest, scorer: Scorer) -> PerShot:
@@ -119,8 +124,11 @@ class _Tuning:
         shots = detect_shots(reference, ffmpeg, threshold=threshold, shortest=shortest, timeout=timeout, cache=cache)
         (self.folder / "cuts").mkdir()
         clips = cut(reference, shots, self.folder / "cuts", ffmpeg, timeout=timeout, cache=cache)
-        for clip in clips:
-            self._search_shot(clip, len(clips))
+        if self.request.placement is not None:
+            self._search_shots(clips, self.request.placement)
+        else:
+            for clip in clips:
+                self._search_shot(clip, len(clips))
         answers = [self._answer(number, shot, clips[number]) for number, shot in enumerate(shots)]
         path, joined_encode = join(job, [answer.probe.encode for answer in answers], self.folder)
         encode = replace(joined_encode, name=f"{job.name} per shot").without_file()
@@ -154,6 +162,15 @@ class _Tuning:
         except MeasurementError as error:
             error.add_note(f"This was shot {number + 1} of {shots}; {number} had been finished.")
             raise
+
+    def _search_shots(self, clips: Sequence[Clip], placement: Placement) -> None:
+        """Search the shots as tasks. None of them learns from another, which changes trial encodes and no answer."""
+        plan = SearchPlan(flat=len(clips) > 1)
+        searches = [
+            Search(f"shot {number + 1} of {len(clips)}", replace(self._search_for(clip), keep=self._part(number)), plan)
+            for number, clip in enumerate(clips)
+        ]
+        self.bisections += run_searches(searches, self.scorer, placement, self.request.progress)
 
     def _answer(self, number: int, shot: Shot, clip: Clip) -> ShotAnswer:
         """The answer of a shot. One that cannot reach the target is encoded at the finest CRF of the others."""

@@ -1,0 +1,179 @@
+"""`run_searches`: several bisections as tasks on an executor, each of which is a whole search."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+from pytest_vmaf.errors import MeasurementError
+from pytest_vmaf.executors.collect import collect
+from pytest_vmaf.executors.failures import Failure, failure_error
+from pytest_vmaf.executors.parcel import Named, Parcel
+from pytest_vmaf.executors.placement import Placement, worker_threads
+from pytest_vmaf.executors.source import check_source
+from pytest_vmaf.media.clip import Clip
+from pytest_vmaf.media.ffmpeg import find_ffmpeg
+from pytest_vmaf.media.fingerprint import content_of
+from pytest_vmaf.media.scratch import scratch_folder
+from pytest_vmaf.scoring.cached import capabilities
+from pytest_vmaf.scoring.scorer import Scorer, Tools
+from pytest_vmaf.search.bisect import bisect, cut_sample
+from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan, check_encoder, make_job
+from pytest_vmaf.search.bisection import Bisection
+from pytest_vmaf.search.speed import Speed, cached_speed
+from pytest_vmaf.search.sweep_curves import program_hash
+
+
+@dataclass(frozen=True)
+class Search:
+    """One bisection.
+
+    Attributes:
+        name: What it is, for messages, for example "libx264 on ref.y4m".
+        request: The request.
+        plan: How to conduct it. Its progress is not reported by workers.
+    """
+
+    name: str
+    request: BisectRequest
+    plan: SearchPlan
+
+
+@dataclass(frozen=True)
+class _PlacedSearch:
+    """A search on its way to a worker.
+
+    Attributes:
+        search: The search.
+        scorer: What scores.
+        sources: Each clip that it reads, with what `content_of` returned for it.
+        programs: The versions of the coordinator's programs.
+        threads: The threads of libvmaf that the user gave; 0 for those of the worker.
+        slots: How many tasks run at once where this runs; 0 if the executor does not tell.
+    """
+
+    search: Search
+    scorer: Scorer
+    sources: tuple[tuple[Clip, str], ...]
+    programs: Mapping[str, str]
+    threads: int
+    slots: int
+
+
+@dataclass(frozen=True)
+class _SearchTask:
+    name: str
+    parcel: Parcel[_PlacedSearch]
+
+    def run(self) -> Bisection:
+        placed = self.parcel.open()
+        request, scoring = placed.search.request, placed.search.request.scoring
+        for clip, expected in placed.sources:
+            check_source(clip, expected, scoring.cache)
+        for name, here in _programs(request, placed.scorer).items():
+            if here != placed.programs[name]:
+                raise MeasurementError(
+                    f"On {platform.node()}, {name} is {here!r}, but where the search was started it is "
+                    f"{placed.programs[name]!r}. Install the same versions."
+                )
+        scoring = replace(scoring, threads=worker_threads(placed.threads, placed.slots))
+        return bisect(replace(request, scoring=scoring), placed.scorer, placed.search.plan)
+
+
+def run_searches(
+    searches: Sequence[Search],
+    scorer: Scorer,
+    placement: Placement,
+    progress: Callable[[int, float], None] | None = None,
+) -> list[Bisection]:
+    """Run searches on an executor.
+
+    A search whose plan is timed is timed here, when all have ended, so that nothing disturbs it.
+
+    Args:
+        searches: What to search.
+        scorer: What scores.
+        placement: Where to search.
+        progress: Called after each search with the number of trial encodes, and the number expected in all.
+
+    Returns:
+        The bisections, in the order of the searches.
+
+    Raises:
+        SettingsError: If an encoder cannot be sent to workers.
+        MeasurementError: When all have ended, if searches failed. `error.probes` holds the trial encodes of the others.
+    """
+    tasks = [_SearchTask(search.name, _pack(search, scorer, placement)) for search in searches]
+    places = {id(task): place for place, task in enumerate(tasks)}
+    bisections: dict[int, Bisection] = {}
+    failures: list[Failure] = []
+    encodes = 0
+    with closing(collect(placement.executor, tasks)) as results:
+        try:
+            for each in results:
+                for bisection in each.values:
+                    bisections[places[id(each.task)]] = bisection
+                    encodes += len(bisection.probes)
+                if each.error is not None:
+                    failures.append(Failure(each.task.name, each.error))
+                if progress and bisections:
+                    progress(encodes, encodes / len(bisections) * len(searches))
+        except MeasurementError as error:
+            failures.append(Failure("the rest", error))
+    if failures:
+        failure = failure_error(failures, len(searches), "search")
+        failure.probes = tuple(probe for each in bisections.values() for probe in each.probes)
+        raise failure
+    return [_timed(search, bisections[place]) for place, search in enumerate(searches)]
+
+
+def _pack(search: Search, scorer: Scorer, placement: Placement) -> Parcel[_PlacedSearch]:
+    request = search.request
+    scoring = replace(request.scoring, progress=None)
+    plan = replace(search.plan, progress=None, timed=False)
+    clips = [scoring.reference, *([plan.source] if plan.source else [])]
+    placed = _PlacedSearch(
+        replace(search, request=replace(request, scoring=scoring), plan=plan),
+        scorer,
+        tuple((clip, content_of(clip, scoring.cache)) for clip in clips),
+        _programs(request, scorer),
+        placement.threads,
+        placement.slots,
+    )
+    parts = [Named("encoder", request.encoder.name, request.encoder), Named("scorer", type(scorer).__name__, scorer)]
+    return placement.pack(placed, [*parts, *(Named("metric", spec.name, spec) for spec in scoring.metrics)])
+
+
+def _programs(request: BisectRequest, scorer: Scorer) -> dict[str, str]:
+    """What must be the same wherever parts of one answer are measured."""
+    scoring = request.scoring
+    ffmpeg = find_ffmpeg(scoring.ffmpeg, scoring.cache)
+    can = capabilities(scorer, Tools(ffmpeg, scoring.vmaf_bin), scoring.cache)
+    _, preset = check_encoder(request)
+    return {
+        "pytest-vmaf": version("pytest-vmaf"),
+        "ffmpeg": ffmpeg.version,
+        "the scorer": f"{can.name} {can.version}".strip(),
+        "the encoder's program": program_hash(request.encoder, preset, request.arguments, ffmpeg.path),
+    }
+
+
+def _timed(search: Search, bisection: Bisection) -> Bisection:
+    """The bisection with the speed of its middle answer, if its plan is timed."""
+    crfs = [answer.crf for answer in bisection.answers.values() if answer.met and answer.crf is not None]
+    if not search.plan.timed or not crfs:
+        return bisection
+    return replace(bisection, speed=_speed(search, crfs[len(crfs) // 2]))
+
+
+def _speed(search: Search, crf: float) -> Speed:
+    request = search.request
+    ffmpeg, preset = check_encoder(request)
+    with scratch_folder() as name:
+        folder = Path(name)
+        reference, _ = cut_sample(request.scoring, request.sample, ffmpeg, folder)
+        return cached_speed(make_job(request, ffmpeg, preset, search.plan.source or reference), crf, folder)
