@@ -6,6 +6,7 @@ import argparse
 
 from pytest_vmaf.cli import search_flags as flags, search_output as output
 from pytest_vmaf.cli.common import Commands, add_command
+from pytest_vmaf.cli.executors import add_executors
 from pytest_vmaf.cli.formats import add_output
 from pytest_vmaf.cli.search_input import read_search
 
@@ -27,6 +28,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--encoders", action="extend", type=flags.encoders, help=text)
     parser.add_argument("--no-speed", action="store_true", help="do not measure the speed of each encoder")
     flags.add_search(parser, many=True)
+    add_executors(parser)
     add = parser.add_argument_group("agreement of metrics").add_argument
     text = "also measure these metrics and compare their BD-rates, for example psnr_y,float_ms_ssim"
     add("--agree", type=flags.words, metavar="METRICS", help=text)

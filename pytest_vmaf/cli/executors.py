@@ -26,22 +26,24 @@ def chosen_executor(options: argparse.Namespace) -> Iterator[Executor | None]:
         SettingsError: For invalid flags, and if dask.distributed is not installed.
         MeasurementError: If there is no Dask scheduler.
     """
-    if options.processes is not None and options.dask is not None:
+    # Not every search command has them.
+    processes, dask = getattr(options, "processes", None), getattr(options, "dask", None)
+    if processes is not None and dask is not None:
         raise SettingsError("--processes and --dask exclude each other.")
-    if options.processes is not None:
+    if processes is not None:
         from pytest_vmaf.executors.processes import Processes
         from pytest_vmaf.option_table import at_once
 
         try:
-            count = at_once(options.processes)
+            count = at_once(processes)
         except ValueError as error:
-            raise SettingsError(f"--processes must be {error}, not {options.processes}.") from None
-        with Processes(count) as processes:
-            yield processes
-    elif options.dask is not None:
+            raise SettingsError(f"--processes must be {error}, not {processes}.") from None
+        with Processes(count) as pool:
+            yield pool
+    elif dask is not None:
         from pytest_vmaf.executors.dask_client import dask_executor
 
-        with dask_executor(options.dask) as cluster:
+        with dask_executor(dask) as cluster:
             yield cluster
     else:
         yield None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pytest_vmaf.cli import search_flags as flags, search_output as output
 from pytest_vmaf.cli.common import Commands, add_command, print_message, write
+from pytest_vmaf.cli.executors import add_executors
 from pytest_vmaf.cli.formats import TABLE_FORMATS, add_output
 from pytest_vmaf.cli.search_input import read_search
 from pytest_vmaf.text import printable
@@ -24,6 +25,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--package", type=Path, metavar="DIR", help=f"{text}; encodes go to DIR/encodes or --keep")
     flags.add_encoder(parser)
     flags.add_search(parser)
+    add_executors(parser)
     add_output(parser, "hls", "dash")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pytest_vmaf.cli import search_flags as flags, search_output as output
 from pytest_vmaf.cli.common import Commands, add_command, write_json
+from pytest_vmaf.cli.executors import add_executors
 from pytest_vmaf.cli.formats import add_output
 from pytest_vmaf.cli.search_input import read_search
 from pytest_vmaf.errors import SettingsError
@@ -30,6 +31,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--no-fixed", action="store_true", help="do not compare with one CRF for the whole clip")
     flags.add_encoder(parser)
     flags.add_search(parser)
+    add_executors(parser)
     add_output(parser)
     parser.add_argument("--plan-out", type=Path, help="write the shots and their CRFs to this JSON file")
 

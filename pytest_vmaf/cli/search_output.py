@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pytest_vmaf.cli.common import PASSED, VIOLATED as UNMET, print_message, write, write_json
+from pytest_vmaf.cli.executors import chosen_executor
 from pytest_vmaf.cli.formats import Views, write_views
 from pytest_vmaf.cli.search_input import Head, SearchInput, target_model
 from pytest_vmaf.errors import MeasurementError
@@ -18,10 +19,13 @@ if TYPE_CHECKING:
 
 @contextmanager
 def searching(options: argparse.Namespace, search: SearchInput) -> Iterator[None]:
-    """The context of a search: names the model of its targets, and reports errors in the output."""
+    """The context of a search: names the model of its targets, runs its executor, and reports errors in the output."""
     with error_in_output(options, search.head):
         search.head.target_model = target_model(options, search.head.metric, search.clips)
-        yield
+        with chosen_executor(options) as executor:
+            if executor is not None:
+                search.settings["executor"] = executor
+            yield
 
 
 @contextmanager

@@ -34,13 +34,14 @@ def failure_error(failures: Sequence[Failure], total: int, noun: str) -> Measure
         total: The number of all tasks.
         noun: What a task makes, for example "encode".
     """
+    nouns = f"{noun}es" if noun.endswith("ch") else f"{noun}s"
     if len(failures) == 1:
         error = failures[0].error
-        error.add_note(f"This was {failures[0].name}. The other {noun}s were not affected.")
+        error.add_note(f"This was {failures[0].name}. The other {nouns} were not affected.")
         return error
     kinds = {type(failure.error) for failure in failures}
     kind = kinds.pop() if len(kinds) == 1 else MeasurementError
-    lines = [f"{len(failures)} of {total} {noun}s failed:"]
+    lines = [f"{len(failures)} of {total} {nouns} failed:"]
     for failure in failures[:MOST_LISTED]:
         first, _, _ = str(failure.error).partition("\n")
         lines.append(f"  {failure.name}: {first[:LONGEST_LINE]}")

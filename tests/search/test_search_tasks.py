@@ -1,0 +1,66 @@
+"""Searches on executors: the answers of serial ones, and what fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_vmaf.api.vmaf import Vmaf
+from pytest_vmaf.encoding.encoders import Encoder
+from pytest_vmaf.errors import EncodeError
+from pytest_vmaf.scoring.fake import FakeScorer
+
+
+@pytest.fixture(scope="module")
+def clips(footage: Callable[..., Path]) -> list[Path]:
+    return [footage("160x120", 8), footage("160x120", 6)]
+
+
+def fail(source: Path, output: Path, crf: int) -> None:
+    """An encoder that always fails."""
+    raise RuntimeError("no")
+
+
+def answers(value: object) -> object:
+    """Plain data without what differs from run to run."""
+    if isinstance(value, dict):
+        return {key: answers(each) for key, each in value.items() if key not in ("command", "speed")}
+    return [answers(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+@pytest.mark.slow
+def test_answers_of_serial_searches(clips: list[Path]) -> None:
+    vmaf = Vmaf(progress=False, cache=False, scorer=FakeScorer(neg=[93.0] * 8))
+    sizes = ["160x120", "80x60"]
+    calls: dict[str, Callable[[Executor | None], Any]] = {
+        "compare": lambda executor: vmaf.compare(
+            clips[0], encoders=["libx264:ultrafast", "libx265:ultrafast"], targets=90, crf=(49, 51), executor=executor
+        ),
+        "ladder": lambda executor: vmaf.ladder(
+            clips[0], encoder="libx264:ultrafast", resolutions=sizes, targets=90, crf=(49, 51), executor=executor
+        ),
+        "per_shot": lambda executor: vmaf.per_shot(
+            clips[0], encoder="libx264:ultrafast", target=90, crf=(49, 51), fixed=False, executor=executor
+        ),
+    }
+    with ThreadPoolExecutor(2) as executor:
+        for name, call in calls.items():
+            serial, placed = call(None), call(executor)
+            assert answers(placed.to_dict()) == answers(serial.to_dict()), name
+            if name == "compare":
+                # Speeds are measured here, when the searches have ended.
+                assert all(search.speed for search in placed.searches)
+
+
+def test_failures_of_searches(clips: list[Path]) -> None:
+    vmaf = Vmaf(progress=False, cache=False, scorer=FakeScorer())
+    encoders = {"a": Encoder("fail", function=fail), "b": Encoder("fail", function=fail, crf_range=(1, 9))}
+    with ThreadPoolExecutor(2) as executor, pytest.raises(EncodeError) as caught:
+        vmaf.compare(clips, encoders=encoders, targets=90, executor=executor)
+    assert str(caught.value).startswith("4 of 4 searches failed:\n")
+    assert f"  b on {clips[1]}: The encoder fail raised RuntimeError" in str(caught.value)
+    assert caught.value.probes == ()
