@@ -6,9 +6,13 @@ import argparse
 import math
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_vmaf.cli.common import add_raw_video, add_settings
 from pytest_vmaf.cli.selection import add_selection
+
+if TYPE_CHECKING:
+    from pytest_vmaf.encoding.rate_modes import Mode
 
 #: A CRF or kbit/s, or a range with an optional step.
 CRFS = re.compile(r"(\d{1,7})(?:-(\d{1,7})(?::([1-9]\d{0,6}))?)?", re.ASCII)
@@ -103,11 +107,11 @@ def add_search(parser: argparse.ArgumentParser, *, many: bool = False, required:
     add_model(parser, "--target-vmafs are VMAF-NEG scores; both are always measured")
 
 
-def mode_of(options: argparse.Namespace) -> str | None:
+def mode_of(options: argparse.Namespace) -> Mode | None:
     """The mode that the flags name. `--bitrate` alone means one pass, unless the encoder's name has a mode."""
     from pytest_vmaf.encoding.encoder_names import read_name
 
-    mode: str | None = options.mode
+    mode: Mode | None = options.mode
     if mode is not None or not options.by_bitrate:
         return mode
     return "bitrate" if read_name(getattr(options, "encoder", None) or "").mode is None else None
