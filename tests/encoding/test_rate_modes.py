@@ -236,7 +236,9 @@ def test_shared_once(job: Jobs, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TWO_PASSES)
 def test_passes(name: str, job: Jobs, tmp_path: Path) -> None:
-    plain = job(two_passes(name), preset=FAST[name][0])
+    # With more threads, SVT-AV1 writes something else each time that it gets a bitrate.
+    arguments = ("-svtav1-params", "lp=1") if name == "libsvtav1" else ()
+    plain = job(two_passes(name), preset=FAST[name][0], arguments=arguments)
     prefixes = {rate: tmp_path / f"it's {rate}: a" for rate in (150, 600)}
     prepared = {rate: with_statistics(plain, rate, prefix) for rate, prefix in prefixes.items()}
     digests = {each.statistics and each.statistics.digest for each in prepared.values()}
