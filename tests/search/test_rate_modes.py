@@ -109,9 +109,8 @@ def test_shared_pass(short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     vmaf = Vmaf(cache=True, cache_dir=tmp_path / "cache", progress=False)
     for encoder, firsts in (("libvpx-vp9:5", 1), ("libx264:ultrafast", None)):
         runs.clear()
-        found = vmaf.bisect(
-            short, encoder=encoder, mode="2pass", targets=[70], workers=2, crf=(200, 600), keep=tmp_path / "kept"
-        )
+        how: Any = {"encoder": encoder, "mode": "2pass", "targets": [70], "crf": (200, 600)}
+        found = vmaf.bisect(short, workers=2, keep=tmp_path / "kept", **how)
         first, second = (runs.count(f"in the {each} pass ") for each in ("first", "second"))
         assert (first, second) == (firsts or len(found.probes), len(found.probes))
         runs.clear()
