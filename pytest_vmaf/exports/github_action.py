@@ -18,7 +18,7 @@ def github_action_json(readings: Iterable[Reading], *, bigger: bool) -> str:
         entry: dict[str, object] = {"name": f"{each.name} {number.name}", "unit": number.unit or "points"}
         entry["value"] = number.value
         if each.runs_differ:
-            entry["range"] = f"{each.low:.6g} to {each.high:.6g}"
+            entry["range"] = f"± {(each.high - each.low) / 2:.6f}"
         # The action shows it with the number.
         facts = {"model": line.model, "platform": line.platform, **line.tools}
         if extra := "\n".join(f"{name}: {value}" for name, value in facts.items() if value):

@@ -23,8 +23,8 @@ def benchmark_section(benchmark: Benchmark) -> Section:
     notes = [*(f"{name} is not ranked: {why}." for name, why in benchmark.unranked.items()), *benchmark.missing]
     more = [f"{len(notes) - NOTES} more notes are in the JSON."] if len(notes) > NOTES else []
     caption = f"Bitrate against {benchmark.anchor} for the same {metric}. Less bitrate is negative."
-    below = map(Paragraph, [*notes[:NOTES], *more])
-    blocks = (Paragraph(f"{benchmark.sentence}."), DataTable(columns, rows, caption), *below)
+    blocks: list[Paragraph | DataTable] = [Paragraph(f"{benchmark.sentence}."), DataTable(columns, rows, caption)]
+    blocks += map(Paragraph, [*notes[:NOTES], *more])
     return Section("Encoders at equal quality", blocks)
 
 

@@ -17,8 +17,8 @@ def csv_text(rows: Iterable[Mapping[str, object]]) -> str:
     """Format rows as CSV with a line of names, one line for each row, and numbers in full precision.
 
     Columns are the keys of all rows in the order of their first appearance. A mapping inside a row becomes columns such
-    as `bitrate.mean`, a list one cell. None and NaN are empty cells. A text that a spreadsheet would run as a formula
-    gets an apostrophe in front.
+    as `bitrate.mean`, a list one cell of its items. None and NaN are empty cells. A text that a spreadsheet would run
+    as a formula gets an apostrophe in front.
 
     Args:
         rows: The rows, each a mapping of names to values.
@@ -56,7 +56,8 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return repr(float(value))
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        value = " ".join(map(_cell, value))
+        items = [*map(_cell, value)]
+        value = ("; " if any(" " in item for item in items) else " ").join(items)
     text = printable(str(value))
     return f"'{text}" if text.lstrip().startswith(FORMULA) and not _is_number(text) else text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -38,6 +39,10 @@ class CorpusCurve:
     def signed(self, score: float) -> float:
         """A score as a point of the curve, on which higher is better."""
         return -score if self.quality.negated else score
+
+    def reaches(self, target: float) -> bool:
+        """Whether a target lies between the ends of the curve."""
+        return self.quality.points[0][1] <= self.signed(target) <= self.quality.points[-1][1]
 
     def rate(self, target: float) -> float | None:
         """The bitrate in bit/s at a target; None beyond the ends of the curve."""
@@ -112,10 +117,9 @@ def encoder_labels(setups: Iterable[Setup]) -> dict[EncoderKey, str]:
     """A label for each encoder: name, preset, mode, arguments and pixel format, and the build of one of several."""
     keys = {encoder_key(setup): setup for setup in setups}
     names = {key: _encoder_name(setup) for key, setup in keys.items()}
-    labels: dict[EncoderKey, str] = {}
+    counts, labels = Counter(names.values()), dict[EncoderKey, str]()
     for key, name in names.items():
-        twice = [*names.values()].count(name) > 1
-        label = f"{name} (build {keys[key].program_hash[:8]})" if twice else name
+        label = f"{name} (build {keys[key].program_hash[:8]})" if counts[name] > 1 else name
         while label in labels.values():
             # Two commands of one program.
             label = f"{name} ({len(labels) + 1})"
@@ -159,5 +163,5 @@ def _curve(rows: Sequence[Row], metric: Metric, key: str) -> CorpusCurve:
 def _source_labels(setups: Iterable[Setup]) -> dict[str, str]:
     """A name for each source by its hash; those of two files with one name end with the hash."""
     names = {setup.source_hash: printable(setup.source) for setup in setups}
-    twice = {name for name in names.values() if [*names.values()].count(name) > 1}
-    return {key: f"{name} ({key[:8]})" if name in twice else name for key, name in names.items()}
+    counts = Counter(names.values())
+    return {key: f"{name} ({key[:8]})" if counts[name] > 1 else name for key, name in names.items()}

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean
 
 from pytest_vmaf.errors import MeasurementError, SettingsError
-from pytest_vmaf.search.bdrate import bd_rate, bd_rate_noise, bootstrap
+from pytest_vmaf.search.bdrate import bd_rate, bootstrap
 from pytest_vmaf.search.benchmark import Benchmark, MatchedRate, RankedEncoder
 from pytest_vmaf.search.corpus_curves import (
     CorpusCurve,
@@ -200,22 +200,20 @@ def _bd_rate(
 ) -> tuple[Delta | None, list[str]]:
     """The BD-rate over the sources whose curves can be compared, and which cannot."""
     each: dict[str, float] = {}
-    noises: list[float] = []
     lacking: dict[str, list[str]] = {}
     for source in sources:
         curves = base[source], test[source]
-        both = [curves[0].signed(target) for target in targets if all(curve.rate(target) for curve in curves)]
+        both = [curves[0].signed(target) for target in targets if all(curve.reaches(target) for curve in curves)]
         between = (min(both), max(both)) if len(both) > 1 else None
         try:
             if len(targets) > 1 and between is None:
                 raise MeasurementError("both curves have only one of the targets.")
             qualities = curves[0].quality, curves[1].quality
             each[source] = bd_rate(*qualities, between=between)
-            noises.append(bd_rate_noise(*qualities, between=between))
         except MeasurementError as error:
             lacking.setdefault(str(error).partition("\n")[0].rstrip("."), []).append(source)
     why = [f"The BD-rate of {label} leaves out {short_list(names)}: {reason}." for reason, names in lacking.items()]
-    return Delta(each, "%", f"BD-rate, {metric}", math.hypot(*noises) / len(each)) if each else None, why
+    return Delta(each, "%", f"BD-rate, {metric}") if each else None, why
 
 
 def _missing(corpus: CorpusCurves, labels: Sequence[str], targets: Sequence[float], metric: Metric) -> list[str]:
@@ -230,7 +228,7 @@ def _missing(corpus: CorpusCurves, labels: Sequence[str], targets: Sequence[floa
             names = [f"{source} ({why})" for source, why in without.items()]
             lines.append(f"{label} has no curve on {short_list(names)}; left out for all.")
         for target in targets:
-            beyond = [f"{source} ({curve.span})" for source, curve in curves.items() if curve.rate(target) is None]
+            beyond = [f"{source} ({curve.span})" for source, curve in curves.items() if not curve.reaches(target)]
             if beyond:
                 lines.append(
                     f"{label} was not measured around {metric} {target:g} on {short_list(beyond)}; left out for all."

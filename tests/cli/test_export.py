@@ -63,7 +63,7 @@ def test_github_action(run: Run, history: Path, tmp_path: Path) -> None:
         "name": f"{TEST}::out.mp4 neg",
         "unit": "points",
         "value": 92.25,
-        "range": "92 to 92.5",
+        "range": "± 0.250000",
         "extra": "model: vmaf_v0.6.1",
     }
     assert [entry["name"].rpartition(" ")[2] for entry in bigger] == ["neg", "neg_p5", "neg"]

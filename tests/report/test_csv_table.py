@@ -15,12 +15,22 @@ def read(text: str) -> list[dict[str, str]]:
 
 
 def test_values() -> None:
-    row = {"a": 0.1 + 0.2, "b": None, "c": True, "d": float("nan"), "e": [1, "x"], "f": {"g": 7}, "h": -1.5}
+    row = {
+        "a": 0.1 + 0.2,
+        "b": None,
+        "c": True,
+        "d": float("nan"),
+        "e": [1, "x"],
+        "notes": ("one note", "two"),
+        "f": {"g": 7},
+        "h": -1.5,
+    }
     text = csv_text([row, {"z": "last"}])
-    assert text.splitlines()[0] == "a,b,c,d,e,f.g,h,z"
+    assert text.splitlines()[0] == "a,b,c,d,e,notes,f.g,h,z"
     first, second = read(text)
     assert float(first["a"]) == 0.1 + 0.2
     assert [first[name] for name in ("b", "c", "d", "e", "f.g", "h", "z")] == ["", "true", "", "1 x", "7", "-1.5", ""]
+    assert first["notes"] == "one note; two"
     assert second["z"] == "last"
     assert csv_text([]) == ""
 
