@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from inspect import Parameter, Signature, signature
@@ -56,7 +57,8 @@ def _explained(method: Callable[..., object]) -> Callable[..., object]:
             why = _why(expected, arguments[1:], keywords) or str(error)
             refusal = SettingsError(f"vmaf.{method.__name__}(): {why}.")
             # As every other error, so that the summary and the report have it.
-            arguments[0]._context.records.add(error_record("", method.__name__, refusal))
+            record = {**error_record("", method.__name__, refusal), "started": time.time()}
+            arguments[0]._context.records.add(record)
             raise refusal from None
         return method(*arguments, **keywords)
 

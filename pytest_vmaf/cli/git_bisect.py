@@ -31,7 +31,7 @@ MORE = (
 #: Signals with which a user ends a command. What a shell started and they ended has 128 more as its exit code.
 ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name))
 #: Seconds that the command has to end after Ctrl-C, which a terminal sends to it as well.
-PATIENCE = 10.0
+PATIENCE = 30.0
 #: The most reasons that are printed.
 MOST = 5
 

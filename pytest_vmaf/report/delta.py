@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pytest_vmaf.gates.metrics import label
@@ -14,8 +14,10 @@ from pytest_vmaf.report.schema import DROP, IN_PERCENT, RISE, Record
 #: The largest change that counts as none, in points of VMAF and what weighs as much: a decibel, a hundredth of SSIM, a
 #: percent of a bitrate or of a speed.
 TOLERANCE = 0.01
-#: Numbers that are compared although no gate limits them.
-HEADLINE = ("neg", "bitrate")
+#: Numbers that are compared although no gate limits them: the size where the bitrate is not known.
+HEADLINE = ("neg", "bitrate", "size")
+#: Features that every scoring measures.
+ALWAYS = ("psnr_y", "psnr_cb", "psnr_cr")
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ def _changes(pair: Pair) -> Iterator[Change]:
     """Every number that both measurements have and that is compared, and the gates without a number."""
     before, after = pair.before or {}, pair.after or {}
     old, new = numbers_of(before), numbers_of(after)
-    names = _compared(before) | _compared(after)
+    names = _compared(before, old) | _compared(after, new)
     place = (pair.run, pair.test, pair.clip)
     used = []
     for name, number in new.items():
@@ -156,11 +158,13 @@ def _first(pair: Pair) -> Change:
     return Change(*place, number, None, number.value, failed or _gate_on(measurement, number), is_verdict=is_verdict)
 
 
-def _compared(measurement: Record) -> set[str]:
-    """The names of the numbers that are compared: NEG, the bitrate, features, and what a gate limits."""
+def _compared(measurement: Record, numbers: Mapping[str, Number]) -> set[str]:
+    """The names of the numbers that are compared: NEG, the bitrate or the size, features, and what a gate limits."""
     gates = [gate for gate in measurement["gates"] if gate.get("passed") is not None and not is_quiet(gate)]
     gated = {Number(gate["metric"], gate["pool"], 0.0).name for gate in gates if not gate.get("text")}
-    return {*HEADLINE, *(measurement.get("features") or ()), *gated}
+    features = (name for name in measurement.get("features") or () if name not in ALWAYS)
+    headline = HEADLINE[:2] if "bitrate" in numbers else HEADLINE
+    return {*headline, *features, *gated}
 
 
 def _gate_on(measurement: Record, number: Number) -> Record | None:

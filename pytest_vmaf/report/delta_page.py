@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from pytest_vmaf.gates.metrics import decimals, label
@@ -11,9 +12,10 @@ from pytest_vmaf.report.delta import Change, Delta
 from pytest_vmaf.report.delta_pairs import Pair
 from pytest_vmaf.report.html import sections_page, state_of
 from pytest_vmaf.report.markdown import MOST_CHARACTERS, markdown_sections
-from pytest_vmaf.report.overview import builds
+from pytest_vmaf.report.overview import builds, in_order, is_bad
 from pytest_vmaf.report.schema import Record, RecordDict
 from pytest_vmaf.report.sections import DataTable, Paragraph, Section
+from pytest_vmaf.report.sentences import explain
 from pytest_vmaf.report.verdict import verdict_sentences
 from pytest_vmaf.text import plural
 
@@ -38,7 +40,7 @@ def markdown(delta: Delta, document: Record, base: Record) -> str:
     """
     text = ""
     for most in ROWS:
-        sections = [section.to_record() for section in sections_of(delta, most)]
+        sections = [section.to_record() for section in sections_of(delta, document, most)]
         text = f"{MARKER}\n{markdown_sections(title(document), sentence(delta, document, base), sections)}"
         if len(text) <= MOST_CHARACTERS:
             break
@@ -47,7 +49,7 @@ def markdown(delta: Delta, document: Record, base: Record) -> str:
 
 def page(delta: Delta, document: Record, base: Record) -> str:
     """The delta as a page. The arguments are those of `markdown`."""
-    sections = [section.to_record() for section in sections_of(delta, MOST_ROWS)]
+    sections = [section.to_record() for section in sections_of(delta, document, MOST_ROWS)]
     text = sentence(delta, document, base)
     return sections_page(title(document), text, sections, state_of(document))
 
@@ -89,47 +91,55 @@ def sentence(delta: Delta, document: Record, base: Record) -> str:
     return f"{counts}{commits}{' FAKE: some numbers were invented by FakeScorer.' if fake else ''}"
 
 
-def sections_of(delta: Delta, most: int) -> list[Section]:
-    """The tables of a delta, each with at most this many rows: what is worse and what was not compared first."""
+def sections_of(delta: Delta, document: Record, most: int) -> list[Section]:
+    """The tables of a delta, each with at most this many rows: failures, what was not compared, and changes."""
+    changes = (("Worse", delta.worse), ("Gone", delta.gone), ("Better", delta.better), ("New", delta.new))
+    bad = [test for test in in_order(document["tests"]) if is_bad(test)]
+    rows = [*delta.incomparable, *(row for _, group in changes for row in group)]
+    names = _names([*(test["id"] for test in bad), *(row.test for row in rows)])
     sections = []
-    if delta.incomparable:
-        reasons = [(_place(pair), wording.cut(pair.obstacle, 2 * LONGEST)) for pair in delta.incomparable]
-        table = DataTable(("Test", "Why"), reasons[:most], _rest(reasons, most))
-        sections.append(_section("Not compared", len(reasons), table))
-    for kind, changes in (("Worse", delta.worse), ("Gone", delta.gone), ("Better", delta.better), ("New", delta.new)):
-        if changes:
-            rows = [_row(change) for change in changes[:most]]
-            sections.append(_section(kind, len(changes), DataTable(COLUMNS, rows, _rest(changes, most))))
+    failures = [(names[test["id"]], wording.cut(explain(test), 2 * LONGEST)) for test in bad[:most]]
+    obstacles = [(_place(pair, names), wording.cut(pair.obstacle, 2 * LONGEST)) for pair in delta.incomparable[:most]]
+    for name, count, lines in (
+        ("Failed", len(bad), failures),
+        ("Not compared", len(delta.incomparable), obstacles),
+    ):
+        sections += [_section(name, count, DataTable(("Test", "Why"), lines))] if count else []
+    for name, group in changes:
+        cells = [_row(change, names) for change in group[:most]]
+        sections += [_section(name, len(group), DataTable(COLUMNS, cells))] if group else []
     if delta.notes:
         sections.append(Section("Tools that differ", [Paragraph("; ".join(delta.notes[: max(1, most)]))]))
     return sections
 
 
+def _names(tests: Sequence[str]) -> dict[str, str]:
+    """How each test is named: without its file, unless another file has a test of that name."""
+    ids = dict.fromkeys(tests)
+    counts = Counter(map(wording.short_id, ids))
+    chosen = {name: name if counts[wording.short_id(name)] > 1 else wording.short_id(name) for name in ids}
+    return {name: wording.cut(text, LONGEST, middle=True) for name, text in chosen.items()}
+
+
 def _section(name: str, count: int, table: DataTable) -> Section:
-    blocks = [table] if table.rows else [Paragraph(table.caption)]
-    return Section(f"{name} ({count})", blocks)
+    more = count - len(table.rows)
+    rest = [Paragraph(f"{more} more {'is' if more == 1 else 'are'} left out here.")] if more else []
+    return Section(f"{name} ({count})", [*([table] if table.rows else []), *rest])
 
 
-def _rest(rows: Sequence[object], most: int) -> str:
-    count = len(rows[most:])
-    return f"{count} more {'is' if count == 1 else 'are'} left out here." if count else ""
-
-
-def _row(change: Change) -> tuple[str, ...]:
+def _row(change: Change, names: Mapping[str, str]) -> tuple[str, ...]:
     mark = f"{wording.WORDS['failed'][0]} " if change.fails else ""
     gate = change.gate
     margin = f"{wording.margin(gate)} {gate['name']}" if gate else "–"
-    if gate and change.fails and (gate.get("text") or change.is_verdict):
+    if gate and change.fails and change.is_verdict:
         margin = wording.describe_failure(gate)
-    place = _place(change)
     values = (_value(change, change.before), _value(change, change.after), _difference(change))
-    return f"{mark}{place}", _name(change), *values, wording.cut(margin, LONGEST)
+    return f"{mark}{_place(change, names)}", _name(change), *values, wording.cut(margin, LONGEST)
 
 
-def _place(row: Change | Pair) -> str:
-    name = wording.cut(wording.short_id(row.test), LONGEST, middle=True)
+def _place(row: Change | Pair, names: Mapping[str, str]) -> str:
     details = [wording.cut(text, LONGEST, middle=True) for text in (row.clip, row.run) if text]
-    return f"{name} ({', '.join(details)})" if details else name
+    return f"{names[row.test]} ({', '.join(details)})" if details else names[row.test]
 
 
 def _name(change: Change) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -12,6 +14,8 @@ from pytest_vmaf.text import printable
 
 #: The characters of a reason.
 LONGEST = 200
+#: The end of the name of a search's answer.
+QUALITY = re.compile(r"\d+(\.\d+)?( kbit/s)?$")
 T = TypeVar("T")
 #: What must be the same in the provenance of two scores, by the words of the message.
 SAME = {
@@ -103,21 +107,27 @@ def _of_test(place: Pair, before: Record | None, after: Record | None) -> Iterat
             message = first_line(after["message"], LONGEST)
             yield Pair(place.run, place.test, missing=f"not measured ({after['status']}): {message}")
         return
-    for one, other in _matched(old, (after or {}).get("measurements", ()), key=_clip):
+    for one, other in _matched(old, (after or {}).get("measurements", ()), key=_key):
         yield Pair(place.run, place.test, one, other)
 
 
-def _clip(measurement: Record) -> tuple[str, str]:
-    return short_clip(measurement["distorted"]), measurement.get("subtest") or ""
+def _key(measurement: Record) -> object:
+    """What tells the measurements of a test apart: clip and subtest. Of an answer of a search, the CRF may change."""
+    name = short_clip(measurement["distorted"])
+    targets = [gate["limit"] for gate in measurement["gates"] if gate["name"] == "target"]
+    return QUALITY.sub("", name) if targets else name, measurement.get("subtest") or "", *targets
 
 
 def _matched(before: Sequence[T], after: Sequence[T], key: Callable[[T], object]) -> list[tuple[T | None, T | None]]:
     """Pair what has the same key, and what is left by its order if both sides have as many left."""
-    left = list(before)
+    waiting: dict[object, deque[T]] = {}
+    for one in before:
+        waiting.setdefault(key(one), deque()).append(one)
     matches: list[tuple[T | None, T | None]] = []
-    for each in after:
-        index = next((index for index, one in enumerate(left) if key(one) == key(each)), None)
-        matches.append((None if index is None else left.pop(index), each))
+    for other in after:
+        same = waiting.get(key(other))
+        matches.append((same.popleft() if same else None, other))
+    left = [one for same in waiting.values() for one in same]
     if len(left) == sum(one is None for one, _ in matches):
         rest = iter(left)
         return [(next(rest) if one is None else one, other) for one, other in matches]

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from pytest_vmaf import SettingsError, Vmaf
+from pytest_vmaf.json_shapes import conform
+from pytest_vmaf.report.schema import MEASUREMENT
 
 
 @pytest.mark.parametrize(
@@ -38,6 +40,7 @@ def test_sentence(method: str, arguments: list[Any], keywords: dict[str, Any], m
         getattr(vmaf, method)(*arguments, **keywords)
     assert message in str(error.value)
     assert [record["error"] for record in vmaf.records] == [str(error.value)]
+    conform(vmaf.records[0], MEASUREMENT)
 
 
 def test_signatures_stay() -> None:

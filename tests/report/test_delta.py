@@ -62,17 +62,17 @@ def test_kinds() -> None:
 def test_directions() -> None:
     """A lower NEG and SSIM, and a higher bitrate, gap and speed loss are worse; the order is that of their weight."""
     before = measured(max_gap=9)
-    before["features"] = {"float_ssim": 0.99, "psnr_y": 40.0}
+    before["features"] = {"float_ssim": 0.99, "xpsnr_y": 40.0, "psnr_y": 40.0}
     after = copy.deepcopy(before)
     before["stream"], after["stream"] = {**STREAM, "bitrate": 100_000.0}, {**STREAM, "bitrate": 105_000.0}
     after["neg"], after["gap"] = 93.5, 2.5
-    after["features"] |= {"float_ssim": 0.96, "psnr_y": 41.0}
+    after["features"] |= {"float_ssim": 0.96, "xpsnr_y": 41.0, "psnr_y": 41.0}
     for gate in after["gates"]:
         gate["value"] = after.get(gate["metric"], gate["value"])
     delta = changed(before, after)
     assert [each.number.name for each in delta.worse] == ["bitrate", "float_ssim", "neg", "gap"]
     assert [round(each.weight, 3) for each in delta.worse] == [5, 3, 0.5, 0.5]
-    assert [each.number.name for each in delta.better] == ["psnr_y"]
+    assert [each.number.name for each in delta.better] == ["xpsnr_y"]
     # The default score and the gap are compared where a gate limits them.
     for each in (before, after):
         each["gates"] = [gate for gate in each["gates"] if gate["metric"] != "gap"]
@@ -91,7 +91,7 @@ def test_fallen_gate() -> None:
     after["gates"][-1] |= {"value": 0.0, "margin": -1.0, "passed": False, "text": "codec is hevc, not h264"}
     assert short(changed(before, after).worse) == [("codec", 1, 0, "codec")]
     assert short(changed(after, before).better) == [("codec", 0, 1, "codec")]
-    [row] = delta_page.sections_of(changed(before, after), 9)[0].blocks[0].rows  # type: ignore[union-attr]
+    [row] = delta_page.sections_of(changed(before, after), a_document(), 9)[0].blocks[0].rows  # type: ignore[union-attr]
     assert list(row)[1:] == ["codec", "passed", "failed", "–", "codec is hevc, not h264"]
 
 
@@ -122,6 +122,11 @@ def test_pairing() -> None:
     assert (swapped.unchanged, swapped.worse) == (2, ())
     delta = changed(measured(94, "crf30.mp4"), measured(93.5, "crf31.mp4"))
     assert delta.worse[0].clip == "crf30.mp4 → crf31.mp4"
+    answers = [measured(neg, f"libx264 CRF {crf}") for neg, crf in ((94, 25), (96, 19), (94, 19), (96, 15))]
+    for answer, target in zip(answers, (93, 95, 93, 95), strict=True):
+        answer["gates"][0] |= {"name": "target", "limit": float(target)}
+    before, after = (a_document(a_named_test("test_a", *each)) for each in (answers[:2], answers[2:]))
+    assert compare(before, after).unchanged == 2
     more = compare(a_document(a_named_test("test_a", two[0])), a_document(a_named_test("test_a", *reversed(two))))
     assert (more.unchanged, [each.clip for each in more.new]) == (1, ["b.mp4"])
     runs = [{**a_document()["runs"][0], "name": name} for name in ("x86", "arm")]
@@ -150,6 +155,8 @@ def test_comment() -> None:
     text = delta_page.markdown(compare(base, new), new, base)
     lines = text.splitlines()
     assert lines[:2] == [delta_page.MARKER, "## &#10008; VMAF&#58; 1 of 1 test failed"]
+    assert "### Failed (1)" in text
+    assert "NEG 91.00 is 2.00 below the minimum of 93 |" in text
     assert "topic &#64; bbbbbbbbbb compared with main &#64; aaaaaaaaaa" in text
     assert "| NEG | 94.00 | 91.00 | -3.00 | -2.00 min&#95;neg |" in text
     assert "<script" not in text
