@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,8 @@ class OutcomeWriter:
         measured, violated, failed = judge(collector.tests() if collector else ())
         if self._not_collected:
             failed.append(f"{plural(self._not_collected, 'file')} could not be collected")
-        write_outcome(self._folder, RunOutcome(measured, tuple(violated), tuple(failed), self._interrupted))
+        with suppress(OSError):
+            write_outcome(self._folder, RunOutcome(measured, tuple(violated), tuple(failed), self._interrupted))
         return result
 
 
