@@ -40,5 +40,5 @@ class EncoderOptions(TypedDict, total=False):
     preset: str | int | None
     arguments: str | Sequence[str]
     pix_fmt: str | None
-    crf: tuple[float, float] | None
+    crf: tuple[float | None, float | None] | None
     mode: Mode | None

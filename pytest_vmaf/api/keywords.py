@@ -225,11 +225,13 @@ class SweepSettings(Settings, ExecutorOptions, total=False):
         arguments: Further arguments of the encoders, as a string or a list.
         pix_fmt: The pixel format to encode in.
         mode: What `crfs` are, as in `EncodeOptions`.
+        sample: Encode so many seconds from the middle of each source.
     """
 
     arguments: str | Sequence[str]
     pix_fmt: str | None
     mode: Mode | None
+    sample: float | None
 
 
 class SearchOptions(EncodeOptions, total=False):
@@ -237,7 +239,7 @@ class SearchOptions(EncodeOptions, total=False):
 
     Attributes:
         metric: The metric of the targets: `"neg"`, `"vmaf"`, `"psnr_y"` …, with `.p5` or another pool.
-        crf: The window that is searched, the smaller number first.
+        crf: The window that is searched, the smaller number first. None as one of them is the end of the scale.
         sample: Search on so many seconds from the middle of the source.
         start: Where an earlier search ended: `{96: 27}`, or what it returned.
         keep: The folder that stores the encodes of the answers.
@@ -246,7 +248,7 @@ class SearchOptions(EncodeOptions, total=False):
     """
 
     metric: str
-    crf: tuple[float, float] | None
+    crf: tuple[float | None, float | None] | None
     sample: float | None
     start: Mapping[float, float] | Bisection | None
     keep: PathLike | None

@@ -229,17 +229,20 @@ def sweep(
     """As `Vmaf.sweep`."""
     from pytest_vmaf.encoding.encoder_names import with_mode
     from pytest_vmaf.search.requests import read_list, read_path, read_pix_fmt, read_words
+    from pytest_vmaf.search.sample import middle
     from pytest_vmaf.search.sweep import SweepRequest, sweep as run_sweep
 
     def run(search: SearchInput) -> tuple[Row, ...]:
-        check_options(search, ("arguments", "pix_fmt", "mode"), "a sweep makes every encode of its grid")
+        check_options(search, ("arguments", "pix_fmt", "mode", "sample"), "a sweep makes every encode of its grid")
+        sample = search.options.get("sample")
+        scorings = search.scorings if sample is None else tuple(middle(each, sample) for each in search.scorings)
         names = tuple(
             None if preset is None else str(preset) for preset in read_list("presets", presets, "['fast', 'slow']")
         )
         mode = search.options.get("mode")
         chosen = read_list("encoders", encoders, "['libx264', 'libsvtav1']")
         request = SweepRequest(
-            scorings=search.scorings,
+            scorings=scorings,
             # A mode in an encoder's name precedes that of all.
             encoders=tuple(
                 (with_mode(each, mode if each.mode == "crf" else None), names)

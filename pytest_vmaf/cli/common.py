@@ -108,6 +108,8 @@ def add_settings(parser: argparse.ArgumentParser, taken: Sequence[str] = ("--bin
             hidden: dict[str, Any] = {"dest": option.name, "default": None, "help": argparse.SUPPRESS}
             if visible != option.flag:
                 group.add_argument(option.flag, **hidden, **kind)
+            if option.name == "ffmpeg":
+                group.add_argument("--ffmpeg-bin", **hidden, **kind)
             if option.ini_type == "bool" and not off:
                 group.add_argument(f"--no-{short[2:]}", f"--no-vmaf-{short[2:]}", action="store_false", **hidden)
 

@@ -40,6 +40,7 @@ from pytest_vmaf.cli import (
     stream,
     suite,
     sweep,
+    vmaf_tune,
 )
 from pytest_vmaf.cli.common import NOT_MEASURED, PASSED, USAGE, VIOLATED, print_message
 from pytest_vmaf.errors import MeasurementError, SettingsError
@@ -76,6 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE
     if not words[0].startswith("-") and words[0] not in names:
         hint = did_you_mean(words[0], names) or f" Choose from {', '.join(names)}."
+        if words[0] in vmaf_tune.COMMANDS:
+            hint = f" {vmaf_tune.COMMANDS[words[0]]}"
         parser.error(f"There is no command {words[0]!r}.{hint}")
     options, rest = parser.parse_known_args(words)
     if rest and hasattr(options, "most_sources") and not any(word.startswith("-") for word in rest):
@@ -115,6 +118,9 @@ def build_parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.Argum
     commands = parser.add_subparsers(required=True, dest="command", metavar="COMMAND")
     for command in COMMANDS:
         command.add_parser(commands)
+    vmaf_tune.add_flags(commands.choices)
+    # vmaf-roi-score is a program of its own.
+    commands.choices["roi"].add_argument("--version", action=_Version, nargs=0, help=argparse.SUPPRESS)
     return parser, commands.choices
 
 
@@ -145,7 +151,9 @@ def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
 
 def _run_command(options: argparse.Namespace) -> int:
     try:
-        code: int = options.run(options)
+        vmaf_tune.translate(options)
+        with vmaf_tune.encode_folder(options):
+            code: int = options.run(options)
     except SettingsError as error:
         code = print_message(f"usage: {error}", USAGE)
     except MeasurementError as error:

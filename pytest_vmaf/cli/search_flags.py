@@ -57,6 +57,12 @@ def add_encode_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(by_bitrate=False)
 
 
+def add_sample(parser: argparse._ActionsContainer, text: str) -> None:
+    """Add `--sample` with its help."""
+    parser.add_argument("--sample", dest="sample_clip_seconds", type=float, metavar="SECONDS", help=text)
+    parser.add_argument("--sample-clip-seconds", type=_sample, help=argparse.SUPPRESS)
+
+
 def add_model(parser: argparse.ArgumentParser, neg: str) -> None:
     """Add `--neg` with its help, and the settings of a measurement."""
     # --metric is what targets are scores of.
@@ -80,9 +86,9 @@ def add_crf(parser: argparse.ArgumentParser) -> None:
 def add_targets(parser: argparse.ArgumentParser) -> None:
     """Add the targets and their metric."""
     add = parser.add_argument
-    add("--targets", "--target", type=_floats, dest="neg_targets", help="NEG scores to reach, for example 94,96,97,98")
+    add("--targets", "--target", type=floats, dest="neg_targets", help="NEG scores to reach, for example 94,96,97,98")
     text = "scores to reach of the model that is named; without one, default VMAF"
-    add("--target-vmafs", "--target-vmaf", type=_floats, dest="targets", help=text)
+    add("--target-vmafs", "--target-vmaf", type=floats, dest="targets", help=text)
     add("--metric", help="what the targets are scores of: neg.p5, psnr_y, …")
 
 
@@ -93,15 +99,15 @@ def add_search(parser: argparse.ArgumentParser, *, many: bool = False, required:
     add = parser.add_argument
     add("--preset", help="the encoder's preset")
     add_encode_options(parser)
-    add = parser.add_argument_group("search").add_argument
+    group = parser.add_argument_group("search")
+    add = group.add_argument
     text = "search only these CRFs, for example 18-40"
     either = parser.add_mutually_exclusive_group().add_argument
     either("--crf", dest="crf_range", type=_window, metavar="FINEST-COARSEST", help=text)
     either("--crf-range", type=_window, help=argparse.SUPPRESS)
     text = "search bitrates in place of CRFs, only these kbit/s, for example 500-4000"
     either("--bitrate", dest="crf_range", type=_window, action=Bitrate, metavar="LEAST-MOST", help=text)
-    add("--sample", dest="sample_clip_seconds", type=float, help="search on this many seconds from the middle")
-    add("--sample-clip-seconds", type=float, help=argparse.SUPPRESS)
+    add_sample(group, "search on this many seconds from the middle")
     add("--keep", type=Path, metavar="DIR", help="store the encodes that meet the targets there")
     add("--workers", type=int, help="trial encodes at once (default 1)")
     add_model(parser, "--target-vmafs are VMAF-NEG scores; both are always measured")
@@ -159,7 +165,16 @@ def _float(text: str) -> float:
         return math.nan
 
 
-def _floats(text: str) -> list[float]:
+def _sample(text: str) -> float | None:
+    """A number of seconds, or 0 for the whole source."""
+    try:
+        return float(text) or None
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds, got {text!r}") from None
+
+
+def floats(text: str) -> list[float]:
+    """A comma-separated list of numbers."""
     numbers = [*map(_float, words(text))]
     if not all(map(math.isfinite, numbers)):
         raise argparse.ArgumentTypeError(f"expected a list of numbers such as 94,96, got {text!r}")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_vmaf.cli import common, search_flags as flags
+from pytest_vmaf.cli.vmaf_tune import compare_duration
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.media.clip import RAW_SUFFIXES, Clip
 from pytest_vmaf.text import printable
@@ -206,7 +207,9 @@ def read_sources(options: argparse.Namespace, head: Head, size: tuple[int, int] 
     if assumes_size:
         options = argparse.Namespace(**{**vars(options), "width": size[0], "height": size[1]})
     clips = common.read_clips(paths, options)
-    return [_with_defaults(clip, head, assumes_size=assumes_size and clip.path in raw) for clip in clips]
+    sources = [_with_defaults(clip, head, assumes_size=assumes_size and clip.path in raw) for clip in clips]
+    compare_duration(options, sources)
+    return sources
 
 
 def _with_defaults(clip: Clip, head: Head, *, assumes_size: bool) -> Clip:

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_vmaf.cli import common, search_flags as flags
+from pytest_vmaf.cli.coarse_to_fine import Presets, add_flags, check_flags, sweep_coarse_to_fine
 from pytest_vmaf.cli.executors import add_executors, chosen_executor
 from pytest_vmaf.cli.search_input import Head, check_writable, read_sources
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.text import printable
 
 if TYPE_CHECKING:
+    from pytest_vmaf.media.clip import Clip
     from pytest_vmaf.search.rows import Row
 
 #: The flags whose place a manifest takes.
@@ -33,6 +35,7 @@ SUITE_HAS = {
     "frame_rate": "--frame-rate",
     "crop": "--crop",
     "stream": "--stream",
+    "sample_clip_seconds": "--sample",
 }
 
 
@@ -54,6 +57,8 @@ def add_parser(commands: common.Commands) -> None:
     text = "the manifest of a suite, in place of sources, encoders and CRFs"
     add("--suite", type=Path, metavar="MANIFEST", help=text)
     flags.add_encode_options(parser)
+    add_flags(parser)
+    flags.add_sample(parser, "encode this many seconds from the middle of each source")
     add_executors(parser)
     add("--output", "--out", type=Path, required=True, help="the .jsonl file; rows that it lacks are added")
     flags.add_source(parser, many=True)
@@ -62,6 +67,7 @@ def add_parser(commands: common.Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Sweep the grid."""
+    check_flags(options)
     with chosen_executor(options) as executor:
         rows = _sweep_suite(options, executor) if options.suite else _sweep_sources(options, executor)
     models = ", ".join(dict.fromkeys(f"{row.setup.model} and {row.setup.neg_model}" for row in rows))
@@ -71,22 +77,30 @@ def run(options: argparse.Namespace) -> int:
 
 def _sweep_sources(options: argparse.Namespace, executor: Executor | None) -> Sequence[Row]:
     vmaf = common.measuring_session(common.settings_layer(options))
-    for name in ("encoders", "crf"):
+    for name in ("encoders",) if options.coarse_to_fine else ("encoders", "crf"):
         if not getattr(options, name):
             flag = {"encoders": "--encoder"}.get(name, f"--{name}")
             raise SettingsError(f"{flag} is missing. Give --encoder, --crf and sources, or --suite.")
     check_writable(options)
-    return vmaf.sweep(
-        read_sources(options, Head(options.command, "neg")),
-        encoders=options.encoders,
-        presets=options.preset or [None],
-        crfs=options.crf,
-        output=options.output,
-        arguments=options.encoder_args or "",
-        pix_fmt=options.encode_pix_fmt,
-        executor=executor,
-        mode=flags.mode_of(options),
-    )
+    sources = read_sources(options, Head(options.command, "neg"))
+
+    def sweep(clips: Sequence[Clip], encoders: Sequence[str], presets: Presets, crfs: Sequence[int]) -> Sequence[Row]:
+        return vmaf.sweep(
+            clips,
+            encoders=encoders,
+            presets=presets,
+            crfs=crfs,
+            output=options.output,
+            arguments=options.encoder_args or "",
+            pix_fmt=options.encode_pix_fmt,
+            sample=options.sample_clip_seconds,
+            executor=executor,
+            mode=flags.mode_of(options),
+        )
+
+    if options.coarse_to_fine:
+        return sweep_coarse_to_fine(sweep, sources, options)
+    return sweep(sources, options.encoders, options.preset or [None], options.crf)
 
 
 def _sweep_suite(options: argparse.Namespace, executor: Executor | None) -> Sequence[Row]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pytest_vmaf.encoding.scale import Scale
+from pytest_vmaf.encoding.scale import Scale, with_ends
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.media.inspect import Video
 from pytest_vmaf.text import did_you_mean
@@ -100,12 +100,14 @@ class RateScale(Scale):
     def window(self, value: object) -> Sequence[float]:
         """The bitrates that a search tries between two of the scale, both included; all for None.
 
+        None as one of the two is the scale's own end.
+
         Raises:
             SettingsError: If these are not two bitrates of the scale, the smaller one first.
         """
         if value is None:
             return self.steps
-        pair = tuple(map(number_or_none, value)) if isinstance(value, tuple | list) else ()
+        pair = tuple(map(number_or_none, with_ends(value, self.ends)))
         low, high = pair if len(pair) == 2 else (None, None)
         if low is None or high is None or not (self.has(low) and self.has(high) and low <= high):
             what = f"two whole numbers {self.range_words} for {self.name}"

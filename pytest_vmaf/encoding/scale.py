@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from pytest_vmaf.encoding.codec import number_of
 from pytest_vmaf.errors import SettingsError
@@ -58,18 +58,27 @@ class Scale:
     def window(self, value: object) -> Sequence[float]:
         """The numbers between two of the scale, the finest first; all of them for None.
 
+        None as one of the two is the scale's own end.
+
         Raises:
             SettingsError: If these are not two numbers of the scale, the smaller one first.
         """
         if value is None:
             return self.steps
-        pair = tuple(value) if isinstance(value, tuple | list) else ()
+        pair = with_ends(value, (min(self.steps), max(self.steps)))
         kinds = (int, float) if self.is_grid else (int,)
         if len(pair) == 2 and all(type(each) in kinds and each in self.steps for each in pair) and pair[0] <= pair[1]:
             first, last = sorted(map(self.steps.index, pair))
             return self.steps[first : last + 1]
         what = f"{'two' if self.is_grid else 'two whole numbers'} {self.range_words} for {self.name}"
         raise SettingsError(f"crf must be {what}, the smaller one first, not {value!r:.80}.")
+
+
+def with_ends(window: object, ends: tuple[float, float]) -> tuple[Any, ...]:
+    """The two numbers of a window, with an end of the scale in place of None. Nothing if these are not two."""
+    if not isinstance(window, tuple | list) or len(window) != 2:
+        return ()
+    return tuple(end if each is None else each for each, end in zip(window, ends, strict=True))
 
 
 def as_crf(number: float) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
@@ -10,26 +9,20 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from pytest_vmaf.encoding.cut import centre, cut
 from pytest_vmaf.encoding.rate_modes import at, usual_window
-from pytest_vmaf.errors import EncodeError, MeasurementError, ScorerError, SettingsError
+from pytest_vmaf.errors import EncodeError, MeasurementError, ScorerError
 from pytest_vmaf.media.child_signals import ENDING, deferred
-from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.fingerprint import stamp_of
-from pytest_vmaf.media.inspect import count_frames, inspect
-from pytest_vmaf.media.part import frames_of_part
 from pytest_vmaf.media.process import thread_refusals
 from pytest_vmaf.media.scratch import scratch_folder
 from pytest_vmaf.scoring.measure import measure
 from pytest_vmaf.scoring.pools import SHOT
-from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.scoring.scorer import Scorer
 from pytest_vmaf.search.bisect_request import (
     BisectRequest,
     SearchPlan,
     check_encoder,
     check_targets,
-    invalid,
     make_job,
 )
 from pytest_vmaf.search.bisection import MET, Answer, Bisection, sample_name
@@ -37,6 +30,7 @@ from pytest_vmaf.search.crf_search import Crossing, find_crossings
 from pytest_vmaf.search.further_encodes import USUAL_COVER, cover_rates, cover_scale, cover_twin
 from pytest_vmaf.search.metric import with_metrics
 from pytest_vmaf.search.probe import Probe, Prober
+from pytest_vmaf.search.sample import cut_sample
 from pytest_vmaf.search.speed import cached_speed
 from pytest_vmaf.text import printable
 
@@ -136,39 +130,6 @@ def bisect(request: BisectRequest, scorer: Scorer, plan: SearchPlan = PLAIN) -> 
         speed=speed,
         repeats=repeats,
     )
-
-
-def cut_sample(
-    scoring: MeasureRequest, seconds: float | None, ffmpeg: str, folder: Path
-) -> tuple[Clip, tuple[int, int] | None]:
-    """Cut a sample from the middle of the reference without loss.
-
-    Args:
-        scoring: Names the reference.
-        seconds: The duration of the sample, None for the whole reference.
-        ffmpeg: The path of ffmpeg.
-        folder: Where the sample is written.
-
-    Returns:
-        The clip, and the first frame and number of frames of the sample (None for the whole reference).
-
-    Raises:
-        SettingsError: If `seconds` is not a number above 0, or the reference states no frame rate.
-    """
-    reference, timeout = scoring.reference, scoring.timeout
-    if seconds is None:
-        return reference, None
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
-        raise invalid("sample", "a number of seconds above 0", seconds)
-    video = inspect(reference, ffmpeg, 1, timeout, scoring.cache)
-    if video.frame_rate is None:
-        raise SettingsError(
-            f"{reference.name} states no frame rate, so it has no seconds. Use Clip(..., frame_rate=24)."
-        )
-    count = count_frames(reference, ffmpeg, timeout, scoring.cache)
-    count = frames_of_part(reference.name, reference.start, reference.frames, count)
-    window = centre(count, video.frame_rate, seconds)
-    return cut(reference, [window], folder, ffmpeg, timeout=timeout, cache=scoring.cache)[0], window
 
 
 def _search(request: BisectRequest, plan: SearchPlan, prober: Prober, ceiling: float) -> tuple[Crossing, ...]:

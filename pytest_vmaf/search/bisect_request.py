@@ -52,7 +52,7 @@ class BisectRequest:
     preset: str | None = None
     arguments: tuple[str, ...] = ()
     pix_fmt: str | None = None
-    crf: tuple[float, float] | None = None
+    crf: tuple[float | None, float | None] | None = None
     sample: float | None = None
     start: Mapping[float, float] = field(default_factory=dict)
     keep: Path | None = None

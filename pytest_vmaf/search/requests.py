@@ -35,7 +35,7 @@ def bisect_request(
     arguments: str | Sequence[str] = (),
     pix_fmt: str | None = None,
     metric: str | Metric = "neg",
-    crf: tuple[float, float] | None = None,
+    crf: tuple[float | None, float | None] | None = None,
     sample: float | None = None,
     start: Mapping[float, float] | Bisection | None = None,
     keep: str | os.PathLike[str] | None = None,

@@ -21,9 +21,10 @@ from pytest_vmaf.media.fingerprint import content_of
 from pytest_vmaf.media.scratch import scratch_folder
 from pytest_vmaf.scoring.cached import capabilities
 from pytest_vmaf.scoring.scorer import Scorer, Tools
-from pytest_vmaf.search.bisect import bisect, cut_sample
+from pytest_vmaf.search.bisect import bisect
 from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan, check_encoder, make_job
 from pytest_vmaf.search.bisection import Bisection
+from pytest_vmaf.search.sample import cut_sample
 from pytest_vmaf.search.speed import Speed, cached_speed
 from pytest_vmaf.search.sweep_curves import program_hash
 

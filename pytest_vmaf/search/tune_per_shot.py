@@ -21,13 +21,14 @@ from pytest_vmaf.scoring.measure import measure
 from pytest_vmaf.scoring.pools import is_window, pooled
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.scorer import Scorer
-from pytest_vmaf.search.bisect import bisect, cut_sample
+from pytest_vmaf.search.bisect import bisect
 from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan, lowest_target, make_job
 from pytest_vmaf.search.bisection import Bisection, sample_name
 from pytest_vmaf.search.compare import overall
 from pytest_vmaf.search.metric import Metric, with_metrics
 from pytest_vmaf.search.per_shot import PerShot, ShotAnswer
 from pytest_vmaf.search.probe import Probe
+from pytest_vmaf.search.sample import cut_sample
 from pytest_vmaf.search.search_tasks import Search, run_searches
 
 
@@ -179,7 +180,7 @@ class _Tuning:
         if probe is None:
             encoder = self.base.encoder
             met = [each[self.target].crf for each in self.bisections if each[self.target].met]
-            finest = (max if encoder.larger_is_finer else min)(met or self.base.crf or encoder.crf_range)
+            finest = (max if encoder.larger_is_finer else min)(met or self.base.steps)
             alone = replace(
                 self._search_for(clip),
                 # The window has one CRF, which is measured for any target. No encode reaches a target of 0.
