@@ -159,3 +159,27 @@ def test_raw_video_of_any_name(
 def test_forced_colours(run: Run, reference: Path, encoded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AV_LOG_FORCE_COLOR", "1")
     assert run("score", reference, encoded).returncode == 0
+
+
+def test_chunk_flags(run: Run, reference: Path, encoded: Path) -> None:
+    done = run("score", reference, encoded, "--processes=2")
+    assert done.returncode == 2
+    assert "--processes and --dask need --chunk: they score a clip in chunks" in done.stderr
+    for flags, words in (
+        (["--chunk=x"], "chunk must be a number of seconds above 0, such as 30 or \"30s\", not 'x'"),
+        (["--chunk=nan"], "chunk must be a number of seconds above 0"),
+        (["--chunk=1", "--processes=0"], "--processes must be a whole number of at least 1"),
+        (["--chunk=1", "--processes=2", "--dask=tcp://a:1"], "--processes and --dask exclude each other"),
+    ):
+        done = run("check", reference, encoded, *flags)
+        assert (done.returncode, words in done.stderr) == (2, True), done.stderr
+
+
+@pytest.mark.slow
+def test_chunks(run: Run, reference: Path, encoded: Path) -> None:
+    command = ("score", reference, encoded, "--no-signs", "--format=json", "--no-cache")
+    whole, here, processes = (
+        json.loads(run(*command, *more).stdout) for more in ((), ("--chunk=0.5s",), ("--chunk=0.5", "--processes=2"))
+    )
+    assert here == {**whole, "started": here["started"]}
+    assert processes == {**whole, "started": processes["started"]}
