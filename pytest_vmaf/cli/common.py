@@ -136,6 +136,9 @@ def settings_layer(options: argparse.Namespace) -> Layer:
     Raises:
         SettingsError: For invalid ones, and for gates that compare with a baseline.
     """
+    if options.vmaf_bin is not None and options.scorer is None:
+        # Naming the tool is a request to score with it.
+        options.scorer = "vmaf"
     # The commands select parts by --start and --frames.
     values = {option.name: getattr(options, option.name) for option in OPTIONS if option.name != "part"}
     from pytest_vmaf.api.extensions import standalone

@@ -60,9 +60,6 @@ def run(options: argparse.Namespace) -> int:
     if len(clips) != 2:
         raise SettingsError(f"{options.command} takes two clips, the original and the encoded one, not {len(clips)}.")
     options.reference, options.distorted = clips
-    if options.vmaf_bin is not None and options.scorer is None:
-        # Naming the tool is a request to score with it.
-        options.scorer = "vmaf"
     if options.model is None and options.generation is None:
         options.model = MODEL
     neg = names_neg(options)

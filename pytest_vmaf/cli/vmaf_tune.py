@@ -50,6 +50,23 @@ class Refusal:
     advice: str
 
 
+#: Where tune-per-shot writes its encode. Answers are text.
+VIDEOS = (
+    ".mp4",
+    ".mkv",
+    ".webm",
+    ".mov",
+    ".m4v",
+    ".ts",
+    ".ivf",
+    ".y4m",
+    ".yuv",
+    ".264",
+    ".h264",
+    ".265",
+    ".hevc",
+    ".obu",
+)
 REFUSALS = (
     Refusal(
         "--no-source-hash", ENCODING, "The hash tells sources apart, and costs little beside an encode. Leave it out."
@@ -131,6 +148,12 @@ def translate(options: argparse.Namespace) -> None:
         if options.crf_range is not None:
             raise SettingsError("--crf excludes --crf-min and --crf-max, which are its ends.")
         options.crf_range = ends
+    output = getattr(options, "output", None)
+    if hasattr(options, "keep") and output is not None and output.suffix.lower() in VIDEOS:
+        raise SettingsError(
+            f"--output is the file of the answer, as text, and {printable(output.name)} is a video. "
+            "Use --keep DIR for the encodes."
+        )
     if getattr(options, "keep_encodes", False):
         if not hasattr(options, "keep"):
             raise SettingsError(

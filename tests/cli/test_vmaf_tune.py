@@ -12,6 +12,7 @@ import pytest
 
 from cli.commands import Run, searching
 from pytest_vmaf.cli.coarse_to_fine import check_flags
+from pytest_vmaf.cli.common import settings_layer
 from pytest_vmaf.cli.main import build_parser, main
 from pytest_vmaf.cli.vmaf_tune import COMMANDS, REFUSALS, encode_folder, translate
 from pytest_vmaf.errors import SettingsError
@@ -90,6 +91,10 @@ def test_invalid_values(line: str, message: str, parser: ArgumentParser, capsys:
     ("line", "message"),
     [
         ("recommend a --target 9 --crf 18-40 --crf-min 20", "--crf excludes --crf-min and --crf-max"),
+        (
+            "per-shot a --encoder b --target 9 --output out.MP4",
+            "--output is the file of the answer, as text, and out.MP4",
+        ),
         ("recommend a --target 9 --keep-encodes", "--keep-encodes requires --encode-dir DIR"),
         ("sweep a --encoder libx264 --crf 20 --output c.jsonl --keep-encodes", "sweep keeps no encodes"),
     ],
@@ -118,6 +123,12 @@ def test_translations(flags: str, name: str, value: object, parser: ArgumentPars
     options = parser.parse_args(["recommend", "a", *flags.split()])
     translate(options)
     assert getattr(options, name) == value
+
+
+def test_vmaf_bin(parser: ArgumentParser) -> None:
+    for flags, scorer in (("--vmaf-bin v", "vmaf"), ("--vmaf-bin v --scorer ffmpeg", "ffmpeg"), ("", None)):
+        layer = settings_layer(parser.parse_args(["bisect", "a", "--encoder", "b", *flags.split()]))
+        assert layer.options.get("scorer") == scorer
 
 
 def test_encode_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
