@@ -152,6 +152,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Reset state, so that a rerun does not inherit the measurements of the previous attempt."""
     if items.CONTEXT in item.stash:
         del item.stash[items.CONTEXT]
+    if violations := sys.modules.get("pytest_vmaf.testrun.violations"):
+        item.config.stash[violations.SCORE_COMPARED] = False
     if "pytest_vmaf.testrun.worker" in sys.modules:
         from pytest_vmaf.testrun.worker import remove_properties
 

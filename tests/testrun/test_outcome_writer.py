@@ -60,7 +60,12 @@ TESTS = """
         def test_caught_assert(self, vmaf):
             with pytest.raises(AssertionError):
                 assert fake(vmaf, 91).neg >= 93
-            assert 1 == 2
+            raise RuntimeError("no connection")
+
+        def test_after_assert(self, vmaf):
+            # The test before compared a score, and this one compares nothing.
+            fake(vmaf, 95)
+            assert not vmaf.records
 
         @pytest.mark.vmaf(min_neg=93)
         def test_unmeasured(self, vmaf): pass
@@ -93,7 +98,7 @@ def test_outcome(
     [outcome] = outcomes_of(run, tmp_path, monkeypatch)
     violated = {"gate", "assert", "helper", "group", "reported", "fixture"}
     assert names(outcome.violated, "TestViolated") == violated
-    failed = {"missing", "baseline", "plain", "caught", "caught_assert", "unmeasured"}
+    failed = {"missing", "baseline", "plain", "caught", "caught_assert", "after_assert", "unmeasured"}
     assert names(outcome.failed, "TestFailed") == failed
     assert (outcome.measured, outcome.interrupted) == (1, False)
     assert "NEG 91.000 < 93" in outcome.violated[0]
