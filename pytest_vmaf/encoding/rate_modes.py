@@ -179,6 +179,11 @@ def at(mode: str, number: float) -> str:
     return f"CRF {number}" if mode == "crf" else f"{number} kbit/s"
 
 
+def noun_of(mode: str) -> str:
+    """What the number of an encode is, in a sentence: "CRF" or "bitrate"."""
+    return "CRF" if mode == "crf" else "bitrate"
+
+
 def unit_of(mode: str) -> str:
     """What the number of an encode is, as the title of a column."""
     return "CRF" if mode == "crf" else "requested kbit/s"

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from pytest_vmaf.encoding.rate_modes import at, usual_window
+from pytest_vmaf.encoding.rate_modes import at, noun_of, usual_window
 from pytest_vmaf.errors import EncodeError, MeasurementError, ScorerError
 from pytest_vmaf.media.child_signals import ENDING, deferred
 from pytest_vmaf.media.fingerprint import stamp_of
@@ -165,7 +165,6 @@ def _with_cover(plan: SearchPlan, targets: int) -> Callable[[int, float], None] 
 def _check_scale(request: BisectRequest, prober: Prober) -> None:
     """Raise EncodeError if the encoder ignores the CRF, or if its scale runs the other way."""
     steps, at = request.steps, prober.job.at
-    what = "CRF" if request.encoder.mode == "crf" else "bitrate"
     if len(prober.probes) == 1 and len(steps) > 1:
         # An easy target is met at the coarsest CRF with one encode, which cannot tell whether the CRF has an effect.
         [only] = map(steps.index, prober.probes)
@@ -183,8 +182,8 @@ def _check_scale(request: BisectRequest, prober: Prober) -> None:
     if len(probes) > 1 and len({(probe.encode.size, probe.result.neg.unclipped.frames) for probe in probes}) == 1:
         crfs = sorted(probe.crf for probe in probes)
         raise EncodeError(
-            f"{prober.job.name} ignores the {what}: {len(probes)} encodes from {at(crfs[0])} to {crfs[-1]} have the "
-            f"same {probes[0].encode.size} bytes and the same scores ({request.metric} {probes[0].score:.3f}).\n"
+            f"{prober.job.name} ignores the {noun_of(request.encoder.mode)}: {len(probes)} encodes from {at(crfs[0])} to "
+            f"{crfs[-1]} have the same {probes[0].encode.size} bytes and the same scores ({request.metric} {probes[0].score:.3f}).\n"
             f"  {IGNORED_BY_A_CODEC if request.encoder.codec is not None else IGNORED}"
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_vmaf.encoding.encode import TrialEncode
 from pytest_vmaf.encoding.encoders import Encoder
-from pytest_vmaf.encoding.rate_modes import at, unit_of
+from pytest_vmaf.encoding.rate_modes import at, noun_of, unit_of
 from pytest_vmaf.encoding.scale import as_crf
 from pytest_vmaf.errors import GateViolation
 from pytest_vmaf.html_views import html_of
@@ -112,13 +112,12 @@ class Answer:
             end = ", the coarsest" if self.outcome == "met at the coarsest" else ""
             scores = f"{self.probe.score:.3f}{after or ''}"
             return f"{what}: {at(self.mode, self.probe.crf)} ({scores}){end}, {self.probe.bitrate / 1000:.1f} kbit/s"
-        number = "CRF" if self.mode == "crf" else "bitrate"
         scores = " and ".join(f"{at(self.mode, crf)} has {score:.3f}" for crf, score in self.evidence)
         if self.outcome == "above the ceiling":
             return f"{what} cannot be reached: the reference itself has {self.ceiling:.3f}"
         if self.outcome == "below at the finest":
             return f"{what} is not reached: {scores.replace(' has', ', the finest, has')}"
-        return f"{what} has no single {number}, because the scores do not fall: {scores}"
+        return f"{what} has no single {noun_of(self.mode)}, because the scores do not fall: {scores}"
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -219,6 +218,7 @@ class Bisection:
         return {
             "encoder": self.encoder.name,
             "name": self.name,
+            "mode": self.encoder.mode,
             "arguments": list(self.arguments),
             "reference": self.reference,
             "metric": self.metric.text,

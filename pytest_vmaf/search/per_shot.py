@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_vmaf.encoding.encode import TrialEncode
-from pytest_vmaf.encoding.rate_modes import at
+from pytest_vmaf.encoding.rate_modes import at, noun_of
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.html_views import html_of
 from pytest_vmaf.media.shots import Shot
@@ -81,7 +81,7 @@ class PerShot:
     @property
     def number(self) -> str:
         """What each shot has one of: "CRF" or "bitrate"."""
-        return "CRF" if self.encode.mode == "crf" else "bitrate"
+        return noun_of(self.encode.mode)
 
     @property
     def bitrate(self) -> float:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pytest_vmaf.encoding.rate_modes import noun_of
 from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.search.bisect_request import invalid
 from pytest_vmaf.search.metric import Metric, parse_metric
@@ -137,6 +138,8 @@ def _recommend(
     finest_first = sorted(rows, key=lambda row: row.crf, reverse=setup.larger_is_finer)
     scores = {row.crf: _score(row, metric) for row in rows}
 
+    noun = noun_of(setup.mode)
+
     def describe(row: Row) -> str:
         return f"{row.at} ({metric} {scores[row.crf]:.3f}, {_kbit(row.bitrate)})"
 
@@ -144,7 +147,7 @@ def _recommend(
         return Recommendation(setup, metric, row, f"{setup.name}: {why}")
 
     if len(rows) > 1 and len({(row.size, row.neg, row.vmaf) for row in rows}) == 1:
-        return answer(None, f"all {len(rows)} rows have the same size and scores, so the encoder ignores the CRF.")
+        return answer(None, f"all {len(rows)} rows have the same size and scores, so the encoder ignores the {noun}.")
     affordable = [row for row in finest_first if max_bitrate is None or row.bitrate <= max_bitrate]
     good = [row for row in finest_first if target is None or scores[row.crf] >= target]
     limit = "" if max_bitrate is None else _kbit(max_bitrate)
@@ -171,7 +174,9 @@ def _recommend(
     coarser = finest_first[place + 1 :]
     below = [finer for finer in finest_first[:place] if scores[finer.crf] < target]
     why = f"{describe(row)} is the coarsest row at or above {target:g}{f' with at most {limit}' if limit else ''}."
-    why += f" The next is {describe(coarser[0])}." if coarser else " No coarser CRF was swept; one may be enough, too."
+    why += (
+        f" The next is {describe(coarser[0])}." if coarser else f" No coarser {noun} was swept; one may be enough, too."
+    )
     if below:
         why += f" The curve is not monotone: {describe(below[-1])} is finer but below the target."
     return answer(row, why)

@@ -119,6 +119,15 @@ def test_codec(vmaf: Vmaf) -> None:
     vmaf.compare("ref.y4m", encoders=[Whole(), "libx264", {"a": "b"}["a"]])
 
 
+def test_modes(vmaf: Vmaf) -> None:
+    encoder = Encoder("libx264", mode="2pass")
+    vmaf.bisect("ref.y4m", encoder=encoder, targets=96, crf=(500, 4000))
+    encode = vmaf.encode("ref.y4m", "out.mp4", encoder="libx264", mode="bitrate", crf=1500)
+    vmaf.compare("ref.y4m", encoders={"a": {"encoder": "libx264", "mode": "2pass"}, "b": "libx264:2pass"}, targets=96)
+    vmaf.sweep("ref.y4m", encoders=["libx264"], crfs=[500, 1000], mode="2pass", output="rows.jsonl")
+    assert encode.mode == "bitrate"
+
+
 def decoded(frames: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
     yield from frames
 
@@ -145,6 +154,7 @@ WRONG = {
     'vmaf.compare("a", encoders=["libx264"], max_disagreement="10")': "max_disagreement",
     'vmaf.bisect("a", encoder="libx264", targets=90, max_disagreement=10)': "max_disagreement",
     'vmaf.check("a", "b", generation="v2")': "generation",
+    'vmaf.encode("a", "b", encoder="libx264", crf=9, mode="two")': "mode",
     'vmaf.check("a", 5)': "check",
     'vmaf.score("a", "b", threads="all")': "threads",
     'vmaf.bisect("a", encoder="x", target=96)': "target",
