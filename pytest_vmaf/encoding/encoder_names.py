@@ -52,11 +52,12 @@ def with_mode(encoder: Encoder, mode: str | None) -> Encoder:
         return replace(encoder, mode=chosen)
     known = ENCODERS.get(encoder.name)
     if known is None or encoder.arguments != known.arguments:
-        kind = "a command" if encoder.command else "a codec" if encoder.codec is not None else "arguments of its own"
-        raise SettingsError(
-            f"mode is for the encoders of ffmpeg by their names, and {encoder.name} has {kind}. Give an Encoder: "
-            f"Encoder({encoder.name!r}, mode={mode!r}, …)."
-        )
+        hint = f"Give Encoder({encoder.name!r}, mode={mode!r}, arguments=…), with {{bitrate}} among the arguments."
+        if encoder.command:
+            hint = "Write {bitrate} in place of {crf} in the command, and leave out mode."
+        elif encoder.codec is not None:
+            hint = "A codec has qualities of its own; leave out mode."
+        raise SettingsError(f"mode={mode!r} is for functions and ffmpeg's encoders by name, not {encoder.name}. {hint}")
     # Everything but what the mode decides stays as it is.
     return Encoder(
         encoder.name,

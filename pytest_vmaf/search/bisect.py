@@ -181,9 +181,10 @@ def _check_scale(request: BisectRequest, prober: Prober) -> None:
         )
     if len(probes) > 1 and len({(probe.encode.size, probe.result.neg.unclipped.frames) for probe in probes}) == 1:
         crfs = sorted(probe.crf for probe in probes)
+        number = noun_of(request.encoder.mode)
         raise EncodeError(
-            f"{prober.job.name} ignores the {noun_of(request.encoder.mode)}: {len(probes)} encodes from {at(crfs[0])} to "
-            f"{crfs[-1]} have the same {probes[0].encode.size} bytes and the same scores ({request.metric} {probes[0].score:.3f}).\n"
+            f"{prober.job.name} ignores the {number}: {len(probes)} encodes from {at(crfs[0])} to {crfs[-1]} have the "
+            f"same {probes[0].encode.size} bytes and the same scores ({request.metric} {probes[0].score:.3f}).\n"
             f"  {IGNORED_BY_A_CODEC if request.encoder.codec is not None else IGNORED}"
         )
 

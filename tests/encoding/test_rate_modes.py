@@ -124,7 +124,7 @@ def test_with_mode() -> None:
     assert command_encoder("enc {bitrate} -o {output}").mode == "bitrate"
     with pytest.raises(SettingsError, match="libx264 has the mode '2pass', but mode is 'bitrate'"):
         with_mode(Encoder("libx264", mode="2pass"), "bitrate")
-    with pytest.raises(SettingsError, match="mode is for the encoders of ffmpeg by their names, and enc has a command"):
+    with pytest.raises(SettingsError, match=r"functions and ffmpeg's encoders by name, not enc\. Write \{bitrate\}"):
         with_mode(command_encoder("enc {crf} -o {output}"), "2pass")
 
 
