@@ -66,7 +66,9 @@ def _show(options: argparse.Namespace) -> int:
     common.check_output(options.output)
     history = _history(options)
     steps = all_steps(history)
-    latest = [_latest_row(series, history, steps) for series in _shown(history, steps)]
+    # The newest step of each series.
+    newest = {id(step.series): step for step in reversed(steps)}
+    latest = [_latest_row(series, history, newest.get(id(series))) for series in _shown(history, steps)]
     tables = [table_section("Numbers", LATEST, latest)]
     if steps:
         tables.append(table_section(STEPS, COLUMNS, [step_row(step, history) for step in steps[:MOST_STEPS]]))
@@ -104,7 +106,8 @@ def _history(options: argparse.Namespace) -> History:
         raise SettingsError(f"--last must be a number of commits from 1, not {options.last}.")
     tolerances = _tolerances(options.tolerance)
     order = _commits(options.commits) if options.commits else []
-    lines: Sequence[HistoryLine] = merge_lines(read_history(file) for file in options.files)
+    histories = [read_history(file) for file in options.files]
+    lines: Sequence[HistoryLine] = histories[0] if len(histories) == 1 else merge_lines(histories)
     branches = options.branch
     main = main_branch(select(lines, tests=options.test)) if not branches and not order else ""
     chosen = select(lines, tests=options.test, branches=branches, last=None)
@@ -155,11 +158,9 @@ def _shown(history: History, steps: Sequence[Step]) -> list[Series]:
     return [series for series in history.series if id(series) in shown]
 
 
-def _latest_row(series: Series, history: History, steps: Sequence[Step]) -> tuple[str, ...]:
+def _latest_row(series: Series, history: History, latest: Step | None) -> tuple[str, ...]:
     from pytest_vmaf.history.sections import number
 
-    # The steps are in the order of their commits, the newest first.
-    latest = next((step for step in steps if step.series is series), None)
     step = f"{number(series, latest.change, sign=True)} at {history.revisions[latest.at].name}" if latest else ""
     ends = (number(series, series.values[0]), number(series, series.values[-1]))
     return (series.name, series.label, str(len(series.at)), *ends, history.revisions[series.at[-1]].name, step)

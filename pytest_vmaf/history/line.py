@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
 from pytest_vmaf.errors import MeasurementError
-from pytest_vmaf.files import unique_keys
 from pytest_vmaf.text import short_repr
 
 SCHEMA = 1
@@ -81,42 +82,62 @@ class HistoryLine:
             MeasurementError: If it is not a line of a history.
         """
         try:
-            record = json.loads(text, object_pairs_hook=unique_keys)
+            record = json.loads(text)
             if not isinstance(record, dict) or record.get("schema") != SCHEMA:
                 schema = record.get("schema") if isinstance(record, dict) else None
                 raise ValueError(f"its schema must be {SCHEMA}, not {short_repr(schema)}")
-            texts = {name: record.get(name, "") for name in TEXTS}
-            maps = {name: record.get(name, _NONE) for name in ("tools", "tolerances")}
-            status = record.get("status", "passed")
-            line = cls(record["test"], record["time"], record["values"], status, **texts, **maps)
-            line._check()
+            return _line(record)
         except KeyError as error:
             raise MeasurementError(f"Not a line of a history: it lacks {error}.") from None
         except (ValueError, OverflowError, RecursionError) as error:
             raise MeasurementError(f"Not a line of a history: {error}.") from None
-        return line
 
-    def _check(self) -> None:
-        for name in ("test", "time", *TEXTS):
-            if not isinstance(getattr(self, name), str):
-                raise ValueError(f"{name} must be a string, not {short_repr(getattr(self, name))}")
-        if not self.test or not TIME.fullmatch(self.time):
-            raise ValueError(f"it must have a test and a time in UTC, not {self.test!r:.80} and {self.time!r:.80}")
-        if self.status not in STATUSES:
-            raise ValueError(f"status must be one of {', '.join(STATUSES)}, not {short_repr(self.status)}")
-        for name in ("values", "tools", "tolerances"):
-            if not isinstance(getattr(self, name), Mapping):
-                raise ValueError(f"{name} must be an object, not {short_repr(getattr(self, name))}")
-        for metric, value in self.values.items():
-            # NaN and infinity are no JSON, but Python reads them.
-            if type(value) not in (int, float) or not math.isfinite(value):
-                raise ValueError(f"{metric!r:.80} must be a finite number, not {short_repr(value)}")
-        for metric, limit in self.tolerances.items():
-            number = type(limit) in (int, float) and isinstance(limit, int | float) and 0 <= limit < math.inf
-            if not number and not (isinstance(limit, str) and PERCENTAGE.fullmatch(limit)):
-                raise ValueError(
-                    f"the tolerance of {metric!r:.80} must be a number or percentage, not {short_repr(limit)}"
-                )
-        for name, version in self.tools.items():
-            if not isinstance(version, str):
-                raise ValueError(f"the version of {name!r:.80} must be a string, not {short_repr(version)}")
+
+def _line(record: Mapping[str, object]) -> HistoryLine:
+    """Check a line that was read, and make it. Texts that many lines have are in memory once."""
+    test, time, status = _text("test", record["test"]), _text("time", record["time"]), record.get("status", "passed")
+    if not test or not TIME.fullmatch(time):
+        raise ValueError(f"it must have a test and a time in UTC, not {test!r:.80} and {time!r:.80}")
+    if status not in STATUSES:
+        raise ValueError(f"status must be one of {', '.join(STATUSES)}, not {short_repr(status)}")
+    texts = {name: _text(name, record[name]) for name in TEXTS if name in record}
+    values = _object("values", record["values"])
+    for metric, value in values.items():
+        # NaN and infinity are no JSON, but Python reads them.
+        if type(value) not in (int, float) or not math.isfinite(value):
+            raise ValueError(f"{metric!r:.80} must be a finite number, not {short_repr(value)}")
+    tools = _shared(tuple(_object("tools", record["tools"]).items())) if "tools" in record else _NONE
+    limits = _shared(tuple(_object("tolerances", record["tolerances"]).items())) if "tolerances" in record else _NONE
+    for metric, limit in limits.items():
+        number = type(limit) in (int, float) and 0 <= limit < math.inf
+        if not number and not (isinstance(limit, str) and PERCENTAGE.fullmatch(limit)):
+            raise ValueError(f"the tolerance of {metric!r:.80} must be a number or percentage, not {short_repr(limit)}")
+    for name, version in tools.items():
+        _text(f"the version of {name!r:.80}", version)
+    values = {sys.intern(metric): value for metric, value in values.items()}
+    return HistoryLine(test, time, values, str(status), **texts, tools=tools, tolerances=limits)
+
+
+def _text(name: str, value: object) -> str:
+    if type(value) is not str:
+        raise ValueError(f"{name} must be a string, not {short_repr(value)}")
+    return sys.intern(value)
+
+
+def _object(name: str, value: object) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} must be an object, not {short_repr(value)}")
+    return value
+
+
+def _shared(items: tuple[tuple[str, Any], ...]) -> Mapping[str, Any]:
+    try:
+        return _remembered(items)
+    except TypeError:
+        # A list or an object, which is refused.
+        return dict(items)
+
+
+@lru_cache(maxsize=1000)
+def _remembered(items: tuple[tuple[str, Any], ...]) -> Mapping[str, Any]:
+    return MappingProxyType(dict(items))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
@@ -14,6 +15,8 @@ from pytest_vmaf.text import plural
 TITLE, STEPS = "History", "Steps"
 #: Points of a line, names below a chart, and rows of the table of steps.
 MOST_POINTS, MOST_NAMES, MOST_STEPS = 300, 8, 200
+#: Steps that are marked on a line, the newest ones.
+MOST_MARKED = 50
 COLUMNS = ("commit", "after", "date", "test", "metric", "before", "then", "change", "tolerance", "remark")
 ONE_COMMIT = "A trend needs a second commit."
 
@@ -55,8 +58,11 @@ def history_sections(history: History, steps: Sequence[Step], most: int) -> list
     """
     chosen = _most_important(history, steps, most)
     sections = [Section(STEPS, steps_blocks(history, steps))]
+    ours: dict[int, list[Step]] = defaultdict(list)
+    for step in sorted(steps, key=lambda step: step.index):
+        ours[id(step.series)].append(step)
     for test, group in groupby((series for series in history.series if id(series) in chosen), lambda each: each.test):
-        sections.append(Section(cut(short_id(test), 200), [_chart(each, history, steps) for each in group]))
+        sections.append(Section(cut(short_id(test), 200), [_chart(each, history, ours[id(each)]) for each in group]))
     if more := len(history.series) - len(chosen):
         note = f"{plural(more, 'line')} without recent steps left out, to keep the page small. Name tests or metrics."
         sections.append(Section("Further lines", [Paragraph(note)]))
@@ -128,14 +134,14 @@ def _most_important(history: History, steps: Iterable[Step], most: int) -> set[i
 
 
 def _chart(series: Series, history: History, steps: Sequence[Step]) -> Chart:
-    ours = sorted((step for step in steps if step.series is series), key=lambda step: step.index)
-    indexes = thin(series.values, [near for step in ours for near in (step.index - 1, step.index)])
+    shown = steps[-MOST_MARKED:]
+    indexes = thin(series.values, [near for step in shown for near in (step.index - 1, step.index)])
     points = [(float(series.at[index]), series.values[index]) for index in indexes]
-    marked = [indexes.index(step.index) for step in ours]
-    worse = [indexes.index(step.index) for step in ours if step.is_worse]
+    marked = [indexes.index(step.index) for step in shown]
+    worse = [indexes.index(step.index) for step in shown if step.is_worse]
     last, now = series.values[-1], number(series, series.values[-1])
     limit = series.limit(last)
-    latest = ours[-1] if ours else None
+    latest = steps[-1] if steps else None
     since = f", {number(series, latest.change, sign=True)} at {history.revisions[latest.at].name}" if latest else ""
     return Chart(
         "commit",
@@ -143,7 +149,7 @@ def _chart(series: Series, history: History, steps: Sequence[Step]) -> Chart:
         [Line(series.label, points, marked, "course", worse)],
         [(f"+{tolerance_text(series)}", last + limit), (f"-{tolerance_text(series)}", last - limit)] if limit else [],
         f"{series.label} of {cut(series.of or short_id(series.test), 120, middle=True)}: {now}{since}.",
-        folded=not any(step.beyond for step in ours),
+        folded=not any(step.beyond for step in steps),
         names=_places(history, series, indexes, marked),
     )
 

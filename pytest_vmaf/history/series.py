@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import NamedTuple
@@ -82,7 +82,6 @@ class Series:
         runs: How many runs each number is the mean of.
         tolerance: The limit on a change, a number or a percentage.
         tools: For each number, the versions that measured it.
-        repeats: Whether several runs of one commit gave the same number; None if no commit was run again.
     """
 
     test: str
@@ -92,8 +91,7 @@ class Series:
     values: tuple[float, ...]
     runs: tuple[int, ...]
     tolerance: float | str
-    tools: tuple[frozenset[tuple[str, str]], ...] = ()
-    repeats: bool | None = None
+    tools: tuple[Mapping[str, str], ...] = ()
 
     @property
     def name(self) -> str:
@@ -199,7 +197,7 @@ def make_history(
     subjects = _several_subjects(lines)
     points: dict[tuple[Key, str], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     limits: dict[tuple[Key, str], float | str] = {}
-    tools: dict[Key, dict[int, HistoryLine]] = defaultdict(dict)
+    tools: dict[Key, dict[int, Mapping[str, str]]] = defaultdict(dict)
     wanted: dict[str, bool] = {}
     for line in lines:
         at = indexes.get(line.commit or line.time)
@@ -211,17 +209,18 @@ def make_history(
             line.target,
             *(line.run, line.platform, line.model),
         )
-        tools[key][at] = line
+        tools[key][at] = line.tools
         for metric, value in line.values.items():
             if metric not in wanted:
                 wanted[metric] = not metrics or any(fnmatchcase(metric, each) for each in metrics)
             if wanted[metric]:
                 points[key, metric][at].append(value)
-        limits.update({(key, metric): limit for metric, limit in line.tolerances.items()})
+        if line.tolerances:
+            limits.update({(key, metric): limit for metric, limit in line.tolerances.items()})
     names = _names({key for key, _ in points})
     series = []
     for (key, metric), values in points.items():
-        means = {at: sum(each) / len(each) for at, each in sorted(values.items())}
+        means = {at: each[0] if len(each) == 1 else sum(each) / len(each) for at, each in sorted(values.items())}
         made = Series(
             key.test,
             names[key],
@@ -230,8 +229,7 @@ def make_history(
             tuple(means.values()),
             tuple(len(values[at]) for at in means),
             0.0,
-            tuple(frozenset(tools[key][at].tools.items()) for at in means),
-            _repeats(values.values()),
+            tuple(tools[key][at] for at in means),
         )
         limit = (tolerances or {}).get(metric, limits.get((key, metric)))
         series.append(replace(made, tolerance=_usual_tolerance(made) if limit is None else limit))
@@ -255,11 +253,6 @@ def _place(series: Series) -> tuple[str, str, int, str]:
     """The sort key of a series: by test, NEG first."""
     rank = FIRST.index(series.metric) if series.metric in FIRST else len(FIRST)
     return series.test, series.of, rank, series.metric
-
-
-def _repeats(values: Iterable[Sequence[float]]) -> bool | None:
-    repeated = [len({*each}) == 1 for each in values if len(each) > 1]
-    return all(repeated) if repeated else None
 
 
 def _several_subjects(lines: Iterable[HistoryLine]) -> set[str]:

@@ -67,18 +67,17 @@ class Step:
         if not self.series.tools:
             return ()
         before, after = (self.series.tools[index] for index in (self.index - 1, self.index))
-        return tuple(sorted({name for name, _ in before ^ after if name != "encoder"}))
+        return tuple(sorted(name for name in {*before, *after} - {"encoder"} if before.get(name) != after.get(name)))
 
 
 def find_steps(series: Series) -> list[Step]:
     """Find the steps of a series, in their order.
 
-    A series that mostly repeats its numbers has no noise, or one whose commits give the same number again: a step is
-    where it differs from the level by more than the tolerance, also after several small changes. In a noisy one, levels
-    are fitted.
+    A series that mostly repeats its numbers has no noise: a step is where it differs from the level by more than the
+    tolerance, also after several small changes. In a noisy one, levels are fitted. That a commit gives the same number
+    again is no sign: it may come from the cache.
     """
-    changing = len({*series.values}) > len(series.values) / 2
-    if len(series.values) >= ENOUGH and changing and not series.repeats:
+    if len(series.values) >= ENOUGH and len({*series.values}) > len(series.values) / 2:
         # numpy is imported where it is needed.
         from pytest_vmaf.history.levels import find_changes, noise_of
 

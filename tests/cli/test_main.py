@@ -85,6 +85,6 @@ def test_help(run: Run, command: str) -> None:
     # Of two flags for one setting, the help shows the short one.
     assert ("--model" in text) is (
         command not in ("gap", "report", "doctor", "stream", "suite", "correlate", "benchmark", "git-bisect")
-        and not command.startswith(("base", "cache"))
+        and not command.startswith(("base", "cache", "hist"))
     )
     assert "--vmaf-model" not in text
