@@ -139,15 +139,18 @@ def _chart(series: Series, history: History, steps: Sequence[Step]) -> Chart:
     points = [(float(series.at[index]), series.values[index]) for index in indexes]
     marked = [indexes.index(step.index) for step in shown]
     worse = [indexes.index(step.index) for step in shown if step.is_worse]
-    last, now = series.values[-1], number(series, series.values[-1])
-    limit = series.limit(last)
-    latest = steps[-1] if steps else None
+    latest, now = steps[-1] if steps else None, number(series, series.values[-1])
+    # The last number of a noisy series is not its level.
+    level = latest.after if latest and latest.noise else series.values[-1]
+    limit = series.limit(level)
     since = f", {number(series, latest.change, sign=True)} at {history.revisions[latest.at].name}" if latest else ""
     return Chart(
         "commit",
         f"{series.label}{f' in {series.about.unit}' if series.about.unit else ''}",
         [Line(series.label, points, marked, "course", worse)],
-        [(f"+{tolerance_text(series)}", last + limit), (f"-{tolerance_text(series)}", last - limit)] if limit else [],
+        [(f"{sign}{tolerance_text(series)}", level + by) for sign, by in (("+", limit), ("-", -limit))]
+        if limit
+        else [],
         f"{series.label} of {cut(series.of or short_id(series.test), 120, middle=True)}: {now}{since}.",
         folded=not any(step.beyond for step in steps),
         names=_places(history, series, indexes, marked),

@@ -110,8 +110,13 @@ def _places(block: Record, low: float, high: float) -> list[tuple[float, str]]:
     names = sorted(_named(block).items())
     if not names:
         return [(tick, f"{tick:g}") for tick in ticks(low, high)]
-    most = min(len(names), MOST_PLACES)
-    chosen = [names[number * (len(names) - 1) // max(most - 1, 1)] for number in range(most)]
+    chosen = [names[0]]
+    for place in names[1:]:
+        if place[0] - chosen[-1][0] >= (high - low) / MOST_PLACES:
+            chosen.append(place)
+        elif place is names[-1]:
+            # The last one matters most.
+            chosen[-1] = place
     return [(x, cut(name, 16)) for x, name in chosen]
 
 
