@@ -11,12 +11,12 @@ from pytest_vmaf.api.context import Context
 from pytest_vmaf.api.placements import with_encoders
 from pytest_vmaf.api.run_search import SearchInput, check_options, encoder_label, run_search, whole_numbers
 from pytest_vmaf.errors import SettingsError
-from pytest_vmaf.media.clip_like import ClipLike
+from pytest_vmaf.media.clip_like import ClipLike, are_several
 from pytest_vmaf.progress import TRIALS
 
 if TYPE_CHECKING:
     from pytest_vmaf.api.keywords import (
-        BisectSettings,
+        BisectOptions,
         CompareSettings,
         EncoderLike,
         EncoderOptions,
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from pytest_vmaf.search.comparison import Comparison
     from pytest_vmaf.search.ladder import Ladder
     from pytest_vmaf.search.per_shot import PerShot
-    from pytest_vmaf.search.requests import Limit
     from pytest_vmaf.search.rows import Row
 
 # pytest shows the caller's line, not ours.
@@ -67,42 +66,57 @@ def encode(
 
 def bisect(
     context: Context,
-    source: ClipLike,
+    source: ClipLike | Sequence[ClipLike],
     encoder: EncoderLike,
     targets: float | Sequence[float],
-    max_bitrate: Limit,
-    min_crf: Limit,
-    settings: BisectSettings,
-) -> Bisection:
+    settings: BisectOptions,
+) -> Bisection | tuple[Bisection, ...]:
     """As `Vmaf.bisect`."""
     from pytest_vmaf.api.baseline_agreement import BaselineAgreement
     from pytest_vmaf.api.search_records import record_answers
     from pytest_vmaf.baselines.entry import start_of
     from pytest_vmaf.baselines.from_results import entry_of_bisection
     from pytest_vmaf.report.search_sections import bisect_section
-    from pytest_vmaf.search.bisect import bisect as run_bisection
     from pytest_vmaf.search.bisect_request import SearchPlan
+    from pytest_vmaf.search.compare import keep_folder, source_names
     from pytest_vmaf.search.requests import bisect_request, read_limits
+    from pytest_vmaf.search.search_tasks import Search, run_searches
 
-    def run(search: SearchInput) -> Bisection:
+    others = {name: value for name, value in settings.items() if name not in ("max_bitrate", "min_crf")}
+    several = are_several(source)
+
+    def run(search: SearchInput) -> tuple[Bisection, ...]:
         options, baseline = search.options.copy(), search.baseline
+        if baseline and several:
+            raise SettingsError("A baseline of vmaf.bisect is of one source. Call it for each source.")
         if baseline and baseline.entry and baseline.entry["kind"] == "bisect":
             # The answers of an encoder that did not change are where they were.
             options.setdefault("start", start_of(baseline.entry))
         request = bisect_request(search.scorings[0], context.extensions.encoder(encoder), targets, **options)
-        limits = read_limits(request, max_bitrate, min_crf)
+        limits = read_limits(request, settings.get("max_bitrate"), settings.get("min_crf"))
         agreement = BaselineAgreement(search, request)
+        plan = SearchPlan(rates=agreement.rates("", 0))
+        folders = [keep_folder(request.keep, place, len(search.scorings)) for place in range(len(search.scorings))]
+        plans = [
+            Search(name, replace(request, scoring=scoring, keep=keep), plan)
+            for name, scoring, keep in zip(source_names(search.scorings), search.scorings, folders, strict=True)
+        ]
+        placement = with_encoders(search.placement, [request.encoder])
         with context.progress(f"bisecting {request.encoder.name}", unit=TRIALS) as update:
-            plan = SearchPlan(rates=agreement.rates("", 0), progress=whole_numbers(update))
-            bisection = run_bisection(request, search.scorer, plan)
+            bisections = run_searches(plans, search.scorer, placement, whole_numbers(update))
+        for bisection, each in zip(bisections, plans, strict=True):
+            context.records.add_sections([bisect_section(bisection)])
+            context.baselines.remember(bisection, [each.request.scoring.reference], len(context.records.measurements))
         reference = search.scorings[0].reference
-        context.records.add_sections([bisect_section(bisection)])
-        context.baselines.remember(bisection, [reference], len(context.records.measurements))
-        outcome = agreement.compare(entry_of_bisection(bisection, reference), {"": [bisection]}) if baseline else None
-        record_answers(context, [bisection], limits, outcome)
-        return bisection
+        outcome = (
+            agreement.compare(entry_of_bisection(bisections[0], reference), {"": bisections}) if baseline else None
+        )
+        record_answers(context, bisections, limits, outcome)
+        return tuple(bisections)
 
-    return run_search(context, source, f"bisect with {encoder_label(encoder)}", settings, run, baseline_kind="bisect")
+    title = f"bisect with {encoder_label(encoder)}"
+    bisections = run_search(context, source, title, others, run, baseline_kind="bisect", tasks=True)
+    return bisections if several else bisections[0]
 
 
 def compare(

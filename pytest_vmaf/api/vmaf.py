@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Unpack, overload
 
 from pytest_vmaf.api import measurement_kinds as kinds, repeats, searches, speeds
 from pytest_vmaf.api.call_errors import explain_calls
@@ -18,12 +18,14 @@ from pytest_vmaf.settings import make_layer
 
 if TYPE_CHECKING:
     from pytest_vmaf.api import answers, keywords
+    from pytest_vmaf.api.answers import Bisection
     from pytest_vmaf.api.baseline_check import Comparable
     from pytest_vmaf.api.chunk_keywords import CheckSettings, ScoreSettings
+    from pytest_vmaf.api.keywords import BisectCall
     from pytest_vmaf.api.measurement_kinds import Regions
     from pytest_vmaf.api.trial_keywords import DeterminismSettings, SpeedSettings
     from pytest_vmaf.media.clip_like import ClipLike
-    from pytest_vmaf.search.requests import Limit
+
 
 register_views()
 __tracebackhide__ = True  # pytest shows the caller's line, not ours.
@@ -195,27 +197,25 @@ class Vmaf:
         """
         return searches.encode(self._context, source, output, encoder, crf, attempt, settings)
 
+    @overload  # A text is a clip, and a sequence of texts.
+    def bisect(self, source: ClipLike, **call: Unpack[BisectCall]) -> Bisection: ...  # type: ignore[overload-overlap]
+    @overload
+    def bisect(self, source: Sequence[ClipLike], **call: Unpack[BisectCall]) -> tuple[Bisection, ...]: ...
     def bisect(
         self,
-        source: ClipLike,
+        source: ClipLike | Sequence[ClipLike],
         *,
         encoder: keywords.EncoderLike,
         targets: float | Sequence[float],
-        max_bitrate: Limit = None,
-        min_crf: Limit = None,
-        **settings: Unpack[keywords.BisectSettings],
-    ) -> answers.Bisection:
+        **settings: Unpack[keywords.BisectOptions],
+    ) -> Bisection | tuple[Bisection, ...]:
         """Find the highest CRF, or the lowest bitrate (`mode="2pass"`), at which an encoder reaches each target.
 
         The returned CRF reached the target, and the next coarser one was measured and did not. `bisection[96]` has
-        `.crf`, `.bitrate` in bit/s, `.size` in bytes, `.score` and `.encode`.
-
-        Args:
-            targets: One score, or several. Several targets share one search.
-            max_bitrate: Gate: bits per second, for all targets or as `{target: limit}`.
-            min_crf: Gate: the lowest CRF allowed, for all targets or as `{target: limit}`.
+        `.crf`, `.bitrate` in bit/s, `.size` in bytes, `.score` and `.encode`. Several targets share one search. A list
+        of sources gives a tuple of bisections in its order. `max_bitrate=` and `min_crf=` are gates.
         """
-        return searches.bisect(self._context, source, encoder, targets, max_bitrate, min_crf, settings)
+        return searches.bisect(self._context, source, encoder, targets, settings)
 
     def speed(
         self, source: ClipLike, *, encoder: keywords.EncoderLike, crf: float, **settings: Unpack[SpeedSettings]

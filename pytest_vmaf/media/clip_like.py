@@ -122,6 +122,14 @@ def as_sources(sources: object) -> list[object]:
     return [sources if isinstance(sources, Sequence) else chain([first], items)]
 
 
+def are_several(sources: object) -> bool:
+    """Whether a value is a list of clips, and not a clip or the frames of one."""
+    if not isinstance(sources, Sequence) or isinstance(sources, NO_FRAMES):
+        return False
+    items = as_sources(sources)
+    return len(items) != 1 or items[0] is not sources
+
+
 def _is_frame(value: object) -> bool:
     """Whether this is an array or a group of planes."""
     planes = value if isinstance(value, list | tuple) and value else (value,)

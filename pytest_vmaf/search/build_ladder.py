@@ -20,11 +20,10 @@ from pytest_vmaf.scoring.scorer import Scorer
 from pytest_vmaf.search.bisect import bisect
 from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan, invalid
 from pytest_vmaf.search.bisection import Bisection, sample_name
-from pytest_vmaf.search.compare import overall
 from pytest_vmaf.search.ladder import Ladder, Rung, Size, convex_hull
 from pytest_vmaf.search.probe import Probe
 from pytest_vmaf.search.sample import cut_sample
-from pytest_vmaf.search.search_tasks import Search, run_searches
+from pytest_vmaf.search.search_tasks import Search, overall, run_searches
 from pytest_vmaf.streaming.codec_strings import codec_string
 from pytest_vmaf.streaming.package import peak_bitrate
 

@@ -24,9 +24,12 @@ from pytest_vmaf.scoring.scorer import Scorer, Tools
 from pytest_vmaf.search.bisect import bisect
 from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan, check_encoder, make_job
 from pytest_vmaf.search.bisection import Bisection
+from pytest_vmaf.search.probe import Probe
 from pytest_vmaf.search.sample import cut_sample
 from pytest_vmaf.search.speed import Speed, cached_speed
 from pytest_vmaf.search.sweep_curves import program_hash
+
+Progress = Callable[[int, float], None]
 
 
 @dataclass(frozen=True)
@@ -86,28 +89,51 @@ class _SearchTask:
 
 
 def run_searches(
-    searches: Sequence[Search],
-    scorer: Scorer,
-    placement: Placement,
-    progress: Callable[[int, float], None] | None = None,
+    searches: Sequence[Search], scorer: Scorer, placement: Placement | None, progress: Progress | None = None
 ) -> list[Bisection]:
-    """Run searches on an executor.
+    """Run searches here one after the other, or on an executor.
 
-    A search whose plan is timed is timed here, when all have ended, so that nothing disturbs it.
+    On an executor, a search whose plan is timed is timed here when all have ended, so that nothing disturbs it.
 
     Args:
         searches: What to search.
         scorer: What scores.
-        placement: Where to search.
-        progress: Called after each search with the number of trial encodes, and the number expected in all.
+        placement: Where to search, None for here.
+        progress: Called with the number of trial encodes, and the number expected in all.
 
     Returns:
         The bisections, in the order of the searches.
 
     Raises:
         SettingsError: If an encoder cannot be sent to workers.
-        MeasurementError: When all have ended, if searches failed. `error.probes` holds the trial encodes of the others.
+        MeasurementError: If a search fails; on an executor when all have ended. `error.probes` holds the trial encodes
+            of the others.
     """
+    return _run_here(searches, scorer, progress) if placement is None else _run(searches, scorer, placement, progress)
+
+
+def _run_here(searches: Sequence[Search], scorer: Scorer, progress: Progress | None) -> list[Bisection]:
+    finished: list[Probe] = []
+    bisections: list[Bisection] = []
+    for search in searches:
+        plan = replace(search.plan, progress=overall(progress, len(finished), len(bisections), len(searches)))
+        try:
+            bisections.append(bisect(search.request, scorer, plan))
+        except MeasurementError as error:
+            error.probes = (*finished, *error.probes)
+            if len(searches) == 1:
+                raise
+            names = [each.name for each in searches[: len(bisections)]]
+            done = f"{len(names)} ({', '.join(names)})" if names else "none"
+            error.add_note(f"This was {search.name}; {done} of {len(searches)} searches had been finished.")
+            raise
+        finished += bisections[-1].probes
+    return bisections
+
+
+def _run(
+    searches: Sequence[Search], scorer: Scorer, placement: Placement, progress: Progress | None
+) -> list[Bisection]:
     tasks = [_SearchTask(search.name, _pack(search, scorer, placement)) for search in searches]
     places = {id(task): place for place, task in enumerate(tasks)}
     bisections: dict[int, Bisection] = {}
@@ -178,3 +204,22 @@ def _speed(search: Search, crf: float) -> Speed:
         folder = Path(name)
         reference, _ = cut_sample(request.scoring, request.sample, ffmpeg, folder)
         return cached_speed(make_job(request, ffmpeg, preset, search.plan.source or reference), crf, folder)
+
+
+def overall(progress: Progress | None, encodes: int, done: int, runs: int) -> Progress | None:
+    """The progress of one search as that of several.
+
+    Args:
+        progress: What to call with the trial encodes of all searches.
+        encodes: The number of trial encodes of the searches that are done.
+        done: The number of searches that are done.
+        runs: The number of searches in all.
+    """
+    if progress is None:
+        return None
+
+    def update(probes: int, expected: float) -> None:
+        mean = (encodes + expected) / (done + 1)
+        progress(encodes + probes, encodes + expected + mean * (runs - done - 1))
+
+    return update

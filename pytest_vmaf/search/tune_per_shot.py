@@ -24,12 +24,11 @@ from pytest_vmaf.scoring.scorer import Scorer
 from pytest_vmaf.search.bisect import bisect
 from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan, lowest_target, make_job
 from pytest_vmaf.search.bisection import Bisection, sample_name
-from pytest_vmaf.search.compare import overall
 from pytest_vmaf.search.metric import Metric, with_metrics
 from pytest_vmaf.search.per_shot import PerShot, ShotAnswer
 from pytest_vmaf.search.probe import Probe
 from pytest_vmaf.search.sample import cut_sample
-from pytest_vmaf.search.search_tasks import Search, run_searches
+from pytest_vmaf.search.search_tasks import Search, overall, run_searches
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,8 @@ def test_targets(vmaf: Vmaf) -> None:
     vmaf.compare(["a", "b"], encoders={"a": "libx264", "b": "libsvtav1"}).bd_rate("b", anchor="a")
     vmaf.bisect("ref.y4m", encoder=lambda source, output, crf: None, targets=crf, baseline=True, max_bitrate_rise="2%")
     vmaf.bisect("ref.y4m", encoder=own["encoder"], targets=96, start=bisection)
+    pair: tuple[Bisection, ...] = vmaf.bisect([Path("a"), "b"], encoder="libx264", targets=96, executor=None)
+    assert pair
     vmaf.bisect("ref.y4m", encoder="libx264", targets=96, baseline=True, agree=["xpsnr_y", "float_ms_ssim"])
     both = vmaf.compare("a", encoders=["libx264", "libx265"], agree="psnr_y", max_disagreement=10)
     rates: Agreement = both.bd_rates("libx265", anchor="libx264")

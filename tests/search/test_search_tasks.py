@@ -11,7 +11,7 @@ import pytest
 
 from pytest_vmaf.api.vmaf import Vmaf
 from pytest_vmaf.encoding.encoders import Encoder
-from pytest_vmaf.errors import EncodeError
+from pytest_vmaf.errors import EncodeError, SettingsError
 from pytest_vmaf.scoring.fake import FakeScorer
 
 
@@ -47,10 +47,17 @@ def test_answers_of_serial_searches(clips: list[Path]) -> None:
             clips[0], encoder="libx264:ultrafast", target=90, crf=(49, 51), fixed=False, executor=executor
         ),
     }
+    bisect: Any = {"encoder": "libx264:ultrafast", "targets": 90, "crf": (49, 51)}
     with ThreadPoolExecutor(2) as executor:
+        pair = vmaf.bisect(clips, executor=executor, **bisect)
+        assert [answers(each.to_dict()) for each in pair] == [
+            answers(vmaf.bisect(c, **bisect).to_dict()) for c in clips
+        ]
+        [alone] = vmaf.bisect(clips[:1], **bisect)
+        assert answers(alone.to_dict()) == answers(pair[0].to_dict())
         for name, call in calls.items():
-            serial, placed = call(None), call(executor)
-            assert answers(placed.to_dict()) == answers(serial.to_dict()), name
+            here, placed = call(None), call(executor)
+            assert answers(placed.to_dict()) == answers(here.to_dict()), name
             if name == "compare":
                 # Speeds are measured here, when the searches have ended.
                 assert all(search.speed for search in placed.searches)
@@ -64,3 +71,5 @@ def test_failures_of_searches(clips: list[Path]) -> None:
     assert str(caught.value).startswith("4 of 4 searches failed:\n")
     assert f"  b on {clips[1]}: The encoder fail raised RuntimeError" in str(caught.value)
     assert caught.value.probes == ()
+    with pytest.raises(SettingsError, match="Every source must be given once"):
+        vmaf.bisect([clips[0], clips[0]], encoder="libx264", targets=90)
