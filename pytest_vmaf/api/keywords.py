@@ -6,7 +6,7 @@ The gate grammar forms more names than are listed here. Give those as `gates={"m
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Required, TypedDict
+from typing import Literal, TypedDict
 
 from pytest_vmaf.api.agreement_keywords import AgreementOptions, AgreeOptions
 from pytest_vmaf.api.encode_keywords import (
@@ -268,30 +268,6 @@ class BisectSettings(SearchSettings, AgreeOptions, total=False):
     max_bitrate_rise: ToleranceLimit
     max_crf_drop: ToleranceLimit
     max_crf_rise: ToleranceLimit
-
-
-class BisectOptions(BisectSettings, total=False):
-    """The settings of `vmaf.bisect`, with its gates.
-
-    Attributes:
-        max_bitrate: Gate: bits per second, for all targets or as `{target: limit}`.
-        min_crf: Gate: the lowest CRF allowed, for all targets or as `{target: limit}`.
-    """
-
-    max_bitrate: Limit | Mapping[float, float]
-    min_crf: Limit | Mapping[float, float]
-
-
-class BisectCall(BisectOptions, total=False):
-    """The keywords of `vmaf.bisect`.
-
-    Attributes:
-        encoder: The encoder.
-        targets: One score, or several, which share one search.
-    """
-
-    encoder: Required[EncoderLike]
-    targets: Required[float | Sequence[float]]
 
 
 class CompareSettings(SearchSettings, AgreementOptions, total=False):

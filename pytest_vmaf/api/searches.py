@@ -15,8 +15,8 @@ from pytest_vmaf.media.clip_like import ClipLike, are_several
 from pytest_vmaf.progress import TRIALS
 
 if TYPE_CHECKING:
+    from pytest_vmaf.api.bisect_keywords import BisectOptions
     from pytest_vmaf.api.keywords import (
-        BisectOptions,
         CompareSettings,
         EncoderLike,
         EncoderOptions,

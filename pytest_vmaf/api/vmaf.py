@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pytest_vmaf.api import answers, keywords
     from pytest_vmaf.api.answers import Bisection
     from pytest_vmaf.api.baseline_check import Comparable
+    from pytest_vmaf.api.bisect_keywords import BisectCall, BisectOptions
     from pytest_vmaf.api.chunk_keywords import CheckSettings, ScoreSettings
-    from pytest_vmaf.api.keywords import BisectCall
     from pytest_vmaf.api.measurement_kinds import Regions
     from pytest_vmaf.api.trial_keywords import DeterminismSettings, SpeedSettings
     from pytest_vmaf.media.clip_like import ClipLike
@@ -207,7 +207,7 @@ class Vmaf:
         *,
         encoder: keywords.EncoderLike,
         targets: float | Sequence[float],
-        **settings: Unpack[keywords.BisectOptions],
+        **settings: Unpack[BisectOptions],
     ) -> Bisection | tuple[Bisection, ...]:
         """Find the highest CRF, or the lowest bitrate (`mode="2pass"`), at which an encoder reaches each target.
 
