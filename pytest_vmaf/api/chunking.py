@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pytest_vmaf.errors import ClipError, SettingsError
-from pytest_vmaf.media.part import read_length
+from pytest_vmaf.errors import SettingsError
+from pytest_vmaf.media.part import SECONDS
 
 if TYPE_CHECKING:
     from pytest_vmaf.api.measurement_kinds import Kind, MeasuredResult
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: The keywords.
 CHUNK_KEYWORDS = ("chunk", "executor")
+#: More seconds than any clip has.
+LONGEST = 1e12
 
 
 def without_chunking(settings: Mapping[str, object]) -> dict[str, object]:
@@ -42,13 +44,19 @@ def read_seconds(settings: Mapping[str, object], kind: Kind[MeasuredResult], *, 
             "chunk= is an option of vmaf.score() and vmaf.check(), without regions: only the whole picture of two "
             "clips is scored in chunks."
         )
-    try:
-        seconds = read_length(float(chunk) if type(chunk) is int else chunk, "chunk")
-    except (ClipError, OverflowError):
-        seconds = None
+    seconds = _seconds(chunk)
     if seconds is None:
         raise SettingsError(f'chunk must be a number of seconds above 0, such as 30 or "30s", not {chunk!r:.80}.')
-    return float(seconds)
+    return seconds
+
+
+def _seconds(value: object) -> float | None:
+    """A length as a number or a text such as "30s"; None for anything else."""
+    if isinstance(value, str) and (match := SECONDS.fullmatch(value)):
+        value = float(match[1])
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= LONGEST:
+        return None
+    return float(value)
 
 
 def choose_measure(

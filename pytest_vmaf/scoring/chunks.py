@@ -92,12 +92,16 @@ class ChunkScoring:
             reported = plural(log.reference_frames, "frame")
             raise ScorerError(f"The scorer {name_of(self.scorer)} reports {reported} of {chunk.count}.")
         if self.unchanged is not None and not self.unchanged():
-            raise ClipError(f"{self.job.reference.clip.name} or {self.job.distorted.clip.name} was changed.")
+            names = f"{self.job.reference.clip.name} or {self.job.distorted.clip.name}"
+            raise ClipError(f"{names} was changed while it was scored.")
         return ChunkLog(chunk, log, machine())
 
     def pack(self, placement: Placement) -> Parcel[ChunkScoring]:
         """The scoring on its way to workers. Raises SettingsError if it cannot go."""
-        placed = replace(self, job=replace(self.job, progress=None), threads=placement.threads, slots=placement.slots)
+        job = replace(self.job, progress=None)
+        # Workers may have another working directory.
+        job = replace(job, reference=_absolute(job.reference), distorted=_absolute(job.distorted))
+        placed = replace(self, job=job, threads=placement.threads, slots=placement.slots)
         return placement.pack(placed, [Named("scorer", name_of(self.scorer), self.scorer)])
 
     @cached_property
@@ -213,6 +217,10 @@ def _reach(job: ScoreRequest) -> tuple[int, int]:
     if needs_xpsnr(job):
         before = max(before, RATES.get(job.xpsnr_rate, 0))
     return (max(before, SIGN_REACH), max(after, SIGN_REACH)) if job.signs else (before, after)
+
+
+def _absolute(source: Source) -> Source:
+    return replace(source, clip=replace(source.clip, path=source.clip.path.absolute()))
 
 
 def _cut(source: Source, chunk: Chunk) -> Source:

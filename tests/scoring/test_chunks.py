@@ -145,7 +145,8 @@ def test_other_lengths(reference: Path, encoded: Path, make: Callable[..., Path]
 def test_call(reference: Path, encoded: Path, tmp_path: Path) -> None:
     vmaf = Vmaf(scorer=FakeScorer(frames=12), cache=False)
     # A scorer that reads no clips has no chunks.
-    assert vmaf.check(reference, encoded, chunk=1).neg == 93.0
+    for chunk in (1, 0.5, "2s", 1e9):
+        assert vmaf.check(reference, encoded, chunk=chunk).neg == 93.0
     with ThreadPoolExecutor(1) as pool:
         for settings, words in (
             ({"executor": pool}, r"executor= needs chunk="),
