@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,17 +62,18 @@ def run(options: argparse.Namespace) -> int:
         lines = newest_lines(lines)
     numbers = readings(lines, options.metric)
     errors = sum(line.status == "error" for line in lines)
-    if not numbers:
+    first = next(numbers, None)
+    if first is None:
         why = f"; {plural(errors, 'measurement')} failed" if errors else ""
         raise MeasurementError(f"There is no number to export{why}.")
     if errors:
         common.print_message(f"{plural(errors, 'measurement')} failed and has no numbers.")
-    _write(options, lines, numbers, folder=folder)
+    _write(options, lines, chain([first], numbers), folder=folder)
     return common.PASSED
 
 
 def _write(
-    options: argparse.Namespace, lines: Sequence[HistoryLine], numbers: Sequence[Reading], *, folder: bool
+    options: argparse.Namespace, lines: Sequence[HistoryLine], numbers: Iterable[Reading], *, folder: bool
 ) -> None:
     from pytest_vmaf.exports import bencher, github_action, prometheus
 
@@ -81,6 +83,7 @@ def _write(
     elif options.to == "github-action-benchmark":
         if output is None:
             raise SettingsError("--to github-action-benchmark writes two files. Name them with --output.")
+        numbers = list(numbers)
         stem = output.with_suffix("") if output.suffix == ".json" else output
         for name in ("bigger", "smaller"):
             text = github_action.github_action_json(numbers, bigger=name == "bigger")
@@ -98,7 +101,7 @@ def _write(
         common.write(output, prometheus.prometheus_text(numbers, lines))
 
 
-def _write_otava(output: Path | None, numbers: Sequence[Reading], *, folder: bool) -> None:
+def _write_otava(output: Path | None, numbers: Iterable[Reading], *, folder: bool) -> None:
     from pytest_vmaf.exports.otava import otava_config, otava_table, otava_tables
 
     if output is None or not folder:

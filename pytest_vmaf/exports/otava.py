@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pytest_vmaf.exports.names import fit
@@ -35,19 +35,22 @@ class OtavaTable:
     gaps: Mapping[str, int]
 
 
-def otava_table(readings: Sequence[Reading], name: str = "vmaf") -> OtavaTable:
+def otava_table(readings: Iterable[Reading], name: str = "vmaf") -> OtavaTable:
     """One table of all measurements, with a column for each metric of each.
 
     Otava reads no empty cells, so what was not measured at every commit is left out.
     """
-    return _table(name, [(f"{each.name} {each.number.name}", each) for each in readings])
+    table = _Rows()
+    for each in readings:
+        table.add(f"{each.name} {each.number.name}", each)
+    return table.finish(name)
 
 
 def otava_tables(readings: Iterable[Reading]) -> list[OtavaTable]:
     """A table of each measurement, with a row for each commit that measured it, and a column for each metric."""
-    groups: dict[str, list[tuple[str, Reading]]] = {}
+    groups: dict[str, _Rows] = {}
     for each in readings:
-        groups.setdefault(each.name, []).append((each.number.name, each))
+        groups.setdefault(each.name, _Rows()).add(each.number.name, each)
     names: dict[str, str] = {}
     for label in groups:
         name = fit(re.sub(r"[^\w.-]+", "-", label).strip("-.") or "vmaf", MOST_OF_NAME)
@@ -55,7 +58,7 @@ def otava_tables(readings: Iterable[Reading]) -> list[OtavaTable]:
             # Names may differ in signs that files do not have, or in their case.
             name += "-2"
         names[label] = name
-    return [_table(names[label], cells) for label, cells in groups.items()]
+    return [table.finish(names[label]) for label, table in groups.items()]
 
 
 def otava_config(tables: Iterable[OtavaTable], folder: str) -> str:
@@ -80,22 +83,35 @@ def otava_config(tables: Iterable[OtavaTable], folder: str) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _table(name: str, cells: Sequence[tuple[str, Reading]]) -> OtavaTable:
-    rows: dict[tuple[str, str, str], dict[str, float]] = {}
-    directions: dict[str, int] = {}
-    times: dict[tuple[str, str], str] = {}
-    for column, each in cells:
-        line = each.line
+class _Rows:
+    """The rows of a table while they are collected."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str], dict[str, float]] = {}
+        self.times: dict[tuple[str, str], str] = {}
+        self.directions: dict[str, int] = {}
+
+    def add(self, column: str, reading: Reading) -> None:
+        """Add a number to the row of its commit."""
+        line = reading.line
         # Runs of one commit are one row: shards end at different times.
-        time = times.setdefault((line.commit or line.time, line.branch), line.time)
-        rows.setdefault((time, line.commit, line.branch), {})[column] = each.number.value
-        directions[column] = 1 if each.number.higher_is_better else -1
-    missing = {column: sum(column not in row for row in rows.values()) for column in directions}
-    columns = [column for column in directions if not missing[column]]
-    output = io.StringIO()
-    writer = csv.writer(output, lineterminator="\n")
-    writer.writerow(("time", *ATTRIBUTES, *columns))
-    for key, row in sorted(rows.items()):
-        writer.writerow((*key, *(repr(row[column]) for column in columns)))
-    gaps = {column: count for column, count in missing.items() if count}
-    return OtavaTable(name, output.getvalue(), {column: directions[column] for column in columns}, gaps)
+        commit = (line.commit or line.time, line.branch)
+        self.times.setdefault(commit, line.time)
+        self.rows.setdefault(commit, {})[column] = reading.number.value
+        if column not in self.directions:
+            self.directions[column] = 1 if reading.number.higher_is_better else -1
+
+    def finish(self, name: str) -> OtavaTable:
+        """The table, its rows by time."""
+        missing = {column: sum(column not in row for row in self.rows.values()) for column in self.directions}
+        columns = [column for column in self.directions if not missing[column]]
+        output = io.StringIO()
+        writer = csv.writer(output, lineterminator="\n")
+        writer.writerow(("time", *ATTRIBUTES, *columns))
+        for (commit, branch), row in sorted(self.rows.items(), key=lambda item: (self.times[item[0]], item[0])):
+            time = self.times[commit, branch]
+            # A run that does not name its commit has its time in place of it.
+            texts = (time, "" if commit == time else commit, branch)
+            writer.writerow((*texts, *(repr(row[column]) for column in columns)))
+        gaps = {column: count for column, count in missing.items() if count}
+        return OtavaTable(name, output.getvalue(), {column: self.directions[column] for column in columns}, gaps)

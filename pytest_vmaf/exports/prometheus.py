@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from pytest_vmaf.exports.readings import Reading, labels_of
@@ -15,7 +15,7 @@ PREFIX = "pytest_vmaf"
 OTHER = re.compile(r"[^a-zA-Z0-9_]")
 
 
-def prometheus_text(readings: Sequence[Reading], lines: Iterable[HistoryLine]) -> str:
+def prometheus_text(readings: Iterable[Reading], lines: Iterable[HistoryLine]) -> str:
     """Format readings as gauges, and what is known of their measurements.
 
     Both the textfile collector and the Pushgateway refuse samples with a time of their own, so the time of the run is a

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -33,7 +33,7 @@ class Labels(NamedTuple):
     model: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Reading:
     """One number of one measurement at one commit.
 
@@ -78,7 +78,7 @@ def newest_lines(lines: Sequence[HistoryLine]) -> list[HistoryLine]:
     return [line for line in lines if last is not None and _revision(line) == _revision(last)]
 
 
-def readings(lines: Sequence[HistoryLine], metrics: Sequence[str] = ()) -> list[Reading]:
+def readings(lines: Sequence[HistoryLine], metrics: Sequence[str] = ()) -> Iterator[Reading]:
     """The numbers of lines, in the order of their commits; one for each metric, measurement and commit.
 
     Args:
@@ -86,18 +86,20 @@ def readings(lines: Sequence[HistoryLine], metrics: Sequence[str] = ()) -> list[
         metrics: Patterns of metrics; none for all.
     """
     names = _names(lines)
-    groups: dict[tuple[object, ...], list[tuple[HistoryLine, float]]] = defaultdict(list)
+    groups: dict[tuple[str, str, Labels], list[HistoryLine]] = defaultdict(list)
     for line in lines:
-        for metric, value in line.values.items():
-            if not metrics or any(fnmatchcase(metric, each) for each in metrics):
-                groups[_revision(line), labels_of(line), metric].append((line, value))
-    result = []
-    for key, group in groups.items():
-        values = [value for _, value in group]
-        line = group[-1][0]
-        number = read_number(str(key[2]), values[0] if len({*values}) == 1 else fmean(values))
-        result.append(Reading(names[labels_of(line)], number, min(values), max(values), line))
-    return result
+        groups[*_revision(line), labels_of(line)].append(line)
+    wanted: dict[str, Number | None] = {}
+    for (*_, labels), group in groups.items():
+        for metric in dict.fromkeys(metric for line in group for metric in line.values):
+            if metric not in wanted:
+                chosen = not metrics or any(fnmatchcase(metric, each) for each in metrics)
+                wanted[metric] = read_number(metric, 0.0) if chosen else None
+            if (number := wanted[metric]) is not None:
+                values = [line.values[metric] for line in group if metric in line.values]
+                low, high = min(values), max(values)
+                mean = low if low == high else fmean(values)
+                yield Reading(names[labels], Number(number.metric, number.pool, mean), low, high, group[-1])
 
 
 def _read(path: Path) -> Sequence[HistoryLine]:
