@@ -95,8 +95,8 @@ def sections_of(delta: Delta, document: Record, most: int) -> list[Section]:
     """The tables of a delta, each with at most this many rows: failures, what was not compared, and changes."""
     changes = (("Worse", delta.worse), ("Gone", delta.gone), ("Better", delta.better), ("New", delta.new))
     bad = [test for test in in_order(document["tests"]) if is_bad(test)]
-    rows = [*delta.incomparable, *(row for _, group in changes for row in group)]
-    names = _names([*(test["id"] for test in bad), *(row.test for row in rows)])
+    changed = [change.test for _, group in changes for change in group]
+    names = _names([*(test["id"] for test in bad), *(pair.test for pair in delta.incomparable), *changed])
     sections = []
     failures = [(names[test["id"]], wording.cut(explain(test), 2 * LONGEST)) for test in bad[:most]]
     obstacles = [(_place(pair, names), wording.cut(pair.obstacle, 2 * LONGEST)) for pair in delta.incomparable[:most]]

@@ -59,7 +59,8 @@ def judge(tests: Iterable[Test]) -> tuple[int, list[str], list[str]]:
     for test in tests:
         last = test.last
         if last.status in ("error", "failed") or last.would_fail:
-            text = f"{test.id}: {first_line(last.record()['message'], LONGEST)}"
+            message = str(last.record()["message"]).removeprefix("pytest_vmaf.").removeprefix("GateViolation: ")
+            text = f"{test.id}: {first_line(message, LONGEST)}"
             (violated if last.violated or last.would_fail else failed).append(text)
         measured += last.status == "passed" and bool(last.measurements) and not last.would_fail
     return measured, violated, failed
