@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from pytest_vmaf.encoding.source_frames import SourceFrames as SourceFrames
     from pytest_vmaf.errors import *  # noqa: F403
     from pytest_vmaf.gates.gate import Gate as Gate
+    from pytest_vmaf.history.file import read_history as read_history
+    from pytest_vmaf.history.line import HistoryLine as HistoryLine
     from pytest_vmaf.media.clip import Clip as Clip
     from pytest_vmaf.media.clip_like import ClipLike as ClipLike
     from pytest_vmaf.media.read_frames import read_frames as read_frames
@@ -113,6 +115,8 @@ _EXPORTS = {
     "errors": "BaselineError CacheWarning ClipError EncodeError GateViolation IncomparableScores LogError "
     "MaskError MeasurementError MetricError ModelError NoiseError PairError PairWarning ScorerError SettingsError",
     "gates.gate": "Gate",
+    "history.file": "read_history",
+    "history.line": "HistoryLine",
     "media.clip": "Clip",
     "media.clip_like": "ClipLike",
     "media.read_frames": "read_frames",

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any
 
 from pytest_vmaf.errors import MeasurementError
@@ -25,7 +24,6 @@ STATUSES = ("passed", "failed", "error")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
 #: A tolerance is a number in the metric's unit, or a percentage.
 PERCENTAGE = re.compile(r"\d+(?:\.\d+)?%")
-_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ class HistoryLine:
 
     test: str
     time: str
-    values: Mapping[str, float] = field(default_factory=lambda: _NONE)
+    values: Mapping[str, float] = field(default_factory=dict)
     status: str = "passed"
     subject: str = ""
     target: str = ""
@@ -63,8 +61,8 @@ class HistoryLine:
     branch: str = ""
     build: str = ""
     url: str = ""
-    tools: Mapping[str, str] = field(default_factory=lambda: _NONE)
-    tolerances: Mapping[str, float | str] = field(default_factory=lambda: _NONE)
+    tools: Mapping[str, str] = field(default_factory=dict)
+    tolerances: Mapping[str, float | str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The line as JSON, without its line end. What is empty is left out."""
@@ -106,8 +104,7 @@ def _line(record: Mapping[str, object]) -> HistoryLine:
         # NaN and infinity are no JSON, but Python reads them.
         if type(value) not in (int, float) or not math.isfinite(value):
             raise ValueError(f"{metric!r:.80} must be a finite number, not {short_repr(value)}")
-    tools = _shared(tuple(_object("tools", record["tools"]).items())) if "tools" in record else _NONE
-    limits = _shared(tuple(_object("tolerances", record["tolerances"]).items())) if "tolerances" in record else _NONE
+    tools, limits = (_shared(tuple(_object(name, record.get(name, {})).items())) for name in ("tools", "tolerances"))
     for metric, limit in limits.items():
         number = type(limit) in (int, float) and 0 <= limit < math.inf
         if not number and not (isinstance(limit, str) and PERCENTAGE.fullmatch(limit)):
@@ -140,4 +137,4 @@ def _shared(items: tuple[tuple[str, Any], ...]) -> Mapping[str, Any]:
 
 @lru_cache(maxsize=1000)
 def _remembered(items: tuple[tuple[str, Any], ...]) -> Mapping[str, Any]:
-    return MappingProxyType(dict(items))
+    return dict(items)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pickle
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -23,6 +25,8 @@ def test_round_trip(test: str, branch: str, value: float) -> None:
     assert "\n" not in text
     assert text.encode("utf-8", "backslashreplace").startswith(HEAD)
     assert HistoryLine.from_json(text.encode("utf-8", "backslashreplace")) == line
+    assert pickle.loads(pickle.dumps(line)) == line
+    assert HistoryLine(**asdict(line)) == line
 
 
 def test_lone_surrogate() -> None:
