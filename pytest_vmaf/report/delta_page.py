@@ -81,14 +81,14 @@ def title(document: Record) -> str:
 
 
 def sentence(delta: Delta, document: Record, base: Record) -> str:
-    """How much changed, and between which commits."""
+    """How much changed, between which commits, and what of the new report was not tested."""
     counts = f"{plural(len(delta.worse), 'number')} worse, {len(delta.better)} better. "
     counts += f"{plural(len(delta.new), 'measurement')} new, {len(delta.gone)} gone, {delta.unchanged} unchanged"
     counts += f", {len(delta.incomparable)} not compared." if delta.incomparable else "."
     names = [_commit(each) for each in (document, base)]
     commits = f" {names[0] or 'This report'} compared with {names[1] or 'the base report'}." if any(names) else ""
-    fake = any(_is_fake(test) for test in document["tests"])
-    return f"{counts}{commits}{' FAKE: some numbers were invented by FakeScorer.' if fake else ''}"
+    cautions = [each for each in verdict_sentences(document)[1:] if not each.startswith(("Worst: ", "Closest to "))]
+    return " ".join([f"{counts}{commits}", *cautions])
 
 
 def sections_of(delta: Delta, document: Record, most: int) -> list[Section]:
@@ -171,10 +171,6 @@ def _difference(change: Change) -> str:
 def _commit(document: Record) -> str:
     names = [" @ ".join(filter(None, (each["branch"], each["commit"]))) for each in builds(document)]
     return ", ".join(filter(None, names[:3]))
-
-
-def _is_fake(test: Record) -> bool:
-    return any((each.get("provenance") or {}).get("fake") for each in test["measurements"])
 
 
 def _change_data(change: Change) -> RecordDict:

@@ -159,6 +159,8 @@ def test_comment() -> None:
     assert "NEG 91.00 is 2.00 below the minimum of 93 |" in text
     assert "topic &#64; bbbbbbbbbb compared with main &#64; aaaaaaaaaa" in text
     assert "| NEG | 94.00 | 91.00 | -3.00 | -2.00 min&#95;neg |" in text
+    stopped = a_document(a_named_test(name, measured(94)), ended="interrupted", ran=2)
+    assert "stopped before its end, 1 test short" in delta_page.markdown(compare(base, stopped), stopped, base)
     assert "<script" not in text
     assert "@org" not in text
     page = delta_page.page(compare(base, new), new, base)
