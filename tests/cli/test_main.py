@@ -84,7 +84,7 @@ def test_help(run: Run, command: str) -> None:
         assert all(flag in text for flag in shown)
     # Of two flags for one setting, the help shows the short one.
     assert ("--model" in text) is (
-        command not in ("gap", "report", "doctor", "stream", "suite", "correlate", "benchmark", "git-bisect")
+        command not in ("gap", "report", "doctor", "stream", "suite", "correlate", "benchmark", "export", "git-bisect")
         and not command.startswith(("base", "cache", "hist"))
     )
     assert "--vmaf-model" not in text
