@@ -83,7 +83,7 @@ def _csv_row(recommendation: Recommendation) -> dict[str, object]:
     record, row = recommendation.to_dict(), recommendation.row
     metric = recommendation.metric
     key = metric.name if metric.pool == "mean" else f"{metric.name}_{metric.pool}"
-    numbers: dict[str, object] = {}
+    numbers: dict[str, object] = dict.fromkeys(("crf", "score", "bitrate", "size"))
     if row is not None:
         numbers = {"crf": row.crf, "score": row.scores[key], "bitrate": row.bitrate, "size": row.size}
     return {**{name: value for name, value in record.items() if name != "row"}, **numbers}

@@ -48,6 +48,11 @@ def test_bencher(run: Run, report: Path, history: Path) -> None:
     assert data[f"{TEST}::crf23.mp4"]["neg"] == {"value": 93.0}
     assert data[f"{TEST}::crf23.mp4"]["size"] == {"value": 1000.0}
     assert len(data) == 2
+    for measures in data.values():
+        # The schema that Bencher documents.
+        assert measures
+        assert all(set(metric) <= {"value", "lower_value", "upper_value"} for metric in measures.values())
+        assert all(isinstance(number, float) for metric in measures.values() for number in metric.values())
     # Of a history the newest commit, with the range of its runs.
     data = strict(run("export", history, "--to", "bencher").stdout)
     assert data[f"{TEST}::out.mp4"]["neg"] == {"value": 92.25, "lower_value": 92.0, "upper_value": 92.5}

@@ -37,6 +37,8 @@ def test_recommendations(run: Run, tmp_path: Path) -> None:
     command = ("recommend", "--from-corpus", corpus, "--targets", 95, "--format")
     (row,) = csv.DictReader(io.StringIO(run(*command, "csv").stdout))
     assert (row["source"], row["crf"], row["met"], row["arguments"]) == ("clip.mkv", "20", "true", "'-tune film")
+    (row,) = csv.DictReader(io.StringIO(run(*command[:4], 99, "--format=csv").stdout))
+    assert (row["met"], row["crf"]) == ("false", "")
     text = run(*command, "md").stdout
     assert text.startswith("## recommend\n\nTargets are NEG")
     assert "CRF 20" in text
