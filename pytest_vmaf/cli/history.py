@@ -112,7 +112,8 @@ def _history(options: argparse.Namespace) -> History:
     main = main_branch(select(lines, tests=options.test)) if not branches and not order else ""
     chosen = select(lines, tests=options.test, branches=branches, last=None)
     if not branches and not order:
-        chosen = [line for line in chosen if line.branch == main]
+        # Lines that name no branch may be of this one.
+        chosen = [line for line in chosen if line.branch in (main, "")]
     if lines and not chosen:
         raise SettingsError(f"No line of {plural(len(lines), 'line')} is of these tests and branches.")
     history = make_history(

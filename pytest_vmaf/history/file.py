@@ -49,6 +49,8 @@ def read_history(path: str | os.PathLike[str]) -> tuple[HistoryLine, ...]:
                     raise MeasurementError(f"{name}, line {number}: longer than {MAX_LINE >> 20} MiB.")
                 if is_torn(text):
                     break
+                if not text.strip():
+                    continue
                 try:
                     lines.append(HistoryLine.from_json(text))
                 except MeasurementError as error:

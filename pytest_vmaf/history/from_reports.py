@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.gates.metrics import label
 from pytest_vmaf.gates.tolerance import parse_tolerance
-from pytest_vmaf.history.line import HistoryLine
+from pytest_vmaf.history.line import ABOUT, HistoryLine
 from pytest_vmaf.report.models import model_of
 from pytest_vmaf.report.numbers import Number, numbers_of
 from pytest_vmaf.report.schema import DROP, IN_PERCENT, RISE, Record
@@ -62,6 +62,7 @@ def history_lines(document: Record, *, commit: str = "", branch: str = "") -> li
                     run.get("url") or "",
                     _tools(measurement),
                     _tolerances(measurement),
+                    _plugin_metrics(measurement),
                 )
                 lines.append(line)
     return lines
@@ -115,6 +116,11 @@ def _tolerances(measurement: Record) -> dict[str, float | str]:
 def _tools(measurement: Record) -> dict[str, str]:
     provenance = measurement.get("provenance") or {}
     return {name: str(provenance[name]) for name in TOOLS if provenance.get(name) not in (None, "", "none")}
+
+
+def _plugin_metrics(measurement: Record) -> dict[str, dict[str, str | bool]]:
+    metrics = (measurement.get("provenance") or {}).get("metrics") or {}
+    return {name: {key: about[key] for key in ABOUT} for name, about in metrics.items()}
 
 
 def _platform(text: str) -> str:

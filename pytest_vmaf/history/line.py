@@ -12,7 +12,9 @@ from functools import lru_cache
 from typing import Any
 
 from pytest_vmaf.errors import MeasurementError
-from pytest_vmaf.text import short_repr
+from pytest_vmaf.gates.metrics import note_metric
+from pytest_vmaf.json_shapes import conform
+from pytest_vmaf.text import printable, short_repr
 
 SCHEMA = 1
 #: The beginning of every line. A last line that begins like this and is not complete was cut off.
@@ -24,6 +26,8 @@ STATUSES = ("passed", "failed", "error")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
 #: A tolerance is a number in the metric's unit, or a percentage.
 PERCENTAGE = re.compile(r"\d+(?:\.\d+)?%")
+#: What a line says of the metric of a plugin.
+ABOUT = {"label": str, "unit": str, "higher_is_better": bool}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class HistoryLine:
         url: The page of the CI job. It may be anything.
         tools: The versions of what measured, by name.
         tolerances: Limits on the change of a metric that the measurement's baseline had: 0.5, or "2%".
+        metrics: What metrics of plugins state about themselves, by name: `label`, `unit` and `higher_is_better`.
     """
 
     test: str
@@ -63,12 +68,14 @@ class HistoryLine:
     url: str = ""
     tools: Mapping[str, str] = field(default_factory=dict)
     tolerances: Mapping[str, float | str] = field(default_factory=dict)
+    metrics: Mapping[str, Mapping[str, str | bool]] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The line as JSON, without its line end. What is empty is left out."""
         texts = {name: getattr(self, name) for name in TEXTS}
         record = {"time": self.time, **texts, "status": self.status, "values": dict(self.values)}
         record |= {"tools": dict(self.tools), "tolerances": dict(self.tolerances)}
+        record["metrics"] = {name: dict(about) for name, about in self.metrics.items()}
         full = {name: value for name, value in record.items() if value or name == "values"}
         return json.dumps({"schema": SCHEMA, "test": self.test, **full}, ensure_ascii=False, allow_nan=False)
 
@@ -111,8 +118,15 @@ def _line(record: Mapping[str, object]) -> HistoryLine:
             raise ValueError(f"the tolerance of {metric!r:.80} must be a number or percentage, not {short_repr(limit)}")
     for name, version in tools.items():
         _text(f"the version of {name!r:.80}", version)
+    metrics = _object("metrics", record.get("metrics", {}))
+    for name, about in metrics.items():
+        conform(about, ABOUT, f"metrics.{name}")
+        # Also for what else prints it in this process, which may lack the plugin.
+        note_metric(
+            name, printable(about["label"]), printable(about["unit"]), higher_is_better=about["higher_is_better"]
+        )
     values = {sys.intern(metric): value for metric, value in values.items()}
-    return HistoryLine(test, time, values, str(status), **texts, tools=tools, tolerances=limits)
+    return HistoryLine(test, time, values, str(status), **texts, tools=tools, tolerances=limits, metrics=metrics)
 
 
 def _text(name: str, value: object) -> str:

@@ -167,8 +167,8 @@ def select(
 
 
 def main_branch(lines: Iterable[HistoryLine]) -> str:
-    """The branch with the most commits; the one that was measured first of several."""
-    commits = dict.fromkeys((line.branch, line.commit or line.time) for line in lines)
+    """The branch with the most commits; the one that was measured first of several; "" if no line names its branch."""
+    commits = dict.fromkeys((line.branch, line.commit or line.time) for line in lines if line.branch)
     counts = Counter(branch for branch, _ in commits)
     return max(counts, key=lambda branch: counts[branch], default="")
 

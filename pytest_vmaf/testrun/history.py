@@ -49,7 +49,9 @@ def _section(history: tuple[HistoryLine, ...], ours: list[HistoryLine]) -> Recor
     main, tests = main_branch(history), {line.test for line in ours}
     run = {(line.commit, line.time) for line in ours}
     lines = [
-        line for line in history if line.test in tests and (line.branch == main or (line.commit, line.time) in run)
+        line
+        for line in history
+        if line.test in tests and (line.branch in (main, "") or (line.commit, line.time) in run)
     ]
     series = make_history(lines)
     return history_section(series, all_steps(series), MOST_CHARTS).to_record()

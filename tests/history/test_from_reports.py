@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from report.builders import RUN, a_document, a_full_document, a_measurement, a_test, an_error
 
 from history.builders import a_line
 from pytest_vmaf.history.from_reports import history_lines
 from pytest_vmaf.history.line import HistoryLine
+from pytest_vmaf.history.series import make_history
+from pytest_vmaf.history.steps import find_steps
 
 
 def test_lines() -> None:
@@ -36,6 +40,18 @@ def test_several_measurements() -> None:
     assert [bool(line.values) for line in lines] == [True, True, False]
     # The attempt that counts is the last one.
     assert len(history_lines(a_full_document())) == 4
+
+
+def test_metric_of_plugin() -> None:
+    """A reader without the plugin knows the metric's name and direction."""
+    measurement = a_measurement()
+    about = {"label": "LPIPS", "unit": "", "version": "1", "higher_is_better": False, "low": 0.0, "high": None}
+    measurement["provenance"]["metrics"] = {"lpips_of_history": about}
+    measurement["features"] = {"lpips_of_history": 0.1}
+    [line] = history_lines(a_document(a_test("passed", measurement)))
+    later = replace(HistoryLine.from_json(line.to_json()), commit="later", values={"lpips_of_history": 0.3})
+    [series] = [each for each in make_history([line, later]).series if each.metric == "lpips_of_history"]
+    assert (series.label, find_steps(series)[0].is_worse) == ("LPIPS", True)
 
 
 def test_search() -> None:

@@ -58,6 +58,8 @@ def test_newer_version() -> None:
         ({"tolerances": {"neg": "2"}}, "must be a number or percentage, not '2'"),
         ({"tolerances": {"neg": -1}}, "must be a number or percentage, not -1"),
         ({"tools": {"libvmaf": 3}}, "the version of 'libvmaf' must be a string"),
+        ({"tools": {"libvmaf": []}}, "the version of 'libvmaf' must be a string"),
+        ({"metrics": {"lpips": {"label": "LPIPS"}}}, "metrics.lpips lacks 'unit'"),
     ],
 )
 def test_invalid(changes: dict[str, Any], text: str) -> None:

@@ -63,6 +63,7 @@ def test_select() -> None:
     lines += [a_line(9, test="other.py::test_y")]
     assert main_branch(lines) == "main"
     assert main_branch([]) == ""
+    assert main_branch([*(a_line(number, branch="") for number in range(20, 30)), *lines]) == "main"
     assert len(select(lines, tests=["test_x"])) == len(select(lines, tests=["test_it.py::*"])) == 5
     assert len(select(lines, branches=["fix", "ma*"])) == 6
     assert [line.time for line in select(lines, last=2)] == [lines[4].time, lines[5].time]

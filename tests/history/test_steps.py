@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from itertools import pairwise
+from itertools import combinations, pairwise
+from statistics import fmean
 
 import pytest
 
 from history.builders import a_line, a_series
-from pytest_vmaf.history.levels import find_changes, noise_of
+from pytest_vmaf.history.levels import find_changes, noise_of, penalty_of
 from pytest_vmaf.history.series import make_history
 from pytest_vmaf.history.steps import find_steps
 
@@ -114,12 +115,27 @@ def test_other_tools() -> None:
     assert step.other_tools == ("libvmaf",)
 
 
+def test_optimum() -> None:
+    """No other partition of a short series costs less."""
+    for seed in range(4):
+        numbers, runs = noisy(9, seed, (4, -1.5)), [1, 2, 1, 1, 3, 1, 1, 1, 1]
+        noise = noise_of(numbers, runs) / 3
+
+        def cost(cuts: tuple[int, ...], numbers: list[float] = numbers, noise: float = noise) -> float:
+            total = penalty_of(9, noise) * len(cuts)
+            for start, end in pairwise((0, *cuts, 9)):
+                mean = fmean(numbers[start:end], runs[start:end])
+                total += sum(runs[at] * (numbers[at] - mean) ** 2 for at in range(start, end))
+            return total
+
+        partitions = (cuts for count in range(9) for cuts in combinations(range(1, 9), count))
+        assert tuple(find_changes(numbers, runs, noise)) == min(partitions, key=cost)
+
+
 def test_ruptures() -> None:
     """An independent implementation of the same fit finds the same changes."""
     ruptures = pytest.importorskip("ruptures", reason="needs ruptures")
     import numpy as np
-
-    from pytest_vmaf.history.levels import penalty_of
 
     for seed in range(20):
         numbers = noisy(150, seed, (40, -1.0), (90, 0.7))
