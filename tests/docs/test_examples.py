@@ -7,9 +7,11 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
@@ -18,6 +20,7 @@ import pytest
 from metrics.builders import ssim
 
 from docs.blocks import Block, read_blocks
+from docs.commands import NAMES, SOCKET
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -59,11 +62,32 @@ def page_options(lean_options: str, tmp_path_factory: pytest.TempPathFactory) ->
     """Options for every run of pytest: one cache for all pages, which often score or encode the same clips."""
     base = tmp_path_factory.getbasetemp()
     folder = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    # A fork has imported the package before pytest could rewrite its asserts.
+    lean_options += " -W ignore::pytest.PytestAssertRewriteWarning"
     return f"{lean_options} --vmaf-cache-dir={shlex.quote(str(folder / 'docs-cache'))}"
 
 
+@pytest.fixture(scope="session")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with `pytest` and `pytest-vmaf` that need not import anything."""
+    folder = tmp_path_factory.mktemp("commands")
+    program = Path(__file__).with_name("commands.py")
+    for name in NAMES:
+        words = shlex.join([sys.executable, "-I", "-S", str(program), name])
+        (folder / name).write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+        (folder / name).chmod(0o755)
+    argv = [sys.executable, str(program), "serve", str(folder / "socket")]
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, start_new_session=True) as server:
+        while not (folder / "socket").exists() and server.poll() is None:
+            time.sleep(0.05)
+        yield folder
+        os.killpg(server.pid, signal.SIGKILL)
+
+
 @pytest.fixture
-def page_folder(clips: Path, page_options: str, ffmpeg: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def page_folder(
+    clips: Path, commands: Path, page_options: str, ffmpeg: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """A copy of the clips as current folder, with this Python's commands and ffmpeg on PATH."""
     folder = tmp_path / "page"
     shutil.copytree(clips, folder)
@@ -71,7 +95,9 @@ def page_folder(clips: Path, page_options: str, ffmpeg: str, tmp_path: Path, mon
     tools.mkdir()
     (tools / "ffmpeg").symlink_to(ffmpeg)
     monkeypatch.chdir(folder)
-    monkeypatch.setenv("PATH", os.pathsep.join([str(tools), str(Path(sys.executable).parent), os.environ["PATH"]]))
+    folders = [str(commands), str(tools), str(Path(sys.executable).parent), os.environ["PATH"]]
+    monkeypatch.setenv("PATH", os.pathsep.join(folders))
+    monkeypatch.setenv(SOCKET, str(commands / "socket"))
     monkeypatch.setenv("PYTEST_ADDOPTS", page_options)
     for name in ("GITHUB_ACTIONS", "CI"):
         monkeypatch.delenv(name, raising=False)
@@ -112,7 +138,7 @@ def run_tests(blocks: list[Block], folder: Path, index: int) -> str:
     names = [f"test_block_{index}_{number}.py" for number in range(len(blocks))]
     for name, block in zip(names, blocks, strict=True):
         (folder / name).write_text(as_test(block.code), encoding="utf-8")
-    output, status = run_command([sys.executable, "-m", "pytest", *names, *blocks[0].detail.split()], folder)
+    output, status = run_command(["pytest", *names, *blocks[0].detail.split()], folder)
     assert status == 0, f"{', '.join(block.place for block in blocks)}\n{output}"
     return output
 
@@ -122,7 +148,7 @@ def run_block(block: Block, folder: Path, index: int) -> str:
     command, test = ["bash", "-ec", block.code], folder / f"test_block_{index}.py"
     if block.language == "python":
         test.write_text(as_test(block.code), encoding="utf-8")
-        command = [sys.executable, "-m", "pytest", test.name]
+        command = ["pytest", test.name]
     output, status = run_command(command, folder)
     assert (status == 0) == (block.claim == "runs"), f"{block.place}\n{output}"
     assert block.claim == "runs" or block.detail in output, f"{block.place}\n{output}"
