@@ -72,11 +72,25 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"The checkout changed during the session, so it fails:\n{changed}", red=True)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add an option for runs on further Pythons: what depends on the Python is the function, not its parameters."""
+    help_text = "of the selected cases of each parametrised test, run the first"
+    parser.addoption("--first-cases", action="store_true", help=help_text)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
     """Mark the tests that make clips, so that systems without a suitable ffmpeg can deselect them."""
     for item in items:
         if "ffmpeg" in getattr(item, "fixturenames", ()):
             item.add_marker("ffmpeg")
+    yield
+    if config.getoption("--first-cases"):
+        first: dict[str, pytest.Item] = {}
+        for item in items:
+            first.setdefault(item.nodeid.partition("[")[0], item)
+        config.hook.pytest_deselected(items=[item for item in items if item not in {*first.values()}])
+        items[:] = first.values()
 
 
 def _git_status() -> str | None:
