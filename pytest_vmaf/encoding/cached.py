@@ -18,6 +18,7 @@ from pytest_vmaf.encoding.rate_modes import rate_control
 from pytest_vmaf.encoding.run_encoder import run_first_pass
 from pytest_vmaf.encoding.scale import as_crf
 from pytest_vmaf.errors import SettingsError
+from pytest_vmaf.executors.placement import cores
 from pytest_vmaf.json_shapes import Each, Optional, conform
 from pytest_vmaf.media.builds import build_of, machine
 from pytest_vmaf.media.fingerprint import Unchanged, content_of, digest, files_of
@@ -189,11 +190,6 @@ def _pieces(word: str) -> list[str]:
     """As `named_files`, with names in quotes, before labels and after the letter of an option."""
     parts = [*named_files(word), *re.split(r"[=:,;'\"\[\]@|\s]", word), *re.split(r"[=:,;'\"\[\]@|]", word)]
     return [piece for part in parts for piece in (part, part[part.find("/") :]) if piece not in ("", "/", ".", "..")]
-
-
-def cores() -> int:
-    """The number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _words(job: EncodeJob, crf: float) -> list[str]:

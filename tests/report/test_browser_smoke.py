@@ -26,6 +26,6 @@ def test_smoke(visit: Visit, tmp_path: Path) -> None:
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     assert chart.locator("+ output").inner_text() == "frame 1 (0:00.040), default 97.0, NEG 80.0, gap 17.0"
-    assert page.locator("polyline.xy").count() == 1
+    assert page.locator("polyline.xy").count() == 2
     assert page.locator("path.sign").count() == 1
     assert (activity.console, activity.errors, activity.dialogs) == ([], [], [])

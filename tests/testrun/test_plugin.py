@@ -532,11 +532,11 @@ def test_threads_per_worker(
         """
         import os
         from clips import *
-        from pytest_vmaf.api.context import _cores
+        from pytest_vmaf.executors.placement import cores
 
         def test_a(vmaf):
             workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-            assert vmaf.score(REF, GOOD).provenance["threads"] == max(1, _cores() // workers)
+            assert vmaf.score(REF, GOOD).provenance["threads"] == max(1, cores() // workers)
             assert vmaf.score(REF, GOOD, threads=3).provenance["threads"] == 3
         """
     )
