@@ -48,13 +48,14 @@ def describe_step(step: Step, history: History) -> str:
     return f"{step.series.label} of {name} {verb} {levels} at {history.revisions[step.at].name}"
 
 
-def history_sections(history: History, steps: Sequence[Step], most: int) -> list[Section]:
+def history_sections(history: History, steps: Sequence[Step], most: int, *, unfold_from: int = 0) -> list[Section]:
     """The table of steps, then a section for each test with a chart for each metric.
 
     Args:
         history: The history.
         steps: What `all_steps` returned.
         most: The most charts. Series with recent steps, and the first metric of each test, come before others.
+        unfold_from: The first revision whose steps unfold a chart. Others are shown when they are clicked.
     """
     chosen = _most_important(history, steps, most)
     sections = [Section(STEPS, steps_blocks(history, steps))]
@@ -62,7 +63,9 @@ def history_sections(history: History, steps: Sequence[Step], most: int) -> list
     for step in sorted(steps, key=lambda step: step.index):
         ours[id(step.series)].append(step)
     for test, group in groupby((series for series in history.series if id(series) in chosen), lambda each: each.test):
-        sections.append(Section(cut(short_id(test), 200), [_chart(each, history, ours[id(each)]) for each in group]))
+        sections.append(
+            Section(cut(short_id(test), 200), [_chart(each, history, ours[id(each)], unfold_from) for each in group])
+        )
     if more := len(history.series) - len(chosen):
         note = f"{plural(more, 'line')} without recent steps left out, to keep the page small. Name tests or metrics."
         sections.append(Section("Further lines", [Paragraph(note)]))
@@ -70,10 +73,10 @@ def history_sections(history: History, steps: Sequence[Step], most: int) -> list
 
 
 def history_section(history: History, steps: Sequence[Step], most: int) -> Section:
-    """The same as one section of the report of a run."""
+    """The same as one section of the report of a run, which unfolds what changed with it."""
     blocks = [
         block
-        for section in history_sections(history, steps, most)
+        for section in history_sections(history, steps, most, unfold_from=len(history.revisions) - 1)
         for block in section.blocks
         if len(history.revisions) > 1 or not isinstance(block, Chart)
     ]
@@ -133,7 +136,7 @@ def _most_important(history: History, steps: Iterable[Step], most: int) -> set[i
     return {*list(dict.fromkeys(map(id, ordered)))[:most]}
 
 
-def _chart(series: Series, history: History, steps: Sequence[Step]) -> Chart:
+def _chart(series: Series, history: History, steps: Sequence[Step], unfold_from: int) -> Chart:
     shown = steps[-MOST_MARKED:]
     indexes = thin(series.values, [near for step in shown for near in (step.index - 1, step.index)])
     points = [(float(series.at[index]), series.values[index]) for index in indexes]
@@ -152,7 +155,7 @@ def _chart(series: Series, history: History, steps: Sequence[Step]) -> Chart:
         if limit
         else [],
         f"{series.label} of {cut(series.of or short_id(series.test), 120, middle=True)}: {now}{since}.",
-        folded=not any(step.beyond for step in steps),
+        folded=not any(step.beyond and step.at >= unfold_from for step in steps),
         names=_places(history, series, indexes, marked),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_vmaf.errors import MeasurementError
@@ -13,7 +14,7 @@ from pytest_vmaf.history.series import main_branch, make_history
 from pytest_vmaf.report.schema import RecordDict
 from pytest_vmaf.text import plural, printable
 
-#: Lines in the report of a run, which has pictures, too.
+#: Charts in the report of a run, which has pictures, too.
 MOST_CHARTS = 60
 
 
@@ -47,11 +48,14 @@ def append_run(path: Path, document: RecordDict, *, show: bool) -> tuple[str, bo
 def _section(history: tuple[HistoryLine, ...], ours: list[HistoryLine]) -> RecordDict:
     """The history of the tests that ran: over the commits of the main branch, and this one."""
     main, tests = main_branch(history), {line.test for line in ours}
-    run = {(line.commit, line.time) for line in ours}
+    runs = {(line.commit, line.time) for line in ours}
     lines = [
         line
         for line in history
-        if line.test in tests and (line.branch in (main, "") or (line.commit, line.time) in run)
+        if line.test in tests and line.branch in (main, "") and (line.commit, line.time) not in runs
     ]
-    series = make_history(lines)
+    measured = {line.commit for line in lines}
+    # Of a commit that was measured before, this run is a point of its own: the code may have changed since.
+    new = [replace(line, commit="") if line.commit in measured else line for line in ours]
+    series = make_history([*lines, *new])
     return history_section(series, all_steps(series), MOST_CHARTS).to_record()

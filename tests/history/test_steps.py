@@ -115,21 +115,23 @@ def test_other_tools() -> None:
     assert step.other_tools == ("libvmaf",)
 
 
+def cost_of(cuts: tuple[int, ...], numbers: list[float], runs: list[int], noise: float) -> float:
+    total = penalty_of(len(numbers), noise) * len(cuts)
+    for start, end in pairwise((0, *cuts, len(numbers))):
+        mean = fmean(numbers[start:end], runs[start:end])
+        total += sum(runs[at] * (numbers[at] - mean) ** 2 for at in range(start, end))
+    return total
+
+
 def test_optimum() -> None:
     """No other partition of a short series costs less."""
+    runs = [1, 2, 1, 1, 3, 1, 1, 1, 1]
     for seed in range(4):
-        numbers, runs = noisy(9, seed, (4, -1.5)), [1, 2, 1, 1, 3, 1, 1, 1, 1]
+        numbers = noisy(9, seed, (4, -1.5))
         noise = noise_of(numbers, runs) / 3
-
-        def cost(cuts: tuple[int, ...], numbers: list[float] = numbers, noise: float = noise) -> float:
-            total = penalty_of(9, noise) * len(cuts)
-            for start, end in pairwise((0, *cuts, 9)):
-                mean = fmean(numbers[start:end], runs[start:end])
-                total += sum(runs[at] * (numbers[at] - mean) ** 2 for at in range(start, end))
-            return total
-
         partitions = (cuts for count in range(9) for cuts in combinations(range(1, 9), count))
-        assert tuple(find_changes(numbers, runs, noise)) == min(partitions, key=cost)
+        costs = {cuts: cost_of(cuts, numbers, runs, noise) for cuts in partitions}
+        assert tuple(find_changes(numbers, runs, noise)) == min(costs, key=costs.__getitem__)
 
 
 def test_ruptures() -> None:
