@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.executors.processes import PATIENCE, Processes
-from pytest_vmaf.executors.task import Outcome, Task, plain_error, run_task
+from pytest_vmaf.executors.task import Outcome, Task, TaskError, plain_error, run_task
 from pytest_vmaf.text import plural, printable
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ class Done(Generic[T]):
 
     task: Task[T]
     values: tuple[T, ...] = ()
-    error: MeasurementError | None = None
+    error: TaskError | None = None
 
 
 def collect(executor: Executor, tasks: Iterable[Task[T]]) -> Generator[Done[T], None, None]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_vmaf.errors import MeasurementError
+from pytest_vmaf.executors.task import TaskError
 
 #: How many failures a message lists.
 MOST_LISTED = 20
@@ -23,10 +24,10 @@ class Failure:
     """
 
     name: str
-    error: MeasurementError
+    error: TaskError
 
 
-def failure_error(failures: Sequence[Failure], total: int, noun: str) -> MeasurementError:
+def failure_error(failures: Sequence[Failure], total: int, noun: str) -> TaskError:
     """The error for tasks that failed: of one, its own with a note; of several, one that lists them.
 
     Args:
@@ -40,7 +41,7 @@ def failure_error(failures: Sequence[Failure], total: int, noun: str) -> Measure
         error.add_note(f"This was {failures[0].name}. The other {nouns} were not affected.")
         return error
     kinds = {type(failure.error) for failure in failures}
-    kind = kinds.pop() if len(kinds) == 1 else MeasurementError
+    kind: type[TaskError] = kinds.pop() if len(kinds) == 1 else MeasurementError
     lines = [f"{len(failures)} of {total} {nouns} failed:"]
     for failure in failures[:MOST_LISTED]:
         first, _, _ = str(failure.error).partition("\n")

@@ -11,13 +11,18 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from pytest_vmaf import errors
-from pytest_vmaf.errors import MeasurementError
+from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.media.child_signals import ENDING
+from pytest_vmaf.media.process import stop_children
 from pytest_vmaf.media.termination import Terminated
 from pytest_vmaf.text import printable
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+#: What a task fails with. A setting that only the task can check is an error of the call, as it is without an executor.
+TaskError = MeasurementError | SettingsError
+#: The name of the thread that waits for the end of the coordinator.
+WATCH = "pytest-vmaf-coordinator"
 #: The exceptions that reach the coordinator as what they are, by name.
 KNOWN = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
 
@@ -44,13 +49,14 @@ class Outcome(Generic[T]):
     """
 
     values: tuple[T, ...]
-    error: MeasurementError | None
+    error: TaskError | None
     host: str
 
 
 def run_task(task: Task[T]) -> Outcome[T]:
     """Run a task in a worker. Errors are returned, because not every executor transports every exception."""
     host = platform.node()
+    _watch_coordinator()
     try:
         return Outcome((task.run(),), None, host)
     except Terminated:
@@ -64,14 +70,30 @@ def run_task(task: Task[T]) -> Outcome[T]:
         return Outcome((), plain_error(error), host)
 
 
-def plain_error(error: BaseException) -> MeasurementError:
+def _watch_coordinator() -> None:
+    """In a worker process, once: end with a coordinator that is killed.
+
+    A worker of a forked pool has the coordinator's open files, and with them its lock on the file of rows.
+    """
+    coordinator = multiprocessing.parent_process()
+    if coordinator is None or any(thread.name == WATCH for thread in threading.enumerate()):
+        return
+
+    def watch() -> None:
+        coordinator.join()
+        stop_children()
+        os._exit(1)
+
+    threading.Thread(target=watch, name=WATCH, daemon=True).start()
+
+
+def plain_error(error: BaseException) -> TaskError:
     """An error as it can be sent to another process: of a class of this package, with its message and its notes."""
     kind = KNOWN.get(type(error).__name__)
     notes = [str(note) for note in getattr(error, "__notes__", ())]
-    if kind is not None and issubclass(kind, MeasurementError) and isinstance(error, kind):
+    plain: TaskError
+    if kind is not None and issubclass(kind, TaskError) and isinstance(error, kind):
         plain = kind(str(error))
-    elif isinstance(error, errors.SettingsError):
-        plain = MeasurementError(str(error))
     else:
         plain = MeasurementError(f"{type(error).__name__}: {printable(str(error)[:2000])}".removesuffix(": "))
     for note in notes:

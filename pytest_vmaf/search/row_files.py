@@ -74,7 +74,11 @@ def locked_file(path: Path) -> Iterator[FileIO]:
             _repair(file)
         except OSError as error:
             raise MeasurementError(f"{name} cannot be written: {error.strerror or error}.") from error
-        yield file
+        try:
+            yield file
+        finally:
+            # Forked processes may have the file open, and the lock lasts as long as any of them does.
+            _unlock(file)
 
 
 def append_row(file: FileIO, row: Row, name: str) -> None:
@@ -110,6 +114,12 @@ def _lock(file: FileIO, name: str) -> None:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise MeasurementError(f"Another sweep is writing {name}. Wait for it, or name another file.") from None
+
+
+def _unlock(file: FileIO) -> None:
+    with contextlib.suppress(OSError):
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def _repair(file: FileIO) -> None:

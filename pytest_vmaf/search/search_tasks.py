@@ -153,7 +153,8 @@ def _run(
             failures.append(Failure("the rest", error))
     if failures:
         failure = failure_error(failures, len(searches), "search")
-        failure.probes = tuple(probe for each in bisections.values() for probe in each.probes)
+        if isinstance(failure, MeasurementError):
+            failure.probes = tuple(probe for each in bisections.values() for probe in each.probes)
         raise failure
     return [_timed(search, bisections[place]) for place, search in enumerate(searches)]
 

@@ -95,7 +95,7 @@ def sweep(request: SweepRequest, scorer: Scorer) -> tuple[Row, ...]:
                     rows[row.setup, row.crf] = row
                     done += 1
                     update(done, len(grid))
-        except (MeasurementError, OSError) as error:
+        except (MeasurementError, SettingsError, OSError) as error:
             note = f"{done} of {len(grid)} rows are in {name}. Run the same sweep again to resume."
             if isinstance(error, OSError):
                 raise MeasurementError(f"The sweep had to stop: {printable(str(error))}.\n  {note}") from error

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pytest_vmaf.errors import ClipError, MeasurementError, ScorerError
+from pytest_vmaf.errors import ClipError, MeasurementError, ScorerError, SettingsError
 from pytest_vmaf.executors import collect as module
 from pytest_vmaf.executors.collect import Done, collect
 from pytest_vmaf.executors.failures import Failure, failure_error
@@ -33,7 +33,7 @@ class Square:
 
     def run(self) -> int:
         if self.number < 0:
-            raise ClipError(f"{self.number} is below 0")
+            raise ClipError(f"{self.number} is below 0") if self.number > -9 else SettingsError("too low")
         return self.number**2
 
 
@@ -105,8 +105,10 @@ def test_window(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_failure_of_one_task() -> None:
-    done = list(collect(Inline(), map(Square, (1, -2, 3))))
-    assert [each.values for each in done] == [(1,), (), (9,)]
+    done = list(collect(Inline(), map(Square, (1, -2, 3, -9))))
+    assert [each.values for each in done] == [(1,), (), (9,), ()]
+    # A wrong setting is an error of the call, wherever it is noticed.
+    assert type(done[3].error) is SettingsError
     assert type(done[1].error) is ClipError
     assert str(done[1].error) == "-2 is below 0"
 

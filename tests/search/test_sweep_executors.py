@@ -18,7 +18,7 @@ from pytest_vmaf.encoding.encoders import Encoder
 from pytest_vmaf.errors import ClipError, MeasurementError, SettingsError
 from pytest_vmaf.executors import source
 from pytest_vmaf.executors.processes import Processes
-from pytest_vmaf.search.row_files import read_rows
+from pytest_vmaf.search.row_files import locked_file, read_rows
 from pytest_vmaf.search.rows import Row
 
 
@@ -95,6 +95,16 @@ def test_what_cannot_be_sent(clips: list[Path], tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"executor is an option of vmaf\.sweep"):
         Vmaf().speed(clips[0], encoder="libx264", crf=30, executor=ThreadPoolExecutor(1))  # type: ignore[call-arg]
     assert not output.exists() or not output.read_bytes()
+
+
+def test_lock_ends_with_the_sweep(tmp_path: Path) -> None:
+    """A forked worker has the file open for as long as it lives."""
+    with locked_file(tmp_path / "rows.jsonl") as file:
+        worker = os.dup(file.fileno())
+        with pytest.raises(MeasurementError, match="Another sweep"), locked_file(tmp_path / "rows.jsonl"):
+            pass
+    with locked_file(tmp_path / "rows.jsonl"):
+        os.close(worker)
 
 
 def test_source_of_a_worker(clips: list[Path], tmp_path: Path) -> None:
