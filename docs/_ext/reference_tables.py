@@ -1,12 +1,13 @@
 """Directives that write reference tables from the code, so that they are never out of date.
 
 `{settings}`, `{pytest-options}`, `{metrics}`, `{features}`, `{feature-options}`, `{default-gates}`,
-`{default-tolerances}`, `{commands}` and `{report-schema}` have no arguments.
+`{default-tolerances}`, `{commands}`, `{refusals}` and `{report-schema}` have no arguments.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -195,6 +196,24 @@ def commands() -> Iterator[str]:
             yield from (f"{prose(command.epilog)}.", "")
 
 
+def refusals() -> Iterator[str]:
+    """The flags of vmaf-tune that commands refuse. Flags with the same advice share a row."""
+    from pytest_vmaf.cli.vmaf_tune import REFUSALS
+
+    flags: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for each in REFUSALS:
+        flags.setdefault((each.advice, each.commands), []).append(code(each.flag))
+    rows = [(", ".join(names), ", ".join(map(code, to)), _with_code(advice)) for (advice, to), names in flags.items()]
+    yield from table(("flag", "commands", "advice"), rows)
+
+
+def _with_code(advice: str) -> str:
+    """An advice with its flags as code, in which two hyphens stay two."""
+    return re.sub(
+        r"--[a-z][\w-]*(?: (?:hdr|[A-Z]+\b|\d[\w:-]*|\w+[\d.]+\w*(?<!\.)))?", lambda flag: code(flag[0]), advice
+    )
+
+
 def _subcommands(parser: argparse.ArgumentParser, before: str = "") -> Iterator[tuple[str, argparse.ArgumentParser]]:
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
@@ -270,6 +289,7 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "default-gates": default_gates,
     "default-tolerances": default_tolerances,
     "commands": commands,
+    "refusals": refusals,
     "report-schema": report_schema,
 }
 

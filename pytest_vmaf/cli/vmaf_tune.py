@@ -71,7 +71,7 @@ REFUSALS = (
     Refusal(
         "--no-source-hash", ENCODING, "The hash tells sources apart, and costs little beside an encode. Leave it out."
     ),
-    Refusal("--ffprobe-bin", ENCODING, "ffmpeg inspects the clips, no ffprobe is run. Leave it out."),
+    Refusal("--ffprobe-bin", ENCODING, "Clips are inspected by ffmpeg, and no ffprobe is run. Leave it out."),
     Refusal("--force-hdr-pq", ENCODING, _HDR),
     Refusal("--force-hdr-hlg", ENCODING, _HDR),
     Refusal("--no-resolution-aware", ENCODING, "Name a model for all sizes: --model vmaf_v0.6.1."),
