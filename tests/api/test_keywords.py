@@ -20,6 +20,7 @@ from pytest_vmaf.settings import make_layer
 
 RIGHT = """
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,8 @@ def test_gate(vmaf: Vmaf, tmp_path: Path) -> None:
     raw = Clip("a.yuv", width=640, height=360)
     vmaf.check(raw, "b.mp4", gates={"min_psnr_hvs_p10": 38}, baseline=True, max_drop="2%")
     vmaf.score(Path("a"), "b", model="auto", regions={"face": Region(0, 0, 64, 64), "sky": (0, 0, 8, 8)})
+    with ProcessPoolExecutor(2) as pool:
+        vmaf.check("a", "b", chunk=30, executor=pool, min_neg=93)
     vmaf.roi("a", "b", min_neg_roi=90, weight=0.7)
     vmaf.map("a", "b", grid=(4, 4), min_neg_tile=80)
 
@@ -164,6 +167,7 @@ WRONG = {
     'vmaf.bisect("a", encoder="x", targets=96).nothing': "nothing",
     'vmaf.map("a", "b", min_neg_roi=3)': "min_neg_roi",
     "Vmaf(min_ngg=3)": "min_ngg",
+    'vmaf.roi("a", "b", chunk=30)': "chunk",
     "Clip.from_frames(5)": "from_frames",
     'Clip.from_frames([], pixfmt="gray")': "pixfmt",
     'read_frames("a", pixfmt="gray")': "read_frames",
