@@ -67,11 +67,11 @@ def _verdict(repeated: Determinism, expect: str) -> Verdict:
 
 
 def _record(context: Context, repeated: Determinism, expect: str | None, verdicts: list[Verdict]) -> None:
-    from pytest_vmaf.encoding.rate_modes import at
+    from pytest_vmaf.encoding.rate_modes import label_at
 
     records = context.records
     marked = any(layer.gates for layer in context.layers if layer.origin == "marker")
-    where = f"{repeated.name} at {at(repeated.mode, repeated.crf)}"
+    where = f"{repeated.name} at {label_at(repeated.mode, repeated.crf)}"
     subject = f"determinism of {where}"
     record = unscored_record(repeated.reference, subject, repeated.sentence, verdicts)
     record |= {"repeats": repeats_data(repeated), "gated": bool(verdicts) or not marked, "every_gate": False}

@@ -157,12 +157,12 @@ def _request(
 
 
 def _record(context: Context, measured: Speed, verdicts: Sequence[Verdict], outcome: Outcome) -> None:
-    from pytest_vmaf.encoding.rate_modes import at
+    from pytest_vmaf.encoding.rate_modes import label_at
     from pytest_vmaf.search.speed_verdicts import violation_text
 
     records = context.records
     marked = any(layer.gates for layer in context.layers if layer.origin == "marker")
-    subject = f"speed of {measured.name} at {at(measured.mode, measured.crf)}"
+    subject = f"speed of {measured.name} at {label_at(measured.mode, measured.crf)}"
     record = unscored_record(measured.reference, subject, measured.sentence, verdicts)
     record |= {"gated": bool(verdicts or outcome.name) or not marked, "every_gate": False}
     records.add(with_gates(record, outcome_gates(outcome, None), failed=bool(outcome.failed)))

@@ -46,7 +46,9 @@ def run(options: argparse.Namespace) -> int:
         line = f"{encode.path}: {encode.frames} frames, {encode.bitrate / 1000:.1f} kbit/s, {encode.size} bytes\n"
         common.write(options.output, line)
     else:
-        columns = ("encoder", "CRF", "frames", "kbit/s", "bytes")
+        from pytest_vmaf.encoding.rate_modes import unit_of
+
+        columns = ("encoder", unit_of(encode.mode), "frames", "kbit/s", "bytes")
         row = (encode.name, encode.crf, encode.frames, f"{encode.bitrate / 1000:.1f}", encode.size)
         record, sections = encode.to_dict(), [table_section("", columns, [row])]
         write_views(options, Views(str(encode.path), record, [record], sections))

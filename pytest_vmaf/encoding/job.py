@@ -12,7 +12,7 @@ from pathlib import Path
 from pytest_vmaf.cache.entries import Cache
 from pytest_vmaf.encoding.encoders import BRACES, Encoder
 from pytest_vmaf.encoding.pass_statistics import Statistics
-from pytest_vmaf.encoding.rate_modes import at, check_rate_arguments, pass_arguments
+from pytest_vmaf.encoding.rate_modes import at, check_rate_arguments, label_at, pass_arguments
 from pytest_vmaf.errors import EncodeError, SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.colour import limited_grey_filters
@@ -101,6 +101,10 @@ class EncodeJob:
     def has_two_passes(self) -> bool:
         """Whether ffmpeg encodes in two passes."""
         return self.encoder.mode == "2pass" and bool(self.encoder.arguments)
+
+    def label_at(self, crf: float) -> str:
+        """The number of an encode in names: "CRF 28" or "1500k"."""
+        return label_at(self.encoder.mode, crf)
 
     def at(self, crf: float) -> str:
         """The number of an encode in messages: "CRF 28" or "1500 kbit/s"."""

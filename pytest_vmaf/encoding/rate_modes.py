@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from pytest_vmaf.encoding.scale import Scale, with_ends
@@ -120,6 +121,7 @@ def number_or_none(value: object) -> int | None:
     return value if type(value) is int else None
 
 
+@lru_cache(maxsize=64)
 def rates_between(low: int, high: int) -> tuple[int, ...]:
     """Both bitrates, and those of the series between them, the largest first."""
     series = {int(each * 10**power + 0.5) for power in range(7) for each in R40}
@@ -177,6 +179,11 @@ def rate_control(name: str, mode: Mode) -> RateControl:
 def at(mode: str, number: float) -> str:
     """The number of an encode in messages: "CRF 28" or "1500 kbit/s"."""
     return f"CRF {number}" if mode == "crf" else f"{number} kbit/s"
+
+
+def label_at(mode: str, number: float) -> str:
+    """The number in names of encodes: "CRF 28" or "1500k". Reports show what follows the last slash of a name."""
+    return f"CRF {number}" if mode == "crf" else f"{number}k"
 
 
 def noun_of(mode: str) -> str:

@@ -276,7 +276,7 @@ class Prober:
     def _name(self, crf: float) -> str:
         source = self.job.source
         size = "" if source.clip == self.scoring.reference else f" {source.width}x{source.height}"
-        return f"{self.job.name}{size} {self.job.at(crf)}"
+        return f"{self.job.name}{size} {self.job.label_at(crf)}"
 
 
 def _file_name(*parts: str | None) -> str:

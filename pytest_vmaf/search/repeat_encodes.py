@@ -67,7 +67,7 @@ def repeat_encodes(request: RepeatRequest, scorer: Scorer) -> Determinism:
         if len({stream.digest for stream in streams}) > 1:
             for encode, stream in zip(encodes, streams, strict=True):
                 if stream.digest not in results:
-                    name = f"{encode.name} {job.at(request.crf)}, {encode.path.stem}"
+                    name = f"{encode.name} {job.label_at(request.crf)}, {encode.path.stem}"
                     scoring = replace(
                         request.scoring, distorted=encode.pictures or job.clip(encode.path), progress=None
                     )

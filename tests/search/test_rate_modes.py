@@ -43,6 +43,8 @@ def test_answer(short: Path, copy: Encoder) -> None:
     assert bisection[70].crf == 1120
     assert bisection[65].why.startswith("NEG 65 of copy: 600 kbit/s (65.000; 560 kbit/s: 64.600), ")
     assert bisection.name == "copy bitrate"
+    # Reports show what follows the last slash.
+    assert bisection[65].result.context.distorted == "copy bitrate 600k"
     assert "requested kbit/s" in str(bisection)
     assert bisection[65].encode.to_dict()["mode"] == "bitrate"
     # The window that is usual for so small a clip.
