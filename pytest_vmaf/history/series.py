@@ -17,13 +17,12 @@ from pytest_vmaf.gates.metrics import (
     Metric,
     decimals,
     metric_of,
-    metrics as all_metrics,
 )
 from pytest_vmaf.gates.tolerance import DEFAULTS
 from pytest_vmaf.history.line import HistoryLine
+from pytest_vmaf.report.numbers import read_number
 from pytest_vmaf.report.overview import COMMIT
 from pytest_vmaf.report.wording import short_id
-from pytest_vmaf.scoring.pools import is_pool
 
 #: Where no baseline states a tolerance: points of a mean and of the worst frames, the share of a small value such as
 #: SSIM that counts as a point, the percentages of a rate and of a speed, and less than one of what is counted.
@@ -101,12 +100,13 @@ class Series:
     @property
     def pool(self) -> str:
         """The pool that is a part of the metric's name; "" if there is none."""
-        return _split(self.metric)[1]
+        number = read_number(self.metric, 0.0)
+        return number.pool if number.name != number.metric else ""
 
     @property
     def about(self) -> Metric:
         """The metric's label, unit and direction."""
-        return metric_of(_split(self.metric)[0])
+        return metric_of(read_number(self.metric, 0.0).metric)
 
     @property
     def label(self) -> str:
@@ -287,9 +287,3 @@ def _usual_tolerance(series: Series) -> float | str:
         return float(DEFAULTS["compare"]["max_bd_rate_rise"])
     points = POINTS if not series.pool else POINTS_OF_WORST
     return points * SMALL if series.digits > 2 else points
-
-
-def _split(metric: str) -> tuple[str, str]:
-    """A metric and its pool, which may be a part of its name."""
-    cuts = [] if metric in all_metrics() else [cut for cut, sign in enumerate(metric) if sign == "_"]
-    return next(((metric[:cut], metric[cut + 1 :]) for cut in cuts if is_pool(metric[cut + 1 :])), (metric, ""))
