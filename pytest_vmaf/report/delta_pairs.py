@@ -14,8 +14,8 @@ from pytest_vmaf.text import printable
 
 #: The characters of a reason.
 LONGEST = 200
-#: The end of the name of a search's answer.
-QUALITY = re.compile(r"\d+(\.\d+)?( kbit/s)?$")
+#: The end of the name of a search's answer: a CRF, or a bitrate such as 1500k.
+QUALITY = re.compile(r"\d+(\.\d+)?k?$")
 T = TypeVar("T")
 #: What must be the same in the provenance of two scores, by the words of the message.
 SAME = {

@@ -122,7 +122,8 @@ def test_pairing() -> None:
     assert (swapped.unchanged, swapped.worse) == (2, ())
     delta = changed(measured(94, "crf30.mp4"), measured(93.5, "crf31.mp4"))
     assert delta.worse[0].clip == "crf30.mp4 → crf31.mp4"
-    answers = [measured(neg, f"libx264 CRF {crf}") for neg, crf in ((94, 25), (96, 19), (94, 19), (96, 15))]
+    numbers = ((94, "CRF 25"), (96, "1500k"), (94, "CRF 19"), (96, "2000k"))
+    answers = [measured(neg, f"libx264 {number}") for neg, number in numbers]
     for answer, target in zip(answers, (93, 95, 93, 95), strict=True):
         answer["gates"][0] |= {"name": "target", "limit": float(target)}
     before, after = (a_document(a_named_test("test_a", *each)) for each in (answers[:2], answers[2:]))
