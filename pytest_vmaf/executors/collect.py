@@ -131,6 +131,9 @@ class _Collection(Generic[T]):
         if error is not None:
             return Done(task, error=plain_error(error))
         outcome = future.result()
+        if not isinstance(outcome, Outcome):
+            what = f"returned {type(outcome).__name__} in place of what the task did"
+            return Done(task, error=MeasurementError(f"The executor {_name(self._executor)} {what}."))
         self._killers.clear()
         if outcome.error is not None and outcome.host != self._host:
             outcome.error.add_note(f"This was on {outcome.host}.")

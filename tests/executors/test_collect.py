@@ -122,6 +122,8 @@ def test_cancelled_and_failed_by_the_executor() -> None:
 
     [done] = collect(Inline(lambda future: future.set_exception(KilledWorker("attempted 3 times"))), [Square(1)])
     assert str(done.error) == "KilledWorker: attempted 3 times"
+    [done] = collect(Inline(lambda future: future.set_result(5)), [Square(1)])
+    assert str(done.error) == "The executor Inline returned int in place of what the task did."
 
 
 def test_executor_that_takes_nothing() -> None:
