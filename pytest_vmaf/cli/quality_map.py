@@ -12,6 +12,7 @@ from pytest_vmaf.cli.common import PASSED, VIOLATED
 from pytest_vmaf.cli.formats import Views, add_output, table_section, write_views
 from pytest_vmaf.cli.selection import add_selection
 from pytest_vmaf.errors import GateViolation
+from pytest_vmaf.text import printable
 
 EXIT_CODES = "0 all gates pass, 1 a gate fails, 2 usage, 3 could not measure"
 GRID = re.compile(r"([1-9]\d?)x([1-9]\d?)")
@@ -51,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
         code, quality_map = common.print_message(str(violation), VIOLATED), violation.result
     table = tile_table(quality_map)
     sections = [table_section("", table.columns, table.rows)]
-    title = vmaf.records[-1]["distorted"]
+    title = printable(options.distorted.name)
     write_views(options, Views(title, quality_map.to_dict(), quality_map.to_rows(), sections, text=[table]))
     return code
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pytest_vmaf.text import printable
 
-#: What a spreadsheet takes for the beginning of a formula.
-FORMULA = ("=", "+", "-", "@")
+#: What a spreadsheet takes for the beginning of a formula, in fullwidth forms, too.
+FORMULA = (*"=+-@", *"\uff1d\uff0b\uff0d\uff20")
 
 
 def csv_text(rows: Iterable[Mapping[str, object]]) -> str:

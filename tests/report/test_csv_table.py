@@ -39,6 +39,7 @@ def test_values() -> None:
     ("text", "cell"),
     [
         ("=1+1", "'=1+1"),
+        ("\uff1d1", "'\uff1d1"),
         ('@SUM("x")', '\'@SUM("x")'),
         (" +cmd|' /C calc'!A0", "' +cmd|' /C calc'!A0"),
         ("-crf 20", "'-crf 20"),
