@@ -132,7 +132,8 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     written.
     """
     distributes = session.config.pluginmanager.hasplugin("dsession")
-    expected = distributes and session.config.stash[items.REPORT_OPTIONS].requested
+    report = session.config.stash[items.REPORT_OPTIONS]
+    expected = distributes and (report.requested or report.history is not None)
     measures = any("vmaf" in getattr(item, "fixturenames", ()) for item in session.items)
     # With xdist the controller checks this once, for all workers.
     if not hasattr(session.config, "workerinput") and (distributes or measures):

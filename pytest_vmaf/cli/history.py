@@ -72,7 +72,9 @@ def _show(options: argparse.Namespace) -> int:
     tables = [table_section("Numbers", LATEST, latest)]
     if steps:
         tables.append(table_section(STEPS, COLUMNS, [step_row(step, history) for step in steps[:MOST_STEPS]]))
-    record, rows = history_record(history, steps), history_rows(history)
+    # They are large, so only those that are written are made.
+    record = history_record(history, steps) if options.format == "json" else {}
+    rows = history_rows(history) if options.format == "csv" else ()
     write_views(options, Views("VMAF history", record, rows, tables, summary(history, steps)))
     return PASSED
 
@@ -120,7 +122,7 @@ def _history(options: argparse.Namespace) -> History:
         select(chosen, last=options.last), order=order, metrics=options.metric, tolerances=tolerances
     )
     others = sorted({line.branch for line in lines} - {line.branch for line in chosen}) if main else []
-    return replace(history, branch=main, others=tuple(map(printable, others)))
+    return replace(history, branch=main, others=tuple(others))
 
 
 def _tolerances(words: Sequence[str]) -> dict[str, float | str]:

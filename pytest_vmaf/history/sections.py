@@ -10,11 +10,13 @@ from pytest_vmaf.history.series import History, Series
 from pytest_vmaf.history.steps import Step, find_steps
 from pytest_vmaf.report.sections import Chart, DataTable, Line, Paragraph, Section
 from pytest_vmaf.report.wording import cut, short_id
-from pytest_vmaf.text import plural
+from pytest_vmaf.text import plural, printable
 
 TITLE, STEPS = "History", "Steps"
 #: Points of a line, names below a chart, and rows of the table of steps.
 MOST_POINTS, MOST_NAMES, MOST_STEPS = 300, 8, 200
+#: Other branches that are named.
+MOST_BRANCHES = 5
 #: Steps that are marked on a line, the newest ones.
 MOST_MARKED = 50
 COLUMNS = ("commit", "after", "date", "test", "metric", "before", "then", "change", "tolerance", "remark")
@@ -34,8 +36,10 @@ def summary(history: History, steps: Sequence[Step]) -> str:
     times = [each.time[:10] for each in history.revisions]
     days = " to ".join(dict.fromkeys((min(times), max(times))))
     tests = len({series.test for series in history.series})
-    of = f" of {history.branch}" if history.branch else ""
-    others = f" Other branches are left out: {', '.join(history.others)}." if history.others else ""
+    of = f" of {printable(history.branch)}" if history.branch else ""
+    named = ", ".join(map(printable, history.others[:MOST_BRANCHES]))
+    more = f" and {len(history.others) - MOST_BRANCHES} more" if len(history.others) > MOST_BRANCHES else ""
+    others = f" Other branches are left out: {named}{more}." if history.others else ""
     size = f"{plural(tests, 'test')} over {plural(len(history.revisions), 'commit')}{of}"
     newest = next((f" The newest: {describe_step(step, history)}." for step in steps if step.beyond), "")
     return f"{size}, {days}: {_count(steps)}{newest}{others}"

@@ -23,6 +23,7 @@ from pytest_vmaf.history.line import HistoryLine
 from pytest_vmaf.report.numbers import read_number
 from pytest_vmaf.report.overview import COMMIT
 from pytest_vmaf.report.wording import short_id
+from pytest_vmaf.text import printable
 
 #: Where no baseline states a tolerance: points of a mean and of the worst frames, the share of a small value such as
 #: SSIM that counts as a point, the percentages of a rate and of a speed, and less than one of what is counted.
@@ -64,7 +65,7 @@ class Revision:
     @property
     def name(self) -> str:
         """The commit in short, or the time."""
-        return self.commit[:COMMIT] or self.time[:16].replace("T", " ")
+        return printable(self.commit[:COMMIT]) or self.time[:16].replace("T", " ")
 
 
 @dataclass(frozen=True)

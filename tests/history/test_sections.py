@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
+
 from report.builders import HOSTILE
 
 from history.builders import a_history, a_line
@@ -40,6 +43,27 @@ def test_page() -> None:
     assert page.count("c0ffee2") >= 2
     assert '<circle class="l0 bad"' in page
     assert "c0ffee2" in markdown_sections("History", "x", records)
+
+
+def test_hostile_commit() -> None:
+    """Nothing in a name acts on a terminal."""
+    history = replace(a_history([93.0, 90.0], commit="\x1b[31m\n"), branch="x\n", others=("\x1b[2J",) * 9)
+    assert all_steps(history) == []
+    history = replace(make_history([a_line(0), a_line(1, 80.0, commit="\x1b]0;\n")]), others=("\x1b[2J",) * 9)
+    text = summary(history, all_steps(history))
+    assert text.isprintable()
+    assert "and 4 more" in text
+
+
+def test_page_size() -> None:
+    """Eight times as many commits make a page that is hardly larger."""
+    source, sizes = random.Random(1), []
+    for count in (500, 4000):
+        history = a_history([93 + source.gauss(0, 0.4) for _ in range(count)])
+        steps = all_steps(history)
+        records = [section.to_record() for section in history_sections(history, steps, 10)]
+        sizes.append(len(sections_page("History", "", records)))
+    assert sizes[1] < 1.5 * sizes[0]
 
 
 def test_few_commits() -> None:
