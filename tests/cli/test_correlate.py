@@ -58,7 +58,14 @@ def test_json(correlate: Correlate, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "c.json").read_text()) == data
 
 
-@pytest.mark.parametrize(("name", "start"), [("c.html", "<!doctype html>"), ("c.md", "## Agreement with viewers\n")])
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [
+        ("c.html", "<!doctype html>"),
+        ("c.md", "## Agreement with viewers\n"),
+        ("c.csv", "group,kind,clips,metric,plcc,"),
+    ],
+)
 def test_pages(correlate: Correlate, tmp_path: Path, name: str, start: str) -> None:
     done = correlate("--metric", "neg", "--output", tmp_path / name)
     assert (done.returncode, done.stdout) == (0, "")
