@@ -103,7 +103,6 @@ def test_published_flags(line: str, name: str, value: object) -> None:
     ("line", "message"),
     [
         ("compare --target-vmafs 80", "The clip to encode is missing."),
-        ("bisect a b --encoder c --targets 80", "bisect takes one clip to encode, not 2."),
         ("tune-per-shot a --src b --encoder c --target 80", "tune-per-shot takes one clip to encode, not 2."),
         (
             "bisect a --encoder b --targets 80 --target-vmafs 80",

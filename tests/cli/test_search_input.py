@@ -132,7 +132,7 @@ def test_contradictions(
         (["raw", "--width", "192", "--height", "108", "--pix-fmt", "rgb"], "pix_fmt of raw video must be one of"),
         (["--output", "nowhere/out"], "--output: there is no folder"),
         (["--output", "."], "must be a file, and '.' is a folder"),
-        (["--output", "{clip}"], "is also an input file"),
+        (["--output", "{clip}"], "is a video. Use --keep DIR"),
         (["--output", "/proc/out"], "--output: cannot write to the folder '/proc'"),
         (["--keep", "/proc/kept"], "--keep: cannot write to the folder '/proc'"),
         (["--keep", "{clip}"], "--keep: there is no folder"),
