@@ -15,6 +15,8 @@ from pytest_vmaf.text import did_you_mean, printable
 
 #: The most numbers of a scale: no encoder has more, and a search could not weigh more against each other.
 MOST_NUMBERS = 1000
+#: What stands after a name, too, as in "libx264:2pass".
+MODE_NAMES = ("2pass", "bitrate")
 #: The end of a file name, which ffmpeg takes the container from.
 SUFFIX = re.compile(r"[\w.+-]{0,32}")
 #: What a shell would take for the setting of a variable.
@@ -159,6 +161,7 @@ def choose_preset(name: str, preset: str | None, own: str | None, presets: Seque
         )
     if presets and preset not in presets:
         raise SettingsError(
-            f"{name} has no preset {preset!r}.{did_you_mean(preset, presets)} Presets: {', '.join(presets)}."
+            f"{name} has no preset {preset!r}.{did_you_mean(preset, (*presets, *MODE_NAMES))} Presets: "
+            f"{', '.join(presets)}."
         )
     return preset

@@ -224,7 +224,7 @@ def pass_arguments(name: str, arguments: Sequence[str], number: int, prefix: str
 def check_rate_arguments(name: str, arguments: Sequence[str]) -> None:
     """Raise SettingsError for arguments of the user that set another quality than a bitrate, or the passes."""
     for last, word in zip(("", *arguments), arguments, strict=False):
-        parameter = PARAMETERS.search(word) if last.endswith("-params") else None
+        parameter = PARAMETERS.search(word) if last.endswith(("-params", "-x264opts")) else None
         if parameter or word.partition(":")[0] in OVERRIDES:
             what = f"{parameter[1]}= in {last}" if parameter else word
             raise SettingsError(

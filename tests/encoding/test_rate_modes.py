@@ -151,7 +151,9 @@ def test_parameters_of_x265() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", ["-crf 20", "-qp:v 3", "-pass 1", "-x264-params aq=1:crf=3", "-b:v 3M"], ids=lambda text: text
+    "arguments",
+    ["-crf 20", "-qp:v 3", "-pass 1", "-x264-params aq=1:crf=3", "-x264opts pass=2", "-b:v 3M"],
+    ids=lambda text: text,
 )
 def test_arguments_of_another_mode(arguments: str) -> None:
     with pytest.raises(SettingsError, match="arguments must not contain "):
