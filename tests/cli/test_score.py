@@ -165,14 +165,9 @@ def test_chunk_flags(run: Run, reference: Path, encoded: Path) -> None:
     done = run("score", reference, encoded, "--processes=2")
     assert done.returncode == 2
     assert "--processes and --dask need --chunk: they score a clip in chunks" in done.stderr
-    for flags, words in (
-        (["--chunk=x"], "chunk must be a number of seconds above 0, such as 30 or \"30s\", not 'x'"),
-        (["--chunk=nan"], "chunk must be a number of seconds above 0"),
-        (["--chunk=1", "--processes=0"], "--processes must be a whole number of at least 1"),
-        (["--chunk=1", "--processes=2", "--dask=tcp://a:1"], "--processes and --dask exclude each other"),
-    ):
-        done = run("check", reference, encoded, *flags)
-        assert (done.returncode, words in done.stderr) == (2, True), done.stderr
+    done = run("check", reference, encoded, "--chunk=x")
+    assert done.returncode == 2
+    assert "chunk must be a number of seconds above 0, such as 30 or \"30s\", not 'x'" in done.stderr
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ import pytest
 from pytest_vmaf import FakeScorer, Row, Vmaf
 from pytest_vmaf.search.row_files import read_rows
 
-GRID = {"encoders": ["libx264:ultrafast"], "crfs": [20, 24, 28, 32, 36, 40, 44, 48]}
+GRID = {"encoders": ["libx264:ultrafast"], "crfs": [20, 24, 28, 32, 36]}
 #: Sweeps the source into the file of rows. The scores are invented, the encodes are not.
 SWEEP = f"""
 import sys
@@ -38,7 +38,7 @@ def plain(rows: tuple[Row, ...]) -> list[Row]:
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 def test_three_kills(footage: Callable[..., Path], tmp_path: Path) -> None:
     source, output = footage("96x80", 3), tmp_path / "rows.jsonl"
-    for rows in (2, 4, 6, None):
+    for rows in (1, 2, 3, None):
         sweep = subprocess.Popen([sys.executable, "-c", SWEEP, source, output])
         while rows and sweep.poll() is None and (not output.exists() or output.read_bytes().count(b"\n") < rows):
             time.sleep(0.01)
