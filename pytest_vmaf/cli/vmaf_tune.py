@@ -135,6 +135,8 @@ def add_flags(parsers: Mapping[str, argparse.ArgumentParser]) -> None:
             add("--crf-min", type=crf, help=hidden)
             add("--crf-max", type=crf, help=hidden)
             add("--coarse-to-fine", dest="as_usual", action="store_true", help=hidden)
+    # It searches one clip, so there is nothing to distribute but trial encodes.
+    parsers["recommend"].add_argument("--max-workers", dest="workers", type=int, help=argparse.SUPPRESS)
 
 
 def translate(options: argparse.Namespace) -> None:

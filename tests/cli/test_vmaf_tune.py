@@ -116,6 +116,7 @@ def test_contradictions(line: str, message: str, parser: ArgumentParser) -> None
         ("--sample-clip-seconds 0", "sample_clip_seconds", None),
         ("--force-sdr", "allow", ["hdr"]),
         ("--ffmpeg-bin f", "ffmpeg", "f"),
+        ("--max-workers 2", "workers", 2),
         ("--json", "format", "json"),
     ],
 )
