@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,36 +16,36 @@ import pytest
 from pytest_vmaf import FakeScorer, Row, Vmaf
 from pytest_vmaf.search.row_files import read_rows
 
-GRID = {"encoders": ["libx264:ultrafast"], "crfs": [20, 24, 28, 32, 36]}
-#: Sweeps the source into the file of rows. The scores are invented, the encodes are not.
-SWEEP = f"""
-import sys
-from concurrent.futures import ThreadPoolExecutor
-from pytest_vmaf import FakeScorer, Vmaf
 
-with ThreadPoolExecutor(2) as pool:
+def sweep(source: Path, output: Path, executor: Executor | None = None) -> list[Row]:
+    """The rows of some encodes, without what differs from run to run. The scores are invented, the encodes are not."""
     vmaf = Vmaf(scorer=FakeScorer(), progress=False, cache=False)
-    vmaf.sweep(sys.argv[1], output=sys.argv[2], executor=pool, **{GRID})
-"""
+    crfs = [20, 24, 28, 32, 36, 40]
+    rows = vmaf.sweep(source, encoders=["libx264:ultrafast"], crfs=crfs, output=output, executor=executor)
+    return [replace(row, seconds=None, command="") for row in rows]
 
 
-def plain(rows: tuple[Row, ...]) -> list[Row]:
-    """Rows without what differs from run to run, by their CRF."""
-    return sorted((replace(row, seconds=None, command="") for row in rows), key=lambda row: row.crf)
+def sweep_in_threads(source: Path, output: Path) -> None:
+    """The sweep, two encodes at once."""
+    with ThreadPoolExecutor(2) as pool:
+        sweep(source, output, pool)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 def test_three_kills(footage: Callable[..., Path], tmp_path: Path) -> None:
     source, output = footage("96x80", 3), tmp_path / "rows.jsonl"
-    for rows in (1, 2, 3, None):
-        sweep = subprocess.Popen([sys.executable, "-c", SWEEP, source, output])
-        while rows and sweep.poll() is None and (not output.exists() or output.read_bytes().count(b"\n") < rows):
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload([__name__, "pytest_vmaf.api.measurement_kinds", "pytest_vmaf.search.sweep"])
+    for rows in (1, 2, 4, None):
+        coordinator = processes.Process(target=sweep_in_threads, args=(source, output))
+        coordinator.start()
+        while rows and coordinator.is_alive() and (not output.exists() or output.read_bytes().count(b"\n") < rows):
             time.sleep(0.01)
         if rows:
-            sweep.send_signal(signal.SIGKILL)
-        assert sweep.wait() == (-signal.SIGKILL if rows else 0)
-    vmaf = Vmaf(scorer=FakeScorer(), progress=False, cache=False)
-    serial = vmaf.sweep(source, output=tmp_path / "serial.jsonl", **GRID)
+            coordinator.kill()
+        coordinator.join()
+        assert coordinator.exitcode == (-signal.SIGKILL if rows else 0)
     # No row is there twice.
-    assert plain(read_rows(output)) == plain(serial)
+    assert sorted(row.crf for row in read_rows(output)) == [20, 24, 28, 32, 36, 40]
+    assert sweep(source, output) == sweep(source, tmp_path / "serial.jsonl")
