@@ -40,6 +40,8 @@ PASSES = re.compile(r"(?:^|[-:])(?:pass|passlogfile|stats|rc_stats)(?:$|[=:\d])"
 HARDWARE = re.compile(r"_(?:nvenc|qsv|vaapi|amf|videotoolbox|v4l2m2m|mediacodec|vulkan|d3d12va|omx|rkmpp|mf|cuvid)$")
 #: Arguments that read options or filters from a file, which may name further files.
 SCRIPTS = re.compile(r"^-/|^@|^-\w+_script|\bsendcmd\b")
+#: The most bytes of statistics that are stored: they are read into memory. x264's grow with pixels and frames.
+MOST_STATISTICS = 256 << 20
 #: The data of a first pass's entry.
 STATISTICS = {"sizes": Each(int), "wall": float, "cpu": Optional(float)}
 #: The data of an entry.
@@ -175,7 +177,8 @@ def with_statistics(job: EncodeJob, crf: float, prefix: Path) -> EncodeJob:
             forget(job.cache, "encode", key, f"{type(error).__name__}: {error}")
     unchanged = Unchanged(job.source.clip)
     statistics = run_first_pass(job, crf, prefix)
-    if key is not None and unchanged():
+    small = sum(file.stat().st_size for file in statistics.files) <= MOST_STATISTICS
+    if key is not None and small and unchanged():
         sizes, blob = pack(statistics)
         store(job.cache, "encode", key, {"sizes": sizes, **vars(statistics.spent)}, blob)
     return replace(job, statistics=statistics)

@@ -214,7 +214,14 @@ def test_cached_by_statistics(job: Jobs, tmp_path: Path, monkeypatch: pytest.Mon
     assert prepared.statistics is not None
     other = replace(prepared, statistics=replace(prepared.statistics, digest="another"))
     assert len({encode_key(each, 300, path) for each in (prepared, other, cached)}) == 3
+    # Statistics that are too large to be stored do not stop the second pass from being known by their bytes.
+    monkeypatch.setattr("pytest_vmaf.encoding.cached.MOST_STATISTICS", 0)
+    large = with_statistics(replace(cached, attempt=1), 300, tmp_path / "large")
+    assert large.statistics is not None
+    assert large.statistics.digest == prepared.statistics.digest
     monkeypatch.setattr("pytest_vmaf.encoding.cached.run_first_pass", None)
+    with pytest.raises(TypeError):
+        with_statistics(replace(cached, attempt=1), 300, tmp_path / "again")
     monkeypatch.setattr("pytest_vmaf.encoding.cached.make_encode", None)
     again = encode_once(cached, 300, path)
     assert (again.checksum, again.size, again.seconds) == (first.checksum, first.size, first.seconds)
