@@ -146,6 +146,13 @@ def translate(options: argparse.Namespace) -> None:
         SettingsError: For flags that contradict each other, and for what a command cannot do.
     """
     ends = getattr(options, "crf_min", None), getattr(options, "crf_max", None)
+    if getattr(options, "mode", None) in ("bitrate", "2pass") and not options.by_bitrate:
+        given = (getattr(options, name, None) for name in ("crf", "crf_range", "crf_min", "crf_max"))
+        if any(each is not None for each in given):
+            raise SettingsError(
+                f"In mode {options.mode}, an encode has a bitrate and no CRF. "
+                "Use --bitrate, in kbit/s, in place of --crf."
+            )
     if ends != (None, None):
         if options.crf_range is not None:
             raise SettingsError("--crf excludes --crf-min and --crf-max, which are its ends.")

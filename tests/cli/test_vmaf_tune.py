@@ -95,6 +95,15 @@ def test_invalid_values(line: str, message: str, parser: ArgumentParser, capsys:
             "per-shot a --encoder b --target 9 --output out.MP4",
             "--output is the file of the answer, as text, and out.MP4",
         ),
+        (
+            "corpus --src a --encoder libx264 --crf 22 --two-pass --output c",
+            "In mode 2pass, an encode has a bitrate and no",
+        ),
+        ("encode a b.mp4 --encoder libx264 --crf 22 --mode bitrate", "Use --bitrate, in kbit/s, in place of --crf."),
+        (
+            "bisect a --encoder libx264 --target 9 --crf-max 40 --two-pass",
+            "Use --bitrate, in kbit/s, in place of --crf.",
+        ),
         ("recommend a --target 9 --keep-encodes", "--keep-encodes requires --encode-dir DIR"),
         ("sweep a --encoder libx264 --crf 20 --output c.jsonl --keep-encodes", "sweep keeps no encodes"),
     ],
@@ -116,6 +125,7 @@ def test_contradictions(line: str, message: str, parser: ArgumentParser) -> None
         ("--sample-clip-seconds 0", "sample_clip_seconds", None),
         ("--force-sdr", "allow", ["hdr"]),
         ("--ffmpeg-bin f", "ffmpeg", "f"),
+        ("--two-pass --bitrate 100-400", "crf_range", (100, 400)),
         ("--max-workers 2", "workers", 2),
         ("--json", "format", "json"),
     ],

@@ -143,6 +143,7 @@ def test_grid_of_a_command() -> None:
     encoder = Encoder("quarters", qualities=(20, 20.25, 20.5), command=("enc", "{crf}"))
     assert encoder.scale.read("crf", 20.25) == 20.25
     assert list(encoder.scale.window((20, 20.25))) == [20, 20.25]
+    assert list(encoder.scale.window((20.25, None))) == [20.25, 20.5]
 
 
 @pytest.mark.parametrize("value", [0.7, True, "1", None, float("nan"), [1]], ids=repr)

@@ -48,6 +48,9 @@ def test_scale() -> None:
     assert scale.has(1234)
     assert scale.window(None)[0] == 1_000_000
     assert scale.window((900, 1000)) == (1000, 950, 900)
+    # None is the end of the scale.
+    assert scale.window((900_000, None))[0] == 1_000_000
+    assert scale.window((None, 2)) == (2, 1)
     assert not scale.is_grid
 
 
