@@ -69,7 +69,7 @@ def _show(options: argparse.Namespace) -> int:
     # The newest step of each series.
     newest = {id(step.series): step for step in reversed(steps)}
     latest = [_latest_row(series, history, newest.get(id(series))) for series in _shown(history, steps)]
-    tables = [table_section("Numbers", LATEST, latest)]
+    tables = [table_section("Numbers", LATEST, latest)] if latest else []
     if steps:
         tables.append(table_section(STEPS, COLUMNS, [step_row(step, history) for step in steps[:MOST_STEPS]]))
     # They are large, so only those that are written are made.

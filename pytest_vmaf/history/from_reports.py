@@ -18,8 +18,8 @@ from pytest_vmaf.report.schema import DROP, IN_PERCENT, RISE, Record
 from pytest_vmaf.report.wording import short_clip
 from pytest_vmaf.scoring.signs import SIGNS
 
-#: The end of the name of a search's encode.
-CRF = re.compile(r" CRF (-?[\d.]+)$")
+#: The end of the name of a search's encode: a CRF, or a bitrate such as 1500k.
+FOUND = re.compile(r" (?:CRF (-?[\d.]+)|[\d.]+k)$")
 #: The processors in what Python calls the platform.
 MACHINE = re.compile(r"(?i)(x86_64|amd64|arm64|aarch64|i\d86|armv\d\w*|ppc64le|riscv64|s390x)")
 MACHINES = {"amd64": "x86_64", "aarch64": "arm64"}
@@ -73,13 +73,14 @@ def _subjects(measurement: Record) -> Iterator[tuple[str, str, dict[str, float]]
     name = short_clip(measurement["distorted"])
     name = f"{measurement['subtest']}: {name}" if measurement.get("subtest") else name
     values = _values(measurement)
-    # The CRF that a search finds may be another one in the next run.
+    # The CRF or bitrate that a search finds may be another one in the next run.
     targets = [gate for gate in measurement["gates"] if gate["name"] == "target" and gate.get("metric")]
-    crf = CRF.search(name)
+    found = FOUND.search(name)
+    crf = {"crf": float(found[1])} if found and found[1] else {}
     for gate in targets:
         pool = "" if gate["pool"] == "mean" else f" {gate['pool']}"
         target = f"{label(gate['metric'])}{pool} {gate['limit']:g}"
-        yield CRF.sub("", name), target, {**values, **({"crf": float(crf[1])} if crf else {})}
+        yield FOUND.sub("", name), target, {**values, **crf}
     if not targets:
         yield name, "", values
 
@@ -115,7 +116,9 @@ def _tolerances(measurement: Record) -> dict[str, float | str]:
 
 def _tools(measurement: Record) -> dict[str, str]:
     provenance = measurement.get("provenance") or {}
-    return {name: str(provenance[name]) for name in TOOLS if provenance.get(name) not in (None, "", "none")}
+    tools = {name: str(provenance[name]) for name in TOOLS if provenance.get(name) not in (None, "", "none")}
+    # The scorer may be the ffmpeg that is named already.
+    return {name: text for name, text in tools.items() if name != "scorer_version" or text != tools.get("ffmpeg")}
 
 
 def _plugin_metrics(measurement: Record) -> dict[str, dict[str, str | bool]]:

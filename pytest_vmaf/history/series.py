@@ -82,6 +82,7 @@ class Series:
         runs: How many runs each number is the mean of.
         tolerance: The limit on a change, a number or a percentage.
         tools: For each number, the versions that measured it.
+        target: What a search looked for; "" if there was no search.
     """
 
     test: str
@@ -92,6 +93,7 @@ class Series:
     runs: tuple[int, ...]
     tolerance: float | str
     tools: tuple[Mapping[str, str], ...] = ()
+    target: str = ""
 
     @property
     def name(self) -> str:
@@ -231,6 +233,7 @@ def make_history(
             tuple(len(values[at]) for at in means),
             0.0,
             tuple(tools[key][at] for at in means),
+            key.target,
         )
         limit = (tolerances or {}).get(metric, limits.get((key, metric)))
         series.append(replace(made, tolerance=_usual_tolerance(made) if limit is None else limit))

@@ -12,6 +12,8 @@ from pytest_vmaf.history.series import Series
 ENOUGH = 8
 #: A change of a noisy series below this share of the tolerance is no step, however certain it is.
 SMALLEST = 0.2
+#: What a search is about. The scores of its answers are wherever a whole CRF reaches the target.
+OF_SEARCH = ("bitrate", "size")
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ def find_steps(series: Series) -> list[Step]:
     tolerance, also after several small changes. In a noisy one, levels are fitted. That a commit gives the same number
     again is no sign: it may come from the cache.
     """
+    if series.target and series.metric not in OF_SEARCH:
+        return []
     if len(series.values) >= ENOUGH and len({*series.values}) > len(series.values) / 2:
         # numpy is imported where it is needed.
         from pytest_vmaf.history.levels import find_changes, noise_of

@@ -66,6 +66,8 @@ def test_search() -> None:
         ("libx264:fast", "NEG p5 91"),
     ]
     assert [line.values["crf"] for line in lines] == [23, 23]
+    lines = history_lines(a_document(a_test("passed", {**answer, "distorted": "libx264:2pass 812k"})))
+    assert (lines[0].subject, "crf" in lines[0].values) == ("libx264:2pass", False)
 
 
 def test_baseline() -> None:

@@ -50,6 +50,13 @@ def test_direction_and_percentage() -> None:
     ]
 
 
+def test_search() -> None:
+    """The answers of a search are compared by their bitrates: their scores depend on which CRF reaches the target."""
+    lines = [a_line(at, 95.0 - at, target="NEG 90", values={"bitrate": 1e6 * (at + 1), "crf": at}) for at in range(2)]
+    steps = [step for series in make_history(lines).series for step in find_steps(series)]
+    assert [(step.series.metric, step.is_worse) for step in steps] == [("bitrate", True)]
+
+
 def test_tolerance_of_baseline() -> None:
     numbers = [93.0, 92.0, 92.0]
     assert find_steps(a_series(numbers, tolerances={"neg": 2.0})) == []
