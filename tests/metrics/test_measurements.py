@@ -198,7 +198,9 @@ def test_bd_rate(session: Vmaf, clip: Path) -> None:
 
     encoders = {"slow": "libx264:slow", "fast": "libx264:ultrafast"}
     metrics = [Difference(), Negative()]
-    found = session.compare(clip, encoders=encoders, targets=[50, 80], metrics=metrics, agree=["difference"])
+    found = session.compare(
+        clip, encoders=encoders, targets=[50, 80], metrics=metrics, agree=["difference"], speed=False
+    )
     rates = [found.bd_rate("slow", anchor="fast", metric=name) for name in ("difference", "negative", "neg")]
     assert rates[0] == pytest.approx(rates[1])
     assert max(rates) < 0

@@ -102,6 +102,7 @@ def key_frames(ffmpeg: str) -> Callable[[Path], list[int]]:
 # Rungs.
 
 
+@pytest.mark.slow
 def test_cheapest_encode_for_each_target(ladder: Ladder) -> None:
     assert ladder.met
     assert sorted(target for rung in ladder.rungs for target in rung.targets) == list(TARGETS)
@@ -112,6 +113,7 @@ def test_cheapest_encode_for_each_target(ladder: Ladder) -> None:
             assert rung.bitrate == min(probe.bitrate for probe in meeting)
 
 
+@pytest.mark.slow
 def test_resolutions_of_the_rungs(ladder: Ladder) -> None:
     assert [(rung.width, rung.height) for rung in ladder.rungs] == [FULL, SMALL, SMALL]
     assert [rung.bitrate for rung in ladder.rungs] == sorted((rung.bitrate for rung in ladder.rungs), reverse=True)
@@ -147,6 +149,7 @@ def frames_of(ffmpeg: str, path: Path) -> list[str]:
     return [line for line in subprocess.check_output(argv, text=True).splitlines() if line.startswith("0,")]
 
 
+@pytest.mark.slow
 def test_codec_and_peak(ladder: Ladder, ffmpeg: str) -> None:
     for rung in ladder.rungs:
         assert rung.probe.encode.path is not None
@@ -156,6 +159,7 @@ def test_codec_and_peak(ladder: Ladder, ffmpeg: str) -> None:
         assert rung.peak >= rung.bitrate
 
 
+@pytest.mark.slow
 def test_hull_of_all_encodes(ladder: Ladder) -> None:
     points = [(probe.bitrate, probe.score) for bisection in ladder.bisections.values() for probe in bisection.probes]
     assert ladder.hull == convex_hull(points)
@@ -217,6 +221,7 @@ def test_package_plays(pair: Ladder, ffmpeg: str, tmp_path: Path) -> None:
             assert (manifest.parent / media.format(rung.name)).is_file()
 
 
+@pytest.mark.slow
 def test_playlists_without_a_package(ladder: Ladder) -> None:
     hls = ladder.to_hls()
     assert re.findall(r"RESOLUTION=(\S+?),", hls) == ["96x72", "96x72", "160x120"]
@@ -227,6 +232,7 @@ def test_playlists_without_a_package(ladder: Ladder) -> None:
     assert mpd.get("mediaPresentationDuration") == "PT0.960000S"
 
 
+@pytest.mark.slow
 def test_to_json(ladder: Ladder, clip: Clip) -> None:
     record = json.loads(ladder.to_json())
     assert record["display"] == [160, 120]
@@ -241,6 +247,7 @@ def test_to_json(ladder: Ladder, clip: Clip) -> None:
     }
 
 
+@pytest.mark.slow
 def test_only_rungs_are_stored(ladder: Ladder, store: Path) -> None:
     files = sorted(path for path in store.rglob("*") if path.is_file())
     assert files == sorted(rung.probe.encode.path for rung in ladder.rungs)  # type: ignore[type-var]
@@ -277,6 +284,7 @@ def test_failure_names_the_resolution(clip: Clip, make: Callable[..., Path], tem
     assert list(temp.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_progress(ladder: Ladder, updates: list[tuple[int, float]]) -> None:
     done = [numbers[0] for numbers in updates]
     assert done == sorted(done)

@@ -155,6 +155,7 @@ def test_worst_shot(tuned: PerShot) -> None:
     assert tuned.worst_shot > tuned.fixed_worst_shot + 1  # type: ignore[operator]
 
 
+@pytest.mark.slow
 def test_fixed_crf_at_equal_score(tuned: PerShot) -> None:
     assert tuned.fixed is not None
     answer = next(iter(tuned.fixed.answers.values()))
@@ -165,6 +166,7 @@ def test_fixed_crf_at_equal_score(tuned: PerShot) -> None:
     assert tuned.rate_change == pytest.approx((tuned.bitrate / tuned.fixed_bitrate - 1) * 100)
 
 
+@pytest.mark.slow
 def test_str_and_repr(tuned: PerShot, mixed: Clip) -> None:
     head, *lines = str(tuned).splitlines()
     assert head.startswith(f"libx264 ultrafast per shot on {mixed}: 3 shots at NEG 88, joined {tuned.score:.3f} at ")
@@ -176,6 +178,7 @@ def test_str_and_repr(tuned: PerShot, mixed: Clip) -> None:
     assert repr(tuned).startswith("<PerShot of libx264 ultrafast per shot: 3 shots, NEG ")
 
 
+@pytest.mark.slow
 def test_to_record(tuned: PerShot) -> None:
     record = json.loads(json.dumps(tuned.to_dict(), allow_nan=False))
     assert [(shot["start"], shot["crf"], shot["met"]) for shot in record["shots"]] == [
@@ -187,6 +190,7 @@ def test_to_record(tuned: PerShot) -> None:
     assert record["models"]["neg_model"] == "vmaf_v0.6.1neg"
 
 
+@pytest.mark.slow
 def test_progress(tuned: PerShot, updates: list[tuple[int, float]]) -> None:
     done = [numbers[0] for numbers in updates]
     assert done == sorted(done)
@@ -194,6 +198,7 @@ def test_progress(tuned: PerShot, updates: list[tuple[int, float]]) -> None:
     assert all(encodes <= expected for encodes, expected in updates)
 
 
+@pytest.mark.slow
 def test_probes_name_no_removed_file(tuned: PerShot) -> None:
     assert all(answer.probe.encode.path is None for answer in tuned.shots)
 
