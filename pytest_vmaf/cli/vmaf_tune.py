@@ -129,8 +129,9 @@ def add_flags(parsers: Mapping[str, argparse.ArgumentParser]) -> None:
         add("--score-backend", type=_backend, help=hidden)
         add("--force-sdr", dest="allow", action="append_const", const="hdr", help=hidden)
         # What they ask for is what happens.
-        for flag in ("--auto-hdr", "--resolution-aware", "--no-parallel"):
+        for flag in ("--auto-hdr", "--resolution-aware"):
             add(flag, dest="as_usual", action="store_true", help=hidden)
+        add("--no-parallel", action="store_true", help=hidden)
         if name != "sweep":
             add("--crf-min", type=crf, help=hidden)
             add("--crf-max", type=crf, help=hidden)
@@ -157,6 +158,10 @@ def translate(options: argparse.Namespace) -> None:
         if options.crf_range is not None:
             raise SettingsError("--crf excludes --crf-min and --crf-max, which are its ends.")
         options.crf_range = ends
+    if getattr(options, "no_parallel", False):
+        for name in ("processes", "dask", "workers"):
+            if getattr(options, name, None) is not None:
+                raise SettingsError(f"--no-parallel excludes --{name}.")
     output = getattr(options, "output", None)
     if hasattr(options, "keep") and output is not None and output.suffix.lower() in VIDEOS:
         raise SettingsError(

@@ -104,6 +104,7 @@ def test_invalid_values(line: str, message: str, parser: ArgumentParser, capsys:
             "bisect a --encoder libx264 --target 9 --crf-max 40 --two-pass",
             "Use --bitrate, in kbit/s, in place of --crf.",
         ),
+        ("compare a --target 9 --no-parallel --max-workers 2", "--no-parallel excludes --processes."),
         ("recommend a --target 9 --keep-encodes", "--keep-encodes requires --encode-dir DIR"),
         ("sweep a --encoder libx264 --crf 20 --output c.jsonl --keep-encodes", "sweep keeps no encodes"),
     ],
