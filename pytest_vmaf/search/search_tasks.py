@@ -150,6 +150,8 @@ def _run(
                 if progress and bisections:
                     progress(encodes, encodes / len(bisections) * len(searches))
         except MeasurementError as error:
+            if not failures:
+                raise
             failures.append(Failure("the rest", error))
     if failures:
         failure = failure_error(failures, len(searches), "search")

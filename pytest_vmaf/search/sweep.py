@@ -125,6 +125,8 @@ def _rows_elsewhere(todo: Sequence[tuple[SweepCurve, float]], placement: Placeme
                 if each.error is not None:
                     failures.append(Failure(each.task.name, each.error))
         except MeasurementError as error:
+            if not failures:
+                raise
             failures.append(Failure("the rest", error))
     if failures:
         raise failure_error(failures, len(todo), "encode")
