@@ -260,4 +260,6 @@ def test_passes(name: str, job: Jobs, footage: Callable[..., Path], tmp_path: Pa
     assert len(digests) == 1 or not RATE_CONTROLS[name].shared
     encodes = [make_encode(each, rate, tmp_path / f"{rate}{each.encoder.suffix}") for rate, each in prepared.items()]
     assert encodes[0].bitrate * 1.5 < encodes[1].bitrate
-    assert encodes[0].checksum == make_encode(plain, 150, tmp_path / f"again{plain.encoder.suffix}").checksum
+    if name != "libvvenc":
+        # It takes as long as all others together.
+        assert encodes[0].checksum == make_encode(plain, 150, tmp_path / f"again{plain.encoder.suffix}").checksum
