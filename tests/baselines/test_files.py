@@ -173,7 +173,7 @@ def damaged(draw: st.DrawFn) -> Any:
         node = node[key]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(damaged() | json_values)
 def test_any_json(value: Any) -> None:
     try:

@@ -36,7 +36,7 @@ def posix_only():
 
 
 @given(data=plain, blob=st.binary(max_size=300))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
 def test_what_is_stored_is_fetched(cache, data, blob):
     store(cache, "score", KEY, data, blob)
     entry = fetch(cache, "score", KEY)
@@ -69,7 +69,7 @@ def test_keys():
 
 
 @given(at=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255), data=st.data())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
 def test_corrupt_entry(cache, at, flip, data):
     store(cache, "score", KEY, {"frames": [1.5, 2.5]}, b"0123456789")
     [path] = files(cache)

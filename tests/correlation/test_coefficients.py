@@ -28,7 +28,7 @@ def tau_of(x: list[int], y: list[int]) -> float:
 
 
 @given(clips)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_against_definitions(drawn: list[tuple[int, int, int]]) -> None:
     x, y, weight = (np.array(each, dtype=float) for each in zip(*drawn, strict=True))
     repeated = [(int(a), int(b)) for a, b, times in drawn for _ in range(times)]

@@ -423,7 +423,7 @@ def test_timeout(source, ffmpeg, tmp_path):
 # Centre
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(
     frames=st.integers(1, 10_000),
     rate=st.sampled_from([Fraction(24), Fraction(30000, 1001), Fraction(1, 2), Fraction(240)]),

@@ -570,7 +570,7 @@ def test_check_arguments_of_function() -> None:
         check_arguments(Encoder("mine", function=print), ("-g", "5"))
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), st.integers(0, 51))
 def test_placeholder_stays_one_argument(preset: str, crf: int) -> None:
     encoder = Encoder("x", arguments=("-a", "{preset}", "-b={crf}:{preset}", "{ crf }", "-c", "{crf}"))

@@ -242,14 +242,14 @@ templates = st.lists(
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(templates)
 def test_template_quoted_or_list(parts: list[tuple[str, str, str]]) -> None:
     words = ["enc", "{crf}", *map("".join, parts)]
     assert command_encoder(shlex.join(words)) == command_encoder(words)
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(st.lists(st.text("{}:!crf \"'\\", max_size=10), max_size=6))
 def test_braces_kept(parts: list[str]) -> None:
     plain = [part for part in parts if not re.search(r"\{\w*\}", part)]

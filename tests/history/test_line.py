@@ -17,7 +17,7 @@ from pytest_vmaf.history.line import HEAD, HistoryLine
 FULL = a_line(3, run="arm", platform="linux-arm64", build="CI 7", url="https://ci.example/7", status="failed")
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=25)
 @given(test=st.text(min_size=1), branch=st.text(), value=st.floats(allow_nan=False, allow_infinity=False))
 def test_round_trip(test: str, branch: str, value: float) -> None:
     line = a_line(test=test, branch=branch, values={"psnr_y": value}, tools={"x": test}, tolerances={"neg": "2%"})

@@ -38,7 +38,7 @@ def offset_of(reference: bytes | np.ndarray, distorted: bytes | np.ndarray, reac
     return find_offset(bytes(reference), bytes(distorted), reach)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(-REACH, REACH), st.integers(0, 50), st.sampled_from([1.0, 3.0]))
 def test_a_shift_either_way_is_found(offset, seed, speed):
     film = moving(48, seed, speed)

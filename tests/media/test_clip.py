@@ -420,7 +420,7 @@ def test_sequences_of_different_length(make, tmp_path, score):
         score(Clip(tmp_path / "r%02d.png"), Clip(tmp_path / "d%02d.png"))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
 @given(
     head=st.binary(max_size=40)
     | st.sampled_from([b"\x89PNG\r\n\x1a\n", b"RIFF\0\0\0\0WEBPVP8X", b"\0\0\0\x18ftypavis"])

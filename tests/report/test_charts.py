@@ -74,7 +74,7 @@ def a_record(pairs: list[tuple[float, float]], above: tuple[int, ...] = (), **ga
     return measurement_record(result, judge(result, [parse_gate(name, limit, "call") for name, limit in gates.items()]))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(series)
 def test_score_lines(pairs: list[tuple[float, float]]) -> None:
     record = a_record(pairs)
@@ -98,7 +98,7 @@ def test_score_lines_of_buckets() -> None:
     assert read_back(root, "vmaf") == [88.0] * 200
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(series)
 def test_axis_range(pairs: list[tuple[float, float]]) -> None:
     root = parsed(charts.score_chart(a_record(pairs, min_neg=50, min_vmaf=99)))
@@ -131,7 +131,7 @@ def test_limits() -> None:
     assert [limit.get("class") for limit in of_class(gap, "limit")] == ["limit bad"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.sets(st.integers(0, 99)))
 def test_frames_above_100(frames: set[int]) -> None:
     root = parsed(charts.score_chart(a_record([(99, 90)] * 100, above=tuple(sorted(frames)))))
@@ -233,7 +233,7 @@ lines = st.fixed_dictionaries({"name": names, "points": points, "marked": st.non
 levels = st.fixed_dictionaries({"name": names, "value": numbers})
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.none() | st.lists(lines, max_size=8), st.none() | st.lists(levels, max_size=3), names, names)
 def test_xy_chart_range(drawn: list[dict[str, Any]] | None, named: list[dict[str, Any]] | None, x: str, y: str) -> None:
     root = parsed(plots.xy_chart({"x": x, "y": y, "lines": drawn, "levels": named}))
@@ -282,7 +282,7 @@ def test_dots_and_curves() -> None:
     assert all(charts.TOP <= down <= bottom for _, down in places(root))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(values, values), min_size=1, max_size=500), st.integers(1, 20))
 @example([(95.0, 93.0)] * 401, 12)
 def test_series_rows(pairs: list[tuple[float, float]], most: int) -> None:

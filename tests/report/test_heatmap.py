@@ -99,7 +99,7 @@ def maps(draw: st.DrawFn) -> HeatMap:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(maps())
 @pytest.mark.slow
 def test_round_trip(tmp_path_factory: pytest.TempPathFactory, made: HeatMap) -> None:

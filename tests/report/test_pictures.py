@@ -55,7 +55,7 @@ def pictures(draw: st.DrawFn) -> Pictures:
     return Pictures(given_ones, *draw(st.tuples(*[st.integers(1, 960)] * 2)), width, height, draw(st.text()), boxes)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(pictures())
 def test_round_trip(tmp_path_factory: pytest.TempPathFactory, made: Pictures) -> None:
     record = a_record(made)

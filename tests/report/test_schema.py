@@ -308,7 +308,7 @@ def check_read_or_refused(tmp_path: Path, made: dict[str, Any]) -> None:
     assert outline(read) <= KNOWN
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @example(-1e-20, -1e-20)
 @given(numbers, numbers)
 def test_dots(one: float, two: float) -> None:

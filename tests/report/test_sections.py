@@ -37,7 +37,7 @@ def shown(*records: dict[str, Any]) -> str:
     return "".join(html.page(a_document(sections=list(records)), html.Form(True, html._data)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(sections)
 def test_any_section(section: Section) -> None:
     record = section.to_record()

@@ -68,7 +68,7 @@ def test_thin_where_high_is_bad() -> None:
     assert min(worst["vmaf"]) == 81.0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(101, 200), st.data())
 def test_coarsen(frames: int, data: st.DataObject) -> None:
     neg = data.draw(st.lists(st.floats(0, 99), min_size=frames, max_size=frames))

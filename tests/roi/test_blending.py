@@ -265,7 +265,7 @@ def test_coverage_is_mean_alpha() -> None:
     assert coverage(np.full((1080, 1920), 0.1, np.float32)) == pytest.approx(float(np.float32(0.1)), rel=1e-12)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 40), st.integers(1, 40))
 def test_nearest_formula(height: int, width: int, new_height: int, new_width: int) -> None:
     plane = np.arange(height * width, dtype=np.float32).reshape(height, width)

@@ -267,7 +267,7 @@ def test_word_location_is_allowed(save: Save) -> None:
     assert np.abs(infer(network, picture(5, 4)) - by_hand(picture(5, 4))).max() < 1e-6
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_damaged_external_data(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     content = bytearray(OUTSIDE["beside"])

@@ -17,7 +17,7 @@ from pytest_vmaf.scoring.features import (
 )
 from pytest_vmaf.scoring.models import registry
 
-few = settings(max_examples=40, deadline=None)
+few = settings(max_examples=25, deadline=None)
 
 
 @few

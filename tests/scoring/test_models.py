@@ -17,7 +17,7 @@ from pytest_vmaf.scoring.models import (
     resolve_model,
 )
 
-few = settings(max_examples=40, deadline=None)
+few = settings(max_examples=25, deadline=None)
 
 HD = {"width": 1920, "height": 1080}
 UHD = {"width": 3840, "height": 2160}

@@ -16,7 +16,7 @@ from pytest_vmaf.scoring.result import FramesAbove, Result
 from pytest_vmaf.scoring.score import Context
 from scoring.builders import CONTEXT, a_result, frame_values
 
-few = settings(max_examples=40, deadline=None)
+few = settings(max_examples=25, deadline=None)
 
 pairs = st.lists(st.tuples(frame_values, frame_values), min_size=1, max_size=12)
 names = st.text(st.characters(codec="utf-8"), max_size=12)

@@ -19,7 +19,7 @@ from pytest_vmaf.scoring.pools import POOLS, pooled
 from pytest_vmaf.scoring.score import Context, Score
 from scoring.builders import CONTEXT, a_score, frame_tuples, frame_values
 
-few = settings(max_examples=40, deadline=None)
+few = settings(max_examples=25, deadline=None)
 
 COMPARISONS = (operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne)
 ARITHMETIC = (operator.add, operator.sub, operator.mul)

@@ -148,7 +148,7 @@ def bjontegaard() -> ModuleType:
     return pytest.importorskip("bjontegaard", reason="pip install bjontegaard to compare with it live")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(anchor=curves(), test=curves())
 def test_any_two_curves_equal_published(bjontegaard: ModuleType, anchor: RateQuality, test: RateQuality) -> None:
     points = (*zip(*anchor.points, strict=True), *zip(*test.points, strict=True))
@@ -163,35 +163,35 @@ def test_any_two_curves_equal_published(bjontegaard: ModuleType, anchor: RateQua
 # --- what must hold for any two curves
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(curves())
 def test_equal_curves_have_no_delta(same: RateQuality) -> None:
     assert bd_rate(same, RateQuality(same.points)) == 0
     assert bd_quality(same, RateQuality(same.points)) == 0
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(curves(), curves(), st.floats(0.1, 10))
 def test_bd_rate_of_scaled_bitrates(anchor: RateQuality, test: RateQuality, k: float) -> None:
     assert bd_rate(anchor, scaled(anchor, k)) == pytest.approx((k - 1) * 100, rel=1e-9, abs=1e-9)
     assert 1 + bd_rate(anchor, scaled(test, k)) / 100 == pytest.approx(k * (1 + bd_rate(anchor, test) / 100), rel=1e-9)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(curves(), st.floats(-50, 50))
 def test_bd_quality_of_shifted_qualities(anchor: RateQuality, k: float) -> None:
     lifted = RateQuality(tuple((rate, quality + k) for rate, quality in anchor.points))
     assert bd_quality(anchor, lifted) == pytest.approx(k, abs=1e-6)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(curves(), curves())
 def test_exchanged_anchor_gives_the_inverse(one: RateQuality, other: RateQuality) -> None:
     assert (1 + bd_rate(one, other) / 100) * (1 + bd_rate(other, one) / 100) == pytest.approx(1, rel=1e-9)
     assert bd_quality(one, other) == pytest.approx(-bd_quality(other, one), rel=1e-12)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(curves(), curves(), st.floats(71, 84))
 def test_neighbouring_intervals_average(anchor: RateQuality, test: RateQuality, cut: float) -> None:
     def total(low: float, high: float) -> float:
@@ -203,7 +203,7 @@ def test_neighbouring_intervals_average(anchor: RateQuality, test: RateQuality, 
 # --- curves
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 30), st.integers(0, 20)), min_size=1, max_size=20))
 def test_curve_keeps_the_best_points(
     given_points: list[tuple[int, int]],
@@ -351,14 +351,14 @@ def test_beyond_the_ends_of_a_curve() -> None:
     assert [rate_at(x264, quality) for quality in (69.0342, 97.9478, -math.inf, math.inf, math.nan)] == [None] * 5
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(curves(least=2))
 def test_a_curve_passes_through_its_points(any_curve: RateQuality) -> None:
     for rate, quality in any_curve.points:
         assert rate_at(any_curve, quality) == pytest.approx(rate, rel=1e-12)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(curves(least=2), st.lists(st.floats(0, 1), min_size=2, max_size=9))
 def test_curves_are_monotone(any_curve: RateQuality, ways: list[float]) -> None:
     (_, worst), (_, best) = any_curve.points[0], any_curve.points[-1]

@@ -31,7 +31,7 @@ def closed(points: Points, target: float, finest: int, coarsest: int, curve: Cal
     return made
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     falls=st.lists(st.floats(0, 5), min_size=1, max_size=80),
     shrinks=st.lists(st.floats(1, 1.4), min_size=80, max_size=80),

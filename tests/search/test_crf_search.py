@@ -79,7 +79,7 @@ falling = st.lists(st.floats(-5, 105), min_size=1, max_size=64).map(lambda score
 some_targets = st.lists(st.floats(1, 100), min_size=1, max_size=5, unique=True)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     falling,
     some_targets,
@@ -100,7 +100,7 @@ def test_falling_curve(scores, targets, finest, slope, workers) -> None:
         assert len(curve.calls) <= min(len(scores), most)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=40), some_targets, st.integers(1, 3))
 def test_any_curve_is_proved(scores, targets, workers) -> None:
     curve = Curve(scores)
@@ -117,7 +117,7 @@ def test_any_curve_is_proved(scores, targets, workers) -> None:
             assert crossing.reversed is None
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.floats(15, 60), st.floats(0.05, 0.25), st.sampled_from([96.5, 97.5, 98.5, 99.5, 100]))
 def test_logistic_curve_cost(middle, slope, ceiling) -> None:
     scores = [logistic(crf, middle, -slope, ceiling) for crf in range(52)]
@@ -258,7 +258,7 @@ def test_start_from_the_answers() -> None:
     assert len(again.probes) == least(scores, 0, [60, 94, 96, 97, 99.4])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(falling, some_targets, st.lists(st.integers(0, 100), min_size=5, max_size=5))
 def test_wrong_start(scores, targets, starts) -> None:
     result = Curve(scores).search(

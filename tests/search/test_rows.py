@@ -73,7 +73,7 @@ rows = st.builds(
 rows = rows.filter(lambda row: row.bitrate <= 1e15)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(rows)
 def test_json_round_trip(row: Row) -> None:
     line = row.to_json()
@@ -89,7 +89,7 @@ anything = st.recursive(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(rows, st.data())
 def test_one_value_changed(row: Row, data: st.DataObject) -> None:
     fields = json.loads(row.to_json())
