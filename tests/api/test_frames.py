@@ -37,6 +37,7 @@ def vmaf() -> Vmaf:
     return Vmaf(cache=False, progress=False)
 
 
+@pytest.mark.slow
 def test_scores_of_planes(vmaf: Vmaf, small: Path, coded: Path, make: Callable[..., Path], tmp_path: Path) -> None:
     """The scores are those of the file with the same samples, in 8 and 10 bits, whatever holds the frames."""
     for pix_fmt in ("yuv420p", "yuv420p10le"):
@@ -118,6 +119,7 @@ def test_no_file_left(vmaf: Vmaf, pair: tuple[Frames, Frames], temp: Path) -> No
     assert len(results) == 5
 
 
+@pytest.mark.slow
 def test_errors(vmaf: Vmaf, pair: tuple[Frames, Frames]) -> None:
     with pytest.raises(PairError, match="different lengths: 8 frames in the reference, 7 in the distorted clip"):
         vmaf.score(pair[0], pair[1][:7])

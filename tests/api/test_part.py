@@ -63,6 +63,7 @@ def test_invalid(value: object, said: str) -> None:
     assert said in str(refused.value)
 
 
+@pytest.mark.slow
 def test_path_of_an_encode(source: Path, tmp_path: Path) -> None:
     """The part of an encode of the part is refused, with the way to read it whole."""
     vmaf = Vmaf(part=(4, 8))

@@ -50,6 +50,7 @@ def entries(pytester: pytest.Pytester) -> dict[str, dict[str, Any]]:
     return {test["id"].partition("::")[2]: test for test in document["tests"]}
 
 
+@pytest.mark.slow
 def test_region_gate(run: Run, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_it="""

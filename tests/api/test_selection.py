@@ -83,6 +83,7 @@ def test_cut(source, ffmpeg, tmp_path):
     assert (video.width, video.height, count_frames(piece, ffmpeg)) == (128, 100, 3)
 
 
+@pytest.mark.slow
 def test_regions_and_tiles(source, part, vmaf, make, tmp_path):
     distorted = make("-i", part, "-c:v", "libx264", "-crf", 35, tmp_path / "a.mp4")
     clips = [Clip(source, crop=CROP), part]
@@ -122,6 +123,7 @@ def test_command_with_an_invalid_crop(capsys):
     assert "argument --reference-crop: must be X,Y,W,H in pixels" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_baseline_knows_the_crop(source, part, pytester, make):
     distorted = make("-i", part, "-c:v", "libx264", "-crf", 35, pytester.path / "a.mp4")
     test = """

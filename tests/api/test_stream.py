@@ -209,6 +209,7 @@ def _read(path: Path) -> Stream:
     return Vmaf().stream(path)
 
 
+@pytest.mark.slow
 def test_not_measured(closed: Path, stream_encode: Callable[[str], Path], remux: Callable[..., Path]) -> None:
     """What the stream does not say is an error, and no gate passes by it."""
     vmaf, bare = Vmaf(), remux(stream_encode("svt.mp4"), "bare-too.obu")

@@ -56,6 +56,7 @@ def test_attributes_that_do_not_exist() -> None:
     assert pickle.loads(pickle.dumps(result)) == copy.deepcopy(result) == result
 
 
+@pytest.mark.slow
 def test_metric_as_an_attribute(reference: Path, encoded: Path) -> None:
     with pytest.raises(AttributeError, match=r"'Result' object has no attribute 'psnr_y'; use result\['psnr_y'\]"):
         Vmaf().score(reference, encoded).psnr_y  # type: ignore[attr-defined]  # noqa: B018
@@ -78,6 +79,7 @@ def test_call_wins_over_object(reference: Path, encoded: Path) -> None:
     vmaf.score(reference, encoded, min_neg=1)
 
 
+@pytest.mark.slow
 def test_default_gates_switched_off(reference: Path, sharpened: Path) -> None:
     vmaf = Vmaf()
     with pytest.raises(GateViolation, match=r"enhancement .* frames above 100"):
@@ -254,6 +256,7 @@ def test_fake_self_scores_stay_apart(reference: Path, encoded: Path) -> None:
     assert len(low.above_100) == 24
 
 
+@pytest.mark.slow
 def test_features_across_generations(reference: Path, encoded: Path) -> None:
     v0, v1 = (Vmaf().score(reference, encoded, generation=name) for name in ("v0", "v1"))
     # v1 is scored at 10 bit.

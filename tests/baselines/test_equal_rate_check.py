@@ -74,6 +74,7 @@ def bisect(clip: Path, cache: str, encoders: dict[str, Encoder]) -> Run:
     return run
 
 
+@pytest.mark.slow
 def test_entry_has_the_answers_and_their_neighbours(bisect: Run, written: BaselineLocation) -> None:
     entry = read(written.file)["test_a"]["it"]
     assert list(entry["points"]) == ["NEG 50", "NEG 65"]

@@ -278,6 +278,7 @@ print(wrong)
 """
 
 
+@pytest.mark.slow
 def test_concurrent_processes(tmp_path):
     argv = [sys.executable, "-c", HAMMER, str(tmp_path)]
     processes = [subprocess.Popen([*argv, begin], stdout=subprocess.PIPE, text=True) for begin in "037"]

@@ -45,6 +45,7 @@ def test_sigterm_is_handled(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("doctor").returncode == 0
 
 
+@pytest.mark.slow
 def test_name_beyond_the_encoding() -> None:
     done = run_process("score", "é中.mkv", "é中.mkv", PYTHONIOENCODING="ascii")
     assert done.returncode == 3, done.stderr

@@ -14,6 +14,7 @@ from pytest_vmaf import Vmaf
 from pytest_vmaf.cli.main import main
 
 
+@pytest.mark.slow
 def test_json(run: Run, clip: Path, tmp_path: Path) -> None:
     done = run(*searching("recommend", clip, "80"), "--cache-dir", tmp_path, "--metric", "neg.p5", "--format", "json")
     assert done.returncode == 0, done.stderr
@@ -61,6 +62,7 @@ def test_rows_of_both_models(run: Run, corpus: Path) -> None:
         assert found["row"] == rows[wanted]
 
 
+@pytest.mark.slow
 def test_target_bitrate(run: Run, corpus: Path, tmp_path: Path) -> None:
     rows = [strict(line) for line in corpus.read_text().splitlines()]
     kbps = rows[1]["bitrate"] / 1000 + 0.001

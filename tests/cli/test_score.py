@@ -64,6 +64,7 @@ def test_json(run: Run, reference: Path, encoded: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [output]
 
 
+@pytest.mark.slow
 def test_parts(run: Run, reference: Path, encoded: Path) -> None:
     done = run("score", reference, encoded, "--start=12", "--frames=0.16", "--format=json")
     assert done.returncode == 0, done.stderr
@@ -79,6 +80,7 @@ def test_parts(run: Run, reference: Path, encoded: Path) -> None:
     assert "frames must be a number of frames, from 1 on, or seconds such as 2.0 or" in done.stderr
 
 
+@pytest.mark.slow
 def test_raw_video(run: Run, reference: Path, encoded: Path, make: Callable[..., Path], tmp_path: Path) -> None:
     raw = make("-i", reference, "-f", "rawvideo", tmp_path / "ref.yuv")
     wanted = json.loads(run("score", reference, encoded, "--format=json").stdout)

@@ -69,6 +69,7 @@ def test_other_clip(manifest: Path, clip: Path, capsys: pytest.CaptureFixture[st
     assert not output.exists()
 
 
+@pytest.mark.slow
 def test_sweep(manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "rows.jsonl"
     assert main(["sweep", "--suite", str(manifest), "--output", str(output)]) == 0

@@ -405,6 +405,7 @@ except ScorerError as error:
 """
 
 
+@pytest.mark.slow
 def test_full_disk(source, ffmpeg, tmp_path):
     pytest.importorskip("resource", reason="file sizes are limited on POSIX systems")
     clip = source("big.mkv", "format=yuv420p,noise=alls=100:allf=t,scale=480:320", *FFV1)

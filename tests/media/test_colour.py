@@ -113,6 +113,7 @@ def test_lossless_grey_has_the_luma_of_colour(colour, grey, score):
     assert (result.provenance["color_range"], result.provenance["matrix"]) == ("tv", "unknown")
 
 
+@pytest.mark.slow
 def test_grey_encode(colour, grey, grey_encode, score, plain, coded):
     expected = plain(grey, grey_encode)
     against_grey, against_colour = score(grey, grey_encode), score(colour, grey_encode)

@@ -256,6 +256,7 @@ def test_anamorphic_pair_alike(anamorphic, ffmpeg):
     assert display_size(pair.reference) == (256, 144)
 
 
+@pytest.mark.slow
 def test_square_encode_of_anamorphic(anamorphic, make, libvmaf, score, ffmpeg, tmp_path):
     message = refusal(ffmpeg, anamorphic["source"], anamorphic["square"])
     shown = "the reference is 180x144 with a sample aspect ratio of 64:45, shown at 256x144, the distorted clip 256x144"

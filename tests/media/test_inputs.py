@@ -304,6 +304,7 @@ def test_default_track(suffix, tracks, clip, ffmpeg):
     )
 
 
+@pytest.mark.slow
 def test_streams_that_are_named(tracks, clip, ffmpeg, score):
     path = tracks("mov")
     first = inspect(Clip(path, stream=0), ffmpeg, 1)
@@ -475,6 +476,7 @@ def test_lossy_transport_stream(transport_streams, ffmpeg, shell):
     assert count_frames(Clip("lossy.mkv"), ffmpeg) == 12
 
 
+@pytest.mark.slow
 def test_damage_after_the_first_look(make, footage, score, shell):
     """The clip that is damaged is named, with what makes the rest of it readable."""
     whole = make("-i", footage("192x128", 24), "-c:v", "libx264", "-crf", 20, "-threads", 1, "whole.h264")

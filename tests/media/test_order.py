@@ -22,6 +22,7 @@ def test_swapped_pair(reference, encoded, score):
         score(encoded, encoded)
 
 
+@pytest.mark.slow
 def test_decoded_encode_of_lossy_reference(reference, encode, ffmpeg, tmp_path, score):
     mezzanine, decoded = encode(reference, 8), tmp_path / "decoded.y4m"
     subprocess.run([ffmpeg, "-v", "error", "-i", encode(reference, 33), decoded], check=True)

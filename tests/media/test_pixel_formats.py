@@ -32,6 +32,7 @@ def test_depth_and_alpha(listed):
             assert form.has_alpha == (components in (2, 4)), name
 
 
+@pytest.mark.slow
 def test_frame_bytes(listed, make, tmp_path):
     writable = [name for name, (flags, *_) in listed.items() if flags[1] == "O" and raw_pixel_format(name)]
     assert len(writable) > 150

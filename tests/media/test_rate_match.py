@@ -130,6 +130,7 @@ def clips(make, footage, tmp_path_factory):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_variable_rates_are_recognised(clips, ffmpeg):
     videos = {name: inspect(Clip(path), ffmpeg, 16) for name, path in clips.items()}
     assert {name: video.has_variable_rate for name, video in videos.items()} == {

@@ -112,6 +112,7 @@ def test_damaged(footage: Callable[..., Path], make: Callable[..., Path], tmp_pa
         list(frames)
 
 
+@pytest.mark.slow
 @linux
 def test_closing(footage: Callable[..., Path]) -> None:
     """No process is left when the iterator is closed, collected, or stopped by an error."""

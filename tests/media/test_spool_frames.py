@@ -324,6 +324,7 @@ def test_streaming(temp: Path) -> None:
     assert sizes[0] > 0
 
 
+@pytest.mark.slow
 def test_lifetime(temp: Path) -> None:
     clip = Clip.from_frames(RGB, name="foo")
     part, twin, restored = replace(clip, start=1, frames=1), copy.deepcopy(clip), pickle.loads(pickle.dumps(clip))

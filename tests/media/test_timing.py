@@ -135,6 +135,7 @@ def film(make, footage, tmp_path_factory):
     return film, make("-i", film, "-vf", chain, *encoder, folder / "telecined.mpg")
 
 
+@pytest.mark.slow
 def test_telecined_film(film, make, score, tmp_path):
     film, telecined = film
     with pytest.raises(PairError, match=r"repeats fields as telecined film does \(3:2 pulldown\)") as refused:

@@ -433,6 +433,7 @@ def hyphenless(option: str) -> str:
     return option.replace("-", "")
 
 
+@pytest.mark.slow
 def test_options_of_recipes(pytester: pytest.Pytester) -> None:
     helps = {
         "pytest": pytester.runpytest_subprocess("--help", "-p", "no:cacheprovider").stdout.str(),

@@ -123,6 +123,7 @@ def test_box_of_moving_region(pair: tuple[Clip, Clip]) -> None:
     assert (shown["full_width"], shown["full_height"]) == (192, 128)
 
 
+@pytest.mark.slow
 def test_box_in_aligned_pair(footage: Callable[..., Path], make: Callable[..., Path], tmp_path: Path) -> None:
     reference = footage("192x128", 16)
     late = make("-i", reference, "-vf", "trim=start_frame=2,setpts=N/25/TB", "-c:v", "ffv1", tmp_path / "late.mkv")

@@ -256,6 +256,7 @@ def test_comparison_of_sources() -> None:
     assert len(of_sources) == 3
 
 
+@pytest.mark.slow
 def test_comparison_of_many_sources() -> None:
     many = compare_sections(a_comparison(60))
     assert len(many) == 1 + SOURCES

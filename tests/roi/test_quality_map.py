@@ -439,6 +439,7 @@ def test_nothing_salient_anywhere(scene: Path, coded: Path, network: Callable[[b
         Vmaf().quality_map(scene, coded, saliency=network(ZERO), min_neg_salient=1)
 
 
+@pytest.mark.slow
 def test_nothing_salient_in_a_frame(
     scene: Path, coded: Path, network: Callable[[bytes], Path], make: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -49,6 +49,7 @@ def test_freeze(frozen, source, tmp_path):
     assert vmaf.score(source, frozen, signs=False).neg > 50
 
 
+@pytest.mark.slow
 def test_freeze_beside_another_scorer(frozen, source):
     with pytest.raises(PairError, match=r"time stamps: frame 11 is shown for 2\.04 s"):
         Vmaf(scorer=Other(), cache=False).score(source, frozen)

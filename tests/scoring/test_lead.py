@@ -62,6 +62,7 @@ def unequal(part, whole, start):
     return [name for name, each in part.scores.items() if each.unclipped.frames != whole[name].unclipped.frames[frames]]
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_the_whole_clip(shaken, whole, score):
     part = score(*parts(shaken, start=8, frames=6), signs=True)
     assert unequal(part, whole, 8) == []
@@ -100,6 +101,7 @@ def test_scores_by_other_models(settings, shaken, score):
         assert unequal(score(*parts(shaken, start=start, frames=6), **settings), whole, start) == []
 
 
+@pytest.mark.slow
 def test_an_encode_of_the_part_alone(shaken, cut, score):
     by_part, by_file = score(Clip(shaken[0], start=8, frames=6), cut[1]), score(*cut)
     assert unequal(by_part, by_file, 0) == []

@@ -28,6 +28,7 @@ def vmaf():
     return Vmaf(cache=False)
 
 
+@pytest.mark.slow
 def test_gate(scenes, vmaf):
     with pytest.raises(GateViolation, match=r"(?s)^NEG worst_shot \S+ < 95 .*: frame 18 .* to frame 39 ") as failure:
         vmaf.score(*scenes, min_neg_worst_shot=95)
@@ -47,6 +48,7 @@ def test_shots_are_only_detected_for_a_gate(scenes, vmaf):
     assert "shots" not in result.to_json()
 
 
+@pytest.mark.slow
 def test_parts_and_aligned_pairs(scenes, make, tmp_path):
     def shots(reference, distorted, **settings):
         request = MeasureRequest(reference, distorted, shots_for="min_neg_worst_shot", **settings)

@@ -339,6 +339,7 @@ def test_encoders_streams_join(
     assert joined.frames == 13
 
 
+@pytest.mark.slow
 def test_arguments_for_joining(shots: Callable[..., Clip]) -> None:
     encoder = replace(ENCODERS["libx264"], concat_arguments=("-bf", "0"))
     result = tune(shots(HARD, EASY), encoder=encoder, preset="ultrafast", arguments=("-g", "5"), **ONE)

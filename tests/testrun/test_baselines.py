@@ -44,6 +44,7 @@ def test_missing(run: Run, clips: Put, pytester: pytest.Pytester) -> None:
     assert not (pytester.path / "__vmaf__").exists()
 
 
+@pytest.mark.slow
 def test_written_and_compared(run: Run, clips: Put, entries: Entries, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=ONE)
     result = run("--vmaf-baseline-update=missing")
@@ -84,6 +85,7 @@ def test_written_and_compared(run: Run, clips: Put, entries: Entries, pytester: 
     run().assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_short_names_of_options(run: Run, clips: Put, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=ONE)
     run("--vmaf-update=missing").stdout.fnmatch_lines(["vmaf: baseline: 1 added in __vmaf__/test_it.json"])
@@ -363,6 +365,7 @@ def test_broken_file(run: Run, clips: Put, pytester: pytest.Pytester) -> None:
     assert file.read_text() == "{}"
 
 
+@pytest.mark.slow
 def test_platform(run: Run, clips: Put, entries: Entries, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=ONE)
     run("--vmaf-baseline-update=missing").assert_outcomes(passed=1)

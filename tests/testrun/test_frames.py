@@ -79,6 +79,7 @@ def test_workers(run_xdist: Run, report: Callable[[], dict[str, Any]], pytester:
     assert not [*temp.glob("pytest-vmaf-*")]
 
 
+@pytest.mark.slow
 def test_baselines(pytester: pytest.Pytester, run: Run) -> None:
     """A baseline is named after the clip, and knows the reference by its content."""
     pytester.makepyfile(

@@ -140,6 +140,7 @@ def test_report_without_plugin(run: Run, project: Path, monkeypatch: pytest.Monk
     assert not table.metric_of("lpips").higher_is_better
 
 
+@pytest.mark.slow
 def test_manifest(run: Run, project: Path) -> None:
     for name in ("a.mkv", "b.mkv"):
         Path(name).touch()

@@ -104,6 +104,7 @@ def test_outcome(
     assert "NEG 91.000 < 93" in outcome.violated[0]
 
 
+@pytest.mark.slow
 def test_stopped(
     run: Run, fake: None, pytester: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

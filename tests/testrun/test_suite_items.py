@@ -151,6 +151,7 @@ def test_broken_manifest(write: Write, run: Run, pytester: pytest.Pytester) -> N
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
+@pytest.mark.slow
 def test_file_of_another_program(run: Run, pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_other(): pass")
     (pytester.path / "vmaf.toml").write_text('[package]\nversion = "3"\n')
@@ -188,6 +189,7 @@ def two(write: Write, pytester: pytest.Pytester) -> None:
 NIGHTLY = ["suites/nightly.toml::good::bunny", "suites/nightly.toml::out::screen"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("two")
 def test_other_named_suites(run: Run, pytester: pytest.Pytester) -> None:
     def ids(*arguments: str) -> list[str]:
@@ -210,6 +212,7 @@ def test_other_named_suites(run: Run, pytester: pytest.Pytester) -> None:
     result.stderr.fnmatch_lines(["ERROR: pytest-vmaf: --vmaf-suite: */none.toml does not exist."])
 
 
+@pytest.mark.slow
 def test_layers_of_settings(write: Write, run: Run) -> None:
     """The manifest is nearer than the command line, as a marker is."""
     write()
@@ -249,6 +252,7 @@ def test_fixtures_of_conftest(write: Write, run: Run, pytester: pytest.Pytester)
     result.stdout.fnmatch_lines([f"in {each}" for each in scopes])
 
 
+@pytest.mark.slow
 def test_baselines(write: Write, run: Run, clips: Callable[[str], None], pytester: pytest.Pytester) -> None:
     write(more="baseline = true")
     result = run("-k", "out")

@@ -54,6 +54,7 @@ def project(pytester: pytest.Pytester, real_clips: None) -> None:
     pytester.makepyfile(TESTS)
 
 
+@pytest.mark.slow
 def test_places(run: Run, project: None, report: Report) -> None:
     result = run("--vmaf-gate=min_encode_fps=80", "--vmaf-json=r.json", "--vmaf-html=r.html")
     result.assert_outcomes(passed=2, failed=2)

@@ -128,6 +128,7 @@ def test_measurements(run_xdist: Run, fake: None, report: Report, pytester: pyte
     assert properties["vmaf.neg"] == "93.0000"
 
 
+@pytest.mark.slow
 def test_baselines(run: Run, run_xdist: Run, clips: object, entries: Entries, pytester: pytest.Pytester) -> None:
     """Two workers write into one file, each entry once, and the controller removes what is gone."""
     gone = "from clips import *\ndef test_gone(vmaf): vmaf.score(REF, OUT, baseline=True)"
