@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from pytest_vmaf.history.line import HistoryLine
+from pytest_vmaf.history.series import matches
 from pytest_vmaf.report.wording import short_id
 
 
@@ -62,10 +62,7 @@ def merge_lines(histories: Iterable[Iterable[HistoryLine]]) -> list[HistoryLine]
 
 
 def _matches(line: HistoryLine, pruning: Pruning) -> bool:
-    names = (line.test, short_id(line.test))
-    return (not pruning.tests or any(fnmatchcase(name, each) for name in names for each in pruning.tests)) and (
-        not pruning.branches or any(fnmatchcase(line.branch, each) for each in pruning.branches)
-    )
+    return matches(pruning.tests, line.test, short_id(line.test)) and matches(pruning.branches, line.branch)
 
 
 def _newest(lines: Iterable[HistoryLine], keep: int) -> set[tuple[str, str]]:

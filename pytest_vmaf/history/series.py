@@ -156,17 +156,23 @@ def select(
         branches: Such patterns of branches.
         last: The number of commits, counted from the newest.
     """
+    ordered = sorted(lines, key=lambda line: line.time)
     chosen = [
-        line
-        for line in sorted(lines, key=lambda line: line.time)
-        if (not tests or any(fnmatchcase(name, each) for name in (line.test, short_id(line.test)) for each in tests))
-        and (not branches or any(fnmatchcase(line.branch, each) for each in branches))
+        line for line in ordered if matches(tests, line.test, short_id(line.test)) and matches(branches, line.branch)
     ]
     if last is None:
         return chosen
     names = list(dict.fromkeys(line.commit or line.time for line in chosen))
     newest = {*names[max(0, len(names) - last) :]}
     return [line for line in chosen if (line.commit or line.time) in newest]
+
+
+def matches(patterns: Sequence[str], *names: str) -> bool:
+    """Whether one of the names is one of the patterns or matches it, or there is no pattern.
+
+    The brackets of a parametrized test are a part of its name, although they have a meaning in a pattern.
+    """
+    return not patterns or any(name == each or fnmatchcase(name, each) for name in names for each in patterns)
 
 
 def main_branch(lines: Iterable[HistoryLine]) -> str:
@@ -215,7 +221,7 @@ def make_history(
         tools[key][at] = line.tools
         for metric, value in line.values.items():
             if metric not in wanted:
-                wanted[metric] = not metrics or any(fnmatchcase(metric, each) for each in metrics)
+                wanted[metric] = matches(metrics, metric)
             if wanted[metric]:
                 points[key, metric][at].append(value)
         if line.tolerances:

@@ -66,6 +66,8 @@ def test_select() -> None:
     assert main_branch([*(a_line(number, branch="") for number in range(20, 30)), *lines]) == "main"
     assert len(select(lines, tests=["test_x"])) == len(select(lines, tests=["test_it.py::*"])) == 5
     assert len(select(lines, branches=["fix", "ma*"])) == 6
+    # The brackets of a parametrized test are no pattern.
+    assert len(select([a_line(test="a.py::test_z[x-1]")], tests=["test_z[x-1]"])) == 1
     assert [line.time for line in select(lines, last=2)] == [lines[4].time, lines[5].time]
 
 
