@@ -28,9 +28,11 @@ def history(tmp_path: Path) -> Path:
 def test_show(run: Run, history: Path) -> None:
     done = run("history", "show", history)
     assert done.returncode == 0, done.stderr
-    assert "1 test over 4 commits of main" in done.stdout
-    assert "Other branches are left out: fix." in done.stdout
-    assert "-3.00 at c0ffee2" in done.stdout
+    # Lines are as wide as the terminal.
+    output = " ".join(done.stdout.split())
+    assert "1 test over 4 commits of main" in output
+    assert "Other branches are left out: fix." in output
+    assert "-3.00 at c0ffee2" in output
     record = strict(run("history", "show", history, "--json", "--branch", "*").stdout)
     assert [each["commit"] for each in record["commits"]] == [*(f"c0ffee{n}" for n in range(4)), "decade"]
     assert [(step["commit"], step["after"], step["worse"]) for step in record["steps"]] == [
