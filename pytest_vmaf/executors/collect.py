@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import queue
 from collections import deque
@@ -99,7 +100,7 @@ class _Collection(Generic[T]):
             if task is None:
                 break
             try:
-                future = self._executor.submit(run_task, task)
+                future = self._executor.submit(run_task, task, os.getpid())
             except BrokenExecutor as error:
                 # As if it had been submitted just before: its end tells that the executor is broken.
                 future = Future()

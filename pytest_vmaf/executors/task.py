@@ -53,14 +53,21 @@ class Outcome(Generic[T]):
     host: str
 
 
-def run_task(task: Task[T]) -> Outcome[T]:
-    """Run a task in a worker. Errors are returned, because not every executor transports every exception."""
+def run_task(task: Task[T], coordinator: int = 0) -> Outcome[T]:
+    """Run a task in a worker. Errors are returned, because not every executor transports every exception.
+
+    Args:
+        task: The task.
+        coordinator: The number of the process that submitted it.
+    """
     host = platform.node()
-    _watch_coordinator()
+    is_worker = multiprocessing.parent_process() is not None and os.getpid() != coordinator
+    if is_worker:
+        _watch_coordinator()
     try:
         return Outcome((task.run(),), None, host)
     except Terminated:
-        if threading.current_thread() is threading.main_thread() and multiprocessing.parent_process() is not None:
+        if is_worker and threading.current_thread() is threading.main_thread():
             # The children of this worker are gone. Now it ends as the signal requests, and its pool notices.
             for number in ENDING:
                 signal.signal(number, signal.SIG_DFL)
