@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -103,6 +104,8 @@ def _line(record: Mapping[str, object]) -> HistoryLine:
     test, time, status = _text("test", record["test"]), _text("time", record["time"]), record.get("status", "passed")
     if not test or not TIME.fullmatch(time):
         raise ValueError(f"it must have a test and a time in UTC, not {test!r:.80} and {time!r:.80}")
+    # Raises for a thirteenth month.
+    datetime.fromisoformat(time)
     if status not in STATUSES:
         raise ValueError(f"status must be one of {', '.join(STATUSES)}, not {short_repr(status)}")
     texts = {name: _text(name, record[name]) for name in TEXTS if name in record}

@@ -75,13 +75,13 @@ class Step:
 def find_steps(series: Series) -> list[Step]:
     """Find the steps of a series, in their order.
 
-    A series that mostly repeats its numbers has no noise: a step is where it differs from the level by more than the
-    tolerance, also after several small changes. In a noisy one, levels are fitted. That a commit gives the same number
-    again is no sign: it may come from the cache.
+    A series that mostly repeats the number before has no noise: a step is where it differs from the level by more than
+    the tolerance, also after several small changes. In a noisy one, levels are fitted. That another run of a commit
+    gives the same number is no sign: it may come from the cache.
     """
     if series.target and series.metric not in OF_SEARCH:
         return []
-    if len(series.values) >= ENOUGH and len({*series.values}) > len(series.values) / 2:
+    if len(series.values) >= ENOUGH:
         # numpy is imported where it is needed.
         from pytest_vmaf.history.levels import find_changes, noise_of
 
@@ -103,11 +103,15 @@ def _beyond_tolerance(series: Series) -> list[Step]:
 def _fitted(series: Series, changes: list[int], noise: float) -> list[Step]:
     ends = [0, *changes, len(series.values)]
     levels = [_mean(series, *part) for part in pairwise(ends)]
-    steps = []
+    steps, level = [], levels[0]
     for index, before, after in zip(changes, levels[:-1], levels[1:], strict=True):
-        limit, change = series.limit(before), round(abs(after - before), 6)
-        if change > SMALLEST * limit:
-            steps.append(Step(series, index, before, after, change > limit, noise))
+        # Small changes add up here, too: since the last step beyond the tolerance, or with this one alone.
+        start = max(level, before, key=lambda each: abs(after - each) - series.limit(each))
+        if round(abs(after - start), 6) > series.limit(start):
+            steps.append(Step(series, index, start, after, beyond=True, noise=noise))
+            level = after
+        elif round(abs(after - before), 6) > SMALLEST * series.limit(before):
+            steps.append(Step(series, index, before, after, beyond=False, noise=noise))
     return steps
 
 

@@ -48,6 +48,7 @@ def test_newer_version() -> None:
         ({"test": ""}, "it must have a test and a time in UTC"),
         ({"time": "yesterday"}, "it must have a test and a time in UTC"),
         ({"time": 5}, "time must be a string, not 5"),
+        ({"time": "2026-13-01T00:00:00+00:00"}, "month must be in 1..12"),
         ({"status": "fine"}, "status must be one of passed, failed, error, not 'fine'"),
         ({"commit": None}, "commit must be a string, not None"),
         ({"values": [1]}, "values must be an object"),

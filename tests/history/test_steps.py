@@ -89,6 +89,23 @@ def test_noise() -> None:
     assert (abs(step.index - 90) < 5, step.beyond) == (True, False)
 
 
+def test_few_numbers() -> None:
+    """Noise may have few numbers: rounded ones, or those of an encoder that has a handful of outcomes."""
+    assert find_steps(a_series([93.0, 94.0] * 10)) == []
+    assert find_steps(a_series([round(number, 1) for number in noisy(60, 1)])) == []
+    [step] = find_steps(a_series([93.0, 93.5] * 10 + [91.0, 91.5] * 10))
+    assert (step.index, step.beyond) == (20, True)
+
+
+def test_creep() -> None:
+    """Small changes of a series that changes with every commit add up, too."""
+    steps = find_steps(a_series([93 - number / 20 for number in range(40)]))
+    beyond = [step for step in steps if step.beyond]
+    assert len(beyond) >= 2
+    assert all(0.5 < step.before - step.after < 1 for step in beyond)
+    assert len(steps) > len(beyond)
+
+
 def test_false_alarms() -> None:
     """Pure noise has steps in a few series of a hundred, whatever its length."""
     for count, seeds, most in ((8, 100, 8), (30, 60, 3), (200, 20, 1)):
