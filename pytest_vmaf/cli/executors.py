@@ -13,7 +13,7 @@ from pytest_vmaf.errors import SettingsError
 def add_executors(parser: argparse.ArgumentParser) -> None:
     """Add `--processes` and `--dask`."""
     add = parser.add_argument_group("many processes or machines").add_argument
-    add("--processes", type=int, metavar="N", help="run in so many processes on this machine")
+    add("--processes", type=int, metavar="N", help="run in N processes on this machine")
     add("--max-workers", dest="processes", type=int, help=argparse.SUPPRESS)
     text = "run on the Dask cluster with this scheduler, for example tcp://10.0.0.1:8786"
     add("--dask", metavar="ADDRESS", help=text)

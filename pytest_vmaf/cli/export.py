@@ -30,7 +30,7 @@ FORMATS = {
 
 def add_parser(commands: common.Commands) -> None:
     """Add the command."""
-    text = "write reports and histories in the formats that trackers of benchmarks read"
+    text = "write reports and histories in the formats of benchmark trackers"
     more = " ".join(f"{name}: {what}." for name, what in FORMATS.items())
     usage = "[options] --to FORMAT FILE …"
     parser = common.add_command(commands, "export", run, text, EXIT_CODES, usage=usage, more=more)
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
         why = f"; {plural(errors, 'measurement')} failed" if errors else ""
         raise MeasurementError(f"There is no number to export{why}.")
     if errors:
-        common.print_message(f"{plural(errors, 'measurement')} failed and has no numbers.")
+        common.print_message(f"{plural(errors, 'measurement')} had an error and no numbers.")
     _write(options, lines, chain([first], numbers), folder=folder)
     return common.PASSED
 

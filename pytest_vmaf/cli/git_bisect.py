@@ -25,7 +25,7 @@ EXIT_CODES = (
     "wrong usage, or the user ended the command (stop bisecting)"
 )
 MORE = (
-    "Use it in `git bisect run`. Whether a gate fails is what pytest and pytest-vmaf themselves report; a "
+    "The verdict depends on what pytest and pytest-vmaf record themselves. A "
     "build that breaks, an import that fails and any other failing test only skip the commit."
 )
 #: Signals with which a user ends a command. What a shell started and they ended has 128 more as its exit code.
@@ -42,7 +42,7 @@ def add_parser(commands: common.Commands) -> None:
         commands,
         "git-bisect",
         run,
-        "run a command, and end as `git bisect run` expects it",
+        "run a command, and exit as `git bisect run` expects",
         EXIT_CODES,
         usage="-- COMMAND [ARGUMENT ...]",
         more=MORE,

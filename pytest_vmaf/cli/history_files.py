@@ -18,10 +18,10 @@ def add_changes(actions: common.Commands) -> None:
     """Add the actions that write history files."""
     text = "remove lines: of some tests and branches, all that meet any of the conditions"
     prune = common.add_command(actions, "prune", _prune, text, EXIT_CODES)
-    prune.add_argument("file", type=Path, help="the history")
+    prune.add_argument("file", type=Path, metavar="FILE", help="the history")
     prune.add_argument("--test", action="append", default=[], metavar="NAME", help=f"only of this test: {PATTERN}")
     prune.add_argument("--branch", action="append", default=[], metavar="NAME", help=f"only of this branch: {PATTERN}")
-    text = "condition: of none of the newest N commits of its branch"
+    text = "condition: not of one of the newest N commits of its branch"
     prune.add_argument("--keep", type=int, metavar="N", help=text)
     prune.add_argument("--before", metavar="DAY", help="condition: measured before this day (YYYY-MM-DD, UTC)")
     text = "condition: its numbers are those of the commits before and after it"
@@ -33,7 +33,7 @@ def add_changes(actions: common.Commands) -> None:
     merge.add_argument("-o", "--output", type=Path, required=True, help="the file to write, which may be one of them")
     text = "add the measurements of reports that pytest --vmaf-json wrote"
     add = common.add_command(actions, "import", _import, text, EXIT_CODES)
-    add.add_argument("file", type=Path, help="the history")
+    add.add_argument("file", type=Path, metavar="FILE", help="the history")
     add.add_argument("reports", type=Path, nargs="+", metavar="JSON", help="the reports")
     add.add_argument("--commit", default="", help="the commit of reports that do not name theirs")
     add.add_argument("--branch", default="", help="the branch of such reports")

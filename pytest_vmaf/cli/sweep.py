@@ -52,7 +52,7 @@ def add_parser(commands: common.Commands) -> None:
     either = parser.add_mutually_exclusive_group().add_argument
     either("--crf", action="extend", type=flags.crfs, help=text)
     text = "kbit/s in place of CRFs, for example 500,1000,2000 (repeatable)"
-    either("--bitrate", dest="crf", action=flags.Bitrate, type=flags.crfs, help=text)
+    either("--bitrate", dest="crf", action=flags.Bitrate, type=flags.crfs, metavar="KBITS", help=text)
     add("--preset", action="extend", type=flags.words, help="the encoders' presets, for example medium,slow")
     text = "the manifest of a suite, in place of sources, encoders and CRFs"
     add("--suite", type=Path, metavar="MANIFEST", help=text)

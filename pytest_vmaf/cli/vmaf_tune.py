@@ -84,7 +84,7 @@ REFUSALS = (
     Refusal("--fine-step", SEARCHES, _CHOSEN),
     Refusal("--predicate-module", ("compare", "per-shot"), _FUNCTION),
     Refusal("--per-shot-bin", ("per-shot",), _CUTS),
-    Refusal("--bitdepth", ("per-shot",), "The pixel format says it: --pix-fmt yuv420p10le for raw video."),
+    Refusal("--bitdepth", ("per-shot",), "The pixel format states it: --pix-fmt yuv420p10le for raw video."),
     Refusal("--total-frames", ("per-shot",), "Frames are counted. --frames N reads only the first N."),
     Refusal("--segment-dir", ("per-shot",), _JOINED),
     Refusal("--script-out", ("per-shot",), _JOINED),
@@ -100,7 +100,7 @@ COMMANDS = {
     "predict": "Scores are measured and not predicted. Use per-shot.",
     "sidecar": "Scores are measured and not predicted, so there is no predictor to train. Use recommend.",
     "auto": "Use compare, which finds the cheapest of several encoders for each target.",
-    "recommend-saliency": "No encoder is told what is salient. Use roi, which scores the salient part of an encode.",
+    "recommend-saliency": "Saliency does not steer encoders here. Use roi, which scores the salient part of an encode.",
 }
 
 
@@ -165,7 +165,7 @@ def translate(options: argparse.Namespace) -> None:
     output = getattr(options, "output", None)
     if hasattr(options, "keep") and output is not None and output.suffix.lower() in VIDEOS:
         raise SettingsError(
-            f"--output is the file of the answer, as text, and {printable(output.name)} is a video. "
+            f"--output is the file of the answer, as text, but {printable(output.name)} is a video. "
             "Use --keep DIR for the encodes."
         )
     if getattr(options, "keep_encodes", False):

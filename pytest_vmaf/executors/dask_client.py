@@ -28,7 +28,7 @@ def dask_executor(address: str) -> Iterator[Executor]:
     try:
         from distributed import Client
     except ImportError as error:
-        raise SettingsError(f"--dask needs dask.distributed ({error}): pip install 'pytest-vmaf[dask]'") from None
+        raise SettingsError(f"--dask requires dask.distributed ({error}): pip install 'pytest-vmaf[dask]'") from None
     # Checked here, because a client that cannot read an address tries to close its connection for 30 s.
     if ADDRESS.fullmatch(address) is None:
         raise SettingsError(

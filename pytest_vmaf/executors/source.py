@@ -35,5 +35,5 @@ def check_source(clip: Clip, expected: str, cache: Cache | None) -> Unchanged:
     except OSError as error:
         raise ClipError(f"{clip} cannot be read {where}: {error.strerror or error}.") from error
     if content != expected:
-        raise ClipError(f"{clip} is not the file that the coordinator has {where}.")
+        raise ClipError(f"{clip} differs from the coordinator's file of that name {where}.")
     return unchanged

@@ -1,1 +1,1 @@
-"""Runs in the formats that trackers of benchmarks read."""
+"""Runs in the formats of benchmark trackers."""

@@ -104,7 +104,7 @@ def rewriting(path: Path) -> Iterator[list[HistoryLine]]:
 
 
 def write_lines(path: Path, lines: Sequence[HistoryLine]) -> None:
-    """Write a history file anew, completely or not at all.
+    """Rewrite a history file, completely or not at all.
 
     Raises:
         OSError: If the file cannot be written.

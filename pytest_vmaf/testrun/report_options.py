@@ -97,7 +97,7 @@ def _path(config: pytest.Config, flag: str, name: str | None, base: Path | None 
 
 
 def _history(config: pytest.Config) -> Path | None:
-    """The history of the command line, relative to where pytest was started, or that of the ini file beside that."""
+    """The history of the command line, or that of the ini file, whose path is relative to that file."""
     name, base = config.getoption("vmaf_history"), config.invocation_params.dir
     if name is None:
         name = config.getini("vmaf_history")

@@ -43,7 +43,7 @@ def history(tmp_path: Path) -> Path:
 
 def test_bencher(run: Run, report: Path, history: Path) -> None:
     done = run("export", report, "--to", "bencher")
-    assert (done.returncode, done.stderr) == (0, "pytest-vmaf: 1 measurement failed and has no numbers.\n")
+    assert (done.returncode, done.stderr) == (0, "pytest-vmaf: 1 measurement had an error and no numbers.\n")
     data = strict(done.stdout)
     assert data[f"{TEST}::crf23.mp4"]["neg"] == {"value": 93.0}
     assert data[f"{TEST}::crf23.mp4"]["size"] == {"value": 1000.0}

@@ -93,7 +93,7 @@ def test_invalid_values(line: str, message: str, parser: ArgumentParser, capsys:
         ("recommend a --target 9 --crf 18-40 --crf-min 20", "--crf excludes --crf-min and --crf-max"),
         (
             "per-shot a --encoder b --target 9 --output out.MP4",
-            "--output is the file of the answer, as text, and out.MP4",
+            "--output is the file of the answer, as text, but out.MP4",
         ),
         (
             "corpus --src a --encoder libx264 --crf 22 --two-pass --output c",

@@ -118,7 +118,7 @@ def test_source_of_a_worker(clips: list[Path], tmp_path: Path) -> None:
     assert unchanged()
     here.write_bytes(clips[1].read_bytes())
     assert not unchanged()
-    with pytest.raises(ClipError, match=r"source\.y4m is not the file that the coordinator has on "):
+    with pytest.raises(ClipError, match=r"source\.y4m differs from the coordinator's file of that name on "):
         source.check_source(Clip(here), expected, None)
     here.unlink()
     with pytest.raises(ClipError, match=r"source\.y4m does not exist on "):
