@@ -6,9 +6,10 @@ import copy
 import io
 import pickle
 import threading
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
 
 from pytest_vmaf.errors import MeasurementError, SettingsError
@@ -45,10 +46,12 @@ class Parcel(Generic[T]):
     Attributes:
         data: The pickled value; empty if it stays in this process.
         value: The value that stays in this process, for the threads of a `ThreadPoolExecutor`.
+        key: Tells it from every other parcel, also from one of an earlier call with the same value.
     """
 
     data: bytes
     value: T | None = None
+    key: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def open(self) -> T:
         """The value. A thread that opens the same parcel again gets the same object.
@@ -56,11 +59,10 @@ class Parcel(Generic[T]):
         Raises:
             MeasurementError: If it cannot be loaded here.
         """
-        key: object = self.data or id(self.value)
-        if getattr(_open, "key", None) != key:
+        if getattr(_open, "key", None) != self.key:
             _open.key = None
             _open.value = self._load()
-            _open.key = key
+            _open.key = self.key
         return cast("T", _open.value)
 
     def _load(self) -> object:

@@ -113,6 +113,8 @@ class ChunkScoring:
         """
         job, cache = self.job, self.cache
         clips = job.reference.clip, job.distorted.clip
+        # Before hashing, so that a change during the hashing is noticed.
+        unchanged = Unchanged(*clips)
         for clip, content in zip(clips, self.contents, strict=True):
             check_source(clip, content, cache)
         ffmpeg = find_ffmpeg(self.ffmpeg, cache)
@@ -123,7 +125,7 @@ class ChunkScoring:
             )
         threads = worker_threads(self.threads, self.slots)
         job = replace(job, tools=replace(job.tools, ffmpeg=ffmpeg), threads=threads)
-        return replace(self, job=job, unchanged=Unchanged(*clips))
+        return replace(self, job=job, unchanged=unchanged)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from pytest_vmaf.errors import MeasurementError
+from pytest_vmaf.errors import ClipError, MeasurementError
 from pytest_vmaf.executors.collect import collect
 from pytest_vmaf.executors.failures import Failure, failure_error
 from pytest_vmaf.executors.parcel import Named, Parcel
@@ -76,8 +76,7 @@ class _SearchTask:
     def run(self) -> Bisection:
         placed = self.parcel.open()
         request, scoring = placed.search.request, placed.search.request.scoring
-        for clip, expected in placed.sources:
-            check_source(clip, expected, scoring.cache)
+        unchanged = [check_source(clip, expected, scoring.cache) for clip, expected in placed.sources]
         for name, here in _programs(request, placed.scorer).items():
             if here != placed.programs[name]:
                 raise MeasurementError(
@@ -85,7 +84,10 @@ class _SearchTask:
                     f"{placed.programs[name]!r}. Install the same versions."
                 )
         scoring = replace(scoring, threads=worker_threads(placed.threads, placed.slots))
-        return bisect(replace(request, scoring=scoring), placed.scorer, placed.search.plan)
+        bisection = bisect(replace(request, scoring=scoring), placed.scorer, placed.search.plan)
+        if not all(each() for each in unchanged):
+            raise ClipError(f"{scoring.reference} was changed during the search; search it again.")
+        return bisection
 
 
 def run_searches(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
 
 import pytest
 
@@ -58,3 +59,24 @@ def test_threads_of_a_task(executor: Executor, slots: int) -> None:
     assert Placement(executor).slots == slots
     assert worker_threads(0, slots) == max(1, cores() // (slots or 1))
     assert worker_threads(7, slots) == 7
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What tasks share."""
+
+    encode: Callable[..., int]
+
+
+@pytest.mark.parametrize("encode", [len, lambda: 1], ids=["by name", "in this process"])
+def test_each_call_opens_its_own(encode: Callable[..., int]) -> None:
+    """What was checked of a source in one call is checked again in the next.
+
+    Neither equal bytes nor the address of an object, which a later one can have, make two parcels the same.
+    """
+    value, executor = Shared(encode), ThreadPoolExecutor(1)
+    first, second = (pack(value, executor, [Named("encoder", "own", encode)]) for _ in range(2))
+    opened = first.open()
+    assert opened.encode is encode
+    assert first.open() is opened
+    assert second.open() is not opened
