@@ -105,10 +105,13 @@ class _Collection(Generic[T]):
                 # As if it had been submitted just before: its end tells that the executor is broken.
                 future = Future()
                 future.set_exception(error)
-            except (RuntimeError, OSError, ValueError, TypeError) as error:
+            except Exception as error:
                 raise MeasurementError(
                     f"The executor {_name(self._executor)} does not take tasks: {_text(error)}."
                 ) from error
+            if not isinstance(future, Future):
+                what = f"{type(future).__name__} in place of a concurrent.futures.Future"
+                raise MeasurementError(f"The executor {_name(self._executor)} returns {what}.")
             self._pending[future] = task
             future.add_done_callback(self._ends.put)
             if future.done():

@@ -133,6 +133,23 @@ def test_executor_that_takes_nothing() -> None:
         list(collect(executor, [Square(1)]))
 
 
+class Odd(Executor):
+    """Does not do what executors do."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        task = args[0]
+        if task.number < 0:
+            raise AttributeError("it has no pool")
+        outcome: Future[Any] = fn(task)
+        return outcome
+
+
+def test_executor_that_is_none() -> None:
+    for number, text in ((-1, "Odd does not take tasks: it has no pool"), (1, "Odd returns Outcome in place of a")):
+        with pytest.raises(MeasurementError, match=text):
+            list(collect(Odd(), [Square(number)]))
+
+
 def test_broken_executor() -> None:
     executor = Inline(lambda future: future.set_exception(BrokenExecutor("it broke")))
     with pytest.raises(MeasurementError, match=r"Inline broke.*it broke\n  1 task had been submitted: square 1"):
