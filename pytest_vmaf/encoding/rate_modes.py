@@ -31,7 +31,7 @@ USUAL_RATE, USUAL_SAMPLES, POWER, REACH = 3000.0, 1920 * 1080 * 25, 0.75, 40.0
 #: Options that set another quality than the mode's bitrate, or the passes themselves; with a specifier, as in -crf:v.
 OVERRIDES = ("-crf", "-qp", "-q", "-qscale", "-cq", "-global_quality", "-pass", "-passlogfile", "-stats", "-rc_stats")
 #: The same in the parameters of x264, x265 and others.
-PARAMETERS = re.compile(r"(?:^|:)(crf|qp|bitrate|tbr|rc|pass|passes|stats)=")
+PARAMETERS = re.compile(r"(?:^|:)\s*-{0,2}(crf|qp|qp[-_]constant|bitrate|tbr|rc|pass|passes|stats)\s*=")
 
 #: What ffmpeg does not take literally in the value of a parameter, and how to write it.
 SPECIAL, ESCAPE = re.compile(r"([^\w./-])", re.ASCII), r"\\\1"
@@ -214,17 +214,17 @@ def pass_arguments(name: str, arguments: Sequence[str], number: int, prefix: str
     if not option:
         return (*arguments, "-pass", str(number), "-passlogfile", prefix)
     own = f"pass={number}:stats={SPECIAL.sub(ESCAPE, prefix)}"
-    if option not in arguments:
+    # With or without a stream specifier, for example -x265-params:v. ffmpeg takes the last of several values.
+    before = ("", *(word.partition(":")[0] for word in arguments[:-1]))
+    if option not in before:
         return (*arguments, option, own)
-    # ffmpeg takes the last of several values.
-    before = ("", *arguments[:-1])
     return tuple(f"{word}:{own}" if last == option else word for last, word in zip(before, arguments, strict=True))
 
 
 def check_rate_arguments(name: str, arguments: Sequence[str]) -> None:
     """Raise SettingsError for arguments of the user that set another quality than a bitrate, or the passes."""
     for last, word in zip(("", *arguments), arguments, strict=False):
-        parameter = PARAMETERS.search(word) if last.endswith(("-params", "-x264opts")) else None
+        parameter = PARAMETERS.search(word) if last.partition(":")[0].endswith(("-params", "-x264opts")) else None
         if parameter or word.partition(":")[0] in OVERRIDES:
             what = f"{parameter[1]}= in {last}" if parameter else word
             raise SettingsError(

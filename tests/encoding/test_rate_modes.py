@@ -151,16 +151,21 @@ def test_parameters_of_x265() -> None:
     assert pass_arguments("libx265", (), 1, "/t: m/a'p") == ("-x265-params", *own)
     merged = pass_arguments("libx265", ("-x265-params", "aq-mode=1", "-g", "9"), 2, "p")
     assert merged == ("-x265-params", "aq-mode=1:pass=2:stats=p", "-g", "9")
+    assert pass_arguments("libx265", ("-x265-params:v", "a=1"), 2, "p") == ("-x265-params:v", "a=1:pass=2:stats=p")
 
 
 @pytest.mark.parametrize(
     "arguments",
-    ["-crf 20", "-qp:v 3", "-pass 1", "-x264-params aq=1:crf=3", "-x264opts pass=2", "-b:v 3M"],
+    [
+        *("-crf 20", "-qp:v 3", "-pass 1", "-x264-params aq=1:crf=3", "-x264opts pass=2", "-b:v 3M"),
+        *("-x264-params:v crf=3", "-x264-params aq=1:_qp_=3", "-x265-params --crf=3"),
+    ],
     ids=lambda text: text,
 )
 def test_arguments_of_another_mode(arguments: str) -> None:
+    words = (word.replace("_", " ") for word in arguments.split())
     with pytest.raises(SettingsError, match="arguments must not contain "):
-        check_arguments(Encoder("libx264", mode="bitrate"), tuple(arguments.split()))
+        check_arguments(Encoder("libx264", mode="bitrate"), tuple(words))
 
 
 def test_arguments_that_limit_the_rate() -> None:
