@@ -65,10 +65,10 @@ def with_encoders(placement: Placement | None, encoders: Iterable[Encoder]) -> P
     for encoder in encoders:
         own = encoder.codec if encoder.codec is not None else encoder.function
         if own is not None and entry_points(group=ENCODER_GROUP, name=encoder.name):
-            found = find_encoder(encoder.name)
-            other = found.codec if found.codec is not None else found.function
+            by_name = find_encoder(encoder.name)
+            other = by_name.codec if by_name.codec is not None else by_name.function
             same = own is other if encoder.codec is None else type(own) is type(other)
-            if same and found.scale.steps == encoder.scale.steps:
+            if same and by_name.scale.steps == encoder.scale.steps:
                 named.append(Named("encoder", encoder.name, encoder, find_encoder))
     return replace(placement, named=(*placement.named, *named))
 

@@ -100,8 +100,8 @@ def target_of(options: argparse.Namespace) -> tuple[str, float | None]:
 def fine_crfs(rows: Sequence[Row], metric: str, target: float | None, radius: int, step: int) -> list[int]:
     """The CRFs of the fine grid of one curve, without those of its coarse rows.
 
-    They lie around the coarsest row that meets the target; around the row with the highest score if there is no target,
-    or if no row meets it. There are none if the coarsest row meets it.
+    They lie around the coarsest row that meets the target. Without a target, or if no row meets it, they lie around the
+    row with the highest score. If the coarsest row meets the target, the grid is empty.
     """
     met = [row for row in rows if target is not None and row.scores[metric] >= target]
     by_size = sorted(rows, key=lambda row: row.crf, reverse=not rows[0].setup.larger_is_finer)

@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     first = next(numbers, None)
     if first is None:
         why = f"; {plural(errors, 'measurement')} failed" if errors else ""
-        raise MeasurementError(f"There is no number to export{why}.")
+        raise MeasurementError(f"The files have no numbers to export{why}.")
     if errors:
         common.print_message(f"{plural(errors, 'measurement')} had an error and no numbers.")
     _write(options, lines, chain([first], numbers), folder=folder)
@@ -93,7 +93,7 @@ def _write(
     elif options.to.startswith("github-action-"):
         text = github_action.github_action_json(numbers, bigger=options.to.endswith("bigger"))
         if text.strip() == "[]":
-            raise MeasurementError("There is no number to export in this direction.")
+            raise MeasurementError(f"No metric that is exported is better when it is {options.to.rpartition('-')[2]}.")
         common.write(output, text)
     elif options.to == "bencher":
         common.write(output, bencher.bencher_json(numbers))

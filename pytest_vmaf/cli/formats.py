@@ -28,7 +28,7 @@ class Views:
         title: The heading of the Markdown.
         record: The JSON.
         rows: The rows of the CSV, numbers in full precision.
-        sections: Records of report sections, the tables of the Markdown, and of the text if there is no other.
+        sections: Records of report sections: the tables of the Markdown, and those of the text if `text` is empty.
         sentence: A paragraph above the tables.
         text: What a terminal gets in place of sections.
     """

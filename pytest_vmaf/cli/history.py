@@ -157,8 +157,8 @@ def _commits(name: str) -> list[str]:
 def _shown(history: History, steps: Sequence[Step]) -> list[Series]:
     """The first metric of each measurement, and what has steps."""
     first = {(series.test, series.of): id(series) for series in reversed(history.series)}
-    shown = {*first.values(), *(id(step.series) for step in steps)}
-    return [series for series in history.series if id(series) in shown]
+    rows = {*first.values(), *(id(step.series) for step in steps)}
+    return [series for series in history.series if id(series) in rows]
 
 
 def _latest_row(series: Series, history: History, latest: Step | None) -> tuple[str, ...]:

@@ -90,10 +90,10 @@ def _import(options: argparse.Namespace) -> int:
 
     documents = [read(report) for report in options.reports]
     known = {line.to_json() for line in read_history(options.file)} if options.file.exists() else set()
-    found = [line for each in documents for line in history_lines(each, commit=options.commit, branch=options.branch)]
-    new = {text: line for line in found if (text := line.to_json()) not in known}
+    lines = [line for each in documents for line in history_lines(each, commit=options.commit, branch=options.branch)]
+    new = {text: line for line in lines if (text := line.to_json()) not in known}
     append_lines(options.file, sorted(new.values(), key=lambda line: line.time))
-    there = f"; {len(found) - len(new)} were there already" if len(found) > len(new) else ""
+    there = f"; {len(lines) - len(new)} were there already" if len(lines) > len(new) else ""
     if nameless := sum(not line.commit for line in new.values()):
         there += f"; {nameless} without a commit are shown by their time (--commit)"
     return common.print_message(f"{plural(len(new), 'line')} added to {printable(str(options.file))}{there}.")

@@ -53,8 +53,11 @@ COMMANDS = (
     *(speed, determinism, correlate),
     *(gap, report, history, export, baseline, suite, git_bisect, cache, doctor),
 )
-#: Those that check no gate, whatever their exit code.
-UNGATED = ("encode", "benchmark", "history", "export", "suite", "git-bisect", "cache", "doctor")
+#: Those whose exit code is not a verdict on the commit: they check no gate, or read what may be of another commit.
+WITHOUT_VERDICT = (
+    *("encode", "benchmark", "history", "export", "suite", "git-bisect", "cache", "doctor"),
+    *("report", "baseline", "correlate"),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -134,7 +137,7 @@ def _write_outcome(words: Sequence[str], code: int) -> None:
     """Tell `pytest-vmaf git-bisect`, if it runs this command, what the command came to."""
     from pytest_vmaf.report.run_outcome import RunOutcome, outcome_folder, write_outcome
 
-    if (folder := outcome_folder()) is None or words[0] in UNGATED:
+    if (folder := outcome_folder()) is None or words[0] in WITHOUT_VERDICT:
         return
     text = f"{shell_join(['pytest-vmaf', *words])} ended with {code}"
     outcomes = {PASSED: RunOutcome(1), VIOLATED: RunOutcome(violated=(text,)), 130: RunOutcome(interrupted=True)}

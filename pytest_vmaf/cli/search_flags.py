@@ -46,11 +46,13 @@ def add_source(parser: argparse.ArgumentParser, *, many: bool = False, required:
 
 def add_encode_options(parser: argparse.ArgumentParser) -> None:
     """Add what goes to every encode."""
-    add = parser.add_argument_group("encodes").add_argument
+    group = parser.add_argument_group("encodes")
+    add = group.add_argument
     add("--arguments", dest="encoder_args", help="further arguments for the encoder, for example '-tune film'")
     add("--encoder-args", help=argparse.SUPPRESS)
     add("--encode-pix-fmt", help="pixel format to encode in")
     text = "what the number of an encode is: a CRF, or kbit/s in one pass or in two"
+    add = group.add_mutually_exclusive_group().add_argument
     add("--mode", choices=("crf", "bitrate", "2pass"), help=text)
     text = "encode in two passes: numbers are kbit/s (--mode 2pass)"
     add("--two-pass", dest="mode", action="store_const", const="2pass", default=None, help=text)

@@ -26,7 +26,7 @@ from pytest_vmaf.text import printable
 SEARCHES = ("bisect", "compare", "ladder", "per-shot", "recommend")
 ENCODING = (*SEARCHES, "sweep")
 _HDR = "VMAF has no HDR model. --allow hdr scores HDR clips in spite of that."
-_MEASURED = "Scores are measured and not predicted, so none is uncertain. Leave it out."
+_MEASURED = "pytest-vmaf measures scores, so none is uncertain. Leave it out."
 _CHOSEN = "A search chooses its encodes by what it has measured. --crf-min and --crf-max narrow it."
 _FUNCTION = "In Python, Vmaf.bisect() and Vmaf.compare() take functions (source, output, crf) as encoders."
 _CUTS = "Cuts are found without another tool. --threshold and --shortest say what a shot is."
@@ -96,9 +96,9 @@ REFUSALS = (
 )
 #: The commands of vmaf-tune that have no counterpart of their name.
 COMMANDS = {
-    "fast": "Scores are measured and not predicted. Use recommend with --sample 5, which encodes five seconds.",
-    "predict": "Scores are measured and not predicted. Use per-shot.",
-    "sidecar": "Scores are measured and not predicted, so there is no predictor to train. Use recommend.",
+    "fast": "pytest-vmaf predicts no scores. Use recommend with --sample 5, which encodes five seconds.",
+    "predict": "pytest-vmaf predicts no scores. Use per-shot.",
+    "sidecar": "pytest-vmaf measures scores, so it does not train a predictor. Use recommend.",
     "auto": "Use compare, which finds the cheapest of several encoders for each target.",
     "recommend-saliency": "Saliency does not steer encoders here. Use roi, which scores the salient part of an encode.",
 }

@@ -23,7 +23,7 @@ def dask_executor(address: str) -> Iterator[Executor]:
 
     Raises:
         SettingsError: If dask.distributed is not installed, or the address is not valid.
-        MeasurementError: If there is no scheduler.
+        MeasurementError: If no scheduler answers there.
     """
     try:
         from distributed import Client

@@ -97,5 +97,5 @@ def _without_interrupts() -> Iterator[None]:
 
 
 def _mask(how: int) -> Any:
-    """The signals that were blocked before; None where there is no such mask (Windows)."""
+    """The signals that were blocked before; None on Windows, which has no such mask."""
     return signal.pthread_sigmask(how, {signal.SIGINT}) if hasattr(signal, "pthread_sigmask") else None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pytest_vmaf.exports.names import fit
 from pytest_vmaf.exports.readings import Reading
 
-#: The columns that are no numbers.
+#: The columns that are not numbers.
 ATTRIBUTES = ("commit", "branch")
 #: The longest name of a test, which is a file's name, too.
 MOST_OF_NAME = 120

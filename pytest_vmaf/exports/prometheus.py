@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from pytest_vmaf.exports.readings import Reading, labels_of
+from pytest_vmaf.exports.readings import Reading
 from pytest_vmaf.history.line import HistoryLine
 
 #: What names of metrics begin with.
@@ -37,7 +37,7 @@ def prometheus_text(readings: Iterable[Reading], lines: Iterable[HistoryLine]) -
         about = f"{number.label} in {number.unit or 'points'}; {direction} is better."
         _, samples = families.setdefault(name, (about, []))
         samples.append(_sample(name, _labels(each.line), number.value))
-    measurements = {labels_of(line): line for line in lines}.values()
+    measurements = {line.labels: line for line in lines}.values()
     own: dict[str, tuple[str, list[str]]] = {
         f"{PREFIX}_measurement_passed": (
             "Whether the measurement was made and all its gates passed.",
@@ -71,7 +71,7 @@ def prometheus_text(readings: Iterable[Reading], lines: Iterable[HistoryLine]) -
 
 
 def _labels(line: HistoryLine) -> dict[str, str]:
-    return labels_of(line)._asdict()
+    return line.labels._asdict()
 
 
 def _sample(name: str, labels: Mapping[str, str], value: float) -> str:

@@ -8,29 +8,17 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from statistics import fmean
-from typing import NamedTuple
 
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.history.file import read_history
 from pytest_vmaf.history.from_reports import history_lines
-from pytest_vmaf.history.line import HEAD, HistoryLine
+from pytest_vmaf.history.line import HEAD, HistoryLine, Labels
 from pytest_vmaf.report.document import read as read_report
 from pytest_vmaf.report.numbers import Number, read_number
 from pytest_vmaf.text import printable
 
 #: The beginning of a sweep's file.
 SWEEP = b'{"schema": 1, "source": "'
-
-
-class Labels(NamedTuple):
-    """What tells measurements of one commit apart."""
-
-    test: str
-    subject: str
-    target: str
-    run: str
-    platform: str
-    model: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +55,6 @@ def read_lines(paths: Iterable[Path]) -> list[HistoryLine]:
     return sorted(lines, key=lambda line: line.time)
 
 
-def labels_of(line: HistoryLine) -> Labels:
-    """What tells the measurement of a line from others of its commit."""
-    return Labels(*(getattr(line, name) for name in Labels._fields))
-
-
 def newest_lines(lines: Sequence[HistoryLine]) -> list[HistoryLine]:
     """The lines of the commit that was measured last; without a commit, those of the run that was."""
     last = max(lines, key=lambda line: line.time, default=None)
@@ -88,7 +71,7 @@ def readings(lines: Sequence[HistoryLine], metrics: Sequence[str] = ()) -> Itera
     names = _names(lines)
     groups: dict[tuple[str, str, Labels], list[HistoryLine]] = defaultdict(list)
     for line in lines:
-        groups[*_revision(line), labels_of(line)].append(line)
+        groups[*_revision(line), line.labels].append(line)
     wanted: dict[str, Number | None] = {}
     for (*_, labels), group in groups.items():
         for metric in dict.fromkeys(metric for line in group for metric in line.values):
@@ -126,7 +109,7 @@ def _revision(line: HistoryLine) -> tuple[str, str]:
 def _names(lines: Iterable[HistoryLine]) -> dict[Labels, str]:
     """A name for each measurement, with its run, platform and model where these tell measurements apart."""
     groups: dict[str, list[Labels]] = defaultdict(list)
-    for labels in dict.fromkeys(labels_of(line) for line in lines):
+    for labels in dict.fromkeys(line.labels for line in lines):
         what = f"{labels.subject} at {labels.target}" if labels.target else labels.subject
         groups["::".join(filter(None, (labels.test, what)))].append(labels)
     names: dict[Labels, str] = {}

@@ -23,7 +23,7 @@ FOUND = re.compile(r" (?:CRF (-?[\d.]+)|[\d.]+k)$")
 #: The processors in what Python calls the platform.
 MACHINE = re.compile(r"(?i)(x86_64|amd64|arm64|aarch64|i\d86|armv\d\w*|ppc64le|riscv64|s390x)")
 MACHINES = {"amd64": "x86_64", "aarch64": "arm64"}
-#: Versions of what measured, as `provenance` names them.
+#: The programs whose versions a line has, by their names in `provenance`.
 TOOLS = ("libvmaf", "ffmpeg", "scorer", "scorer_version", "encoder")
 #: Small values, such as SSIM, are stored with more decimals.
 SMALL = 2.0

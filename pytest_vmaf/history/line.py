@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.gates.metrics import note_metric
@@ -29,6 +29,17 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
 PERCENTAGE = re.compile(r"\d+(?:\.\d+)?%")
 #: What a line says of the metric of a plugin.
 ABOUT = {"label": str, "unit": str, "higher_is_better": bool}
+
+
+class Labels(NamedTuple):
+    """What tells measurements of one commit apart. `HistoryLine` documents the fields."""
+
+    test: str
+    subject: str
+    target: str
+    run: str
+    platform: str
+    model: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +81,11 @@ class HistoryLine:
     tools: Mapping[str, str] = field(default_factory=dict)
     tolerances: Mapping[str, float | str] = field(default_factory=dict)
     metrics: Mapping[str, Mapping[str, str | bool]] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> Labels:
+        """What tells this measurement from others of its commit."""
+        return Labels(self.test, self.subject, self.target, self.run, self.platform, self.model)
 
     def to_json(self) -> str:
         """The line as JSON, without its line end. What is empty is left out."""

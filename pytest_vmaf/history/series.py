@@ -6,7 +6,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import NamedTuple
 
 from pytest_vmaf.gates.metrics import (
     ABOVE,
@@ -19,7 +18,7 @@ from pytest_vmaf.gates.metrics import (
     metric_of,
 )
 from pytest_vmaf.gates.tolerance import DEFAULTS
-from pytest_vmaf.history.line import HistoryLine
+from pytest_vmaf.history.line import HistoryLine, Labels
 from pytest_vmaf.report.numbers import read_number
 from pytest_vmaf.report.overview import COMMIT
 from pytest_vmaf.report.wording import short_id
@@ -31,17 +30,6 @@ POINTS, POINTS_OF_WORST = (float(DEFAULTS["score"][name]) for name in ("max_drop
 SMALL, RATE, OF_SPEED, OF_COUNT = 0.01, "2%", "5%", 0.5
 #: The metrics that come first.
 FIRST = ("neg", "vmaf", "gap", "bitrate", "size")
-
-
-class Key(NamedTuple):
-    """What must be equal in two lines whose numbers are compared."""
-
-    test: str
-    subject: str
-    target: str
-    run: str
-    platform: str
-    model: str
 
 
 @dataclass(frozen=True)
@@ -204,20 +192,15 @@ def make_history(
             indexes[name] = len(revisions)
             revisions.append(Revision(line.commit, line.time, line.branch, line.build, line.url))
     subjects = _several_subjects(lines)
-    points: dict[tuple[Key, str], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-    limits: dict[tuple[Key, str], float | str] = {}
-    tools: dict[Key, dict[int, Mapping[str, str]]] = defaultdict(dict)
+    points: dict[tuple[Labels, str], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    limits: dict[tuple[Labels, str], float | str] = {}
+    tools: dict[Labels, dict[int, Mapping[str, str]]] = defaultdict(dict)
     wanted: dict[str, bool] = {}
     for line in lines:
         at = indexes.get(line.commit or line.time)
         if at is None:
             continue
-        key = Key(
-            line.test,
-            line.subject if line.test in subjects else "",
-            line.target,
-            *(line.run, line.platform, line.model),
-        )
+        key = line.labels if line.test in subjects else line.labels._replace(subject="")
         tools[key][at] = line.tools
         for metric, value in line.values.items():
             if metric not in wanted:
@@ -273,14 +256,14 @@ def _several_subjects(lines: Iterable[HistoryLine]) -> set[str]:
     return {key[0] for key, names in subjects.items() if len(names) > 1}
 
 
-def _names(keys: Iterable[Key]) -> dict[Key, str]:
+def _names(keys: Iterable[Labels]) -> dict[Labels, str]:
     """For each key, what of it differs from key to key of the same test."""
-    names: dict[Key, str] = {}
-    by_test: dict[str, list[Key]] = defaultdict(list)
+    names: dict[Labels, str] = {}
+    by_test: dict[str, list[Labels]] = defaultdict(list)
     for key in keys:
         by_test[key.test].append(key)
     for group in by_test.values():
-        parts = [part for part in range(1, len(Key._fields)) if len({key[part] for key in group}) > 1]
+        parts = [part for part in range(1, len(Labels._fields)) if len({key[part] for key in group}) > 1]
         names |= {key: " · ".join(key[part] for part in parts if key[part]) for key in group}
     return names
 

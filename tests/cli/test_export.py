@@ -120,10 +120,10 @@ def test_prometheus(run: Run, report: Path, history: Path) -> None:
 
 def test_invalid_files(run: Run, history: Path, tmp_path: Path) -> None:
     for name, text, message in (
-        ("empty.jsonl", "", "no number to export"),
+        ("empty.jsonl", "", "have no numbers to export"),
         ("sweep.jsonl", '{"schema": 1, "source": "a.mkv"}', "pytest-vmaf benchmark"),
         ("other.json", "{}", "not a readable report"),
-        ("torn.jsonl", '{"schema": 1, "test": "x", "val', "no number to export"),
+        ("torn.jsonl", '{"schema": 1, "test": "x", "val', "have no numbers to export"),
     ):
         path = tmp_path / name
         path.write_text(text)

@@ -88,6 +88,8 @@ def test_command_outcomes(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     codes = [run(*words).returncode for words in (("gap", log), ("gap", log, "--max-gap", 20), ("score", "a", "b"))]
     assert codes == [1, 0, 3]
     run("cache")
+    # What an earlier run measured is not a verdict on this commit.
+    run("report", tmp_path / "earlier.json", "-o", tmp_path / "page.md")
     outcomes = list(read_outcomes(tmp_path))
     assert sorted((each.measured, len(each.violated), len(each.failed)) for each in outcomes) == [
         (0, 0, 1),

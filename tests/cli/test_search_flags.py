@@ -158,3 +158,5 @@ def test_mode() -> None:
     assert mode("--encoder", "libx264", "--bitrate", "300") == "bitrate"
     assert mode("--encoder", "libx264:slow:2pass", "--bitrate", "300") is None
     assert mode("--encoder", "libx264", "--bitrate", "300", "--two-pass") == "2pass"
+    with pytest.raises(SystemExit):
+        mode("--encoder", "libx264", "--bitrate", "300", "--two-pass", "--mode", "bitrate")
