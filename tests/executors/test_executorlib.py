@@ -34,6 +34,8 @@ def test_rows_of_a_serial_sweep(
     srun.write_text(SRUN)
     srun.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    # executorlib puts the current folder into this process's PYTHONPATH, and leaves it there.
+    monkeypatch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", os.getcwd()))
     vmaf, source = Vmaf(scorer=FakeScorer(), progress=False, cache=False), footage("96x80", 3)
     grid = {"encoders": ["libx264:ultrafast"], "crfs": [24, 36, 48]}
     serial = vmaf.sweep(source, output=tmp_path / "serial.jsonl", **grid)
