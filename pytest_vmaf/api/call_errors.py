@@ -30,6 +30,8 @@ SYNONYMS = {
     "sizes": "resolutions",
     "scores": "targets",
 }
+#: Keywords of which a call has one: a CRF, or kbit/s.
+IN_PLACE = {"crf": "bitrate", "crfs": "bitrates"}
 
 
 def explain_calls(cls: type[T]) -> type[T]:
@@ -53,14 +55,16 @@ def _explained(method: Callable[..., object]) -> Callable[..., object]:
         __tracebackhide__ = True
         try:
             expected.bind(*arguments, **keywords)
+            why = "; ".join(_missing(_numbers(expected, keywords), _unknown(expected, keywords)))
         except TypeError as error:
             why = _why(expected, arguments[1:], keywords) or str(error)
-            refusal = SettingsError(f"vmaf.{method.__name__}(): {why}.")
-            # As every other error, so that the summary and the report have it.
-            record = {**error_record("", method.__name__, refusal), "started": time.time()}
-            arguments[0]._context.records.add(record)
-            raise refusal from None
-        return method(*arguments, **keywords)
+        if not why:
+            return method(*arguments, **keywords)
+        refusal = SettingsError(f"vmaf.{method.__name__}(): {why}.")
+        # As every other error, so that the summary and the report have it.
+        record = {**error_record("", method.__name__, refusal), "started": time.time()}
+        arguments[0]._context.records.add(record)
+        raise refusal
 
     return call
 
@@ -75,9 +79,19 @@ def _why(expected: Signature, arguments: tuple[object, ...], keywords: Mapping[s
         written = ", ".join(f"{name}={short_repr(value)}" for name, value in rest)
         return f"only {' and '.join(by_place)} can be passed without a name; write {written}"
     required = {parameter.name for parameter in own if parameter.default is Parameter.empty}
+    required |= {*_numbers(expected, keywords)}
     missing = [name for name in (*by_place[len(arguments) :], *named) if name in required - {*keywords}]
-    unknown = {name: value for name, value in keywords.items() if name not in expected.parameters}
-    return "; ".join(_missing(missing, unknown))
+    return "; ".join(_missing(missing, _unknown(expected, keywords)))
+
+
+def _numbers(expected: Signature, keywords: Mapping[str, object]) -> list[str]:
+    """The keyword for the number of an encode, if neither it nor the one in its place is there."""
+    names = [name for name in IN_PLACE if name in expected.parameters]
+    return [name for name in names if keywords.keys().isdisjoint((name, IN_PLACE[name]))]
+
+
+def _unknown(expected: Signature, keywords: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in keywords.items() if name not in expected.parameters}
 
 
 def _missing(missing: list[str], unknown: dict[str, object]) -> Iterator[str]:
@@ -85,7 +99,7 @@ def _missing(missing: list[str], unknown: dict[str, object]) -> Iterator[str]:
         synonym = next((word for word in unknown if SYNONYMS.get(word) == name), None)
         meant = synonym or closest_match(name, unknown)
         if meant is None:
-            yield f"{name}= is missing"
+            yield f"{name}= {f'or {IN_PLACE[name]}= ' if name in IN_PLACE else ''}is missing"
         else:
             yield f"there is no {meant!r}; write {name}={_fitting(name, unknown.pop(meant))}"
 

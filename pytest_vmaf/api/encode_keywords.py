@@ -33,6 +33,16 @@ class EncodeOptions(TypedDict, total=False):
     mode: Mode | None
 
 
+class BitrateOptions(TypedDict, total=False):
+    """The number of one encode in place of a CRF.
+
+    Attributes:
+        bitrate: The bitrate to encode at, in kbit/s. Without a mode it means one pass.
+    """
+
+    bitrate: int | None
+
+
 class EncoderOptions(TypedDict, total=False):
     """One encoder of a comparison with options of its own."""
 
@@ -41,4 +51,5 @@ class EncoderOptions(TypedDict, total=False):
     arguments: str | Sequence[str]
     pix_fmt: str | None
     crf: tuple[float | None, float | None] | None
+    bitrate: tuple[int | None, int | None] | None
     mode: Mode | None

@@ -5,11 +5,12 @@ The gate grammar forms more names than are listed here. Give those as `gates={"m
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, TypedDict
 
 from pytest_vmaf.api.agreement_keywords import AgreementOptions, AgreeOptions
 from pytest_vmaf.api.encode_keywords import (
+    BitrateOptions as BitrateOptions,
     EncodeOptions as EncodeOptions,
     EncoderLike as EncoderLike,
     EncoderOptions as EncoderOptions,
@@ -214,7 +215,7 @@ class MapSettings(CheckSettings, total=False):
     max_neg_salient_drop: ToleranceLimit
 
 
-class EncodeSettings(Settings, EncodeOptions, total=False):
+class EncodeSettings(Settings, EncodeOptions, BitrateOptions, total=False):
     """The settings of `vmaf.encode`."""
 
 
@@ -224,13 +225,15 @@ class SweepSettings(Settings, ExecutorOptions, total=False):
     Attributes:
         arguments: Further arguments of the encoders, as a string or a list.
         pix_fmt: The pixel format to encode in.
-        mode: What `crfs` are, as in `EncodeOptions`.
+        mode: As in `EncodeOptions`.
+        bitrates: For the modes of bitrates: kbit/s, in place of `crfs`.
         sample: Encode so many seconds from the middle of each source.
     """
 
     arguments: str | Sequence[str]
     pix_fmt: str | None
     mode: Mode | None
+    bitrates: Iterable[int] | None
     sample: float | None
 
 
@@ -240,6 +243,7 @@ class SearchOptions(EncodeOptions, total=False):
     Attributes:
         metric: The metric of the targets: `"neg"`, `"vmaf"`, `"psnr_y"` …, with `.p5` or another pool.
         crf: The window that is searched, the smaller number first. None as one of them is the end of the scale.
+        bitrate: The window in kbit/s, for the modes of bitrates. Without a mode it means one pass.
         sample: Search on so many seconds from the middle of the source.
         start: Where an earlier search ended: `{96: 27}`, or what it returned.
         keep: The folder that stores the encodes of the answers.
@@ -249,6 +253,7 @@ class SearchOptions(EncodeOptions, total=False):
 
     metric: str
     crf: tuple[float | None, float | None] | None
+    bitrate: tuple[int | None, int | None] | None
     sample: float | None
     start: Mapping[float, float] | Bisection | None
     keep: PathLike | None

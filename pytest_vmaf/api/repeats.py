@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 # pytest shows the caller's line, not ours.
 __tracebackhide__ = True
 #: The options of a search that each encode has.
-ENCODER_OPTIONS = ("preset", "arguments", "pix_fmt", "mode")
+ENCODER_OPTIONS = ("preset", "arguments", "pix_fmt", "mode", "bitrate")
 #: What may be expected of repeated encodes.
 EXPECTATIONS = ("bitstream", "quality")
 
 
 def determinism(
-    context: Context, source: ClipLike, encoder: EncoderLike, crf: float, settings: DeterminismSettings
+    context: Context, source: ClipLike, encoder: EncoderLike, crf: float | None, settings: DeterminismSettings
 ) -> Determinism:
     """As `Vmaf.determinism`."""
     from pytest_vmaf.encoding.encoders import ENCODERS
     from pytest_vmaf.report.determinism_section import determinism_section
     from pytest_vmaf.search.bisect_request import invalid
     from pytest_vmaf.search.repeat_encodes import RepeatRequest, repeat_encodes
-    from pytest_vmaf.search.requests import bisect_request, contenders, encode_job
+    from pytest_vmaf.search.requests import bisect_request, contenders, encode_job, number_of, with_one_number
 
     rest = {name: value for name, value in settings.items() if name not in ("runs", "expect")}
 
@@ -44,10 +44,13 @@ def determinism(
         if expect is not None and expect not in EXPECTATIONS:
             raise invalid("expect", "'bitstream', 'quality' or None", expect)
         base = bisect_request(search.scorings[0], ENCODERS["libx264"], 1)
-        [request] = contenders(context.extensions.encoder, [encoder], base, **search.options).values()
+        find = context.extensions.encoder
+        options = with_one_number(search.options, find(encoder), crf)
+        [request] = contenders(find, [encoder], base, **options).values()
         with context.progress(f"repeating {encoder_label(encoder)}", unit="encodes") as update:
-            job, scoring = encode_job(request, crf), search.scorings[0]
-            repeated = repeat_encodes(RepeatRequest(job, crf, scoring, runs, whole_numbers(update)), search.scorer)
+            number, scoring = number_of(request), search.scorings[0]
+            job = encode_job(request, number)
+            repeated = repeat_encodes(RepeatRequest(job, number, scoring, runs, whole_numbers(update)), search.scorer)
         context.records.add_sections([determinism_section(repeated)])
         _record(context, repeated, expect, [_verdict(repeated, expect)] if expect else [])
         return repeated

@@ -45,7 +45,10 @@ LOG = logging.getLogger("pytest_vmaf")
 __tracebackhide__ = True
 Found = TypeVar("Found")
 #: The options of a search; every other keyword is a setting of its measurements, a baseline or a tolerance.
-OPTIONS = ("preset", "arguments", "pix_fmt", "mode", "metric", "crf", "sample", "start", "keep", "workers", "repeats")
+OPTIONS = (
+    *("preset", "arguments", "pix_fmt", "mode", "metric", "crf", "bitrate"),
+    *("sample", "start", "keep", "workers", "repeats"),
+)
 #: The options of a search that compares metrics.
 AGREEMENT = ("agree", "max_disagreement")
 #: Parameters of the methods, which a misspelled keyword may also mean.

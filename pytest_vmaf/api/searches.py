@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 # pytest shows the caller's line, not ours.
 __tracebackhide__ = True
 #: The options of a search that an encode at one CRF has, too.
-ENCODER_OPTIONS = ("preset", "arguments", "pix_fmt", "mode")
+ENCODER_OPTIONS = ("preset", "arguments", "pix_fmt", "mode", "bitrate")
 
 
 def encode(
@@ -42,24 +42,26 @@ def encode(
     source: ClipLike,
     output: str | os.PathLike[str],
     encoder: EncoderLike,
-    crf: float,
+    crf: float | None,
     attempt: int,
     settings: EncodeSettings,
 ) -> Encode:
     """As `Vmaf.encode`."""
     from pytest_vmaf.encoding.cached import encode_once
-    from pytest_vmaf.search.requests import bisect_request, encode_job, read_path
+    from pytest_vmaf.search.requests import bisect_request, encode_job, number_of, read_path, with_one_number
 
     def run(search: SearchInput) -> Encode:
         check_options(search, ENCODER_OPTIONS, "an encode has one CRF")
-        request = bisect_request(search.scorings[0], context.extensions.encoder(encoder), 1, **search.options)
-        job, path = encode_job(request, crf), read_path("output", output)
+        chosen = context.extensions.encoder(encoder)
+        request = bisect_request(search.scorings[0], chosen, 1, **with_one_number(search.options, chosen, crf))
+        number = number_of(request)
+        job, path = encode_job(request, number), read_path("output", output)
         if job.encoder.arguments and not path.suffix and "-f" not in (*job.encoder.arguments, *job.arguments):
             raise SettingsError(
                 f"output must end with a suffix such as .mp4, which names the container, not {path.name!r}."
             )
         # As the number of the scale, and not for example as one of NumPy.
-        return encode_once(replace(job, attempt=attempt), job.encoder.scale.read("crf", crf), path)
+        return encode_once(replace(job, attempt=attempt), job.encoder.scale.read("crf", number), path)
 
     return run_search(context, source, f"encode with {encoder_label(encoder)}", settings, run)
 
@@ -235,34 +237,35 @@ def sweep(
     context: Context,
     sources: ClipLike | Sequence[ClipLike],
     encoders: Sequence[EncoderLike],
-    crfs: Iterable[int],
+    crfs: Iterable[int] | None,
     output: str | os.PathLike[str],
     presets: Sequence[str | int | None],
     settings: SweepSettings,
 ) -> tuple[Row, ...]:
     """As `Vmaf.sweep`."""
-    from pytest_vmaf.encoding.encoder_names import with_mode
-    from pytest_vmaf.search.requests import read_list, read_path, read_pix_fmt, read_words
+    from pytest_vmaf.search.requests import in_mode, read_list, read_path, read_pix_fmt, read_words
     from pytest_vmaf.search.sample import middle
     from pytest_vmaf.search.sweep import SweepRequest, sweep as run_sweep
 
+    rest = {name: value for name, value in settings.items() if name != "bitrates"}
+    bitrates = settings.get("bitrates")
+
     def run(search: SearchInput) -> tuple[Row, ...]:
         check_options(search, ("arguments", "pix_fmt", "mode", "sample"), "a sweep makes every encode of its grid")
+        numbers = read_list("crfs" if bitrates is None else "bitrates", crfs or bitrates, "range(20, 40, 4)")
         sample = search.options.get("sample")
         scorings = search.scorings if sample is None else tuple(middle(each, sample) for each in search.scorings)
         names = tuple(
             None if preset is None else str(preset) for preset in read_list("presets", presets, "['fast', 'slow']")
         )
         mode = search.options.get("mode")
-        chosen = read_list("encoders", encoders, "['libx264', 'libsvtav1']")
+        chosen = map(context.extensions.encoder, read_list("encoders", encoders, "['libx264', 'libsvtav1']"))
+        # A mode in an encoder's name precedes that of all.
+        pairs = [in_mode(each, mode if each.mode == "crf" else None, crfs, bitrates, plural="s") for each in chosen]
         request = SweepRequest(
             scorings=scorings,
-            # A mode in an encoder's name precedes that of all.
-            encoders=tuple(
-                (with_mode(each, mode if each.mode == "crf" else None), names)
-                for each in map(context.extensions.encoder, chosen)
-            ),
-            crfs=tuple(read_list("crfs", crfs, "range(20, 40, 4)")),
+            encoders=tuple((each, names) for each, _ in pairs),
+            crfs=tuple(numbers),
             output=read_path("output", output),
             arguments=read_words(search.options.get("arguments", ())),
             pix_fmt=read_pix_fmt(search.options.get("pix_fmt")),
@@ -271,4 +274,4 @@ def sweep(
         with context.progress("sweeping", unit="encodes") as update:
             return run_sweep(replace(request, progress=update, placement=placement), search.scorer)
 
-    return run_search(context, sources, "sweep", settings, run, tasks=True)
+    return run_search(context, sources, "sweep", rest, run, tasks=True)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # pytest shows the caller's line, not ours.
 __tracebackhide__ = True
 #: The options of a search that each encode has.
-ENCODER_OPTIONS = ("preset", "arguments", "pix_fmt", "mode")
+ENCODER_OPTIONS = ("preset", "arguments", "pix_fmt", "mode", "bitrate")
 #: The options of `Vmaf.speed`, beside those of its encodes and its gates.
 OPTIONS = ("against", "rounds", "clock", "decode")
 #: The forms of its gates, valid or not, and of the gate on a slowdown.
@@ -38,7 +38,9 @@ GATES, DROPS = rf"(min|max)_({'|'.join(SPEED_GATES)}).*", rf"max_{SPEED}_(drop|r
 BASELINE_ROUNDS = 16
 
 
-def speed(context: Context, source: ClipLike, encoder: EncoderLike, crf: float, settings: SpeedSettings) -> Speed:
+def speed(
+    context: Context, source: ClipLike, encoder: EncoderLike, crf: float | None, settings: SpeedSettings
+) -> Speed:
     """As `Vmaf.speed`."""
     from pytest_vmaf.report.speed_section import speed_section
     from pytest_vmaf.search.measure_speed import measure_speed
@@ -121,14 +123,15 @@ def _request(
     context: Context,
     search: SearchInput,
     encoder: EncoderLike,
-    crf: float,
+    crf: float | None,
     options: Mapping[str, object],
     progress: object,
 ) -> SpeedRequest:
     from pytest_vmaf.encoding.encoders import ENCODERS
+    from pytest_vmaf.encoding.rate_modes import keyword_of
     from pytest_vmaf.search.bisect_request import invalid
     from pytest_vmaf.search.measure_speed import SpeedRequest
-    from pytest_vmaf.search.requests import bisect_request, contenders, encode_job
+    from pytest_vmaf.search.requests import bisect_request, contenders, encode_job, number_of, with_one_number
     from pytest_vmaf.search.speed import CLOCKS
 
     clock, decode = options.get("clock", "cpu"), options.get("decode", True)
@@ -139,15 +142,23 @@ def _request(
     base = bisect_request(search.scorings[0], ENCODERS["libx264"], 1)
     both: dict[str, EncoderLike | EncoderOptions] = {"candidate": encoder}
     if (other := options.get("against")) is not None:
-        if isinstance(other, Mapping) and "crf" in other:
-            raise SettingsError("against has no crf of its own: both encode at the crf of vmaf.speed. Leave it out.")
+        if isinstance(other, Mapping) and (own := {"crf", "bitrate"} & other.keys()):
+            name = min(own)
+            raise SettingsError(
+                f"against has no {name} of its own: both encode at the {name} of vmaf.speed. Leave it out."
+            )
         # What it does not say for itself is as the candidate's.
         both["base"] = cast("EncoderLike", other)
-    requests = contenders(context.extensions.encoder, both, base, **search.options)
-    jobs = {label: encode_job(each, crf) for label, each in requests.items()}
+    find = context.extensions.encoder
+    requests = contenders(find, both, base, **with_one_number(search.options, find(encoder), crf))
+    modes = {keyword_of(each.encoder.mode) for each in requests.values()}
+    if len(modes) > 1:
+        raise SettingsError("against must encode as encoder does: both at a CRF, or both at a bitrate.")
+    number = number_of(requests["candidate"])
+    jobs = {label: encode_job(each, number) for label, each in requests.items()}
     return SpeedRequest(
         jobs["candidate"],
-        crf,
+        number,
         jobs.get("base"),
         cast("int | None", options.get("rounds")),
         clock,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from pytest_vmaf.api.encode_keywords import BitrateOptions
 from pytest_vmaf.api.keywords import EncodeOptions, EncoderLike, EncoderOptions, Limit, Settings, ToleranceLimit
 
 
-class SpeedSettings(Settings, EncodeOptions, total=False):
+class SpeedSettings(Settings, EncodeOptions, BitrateOptions, total=False):
     """The settings of `vmaf.speed`, with its gates.
 
     Attributes:
@@ -35,7 +36,7 @@ class SpeedSettings(Settings, EncodeOptions, total=False):
     baseline: bool | str | None
 
 
-class DeterminismSettings(Settings, EncodeOptions, total=False):
+class DeterminismSettings(Settings, EncodeOptions, BitrateOptions, total=False):
     """The settings of `vmaf.determinism`.
 
     Attributes:

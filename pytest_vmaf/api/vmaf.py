@@ -18,14 +18,13 @@ from pytest_vmaf.settings import make_layer
 
 if TYPE_CHECKING:
     from pytest_vmaf.api import answers, keywords
-    from pytest_vmaf.api.answers import Bisection
     from pytest_vmaf.api.baseline_check import Comparable
     from pytest_vmaf.api.bisect_keywords import BisectCall, BisectOptions
     from pytest_vmaf.api.chunk_keywords import CheckSettings, ScoreSettings
+    from pytest_vmaf.api.keywords import EncoderLike
     from pytest_vmaf.api.measurement_kinds import Regions
     from pytest_vmaf.api.trial_keywords import DeterminismSettings, SpeedSettings
     from pytest_vmaf.media.clip_like import ClipLike
-
 
 register_views()
 __tracebackhide__ = True  # pytest shows the caller's line, not ours.
@@ -42,9 +41,9 @@ class Vmaf:
     object that has one, such as an `Encode`. An encoder is a name (`"libx264:slow"`), a command with `{crf}`, an
     `Encoder`, a function `(source, output, crf)`, or a `Codec`.
 
-    `**settings` are those of `pytest_vmaf.api.keywords`. Given here they apply to every call; a call's own take
-    precedence. Gates are named `{min,max}_{metric}[_{pool}]`, for example `min_neg=93`. Type checkers know the usual
-    ones; pass others as `gates={"min_psnr_hvs_p10": 38}`. Gates of `roi` and `quality_map` apply wherever they are set.
+    `**settings` are those of `pytest_vmaf.api.keywords` and its neighbours. Given here they apply to every call; a
+    call's own take precedence. Gates are `{min,max}_{metric}[_{pool}]`, for example `min_neg=93`. Type checkers know
+    the usual ones; pass others as `gates={"min_psnr_hvs_p10": 38}`. Those of `roi` and `quality_map` apply anywhere.
 
     Raises:
         GateViolation: If gates or tolerances fail. The message lists all of them.
@@ -80,9 +79,8 @@ class Vmaf:
     ) -> answers.Result:
         """Measure a pair of clips, and check the gates of the call and of the marker.
 
-        Args:
-            regions: Rectangles to score in the same pass, by name: a `Region`, its numbers `(x, y, w, h)`, or the path
-                of a track file. `result.regions["face"]` is then a `Result` of its own.
+        `regions` are rectangles to score in the same pass, by name: a `Region`, its numbers `(x, y, w, h)`, or the path
+        of a track file. `result.regions["face"]` is then a `Result` of its own.
         """
         return run_measurement(self._context, reference, distorted, settings, partial(kinds.whole_picture, regions))
 
@@ -186,45 +184,52 @@ class Vmaf:
         source: ClipLike,
         output: str | os.PathLike[str],
         *,
-        encoder: keywords.EncoderLike,
-        crf: float,
+        encoder: EncoderLike,
+        crf: float | None = None,
         attempt: int = 0,
         **settings: Unpack[keywords.EncodeSettings],
     ) -> answers.Encode:
-        """Encode a source at one CRF, or take the same encode of an earlier run from the cache.
+        """Encode a source at one CRF, or at a `bitrate` in kbit/s, or take the encode of an earlier run from the cache.
 
         The encode is a clip: `vmaf.check(source, vmaf.encode(...))`. `attempt` numbers repeated encodes.
         """
         return searches.encode(self._context, source, output, encoder, crf, attempt, settings)
 
     @overload  # A text is a clip, and a sequence of texts.
-    def bisect(self, source: ClipLike, **call: Unpack[BisectCall]) -> Bisection: ...  # type: ignore[overload-overlap]
+    def bisect(self, source: ClipLike, **call: Unpack[BisectCall]) -> answers.Bisection: ...  # type: ignore[overload-overlap]
     @overload
-    def bisect(self, source: Sequence[ClipLike], **call: Unpack[BisectCall]) -> tuple[Bisection, ...]: ...
+    def bisect(self, source: Sequence[ClipLike], **call: Unpack[BisectCall]) -> tuple[answers.Bisection, ...]: ...
     def bisect(
         self,
         source: ClipLike | Sequence[ClipLike],
         *,
-        encoder: keywords.EncoderLike,
+        encoder: EncoderLike,
         targets: float | Sequence[float],
         **settings: Unpack[BisectOptions],
-    ) -> Bisection | tuple[Bisection, ...]:
+    ) -> answers.Bisection | tuple[answers.Bisection, ...]:
         """Find the highest CRF, or the lowest bitrate (`mode="2pass"`), at which an encoder reaches each target.
 
         The returned CRF reached the target, and the next coarser one was measured and did not. `bisection[96]` has
         `.crf`, `.bitrate` in bit/s, `.size` in bytes, `.score` and `.encode`. Several targets share one search. A list
-        of sources gives a tuple of bisections in its order. `max_bitrate=` and `min_crf=` are gates.
+        of sources gives a tuple of bisections in its order. `max_bitrate=` and `min_crf=` are gates. The options, in
+        `pytest_vmaf.api.keywords.SearchOptions`, are `preset`, `arguments`, `pix_fmt`, `mode`, `metric`, `crf` or
+        `bitrate` (the window), `sample`, `start`, `keep`, `workers`, `repeats`, `executor`, `baseline` and `agree`.
         """
         return searches.bisect(self._context, source, encoder, targets, settings)
 
     def speed(
-        self, source: ClipLike, *, encoder: keywords.EncoderLike, crf: float, **settings: Unpack[SpeedSettings]
+        self, source: ClipLike, *, encoder: EncoderLike, crf: float | None = None, **settings: Unpack[SpeedSettings]
     ) -> answers.Speed:
         """Time encodes, in turn with those of `against=`. A verdict that noise leaves open is a `NoiseError`."""
         return speeds.speed(self._context, source, encoder, crf, settings)
 
     def determinism(
-        self, source: ClipLike, *, encoder: keywords.EncoderLike, crf: float, **settings: Unpack[DeterminismSettings]
+        self,
+        source: ClipLike,
+        *,
+        encoder: EncoderLike,
+        crf: float | None = None,
+        **settings: Unpack[DeterminismSettings],
     ) -> answers.Determinism:
         """Encode several times, and tell whether packets, or at least scores, are the same each time."""
         return repeats.determinism(self._context, source, encoder, crf, settings)
@@ -233,16 +238,14 @@ class Vmaf:
         self,
         sources: ClipLike | Sequence[ClipLike],
         *,
-        encoders: Sequence[keywords.EncoderLike] | Mapping[str, keywords.EncoderLike | keywords.EncoderOptions],
+        encoders: Sequence[EncoderLike] | Mapping[str, EncoderLike | keywords.EncoderOptions],
         targets: float | Sequence[float] = (94, 96, 97, 98),
         speed: bool = True,
         **settings: Unpack[keywords.CompareSettings],
     ) -> answers.Comparison:
-        """Bisect several encoders, and compare them at equal quality.
+        """Bisect several encoders, each of which may be an `EncoderOptions`, and compare them at equal quality.
 
-        Args:
-            encoders: A list of encoders, or a mapping of labels to encoders or `EncoderOptions`.
-            speed: Whether to time one encode of each encoder alone.
+        `speed=False` leaves out the encodes that time each encoder alone.
         """
         return searches.compare(self._context, sources, encoders, targets, speed, settings)
 
@@ -250,7 +253,7 @@ class Vmaf:
         self,
         source: ClipLike,
         *,
-        encoder: keywords.EncoderLike,
+        encoder: EncoderLike,
         resolutions: Sequence[str | tuple[int, int]],
         targets: float | Sequence[float],
         segment: float | None = 2.0,
@@ -266,7 +269,7 @@ class Vmaf:
         self,
         source: ClipLike,
         *,
-        encoder: keywords.EncoderLike,
+        encoder: EncoderLike,
         target: float,
         threshold: float | None = None,
         shortest: int | None = None,
@@ -275,11 +278,8 @@ class Vmaf:
     ) -> answers.PerShot:
         """Encode each shot at the CRF that reaches the target, join the encodes, and score the whole.
 
-        Args:
-            target: The score to reach.
-            threshold: How much the picture changes where a shot begins, in percent of luma.
-            shortest: The fewest frames of a shot.
-            fixed: Whether to compare with one CRF for the whole clip at equal score.
+        A shot begins where the picture changes by `threshold` percent of luma, and has `shortest` frames or more.
+        `fixed=False` leaves out the comparison with one CRF for the whole clip at equal score.
         """
         return searches.per_shot(self._context, source, encoder, target, threshold, shortest, fixed, settings)
 
@@ -287,13 +287,13 @@ class Vmaf:
         self,
         sources: ClipLike | Sequence[ClipLike],
         *,
-        encoders: Sequence[keywords.EncoderLike],
-        crfs: Iterable[int],
+        encoders: Sequence[EncoderLike],
+        crfs: Iterable[int] | None = None,
         output: str | os.PathLike[str],
         presets: Sequence[str | int | None] = (None,),
         **settings: Unpack[keywords.SweepSettings],
     ) -> tuple[answers.Row, ...]:
-        """Encode and score a grid of encoders, presets and CRFs into the JSON Lines file `output`.
+        """Encode and score a grid of encoders, presets and CRFs (or `bitrates`) into the JSON Lines file `output`.
 
         One that was interrupted resumes. `pytest_vmaf.recommend(rows, target=94)` chooses from the rows.
         """

@@ -30,7 +30,6 @@ def run(options: argparse.Namespace) -> int:
         lambda vmaf, source: vmaf.determinism(
             source,
             encoder=options.encoder,
-            crf=options.crf,
             runs=options.runs,
             expect=options.expect,
             **encode_settings(options),

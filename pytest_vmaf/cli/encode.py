@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
         source,
         options.encode,
         encoder=options.encoder,
-        crf=options.crf,
+        **flags.number_of(options),
         preset=options.preset,
         arguments=options.encoder_args or "",
         pix_fmt=options.encode_pix_fmt,

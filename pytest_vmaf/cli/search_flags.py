@@ -6,7 +6,7 @@ import argparse
 import math
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_vmaf.cli.common import add_raw_video, add_settings
 from pytest_vmaf.cli.selection import add_selection
@@ -113,6 +113,11 @@ def add_search(parser: argparse.ArgumentParser, *, many: bool = False, required:
     add("--keep", type=Path, metavar="DIR", help="store the encodes that meet the targets there")
     add("--workers", type=int, help="trial encodes at once (default 1)")
     add_model(parser, "--target-vmafs are VMAF-NEG scores; both are always measured")
+
+
+def number_of(options: argparse.Namespace) -> dict[str, Any]:
+    """The number of one encode by its keyword: a CRF, or kbit/s."""
+    return {"bitrate" if options.by_bitrate else "crf": options.crf}
 
 
 def mode_of(options: argparse.Namespace) -> Mode | None:

@@ -104,6 +104,8 @@ def read_search(options: argparse.Namespace, command: str, size: tuple[int, int]
     vmaf = common.measuring_session(common.settings_layer(options))
     check_writable(options)
     settings = {name: getattr(options, flag) for name, flag in SETTINGS.items()} | {"mode": flags.mode_of(options)}
+    if options.by_bitrate:
+        settings["bitrate"] = settings.pop("crf")
     clips = read_sources(options, head, size)
     return SearchInput(head, targets, vmaf, clips, {"metric": head.metric, **settings})
 

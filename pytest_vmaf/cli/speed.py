@@ -44,7 +44,5 @@ def run(options: argparse.Namespace) -> int:
     settings = {name: getattr(options, name) for name in OPTIONS} | encode_settings(options)
     return run_trial(
         options,
-        lambda vmaf, source: vmaf.speed(
-            source, encoder=options.encoder, crf=options.crf, gates=gates or None, **settings
-        ),
+        lambda vmaf, source: vmaf.speed(source, encoder=options.encoder, gates=gates or None, **settings),
     )

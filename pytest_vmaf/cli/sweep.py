@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_vmaf.cli import common, search_flags as flags
 from pytest_vmaf.cli.coarse_to_fine import Presets, add_flags, check_flags, sweep_coarse_to_fine
@@ -85,11 +85,12 @@ def _sweep_sources(options: argparse.Namespace, executor: Executor | None) -> Se
     sources = read_sources(options, Head(options.command, "neg"))
 
     def sweep(clips: Sequence[Clip], encoders: Sequence[str], presets: Presets, crfs: Sequence[int]) -> Sequence[Row]:
+        numbers: dict[str, Any] = {"bitrates" if options.by_bitrate else "crfs": crfs}
         return vmaf.sweep(
             clips,
             encoders=encoders,
             presets=presets,
-            crfs=crfs,
+            **numbers,
             output=options.output,
             arguments=options.encoder_args or "",
             pix_fmt=options.encode_pix_fmt,

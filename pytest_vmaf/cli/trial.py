@@ -33,7 +33,7 @@ def add_trial(parser: argparse.ArgumentParser) -> None:
 
 def encode_settings(options: argparse.Namespace) -> dict[str, Any]:
     """The settings of every encode by their names in `Vmaf.encode`."""
-    return {
+    return flags.number_of(options) | {
         "preset": options.preset,
         "arguments": options.encoder_args or "",
         "pix_fmt": options.encode_pix_fmt,

@@ -140,6 +140,16 @@ def add_flags(parsers: Mapping[str, argparse.ArgumentParser]) -> None:
     parsers["recommend"].add_argument("--max-workers", dest="workers", type=int, help=argparse.SUPPRESS)
 
 
+def _modes(options: argparse.Namespace) -> list[str]:
+    """The modes of the encoders that are named; that of `--mode` is the mode of those whose names have none."""
+    from pytest_vmaf.encoding.encoder_names import read_name
+
+    mode = getattr(options, "mode", None) or "crf"
+    one = getattr(options, "encoder", None)
+    names = [one] if isinstance(one, str) else getattr(options, "encoders", None) or ()
+    return [read_name(name).mode or mode if "{" not in name else mode for name in names]
+
+
 def translate(options: argparse.Namespace) -> None:
     """Set the options of a command that vmaf-tune's flags stand for.
 
@@ -147,12 +157,12 @@ def translate(options: argparse.Namespace) -> None:
         SettingsError: For flags that contradict each other, and for what a command cannot do.
     """
     ends = getattr(options, "crf_min", None), getattr(options, "crf_max", None)
-    if getattr(options, "mode", None) in ("bitrate", "2pass") and not options.by_bitrate:
+    modes = _modes(options)
+    if modes and "crf" not in modes and not options.by_bitrate:
         given = (getattr(options, name, None) for name in ("crf", "crf_range", "crf_min", "crf_max"))
         if any(each is not None for each in given):
             raise SettingsError(
-                f"In mode {options.mode}, an encode has a bitrate and no CRF. "
-                "Use --bitrate, in kbit/s, in place of --crf."
+                f"In mode {modes[0]}, an encode has a bitrate and no CRF. Use --bitrate, in kbit/s, in place of --crf."
             )
     if ends != (None, None):
         if options.crf_range is not None:

@@ -112,7 +112,7 @@ class RateScale(Scale):
         low, high = pair if len(pair) == 2 else (None, None)
         if low is None or high is None or not (self.has(low) and self.has(high) and low <= high):
             what = f"two whole numbers {self.range_words} for {self.name}"
-            raise SettingsError(f"crf must be {what}, the smaller one first, not {value!r:.80}.")
+            raise SettingsError(f"bitrate must be {what}, the smaller one first, not {value!r:.80}.")
         return rates_between(low, high)
 
 
@@ -184,6 +184,11 @@ def at(mode: str, number: float) -> str:
 def label_at(mode: str, number: float) -> str:
     """The number in names of encodes: "CRF 28" or "1500k". Reports show what follows the last slash of a name."""
     return f"CRF {number}" if mode == "crf" else f"{number}k"
+
+
+def keyword_of(mode: str) -> str:
+    """The keyword of the number of an encode: "crf" or "bitrate"."""
+    return "crf" if mode == "crf" else "bitrate"
 
 
 def noun_of(mode: str) -> str:

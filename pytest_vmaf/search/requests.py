@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_vmaf.encoding.encoder_names import read_name, with_mode
 from pytest_vmaf.encoding.encoders import Encoder
 from pytest_vmaf.encoding.job import EncodeJob
+from pytest_vmaf.encoding.rate_modes import keyword_of
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.gates.gate import Gate
 from pytest_vmaf.scoring.prepare import MeasureRequest
@@ -22,8 +23,11 @@ from pytest_vmaf.search.metric import Metric, parse_metric
 from pytest_vmaf.text import did_you_mean, printable
 
 Limit = float | Mapping[float, float] | None
+Window = tuple[float | None, float | None] | None
+#: A window, a number, or a list of numbers.
+Numbers = TypeVar("Numbers")
 #: The settings that each encoder of a comparison can have for itself.
-OWN = ("encoder", "preset", "arguments", "pix_fmt", "crf", "mode")
+OWN = ("encoder", "preset", "arguments", "pix_fmt", "crf", "bitrate", "mode")
 
 
 def bisect_request(
@@ -35,7 +39,8 @@ def bisect_request(
     arguments: str | Sequence[str] = (),
     pix_fmt: str | None = None,
     metric: str | Metric = "neg",
-    crf: tuple[float | None, float | None] | None = None,
+    crf: Window = None,
+    bitrate: Window = None,
     sample: float | None = None,
     start: Mapping[float, float] | Bisection | None = None,
     keep: str | os.PathLike[str] | None = None,
@@ -44,21 +49,78 @@ def bisect_request(
     mode: str | None = None,
 ) -> BisectRequest:
     """Read the arguments of `Vmaf.bisect`, which documents them. Raises SettingsError for invalid ones."""
+    encoder, window = in_mode(encoder, mode, crf, bitrate)
     return BisectRequest(
         scoring,
-        with_mode(encoder, mode),
+        encoder,
         read_targets(targets),
         metric if isinstance(metric, Metric) else parse_metric(metric),
         None if preset is None else str(preset),
         read_words(arguments),
         read_pix_fmt(pix_fmt),
-        crf,
+        window,
         sample,
         _read_start(start),
         None if keep is None else read_path("keep", keep),
         workers,
         repeats,
     )
+
+
+def in_mode(
+    encoder: Encoder, mode: str | None, crf: Numbers | None, bitrate: Numbers | None, plural: str = ""
+) -> tuple[Encoder, Numbers | None]:
+    """The encoder in its mode, and what a call gives for it: `crf`, or `bitrate` in kbit/s.
+
+    A CRF that was read as kbit/s, or the reverse, would be a poor encode without an error. So each mode has a keyword
+    of its own. `bitrate` without a mode means one pass.
+
+    Args:
+        encoder: The encoder.
+        mode: The mode that the call gives, if any.
+        crf: The call's `crf`.
+        bitrate: The call's `bitrate`.
+        plural: The ending of both keywords.
+
+    Raises:
+        SettingsError: If it gives the keyword of the other mode, both, or a mode that the encoder does not have.
+    """
+    if mode is None and bitrate is not None and crf is None and encoder.mode == "crf":
+        mode = "bitrate"
+    chosen = with_mode(encoder, mode)
+    if chosen.mode == "crf" and bitrate is not None:
+        instead = f"Give one of them, or write crf{plural}=" if crf is None else f"Leave out bitrate{plural}"
+        raise SettingsError(f"bitrate{plural} is for mode='bitrate' and mode='2pass', not mode='crf'. {instead}.")
+    if chosen.mode != "crf" and crf is not None:
+        instead = f"Leave out crf{plural}" if bitrate is not None else f"Write bitrate{plural}=, in kbit/s"
+        raise SettingsError(
+            f"crf{plural} is not for mode={chosen.mode!r}, in which {chosen.name} encodes by bitrate. {instead}."
+        )
+    return chosen, crf if bitrate is None else bitrate
+
+
+def with_one_number(options: Mapping[str, Any], encoder: Encoder, crf: float | None) -> dict[str, Any]:
+    """The options of one encode as those of a search whose window is its number; see `number_of`.
+
+    Args:
+        options: The options, which may have `bitrate`.
+        encoder: The encoder.
+        crf: The other number, if it is given.
+
+    Raises:
+        SettingsError: If there is no number, or if there are two.
+    """
+    numbers = {"crf": crf, "bitrate": options.get("bitrate")}
+    given = {name: (number, number) for name, number in numbers.items() if number is not None}
+    if len(given) != 1:
+        raise SettingsError("An encode has either crf= or, in kbit/s, bitrate=. Give one of them.")
+    mode = {"mode": "bitrate"} if "bitrate" in given and encoder.mode == "crf" and "mode" not in options else {}
+    return {**options, **given, **mode}
+
+
+def number_of(request: BisectRequest) -> Any:
+    """The number of an encode whose request `with_one_number` made."""
+    return request.crf and request.crf[0]
 
 
 def encode_job(request: BisectRequest, crf: float) -> EncodeJob:
@@ -69,8 +131,8 @@ def encode_job(request: BisectRequest, crf: float) -> EncodeJob:
         EncodeError: If the encoder is not available.
         ClipError: If the reference cannot be read.
     """
+    request.encoder.scale.read(keyword_of(request.encoder.mode), crf)
     ffmpeg, preset = check_encoder(request)
-    request.encoder.scale.read("crf", crf)
     return make_job(request, ffmpeg, preset, request.scoring.reference)
 
 
@@ -108,6 +170,10 @@ def contenders(
         folder += f"_{len(requests) + 1}" if folder.casefold() in folders else ""
         folders.add(folder.casefold())
         requests[name] = replace(request, keep=request.keep and request.keep / folder)
+    modes = {keyword_of(request.encoder.mode): request.encoder for request in requests.values()}
+    if stray := sorted({"crf", "bitrate"} & common.keys() - modes.keys()):
+        [encoder] = modes.values()
+        in_mode(encoder, encoder.mode, **{"crf": None, "bitrate": None, stray[0]: common[stray[0]]})
     return requests
 
 
@@ -124,13 +190,17 @@ def _contender(
         )
     if "encoder" not in settings:
         raise SettingsError(f"encoder is missing from the settings of {label!r:.80}.")
-    encoder = settings.pop("encoder")
-    name = encoder if isinstance(encoder, str) and "{" not in encoder else ""
+    chosen = settings.pop("encoder")
+    name = chosen if isinstance(chosen, str) and "{" not in chosen else ""
     _, preset, mode = read_name(name)
     settings.setdefault("mode", mode or common.get("mode"))
     if preset is not None and str(settings.setdefault("preset", preset)) != preset:
         raise SettingsError(f"{name!r} names a preset, but preset is {settings['preset']!r}. Give only one of them.")
-    request = bisect_request(base.scoring, find(encoder), base.targets, **{**common, **settings})
+    encoder = find(chosen)
+    # The windows of all are for the encoders whose mode they fit.
+    other = {"crf", "bitrate"} - {keyword_of(with_mode(encoder, settings["mode"]).mode)}
+    fitting = {key: value for key, value in common.items() if key not in other}
+    request = bisect_request(base.scoring, encoder, base.targets, **{**fitting, **settings})
     return printable(str(label or name or request.encoder.name)), request
 
 

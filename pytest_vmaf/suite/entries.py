@@ -79,9 +79,9 @@ def read_clip(table: Table, *, hashed: bool) -> SuiteClip:
 
 
 def _crfs(table: Table, encoder: Encoder) -> tuple[float, ...] | None:
-    scale, key = encoder.scale, "bitrates" if "bitrates" in table.values else "crfs"
-    if key == "bitrates" and ("crfs" in table.values or encoder.mode == "crf"):
-        raise table.problem('takes the place of crfs, and requires mode = "bitrate" or "2pass".', key)
+    scale, key = encoder.scale, "crfs" if encoder.mode == "crf" else "bitrates"
+    if other := ({"crfs", "bitrates"} - {key}) & table.values.keys():
+        raise table.problem(f'cannot be used in mode = "{encoder.mode}". Write {key}.', *other)
     if not scale.is_grid:
         return table.whole_numbers(key, int(min(scale.steps)), int(max(scale.steps)), f" for {encoder.name}")
     crfs = table.numbers(key)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_vmaf.api.context import Context, stream_key
 from pytest_vmaf.cache.entries import Cache
-from pytest_vmaf.encoding.rate_modes import file_part
+from pytest_vmaf.encoding.rate_modes import file_part, keyword_of
 from pytest_vmaf.errors import GateViolation, MeasurementError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.report.record import error_record
@@ -41,7 +41,8 @@ def run_test(vmaf: Vmaf, context: Context, test: SuiteTest, folder: Path) -> Non
             _bisect(vmaf, context, test, entry, folder)
             return
         output = folder / f"{test.name}{entry.encoder.suffix}"
-        vmaf.check(source, vmaf.encode(source, output, encoder=entry.encoder, crf=test.crf, **entry.options))
+        number: dict[str, Any] = {keyword_of(entry.encoder.mode): test.crf}
+        vmaf.check(source, vmaf.encode(source, output, encoder=entry.encoder, **number, **entry.options))
         return
     distorted = entry.clip_of(test)
     _verified(context, test, source, test.clip.hash, f"the clip {test.clip.name!r} of {test.clip.place}", cache)
@@ -71,7 +72,8 @@ def _bisect(vmaf: Vmaf, context: Context, test: SuiteTest, entry: SuiteEncode, f
         if "sample" in entry.search:
             # What was searched is a part of the clip, and the gates are for all of it.
             output = folder / f"{test.name}-{file_part(entry.encoder.mode, crf)}{entry.encoder.suffix}"
-            encode = vmaf.encode(source, output, encoder=entry.encoder, crf=crf, **entry.options)
+            number: dict[str, Any] = {keyword_of(entry.encoder.mode): crf}
+            encode = vmaf.encode(source, output, encoder=entry.encoder, **number, **entry.options)
             vmaf.check(source, encode, baseline=False)
         else:
             vmaf.check(source, answer, baseline=False)

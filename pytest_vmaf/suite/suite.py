@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_vmaf.cache.entries import Cache
 from pytest_vmaf.encoding.encoders import Encoder
+from pytest_vmaf.encoding.rate_modes import keyword_of
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.settings import Layer
 from pytest_vmaf.suite.file_hash import check_hash
@@ -160,7 +161,7 @@ class Suite:
                 "sources": [*clips.values()],
                 "encoders": [entry.encoder],
                 "presets": [preset],
-                "crfs": entry.crfs,
+                f"{keyword_of(entry.encoder.mode)}s": entry.crfs,
                 **options,
                 **settings,
             }

@@ -126,10 +126,10 @@ def test_codec(vmaf: Vmaf) -> None:
 
 def test_modes(vmaf: Vmaf) -> None:
     encoder = Encoder("libx264", mode="2pass")
-    vmaf.bisect("ref.y4m", encoder=encoder, targets=96, crf=(500, 4000))
-    encode = vmaf.encode("ref.y4m", "out.mp4", encoder="libx264", mode="bitrate", crf=1500)
+    vmaf.bisect("ref.y4m", encoder=encoder, targets=96, bitrate=(500, 4000))
+    encode = vmaf.encode("ref.y4m", "out.mp4", encoder="libx264", mode="bitrate", bitrate=1500)
     vmaf.compare("ref.y4m", encoders={"a": {"encoder": "libx264", "mode": "2pass"}, "b": "libx264:2pass"}, targets=96)
-    vmaf.sweep("ref.y4m", encoders=["libx264"], crfs=[500, 1000], mode="2pass", output="rows.jsonl")
+    vmaf.sweep("ref.y4m", encoders=["libx264"], bitrates=[500, 1000], mode="2pass", output="rows.jsonl")
     assert encode.mode == "bitrate"
 
 

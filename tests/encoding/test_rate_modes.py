@@ -64,7 +64,7 @@ def test_scale_outside(value: object) -> None:
 
 @pytest.mark.parametrize("value", [(5, 1), (0, 5), (1,), 5, (1.0, 5), "1-5"], ids=repr)
 def test_window_invalid(value: object) -> None:
-    with pytest.raises(SettingsError, match="crf must be two whole numbers from 1 to 1000000"):
+    with pytest.raises(SettingsError, match="bitrate must be two whole numbers from 1 to 1000000"):
         Encoder("libx264", mode="bitrate").scale.window(value)
 
 

@@ -57,7 +57,7 @@ def test_window(short: Path, copy: Encoder) -> None:
     assert bisection[60].crf == 333
     assert bisection[60].outcome == "met at the coarsest"
     assert "900 kbit/s, the finest, has 68.000" in bisection[90].why
-    with pytest.raises(SettingsError, match="crf must be two whole numbers from 1 to 1000000"):
+    with pytest.raises(SettingsError, match="bitrate must be two whole numbers from 1 to 1000000"):
         search(short, encoder, 60, crf=(0.5, 900))
 
 
@@ -87,6 +87,52 @@ def test_contenders() -> None:
             contenders(find, {"a": wrong}, base)
 
 
+def test_windows_of_contenders() -> None:
+    """A window is for the encoders whose mode it fits, and an error if there are none."""
+    base: Any = bisect_request(None, ENCODERS["libx264"], 1)  # type: ignore[arg-type]
+    find, names = Vmaf()._context.extensions.encoder, ["libx264:slow", "libx264:slow:2pass"]
+    windows = [each.crf for each in contenders(find, names, base, crf=(18, 40)).values()]
+    assert windows == [(18, 40), None]
+    windows = [each.crf for each in contenders(find, names, base, crf=(18, 40), bitrate=(300, 900)).values()]
+    assert windows == [(18, 40), (300, 900)]
+    with pytest.raises(SettingsError, match=r"crf is not for mode='2pass', .*\. Write bitrate=, in kbit/s\."):
+        contenders(find, ["libx264"], base, mode="2pass", crf=(18, 40))
+    with pytest.raises(SettingsError, match="bitrate is for mode='bitrate' and mode='2pass', not mode='crf'"):
+        contenders(find, ["libx264"], base, bitrate=(300, 900))
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"encoder": "libx264:2pass", "crf": 23}, r"crf is not for mode='2pass', in which libx264 encodes by bitrate"),
+        ({"encoder": "libx264", "mode": "bitrate", "crf": 23}, r"Write bitrate=, in kbit/s\."),
+        ({"encoder": "./enc {bitrate} -o {output}", "crf": 23}, "crf is not for mode='bitrate'"),
+        ({"encoder": "libx264", "mode": "crf", "bitrate": 300}, "bitrate is for mode='bitrate' and mode='2pass'"),
+        ({"encoder": "libx264", "crf": 23, "bitrate": 300}, "either crf= or, in kbit/s, bitrate="),
+        ({"encoder": "libx264"}, "crf= or bitrate= is missing"),
+        ({"encoder": "libx264:2pass", "bitrate": 0.5}, "bitrate must be a whole number"),
+    ],
+)
+def test_wrong_number(short: Path, tmp_path: Path, how: Any, message: str) -> None:
+    """A CRF is never read as kbit/s."""
+    vmaf = Vmaf(cache=False, progress=False)
+    with pytest.raises(SettingsError, match=message):
+        vmaf.encode(short, tmp_path / "out.mp4", **how)
+    with pytest.raises(SettingsError, match=message):
+        vmaf.determinism(short, **how)
+    sweep = {"sources": short, "output": tmp_path / "rows", "encoders": [how["encoder"]], "mode": how.get("mode")}
+    numbers = {f"{name}s": [how[name]] for name in ("crf", "bitrate") if name in how}
+    with pytest.raises(SettingsError):
+        vmaf.sweep(**sweep, **numbers)
+
+
+def test_bitrate_alone(short: Path, tmp_path: Path) -> None:
+    """Without a mode, a bitrate means one pass."""
+    vmaf = Vmaf(cache=False, progress=False)
+    encode = vmaf.encode(short, tmp_path / "out.mp4", encoder="libx264:ultrafast", bitrate=300)
+    assert (encode.mode, encode.crf) == ("bitrate", 300)
+
+
 def test_rows() -> None:
     row = a_row(28, 90)
     rated = replace(row, crf=1500, setup=replace(row.setup, mode="2pass"))
@@ -111,7 +157,7 @@ def test_shared_pass(short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     vmaf = Vmaf(cache=True, cache_dir=tmp_path / "cache", progress=False)
     for encoder, firsts in (("libvpx-vp9:5", 1), ("libx264:ultrafast", None)):
         runs.clear()
-        how: Any = {"encoder": encoder, "mode": "2pass", "targets": [1], "crf": (200, 600)}
+        how: Any = {"encoder": encoder, "mode": "2pass", "targets": [1], "bitrate": (200, 600)}
         found = vmaf.bisect(short, workers=2, keep=tmp_path / "kept", **how)
         first, second = (runs.count(f"in the {each} pass ") for each in ("first", "second"))
         assert (first, second) == (firsts or len(found.probes), len(found.probes))
@@ -131,12 +177,12 @@ def test_shared_pass(short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_other_searches(short: Path, make: Callable[..., Path], tmp_path: Path) -> None:
     """A sweep, a ladder and shots in two passes."""
     vmaf = Vmaf(cache=False, progress=False)
-    rows = vmaf.sweep(short, encoders=["libx264:ultrafast:2pass"], crfs=[150, 600], output=tmp_path / "rows.jsonl")
+    rows = vmaf.sweep(short, encoders=["libx264:ultrafast:2pass"], bitrates=[150, 600], output=tmp_path / "rows.jsonl")
     assert [(row.crf, row.setup.mode) for row in rows] == [(150, "2pass"), (600, "2pass")]
     assert rows[0].seconds is not None
-    ladder = vmaf.ladder(short, encoder=X264, resolutions=["96x64"], targets=[1], crf=(200, 200))
+    ladder = vmaf.ladder(short, encoder=X264, resolutions=["96x64"], targets=[1], bitrate=(200, 200))
     assert ladder.rungs[0].name.endswith("k")
     shots = make("-i", short, "-i", short, "-filter_complex", "[1]negate,hflip[n];[0][n]concat", tmp_path / "two.mkv")
-    tuned = vmaf.per_shot(shots, encoder=X264, target=1, shortest=4, fixed=False, crf=(160, 160))
+    tuned = vmaf.per_shot(shots, encoder=X264, target=1, shortest=4, fixed=False, bitrate=(160, 160))
     assert len(tuned.shots) == 2
     assert tuned.encode.mode == "2pass"

@@ -140,7 +140,9 @@ def test_modes(read: Read) -> None:
     assert mode(rates) == ("x::a-1500", "bitrate", (1500,))
     assert mode(f"{rates}mode = '2pass'") == ("x::a-1500", "2pass", (1500,))
     assert mode(rates.replace("libx264", "libx264:fast:2pass")) == ("x::a-1500", "2pass", (1500,))
-    assert mode(HEAD.replace("[28]", "[1500]") + "mode = '2pass'\ncrf_range = [500, 3000]")[1] == "2pass"
+    assert (
+        mode(HEAD.replace("crfs = [28]", "bitrates = [1500]") + "mode = '2pass'\ncrf_range = [500, 3000]")[1] == "2pass"
+    )
 
 
 def test_ids_are_stable(read: Read) -> None:
@@ -253,8 +255,8 @@ BROKEN = {
     f"{HEAD}crf_range = [0, 63]": "vmaf.toml:10: encodes[x].crf_range is only for commands: libx264 has its own.",
     f"{HEAD}mode = '3pass'": "vmaf.toml:8: encodes[x].encoder is invalid: mode must be one of",
     f"{HEAD}mode = 2": "vmaf.toml:10: encodes[x].mode must be a string",
-    f"{HEAD}bitrates = [500]": "vmaf.toml:10: encodes[x].bitrates takes the place of crfs",
-    HEAD.replace("crfs", "bitrates") + "mode = 'crf'": "vmaf.toml:9: encodes[x].bitrates takes the place of crfs",
+    f"{HEAD}bitrates = [500]": 'vmaf.toml:9: encodes[x].crfs cannot be used in mode = "bitrate". Write bitrates.',
+    HEAD.replace("crfs", "bitrates") + "mode = 'crf'": "vmaf.toml:9: encodes[x].bitrates cannot be used in mode",
     HEAD.replace("crfs = [28]", "bitrates = [0]"): "vmaf.toml:9: encodes[x].bitrates must be from 1 to 1000000 for",
     HEAD.replace("libx264", "librav1e") + "mode = '2pass'": "vmaf.toml:8: encodes[x].encoder is invalid: librav1e has",
     f"{HEAD}baseline = 3": "vmaf.toml:10: encodes[x].baseline must be true, false or a list of groups and clips,",
