@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from pytest_vmaf.cli import common
 from pytest_vmaf.cli.common import PASSED, VIOLATED
 from pytest_vmaf.cli.formats import ALIASES, TABLE_FORMATS, Views, write_views
-from pytest_vmaf.errors import SettingsError
+from pytest_vmaf.errors import MeasurementError, SettingsError
 
 if TYPE_CHECKING:
     from pytest_vmaf.correlation.correlation import Correlation
+    from pytest_vmaf.report.html import State
 
 EXIT_CODES = "0 done, and all gates pass, 1 a gate fails, 2 usage, 3 a table is unreadable or incomplete"
 FORMATS = (*TABLE_FORMATS, "html")
@@ -86,14 +87,19 @@ def run(options: argparse.Namespace) -> int:
         seed=options.seed,
         allow_missing=options.allow_missing,
     )
-    _write(options, correlation)
+    try:
+        failures = [failure for limit in limits for failure in limit.failures(correlation)]
+    except MeasurementError as error:
+        _write(options, correlation, [str(error)])
+        raise
+    _write(options, correlation, failures)
     code = PASSED
-    for failure in [failure for limit in limits for failure in limit.failures(correlation)]:
+    for failure in failures:
         code = common.print_message(f"failed: {failure}", VIOLATED)
     return code
 
 
-def _write(options: argparse.Namespace, correlation: Correlation) -> None:
+def _write(options: argparse.Namespace, correlation: Correlation, failures: Sequence[str]) -> None:
     from pytest_vmaf.report.correlation_sections import correlation_sections, lead, tables_of
 
     output = options.output
@@ -105,7 +111,10 @@ def _write(options: argparse.Namespace, correlation: Correlation) -> None:
         from pytest_vmaf.report.html import sections_page
 
         sections = [section.to_record() for section in correlation_sections(correlation)]
-        common.write(output, sections_page(TITLE, lead(correlation), sections))
+        # Without a gate the page judges nothing.
+        state: State = "bad" if failures else "good" if options.gate else "plain"
+        text = " ".join([*(f"Failed: {failure}" for failure in failures), lead(correlation)])
+        common.write(output, sections_page(TITLE, text, sections, state))
         return
     record = {"command": "correlate", **correlation.to_dict()}
     sections = [section.to_record() for section in tables_of(correlation)]

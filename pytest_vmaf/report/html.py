@@ -48,6 +48,7 @@ STALE = 3600.0
 #: Where a name may be broken into lines, if it is longer than this.
 SHORT = 16
 BREAK = re.compile(r"::|[/_\[-](?!$)")
+State = Literal["good", "bad", "plain"]
 ASSET = re.compile(r"(style|script|icon|frame)-[0-9a-f]{16}\.(css|js|svg|jpg)")
 
 
@@ -137,14 +138,14 @@ def page(document: Record, form: Form) -> Iterator[str]:
     return iter(stream)
 
 
-def sections_page(title: str, sentence: str, sections: Sequence[Record], state: Literal["good", "bad"] = "good") -> str:
+def sections_page(title: str, sentence: str, sections: Sequence[Record], state: State = "plain") -> str:
     """Render a self-contained page of sections, without tests.
 
     Args:
         title: The heading.
         sentence: What it comes to.
         sections: Each a `schema.SECTION`.
-        state: The colour of the heading and of the icon.
+        state: The colour of the heading and of the icon. A page that judges nothing is plain.
     """
     style = _template("style.css")
     return (
@@ -217,7 +218,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 60 else time_code(seconds).rpartition(".")[0]
 
 
-def state_of(document: Record) -> Literal["good", "bad"]:
+def state_of(document: Record) -> State:
     """The state of the heading and the icon. It is good only for a complete run in which nothing failed."""
     statuses = outcomes(document["tests"])
     good = "passed" in statuses and not statuses & {"error", "failed"} and is_complete(document)

@@ -72,6 +72,16 @@ def test_pages(correlate: Correlate, tmp_path: Path, name: str, start: str) -> N
     assert (tmp_path / name).read_text().startswith(start)
 
 
+@pytest.mark.parametrize(("gate", "state"), [((), "plain"), (("min_srcc=0.1",), "good"), (("min_srcc=1",), "bad")])
+def test_head(correlate: Correlate, tmp_path: Path, gate: tuple[str, ...], state: str) -> None:
+    """Only a page with gates looks like a verdict."""
+    flags = [word for each in gate for word in ("--gate", each)]
+    done = correlate("--metric", "psnr_y", "--output", tmp_path / "c.html", *flags)
+    text = (tmp_path / "c.html").read_text()
+    assert f'<header class="{state}">' in text
+    assert (done.returncode == 1) == ("Failed: min_srcc=1: SRCC of psnr_y is" in text) == (state == "bad")
+
+
 @pytest.mark.parametrize(
     ("flags", "code", "said"),
     [

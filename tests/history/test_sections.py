@@ -41,6 +41,7 @@ def test_page() -> None:
     assert "<img src=x" not in page
     assert "javascript:" not in page
     assert page.count("c0ffee2") >= 2
+    assert '<header class="plain">' in page
     assert '<circle class="l0 bad"' in page
     assert "c0ffee2" in markdown_sections("History", "x", records)
 
