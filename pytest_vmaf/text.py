@@ -18,6 +18,9 @@ _SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 20
 
 def printable(text: str) -> str:
     """Escape undecodable bytes and control characters, so that the text is safe to print anywhere."""
+    if text.isprintable():
+        # Nearly every line of a log.
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 

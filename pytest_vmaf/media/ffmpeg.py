@@ -49,6 +49,8 @@ ENVIRONMENT = (("AV_LOG_FORCE_COLOR", None), ("AV_LOG_FORCE_NOCOLOR", "1"))
 #: Only complete lines match, with their prefix, for example "[vf#0:0 @ 0x55c3] ", so that no line that says more is
 #: taken for one of these.
 NOISE = re.compile(
+    # First, since nearly all lines are of this form.
+    r"\[Parsed_showinfo_\d+ @ \w+\] [^@]*|"
     r"(?:\[[^\[\]@]* @ \w+\] )*"
     r"(?:Terminating thread with return code -?\d+ \([^()]*\)|Task finished with error code: -?\d+ \([^()]*\)|"
     r"(?:Encoder|Decoder|Filtering|Muxer) thread received EOF(?: packet)?|Decoder returned EOF, finishing|"
@@ -64,8 +66,7 @@ NOISE = re.compile(
     r"Created \w+ stream from input stream \d+:\d+|w:\d+ h:\d+ pixfmt:\w+ tb:[^@]*|"
     r"video frame properties congruent with link at pts_time: \S+|Nvenc unloaded|"
     # The banner, which an ffmpeg in a command of the user's prints without -hide_banner.
-    r"ffmpeg version \S+ Copyright [^@]*|  built with [^@]*|  configuration: [^@]*|  lib[a-z]+ +\d+\.[\d. /]+)|"
-    r"\[Parsed_showinfo_\d+ @ \w+\] [^@]*"
+    r"ffmpeg version \S+ Copyright [^@]*|  built with [^@]*|  configuration: [^@]*|  lib[a-z]+ +\d+\.[\d. /]+)"
 )
 
 INSTALL = (

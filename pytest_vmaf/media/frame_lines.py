@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from fractions import Fraction
+from functools import lru_cache
 
 from pytest_vmaf.media.timing import FrameFlags, field_problems, hold_problems, time_stamp_problems
 
@@ -40,8 +41,7 @@ class FrameLines:
             times.append(float("nan"))
             return True
         times.append(float("nan") if match["time"] == "NOPTS" else float(match["time"]))
-        aspect = None if match["sar"].endswith("/0") or match["sar"].startswith("0/") else Fraction(match["sar"])
-        flags.append(FrameFlags(match["field"] in "TB", aspect))
+        flags.append(FrameFlags(match["field"] in "TB", _aspect(match["sar"])))
         return True
 
     def problems(self, first: int = 0, count: int | None = None) -> dict[str, str]:
@@ -68,3 +68,9 @@ class FrameLines:
             "display": field_problems(*flags, ["interlaced"]),
         }
         return {word: "\n  - ".join(texts) for word, texts in problems.items() if texts}
+
+
+@lru_cache(maxsize=32)
+def _aspect(text: str) -> Fraction | None:
+    """A sample aspect ratio, the same for nearly every frame; None if it is not stated."""
+    return None if text.endswith("/0") or text.startswith("0/") else Fraction(text)

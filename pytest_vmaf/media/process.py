@@ -68,7 +68,7 @@ def _run_together(
 ) -> list[Finished]:
     watchdog = Watchdog(commands)
     ends: queue.Queue[int] = queue.Queue()
-    tails: list[list[str]] = [[] for _ in commands]
+    tails: list[list[tuple[str, bool]]] = [[] for _ in commands]
     children: list[subprocess.Popen[bytes]] = []
     threads: list[threading.Thread] = []
     deadline = None if timeout is None else time.monotonic() + timeout
@@ -103,7 +103,7 @@ def _run_together(
         for thread in threads:
             thread.join(timeout=5)
     return [
-        Finished(command, child.returncode, tuple(tail))
+        Finished(command, child.returncode, tuple(line for line, _ in tail))
         for command, child, tail in zip(commands, children, tails, strict=True)
     ]
 
@@ -164,7 +164,7 @@ def _watch(
     number: int,
     command: Command,
     child: subprocess.Popen[bytes],
-    tail: list[str],
+    tail: list[tuple[str, bool]],
     ends: queue.Queue[int],
     threads: list[threading.Thread],
     watchdog: Watchdog,
@@ -199,7 +199,7 @@ def _follow(
     command: Command,
     child: subprocess.Popen[bytes],
     helpers: Sequence[threading.Thread],
-    tail: list[str],
+    tail: list[tuple[str, bool]],
     ends: queue.Queue[int],
     watchdog: Watchdog,
 ) -> None:
@@ -223,11 +223,14 @@ def _follow(
         ends.put(number)
 
 
-def _add_to_tail(tail: list[str], line: str, command: Command) -> None:
-    """Append a line and keep the last TAIL_LINES. Noise goes first: under load it would push out the reason."""
-    tail.append(line)
+def _add_to_tail(tail: list[tuple[str, bool]], line: str, command: Command) -> None:
+    """Append a line, and whether it is noise, and keep the last TAIL_LINES.
+
+    Noise goes first: under load it would push out the reason.
+    """
+    tail.append((line, command.is_noise(line)))
     if len(tail) > TAIL_LINES:
-        del tail[next((place for place, each in enumerate(tail) if command.is_noise(each)), 0)]
+        del tail[next((place for place, (_, is_noise) in enumerate(tail) if is_noise), 0)]
 
 
 def _end_group(pid: int) -> None:

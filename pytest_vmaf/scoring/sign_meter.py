@@ -23,8 +23,8 @@ WINDOW = 2 * REACH + 1
 COLOUR_FLOOR = 2.0
 #: The rows of a chroma plane; Cr follows Cb.
 HALF = HEIGHT // 2
-#: Half of the width and height of a patch, in pixels of small luma.
-PATCH = 4
+#: The blocks of a luma plane, and their pixels. Sums of so many products of 8-bit samples are exact in 32-bit floats.
+BLOCKS, BLOCK = WIDTH * HEIGHT // 256, 256
 #: The mean square of slopes of chroma, and of the change of luma from frame to frame, below which they are noise.
 SLOPE_FLOOR, CHANGE_FLOOR = 0.5, 4.0
 #: What Cb and Cr add to luma where BT.601 is taken for BT.709, from the matrices of ITU-R BT.601 and BT.709, and the
@@ -47,8 +47,8 @@ class SignMeter:
         self._on_frame = on_frame
         self._bytes = bytearray()
         # The luma of the reference around the frame that is compared next (frame n is in row n % WINDOW), with its sum
-        # of squares, and that of the distorted clip from it on. Sums of products of whole numbers are exact.
-        self._reference = np.zeros((WINDOW, WIDTH * HEIGHT))
+        # of squares, and that of the distorted clip from it on, in blocks.
+        self._reference = np.zeros((WINDOW, BLOCKS, BLOCK), np.float32)
         self._squares = np.zeros(WINDOW)
         self._distorted: deque[np.ndarray] = deque()
         # Their chroma, of half of the size.
@@ -75,21 +75,20 @@ class SignMeter:
         luma = pair[: 2 * WIDTH * HEIGHT].reshape(HEIGHT, 2, WIDTH)
         chroma = pair[2 * WIDTH * HEIGHT :].reshape(HEIGHT, 2, WIDTH // 2) - 128
         reference, distorted = luma[:, 0], luma[:, 1]
-        self._append(
-            spread=reference.var(), level_shift=(distorted - reference).mean(), contrast=_contrast(reference, distorted)
-        )
+        difference = distorted - reference
+        self._append(spread=reference.var(), level_shift=difference.mean(), contrast=_contrast(reference, distorted))
         colour, distorted_colour = (chroma[:HALF, side] + 1j * chroma[HALF:, side] for side in (0, 1))
         self._append(
             colour_loss=_colour_loss(colour, distorted_colour),
             colour_shift=_colour_shift(colour, distorted_colour),
             colour_matrix=_colour_matrix(_halved(reference), _halved(distorted), colour),
-            patch=_patch(distorted - reference, PATCH),
-            colour_patch=_patch(distorted_colour - colour, PATCH // 2),
+            patch=_patch(_halved(_halved(difference))),
+            colour_patch=_patch(_halved(distorted_colour - colour)),
         )
         row = self._read % WINDOW
-        self._reference[row] = reference.ravel()
-        self._squares[row] = np.einsum("i,i->", self._reference[row], self._reference[row])
-        self._distorted.append(distorted.ravel().astype(np.float64))
+        self._reference[row] = reference.reshape(BLOCKS, BLOCK)
+        self._squares[row] = _product(self._reference[row], self._reference[row])
+        self._distorted.append(distorted.reshape(BLOCKS, BLOCK))
         self._colour.append(_halved(chroma[:, 0]))
         self._distorted_colour.append(_halved(chroma[:, 1]))
         self._read += 1
@@ -117,8 +116,8 @@ class SignMeter:
     def _differences(self, luma: np.ndarray) -> np.ndarray:
         """The mean squared difference of each frame in memory from this one."""
         # Not `@`, which may start threads.
-        products = np.einsum("ij,j->i", self._reference, luma)
-        differences: np.ndarray = (self._squares - 2 * products + np.einsum("i,i->", luma, luma)) / luma.size
+        products = np.einsum("ijk,jk->ij", self._reference, luma).sum(axis=1, dtype=np.float64)
+        differences: np.ndarray = (self._squares - 2 * products + _product(luma, luma)) / luma.size
         return differences
 
     def _append(self, **values: float) -> None:
@@ -149,10 +148,10 @@ def _colour_shift(ours: np.ndarray, theirs: np.ndarray) -> float:
     A picture that is shifted a little differs by its slope times the shift, so least squares give both directions.
     """
     error = theirs - ours
-    across, down = np.zeros_like(ours), np.zeros_like(ours)
+    across, down = slopes = np.zeros((2, *ours.shape), ours.dtype)
     across[:, 1:-1] = (ours[:, :-2] - ours[:, 2:]) / 2
     down[1:-1] = (ours[:-2] - ours[2:]) / 2
-    slopes = np.stack([across.ravel(), down.ravel()])
+    slopes = slopes.reshape(2, -1)
     squares = (slopes @ slopes.conj().T).real / error.size + SLOPE_FLOOR * np.eye(2)
     products = (slopes @ (error - error.mean()).conj().ravel()).real / error.size
     return 200 / WIDTH * float(np.hypot(*np.linalg.solve(squares, products)))
@@ -172,8 +171,10 @@ def _colour_matrix(ours: np.ndarray, theirs: np.ndarray, colour: np.ndarray) -> 
 
 
 def _halved(plane: np.ndarray) -> np.ndarray:
-    height, width = plane.shape
-    half: np.ndarray = plane.reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3))
+    """The plane with half of its width and height."""
+    # Exact, since samples are whole numbers, and five times as fast as `mean`.
+    rows = plane[::2] + plane[1::2]
+    half: np.ndarray = (rows[:, ::2] + rows[:, 1::2]) / 4
     return half
 
 
@@ -186,10 +187,8 @@ def _colour_lag(frames: np.ndarray, distorted: np.ndarray, own: int) -> float:
     return float(move > COLOUR_MOVE and similar and errors[own] - errors[best] > DISPLACED_PART * move)
 
 
-def _patch(error: np.ndarray, size: int) -> float:
-    """The largest mean difference of a patch, of twice this size, that begins at every multiple of it."""
-    height, width = error.shape
-    means = error.reshape(height // size, size, width // size, size).mean(axis=(1, 3))
+def _patch(means: np.ndarray) -> float:
+    """The largest mean difference of a patch of two by two, that begins anywhere."""
     pairs = means[:-1] + means[1:]
     return float(abs(pairs[:, :-1] + pairs[:, 1:]).max()) / 4
 
@@ -199,5 +198,11 @@ def _lag(reference: Sequence[np.ndarray], distorted: np.ndarray) -> float:
 
     The change from the frame before to the frame after is the measure: noise that coding takes away is not in it.
     """
-    change = (reference[2] - reference[0]) / 2
-    return float(((reference[1] - distorted) * change).mean()) / (float((change**2).mean()) + CHANGE_FLOOR)
+    change = reference[2] - reference[0]
+    error = _product(reference[1] - distorted, change) / 2 / change.size
+    return error / (_product(change, change) / 4 / change.size + CHANGE_FLOOR)
+
+
+def _product(a: np.ndarray, b: np.ndarray) -> float:
+    """The sum of products of two planes in blocks."""
+    return float(np.einsum("ij,ij->i", a, b).sum(dtype=np.float64))
