@@ -1,4 +1,7 @@
-"""Benchmark: the example suite with an empty cache, and again with the cache of the first run."""
+"""Benchmark: the example suite with an empty cache, and again with the cache of the first run.
+
+python -m benchmarks.cache [--runs 3]
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from paired import seconds
+from benchmarks.paired import command, measure
 
 
 def main() -> None:
@@ -23,7 +26,7 @@ def main() -> None:
             suite = Path(folder, "examples")
             shutil.copytree(Path(__file__).parents[1] / "examples", suite)
             argv = [sys.executable, "-m", "pytest", "-q", "--rootdir", str(suite), str(suite)]
-            times.append([seconds(argv, suite)[0] for _ in range(2)])
+            times.append([measure(command(argv, suite).run).wall for _ in range(2)])
         print(f"run {number + 1}: {times[-1][0]:.2f} s, then {times[-1][1]:.2f} s", flush=True)
     first, second = (statistics.median(column) for column in zip(*times, strict=True))
     ratio = statistics.median(b / a for a, b in times)

@@ -1,6 +1,6 @@
 """Benchmark: the time to collect a manifest of 200 clips and 3 CRFs, beside 600 empty tests in Python.
 
-python benchmarks/collect_suite.py [--clips 200] [--runs 5] [--yaml]
+python -m benchmarks.collect_suite [--clips 200] [--runs 5] [--yaml]
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from paired import compare
+from benchmarks.paired import compare
 
 ENTRY = '\n[[clips]]\nname = "clip-{0}"\npath = "clips/clip-{0}.y4m"\nsha256 = "{1}"\ngroups = ["natural", "g{2}"]\n'
 ENCODES = '\n[[encodes]]\nname = "x264"\nencoder = "libx264:veryfast"\ncrfs = [22, 28, 34]\n'

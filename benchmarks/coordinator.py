@@ -1,6 +1,6 @@
 """Benchmark: time and memory of the process that conducts a sweep, for grids of up to 100,000 cells.
 
-python benchmarks/coordinator.py [--cells 1000 10000 100000]
+python -m benchmarks.coordinator [--cells 1000 10000 100000]
 
 An executor that answers at once stands for the workers, so all that is measured is the coordinator: sending tasks,
 taking rows, and writing each to the file. Each size has a process of its own. "collect" is the part that the memory of

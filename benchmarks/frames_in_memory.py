@@ -1,6 +1,6 @@
 """Benchmark: the cost of scoring arrays, generators and planes, compared with raw files of the same samples.
 
-    python benchmarks/frames_in_memory.py [--source CLIP] [--frames 48] [--pairs 5]
+    python -m benchmarks.frames_in_memory [--source CLIP] [--frames 48] [--pairs 5]
 
 Both sides score the same frames in turn, without a cache and without signs. The files exist before, and the frames are
 in memory before. Peak memory is that of a process that scores generators, minus that of one that only imports (Linux).
@@ -9,7 +9,6 @@ in memory before. Peak memory is that of a process that scores generators, minus
 from __future__ import annotations
 
 import argparse
-import resource
 import statistics
 import subprocess
 import sys
@@ -19,8 +18,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from score_overhead import bunny
 
+from benchmarks.clips import bunny
+from benchmarks.paired import cpu
 from pytest_vmaf import Clip, Vmaf, read_frames
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
 
@@ -110,12 +110,6 @@ def memory(source: Path, encode: Path, frames: int) -> int:
     """The peak memory of a process that scores generators of so many frames, in KiB."""
     argv = [sys.executable, "-c", MEMORY, str(source), str(encode), str(frames)]
     return int(subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
-
-
-def cpu() -> float:
-    """CPU seconds of this process and of its children so far."""
-    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Benchmark: time, memory and size of the page of a history, for 250 and 2,000 commits of 50 tests, with noise or not.
 
-python benchmarks/history.py [--tests 50]
+python -m benchmarks.history [--tests 50]
 
 Each row is a process of its own. The time is that of `pytest-vmaf history page` in units of reading the same lines as
 JSON alone, and appending is that of 50 lines to the file, in the same units.

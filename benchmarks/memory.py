@@ -1,6 +1,6 @@
 """Benchmark: peak memory of a measurement in Python and in ffmpeg, for 1,000 and for 4,000 frames.
 
-python benchmarks/memory.py [--frames 1000 4000] [--size 640x360]
+python -m benchmarks.memory [--frames 1000 4000] [--size 640x360]
 """
 
 from __future__ import annotations

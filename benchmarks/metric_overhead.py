@@ -1,6 +1,6 @@
 """Benchmark: CPU seconds per frame that a metric of a plugin adds to a score, compared with the plain score.
 
-    python benchmarks/metric_overhead.py [--source CLIP] [--runs 5]
+    python -m benchmarks.metric_overhead [--source CLIP] [--runs 5]
 
 All sides score the same encode in turn, without a cache. CPU seconds are those of ffmpeg and of Python together. The
 metrics compute next to nothing, so the benchmark measures decoding and the conversion of pictures. `ssim.onnx` is SSIM
@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from score_overhead import bunny
-from signs_overhead import cpu
 
+from benchmarks.clips import bunny
+from benchmarks.paired import cpu
 from pytest_vmaf import NetworkMetric, Vmaf
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
 

@@ -1,42 +1,102 @@
-"""Compare two commands by medians of alternating runs, so that changes of the machine's speed cancel out."""
+"""Costs of commands and calls that run in turn, in rounds AB BA, so that changes of the machine's speed cancel out."""
 
 from __future__ import annotations
 
 import os
 import resource
-import statistics
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median, quantiles
 
 Argv = Sequence[str]
 
 
-def seconds(argv: Argv, cwd: Path) -> tuple[float, float]:
-    """Run a command and measure its wall and CPU seconds, children included. Its output is discarded."""
+def nothing() -> None:
+    """Prepare nothing."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Wall and CPU seconds, those of child processes included."""
+
+    wall: float
+    cpu: float
+
+
+@dataclass(frozen=True)
+class Side:
+    """What is measured, and what is done before each time without being measured."""
+
+    run: Callable[[], object]
+    prepare: Callable[[], object] = nothing
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A median and the quartiles around it."""
+
+    middle: float
+    low: float
+    high: float
+
+
+def measure_rounds(sides: Mapping[str, Side], rounds: int) -> dict[str, list[Cost]]:
+    """Run every side once in each round, in turn in one order and in the other, after a round that warms up."""
+    names = list(sides)
+    costs: dict[str, list[Cost]] = {name: [] for name in names}
+    for number in range(rounds + 1):
+        for name in names if number % 2 else names[::-1]:
+            sides[name].prepare()
+            cost = measure(sides[name].run)
+            if number:
+                costs[name].append(cost)
+    return costs
+
+
+def measure(call: Callable[[], object]) -> Cost:
+    """The cost of a call, with the child processes that it waits for."""
+    before, begun = cpu(), time.perf_counter()
+    call()
+    return Cost(time.perf_counter() - begun, cpu() - before)
+
+
+def cpu() -> float:
+    """CPU seconds of this process and of its children so far."""
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def command(argv: Argv, cwd: Path, prepare: Callable[[], object] = nothing) -> Side:
+    """A side that runs a command and discards its output."""
     # Installed packages run with their compiled files.
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
-    done = subprocess.run(argv, cwd=cwd, env=env, stderr=subprocess.PIPE, **quiet)
-    wall, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode != 0:
-        raise SystemExit(f"{argv[0]} failed:\n{done.stderr.decode(errors='replace')[-2000:]}")
-    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return wall, spent
+
+    def run() -> None:
+        null = subprocess.DEVNULL
+        done = subprocess.run(argv, cwd=cwd, env=env, stdin=null, stdout=null, stderr=subprocess.PIPE)
+        if done.returncode != 0:
+            raise SystemExit(f"{argv[0]} failed:\n{done.stderr.decode(errors='replace')[-2000:]}")
+
+    return Side(run, prepare)
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """The median and the quartiles of values; of one value, that value."""
+    low, _, high = quantiles(values, method="inclusive") if len(values) > 1 else [values[0]] * 3
+    return Spread(median(values), low, high)
 
 
 def compare(name_a: str, a: Argv, name_b: str, b: Argv, cwd: Path, runs: int) -> None:
-    """Print the medians of both commands, and of their ratio and difference in each pair, after a warm-up."""
-    seconds(a, cwd)
-    seconds(b, cwd)
-    pairs = [(seconds(a, cwd), seconds(b, cwd)) for _ in range(runs)]
-    for number, what in ((0, "wall"), (1, "cpu")):
-        in_a, in_b = [p[0][number] for p in pairs], [p[1][number] for p in pairs]
-        ratio = statistics.median(x / y for x, y in zip(in_a, in_b, strict=True))
-        extra = statistics.median(x - y for x, y in zip(in_a, in_b, strict=True))
+    """Print the medians of two commands, and of their ratio and difference in each round."""
+    costs = measure_rounds({name_a: command(a, cwd), name_b: command(b, cwd)}, runs)
+    for what in ("wall", "cpu"):
+        in_a, in_b = ([getattr(cost, what) for cost in costs[name]] for name in (name_a, name_b))
+        ratio = median(x / y for x, y in zip(in_a, in_b, strict=True))
+        extra = median(x - y for x, y in zip(in_a, in_b, strict=True))
         print(
-            f"{what:4}  {name_a} {statistics.median(in_a):.3f} s   {name_b} {statistics.median(in_b):.3f} s   "
-            f"ratio {ratio:.3f}   difference {extra * 1000:+.1f} ms   ({runs} pairs)"
+            f"{what:4}  {name_a} {median(in_a):.3f} s   {name_b} {median(in_b):.3f} s   "
+            f"ratio {ratio:.3f}   difference {extra * 1000:+.1f} ms   ({runs} rounds)"
         )

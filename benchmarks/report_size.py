@@ -1,6 +1,6 @@
 """Benchmark: size, time and memory of the report for 10, 200 and 2,000 tests, and for a clip of two hours.
 
-python benchmarks/report_size.py [--runs 5]
+python -m benchmarks.report_size [--runs 5]
 
 Each row is a process of its own. It makes records with synthetic scores of 500 or 172,800 frames, and renders them.
 Seconds and memory are those of the rendering alone. All figures are medians of the runs.

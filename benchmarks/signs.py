@@ -3,7 +3,7 @@
 Encodes parts of natural clips, honestly and with damage, scores each encode, and prints how many of each kind the
 default gates refuse, by size. Then each limit is chosen again without one content at a time, and judged on that one.
 
-    python benchmarks/signs.py FOLDER [--frames 12] [--rows rows.jsonl]
+    python -m benchmarks.signs FOLDER [--frames 12] [--rows rows.jsonl]
 
 FOLDER holds the clips; the content of a clip is the part of its name before the first "_" or "-". Rows that exist are
 not made again.

@@ -1,6 +1,6 @@
 """How often `max_speed_drop` is right: encoders that are 0, 5, 10 and 20 % slower, on this machine as busy as it is.
 
-    python benchmarks/speed_verdicts.py [ROUNDS] [LIMIT] [FRAMES] [PERCENT ...]
+    python -m benchmarks.speed_verdicts [ROUNDS] [LIMIT] [FRAMES] [PERCENT ...]
 
 Each encoder runs in turn with the same base, ROUNDS times (80 by default). Then every place of that record is taken as
 the beginning of a measurement, whose verdict is that of `vmaf.speed(max_speed_drop=LIMIT)` (5 % by default): after 8,

@@ -1,7 +1,7 @@
 """The gates that `check` applies unless they are set elsewhere.
 
-`benchmarks/signs.py` measures how often each refuses honest encodes, and how often it misses damage; the table is in
-`docs/explanation/signs.md`.
+`python -m benchmarks.signs` measures how often each refuses honest encodes, and how often it misses damage; the table
+is in `docs/explanation/signs.md`.
 """
 
 from __future__ import annotations
