@@ -80,7 +80,7 @@ if TYPE_CHECKING:
     from pytest_vmaf.search.determinism import Determinism as Determinism, RepeatedEncode as RepeatedEncode
     from pytest_vmaf.search.ladder import Ladder as Ladder, Rung as Rung
     from pytest_vmaf.search.per_shot import PerShot as PerShot, ShotAnswer as ShotAnswer
-    from pytest_vmaf.search.probe import Probe as Probe
+    from pytest_vmaf.search.probe import Probe as Probe, Trial as Trial
     from pytest_vmaf.search.rank_encoders import benchmark as benchmark
     from pytest_vmaf.search.recommend import recommend as recommend
     from pytest_vmaf.search.rows import Row as Row
@@ -140,7 +140,7 @@ _EXPORTS = {
     "search.determinism": "Determinism RepeatedEncode",
     "search.ladder": "Ladder Rung",
     "search.per_shot": "PerShot ShotAnswer",
-    "search.probe": "Probe",
+    "search.probe": "Probe Trial",
     "search.rank_encoders": "benchmark",
     "search.recommend": "recommend",
     "search.rows": "Row",

@@ -14,7 +14,7 @@ class MeasurementError(Exception):
     """The quality could not be measured: an error of the test, not a failure. The message says why, and what to do.
 
     Attributes:
-        probes: The trial encodes (`Probe`) that a search made before the error ended it.
+        probes: The trial encodes (`Trial`) that a search made before the error ended it.
     """
 
     # Any: these exceptions are below the modules that define what they carry.

@@ -107,7 +107,7 @@ def _record_bisection(context: Context, bisection: Bisection, limits: Sequence[t
         # The report shows a target that is not met, whether the test has a gate on it or not.
         result, score = best_below([bisection], answer.target)
         record_result(context, result, [judge_score(answer.metric, answer.target, score)])
-    probes = {probe.crf: probe for probe in bisection.probes}
+    probes = {probe.crf: probe for probe in bisection.points}
     repeated = {each.crf: repeats_data(each) for each in bisection.determinism}
     for crf, judged in verdicts.items():
         record_result(context, probes[crf].result, judged)

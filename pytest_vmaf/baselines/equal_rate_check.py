@@ -98,9 +98,9 @@ class EqualRateCheck:
         for label, bisections in self.searches.items():
             places = {place(label, self.metric, target): target for target in self.targets}
             before = {where: stored[where] for where in places if where in stored}
-            if not all(bisection.probes for bisection in bisections):
+            if not all(bisection.points for bisection in bisections):
                 continue
-            now = [_points(bisection.probes, self.metrics) for bisection in bisections]
+            now = [_points(bisection.points, self.metrics) for bisection in bisections]
             if strange := [where for where, points in before.items() if len(points) != len(now)]:
                 raise BaselineError(
                     f"agree cannot compare {strange[0]}: the baseline has points of {len(before[strange[0]])} sources, "
@@ -185,4 +185,4 @@ def _points(probes: Iterable[Probe], metrics: Sequence[Metric]) -> dict[str, lis
 
 
 def _higher_is_better(metric: Metric, bisections: Sequence[Bisection]) -> bool:
-    return metric.of(bisections[0].probes[0].result).scale.higher_is_better
+    return metric.of(bisections[0].points[0].result).scale.higher_is_better

@@ -124,7 +124,7 @@ def entry_of_comparison(comparison: Comparison, sources: Sequence[Clip]) -> Entr
 def _searched(
     kind: str, bisection: Bisection, sources: Sequence[Clip], match: Mapping[str, str], values: Values
 ) -> Entry:
-    result = bisection.probes[0].result if bisection.probes else bisection.self_score
+    result = bisection.points[0].result if bisection.points else bisection.self_score
     same = {**_score_match(result), **match, "reference": _content(sources, result)}
     rounded = {where: {name: round(number, DIGITS) for name, number in each.items()} for where, each in values.items()}
     return {"kind": kind, "match": same, "shown": tools_of(result), "values": rounded}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_vmaf.search.comparison import Comparison
     from pytest_vmaf.search.ladder import Ladder
     from pytest_vmaf.search.per_shot import PerShot
-    from pytest_vmaf.search.probe import Probe
+    from pytest_vmaf.search.probe import Trial
 
 #: The most sources of a comparison with a section of their own. Its first table contains all of them.
 SOURCES = 20
@@ -46,8 +46,12 @@ def bisect_section(bisection: Bisection) -> Section:
     own = [] if metric in ("VMAF", "NEG") else [metric]
     rows = []
     for probe in probes:
-        scores = [*([probe.score] if own else []), probe.result.vmaf, probe.result.neg, probe.result.gap]
-        rows.append((probe.crf, *(f"{score:.3f}" for score in scores), _kbits(probe.bitrate), probe.encode.size))
+        scores = [f"{probe.score:.3f}"] if own else []
+        if result := probe.result:
+            scores += [f"{score:.3f}" for score in (result.vmaf, result.neg, result.gap)]
+        else:
+            scores += [f"{probe.score:.3f}" if name == metric else "–" for name in ("VMAF", "NEG", "gap")]
+        rows.append((probe.crf, *scores, _kbits(probe.bitrate), probe.encode.size))
     number = unit_of(bisection.encoder.mode)
     columns = ("target", number, metric, "one coarser", "kbit/s", "bytes", "outcome")
     return Section(
@@ -194,7 +198,7 @@ def _unit(modes: Iterable[str]) -> str:
     return " or ".join(dict.fromkeys(map(unit_of, modes)))
 
 
-def _rate_line(name: str, probes: Iterable[Probe], crfs: Collection[float]) -> Line:
+def _rate_line(name: str, probes: Iterable[Trial], crfs: Collection[float]) -> Line:
     """Quality over bitrate, with large dots at some CRFs."""
     ordered = sorted(probes, key=lambda probe: probe.bitrate)
     marked = [index for index, probe in enumerate(ordered) if probe.crf in crfs]

@@ -166,7 +166,7 @@ def check_meaningful(log: ScoreLog, job: ScoreRequest) -> None:
     it was measured, reveals such frames.
     """
     psnr = log.columns.get("psnr_y")
-    if psnr is None:
+    if psnr is None or len(job.models) < 2:
         return
     default, neg = (log.columns[run.column] for run in job.models)
     blind = [
@@ -183,6 +183,11 @@ def check_meaningful(log: ScoreLog, job: ScoreRequest) -> None:
             f"  The reference is flat there (black frame, title card) or the brightness differs strongly{raw}.\n"
             f"  Compare these frames: {job.reference.clip.name} and {job.distorted.clip.name}."
         )
+
+
+def may_be_blind(log: ScoreLog, job: ScoreRequest) -> bool:
+    """Whether VMAF may not be meaningful for a frame that one model alone has scored: the gap to the other tells."""
+    return len(job.models) < 2 and any(value < BLIND_PSNR for value in log.columns.get("psnr_y", ()))
 
 
 def scores_of(prepared: PreparedScoring, log: ScoreLog, context: Context) -> dict[str, Score]:

@@ -27,9 +27,10 @@ from pytest_vmaf.search.bisect_request import (
 )
 from pytest_vmaf.search.bisection import MET, Answer, Bisection, sample_name
 from pytest_vmaf.search.crf_search import Crossing, find_crossings
-from pytest_vmaf.search.further_encodes import USUAL_COVER, cover_rates, cover_scale, cover_twin
 from pytest_vmaf.search.metric import with_metrics
-from pytest_vmaf.search.probe import Probe, Prober
+from pytest_vmaf.search.points import USUAL_COVER, Points
+from pytest_vmaf.search.probe import Probe, Trial
+from pytest_vmaf.search.prober import Prober
 from pytest_vmaf.search.sample import cut_sample
 from pytest_vmaf.search.speed import cached_speed
 from pytest_vmaf.text import printable
@@ -91,17 +92,15 @@ def bisect(request: BisectRequest, scorer: Scorer, plan: SearchPlan = PLAIN) -> 
             crossings, steps = _search(request, plan, prober, ceiling), request.steps
             if not plan.flat:
                 _check_scale(request, prober)
+            points = Points(request, plan, prober)
+            points.prove(crossings)
             if stamp_of(source) != stamp:
                 raise EncodeError(
                     f"{source.name} was written to during the search, so the trial encodes are not of one clip."
                 )
             met = [crossing for crossing in crossings if crossing.outcome in MET]
             operating_points = [steps[each.crf] for each in met if each.crf is not None]
-            if plan.cover:
-                cover_twin(request, plan, prober, [crossing.target for crossing in met])
-            cover_rates(request, plan, prober, operating_points)
-            if plan.curve:
-                cover_scale(request, prober)
+            points.cover(crossings)
             if plan.timed and operating_points:
                 speed = cached_speed(job, operating_points[len(operating_points) // 2], folder)
             if request.repeats > 1:
@@ -115,7 +114,12 @@ def bisect(request: BisectRequest, scorer: Scorer, plan: SearchPlan = PLAIN) -> 
                 _with_probes(error, finished)
             raise
         answers = {steps[crossing.crf] for crossing in crossings if crossing.crf is not None}
-        probes = _move_encodes(prober.probes, request.keep, answers)
+        # Which other encodes were measured completely depends on the way of the search.
+        made = {
+            crf: probe if steps.index(crf) in points.probes else probe.without_result()
+            for crf, probe in prober.probes.items()
+        }
+        probes = _move_encodes(made, request.keep, answers)
     return Bisection(
         encoder=request.encoder,
         name=job.name,
@@ -141,6 +145,7 @@ def _search(request: BisectRequest, plan: SearchPlan, prober: Prober, ceiling: f
             lambda place: prober(steps[place]),
             (0, len(steps) - 1),
             request.targets,
+            glance=lambda place: prober.glance(steps[place]),
             ceiling=ceiling,
             slope=request.encoder.slope and -abs(request.encoder.slope),
             start=start,
@@ -171,7 +176,7 @@ def _check_scale(request: BisectRequest, prober: Prober) -> None:
         last = len(steps) - 1
         far = 0 if only >= last - only else last
         middle = (only + far) // 2
-        prober(steps[far if middle == only else middle])
+        prober.glance(steps[far if middle == only else middle])
     probes = sorted(prober.probes.values(), key=lambda probe: steps.index(probe.crf))
     if len(probes) == 2 and probes[0].score < probes[1].score and probes[0].encode.size < probes[1].encode.size:
         raise EncodeError(
@@ -179,7 +184,10 @@ def _check_scale(request: BisectRequest, prober: Prober) -> None:
             f"{probes[0].score:.3f}, {at(probes[1].crf)} has {probes[1].score:.3f} and is larger.\n"
             f"  If it does, use Encoder(..., larger_is_finer={not request.encoder.larger_is_finer})."
         )
-    if len(probes) > 1 and len({(probe.encode.size, probe.result.neg.unclipped.frames) for probe in probes}) == 1:
+    if len(probes) > 1 and len({(probe.encode.size, probe.score) for probe in probes}) == 1:
+        finest, coarsest = (prober.complete(probe.crf).result.neg for probe in (probes[0], probes[-1]))
+        if finest.unclipped.frames != coarsest.unclipped.frames:
+            return
         crfs = sorted(probe.crf for probe in probes)
         number = noun_of(request.encoder.mode)
         raise EncodeError(
@@ -196,15 +204,15 @@ def _repeat(prober: Prober, crfs: Sequence[float], times: int) -> dict[float, tu
         for attempt in range(1, times + 1):
             prober.job = replace(prober.job, attempt=attempt)
             prober(crf)
-            repeats[crf] += (prober.probes[crf],)
+            repeats[crf] += (prober.complete(crf),)
     return repeats
 
 
-def _answer(crossing: Crossing, request: BisectRequest, probes: Mapping[float, Probe], ceiling: float) -> Answer:
+def _answer(crossing: Crossing, request: BisectRequest, probes: Mapping[float, Trial], ceiling: float) -> Answer:
     steps, place = request.steps, crossing.crf
     evidence = {"below at the finest": (0,), "not monotone": crossing.reversed}.get(crossing.outcome) or ()
     # The next coarser CRF was not measured where it is outside the window.
-    coarser = None if place is None or place + 1 == len(steps) else probes.get(steps[place + 1])
+    coarser = None if place is None or place + 1 == len(steps) else _whole(probes.get(steps[place + 1]))
     return Answer(
         target=crossing.target,
         metric=request.metric,
@@ -212,13 +220,17 @@ def _answer(crossing: Crossing, request: BisectRequest, probes: Mapping[float, P
         encoder=request.encoder.name,
         mode=request.encoder.mode,
         ceiling=ceiling,
-        probe=None if place is None else probes.get(steps[place]),
+        probe=None if place is None else _whole(probes.get(steps[place])),
         next_probe=coarser,
         evidence=tuple((steps[each], probes[steps[each]].score) for each in evidence),
     )
 
 
-def _with_probes(error: MeasurementError, finished: tuple[Probe, ...]) -> MeasurementError:
+def _whole(probe: Trial | None) -> Probe | None:
+    return probe if isinstance(probe, Probe) else None
+
+
+def _with_probes(error: MeasurementError, finished: tuple[Trial, ...]) -> MeasurementError:
     if finished:
         error.probes = finished
         scores = "; ".join(f"{at(probe.encode.mode, probe.crf)}: {probe.score:.3f}" for probe in finished)
@@ -226,7 +238,7 @@ def _with_probes(error: MeasurementError, finished: tuple[Probe, ...]) -> Measur
     return error
 
 
-def _move_encodes(probes: Mapping[float, Probe], keep: Path | None, crfs: set[float] | None) -> dict[float, Probe]:
+def _move_encodes(probes: Mapping[float, Trial], keep: Path | None, crfs: set[float] | None) -> dict[float, Trial]:
     """Move the encodes of these CRFs to `keep`; None for all of them, after a search that failed."""
     moved = dict(probes)
     for crf, probe in probes.items():

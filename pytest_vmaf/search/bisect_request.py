@@ -78,6 +78,7 @@ class SearchPlan:
         curve: Go on until a scale of few numbers is measured completely, because a BD-rate needs four points.
         rates: Go on until the encodes surround each of these bitrates (bit/s), if the window gets there.
         beyond: Go on until there are encodes of so many times the bitrate of the answers, and of as small a share.
+        points: Go on until so many encodes are measured completely, if the scale has them.
         timed: Make the encode of the middle target once more, alone, and decode it, to measure both speeds.
         flat: Accept that all encodes are the same, for example for a black shot.
         progress: Called after each trial encode with the number made, and the number expected in all.
@@ -90,6 +91,7 @@ class SearchPlan:
     curve: bool = False
     rates: tuple[float, ...] = ()
     beyond: float = 1.0
+    points: int = 0
     timed: bool = False
     flat: bool = False
     progress: Callable[[int, float], None] | None = None

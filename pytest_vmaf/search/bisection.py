@@ -18,7 +18,7 @@ from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.search.crf_search import Outcome
 from pytest_vmaf.search.determinism import Determinism, RepeatedEncode
 from pytest_vmaf.search.metric import Metric
-from pytest_vmaf.search.probe import ENHANCED, MADE_WITH, Probe
+from pytest_vmaf.search.probe import ENHANCED, MADE_WITH, Probe, Trial
 from pytest_vmaf.search.speed import Speed
 
 # pytest shows the caller's line, not ours.
@@ -175,7 +175,7 @@ class Bisection:
     ceiling: float
     self_score: Result
     answers: Mapping[float, Answer]
-    probes: tuple[Probe, ...]
+    probes: tuple[Trial, ...]
     sample: tuple[int, int] | None = None
     speed: Speed | None = None
     repeats: Mapping[float, tuple[Probe, ...]] = field(default_factory=dict)
@@ -193,9 +193,17 @@ class Bisection:
         return target in self.answers
 
     @property
+    def points(self) -> tuple[Probe, ...]:
+        """The trial encodes that the answers rest on, measured completely, and those made around them for curves.
+
+        They depend on the answers alone, not on the way of the search. BD-rates and hulls are made of them.
+        """
+        return tuple(probe for probe in self.probes if isinstance(probe, Probe))
+
+    @property
     def determinism(self) -> tuple[Determinism, ...]:
         """What the repeated encodes of each operating point have in common; empty without repeats."""
-        by_crf: dict[float, Probe] = {probe.crf: probe for probe in self.probes}
+        by_crf: dict[float, Probe] = {probe.crf: probe for probe in self.points}
         repeated = []
         for crf, others in self.repeats.items():
             encodes = [
@@ -214,7 +222,7 @@ class Bisection:
     def to_dict(self) -> dict[str, Any]:
         """The search as plain data: answers in the targets' order, trial encodes in the order they were made."""
         sample, speed = self.sample, self.speed
-        provenance = self.probes[0].result.provenance if self.probes else {}
+        provenance = self.points[0].result.provenance if self.points else {}
         return {
             "encoder": self.encoder.name,
             "name": self.name,

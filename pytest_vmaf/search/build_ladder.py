@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 from pytest_vmaf.encoding.cut import cut
 from pytest_vmaf.errors import MeasurementError, SettingsError
@@ -21,11 +22,13 @@ from pytest_vmaf.search.bisect import bisect
 from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan, invalid
 from pytest_vmaf.search.bisection import Bisection, sample_name
 from pytest_vmaf.search.ladder import Ladder, Rung, Size, convex_hull
-from pytest_vmaf.search.probe import Probe
+from pytest_vmaf.search.probe import Probe, Trial
 from pytest_vmaf.search.sample import cut_sample
 from pytest_vmaf.search.search_tasks import Search, overall, run_searches
 from pytest_vmaf.streaming.codec_strings import codec_string
 from pytest_vmaf.streaming.package import peak_bitrate
+
+TrialT = TypeVar("TrialT", bound=Trial)
 
 SIZE = re.compile(r"(\d{2,5})x(\d{2,5})")
 #: Seconds between key frames, at which a player can change the rung.
@@ -121,7 +124,7 @@ def build_ladder(request: LadderRequest, scorer: Scorer) -> Ladder:
         plan = SearchPlan(name=label, stem=scoring.reference.stem)
         bisections = _search(replace(request, bisect=common), scorer, plan, video, folder, stored=bool(base.keep))
         bisections = {size: replace(each, reference=label, sample=window) for size, each in bisections.items()}
-        hull = convex_hull([(probe.bitrate, probe.score) for each in bisections.values() for probe in each.probes])
+        hull = convex_hull([(probe.bitrate, probe.score) for each in bisections.values() for probe in each.points])
         shape = Fraction(video.width, video.height) * (video.sample_aspect or 1)
         rungs = _choose_rungs(bisections, hull, shape, ffmpeg, segment, scoring.timeout)
         stored = {rung.probe.encode.path for rung in rungs} if base.keep else set()
@@ -261,7 +264,7 @@ def _key_frames(request: LadderRequest, rate: Fraction) -> tuple[str, ...]:
 def _remove_files(bisection: Bisection, stored: Collection[Path | None]) -> Bisection:
     """Remove all encodes but the stored ones."""
 
-    def remove(probe: Probe) -> Probe:
+    def remove(probe: TrialT) -> TrialT:
         path = probe.encode.path
         if path is None or path in stored:
             return probe

@@ -11,6 +11,7 @@ from pytest_vmaf.executors.placement import Placement
 from pytest_vmaf.media.inspect import inspect
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.scoring.scorer import Scorer
+from pytest_vmaf.search.bdrate import LEAST_POINTS
 from pytest_vmaf.search.bisect_request import TWINS, BisectRequest, SearchPlan, check_encoder
 from pytest_vmaf.search.bisection import Bisection
 from pytest_vmaf.search.comparison import Comparison
@@ -102,6 +103,7 @@ def _search(request: CompareRequest, label: str, number: int) -> Search:
         curve=len(contender.targets) > 1,
         rates=request.rates(label, number),
         beyond=request.beyond,
+        points=LEAST_POINTS,
         timed=request.speed,
     )
     return Search(f"{label} on {scoring.reference}", replace(contender, scoring=scoring, keep=keep), plan)

@@ -65,7 +65,7 @@ class Comparison:
     @property
     def measured(self) -> tuple[Metric, ...]:
         """Every metric of quality that all trial encodes have: that of the targets, VMAF, NEG and the features."""
-        return measured_metrics(self.metric, [probe.result for each in self.searches for probe in each.probes])
+        return measured_metrics(self.metric, [probe.result for each in self.searches for probe in each.points])
 
     def to_dict(self) -> dict[str, Any]:
         """The comparison as plain data: every search, and the differences from the first encoder."""
@@ -244,7 +244,7 @@ class Comparison:
 
     def _rate(self, encoder: str, target: float, source: str, metric: Metric) -> float | None:
         try:
-            through = curve(self._bisection(encoder, source).probes, metric)
+            through = curve(self._bisection(encoder, source).points, metric)
             return rate_at(through, -target if through.negated else target)
         except MeasurementError:
             # One point is not a curve.
@@ -258,7 +258,7 @@ class Comparison:
         if metric is None:
             return self.metric
         chosen = parse_quality(metric)
-        probes = (probe for bisection in self.searches for probe in bisection.probes)
+        probes = (probe for bisection in self.searches for probe in bisection.points)
         if chosen.name not in TWINS and any(chosen.name not in probe.result.features for probe in probes):
             raise SettingsError(f"{metric} was not measured in this comparison. Request it with features= or metrics=.")
         return chosen

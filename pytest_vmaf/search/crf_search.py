@@ -27,6 +27,9 @@ Outcome = Literal["met", "met at the coarsest", "below at the finest", "above th
 
 #: The number of wasted probes that one nat of information is worth, and the number a target may take beyond bisection.
 NAT, SLACK = 0.6, 4
+#: The probability of proving an answer from which a probe is measured and not glanced at. A glance costs 0.63 of a
+#: measurement, and is spent in vain on a probe that does prove one.
+LIKELY = 0.2
 #: With several workers, the least worth of a probe that only fills a round.
 FILLER = 0.7
 
@@ -73,6 +76,7 @@ def find_crossings(
     crf_range: tuple[int, int],
     targets: Sequence[float],
     *,
+    glance: Callable[[int], float] | None = None,
     ceiling: float,
     slope: float | None = None,
     start: Mapping[float, int] | None = None,
@@ -90,6 +94,7 @@ def find_crossings(
             called at most once for each CRF.
         crf_range: The finest and the coarsest CRF, both included.
         targets: The scores to reach.
+        glance: Returns the same as `measure`, and is called instead for CRFs that are unlikely to prove an answer.
         ceiling: The score that no encode exceeds, above 0: that of the reference compared with itself.
         slope: The expected d logit(score / ceiling) / d CRF: about -0.13 for x264 and x265, -0.075 for SVT-AV1.
         start: The answers of an earlier search, within the range. For an unchanged curve, the search only measures
@@ -116,31 +121,34 @@ def find_crossings(
     beliefs = priors(coarsest - finest + 1, slope)
     levels = {goal: logit(goal / ceiling) for goal in goals if goal <= ceiling}
     aims = dict.fromkeys(levels, 0)
+    glance = glance or measure
     probes: dict[int, float] = {}
     with ThreadPoolExecutor(workers, "probe") if workers > 1 else nullcontext() as pool:
         while True:
             brackets = {goal: _bracket(probes, goal, finest, coarsest) for goal in levels}
             sought = {goal: (low, high) for goal, (low, high) in brackets.items() if high - low > 1}
             if sought:
-                crfs, aim, remaining = _choose(beliefs, sought, levels, aims, finest, -slope, workers)
-                if certain := _proof(start or {}, brackets) or _flat_ends(probes, sought, ceiling, finest, coarsest):
-                    crfs = certain[:workers]
+                chances, aim, remaining = _choose(beliefs, sought, levels, aims, finest, -slope, workers)
+                if certain := _proof(start or {}, brackets):
+                    chances = dict.fromkeys(certain[:workers], 1.0)
+                elif certain := _flat_ends(probes, sought, ceiling, finest, coarsest):
+                    chances = dict.fromkeys(certain[:workers], 0.0)
                 else:
                     aims[aim] += 1
             else:
-                crfs = _doubtful_ends(probes, brackets.values(), finest, coarsest)
-                remaining = len(crfs)
+                chances = dict.fromkeys(_doubtful_ends(probes, brackets.values(), finest, coarsest), 0.0)
+                remaining = len(chances)
             if progress and probes:
                 progress(len(probes), len(probes) + remaining)
-            if not crfs:
+            if not chances:
                 break
-            crfs = sorted(crfs)
+            calls = [(measure if chances[crf] >= LIKELY else glance, crf) for crf in sorted(chances)]
             futures: list[Future[float]] = []
             try:
                 with uninterrupted():
-                    futures += _start_round(pool, measure, crfs)
-                scores = map(measure, crfs) if pool is None else (future.result() for future in futures)
-                for crf, score in zip(crfs, scores, strict=True):
+                    futures += _start_round(pool, calls)
+                scores = (call(crf) for call, crf in calls) if pool is None else (each.result() for each in futures)
+                for (_, crf), score in zip(calls, scores, strict=True):
                     probes[crf] = score
                     beliefs = [belief.after(crf - finest, logit(probes[crf] / ceiling)) for belief in beliefs]
             except BaseException as error:
@@ -156,12 +164,12 @@ def find_crossings(
 
 
 def _start_round(
-    pool: ThreadPoolExecutor | None, measure: Callable[[int], float], crfs: Sequence[int]
+    pool: ThreadPoolExecutor | None, calls: Sequence[tuple[Callable[[int], float], int]]
 ) -> list[Future[float]]:
     if pool is None:
         return []
     try:
-        return [pool.submit(measure, crf) for crf in crfs]
+        return [pool.submit(call, crf) for call, crf in calls]
     except RuntimeError:
         # The system refused a thread. The threads that did start must not measure what waits for it.
         pool.shutdown(wait=False, cancel_futures=True)
@@ -191,14 +199,15 @@ def _choose(
     finest: int,
     step: float,
     workers: int,
-) -> tuple[list[int], float, float]:
+) -> tuple[dict[int, float], float, float]:
     """Choose the CRFs to measure next.
 
     The bracket of a target that was aimed at n times must be no wider than 2 ** (steps of a bisection + SLACK - n). The
     first CRF is therefore one that cannot leave it wider.
 
     Returns:
-        The CRFs, the target that the first of them is aimed at, and the number of CRFs that are likely needed in all.
+        The CRFs with the probability that each proves an answer, the target that the first of them is aimed at, and the
+        number of CRFs that are likely needed in all.
     """
     import numpy as np
 
@@ -225,7 +234,7 @@ def _choose(
         beliefs = [belief.after(best) for belief in beliefs]
     first = chosen[0]
     aim = max((target for target in wants if allowed[target][first]), key=lambda target: float(wants[target][first]))
-    return [finest + at for at in chosen], aim, float(wanted.sum())
+    return {finest + at: float(wanted[at]) for at in chosen}, aim, float(wanted.sum())
 
 
 def _flat_ends(

@@ -250,6 +250,6 @@ def _turn(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]
 
 
 def _models(bisections: Mapping[Size, Bisection]) -> dict[str, str]:
-    probe = next((probe for bisection in bisections.values() for probe in bisection.probes), None)
+    probe = next((probe for bisection in bisections.values() for probe in bisection.points), None)
     provenance = probe.result.provenance if probe else {}
     return {name: str(provenance.get(name, "")) for name in ("model", "neg_model", "generation", "libvmaf", "ffmpeg")}

@@ -50,7 +50,7 @@ def mean_delta(
         between = (min(both), max(both)) if len(both) > 1 else None
         spans += [between] if between and bounded else []
         try:
-            curves = curve(base.probes, metric), curve(test.probes, metric)
+            curves = curve(base.points, metric), curve(test.points, metric)
             if between and not bounded:
                 between = _range_of(test, base, curves, between)
             if unit == "%":
@@ -70,7 +70,7 @@ def _range_of(
     test: Bisection, base: Bisection, curves: tuple[RateQuality, RateQuality], between: tuple[float, float]
 ) -> tuple[float, float] | None:
     """The qualities by another metric where the encoders reach the targets. None for curves that are no help."""
-    by_targets = [curve(bisection.probes, base.metric) for bisection in (base, test)]
+    by_targets = [curve(bisection.points, base.metric) for bisection in (base, test)]
     low, high = operating_range(tuple(zip(by_targets, curves, strict=True)), between)
     return (low, high) if low < high else None
 

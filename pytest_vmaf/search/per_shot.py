@@ -105,7 +105,7 @@ class PerShot:
             why = "; ".join(answer.why for answer in self.fixed.answers.values())
             # Fewer than two points are not a curve.
             with suppress(MeasurementError):
-                if rate := rate_at(curve(self.fixed.probes, self.metric), self.score):
+                if rate := rate_at(curve(self.fixed.points, self.metric), self.score):
                     return rate
         raise MeasurementError(f"One CRF for the whole clip at {self.metric} {self.score:.3f} is not known: {why}.")
 

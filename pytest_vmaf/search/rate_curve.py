@@ -10,7 +10,7 @@ from pytest_vmaf.search.probe import Probe
 
 
 def curve(probes: Sequence[Probe], metric: Metric) -> RateQuality:
-    """The rate-quality curve through all trial encodes of a search. Values of which lower is better are negated."""
+    """The rate-quality curve through the points of a search. Values of which lower is better are negated."""
     scores = [(probe.bitrate, metric.of(probe.result)) for probe in probes]
     negated = not all(score.scale.higher_is_better for _, score in scores)
     return RateQuality(tuple((rate, -score if negated else float(score)) for rate, score in scores), negated)

@@ -24,7 +24,7 @@ from pytest_vmaf.scoring.scorer import Scorer, Tools
 from pytest_vmaf.search.bisect import bisect
 from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan, check_encoder, make_job
 from pytest_vmaf.search.bisection import Bisection
-from pytest_vmaf.search.probe import Probe
+from pytest_vmaf.search.probe import Trial
 from pytest_vmaf.search.sample import cut_sample
 from pytest_vmaf.search.speed import Speed, cached_speed
 from pytest_vmaf.search.sweep_curves import program_hash
@@ -115,7 +115,7 @@ def run_searches(
 
 
 def _run_here(searches: Sequence[Search], scorer: Scorer, progress: Progress | None) -> list[Bisection]:
-    finished: list[Probe] = []
+    finished: list[Trial] = []
     bisections: list[Bisection] = []
     for search in searches:
         plan = replace(search.plan, progress=overall(progress, len(finished), len(bisections), len(searches)))

@@ -30,7 +30,8 @@ from pytest_vmaf.scoring.pools import POOLS
 from pytest_vmaf.scoring.prepare import MeasureRequest, PreparedScoring, prepare
 from pytest_vmaf.scoring.scorer import Capabilities, Scorer, Tools
 from pytest_vmaf.search.metric import Metric
-from pytest_vmaf.search.probe import Probe, Prober
+from pytest_vmaf.search.probe import Probe
+from pytest_vmaf.search.prober import Prober
 from pytest_vmaf.search.rows import HIGHEST, LOWEST, Row, Setup
 
 
@@ -69,11 +70,12 @@ class SweepCurve:
             ClipError: If the source was changed meanwhile.
             MeasurementError: If the encode fails, or cannot be scored.
         """
-        prober(crf)
+        probe = prober.complete(crf)
         if self.unchanged is not None and not self.unchanged():
             raise ClipError(f"{self.scoring.reference} was changed during the sweep; sweep it again.")
         # Removed from the prober, so that a long sweep does not hold the scores of all frames.
-        return make_row(self.setup, prober.probes.pop(crf))
+        del prober.probes[crf]
+        return make_row(self.setup, probe)
 
     def pack(self, placement: Placement) -> Parcel[SweepCurve]:
         """The curve on its way to workers. Raises SettingsError if it cannot go."""

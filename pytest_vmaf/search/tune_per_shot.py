@@ -26,7 +26,7 @@ from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan, lowest_
 from pytest_vmaf.search.bisection import Bisection, sample_name
 from pytest_vmaf.search.metric import Metric, with_metrics
 from pytest_vmaf.search.per_shot import PerShot, ShotAnswer
-from pytest_vmaf.search.probe import Probe
+from pytest_vmaf.search.probe import Trial
 from pytest_vmaf.search.sample import cut_sample
 from pytest_vmaf.search.search_tasks import Search, overall, run_searches
 
@@ -105,7 +105,7 @@ class _Tuning:
         self.target = self.base.targets[0]
 
     @property
-    def probes(self) -> list[Probe]:
+    def probes(self) -> list[Trial]:
         """The trial encodes of the finished searches."""
         return [probe for bisection in self.bisections for probe in bisection.probes]
 
@@ -189,7 +189,7 @@ class _Tuning:
                 keep=self._part(number),
             )
             only = bisect(alone, self.scorer, SearchPlan(flat=True))
-            probe, probes = only.probes[0], probes + len(only.probes)
+            probe, probes = only.points[0], probes + len(only.probes)
         return ShotAnswer(shot, probe, answer.met, answer.why, probes, probe.score)
 
     def _search_fixed(self, whole: BisectRequest, score: float, answers: Sequence[ShotAnswer]) -> Bisection | None:

@@ -30,7 +30,7 @@ def judge_score(metric: Metric, target: float, score: float) -> Verdict:
 def best_below(bisections: Iterable[Bisection], target: float) -> tuple[Result, float]:
     """The result and score nearest to a target that is not met: of a trial encode, or of the reference itself."""
     bisections = list(bisections)
-    below = [probe for bisection in bisections for probe in bisection.probes if probe.score < target]
+    below = [probe for bisection in bisections for probe in bisection.points if probe.score < target]
     if below:
         best = max(below, key=lambda probe: probe.score)
         return best.result, best.score

@@ -315,6 +315,14 @@ def test_wrong_start_changes_no_answer(start: dict[float, int], short: Path, cop
 # A part of the source.
 
 
+def test_points_depend_on_the_answers_alone(short: Path, copy: Encoder) -> None:
+    plan = SearchPlan(cover=True, points=6)
+    ways = [search(short, copy, 60, 80, plan=plan, start=start) for start in ({}, {60: 40, 80: 2})]
+    assert crfs(ways[0].probes) != crfs(ways[1].probes)
+    assert {probe.crf for probe in ways[0].points} == {probe.crf for probe in ways[1].points} > {13, 14, 26, 27}
+    assert all(probe.result is None for each in ways for probe in each.probes if probe not in each.points)
+
+
 @pytest.mark.slow
 def test_real_sample(reference: Path, make: Callable[..., Path], tmp_path: Path) -> None:
     bisection = real(reference, 70, sample=0.4, crf=(30, 40))

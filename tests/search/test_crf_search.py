@@ -180,6 +180,23 @@ def test_outcomes() -> None:
     )
 
 
+def test_unlikely_probes_are_glanced_at() -> None:
+    scores = [logistic(crf) for crf in range(52)]
+    curve, glanced = Curve(scores), list[int]()
+
+    def glance(crf: int) -> float:
+        glanced.append(crf)
+        return curve(crf)
+
+    result = curve.search((90,), glance=glance)
+    assert result == Curve(scores).search((90,))
+    assert glanced[0] == result.probes[0][0]
+    assert not {result.crossings[0].crf, result.crossings[0].crf + 1} & set(glanced)
+    again = Curve(scores)
+    again.search((90,), glance=again.search, start={90: result.crossings[0].crf})
+    assert len(again.calls) == 2
+
+
 def test_target_above_the_ceiling() -> None:
     result = Curve([99.0] * 52).search([98.5, 99], ceiling=98)
     assert result.probes == ()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from encoding.builders import FAST
 
+from pytest_vmaf.cache.entries import Cache
 from pytest_vmaf.encoding.encoders import ENCODERS, Encoder, command_encoder, function_encoder
 from pytest_vmaf.encoding.job import EncodeJob
 from pytest_vmaf.errors import EncodeError, PairError, ScorerError, SettingsError
@@ -19,7 +20,8 @@ from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.scorer import EncodeStep, ScoreLog, ScoreRequest, Tools
 from pytest_vmaf.search.metric import Metric, parse_metric
-from pytest_vmaf.search.probe import Probe, Prober
+from pytest_vmaf.search.probe import Probe
+from pytest_vmaf.search.prober import Prober
 from search.builders import CurveScorer, copying
 
 NEG = Metric("neg")
@@ -29,17 +31,19 @@ class InSteps(FfmpegScorer):
     """The ffmpeg scorer as it was with older ffmpegs, and a list of what it was asked."""
 
     def __init__(self, can: bool = False) -> None:
-        self.can, self.calls = can, list[str]()
+        self.can, self.calls, self.models = can, list[str](), list[tuple[str, ...]]()
 
     def can_encode(self, tools: Tools) -> bool:
         return self.can
 
     def score(self, request: ScoreRequest) -> ScoreLog:
         self.calls.append("score")
+        self.models.append(tuple(model.column for model in request.models))
         return super().score(request)
 
     def encode_and_score(self, request: ScoreRequest, step: EncodeStep) -> ScoreLog:
         self.calls.append("encode and score")
+        self.models.append(tuple(model.column for model in request.models))
         return super().encode_and_score(request, step)
 
 
@@ -85,6 +89,66 @@ def test_one_process_equals_two(
     assert (a.encode.size, a.encode.frames, a.encode.duration) == (b.encode.size, b.encode.frames, b.encode.duration)
     assert a.encode.frames == 6
     assert (a.encode.seconds, b.encode.seconds is None) == (None, False)
+
+
+def test_glance_is_completed_from_the_same_encode(
+    job: Callable[..., EncodeJob], prober: Callable[..., Prober], footage: Callable[..., Path]
+) -> None:
+    task = job("libx264", footage("192x128", 6), preset="ultrafast")
+    scorer, whole = InSteps(can=True), prober(task)
+    probes = prober(task, scorer)
+    for crf in (30, 31):
+        whole(crf)
+        assert probes.glance(crf) == whole.probes[crf].score
+        assert probes.probes[crf].result is None
+    assert scorer.models == [("neg",)] * 2
+    assert len(list(probes.folder.iterdir())) == 2
+    for crf in (30, 31):
+        assert frames(probes.complete(crf).result) == frames(whole.complete(crf).result)
+    assert scorer.calls == ["score", "encode and score", "score", "score"]
+    assert not list(probes.folder.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("metric", ["vmaf.min", "psnr_y", "float_ssim.p5", "xpsnr_y"])
+def test_glance_by_other_metrics(
+    metric: str, job: Callable[..., EncodeJob], prober: Callable[..., Prober], footage: Callable[..., Path]
+) -> None:
+    chosen = parse_metric(metric)
+    task = job("libx264", footage("192x128", 6), preset="ultrafast")
+    probes = prober(task, metric=chosen, features=(*chosen.features, "float_ssim"))
+    assert probes.glance(30) == probes.complete(30).score
+
+
+@pytest.mark.slow
+def test_glance_with_a_cache(
+    job: Callable[..., EncodeJob], prober: Callable[..., Prober], footage: Callable[..., Path], tmp_path: Path
+) -> None:
+    """A score of one metric is never taken for a complete one, and a complete one is used for a glance."""
+    cache = Cache(tmp_path / "cache")
+    task = replace(job("libx264", footage("192x128", 6), preset="ultrafast"), cache=cache)
+    first, second, third = (prober(task, cache=cache) for _ in range(3))
+    assert first.glance(30) == second.glance(30)
+    assert first.probes[30].result is second.probes[30].result is None
+    assert frames(second.complete(30).result) == frames(prober(task).complete(30).result)
+    third.glance(30)
+    assert third.probes[30].result is not None
+
+
+def test_scorer_that_does_not_repeat_its_numbers(
+    job: Callable[..., EncodeJob], prober: Callable[..., Prober], footage: Callable[..., Path]
+) -> None:
+    class Unsteady(InSteps):
+        def score(self, request: ScoreRequest) -> ScoreLog:
+            log = super().score(request)
+            if len(request.models) > 1:
+                return log
+            return replace(log, columns={**log.columns, "neg": (80.0,) * log.reference_frames}, pooled_means={})
+
+    probes = prober(job("libx264", footage("192x128", 6), preset="ultrafast"), Unsteady())
+    probes.glance(30)
+    with pytest.raises(ScorerError, match=r"Unsteady scores libx264 .* with NEG 80\.0 alone, and with 8\d\."):
+        probes.complete(30)
 
 
 @pytest.mark.slow

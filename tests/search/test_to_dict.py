@@ -72,7 +72,7 @@ def test_made_with(plain: Bisection) -> None:
 
 
 def test_probe(plain: Bisection) -> None:
-    probe = plain.probes[0]
+    probe = plain.points[0]
     data = through_json(probe.to_dict())
     assert data["score"] == data["neg"] == float(probe.result.neg)
     assert data["gap"] == pytest.approx(data["vmaf"] - data["neg"])
@@ -80,6 +80,14 @@ def test_probe(plain: Bisection) -> None:
     assert data["frames"] == 8
     assert data["path"] == (probe.encode.path and str(probe.encode.path))
     assert f"-crf {probe.crf}" in data["command"]
+
+
+def test_trial(plain: Bisection) -> None:
+    """A trial encode that no answer rests on has the score of the search alone."""
+    data = through_json(plain.points[0].without_result().to_dict())
+    assert (data["vmaf"], data["neg"], data["gap"]) == (None, None, None)
+    assert data["score"] == plain.points[0].score
+    assert "-crf " in data["command"]
 
 
 def test_comparison() -> None:
