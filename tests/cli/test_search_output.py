@@ -78,7 +78,7 @@ def test_failing_encoder(run: Run, command: str, clip: Path, ffmpeg: str, tmp_pa
     data = strict(output.read_text())
     assert "the licence is over" in data["error"]
     assert len(data["probes"]) == 1
-    assert data["probes"][0]["score"] == data["probes"][0]["vmaf"]
+    assert 0 < data["probes"][0]["score"] < 100
     assert data["target_model"] == "vmaf_v0.6.1"
 
 
