@@ -14,8 +14,8 @@ from pytest_vmaf.gates.messages import describe
 from pytest_vmaf.gates.metrics import BASE_METRICS, BD_RATE, ENCODE_METRICS
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.spool import title_of
-from pytest_vmaf.report.baseline_section import section_maker
 from pytest_vmaf.report.record import outcome_gates, with_gates
+from pytest_vmaf.report.section_makers import section_maker
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.settings import make_layer
 

@@ -12,7 +12,7 @@ from pytest_vmaf.api.extensions import Extensions
 from pytest_vmaf.baselines.check import Baselines
 from pytest_vmaf.cache.entries import Cache
 from pytest_vmaf.errors import GateViolation
-from pytest_vmaf.executors.placement import cores
+from pytest_vmaf.executors.cores import cores
 from pytest_vmaf.gates.gate import Gate, effective
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.ffmpeg import find_ffmpeg

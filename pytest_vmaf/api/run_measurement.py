@@ -21,7 +21,6 @@ from pytest_vmaf.gates.messages import describe
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.clip_like import ClipLike, as_pair, clip_name, discard, is_encode, own_cause
 from pytest_vmaf.media.fingerprint import Stamps, stamps_of
-from pytest_vmaf.report.baseline_section import section_maker
 from pytest_vmaf.report.record import (
     check_gates,
     error_record,
@@ -30,6 +29,7 @@ from pytest_vmaf.report.record import (
     stream_data,
     with_gates,
 )
+from pytest_vmaf.report.section_makers import section_maker
 from pytest_vmaf.scoring.pools import SHOT
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.scoring.result import Result

@@ -19,8 +19,8 @@ from pytest_vmaf.gates.messages import describe_stream
 from pytest_vmaf.gates.metrics import PACKET_METRICS, STREAM_METRICS
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.clip_like import ClipLike, as_clip, clip_name, own_cause
-from pytest_vmaf.report.baseline_section import section_maker
 from pytest_vmaf.report.record import error_record, outcome_gates, stream_record
+from pytest_vmaf.report.section_makers import section_maker
 from pytest_vmaf.settings import Layer, make_layer, resolve
 from pytest_vmaf.text import did_you_mean, printable
 

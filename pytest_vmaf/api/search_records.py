@@ -9,9 +9,9 @@ from pytest_vmaf.api.context import Context
 from pytest_vmaf.baselines.judge import Outcome
 from pytest_vmaf.errors import GateViolation
 from pytest_vmaf.gates.gate import Gate, Verdict
-from pytest_vmaf.report.baseline_section import section_maker
 from pytest_vmaf.report.record import disagreement_gates, measurement_record, outcome_gates, with_gates
 from pytest_vmaf.report.repeats import repeats_data
+from pytest_vmaf.report.section_makers import section_maker
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.search.verdicts import best_below, judge_answer, judge_score, violation
 from pytest_vmaf.settings import TEST_ORIGINS

@@ -15,8 +15,8 @@ from pytest_vmaf.errors import GateViolation, SettingsError
 from pytest_vmaf.gates.gate import Gate, Verdict, effective
 from pytest_vmaf.gates.metrics import DECODE_FPS, SPEED, SPEED_GATES
 from pytest_vmaf.media.clip_like import ClipLike
-from pytest_vmaf.report.baseline_section import section_maker
 from pytest_vmaf.report.record import outcome_gates, unscored_record, with_gates
+from pytest_vmaf.report.section_makers import section_maker
 from pytest_vmaf.settings import Layer, make_layer
 
 if TYPE_CHECKING:

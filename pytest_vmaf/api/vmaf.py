@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Unpack, overload
 
-from pytest_vmaf.api import measurement_kinds as kinds, repeats, searches, speeds
+from pytest_vmaf import api
+from pytest_vmaf.api import measurement_kinds as kinds
 from pytest_vmaf.api.call_errors import explain_calls
 from pytest_vmaf.api.context import Context, Record, Records
 from pytest_vmaf.api.extensions import standalone
@@ -154,9 +155,7 @@ class Vmaf:
         self, encode: ClipLike, *, reference: ClipLike | None = None, **expected: Unpack[keywords.StreamSettings]
     ) -> answers.Stream:
         """Check packets and headers: gates, and expectations. `colour_tags="same"` compares with the reference."""
-        from pytest_vmaf.api.run_stream import run_stream
-
-        return run_stream(self._context, encode, reference, expected)
+        return api.run_stream.run_stream(self._context, encode, reference, expected)
 
     def check_baseline(
         self,
@@ -193,7 +192,7 @@ class Vmaf:
 
         The encode is a clip: `vmaf.check(source, vmaf.encode(...))`. `attempt` numbers repeated encodes.
         """
-        return searches.encode(self._context, source, output, encoder, crf, attempt, settings)
+        return api.searches.encode(self._context, source, output, encoder, crf, attempt, settings)
 
     @overload  # A text is a clip, and a sequence of texts.
     def bisect(self, source: ClipLike, **call: Unpack[BisectCall]) -> answers.Bisection: ...  # type: ignore[overload-overlap]
@@ -215,13 +214,13 @@ class Vmaf:
         `pytest_vmaf.api.keywords.SearchOptions`, are `preset`, `arguments`, `pix_fmt`, `mode`, `metric`, `crf` or
         `bitrate` (the window), `sample`, `start`, `keep`, `workers`, `repeats`, `executor`, `baseline` and `agree`.
         """
-        return searches.bisect(self._context, source, encoder, targets, settings)
+        return api.searches.bisect(self._context, source, encoder, targets, settings)
 
     def speed(
         self, source: ClipLike, *, encoder: EncoderLike, crf: float | None = None, **settings: Unpack[SpeedSettings]
     ) -> answers.Speed:
         """Time encodes, in turn with those of `against=`. A verdict that noise leaves open is a `NoiseError`."""
-        return speeds.speed(self._context, source, encoder, crf, settings)
+        return api.speeds.speed(self._context, source, encoder, crf, settings)
 
     def determinism(
         self,
@@ -232,7 +231,7 @@ class Vmaf:
         **settings: Unpack[DeterminismSettings],
     ) -> answers.Determinism:
         """Encode several times, and tell whether packets, or at least scores, are the same each time."""
-        return repeats.determinism(self._context, source, encoder, crf, settings)
+        return api.repeats.determinism(self._context, source, encoder, crf, settings)
 
     def compare(
         self,
@@ -247,7 +246,7 @@ class Vmaf:
 
         `speed=False` leaves out the encodes that time each encoder alone.
         """
-        return searches.compare(self._context, sources, encoders, targets, speed, settings)
+        return api.searches.compare(self._context, sources, encoders, targets, speed, settings)
 
     def ladder(
         self,
@@ -263,7 +262,7 @@ class Vmaf:
 
         `segment` is the number of seconds between key frames; None is the encoder's own.
         """
-        return searches.ladder(self._context, source, encoder, resolutions, targets, segment, settings)
+        return api.searches.ladder(self._context, source, encoder, resolutions, targets, segment, settings)
 
     def per_shot(
         self,
@@ -281,7 +280,7 @@ class Vmaf:
         A shot begins where the picture changes by `threshold` percent of luma, and has `shortest` frames or more.
         `fixed=False` leaves out the comparison with one CRF for the whole clip at equal score.
         """
-        return searches.per_shot(self._context, source, encoder, target, threshold, shortest, fixed, settings)
+        return api.searches.per_shot(self._context, source, encoder, target, threshold, shortest, fixed, settings)
 
     def sweep(
         self,
@@ -297,4 +296,4 @@ class Vmaf:
 
         One that was interrupted resumes. `pytest_vmaf.recommend(rows, target=94)` chooses from the rows.
         """
-        return searches.sweep(self._context, sources, encoders, crfs, output, presets, settings)
+        return api.searches.sweep(self._context, sources, encoders, crfs, output, presets, settings)

@@ -7,22 +7,20 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_vmaf.baselines.entry import Entry, differs
-from pytest_vmaf.baselines.equal_rate_check import NOISE_LINE, Agree, EqualRateCheck, equal_rates_of, failures_of
-from pytest_vmaf.baselines.from_streams import bitstream_difference
 from pytest_vmaf.baselines.judge import Outcome, ToleranceVerdict, compare_entries, is_better, refuse_incomparable
-from pytest_vmaf.baselines.messages import failure_lines, verdict_text
-from pytest_vmaf.baselines.noise import with_margins
 from pytest_vmaf.errors import BaselineError, SettingsError
 from pytest_vmaf.gates.metrics import SPEED
 from pytest_vmaf.gates.tolerance import DEFAULTS, Tolerance, in_force
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.scoring.pools import is_window
-from pytest_vmaf.search.equal_rate import EqualRateVerdict
 from pytest_vmaf.settings import OWN_ORIGINS, Layer
 from pytest_vmaf.text import printable
+
+if TYPE_CHECKING:
+    from pytest_vmaf.baselines.equal_rate_check import Agree, EqualRateCheck
 
 
 @dataclass(frozen=True)
@@ -225,9 +223,13 @@ class BaselineCheck:
         Raises:
             BaselineError: If the two were not measured under the same conditions, or are too noisy.
         """
+        from pytest_vmaf.baselines.equal_rate_check import NOISE_LINE, equal_rates_of, failures_of
+        from pytest_vmaf.baselines.from_streams import bitstream_difference
+        from pytest_vmaf.baselines.messages import failure_lines, verdict_text
+        from pytest_vmaf.baselines.noise import with_margins
+
         place, old, verdicts, error = self.place, self.entry, list[ToleranceVerdict](), None
-        equal_rates, unequal = tuple[EqualRateVerdict, ...](), ""
-        changed, where_changed = "", list[str]()
+        equal_rates, unequal, changed, where_changed = tuple[Any, ...](), "", "", list[str]()
         if old is not None:
             try:
                 refuse_incomparable(old, new, lambda: place.update_command("changed"))
@@ -260,8 +262,7 @@ class BaselineCheck:
         if agreement and not self.is_replaced:
             failures += failures_of(equal_rates, unequal, self.clip, failures)
         failures += [changed] if changed else []
-        lines += where_changed
-        lines += [NOISE_LINE] if any(not each.passed for each in equal_rates) else []
+        lines += [*where_changed, *([NOISE_LINE] if any(not each.passed for each in equal_rates) else [])]
         if failed or changed or lines:
             lines.append(f"baseline: {place.display(self.file)}, {place.test!r}, {self.clip!r}")
             lines.append(f"if the change is intended, accept it: {place.update_command('changed')}")

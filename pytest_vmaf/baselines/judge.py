@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_vmaf.baselines.entry import Entry, numbers_of
 from pytest_vmaf.errors import BaselineError
 from pytest_vmaf.gates.metrics import label
 from pytest_vmaf.gates.tolerance import Tolerance
-from pytest_vmaf.search.equal_rate import EqualRateVerdict
 from pytest_vmaf.text import printable
+
+if TYPE_CHECKING:
+    from pytest_vmaf.search.equal_rate import EqualRateVerdict
 
 Numbers = Mapping[tuple[str, str], float]
 

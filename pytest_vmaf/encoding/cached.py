@@ -18,7 +18,7 @@ from pytest_vmaf.encoding.rate_modes import rate_control
 from pytest_vmaf.encoding.run_encoder import run_first_pass
 from pytest_vmaf.encoding.scale import as_crf
 from pytest_vmaf.errors import SettingsError
-from pytest_vmaf.executors.placement import cores
+from pytest_vmaf.executors.cores import cores
 from pytest_vmaf.json_shapes import Each, Optional, conform
 from pytest_vmaf.media.builds import build_of, machine
 from pytest_vmaf.media.fingerprint import Unchanged, content_of, digest, files_of

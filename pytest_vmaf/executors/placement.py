@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import Executor
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from pytest_vmaf.errors import SettingsError
+from pytest_vmaf.executors.cores import cores
 from pytest_vmaf.executors.parcel import Named, Parcel, pack
 from pytest_vmaf.executors.processes import Processes
 from pytest_vmaf.text import short_repr
@@ -76,15 +76,6 @@ def worker_threads(threads: int, slots: int) -> int:
         slots: What the coordinator knows about the slots of a worker, or 0.
     """
     return threads or max(1, cores() // (slots or _dask_slots()))
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "process_cpu_count"):
-        return os.process_cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _dask_slots() -> int:

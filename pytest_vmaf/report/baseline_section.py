@@ -7,18 +7,13 @@ from collections.abc import Sequence
 from pytest_vmaf.baselines.entry import Entry, paired_frames
 from pytest_vmaf.baselines.judge import Outcome, ToleranceVerdict, tool_differences
 from pytest_vmaf.gates.metrics import label
-from pytest_vmaf.report.sections import Chart, DataTable, Line, Paragraph, Section, SectionMaker
+from pytest_vmaf.report.sections import Chart, DataTable, Line, Paragraph, Section
 from pytest_vmaf.report.series import frames_per_bucket, thin
 from pytest_vmaf.search.equal_rate import GAIN, LOSS, EqualRateVerdict
 
 COLUMNS = ("where", "metric", "baseline", "now", "difference", "tolerance", "verdict")
 
 EQUAL_COLUMNS = ("where", "kbit/s", "metric", "baseline", "now", "difference", "noise", "verdict")
-
-
-def section_maker(outcome: Outcome) -> SectionMaker | None:
-    """The maker of the section of an outcome. None if no baseline was requested."""
-    return (lambda _: baseline_section(outcome)) if outcome.name else None
 
 
 def baseline_section(outcome: Outcome) -> Section:

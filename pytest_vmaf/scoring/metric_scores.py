@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_vmaf.metrics.cached import measure_metrics
-from pytest_vmaf.metrics.spec import describe
-from pytest_vmaf.scoring.prepare import PreparedScoring
 from pytest_vmaf.scoring.score import Context, Scale, Score
-from pytest_vmaf.scoring.scorer import ScoreLog
+
+if TYPE_CHECKING:
+    from pytest_vmaf.scoring.prepare import PreparedScoring
+    from pytest_vmaf.scoring.scorer import ScoreLog
 
 
 def metric_scores(prepared: PreparedScoring, log: ScoreLog, context: Context) -> dict[str, Score]:
@@ -24,6 +24,7 @@ def metric_scores(prepared: PreparedScoring, log: ScoreLog, context: Context) ->
     if pair is None:
         values = {spec.name: log.columns[spec.name] for spec in specs}
     else:
+        from pytest_vmaf.metrics.cached import measure_metrics
         from pytest_vmaf.metrics.clip_pair import ClipPair
 
         sources = job.reference, job.distorted
@@ -55,4 +56,8 @@ def metric_scores(prepared: PreparedScoring, log: ScoreLog, context: Context) ->
 
 def metric_provenance(prepared: PreparedScoring) -> dict[str, Any]:
     """The metrics of plugins in a result's provenance; empty if there are none."""
-    return {"metrics": {spec.name: describe(spec) for spec in prepared.metrics}} if prepared.metrics else {}
+    if not prepared.metrics:
+        return {}
+    from pytest_vmaf.metrics.spec import describe
+
+    return {"metrics": {spec.name: describe(spec) for spec in prepared.metrics}}

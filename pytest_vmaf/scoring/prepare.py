@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pytest_vmaf.cache.entries import Cache
 from pytest_vmaf.errors import ModelError, PairError
@@ -13,17 +13,18 @@ from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
 from pytest_vmaf.media.fingerprint import same_content, stamp_of
 from pytest_vmaf.media.pair import Pair, check_pair
-from pytest_vmaf.metrics.spec import MetricSpec
 from pytest_vmaf.scoring.advice import advised, least_depth, note_advice
 from pytest_vmaf.scoring.cached import capabilities
 from pytest_vmaf.scoring.features import XPSNR, columns_of, optional_columns_of, refuse_sizes, requested_features
 from pytest_vmaf.scoring.lead import lead_of
 from pytest_vmaf.scoring.missing_chroma import note_missing_chroma
 from pytest_vmaf.scoring.models import ModelPair, resolve_model
-from pytest_vmaf.scoring.requirements import Requirement
-from pytest_vmaf.scoring.scored_shots import scored_shots
 from pytest_vmaf.scoring.scorer import Capabilities, Scorer, ScoreRequest, Source, Tools
 from pytest_vmaf.scoring.xpsnr import RATES, rate_class, refuse_without_filter
+
+if TYPE_CHECKING:
+    from pytest_vmaf.metrics.spec import MetricSpec
+    from pytest_vmaf.scoring.requirements import Requirement
 
 #: The columns that a bootstrap model adds to its own.
 BOOTSTRAP_COLUMNS = ("bagging", "stddev", "ci_p95_lo", "ci_p95_hi")
@@ -157,7 +158,11 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
         lead=lead_of((models.default, models.neg), *sources, RATES.get(rate, 0)),
         xpsnr_rate=rate,
     )
-    shots = scored_shots(request.shots_for, job, can, pair, request.cache) if request.shots_for else ()
+    shots: tuple[tuple[int, int], ...] = ()
+    if request.shots_for:
+        from pytest_vmaf.scoring.scored_shots import scored_shots
+
+        shots = scored_shots(request.shots_for, job, can, pair, request.cache)
     return PreparedScoring(
         job, models, can, pair, scorer, stamp, request.cache, request.allow, request.require, shots, request.metrics
     )

@@ -200,9 +200,10 @@ def _lag(reference: Sequence[np.ndarray], distorted: np.ndarray) -> float:
     """
     change = reference[2] - reference[0]
     error = _product(reference[1] - distorted, change) / 2 / change.size
-    return error / (_product(change, change) / 4 / change.size + CHANGE_FLOOR)
+    return float(error / (_product(change, change) / 4 / change.size + CHANGE_FLOOR))
 
 
 def _product(a: np.ndarray, b: np.ndarray) -> float:
     """The sum of products of two planes in blocks."""
-    return float(np.einsum("ij,ij->i", a, b).sum(dtype=np.float64))
+    total: np.float64 = np.einsum("ij,ij->i", a, b).sum(dtype=np.float64)
+    return float(total)

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import pytest
 
 from pytest_vmaf.errors import MeasurementError, SettingsError
+from pytest_vmaf.executors.cores import cores
 from pytest_vmaf.executors.parcel import Named, Parcel, pack
-from pytest_vmaf.executors.placement import Placement, cores, worker_threads
+from pytest_vmaf.executors.placement import Placement, worker_threads
 from pytest_vmaf.executors.processes import Processes
 
 #: A scorer that cannot be pickled.

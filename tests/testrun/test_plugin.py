@@ -532,7 +532,7 @@ def test_threads_per_worker(
         """
         import os
         from clips import *
-        from pytest_vmaf.executors.placement import cores
+        from pytest_vmaf.executors.cores import cores
 
         def test_a(vmaf):
             workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
