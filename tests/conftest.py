@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import gc
+import importlib.metadata
 import os
 import shlex
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy  # noqa: F401  (pytester unloads what a run in this process has loaded, and numpy loads only once)
 import pytest
@@ -93,6 +97,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = first.values()
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Iterator[object]:
+    """Keep the garbage collector from the tests that are collected: they are many, and they stay."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def _git_status() -> str | None:
     try:
         argv = ["git", "status", "--porcelain"]
@@ -102,14 +117,68 @@ def _git_status() -> str | None:
     return git.stdout if git.returncode == 0 else None
 
 
+@pytest.fixture(scope="session", autouse=True)
+def packages_read_once() -> Iterator[None]:
+    """Read what is installed once for each `sys.path`. Each start of pytest reads it, and each lookup of a scorer."""
+    find = importlib.metadata.distributions
+    known: dict[object, list[importlib.metadata.Distribution]] = {}
+
+    def distributions(**context: Any) -> Iterable[importlib.metadata.Distribution]:
+        if context:
+            return find(**context)
+        # A folder's time of change tells whether something was installed there.
+        folders = tuple((entry, _changed(entry or os.curdir)) for entry in sys.path)
+        if folders not in known:
+            known[folders] = list(find())
+        return known[folders]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importlib.metadata, "distributions", distributions)
+        for name in ("entry_points", "files"):
+            read_once = functools.cached_property(vars(importlib.metadata.Distribution)[name].fget)
+            read_once.__set_name__(importlib.metadata.Distribution, name)
+            patch.setattr(importlib.metadata.Distribution, name, read_once)
+        yield
+
+
+def _changed(path: str) -> int | None:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return None
+
+
 @pytest.fixture(scope="session")
 def lean_options() -> str:
     """Options for child runs of pytest, as text."""
     return LEAN
 
 
+def _environment() -> dict[str, str]:
+    # pytest sets variables of its own for each test, and the first saliency map sets one for the rest of the process.
+    others = ("PYTEST_", "ORT_DISABLE_TELEMETRY")
+    return {name: value for name, value in os.environ.items() if not name.startswith(others)}
+
+
 @pytest.fixture(autouse=True)
-def lean(request: pytest.FixtureRequest) -> None:
+def unchanged_environment() -> Iterator[None]:
+    """Fail a test that leaves another `os.environ` than it found, which the tests after it would run with."""
+    before = _environment()
+    yield
+    after = _environment()
+    if after != before:
+        changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+        for name in changed:
+            os.environ.pop(name, None)
+            os.environ.update({name: before[name]} if name in before else {})
+        names = ", ".join(changed)
+        pytest.fail(
+            f"after the test, os.environ has another {names}; a test must set variables with monkeypatch.setenv"
+        )
+
+
+@pytest.fixture(autouse=True)
+def lean(unchanged_environment: None, request: pytest.FixtureRequest) -> None:
     """Make child runs of pytest start fast. pytester deletes the variable, so this sets it afterwards."""
     if "pytester" in request.fixturenames:
         request.getfixturevalue("pytester")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import shlex
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +15,15 @@ import pytest
 
 from cli.commands import MEASURING, Done, Run, sweeping
 from pytest_vmaf.cli import main
+
+
+@pytest.fixture(scope="session", autouse=True)
+def parser_built_once() -> Iterator[None]:
+    """Build the parser once: it has over a thousand flags, and parsing leaves it as it was."""
+    module = sys.modules[main.__module__]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "build_parser", functools.cache(module.build_parser))
+        yield
 
 
 @pytest.fixture(scope="session")
