@@ -25,6 +25,7 @@ def measure_regions(setup: Setup) -> Section:
     picture = np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8)
     sides = {
         "`roi`, the bundled network": Side(lambda: vmaf.roi(*clips)),
+        "`roi`, NEG alone": Side(lambda: vmaf.roi(*clips, neg_only=True)),
         "`roi`, all pixels blended, no network": Side(
             lambda: vmaf.roi(*clips, synthetic_mask=0.5, threshold=0, fade=1)
         ),

@@ -7,11 +7,19 @@ from collections.abc import Sequence
 from pytest_vmaf.errors import ScorerError, SettingsError
 from pytest_vmaf.gates.defaults import default_gates, is_sign
 from pytest_vmaf.gates.gate import Gate, effective
-from pytest_vmaf.gates.metrics import MAP_METRICS, PART_METRICS, SEARCH_METRICS, SPEED_METRICS, STREAM_METRICS
+from pytest_vmaf.gates.metrics import (
+    MAP_METRICS,
+    NEG_ROI_METRICS,
+    PART_METRICS,
+    SEARCH_METRICS,
+    SPEED_METRICS,
+    STREAM_METRICS,
+)
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.signs import SIGNS
 from pytest_vmaf.settings import OWN_ORIGINS, Layer, resolve
 
+ROI_WITH_BOTH = "vmaf.roi() without neg_only=True"
 #: What a map measures of each tile.
 TILE_METRICS = ("vmaf", "neg", "gap")
 
@@ -65,6 +73,16 @@ def measured_gates(gates: Sequence[Gate], result: Result) -> tuple[Gate, ...]:
     return tuple(gate for gate in gates if gate not in missing)
 
 
+def needs_neg_only(gates: Sequence[Gate], metrics: Sequence[str]) -> bool:
+    """Whether the call itself gates NEG of the part that has these `metrics`, and no gate needs the default model.
+
+    What a project gates does not decide: a call without gates of its own has every score, for asserts on its result.
+    """
+    parts = [gate for gate in gates if gate.metric in metrics]
+    own = any(gate.origin == "call" and gate.metric in ("neg_roi", "neg_masked") for gate in parts)
+    return own and all(gate.metric in NEG_ROI_METRICS for gate in parts)
+
+
 def supports(metric: str, metrics: Sequence[str]) -> bool:
     """Whether a measurement that alone has these `metrics` measures this one. Tiles have no features."""
     if metric in PART_METRICS:
@@ -88,5 +106,6 @@ def _unsupported(gate: Gate) -> str:
         return f"{gate.name} requires vmaf.check() or vmaf.score(), which measure signs of the whole picture."
     if gate.metric in PART_METRICS:
         method = "quality_map" if gate.metric in MAP_METRICS else "roi"
-        return f"{gate.name} requires vmaf.{method}(): no other method measures {gate.metric}."
+        how = f"vmaf.{method}()" if method == "quality_map" or gate.metric in NEG_ROI_METRICS else ROI_WITH_BOTH
+        return f"{gate.name} requires {how}: no other method measures {gate.metric}."
     return f"{gate.name} is not a gate of vmaf.quality_map(), which measures only vmaf, neg and gap of each tile."

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.gates.gate import Gate, effective, parse_gate, refuse_twice
-from pytest_vmaf.gates.metrics import MAP_METRICS, PART_METRICS, ROI_METRICS, SPEED_METRICS, STREAM_METRICS
+from pytest_vmaf.gates.metrics import (
+    MAP_METRICS,
+    NEG_ROI_METRICS,
+    PART_METRICS,
+    ROI_METRICS,
+    SPEED_METRICS,
+    STREAM_METRICS,
+)
 from pytest_vmaf.gates.plugin_metrics import FindMetric, no_metric
 from pytest_vmaf.gates.tolerance import is_tolerance
 from pytest_vmaf.media.clip import Clip
@@ -43,6 +50,8 @@ class Kind(Generic[MeasuredResult]):
         section: Makes its section of the report from the result, the clips and the number of pictures.
         public: What users get of a result.
         in_chunks: Measures a request in chunks; None if this kind cannot.
+        neg_only: Measures its part of the picture with NEG alone, for calls whose gates need no more; None if every
+            call gets the same scores.
     """
 
     measure: Callable[[MeasureRequest, Scorer], MeasuredResult]
@@ -51,6 +60,7 @@ class Kind(Generic[MeasuredResult]):
     section: Callable[[MeasuredResult, tuple[Clip, Clip], int], Section] | None = None
     public: Callable[[MeasuredResult], object] = lambda result: result
     in_chunks: Callable[[MeasureRequest, Scorer, Chunking], MeasuredResult] | None = None
+    neg_only: Callable[[MeasureRequest, Scorer], MeasuredResult] | None = None
 
 
 def whole_picture(regions: Regions = None, *, find: FindMetric = no_metric) -> Kind[Result]:
@@ -92,19 +102,25 @@ def region_of_interest(
     synthetic_mask: float | None,
     bt601: bool,
     stride: int | None,
+    neg_only: bool | None,
     *,
     find: FindMetric = no_metric,
 ) -> Kind[RoiResult]:
-    """Score the whole picture and its salient part."""
+    """Score the whole picture and its salient part. Raises SettingsError if `neg_only` is not True, False or None."""
+    if not isinstance(neg_only, bool | None):
+        raise SettingsError(f"neg_only must be True, False or None, not {neg_only!r:.80}.")
     from pytest_vmaf.report.part_sections import roi_section
     from pytest_vmaf.roi.frame_masks import Mask, read_path
     from pytest_vmaf.roi.masked_score import measure_roi
 
-    def measure_masked(request: MeasureRequest, scorer: Scorer) -> RoiResult:
-        network = read_path("saliency", saliency)
-        return measure_roi(request, scorer, Mask(weight, threshold, fade, network, synthetic_mask, bt601, stride))
+    def measure_masked(request: MeasureRequest, scorer: Scorer, *, neg_only: bool = False) -> RoiResult:
+        mask = Mask(weight, threshold, fade, read_path("saliency", saliency), synthetic_mask, bt601, stride)
+        return measure_roi(request, scorer, mask, neg_only=neg_only)
 
-    return Kind(measure_masked, ROI_METRICS, section=roi_section)
+    with_neg = partial(measure_masked, neg_only=True)
+    if neg_only:
+        return Kind(with_neg, NEG_ROI_METRICS, section=roi_section)
+    return Kind(measure_masked, ROI_METRICS, section=roi_section, neg_only=None if neg_only is False else with_neg)
 
 
 def tiles(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Generic
 
 from pytest_vmaf.api.chunking import choose_measure, read_seconds, without_chunking
 from pytest_vmaf.api.context import Context
-from pytest_vmaf.api.gate_selection import has_baseline, measured_gates, select_gates, supports
+from pytest_vmaf.api.gate_selection import has_baseline, measured_gates, needs_neg_only, select_gates, supports
 from pytest_vmaf.api.measurement_kinds import Kind, MeasuredResult
 from pytest_vmaf.api.run_stream import StreamPlan, check, note_checked, plan_stream, read
 from pytest_vmaf.baselines.judge import Outcome
@@ -180,6 +180,8 @@ def _measure(
     about.names, about.clips = (str(clips[0]), str(clips[1])), clips
     encoded = is_encode(distorted) and distorted is not reference
     plan = _plan(context, clips, layers, about.gates, kind, call, encoded=encoded)
+    if kind.neg_only is not None and plan.baseline is None and needs_neg_only(plan.gates, kind.metrics):
+        kind = replace(kind, measure=kind.neg_only)
     measure = choose_measure(call.settings, kind, seconds, layers, plan.scorer)
     stream = read(plan.stream, plan.request.distorted) if plan.stream.needs_packets else None
     with context.progress(plan.request.distorted.title) as update:

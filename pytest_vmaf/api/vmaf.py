@@ -92,8 +92,7 @@ class Vmaf:
 
         The gates are those of the call, the marker, the command line, the ini file and `gates.defaults`: signs of the
         picture and `above_100`. The nearest one of a name wins. `max_contrast=None` switches a default off.
-
-        With `baseline=True` the scores are also compared with those of an earlier run. The default tolerances are
+        With `baseline=True` the scores are also compared with those of an earlier run, by the default tolerances
         `max_drop=0.5` (of the mean NEG) and `max_drop_p5=1`.
         """
         kind = partial(kinds.whole_picture, regions)
@@ -115,22 +114,23 @@ class Vmaf:
         synthetic_mask: float | None = None,
         bt601: bool = False,
         stride: int | None = None,
+        neg_only: bool | None = None,
         **settings: Unpack[keywords.RoiSettings],
     ) -> answers.RoiResult:
         """Score the whole picture and its salient part, and blend both: `(1 - weight) * full + weight * masked`.
 
-        The mask is made from the reference. A `MaskError` says that none can be made, or that it covers no frame.
-
         Args:
             weight: The weight of the salient part, from 0 to 1.
-            threshold: The saliency from which the distorted clip is shown. Below it, the reference is.
+            threshold: The saliency of the reference from which the distorted clip is shown, and not the reference.
             fade: The width of the transition above `threshold`.
             saliency: The path of an ONNX network. None is the bundled one.
             synthetic_mask: One saliency, from 0 to 1, for every pixel instead of a network's.
             bt601: Show the network every clip as limited-range BT.601.
             stride: Run the network on one of so many frames, and on each new picture. Default: 2 if bundled, else 1.
+            neg_only: Score the salient part with NEG alone. None: if the call gates its NEG, and no gate needs more.
         """
-        kind = partial(kinds.region_of_interest, weight, threshold, fade, saliency, synthetic_mask, bt601, stride)
+        mask = (weight, threshold, fade, saliency, synthetic_mask, bt601, stride)
+        kind = partial(kinds.region_of_interest, *mask, neg_only)
         return run_measurement(self._context, reference, distorted, settings, kind)
 
     def quality_map(

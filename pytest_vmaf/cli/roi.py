@@ -78,7 +78,9 @@ def run(options: argparse.Namespace) -> int:
         reference, distorted = common.read_clips([options.reference, options.distorted], options)
         names = ("weight", "threshold", "fade", "synthetic_mask", "bt601", "stride")
         settings: dict[str, Any] = {name: getattr(options, name) for name in names}
-        result = vmaf.roi(reference, distorted, saliency=options.saliency_model, **settings, **gates)
+        # The file has the scores of the named model, whatever the gates need.
+        how: dict[str, Any] = {"saliency": options.saliency_model, "neg_only": neg and not options.neg}
+        result = vmaf.roi(reference, distorted, **how, **settings, **gates)
     except MaskError as error:
         return common.print_message(f"saliency mask failed: {error}", NO_MASK)
     except LogError as error:

@@ -44,6 +44,8 @@ ABOVE = "above_100"
 BD_RATE = "bd_rate"
 BASE_METRICS = ("vmaf", "neg", "gap")
 ROI_METRICS = ("vmaf_roi", "neg_roi", "vmaf_masked", "neg_masked", "gap_masked", "mask_coverage")
+#: Those that need no default model.
+NEG_ROI_METRICS = ("neg_roi", "neg_masked", "mask_coverage")
 MAP_METRICS = ("neg_tile", "gap_tile", "neg_salient")
 PART_METRICS = (*ROI_METRICS, *MAP_METRICS)
 #: Numbers of the distorted clip's video stream whose packets and headers must be read for them.

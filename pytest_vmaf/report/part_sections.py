@@ -78,10 +78,10 @@ def regions_section(
 
 def roi_section(result: RoiResult, clips: Pair, pictures: int) -> Section:
     """Scores of the whole picture, the masked picture and their blend, and the salient parts of the worst frame."""
-    rows = []
-    for name, of in (("whole picture", ""), ("masked", "_masked"), (f"roi, weight {result.mask.weight:g}", "_roi")):
-        gap = "–" if of == "_roi" else f"{result[f'gap{of}']:.3f}"
-        rows.append((name, f"{result[f'vmaf{of}']:.3f}", f"{result[f'neg{of}']:.3f}", gap))
+    views = (("whole picture", ""), ("masked", "_masked"), (f"roi, weight {result.mask.weight:g}", "_roi"))
+    scores = {metric: f"{score:.3f}" for metric, score in result.scores.items()}
+    # A gap is not blended, and the masked picture may have been scored with NEG alone.
+    rows = [(name, *(scores.get(f"{metric}{of}", "–") for metric in ("vmaf", "neg", "gap"))) for name, of in views]
     frame, value = result.neg_masked.worst()[0]
     images: list[Pictures | Paragraph] = []
     if pictures:

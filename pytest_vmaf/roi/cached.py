@@ -18,7 +18,7 @@ from pytest_vmaf.roi.frame_masks import Mask, MaskStats
 from pytest_vmaf.roi.saliency_network import Saliency, SaliencyMap
 from pytest_vmaf.scoring.cached import fetch_score, pack_log, score_key, store_score, unpack_log
 from pytest_vmaf.scoring.prepare import PreparedScoring
-from pytest_vmaf.scoring.scorer import ScoreLog
+from pytest_vmaf.scoring.scorer import ModelRun, ScoreLog
 from pytest_vmaf.scoring.verify_log import verify_log
 
 #: The share of each part in the saliency of each frame, and the frames without saliency.
@@ -53,14 +53,17 @@ class MaskedScoreCache:
         prepared: The pair's scoring.
         mask: The settings of the mask.
         digest: The SHA-256 of the saliency network, "" for a synthetic mask.
+        runs: The models of the masked clip, all of the pair's or some.
     """
 
-    def __init__(self, prepared: PreparedScoring, mask: Mask, digest: str) -> None:
+    def __init__(self, prepared: PreparedScoring, mask: Mask, digest: str, runs: tuple[ModelRun, ...]) -> None:
         self._prepared, self._cache = prepared, prepared.cache
+        self._columns = tuple(run.column for run in runs)
         self._unchanged = Unchanged(prepared.job.reference.clip, prepared.job.distorted.clip)
         self._full = score_key(prepared.scorer, prepared.job, self._cache)
         settings = {**asdict(mask), "saliency": digest, "stride": mask.every}
-        key = self._full and key_of("masked", full=self._full, mask=settings, versions=_versions())
+        some = {"models": self._columns} if runs != prepared.job.models else {}
+        key = self._full and key_of("masked", full=self._full, mask=settings, versions=_versions(), **some)
         self._key = key or None
 
     def fetch(self) -> MaskedLogs | None:
@@ -85,8 +88,7 @@ class MaskedScoreCache:
     def _check(self, logs: MaskedLogs) -> None:
         """Refuse values that no masking gives. Raises ValueError, zlib.error or MeasurementError."""
         stats, frames = logs.stats, logs.masked.reference_frames
-        columns = tuple(run.column for run in self._prepared.job.models)
-        verify_log(logs.masked, replace(self._prepared.job, features=(), columns=columns), "the cache")
+        verify_log(logs.masked, replace(self._prepared.job, features=(), columns=self._columns), "the cache")
         valid = len(stats.coverage) == frames and all(0 <= share <= 1 for share in stats.coverage)
         valid = valid and all(0 <= frame < frames for frame in stats.empty)
         if not valid or any(len(zlib.decompress(each)) != stats.size[0] * stats.size[1] for each in stats.maps):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 
-from pytest_vmaf.errors import MaskError, ScorerError, SettingsError
+from pytest_vmaf.errors import MaskError, MeasurementError, ScorerError, SettingsError
 from pytest_vmaf.media.process import thread_refusals
 from pytest_vmaf.roi.cached import MaskedLogs, MaskedScoreCache, SaliencyCache
 from pytest_vmaf.roi.frame_masks import Mask, MaskStats, frame_mask_of
@@ -26,10 +26,12 @@ from pytest_vmaf.scoring.order_warning import warn_of_order
 from pytest_vmaf.scoring.prepare import MeasureRequest, PreparedScoring, prepare
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import Scale, Score
-from pytest_vmaf.scoring.scorer import ScoreLog, Scorer, Source
+from pytest_vmaf.scoring.scorer import ModelRun, RepeatableScorer, ScoreLog, Scorer, Source
 from pytest_vmaf.text import printable
 
 MASKED = "masked"
+#: The metrics of the masked clip that need the default model.
+DEFAULT_METRICS = ("vmaf_roi", "vmaf_masked", "gap_masked")
 #: If the mask keeps a smaller share of the picture, nearly everything that is scored is the reference.
 LITTLE = 0.01
 #: The network's name if the mask is synthetic.
@@ -45,6 +47,9 @@ class RoiResult(Result):
     salient, and the reference everywhere else. Masks are blended at the bit depth of the scored clips.
 
     Gaps are never blended. `above_100` is that of the whole picture: under a mask it would need a scoring of its own.
+
+    Where gates need NEG alone, the masked clip is scored with the NEG model alone. `vmaf_roi`, `vmaf_masked` and
+    `gap_masked` then raise `MeasurementError`.
 
     Attributes:
         mask: The settings of the mask.
@@ -63,8 +68,20 @@ class RoiResult(Result):
     maps: tuple[int, int, tuple[bytes, ...]] = field(hash=False, repr=False, compare=False, default=(0, 0, ()))
 
     def __repr__(self) -> str:
-        parts = f"full {self.vmaf_full:.2f}, masked {self.vmaf_masked:.2f}, weight {self.mask.weight:g}"
+        weight = f"weight {self.mask.weight:g}"
+        if "vmaf_masked" not in self.features:
+            parts = f"full {self.neg_full:.2f}, masked {self.neg_masked:.2f}, {weight}"
+            return f"<RoiResult NEG {self.neg_roi:.2f} ({parts}), {self.context.distorted}>"
+        parts = f"full {self.vmaf_full:.2f}, masked {self.vmaf_masked:.2f}, {weight}"
         return f"<RoiResult VMAF {self.vmaf_roi:.2f} ({parts}), NEG {self.neg_roi:.2f}, {self.context.distorted}>"
+
+    def __getitem__(self, metric: str) -> Score:
+        if metric in DEFAULT_METRICS and metric not in self.features:
+            raise MeasurementError(
+                f"{metric} was not measured: the masked clip was scored with the NEG model alone, since the call gates "
+                "NEG alone or passes neg_only=True.\n  Pass neg_only=False to vmaf.roi()."
+            )
+        return super().__getitem__(metric)
 
     @property
     def vmaf_full(self) -> Score:
@@ -112,8 +129,14 @@ class RoiResult(Result):
         return (zlib.decompress(pictures[frame]), width, height) if frame < len(pictures) else None
 
 
-def measure_roi(request: MeasureRequest, scorer: Scorer, mask: Mask) -> RoiResult:
+def measure_roi(request: MeasureRequest, scorer: Scorer, mask: Mask, *, neg_only: bool = False) -> RoiResult:
     """Score the pair as it is and under a mask, by the default model and its NEG variant, in one run.
+
+    Args:
+        request: The clips and settings.
+        scorer: The scorer backend.
+        mask: The settings of the mask.
+        neg_only: Whether to score the masked clip with the NEG model alone.
 
     Raises:
         MaskError: If the network cannot be loaded or breaks its contract, or the mask keeps nothing of any frame.
@@ -123,13 +146,16 @@ def measure_roi(request: MeasureRequest, scorer: Scorer, mask: Mask) -> RoiResul
     prepared, network = _prepare(request, scorer, mask)
     if not prepared.can.reads_clips:
         raise SettingsError(f"A mask needs a scorer that reads clips; {prepared.can.name!r} does not.")
-    cache = MaskedScoreCache(prepared, mask, digest)
-    logs = cache.fetch()
+    # Other scorers may give other numbers with one model than with two.
+    neg_only = neg_only and isinstance(scorer, RepeatableScorer)
+    runs = (prepared.models.neg,) if neg_only else prepared.job.models
+    caches = [MaskedScoreCache(prepared, mask, digest, models) for models in dict.fromkeys((runs, prepared.job.models))]
+    logs = next((logs for cache in caches if (logs := cache.fetch())), None)
     if logs is None:
         if mask.synthetic is None:
             network = network or load_saliency(mask.saliency)
-        logs = _score(prepared, mask, network)
-        cache.store(logs)
+        logs = _score(prepared, mask, network, runs)
+        caches[0].store(logs)
     stats = logs.stats
     if len(stats.empty) == len(stats.coverage):
         raise MaskError(
@@ -142,7 +168,10 @@ def measure_roi(request: MeasureRequest, scorer: Scorer, mask: Mask) -> RoiResul
     command = _command(request, mask, prepared.can.name)
     full = conclude(prepared, logs.full, command=command, notes=notes)
     warn_of_order(prepared, logs.full, full)
-    masked = _under_mask(prepared, masked_source(prepared.job, Path(MASKED)))
+    masked = _under_mask(prepared, masked_source(prepared.job, Path(MASKED)), runs)
+    # A complete log of the cache has more columns.
+    columns = {name: logs.masked.columns[name] for name in masked.job.columns}
+    logs = replace(logs, masked=replace(logs.masked, columns=columns))
     log = replace(_fill_empty(logs, frozenset(stats.empty)), command=command)
     context = context_of(masked, log, f"{prepared.job.distorted.clip} [{MASKED}]", notes=notes)
     return roi_result(full, scores_of(masked, log, context), mask, label, stats)
@@ -157,7 +186,7 @@ def _prepare(request: MeasureRequest, scorer: Scorer, mask: Mask) -> tuple[Prepa
         return prepared, loading.result() if loading else None
 
 
-def _score(prepared: PreparedScoring, mask: Mask, network: Saliency | None) -> MaskedLogs:
+def _score(prepared: PreparedScoring, mask: Mask, network: Saliency | None, runs: tuple[ModelRun, ...]) -> MaskedLogs:
     job, stats = prepared.job, MaskStats()
     # The bundled network computes its maps as fast as the cache reads them.
     recall = SaliencyCache(prepared, mask, network) if network is not None and mask.saliency is not None else None
@@ -166,7 +195,7 @@ def _score(prepared: PreparedScoring, mask: Mask, network: Saliency | None) -> M
     # A scoring with frames around it may need a second run, and a stream is read once.
     logs = score_together({"": prepared}) if any(job.lead) else {}
     with masked_stream(prepared, frame_mask, small) as (source, feed):
-        logs |= score_together({**({} if logs else {"": prepared}), MASKED: _under_mask(prepared, source)})
+        logs |= score_together({**({} if logs else {"": prepared}), MASKED: _under_mask(prepared, source, runs)})
     if feed.frames != logs[""].reference_frames:
         raise ScorerError(f"Only {feed.frames} of {logs[''].reference_frames} frames were masked.")
     if recall is not None:
@@ -175,12 +204,14 @@ def _score(prepared: PreparedScoring, mask: Mask, network: Saliency | None) -> M
     return MaskedLogs(replace(logs[""], cached=""), logs[MASKED], stats)
 
 
-def _under_mask(prepared: PreparedScoring, source: Source) -> PreparedScoring:
-    """The scoring of the masked clip instead of the distorted one, without features."""
+def _under_mask(prepared: PreparedScoring, source: Source, runs: tuple[ModelRun, ...]) -> PreparedScoring:
+    """The scoring of the masked clip instead of the distorted one, by these models and without features."""
     part = part_of(prepared, MASKED, (prepared.job.width, prepared.job.height), "")
-    columns = tuple(run.column for run in part.job.models)
+    runs = tuple(run for run in part.job.models if run.column in {each.column for each in runs})
+    columns = tuple(run.column for run in runs)
     # The stream has no frames before those of the part.
-    return replace(part, job=replace(part.job, distorted=source, features=(), columns=columns, lead=(0, 0)))
+    job = replace(part.job, distorted=source, models=runs, features=(), columns=columns, lead=(0, 0))
+    return replace(part, job=job)
 
 
 def blended(full: float, masked: float, weight: float) -> float:
@@ -198,9 +229,8 @@ def roi_result(full: Result, masked: Mapping[str, Score], mask: Mask, saliency: 
 
     coverage, scale = tuple(stats.coverage), full.neg.scale
     parts = {
-        "vmaf_roi": blend("vmaf"),
-        "neg_roi": blend("neg"),
-        **{f"{metric}_masked": with_view(masked[metric], MASKED) for metric in ("vmaf", "neg", "gap")},
+        **{f"{metric}_roi": blend(metric) for metric in ("vmaf", "neg") if metric in masked},
+        **{f"{metric}_masked": with_view(score, MASKED) for metric, score in masked.items()},
         "mask_coverage": Score(coverage, Scale("mask_coverage", "", "", scale.width, scale.height), full.context),
     }
     return RoiResult(

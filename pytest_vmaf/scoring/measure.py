@@ -191,11 +191,9 @@ def may_be_blind(log: ScoreLog, job: ScoreRequest) -> bool:
 
 
 def scores_of(prepared: PreparedScoring, log: ScoreLog, context: Context) -> dict[str, Score]:
-    """The scores of a log by metric: "vmaf", "neg" and "gap" first, then every other column."""
+    """The scores of a log by metric: "vmaf", "neg" and "gap" first, or "neg" alone, then every other column."""
     job, models = prepared.job, prepared.models
-    default, neg = log.columns[models.default.column], log.columns[models.neg.column]
-    # Unclipped: near the ceiling, clipped scores would hide the gap.
-    gap = tuple(a - b for a, b in zip(default, neg, strict=True))
+    default, neg = log.columns.get(models.default.column), log.columns[models.neg.column]
     intervals = [f"{run.column}_{part}" for run in job.models for part in BOOTSTRAP_COLUMNS if run.bootstrap]
 
     options = {column: options_of(each) for each in job.features for column in every_column_of(each)}
@@ -208,10 +206,14 @@ def scores_of(prepared: PreparedScoring, log: ScoreLog, context: Context) -> dic
         scale = Scale(metric, model, generation, job.width, job.height, low, high, higher_is_better(metric))
         return Score(frames, scale, context)
 
+    base = {"neg": build("neg", neg, models.neg_name, models.low, models.high)}
+    if default is not None:
+        # Unclipped: near the ceiling, clipped scores would hide the gap.
+        gap = tuple(a - b for a, b in zip(default, neg, strict=True))
+        vmaf = build("vmaf", default, models.name, models.low, models.high)
+        base = {"vmaf": vmaf, **base, "gap": build("gap", gap, models.label, None, None)}
     return {
-        "vmaf": build("vmaf", default, models.name, models.low, models.high),
-        "neg": build("neg", neg, models.neg_name, models.low, models.high),
-        "gap": build("gap", gap, models.label, None, None),
+        **base,
         **{
             column: build(column, log.columns[column], label, None, None)
             for column, label in labels.items()

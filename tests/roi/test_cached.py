@@ -88,10 +88,16 @@ def test_key_depends_on_mask_and_network(pairs, tmp_path):
         Mask(synthetic=0.7),
         Mask(synthetic=0.8),
     ]
-    keys = {MaskedScoreCache(prepared, mask, digest)._key for mask in masks for digest in ("a", "b")}
+    models = prepared.job.models, (prepared.models.neg,)
+    keys = {
+        MaskedScoreCache(prepared, mask, digest, runs)._key
+        for mask in masks
+        for digest in ("a", "b")
+        for runs in models
+    }
     # A network is its digest, not its path, and the bundled one looks at every second frame: the first and the last but
     # two are the same.
-    assert len(keys) == 2 * (len(masks) - 1)
+    assert len(keys) == 4 * (len(masks) - 1)
     assert None not in keys
 
 

@@ -25,6 +25,7 @@ from pytest_vmaf import (
     GateViolation,
     IncomparableScores,
     MaskError,
+    MeasurementError,
     ModelError,
     PairError,
     Result,
@@ -475,6 +476,58 @@ def test_gates_of_roi(pair: Pair, synthetic: RoiResult) -> None:
 def test_roi_gates_need_roi(pair: Pair, measuring: str, gate: str) -> None:
     with pytest.raises(SettingsError, match=rf"{gate} requires vmaf\.roi\(\)"):
         getattr(Vmaf(), measuring)(*pair(), **{gate: 1})
+
+
+# NEG alone.
+
+
+def test_neg_only(pair: Pair, synthetic: RoiResult) -> None:
+    settings: dict[str, Any] = {"synthetic_mask": 0.35, "weight": 0.25}
+    found = Vmaf().roi(*pair(), min_neg_roi=0, min_mask_coverage=0, **settings)
+    parts = ("neg_roi", "neg_masked", "mask_coverage")
+    assert found.features.keys() - Vmaf().self_score(pair()[0]).features.keys() == set(parts)
+    for metric in (*parts, "vmaf", "neg", "gap"):
+        assert found[metric].frames == synthetic[metric].frames
+    assert found.above_100 == synthetic.above_100
+    assert repr(found).startswith(f"<RoiResult NEG {found.neg_roi:.2f} (full {found.neg_full:.2f}, masked ")
+    for read in (lambda: found.vmaf_roi, lambda: found["gap_masked"], lambda: found.pooled("vmaf_masked")):
+        with pytest.raises(MeasurementError, match=r"_(roi|masked) was not measured: .*\n  Pass neg_only=False to"):
+            read()
+
+
+@pytest.mark.slow
+def test_neg_only_is_asked_for(pair: Pair, synthetic: RoiResult) -> None:
+    settings: dict[str, Any] = {"synthetic_mask": 0.35, "weight": 0.25}
+    vmaf = Vmaf(min_neg_roi=0)
+    assert "vmaf_roi" not in vmaf.roi(*pair(), neg_only=True, **settings).features
+    assert vmaf.roi(*pair(), min_neg_roi=1, neg_only=False, **settings) == synthetic
+    assert vmaf.roi(*pair(), min_neg_roi=1, max_gap_masked=99, **settings) == synthetic
+    with pytest.raises(SettingsError, match=r"min_roi requires vmaf\.roi\(\) without neg_only=True"):
+        vmaf.roi(*pair(), neg_only=True, min_roi=1, **settings)
+
+
+@pytest.mark.slow
+def test_neg_only_in_cache(pair: Pair, tmp_path: Path) -> None:
+    vmaf = Vmaf(cache_dir=tmp_path)
+    settings: dict[str, Any] = {"synthetic_mask": 0.4, "weight": 0.5}
+    alone = vmaf.roi(*pair(), neg_only=True, **settings)
+    both = vmaf.roi(*pair(), **settings)
+    assert not both.provenance["cached"]
+    assert both.neg_masked.frames == alone.neg_masked.frames
+    assert vmaf.roi(*pair(), **settings).gap_masked == both.gap_masked
+    assert vmaf.roi(*pair(), neg_only=True, **settings) == alone
+    # A complete entry serves a call that needs less, and gives it no more.
+    other = {**settings, "weight": 0.3}
+    vmaf.roi(*pair(), **other)
+    served = vmaf.roi(*pair(), neg_only=True, **other)
+    assert served.provenance["cached"]
+    assert served.features.keys() == alone.features.keys()
+
+
+@pytest.mark.parametrize("value", [1, "yes", []])
+def test_neg_only_is_not_a_flag(pair: Pair, value: object) -> None:
+    with pytest.raises(SettingsError, match="neg_only must be True, False or None, not"):
+        Vmaf().roi(*pair(), neg_only=value)  # type: ignore[arg-type]
 
 
 # Which scorer, and in how many runs.
