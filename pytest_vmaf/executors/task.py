@@ -80,7 +80,7 @@ def run_task(task: Task[T], coordinator: int = 0) -> Outcome[T]:
 def _watch_coordinator() -> None:
     """In a worker process, once: end with a coordinator that is killed.
 
-    A worker of a forked pool has the coordinator's open files, and with them its lock on the file of rows.
+    A worker of a forked pool would wait for its next task for ever, since it holds both ends of the pipe itself.
     """
     coordinator = multiprocessing.parent_process()
     if coordinator is None or any(thread.name == WATCH for thread in threading.enumerate()):
@@ -101,6 +101,8 @@ def plain_error(error: BaseException) -> TaskError:
     plain: TaskError
     if kind is not None and issubclass(kind, TaskError) and isinstance(error, kind):
         plain = kind(str(error))
+    elif isinstance(error, OSError) and error.strerror:
+        plain = MeasurementError(f"The system refused what the task needs: {printable(str(error)[:2000])}.")
     else:
         plain = MeasurementError(f"{type(error).__name__}: {printable(str(error)[:2000])}".removesuffix(": "))
     for note in notes:

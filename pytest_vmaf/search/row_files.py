@@ -23,6 +23,19 @@ except ImportError:  # pragma: no cover  (Windows)
 HEAD = b'{"schema": %d, "source": "' % SCHEMA
 #: In bytes. A row has about 3 KiB, mostly scores and its command, so a file has room for 300,000.
 MAX_LINE, MAX_FILE = 1 << 20, 1 << 30
+#: The files that sweeps of this process write now.
+_written: set[FileIO] = set()
+
+
+def _close_copies() -> None:
+    """Runs in a process that is forked during a sweep, such as a worker: its copies would keep the lock."""
+    for file in _written:
+        file.close()
+    _written.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_copies)
 
 
 def read_rows(path: Path) -> tuple[Row, ...]:
@@ -70,6 +83,8 @@ def locked_file(path: Path) -> Iterator[FileIO]:
             _check_regular(path)
             # Unbuffered: a buffer would try again to write what did not fit when it is closed.
             file = stack.enter_context(FileIO(path, "a+b"))
+            stack.callback(_written.discard, file)
+            _written.add(file)
             _lock(file, name)
             _repair(file)
         except OSError as error:
@@ -77,7 +92,7 @@ def locked_file(path: Path) -> Iterator[FileIO]:
         try:
             yield file
         finally:
-            # Forked processes may have the file open, and the lock lasts as long as any of them does.
+            # What else has the file open, for example a program that a library started, would keep the lock.
             _unlock(file)
 
 
@@ -118,7 +133,8 @@ def _lock(file: FileIO, name: str) -> None:
 
 def _unlock(file: FileIO) -> None:
     with contextlib.suppress(OSError):
-        if fcntl is not None:
+        # Closed in a forked process, whose unlocking would be its parent's.
+        if fcntl is not None and not file.closed:
             fcntl.flock(file, fcntl.LOCK_UN)
 
 

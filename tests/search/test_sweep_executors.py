@@ -87,8 +87,10 @@ def test_what_cannot_be_sent(clips: list[Path], tmp_path: Path) -> None:
     output = tmp_path / "rows.jsonl"
     local = Encoder("local", function=lambda source, output, crf: None)
     for encoder, text in ((local, "The encoder local cannot be sent to a worker"), (threading.Lock(), "encoder must")):
-        with Processes(1) as processes, pytest.raises(SettingsError, match=text):
+        with Processes(1) as processes, pytest.raises(SettingsError, match=text) as caught:
             sweep(clips[:1], output, encoders=[encoder], executor=processes)
+        # The same sweep would not resume.
+        assert not hasattr(caught.value, "__notes__")
     for executor, text in ((2, r"Pass ProcessPoolExecutor\(2\)"), (ThreadPoolExecutor, "Pass an instance")):
         with pytest.raises(SettingsError, match=text):
             sweep(clips[:1], output, executor=executor)
@@ -98,13 +100,32 @@ def test_what_cannot_be_sent(clips: list[Path], tmp_path: Path) -> None:
 
 
 def test_lock_ends_with_the_sweep(tmp_path: Path) -> None:
-    """A forked worker has the file open for as long as it lives."""
+    """Another process may have the file open for as long as it lives."""
     with locked_file(tmp_path / "rows.jsonl") as file:
-        worker = os.dup(file.fileno())
+        other = os.dup(file.fileno())
         with pytest.raises(MeasurementError, match="Another sweep"), locked_file(tmp_path / "rows.jsonl"):
             pass
     with locked_file(tmp_path / "rows.jsonl"):
-        os.close(worker)
+        os.close(other)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_lock_is_not_that_of_forked_workers(tmp_path: Path) -> None:
+    """A worker that is left over from a sweep that was killed would lock its rows for ever."""
+    reader, writer = os.pipe()
+    with locked_file(tmp_path / "rows.jsonl") as file:
+        worker = os.fork()
+        if worker == 0:
+            os.close(writer)
+            os.read(reader, 1)
+            os._exit(0)
+        # As when this process is killed: its files are closed, and it unlocks nothing.
+        file.close()
+        with locked_file(tmp_path / "rows.jsonl"):
+            os.close(writer)
+    os.close(reader)
+    os.waitpid(worker, 0)
 
 
 def test_source_of_a_worker(clips: list[Path], tmp_path: Path) -> None:
