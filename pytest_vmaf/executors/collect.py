@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from pytest_vmaf.errors import MeasurementError
+from pytest_vmaf.executors.own_threads import refuse_own_threads, waiting_thread
 from pytest_vmaf.executors.processes import PATIENCE, Processes
 from pytest_vmaf.executors.task import Outcome, Task, TaskError, plain_error, run_task
+from pytest_vmaf.media import scratch
 from pytest_vmaf.text import plural, printable
 
 T = TypeVar("T")
@@ -55,9 +57,11 @@ def collect(executor: Executor, tasks: Iterable[Task[T]]) -> Generator[Done[T], 
         tasks: What to run. They are taken as they can be submitted.
 
     Raises:
+        SettingsError: If all threads of the executor wait for its tasks, this one among them.
         MeasurementError: If the executor breaks or takes no tasks, or the workers die again and again.
     """
-    return _Collection(executor, tasks).run()
+    with waiting_thread(executor):
+        yield from _Collection(executor, tasks).run()
 
 
 class _Collection(Generic[T]):
@@ -124,6 +128,7 @@ class _Collection(Generic[T]):
             try:
                 future = self._ends.get(timeout=SLICE)
             except queue.Empty:
+                refuse_own_threads(self._executor)
                 continue
             if future in self._pending:
                 return future
@@ -131,7 +136,8 @@ class _Collection(Generic[T]):
     def _done(self, task: Task[T], future: Future[Outcome[T]]) -> Done[T]:
         error = _exception(future)
         if isinstance(error, CancelledError) or (error is not None and type(error).__name__ == "CancelledError"):
-            return Done(task, error=MeasurementError(f"The executor {_name(self._executor)} cancelled it."))
+            reason = f"The executor {_name(self._executor)} cancelled it.{_hint(self._executor)}"
+            return Done(task, error=MeasurementError(reason))
         if error is not None:
             return Done(task, error=plain_error(error))
         outcome = future.result()
@@ -155,6 +161,8 @@ class _Collection(Generic[T]):
             else:
                 yield self._done(task, future)
         if not isinstance(self._executor, Processes):
+            # A worker that was killed outright has left its folder.
+            scratch.sweep(again=True)
             raise MeasurementError(
                 f"The executor {_name(self._executor)} broke, because one of its workers died: {_text(broken)}\n"
                 f"  {plural(len(lost), 'task')} had been submitted: {_names([task.name for task in lost])}."
@@ -185,6 +193,11 @@ def _exception(future: Future[Outcome[T]]) -> BaseException | None:
 
 def _name(executor: Executor) -> str:
     return printable(type(executor).__name__)
+
+
+def _hint(executor: Executor) -> str:
+    """Why an executor may have cancelled a task. A client of Dask that has lost its scheduler does not tell."""
+    return " Has the scheduler ended?" if type(executor).__module__.startswith("distributed.") else ""
 
 
 def _text(error: BaseException) -> str:

@@ -21,10 +21,12 @@ class Failure:
     Attributes:
         name: What it was, for example "ref.y4m, libx264 medium, CRF 20".
         error: Why it failed.
+        place: Its place among all tasks. Tasks end in any order; failures are listed in that of the tasks.
     """
 
     name: str
     error: TaskError
+    place: int = 0
 
 
 def failure_error(failures: Sequence[Failure], total: int, noun: str) -> TaskError:
@@ -43,7 +45,7 @@ def failure_error(failures: Sequence[Failure], total: int, noun: str) -> TaskErr
     kinds = {type(failure.error) for failure in failures}
     kind: type[TaskError] = kinds.pop() if len(kinds) == 1 else MeasurementError
     lines = [f"{len(failures)} of {total} {nouns} failed:"]
-    for failure in failures[:MOST_LISTED]:
+    for failure in sorted(failures, key=lambda failure: failure.place)[:MOST_LISTED]:
         first, _, _ = str(failure.error).partition("\n")
         lines.append(f"  {failure.name}: {first[:LONGEST_LINE]}")
     if len(failures) > MOST_LISTED:

@@ -148,13 +148,13 @@ def _run(
                     bisections[places[id(each.task)]] = bisection
                     encodes += len(bisection.probes)
                 if each.error is not None:
-                    failures.append(Failure(each.task.name, each.error))
+                    failures.append(Failure(each.task.name, each.error, places[id(each.task)]))
                 if progress and bisections:
                     progress(encodes, encodes / len(bisections) * len(searches))
         except MeasurementError as error:
             if not failures:
                 raise
-            failures.append(Failure("the rest", error))
+            failures.append(Failure("the rest", error, len(tasks)))
     if failures:
         failure = failure_error(failures, len(searches), "search")
         if isinstance(failure, MeasurementError):

@@ -6,6 +6,7 @@ Interrupting a sweep loses at most one row.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
@@ -87,7 +88,8 @@ def sweep(request: SweepRequest, scorer: Scorer) -> tuple[Row, ...]:
         todo = [(curve, crf) for curve, crf in grid if (curve.setup, crf) not in rows]
         done = len(grid) - len(todo)
         update(done, len(grid))
-        made = _rows_here(todo) if request.placement is None else _rows_elsewhere(todo, request.placement)
+        # What cannot be sent to workers is an error of the call, with no rows to resume after.
+        made = _rows_here(todo) if request.placement is None else _rows_elsewhere(*_place(todo, request.placement))
         try:
             with closing(made):
                 for row in made:
@@ -112,24 +114,29 @@ def _rows_here(todo: Iterable[tuple[SweepCurve, float]]) -> Generator[Row, None,
                 yield curve.row(prober, crf)
 
 
-def _rows_elsewhere(todo: Sequence[tuple[SweepCurve, float]], placement: Placement) -> Generator[Row, None, None]:
-    """The rows as they come. At the end, raises what failed."""
-    # Before the first task: what cannot be sent is an error of the call.
+def _place(todo: Sequence[tuple[SweepCurve, float]], placement: Placement) -> tuple[Executor, Sequence[SweepCell]]:
+    """The executor and its tasks. Raises SettingsError for what cannot be sent."""
     parcels = {id(curve): curve.pack(placement) for curve in {id(curve): curve for curve, _ in todo}.values()}
-    tasks = (SweepCell(parcels[id(curve)], curve.setup.name, crf, curve.setup.mode) for curve, crf in todo)
+    cells = [SweepCell(parcels[id(curve)], curve.setup.name, crf, curve.setup.mode) for curve, crf in todo]
+    return placement.executor, cells
+
+
+def _rows_elsewhere(executor: Executor, cells: Sequence[SweepCell]) -> Generator[Row, None, None]:
+    """The rows as they come. At the end, raises what failed."""
+    places = {id(cell): place for place, cell in enumerate(cells)}
     failures: list[Failure] = []
-    with closing(collect(placement.executor, tasks)) as results:
+    with closing(collect(executor, cells)) as results:
         try:
             for each in results:
                 yield from each.values
                 if each.error is not None:
-                    failures.append(Failure(each.task.name, each.error))
+                    failures.append(Failure(each.task.name, each.error, places[id(each.task)]))
         except MeasurementError as error:
             if not failures:
                 raise
-            failures.append(Failure("the rest", error))
+            failures.append(Failure("the rest", error, len(cells)))
     if failures:
-        raise failure_error(failures, len(todo), "encode")
+        raise failure_error(failures, len(cells), "encode")
 
 
 def _check(request: SweepRequest) -> None:

@@ -19,6 +19,7 @@ from pytest_vmaf.executors import collect as module
 from pytest_vmaf.executors.collect import Done, collect
 from pytest_vmaf.executors.failures import Failure, failure_error
 from pytest_vmaf.executors.processes import Processes
+from pytest_vmaf.executors.task import plain_error
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,28 @@ class Odd(Executor):
         return outcome
 
 
+def test_thread_that_waits_for_itself() -> None:
+    """Of two threads that wait for tasks of their own pool, one is refused, and then runs the tasks of the other."""
+    both = threading.Barrier(2)
+
+    def wait_for_tasks() -> list[int] | str:
+        with closing(collect(pool, [Square(2), Square(3)])) as results:
+            both.wait(10)
+            try:
+                return values(results)
+            except SettingsError as error:
+                return str(error)
+
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(wait_for_tasks) for _ in range(2)]
+        answers = [each.result(10) for each in waiting]
+    assert [4, 9] in answers
+    [refusal] = [answer for answer in answers if isinstance(answer, str)]
+    assert refusal.startswith("executor must not be the pool in which the call itself runs: its 2 threads would wait")
+    with ThreadPoolExecutor(1) as outer, ThreadPoolExecutor(1) as pool:
+        assert outer.submit(lambda: values(collect(pool, [Square(2)]))).result(10) == [4]
+
+
 def test_executor_that_is_none() -> None:
     for number, text in ((-1, "Odd does not take tasks: it has no pool"), (1, "Odd returns Outcome in place of a")):
         with pytest.raises(MeasurementError, match=text):
@@ -180,5 +203,9 @@ def test_list_of_failures() -> None:
     assert type(many) is ClipError
     assert str(many).startswith("25 of 99 encodes failed:\n  cell 0: bad 0\n  cell 1: bad 1\n")
     assert str(many).endswith("cell 19: bad 19\n  … and 5 more")
-    mixed = [Failure("a", ClipError("x")), Failure("b", ScorerError("y"))]
+    mixed = [Failure("b", ClipError("x"), 2), Failure("a", plain_error(OSError(28, "No space left", "/x")), 1)]
     assert type(failure_error(mixed, 2, "encode")) is MeasurementError
+    assert str(failure_error(mixed, 2, "encode")).splitlines()[1:] == [
+        "  a: The system refused what the task needs: [Errno 28] No space left: '/x'.",
+        "  b: x",
+    ]
