@@ -98,7 +98,14 @@ def sections_of(delta: Delta, document: Record, most: int) -> list[Section]:
     changed = [change.test for _, group in changes for change in group]
     names = _names([*(test["id"] for test in bad), *(pair.test for pair in delta.incomparable), *changed])
     sections = []
-    failures = [(names[test["id"]], wording.cut(explain(test), 2 * LONGEST)) for test in bad[:most]]
+    several = Counter(test["id"] for test in document["tests"])
+    failures = [
+        (
+            _with_details(names[test["id"]], document["runs"][test["run"]]["name"] if several[test["id"]] > 1 else ""),
+            wording.cut(explain(test), 2 * LONGEST),
+        )
+        for test in bad[:most]
+    ]
     obstacles = [(_place(pair, names), wording.cut(pair.obstacle, 2 * LONGEST)) for pair in delta.incomparable[:most]]
     for name, count, lines in (
         ("Failed", len(bad), failures),
@@ -138,8 +145,13 @@ def _row(change: Change, names: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _place(row: Change | Pair, names: Mapping[str, str]) -> str:
-    details = [wording.cut(text, LONGEST, middle=True) for text in (row.clip, row.run) if text]
-    return f"{names[row.test]} ({', '.join(details)})" if details else names[row.test]
+    return _with_details(names[row.test], row.clip, row.run)
+
+
+def _with_details(name: str, *details: str) -> str:
+    """A name, with what tells it from others of that name."""
+    texts = [wording.cut(text, LONGEST, middle=True) for text in details if text]
+    return f"{name} ({', '.join(texts)})" if texts else name
 
 
 def _name(change: Change) -> str:

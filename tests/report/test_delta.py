@@ -136,6 +136,9 @@ def test_pairing() -> None:
     one |= {"runs": runs, "tests": tests}
     other |= {"runs": [*reversed(runs)], "tests": [{**test, "run": 1 - test["run"]} for test in tests]}
     assert compare(one, other).unchanged == 2
+    failing = {**one, "tests": [{**test, "status": "failed"} for test in tests]}
+    text = delta_page.markdown(compare(one, failing), failing, one)
+    assert [row in text for row in ("| test&#95;a (x86) |", "| test&#95;a (arm) |")] == [True, True]
     skipped = a_named_test("test_a", status="skipped") | {"message": "no clip"}
     broken = a_named_test("test_b", an_error(), status="error")
     new = compare(
