@@ -6,6 +6,7 @@ from statistics import geometric_mean
 from typing import TYPE_CHECKING
 
 from pytest_vmaf.report.sections import DataTable, Paragraph, Section
+from pytest_vmaf.text import plural
 
 if TYPE_CHECKING:
     from pytest_vmaf.search.benchmark import Benchmark, RankedEncoder
@@ -31,7 +32,7 @@ def benchmark_section(benchmark: Benchmark) -> Section:
 def _cells(benchmark: Benchmark, encoder: RankedEncoder) -> list[str]:
     low, high = ((end - 1) * 100 for end in encoder.interval or (1, 1))
     delta = encoder.bd_rate
-    fewer = f" ({len(delta.per_source)} sources)" if delta and len(delta.per_source) < len(benchmark.sources) else ""
+    fewer = f" ({plural(len(delta.per_source), 'source')})" if delta and len(delta.per_source) < len(benchmark.sources) else ""
     anchor = encoder.name == benchmark.anchor
     bitrates = []
     for target in benchmark.targets:

@@ -152,7 +152,7 @@ def _common(rates: Mapping[str, _Rates], unranked: Mapping[str, str]) -> list[_M
         raise MeasurementError(
             "\n  ".join(
                 [
-                    "The encoders share no source and target. Rank fewer of them with encoders=, or sweep more.",
+                    "The encoders share no source and target. Name fewer encoders, or sweep more.",
                     *(f"{label} has {text}." for label, text in names.items()),
                 ]
             )

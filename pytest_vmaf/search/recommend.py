@@ -128,7 +128,7 @@ def check_models(setups: Iterable[Setup], metric: Metric) -> None:
     if len(models) > 1:
         raise MeasurementError(
             f"The {metric} scores of the rows are from {len(models)} models: {_list(models)}. Their scores are not on "
-            "one scale. Use source=, or sweep each model into a file of its own."
+            "one scale. Sweep each model into a file of its own, or pass the rows of one model."
         )
 
 
