@@ -40,7 +40,7 @@ def add_changes(actions: common.Commands) -> None:
 
 
 def _prune(options: argparse.Namespace) -> int:
-    from pytest_vmaf.history.file import read_history, rewriting
+    from pytest_vmaf.history.file import MAX_PRUNED, read_history, rewriting
     from pytest_vmaf.history.prune import Pruning, prune
 
     if options.keep is not None and options.keep < 0:
@@ -53,10 +53,10 @@ def _prune(options: argparse.Namespace) -> int:
     if pruning.is_empty:
         raise SettingsError("Name what to remove: --keep, --before, --unchanged, --branch or --test.")
     if options.dry_run:
-        before = [*read_history(options.file)]
+        before = [*read_history(options.file, largest=MAX_PRUNED)]
         after = prune(before, pruning)
     else:
-        with rewriting(options.file) as lines:
+        with rewriting(options.file, largest=MAX_PRUNED) as lines:
             before, after = [*lines], prune(lines, pruning)
             lines[:] = after
     would = "would be removed" if options.dry_run else "removed"

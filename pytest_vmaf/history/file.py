@@ -22,27 +22,32 @@ except ImportError:  # pragma: no cover  (Windows)
 
 #: In bytes. A line has a few hundred.
 MAX_LINE, MAX_FILE = 1 << 20, 1 << 28
+#: What can be pruned. It takes twice as much memory.
+MAX_PRUNED = 1 << 30
 #: How long a run waits for another one that writes, in seconds. Both only append a few lines.
 LONGEST_WAIT, PAUSE = 30.0, 0.02
 
 
-def read_history(path: str | os.PathLike[str]) -> tuple[HistoryLine, ...]:
+def read_history(path: str | os.PathLike[str], *, largest: int | None = None) -> tuple[HistoryLine, ...]:
     """Read the lines of a history file in their order. A last line that is cut off is left out.
 
     Args:
         path: A file that `pytest --vmaf-history` writes.
+        largest: The largest size that is read, in bytes; by default 256 MiB.
 
     Raises:
         MeasurementError: For a line that is not one of a history, with the file's name and the number of the line, and
-            for files over 256 MiB.
+            for larger files.
     """
     path = Path(path)
     name = printable(str(path))
     lines: list[HistoryLine] = []
     try:
         _check_regular(path)
-        if path.stat().st_size > MAX_FILE:
-            raise MeasurementError(f"{name} must not be larger than {MAX_FILE >> 20} MiB. Prune it, or split it.")
+        limit = MAX_FILE if largest is None else largest
+        if path.stat().st_size > limit:
+            mend = "`pytest-vmaf history prune` makes it smaller" if limit < MAX_PRUNED else "Split it between lines"
+            raise MeasurementError(f"{name} must not be larger than {limit >> 20} MiB. {mend}.")
         with path.open("rb") as file:
             for number, text in enumerate(iter(lambda: file.readline(MAX_LINE + 1), b""), 1):
                 if len(text) > MAX_LINE:
@@ -87,16 +92,20 @@ def append_lines(path: Path, lines: Iterable[HistoryLine]) -> int:
 
 
 @contextlib.contextmanager
-def rewriting(path: Path) -> Iterator[list[HistoryLine]]:
+def rewriting(path: Path, *, largest: int | None = None) -> Iterator[list[HistoryLine]]:
     """Read a history file, and write the list as the body of the `with` statement leaves it.
 
     Nobody appends meanwhile. An error in the body leaves the file as it was, and so does an unchanged list.
+
+    Args:
+        path: The file.
+        largest: The largest size that is read, in bytes; by default 256 MiB.
 
     Raises:
         MeasurementError: If the file is not a history, or cannot be written.
     """
     with _locked(path, create=False):
-        before = read_history(path)
+        before = read_history(path, largest=largest)
         lines = [*before]
         yield lines
         if tuple(lines) != before:

@@ -32,7 +32,9 @@ def benchmark_section(benchmark: Benchmark) -> Section:
 def _cells(benchmark: Benchmark, encoder: RankedEncoder) -> list[str]:
     low, high = ((end - 1) * 100 for end in encoder.interval or (1, 1))
     delta = encoder.bd_rate
-    fewer = f" ({plural(len(delta.per_source), 'source')})" if delta and len(delta.per_source) < len(benchmark.sources) else ""
+    fewer = ""
+    if delta and len(delta.per_source) < len(benchmark.sources):
+        fewer = f" ({plural(len(delta.per_source), 'source')})"
     anchor = encoder.name == benchmark.anchor
     bitrates = []
     for target in benchmark.targets:

@@ -13,7 +13,7 @@ import pytest
 from history.builders import a_line
 from pytest_vmaf import MeasurementError
 from pytest_vmaf.history import file as files
-from pytest_vmaf.history.file import append_lines, read_history, rewriting, write_lines
+from pytest_vmaf.history.file import MAX_PRUNED, append_lines, read_history, rewriting, write_lines
 
 LINES = tuple(a_line(number) for number in range(3))
 TEXTS = [f"{line.to_json()}\n" for line in LINES]
@@ -70,8 +70,13 @@ def test_too_large(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(MeasurementError, match="line 1: longer than"):
         read_history(path)
     monkeypatch.setattr(files, "MAX_FILE", 50)
-    with pytest.raises(MeasurementError, match="Prune it, or split it"):
+    with pytest.raises(MeasurementError, match="`pytest-vmaf history prune` makes it smaller"):
         read_history(path)
+    monkeypatch.setattr(files, "MAX_LINE", 1 << 20)
+    # The remedy works.
+    with rewriting(path, largest=MAX_PRUNED) as lines:
+        del lines[1:]
+    assert read_history(path, largest=MAX_PRUNED) == tuple(LINES[:1])
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs /dev/full")
