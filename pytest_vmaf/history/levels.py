@@ -26,10 +26,21 @@ def noise_of(values: Sequence[float], runs: Sequence[int]) -> float:
 
     It is 0 where most neighbours are equal.
     """
-    x, n = np.asarray(values, float), np.asarray(runs, float)
-    if len(x) < 2:
+    if len(values) < 2:
         return 0.0
-    return float(TO_DEVIATION * np.median(np.abs(np.diff(x)) / np.sqrt((1 / n[1:] + 1 / n[:-1]) / 2)))
+    return float(TO_DEVIATION * np.median(np.abs(_differences(values, runs))))
+
+
+def noise_of_all(values: Sequence[float], runs: Sequence[int]) -> float:
+    """The same from all differences, for series whose noise is in a few of them. Steps count as noise, too."""
+    return float(np.sqrt(np.mean(np.square(_differences(values, runs))) / 2))
+
+
+def _differences(values: Sequence[float], runs: Sequence[int]) -> Array:
+    """The differences of neighbours as those of single runs."""
+    n = np.asarray(runs, float)
+    scaled: Array = np.diff(np.asarray(values, float)) / np.sqrt((1 / n[1:] + 1 / n[:-1]) / 2)
+    return scaled
 
 
 def penalty_of(points: int, noise: float) -> float:

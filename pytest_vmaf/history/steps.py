@@ -12,6 +12,8 @@ from pytest_vmaf.history.series import Series
 ENOUGH = 8
 #: A change of a noisy series below this share of the tolerance is no step, however certain it is.
 SMALLEST = 0.2
+#: A series flickers if it has a step at more than one of so many commits, and so many of them only undo the one before.
+FLICKER, UNDONE = 6, 4
 #: What a search is about. The scores of its answers are wherever a whole CRF reaches the target.
 OF_SEARCH = ("bitrate", "size")
 
@@ -76,18 +78,31 @@ def find_steps(series: Series) -> list[Step]:
     """Find the steps of a series, in their order.
 
     A series that mostly repeats the number before has no noise: a step is where it differs from the level by more than
-    the tolerance, also after several small changes. In a noisy one, levels are fitted. That another run of a commit
-    gives the same number is no sign: it may come from the cache.
+    the tolerance, also after several small changes. In a noisy one, levels are fitted, and also where the number often
+    leaves the level and returns to it. That another run of a commit gives the same number is no sign: it may come from
+    the cache.
     """
     if series.target and series.metric not in OF_SEARCH:
         return []
-    if len(series.values) >= ENOUGH:
-        # numpy is imported where it is needed.
-        from pytest_vmaf.history.levels import find_changes, noise_of
+    if len(series.values) < ENOUGH:
+        return _beyond_tolerance(series)
+    # numpy is imported where it is needed.
+    from pytest_vmaf.history.levels import find_changes, noise_of, noise_of_all
 
-        if noise := noise_of(series.values, series.runs):
-            return _fitted(series, find_changes(series.values, series.runs, noise), noise)
-    return _beyond_tolerance(series)
+    noise = noise_of(series.values, series.runs)
+    changes = find_changes(series.values, series.runs, noise) if noise else []
+    steps = _fitted(series, changes, noise) if noise else _beyond_tolerance(series)
+    if not _flickers(steps, len(series.values)):
+        return steps
+    noise = noise_of_all(series.values, series.runs)
+    return _fitted(series, find_changes(series.values, series.runs, noise), noise)
+
+
+def _flickers(steps: list[Step], commits: int) -> bool:
+    """Whether there are so many steps back and forth that they are noise."""
+    beyond = [step for step in steps if step.beyond]
+    undone = sum(abs(step.after - last.before) <= step.series.limit(last.before) for last, step in pairwise(beyond))
+    return undone >= UNDONE and len(beyond) * FLICKER > commits
 
 
 def _beyond_tolerance(series: Series) -> list[Step]:

@@ -97,6 +97,19 @@ def test_few_numbers() -> None:
     assert (step.index, step.beyond) == (20, True)
 
 
+def test_flicker() -> None:
+    """A series that often leaves its level for a commit has no pair of steps each time, but it has the real one."""
+    source = random.Random(5)
+    numbers = [93.0 if source.random() < 0.8 else 93 - source.uniform(0.6, 3) for _ in range(60)]
+    assert noise_of(numbers, [1] * 60) == 0
+    assert find_steps(a_series(numbers)) == []
+    [step] = find_steps(a_series([number - 4 * (at >= 40) for at, number in enumerate(numbers)]))
+    assert (step.index, step.beyond, step.noise > 0) == (40, True, True)
+    # Regressions that were mended are steps.
+    mended = ([93.0] * 5 + [91.0] * 5) * 6
+    assert [step.index for step in find_steps(a_series(mended))] == [*range(5, 60, 5)]
+
+
 def test_creep() -> None:
     """Small changes of a series that changes with every commit add up, too."""
     steps = find_steps(a_series([93 - number / 20 for number in range(40)]))
