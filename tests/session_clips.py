@@ -15,20 +15,19 @@ from pytest_vmaf.media import inspect as inspection
 #: Moving, textured footage that any ffmpeg can make: a fractal zoom, with noise that an encoder can lose.
 SCENE = "mandelbrot=size={size}:rate={rate}:end_scale=0.002,noise=alls=6:allf=t:all_seed=7,format=yuv420p"
 
-#: Folders of clips that are made once, and that no test changes.
-UNCHANGED: set[Path] = set()
-
 
 @pytest.fixture(scope="session", autouse=True)
 def inspected_once() -> Iterator[None]:
-    """Where there is no cache, inspect unchanged clips once a session: most measurements begin with that."""
+    """Where there is no cache, inspect each file once while it does not change: most measurements begin with that."""
     videos: dict[object, object] = {}
     real = inspection.get_or_compute
 
     def get_or_compute(cache: object, kind: str, key: object, compute: partial[object], *others: object) -> object:
-        subject = compute.func, compute.args, tuple(compute.keywords.items())
-        if cache is not None or compute.args[0].path.parent not in UNCHANGED:
+        if cache is not None or not os.path.exists(path := compute.args[0].path):
             return real(cache, kind, key, compute, *others)  # type: ignore[arg-type]
+        state = os.stat(path)
+        file = state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
+        subject = compute.func, compute.args, tuple(compute.keywords.items()), file
         if subject not in videos:
             videos[subject] = real(cache, kind, key, compute, *others)  # type: ignore[arg-type]
         return videos[subject]
@@ -55,7 +54,6 @@ def footage(make: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory)
     """footage(size="320x180", frames=24, rate=25): a lossless reference clip, made once per session."""
     clips: dict[tuple[str, int, object], Path] = {}
     folder = tmp_path_factory.mktemp("footage")
-    UNCHANGED.add(folder)
 
     def reference(size: str = "320x180", frames: int = 24, rate: object = 25) -> Path:
         key = (size, frames, rate)
@@ -72,7 +70,6 @@ def footage(make: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory)
 def encode(make: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """encode(reference, crf=28, filters=None): an x264 encode of a clip in MP4, made once per session."""
     folder = tmp_path_factory.mktemp("encodes")
-    UNCHANGED.add(folder)
     encodes: dict[tuple[object, ...], Path] = {}
 
     def x264(source: Path, crf: int = 28, filters: str | None = None, *extra: str, name: str = "") -> Path:

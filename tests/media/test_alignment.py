@@ -7,7 +7,6 @@ import re
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
-from session_clips import UNCHANGED
 
 from pytest_vmaf.errors import PairError
 from pytest_vmaf.media.alignment import ROUNDS, Alignment, find_offset
@@ -155,7 +154,6 @@ def encoded(encode, reference):
 def cut(make, reference, tmp_path_factory):
     """cut(start, end): these frames of the reference, losslessly."""
     folder = tmp_path_factory.mktemp("cut")
-    UNCHANGED.add(folder)
 
     def frames(start: int, end: int = 24):
         path = folder / f"{start}-{end}.mkv"
@@ -273,7 +271,6 @@ def test_still_opening(make, encode, tmp_path, score):
 def film(make, tmp_path_factory):
     """film(start, end): these frames of a clip that moves quickly."""
     folder = tmp_path_factory.mktemp("film")
-    UNCHANGED.add(folder)
 
     def frames(start: int, end: int):
         path = folder / f"{start}-{end}.mkv"

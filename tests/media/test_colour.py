@@ -7,7 +7,6 @@ import shlex
 import subprocess
 
 import pytest
-from session_clips import UNCHANGED
 
 from pytest_vmaf.errors import ClipError, PairError
 from pytest_vmaf.media.brightness import DIFFERENCE, Brightness
@@ -30,7 +29,6 @@ def colour(make, footage, tmp_path_factory):
     """A small lossless colour clip without tags: 192x128, 6 frames, yuv420p."""
     scene = "testsrc2=size=192x128:rate=25,noise=alls=6:allf=t:all_seed=7,format=yuv420p"
     folder = tmp_path_factory.mktemp("colour")
-    UNCHANGED.add(folder)
     return make("-f", "lavfi", "-i", scene, "-frames:v", FRAMES, folder / "colour.y4m")
 
 
@@ -38,7 +36,6 @@ def colour(make, footage, tmp_path_factory):
 def coded(make, colour, tmp_path_factory):
     """coded(filters, *options, name="x.mkv"): the colour clip filtered and coded, once per module."""
     folder, clips = tmp_path_factory.mktemp("coded"), {}
-    UNCHANGED.add(folder)
 
     def clip(filters: str, *options: object, name: str = "clip.mkv", source=None):
         key = (filters, options, name, source)

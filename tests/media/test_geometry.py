@@ -8,7 +8,6 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from session_clips import UNCHANGED
 
 from pytest_vmaf.errors import ClipError, PairError
 from pytest_vmaf.media.clip import Clip
@@ -32,7 +31,6 @@ def source(footage):
 def films(make, source, tmp_path_factory):
     """One film: with black bars, encoded without them, and that at half the size; the source's middle."""
     folder = tmp_path_factory.mktemp("films")
-    UNCHANGED.add(folder)
     bars = make("-i", source, "-vf", "crop=320:136:0:22,pad=320:180:0:22", *LOSSLESS, folder / "bars.mp4")
     x264 = ("-c:v", "libx264", "-preset", "veryfast", "-crf", 28)
     return {
@@ -47,7 +45,6 @@ def films(make, source, tmp_path_factory):
 def anamorphic(make, source, tmp_path_factory):
     """180x144 samples of 64:45, shown at 256x144, and encodes: alike, with square samples, without the ratio."""
     folder = tmp_path_factory.mktemp("anamorphic")
-    UNCHANGED.add(folder)
     clip = make("-i", source, "-vf", "scale=180:144,setsar=64/45", *LOSSLESS, folder / "dv.mp4")
     x264 = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", 24)
     return {

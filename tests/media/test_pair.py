@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 
 import pytest
-from session_clips import UNCHANGED
 
 from pytest_vmaf.errors import PairError, ScorerError, SettingsError
 from pytest_vmaf.media.clip import Clip
@@ -33,7 +32,6 @@ def encoded(encode, reference):
 def tagged(make, reference, tmp_path_factory):
     """tagged("colorspace=bt709"): the reference, losslessly, with these tags and nothing else changed."""
     folder = tmp_path_factory.mktemp("tagged")
-    UNCHANGED.add(folder)
 
     def clip(tags: str):
         path = folder / f"{tags.replace('=', '-')}.mkv"

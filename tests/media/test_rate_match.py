@@ -8,7 +8,6 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from session_clips import UNCHANGED
 
 from pytest_vmaf.errors import PairError
 from pytest_vmaf.media.clip import Clip
@@ -108,7 +107,6 @@ def test_maps_of_ffmpeg(make, ffmpeg, tmp_path):
 def clips(make, footage, tmp_path_factory):
     """Sources at a constant rate of 50 and at variable rates, losslessly: 128x96, 24 frames."""
     folder = tmp_path_factory.mktemp("rates")
-    UNCHANGED.add(folder)
     base = footage("128x96", 24, 50)
     holes = "setpts='(N+2*gte(N,8)+gte(N,15))/25/TB'"
     jitter = "settb=1/1000,setpts='N*33+floor(random(1)*32)'"

@@ -8,7 +8,6 @@ import subprocess
 
 import numpy as np
 import pytest
-from session_clips import UNCHANGED
 
 from pytest_vmaf.errors import PairError
 from pytest_vmaf.media.clip import Clip
@@ -31,7 +30,6 @@ MATRICES = {
 def coded(make, footage, tmp_path_factory):
     """An encode whose pictures are shown as they are coded."""
     folder = tmp_path_factory.mktemp("coded")
-    UNCHANGED.add(folder)
     return make("-i", footage("320x180", 6), *X264, folder / "coded.mp4")
 
 
@@ -39,7 +37,6 @@ def coded(make, footage, tmp_path_factory):
 def turned(make, coded, tmp_path_factory):
     """turned("90"): the same frames with a display matrix."""
     folder = tmp_path_factory.mktemp("turned")
-    UNCHANGED.add(folder)
 
     def clip(name):
         path = folder / f"{name}.mp4"
