@@ -5,6 +5,7 @@ This file is both programs: `commands.py serve SOCKET` forks; `commands.py pytes
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import pkgutil
@@ -38,6 +39,8 @@ def serve(path: str) -> int:
         # Not onnxruntime, which few pages need, and not the optional PyAV.
         if module.name != "pytest_vmaf.__main__" and "libvmaf_program" not in module.name:
             __import__(module.name)
+    # A fork neither searches nor copies what is imported: pytest collects garbage several times, and Python at its end.
+    gc.freeze()
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(path)
         server.listen()
@@ -81,7 +84,7 @@ def run(words: list[str], folder: str, environment: dict[str, str], files: list[
     if words[0] == "pytest":
         import pytest
 
-        return pytest.console_main()
+        return pytest.main(words[1:])
     from pytest_vmaf.cli import main
 
     return main(words[1:])
