@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -137,17 +136,15 @@ TUNED, SLOWER = ("-vf", "unsharp=5:5:0.3"), ("-x264-params", "subme=7:me=umh:ref
 
 @pytest.mark.slow
 def test_real_comparison(natural: Path, cache: str, ffmpeg: str) -> None:
-    options = {"plain": (), "tuned": TUNED, "slower": SLOWER}
-    encoders = {name: named_x264(ffmpeg, name, *more) for name, more in options.items()}
+    # Sharpening is in the documentation's page on comparisons, and in the next test.
+    encoders = {name: named_x264(ffmpeg, name, *more) for name, more in {"plain": (), "slower": SLOWER}.items()}
     settings: dict[str, Any] = {"targets": [60, 75], "crf": (30, 45), "speed": False}
     agree = ["xpsnr_y", "psnr_y.worst_shot"]
     comparison = Vmaf(cache_dir=cache).compare(natural, encoders=encoders, agree=agree, **settings)
-    tuned, slower = comparison.agreements
-    assert "xpsnr_y" in tuned.of("worse")
+    [slower] = comparison.agreements
     assert slower.verdict.startswith("NEG, xpsnr_y and psnr_y worst_shot agree that slower is better than plain (-")
-    first, second = judge_disagreement([tuned, slower], 12)
-    assert (first.passed, second.passed) == (False, True)
-    assert re.search(r"BD-rates of tuned .* xpsnr_y \+", first.text)
+    [judgement] = judge_disagreement([slower], 12)
+    assert judgement.passed
 
 
 @pytest.mark.slow

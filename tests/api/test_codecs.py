@@ -209,7 +209,7 @@ def test_broken(vmaf):
 """
 
 
-@pytest.mark.parametrize("options", [["-p", "no:xdist"], ["-n2"]], ids=["alone", "xdist"])
+@pytest.mark.parametrize("options", [["-p", "no:xdist"], ["-n1"]], ids=["alone", "xdist"])
 def test_hook(options: list[str], pytester: pytest.Pytester, short: Path) -> None:
     pytester.makeconftest(CONFTEST.format(tests=str(TESTS)))
     pytester.makepyfile(MODULE.format(source=str(short)))

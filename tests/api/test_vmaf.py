@@ -194,7 +194,7 @@ CONFTEST = """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [["-p", "no:xdist"], ["-n2"]], ids=["alone", "xdist"])
+@pytest.mark.parametrize("workers", [["-p", "no:xdist"], ["-n1"]], ids=["alone", "xdist"])
 def test_scorer_from_conftest(pytester: pytest.Pytester, workers: list[str]) -> None:
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(
@@ -203,7 +203,7 @@ def test_scorer_from_conftest(pytester: pytest.Pytester, workers: list[str]) -> 
             assert vmaf.score("a", "b").neg == 77
         """
     )
-    run = pytester.runpytest_subprocess if "-n2" in workers else pytester.runpytest
+    run = pytester.runpytest_subprocess if "-n1" in workers else pytester.runpytest
     result = run("--vmaf-scorer=farm", *workers)
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["FAKE: some of these numbers were invented by FakeScorer; nothing was measured."])

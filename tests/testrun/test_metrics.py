@@ -123,7 +123,7 @@ def test_bad_hook(run: Run, pytester: pytest.Pytester, body: str, words: str) ->
 
 @pytest.mark.slow
 def test_workers(pytester: pytest.Pytester, project: Path) -> None:
-    arguments = ("-n2", "--vmaf-json=r.json", "--vmaf-html=r.html", "--vmaf-gate=max_lpips_max=0.2")
+    arguments = ("-n1", "--vmaf-json=r.json", "--vmaf-html=r.html", "--vmaf-gate=max_lpips_max=0.2")
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments)
     result.assert_outcomes(passed=1, failed=1)
     page = Path("r.html").read_text()

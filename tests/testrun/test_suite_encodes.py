@@ -84,18 +84,18 @@ def test_many_clips_under_xdist(
     run_xdist: Run,
     report: Callable[[], dict[str, Any]],
 ) -> None:
-    """Many clips at three CRFs: the controller's report has all tests, whichever worker ran them."""
+    """Several clips at two CRFs: the controller's report has all tests, whichever worker ran them."""
     scene = "mandelbrot=size=96x64:rate=25:end_scale=0.002,noise=alls=4:allf=t:all_seed=7,format=yuv420p"
     text = "version = 1\n"
-    for number in range(6):
+    for number in range(4):
         path = make("-f", "lavfi", "-ss", number * 0.2, "-i", scene, "-frames:v", 4, pytester.path / f"c{number}.y4m")
         digits = hashlib.sha256(path.read_bytes()).hexdigest()
         text += f'[[clips]]\npath = "{path.name}"\nsha256 = "{digits}"\ngroups = ["g{number % 2}"]\n'
-    text += '[[encodes]]\nname = "x264"\nencoder = "libx264:ultrafast"\ncrfs = [16, 22, 28]\n'
+    text += '[[encodes]]\nname = "x264"\nencoder = "libx264:ultrafast"\ncrfs = [16, 28]\n'
     (pytester.path / "vmaf.toml").write_text(text)
-    assert run_xdist("--vmaf-json=r.json", "-m", "g1").parseoutcomes()["passed"] == 9
+    assert run_xdist("--vmaf-json=r.json", "-m", "g1").parseoutcomes()["passed"] == 4
     tests = report()["tests"]
     assert sorted(test["id"] for test in tests) == [
-        f"vmaf.toml::x264::c{number}-{crf}" for number in (1, 3, 5) for crf in (16, 22, 28)
+        f"vmaf.toml::x264::c{number}-{crf}" for number in (1, 3) for crf in (16, 28)
     ]
     assert {test["worker"] for test in tests} == {"gw0", "gw1"}
