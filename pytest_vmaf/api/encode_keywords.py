@@ -25,12 +25,14 @@ class EncodeOptions(TypedDict, total=False):
         pix_fmt: The pixel format to encode in.
         mode: What the number of an encode is: `"crf"`; `"bitrate"` for kbit/s in one pass; or `"2pass"` for kbit/s in
             two passes.
+        crf_step: The step from one CRF to the next: 1, or a fraction such as 0.5, 0.25 or 0.1.
     """
 
     preset: str | int | None
     arguments: str | Sequence[str]
     pix_fmt: str | None
     mode: Mode | None
+    crf_step: float | None
 
 
 class BitrateOptions(TypedDict, total=False):
@@ -53,3 +55,4 @@ class EncoderOptions(TypedDict, total=False):
     crf: tuple[float | None, float | None] | None
     bitrate: tuple[int | None, int | None] | None
     mode: Mode | None
+    crf_step: float | None

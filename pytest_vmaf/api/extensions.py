@@ -101,7 +101,7 @@ class Extensions:
         return spec
 
     def encoder(self, encoder: EncoderLike) -> Encoder:
-        """Find the encoder that a name, `name:preset:mode`, a command, a function or a codec stands for.
+        """Find the encoder that a name, `name:preset:mode:step`, a command, a function or a codec stands for.
 
         Raises:
             SettingsError: If there is no such encoder.
@@ -109,7 +109,7 @@ class Extensions:
         """
         from pytest_vmaf.encoding.codec import is_codec
         from pytest_vmaf.encoding.codec_encoder import codec_encoder
-        from pytest_vmaf.encoding.encoder_names import read_name, with_mode
+        from pytest_vmaf.encoding.encoder_names import read_name, with_mode, with_step
         from pytest_vmaf.encoding.encoders import Encoder, command_encoder, function_encoder
 
         if isinstance(encoder, Encoder):
@@ -117,8 +117,8 @@ class Extensions:
         if is_codec(encoder):
             return codec_encoder(cast("Codec[Any]", encoder))
         if isinstance(encoder, str) and "{" not in encoder:
-            name, preset, mode = read_name(encoder)
-            known = with_mode(self._encoder_by_name(name), mode)
+            name, preset, mode, step = read_name(encoder)
+            known = with_step(with_mode(self._encoder_by_name(name), mode), step)
             # The preset in the name is then the only one: another preset= would contradict it.
             chosen = None if preset is None else known.resolve_preset(preset)
             return known if preset is None else replace(known, preset=chosen, presets=(preset,))

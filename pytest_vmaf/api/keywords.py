@@ -227,6 +227,7 @@ class SweepSettings(Settings, ExecutorOptions, total=False):
         pix_fmt: The pixel format to encode in.
         mode: As in `EncodeOptions`.
         bitrates: For the modes of bitrates: kbit/s, in place of `crfs`.
+        crf_step: As in `EncodeOptions`.
         sample: Encode so many seconds from the middle of each source.
     """
 
@@ -234,6 +235,7 @@ class SweepSettings(Settings, ExecutorOptions, total=False):
     pix_fmt: str | None
     mode: Mode | None
     bitrates: Iterable[int] | None
+    crf_step: float | None
     sample: float | None
 
 

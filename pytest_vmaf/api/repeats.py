@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # pytest shows the caller's line, not ours.
 __tracebackhide__ = True
 #: The options of a search that each encode has.
-ENCODER_OPTIONS = ("preset", "arguments", "pix_fmt", "mode", "bitrate")
+ENCODER_OPTIONS = ("preset", "arguments", "pix_fmt", "mode", "bitrate", "crf_step")
 #: What may be expected of repeated encodes.
 EXPECTATIONS = ("bitstream", "quality")
 
@@ -48,8 +48,9 @@ def determinism(
         options = with_one_number(search.options, find(encoder), crf)
         [request] = contenders(find, [encoder], base, **options).values()
         with context.progress(f"repeating {encoder_label(encoder)}", unit="encodes") as update:
-            number, scoring = number_of(request), search.scorings[0]
-            job = encode_job(request, number)
+            scoring = search.scorings[0]
+            job = encode_job(request, number_of(request))
+            number = job.encoder.scale.read("crf", number_of(request))
             repeated = repeat_encodes(RepeatRequest(job, number, scoring, runs, whole_numbers(update)), search.scorer)
         context.records.add_sections([determinism_section(repeated)])
         _record(context, repeated, expect, [_verdict(repeated, expect)] if expect else [])

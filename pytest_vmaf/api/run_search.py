@@ -46,7 +46,7 @@ __tracebackhide__ = True
 Found = TypeVar("Found")
 #: The options of a search; every other keyword is a setting of its measurements, a baseline or a tolerance.
 OPTIONS = (
-    *("preset", "arguments", "pix_fmt", "mode", "metric", "crf", "bitrate"),
+    *("preset", "arguments", "pix_fmt", "mode", "crf_step", "metric", "crf", "bitrate"),
     *("sample", "start", "keep", "workers", "repeats"),
 )
 #: The options of a search that compares metrics.

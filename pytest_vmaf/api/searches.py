@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 # pytest shows the caller's line, not ours.
 __tracebackhide__ = True
 #: The options of a search that an encode at one CRF has, too.
-ENCODER_OPTIONS = ("preset", "arguments", "pix_fmt", "mode", "bitrate")
+ENCODER_OPTIONS = ("preset", "arguments", "pix_fmt", "mode", "bitrate", "crf_step")
+#: Those that all encodes of a sweep have.
+SWEEP_OPTIONS = ("arguments", "pix_fmt", "mode", "crf_step", "sample")
 
 
 def encode(
@@ -237,12 +239,13 @@ def sweep(
     context: Context,
     sources: ClipLike | Sequence[ClipLike],
     encoders: Sequence[EncoderLike],
-    crfs: Iterable[int] | None,
+    crfs: Iterable[float] | None,
     output: str | os.PathLike[str],
     presets: Sequence[str | int | None],
     settings: SweepSettings,
 ) -> tuple[Row, ...]:
     """As `Vmaf.sweep`."""
+    from pytest_vmaf.encoding.encoder_names import with_step
     from pytest_vmaf.search.requests import in_mode, read_list, read_path, read_pix_fmt, read_words
     from pytest_vmaf.search.sample import middle
     from pytest_vmaf.search.sweep import SweepRequest, sweep as run_sweep
@@ -251,17 +254,26 @@ def sweep(
     bitrates = settings.get("bitrates")
 
     def run(search: SearchInput) -> tuple[Row, ...]:
-        check_options(search, ("arguments", "pix_fmt", "mode", "sample"), "a sweep makes every encode of its grid")
+        check_options(search, SWEEP_OPTIONS, "a sweep makes every encode of its grid")
         numbers = read_list("crfs" if bitrates is None else "bitrates", crfs or bitrates, "range(20, 40, 4)")
         sample = search.options.get("sample")
         scorings = search.scorings if sample is None else tuple(middle(each, sample) for each in search.scorings)
         names = tuple(
             None if preset is None else str(preset) for preset in read_list("presets", presets, "['fast', 'slow']")
         )
-        mode = search.options.get("mode")
+        mode, step = search.options.get("mode"), search.options.get("crf_step")
         chosen = map(context.extensions.encoder, read_list("encoders", encoders, "['libx264', 'libsvtav1']"))
-        # A mode in an encoder's name precedes that of all.
-        pairs = [in_mode(each, mode if each.mode == "crf" else None, crfs, bitrates, plural="s") for each in chosen]
+        # A mode and a step in an encoder's name precede those of all.
+        pairs = [
+            in_mode(
+                with_step(each, step if each.crf_step == 1 else None),
+                mode if each.mode == "crf" else None,
+                crfs,
+                bitrates,
+                plural="s",
+            )
+            for each in chosen
+        ]
         request = SweepRequest(
             scorings=scorings,
             encoders=tuple((each, names) for each, _ in pairs),

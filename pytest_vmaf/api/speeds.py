@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # pytest shows the caller's line, not ours.
 __tracebackhide__ = True
 #: The options of a search that each encode has.
-ENCODER_OPTIONS = ("preset", "arguments", "pix_fmt", "mode", "bitrate")
+ENCODER_OPTIONS = ("preset", "arguments", "pix_fmt", "mode", "bitrate", "crf_step")
 #: The options of `Vmaf.speed`, beside those of its encodes and its gates.
 OPTIONS = ("against", "rounds", "clock", "decode")
 #: The forms of its gates, valid or not, and of the gate on a slowdown.
@@ -158,7 +158,7 @@ def _request(
     jobs = {label: encode_job(each, number) for label, each in requests.items()}
     return SpeedRequest(
         jobs["candidate"],
-        number,
+        jobs["candidate"].encoder.scale.read("crf", number),
         jobs.get("base"),
         cast("int | None", options.get("rounds")),
         clock,

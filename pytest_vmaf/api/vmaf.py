@@ -287,7 +287,7 @@ class Vmaf:
         sources: ClipLike | Sequence[ClipLike],
         *,
         encoders: Sequence[EncoderLike],
-        crfs: Iterable[int] | None = None,
+        crfs: Iterable[float] | None = None,
         output: str | os.PathLike[str],
         presets: Sequence[str | int | None] = (None,),
         **settings: Unpack[keywords.SweepSettings],

@@ -17,7 +17,7 @@ def verdict_text(verdict: ToleranceVerdict) -> str:
     if verdict.why or verdict.old is None or verdict.new is None:
         return verdict.why
     tolerance, metric = verdict.tolerance, verdict.tolerance.metric
-    unit, digits = f" {metric_of(metric).unit}".rstrip(), decimals(metric, verdict.old)
+    unit, digits = f" {metric_of(metric).unit}".rstrip(), decimals(metric, verdict.old, verdict.new)
     value, base = (f"{number:,.{digits}f}".replace("-", "−") for number in (verdict.new, verdict.old))
     name = "" if metric == "bitrate" else f"{label(metric)} "
     pool = "" if tolerance.pool == "mean" else f"{tolerance.pool} "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from pytest_vmaf.cli import search_flags as flags
@@ -18,7 +19,7 @@ FINEST, COARSEST = 10, 50
 #: None is the encoder's own.
 Presets = Sequence[str | None]
 #: Sweeps sources, encoders, presets and CRFs.
-Sweep = Callable[[Sequence["Clip"], Sequence[str], Presets, Sequence[int]], Sequence["Row"]]
+Sweep = Callable[[Sequence["Clip"], Sequence[str], Presets, Sequence[float]], Sequence["Row"]]
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +32,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--target-vmaf", "--target-vmafs", dest="targets", type=flags.floats, help=text)
     group.add_argument("--coarse-step", type=int, default=10, metavar="N", help="CRFs between coarse rows (default 10)")
     group.add_argument("--fine-radius", type=int, default=5, metavar="N", help="CRFs on both sides (default 5)")
-    group.add_argument("--fine-step", type=int, default=1, metavar="N", help="CRFs between fine rows (default 1)")
+    text = "CRFs between fine rows (default 1); a fraction requires --crf-step"
+    group.add_argument("--fine-step", type=flags.crf, default=1, metavar="N", help=text)
 
 
 def sweep_coarse_to_fine(sweep: Sweep, sources: Sequence[Clip], options: argparse.Namespace) -> list[Row]:
@@ -67,11 +69,16 @@ def check_flags(options: argparse.Namespace) -> None:
     """
     from pytest_vmaf.encoding.encoder_names import read_name
 
-    for name, lowest in (("coarse_step", 1), ("fine_step", 1), ("fine_radius", 0)):
+    for name, lowest in (("coarse_step", 1), ("fine_radius", 0)):
         if getattr(options, name) < lowest:
             raise SettingsError(
                 f"--{name.replace('_', '-')} must be a whole number from {lowest}, not {getattr(options, name)}."
             )
+    steps = options.fine_step / (options.crf_step or 1)
+    if not (steps > 0 and abs(steps - round(steps)) < 1e-6):
+        raise SettingsError(
+            f"--fine-step must be a multiple of --crf-step ({options.crf_step or 1}), not {options.fine_step}."
+        )
     _, target = target_of(options)
     if not options.coarse_to_fine and target is not None:
         raise SettingsError("A target of a sweep requires --coarse-to-fine. Use bisect to search for one.")
@@ -97,7 +104,7 @@ def target_of(options: argparse.Namespace) -> tuple[str, float | None]:
     return "neg" if options.neg_targets or options.neg else "vmaf", targets[0]
 
 
-def fine_crfs(rows: Sequence[Row], metric: str, target: float | None, radius: int, step: int) -> list[int]:
+def fine_crfs(rows: Sequence[Row], metric: str, target: float | None, radius: int, step: float) -> list[float]:
     """The CRFs of the fine grid of one curve, without those of its coarse rows.
 
     They lie around the coarsest row that meets the target. Without a target, or if no row meets it, they lie around the
@@ -108,5 +115,7 @@ def fine_crfs(rows: Sequence[Row], metric: str, target: float | None, radius: in
     if by_size[0] in met:
         return []
     best = next((row for row in by_size if row in met), max(rows, key=lambda row: row.scores[metric]))
-    near = range(int(best.crf) - radius, int(best.crf) + radius + 1, step)
+    exact = Fraction(str(step))
+    first = Fraction(str(best.crf)) - radius
+    near = [flags.as_number(first + place * exact) for place in range(int(2 * radius / exact) + 1)]
     return [crf for crf in near if FINEST <= crf <= COARSEST and crf not in [row.crf for row in rows]]

@@ -41,6 +41,7 @@ def run(options: argparse.Namespace) -> int:
         arguments=options.encoder_args or "",
         pix_fmt=options.encode_pix_fmt,
         mode=flags.mode_of(options),
+        crf_step=options.crf_step,
     )
     if options.format == "table":
         line = f"{encode.path}: {encode.frames} frames, {encode.bitrate / 1000:.1f} kbit/s, {encode.size} bytes\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from pytest_vmaf.encoding.rate_modes import Mode
 
 #: A CRF or kbit/s, or a range with an optional step.
-CRFS = re.compile(r"(\d{1,7})(?:-(\d{1,7})(?::([1-9]\d{0,6}))?)?", re.ASCII)
+NUMBER = r"(\d{1,7}(?:\.\d{1,4})?)"
+CRFS = re.compile(rf"{NUMBER}(?:-{NUMBER}(?::{NUMBER})?)?", re.ASCII)
 #: No sweep takes more of them.
 MOST_CRFS = 10_000
 #: The end of a search's description.
@@ -56,6 +58,8 @@ def add_encode_options(parser: argparse.ArgumentParser) -> None:
     add("--mode", choices=("crf", "bitrate", "2pass"), help=text)
     text = "encode in two passes: numbers are kbit/s (--mode 2pass)"
     add("--two-pass", dest="mode", action="store_const", const="2pass", default=None, help=text)
+    text = "step from one CRF to the next: 1, or a fraction such as 0.25 (x264, x265: any, SVT-AV1: 0.25)"
+    group.add_argument("--crf-step", type=crf, metavar="STEP", help=text)
     parser.set_defaults(by_bitrate=False)
 
 
@@ -158,10 +162,23 @@ def crfs(text: str) -> list[float]:
     spans = [CRFS.fullmatch(word) for word in words(text)]
     if not all(spans) and "." in text and all(math.isfinite(_float(word)) for word in words(text)):
         return [crf(word) for word in words(text)]
-    ranges = [range(int(span[1]), int(span[2] or span[1]) + 1, int(span[3] or 1)) for span in spans if span]
-    if not all(spans) or not 0 < sum(map(len, ranges)) <= MOST_CRFS:
+    numbers: list[float] = []
+    for span in filter(None, spans):
+        first = Fraction(span[1])
+        last, step = Fraction(span[2] or first), Fraction(span[3] or 1)
+        count = (last - first) // step + 1 if step else 0
+        if not 0 < count <= MOST_CRFS - len(numbers):
+            spans = [None]
+            break
+        numbers += [as_number(first + place * step) for place in range(count)]
+    if not all(spans):
         raise argparse.ArgumentTypeError(f"expected a list of CRFs such as 18,22,26 or 18-36:2, got {text!r}")
-    return [each for span in ranges for each in span]
+    return numbers
+
+
+def as_number(exact: Fraction) -> float:
+    """A fraction as an integer, or as the float nearest to it."""
+    return exact.numerator if exact.denominator == 1 else float(exact)
 
 
 def _float(text: str) -> float:
@@ -195,4 +212,4 @@ def _window(text: str) -> tuple[float, float]:
     span = CRFS.fullmatch(text)
     if span is None or span[2] is None or span[3] is not None:
         raise argparse.ArgumentTypeError(f"expected a range such as 18-40, got {text!r}")
-    return int(span[1]), int(span[2])
+    return crf(span[1]), crf(span[2])

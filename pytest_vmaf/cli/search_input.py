@@ -28,7 +28,7 @@ LARGE = 3840, 2160
 #: The settings of a search by their names in `Vmaf.bisect`, and the flags that set them.
 SETTINGS = {
     "preset": "preset", "arguments": "encoder_args", "pix_fmt": "encode_pix_fmt", "crf": "crf_range",
-    "sample": "sample_clip_seconds", "keep": "keep", "workers": "workers",
+    "sample": "sample_clip_seconds", "keep": "keep", "workers": "workers", "crf_step": "crf_step",
 }  # fmt: skip
 #: The flags that only a search uses, by argparse's names.
 SEARCH_ONLY = (

@@ -25,6 +25,7 @@ SUITE_HAS = {
     "crf": "--crf",
     "preset": "--preset",
     "mode": "--mode",
+    "crf_step": "--crf-step",
     "encoder_args": "--arguments",
     "encode_pix_fmt": "--encode-pix-fmt",
     "source": "A source",
@@ -84,7 +85,7 @@ def _sweep_sources(options: argparse.Namespace, executor: Executor | None) -> Se
     check_writable(options)
     sources = read_sources(options, Head(options.command, "neg"))
 
-    def sweep(clips: Sequence[Clip], encoders: Sequence[str], presets: Presets, crfs: Sequence[int]) -> Sequence[Row]:
+    def sweep(clips: Sequence[Clip], encoders: Sequence[str], presets: Presets, crfs: Sequence[float]) -> Sequence[Row]:
         numbers: dict[str, Any] = {"bitrates" if options.by_bitrate else "crfs": crfs}
         return vmaf.sweep(
             clips,
@@ -97,6 +98,7 @@ def _sweep_sources(options: argparse.Namespace, executor: Executor | None) -> Se
             sample=options.sample_clip_seconds,
             executor=executor,
             mode=flags.mode_of(options),
+            crf_step=options.crf_step,
         )
 
     if options.coarse_to_fine:

@@ -38,6 +38,7 @@ def encode_settings(options: argparse.Namespace) -> dict[str, Any]:
         "arguments": options.encoder_args or "",
         "pix_fmt": options.encode_pix_fmt,
         "mode": flags.mode_of(options),
+        "crf_step": options.crf_step,
     }
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import re
 import shlex
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from types import NoneType
 
 from pytest_vmaf.errors import SettingsError
@@ -96,6 +98,36 @@ def refuse_operators(name: str, command: Sequence[str]) -> None:
                 "standard output is the encode.\n"
                 "  For anything else, put the commands into a script, and name the script."
             )
+
+
+def split_command(template: object) -> tuple[str, ...]:
+    """The words of a command template. Raises SettingsError if there are none."""
+    if not isinstance(template, str | Iterable):
+        raise _not_an_encoder(template)
+    try:
+        command = shlex.split(template) if isinstance(template, str) else [os.fspath(part) for part in template]
+    except TypeError:
+        raise _not_an_encoder(template) from None
+    except ValueError as error:
+        raise SettingsError(f"The encoder's command {template!r} cannot be split: {error}.") from None
+    if not command:
+        raise SettingsError("The encoder's command is empty.")
+    return tuple(command)
+
+
+def check_function(function: Callable[..., object]) -> None:
+    """Raise SettingsError for a function that cannot be called with a source, an output file and a CRF."""
+    try:
+        inspect.signature(function).bind(Path(), Path(), 0)
+    except TypeError as error:
+        raise SettingsError(f"An encoder function must take (source, output, crf): {error}.") from None
+    except ValueError:
+        # Some built-in callables have no signature.
+        pass
+
+
+def _not_an_encoder(value: object) -> SettingsError:
+    return SettingsError(f"encoder must be a name, a command template, an Encoder or a function, not {value!r:.80}.")
 
 
 def check_texts(name: str, suffix: object, command: Sequence[str], slope: object) -> None:

@@ -1,10 +1,11 @@
-"""Names of encoders with their preset and mode, such as "libx264:slow:2pass", and encoders in another mode."""
+"""Names of encoders with preset, mode and step, such as "libx264:slow:2pass", and encoders in another mode or step."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import NamedTuple
 
+from pytest_vmaf.encoding.crf_steps import read_step
 from pytest_vmaf.encoding.encoders import ENCODERS, Encoder
 from pytest_vmaf.encoding.rate_modes import MODES, Mode, read_mode
 from pytest_vmaf.errors import SettingsError
@@ -17,18 +18,56 @@ class EncoderName(NamedTuple):
         name: The encoder's own name.
         preset: The preset, None if the name has none.
         mode: The mode, None if the name has none.
+        crf_step: The step of its CRFs, None if the name has none.
     """
 
     name: str
     preset: str | None
     mode: Mode | None
+    crf_step: float | None = None
+
+
+#: What the step of a name begins with, as in "libx264:slow:crf_step=0.25".
+STEP = "crf_step="
 
 
 def read_name(text: str) -> EncoderName:
-    """Split "name", "name:preset", "name:mode" or "name:preset:mode"."""
+    """Split "name:preset:mode" or "name:preset:crf_step=0.25", of which all but the name may be missing.
+
+    Raises:
+        SettingsError: For an invalid step.
+    """
     name, *rest = text.split(":")
+    step = None
+    if rest and rest[-1].startswith(STEP):
+        word = rest.pop().removeprefix(STEP)
+        try:
+            step = read_step(name, float(word))
+        except ValueError:
+            step = read_step(name, word)
     mode = read_mode(rest.pop()) if rest and rest[-1] in MODES else None
-    return EncoderName(name, ":".join(rest) if rest else None, mode)
+    return EncoderName(name, ":".join(rest) if rest else None, mode, step)
+
+
+def with_step(encoder: Encoder, step: float | None) -> Encoder:
+    """The encoder with another step of its CRFs.
+
+    Args:
+        encoder: The encoder.
+        step: The step, None for the encoder's own.
+
+    Raises:
+        SettingsError: If it is not a step, or not one that the encoder takes, or if the encoder has another one.
+    """
+    if step is None:
+        return encoder
+    chosen = read_step(encoder.name, step)
+    if encoder.crf_step not in (1, chosen):
+        raise SettingsError(
+            f"{encoder.name} has the step {encoder.crf_step}, but crf_step is {step!r}. Give one, in encoder or in "
+            "crf_step."
+        )
+    return encoder if encoder.crf_step == chosen else replace(encoder, crf_step=chosen)
 
 
 def with_mode(encoder: Encoder, mode: str | None) -> Encoder:
@@ -68,4 +107,5 @@ def with_mode(encoder: Encoder, mode: str | None) -> Encoder:
         requires=encoder.requires,
         files=encoder.files,
         mode=chosen,
+        crf_step=encoder.crf_step,
     )

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import re
-import shlex
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pytest_vmaf.encoding.codec import Codec, grid_slope, read_codec, read_qualities
+from pytest_vmaf.encoding.crf_steps import check_step, fraction_hint, read_step, read_stepped_range, step_scale
 from pytest_vmaf.encoding.encoder_fields import (
+    check_function,
     check_kinds,
     check_placeholders,
     check_texts,
     choose_preset,
     read_range,
     read_words,
+    split_command,
 )
 from pytest_vmaf.encoding.rate_modes import (
     RATE_SLOPE,
@@ -49,9 +51,9 @@ EncoderFunction = Callable[[Path, Path, int], object]
 class Encoder:
     """An encoder: how to run it, its presets, and the scale of its constant quality ("CRF") or its bitrates.
 
-    Exactly one of `arguments`, `command`, `function` and `codec` is set, or `mode` alone for an encoder of ffmpeg:
-    `Encoder("libx264", mode="2pass")`. Arguments and commands contain placeholders: `{crf}` or `{bitrate}`, `{preset}`,
-    `{width}`, `{height}`, `{frame_rate}`, `{frames}`, `{pix_fmt}`; commands also `{input}` and `{output}`.
+    Exactly one of `arguments`, `command`, `function` and `codec` is set, or none for an encoder of ffmpeg by name:
+    `Encoder("libx264", crf_step=0.25)`. Arguments and commands contain placeholders: `{crf}` or `{bitrate}`,
+    `{preset}`, `{width}`, `{height}`, `{frame_rate}`, `{frames}`, `{pix_fmt}`; commands also `{input}` and `{output}`.
 
     Attributes:
         name: The encoder's name, for ffmpeg's `-c:v` and for messages.
@@ -65,7 +67,7 @@ class Encoder:
         presets: The values that `{preset}` may have; empty for any.
         suffix: The suffix of the encodes' files, for example ".mp4".
         larger_is_finer: Whether a larger number means better quality. On most scales, as on x264's, it means coarser.
-        slope: Roughly how much logit(score / ceiling) changes from one CRF to the next. A search begins with it.
+        slope: Roughly how much logit(score / ceiling) changes from one whole CRF to the next. A search begins with it.
         concat_arguments: Arguments without which the streams can neither be joined nor packaged for streaming.
         requires: What else than ffmpeg the encoder takes, for example "an NVIDIA GPU and its driver".
         files: Files whose contents determine what a script or a codec writes. Encodes of a script are only cached with
@@ -75,6 +77,8 @@ class Encoder:
             in place of `crf_range`. By default those of the codec.
         mode: What the number of an encode is: `"crf"`; `"bitrate"` for kbit/s in one pass; or `"2pass"` for kbit/s in
             two passes. ffmpeg's encoders get the passes by themselves, and a function makes both.
+        crf_step: The step from one CRF to the next: 1, or a fraction such as 0.5, 0.25 or 0.1. Encoders that take whole
+            numbers alone refuse a fraction.
 
     Raises:
         SettingsError: If a field is invalid.
@@ -96,14 +100,16 @@ class Encoder:
     codec: Codec[Any] | None = None
     qualities: Sequence[float] = ()
     mode: Mode = "crf"
+    crf_step: float = 1
 
     def __post_init__(self) -> None:
         if not (isinstance(self.name, str) and self.name and self.name.isprintable()):
             raise SettingsError(f"The name of an encoder must be printable text, not {self.name!r:.80}.")
         if read_mode(self.mode) != "crf":
             self._read_mode()
-        kinds = self.arguments, self.command, self.function is not None, self.codec is not None
-        if sum(map(bool, kinds)) != 1:
+        elif not any(self._kinds) and self.name in ENCODERS:
+            self._take(ENCODERS[self.name], *(each.name for each in fields(self)))
+        if sum(self._kinds) != 1:
             raise SettingsError(f"{self.name}: an encoder must have one of arguments, command, function and codec.")
         if not isinstance(self.qualities, tuple) or self.qualities:
             object.__setattr__(self, "qualities", read_qualities(self.name, self.qualities))
@@ -117,6 +123,16 @@ class Encoder:
         known = PLACEHOLDERS if self.command else FFMPEG_PLACEHOLDERS
         known = tuple(name for name in known if name != "bitrate" or self.mode != "crf")
         check_placeholders(self.name, self._placeholders if self._template else None, known)
+
+    @property
+    def _kinds(self) -> tuple[bool, ...]:
+        return bool(self.arguments), bool(self.command), self.function is not None, self.codec is not None
+
+    def _take(self, other: Encoder, *names: str) -> None:
+        """Take these fields from another encoder, where they have their defaults."""
+        for each in fields(self):
+            if each.name in names and getattr(self, each.name) == each.default:
+                object.__setattr__(self, each.name, getattr(other, each.name))
 
     def _read_mode(self) -> None:
         """Take what the mode of a bitrate requires, where the fields have their defaults."""
@@ -132,10 +148,7 @@ class Encoder:
         if self.function is None and not self.command and (self.mode == "2pass" or not self.arguments):
             control = rate_control(name, self.mode)
             put(self, "arguments", self.arguments or tuple(control.arguments.split()))
-            like = ENCODERS[name]
-            for field in ("preset", "presets", "concat_arguments"):
-                put(self, field, getattr(self, field) or getattr(like, field))
-            put(self, "suffix", like.suffix if self.suffix == ".mp4" else self.suffix)
+            self._take(ENCODERS[name], "preset", "presets", "concat_arguments", "suffix")
         if self.qualities == ():
             put(self, "crf_range", RATES if self.crf_range == WHOLE_NUMBERS else self.crf_range)
             put(self, "slope", self.slope or RATE_SLOPE)
@@ -151,10 +164,16 @@ class Encoder:
         put(self, "suffix", BITSTREAM if self.suffix == ".mp4" else self.suffix)
 
     def _read_scale(self) -> None:
+        put = object.__setattr__
+        put(self, "crf_step", read_step(self.name, self.crf_step))
+        if self.crf_step != 1:
+            check_step(self.name, self.arguments, self.crf_step, self.mode, self.codec or self.qualities)
+            put(self, "crf_range", read_stepped_range(self.name, self.crf_range, self.crf_step))
+            return
         if self.qualities == ():
             read_range(self.name, self.crf_range, RATES[1] if self.mode != "crf" else None)
             return
-        steps, put = tuple(self.qualities), object.__setattr__
+        steps = tuple(self.qualities)
         ends = steps[0], steps[-1]
         if self.crf_range not in (WHOLE_NUMBERS, ends):
             raise SettingsError(f"{self.name}: an encoder must have crf_range or qualities, not both.")
@@ -172,8 +191,11 @@ class Encoder:
         if self.mode != "crf" and self.qualities == ():
             ends = int(low), int(high)
             return RateScale(self.name, rates_between(*ends), ends)
+        if self.crf_step != 1:
+            return step_scale(self.name, self.crf_range, self.crf_step, larger_is_finer=self.larger_is_finer)
         steps = self.qualities or range(int(low), int(high) + 1)
-        return Scale(self.name, steps[::-1] if self.larger_is_finer else steps)
+        hint = None if self.codec else partial(fraction_hint, self.name, self.arguments)
+        return Scale(self.name, steps[::-1] if self.larger_is_finer else steps, hint=hint)
 
     @property
     def _template(self) -> tuple[str, ...]:
@@ -203,51 +225,30 @@ class Encoder:
 
 
 def command_encoder(template: str | Sequence[str | os.PathLike[str]]) -> Encoder:
-    """Make an encoder from a command template.
+    """Make an encoder from a command template. It is named after its program.
 
     Args:
         template: For example "./myenc --crf {crf} -i {input} -o {output}", or a list of arguments. No shell reads it.
 
-    Returns:
-        An encoder that is named after its program.
-
     Raises:
         SettingsError: If the template is invalid.
     """
-    try:
-        command = shlex.split(template) if isinstance(template, str) else [os.fspath(part) for part in template]
-    except TypeError:
-        raise SettingsError(
-            f"encoder must be a name, a command template, an Encoder or a function, not {template!r:.80}."
-        ) from None
-    except ValueError as error:
-        raise SettingsError(f"The encoder's command {template!r} cannot be split: {error}.") from None
-    if not command:
-        raise SettingsError("The encoder's command is empty.")
+    command = split_command(template)
     mode: Mode = "bitrate" if any("{bitrate}" in part for part in command) else "crf"
     program = next((part for part in command if not BRACES.search(part)), command[0])
-    return Encoder(printable(Path(program).name), command=tuple(command), mode=mode)
+    return Encoder(printable(Path(program).name), command=command, mode=mode)
 
 
 def function_encoder(function: EncoderFunction) -> Encoder:
-    """Make an encoder from a function.
+    """Make an encoder from a function. It is named after the function.
 
     Args:
         function: Called with the source, the output file, which it must write, and the CRF.
 
-    Returns:
-        An encoder that is named after the function.
-
     Raises:
         SettingsError: If the function cannot be called with three arguments.
     """
-    try:
-        inspect.signature(function).bind(Path(), Path(), 0)
-    except TypeError as error:
-        raise SettingsError(f"An encoder function must take (source, output, crf): {error}.") from None
-    except ValueError:
-        # Some built-in callables have no signature.
-        pass
+    check_function(function)
     return Encoder(printable(getattr(function, "__name__", type(function).__name__)), function=function)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_vmaf.cache.entries import Cache
+from pytest_vmaf.encoding.crf_steps import pass_fraction
 from pytest_vmaf.encoding.encoders import BRACES, Encoder
 from pytest_vmaf.encoding.pass_statistics import Statistics
 from pytest_vmaf.encoding.rate_modes import at, check_rate_arguments, label_at, pass_arguments
@@ -125,8 +126,9 @@ class EncodeJob:
         pix_fmt = ["-pix_fmt", self.pix_fmt] if self.pix_fmt else []
         # The clock of encoders ticks once a frame. Two frames of a variable rate on one tick would be an error.
         clock = ["-enc_time_base", "demux"] if self.source.has_variable_rate else []
-        arguments = (*pix_fmt, *clock, *self._filtered(self._ranged(self.arguments)))
-        return ("-c:v", self.encoder.name, *self.fill(crf, self.encoder.arguments), *arguments)
+        name = self.encoder.name
+        own, users = pass_fraction(name, self.encoder.arguments, self.arguments, crf)
+        return ("-c:v", name, *self.fill(crf, own), *pix_fmt, *clock, *self._filtered(self._ranged(users)))
 
     def ffmpeg_argv(self, crf: float, path: Path) -> tuple[str, ...]:
         """The argument list of the ffmpeg that encodes to a file in one pass."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from pytest_vmaf.encoding.codec import number_of
@@ -17,14 +17,16 @@ class Scale:
     Attributes:
         name: The encoder's name, for messages.
         steps: The numbers, the finest first.
+        hint: Called with a fraction that the scale lacks. Returns what to do, for messages.
     """
 
     name: str
     steps: Sequence[float]
+    hint: Callable[[float], str] | None = field(default=None, compare=False, kw_only=True)
 
     @property
     def is_grid(self) -> bool:
-        """Whether the scale is a list of numbers, not a range of whole numbers."""
+        """Whether the scale has other numbers than a range of whole ones."""
         return not isinstance(self.steps, range)
 
     @property
@@ -40,9 +42,14 @@ class Scale:
             return f"of {listed(sorted(self.steps))}"
         return f"from {min(self.steps)} to {max(self.steps)}"
 
+    def number(self, value: object) -> float | None:
+        """The number of the scale that a value stands for, None if there is none."""
+        number = number_of(value)
+        return self.steps[self.steps.index(number)] if number is not None and number in self.steps else None
+
     def has(self, number: float) -> bool:
         """Whether an encode can have this number."""
-        return number in self.steps
+        return self.number(number) is not None
 
     def read(self, name: str, value: object) -> float:
         """The number of the scale that a user means.
@@ -50,10 +57,16 @@ class Scale:
         Raises:
             SettingsError: If there is no such number.
         """
+        number = self.number(value)
+        if number is not None and (self.is_grid or type(value) is int):
+            return number
+        raise SettingsError(f"{name} must be {self.wording}, not {value!r:.80}.{self.hint_for(value)}")
+
+    def hint_for(self, value: object) -> str:
+        """What to do about a fraction that the scale lacks, "" for another value."""
         number = number_of(value)
-        if number is not None and number in self.steps and (self.is_grid or type(value) is int):
-            return self.steps[self.steps.index(number)]
-        raise SettingsError(f"{name} must be {self.wording}, not {value!r:.80}.")
+        inside = isinstance(number, float) and min(self.steps) < number < max(self.steps)
+        return self.hint(number) if self.hint and number is not None and inside and number % 1 else ""
 
     def window(self, value: object) -> Sequence[float]:
         """The numbers between two of the scale, the finest first; all of them for None.
@@ -71,7 +84,8 @@ class Scale:
             first, last = sorted(map(self.steps.index, pair))
             return self.steps[first : last + 1]
         what = f"{'two' if self.is_grid else 'two whole numbers'} {self.range_words} for {self.name}"
-        raise SettingsError(f"crf must be {what}, the smaller one first, not {value!r:.80}.")
+        hint = next(filter(None, map(self.hint_for, pair)), "")
+        raise SettingsError(f"crf must be {what}, the smaller one first, not {value!r:.80}.{hint}")
 
 
 def with_ends(window: object, ends: tuple[float, float]) -> tuple[Any, ...]:

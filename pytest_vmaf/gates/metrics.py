@@ -177,8 +177,13 @@ def label(name: str) -> str:
     return _of_plugins[name].label if name in _of_plugins else _LABELS.get(name, name)
 
 
-def decimals(name: str, value: float) -> int:
-    """The decimals of a printed value: none for counts, four for numbers between 0 and 1 such as SSIM, else two."""
+def decimals(name: str, value: float, *others: float) -> int:
+    """The decimals of a printed value: none for counts, four for numbers between 0 and 1 such as SSIM, else two.
+
+    A CRF has as many as its fraction, or as those of other CRFs beside it.
+    """
+    if name == "crf":
+        return max(len(f"{each:.2f}".rstrip("0").partition(".")[2]) for each in (value, *others))
     if name in (*ENCODE_METRICS, *STREAM_METRICS, *CHANGES, ABOVE):
         return 1 if name == "level" else 0
     return 4 if abs(value) <= 2 and name not in (*BASE_METRICS, *SIGNS, *SPEED_METRICS) else 2

@@ -107,7 +107,7 @@ class Series:
     @property
     def digits(self) -> int:
         """The decimals of printed values."""
-        return decimals(self.about.name, max(map(abs, self.values)))
+        return decimals(self.about.name, max(map(abs, self.values)), *self.values)
 
     def limit(self, value: float) -> float:
         """The tolerance in the metric's unit, for a change of this value."""

@@ -172,7 +172,7 @@ def _difference(change: Change) -> str:
     difference, before = change.difference, change.before
     if difference is None or change.is_verdict:
         return "–"
-    places = decimals(change.number.metric, before or 0.0)
+    places = decimals(change.number.metric, before or 0.0, change.after or 0.0)
     text = f"{difference:+,.{places}f}"
     if not float(text.replace(",", "")):
         text = f"{difference:+.1g}"

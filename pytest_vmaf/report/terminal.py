@@ -77,7 +77,7 @@ def result_table(record: Record) -> Table:
         table.add_row(Text(name, style="bold"), Text(value))
     for gate in record["gates"]:
         colour, word = STATUS["passed" if gate["passed"] else "failed"]
-        digits, unit = decimals(gate["metric"], gate["limit"]), _unit(gate["metric"])
+        digits, unit = decimals(gate["metric"], gate["limit"], gate["value"]), _unit(gate["metric"])
         digits = 4 if digits > 1 else digits
         numbers = f"{gate['value']:.{digits}f}{unit}, margin {gate['margin']:+.{digits}f}{unit} "
         text = f"{gate['name']}={limit_text(gate)} ({gate['origin']}): {numbers}"

@@ -97,7 +97,7 @@ def _decimals(gate: Record) -> int:
     # Drops and rises are small numbers of any unit.
     if gate["metric"].startswith((DROP, RISE)) and "ssim" not in gate["metric"]:
         return 2
-    return decimals(gate["metric"], gate["limit"])
+    return decimals(gate["metric"], gate["limit"], gate["value"])
 
 
 def score(value: float, metric: str) -> str:

@@ -33,6 +33,7 @@ from pytest_vmaf.search.probe import Probe, Trial
 from pytest_vmaf.search.prober import Prober
 from pytest_vmaf.search.sample import cut_sample
 from pytest_vmaf.search.speed import cached_speed
+from pytest_vmaf.search.step_check import check_steps
 from pytest_vmaf.text import printable
 
 PLAIN = SearchPlan()
@@ -100,6 +101,8 @@ def bisect(request: BisectRequest, scorer: Scorer, plan: SearchPlan = PLAIN) -> 
                 )
             met = [crossing for crossing in crossings if crossing.outcome in MET]
             operating_points = [steps[each.crf] for each in met if each.crf is not None]
+            if not plan.flat:
+                check_steps(request, prober, operating_points)
             points.cover(crossings)
             if plan.timed and operating_points:
                 speed = cached_speed(job, operating_points[len(operating_points) // 2], folder)
@@ -139,7 +142,8 @@ def bisect(request: BisectRequest, scorer: Scorer, plan: SearchPlan = PLAIN) -> 
 def _search(request: BisectRequest, plan: SearchPlan, prober: Prober, ceiling: float) -> tuple[Crossing, ...]:
     # `find_crossings` knows numbers without a gap, of which a larger one is coarser: the places on the scale.
     steps = request.steps
-    start = {target: steps.index(crf) for target, crf in request.start.items() if crf in steps}
+    known = {target: request.encoder.scale.number(crf) for target, crf in request.start.items()}
+    start = {target: steps.index(crf) for target, crf in known.items() if crf in steps and crf is not None}
     with thread_refusals():
         search = find_crossings(
             lambda place: prober(steps[place]),
@@ -147,7 +151,7 @@ def _search(request: BisectRequest, plan: SearchPlan, prober: Prober, ceiling: f
             request.targets,
             glance=lambda place: prober.glance(steps[place]),
             ceiling=ceiling,
-            slope=request.encoder.slope and -abs(request.encoder.slope),
+            slope=request.encoder.slope and -abs(request.encoder.slope) * request.encoder.crf_step,
             start=start,
             workers=request.workers,
             progress=_with_cover(plan, len(request.targets)),

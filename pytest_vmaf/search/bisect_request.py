@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_vmaf.encoding.availability import check_available
+from pytest_vmaf.encoding.encoder_fields import MOST_NUMBERS
 from pytest_vmaf.encoding.encoders import Encoder
+from pytest_vmaf.encoding.fraction_trial import check_fractions
 from pytest_vmaf.encoding.job import EncodeJob, check_arguments
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.media.clip import Clip
@@ -110,6 +112,7 @@ def check_encoder(request: BisectRequest) -> tuple[str, str | None]:
     scoring, encoder = request.scoring, request.encoder
     ffmpeg = find_ffmpeg(scoring.ffmpeg, scoring.cache).path
     check_available(encoder, ffmpeg, scoring.cache)
+    check_fractions(encoder, ffmpeg, scoring.cache)
     check_arguments(encoder, request.arguments, request.pix_fmt)
     preset = encoder.resolve_preset(request.preset)
     _ = request.steps
@@ -126,10 +129,11 @@ def make_job(request: BisectRequest, ffmpeg: str, preset: str | None, source: Cl
 
 
 def check_targets(request: BisectRequest, scoring: MeasureRequest, ffmpeg: str) -> None:
-    """Check workers, repeats and targets; the model decides the highest score.
+    """Check workers, repeats, the window and targets; the model decides the highest score.
 
     Raises:
-        SettingsError: For a target that no clip can have, and for numbers of workers or repeats that make no sense.
+        SettingsError: For a target that no clip can have, for numbers of workers or repeats that make no sense, and for
+            more CRFs than a search can weigh.
     """
     if type(request.repeats) is not int or not 1 <= request.repeats <= MAX_REPEATS:
         raise invalid("repeats", f"a whole number from 1 to {MAX_REPEATS}", request.repeats)
@@ -137,6 +141,12 @@ def check_targets(request: BisectRequest, scoring: MeasureRequest, ffmpeg: str) 
         at_once(request.workers)
     except ValueError as error:
         raise invalid("workers", str(error), request.workers) from None
+    if len(steps := request.steps) > MOST_NUMBERS:
+        low, high = min(steps), max(steps)
+        raise SettingsError(
+            f"A search takes at most {MOST_NUMBERS} CRFs, and from {low} to {high} there are {len(steps)} in steps of "
+            f"{request.encoder.crf_step}. Search fewer of them: crf=(20, 30), or --crf 20-30."
+        )
     if not request.targets:
         raise SettingsError("targets is empty. Give at least one, for example targets=[94, 96].")
     if len(set(request.targets)) < len(request.targets):

@@ -10,7 +10,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pytest_vmaf.encoding.encoder_names import read_name, with_mode
+from pytest_vmaf.encoding.encoder_names import read_name, with_mode, with_step
 from pytest_vmaf.encoding.encoders import Encoder
 from pytest_vmaf.encoding.job import EncodeJob
 from pytest_vmaf.encoding.rate_modes import keyword_of
@@ -27,7 +27,7 @@ Window = tuple[float | None, float | None] | None
 #: A window, a number, or a list of numbers.
 Numbers = TypeVar("Numbers")
 #: The settings that each encoder of a comparison can have for itself.
-OWN = ("encoder", "preset", "arguments", "pix_fmt", "crf", "bitrate", "mode")
+OWN = ("encoder", "preset", "arguments", "pix_fmt", "crf", "bitrate", "mode", "crf_step")
 
 
 def bisect_request(
@@ -47,9 +47,10 @@ def bisect_request(
     workers: int = 1,
     repeats: int = 1,
     mode: str | None = None,
+    crf_step: float | None = None,
 ) -> BisectRequest:
     """Read the arguments of `Vmaf.bisect`, which documents them. Raises SettingsError for invalid ones."""
-    encoder, window = in_mode(encoder, mode, crf, bitrate)
+    encoder, window = in_mode(with_step(encoder, crf_step), mode, crf, bitrate)
     return BisectRequest(
         scoring,
         encoder,
@@ -192,8 +193,9 @@ def _contender(
         raise SettingsError(f"encoder is missing from the settings of {label!r:.80}.")
     chosen = settings.pop("encoder")
     name = chosen if isinstance(chosen, str) and "{" not in chosen else ""
-    _, preset, mode = read_name(name)
+    _, preset, mode, step = read_name(name)
     settings.setdefault("mode", mode or common.get("mode"))
+    settings.setdefault("crf_step", step or common.get("crf_step"))
     if preset is not None and str(settings.setdefault("preset", preset)) != preset:
         raise SettingsError(f"{name!r} names a preset, but preset is {settings['preset']!r}. Give only one of them.")
     encoder = find(chosen)

@@ -27,6 +27,9 @@ from pytest_vmaf.search.rows import Row, Setup
 from pytest_vmaf.search.sweep_curves import SweepCell, SweepCurve, make_curves
 from pytest_vmaf.text import printable
 
+#: What the CRFs of a grid must be.
+NUMBERS = "numbers, each given once, for example (20, 24, 28)"
+
 
 @dataclass(frozen=True)
 class SweepRequest:
@@ -77,7 +80,7 @@ def sweep(request: SweepRequest, scorer: Scorer) -> tuple[Row, ...]:
     """
     _check(request)
     curves = make_curves(request.scorings, request.encoders, request.arguments, request.pix_fmt, scorer)
-    grid = [(curve, crf) for curve in curves for crf in sorted(request.crfs)]
+    grid = [(curve, crf) for curve in curves for crf in _crfs(request, curve.job.encoder)]
     columns = {curve.setup: set(curve.columns) for curve in curves}
     name = printable(str(request.output))
     update = request.progress or (lambda done, total: None)
@@ -104,6 +107,12 @@ def sweep(request: SweepRequest, scorer: Scorer) -> tuple[Row, ...]:
             error.add_note(note)
             raise
     return tuple(rows[curve.setup, crf] for curve, crf in grid)
+
+
+def _crfs(request: SweepRequest, encoder: Encoder) -> list[float]:
+    """The CRFs of the grid as numbers of an encoder's scale, without the rounding of a user's computation."""
+    numbers = map(encoder.scale.number, sorted(request.crfs))
+    return [number for number in numbers if number is not None]
 
 
 def _rows_here(todo: Iterable[tuple[SweepCurve, float]]) -> Generator[Row, None, None]:
@@ -148,14 +157,20 @@ def _check(request: SweepRequest) -> None:
     for name in ("encoders", "crfs"):
         if not getattr(request, name):
             raise SettingsError(f"The grid of a sweep needs {name}; there are none.")
-    whole = not any(encoder.scale.is_grid for encoder, _ in request.encoders)
-    kinds = (int,) if whole else (int, float)
-    if any(type(crf) not in kinds for crf in request.crfs) or len(set(request.crfs)) < len(request.crfs):
-        raise invalid("crfs", "whole numbers, each given once, for example (20, 24, 28)", request.crfs)
+    if any(type(crf) is not int and not isinstance(crf, float) for crf in request.crfs):
+        raise invalid("crfs", NUMBERS, request.crfs)
     for encoder, presets in request.encoders:
         scale = encoder.scale
-        if outside := [str(crf) for crf in sorted(request.crfs) if not scale.has(crf)]:
-            raise SettingsError(f"crfs must be {scale.range_words} for {encoder.name}, not {', '.join(outside)}.")
+        kinds = (int, float) if scale.is_grid else (int,)
+        if outside := [crf for crf in sorted(request.crfs) if not isinstance(crf, kinds) or not scale.has(crf)]:
+            fractions = not all(isinstance(crf, kinds) for crf in outside)
+            hint = next(filter(None, map(scale.hint_for, outside)), "")
+            raise SettingsError(
+                f"crfs must be {'whole numbers ' if fractions else ''}{scale.range_words} for {encoder.name}, not "
+                f"{', '.join(map(str, outside))}.{hint}"
+            )
+        if len(set(_crfs(request, encoder))) < len(request.crfs):
+            raise invalid("crfs", NUMBERS, request.crfs)
         names = [encoder.resolve_preset(preset) for preset in presets]
         if not presets or len(set(names)) < len(names):
             requirement = f"at least one, each given once (None is {encoder.preset!r})"

@@ -15,6 +15,7 @@ from pytest_vmaf.encoding.availability import check_available
 from pytest_vmaf.encoding.cached import named_files
 from pytest_vmaf.encoding.codec import read_codec
 from pytest_vmaf.encoding.encoders import Encoder
+from pytest_vmaf.encoding.fraction_trial import check_fractions
 from pytest_vmaf.encoding.job import EncodeJob
 from pytest_vmaf.encoding.rate_modes import at
 from pytest_vmaf.errors import ClipError, MeasurementError, SettingsError
@@ -181,6 +182,7 @@ def make_curves(
         source_hash = content_of(clip, cache)
         for encoder, presets in encoders:
             check_available(encoder, ffmpeg, cache)
+            check_fractions(encoder, ffmpeg, cache)
             for preset in map(encoder.resolve_preset, presets):
                 settings = preset, arguments, pix_fmt, scoring.timeout, cache
                 job = EncodeJob(encoder, video, ffmpeg, *settings)

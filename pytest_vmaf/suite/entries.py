@@ -6,20 +6,14 @@ import math
 import os
 import re
 import shlex
-from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from pytest_vmaf.encoding.encoder_names import with_mode
-from pytest_vmaf.encoding.encoders import Encoder
-from pytest_vmaf.encoding.job import check_arguments
-from pytest_vmaf.errors import ClipError, MeasurementError, SettingsError
+from pytest_vmaf.errors import ClipError, SettingsError
 from pytest_vmaf.media.clip import Clip
-from pytest_vmaf.search.agreement import read_agree
-from pytest_vmaf.search.bisect_request import MAX_REPEATS, TWINS, lowest_target
-from pytest_vmaf.search.metric import parse_metric
-from pytest_vmaf.settings import finder
+from pytest_vmaf.suite.encode_keys import FindEncoder, read_crfs, read_encoder, read_options, read_search
 from pytest_vmaf.suite.file_hash import UNCHECKED, read_hash
 from pytest_vmaf.suite.layers import read_layer
 from pytest_vmaf.suite.suite import SuiteClip, SuiteEncode, SuitePair
@@ -33,7 +27,7 @@ SHARED = ("gates", "settings")
 TEST_KEYS = (*SHARED, "stream", "baseline", "markers", "report_only")
 CLIP_KEYS = ("name", "path", "sha256", "hash", "groups", *CLIP_FIELDS, *SHARED)
 ENCODE_KEYS = (
-    *("name", "encoder", "preset", "arguments", "pix_fmt", "crf_range", "suffix", "mode"),
+    *("name", "encoder", "preset", "arguments", "pix_fmt", "crf_range", "suffix", "mode", "crf_step"),
     *("clips", "crfs", "bitrates", "targets", "metric", "min_crf", "sample", "repeats", "agree", *TEST_KEYS),
 )
 PAIR_KEYS = ("name", "distorted", "sha256", "hash", "clips", "crfs", *dict.fromkeys((*CLIP_FIELDS, *TEST_KEYS)))
@@ -47,7 +41,6 @@ HINTS = {
     "marker": ' Write markers = ["NAME"].',
     "url": " Nothing is downloaded. Write the path of the file.",
 }
-FindEncoder = Callable[[str], Encoder]
 VARIABLE = re.compile(r"\$\{(\w+)\}")
 #: Names that pytest acts upon, so that a group or a marker cannot have them.
 NOT_GROUPS = ("skip", "skipif", "xfail", "parametrize", "usefixtures", "filterwarnings", "vmaf")
@@ -78,39 +71,26 @@ def read_clip(table: Table, *, hashed: bool) -> SuiteClip:
     return SuiteClip(name, _clip(table, path), checksum or "", groups, place, read_layer(table))
 
 
-def _crfs(table: Table, encoder: Encoder) -> tuple[float, ...] | None:
-    scale, key = encoder.scale, "crfs" if encoder.mode == "crf" else "bitrates"
-    if other := ({"crfs", "bitrates"} - {key}) & table.values.keys():
-        raise table.problem(f'cannot be used in mode = "{encoder.mode}". Write {key}.', *other)
-    if not scale.is_grid:
-        return table.whole_numbers(key, int(min(scale.steps)), int(max(scale.steps)), f" for {encoder.name}")
-    crfs = table.numbers(key)
-    for index, crf in enumerate(crfs or ()):
-        if crf not in scale.steps:
-            raise table.expected(key, f"{scale.range_words} for {encoder.name}", index)
-    return crfs
-
-
 def read_encode(table: Table, find_encoder: FindEncoder) -> SuiteEncode:
     """Read an entry of `[[encodes]]`."""
     table.refuse_unknown(ENCODE_KEYS, HINTS)
     name, text = _name(table), table.text("encoder")
     if text is None:
         raise table.problem("lacks encoder. For files that exist already, write an entry of [[pairs]].")
-    encoder = _encoder(table, text, find_encoder)
-    crfs = _crfs(table, encoder)
+    encoder = read_encoder(table, text, find_encoder)
+    crfs = read_crfs(table, encoder)
     targets = table.numbers("targets")
     if (crfs is None) == (targets is None):
         what = "lacks crfs or targets" if crfs is None else "has both crfs and targets; write two entries"
         raise table.problem(f"{what}, for example crfs = [22, 28] or targets = [93].")
-    options = _options(table, encoder)
+    options = read_options(table, encoder)
     search: Mapping[str, Any] = {}
     if targets is None:
         for key in ("metric", "min_crf", "sample", "repeats", "agree"):
             if key in table.values:
                 raise table.problem("is only for targets.", key)
     else:
-        search = _search(table, encoder, targets)
+        search = read_search(table, encoder, targets)
     return SuiteEncode(name, encoder, crfs or (), targets or (), options, search)
 
 
@@ -119,7 +99,10 @@ def read_pair(table: Table) -> SuitePair:
     table.refuse_unknown(PAIR_KEYS, HINTS)
     name, text = _name(table), _path_text(table, "distorted")
     placeholders = {*re.findall(r"(?<!\$){[^}]*}", table.text("distorted") or "")}
-    crfs = table.whole_numbers("crfs", 0, 1000)
+    crfs = table.numbers("crfs")
+    for index, crf in enumerate(crfs or ()):
+        if not 0 <= crf <= 1000:
+            raise table.expected("crfs", "from 0 to 1000", index)
     if ("{crf}" in placeholders) != (crfs is not None):
         raise table.problem("must contain {crf} where crfs are given, and only there.", "distorted")
     if unknown := placeholders - {"{crf}", "{clip}"}:
@@ -213,88 +196,3 @@ def _hash(table: Table) -> str | None:
     if wrong:
         raise table.problem(f"{wrong}, not {short_repr(text)}.", key)
     return checksum
-
-
-def _encoder(table: Table, text: str, find_encoder: FindEncoder) -> Encoder:
-    try:
-        encoder = with_mode(find_encoder(text), table.text("mode"))
-        if "bitrates" in table.values and encoder.mode == "crf":
-            encoder = with_mode(encoder, table.text("mode") or "bitrate")
-        changes: dict[str, Any] = {}
-        for key in ("crf_range", "suffix"):
-            if key in table.values:
-                if not encoder.command and (key != "crf_range" or encoder.mode == "crf"):
-                    raise table.problem(f"is only for commands: {encoder.name} has its own.", key)
-                changes[key] = _plain(table.values[key])
-        if encoder.command and "/" in encoder.command[0] and not Path(encoder.command[0]).is_absolute():
-            # Like every path of a manifest.
-            program = str(table.source.path.parent / encoder.command[0])
-            changes["command"] = (program, *encoder.command[1:])
-        return replace(encoder, **changes) if changes else encoder
-    except (SettingsError, MeasurementError) as error:
-        raise table.problem(f"is invalid: {error}", "encoder") from None
-
-
-def _options(table: Table, encoder: Encoder) -> Mapping[str, Any]:
-    options: dict[str, Any] = {}
-    preset = table.values.get("preset")
-    if preset is not None:
-        if isinstance(preset, bool) or not isinstance(preset, str | int):
-            raise table.expected("preset", "a string or a whole number")
-        options["preset"] = str(preset)
-    arguments = table.values.get("arguments")
-    if isinstance(arguments, str):
-        try:
-            options["arguments"] = tuple(shlex.split(arguments))
-        except ValueError as error:
-            raise table.problem(f"cannot be split: {error}.", "arguments") from None
-    elif arguments is not None:
-        if not isinstance(arguments, list) or not all(isinstance(each, str) for each in arguments):
-            raise table.expected("arguments", "a string or a list of strings")
-        options["arguments"] = tuple(arguments)
-    if (pix_fmt := table.text("pix_fmt")) is not None:
-        options["pix_fmt"] = pix_fmt
-    try:
-        encoder.resolve_preset(options.get("preset"))
-    except SettingsError as error:
-        raise table.problem(f"is invalid: {error}", "preset" if "preset" in table.values else "encoder") from None
-    try:
-        check_arguments(encoder, options.get("arguments", ()))
-    except SettingsError as error:
-        raise table.problem(f"is invalid: {error}", "arguments") from None
-    return options
-
-
-def _search(table: Table, encoder: Encoder, targets: tuple[float, ...]) -> Mapping[str, Any]:
-    search: dict[str, Any] = {}
-    try:
-        find = finder(read_layer(table).options.get("metrics"), table.source.find_metric)
-        metric = parse_metric(table.text("metric") or "neg", find)
-    except SettingsError as error:
-        raise table.problem(f"is invalid: {error}", "metric") from None
-    if "metric" in table.values:
-        search["metric"] = table.values["metric"]
-    low, high = lowest_target(metric), 100.0 if metric.name in TWINS else math.inf
-    for index, target in enumerate(targets):
-        if not low <= target <= high or not target:
-            what = f"from {low:g} to {high:g}" if math.isfinite(high) else "above 0"
-            raise table.expected("targets", f"{what} for {metric}", index)
-    if (min_crf := table.whole_number("min_crf", 0)) is not None:
-        if encoder.larger_is_finer:
-            raise table.problem(f"cannot be used: on the scale of {encoder.name}, larger is finer.", "min_crf")
-        search["min_crf"] = min_crf
-    if (repeats := table.whole_number("repeats", 1)) is not None:
-        if repeats > MAX_REPEATS:
-            raise table.expected("repeats", f"at most {MAX_REPEATS}")
-        search["repeats"] = repeats
-    if (names := table.words("agree")) is not None:
-        try:
-            search["agree"] = tuple(metric.text for metric in read_agree(names))
-        except SettingsError as error:
-            raise table.problem(f"is invalid: {str(error).removeprefix('agree: ')}", "agree") from None
-    sample = table.values.get("sample")
-    if sample is not None:
-        if isinstance(sample, bool) or not isinstance(sample, int | float) or not 0 < sample < math.inf:
-            raise table.expected("sample", "a number of seconds above 0")
-        search["sample"] = sample
-    return search

@@ -12,10 +12,10 @@ from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.gates.expectations import in_force
 from pytest_vmaf.gates.plugin_metrics import FindMetric, no_metric
 from pytest_vmaf.settings import Layer, finder
+from pytest_vmaf.suite.encode_keys import FindEncoder
 from pytest_vmaf.suite.entries import (
     NOT_MARKERS,
     TEST_KEYS,
-    FindEncoder,
     read_clip,
     read_encode,
     read_marks,

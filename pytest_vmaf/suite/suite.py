@@ -87,7 +87,8 @@ class SuitePair:
 
     def clip_of(self, test: SuiteTest) -> Clip:
         """The encode that a test checks."""
-        text = self.distorted.replace("{clip}", test.clip.name).replace("{crf}", str(test.crf))
+        crf = "" if test.crf is None else f"{test.crf:.12g}"
+        text = self.distorted.replace("{clip}", test.clip.name).replace("{crf}", crf)
         return Clip(self.folder / text, **self.fields)
 
 

@@ -133,6 +133,15 @@ class Table:
             raise self.expected(key, f"a whole number of at least {lowest}")
         return value if isinstance(value, int) else None
 
+    def number(self, key: str) -> float | None:
+        """A finite number."""
+        value = self.values.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise self.expected(key, "a finite number")
+        return value
+
     def whole_numbers(self, key: str, low: int, high: int, of: str = "") -> tuple[int, ...] | None:
         """A list of different whole numbers from `low` to `high`."""
         values = self._list(key, "whole numbers, for example [22, 28]")

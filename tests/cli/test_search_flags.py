@@ -35,6 +35,10 @@ from pytest_vmaf.cli.search_flags import mode_of
             "expected a list of CRFs such as",
         ),
         (
+            ["corpus", "--src", "a", "--encoder", "b", "--output", "c", "--crf", "20-30:0.0001"],
+            "expected a list of CRFs such as",
+        ),
+        (
             ["corpus", "--src", "a", "--encoder", "b", "--output", "c", "--crf", "0-99999999999"],
             "expected a list of CRFs such as",
         ),
@@ -75,6 +79,10 @@ def test_sweep_without_crf(capsys: pytest.CaptureFixture[str]) -> None:
         ("bisect a --encoder b --bitrate 500-4000 --two-pass --targets 93", "mode", "2pass"),
         ("bisect a --encoder b --two-pass --bitrate 500-4000 --targets 93", "mode", "2pass"),
         ("encode a b --encoder c --bitrate 1500", "crf", 1500),
+        ("encode a b --encoder c --crf 23.25 --crf-step 0.25", "crf_step", 0.25),
+        ("bisect a --encoder b --crf 18.5-40 --crf-step 0.25 --targets 93", "crf_range", (18.5, 40)),
+        ("sweep a --encoder b --crf 23-23.4:0.1,30 --output e", "crf", [23, 23.1, 23.2, 23.3, 23.4, 30]),
+        ("sweep a --encoder b --crf 23.5,24 --output e", "crf", [23.5, 24]),
         ("sweep a --encoder b --bitrate 500,1000-3000:1000 --bitrate 9 --output e", "crf", [500, 1000, 2000, 3000, 9]),
         ("bisect a --encoder b --sample 10 --arguments=-tune --targets 93", "sample_clip_seconds", 10.0),
         ("bisect a --encoder b --arguments=-tune --targets 93", "encoder_args", "-tune"),

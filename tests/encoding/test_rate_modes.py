@@ -113,10 +113,10 @@ def test_mode_of_other_encoders() -> None:
 
 
 def test_names() -> None:
-    assert read_name("libx264") == ("libx264", None, None)
-    assert read_name("libx264:slow") == ("libx264", "slow", None)
-    assert read_name("libx264:2pass") == ("libx264", None, "2pass")
-    assert read_name("libx264:slow:bitrate") == ("libx264", "slow", "bitrate")
+    assert read_name("libx264") == ("libx264", None, None, None)
+    assert read_name("libx264:slow") == ("libx264", "slow", None, None)
+    assert read_name("libx264:2pass") == ("libx264", None, "2pass", None)
+    assert read_name("libx264:slow:bitrate") == ("libx264", "slow", "bitrate", None)
 
 
 def test_with_mode() -> None:

@@ -79,6 +79,8 @@ def test_units(name, unit):
     [
         ("bitrate", 1e6, 0),
         ("crf", 28, 0),
+        ("crf", 28.25, 2),
+        ("crf", 23.3, 1),
         (ABOVE, 3, 0),
         ("float_ssim", 0.98, 4),
         ("psnr_y", 38, 2),

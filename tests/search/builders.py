@@ -25,10 +25,10 @@ from pytest_vmaf.search.probe import Probe
 
 NEG = Metric("neg")
 CEILING = 99.5
-Curve = Callable[[int], float]
+Curve = Callable[[float], float]
 
 
-def line(crf: int) -> float:
+def line(crf: float) -> float:
     """NEG 100 at CRF 0, and 1.5 less for each CRF."""
     return 100 - 1.5 * crf
 
@@ -42,8 +42,8 @@ class CurveScorer(FakeScorer):
 
     def score(self, request: ScoreRequest) -> ScoreLog:
         self.columns.append(tuple(request.columns))
-        crf = re.search(r"-crf(\d+)\.", request.distorted.clip.path.name)
-        neg = self.curve(int(crf[1])) if crf else CEILING
+        crf = re.search(r"-crf(\d+(?:\.\d+)?)\.", request.distorted.clip.path.name)
+        neg = self.curve(float(crf[1])) if crf else CEILING
         features = dict.fromkeys(set(request.columns) - {"vmaf", "neg"}, neg / 2)
         fake = FakeScorer(neg + 2, neg, features=features, self_score=CEILING, frames=self.frames)
         return fake.score(request)

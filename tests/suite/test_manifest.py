@@ -145,6 +145,18 @@ def test_modes(read: Read) -> None:
     )
 
 
+def test_steps(read: Read) -> None:
+    text = HEAD.replace("[28]", "[28, 28.3]") + "crf_step = 0.1\n"
+    pair = '[[pairs]]\nname = "p"\ndistorted = "x-{crf}.mp4"\ncrfs = [28.0, 28.3]\n'
+    suite = read(text + pair)
+    assert [test.id for test in suite.tests] == ["x::a-28", "x::a-28.3", "p::a-28", "p::a-28.3"]
+    assert [str(test.crf) for test in suite.tests[:2]] == ["28", "28.3"]
+    names = [test.entry.clip_of(test).path.name for test in suite.tests if isinstance(test.entry, SuitePair)]
+    assert names == ["x-28.mp4", "x-28.3.mp4"]
+    [grid] = suite.sweeps()
+    assert grid["encoders"][0].crf_step == 0.1
+
+
 def test_ids_are_stable(read: Read) -> None:
     """Entries that are added or reordered change no other id."""
     other = '[[encodes]]\nname = "y"\nencoder = "libx265"\ncrfs = [30, 20]\n'
@@ -259,6 +271,11 @@ BROKEN = {
     HEAD.replace("crfs", "bitrates") + "mode = 'crf'": "vmaf.toml:9: encodes[x].bitrates cannot be used in mode",
     HEAD.replace("crfs = [28]", "bitrates = [0]"): "vmaf.toml:9: encodes[x].bitrates must be from 1 to 1000000 for",
     HEAD.replace("libx264", "librav1e") + "mode = '2pass'": "vmaf.toml:8: encodes[x].encoder is invalid: librav1e has",
+    f"{HEAD}crf_step = 0.3": "vmaf.toml:10: encodes[x].crf_step is invalid: libx264: crf_step must be 1, or",
+    f"{HEAD}crf_step = '1'": "vmaf.toml:10: encodes[x].crf_step must be a finite number, not '1'.",
+    HEAD.replace("libx264", "libaom-av1") + "crf_step = 0.5": "vmaf.toml:10: encodes[x].crf_step is invalid: libaom",
+    HEAD.replace("[28]", "[28.3]") + "crf_step = 0.25": "vmaf.toml:9: encodes[x].crfs must be from 0 to 51 in steps of",
+    HEAD.replace("crfs = [28]", "targets = [93]\nmin_crf = -1"): "vmaf.toml:10: encodes[x].min_crf must be a number of",
     f"{HEAD}baseline = 3": "vmaf.toml:10: encodes[x].baseline must be true, false or a list of groups and clips,",
     f'{HEAD}baseline = ["b"]': "vmaf.toml:10: encodes[x].baseline has 'b', which is neither a clip nor a group of",
     HEAD.replace("libx264", "libx266"): "vmaf.toml:8: encodes[x].encoder is invalid: There is no encoder 'libx266'.",
@@ -269,7 +286,7 @@ BROKEN = {
     HEAD.replace("libx264", "enc {crf} {in}"): "vmaf.toml:8: encodes[x].encoder is invalid: enc: {in} is not a",
     HEAD.replace("[28]", "[28, 52]"): "vmaf.toml:9: encodes[x].crfs must be from 0 to 51 for libx264, not 52.",
     HEAD.replace("[28]", "[28,\n true]"): "vmaf.toml:10: encodes[x].crfs must be whole numbers, not True.",
-    HEAD.replace("[28]", "[2.5]"): "vmaf.toml:9: encodes[x].crfs must be whole numbers, not 2.5.",
+    HEAD.replace("[28]", "[2.5]"): "vmaf.toml:9: encodes[x].crfs must be whole numbers, not 2.5. For fractions, set",
     HEAD.replace("[28]", "28"): "vmaf.toml:9: encodes[x].crfs must be a list of whole numbers, for example [22, 28]",
     HEAD.replace("[28]", "[28, 28]"): "vmaf.toml:9: encodes[x].crfs has 28 twice.",
     HEAD.replace("crfs = [28]", ""): "vmaf.toml:6: encodes[x] lacks crfs or targets, for example",

@@ -1,0 +1,54 @@
+"""Whether a program or a function that encodes rounds the CRFs of a search in steps of less than one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from pytest_vmaf.encoding.crf_steps import is_rounded
+from pytest_vmaf.encoding.rate_modes import at
+from pytest_vmaf.errors import EncodeError
+from pytest_vmaf.search.bisect_request import BisectRequest
+from pytest_vmaf.search.prober import Prober
+
+
+def check_steps(request: BisectRequest, prober: Prober, answers: Sequence[float]) -> None:
+    """Encode at the whole CRFs around an answer, and compare the encodes. Those of ffmpeg are tried before a search.
+
+    Args:
+        request: The search.
+        prober: What makes its encodes.
+        answers: The CRFs that reach the targets.
+
+    Raises:
+        EncodeError: If the encoder rounds the CRFs, so that the search cannot tell which of them reaches a target.
+    """
+    encoder, steps = request.encoder, request.encoder.scale.steps
+    if encoder.crf_step == 1 or encoder.arguments or not answers:
+        return
+    place = steps.index(answers[len(answers) // 2])
+    # An answer and its neighbour differ, unless it is the last of the window.
+    pair = sorted(steps[place : place + 2] if place + 1 < len(steps) else steps[place - 1 :])
+    first = math.floor(pair[0])
+    around = sorted({first, *pair, first + 1})
+    if not {*around} <= {*steps}:
+        return
+    for crf in around:
+        if crf not in prober.probes:
+            prober.glance(crf)
+    if is_rounded([_content(prober, crf) for crf in around]):
+        numbers = ", ".join(f"{at('crf', crf)} has {prober.probes[crf].encode.size} bytes" for crf in around)
+        raise EncodeError(
+            f"{prober.job.name} rounds CRFs without a message, so crf_step must not be {encoder.crf_step}: of "
+            f"{len(around)} encodes, some are the same ({numbers}).\n"
+            "  Leave out crf_step, or pass the number to the encoder in a form that takes fractions."
+        )
+    for crf in {*around} - {*request.steps}:
+        # The rest of the search knows the window alone.
+        del prober.probes[crf]
+
+
+def _content(prober: Prober, crf: float) -> object:
+    """What tells an encode apart from others."""
+    probe = prober.probes[crf]
+    return probe.encode.checksum, probe.encode.size, probe.score
