@@ -27,11 +27,11 @@ def bunny() -> Path:
 
 
 def cut(source: Path, folder: Path, size: tuple[int, int], frames: int) -> Path:
-    """The first frames of a source at another size, without loss."""
-    path = folder / f"{size[0]}x{size[1]}-{frames}.mkv"
+    """The first frames of a source at another size, in y4m: decoding it costs next to nothing, and hides nothing."""
+    path = folder / f"{size[0]}x{size[1]}-{frames}.y4m"
     if not path.exists():
         chain = f"scale={size[0]}:{size[1]}:flags=bicubic,format=yuv420p"
-        _ffmpeg("-i", source.absolute(), "-an", "-vf", chain, "-frames:v", frames, "-c:v", "ffv1", path)
+        _ffmpeg("-i", source.absolute(), "-an", "-vf", chain, "-frames:v", frames, path)
     return path
 
 
