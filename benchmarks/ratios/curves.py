@@ -59,8 +59,8 @@ class Encodes:
 def measure_curves(setup: Setup) -> Section:
     """Search every curve in several ways, and count encodes and exact answers."""
     if not setup.curves:
-        form = "a list of objects with clip, encoder, ceiling, crf (a list of CRFs without gaps) and neg (their scores)"
-        return Section("Encodes of a search", (f"Not measured: `--curves FILE` names no curves. It is JSON: {form}.",))
+        how = "`python -m benchmarks.measure_curves` makes such a file"
+        return Section("Encodes of a search", (f"Not measured: `--curves FILE` names no curves; {how}.",))
     lines: list[str] = []
     for path in setup.curves:
         curves = read_curves(path)
@@ -78,6 +78,7 @@ def measure_curves(setup: Setup) -> Section:
         "Four targets of mean NEG, 94, 96, 97 and 98. The least number is what proves the answers: each CRF and its",
         "coarser neighbour. ab-av1's search is its `crf-search` with `--crf-increment 1` over the encoder's complete",
         "range, once for each target, with its cache: no CRF is encoded twice. Its tolerance lets it stop early.",
+        "What `bisect` expects of a curve was learned from `curves.json`; other curves show how well that holds.",
         "",
     )
     return Section("Encodes of a search", (*text, *lines[:-1]))

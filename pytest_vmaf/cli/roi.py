@@ -12,6 +12,7 @@ from pytest_vmaf.cli.common import NOT_MEASURED, PASSED, VIOLATED
 from pytest_vmaf.cli.formats import add_file
 from pytest_vmaf.cli.selection import add_selection
 from pytest_vmaf.errors import GateViolation, LogError, MaskError, ScorerError, SettingsError
+from pytest_vmaf.gates.metrics import NEG_ROI_METRICS, ROI_METRICS
 
 if TYPE_CHECKING:
     from pytest_vmaf.roi.masked_score import RoiResult
@@ -78,9 +79,10 @@ def run(options: argparse.Namespace) -> int:
         reference, distorted = common.read_clips([options.reference, options.distorted], options)
         names = ("weight", "threshold", "fade", "synthetic_mask", "bt601", "stride")
         settings: dict[str, Any] = {name: getattr(options, name) for name in names}
-        # The file has the scores of the named model, whatever the gates need.
-        how: dict[str, Any] = {"saliency": options.saliency_model, "neg_only": neg and not options.neg}
-        result = vmaf.roi(reference, distorted, **how, **settings, **gates)
+        # The file has the scores of the named model, whatever the gates need; a gate may need the other model.
+        metrics = {"neg_roi" if ROI.match(gate.name) else gate.metric for gate in layer.gates}
+        settings["neg_only"] = neg and not options.neg and not metrics & {*ROI_METRICS} - {*NEG_ROI_METRICS}
+        result = vmaf.roi(reference, distorted, saliency=options.saliency_model, **settings, **gates)
     except MaskError as error:
         return common.print_message(f"saliency mask failed: {error}", NO_MASK)
     except LogError as error:

@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import fmean
 
 from pytest_vmaf.errors import MaskError, MeasurementError, ScorerError, SettingsError
+from pytest_vmaf.gates.metrics import ROI_METRICS
 from pytest_vmaf.media.process import thread_refusals
 from pytest_vmaf.roi.cached import MaskedLogs, MaskedScoreCache, SaliencyCache
 from pytest_vmaf.roi.frame_masks import Mask, MaskStats, frame_mask_of
@@ -30,8 +31,6 @@ from pytest_vmaf.scoring.scorer import ModelRun, RepeatableScorer, ScoreLog, Sco
 from pytest_vmaf.text import printable
 
 MASKED = "masked"
-#: The metrics of the masked clip that need the default model.
-DEFAULT_METRICS = ("vmaf_roi", "vmaf_masked", "gap_masked")
 #: If the mask keeps a smaller share of the picture, nearly everything that is scored is the reference.
 LITTLE = 0.01
 #: The network's name if the mask is synthetic.
@@ -76,7 +75,7 @@ class RoiResult(Result):
         return f"<RoiResult VMAF {self.vmaf_roi:.2f} ({parts}), NEG {self.neg_roi:.2f}, {self.context.distorted}>"
 
     def __getitem__(self, metric: str) -> Score:
-        if metric in DEFAULT_METRICS and metric not in self.features:
+        if metric in ROI_METRICS and metric not in self.features:
             raise MeasurementError(
                 f"{metric} was not measured: the masked clip was scored with the NEG model alone, since the call gates "
                 "NEG alone or passes neg_only=True.\n  Pass neg_only=False to vmaf.roi()."

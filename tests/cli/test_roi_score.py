@@ -148,6 +148,8 @@ def test_neg_model(asked: list[str], capsys: pytest.CaptureFixture[str]) -> None
     gated = [*asked, "--synthetic-mask=.35", f"--gate=min_roi={between}", "--model"]
     assert (main([*gated, "vmaf_v0.6.1"]), main([*gated, "vmaf_v0.6.1neg"])) == (0, 1)
     assert "NEG roi " in capsys.readouterr().err
+    # A gate that needs both models gets both.
+    assert main([*asked, "--synthetic-mask=.35", "--gate=max_gap_masked=99", "--model=vmaf_v0.6.1neg"]) == 0
 
 
 @pytest.mark.slow
