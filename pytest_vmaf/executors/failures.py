@@ -32,6 +32,8 @@ class Failure:
 def failure_error(failures: Sequence[Failure], total: int, noun: str) -> TaskError:
     """The error for tasks that failed: of one, its own with a note; of several, one that lists them.
 
+    The list has a line of each; a note has the whole message of the first one, with its command and what it printed.
+
     Args:
         failures: What failed, at least one.
         total: The number of all tasks.
@@ -45,9 +47,14 @@ def failure_error(failures: Sequence[Failure], total: int, noun: str) -> TaskErr
     kinds = {type(failure.error) for failure in failures}
     kind: type[TaskError] = kinds.pop() if len(kinds) == 1 else MeasurementError
     lines = [f"{len(failures)} of {total} {nouns} failed:"]
-    for failure in sorted(failures, key=lambda failure: failure.place)[:MOST_LISTED]:
+    in_order = sorted(failures, key=lambda failure: failure.place)
+    for failure in in_order[:MOST_LISTED]:
         first, _, _ = str(failure.error).partition("\n")
         lines.append(f"  {failure.name}: {first[:LONGEST_LINE]}")
     if len(failures) > MOST_LISTED:
         lines.append(f"  … and {len(failures) - MOST_LISTED} more")
-    return kind("\n".join(lines))
+    listing = kind("\n".join(lines))
+    whole = [str(in_order[0].error), *getattr(in_order[0].error, "__notes__", ())]
+    if "\n" in "\n".join(whole):
+        listing.add_note("\n  ".join([f"The first one in full, {in_order[0].name}:", *"\n".join(whole).splitlines()]))
+    return listing

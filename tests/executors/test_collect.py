@@ -203,6 +203,8 @@ def test_list_of_failures() -> None:
     assert type(many) is ClipError
     assert str(many).startswith("25 of 99 encodes failed:\n  cell 0: bad 0\n  cell 1: bad 1\n")
     assert str(many).endswith("cell 19: bad 19\n  … and 5 more")
+    # What an encoder printed, or the host that has none, is in what follows the first line.
+    assert many.__notes__ == ["The first one in full, cell 0:\n  bad 0\n  more"]
     mixed = [Failure("b", ClipError("x"), 2), Failure("a", plain_error(OSError(28, "No space left", "/x")), 1)]
     assert type(failure_error(mixed, 2, "encode")) is MeasurementError
     assert str(failure_error(mixed, 2, "encode")).splitlines()[1:] == [
