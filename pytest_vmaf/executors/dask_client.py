@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from typing import cast
 
-from pytest_vmaf.errors import MeasurementError, SettingsError
+from pytest_vmaf.errors import MeasurementError, SettingsError, give_warning
 from pytest_vmaf.text import printable
 
 #: A protocol, a host and a port.
@@ -20,6 +20,8 @@ PATIENCE = 15
 @contextlib.contextmanager
 def dask_executor(address: str) -> Iterator[Executor]:
     """The executor of the cluster whose scheduler has this address, for example "tcp://10.0.0.1:8786".
+
+    A cluster may start its workers later, so there is a warning if it has none.
 
     Raises:
         SettingsError: If dask.distributed is not installed, or the address is not valid.
@@ -41,5 +43,11 @@ def dask_executor(address: str) -> Iterator[Executor]:
             f"There is no Dask scheduler at {printable(address)}: {printable(str(error))}"
         ) from error
     with client:
+        if not client.nthreads():
+            give_warning(
+                f"The Dask scheduler at {printable(address)} has no workers. Tasks wait until one joins: "
+                f"dask worker {printable(address)}",
+                UserWarning,
+            )
         # Not pure: an encode that is timed again is another one.
         yield cast("Executor", client.get_executor(pure=False))

@@ -53,6 +53,18 @@ def test_rows_and_chunks_of_a_serial_run(
     assert vmaf.score(*pair, chunk=0.08, executor=cluster) == vmaf.score(*pair)
 
 
+def test_scheduler_without_workers() -> None:
+    distributed = pytest.importorskip("distributed", reason="needs dask.distributed: pip install 'pytest-vmaf[dask]'")
+    from pytest_vmaf.executors.dask_client import dask_executor
+
+    with (
+        distributed.LocalCluster(n_workers=0, dashboard_address=None) as empty,
+        pytest.warns(UserWarning, match=r"has no workers\. Tasks wait until one joins: dask worker tcp://"),
+        dask_executor(empty.scheduler_address) as executor,
+    ):
+        assert isinstance(executor, Executor)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 def test_dead_workers(cluster: Executor, footage: Callable[..., Path], tmp_path: Path) -> None:
     source, output = tmp_path / "source.y4m", tmp_path / "rows.jsonl"
