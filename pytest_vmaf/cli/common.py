@@ -203,6 +203,8 @@ def check_output(output: Path | None, flag: str = "--output") -> None:
     """
     if output is None:
         return
+    if str(output) == "-":
+        raise SettingsError(f"{flag} must be a file, not -. Write {flag} /dev/stdout for standard output.")
     if output.is_dir():
         raise SettingsError(f"{flag} must be a file, and {printable(str(output))!r} is a folder.")
     # A device or a pipe is written to; whether anything reads it is not known yet.

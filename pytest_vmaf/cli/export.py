@@ -65,6 +65,8 @@ def run(options: argparse.Namespace) -> int:
     first = next(numbers, None)
     if first is None:
         why = f"; {plural(errors, 'measurement')} failed" if errors else ""
+        if options.metric and (names := dict.fromkeys(name for line in lines for name in line.values)):
+            why = f" of --metric {', '.join(map(printable, options.metric))}. There are {', '.join(names)}"
         raise MeasurementError(f"The files have no numbers to export{why}.")
     if errors:
         common.print_message(f"{plural(errors, 'measurement')} had an error and no numbers.")

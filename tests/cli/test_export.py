@@ -134,3 +134,6 @@ def test_invalid_files(run: Run, history: Path, tmp_path: Path) -> None:
     assert run("export", history, "--to", "bencher", "-o", history).returncode == 2
     assert run("export", history, "--to", "asv").returncode == 2
     assert run("export", history, "--to", "bencher", "--test", "other").returncode == 3
+    assert "There are neg" in run("export", history, "--to", "bencher", "--metric", "ngg").stderr
+    done = run("export", history, "--to", "bencher", "-o", "-")
+    assert (done.returncode, "/dev/stdout" in done.stderr) == (2, True)
