@@ -25,7 +25,7 @@ def add_parser(commands: Commands) -> None:
         more=flags.TARGETS,
     )
     text = f"names such as libx264,libx265:slow, or one command with {{crf}} (repeatable; default {','.join(ENCODERS)})"
-    parser.add_argument("--encoders", action="extend", type=flags.encoders, help=text)
+    parser.add_argument("--encoders", "--encoder", action="extend", type=flags.encoders, help=text)
     parser.add_argument("--no-speed", action="store_true", help="do not measure the speed of each encoder")
     flags.add_search(parser, many=True)
     add_executors(parser)

@@ -231,7 +231,7 @@ def _with_defaults(clip: Clip, head: Head, *, assumes_size: bool) -> Clip:
         assumed["frame_rate"] = DEFAULT_RATE
         clip = replace(clip, frame_rate=Fraction(DEFAULT_RATE))
         texts.append(f"{DEFAULT_RATE} frames/s, which bitrates and CRFs depend on")
-        flags.append("--framerate")
+        flags.append("--frame-rate")
     if assumed:
         what, flag = " and ".join(texts), " and ".join(flags)
         common.print_message(f"{clip.path.name!r} is read as {what}. Use {flag} if that is wrong.")

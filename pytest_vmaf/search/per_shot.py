@@ -18,6 +18,7 @@ from pytest_vmaf.search.bisection import Bisection
 from pytest_vmaf.search.metric import Metric
 from pytest_vmaf.search.probe import Probe
 from pytest_vmaf.search.rate_curve import curve
+from pytest_vmaf.text import plural
 
 
 @dataclass(frozen=True)
@@ -194,11 +195,11 @@ class PerShot:
 
     def __repr__(self) -> str:
         score = f"{self.metric} {self.score:.3f}, {self.bitrate:.0f} bit/s"
-        return f"<PerShot of {self.name}: {len(self.shots)} shots, {score}>"
+        return f"<PerShot of {self.name}: {plural(len(self.shots), 'shot')}, {score}>"
 
     def __str__(self) -> str:
         lines = [
-            f"{self.name} on {self.reference}: {len(self.shots)} shots at {self.metric} {self.target:g}, joined "
+            f"{self.name} on {self.reference}: {plural(len(self.shots), 'shot')} at {self.metric} {self.target:g}, joined "
             f"{self.score:.3f} at {self.bitrate / 1000:.1f} kbit/s, {self.probes} encodes"
         ]
         for answer in self.shots:
