@@ -199,8 +199,8 @@ class PerShot:
 
     def __str__(self) -> str:
         lines = [
-            f"{self.name} on {self.reference}: {plural(len(self.shots), 'shot')} at {self.metric} {self.target:g}, joined "
-            f"{self.score:.3f} at {self.bitrate / 1000:.1f} kbit/s, {self.probes} encodes"
+            f"{self.name} on {self.reference}: {plural(len(self.shots), 'shot')} at {self.metric} {self.target:g}, "
+            f"joined {self.score:.3f} at {self.bitrate / 1000:.1f} kbit/s, {self.probes} encodes"
         ]
         for answer in self.shots:
             last = answer.shot.start + answer.shot.frames - 1

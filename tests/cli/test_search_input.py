@@ -222,7 +222,7 @@ def test_raw_source_without_a_frame_rate(run: Run, raw: Path) -> None:
     asked = [*searching("recommend", raw, "1", *ONE), "--width", "192", "--height", "108", "--format", "json"]
     done = run(*asked)
     assert done.returncode == 0, done.stderr
-    assert "'reference.yuv' is read as 24 frames/s, which bitrates and CRFs depend on. Use --framerate" in done.stderr
+    assert "'reference.yuv' is read as 24 frames/s, which bitrates and CRFs depend on. Use --frame-rate" in done.stderr
     data = strict(done.stdout)
     assert data["assumed"] == [{"source": f"{raw} (192x108 yuv420p)", "frame_rate": "24"}]
     assert data["probes"][0]["duration"] == 0.5
