@@ -10,6 +10,7 @@ from pytest_vmaf.encoding.cached import with_statistics
 from pytest_vmaf.encoding.job import EncodeJob
 from pytest_vmaf.encoding.pass_statistics import Statistics
 from pytest_vmaf.encoding.rate_modes import rate_control
+from pytest_vmaf.media.scratch import folder_of
 
 
 class FirstPasses:
@@ -17,10 +18,12 @@ class FirstPasses:
 
     Args:
         stem: How the names of the statistics begin that serve every bitrate.
+        lasting: Whether these outlive the folders of the encodes, of which a worker has one for each task.
     """
 
-    def __init__(self, stem: str) -> None:
-        self._stem, self._turn = stem, threading.Lock()
+    def __init__(self, stem: str, *, lasting: bool = False) -> None:
+        self._stem, self._turn, self._lasting = stem, threading.Lock(), lasting
+        self._folder: Path | None = None
         # By attempt: an encode that is repeated has a first pass of its own.
         self._shared: dict[int, Statistics | None] = {}
 
@@ -38,9 +41,11 @@ class FirstPasses:
             return with_statistics(job, crf, path.with_suffix(".pass"))
         with self._turn:
             known = self._shared.get(job.attempt)
-            # A worker has a folder for each encode.
+            # The cleaners of temporary folders remove what is old.
             if known is None or not known.files[0].exists():
-                prefix = path.parent / f"{self._stem}-{job.attempt}.pass"
+                if self._lasting and (self._folder is None or not self._folder.exists()):
+                    self._folder = Path(folder_of(self))
+                prefix = (self._folder or path.parent) / f"{self._stem}-{job.attempt}.pass"
                 known = self._shared[job.attempt] = with_statistics(job, crf, prefix).statistics
         return replace(job, statistics=known)
 

@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import weakref
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -50,6 +51,19 @@ def lasting_folder() -> str:
     sweep()
     with deferred(signal.SIGINT, *ENDING):
         return tempfile.mkdtemp(prefix=_prefix())
+
+
+def folder_of(owner: object) -> str:
+    """Create a folder that is removed when nothing refers to an object any more, or when this process ends."""
+    folder = lasting_folder()
+    weakref.finalize(owner, _remove, folder, os.getpid())
+    return folder
+
+
+def _remove(folder: str, process: int) -> None:
+    # A fork has the objects of its parent, whose folders must stay.
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep(parent: str | None = None, *, again: bool = False) -> None:

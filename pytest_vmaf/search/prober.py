@@ -52,6 +52,7 @@ class Prober:
         stem: The beginning of their file names.
         reference: The reference's name in results.
         keep: Whether the encodes stay after they were scored.
+        lasting: Whether the folder changes, and a first pass that serves every bitrate must outlive it.
         probes: By CRF, the trial encodes so far.
     """
 
@@ -63,6 +64,7 @@ class Prober:
     stem: str = ""
     reference: str | None = None
     keep: bool = False
+    lasting: bool = False
     probes: dict[float, Trial] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -76,7 +78,7 @@ class Prober:
         self._stem = _file_name(self.stem, job.encoder.name, job.preset, mode, own)
         self._first: PreparedScoring | None = None
         self._glanced: dict[float, Encode] = {}
-        self._passes = FirstPasses(self._stem)
+        self._passes = FirstPasses(self._stem, lasting=self.lasting)
         self._interrupted = threading.Event()
         self._stamps = self._clip_stamps()
 

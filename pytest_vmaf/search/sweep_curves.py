@@ -60,9 +60,10 @@ class SweepCurve:
     threads: int = 0
     slots: int = 0
 
-    def prober(self, folder: Path) -> Prober:
-        """What makes the encodes, in a folder."""
-        return Prober(self.job, self.scoring, self.scorer, Metric("neg"), folder)
+    def prober(self, folder: Path | None) -> Prober:
+        """What makes the encodes, in a folder. None is a new one for each, which is set before."""
+        lasting = folder is None
+        return Prober(self.job, self.scoring, self.scorer, Metric("neg"), folder or Path(), lasting=lasting)
 
     def row(self, prober: Prober, crf: float) -> Row:
         """Encode and score.
@@ -114,7 +115,7 @@ class SweepCurve:
                 )
         scoring = replace(scoring, threads=worker_threads(self.threads, self.slots))
         curve = replace(self, job=job, scoring=scoring, unchanged=unchanged)
-        return curve, curve.prober(Path())
+        return curve, curve.prober(None)
 
 
 @dataclass(frozen=True)

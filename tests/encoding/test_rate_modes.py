@@ -250,6 +250,26 @@ def test_shared_once(job: Jobs, tmp_path: Path) -> None:
     assert made[0].exists()
 
 
+def test_shared_by_the_tasks_of_a_worker(job: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each task has a folder, which ends with it. The statistics end with the worker's prober."""
+    made = []
+
+    def make(job: EncodeJob, crf: float, prefix: Path) -> EncodeJob:
+        made.append(Path(f"{prefix}-0.log"))
+        made[-1].write_bytes(b"statistics")
+        return replace(job, statistics=Statistics(prefix, (made[-1],), "", Spent(0, 0)))
+
+    monkeypatch.setattr("pytest_vmaf.encoding.first_passes.with_statistics", make)
+    plain, passes = job(two_passes("libvpx-vp9"), preset="5"), FirstPasses("stem", lasting=True)
+    for task in ("a", "b"):
+        prepared = passes.prepare(plain, 80, tmp_path / task / "80.webm")
+        assert prepared.statistics is not None
+        assert prepared.statistics.files == (made[0],)
+    assert len(made) == 1
+    del passes
+    assert not made[0].parent.exists()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TWO_PASSES)
 def test_passes(name: str, job: Jobs, footage: Callable[..., Path], tmp_path: Path) -> None:
