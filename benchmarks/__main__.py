@@ -80,6 +80,11 @@ def read_options() -> argparse.Namespace:
         parser.error(f"{unknown[0]!r} is not a part; the parts are {', '.join(PARTS)}.")
     if options.rounds < 1 or (options.frames is not None and options.frames < 1):
         parser.error("--rounds and --frames must be at least 1.")
+    for path in (*options.curves, *([options.source] if options.source else [])):
+        if not path.is_file():
+            parser.error(f"{path} must be a file, and there is none.")
+    if options.output and not options.output.absolute().parent.is_dir():
+        parser.error(f"-o {options.output} must be in a folder that exists.")
     return options
 
 

@@ -85,11 +85,20 @@ def measure_curves(setup: Setup) -> Section:
 
 
 def read_curves(path: Path) -> list[Curve]:
-    """Read curves from a JSON file."""
-    return [
-        Curve(each["clip"], each["encoder"], each["crf"][0], tuple(each["neg"]), each["ceiling"])
-        for each in json.loads(path.read_text())
-    ]
+    """Read curves from a JSON file. Raises SystemExit if it is not one."""
+    try:
+        curves = [
+            Curve(each["clip"], each["encoder"], each["crf"][0], tuple(map(float, each["neg"])), each["ceiling"])
+            for each in json.loads(path.read_text())
+        ]
+        if not all(ENCODERS[curve.encoder] and len(curve.scores) > 1 for curve in curves):
+            raise ValueError("a curve must have several CRFs")
+    except (ValueError, LookupError, TypeError) as error:
+        raise SystemExit(
+            f"{path.name} is not a file of curves ({type(error).__name__}: {error}).\n"
+            "  It must be as `python -m benchmarks.measure_curves` writes it."
+        ) from None
+    return curves
 
 
 def _row(way: str, name: str, search: Callable[[Curve, Encodes], tuple[Answers, int]], curves: Sequence[Curve]) -> str:
