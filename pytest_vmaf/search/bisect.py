@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TypedDict
 
 from pytest_vmaf.encoding.rate_modes import at, noun_of, usual_window
 from pytest_vmaf.errors import EncodeError, MeasurementError, ScorerError
@@ -19,6 +20,7 @@ from pytest_vmaf.scoring.measure import measure
 from pytest_vmaf.scoring.pools import SHOT
 from pytest_vmaf.scoring.scorer import Scorer
 from pytest_vmaf.search.bisect_request import (
+    TWINS,
     BisectRequest,
     SearchPlan,
     check_encoder,
@@ -27,6 +29,7 @@ from pytest_vmaf.search.bisect_request import (
 )
 from pytest_vmaf.search.bisection import MET, Answer, Bisection, sample_name
 from pytest_vmaf.search.crf_search import Crossing, find_crossings
+from pytest_vmaf.search.curve_shapes import ANY, Shape, shape_of
 from pytest_vmaf.search.metric import with_metrics
 from pytest_vmaf.search.points import USUAL_COVER, Points
 from pytest_vmaf.search.probe import Probe, Trial
@@ -37,6 +40,13 @@ from pytest_vmaf.search.step_check import check_steps
 from pytest_vmaf.text import printable
 
 PLAIN = SearchPlan()
+
+
+class _Expected(TypedDict, total=False):
+    shape: Shape
+    part: tuple[float, float]
+
+
 #: What to do about an encoder that ignores the CRF.
 IGNORED = "Check that {crf} or {bitrate} reaches the encoder, and that no other argument sets the quality."
 IGNORED_BY_A_CODEC = "Check that encode(frames, quality) uses the quality."
@@ -152,6 +162,7 @@ def _search(request: BisectRequest, plan: SearchPlan, prober: Prober, ceiling: f
             glance=lambda place: prober.glance(steps[place]),
             ceiling=ceiling,
             slope=request.encoder.slope and -abs(request.encoder.slope) * request.encoder.crf_step,
+            **_expected(request),
             start=start,
             workers=request.workers,
             progress=_with_cover(plan, len(request.targets)),
@@ -161,6 +172,17 @@ def _search(request: BisectRequest, plan: SearchPlan, prober: Prober, ceiling: f
     # Several workers finish in any order; the order in which the search made the trial encodes does not vary.
     prober.probes = {steps[place]: prober.probes[steps[place]] for place, _ in search.probes}
     return search.crossings
+
+
+def _expected(request: BisectRequest) -> _Expected:
+    """The shape of the encoder's curve, and the part of it in the window. By bitrate and by other metrics, any."""
+    scale, steps = request.encoder.scale.steps, request.steps
+    if request.encoder.mode != "crf" or request.metric.name not in TWINS or request.encoder.larger_is_finer:
+        return {}
+    last = max(len(scale) - 1, 1)
+    if (shape := shape_of(request.encoder.name, scale)) == ANY:
+        return {}
+    return {"shape": shape, "part": (scale.index(steps[0]) / last, scale.index(steps[-1]) / last)}
 
 
 def _with_cover(plan: SearchPlan, targets: int) -> Callable[[int, float], None] | None:

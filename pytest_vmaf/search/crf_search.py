@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from pytest_vmaf.search.curve_shapes import ANY, Shape
+
 if TYPE_CHECKING:
     from pytest_vmaf.search.curve_model import Belief
 
@@ -79,6 +81,8 @@ def find_crossings(
     glance: Callable[[int], float] | None = None,
     ceiling: float,
     slope: float | None = None,
+    shape: Shape = ANY,
+    part: tuple[float, float] = (0.0, 1.0),
     start: Mapping[float, int] | None = None,
     workers: int = 1,
     progress: Callable[[int, float], None] | None = None,
@@ -97,6 +101,8 @@ def find_crossings(
         glance: Returns the same as `measure`, and is called instead for CRFs that are unlikely to prove an answer.
         ceiling: The score that no encode exceeds, above 0: that of the reference compared with itself.
         slope: The expected d logit(score / ceiling) / d CRF: about -0.13 for x264 and x265, -0.075 for SVT-AV1.
+        shape: What is expected of the curve beside its slope.
+        part: The positions of the finest and the coarsest CRF on the encoder's scale, from 0 to 1.
         start: The answers of an earlier search, within the range. For an unchanged curve, the search only measures
             what proves them.
         workers: The number of measurements at once. With one, `measure` runs in the caller's thread. With several, it
@@ -118,7 +124,7 @@ def find_crossings(
 
     from pytest_vmaf.search.curve_model import logit, priors
 
-    beliefs = priors(coarsest - finest + 1, slope)
+    beliefs = priors(coarsest - finest + 1, slope, shape, part)
     levels = {goal: logit(goal / ceiling) for goal in goals if goal <= ceiling}
     aims = dict.fromkeys(levels, 0)
     glance = glance or measure
@@ -150,7 +156,9 @@ def find_crossings(
                 scores = (call(crf) for call, crf in calls) if pool is None else (each.result() for each in futures)
                 for (_, crf), score in zip(calls, scores, strict=True):
                     probes[crf] = score
-                    beliefs = [belief.after(crf - finest, logit(probes[crf] / ceiling)) for belief in beliefs]
+                    # The finest encode may be lossless, like x264's at CRF 0: far above the line through the others.
+                    if score < ceiling or crf > finest:
+                        beliefs = [belief.after(crf - finest, logit(score / ceiling)) for belief in beliefs]
             except BaseException as error:
                 for future in futures:
                     future.cancel()

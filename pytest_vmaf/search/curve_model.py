@@ -1,12 +1,13 @@
 """Beliefs: a statistical model of the scores at all CRFs, while only a few of them are measured. Pure mathematics.
 
-As a share of the ceiling, a score is nearly a logistic function of log2 of the quantiser step. The CRF is linear in
-that, so `logit(score / ceiling)` falls nearly along a straight line. A `Belief` is a Gaussian process around the line
+As a share of the ceiling, a score is nearly a logistic function of log2 of the quantiser step. The CRF is nearly
+linear in that, so `logit(score / ceiling)` falls nearly along a line. A `Belief` is a Gaussian process around the line
 (Rasmussen and Williams, *Gaussian Processes for Machine Learning*, 2006, chapters 2.2 and 2.7). It has a wide prior
 for height and slope of the line, a smooth departure from it, and unevenness from one CRF to the next.
 
-Encoders and clips differ in how straight and how even their curves are. Several beliefs therefore exist at once: bent
-or straight, and smooth, rough or rougher. Each is weighted by how well it predicted the trial encodes (chapter 5.2).
+Encoders and clips differ in how straight and how even their curves are. Several beliefs therefore exist at once: for
+each way in which the line may bend (`curve_shapes`), and smooth, rough or rougher. Each is weighted by how well it
+predicted the trial encodes (chapter 5.2).
 
 This module imports numpy; import it where it is used.
 """
@@ -20,16 +21,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_vmaf.search.curve_shapes import ANY, Shape, Steepness
+
 Array = NDArray[np.float64]
 
 #: Keeps the logit finite at a score of 0 and at the ceiling, where rounding and clipping matter more than the encoder.
 SOFTNESS = 0.005
-#: The line's logit in the middle of the range, and its standard deviation: 88 % of the ceiling, within 70 to 96 %.
-MIDDLE, MIDDLE_SPREAD = 2.0, 1.2
 #: The standard deviation of the slope, as a share of it.
 SLOPE_SPREAD = 0.3
-#: The cubic share of the line. AV1's quantiser table is steeper at both ends of its range; x264's is exponential.
-BENDS = (0.0, 0.6)
 #: Standard deviations, in logits, of the departure from the line and of the unevenness between neighbours, for the
 #: smoothest curves; how many times rougher others are; the stretch, in logits, over which a departure persists.
 DEPARTURE, UNEVENNESS, ROUGHNESS, STRETCH = 0.2, 0.012, (1.0, 2.0, 4.0), 1.5
@@ -111,25 +110,38 @@ def logit(share: float) -> float:
     return math.log((share + SOFTNESS) / (1 - share + SOFTNESS))
 
 
-def priors(crfs: int, slope: float) -> list[Belief]:
+def priors(crfs: int, slope: float, shape: Shape = ANY, part: tuple[float, float] = (0.0, 1.0)) -> list[Belief]:
     """The beliefs before any trial encode.
 
     Args:
         crfs: The number of CRFs.
         slope: The expected slope of the curve, in logits per CRF (negative).
+        shape: What is expected beside the slope.
+        part: The positions of the first and the last CRF on the encoder's scale, from 0 to 1.
     """
-    half = max(crfs - 1, 1) / 2
-    position = np.arange(crfs) / half - 1 if crfs > 1 else np.zeros(1)
+    first, last = part
+    # On the whole scale.
+    fall = slope * max(crfs - 1, 1) / max(last - first, 1e-9)
+    positions = np.linspace(first, last, crfs)
     beliefs = []
-    for bend in BENDS:
-        line = slope * half * (position + bend * position**3) / (1 + bend)
+    for steepness in shape.bends:
+        line = fall * (_integral(steepness, positions) - _integral(steepness, np.array([shape.anchor])))
         apart = np.abs(line[:, None] - line[None, :]) / STRETCH * math.sqrt(5)
         smooth = (1 + apart + apart**2 / 3) * np.exp(-apart)  # Matérn 5/2
         for rough in ROUGHNESS:
-            covariance = MIDDLE_SPREAD**2 + SLOPE_SPREAD**2 * np.outer(line, line)
+            covariance = shape.spread**2 + SLOPE_SPREAD**2 * np.outer(line, line)
             covariance += (rough * DEPARTURE) ** 2 * smooth + (rough * UNEVENNESS) ** 2 * np.eye(crfs)
-            beliefs.append(Belief(MIDDLE + line, covariance))
+            beliefs.append(Belief(shape.height + line, covariance))
     return beliefs
+
+
+def _integral(steepness: Steepness, positions: Array) -> Array:
+    """The integral of the steepness from 0 to each position."""
+    grid = np.linspace(0.0, 1.0, 1025)
+    places, multiples = np.array(steepness).T
+    values = np.interp(grid, places, multiples)
+    sums = np.concatenate(([0.0], np.cumsum((values[1:] + values[:-1]) / 2)))
+    return np.asarray(np.interp(positions, grid, sums * grid[1]))
 
 
 def weights(beliefs: Sequence[Belief]) -> Array:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pytest_vmaf.search import curve_shapes
 from pytest_vmaf.search.curve_model import information, logit, needed, priors, weights
+from pytest_vmaf.search.curve_shapes import shape_of
 
 
 @pytest.mark.parametrize("share", [-3.0, 0.0, 1e-9, 0.5, 1.0, 1.2])
@@ -23,6 +25,33 @@ def test_priors_fall_by_the_slope_over_the_range() -> None:
     for belief in priors(52, -0.13):
         assert belief.mean[0] - belief.mean[-1] == pytest.approx(0.13 * 51)
         assert np.all(np.diff(belief.mean) < 0)
+
+
+@pytest.mark.parametrize(("name", "scale"), [("libx264", range(52)), ("libsvtav1", range(1, 64)), ("mine", range(99))])
+def test_window_is_a_part_of_the_scale(name: str, scale: range) -> None:
+    """What is expected of a CRF does not depend on the window."""
+    shape, last = shape_of(name, scale), len(scale) - 1
+    whole, part = priors(last + 1, -0.1, shape), priors(21, -0.1, shape, (10 / last, 30 / last))
+    for one, other in zip(whole, part, strict=True):
+        np.testing.assert_allclose(one.mean[10:31], other.mean, atol=1e-3)
+        np.testing.assert_allclose(one.covariance[10:31, 10:31], other.covariance, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "scale", "shape"),
+    [
+        ("libsvtav1", range(1, 64), "AV1"),
+        ("librav1e", range(1, 256), "AV1"),
+        ("SvtAv1EncApp", range(1, 64), "AV1"),
+        ("hevc_nvenc", range(1, 52), "H26X"),
+        ("libvvenc", range(64), "H26X"),
+        ("libx264", range(101), "STRAIGHT"),
+        ("libx264", range(51, -1, -1), "STRAIGHT"),
+        ("mpeg2video", range(2, 32), "STRAIGHT"),
+    ],
+)
+def test_shape_of_an_encoder(name: str, scale: range, shape: str) -> None:
+    assert shape_of(name, scale).bends[0] == getattr(curve_shapes, shape)
 
 
 def test_measured_crf_is_certain() -> None:
