@@ -245,7 +245,7 @@ def sweep(
     settings: SweepSettings,
 ) -> tuple[Row, ...]:
     """As `Vmaf.sweep`."""
-    from pytest_vmaf.encoding.encoder_names import with_step
+    from pytest_vmaf.encoding.encoder_names import with_common_step
     from pytest_vmaf.search.requests import in_mode, read_list, read_path, read_pix_fmt, read_words
     from pytest_vmaf.search.sample import middle
     from pytest_vmaf.search.sweep import SweepRequest, sweep as run_sweep
@@ -266,7 +266,7 @@ def sweep(
         # A mode and a step in an encoder's name precede those of all.
         pairs = [
             in_mode(
-                with_step(each, step if each.crf_step == 1 else None),
+                with_common_step(each, step),
                 mode if each.mode == "crf" else None,
                 crfs,
                 bitrates,

@@ -208,7 +208,7 @@ def floats(text: str) -> list[float]:
 def _window(text: str) -> tuple[float, float]:
     low, _, high = text.partition("-")
     if "." in text and math.isfinite(_float(low)) and math.isfinite(_float(high)):
-        return _float(low), _float(high)
+        return crf(low), crf(high)
     span = CRFS.fullmatch(text)
     if span is None or span[2] is None or span[3] is not None:
         raise argparse.ArgumentTypeError(f"expected a range such as 18-40, got {text!r}")

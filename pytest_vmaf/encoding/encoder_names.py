@@ -109,3 +109,20 @@ def with_mode(encoder: Encoder, mode: str | None) -> Encoder:
         mode=chosen,
         crf_step=encoder.crf_step,
     )
+
+
+def with_common_step(encoder: Encoder, step: float | None) -> Encoder:
+    """The encoder with the step that a call has for several encoders, unless it has one of its own.
+
+    Raises:
+        SettingsError: As `with_step`, with what to do about an encoder that takes whole numbers alone.
+    """
+    if step is None or encoder.crf_step != 1:
+        return encoder
+    try:
+        return with_step(encoder, step)
+    except SettingsError as error:
+        raise SettingsError(
+            f"{error}\n  To encode with other encoders in steps beside it, write the step in their names, for example "
+            f"libx264:{STEP}0.25, in place of crf_step."
+        ) from None

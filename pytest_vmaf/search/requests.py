@@ -10,7 +10,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pytest_vmaf.encoding.encoder_names import read_name, with_mode, with_step
+from pytest_vmaf.encoding.encoder_names import read_name, with_common_step, with_mode, with_step
 from pytest_vmaf.encoding.encoders import Encoder
 from pytest_vmaf.encoding.job import EncodeJob
 from pytest_vmaf.encoding.rate_modes import keyword_of
@@ -195,10 +195,12 @@ def _contender(
     name = chosen if isinstance(chosen, str) and "{" not in chosen else ""
     _, preset, mode, step = read_name(name)
     settings.setdefault("mode", mode or common.get("mode"))
-    settings.setdefault("crf_step", step or common.get("crf_step"))
+    settings.setdefault("crf_step", step)
     if preset is not None and str(settings.setdefault("preset", preset)) != preset:
         raise SettingsError(f"{name!r} names a preset, but preset is {settings['preset']!r}. Give only one of them.")
     encoder = find(chosen)
+    if settings["crf_step"] is None:
+        encoder = with_common_step(encoder, common.get("crf_step"))
     # The windows of all are for the encoders whose mode they fit.
     other = {"crf", "bitrate"} - {keyword_of(with_mode(encoder, settings["mode"]).mode)}
     fitting = {key: value for key, value in common.items() if key not in other}

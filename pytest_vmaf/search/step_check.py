@@ -1,4 +1,4 @@
-"""Whether a program or a function that encodes rounds the CRFs of a search in steps of less than one."""
+"""Whether a program or a function that encodes rounds the CRFs of a search or a sweep in steps of less than one."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import math
 from collections.abc import Sequence
 
 from pytest_vmaf.encoding.crf_steps import is_rounded
+from pytest_vmaf.encoding.encoders import Encoder
 from pytest_vmaf.encoding.rate_modes import at
 from pytest_vmaf.errors import EncodeError
 from pytest_vmaf.search.bisect_request import BisectRequest
 from pytest_vmaf.search.prober import Prober
+from pytest_vmaf.search.rows import Row
+
+#: How far a fraction must be from a whole CRF to tell whether its encode is another one.
+APART = 0.25
 
 
 def check_steps(request: BisectRequest, prober: Prober, answers: Sequence[float]) -> None:
@@ -46,6 +51,33 @@ def check_steps(request: BisectRequest, prober: Prober, answers: Sequence[float]
     for crf in {*around} - {*request.steps}:
         # The rest of the search knows the window alone.
         del prober.probes[crf]
+
+
+def check_rows(encoder: Encoder, rows: Sequence[Row]) -> None:
+    """Compare the rows of a sweep at CRFs from a whole one to the next.
+
+    Args:
+        encoder: The encoder.
+        rows: All rows of it on one source.
+
+    Raises:
+        EncodeError: If the encoder rounds the CRFs, so that rows have a number that they were not encoded at.
+    """
+    if encoder.crf_step == 1 or encoder.arguments:
+        return
+    by_crf: dict[float, Row] = {row.crf: row for row in rows}
+    for first in sorted({math.floor(crf) for crf in by_crf if crf % 1}):
+        # Nearer numbers may make the same encode by chance, where a clip is short and quantisers are whole numbers.
+        around = [crf for crf in sorted(by_crf) if first <= crf <= first + 1 and not 0 < abs(crf - round(crf)) < APART]
+        if {first, first + 1} <= {*around} and is_rounded(
+            [(by_crf[crf].size, *sorted(by_crf[crf].scores.items())) for crf in around]
+        ):
+            raise EncodeError(
+                f"{encoder.name} rounds CRFs without a message, so crf_step must not be {encoder.crf_step}: rows from "
+                f"{at('crf', first)} to {first + 1} of {by_crf[first].setup.source} are the same.\n"
+                "  Remove the rows at fractions and leave out crf_step, or pass the number in a form that takes them, "
+                "and write to another file."
+            )
 
 
 def _content(prober: Prober, crf: float) -> object:

@@ -24,6 +24,7 @@ from pytest_vmaf.scoring.scorer import Scorer
 from pytest_vmaf.search.bisect_request import invalid
 from pytest_vmaf.search.row_files import append_row, locked_file, read_rows
 from pytest_vmaf.search.rows import Row, Setup
+from pytest_vmaf.search.step_check import check_rows
 from pytest_vmaf.search.sweep_curves import SweepCell, SweepCurve, make_curves
 from pytest_vmaf.text import printable
 
@@ -106,6 +107,8 @@ def sweep(request: SweepRequest, scorer: Scorer) -> tuple[Row, ...]:
                 raise MeasurementError(f"The sweep had to stop: {printable(str(error))}.\n  {note}") from error
             error.add_note(note)
             raise
+    for curve in curves:
+        check_rows(curve.job.encoder, [rows[each] for each in rows if each[0] == curve.setup])
     return tuple(rows[curve.setup, crf] for curve, crf in grid)
 
 

@@ -89,8 +89,12 @@ def test_contenders() -> None:
     assert requests["libx264:slow:crf_step=0.1"].preset == "slow"
     [own] = contenders(find, {"a": {"encoder": "libx264", "crf_step": 0.5}}, base, crf_step=0.25).values()
     assert own.encoder.crf_step == 0.5
-    with pytest.raises(SettingsError, match=r"libaom-av1 takes whole numbers .* crf_step must not be 0\.25"):
+    with pytest.raises(
+        SettingsError, match=r"libaom-av1 takes whole .* not be 0\.25\. .*\n.*write .* libx264:crf_step="
+    ):
         contenders(find, ["libx264", "libaom-av1"], base, crf_step=0.25)
+    mixed = contenders(find, ["libx264:crf_step=0.25", "libaom-av1"], base)
+    assert [each.encoder.crf_step for each in mixed.values()] == [0.25, 1]
     with pytest.raises(SettingsError, match="bitrates have no step"):
         contenders(find, ["libx264:2pass"], base, crf_step=0.25)
 
@@ -123,6 +127,19 @@ def test_sweep(short: Path, tmp_path: Path, copy: Encoder) -> None:
         sweep(replace(finer, crfs=(20, 20.25)), scorer)
     with pytest.raises(SettingsError, match="each given once"):
         sweep(replace(finer, crfs=(20.3, 20 + 0.1 * 3)), scorer)
+
+
+def test_sweep_rounds(short: Path, tmp_path: Path, copy: Encoder) -> None:
+    scoring = MeasureRequest(Clip(short), Clip(short))
+    grid = ((replace(copy, crf_step=0.5), (None,)),)
+    request = SweepRequest((scoring,), grid, (20, 20.5), tmp_path / "rows.jsonl")
+    steps: Callable[[float], float] = lambda crf: line(int(crf))  # noqa: E731
+    # One of both may be a coincidence.
+    assert len(sweep(request, CurveScorer(steps))) == 2
+    with pytest.raises(
+        EncodeError, match=r"copy rounds CRFs .*0\.5: rows from CRF 20 to 21 of .* are the same\.\n.*Remove"
+    ):
+        sweep(replace(request, crfs=(20, 20.5, 21)), CurveScorer(steps))
 
 
 @pytest.mark.slow
