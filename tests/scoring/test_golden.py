@@ -65,40 +65,40 @@ def test_patterns(reference, distorted, published, pattern, score):
     assert float(result.vmaf) == pytest.approx(published, abs=1e-6)
 
 
-# Big Buck Bunny, 1280x720. Its published numbers are of 60 frames and were repeated by hand; these are of the first 12.
+# Big Buck Bunny, 1280x720. Its published numbers are of 60 frames and were repeated by hand; these are of the first 6.
 
 
 @pytest.fixture(scope="session")
 def original(bunny: Path, make, tmp_path_factory) -> Path:
     """The first frames, losslessly."""
     output = tmp_path_factory.mktemp("bunny") / "original.mkv"
-    return make("-i", bunny, "-frames:v", 12, "-an", "-c:v", "ffv1", output)
+    return make("-i", bunny, "-frames:v", 6, "-an", "-c:v", "ffv1", output)
 
 
 @pytest.mark.slow
 def test_bunny(original, encode, make, tmp_path, score):
     # In one test, because each of these results needs the scores of the original against itself.
     itself = score(original, original, threads=2)
-    assert float(itself.vmaf.unclipped) == pytest.approx(99.22, abs=0.1)
-    assert float(itself.neg.unclipped) == pytest.approx(99.22, abs=0.1)
+    assert float(itself.vmaf.unclipped) == pytest.approx(98.92, abs=0.1)
+    assert float(itself.neg.unclipped) == pytest.approx(98.92, abs=0.1)
     assert abs(itself.gap) < 0.1
     assert not itself.above_100
 
     honest = score(original, encode(original, 23, None, "-preset", "medium"), threads=2)
-    assert float(honest.vmaf) == pytest.approx(94.04, abs=0.3)
-    assert float(honest.neg) == pytest.approx(92.33, abs=0.3)
+    assert float(honest.vmaf) == pytest.approx(93.18, abs=0.3)
+    assert float(honest.neg) == pytest.approx(91.33, abs=0.3)
     assert honest.gap < 2.5
     assert not honest.above_100
 
     enhanced = score(original, encode(original, 23, "unsharp=5:5:1.5", "-preset", "medium"), threads=2)
-    assert float(enhanced.vmaf.unclipped) == pytest.approx(104.41, abs=0.5)
-    assert float(enhanced.neg) == pytest.approx(81.60, abs=0.5)
+    assert float(enhanced.vmaf.unclipped) == pytest.approx(103.88, abs=0.5)
+    assert float(enhanced.neg) == pytest.approx(81.12, abs=0.5)
     assert enhanced.gap > 15
-    assert len(enhanced.above_100) > 8
+    assert len(enhanced.above_100) > 4
 
     lossless = make("-i", original, "-vf", "unsharp=5:5:1.5", "-c:v", "ffv1", tmp_path / "sharpened.mkv")
     result = score(original, lossless, threads=2)
-    assert float(result.vmaf.unclipped) == pytest.approx(111.50, abs=0.3)
-    assert float(result.neg) == pytest.approx(83.12, abs=0.3)
+    assert float(result.vmaf.unclipped) == pytest.approx(111.34, abs=0.3)
+    assert float(result.neg) == pytest.approx(82.59, abs=0.3)
     assert result.gap > 15
     assert result.above_100
