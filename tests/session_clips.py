@@ -23,9 +23,11 @@ def inspected_once() -> Iterator[None]:
     real = inspection.get_or_compute
 
     def get_or_compute(cache: object, kind: str, key: object, compute: partial[object], *others: object) -> object:
-        if cache is not None or not os.path.exists(path := compute.args[0].path):
+        clip = compute.args[0]
+        # The file of frames in memory is removed with the last clip that refers to it.
+        if cache is not None or clip._spool or not os.path.exists(clip.path):
             return real(cache, kind, key, compute, *others)  # type: ignore[arg-type]
-        state = os.stat(path)
+        state = os.stat(clip.path)
         file = state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
         subject = compute.func, compute.args, tuple(compute.keywords.items()), file
         if subject not in videos:
