@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ from pytest_vmaf.media.ffmpeg import (
     on_progress,
 )
 from pytest_vmaf.media.frame_lines import FrameLines
-from pytest_vmaf.media.process import run
+from pytest_vmaf.media.process import run, stop
 from pytest_vmaf.media.scratch import scratch_folder
 from pytest_vmaf.scoring.feature_options import read_scores
 from pytest_vmaf.scoring.ffmpeg_graph import arguments, graph_file, inputs, log_name, xpsnr_log_name
@@ -38,6 +38,7 @@ from pytest_vmaf.scoring.xpsnr_run import with_xpsnr
 from pytest_vmaf.text import printable, shell_join
 
 if TYPE_CHECKING:
+    from pytest_vmaf.media.early_looks import EarlyLooks
     from pytest_vmaf.scoring.sign_meter import SignMeter
 
 hookimpl = pluggy.HookimplMarker("pytest")
@@ -90,6 +91,15 @@ class FfmpegScorer:
         """Run the filter once over both clips. Raises ScorerError with ffmpeg's last lines if it fails."""
         return _run([request], None)[0]
 
+    def score_and_look(self, request: ScoreRequest, looks: EarlyLooks) -> ScoreLog:
+        """As `score`, and show the first frames of both clips."""
+        return _run([request], None, looks)[0]
+
+    def stop(self, looks: EarlyLooks) -> None:
+        """Stop the run with these looks, if it runs."""
+        if command := looks.command:
+            stop(command)
+
     def score_together(self, requests: Sequence[ScoreRequest]) -> tuple[ScoreLog, ...]:
         """Run a filter for each request in one process, which decodes each clip once. Raises as `score`."""
         return _run(requests, None)
@@ -99,7 +109,9 @@ class FfmpegScorer:
         return _run([request], step)[0]
 
 
-def _run(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> tuple[ScoreLog, ...]:
+def _run(
+    requests: Sequence[ScoreRequest], step: EncodeStep | None, looks: EarlyLooks | None = None
+) -> tuple[ScoreLog, ...]:
     first = requests[0]
     decoded: dict[int, tuple[int, int]] = {}
     looped: dict[int, int] = {}
@@ -111,6 +123,8 @@ def _run(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> tuple[Sco
     frames = FrameLines()
 
     def on_line(line: str) -> None:
+        if looks is not None:
+            looks.read_line(line)
         if DAMAGED.match(line):
             # Before all else: it may stand in the middle of a line about a frame.
             damages.append(printable(line))
@@ -133,13 +147,14 @@ def _run(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> tuple[Sco
     with scratch_folder() as folder:
         models = copy_models(tuple({model: None for request in requests for model in request.models}), Path(folder))
         argv = arguments(requests, models, step)
+        argv = looks.with_looks(argv, Path(folder)) if looks else argv
         display = by_hand(arguments(_without_signs(requests), models, step))
         if step is not None:
             display = tuple(part.replace(f"file:{step.path.absolute()}", step.path.name) for part in display)
         if len(graph := argv[argv.index("-filter_complex") + 1]) > LONGEST_ARGUMENT:
             argv[argv.index(graph) - 1 : argv.index(graph) + 1] = graph_file(graph, Path(folder), first.tools)
         # Small frames take the place of the lines of -progress, and tell the same.
-        meter = _sign_meter(first) if first.signs else None
+        meter = _SmallFrames(first) if first.signs else None
         command = FfmpegCommand(
             tuple(argv),
             cwd=folder,
@@ -148,7 +163,11 @@ def _run(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> tuple[Sco
             stdout_bytes=meter.feed if meter else None,
             display_argv=display,
         )
+        if looks:
+            looks.command = command
         end = run(command, first.timeout)
+        if looks and end.returncode == 0:
+            looks.finish()
         if changes or damages or end.returncode > 0:
             files = [clip for _, clip in clips]
             if reasons := diagnose(files, [*changes, *damages, *end.tail], first.tools.ffmpeg.path, first.timeout):
@@ -187,10 +206,26 @@ def _run(requests: Sequence[ScoreRequest], step: EncodeStep | None) -> tuple[Sco
     return tuple(with_xpsnr(log, request) for log, request in zip(scored, requests, strict=True))
 
 
-def _sign_meter(request: ScoreRequest) -> SignMeter:
-    from pytest_vmaf.scoring.sign_meter import SignMeter
+class _SmallFrames:
+    """Measures signs of small frames. NumPy is imported while ffmpeg makes the first ones."""
 
-    return SignMeter(request.progress)
+    def __init__(self, request: ScoreRequest) -> None:
+        self._request = request
+        self._meter: SignMeter | None = None
+
+    def feed(self, chunk: bytes) -> None:
+        """Read some bytes of the stream."""
+        self._start().feed(chunk)
+
+    def finish(self) -> Mapping[str, tuple[float, ...]]:
+        """The columns, when the stream has ended."""
+        return self._start().finish()
+
+    def _start(self) -> SignMeter:
+        from pytest_vmaf.scoring.sign_meter import SignMeter
+
+        self._meter = self._meter or SignMeter(self._request.progress)
+        return self._meter
 
 
 def _without_signs(requests: Sequence[ScoreRequest]) -> list[ScoreRequest]:

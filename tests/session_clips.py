@@ -29,7 +29,8 @@ def inspected_once() -> Iterator[None]:
             return real(cache, kind, key, compute, *others)  # type: ignore[arg-type]
         state = os.stat(clip.path)
         file = state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
-        subject = compute.func, compute.args, tuple(compute.keywords.items()), file
+        # What may describe a clip in place of an inspection is a keyword; the description is the same.
+        subject = compute.func, compute.args, file
         if subject not in videos:
             videos[subject] = real(cache, kind, key, compute, *others)  # type: ignore[arg-type]
         return videos[subject]

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from pytest_vmaf.cache.entries import Cache, fetch, store
 from pytest_vmaf.errors import ClipError, ScorerError
+from pytest_vmaf.media.builds import clip_key
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.command import Finished
 from pytest_vmaf.media.demux import input_arguments, video_stream
 from pytest_vmaf.media.ffmpeg import FfmpegCommand
 from pytest_vmaf.media.fingerprint import Unchanged
-from pytest_vmaf.media.inspect import Video, clip_key, inspect
+from pytest_vmaf.media.inspect import Video, inspect
 from pytest_vmaf.media.log_lines import LogLines
 from pytest_vmaf.media.pixel_formats import SCALER_MATRICES, WITHOUT_MATRIX
 from pytest_vmaf.media.process import run

@@ -15,8 +15,9 @@ from typing import IO, NamedTuple
 
 from pytest_vmaf.cache.entries import Cache, get_or_compute, key_of
 from pytest_vmaf.errors import ScorerError
+from pytest_vmaf.media.clip import Clip, Stream
 from pytest_vmaf.media.command import Command
-from pytest_vmaf.media.fingerprint import FileState, digest
+from pytest_vmaf.media.fingerprint import FileState, decoding_content, digest
 from pytest_vmaf.media.process import run
 
 #: Of the ELF format (System V ABI): kinds of segments, and entries of the dynamic one that name folders of libraries.
@@ -60,6 +61,21 @@ def build_of(program: str, cache: Cache | None = None) -> str | None:
         return digest([path, *map(Path, _libraries(path, linking, cache))], "", cache)
     except (OSError, struct.error, IndexError, ValueError, OverflowError):
         # Not a complete program.
+        return None
+
+
+def clip_key(kind: str, clip: Clip, ffmpeg: str, cache: Cache | None, **parts: object) -> str | None:
+    """The cache's key for something that an ffmpeg makes from a clip.
+
+    Returns:
+        The key. None if there is no cache, or the content or the build of ffmpeg is unknown.
+    """
+    if cache is None or isinstance(clip, Stream):
+        return None
+    build = build_of(ffmpeg, cache)
+    try:
+        return key_of(kind, clip=decoding_content(clip, cache), build=build, **parts) if build else None
+    except OSError:
         return None
 
 

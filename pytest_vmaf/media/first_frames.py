@@ -40,7 +40,7 @@ def decode_first_frames(
     argv += [*input_arguments(replace(clip, film_grain=False)), "-map", selected]
     argv += ["-frames:v", str(frames), "-fps_mode", "passthrough"]
     chain = [*filter(None, [clip.trimming]), "showinfo=checksum=0", WITHOUT_MATRIX, *_fitting_crop(clip)]
-    chain.append(f"scale={size[0]}:{size[1]}:flags=area")
+    chain.append(_scaled(size))
     if luma:
         # Without its tag, luma stays what it is when it becomes grey.
         chain[-1] += f":out_color_matrix={luma},format=yuv444p,{WITHOUT_MATRIX}"
@@ -49,6 +49,15 @@ def decode_first_frames(
     command = FfmpegCommand(tuple(argv), on_stderr=log, stdout_bytes=pictures.extend)
     end = run(command, time_limit(clip.start, timeout, INSPECT_TIMEOUT))
     return log, bytes(pictures), end
+
+
+def small_grey(size: tuple[int, int]) -> str:
+    """The filters that make such pictures of YUV, of the width and height of `size`."""
+    return f"{WITHOUT_MATRIX},{_scaled(size)},format=gray"
+
+
+def _scaled(size: tuple[int, int]) -> str:
+    return f"scale={size[0]}:{size[1]}:flags=area"
 
 
 def _fitting_crop(clip: Clip) -> list[str]:

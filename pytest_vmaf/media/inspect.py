@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from typing import Any
 
-from pytest_vmaf.cache.entries import Cache, get_or_compute, key_of
+from pytest_vmaf.cache.entries import Cache, get_or_compute
 from pytest_vmaf.errors import ClipError
 from pytest_vmaf.json_shapes import Fitting, Optional, Text, conform
-from pytest_vmaf.media.builds import build_of
-from pytest_vmaf.media.clip import Clip, Stream
+from pytest_vmaf.media.builds import clip_key
+from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.demux import input_arguments, is_picture, video_stream
 from pytest_vmaf.media.diagnosis import describe_change, describe_restart, find_change, why_unreadable
 from pytest_vmaf.media.ffmpeg import DAMAGED, DECODED, FfmpegCommand
-from pytest_vmaf.media.fingerprint import Unchanged, decoding_content
+from pytest_vmaf.media.fingerprint import Unchanged
 from pytest_vmaf.media.first_frames import decode_first_frames
 from pytest_vmaf.media.frame_rate import SUSPECT_RATE, average_rate
+from pytest_vmaf.media.inspection_log import InspectionLog
 from pytest_vmaf.media.part import refuse_outside
 from pytest_vmaf.media.pixel_formats import PixelFormat, pixel_format
 from pytest_vmaf.media.process import run
@@ -105,6 +106,7 @@ def inspect(
     timeout: float | None = None,
     cache: Cache | None = None,
     luma: str = "",
+    look: Callable[[Clip], Video | None] = lambda clip: None,
 ) -> Video:
     """Decode the first frames as the scorer will, and describe them.
 
@@ -115,6 +117,7 @@ def inspect(
         timeout: In seconds; 120 by default.
         cache: With a cache, the same content is inspected only once by the same ffmpeg.
         luma: The scaler's name of the matrix by which thumbnails are made of RGB. By default they are BT.601.
+        look: Asked first, for what another run of ffmpeg found out about as many frames.
 
     Raises:
         ClipError: If the clip has no picture that this ffmpeg can decode.
@@ -122,7 +125,7 @@ def inspect(
     """
     unchanged = Unchanged(clip)
     key = clip_key("inspect", clip, ffmpeg, cache, frames=frames, luma=luma, version=1)
-    compute = partial(_inspect, clip, ffmpeg, frames, timeout, luma)
+    compute = partial(_look, clip, ffmpeg, frames, timeout, luma, look=look)
     return get_or_compute(cache, "look", key, compute, _to_json, partial(_from_json, clip), unchanged)
 
 
@@ -141,19 +144,10 @@ def count_frames(clip: Clip, ffmpeg: str, timeout: float | None = None, cache: C
     return get_or_compute(cache, "look", key, partial(_count, clip, ffmpeg, timeout), int, _read_count, unchanged)
 
 
-def clip_key(kind: str, clip: Clip, ffmpeg: str, cache: Cache | None, **parts: object) -> str | None:
-    """The cache's key for something that an ffmpeg makes from a clip.
-
-    Returns:
-        The key. None if there is no cache, or the content or the build of ffmpeg is unknown.
-    """
-    if cache is None or isinstance(clip, Stream):
-        return None
-    build = build_of(ffmpeg, cache)
-    try:
-        return key_of(kind, clip=decoding_content(clip, cache), build=build, **parts) if build else None
-    except OSError:
-        return None
+def _look(
+    clip: Clip, ffmpeg: str, frames: int, timeout: float | None, luma: str, look: Callable[[Clip], Video | None]
+) -> Video:
+    return look(clip) or _inspect(clip, ffmpeg, frames, timeout, luma)
 
 
 def _inspect(clip: Clip, ffmpeg: str, frames: int, timeout: float | None, luma: str) -> Video:
@@ -171,9 +165,8 @@ def _inspect(clip: Clip, ffmpeg: str, frames: int, timeout: float | None, luma: 
     for number, form in enumerate(log.forms):
         if form != log.forms[0]:
             raise ClipError(describe_change(clip, number, log.forms[0], form))
-    tracks = "; ".join(f"{number}: {track}" for number, track in enumerate(log.tracks))
-    if tracks and log.stream >= len(log.tracks):
-        raise ClipError(f"{clip} has no video stream {log.stream}. Its video streams are {tracks}.")
+    if log.tracks and log.stream >= len(log.tracks):
+        raise ClipError(f"{clip} has no video stream {log.stream}. Its video streams are {log.listed_tracks}.")
     if clip.is_part and end.returncode == 0 and not log.forms:
         refuse_outside(clip.name, clip.start, clip.frames, count_frames(clip, ffmpeg, timeout))
     if end.returncode != 0 or not log.forms or not thumbnails:
@@ -182,12 +175,6 @@ def _inspect(clip: Clip, ffmpeg: str, frames: int, timeout: float | None, luma: 
         raise ClipError(
             f"{clip}: film_grain=False needs an ffmpeg with libdav1d; libaom, which decodes it here, always adds grain."
         )
-    width, height, pix_fmt = int(log.forms[0][0]), int(log.forms[0][1]), log.forms[0][2]
-    if clip.crop:
-        x, y, cropped_width, cropped_height = clip.crop
-        if x + cropped_width > width or y + cropped_height > height:
-            raise ClipError(f"{clip}: crop must lie in the picture, which is {width}x{height}.")
-        width, height = cropped_width, cropped_height
     rate, has_variable_rate, states_clock = clip.frame_rate, False, False
     # A picture has no rate of its own; ffmpeg states 25 for want of a better one.
     if rate is None and not clip.is_raw and not is_picture(clip):
@@ -196,6 +183,22 @@ def _inspect(clip: Clip, ffmpeg: str, frames: int, timeout: float | None, luma: 
             rate = average_rate(clip, ffmpeg, timeout) or stated
             states_clock = stated >= SUSPECT_RATE and abs(rate - stated) > stated / 100
             has_variable_rate = log.has_variable_rate or states_clock
+    video = describe(clip, log, thumbnails)
+    return replace(video, frame_rate=rate, has_variable_rate=has_variable_rate, states_clock=states_clock)
+
+
+def describe(clip: Clip, log: InspectionLog, thumbnails: bytes) -> Video:
+    """What the log of an inspection tells of a clip with a constant frame rate. `thumbnails` are as ffmpeg made them.
+
+    Raises:
+        ClipError: If the clip's crop does not fit.
+    """
+    width, height, pix_fmt = int(log.forms[0][0]), int(log.forms[0][1]), log.forms[0][2]
+    if clip.crop:
+        x, y, cropped_width, cropped_height = clip.crop
+        if x + cropped_width > width or y + cropped_height > height:
+            raise ClipError(f"{clip}: crop must lie in the picture, which is {width}x{height}.")
+        width, height = cropped_width, cropped_height
     color_range, matrix, primaries, transfer = log.tags
     if clip.is_raw and pixel_format(pix_fmt).kind == "grey":
         # ffmpeg states full range for all raw grey, whatever is in the file.
@@ -206,7 +209,7 @@ def _inspect(clip: Clip, ffmpeg: str, frames: int, timeout: float | None, luma: 
         width=width,
         height=height,
         pix_fmt=pix_fmt,
-        frame_rate=rate,
+        frame_rate=clip.frame_rate or (None if clip.is_raw or is_picture(clip) else log.frame_rate),
         color_range="pc" if pix_fmt.startswith("yuvj") else color_range,
         matrix=matrix,
         primaries=primaries,
@@ -219,12 +222,10 @@ def _inspect(clip: Clip, ffmpeg: str, frames: int, timeout: float | None, luma: 
         streams=max(1, len(log.tracks)),
         encoder=log.encoder,
         stream=log.stream,
-        tracks=tracks,
+        tracks=log.listed_tracks,
         sample_aspect=log.sample_aspect,
         rotation=log.rotation,
         film_grain=log.film_grain,
-        has_variable_rate=has_variable_rate,
-        states_clock=states_clock,
     )
 
 

@@ -104,6 +104,16 @@ class InspectionLog:
                 self._first[kind] = match
 
     @property
+    def listed_tracks(self) -> str:
+        """The video streams in a line, with their numbers."""
+        return "; ".join(f"{number}: {track}" for number, track in enumerate(self.tracks))
+
+    @property
+    def has_tags(self) -> bool:
+        """Whether a line about the colours of a frame was read."""
+        return "colour" in self._first
+
+    @property
     def frame_rate(self) -> Fraction | None:
         """The frame rate that ffmpeg assumes, in frames/s."""
         config = self._first.get("config")

@@ -101,6 +101,7 @@ def check_pair(
     least_depth: int = 8,
     timeout: float | None = None,
     cache: Cache | None = None,
+    look: Callable[[Clip], Video | None] = lambda clip: None,
 ) -> Pair:
     """Inspect both clips, and refuse a pair that cannot be compared frame by frame.
 
@@ -115,6 +116,7 @@ def check_pair(
         least_depth: Score at this many bits a sample or more.
         timeout: In seconds, for each inspection.
         cache: Stores the inspections.
+        look: Describes a clip in place of its first inspection, if it can.
 
     Raises:
         ClipError: If a clip cannot be read.
@@ -125,11 +127,13 @@ def check_pair(
         raise SettingsError(f"scale must be one of {', '.join(SCALERS)}, not {scale!r}.")
     for word in set(allow) - set(ALLOWANCES):
         raise SettingsError(f"allow must contain only {', '.join(ALLOWANCES)}, not {word!r}.")
-    ref, dis, alignment = _inspect_both(reference, distorted, ffmpeg, timeout, cache)
-    look = partial(inspect, ffmpeg=ffmpeg, frames=ROUNDS[0][0], timeout=timeout, cache=cache)
+    by_ffmpeg = partial(inspect, ffmpeg=ffmpeg, frames=ROUNDS[0][0], timeout=timeout, cache=cache)
+    ref, dis, alignment = _inspect_both(reference, distorted, by_ffmpeg, look)
     turned = rotation_problems(ref, dis, allow)
     # Pictures that are turned or cropped have other sizes and other first frames for that reason alone.
-    sizes = [] if turned else size_problems(ref, dis, scale, allow, lambda: find_crop(ref, dis, look, ffmpeg, timeout))
+    sizes = (
+        [] if turned else size_problems(ref, dis, scale, allow, lambda: find_crop(ref, dis, by_ffmpeg, ffmpeg, timeout))
+    )
     by_index = "displaced" in allow and not align
     offset = 0 if turned or by_index or any(size.startswith("display:") for size in sizes) else alignment.offset
     fields = interlacing_problems(ref, dis, allow, partial(inverse_telecine, ffmpeg=ffmpeg, timeout=timeout))
@@ -164,7 +168,7 @@ def check_pair(
         listed = "\n  - ".join(problems)
         raise PairError(f"not comparable: {listed}\n  reference: {_name(ref)}\n  distorted: {_name(dis)}")
     count = partial(count_frames, ffmpeg=ffmpeg, timeout=timeout, cache=cache)
-    return _plan(ref, dis, scale, offset, matched, least_depth, count)
+    return plan_pair(ref, dis, scale, offset, matched, least_depth, count)
 
 
 def _assumed_rate(ref: Video, dis: Video) -> Fraction | None:
@@ -195,12 +199,13 @@ def _length_problems(ref: Video, dis: Video, *, by_frame: bool) -> list[str]:
 
 
 def _inspect_both(
-    reference: Clip, distorted: Clip, ffmpeg: str, timeout: float | None, cache: Cache | None
+    reference: Clip, distorted: Clip, inspect: Callable[..., Video], look: Callable[[Clip], Video | None]
 ) -> tuple[Video, Video, Alignment]:
     for frames, reach in ROUNDS:
-        inspect_one = partial(inspect, ffmpeg=ffmpeg, frames=frames, timeout=timeout, cache=cache)
+        inspect_one = partial(inspect, frames=frames)
+        first = partial(inspect_one, look=look) if frames == ROUNDS[0][0] else inspect_one
         with thread_refusals(), ThreadPoolExecutor(2) as pool:
-            ref, dis = pool.map(inspect_one, (reference, distorted))
+            ref, dis = pool.map(first, (reference, distorted))
         ref, dis = with_same_luma(ref, dis, inspect_one)
         alignment = find_offset(ref.thumbnails, dis.thumbnails, reach)
         # More frames only show more if the first ones do not move.
@@ -216,7 +221,7 @@ def _length(clip: Clip) -> int | None:
     return None if clip.frames is None else int(clip.frames)
 
 
-def _plan(
+def plan_pair(
     ref: Video,
     dis: Video,
     scale: str | None,
@@ -225,6 +230,7 @@ def _plan(
     least_depth: int,
     count: Callable[[Clip], int],
 ) -> Pair:
+    """The filters of two clips that were checked, and what is known of them. `count` counts the frames of a clip."""
     ref_chain, dis_chain = ([*filter(None, [video.clip.cropping]), *BY_INDEX] for video in (ref, dis))
     notes = [*omission_notes(ref, "reference"), *omission_notes(dis, "distorted")]
     parts = [(int(video.clip.start), _length(video.clip)) for video in (ref, dis)]

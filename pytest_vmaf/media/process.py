@@ -23,7 +23,7 @@ from pytest_vmaf.text import printable
 TAIL_LINES = 40
 
 #: The children of all threads, for `stop_children`.
-_children: set[subprocess.Popen[bytes]] = set()
+_children: dict[subprocess.Popen[bytes], Command] = {}
 
 
 def stop_children() -> None:
@@ -33,12 +33,15 @@ def stop_children() -> None:
         _kill(child)
 
 
-def run(command: Command, timeout: float | None = None) -> Finished:
-    """Run one child process to its end.
+def stop(command: Command) -> None:
+    """Kill the child that was started for a command, if it runs. The thread that waits for it finds it killed."""
+    for child, its_command in list(_children.items()):
+        if its_command is command:
+            _kill(child)
 
-    Raises:
-        ScorerError: As `run_together`.
-    """
+
+def run(command: Command, timeout: float | None = None) -> Finished:
+    """Run one child process to its end. Raises as `run_together`."""
     return run_together([command], timeout)[0]
 
 
@@ -85,7 +88,7 @@ def _run_together(
             with deferred(signal.SIGINT, *ENDING):
                 child = _start(command)
                 children.append(child)
-                _children.add(child)
+                _children[child] = command
                 if command.starts_others:
                     start_guard(child.pid)
                 _watch(number, command, child, tails[number], ends, threads, watchdog)
@@ -97,7 +100,7 @@ def _run_together(
     finally:
         for child in children:
             _kill(child)
-            _children.discard(child)
+            _children.pop(child, None)
         for command in commands[started:]:
             command.close()
         for thread in threads:
@@ -224,10 +227,7 @@ def _follow(
 
 
 def _add_to_tail(tail: list[tuple[str, bool]], line: str, command: Command) -> None:
-    """Append a line, and whether it is noise, and keep the last TAIL_LINES.
-
-    Noise goes first: under load it would push out the reason.
-    """
+    """Append a line, and keep the last TAIL_LINES. Noise goes first: under load it would push out the reason."""
     tail.append((line, command.is_noise(line)))
     if len(tail) > TAIL_LINES:
         del tail[next((place for place, (_, is_noise) in enumerate(tail) if is_noise), 0)]

@@ -11,13 +11,14 @@ from functools import partial
 
 from pytest_vmaf.cache.entries import Cache, get_or_compute
 from pytest_vmaf.json_shapes import conform
+from pytest_vmaf.media.builds import clip_key
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.demux import input_arguments, video_stream
 from pytest_vmaf.media.diagnosis import TRANSPORT_STREAM
 from pytest_vmaf.media.ffmpeg import INSPECT_TIMEOUT, FfmpegCommand
 from pytest_vmaf.media.fingerprint import Unchanged
 from pytest_vmaf.media.frame_lines import SHOWINFO, FrameLines
-from pytest_vmaf.media.inspect import Video, clip_key
+from pytest_vmaf.media.inspect import Video
 from pytest_vmaf.media.process import run
 from pytest_vmaf.media.timing import field_problems
 

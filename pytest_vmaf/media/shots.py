@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_vmaf.cache.entries import Cache, get_or_compute
 from pytest_vmaf.errors import ClipError, SettingsError
+from pytest_vmaf.media.builds import clip_key
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.demux import input_arguments, video_stream
 from pytest_vmaf.media.diagnosis import diagnose
 from pytest_vmaf.media.ffmpeg import FfmpegCommand
 from pytest_vmaf.media.fingerprint import Unchanged
-from pytest_vmaf.media.inspect import THUMBNAIL, clip_key
+from pytest_vmaf.media.inspect import THUMBNAIL
 from pytest_vmaf.media.log_lines import LogLines
 from pytest_vmaf.media.part import frames_of_part
 from pytest_vmaf.media.pixel_formats import WITHOUT_MATRIX

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, Generic, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias
 
 from pytest_vmaf.cache.entries import UNREADABLE, Cache, fetch, forget, get_or_compute, key_of, store
 from pytest_vmaf.errors import LogError, MeasurementError, PairError, ScorerError
@@ -41,6 +41,9 @@ from pytest_vmaf.scoring.verify_log import verify_log
 from pytest_vmaf.scoring.xpsnr import for_scorer, needs_xpsnr, refuse_frames
 from pytest_vmaf.scoring.xpsnr_run import with_xpsnr
 from pytest_vmaf.text import plural, printable, short_repr
+
+if TYPE_CHECKING:
+    from pytest_vmaf.scoring.early_run import EarlyRun
 
 #: The JSON part of a cached entry.
 Data: TypeAlias = Mapping[str, Any]
@@ -79,10 +82,15 @@ def capabilities(scorer: Scorer, tools: Tools, cache: Cache | None) -> Capabilit
     return get_or_compute(cache, "look", key, ask, asdict, _read_capabilities)
 
 
-def score(scorer: Scorer, requests: Sequence[ScoreRequest], cache: Cache | None = None) -> tuple[ScoreLog, ...]:
-    """One log for each request: from the cache if it is there; the others are scored, together if the scorer can."""
+def score(
+    scorer: Scorer, requests: Sequence[ScoreRequest], cache: Cache | None = None, early: EarlyRun | None = None
+) -> tuple[ScoreLog, ...]:
+    """One log for each request: from the cache if it is there; the others are scored, together if the scorer can.
+
+    `early` may be a run for the only request.
+    """
     if cache is None:
-        return _run(scorer, requests)
+        return _run(scorer, requests, early)
     # Before scoring: a clip that is written to meanwhile may have been scored in either state.
     unchanged = [
         Unchanged(each.reference.clip, each.distorted.clip, files=[run.path for run in each.models if run.path])
@@ -91,7 +99,7 @@ def score(scorer: Scorer, requests: Sequence[ScoreRequest], cache: Cache | None 
     keys = [score_key(scorer, request, cache) for request in requests]
     logs = {number: fetch_score(scorer, request, cache, keys[number]) for number, request in enumerate(requests)}
     missing = [number for number, log in logs.items() if log is None]
-    for number, log in zip(missing, _run(scorer, [requests[number] for number in missing]), strict=True):
+    for number, log in zip(missing, _run(scorer, [requests[number] for number in missing], early), strict=True):
         logs[number] = log
         if keys[number] is not None and unchanged[number]():
             store_score(cache, keys[number], log)
@@ -181,7 +189,7 @@ def unpack_log(data: Data, blob: bytes) -> ScoreLog:
     return ScoreLog(**{**data, **tables, **texts, "stream": (size, frames)}, command="")
 
 
-def _run(scorer: Scorer, requests: Sequence[ScoreRequest]) -> tuple[ScoreLog, ...]:
+def _run(scorer: Scorer, requests: Sequence[ScoreRequest], early: EarlyRun | None = None) -> tuple[ScoreLog, ...]:
     led = [with_lead(request) for request in requests]
     for request in requests:
         if needs_xpsnr(request):
@@ -191,7 +199,8 @@ def _run(scorer: Scorer, requests: Sequence[ScoreRequest]) -> tuple[ScoreLog, ..
         if len(requests) > 1 and isinstance(scorer, JoiningScorer):
             logs = checked_logs(call(scorer, "score_together", asked), scorer, len(led))
         else:
-            logs = tuple(checked_log(call(scorer, "score", request), scorer) for request in asked)
+            begun = early.log_of if early else lambda request: None
+            logs = tuple(checked_log(begun(each) or call(scorer, "score", each), scorer) for each in asked)
         logs = tuple(
             _with_signs(with_xpsnr(log, request), request, scorer) for log, request in zip(logs, led, strict=True)
         )

@@ -48,8 +48,12 @@ def measure(request: MeasureRequest, scorer: Scorer, name: str | None = None, re
             `ScorerError`.
         SettingsError: If a setting is invalid.
     """
-    prepared = prepare(request, scorer)
-    [log] = score(scorer, [prepared.job], prepared.cache)
+    prepared = prepare(request, scorer, early=True)
+    try:
+        [log] = score(scorer, [prepared.job], prepared.cache, prepared.early)
+    finally:
+        if prepared.early:
+            prepared.early.stop()
     result = conclude(prepared, log, name, reference=reference)
     if reference is None:
         # The clips of a search, whose names are others, are in the right order.

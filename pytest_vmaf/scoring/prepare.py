@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
 from pytest_vmaf.cache.entries import Cache
-from pytest_vmaf.errors import ModelError, PairError
+from pytest_vmaf.errors import MeasurementError, ModelError, PairError, SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.ffmpeg import find_ffmpeg
 from pytest_vmaf.media.fingerprint import same_content, stamp_of
+from pytest_vmaf.media.inspect import Video
 from pytest_vmaf.media.pair import Pair, check_pair
+from pytest_vmaf.media.usual_pair import USUAL_DEPTH, plan_usual_pair
 from pytest_vmaf.scoring.advice import advised, least_depth, note_advice
 from pytest_vmaf.scoring.cached import capabilities
 from pytest_vmaf.scoring.features import XPSNR, columns_of, optional_columns_of, refuse_sizes, requested_features
@@ -24,6 +26,7 @@ from pytest_vmaf.scoring.xpsnr import RATES, rate_class, refuse_without_filter
 
 if TYPE_CHECKING:
     from pytest_vmaf.metrics.spec import MetricSpec
+    from pytest_vmaf.scoring.early_run import EarlyRun
     from pytest_vmaf.scoring.requirements import Requirement
 
 #: The columns that a bootstrap model adds to its own.
@@ -76,6 +79,7 @@ class PreparedScoring:
         require: Which builds may measure.
         shots: The shots of the reference, by its scored frames, if something needs them.
         metrics: Metrics of plugins to measure beside the scores. A scorer that reads no clips gives their columns.
+        early: The scoring, if it may run already. Whoever requested it must stop it.
     """
 
     job: ScoreRequest
@@ -89,40 +93,96 @@ class PreparedScoring:
     require: tuple[Requirement, ...] = ()
     shots: tuple[tuple[int, int], ...] = ()
     metrics: tuple[MetricSpec, ...] = ()
+    early: EarlyRun | None = field(default=None, compare=False)
 
 
-def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
-    """Check the pair, and plan its scoring. Raises as `measure` does."""
+def prepare(request: MeasureRequest, scorer: Scorer, *, early: bool = False) -> PreparedScoring:
+    """Check the pair, and plan its scoring. Raises as `measure` does.
+
+    With `early`, the scoring may begin at once: see `EarlyRun`. Then the caller must stop it.
+    """
     stamp = stamp_of(request.reference)
     tools = Tools(find_ffmpeg(request.ffmpeg, request.cache), request.vmaf_bin)
     can = capabilities(scorer, tools, request.cache)
     # PSNR is always measured: it costs next to nothing, and shows where VMAF is not meaningful.
     names = (*request.features, *(("psnr",) if can.reads_clips else ()))
     features = requested_features(names)
-    measured = tuple(name for name in features if name != XPSNR)
-    weighted = XPSNR in features and can.reads_clips
-    if weighted:
+    if XPSNR in features and can.reads_clips:
         refuse_without_filter(tools.ffmpeg)
-    pair = None
-    width, height, pix_fmt = 1920, 1080, "yuv420p"
-    sources = Source(request.reference, ""), Source(request.distorted, "")
-    if can.reads_clips:
-        pair = check_pair(
-            request.reference,
-            request.distorted,
-            tools.ffmpeg.path,
-            scale=request.scale,
-            align=request.align,
-            match=request.match_rate,
-            least_depth=least_depth(request.model, request.generation),
-            allow=request.allow,
-            timeout=request.timeout,
-            cache=request.cache,
-        )
-        pair = _with_same_note(request, pair)
-        width, height, pix_fmt = pair.width, pair.height, pair.pix_fmt
-        refuse_sizes(features, width, height)
-        sources = _sources(request, pair)
+    pair, run = None, _early_run(request, scorer, tools, can, features) if early else None
+    try:
+        if can.reads_clips:
+            pair = _check(request, tools, run.look if run else lambda clip: None)
+            refuse_sizes(features, pair.width, pair.height)
+        job, models, pair = _plan(request, tools, can, features, pair)
+        shots: tuple[tuple[int, int], ...] = ()
+        if request.shots_for:
+            from pytest_vmaf.scoring.scored_shots import scored_shots
+
+            shots = scored_shots(request.shots_for, job, can, pair, request.cache)
+    except BaseException:
+        if run:
+            run.stop()
+        raise
+    return PreparedScoring(
+        job,
+        models,
+        can,
+        pair,
+        scorer,
+        stamp,
+        request.cache,
+        request.allow,
+        request.require,
+        shots,
+        request.metrics,
+        early=run,
+    )
+
+
+def _early_run(
+    request: MeasureRequest, scorer: Scorer, tools: Tools, can: Capabilities, features: tuple[str, ...]
+) -> EarlyRun | None:
+    """The scoring of the pair if it is like most; None if it cannot be, or the scorer shows no first frames."""
+    unusual = request.scale or request.align or request.match_rate or XPSNR in features or not request.signs
+    if unusual or least_depth(request.model, request.generation) > USUAL_DEPTH or not can.reads_clips:
+        return None
+    from pytest_vmaf.scoring.early_run import EarlyRun, can_run_early
+
+    if not can_run_early(scorer, request.reference, request.distorted):
+        return None
+    usual = plan_usual_pair(request.reference, request.distorted)
+    try:
+        job, _, _ = _plan(request, tools, can, features, usual)
+    except (MeasurementError, SettingsError):
+        # What is wrong is said once the clips are known.
+        return None
+    return EarlyRun(scorer, job, request.progress)
+
+
+def _check(request: MeasureRequest, tools: Tools, look: Callable[[Clip], Video | None]) -> Pair:
+    pair = check_pair(
+        request.reference,
+        request.distorted,
+        tools.ffmpeg.path,
+        scale=request.scale,
+        align=request.align,
+        match=request.match_rate,
+        least_depth=least_depth(request.model, request.generation),
+        allow=request.allow,
+        timeout=request.timeout,
+        cache=request.cache,
+        look=look,
+    )
+    return _with_same_note(request, pair)
+
+
+def _plan(
+    request: MeasureRequest, tools: Tools, can: Capabilities, features: tuple[str, ...], pair: Pair | None
+) -> tuple[ScoreRequest, ModelPair, Pair | None]:
+    """What the scorer gets, the models, and the pair with notes on both. Raises ModelError."""
+    width, height, pix_fmt = (pair.width, pair.height, pair.pix_fmt) if pair else (1920, 1080, "yuv420p")
+    sources = _sources(request, pair) if pair else (Source(request.reference, ""), Source(request.distorted, ""))
     models = resolve_model(
         request.model,
         generation=request.generation,
@@ -139,7 +199,7 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
             f"{models.name} gives a confidence interval, which the scorer {can.name!r} does not support. "
             "Use --vmaf-scorer=vmaf."
         )
-    rate = rate_class(pair.frame_rate) if pair and weighted else 0
+    rate = rate_class(pair.frame_rate) if pair and XPSNR in features else 0
     job = ScoreRequest(
         reference=sources[0],
         distorted=sources[1],
@@ -147,7 +207,7 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
         height=height,
         pix_fmt=pix_fmt,
         models=(models.default, models.neg),
-        features=measured,
+        features=tuple(name for name in features if name != XPSNR),
         columns=(*_columns(models, features), *(() if can.reads_clips else (each.name for each in request.metrics))),
         tools=tools,
         threads=request.threads,
@@ -158,14 +218,7 @@ def prepare(request: MeasureRequest, scorer: Scorer) -> PreparedScoring:
         lead=lead_of((models.default, models.neg), *sources, RATES.get(rate, 0)),
         xpsnr_rate=rate,
     )
-    shots: tuple[tuple[int, int], ...] = ()
-    if request.shots_for:
-        from pytest_vmaf.scoring.scored_shots import scored_shots
-
-        shots = scored_shots(request.shots_for, job, can, pair, request.cache)
-    return PreparedScoring(
-        job, models, can, pair, scorer, stamp, request.cache, request.allow, request.require, shots, request.metrics
-    )
+    return job, models, pair
 
 
 def _sources(request: MeasureRequest, pair: Pair) -> tuple[Source, Source]:
