@@ -105,6 +105,8 @@ def pytest_collection() -> Iterator[object]:
         return (yield)
     finally:
         gc.freeze()
+        # Afterwards it runs less often: hypothesis has a function called at the start and the end of each run.
+        gc.set_threshold(10_000, 20, 20)
         gc.enable()
 
 
@@ -119,25 +121,35 @@ def _git_status() -> str | None:
 
 @pytest.fixture(scope="session", autouse=True)
 def packages_read_once() -> Iterator[None]:
-    """Read what is installed once for each `sys.path`. Each start of pytest reads it, and each lookup of a scorer."""
-    find = importlib.metadata.distributions
+    """Read what is installed once for each `sys.path`: each start of pytest reads it, and many a measurement."""
+    package = importlib.metadata.Distribution
+    find_all, find = importlib.metadata.distributions, package.from_name
     known: dict[object, list[importlib.metadata.Distribution]] = {}
+    by_name: dict[object, importlib.metadata.Distribution] = {}
+
+    def folders() -> tuple[object, ...]:
+        # A folder's time of change tells whether something was installed there.
+        return tuple((entry, _changed(entry or os.curdir)) for entry in sys.path)
 
     def distributions(**context: Any) -> Iterable[importlib.metadata.Distribution]:
         if context:
-            return find(**context)
-        # A folder's time of change tells whether something was installed there.
-        folders = tuple((entry, _changed(entry or os.curdir)) for entry in sys.path)
-        if folders not in known:
-            known[folders] = list(find())
-        return known[folders]
+            return find_all(**context)
+        if (key := folders()) not in known:
+            known[key] = list(find_all())
+        return known[key]
+
+    def from_name(name: str) -> importlib.metadata.Distribution:
+        if (key := (name, folders())) not in by_name:
+            by_name[key] = find(name)
+        return by_name[key]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(importlib.metadata, "distributions", distributions)
-        for name in ("entry_points", "files"):
-            read_once = functools.cached_property(vars(importlib.metadata.Distribution)[name].fget)
-            read_once.__set_name__(importlib.metadata.Distribution, name)
-            patch.setattr(importlib.metadata.Distribution, name, read_once)
+        patch.setattr(package, "from_name", staticmethod(from_name))
+        for name in ("entry_points", "files", "metadata"):
+            read_once = functools.cached_property(vars(package)[name].fget)
+            read_once.__set_name__(package, name)
+            patch.setattr(package, name, read_once)
         yield
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -12,6 +13,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from pytest_vmaf.cli.main import build_parser as build_parser_anew
+
 #: The commands that search, and a preset that encodes fast.
 SEARCHES = ("compare", "ladder", "tune-per-shot", "recommend")
 #: All that measure or encode.
@@ -19,6 +22,8 @@ MEASURING = (*SEARCHES, "score", "check", "roi", "roi-score", "encode", "bisect"
 FAST = ("--preset", "veryfast")
 #: A search of one encode, which meets the target 1.
 ONE = ("--crf-range", "30-30")
+#: The parser is built once: it has over a thousand flags, and parsing leaves it as it was.
+build_parser = functools.cache(build_parser_anew)
 posix = pytest.mark.skipif(os.name != "posix", reason="needs shell scripts, signals and pseudo-terminals")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import io
 import shlex
 import signal
@@ -13,16 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from cli.commands import MEASURING, Done, Run, sweeping
+from cli.commands import MEASURING, Done, Run, build_parser, sweeping
 from pytest_vmaf.cli import main
 
 
 @pytest.fixture(scope="session", autouse=True)
 def parser_built_once() -> Iterator[None]:
-    """Build the parser once: it has over a thousand flags, and parsing leaves it as it was."""
-    module = sys.modules[main.__module__]
+    """Commands in this process share one parser."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "build_parser", functools.cache(module.build_parser))
+        patch.setattr(sys.modules[main.__module__], "build_parser", build_parser)
         yield
 
 

@@ -9,8 +9,7 @@ import sys
 
 import pytest
 
-from cli.commands import SEARCHES, Run, run_process
-from pytest_vmaf.cli.main import build_parser
+from cli.commands import SEARCHES, Run, build_parser, run_process
 
 
 def test_version(run: Run) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_vmaf.cli.main import build_parser, main
+from cli.commands import build_parser
+from pytest_vmaf.cli.main import main
 from pytest_vmaf.cli.search_flags import mode_of
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from cli.commands import Run, searching
+from cli.commands import Run, build_parser, searching
 from pytest_vmaf.cli.coarse_to_fine import check_flags
 from pytest_vmaf.cli.common import settings_layer
-from pytest_vmaf.cli.main import build_parser, main
+from pytest_vmaf.cli.main import main
 from pytest_vmaf.cli.vmaf_tune import COMMANDS, REFUSALS, encode_folder, translate
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.search.row_files import read_rows
