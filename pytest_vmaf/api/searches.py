@@ -255,7 +255,11 @@ def sweep(
 
     def run(search: SearchInput) -> tuple[Row, ...]:
         check_options(search, SWEEP_OPTIONS, "a sweep makes every encode of its grid")
-        numbers = read_list("crfs" if bitrates is None else "bitrates", crfs or bitrates, "range(20, 40, 4)")
+        numbers = (
+            read_list("crfs", crfs, "range(20, 40, 4)")
+            if bitrates is None
+            else read_list("bitrates", bitrates, "[500, 1000]")
+        )
         sample = search.options.get("sample")
         scorings = search.scorings if sample is None else tuple(middle(each, sample) for each in search.scorings)
         names = tuple(

@@ -90,12 +90,12 @@ def in_mode(
         mode = "bitrate"
     chosen = with_mode(encoder, mode)
     if chosen.mode == "crf" and bitrate is not None:
-        instead = f"Give one of them, or write crf{plural}=" if crf is None else f"Leave out bitrate{plural}"
-        raise SettingsError(f"bitrate{plural} is for mode='bitrate' and mode='2pass', not mode='crf'. {instead}.")
+        instead = f"Give one of them, or write crf{plural}=" if crf is None else f"Leave out bitrate{plural}="
+        raise SettingsError(f"bitrate{plural}= is for mode='bitrate' and mode='2pass', not mode='crf'. {instead}.")
     if chosen.mode != "crf" and crf is not None:
-        instead = f"Leave out crf{plural}" if bitrate is not None else f"Write bitrate{plural}=, in kbit/s"
+        instead = f"Leave out crf{plural}=" if bitrate is not None else f"Write bitrate{plural}=, in kbit/s"
         raise SettingsError(
-            f"crf{plural} is not for mode={chosen.mode!r}, in which {chosen.name} encodes by bitrate. {instead}."
+            f"crf{plural}= is not for mode={chosen.mode!r}, in which {chosen.name} encodes by bitrate. {instead}."
         )
     return chosen, crf if bitrate is None else bitrate
 

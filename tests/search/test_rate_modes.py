@@ -95,19 +95,19 @@ def test_windows_of_contenders() -> None:
     assert windows == [(18, 40), None]
     windows = [each.crf for each in contenders(find, names, base, crf=(18, 40), bitrate=(300, 900)).values()]
     assert windows == [(18, 40), (300, 900)]
-    with pytest.raises(SettingsError, match=r"crf is not for mode='2pass', .*\. Write bitrate=, in kbit/s\."):
+    with pytest.raises(SettingsError, match=r"crf= is not for mode='2pass', .*\. Write bitrate=, in kbit/s\."):
         contenders(find, ["libx264"], base, mode="2pass", crf=(18, 40))
-    with pytest.raises(SettingsError, match="bitrate is for mode='bitrate' and mode='2pass', not mode='crf'"):
+    with pytest.raises(SettingsError, match="bitrate= is for mode='bitrate' and mode='2pass', not mode='crf'"):
         contenders(find, ["libx264"], base, bitrate=(300, 900))
 
 
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ({"encoder": "libx264:2pass", "crf": 23}, r"crf is not for mode='2pass', in which libx264 encodes by bitrate"),
+        ({"encoder": "libx264:2pass", "crf": 23}, r"crf= is not for mode='2pass', in which libx264 encodes by bitrate"),
         ({"encoder": "libx264", "mode": "bitrate", "crf": 23}, r"Write bitrate=, in kbit/s\."),
-        ({"encoder": "./enc {bitrate} -o {output}", "crf": 23}, "crf is not for mode='bitrate'"),
-        ({"encoder": "libx264", "mode": "crf", "bitrate": 300}, "bitrate is for mode='bitrate' and mode='2pass'"),
+        ({"encoder": "./enc {bitrate} -o {output}", "crf": 23}, "crf= is not for mode='bitrate'"),
+        ({"encoder": "libx264", "mode": "crf", "bitrate": 300}, "bitrate= is for mode='bitrate' and mode='2pass'"),
         ({"encoder": "libx264", "crf": 23, "bitrate": 300}, "either crf= or, in kbit/s, bitrate="),
         ({"encoder": "libx264"}, "crf= or bitrate= is missing"),
         ({"encoder": "libx264:2pass", "bitrate": 0.5}, "bitrate must be a whole number"),
