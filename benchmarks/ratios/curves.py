@@ -13,6 +13,7 @@ from benchmarks.ratios.ab_av1 import NoGoodCrf, crf_search
 from benchmarks.ratios.section import Section, Setup
 from pytest_vmaf.encoding.encoders import ENCODERS
 from pytest_vmaf.search.crf_search import find_crossings
+from pytest_vmaf.search.curve_shapes import shape_of
 
 TARGETS = (94.0, 96.0, 97.0, 98.0)
 #: The CRF of each target, None for one that no CRF reaches.
@@ -78,7 +79,6 @@ def measure_curves(setup: Setup) -> Section:
         "Four targets of mean NEG, 94, 96, 97 and 98. The least number is what proves the answers: each CRF and its",
         "coarser neighbour. ab-av1's search is its `crf-search` with `--crf-increment 1` over the encoder's complete",
         "range, once for each target, with its cache: no CRF is encoded twice. Its tolerance lets it stop early.",
-        "What `bisect` expects of a curve was learned from `curves.json`; other curves show how well that holds.",
         "",
     )
     return Section("Encodes of a search", (*text, *lines[:-1]))
@@ -120,10 +120,11 @@ def _least(curve: Curve, score: Encodes) -> tuple[Answers, int]:
 
 
 def _ours(curve: Curve, score: Encodes) -> tuple[Answers, int]:
-    slope = ENCODERS[curve.encoder].slope
-    search = find_crossings(
-        score, curve.crf_range, TARGETS, ceiling=curve.ceiling, slope=slope and -abs(slope), workers=1
-    )
+    encoder = ENCODERS[curve.encoder]
+    slope = encoder.slope and -abs(encoder.slope)
+    # As `bisect` calls it for a whole range.
+    shape = shape_of(encoder.name, encoder.scale.steps)
+    search = find_crossings(score, curve.crf_range, TARGETS, ceiling=curve.ceiling, slope=slope, shape=shape)
     return {each.target: each.crf for each in search.crossings}, len(score.made)
 
 
