@@ -220,10 +220,8 @@ def _check_run(video: Video, end: Finished, log: LogLines) -> None:
         raise ClipError(f"{video.clip} is damaged: some frames cannot be decoded.\n{end.explain()}")
     if "refused" in log:
         raise _lossy(video, f"ffmpeg reports: {log.text('refused')}")
-    disk_full = "No space left on device" in tail
-    if end.returncode != 0 or "decoded" not in log or disk_full:
-        hint = "The disk is full. " if disk_full else ""
-        raise ScorerError(f"{hint}{video.clip} could not be cut.\n{end.explain()}")
+    if end.returncode != 0 or "decoded" not in log or end.disk_full:
+        raise ScorerError(f"{end.disk_full}{video.clip} could not be cut.\n{end.explain()}")
 
 
 def _check_part(video: Video, part: Video, size: Size | None) -> None:

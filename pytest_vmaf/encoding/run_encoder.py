@@ -179,7 +179,8 @@ def _check_end(job: EncodeJob, crf: float, end: Finished, which: str = "") -> No
                 "  The source has a variable frame rate, and two of its frames share a tick of the encoder's clock. "
                 f"State its average rate: {job.source.clip.spelled(frame_rate=round(float(rate), 3))}.\n"
             )
-        raise EncodeError(f"{job.name} failed {which}at {job.at(crf)}: it {end.how}.\n{hint}{end.explain(how=False)}")
+        what = f"{end.disk_full}{job.name} failed {which}at {job.at(crf)}: it {end.how}."
+        raise EncodeError(f"{what}\n{hint}{end.explain(how=False)}")
 
 
 def _check_written(job: EncodeJob, crf: float, path: Path, output: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shlex
@@ -12,6 +13,9 @@ from dataclasses import dataclass
 
 from pytest_vmaf.media.spool import without_spools
 from pytest_vmaf.text import printable
+
+#: What the system says when nothing can be written any more.
+DISK_FULL = os.strerror(errno.ENOSPC)
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,11 @@ class Finished:
             with contextlib.suppress(ValueError):
                 return f"was killed by {signal.Signals(-self.returncode).name}"
         return f"ended with exit code {self.returncode}"
+
+    @property
+    def disk_full(self) -> str:
+        """ "The disk is full. " if the child reports that, else ""."""
+        return "The disk is full. " if any(DISK_FULL in line for line in self.tail) else ""
 
     def explain(self, lines: int = 12, *, how: bool = True) -> str:
         """The command, how it ended (unless a message has that) and the last lines of its output."""

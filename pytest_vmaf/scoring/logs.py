@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import math
 import os
 import re
+import shutil
 from array import array
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -30,6 +32,8 @@ LONGEST = 1 << 20
 MOST_ELEMENTS, DEEPEST = 10_000, 16
 #: Bytes of XML that are parsed at a time.
 CHUNK = 1 << 16
+#: A disk with fewer free bytes is full.
+LITTLE = 1 << 12
 
 
 class TooLarge(ValueError):
@@ -80,10 +84,18 @@ def read_log(path: Path, only: Collection[str] | None = None) -> Log:
     except TooLarge as error:
         raise LogError(f"{file_name} is larger than a libvmaf log may be: it has {error}.") from error
     except (*MALFORMED, ElementTree.ParseError, csv.Error) as error:
+        full = " The disk is full." if _is_full(path) else ""
         raise LogError(
-            f"{file_name} is not a complete libvmaf log ({type(error).__name__}: {error}). Is it cut off?"
+            f"{file_name} is not a complete libvmaf log ({type(error).__name__}: {error}). Is it cut off?{full}"
         ) from error
     raise LogError(f"{file_name} is not a libvmaf log: it must be XML, JSON, or CSV with a Frame column.")
+
+
+def _is_full(path: Path) -> bool:
+    """Whether nothing more can be written beside a file: ffmpeg says nothing of a log that it could not complete."""
+    with contextlib.suppress(OSError):
+        return shutil.disk_usage(path.parent).free < LITTLE
+    return False
 
 
 class _Columns:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from xml.sax.saxutils import quoteattr
 
 import pytest
@@ -143,6 +144,13 @@ def test_missing_first_frame(form, tmp_path):
     path.write_text(text.replace(*marks[form]))
     with pytest.raises(ScorerError, match="the first frame must be 0, not 1"):
         read_log(path)
+
+
+def test_log_on_a_full_disk(tmp_path, monkeypatch):
+    (tmp_path / "log.xml").write_text("<VMAF><frames>")
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=0))
+    with pytest.raises(MeasurementError, match=r"log\.xml is not a complete .* Is it cut off\? The disk is full\."):
+        read_log(tmp_path / "log.xml")
 
 
 def test_nan_in_an_unused_column(tmp_path):
