@@ -12,6 +12,7 @@ from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
+from pytest_vmaf.executors.task import watch_coordinator
 from pytest_vmaf.media import scratch
 from pytest_vmaf.media.child_signals import die_with_parent
 
@@ -83,6 +84,8 @@ def _prepare_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _mask(signal.SIG_UNBLOCK if hasattr(signal, "SIG_UNBLOCK") else 0)
     die_with_parent()
+    # The kernel does not tell of a coordinator that was killed before, while this worker started.
+    watch_coordinator()
 
 
 @contextlib.contextmanager

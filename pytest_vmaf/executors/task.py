@@ -63,7 +63,7 @@ def run_task(task: Task[T], coordinator: int = 0) -> Outcome[T]:
     host = platform.node()
     is_worker = multiprocessing.parent_process() is not None and os.getpid() != coordinator
     if is_worker:
-        _watch_coordinator()
+        watch_coordinator()
     try:
         return Outcome((task.run(),), None, host)
     except Terminated:
@@ -77,10 +77,10 @@ def run_task(task: Task[T], coordinator: int = 0) -> Outcome[T]:
         return Outcome((), plain_error(error), host)
 
 
-def _watch_coordinator() -> None:
+def watch_coordinator() -> None:
     """In a worker process, once: end with a coordinator that is killed.
 
-    A worker of a forked pool would wait for its next task for ever, since it holds both ends of the pipe itself.
+    A worker would wait for its next task for ever, since it holds both ends of the pipe itself.
     """
     coordinator = multiprocessing.parent_process()
     if coordinator is None or any(thread.name == WATCH for thread in threading.enumerate()):

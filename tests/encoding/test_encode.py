@@ -378,7 +378,9 @@ def test_program_fails(
     assert open_files() == before
 
 
-def test_full_disk(program: Callable[..., Path], job: Callable[..., EncodeJob], tmp_path: Path) -> None:
+def test_program_reports_a_full_disk(
+    program: Callable[..., Path], job: Callable[..., EncodeJob], tmp_path: Path
+) -> None:
     enc = program("echo 'muxer: No space left on device' >&2; exit 228")
     with pytest.raises(EncodeError, match=r"^The disk is full\. enc failed at CRF 30: it ended with exit code 228\."):
         make_encode(job(command_encoder([enc, "{crf}", "{input}", "{output}"])), 30, tmp_path / "out.mp4")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -193,6 +195,20 @@ def test_dead_workers(tmp_path: Path) -> None:
     assert str(failure.error).startswith("Each worker that ran it died: ")
     with ProcessPoolExecutor(1) as pool, pytest.raises(MeasurementError, match="ProcessPoolExecutor broke"):
         list(collect(pool, [Deadly(1)]))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
+def test_coordinator_killed_while_workers_start() -> None:
+    """The worker holds the pipe of its standard output open for as long as it lives."""
+    program = """
+import os, signal
+from pytest_vmaf.executors.processes import Processes
+Processes(1).submit(len, "abc")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    killed = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
 
 
 def test_list_of_failures() -> None:
