@@ -10,7 +10,7 @@ from pytest_vmaf.search.bdrate import RateQuality, bd_quality, bd_rate, bd_rate_
 from pytest_vmaf.search.bisection import Bisection
 from pytest_vmaf.search.delta import Delta
 from pytest_vmaf.search.metric import Metric
-from pytest_vmaf.search.rate_curve import curve, operating_range, shared_rates
+from pytest_vmaf.search.rate_curve import curve, operating_range, shared_rates, spaced_points
 
 
 def mean_delta(
@@ -50,7 +50,7 @@ def mean_delta(
         between = (min(both), max(both)) if len(both) > 1 else None
         spans += [between] if between and bounded else []
         try:
-            curves = curve(base.points, metric), curve(test.points, metric)
+            curves = curve(spaced_points(base), metric), curve(spaced_points(test), metric)
             if between and not bounded:
                 between = _range_of(test, base, curves, between)
             if unit == "%":

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from pytest_vmaf.search.bdrate import LEAST_POINTS
 from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan
 from pytest_vmaf.search.bisection import MET
 from pytest_vmaf.search.coverage import next_crf
@@ -60,6 +61,8 @@ class Points:
         met = [crossing for crossing in crossings if crossing.outcome in MET]
         if not self.probes:
             return
+        if self.plan.points:
+            self._cover_whole([crossing.crf for crossing in met if crossing.crf is not None])
         if self.plan.cover:
             self._cover_twin([crossing.target for crossing in met])
         self._cover_rates([crossing.crf for crossing in met if crossing.crf is not None])
@@ -79,7 +82,7 @@ class Points:
                 ]
                 if (following := next_crf(points, target, 0, len(self.request.steps) - 1)) is None:
                     break
-                self.add(following)
+                self.add(self._whole_near(following))
                 progress(len(prober.probes), len(prober.probes) + USUAL_COVER * (len(targets) - number))
         progress(len(prober.probes), len(prober.probes))
 
@@ -101,19 +104,40 @@ class Points:
             for place in range(len(self.request.steps)):
                 self.add(place)
 
+    def _cover_whole(self, answers: Sequence[int]) -> None:
+        """In steps of less than one CRF, encode at the whole CRFs around each answer, from which BD-rates are made."""
+        for place in answers if self.request.encoder.crf_step != 1 else ():
+            for inside in (range(place, -1, -1), range(place + 1, len(self.request.steps))):
+                if (whole := next((each for each in inside if each in self._whole), None)) is not None:
+                    self.add(whole)
+
     def _cover_least(self) -> None:
         """Encode on, outwards in turn, until there are as many points as the plan asks for, or no room is left."""
-        last = len(self.request.steps) - 1
-        stride = max(1, round(len(self.request.steps) * STRIDE))
-        while len(self.probes) < min(self.plan.points, last + 1):
-            low, high = min(self.probes), max(self.probes)
-            inside = [place for place in range(low, high) if place not in self.probes]
-            if high < last and (low == 0 or len(self.probes) % 2):
-                self.add(min(high + stride, last))
-            elif low > 0:
-                self.add(max(low - stride, 0))
+        whole = self._whole
+        last, stride = len(whole) - 1, max(1, round(len(whole) * STRIDE))
+        while len(known := [each for each, place in enumerate(whole) if place in self.probes]) < min(
+            self.plan.points, last + 1
+        ):
+            low, high = min(known, default=last // 2), max(known, default=last // 2)
+            inside = [each for each in range(low, high + 1) if each not in known]
+            if known and high < last and (low == 0 or len(known) % 2):
+                self.add(whole[min(high + stride, last)])
+            elif known and low > 0:
+                self.add(whole[max(low - stride, 0)])
             else:
-                self.add(inside[len(inside) // 2])
+                self.add(whole[inside[len(inside) // 2]])
+
+    @property
+    def _whole(self) -> Sequence[int]:
+        """The places of whole CRFs; all places if there are too few of them for a curve, or other numbers."""
+        steps = self.request.steps
+        whole = [place for place, crf in enumerate(steps) if crf % 1 == 0]
+        return whole if self.request.encoder.crf_step != 1 and len(whole) >= LEAST_POINTS else range(len(steps))
+
+    def _whole_near(self, place: int) -> int:
+        """The whole CRF nearest to a place, or the place if that is known already."""
+        near = min(self._whole, key=lambda each: abs(each - place))
+        return place if near in self.probes else near
 
     def _surround(self, rate: float, near: float) -> None:
         """Encode until two encodes surround a bitrate in bit/s whose sizes differ by no more than the ratio `near`."""
@@ -123,4 +147,4 @@ class Points:
             following = next_crf(points, math.log(rate), 0, len(self.request.steps) - 1, near)
             if following is None:
                 break
-            self.add(following)
+            self.add(following if near == 1 else self._whole_near(following))

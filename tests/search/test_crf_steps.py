@@ -16,6 +16,8 @@ from pytest_vmaf.errors import EncodeError, SettingsError
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.scoring.prepare import MeasureRequest
+from pytest_vmaf.search.bisect_request import SearchPlan
+from pytest_vmaf.search.rate_curve import spaced_points
 from pytest_vmaf.search.recommend import recommend
 from pytest_vmaf.search.requests import bisect_request, contenders
 from pytest_vmaf.search.row_files import read_rows
@@ -97,6 +99,21 @@ def test_contenders() -> None:
     assert [each.encoder.crf_step for each in mixed.values()] == [0.25, 1]
     with pytest.raises(SettingsError, match="bitrates have no step"):
         contenders(find, ["libx264:2pass"], base, crf_step=0.25)
+
+
+def test_points_of_bd_rates(short: Path, copy: Encoder) -> None:
+    """BD-rates in steps are those in whole CRFs, whose points are around the answers."""
+    plan = SearchPlan(points=4)
+    whole, quarters = (
+        search(short, replace(copy, crf_step=step), 70.5, 80.2, plan=plan, crf=(5, 45)) for step in (1, 0.25)
+    )
+    crfs = [sorted(point.crf for point in spaced_points(each)) for each in (whole, quarters)]
+    assert crfs[0] == crfs[1]
+    assert {13, 14, 19, 20} == {*crfs[0]}
+    assert {13, 14, 19, 19.75} < {point.crf for point in quarters.points}
+    # A window without whole CRFs, or with too few of them.
+    narrow = search(short, replace(copy, crf_step=0.25), 70.5, plan=plan, crf=(19.25, 20.25))
+    assert len(spaced_points(narrow)) == 4
 
 
 def test_rows() -> None:
