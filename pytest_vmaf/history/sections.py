@@ -24,9 +24,9 @@ ONE_COMMIT = "A trend needs a second commit."
 
 
 def all_steps(history: History) -> list[Step]:
-    """The steps of all series: those of the newest commit first, then those beyond the tolerance, the largest first."""
+    """The steps of all series: those of the newest commit first, then those beyond the tolerance, the worst first."""
     steps = [step for series in history.series for step in find_steps(series)]
-    return sorted(steps, key=lambda step: (-step.at, not step.beyond, -step.weight))
+    return sorted(steps, key=lambda step: (-step.at, not step.beyond, not step.is_worse, -step.weight))
 
 
 def summary(history: History, steps: Sequence[Step]) -> str:

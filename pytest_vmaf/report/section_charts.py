@@ -72,7 +72,7 @@ def xy_chart(block: Record) -> Markup:
         places = [at(*point) for point in line["points"]]
         titles = [f"{line['name']}: {x_name} {named.get(x, f'{x:g}')}, {y_name} {y:.8g}" for x, y in line["points"]]
         parts += _marks(line, number, places, titles)
-    parts += [text.format(LEFT - 6, at(x0, tick)[1] + 4, "e", f"{tick:.8g}") for tick in ticks(y0, y1)]
+    parts += [text.format(LEFT - 6, at(x0, tick)[1] + 4, "e", tick_text(tick)) for tick in ticks(y0, y1)]
     parts += [text.format(at(x, y0)[0], height - 14, "m", name) for x, name in _places(block, x0, x1)]
     parts.append(text.format(LEFT + PLOT_WIDTH, height - 2, "e", x_name))
     description = f"{y_name} over {x_name}: {', '.join(line['name'] for line in lines)}."
@@ -80,6 +80,14 @@ def xy_chart(block: Record) -> Markup:
     return Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}</svg>').format(
         WIDTH, height, description, rect, Markup("").join(parts)
     )
+
+
+def tick_text(tick: float) -> str:
+    """A number of the vertical axis, short enough for its margin: 700k for 700,000."""
+    for power, suffix in ((9, "G"), (6, "M"), (3, "k")):
+        if abs(tick) >= 10 ** max(power, 4):
+            return f"{tick / 10**power:.8g}{suffix}"
+    return f"{tick:.8g}"
 
 
 def sign(number: int) -> str:

@@ -331,3 +331,12 @@ def test_worst_window() -> None:
     assert column.get("d", "").startswith("M0 0h1V")
     assert column[0].text
     assert not of_class(parsed(charts.metric_chart(measurement, "gap")), "window")
+
+
+@pytest.mark.parametrize(
+    ("tick", "text"),
+    [(700_000.0, "700k"), (3_250_000.0, "3.25M"), (12e9, "12G"), (-45_500.0, "-45.5k"), (2000.0, "2000"), (0.5, "0.5")],
+)
+def test_tick_text(tick: float, text: str) -> None:
+    """Numbers fit into the margin of the axis."""
+    assert plots.tick_text(tick) == text
