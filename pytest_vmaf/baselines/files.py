@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from pytest_vmaf.baselines.entry import FRAME_DIGITS, IN_A_ROW, MOST_FRAMES, Entry
-from pytest_vmaf.baselines.equal_rate_check import points_misfit
 from pytest_vmaf.errors import BaselineError
 from pytest_vmaf.files import load_json, too_many, write_atomically
 from pytest_vmaf.json_shapes import Each, Fitting, OneOf, Optional, Text, conform
@@ -37,8 +36,11 @@ def _entry_misfit(entry: Entry) -> str:
     parts = ("regions", "frames") if entry["kind"] in ("bisect", "speed") else ("regions", "frames", "noise")
     if searched and (unexpected := [name for name in parts if entry.get(name) is not None]):
         return f"has {unexpected[0]}, which the kind {entry['kind']} does not have"
-    if misfit := points_misfit(entry):
-        return misfit
+    if entry.get("points") is not None:
+        from pytest_vmaf.baselines.equal_rate_check import points_misfit
+
+        if misfit := points_misfit(entry):
+            return misfit
     return "lacks 'frames'" if not searched and entry.get("frames") is None else ""
 
 

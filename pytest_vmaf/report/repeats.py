@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_vmaf.report.schema import Record, RecordDict
-from pytest_vmaf.report.sections import DataTable, Section
 from pytest_vmaf.report.wording import cut, short_clip
 from pytest_vmaf.text import printable
 
@@ -49,6 +48,8 @@ def repeats_rows(measurements: Iterable[Record]) -> list[tuple[str, ...]]:
 
 def repeats_sections(document: Record) -> list[RecordDict]:
     """A section with the table; none without repeated encodes."""
+    from pytest_vmaf.report.sections import DataTable, Section
+
     rows = repeats_rows(each for test in document["tests"] for each in test["measurements"])
     return [Section(TITLE, [DataTable(COLUMNS, rows, CAPTION)]).to_record()] if rows else []
 

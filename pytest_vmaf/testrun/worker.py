@@ -10,7 +10,6 @@ import pytest
 from pytest_vmaf.media.fingerprint import stamps_of
 from pytest_vmaf.report.record import plain
 from pytest_vmaf.report.schema import is_scored
-from pytest_vmaf.report.sections import Section, SectionMaker, collect_sections
 from pytest_vmaf.testrun.items import CONTEXT, SENT
 from pytest_vmaf.testrun.report_options import ReportOptions
 from pytest_vmaf.testrun.third_party import junit_properties, to_allure, to_pytest_html
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_vmaf.media.clip import Clip
     from pytest_vmaf.media.fingerprint import Stamps
     from pytest_vmaf.report.schema import RecordDict
+    from pytest_vmaf.report.sections import Section, SectionMaker
 
 #: Failed measurements of one test that get pictures.
 MOST_PICTURED = 3
@@ -49,8 +49,11 @@ def attach_measurements(
         _add_pictures(records, context, start, options.pictures)
     sections = context.records.sections
     # Sections with pictures are made only if a report is written.
-    for maker in context.records.section_makers if options.requested else ():
-        sections += collect_sections(partial(_make_section, maker, options.pictures), "a measurement")
+    if options.requested and context.records.section_makers:
+        from pytest_vmaf.report.sections import collect_sections
+
+        for maker in context.records.section_makers:
+            sections += collect_sections(partial(_make_section, maker, options.pictures), "a measurement")
     sections = [*sections, *item.stash.get(_SECTIONS, [])]
     context.records.sections, context.records.section_makers, item.stash[_SECTIONS] = [], [], []
     report.vmaf = {"measurements": plain(records), "sections": sections}  # type: ignore[attr-defined]
@@ -90,6 +93,11 @@ def _make_section(maker: SectionMaker, pictures: int) -> list[Section]:
 
 def add_sections_of_plugins(item: pytest.Item, context: Context) -> None:
     """Call the plugins' hook for sections, once for each test, after its call."""
+    if not item.ihook.pytest_vmaf_test_sections.get_hookimpls():
+        item.stash[_SECTIONS] = []
+        return
+    from pytest_vmaf.report.sections import collect_sections
+
     copies = plain(context.records.measurements)
     item.stash[_SECTIONS] = collect_sections(
         lambda: item.ihook.pytest_vmaf_test_sections(item=item, measurements=copies), "pytest_vmaf_test_sections"
