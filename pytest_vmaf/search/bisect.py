@@ -163,6 +163,7 @@ def _search(request: BisectRequest, plan: SearchPlan, prober: Prober, ceiling: f
             ceiling=ceiling,
             slope=request.encoder.slope and -abs(request.encoder.slope) * request.encoder.crf_step,
             **_expected(request),
+            uneven=round(1 / request.encoder.crf_step),
             start=start,
             workers=request.workers,
             progress=_with_cover(plan, len(request.targets)),

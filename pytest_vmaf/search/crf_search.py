@@ -83,6 +83,7 @@ def find_crossings(
     slope: float | None = None,
     shape: Shape = ANY,
     part: tuple[float, float] = (0.0, 1.0),
+    uneven: int = 1,
     start: Mapping[float, int] | None = None,
     workers: int = 1,
     progress: Callable[[int, float], None] | None = None,
@@ -103,6 +104,8 @@ def find_crossings(
         slope: The expected d logit(score / ceiling) / d CRF: about -0.13 for x264 and x265, -0.075 for SVT-AV1.
         shape: What is expected of the curve beside its slope.
         part: The positions of the finest and the coarsest CRF on the encoder's scale, from 0 to 1.
+        uneven: How far apart two CRFs must be for their scores to be in order. In steps of less than one CRF, scores
+            rise now and then from one to the next.
         start: The answers of an earlier search, within the range. For an unchanged curve, the search only measures
             what proves them.
         workers: The number of measurements at once. With one, `measure` runs in the caller's thread. With several, it
@@ -168,7 +171,9 @@ def find_crossings(
                     while wait(futures, timeout=0.2).not_done:
                         interrupted()
                 raise
-    return Search(tuple(_crossing(probes, goal, ceiling, finest, coarsest) for goal in goals), tuple(probes.items()))
+    return Search(
+        tuple(_crossing(probes, goal, ceiling, finest, coarsest, uneven) for goal in goals), tuple(probes.items())
+    )
 
 
 def _start_round(
@@ -266,13 +271,15 @@ def _doubtful_ends(
     return []
 
 
-def _crossing(probes: Mapping[int, float], target: float, ceiling: float, finest: int, coarsest: int) -> Crossing:
+def _crossing(
+    probes: Mapping[int, float], target: float, ceiling: float, finest: int, coarsest: int, uneven: int
+) -> Crossing:
     """The crossing that the probes give for one target."""
     if target > ceiling:
         return Crossing(target, None, "above the ceiling")
     low, _ = _bracket(probes, target, finest, coarsest)
     answer = partial(Crossing, target, low if low in probes else None)
-    finer = max((crf for crf, score in probes.items() if crf < low and score < target), default=None)
+    finer = max((crf for crf, score in probes.items() if crf <= low - uneven and score < target), default=None)
     if finer is not None:
         return answer("not monotone", (finer, low))
     if low in (finest - 1, coarsest) and probes.get(finest, math.inf) < probes.get(coarsest, -math.inf):

@@ -17,6 +17,7 @@ from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.plugins.ffmpeg import FfmpegScorer
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.search.bisect_request import SearchPlan
+from pytest_vmaf.search.crf_search import find_crossings
 from pytest_vmaf.search.rate_curve import spaced_points
 from pytest_vmaf.search.recommend import recommend
 from pytest_vmaf.search.requests import bisect_request, contenders
@@ -56,6 +57,16 @@ def test_start_and_larger_is_finer(short: Path, copy: Encoder) -> None:
     # 37 is beside the last answer, to see whether the encoder rounds.
     again = search(short, encoder, 70, 80.5, curve=rising, start={70: 31.0, 80.5: 38})
     assert {probe.crf for probe in again.probes} == {30.5, 31, 37, 37.5, 38}
+
+
+@pytest.mark.parametrize(("uneven", "outcome"), [(1, "not monotone"), (2, "met")])
+def test_uneven(uneven: int, outcome: str) -> None:
+    """A dip within one CRF refuses no answer that its neighbour proves."""
+    scores = [90.0 - place for place in range(20)]
+    scores[9] = 79
+    start = {82: 8, 80: 10}
+    found = find_crossings(scores.__getitem__, (0, 19), tuple(start), ceiling=99, start=start, uneven=uneven).crossings
+    assert (found[1].crf, found[1].outcome) == (10, outcome)
 
 
 def test_window(short: Path, copy: Encoder) -> None:
