@@ -79,9 +79,10 @@ class Scale:
         if value is None:
             return self.steps
         pair = with_ends(value, (min(self.steps), max(self.steps)))
-        kinds = (int, float) if self.is_grid else (int,)
-        if len(pair) == 2 and all(type(each) in kinds and each in self.steps for each in pair) and pair[0] <= pair[1]:
-            first, last = sorted(map(self.steps.index, pair))
+        numbers = [self.number(each) for each in pair if self.is_grid or type(each) is int]
+        found = [each for each in numbers if each is not None]
+        if len(found) == 2 and found[0] <= found[1]:
+            first, last = sorted(map(self.steps.index, found))
             return self.steps[first : last + 1]
         what = f"{'two' if self.is_grid else 'two whole numbers'} {self.range_words} for {self.name}"
         hint = next(filter(None, map(self.hint_for, pair)), "")

@@ -546,7 +546,7 @@ def test_pytest_unchecked_gate(run_tests: RunTests, pytester: pytest.Pytester) -
     result.stdout.fnmatch_lines_random(
         [
             "*min_roi (marker) was never checked: no measurement in this test supports it.*",
-            "*SettingsError: min_roi requires vmaf.roi(): no other method measures vmaf_roi.",
+            "*SettingsError: min_roi requires vmaf.roi() without neg_only=True: no other method measures vmaf_roi.",
         ]
     )
 
