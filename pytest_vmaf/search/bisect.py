@@ -103,7 +103,7 @@ def bisect(request: BisectRequest, scorer: Scorer, plan: SearchPlan = PLAIN) -> 
             crossings, steps = _search(request, plan, prober, ceiling), request.steps
             if not plan.flat:
                 _check_scale(request, prober)
-            points = Points(request, plan, prober)
+            points, searched = Points(request, plan, prober), len(prober.probes)
             points.prove(crossings)
             if stamp_of(source) != stamp:
                 raise EncodeError(
@@ -114,6 +114,8 @@ def bisect(request: BisectRequest, scorer: Scorer, plan: SearchPlan = PLAIN) -> 
             if not plan.flat:
                 check_steps(request, prober, operating_points)
             points.cover(crossings)
+            if plan.progress and (count := len(prober.probes)) > searched:
+                plan.progress(count, count)
             if plan.timed and operating_points:
                 speed = cached_speed(job, operating_points[len(operating_points) // 2], folder)
             if request.repeats > 1:
