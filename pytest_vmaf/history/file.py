@@ -59,7 +59,7 @@ def read_history(path: str | os.PathLike[str], *, largest: int | None = None) ->
                 try:
                     lines.append(HistoryLine.from_json(text))
                 except MeasurementError as error:
-                    raise MeasurementError(f"{name}, line {number}: {error}") from error
+                    raise MeasurementError(f"{name}, line {number}: {error} Remove or repair that line.") from error
     except OSError as error:
         raise MeasurementError(f"{name} cannot be read: {error.strerror or error}.") from error
     return tuple(lines)
