@@ -20,7 +20,6 @@ from pytest_vmaf.media.early_looks import EarlyLooks, can_look_early
 from pytest_vmaf.media.fingerprint import Unchanged
 from pytest_vmaf.media.inspect import Video
 from pytest_vmaf.media.process import thread_refusals
-from pytest_vmaf.media.termination import ended_by_signals
 from pytest_vmaf.scoring.scorer import ScoreLog, Scorer, ScoreRequest
 from pytest_vmaf.scoring.scorer_calls import is_our_own
 
@@ -102,8 +101,7 @@ class EarlyRun:
             self.stop()
             return None
         try:
-            with ended_by_signals():
-                self._thread.join()
+            self._thread.join()
         finally:
             self.stop()
         if isinstance(self._outcome, MeasurementError):

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pytest_vmaf.errors import PairError, ScorerError
 from pytest_vmaf.media.order import codec_of
 from pytest_vmaf.media.spool import explain_command
+from pytest_vmaf.media.termination import ended_by_signals
 from pytest_vmaf.media.timing import describe_variable_rate, has_one_rate, has_times
 from pytest_vmaf.scoring.cached import score
 from pytest_vmaf.scoring.features import every_column_of, higher_is_better, option_notes, options_of
@@ -48,12 +49,14 @@ def measure(request: MeasureRequest, scorer: Scorer, name: str | None = None, re
             `ScorerError`.
         SettingsError: If a setting is invalid.
     """
-    prepared = prepare(request, scorer, early=True)
-    try:
-        [log] = score(scorer, [prepared.job], prepared.cache, prepared.early)
-    finally:
-        if prepared.early:
-            prepared.early.stop()
+    # A run that begins early is stopped, and its folder removed, whatever ends this.
+    with ended_by_signals():
+        prepared = prepare(request, scorer, early=True)
+        try:
+            [log] = score(scorer, [prepared.job], prepared.cache, prepared.early)
+        finally:
+            if prepared.early:
+                prepared.early.stop()
     result = conclude(prepared, log, name, reference=reference)
     if reference is None:
         # The clips of a search, whose names are others, are in the right order.
