@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -113,18 +114,21 @@ def test_lock_ends_with_the_sweep(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_lock_is_not_that_of_forked_workers(tmp_path: Path) -> None:
     """A worker that is left over from a sweep that was killed would lock its rows for ever."""
-    reader, writer = os.pipe()
+    here, there = socket.socketpair()
     with locked_file(tmp_path / "rows.jsonl") as file:
         worker = os.fork()
         if worker == 0:
-            os.close(writer)
-            os.read(reader, 1)
+            here.close()
+            there.sendall(b".")
+            there.recv(1)
             os._exit(0)
+        there.close()
+        # The worker runs.
+        here.recv(1)
         # As when this process is killed: its files are closed, and it unlocks nothing.
         file.close()
         with locked_file(tmp_path / "rows.jsonl"):
-            os.close(writer)
-    os.close(reader)
+            here.close()
     os.waitpid(worker, 0)
 
 
