@@ -166,6 +166,7 @@ def _search(request: BisectRequest, plan: SearchPlan, prober: Prober, ceiling: f
             slope=request.encoder.slope and -abs(request.encoder.slope) * request.encoder.crf_step,
             **_expected(request),
             uneven=round(1 / request.encoder.crf_step),
+            similar=[(steps.index(crf), score) for crf, score in plan.similar if crf in steps],
             start=start,
             workers=request.workers,
             progress=_with_cover(plan, len(request.targets)),

@@ -81,6 +81,7 @@ class SearchPlan:
         rates: Go on until the encodes surround each of these bitrates (bit/s), if the window gets there.
         beyond: Go on until there are encodes of so many times the bitrate of the answers, and of as small a share.
         points: Go on until so many encodes are measured completely, if the scale has them.
+        similar: CRFs and scores of a finished search whose curve this one probably resembles.
         timed: Make the encode of the middle target once more, alone, and decode it, to measure both speeds.
         flat: Accept that all encodes are the same, for example for a black shot.
         progress: Called after each trial encode with the number made, and the number expected in all.
@@ -94,6 +95,7 @@ class SearchPlan:
     rates: tuple[float, ...] = ()
     beyond: float = 1.0
     points: int = 0
+    similar: tuple[tuple[float, float], ...] = ()
     timed: bool = False
     flat: bool = False
     progress: Callable[[int, float], None] | None = None

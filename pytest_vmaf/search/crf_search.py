@@ -84,6 +84,7 @@ def find_crossings(
     shape: Shape = ANY,
     part: tuple[float, float] = (0.0, 1.0),
     uneven: int = 1,
+    similar: Sequence[tuple[int, float]] = (),
     start: Mapping[float, int] | None = None,
     workers: int = 1,
     progress: Callable[[int, float], None] | None = None,
@@ -106,6 +107,7 @@ def find_crossings(
         part: The positions of the finest and the coarsest CRF on the encoder's scale, from 0 to 1.
         uneven: How far apart two CRFs must be for their scores to be in order. In steps of less than one CRF, scores
             rise now and then from one to the next.
+        similar: CRFs and scores of a curve that this one probably resembles.
         start: The answers of an earlier search, within the range. For an unchanged curve, the search only measures
             what proves them.
         workers: The number of measurements at once. With one, `measure` runs in the caller's thread. With several, it
@@ -125,9 +127,12 @@ def find_crossings(
     goals = tuple(map(float, targets))
     slope = -min(0.13, 5.5 / max(coarsest - finest, 1)) if slope is None else slope
 
-    from pytest_vmaf.search.curve_model import logit, priors
+    from pytest_vmaf.search.curve_model import beside, logit, priors
 
     beliefs = priors(coarsest - finest + 1, slope, shape, part)
+    if telling := [(crf, score) for crf, score in sorted(similar) if _tells(crf, score, finest, ceiling)]:
+        like = [(crf - finest, logit(score / ceiling)) for crf, score in telling]
+        beliefs = beside(beliefs, like, like[len(like) // 2][0])
     levels = {goal: logit(goal / ceiling) for goal in goals if goal <= ceiling}
     aims = dict.fromkeys(levels, 0)
     glance = glance or measure
@@ -159,8 +164,7 @@ def find_crossings(
                 scores = (call(crf) for call, crf in calls) if pool is None else (each.result() for each in futures)
                 for (_, crf), score in zip(calls, scores, strict=True):
                     probes[crf] = score
-                    # The finest encode may be lossless, like x264's at CRF 0: far above the line through the others.
-                    if score < ceiling or crf > finest:
+                    if _tells(crf, score, finest, ceiling):
                         beliefs = [belief.after(crf - finest, logit(score / ceiling)) for belief in beliefs]
             except BaseException as error:
                 for future in futures:
@@ -187,6 +191,11 @@ def _start_round(
         # The system refused a thread. The threads that did start must not measure what waits for it.
         pool.shutdown(wait=False, cancel_futures=True)
         raise
+
+
+def _tells(crf: int, score: float, finest: int, ceiling: float) -> bool:
+    """Whether a score tells anything about others. x264's CRF 0 is lossless: far above the line through the others."""
+    return score < ceiling or crf > finest
 
 
 def _bracket(probes: Mapping[int, float], target: float, finest: int, coarsest: int) -> tuple[int, int]:

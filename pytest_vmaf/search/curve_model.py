@@ -29,6 +29,9 @@ Array = NDArray[np.float64]
 SOFTNESS = 0.005
 #: The standard deviation of the slope, as a share of it.
 SLOPE_SPREAD = 0.3
+#: How probable it is that a curve is like a similar one, the standard deviations of its height and departure from it,
+#: in logits, and that of its slope as a share. Measured with x264 and x265 on 15 clips.
+LIKENESS, NEAR, NEAR_DEPARTURE, NEAR_SLOPE = 0.6, 0.25, 0.1, 0.15
 #: Standard deviations, in logits, of the departure from the line and of the unevenness between neighbours, for the
 #: smoothest curves; how many times rougher others are; the stretch, in logits, over which a departure persists.
 DEPARTURE, UNEVENNESS, ROUGHNESS, STRETCH = 0.2, 0.012, (1.0, 2.0, 4.0), 1.5
@@ -126,13 +129,39 @@ def priors(crfs: int, slope: float, shape: Shape = ANY, part: tuple[float, float
     beliefs = []
     for steepness in shape.bends:
         line = fall * (_integral(steepness, positions) - _integral(steepness, np.array([shape.anchor])))
-        apart = np.abs(line[:, None] - line[None, :]) / STRETCH * math.sqrt(5)
-        smooth = (1 + apart + apart**2 / 3) * np.exp(-apart)  # Matérn 5/2
+        smooth = _smooth(line)
         for rough in ROUGHNESS:
             covariance = shape.spread**2 + SLOPE_SPREAD**2 * np.outer(line, line)
             covariance += (rough * DEPARTURE) ** 2 * smooth + (rough * UNEVENNESS) ** 2 * np.eye(crfs)
             beliefs.append(Belief(shape.height + line, covariance))
     return beliefs
+
+
+def beside(beliefs: Sequence[Belief], similar: Sequence[tuple[int, float]], anchor: int) -> list[Belief]:
+    """The beliefs, and beside them that the curve is like a similar one, for example of the same clip by x264 for x265.
+
+    Args:
+        beliefs: The beliefs before any trial encode.
+        similar: The index of each measured CRF of the similar curve, and its logit.
+        anchor: The index around which the slope may differ.
+    """
+    known = list(beliefs)
+    for at, value in similar:
+        known = [belief.after(at, value) for belief in known]
+    line = np.asarray(sum(weight * belief.mean for belief, weight in zip(known, weights(known), strict=True)))
+    turned = line - line[anchor]
+    smooth = _smooth(line)
+    more = []
+    for rough in ROUGHNESS:
+        covariance = NEAR**2 + NEAR_SLOPE**2 * np.outer(turned, turned) + (rough * NEAR_DEPARTURE) ** 2 * smooth
+        more.append(Belief(line, covariance + (rough * UNEVENNESS) ** 2 * np.eye(len(line)), math.log(LIKENESS)))
+    return [*(Belief(each.mean, each.covariance, math.log(1 - LIKENESS)) for each in beliefs), *more]
+
+
+def _smooth(line: Array) -> Array:
+    """The covariance of a smooth departure from a line: Matérn 5/2 in logits."""
+    apart = np.abs(line[:, None] - line[None, :]) / STRETCH * math.sqrt(5)
+    return np.asarray((1 + apart + apart**2 / 3) * np.exp(-apart))
 
 
 def _integral(steepness: Steepness, positions: Array) -> Array:

@@ -24,6 +24,7 @@ from pytest_vmaf.scoring.scorer import Scorer, Tools
 from pytest_vmaf.search.bisect import bisect
 from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan, check_encoder, make_job
 from pytest_vmaf.search.bisection import Bisection
+from pytest_vmaf.search.curve_shapes import ANY, shape_of
 from pytest_vmaf.search.probe import Trial
 from pytest_vmaf.search.sample import cut_sample
 from pytest_vmaf.search.speed import Speed, cached_speed
@@ -117,8 +118,13 @@ def run_searches(
 def _run_here(searches: Sequence[Search], scorer: Scorer, progress: Progress | None) -> list[Bisection]:
     finished: list[Trial] = []
     bisections: list[Bisection] = []
-    for search in searches:
-        plan = replace(search.plan, progress=overall(progress, len(finished), len(bisections), len(searches)))
+    for number, search in enumerate(searches):
+        alike = [done for before, done in zip(searches[:number], bisections, strict=True) if _are_alike(before, search)]
+        plan = replace(
+            search.plan,
+            similar=tuple((point.crf, point.score) for done in alike[-1:] for point in done.points),
+            progress=overall(progress, len(finished), number, len(searches)),
+        )
         try:
             bisections.append(bisect(search.request, scorer, plan))
         except MeasurementError as error:
@@ -131,6 +137,19 @@ def _run_here(searches: Sequence[Search], scorer: Scorer, progress: Progress | N
             raise
         finished += bisections[-1].probes
     return bisections
+
+
+def _are_alike(one: Search, other: Search) -> bool:
+    """Whether two searches probably have similar curves: of one source, by encoders with the same quantisers."""
+    requests = one.request, other.request
+    kinds = [
+        (each.scoring, each.sample, each.metric, each.encoder.mode, each.steps, search.plan.source)
+        for each, search in zip(requests, (one, other), strict=True)
+    ]
+    encoders = [each.encoder for each in requests]
+    shapes = [shape_of(encoder.name, encoder.scale.steps) for encoder in encoders]
+    related = encoders[0].name == encoders[1].name or shapes[0] == shapes[1] != ANY
+    return related and kinds[0] == kinds[1]
 
 
 def _run(

@@ -189,6 +189,16 @@ def test_lossless_end_misleads_nothing() -> None:
     assert len(search.probes) <= 6
 
 
+@pytest.mark.parametrize(("shift", "most"), [(1, 4), (25, 9)])
+def test_similar_curve(shift: int, most: int) -> None:
+    """A curve that resembles another takes fewer probes, and one that does not has the same answers."""
+    similar = [(crf, logistic(crf)) for crf in (15, 16, 21, 22)]
+    curve = Curve([logistic(crf - shift) for crf in range(52)])
+    result, alone = curve.search((88, 92), similar=similar), Curve(curve.scores).search((88, 92))
+    assert result.crossings == alone.crossings
+    assert len(result.probes) <= most
+
+
 def test_unlikely_probes_are_glanced_at() -> None:
     scores = [logistic(crf) for crf in range(52)]
     curve, glanced = Curve(scores), list[int]()

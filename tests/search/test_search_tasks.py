@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,12 @@ import pytest
 from pytest_vmaf.api.vmaf import Vmaf
 from pytest_vmaf.encoding.encoders import Encoder
 from pytest_vmaf.errors import EncodeError, SettingsError
+from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.scoring.fake import FakeScorer
+from pytest_vmaf.scoring.prepare import MeasureRequest
+from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan
+from pytest_vmaf.search.search_tasks import Search, run_searches
+from search.builders import CEILING, CurveScorer, copying
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +68,18 @@ def test_answers_of_serial_searches(clips: list[Path]) -> None:
             if name == "compare":
                 # Speeds are measured here, when the searches have ended.
                 assert all(search.speed for search in placed.searches)
+
+
+def test_searches_of_one_source_share_what_they_learn(clips: list[Path], encode: Callable[..., Path]) -> None:
+    source, copy = Clip(clips[0]), copying(encode(clips[0], 30))
+    base = BisectRequest(MeasureRequest(source, source), copy, (62, 81))
+    other = replace(base, scoring=MeasureRequest(Clip(clips[1]), Clip(clips[1])), encoder=copying(encode(clips[1], 30)))
+    requests = (base, other, base)
+    scorer = CurveScorer(lambda crf: CEILING / (1 + math.exp(0.4 * (crf - 30))))
+    [first, _, second] = run_searches([Search("", each, SearchPlan()) for each in requests], scorer, None)
+    assert second.answers.keys() == first.answers.keys()
+    assert [answer.crf for answer in second.answers.values()] == [answer.crf for answer in first.answers.values()]
+    assert len(second.probes) < len(first.probes)
 
 
 def test_failures_of_searches(clips: list[Path]) -> None:
