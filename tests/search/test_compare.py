@@ -394,7 +394,8 @@ def test_order_of_encoders(clip: Clip, copy: Encoder) -> None:
     )
     assert (there.labels, back.labels) == (("one", "two"), ("two", "one"))
     for label in requests:
-        assert [(p.crf, p.score) for p in there[label].probes] == [(p.crf, p.score) for p in back[label].probes]
+        # The order changes trial encodes, because searches share what they learn, and nothing that a curve rests on.
+        assert {(p.crf, p.score) for p in there[label].points} == {(p.crf, p.score) for p in back[label].points}
 
 
 @pytest.mark.slow
