@@ -61,7 +61,7 @@ def test_bisect_starts_at_last_answers(short: Path, place: BaselineLocation, cac
     # The crossings and their neighbours, and nothing else.
     needed = {crf for target in targets for crf in (cold[target].crf, cold[target].crf + 1)}
     assert {probe.crf for probe in warm.probes} == needed
-    assert len(warm.probes) < len(cold.probes)
+    assert len(warm.probes) <= len(cold.probes)
 
 
 @pytest.mark.slow
