@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pytest_vmaf.media.clip import Clip, Stream
@@ -112,11 +112,23 @@ class EarlyLooks:
         """Note that nothing follows, however the run has ended."""
         self._ended.set()
 
-    def wait(self) -> None:
-        """Wait until the first frames of all clips are described, or the run has ended."""
+    def wait(self, is_usual: Callable[[Sequence[tuple[str, str, str]], Sequence[str]], bool]) -> bool:
+        """Wait until the first frames of all clips are described, or the run has ended.
+
+        Args:
+            is_usual: Called with width, height and pixel format, and with the range, of the first frame of each clip.
+
+        Returns:
+            False, and at once, if the first frames are unusual.
+        """
         while not self._ended.wait(POLL):
-            if all(self._read(number) for number in range(len(self._clips))):
-                return
+            logs = self._logs
+            if all(log.forms and log.has_tags for log in logs):
+                if not is_usual([log.forms[0] for log in logs], [log.tags[0] for log in logs]):
+                    return False
+                if all(self._read(number) for number in range(len(self._clips))):
+                    break
+        return True
 
     def video(self, clip: Clip) -> Video | None:
         """The description of a clip, as an inspection would make it; None if that is needed."""

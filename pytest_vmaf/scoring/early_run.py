@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeGuard, runtime_checkable
 
@@ -55,11 +55,17 @@ class EarlyRun:
         scorer: The scorer.
         guess: What it will be asked for, if the pair is like most.
         progress: Called with the number of frames scored so far, and that of all frames if it is known.
+        largest_side: The largest shorter side, in pixels, of pictures that are scored like this; None for any.
     """
 
     def __init__(
-        self, scorer: LookingScorer, guess: ScoreRequest, progress: Callable[[int, int | None], None] | None
+        self,
+        scorer: LookingScorer,
+        guess: ScoreRequest,
+        progress: Callable[[int, int | None], None] | None,
+        largest_side: int | None,
     ) -> None:
+        self._largest_side = largest_side
         self._scorer, self._progress = scorer, progress
         self._total: int | None = None
         self._guess = replace(guess, progress=self._on_progress if progress else None)
@@ -80,7 +86,10 @@ class EarlyRun:
             if not self._begun:
                 self._begun = time.monotonic()
                 self._thread.start()
-        self._looks.wait()
+        if not self._looks.wait(self._is_usual):
+            # Before libvmaf has scored much.
+            self.stop()
+            return None
         video = self._looks.video(clip)
         if video is not None and clip == self._guess.reference.clip:
             self._total = video.frames_expected
@@ -124,6 +133,12 @@ class EarlyRun:
             self._outcome = error
         finally:
             self._looks.end()
+
+    def _is_usual(self, forms: Sequence[tuple[str, str, str]], ranges: Sequence[str]) -> bool:
+        """Whether the guess may fit. It is checked in full later; this only saves time."""
+        width, height, pix_fmt = forms[0]
+        is_small = self._largest_side is None or min(int(width), int(height)) <= self._largest_side
+        return is_small and len(set(forms)) == 1 and pix_fmt.startswith("yuv4") and "pc" not in ranges
 
     def _on_progress(self, done: int) -> None:
         if self._progress is not None:

@@ -20,7 +20,7 @@ from pytest_vmaf.scoring.cached import capabilities
 from pytest_vmaf.scoring.features import XPSNR, columns_of, optional_columns_of, refuse_sizes, requested_features
 from pytest_vmaf.scoring.lead import lead_of
 from pytest_vmaf.scoring.missing_chroma import note_missing_chroma
-from pytest_vmaf.scoring.models import ModelPair, resolve_model
+from pytest_vmaf.scoring.models import LARGEST_HD_SIDE, ModelPair, resolve_model
 from pytest_vmaf.scoring.scorer import Capabilities, Scorer, ScoreRequest, Source, Tools
 from pytest_vmaf.scoring.xpsnr import RATES, rate_class, refuse_without_filter
 
@@ -157,7 +157,7 @@ def _early_run(
     except (MeasurementError, SettingsError):
         # What is wrong is said once the clips are known.
         return None
-    return EarlyRun(scorer, job, request.progress)
+    return EarlyRun(scorer, job, request.progress, LARGEST_HD_SIDE if request.model == "auto" else None)
 
 
 def _check(request: MeasureRequest, tools: Tools, look: Callable[[Clip], Video | None]) -> Pair:
