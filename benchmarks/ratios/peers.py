@@ -83,5 +83,7 @@ def _refuse_other_scores(peer: str, pair: Pair, folder: Path) -> None:
 
 def _version(program: str, flag: str) -> str:
     done = subprocess.run([program, flag], capture_output=True, text=True, check=True)
-    match = re.search(r"\bv?(\d+\.\d+\.\d+\S*)", done.stdout + done.stderr)
-    return match[1] if match else "of an unknown version"
+    text = (done.stdout + done.stderr).strip()
+    match = re.search(r"\bv?(\d+\.\d+\.\d+\S*)", text)
+    # A build from a checkout has a commit.
+    return match[1] if match else next((line for line in text.splitlines() if len(line) <= 40), "of an unknown version")
