@@ -65,8 +65,8 @@ def measure_curves(setup: Setup) -> Section:
     lines: list[str] = []
     for path in setup.curves:
         curves = read_curves(path)
-        clips = len({curve.clip for curve in curves})
-        lines += [f"`{path.name}`: {len(curves)} curves of {clips} clips, every CRF encoded and scored.", ""]
+        clips = ", ".join(dict.fromkeys(curve.clip for curve in curves))
+        lines += [f"`{path.name}`: {len(curves)} curves of the clips {clips}; every CRF was encoded and scored.", ""]
         lines += [
             "| search | encoder | encodes, mean | quartiles | most | exact answers |",
             "|---|---|---|---|---|---|",
