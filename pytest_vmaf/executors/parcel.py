@@ -100,7 +100,8 @@ def pack(value: T, executor: Executor, parts: Sequence[Named] = ()) -> Parcel[T]
         elif reason:
             raise SettingsError(
                 f"The {part.kind} {part.name} cannot be sent to a worker: {reason}\n"
-                "  Use a name, a command, or a function or class at the top of a module that the workers can import."
+                "  Use a name that an installed package provides, a command, or a function or class at the top of a "
+                "module that the workers can import."
             )
     data = _dump(value, by_id)
     if b"__main__" in data and not isinstance(executor, ProcessPoolExecutor):

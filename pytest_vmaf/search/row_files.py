@@ -105,7 +105,7 @@ def append_row(file: FileIO, row: Row, name: str) -> None:
         name: The file's name in messages.
 
     Raises:
-        MeasurementError: If the row cannot be written.
+        MeasurementError: If the row cannot be written, or the file was removed.
     """
     begin = file.seek(0, os.SEEK_END)
     try:
@@ -119,6 +119,16 @@ def append_row(file: FileIO, row: Row, name: str) -> None:
         raise MeasurementError(
             f"The row of {row.setup.name}, {row.at} cannot be written to {name}: {error.strerror or error}."
         ) from error
+    if is_removed(file):
+        raise MeasurementError(f"{name} was removed or replaced during the sweep, and its rows are lost.")
+
+
+def is_removed(file: FileIO) -> bool:
+    """Whether a file that is open has no name any more: what is written to it is lost. Not every file system tells."""
+    state = os.fstat(file.fileno())
+    with contextlib.suppress(FileNotFoundError):
+        return state.st_nlink == 0 and not os.path.samestat(state, os.stat(file.name))
+    return state.st_nlink == 0
 
 
 def _lock(file: FileIO, name: str) -> None:

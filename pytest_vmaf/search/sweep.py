@@ -22,7 +22,7 @@ from pytest_vmaf.media.scratch import scratch_folder
 from pytest_vmaf.scoring.prepare import MeasureRequest
 from pytest_vmaf.scoring.scorer import Scorer
 from pytest_vmaf.search.bisect_request import invalid
-from pytest_vmaf.search.row_files import append_row, locked_file, read_rows
+from pytest_vmaf.search.row_files import append_row, is_removed, locked_file, read_rows
 from pytest_vmaf.search.rows import Row, Setup
 from pytest_vmaf.search.step_check import check_rows
 from pytest_vmaf.search.sweep_curves import SweepCell, SweepCurve, make_curves
@@ -102,7 +102,8 @@ def sweep(request: SweepRequest, scorer: Scorer) -> tuple[Row, ...]:
                     done += 1
                     update(done, len(grid))
         except (MeasurementError, SettingsError, OSError) as error:
-            note = f"{done} of {len(grid)} rows are in {name}. Run the same sweep again to resume."
+            kept = 0 if is_removed(file) else done
+            note = f"{kept} of {len(grid)} rows are in {name}. Run the same sweep again to resume."
             if isinstance(error, OSError):
                 raise MeasurementError(f"The sweep had to stop: {printable(str(error))}.\n  {note}") from error
             error.add_note(note)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import threading
@@ -19,6 +20,7 @@ from pytest_vmaf.encoding.encoders import Encoder
 from pytest_vmaf.errors import ClipError, MeasurementError, SettingsError
 from pytest_vmaf.executors import source
 from pytest_vmaf.executors.processes import Processes
+from pytest_vmaf.scoring.fake import FakeScorer
 from pytest_vmaf.search.row_files import locked_file, read_rows
 from pytest_vmaf.search.rows import Row
 
@@ -98,6 +100,22 @@ def test_what_cannot_be_sent(clips: list[Path], tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"executor is an option of vmaf\.sweep"):
         Vmaf().speed(clips[0], encoder="libx264", crf=30, executor=ThreadPoolExecutor(1))  # type: ignore[call-arg]
     assert not output.exists() or not output.read_bytes()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems keep a file that is open")
+def test_file_that_is_removed(clips: list[Path], tmp_path: Path) -> None:
+    """A sweep that writes where nobody finds it must not end as if its rows were there."""
+    output = tmp_path / "rows.jsonl"
+
+    def remove(source: Path, path: Path, crf: int) -> None:
+        if crf == 2:
+            output.unlink()
+        shutil.copy(source, path)
+
+    encoder = Encoder("remove", function=remove, suffix=".y4m")
+    with pytest.raises(MeasurementError, match=r"rows\.jsonl was removed or replaced during the sweep") as caught:
+        sweep(clips[:1], output, encoders=[encoder], crfs=[1, 2, 3], scorer=FakeScorer())
+    assert caught.value.__notes__[0].startswith("0 of 3 rows are in")
 
 
 def test_lock_ends_with_the_sweep(tmp_path: Path) -> None:
