@@ -214,7 +214,13 @@ def _check_scale(request: BisectRequest, prober: Prober) -> None:
             f"{probes[0].score:.3f}, {at(probes[1].crf)} has {probes[1].score:.3f} and is larger.\n"
             f"  If it does, use Encoder(..., larger_is_finer={not request.encoder.larger_is_finer})."
         )
-    if len(probes) > 1 and len({(probe.encode.size, probe.score) for probe in probes}) == 1:
+    if len(probes) > 1 and _are_alike(probes):
+        # Of a picture with little in it, most encodes are the same.
+        for place in (0, len(steps) - 1):
+            if steps[place] not in prober.probes:
+                prober.glance(steps[place])
+        probes = sorted(prober.probes.values(), key=lambda probe: steps.index(probe.crf))
+    if len(probes) > 1 and _are_alike(probes):
         finest, coarsest = (prober.complete(probe.crf).result.neg for probe in (probes[0], probes[-1]))
         if finest.unclipped.frames != coarsest.unclipped.frames:
             return
@@ -225,6 +231,10 @@ def _check_scale(request: BisectRequest, prober: Prober) -> None:
             f"same {probes[0].encode.size} bytes and the same scores ({request.metric} {probes[0].score:.3f}).\n"
             f"  {IGNORED_BY_A_CODEC if request.encoder.codec is not None else IGNORED}"
         )
+
+
+def _are_alike(probes: Sequence[Trial]) -> bool:
+    return len({(probe.encode.size, probe.score) for probe in probes}) == 1
 
 
 def _repeat(prober: Prober, crfs: Sequence[float], times: int) -> dict[float, tuple[Probe, ...]]:

@@ -33,7 +33,7 @@ def cluster() -> Iterator[Executor]:
     settings = {"distributed.scheduler.allowed-failures": 0, "distributed.worker.profile.enabled": False}
     with (
         dask.config.set(settings),
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as workers,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as workers,
         distributed.Client(workers) as client,
     ):
         yield client.get_executor(pure=False)
@@ -58,7 +58,7 @@ def test_scheduler_without_workers() -> None:
     from pytest_vmaf.executors.dask_client import dask_executor
 
     with (
-        distributed.LocalCluster(n_workers=0, dashboard_address=None) as empty,
+        distributed.LocalCluster(n_workers=0, dashboard_address=":0") as empty,
         pytest.warns(UserWarning, match=r"has no workers\. Tasks wait until one joins: dask worker tcp://"),
         dask_executor(empty.scheduler_address) as executor,
     ):

@@ -545,9 +545,15 @@ def test_encoder_that_ignores_the_crf(short: Path, copy: Encoder) -> None:
     assert len(caught.value.probes) > 1
     # Targets that a single encode at an end of the scale would answer.
     for target in (20, 95):
-        with pytest.raises(EncodeError, match="copy ignores the CRF: 2 encodes"):
+        with pytest.raises(EncodeError, match="copy ignores the CRF: 3 encodes from CRF 20 to 30"):
             search(short, copy, target, curve=lambda crf: 50, crf=(20, 30))
     assert search(short, copy, 20, curve=lambda crf: 50, crf=(20, 30), plan=SearchPlan(flat=True)).met
+
+
+def test_picture_with_little_in_it(short: Path, copy: Encoder) -> None:
+    # All encodes but the finest are the same.
+    bisection = search(short, copy, 40, curve=lambda crf: 50 + (crf == 20), crf=(20, 30))
+    assert bisection[40].outcome == "met at the coarsest"
 
 
 @pytest.mark.slow
