@@ -41,13 +41,7 @@ class Option(NamedTuple):
     @property
     def flag(self) -> str:
         """The command-line flag."""
-        word = {
-            "features": "feature",
-            "metrics": "metric",
-            "cache": "no-cache",
-            "signs": "no-signs",
-            "vmaf_bin": "bin",
-        }.get(self.name, self.name)
+        word = FLAG_WORDS.get(self.name, self.name)
         return f"--vmaf-{word.replace('_', '-')}"
 
     @property

@@ -145,10 +145,6 @@ def resolve(layers: Iterable[Layer]) -> Settings:
 
 def _with_gates(keywords: Mapping[str, object], origin: str) -> dict[str, object]:
     """The keywords without `baseline`, and with the contents of `gates=` in place of it. Raises SettingsError."""
-    from pytest_vmaf.gates.expectations import FIELDS
-    from pytest_vmaf.gates.metrics import ABOVE
-    from pytest_vmaf.text import did_you_mean
-
     names = {name: value for name, value in keywords.items() if name not in ("baseline", "gates")}
     if names.get("stream") is None or isinstance(names["stream"], Mapping):
         names.pop("stream", None)
@@ -170,23 +166,29 @@ def _with_gates(keywords: Mapping[str, object], origin: str) -> dict[str, object
         raise SettingsError(
             f"{' and '.join(sorted(call))} ({origin}) must be passed to vmaf.score() or vmaf.check() itself."
         )
-    for name in names:
-        if name in FIELDS and name not in CLIP_FIELDS:
-            raise SettingsError(
-                f"{name!r} ({origin}) is not a number, so it belongs into stream=: "
-                f"stream={{{name!r}: {names[name]!r:.40}}}."
-            )
-        field = CLIP_WORDS.get(name, name)
-        if field in CLIP_FIELDS:
-            raise SettingsError(
-                f"{name!r} ({origin}) describes a clip, not a measurement. "
-                f"Pass Clip(path, {field}={names[name]!r:.40}, …) in place of the path."
-                + (f" To gate it: stream={{{field!r}: {names[name]!r:.40}}}." if field in FIELDS else "")
-            )
+    for name, value in names.items():
         if name not in BY_NAME and not _is_gate(name):
-            known = (*BY_NAME, "min_neg", "max_gap", "min_vmaf", ABOVE, "baseline", "gates", "max_drop")
-            raise SettingsError(f"{name!r} ({origin}) is neither a setting nor a gate.{did_you_mean(name, known)}")
+            raise SettingsError(_why_unknown(name, value, origin))
     return names
+
+
+def _why_unknown(name: str, value: object, origin: str) -> str:
+    """Why a keyword is neither a setting nor a gate, and what is meant."""
+    from pytest_vmaf.gates.expectations import FIELDS
+    from pytest_vmaf.gates.metrics import ABOVE
+    from pytest_vmaf.text import did_you_mean
+
+    field, text = CLIP_WORDS.get(name, name), f"{value!r:.40}"
+    if field in CLIP_FIELDS:
+        gate = f" To gate it: stream={{{field!r}: {text}}}." if field in FIELDS else ""
+        return (
+            f"{name!r} ({origin}) describes a clip, not a measurement. "
+            f"Pass Clip(path, {field}={text}, …) in place of the path.{gate}"
+        )
+    if name in FIELDS:
+        return f"{name!r} ({origin}) is not a number, so it belongs into stream=: stream={{{name!r}: {text}}}."
+    known = (*BY_NAME, "min_neg", "max_gap", "min_vmaf", ABOVE, "baseline", "gates", "max_drop")
+    return f"{name!r} ({origin}) is neither a setting nor a gate.{did_you_mean(name, known)}"
 
 
 def _expectations(keywords: Mapping[str, object], origin: str) -> tuple[Expectation, ...]:

@@ -12,7 +12,7 @@ from pytest_vmaf.api.chunking import choose_measure, read_seconds, without_chunk
 from pytest_vmaf.api.context import Context
 from pytest_vmaf.api.gate_selection import has_baseline, measured_gates, needs_neg_only, select_gates, supports
 from pytest_vmaf.api.measurement_kinds import Kind, MeasuredResult
-from pytest_vmaf.api.run_stream import StreamPlan, check, note_checked, plan_stream, read
+from pytest_vmaf.api.stream_plan import StreamPlan, check, note_checked, plan_stream, read
 from pytest_vmaf.baselines.judge import Outcome
 from pytest_vmaf.errors import BaselineError, GateViolation, MeasurementError, ScorerError, SettingsError
 from pytest_vmaf.gates.defaults import is_sign

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, Protocol, TypeVar
 
-from pytest_vmaf.bitstream.header import LEVEL_NUMBERS
 from pytest_vmaf.errors import SettingsError
 from pytest_vmaf.gates.metrics import (
     ABOVE,
@@ -149,6 +148,8 @@ def parse_gate(name: str, limit: object, origin: str, region: str = "", find: Fi
     rest = re.sub("^roi(?=_|$)", "vmaf_roi", rest)
     if rest in (*STREAM_METRICS, *SPEED_GATES):
         if rest == "level" and isinstance(limit, str):
+            from pytest_vmaf.bitstream.header import LEVEL_NUMBERS
+
             limit = LEVEL_NUMBERS.get(limit, limit)
         return Gate(name, bound, rest, "mean", _limit(name, limit, origin), origin, region)
     names, directions = (*frame_metrics(), *STREAM_METRICS, *SPEED_GATES), DIRECTIONS if bound == "max" else ()

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from pytest_vmaf.bitstream.header import level_name
-from pytest_vmaf.bitstream.stream import Stream
-from pytest_vmaf.gates.expectations import Check
 from pytest_vmaf.gates.gate import Gate, Verdict, part_of, region_prefix
 from pytest_vmaf.gates.metrics import ABOVE, STREAM_METRICS, decimals, label, metric_of, metrics
 from pytest_vmaf.gates.stream_numbers import place_of
@@ -15,6 +12,10 @@ from pytest_vmaf.scoring.pools import SHOT, is_window
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.scoring.score import Score
 from pytest_vmaf.text import plural
+
+if TYPE_CHECKING:
+    from pytest_vmaf.bitstream.stream import Stream
+    from pytest_vmaf.gates.expectations import Check
 
 ENHANCED = (ABOVE, "enhancement", "contrast")
 #: What it means if one of these metrics is above its limit.
@@ -248,6 +249,8 @@ def _amount(metric: str, amount: float) -> str:
     if metric == ABOVE:
         return plural(amount, "frame")
     if metric == "level":
+        from pytest_vmaf.bitstream.header import level_name
+
         return level_name(amount)
     if metric in STREAM_METRICS:
         return f"{amount:,.{decimals(metric, amount)}f} {metrics()[metric].unit}".rstrip()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
-from pytest_vmaf.bitstream.profiles import LEVELS
-from pytest_vmaf.bitstream.stream import CODEC_NAMES, Stream, no_rate
 from pytest_vmaf.errors import MeasurementError, SettingsError
 from pytest_vmaf.scoring.result import Result
 from pytest_vmaf.text import plural, time_code
+
+if TYPE_CHECKING:
+    from pytest_vmaf.bitstream.stream import Stream
 
 
 def result_number(result: Result, name: str, metric: str, limit: float) -> float:
@@ -33,6 +35,9 @@ def stream_number(stream: Stream, name: str, metric: str, limit: float) -> float
         MeasurementError: If the stream has no such number.
         SettingsError: If the limit is a level that the codec does not have.
     """
+    from pytest_vmaf.bitstream.profiles import LEVELS
+    from pytest_vmaf.bitstream.stream import CODEC_NAMES, no_rate
+
     if metric == "vbv_underflow":
         if stream.vbv is None:
             if not stream.frame_rate:

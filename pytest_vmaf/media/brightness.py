@@ -54,14 +54,14 @@ class Brightness:
     @classmethod
     def of(cls, ref: Video, dis: Video, offset: int = 0) -> Brightness:
         """Measure the frames that both clips have, if frame 0 of `dis` shows frame `offset` of `ref`."""
-        import numpy as np
-
         size = THUMBNAIL[0] * THUMBNAIL[1]
-        first = np.frombuffer(ref.thumbnails, np.uint8)[max(offset, 0) * size :]
-        second = np.frombuffer(dis.thumbnails, np.uint8)[max(-offset, 0) * size :]
+        first, second = ref.thumbnails[max(offset, 0) * size :], dis.thumbnails[max(-offset, 0) * size :]
         if not (length := min(len(first), len(second))):
             return cls(0.0, 0.0, 0.0)
-        a, b = (np.quantile(levels[:length], np.linspace(0, 1, 256)) for levels in (first, second))
+        import numpy as np
+
+        shares = np.linspace(0, 1, 256)
+        a, b = (np.quantile(np.frombuffer(levels, np.uint8, length), shares) for levels in (first, second))
         limited = np.clip((b - 16) * 255 / 219, 0, 255)
         return cls(*(float(((a - other) ** 2).mean()) for other in (b, limited, b * 219 / 255 + 16)))
 

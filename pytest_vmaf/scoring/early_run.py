@@ -131,6 +131,9 @@ class EarlyRun:
             self._outcome = self._scorer.score_and_look(self._guess, self._looks)
         except MeasurementError as error:
             self._outcome = error
+        except OSError:
+            # A full disk, or a temporary folder that was removed: the plain run tells which.
+            self._outcome = None
         finally:
             self._looks.end()
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast
 
-from pytest_vmaf.bitstream.stream import STREAM, Stream
 from pytest_vmaf.errors import MeasurementError
 from pytest_vmaf.files import load_json
 from pytest_vmaf.html_views import html_of
@@ -17,6 +16,9 @@ from pytest_vmaf.scoring.features import feature_columns
 from pytest_vmaf.scoring.score import Context, Provenance, Scale, Score
 from pytest_vmaf.scoring.signs import SIGNS
 from pytest_vmaf.text import no_attribute
+
+if TYPE_CHECKING:
+    from pytest_vmaf.bitstream.stream import Stream
 
 SCHEMA = 1
 #: A result as JSON data, of the shape below.
@@ -36,7 +38,7 @@ SCALE = {
 }
 ABOVE = {"frames": [(int, float, float)], "total": int, "past_limit": int, "limit": float}
 REGION = {"context": CONTEXT, "scores": Each({"scale": SCALE, "frames": [float]}), "above_100": ABOVE}
-RESULT = {"schema": int, **REGION, "regions": Optional(Each(REGION)), "stream": Optional(STREAM)}
+RESULT = {"schema": int, **REGION, "regions": Optional(Each(REGION)), "stream": Optional(Any)}
 
 
 @dataclass(frozen=True)
@@ -242,7 +244,8 @@ class Result:
             if isinstance(data, dict) and data.get("schema", SCHEMA) != SCHEMA:
                 raise ValueError(f"schema must be {SCHEMA}, not {data['schema']!r:.80}")
             conform(data, RESULT, "result")
-            return _result_of(cast(ResultData, data))
+            stream = _stream_of(data.get("stream"))
+            return replace(_result_of(cast(ResultData, data)), stream=stream)
         except (ValueError, LookupError, TypeError, ArithmeticError) as error:
             raise MeasurementError(f"This is not a result in JSON ({type(error).__name__}: {error}).") from error
 
@@ -265,5 +268,13 @@ def _result_of(data: ResultData) -> Result:
         signs={name: scores.pop(name) for name in SIGNS if name in scores},
         features=scores,
         regions={name: _result_of(region) for name, region in (data.get("regions") or {}).items()},
-        stream=Stream.from_dict(data["stream"]) if data.get("stream") else None,
     )
+
+
+def _stream_of(data: object) -> Stream | None:
+    """The stream in the data of a result, None if it has none. Raises ValueError if it is not a stream."""
+    if data is None:
+        return None
+    from pytest_vmaf.bitstream.stream import Stream
+
+    return Stream.from_dict(cast(dict[str, Any], data))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -242,6 +244,16 @@ def test_system_error(reference: Path, encoded: Path, tmp_path: Path, monkeypatc
     with pytest.raises(ScorerError, match=r"The system refused what scoring needs: .*No such file or directory"):
         vmaf.score(reference, encoded)
     assert vmaf.records[0]["status"] == "error"
+
+
+def test_imports_of_a_score() -> None:
+    code = (
+        "import sys; from pytest_vmaf import FakeScorer, Vmaf; Vmaf(scorer=FakeScorer()).check('a', 'b', max_gap=9);"
+        "late = ('jinja2', 'rich', 'onnxruntime', *('pytest_vmaf.' + name for name in ('bitstream.', 'search', 'encoding')));"
+        "print([name for name in sys.modules if name.startswith(late)])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_self_score_takes_no_gates(reference: Path) -> None:
