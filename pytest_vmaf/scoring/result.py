@@ -244,8 +244,8 @@ class Result:
             if isinstance(data, dict) and data.get("schema", SCHEMA) != SCHEMA:
                 raise ValueError(f"schema must be {SCHEMA}, not {data['schema']!r:.80}")
             conform(data, RESULT, "result")
-            stream = _stream_of(data.get("stream"))
-            return replace(_result_of(cast(ResultData, data)), stream=stream)
+            result = cast(ResultData, data)
+            return replace(_result_of(result), stream=_stream_of(result.get("stream")))
         except (ValueError, LookupError, TypeError, ArithmeticError) as error:
             raise MeasurementError(f"This is not a result in JSON ({type(error).__name__}: {error}).") from error
 
