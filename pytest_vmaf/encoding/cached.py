@@ -40,6 +40,8 @@ PASSES = re.compile(r"(?:^|[-:])(?:pass|passlogfile|stats|rc_stats)(?:$|[=:\d])"
 HARDWARE = re.compile(r"_(?:nvenc|qsv|vaapi|amf|videotoolbox|v4l2m2m|mediacodec|vulkan|d3d12va|omx|rkmpp|mf|cuvid)$")
 #: Arguments that read options or filters from a file, which may name further files.
 SCRIPTS = re.compile(r"^-/|^@|^-\w+_script|\bsendcmd\b")
+#: An option without its value, and perhaps with a stream: -preset, -c:v, --crf.
+OPTION = re.compile(r"--?[A-Za-z][\w-]*(?::[\w:]+)?")
 #: The most bytes of statistics that are stored: they are read into memory. x264's grow with pixels and frames.
 MOST_STATISTICS = 256 << 20
 #: The data of a first pass's entry.
@@ -67,7 +69,8 @@ def encode_key(job: EncodeJob, crf: float, path: Path) -> str | None:
     if (unknown and not encoder.files) or any(PASSES.search(word) or SCRIPTS.search(word) for word in words):
         return None
     kind = type(encoder.codec)
-    named = [file for word in words for file in _pieces(word) if os.path.exists(file) or ("%" in file and "/" in file)]
+    pieces = [piece for word in _values(job, crf, words) for piece in _pieces(word)]
+    named = [file for file in pieces if os.path.exists(file) or ("%" in file and "/" in file)]
     if not all(map(os.path.isfile, named)):
         # A folder, a device or a pattern: the argument does not tell which files are read.
         return None
@@ -187,6 +190,15 @@ def with_statistics(job: EncodeJob, crf: float, prefix: Path) -> EncodeJob:
 def named_files(word: str) -> list[str]:
     """The parts of an argument that may be file names: /cfg, --cfg=/cfg, qpfile=/cfg:me=hex."""
     return [word, word.partition("=")[2], *re.split("[=:,;]", word)]
+
+
+def _values(job: EncodeJob, crf: float, words: Iterable[str]) -> list[str]:
+    """The words that may name files: no options, and nothing that is always passed. A folder may be named `fast`."""
+    values = [word for word in words if not OPTION.fullmatch(word)]
+    for own in (job.encoder.name, job.preset, job.pix_fmt, f"{crf:g}"):
+        if own in values:
+            values.remove(own)
+    return values
 
 
 def _pieces(word: str) -> list[str]:

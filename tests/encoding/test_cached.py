@@ -280,3 +280,14 @@ def test_encoder_writes_to_its_input(program, clip, cache, tmp_path):
     with pytest.raises(EncodeError, match="was written to during the search"):
         bisect(BisectRequest(scoring=scoring, encoder=encoder, crf=(30, 40), targets=(60.0,)), FfmpegScorer())
     assert contents(cache)["encode"][0] == 0
+
+
+def test_key_beside_folders_with_common_names(job, cache, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first = job("libx264", preset="ultrafast", pix_fmt="yuv420p", cache=cache)
+    before = encode_key(first, 30, tmp_path / "a.mp4")
+    for name in ("c", "v", "libx264", "ultrafast", "preset", "crf", "30", "yuv420p", "0"):
+        (tmp_path / name).mkdir()
+    assert encode_key(first, 30, tmp_path / "a.mp4") == before is not None
+    (tmp_path / "logs").mkdir()
+    assert encode_key(replace(first, arguments=("-vf", "movie=logs")), 30, tmp_path / "a.mp4") is None
