@@ -44,11 +44,11 @@ def measure_runs(setup: Setup) -> Section:
         Figure(f"{what}, no cache", "raw ffmpeg", costs["no cache"], costs["raw"], costs["empty"]),
         Figure(f"{what}, a cache of another encode's run", "raw ffmpeg", costs["cache"], costs["raw"], costs["empty"]),
     ]
-    collect = {
-        "with": command([*pytest, "--collect-only", "test_nothing.py"], folder),
-        "without": command([*bare, "--collect-only", "test_nothing.py"], folder),
-    }
+    (folder / "empty_plugin.py").write_text("")
+    plugins = {"the plugin": pytest, "an empty plugin": [*bare, "-p", "empty_plugin"], "no plugin": bare}
+    collect = {name: command([*run, "--collect-only", "test_nothing.py"], folder) for name, run in plugins.items()}
     costs = measure_rounds(collect, COLLECTIONS * setup.rounds)
-    name = "`pytest --collect-only` with the plugin, one empty test"
-    figures.append(Figure(name, "without the plugin", costs["with"], costs["without"], in_milliseconds=True))
+    for name, other in (("the plugin", "no plugin"), ("an empty plugin", "no plugin")):
+        label = f"`pytest --collect-only` with {name}, one empty test"
+        figures.append(Figure(label, f"with {other}", costs[name], costs[other], in_milliseconds=True))
     return Section("Runs of pytest", table(figures))
