@@ -6,10 +6,11 @@ import re
 import shlex
 import subprocess
 
+import numpy as np
 import pytest
 
 from pytest_vmaf.errors import ClipError, PairError
-from pytest_vmaf.media.brightness import DIFFERENCE, Brightness
+from pytest_vmaf.media.brightness import DIFFERENCE, Brightness, quantiles
 from pytest_vmaf.media.clip import Clip
 from pytest_vmaf.media.inspect import inspect
 from pytest_vmaf.media.inspection_log import InspectionLog
@@ -505,3 +506,9 @@ def test_film_grain_of_vvc(colour, coded, ffmpeg):
     options = ("-c:v", "libvvenc", "-preset", "faster", "-qp", 32, "-vvenc-params", "fga=1")
     notes = plan(ffmpeg, colour, coded("null", *options, name="vvc.mp4")).notes
     assert "distorted describes film grain, which ffmpeg does not add to VVC" in notes
+
+
+@pytest.mark.parametrize("count", [1, 2, 100, 255, 256, 257, 4096])
+def test_quantiles(count):
+    levels = np.random.default_rng(count).integers(0, 256, count, np.uint8) // 3
+    assert quantiles(levels.tobytes()) == pytest.approx(np.quantile(levels, np.linspace(0, 1, 256)), rel=1e-13)
