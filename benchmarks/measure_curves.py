@@ -37,8 +37,9 @@ def main() -> None:
                 finest, coarsest = map(int, ENCODERS[name].crf_range)
                 crfs = list(range(finest, coarsest + 1))
                 neg = [encode_and_score(source, ENCODERS[name], Path(folder), crf) for crf in crfs]
-                ceiling = float(Vmaf(cache=False, progress=False).self_score(source).neg)
-            curves.append({"clip": clip.stem, "encoder": name, "ceiling": ceiling, "crf": crfs, "neg": neg})
+                itself = Vmaf(cache=False, progress=False).self_score(source).neg
+            tops = {"ceiling": float(itself), "unclipped": float(itself.unclipped)}
+            curves.append({"clip": clip.stem, "encoder": name, **tops, "crf": crfs, "neg": neg})
             options.output.write_text(json.dumps(curves))
             print(clip.stem, name, flush=True)
 

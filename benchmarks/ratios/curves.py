@@ -13,7 +13,7 @@ from benchmarks.ratios.ab_av1 import NoGoodCrf, crf_search
 from benchmarks.ratios.section import Section, Setup
 from pytest_vmaf.encoding.encoders import ENCODERS
 from pytest_vmaf.search.crf_search import find_crossings
-from pytest_vmaf.search.curve_shapes import shape_of
+from pytest_vmaf.search.curve_shapes import asymptote, shape_of
 
 TARGETS = (94.0, 96.0, 97.0, 98.0)
 #: The CRF of each target, None for one that no CRF reaches.
@@ -23,13 +23,17 @@ Score = Callable[[int], float]
 
 @dataclass(frozen=True)
 class Curve:
-    """The mean NEG of an encoder's encodes of a clip, from the finest CRF on, and that of the clip with itself."""
+    """The mean NEG of an encoder's encodes of a clip, from the finest CRF on, and that of the clip with itself.
+
+    `unclipped` is that of the clip with itself before it is clipped to 100; files from before it was measured lack it.
+    """
 
     clip: str
     encoder: str
     finest: int
     scores: tuple[float, ...]
     ceiling: float
+    unclipped: float
 
     @property
     def crf_range(self) -> tuple[int, int]:
@@ -88,7 +92,14 @@ def read_curves(path: Path) -> list[Curve]:
     """Read curves from a JSON file. Raises SystemExit if it is not one."""
     try:
         curves = [
-            Curve(each["clip"], each["encoder"], each["crf"][0], tuple(map(float, each["neg"])), each["ceiling"])
+            Curve(
+                each["clip"],
+                each["encoder"],
+                each["crf"][0],
+                tuple(map(float, each["neg"])),
+                each["ceiling"],
+                each.get("unclipped", each["ceiling"]),
+            )
             for each in json.loads(path.read_text())
         ]
         if not all(ENCODERS[curve.encoder] and len(curve.scores) > 1 for curve in curves):
@@ -124,7 +135,8 @@ def _ours(curve: Curve, score: Encodes) -> tuple[Answers, int]:
     slope = encoder.slope and -abs(encoder.slope)
     # As `bisect` calls it for a whole range.
     shape = shape_of(encoder.name, encoder.scale.steps)
-    search = find_crossings(score, curve.crf_range, TARGETS, ceiling=curve.ceiling, slope=slope, shape=shape)
+    expected = {"asymptote": asymptote(curve.ceiling, curve.unclipped), "slope": slope, "shape": shape}
+    search = find_crossings(score, curve.crf_range, TARGETS, ceiling=curve.ceiling, **expected)
     return {each.target: each.crf for each in search.crossings}, len(score.made)
 
 

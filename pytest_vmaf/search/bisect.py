@@ -18,6 +18,7 @@ from pytest_vmaf.media.process import thread_refusals
 from pytest_vmaf.media.scratch import scratch_folder
 from pytest_vmaf.scoring.measure import measure
 from pytest_vmaf.scoring.pools import SHOT
+from pytest_vmaf.scoring.score import Score
 from pytest_vmaf.scoring.scorer import Scorer
 from pytest_vmaf.search.bisect_request import (
     TWINS,
@@ -29,7 +30,7 @@ from pytest_vmaf.search.bisect_request import (
 )
 from pytest_vmaf.search.bisection import MET, Answer, Bisection, sample_name
 from pytest_vmaf.search.crf_search import Crossing, find_crossings
-from pytest_vmaf.search.curve_shapes import ANY, Shape, shape_of
+from pytest_vmaf.search.curve_shapes import ANY, Shape, asymptote, shape_of
 from pytest_vmaf.search.metric import with_metrics
 from pytest_vmaf.search.points import USUAL_COVER, Points
 from pytest_vmaf.search.probe import Probe, Trial
@@ -94,13 +95,14 @@ def bisect(request: BisectRequest, scorer: Scorer, plan: SearchPlan = PLAIN) -> 
         # Some features are infinite for the reference compared with itself; only the metric's own are needed.
         itself = replace(scoring, features=request.metric.features, metrics=request.metric.plugins)
         self_score = measure(itself, scorer, None if plan.source else name, name)
-        ceiling = float(request.metric.of(self_score))
+        top = request.metric.of(self_score)
+        ceiling = float(top)
         stem = plan.stem or request.scoring.reference.stem
         new_prober = partial(Prober, job, scoring, scorer, request.metric, folder, reference=name)
         prober = new_prober(stem=stem, keep=request.keep is not None)
         speed, repeats = None, dict[float, tuple[Probe, ...]]()
         try:
-            crossings, steps = _search(request, plan, prober, ceiling), request.steps
+            crossings, steps = _search(request, plan, prober, top), request.steps
             if not plan.flat:
                 _check_scale(request, prober)
             points, searched = Points(request, plan, prober), len(prober.probes)
@@ -151,7 +153,7 @@ def bisect(request: BisectRequest, scorer: Scorer, plan: SearchPlan = PLAIN) -> 
     )
 
 
-def _search(request: BisectRequest, plan: SearchPlan, prober: Prober, ceiling: float) -> tuple[Crossing, ...]:
+def _search(request: BisectRequest, plan: SearchPlan, prober: Prober, top: Score) -> tuple[Crossing, ...]:
     # `find_crossings` knows numbers without a gap, of which a larger one is coarser: the places on the scale.
     steps = request.steps
     known = {target: request.encoder.scale.number(crf) for target, crf in request.start.items()}
@@ -162,7 +164,8 @@ def _search(request: BisectRequest, plan: SearchPlan, prober: Prober, ceiling: f
             (0, len(steps) - 1),
             request.targets,
             glance=lambda place: prober.glance(steps[place]),
-            ceiling=ceiling,
+            ceiling=float(top),
+            asymptote=asymptote(top, top.unclipped),
             slope=request.encoder.slope and -abs(request.encoder.slope) * request.encoder.crf_step,
             **_expected(request),
             uneven=round(1 / request.encoder.crf_step),

@@ -80,6 +80,7 @@ def find_crossings(
     *,
     glance: Callable[[int], float] | None = None,
     ceiling: float,
+    asymptote: float | None = None,
     slope: float | None = None,
     shape: Shape = ANY,
     part: tuple[float, float] = (0.0, 1.0),
@@ -102,7 +103,8 @@ def find_crossings(
         targets: The scores to reach.
         glance: Returns the same as `measure`, and is called instead for CRFs that are unlikely to prove an answer.
         ceiling: The score that no encode exceeds, above 0: that of the reference compared with itself.
-        slope: The expected d logit(score / ceiling) / d CRF: about -0.13 for x264 and x265, -0.075 for SVT-AV1.
+        asymptote: The score that the curve approaches; None for the ceiling.
+        slope: The expected d logit(score / asymptote) / d CRF: about -0.13 for x264 and x265, -0.075 for SVT-AV1.
         shape: What is expected of the curve beside its slope.
         part: The positions of the finest and the coarsest CRF on the encoder's scale, from 0 to 1.
         uneven: How far apart two CRFs must be for their scores to be in order. In steps of less than one CRF, scores
@@ -124,16 +126,16 @@ def find_crossings(
         Exception: Whatever `measure` raises.
     """
     finest, coarsest = crf_range
-    goals = tuple(map(float, targets))
+    goals, asymptote = tuple(map(float, targets)), asymptote or ceiling
     slope = -min(0.13, 5.5 / max(coarsest - finest, 1)) if slope is None else slope
 
     from pytest_vmaf.search.curve_model import beside, logit, priors
 
     beliefs = priors(coarsest - finest + 1, slope, shape, part)
     if telling := [(crf, score) for crf, score in sorted(similar) if _tells(crf, score, finest, ceiling)]:
-        like = [(crf - finest, logit(score / ceiling)) for crf, score in telling]
+        like = [(crf - finest, logit(score / asymptote)) for crf, score in telling]
         beliefs = beside(beliefs, like, like[len(like) // 2][0])
-    levels = {goal: logit(goal / ceiling) for goal in goals if goal <= ceiling}
+    levels = {goal: logit(goal / asymptote) for goal in goals if goal <= ceiling}
     aims = dict.fromkeys(levels, 0)
     glance = glance or measure
     probes: dict[int, float] = {}
@@ -165,7 +167,7 @@ def find_crossings(
                 for (_, crf), score in zip(calls, scores, strict=True):
                     probes[crf] = score
                     if _tells(crf, score, finest, ceiling):
-                        beliefs = [belief.after(crf - finest, logit(score / ceiling)) for belief in beliefs]
+                        beliefs = [belief.after(crf - finest, logit(score / asymptote)) for belief in beliefs]
             except BaseException as error:
                 for future in futures:
                     future.cancel()

@@ -1,7 +1,7 @@
 """Beliefs: a statistical model of the scores at all CRFs, while only a few of them are measured. Pure mathematics.
 
-As a share of the ceiling, a score is nearly a logistic function of log2 of the quantiser step. The CRF is nearly
-linear in that, so `logit(score / ceiling)` falls nearly along a line. A `Belief` is a Gaussian process around the line
+As a share of its asymptote, a score is nearly a logistic function of log2 of the quantiser step. The CRF is nearly
+linear in that, so `logit(score / asymptote)` falls nearly along a line. A `Belief` is a Gaussian process around it
 (Rasmussen and Williams, *Gaussian Processes for Machine Learning*, 2006, chapters 2.2 and 2.7). It has a wide prior
 for height and slope of the line, a smooth departure from it, and unevenness from one CRF to the next.
 
@@ -25,7 +25,7 @@ from pytest_vmaf.search.curve_shapes import ANY, Shape, Steepness
 
 Array = NDArray[np.float64]
 
-#: Keeps the logit finite at a score of 0 and at the ceiling, where rounding and clipping matter more than the encoder.
+#: Keeps the logit finite at a score of 0 and at the asymptote, where rounding matters more than the encoder.
 SOFTNESS = 0.005
 #: The standard deviation of the slope, as a share of it.
 SLOPE_SPREAD = 0.3
@@ -108,7 +108,7 @@ class Belief:
 
 
 def logit(share: float) -> float:
-    """The logit of a score's share of the ceiling. Finite for every share, even below 0 and above 1."""
+    """The logit of a score's share of the asymptote. Finite for every share, even below 0 and above 1."""
     share = min(max(share, 0.0), 1.0)
     return math.log((share + SOFTNESS) / (1 - share + SOFTNESS))
 

@@ -28,12 +28,12 @@ AV1: Steepness = (
 
 @dataclass(frozen=True)
 class Shape:
-    """What is expected of the logits of score over ceiling.
+    """What is expected of the logits of score over asymptote.
 
     Attributes:
         bends: How steep they may fall; several at once if it is not known.
         anchor: A position on the scale, from 0 to 1, whose logit is known best.
-        height: The logit there: 2 is 88 % of the ceiling.
+        height: The logit there: 2 is 88 % of the asymptote.
         spread: Its standard deviation.
     """
 
@@ -49,6 +49,20 @@ KNOWN = (
     (re.compile(r"av1|aom|vp9"), (63, 255), Shape((AV1,), 0.32, 3.1, 1.0)),
     (re.compile(r"26[456]|hevc|avc|vvc|vvenc"), (51, 63), Shape((H26X, STRAIGHT))),
 )
+
+
+def asymptote(ceiling: float, unclipped: float) -> float:
+    """The score that a curve approaches, of which its scores are shares.
+
+    The frames of a clip with much motion score up to 115 against themselves, which is clipped to 100. As shares of the
+    clipped ceiling, its scores fall up to five times as steeply as those of other clips. But the scores are clipped,
+    too: the middle fits better than the unclipped ceiling (measured with 11 contents).
+
+    Args:
+        ceiling: The reference's score against itself.
+        unclipped: The same without the clip to the model's range.
+    """
+    return (ceiling + max(ceiling, unclipped)) / 2
 
 
 def shape_of(name: str, scale: Sequence[float]) -> Shape:

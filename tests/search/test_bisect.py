@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import signal
 import subprocess
@@ -28,6 +29,7 @@ from pytest_vmaf.search.bisect_request import BisectRequest, SearchPlan
 from pytest_vmaf.search.bisection import Bisection
 from pytest_vmaf.search.metric import parse_metric
 from pytest_vmaf.search.probe import Probe
+from search import builders
 from search.builders import NEG, CurveScorer, copying, line, search
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -133,6 +135,22 @@ def test_real_workers_and_threads(plain: Bisection, short: Path) -> None:
 def test_workers(short: Path, copy: Encoder) -> None:
     one, two = (search(short, copy, 60, 80, workers=workers) for workers in (1, 2))
     assert outcomes(one) == outcomes(two)
+
+
+def test_much_motion_saves_encodes(short: Path, copy: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The self-score, before it is clipped to 100, says how steeply the scores will fall."""
+
+    def curve(crf: float) -> float:
+        return 105 / (1 + math.exp(0.13 * (crf - 38)))
+
+    made = []
+    for self_score in (99.99, 105.0):
+        monkeypatch.setattr(builders, "CEILING", self_score)
+        made.append(search(short, copy, 94, 96, 97, 98, curve=curve))
+    still, moving = made
+    assert moving.ceiling == 100
+    assert outcomes(moving) == outcomes(still)
+    assert len(moving.probes) < len(still.probes)
 
 
 @pytest.mark.slow

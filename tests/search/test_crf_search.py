@@ -23,7 +23,7 @@ from hypothesis import given, settings, strategies as st
 from pytest_vmaf.media.child_signals import deferred
 from pytest_vmaf.search import crf_search
 from pytest_vmaf.search.crf_search import Crossing, Search, find_crossings
-from pytest_vmaf.search.curve_shapes import shape_of
+from pytest_vmaf.search.curve_shapes import asymptote, shape_of
 
 TARGETS = (94.0, 96.0, 97.0, 98.0)
 SLOPES = {"libx264": -0.13, "libx265": -0.13, "libsvtav1": -0.075}
@@ -187,6 +187,16 @@ def test_lossless_end_misleads_nothing() -> None:
     search = Curve(scores).search((97.5, 99.45), ceiling=99.5)
     assert [crossing.crf for crossing in search.crossings] == answers(scores, 0, (97.5, 99.45))
     assert len(search.probes) <= 6
+
+
+@pytest.mark.parametrize("middle", [35, 38, 41])
+def test_curve_of_a_clip_with_much_motion(middle: int) -> None:
+    """Its frames score 105 against themselves, clipped to 100: the curve falls as one that approaches more."""
+    scores = [min(logistic(crf, middle, ceiling=105), 99.8) for crf in range(52)]
+    tops, goals = (asymptote(99.8, 105), None), (94, 96, 97, 98)
+    moving, still = (Curve(scores).search(goals, ceiling=99.8, asymptote=top) for top in tops)
+    assert moving.crossings == still.crossings
+    assert len(moving.probes) <= min(8, len(still.probes))
 
 
 @pytest.mark.parametrize(("shift", "most"), [(1, 4), (25, 9)])
