@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,7 +94,16 @@ def load_saliency(path: Path | None = None, threads: int = 1) -> Saliency:
     Raises:
         MaskError: If the file cannot be read, is not a network, refers to other files, or breaks the contract.
     """
-    network = _read(path)
+    return _load(_read(path), threads) if path else _load_bundled(threads)
+
+
+@cache
+def _load_bundled(threads: int) -> Saliency:
+    """The bundled network, which is loaded once in a process."""
+    return _load(_read(None), threads)
+
+
+def _load(network: NetworkFile, threads: int) -> Saliency:
     name, unusable = network.name, partial(_unusable, network.name)
     refuse_external_data(network, unusable, MaskError)
     session = open_session(network, threads, unusable, MaskError)

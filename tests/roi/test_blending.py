@@ -302,6 +302,8 @@ def test_upsample_is_bilinear(h: int, w: int, height: int, width: int, seed: int
 @pytest.mark.parametrize("value", [0.0, 0.3, 0.7, 1.0])
 def test_upsample_constants(value: float) -> None:
     constant = np.full((7, 5), value, np.float32)
+    # More samples than are computed at a time.
+    assert (upsample(constant, 640, 360) == np.float32(value)).all()
     assert (upsample(constant, 64, 48) == np.float32(value)).all()
     mask = np.random.default_rng(1).random((7, 5), np.float32)
     assert (upsample(mask, 5, 7) == mask).all()

@@ -404,6 +404,7 @@ def test_onnxruntime_missing(save: Save, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_bundled_network() -> None:
     network = load_saliency()
+    assert network is load_saliency()
     assert network.name == f"pytest-vmaf saliency {network.digest[:12]}"
     scene = np.full((270, 480, 3), (90, 120, 90), np.uint8)
     scene[90:180, 200:290] = (220, 40, 30)
