@@ -7,6 +7,7 @@ import platform
 import re
 import subprocess
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -31,8 +32,9 @@ def conditions(load: float, tools: tuple[str, ...]) -> str:
     return f"Measured {'; '.join(parts)}."
 
 
+@cache
 def _commit() -> str:
-    """The commit of the checkout, if it is one and there is git."""
+    """The commit of the checkout before the page is written, if it is one and there is git."""
     try:
         argv = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
         return f" at {subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()}"
