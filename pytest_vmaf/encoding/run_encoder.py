@@ -26,6 +26,8 @@ from pytest_vmaf.text import printable
 
 #: What encoders and muxers print about two frames with one time stamp.
 CLASHING_TIMES = re.compile(r"non-strictly-monotonic PTS|Non-monotonic DTS")
+#: What x264 prints if a second pass cannot come down to a bitrate. It rounds down.
+LOWEST_RATE = re.compile(r"estimated minimum is (\d{1,9}) kbps")
 
 
 def run_first_pass(job: EncodeJob, crf: float, prefix: Path) -> Statistics:
@@ -179,6 +181,10 @@ def _check_end(job: EncodeJob, crf: float, end: Finished, which: str = "") -> No
                 "  The source has a variable frame rate, and two of its frames share a tick of the encoder's clock. "
                 f"State its average rate: {job.source.clip.spelled(frame_rate=round(float(rate), 3))}.\n"
             )
+        if lowest := next(filter(None, map(LOWEST_RATE.search, end.tail)), None):
+            least = int(lowest[1]) + 1
+            needs = f"{job.encoder.name} needs {least} kbit/s or more for this clip"
+            hint = f"  {needs}. A search can begin there: bitrate=({least}, None).\n"
         what = f"{end.disk_full}{job.name} failed {which}at {job.at(crf)}: it {end.how}."
         raise EncodeError(f"{what}\n{hint}{end.explain(how=False)}")
 

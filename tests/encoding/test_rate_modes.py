@@ -212,6 +212,14 @@ def test_pass_fails(job: Jobs, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_bitrate_too_low(job: Jobs, tmp_path: Path) -> None:
+    plain = job(two_passes(), preset="veryfast")
+    with pytest.raises(EncodeError, match=r"libx264 needs \d+ kbit/s or more for this clip") as caught:
+        make_encode(plain, 1, tmp_path / "a.mp4")
+    least = int(re.search(r"bitrate=\((\d+), None\)", str(caught.value))[1])  # type: ignore[index]
+    assert make_encode(plain, least, tmp_path / "b.mp4").size
+
+
 def test_cached_by_statistics(job: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache, path = Cache(tmp_path / "cache"), tmp_path / "o.mp4"
     cached = job(two_passes(), preset="veryfast", cache=cache)
