@@ -12,6 +12,7 @@ from pathlib import Path
 from pytest_vmaf.cache.entries import UNREADABLE, fetch, forget, key_of, store
 from pytest_vmaf.encoding.codec import read_codec
 from pytest_vmaf.encoding.encode import Encode, make_encode, with_pictures
+from pytest_vmaf.encoding.encoders import ENCODERS
 from pytest_vmaf.encoding.job import EncodeJob
 from pytest_vmaf.encoding.pass_statistics import pack, read_statistics, unpack
 from pytest_vmaf.encoding.rate_modes import rate_control
@@ -40,8 +41,8 @@ PASSES = re.compile(r"(?:^|[-:])(?:pass|passlogfile|stats|rc_stats)(?:$|[=:\d])"
 HARDWARE = re.compile(r"_(?:nvenc|qsv|vaapi|amf|videotoolbox|v4l2m2m|mediacodec|vulkan|d3d12va|omx|rkmpp|mf|cuvid)$")
 #: Arguments that read options or filters from a file, which may name further files.
 SCRIPTS = re.compile(r"^-/|^@|^-\w+_script|\bsendcmd\b")
-#: An option without its value, and perhaps with a stream: -preset, -c:v, --crf.
-OPTION = re.compile(r"--?[A-Za-z][\w-]*(?::[\w:]+)?")
+#: An option of ffmpeg for a stream, such as -c:v, and a part of a template that stands for one value, such as {preset}.
+OPTION, PLACEHOLDER = re.compile(r"-[A-Za-z]+:[avsd](?::\d+)?"), re.compile(r"\{\w+\}")
 #: The most bytes of statistics that are stored: they are read into memory. x264's grow with pixels and frames.
 MOST_STATISTICS = 256 << 20
 #: The data of a first pass's entry.
@@ -69,7 +70,7 @@ def encode_key(job: EncodeJob, crf: float, path: Path) -> str | None:
     if (unknown and not encoder.files) or any(PASSES.search(word) or SCRIPTS.search(word) for word in words):
         return None
     kind = type(encoder.codec)
-    pieces = [piece for word in _values(job, crf, words) for piece in _pieces(word)]
+    pieces = [piece for word in _may_name_files(job, crf) for piece in _pieces(word)]
     named = [file for file in pieces if os.path.exists(file) or ("%" in file and "/" in file)]
     if not all(map(os.path.isfile, named)):
         # A folder, a device or a pattern: the argument does not tell which files are read.
@@ -192,13 +193,13 @@ def named_files(word: str) -> list[str]:
     return [word, word.partition("=")[2], *re.split("[=:,;]", word)]
 
 
-def _values(job: EncodeJob, crf: float, words: Iterable[str]) -> list[str]:
-    """The words that may name files: no options, and nothing that is always passed. A folder may be named `fast`."""
-    values = [word for word in words if not OPTION.fullmatch(word)]
-    for own in (job.encoder.name, job.preset, job.pix_fmt, f"{crf:g}"):
-        if own in values:
-            values.remove(own)
-    return values
+def _may_name_files(job: EncodeJob, crf: float) -> list[str]:
+    """The arguments that may name files: those that users write, without presets and CRFs. A folder may be `fast`."""
+    encoder = job.encoder
+    known = ENCODERS.get(encoder.name)
+    own = encoder.arguments if known is None or known.arguments != encoder.arguments else ()
+    templates = [part for part in (*own, *_without_files(encoder.command)) if not PLACEHOLDER.fullmatch(part)]
+    return [word for word in (*job.fill(crf, templates), *job.arguments) if not OPTION.fullmatch(word)]
 
 
 def _pieces(word: str) -> list[str]:
@@ -213,8 +214,13 @@ def _words(job: EncodeJob, crf: float) -> list[str]:
         return []
     if not job.encoder.command:
         return [*job.ffmpeg_arguments(crf)]
-    command = [re.sub(r"\{(input|output)\}", "\0\\1", part) for part in job.encoder.command]
+    command = _without_files(job.encoder.command)
     return [*job.fill(crf, command), *job.arguments, job.pix_fmt or "", job.preset or ""]
+
+
+def _without_files(command: Iterable[str]) -> list[str]:
+    """A command with stand-ins for the names of source and output."""
+    return [re.sub(r"\{(input|output)\}", "\0\\1", part) for part in command]
 
 
 def _launches(command: Iterable[str]) -> bool:

@@ -282,12 +282,30 @@ def test_encoder_writes_to_its_input(program, clip, cache, tmp_path):
     assert contents(cache)["encode"][0] == 0
 
 
-def test_key_beside_folders_with_common_names(job, cache, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["libx264", "libvpx-vp9"])
+def test_key_beside_folders_with_common_names(name, job, cache, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    first = job("libx264", preset="ultrafast", pix_fmt="yuv420p", cache=cache)
+    preset = ENCODERS[name].preset
+    first = job(name, preset=preset, pix_fmt="yuv420p", cache=cache)
     before = encode_key(first, 30, tmp_path / "a.mp4")
-    for name in ("c", "v", "libx264", "ultrafast", "preset", "crf", "30", "yuv420p", "0"):
-        (tmp_path / name).mkdir()
+    for folder in ("c", "b", "v", name, preset, "preset", "crf", "30", "yuv420p", "good", "0", "1"):
+        (tmp_path / folder).mkdir(exist_ok=True)
     assert encode_key(first, 30, tmp_path / "a.mp4") == before is not None
     (tmp_path / "logs").mkdir()
     assert encode_key(replace(first, arguments=("-vf", "movie=logs")), 30, tmp_path / "a.mp4") is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs programs that are known (Linux)")
+@pytest.mark.parametrize("arguments", [("--cfg", "{}"), ("--cfg:{}",), ("-c:{}",)], ids=str)
+@pytest.mark.parametrize("name", ["fast", "30", "settings"])
+def test_key_of_files_with_common_names(name, arguments, job, ffmpeg, cache, tmp_path, monkeypatch):
+    """A program may read a file that is named like its preset, a CRF or itself."""
+    monkeypatch.chdir(tmp_path)
+    arguments = [part.format(name) for part in arguments]
+    command = (ffmpeg, "-i", "{input}", "-preset", "{preset}", "-crf", "{crf}", *arguments, "{output}")
+    encoder = Encoder("fast", command=command, preset="fast", presets=("fast",))
+    keys = set()
+    for text in ("one", "two"):
+        (tmp_path / name).write_text(text)
+        keys.add(encode_key(job(encoder, preset="fast", cache=cache), 30, tmp_path / "a.mp4"))
+    assert len(keys - {None}) == 2
