@@ -186,7 +186,7 @@ def _why_unknown(name: str, value: object, origin: str) -> str:
             f"Pass Clip(path, {field}={text}, …) in place of the path.{gate}"
         )
     if name in FIELDS:
-        return f"{name!r} ({origin}) is not a number, so it belongs into stream=: stream={{{name!r}: {text}}}."
+        return f"{name!r} ({origin}) is not a number, so it belongs in stream=: stream={{{name!r}: {text}}}."
     known = (*BY_NAME, "min_neg", "max_gap", "min_vmaf", ABOVE, "baseline", "gates", "max_drop")
     return f"{name!r} ({origin}) is neither a setting nor a gate.{did_you_mean(name, known)}"
 

@@ -111,7 +111,7 @@ def test_error_is_recorded_with_its_gates(settings: dict[str, Any]) -> None:
         ({"modle": "x"}, r"'modle' \(call\) is neither a setting nor a gate. Did you mean 'model'"),
         ({"width": 640}, r"'width' \(call\) describes a clip, .* Pass Clip\(path, width=640, …\)"),
         ({"pix_fmt": "gray"}, r"Pass Clip\(path, pix_fmt='gray', …\) .* To gate it: stream={'pix_fmt': 'gray'}"),
-        ({"codec": "h264"}, r"'codec' \(call\) .* belongs into stream=: stream={'codec': 'h264'}"),
+        ({"codec": "h264"}, r"'codec' \(call\) .* belongs in stream=: stream={'codec': 'h264'}"),
         ({"min_neg": 930}, r"The limit of min_neg \(call\) must be a score from 0 to 100"),
         ({"min_vmaf_p5": 0.93}, r"The limit of min_vmaf_p5 \(call\) must be a score from 0 to 100"),
         ({"threads": 0}, r"threads \(call\) must be a whole number of at least 1, not 0"),
